@@ -1,0 +1,41 @@
+# ponder_library(<folder> [LINK <targets>...])
+#
+# Makes the static library ponder_<folder> of every *.cpp in the current folder, less the *_test.cpp
+# ones, which become the test program ponder_<folder>_test (label: fast; tests whose suite name begins
+# with Slow: label slow). PONDER_SHARED_DATA names the folder of shared test data, if there is one:
+# tests that read it skip themselves, saying so, where it is absent.
+set(PONDER_SHARED_DATA "${CMAKE_SOURCE_DIR}/../shared/data" CACHE PATH "folder of shared test data")
+
+function(ponder_library folder)
+  cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cpp")
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+  if(sources)
+    add_library(ponder_${folder} STATIC ${sources})
+    target_include_directories(ponder_${folder} PUBLIC "${CMAKE_SOURCE_DIR}/src")
+    target_link_libraries(ponder_${folder} PUBLIC ${ARG_LINK})
+  else()
+    add_library(ponder_${folder} INTERFACE)
+    target_include_directories(ponder_${folder} INTERFACE "${CMAKE_SOURCE_DIR}/src")
+    target_link_libraries(ponder_${folder} INTERFACE ${ARG_LINK})
+  endif()
+  if(tests)
+    ponder_test(ponder_${folder}_test ${tests} LINK ponder_${folder})
+  endif()
+endfunction()
+
+function(ponder_test name)
+  cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+  add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
+  target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gtest GTest::gtest_main)
+  target_compile_definitions(${name} PRIVATE
+    PONDER_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
+    PONDER_BINARY_DIR="${CMAKE_BINARY_DIR}"
+    PONDER_SHARED_DATA="${PONDER_SHARED_DATA}")
+  gtest_discover_tests(${name} TEST_FILTER "-Slow*" TEST_LIST ${name}_fast
+    PROPERTIES LABELS fast TIMEOUT 300 DISCOVERY_TIMEOUT 60)
+  gtest_discover_tests(${name} TEST_FILTER "Slow*" TEST_LIST ${name}_slow
+    PROPERTIES LABELS slow TIMEOUT 900 DISCOVERY_TIMEOUT 60)
+endfunction()

@@ -1,0 +1,75 @@
+#include "base/error.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+namespace ponder {
+namespace {
+
+std::string message(const std::string& where, const std::string& problem, const std::string& advice) {
+  std::string text = where.empty() ? problem : where + ": " + problem;
+  if (!advice.empty()) text += "; " + advice;
+  return text;
+}
+
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t substitution = diagonal + (a[i - 1] != b[j - 1]);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substitution});
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+Error::Error(std::string where, std::string problem, std::string advice)
+    : std::runtime_error(message(where, problem, advice)),
+      where_(std::move(where)),
+      problem_(std::move(problem)),
+      advice_(std::move(advice)) {}
+
+std::string excerpt(std::string_view text, size_t max_bytes) {
+  std::string out;
+  const bool cut = text.size() > max_bytes;
+  if (cut) {
+    size_t end = max_bytes;  // never in the middle of a UTF-8 character
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+    text = text.substr(0, end);
+  }
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '\n') {
+      out += "\\n";
+    } else if (byte < 0x20 || byte == 0x7F) {
+      out += fmt::format("\\x{:02x}", byte);
+    } else {
+      out += c;
+    }
+  }
+  return cut ? out + "…" : out;
+}
+
+std::string nearest(std::string_view word, const std::string_view* candidates,
+                    size_t num_candidates) {
+  std::string_view best;
+  size_t best_distance = std::max<size_t>(2, word.size() / 3) + 1;
+  for (size_t i = 0; i < num_candidates; ++i) {
+    const size_t distance = edit_distance(word, candidates[i]);
+    if (distance < best_distance) {
+      best_distance = distance;
+      best = candidates[i];
+    }
+  }
+  return std::string(best);
+}
+
+}  // namespace ponder

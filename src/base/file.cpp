@@ -1,0 +1,175 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/error.h"
+
+namespace ponder {
+namespace fs = std::filesystem;
+namespace {
+
+[[noreturn]] void fail(const fs::path& path, const char* action) {
+  const int code = errno;
+  std::string advice;
+  if (code == ENOSPC) advice = "free some space and run the same command again";
+  if (code == EACCES) advice = "check the permissions";
+  if (code == ENOENT) advice = "check the path";
+  throw Error(path.string(), fmt::format("cannot {}: {}", action, std::strerror(code)), advice);
+}
+
+struct Descriptor {
+  int fd = -1;
+  ~Descriptor() {
+    if (fd >= 0) ::close(fd);
+  }
+};
+
+void write_all(int fd, const void* data, size_t num_bytes, const fs::path& path) {
+  const char* next = static_cast<const char*>(data);
+  while (num_bytes > 0) {
+    const ssize_t n = ::write(fd, next, num_bytes);
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      fail(path, "write");
+    }
+    next += n;
+    num_bytes -= static_cast<size_t>(n);
+  }
+}
+
+class DescriptorWriter : public FileWriter {
+ public:
+  DescriptorWriter(int fd, const fs::path& path) : fd_(fd), path_(path) {}
+  void write(const void* data, size_t num_bytes) override { write_all(fd_, data, num_bytes, path_); }
+
+ private:
+  int fd_;
+  const fs::path& path_;
+};
+
+}  // namespace
+
+std::string read_file(const fs::path& path, uint64_t max_bytes) {
+  const bool standard_input = path == "-";
+  Descriptor file;
+  file.fd = standard_input ? ::dup(0) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file.fd < 0) fail(path, "open");
+  struct stat info {};
+  if (::fstat(file.fd, &info) == 0 && S_ISDIR(info.st_mode)) {
+    throw Error(path.string(), "expected a file, found a folder");
+  }
+  gzFile gz = ::gzdopen(::dup(file.fd), "rb");  // passes plain files through unchanged
+  if (!gz) throw Error(path.string(), "zlib cannot open it");
+  ::gzbuffer(gz, 1 << 18);
+  std::string text;
+  if (S_ISREG(info.st_mode)) text.reserve(static_cast<size_t>(info.st_size) + 1);
+  size_t used = 0;
+  for (;;) {
+    const size_t chunk = std::max<size_t>(1 << 18, text.capacity() - used);
+    text.resize(used + std::min<size_t>(chunk, 1u << 30));
+    const int n = ::gzread(gz, text.data() + used, static_cast<unsigned>(text.size() - used));
+    if (n < 0) {
+      int code = 0;
+      const std::string why = ::gzerror(gz, &code);
+      ::gzclose(gz);
+      throw Error(path.string(), "reading failed: " + why, "the file may be cut or damaged");
+    }
+    used += static_cast<size_t>(n);
+    if (used > max_bytes) {
+      ::gzclose(gz);
+      throw Error(path.string(), fmt::format("expected at most {} bytes, found more", max_bytes));
+    }
+    if (n == 0) break;
+  }
+  const int closed = ::gzclose(gz);
+  if (closed == Z_BUF_ERROR) throw Error(path.string(), "the gzip data ends too early");
+  text.resize(used);
+  return text;
+}
+
+void write_file_atomic(const fs::path& path, const std::function<void(FileWriter&)>& fill) {
+  fs::path temporary = path;
+  temporary += ".tmp";
+  try {
+    Descriptor file;
+    file.fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (file.fd < 0) fail(path, "create");
+    DescriptorWriter writer(file.fd, path);
+    fill(writer);
+    if (::fsync(file.fd) != 0) fail(path, "fsync");
+    if (::rename(temporary.c_str(), path.c_str()) != 0) fail(path, "rename into place");
+  } catch (...) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+  sync_folder(path.has_parent_path() ? path.parent_path() : fs::path("."));
+}
+
+void write_file_atomic(const fs::path& path, std::string_view contents) {
+  write_file_atomic(path, [&](FileWriter& writer) { writer.write(contents.data(), contents.size()); });
+}
+
+void sync_folder(const fs::path& folder) {
+  Descriptor file;
+  file.fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (file.fd < 0) fail(folder, "open");
+  if (::fsync(file.fd) != 0) fail(folder, "fsync");
+}
+
+AppendLog::AppendLog(const fs::path& path) : path_(path) {
+  fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (fd_ < 0) fail(path, "open");
+  off_t end = ::lseek(fd_, 0, SEEK_END);
+  off_t keep = end;
+  char c = '\n';
+  while (keep > 0 && ::pread(fd_, &c, 1, keep - 1) == 1 && c != '\n') --keep;
+  if (keep != end && ::ftruncate(fd_, keep) != 0) {
+    ::close(fd_);
+    fail(path, "truncate a torn line");
+  }
+}
+
+AppendLog::~AppendLog() { ::close(fd_); }
+
+void AppendLog::append(std::string_view line) {
+  std::string whole(line);
+  whole += '\n';
+  write_all(fd_, whole.data(), whole.size(), path_);
+}
+
+void AppendLog::sync() {
+  if (::fsync(fd_) != 0) fail(path_, "fsync");
+}
+
+LockFile::LockFile(const fs::path& path) {
+  fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (fd_ < 0) fail(path, "open");
+  if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
+    char holder[256] = {};
+    [[maybe_unused]] const ssize_t n = ::pread(fd_, holder, sizeof holder - 1, 0);
+    ::close(fd_);
+    throw Error(path.parent_path().string(),
+                fmt::format("is in use by another ponder ({})", excerpt(holder, 200)),
+                "wait for it to end, stop it, or choose another folder");
+  }
+  char host[128] = "unknown";
+  ::gethostname(host, sizeof host - 1);
+  const std::string text = fmt::format("pid {} on {}", ::getpid(), host);
+  if (::ftruncate(fd_, 0) != 0 ||
+      ::pwrite(fd_, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
+    ::close(fd_);
+    fail(path, "write");
+  }
+}
+
+LockFile::~LockFile() { ::close(fd_); }
+
+}  // namespace ponder

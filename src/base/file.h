@@ -1,0 +1,64 @@
+// Files that are never half-written: whole-file reads (gzip recognised by content), atomic replacement,
+// append logs, and the lock that keeps two processes out of one run directory.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace ponder {
+
+// The whole file, unpacked if it is gzip. `-` reads standard input. Throws Error when it cannot be read
+// or is larger than `max_bytes` (after unpacking).
+std::string read_file(const std::filesystem::path& path, uint64_t max_bytes = uint64_t{1} << 32);
+
+// Writes `path`.tmp, fsyncs it, renames it over `path`, fsyncs the folder: a reader sees the old file or
+// the whole new one, also after a power cut. Throws Error (disk full, no permission), leaving no .tmp.
+void write_file_atomic(const std::filesystem::path& path, std::string_view contents);
+
+// The same for contents too large for one string: `fill` calls the writer it is given.
+class FileWriter {
+ public:
+  virtual ~FileWriter() = default;
+  virtual void write(const void* data, size_t num_bytes) = 0;
+};
+void write_file_atomic(const std::filesystem::path& path,
+                       const std::function<void(FileWriter&)>& fill);
+
+// fsyncs a folder, so that names created or renamed in it survive a power cut.
+void sync_folder(const std::filesystem::path& folder);
+
+// A file of lines that only grows. Each append is one write(2) of whole lines; `sync` makes what was
+// appended durable. Opening truncates a torn last line (one without its newline).
+class AppendLog {
+ public:
+  explicit AppendLog(const std::filesystem::path& path);
+  ~AppendLog();
+  AppendLog(const AppendLog&) = delete;
+  AppendLog& operator=(const AppendLog&) = delete;
+
+  void append(std::string_view line);  // without its newline; must not contain one
+  void sync();
+
+ private:
+  std::filesystem::path path_;
+  int fd_ = -1;
+};
+
+// Holds an exclusive lock on a file for as long as it lives; the kernel releases it if the process dies.
+// The file names the holder (pid and host). Throws Error naming the holder when it is taken.
+class LockFile {
+ public:
+  explicit LockFile(const std::filesystem::path& path);
+  ~LockFile();
+  LockFile(const LockFile&) = delete;
+  LockFile& operator=(const LockFile&) = delete;
+
+ private:
+  int fd_ = -1;
+};
+
+}  // namespace ponder

@@ -1,0 +1,62 @@
+// JSON values and files of JSON rows. Text from outside is parsed by simdjson (strict UTF-8, bounded
+// depth) with duplicate keys refused, and becomes an nlohmann value that keeps the order of keys.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+namespace ponder {
+
+using Json = nlohmann::ordered_json;
+
+// Parses one JSON value. Throws Error naming `where` (file, or file and line) and the byte offset.
+// Depth above 64, duplicate keys, invalid UTF-8 and trailing text are errors.
+Json parse_json(std::string_view text, const std::string& where);
+
+// Reads and parses a whole JSON file (gzip too).
+Json read_json_file(const std::filesystem::path& path);
+
+// One row of a file of rows.
+struct JsonRow {
+  Json value;
+  uint64_t line = 0;         // counted from 1; for a .json array, the element's index from 1
+  uint64_t byte_offset = 0;  // where the line begins in the (unpacked) file; 0 for arrays
+};
+
+// What to do with a row that is not valid JSON.
+enum class BadRow { kThrow, kReport };
+
+// Streams the rows of a .jsonl file, or of a .json file whose top is an array; gzip of both; "-" is
+// standard input. A BOM, CRLF, empty lines and a missing last newline are fine. Memory stays below twice
+// kMaxLineBytes, whatever the file. With BadRow::kThrow the first bad row ends in an Error; with kReport
+// `on_bad(line, byte_offset, problem)` is called for it and reading goes on.
+class JsonRowReader {
+ public:
+  static constexpr uint64_t kMaxLineBytes = uint64_t{64} << 20;
+
+  explicit JsonRowReader(const std::filesystem::path& path);
+  ~JsonRowReader();
+  JsonRowReader(const JsonRowReader&) = delete;
+  JsonRowReader& operator=(const JsonRowReader&) = delete;
+
+  using OnBad = std::function<void(uint64_t line, uint64_t byte_offset, const std::string& problem)>;
+
+  // False at the end. Without `on_bad` a bad row throws Error.
+  bool next(JsonRow& row, const OnBad& on_bad = nullptr);
+
+  const std::string& name() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// `value` on one line, valid UTF-8 whatever the strings hold (broken bytes become U+FFFD).
+std::string dump_json(const Json& value);
+
+}  // namespace ponder

@@ -1,0 +1,105 @@
+#include "base/thread_pool.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <exception>
+
+namespace ponder {
+namespace {
+
+int available_cores() {
+  cpu_set_t set;
+  if (::sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
+inline void pause_cpu() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+// Spins for a while (a region follows another within microseconds while a model runs), then sleeps.
+constexpr int kSpins = 20000;
+
+}  // namespace
+
+ThreadPool::ThreadPool(int num_threads)
+    : num_threads_(num_threads > 0 ? num_threads : available_cores()),
+      errors_(static_cast<size_t>(num_threads_)) {
+  for (int part = 1; part < num_threads_; ++part) {
+    threads_.emplace_back([this, part] { work(part); });
+  }
+}
+
+ThreadPool::~ThreadPool() {
+  stop_ = true;
+  generation_.fetch_add(1, std::memory_order_release);
+  generation_.notify_all();
+  for (auto& thread : threads_) thread.join();
+}
+
+void ThreadPool::work(int part) {
+  const int spins = available_cores() >= num_threads_ ? kSpins : 1;
+  uint64_t seen = 0;
+  for (;;) {
+    uint64_t generation;
+    int spin = 0;
+    while ((generation = generation_.load(std::memory_order_acquire)) == seen) {
+      if (++spin < spins) {
+        pause_cpu();
+      } else {
+        generation_.wait(seen, std::memory_order_acquire);
+      }
+    }
+    seen = generation;
+    if (stop_) return;
+    try {
+      function_(context_, part);
+    } catch (...) {
+      errors_[static_cast<size_t>(part)] = std::current_exception();
+      failed_part_.store(part, std::memory_order_relaxed);
+    }
+    pending_.fetch_sub(1, std::memory_order_release);
+  }
+}
+
+void ThreadPool::run_erased(Function function, const void* context) {
+  if (num_threads_ == 1) {
+    function(context, 0);
+    return;
+  }
+  function_ = function;
+  context_ = context;
+  pending_.store(num_threads_ - 1, std::memory_order_relaxed);
+  generation_.fetch_add(1, std::memory_order_release);
+  generation_.notify_all();
+  std::exception_ptr own;
+  try {
+    function(context, 0);
+  } catch (...) {
+    own = std::current_exception();
+  }
+  int spin = 0;
+  while (pending_.load(std::memory_order_acquire) != 0) {
+    if (++spin < kSpins) {
+      pause_cpu();
+    } else {
+      std::this_thread::yield();
+    }
+  }
+  if (own) std::rethrow_exception(own);
+  if (failed_part_.load(std::memory_order_relaxed) >= 0) {
+    failed_part_.store(-1, std::memory_order_relaxed);
+    for (auto& error : errors_) {
+      if (error) {
+        const std::exception_ptr first = error;
+        std::fill(errors_.begin(), errors_.end(), nullptr);
+        std::rethrow_exception(first);
+      }
+    }
+  }
+}
+
+}  // namespace ponder
