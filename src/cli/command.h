@@ -1,0 +1,63 @@
+// What the commands share. Each command is one file, <name>_command.cpp, with one function that registers its
+// subcommand, flags and callback; main.cpp lists them. A callback returns normally (exit 0) or throws Error (exit 1);
+// CLI11 itself reports wrong usage (exit 2).
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+
+#include "base/json.h"
+#include "base/log.h"
+
+namespace ponder::cli {
+
+struct CommonOptions {
+  int threads = 0;  // 0: all cores
+  uint64_t seed = 1;
+  bool quiet = false;
+  bool json = false;
+};
+
+// Adds --threads, --seed, --quiet and --json to a subcommand.
+void add_common_options(CLI::App& command, CommonOptions& options);
+
+// One JSON object and a newline on standard output.
+void print_json(const Json& value);
+
+// Where a file of lines goes: "-" or "" is standard output (flushed at the end), anything else is written
+// under a temporary name and renamed when `close` is called.
+class LineOutput {
+ public:
+  explicit LineOutput(std::string path);
+  ~LineOutput();
+  void write(const std::string& line);
+  void close();
+
+ private:
+  std::string path_;
+  std::FILE* file_ = nullptr;
+};
+
+void register_tokenize(CLI::App& app);
+void register_judge(CLI::App& app);
+void register_data(CLI::App& app);
+void register_pool(CLI::App& app);
+void register_why(CLI::App& app);
+void register_synth(CLI::App& app);
+void register_inspect(CLI::App& app);
+void register_init(CLI::App& app);
+void register_sft(CLI::App& app);
+void register_dpo(CLI::App& app);
+void register_generate(CLI::App& app);
+void register_score(CLI::App& app);
+void register_eval(CLI::App& app);
+void register_bench(CLI::App& app);
+void register_run(CLI::App& app);
+void register_plan(CLI::App& app);
+void register_status(CLI::App& app);
+void register_refine(CLI::App& app);
+void register_doctor(CLI::App& app);
+void register_chat(CLI::App& app);
+
+}  // namespace ponder::cli

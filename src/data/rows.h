@@ -1,0 +1,78 @@
+// The rows ponder works on: problems, demonstrations and trajectories, and their JSON forms. Field names are
+// those of docs/formats.md.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "judge/judge.h"
+
+namespace ponder {
+
+struct Problem {
+  std::string id;
+  std::string domain;  // math, physics, chemistry, biology, code, puzzle, …; may be empty
+  std::string question;
+  std::string answer;  // gold
+  AnswerType answer_type = AnswerType::kMath;
+  std::string source;         // optional
+  std::string level;          // optional
+  std::optional<double> tolerance;  // relative, for numbers; optional
+};
+
+// A teacher's response to a question.
+struct Demonstration {
+  std::string id;  // "" where the file has none
+  std::string domain;
+  std::string system;    // system turn, "" for none
+  std::string question;  // the user turn
+  std::string thought;   // may be empty (a direct answer)
+  std::string solution;
+  std::string answer;  // gold where known
+  std::string source;
+
+  // The assistant turn: format_thought(thought, solution), or the bare solution when there is no thought.
+  std::string response() const;
+};
+
+struct SamplingSettings {
+  double temperature = 1.0;  // 0 = greedy
+  double top_p = 1.0;        // 1 = off
+  int top_k = 0;             // 0 = off
+  int max_tokens = 1024;     // completion tokens
+};
+
+enum class FinishReason { kStop, kLength, kRepetition };
+std::string_view to_string(FinishReason reason);  // "stop", "length", "repetition"
+std::optional<FinishReason> finish_reason_from_string(std::string_view text);
+
+// One rollout with its full provenance.
+struct Trajectory {
+  std::string problem_id;
+  int sample = 0;  // index among the problem's samples
+  uint64_t seed = 0;
+  SamplingSettings sampling;
+  std::string model_sha256, template_sha256, prompt_sha256;
+  std::vector<int32_t> prompt_ids;  // not exported
+  std::vector<int32_t> token_ids;   // completion, end token included when it was sampled
+  std::vector<float> logprobs;      // one per completion token, of the model itself (temperature 1)
+  double logprob = 0;               // their sum
+  std::string text;                 // completion decoded, without the end token
+  std::string thought, solution;
+  FinishReason finish_reason = FinishReason::kStop;
+  std::optional<Verdict> verdict;  // once judged
+  std::string proof;
+  std::optional<double> perplexity;  // exp(-logprob / tokens) under `perplexity_model_sha256`
+  std::string perplexity_model_sha256;
+};
+
+Json to_json(const Problem& problem);
+Json to_json(const Demonstration& demonstration);
+Json to_json(const Trajectory& trajectory);
+// `where` names file and line in errors.
+Trajectory trajectory_from_json(const Json& json, const std::string& where);
+
+}  // namespace ponder

@@ -1,0 +1,43 @@
+// Does a final answer equal the gold answer? Three verdicts, each with a proof line: what was extracted,
+// how both sides were read, which rule decided. Pure functions of their arguments: no clock, no locale, no
+// exceptions; a step budget ends in kUndecided, the same on every machine. Thread-safe.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace ponder {
+
+enum class Verdict { kCorrect, kIncorrect, kUndecided };
+std::string_view to_string(Verdict verdict);  // "correct", "incorrect", "undecided"
+std::optional<Verdict> verdict_from_string(std::string_view text);
+
+enum class AnswerType { kMath, kChoice, kNumber, kText };
+std::string_view to_string(AnswerType type);  // "math", "choice", "number", "text"
+std::optional<AnswerType> answer_type_from_string(std::string_view text);
+
+struct JudgeOptions {
+  AnswerType type = AnswerType::kMath;
+  std::optional<double> tolerance;  // relative; only where the row asks for one
+};
+
+struct Judgement {
+  Verdict verdict = Verdict::kUndecided;
+  std::string extracted;  // the final answer as found in the response; empty when none was found
+  std::string proof;      // one line
+};
+
+// The final answer of a whole response (thought tags allowed; the solution part is searched first), or
+// nothing when there is none. An intermediate result is never taken when a final one exists.
+std::optional<std::string> extract_answer(std::string_view response, AnswerType type);
+
+// `prediction` is an answer, already extracted.
+Judgement judge_answer(std::string_view gold, std::string_view prediction, const JudgeOptions& options);
+
+// `response` is a whole response; `finished` is false when the token limit cut it: then it has no answer
+// and is kIncorrect, and the proof says so.
+Judgement judge_response(std::string_view gold, std::string_view response, bool finished,
+                         const JudgeOptions& options);
+
+}  // namespace ponder

@@ -1,0 +1,56 @@
+// Byte-level BPE as Hugging Face `tokenizers` does it, read from tokenizer.json: normaliser (none or NFC),
+// pre-tokeniser (recognised by its text: GPT-2, Qwen2; never executed from the file), merges, added
+// tokens, byte-level decoding. Format: https://huggingface.co/docs/tokenizers.
+// Immutable after load; every method may be called from any thread.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ponder {
+
+class Tokenizer {
+ public:
+  // `path`: a folder with tokenizer.json or tokenizer.json.gz (and, if there, tokenizer_config.json), or
+  // such a file itself. Throws Error naming the key for anything unsupported or inconsistent.
+  static Tokenizer load(const std::filesystem::path& path);
+  // From the text of a tokenizer.json; `where` names it in errors.
+  static Tokenizer parse(std::string_view tokenizer_json, const std::string& where);
+
+  Tokenizer(Tokenizer&&) noexcept;
+  Tokenizer& operator=(Tokenizer&&) noexcept;
+  ~Tokenizer();
+
+  // Special and other added tokens in the text are always recognised. `add_special_tokens` adds what the
+  // post-processor adds (nothing for Qwen). Invalid UTF-8 bytes are encoded as the bytes they are.
+  std::vector<int32_t> encode(std::string_view text, bool add_special_tokens = false) const;
+
+  // Bytes of the tokens, joined; incomplete UTF-8 becomes U+FFFD as in Hugging Face. Throws Error on an
+  // id outside the vocabulary. `skip_special` leaves special added tokens out.
+  std::string decode(std::span<const int32_t> ids, bool skip_special = false) const;
+  // The raw bytes of one token (may be part of a UTF-8 character).
+  std::string token_bytes(int32_t id) const;
+
+  int32_t vocab_size() const;  // one more than the highest id
+  std::optional<int32_t> token_id(std::string_view token) const;  // of a token's own text, e.g. "<|im_end|>"
+  bool is_special(int32_t id) const;
+
+  // From tokenizer_config.json beside it, empty when absent.
+  const std::string& chat_template() const;
+  std::optional<int32_t> eos_token_id() const;
+  // sha256 of the (unpacked) tokenizer.json.
+  const std::string& sha256() const;
+
+ private:
+  struct Impl;
+  explicit Tokenizer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ponder
