@@ -1,0 +1,107 @@
+// What a run's database holds beside problems and trajectories: models, stages, who was selected and why, the rows
+// that were trained on, preference pairs and scores. Plain values; field names are those of docs/formats.md.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "data/rows.h"
+
+namespace ponder {
+
+struct ModelRecord {
+  std::string sha256;  // of the weights: the model's identity
+  std::string name;    // "M0", "M1", …
+  std::string parent_sha256;  // "" for a model that came from outside
+  std::string stage;          // that made it, "" for a model that came from outside
+  std::string path;           // its folder, relative to the run directory
+};
+
+enum class StageState { kRunning, kDone, kFailed };
+std::string_view to_string(StageState state);  // "running", "done", "failed"
+
+struct StageRecord {
+  std::string name;  // "imitate", "explore-1", …; rows refer to it
+  StageState state = StageState::kRunning;
+  std::string started, finished;  // UTC, 2026-01-31T12:00:00Z; `finished` is "" while running
+  double seconds = 0;             // spent so far, restarts included
+  int64_t rows = 0;               // made by the stage: trajectories, training rows, pairs or scores
+  Json result = Json::object();   // what else the stage wants to remember
+};
+
+struct StoredTrajectory {
+  int64_t id = 0;  // a hash of (stage, model, problem, sample): the same in any order of arrival
+  std::string stage;
+  int round = 0;
+  Trajectory trajectory;
+};
+
+// What a trained row was made from.
+struct RowOrigin {
+  enum class Kind { kDemonstration, kTrajectory };
+  Kind kind = Kind::kTrajectory;
+  int64_t id = 0;  // as returned by add_demonstration or add_trajectory
+  friend bool operator==(const RowOrigin&, const RowOrigin&) = default;
+};
+
+// One filter's decision about one candidate. A candidate passes several filters in the order of `step`; the first
+// with kept == false ends it.
+struct Selection {
+  std::string stage;
+  int round = 0;
+  std::string strategy;  // "longest", "shortest", "random", …
+  RowOrigin origin;
+  int step = 0;
+  std::string filter;  // "correct", "well_formed", "repetition", the strategy's own name, …
+  bool kept = false;
+  int rank = 0;        // 1 = best among the problem's candidates; 0 where a filter does not rank
+  std::string detail;  // the number or words the decision rests on
+};
+
+struct TrainingRow {
+  std::string stage;
+  int64_t index = 0;  // in the order of the training file, from 0; "STAGE:INDEX" names the row
+  RowOrigin origin;
+  std::string text_sha256;  // of the row's rendered text
+  int64_t num_tokens = 0;
+};
+
+struct PairRow {
+  std::string stage;
+  int64_t index = 0;  // "STAGE:INDEX" names the pair
+  int64_t chosen = 0, rejected = 0;  // trajectory ids
+};
+
+struct ScoreRecord {
+  std::string stage;
+  std::string model;  // its name, e.g. "M1"
+  std::string benchmark;
+  int64_t n = 0;        // problems
+  int64_t samples = 1;  // per problem; 1 with temperature 0 is greedy
+  double accuracy = 0, interval_low = 0, interval_high = 0;
+  double finished = 0;         // share
+  double format_failures = 0;  // share
+  double mean_tokens = 0;
+  Json extra = Json::object();  // pass_at_k, maj_at_k, …
+};
+
+struct PoolCounts {
+  struct Stage {
+    std::string stage;
+    int64_t trajectories = 0, correct = 0, incorrect = 0, undecided = 0, unjudged = 0;
+    int64_t problems = 0;         // with at least one trajectory
+    int64_t problems_solved = 0;  // with at least one correct one
+    int64_t tokens = 0;
+  };
+  int64_t problems = 0, demonstrations = 0, models = 0, trajectories = 0, training_rows = 0, pairs = 0;
+  std::vector<Stage> stages;
+};
+
+Json to_json(const StageRecord& stage);
+Json to_json(const ScoreRecord& score);  // the fields of `ponder status`
+Json to_json(const PoolCounts& counts);
+
+}  // namespace ponder
