@@ -1,0 +1,88 @@
+// A model, or given responses, against a benchmark: every response judged, per-problem results and
+// the aggregate score.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "data/readers.h"
+#include "data/rows.h"
+#include "eval/metrics.h"
+#include "generate/engine.h"
+#include "generate/inference_model.h"
+
+namespace ponder {
+
+struct SampleResult {
+  Verdict verdict = Verdict::kUndecided;
+  std::string extracted;  // final answer, "" where none was found
+  std::string proof;
+  bool finished = false;        // the model ended it: neither the token limit nor a loop
+  bool format_failure = false;  // it finished, but has no final answer or faulty thought tags
+  int64_t tokens = 0;
+};
+
+struct ProblemResult {
+  std::string problem_id;
+  std::vector<SampleResult> samples;
+  double share_correct() const;
+};
+
+// The fields of `ponder eval --json`.
+struct BenchmarkScore {
+  std::string benchmark;
+  int64_t n = 0;        // problems
+  int samples = 1;      // per problem
+  double accuracy = 0;  // mean over problems and samples
+  Interval interval_95;
+  double pass_at_k = 0, maj_at_k = 0;           // k = samples
+  std::vector<std::pair<int, double>> pass_at;  // k = 1, 2, 4, … and samples
+  double finished = 0, format_failures = 0;     // shares of all responses
+  double mean_tokens = 0;  // of all responses; 0 for given ones without token counts
+  int64_t undecided = 0;   // responses
+  int64_t missing = 0;     // problems no response was given for: they count as unfinished and wrong
+};
+Json to_json(const BenchmarkScore& score);
+
+struct BenchmarkResult {
+  BenchmarkScore score;
+  std::vector<ProblemResult> problems;  // in the benchmark's order
+};
+
+// Judges one response: `text` as parse_thought takes it.
+SampleResult judge_sample(const Problem& problem, std::string_view text, FinishReason finish_reason,
+                          int64_t tokens);
+
+// Every problem must have the same number of samples (at least one).
+BenchmarkScore aggregate(const std::string& benchmark, std::span<const Problem> problems,
+                         std::span<const ProblemResult> results);
+
+struct BenchmarkOptions {
+  int samples = 1;
+  SamplingSettings sampling{.temperature = 0};
+  uint64_t seed = 1;
+  std::string system;    // system turn, "" for the template's default
+  EngineOptions engine;  // from InferenceModel::engine_options
+  std::function<void(const EngineProgress&)> progress;
+  std::function<void(const Trajectory&)> deliver;  // each rollout, judged; in any order
+};
+
+// Throws Error when *stop was set before the end.
+BenchmarkResult evaluate(InferenceModel& model, const std::string& benchmark,
+                         std::span<const Problem> problems, const BenchmarkOptions& options,
+                         const std::atomic<bool>* stop = nullptr);
+
+// Scores a JSONL file of responses: `response` (or `text`), optional `finish_reason` and
+// `token_ids` or `tokens`. A row names its problem by `problem_id`, `id`, `question` or `problem`
+// (its text), the first of these that the benchmark knows; if no row has any of them, rows are in
+// the benchmark's order. Several rows of one problem are its samples. Throws Error naming the line
+// for a row of no known problem and for unequal numbers of samples.
+BenchmarkResult score_responses(const std::string& benchmark, std::span<const Problem> problems,
+                                const std::filesystem::path& file);
+
+}  // namespace ponder

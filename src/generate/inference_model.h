@@ -1,0 +1,54 @@
+// A checkpoint ready to sample and score: weights, decoder, tokenizer, chat template and end
+// tokens.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "generate/engine.h"
+#include "model/checkpoint.h"
+#include "model/decoder.h"
+#include "tokenizer/chat_template.h"
+#include "tokenizer/tokenizer.h"
+
+namespace ponder {
+
+class InferenceModel {
+ public:
+  // Borrows the pool. Throws Error for what load_checkpoint, Tokenizer::load and ChatTemplate::of
+  // refuse, and for a tokenizer with more ids than the model has rows.
+  InferenceModel(const std::filesystem::path& folder, ThreadPool& pool);
+
+  const std::string& sha256() const { return sha256_; }
+  const ModelConfig& config() const { return decoder_.config(); }
+  const Tokenizer& tokenizer() const { return tokenizer_; }
+  const ChatTemplate& chat() const { return chat_; }
+  Decoder& decoder() { return decoder_; }
+  ThreadPool& pool() { return *pool_; }
+  // What ends a completion: the chat template's end of turn, and the end tokens of config and
+  // tokenizer.
+  const std::vector<int32_t>& stop_ids() const { return stop_ids_; }
+
+  // The tokens of a question as the model is asked it: the chat template with a system turn unless
+  // `system` is empty (the template may have its own default) and the generation prompt.
+  std::vector<int32_t> prompt_ids(std::string_view question, std::string_view system = "") const;
+  // Engine options with stop ids and provenance filled in.
+  EngineOptions engine_options() const;
+
+ private:
+  InferenceModel(Checkpoint checkpoint, const std::filesystem::path& folder, ThreadPool& pool);
+
+  ThreadPool* pool_;
+  std::string sha256_;
+  Tokenizer tokenizer_;
+  ChatTemplate chat_;
+  Parameters parameters_;
+  Decoder decoder_;
+  std::vector<int32_t> stop_ids_;
+};
+
+}  // namespace ponder

@@ -1,0 +1,74 @@
+// Draws tokens from rows of raw logits. A draw is a pure function of the row's bits, the settings
+// and one uniform number, so it does not depend on the batch, on threads or on the order of
+// arrival.
+//
+// Definition, for a row of V logits and settings (temperature T, top_k, top_p):
+//   T = 0: the highest logit, the lowest id among equals. Otherwise
+//   1. weight[i] = exp((logit[i] - max) / T), by ops/softmax.h;
+//   2. top_k: only the k highest logits stay (among equals, lower ids first);
+//   3. top_p: of what stays, in that order, the shortest prefix whose weight reaches top_p of the
+//      whole; at least one;
+//   4. inverse transform: the first token whose cumulated weight exceeds u times the total. Without
+//      top_k and top_p tokens stand in ascending id and weights are summed in blocks of 32 ids, then
+//      over blocks; otherwise they stand in descending logit and are summed one by one. All sums
+//      are double.
+// The recorded log-probability is logit - log_sum_exp(row) in f32, whatever the settings: what
+// Decoder::forward gives.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "data/rows.h"
+
+namespace ponder {
+
+// Throws Error naming the setting: temperature 0 or in [1e-4, 100], top_p in (0, 1], top_k >= 0,
+// max_tokens >= 1.
+void check_sampling(const SamplingSettings& settings, std::string_view where);
+
+// The uniform number, in [0, 1), for one position of one rollout: Philox keyed by the seed, with
+// counter (position, sample, hash of the problem's id). `problem_hash` is
+// stable_hash64(problem_id).
+double rollout_uniform(uint64_t seed, uint64_t problem_hash, int sample, int64_t position);
+
+struct SampledToken {
+  int32_t id = 0;
+  float logprob = 0;
+};
+
+// What to draw from one row.
+struct Draw {
+  const float* logits = nullptr;  // (V); several draws may share a row
+  const SamplingSettings* settings = nullptr;
+  double uniform = 0;  // ignored when greedy
+};
+
+class Sampler {
+ public:
+  // Rows have `vocab_size` logits; ids from `num_ids` on (rows of the embedding that no token of
+  // the tokenizer has) are never drawn, though they count in the log-probability. Borrows the pool.
+  Sampler(int64_t vocab_size, int64_t num_ids, ThreadPool& pool);
+
+  // sampled[i] for draws[i]. Throws Error when a row holds a NaN, +infinity or nothing finite.
+  void sample(std::span<const Draw> draws, std::span<SampledToken> sampled);
+
+ private:
+  struct Scratch {
+    std::vector<float> weights;
+    std::vector<double> block_sums;
+    std::vector<uint64_t> order;
+  };
+  SampledToken sample_one(const Draw& draw, Scratch& scratch) const;
+  int32_t draw_from_all(const Draw& draw, float max, Scratch& scratch) const;
+  int32_t draw_from_best(const Draw& draw, float max, Scratch& scratch) const;
+
+  int64_t vocab_size_, num_ids_;
+  ThreadPool* pool_;
+  std::vector<Scratch> scratch_;  // one per thread
+};
+
+}  // namespace ponder

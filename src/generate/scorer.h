@@ -1,0 +1,38 @@
+// Log-probabilities of given responses: the decoder's forward alone, over packed rows. The numbers
+// are those recorded while sampling and those the trainer computes, to the bit.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "data/rows.h"
+#include "model/decoder.h"
+
+namespace ponder {
+
+struct ScoreRow {
+  std::vector<int32_t> tokens;  // prompt and response
+  int64_t first_scored =
+      1;  // the response is tokens [first_scored, size): at least 1, as token 0 has no context
+};
+
+struct Score {
+  std::vector<float> logprobs;  // one per response token
+  double logprob = 0;           // their sum, in order
+  double perplexity = 0;        // exp(-logprob / number of tokens)
+};
+
+// Fills in logprob and perplexity from logprobs (at least one).
+Score make_score(std::vector<float> logprobs);
+
+// Packs rows into batches of at most `batch_tokens` tokens (a longer row is a batch of its own), in
+// order. Throws Error naming the row (from 1) for a row without a response or longer than the model
+// has positions.
+std::vector<Score> score_rows(Decoder& decoder, std::span<const ScoreRow> rows,
+                              int64_t batch_tokens = 4096);
+
+// The row of a rollout: prompt_ids and token_ids.
+ScoreRow score_row_of(const Trajectory& trajectory);
+
+}  // namespace ponder
