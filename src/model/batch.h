@@ -1,0 +1,36 @@
+// Rows of tokens packed one after another without padding; rows never attend to each other.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace ponder {
+
+struct PackedBatch {
+  std::vector<int32_t> tokens;          // (T) all rows' tokens, joined
+  std::vector<int64_t> row_begin = {0};  // (R + 1) row r is tokens [row_begin[r], row_begin[r + 1])
+  // The trained or scored positions: the hidden state at packed index target_index[i] predicts target_token[i]. Ascending.
+  std::vector<int32_t> target_index;  // (N)
+  std::vector<int32_t> target_token;  // (N)
+
+  int64_t num_tokens() const { return static_cast<int64_t>(tokens.size()); }
+  int64_t num_rows() const { return static_cast<int64_t>(row_begin.size()) - 1; }
+  int64_t num_targets() const { return static_cast<int64_t>(target_index.size()); }
+
+  // Appends a row. trained[i] says whether token i (i >= 1) is a target; token 0 never is. Returns the number of targets
+  // added.
+  int64_t append(const std::vector<int32_t>& row, const std::vector<uint8_t>& trained) {
+    const int64_t begin = num_tokens();
+    const int64_t before = num_targets();
+    tokens.insert(tokens.end(), row.begin(), row.end());
+    row_begin.push_back(num_tokens());
+    for (size_t i = 1; i < row.size(); ++i) {
+      if (!trained[i]) continue;
+      target_index.push_back(static_cast<int32_t>(begin + static_cast<int64_t>(i) - 1));
+      target_token.push_back(row[i]);
+    }
+    return num_targets() - before;
+  }
+};
+
+}  // namespace ponder

@@ -1,0 +1,60 @@
+// Keys and values of running sequences, in pages of kKeyBlock positions drawn from a fixed budget. A page holds all
+// layers and key-value heads. Pages are counted: sequences that begin with the same tokens share full pages, and a page
+// with other owners is copied before it is written.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "model/config.h"
+#include "tensor/buffer.h"
+
+namespace ponder {
+
+class KvCache;
+
+// One sequence's place in the cache. Created, forked and released through the cache.
+class KvSequence {
+ public:
+  int64_t length() const { return length_; }  // positions filled
+
+ private:
+  friend class KvCache;
+  friend class Decoder;
+  int64_t length_ = 0;
+  std::vector<int32_t> pages_;
+};
+
+// Not thread-safe.
+class KvCache {
+ public:
+  // Room for `num_pages` pages; throws Error when memory is short.
+  KvCache(const ModelConfig& config, int64_t num_pages);
+
+  static int64_t page_bytes(const ModelConfig& config);
+  static int64_t pages_for(int64_t num_positions);
+  int64_t num_pages() const { return num_pages_; }
+  int64_t num_free_pages() const { return static_cast<int64_t>(free_.size()); }
+
+  // Makes room for positions [length, length + num_tokens), copying a shared last page first. False, and nothing changed,
+  // when the pages run out.
+  [[nodiscard]] bool extend(KvSequence& sequence, int64_t num_tokens);
+  // A sequence with the same contents; pages are shared.
+  KvSequence fork(const KvSequence& sequence);
+  void release(KvSequence& sequence);  // gives its pages back; length becomes 0
+
+  // Of one page, layer and key-value head: keys transposed (head_dim, kKeyBlock), values (kKeyBlock, head_dim).
+  float* keys(int32_t page, int64_t layer, int64_t kv_head);
+  float* values(int32_t page, int64_t layer, int64_t kv_head);
+  const std::vector<int32_t>& pages(const KvSequence& sequence) const { return sequence.pages_; }
+
+ private:
+  int32_t take_page();
+
+  int64_t layers_, kv_heads_, head_dim_, num_pages_;
+  Buffer storage_;
+  std::vector<int32_t> owners_;  // per page
+  std::vector<int32_t> free_;
+};
+
+}  // namespace ponder

@@ -1,0 +1,56 @@
+#include "ops/rope.h"
+
+#include <cmath>
+
+#include "ops/softmax.h"
+
+namespace ponder {
+namespace {
+
+double stable_exp(double x) {  // |x| < 700; squaring keeps the series short
+  const double n = std::nearbyint(x * 1.4426950408889634);
+  const double r = (x - n * 0.693147180369123816490) - n * 1.90821492927058770002e-10;
+  double sum = 1.0;
+  for (int k = 20; k >= 1; --k) sum = sum * r / k + 1.0;
+  return std::ldexp(sum, static_cast<int>(n));
+}
+
+// Sine and cosine of x >= 0, |error| < 1e-12 for x < 1e6: reduction by pi/2 in three parts, then Taylor series.
+void stable_sin_cos(double x, double& s, double& c) {
+  const double n = std::floor(x * 0.63661977236758134308 + 0.5);
+  const double r = ((x - n * 1.57079632673412561417) - n * 6.07710050630396597660e-11) - n * 2.02226624879595063154e-21;
+  const double z = r * r;
+  double sr = 0.0, cr = 0.0;
+  for (int k = 21; k >= 3; k -= 2) sr = (sr * z + 1.0) * (-1.0 / (k * (k - 1)));
+  sr = r * (1.0 + sr * z);
+  for (int k = 22; k >= 2; k -= 2) cr = (cr * z + 1.0) * (-1.0 / (k * (k - 1)));
+  cr = 1.0 + cr * z;
+  switch (static_cast<int64_t>(n) & 3) {
+    case 0: s = sr; c = cr; break;
+    case 1: s = cr; c = -sr; break;
+    case 2: s = -sr; c = -cr; break;
+    default: s = -cr; c = sr; break;
+  }
+}
+
+}  // namespace
+
+RopeTable::RopeTable(int64_t head_dim, double theta) : half_(head_dim / 2) {
+  for (int64_t i = 0; i < half_; ++i) {
+    const double exponent = static_cast<double>(2 * i) / static_cast<double>(head_dim);
+    inv_freq_.push_back(static_cast<float>(stable_exp(-exponent * stable_log(theta))));
+  }
+}
+
+void RopeTable::extend(int64_t num_positions) {
+  for (int64_t position = this->num_positions(); position < num_positions; ++position) {
+    for (const float inv_freq : inv_freq_) {
+      double s, c;
+      stable_sin_cos(static_cast<double>(static_cast<float>(position) * inv_freq), s, c);
+      cos_.push_back(static_cast<float>(c));
+      sin_.push_back(static_cast<float>(s));
+    }
+  }
+}
+
+}  // namespace ponder

@@ -1,0 +1,34 @@
+// Rotary position embedding (Su et al. 2021) in the half-split layout of transformers: dimension i pairs with i + D/2.
+// Angles follow transformers' f32 steps (inv_freq rounded to f32, position * inv_freq in f32), sine and cosine of that
+// angle are computed in double by our own series, so the table is the same on every CPU.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/thread_pool.h"
+
+namespace ponder {
+
+class RopeTable {
+ public:
+  RopeTable(int64_t head_dim, double theta);
+  // Makes positions [0, num_positions) available.
+  void extend(int64_t num_positions);
+  int64_t num_positions() const { return static_cast<int64_t>(cos_.size()) / half_; }
+  const float* cos(int64_t position) const { return cos_.data() + position * half_; }
+  const float* sin(int64_t position) const { return sin_.data() + position * half_; }
+
+ private:
+  int64_t half_;
+  std::vector<float> inv_freq_, cos_, sin_;
+};
+
+enum class RopeDirection { kForward, kBackward };
+
+// Rotates, in place, `heads` heads of D in each of T rows of x (row stride ld). positions (T).
+// Forward: (a, b) -> (a cos - b sin, b cos + a sin), the second product fused. Backward: the inverse rotation.
+void rope(float* x, int64_t ld, const int32_t* positions, const RopeTable& table, int64_t T, int64_t heads, int64_t D,
+          RopeDirection direction, ThreadPool& pool);
+
+}  // namespace ponder

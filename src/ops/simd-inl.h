@@ -1,0 +1,157 @@
+// The thin vector layer of all kernels: F16, sixteen floats, as one 512-bit, two 256-bit or four 128-bit registers
+// (Highway). Sixteen lanes are part of the arithmetic's definition (interleaved accumulators, fixed folding tree), so a
+// kernel written on F16 gives the same bits on every instruction set. Included once per target by foreach_target.
+//
+// Definitions (the plain-loop forms stand in ops/reference.h):
+//   fma(a, b, c)  a * b + c with one rounding, everywhere
+//   sum16(v)      ((v0+v8)+(v4+v12)) + ((v2+v10)+(v6+v14)) ... : fold 16 -> 8 -> 4 -> 2 -> 1, lane i with lane i + half
+//   exp(x)        n = round(x log2 e); r = x - n ln 2 in two fmas; degree-6 polynomial by Horner in fmas; times 2^n.
+//                 x below -87.3 gives 0, x above 88.3 is taken as 88.3. Relative error below 2e-7.
+#if defined(PONDER_OPS_SIMD_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef PONDER_OPS_SIMD_INL_H_
+#undef PONDER_OPS_SIMD_INL_H_
+#else
+#define PONDER_OPS_SIMD_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+#include <cmath>
+#include <cstdint>
+
+HWY_BEFORE_NAMESPACE();
+namespace ponder {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D16 = hn::CappedTag<float, 16>;
+using V = hn::Vec<D16>;
+constexpr int kLanes = static_cast<int>(hn::MaxLanes(D16()));
+constexpr int kParts = 16 / kLanes;
+
+struct F16 {
+  V part[kParts];
+};
+
+// fma of one register; instruction sets without it (the baseline) go lane by lane through std::fma.
+HWY_INLINE V FmaV(V a, V b, V c) {
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON
+  return hn::MulAdd(a, b, c);
+#else
+  const D16 d;
+  HWY_ALIGN float x[kLanes], y[kLanes], z[kLanes];
+  hn::Store(a, d, x);
+  hn::Store(b, d, y);
+  hn::Store(c, d, z);
+  for (int i = 0; i < kLanes; ++i) z[i] = std::fma(x[i], y[i], z[i]);
+  return hn::Load(d, z);
+#endif
+}
+
+#define PONDER_EACH _Pragma("GCC unroll 4") for (int i = 0; i < kParts; ++i)
+
+HWY_INLINE F16 Set(float x) {
+  F16 r;
+  PONDER_EACH r.part[i] = hn::Set(D16(), x);
+  return r;
+}
+HWY_INLINE F16 Load(const float* p) {
+  F16 r;
+  PONDER_EACH r.part[i] = hn::LoadU(D16(), p + i * kLanes);
+  return r;
+}
+HWY_INLINE void Store(F16 a, float* p) {
+  PONDER_EACH hn::StoreU(a.part[i], D16(), p + i * kLanes);
+}
+// The first n lanes; the others are `fill`.
+HWY_INLINE F16 LoadPart(const float* p, int64_t n, float fill = 0.0f) {
+  float lane[16];
+  for (int i = 0; i < 16; ++i) lane[i] = i < n ? p[i] : fill;
+  return Load(lane);
+}
+HWY_INLINE void StorePart(F16 a, float* p, int64_t n) {
+  float lane[16];
+  Store(a, lane);
+  for (int i = 0; i < n; ++i) p[i] = lane[i];
+}
+HWY_INLINE F16 Fma(F16 a, F16 b, F16 c) {
+  PONDER_EACH c.part[i] = FmaV(a.part[i], b.part[i], c.part[i]);
+  return c;
+}
+HWY_INLINE F16 Add(F16 a, F16 b) {
+  PONDER_EACH a.part[i] = hn::Add(a.part[i], b.part[i]);
+  return a;
+}
+HWY_INLINE F16 Sub(F16 a, F16 b) {
+  PONDER_EACH a.part[i] = hn::Sub(a.part[i], b.part[i]);
+  return a;
+}
+HWY_INLINE F16 Mul(F16 a, F16 b) {
+  PONDER_EACH a.part[i] = hn::Mul(a.part[i], b.part[i]);
+  return a;
+}
+HWY_INLINE F16 Div(F16 a, F16 b) {
+  PONDER_EACH a.part[i] = hn::Div(a.part[i], b.part[i]);
+  return a;
+}
+HWY_INLINE F16 Sqrt(F16 a) {
+  PONDER_EACH a.part[i] = hn::Sqrt(a.part[i]);
+  return a;
+}
+HWY_INLINE F16 Neg(F16 a) {
+  PONDER_EACH a.part[i] = hn::Neg(a.part[i]);
+  return a;
+}
+HWY_INLINE F16 Max(F16 a, F16 b) {
+  PONDER_EACH a.part[i] = hn::IfThenElse(hn::Gt(b.part[i], a.part[i]), b.part[i], a.part[i]);
+  return a;
+}
+
+HWY_INLINE float Sum16(F16 a) {
+  float v[16];
+  Store(a, v);
+  for (int i = 0; i < 8; ++i) v[i] += v[i + 8];
+  for (int i = 0; i < 4; ++i) v[i] += v[i + 4];
+  v[0] += v[2];
+  v[1] += v[3];
+  return v[0] + v[1];
+}
+HWY_INLINE float Max16(F16 a) {
+  float v[16];
+  Store(a, v);
+  for (int i = 1; i < 16; ++i) v[0] = v[i] > v[0] ? v[i] : v[0];
+  return v[0];
+}
+
+HWY_INLINE V ExpV(V x) {
+  const D16 d;
+  const hn::RebindToSigned<D16> di;
+  const V low = hn::Set(d, -87.3f), high = hn::Set(d, 88.3f);
+  const auto tiny = hn::Lt(x, low);
+  x = hn::IfThenElse(hn::Gt(x, high), high, x);
+  x = hn::IfThenElse(tiny, low, x);
+  const V magic = hn::Set(d, 12582912.0f);  // 1.5 * 2^23: adding it rounds to the nearest integer, ties to even
+  const V n = hn::Sub(FmaV(x, hn::Set(d, 1.44269504f), magic), magic);
+  V r = FmaV(n, hn::Set(d, -0.693359375f), x);
+  r = FmaV(n, hn::Set(d, 2.12194440e-4f), r);
+  V p = hn::Set(d, 1.0f / 720.0f);
+  p = FmaV(p, r, hn::Set(d, 1.0f / 120.0f));
+  p = FmaV(p, r, hn::Set(d, 1.0f / 24.0f));
+  p = FmaV(p, r, hn::Set(d, 1.0f / 6.0f));
+  p = FmaV(p, r, hn::Set(d, 0.5f));
+  p = FmaV(p, r, hn::Set(d, 1.0f));
+  p = FmaV(p, r, hn::Set(d, 1.0f));
+  const auto exponent = hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, n), hn::Set(di, 127)));
+  const V y = hn::Mul(p, hn::BitCast(d, exponent));
+  return hn::IfThenElse(tiny, hn::Zero(d), y);
+}
+HWY_INLINE F16 Exp(F16 a) {
+  PONDER_EACH a.part[i] = ExpV(a.part[i]);
+  return a;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace ponder
+HWY_AFTER_NAMESPACE();
+
+#endif

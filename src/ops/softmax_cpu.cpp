@@ -1,0 +1,95 @@
+#include <bit>
+#include <cstdint>
+
+#include "ops/softmax.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/softmax_cpu.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "ops/simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace ponder {
+namespace HWY_NAMESPACE {
+
+constexpr float kMinusInfinity = -__builtin_inff();
+
+float MaxValue(const float* x, int64_t size) {
+  F16 best = Set(kMinusInfinity);
+  int64_t i = 0;
+  for (; i + 16 <= size; i += 16) best = Max(best, Load(x + i));
+  if (i < size) best = Max(best, LoadPart(x + i, size - i, kMinusInfinity));
+  return Max16(best);
+}
+
+float SumExp(const float* x, int64_t size, float max) {
+  const F16 shift = Set(max);
+  F16 sum = Set(0.0f);
+  int64_t i = 0;
+  for (; i + 16 <= size; i += 16) sum = Add(sum, Exp(Sub(Load(x + i), shift)));
+  if (i < size) sum = Add(sum, Exp(Sub(LoadPart(x + i, size - i, kMinusInfinity), shift)));
+  return Sum16(sum);
+}
+
+void ExpShifted(float* out, const float* x, int64_t size, float shift, float scale) {
+  const F16 s = Set(shift), m = Set(scale);
+  int64_t i = 0;
+  for (; i + 16 <= size; i += 16) Store(Exp(Mul(Sub(Load(x + i), s), m)), out + i);
+  if (i < size) StorePart(Exp(Mul(Sub(LoadPart(x + i, size - i), s), m)), out + i, size - i);
+}
+
+void LogSoftmaxBackward(float* x, int64_t size, int64_t target, float lse, float weight) {
+  const F16 s = Set(lse), w = Set(-weight);
+  int64_t i = 0;
+  for (; i + 16 <= size; i += 16) Store(Mul(w, Exp(Sub(Load(x + i), s))), x + i);
+  if (i < size) StorePart(Mul(w, Exp(Sub(LoadPart(x + i, size - i), s))), x + i, size - i);
+  x[target] += weight;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace ponder
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace ponder {
+HWY_EXPORT(MaxValue);
+HWY_EXPORT(SumExp);
+HWY_EXPORT(ExpShifted);
+HWY_EXPORT(LogSoftmaxBackward);
+
+double stable_log(double x) {
+  // x = m 2^e with m in [sqrt(1/2), sqrt(2)); log m = 2 atanh(s), s = (m - 1) / (m + 1), |s| < 0.172.
+  uint64_t bits = std::bit_cast<uint64_t>(x);
+  int64_t e = static_cast<int64_t>(bits >> 52) - 1023;
+  double m = std::bit_cast<double>((bits & 0xFFFFFFFFFFFFFull) | 0x3FF0000000000000ull);
+  if (m > 1.4142135623730951) {
+    m *= 0.5;
+    ++e;
+  }
+  const double s = (m - 1.0) / (m + 1.0);
+  const double z = s * s;
+  double sum = 0.0;
+  for (int k = 19; k >= 1; k -= 2) sum = sum * z + 1.0 / k;
+  return 2.0 * s * sum + static_cast<double>(e) * 0.6931471805599453;
+}
+
+float max_value(const float* logits, int64_t size) { return HWY_DYNAMIC_DISPATCH(MaxValue)(logits, size); }
+
+float log_sum_exp(const float* logits, int64_t size) {
+  const float max = max_value(logits, size);
+  const float sum = HWY_DYNAMIC_DISPATCH(SumExp)(logits, size, max);
+  return static_cast<float>(static_cast<double>(max) + stable_log(static_cast<double>(sum)));
+}
+
+void exp_shifted(float* out, const float* logits, int64_t size, float shift, float scale) {
+  HWY_DYNAMIC_DISPATCH(ExpShifted)(out, logits, size, shift, scale);
+}
+
+void log_softmax_backward(float* logits, int64_t size, int64_t target, float lse, float weight) {
+  HWY_DYNAMIC_DISPATCH(LogSoftmaxBackward)(logits, size, target, lse, weight);
+}
+
+}  // namespace ponder
+#endif

@@ -1,0 +1,83 @@
+#include <cstdint>
+
+#include "ops/swiglu.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/swiglu_cpu.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "ops/simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace ponder {
+namespace HWY_NAMESPACE {
+
+HWY_INLINE F16 Act(F16 gate, F16 up) {
+  const F16 denominator = Add(Set(1.0f), Exp(Neg(gate)));
+  return Mul(Div(gate, denominator), up);
+}
+
+HWY_INLINE void ActBackward(F16 gate, F16 up, F16 d, F16& dgate, F16& dup) {
+  const F16 one = Set(1.0f);
+  const F16 sigmoid = Div(one, Add(one, Exp(Neg(gate))));
+  const F16 silu = Mul(gate, sigmoid);
+  dup = Mul(d, silu);
+  // silu' = s + g s (1 - s)
+  dgate = Mul(Mul(d, up), Fma(silu, Sub(one, sigmoid), sigmoid));
+}
+
+void SwigluRows(float* act, const float* gate_up, int64_t begin, int64_t end, int64_t F) {
+  for (int64_t t = begin; t < end; ++t) {
+    const float *gate = gate_up + t * 2 * F, *up = gate + F;
+    float* out = act + t * F;
+    int64_t f = 0;
+    for (; f + 16 <= F; f += 16) Store(Act(Load(gate + f), Load(up + f)), out + f);
+    if (f < F) StorePart(Act(LoadPart(gate + f, F - f), LoadPart(up + f, F - f)), out + f, F - f);
+  }
+}
+
+void SwigluBackwardRows(float* dgate_up, const float* dact, const float* gate_up, int64_t begin, int64_t end,
+                        int64_t F) {
+  for (int64_t t = begin; t < end; ++t) {
+    const float *gate = gate_up + t * 2 * F, *up = gate + F, *d = dact + t * F;
+    float *dgate = dgate_up + t * 2 * F, *dup = dgate + F;
+    F16 a, b;
+    int64_t f = 0;
+    for (; f + 16 <= F; f += 16) {
+      ActBackward(Load(gate + f), Load(up + f), Load(d + f), a, b);
+      Store(a, dgate + f);
+      Store(b, dup + f);
+    }
+    if (f < F) {
+      const int64_t n = F - f;
+      ActBackward(LoadPart(gate + f, n), LoadPart(up + f, n), LoadPart(d + f, n), a, b);
+      StorePart(a, dgate + f, n);
+      StorePart(b, dup + f, n);
+    }
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace ponder
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace ponder {
+HWY_EXPORT(SwigluRows);
+HWY_EXPORT(SwigluBackwardRows);
+
+void swiglu(float* act, const float* gate_up, int64_t T, int64_t F, ThreadPool& pool) {
+  const auto kernel = HWY_DYNAMIC_DISPATCH(SwigluRows);
+  pool.parallel_for(T, 2, [&](int64_t begin, int64_t end) { kernel(act, gate_up, begin, end, F); });
+}
+
+void swiglu_backward(float* dgate_up, const float* dact, const float* gate_up, int64_t T, int64_t F,
+                     ThreadPool& pool) {
+  const auto kernel = HWY_DYNAMIC_DISPATCH(SwigluBackwardRows);
+  pool.parallel_for(T, 2,
+                    [&](int64_t begin, int64_t end) { kernel(dgate_up, dact, gate_up, begin, end, F); });
+}
+
+}  // namespace ponder
+#endif
