@@ -1,0 +1,90 @@
+#include "train/adamw.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "train/portable_math.h"
+
+namespace ponder {
+namespace {
+
+constexpr int64_t kBlock = 4096;
+constexpr int kLanes = 8;
+
+double block_sum_of_squares(const float* g, int64_t count) {
+  double lanes[kLanes] = {};
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    for (int lane = 0; lane < kLanes; ++lane) {
+      const double x = g[i + lane];
+      lanes[lane] += x * x;
+    }
+  }
+  for (int lane = 0; i < count; ++i, ++lane) lanes[lane] += static_cast<double>(g[i]) * g[i];
+  for (int width = kLanes / 2; width > 0; width /= 2) {
+    for (int lane = 0; lane < width; ++lane) lanes[lane] += lanes[lane + width];
+  }
+  return lanes[0];
+}
+
+}  // namespace
+
+double gradient_norm(std::span<const float> gradients, ThreadPool& pool) {
+  const int64_t size = static_cast<int64_t>(gradients.size());
+  std::vector<double> sums(static_cast<size_t>((size + kBlock - 1) / kBlock));
+  pool.parallel_for(size, kBlock, [&](int64_t begin, int64_t end) {
+    for (int64_t at = begin; at < end; at += kBlock) {
+      sums[static_cast<size_t>(at / kBlock)] =
+          block_sum_of_squares(gradients.data() + at, std::min(kBlock, end - at));
+    }
+  });
+  double total = 0;
+  for (const double sum : sums) total += sum;
+  return std::sqrt(total);
+}
+
+double clip_scale(double norm, double max_norm) {
+  return max_norm > 0 && norm > max_norm ? max_norm / norm : 1.0;
+}
+
+AdamW::AdamW(const ModelConfig& config, const AdamWOptions& options, ThreadPool& pool)
+    : options_(options),
+      pool_(pool),
+      exp_avg_(config, "AdamW exp_avg"),
+      exp_avg_sq_(config, "AdamW exp_avg_sq") {
+  // Padding belongs to no parameter and is left alone.
+  for (const ParameterInfo& entry : exp_avg_.layout().entries()) {
+    segments_.push_back({entry.offset, entry.offset + entry.size, entry.is_matrix()});
+  }
+}
+
+void AdamW::update(Parameters& parameters, const Parameters& gradients, double lr, double scale) {
+  ++num_updates_;
+  AdamWConstants constants;
+  constants.scale = static_cast<float>(scale);
+  constants.one_minus_beta1 = static_cast<float>(1.0 - options_.beta1);
+  constants.one_minus_beta2 = static_cast<float>(1.0 - options_.beta2);
+  constants.rate = static_cast<float>(lr / (1.0 - portable_power(options_.beta1, num_updates_)));
+  constants.correct =
+      static_cast<float>(1.0 / std::sqrt(1.0 - portable_power(options_.beta2, num_updates_)));
+  constants.epsilon = static_cast<float>(options_.epsilon);
+  const float decay = static_cast<float>(lr * options_.weight_decay);
+
+  float* const w = parameters.flat().data();
+  float* const m = exp_avg_.flat().data();
+  float* const v = exp_avg_sq_.flat().data();
+  const float* const g = gradients.flat().data();
+  pool_.parallel_for(exp_avg_.layout().total(), kBlock, [&](int64_t begin, int64_t end) {
+    auto segment = std::partition_point(segments_.begin(), segments_.end(),
+                                        [&](const Segment& s) { return s.end <= begin; });
+    for (; segment != segments_.end() && segment->begin < end; ++segment) {
+      const int64_t from = std::max(begin, segment->begin);
+      AdamWConstants own = constants;
+      own.decay = segment->decays ? decay : 0.0f;
+      adamw_elements(own, std::min(end, segment->end) - from, w + from, m + from, v + from,
+                     g + from);
+    }
+  });
+}
+
+}  // namespace ponder

@@ -1,0 +1,40 @@
+// Which rows make up each optimiser step, and how a step is split into batches that fit into
+// memory. A unit is what an objective is about: a row (SFT) or a pair of rows (DPO).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace ponder {
+
+struct BatchOptions {
+  int epochs = 3;
+  int64_t batch_rows = 96;  // units per optimiser step, at most
+  int64_t batch_tokens =
+      0;  // if above 0, instead of batch_rows: tokens per step, at most (a longer unit goes alone)
+  uint64_t seed = 1;
+};
+
+struct StepUnits {
+  int epoch = 0;
+  std::vector<int32_t> units;  // in the order in which they are summed
+};
+
+// Every unit once per epoch, in an order drawn for that epoch from (seed, epoch). By rows, an epoch
+// of n units takes ceil(n / batch_rows) steps that differ by at most one unit in size, so no small
+// rest weighs more than the others. By tokens, steps are filled in order. Throws Error if there are
+// no units or an option makes no sense.
+std::vector<StepUnits> plan_steps(std::span<const int64_t> unit_tokens,
+                                  const BatchOptions& options);
+
+// Neighbouring units joined while their tokens fit into max_tokens: ranges [begin, end) into
+// `units`. A longer unit is a batch of its own. The order stays, so how a step is split changes
+// nothing in its gradient.
+struct UnitRange {
+  size_t begin, end;
+};
+std::vector<UnitRange> split_step(std::span<const int32_t> units,
+                                  std::span<const int64_t> unit_tokens, int64_t max_tokens);
+
+}  // namespace ponder

@@ -1,0 +1,113 @@
+// Rows of token ids ready to train on, with the mask that says which tokens carry loss.
+//
+// Prompt and response are tokenised separately and joined, because that is how a model meets them:
+// it is given the prompt's tokens and continues with tokens of its own. A rollout's own token ids
+// are used as they were sampled, never its text tokenised anew. A row that is too long is rejected
+// and counted, never cut.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "data/readers.h"
+#include "data/rows.h"
+#include "tokenizer/chat_template.h"
+#include "tokenizer/tokenizer.h"
+
+namespace ponder {
+
+struct TokenRow {
+  std::string name;             // what errors and logs call it, e.g. "data.jsonl:12"
+  std::vector<int32_t> tokens;  // prompt, response, end of turn
+  std::vector<uint8_t>
+      trained;  // (tokens) 1: this token is predicted and carries loss; trained[0] is 0
+  int64_t num_prompt_tokens = 0;
+
+  int64_t num_tokens() const { return static_cast<int64_t>(tokens.size()); }
+  int64_t num_trained() const;
+};
+
+// A preference: two responses to one prompt. In `chosen` the whole response is trained (for the
+// likelihood term), in `rejected` only the aligned tokens; the masks say which tokens count for the
+// preference.
+struct TokenPair {
+  std::string name;
+  TokenRow chosen, rejected;
+  std::vector<uint8_t> chosen_aligned, rejected_aligned;  // (tokens); 1 only where trained
+};
+
+// Which part of the responses a preference is about.
+enum class Align { kThought, kSolution, kResponse };
+std::string_view to_string(Align align);  // "thought", "solution", "response"
+std::optional<Align> align_from_string(std::string_view text);
+
+// A response given as text, or as the token ids a model sampled (which then decide).
+struct Response {
+  std::string text;
+  std::vector<int32_t> token_ids;
+};
+
+// Borrows the tokenizer. Const members may be called from any thread.
+class RowBuilder {
+ public:
+  // max_length: tokens of a whole row. Throws Error if the template's end of turn is not one token
+  // of the tokenizer.
+  RowBuilder(const Tokenizer& tokenizer, const ChatTemplate& chat, int64_t max_length);
+
+  // The ids generation starts from: system turn (if any), user turn, opened assistant turn.
+  std::vector<int32_t> prompt(std::string_view system, std::string_view question) const;
+  int32_t end_of_turn_id() const { return end_of_turn_id_; }
+
+  // Loss on the response and the end-of-turn token that closes it. Text gets that token appended;
+  // sampled ids are taken as they are. On nullopt `reason` is a short stable word and `detail` says
+  // more:
+  //   too_long           more than max_length tokens
+  //   control_token      question or response contains the template's own control text
+  //   unfinished         sampled ids that do not end with the end of the turn
+  //   nothing_to_train   an empty response
+  std::optional<TokenRow> row(std::string name, std::string_view system, std::string_view question,
+                              const Response& response, std::string& reason,
+                              std::string& detail) const;
+
+  // The same for two responses; a rejected response may be unfinished. Further reasons:
+  //   nothing_aligned    a response without any token in the part that `align` names
+  //   same_response      chosen and rejected are equal
+  std::optional<TokenPair> pair(std::string name, std::string_view system,
+                                std::string_view question, const Response& chosen,
+                                const Response& rejected, Align align, std::string& reason,
+                                std::string& detail) const;
+
+  // For each token of a response, whether any of its bytes lies in the part: the thought or the
+  // solution as parse_thought finds them in the bytes the tokens spell (tags excluded), or all of
+  // it, end of turn included.
+  std::vector<uint8_t> aligned(const std::vector<int32_t>& response_ids, Align align) const;
+
+ private:
+  std::optional<TokenRow> build(std::string name, std::string_view system,
+                                std::string_view question, const Response& response,
+                                bool may_be_unfinished, std::string& reason,
+                                std::string& detail) const;
+
+  const Tokenizer& tokenizer_;
+  ChatTemplate chat_;
+  int64_t max_length_;
+  int32_t end_of_turn_id_ = 0;
+};
+
+// All demonstrations that can be trained on, in order; the others are counted in `report` (which
+// then is the account of reading and of building). Throws Error when none is left.
+std::vector<TokenRow> build_rows(const RowBuilder& builder,
+                                 const std::vector<Demonstration>& demonstrations,
+                                 const std::string& file, ReadReport& report);
+
+// Preference pairs of a file of JSON rows: `prompt` or `question` (the user turn), `chosen`,
+// `rejected`, optional `system` and `id`. A response is a string, a trajectory ({"token_ids": […]}
+// or {"text": …}) or chat messages that end with an assistant turn; a `prompt` may be chat messages
+// too. Rows that cannot be used are counted in `report`; throws Error when none is left.
+std::vector<TokenPair> read_pairs(const RowBuilder& builder, const std::filesystem::path& file,
+                                  Align align, ReadReport& report);
+
+}  // namespace ponder

@@ -1,0 +1,114 @@
+// What a trainer trains on: units of rows and the objective over them. A new objective is a
+// function in objective.h and a task here; the trainer stays as it is.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "model/batch.h"
+#include "model/decoder.h"
+#include "train/objective.h"
+#include "train/rows.h"
+
+namespace ponder {
+
+// A unit's share of the step's loss and metrics; shares are added in unit order.
+struct UnitTerms {
+  double loss = 0;
+  std::vector<double> metrics;  // in the order of metric_names()
+};
+
+class TrainingTask {
+ public:
+  virtual ~TrainingTask() = default;
+
+  virtual int64_t num_units() const = 0;
+  virtual const std::string& unit_name(int32_t unit) const = 0;
+  virtual int64_t unit_tokens(int32_t unit) const = 0;   // of all its rows
+  virtual int64_t unit_trained(int32_t unit) const = 0;  // targets of all its rows
+  virtual int64_t longest_row() const = 0;               // tokens
+  // Appends the unit's rows; adds unit_trained(unit) targets.
+  virtual void append(int32_t unit, PackedBatch& batch) const = 0;
+  // What the step's loss is divided by.
+  virtual int64_t step_weight(std::span<const int32_t> units) const = 0;
+  // logprobs, dlogprobs (unit_trained); dlogprobs is overwritten.
+  virtual UnitTerms evaluate(int32_t unit, std::span<const float> logprobs, int64_t step_weight,
+                             std::span<float> dlogprobs) const = 0;
+  virtual std::vector<std::string> metric_names() const { return {}; }
+
+  // Called once, before the first step, with the starting weights in the decoder; what it computes
+  // is saved with the trainer's state and given back by load().
+  virtual void prepare(Decoder&, int64_t /*micro_batch_tokens*/) {}
+  virtual Json save() const { return Json::object(); }
+  virtual void load(const Json&, const std::string& /*where*/) {}
+  // Looks at the first step's sums before anything is updated; throws Error if they cannot be
+  // right.
+  virtual void check_first_step(const UnitTerms&) const {}
+
+  // Name, settings and a hash of the rows: two tasks with equal identities train the same.
+  virtual Json identity() const = 0;
+};
+
+// Throws Error if there are no rows, or naming a row with nothing to train.
+class SftTask : public TrainingTask {
+ public:
+  explicit SftTask(std::vector<TokenRow> rows);
+
+  int64_t num_units() const override { return static_cast<int64_t>(rows_.size()); }
+  const std::string& unit_name(int32_t unit) const override { return row(unit).name; }
+  int64_t unit_tokens(int32_t unit) const override { return row(unit).num_tokens(); }
+  int64_t unit_trained(int32_t unit) const override { return trained_[static_cast<size_t>(unit)]; }
+  int64_t longest_row() const override;
+  void append(int32_t unit, PackedBatch& batch) const override;
+  int64_t step_weight(std::span<const int32_t> units) const override;  // trained tokens
+  UnitTerms evaluate(int32_t unit, std::span<const float> logprobs, int64_t step_weight,
+                     std::span<float> dlogprobs) const override;
+  Json identity() const override;
+
+ private:
+  const TokenRow& row(int32_t unit) const { return rows_[static_cast<size_t>(unit)]; }
+  std::vector<TokenRow> rows_;
+  std::vector<int64_t> trained_;
+};
+
+// The reference is the model training starts from: its log-probabilities are computed once, by
+// prepare(), and at the first step every margin must be exactly 0 and the preference loss ln 2.
+class DpoTask : public TrainingTask {
+ public:
+  DpoTask(std::vector<TokenPair> pairs, const DpoOptions& options, Align align);
+
+  int64_t num_units() const override { return static_cast<int64_t>(pairs_.size()); }
+  const std::string& unit_name(int32_t unit) const override { return pair(unit).name; }
+  int64_t unit_tokens(int32_t unit) const override;
+  int64_t unit_trained(int32_t unit) const override;
+  int64_t longest_row() const override;
+  void append(int32_t unit, PackedBatch& batch) const override;
+  int64_t step_weight(std::span<const int32_t> units) const override;  // pairs
+  UnitTerms evaluate(int32_t unit, std::span<const float> logprobs, int64_t step_weight,
+                     std::span<float> dlogprobs) const override;
+  std::vector<std::string> metric_names() const override;
+  void prepare(Decoder& decoder, int64_t micro_batch_tokens) override;
+  Json save() const override;
+  void load(const Json& state, const std::string& where) override;
+  void check_first_step(const UnitTerms& sums) const override;
+  Json identity() const override;
+
+ private:
+  struct Targets {  // alignment of each of a row's targets
+    std::vector<uint8_t> chosen, rejected;
+  };
+  struct Reference {  // sums over aligned tokens
+    double chosen = 0, rejected = 0;
+  };
+  const TokenPair& pair(int32_t unit) const { return pairs_[static_cast<size_t>(unit)]; }
+
+  std::vector<TokenPair> pairs_;
+  std::vector<Targets> targets_;
+  std::vector<Reference> references_;  // empty until prepared or loaded
+  DpoOptions options_;
+  Align align_;
+};
+
+}  // namespace ponder

@@ -1,0 +1,109 @@
+// The optimiser loop: forward, objective, backward, clip, AdamW. Weights after step n are a
+// function of (starting weights, task, options): threads, the split into micro-batches,
+// recomputation and restarts change no bit.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "model/decoder.h"
+#include "model/gradients.h"
+#include "train/adamw.h"
+#include "train/batches.h"
+#include "train/schedule.h"
+#include "train/task.h"
+
+namespace ponder {
+
+struct TrainOptions {
+  BatchOptions batch;  // epochs, rows or tokens per step, seed of the order
+  double lr = 1e-5;    // peak
+  ScheduleKind schedule = ScheduleKind::kCosine;
+  double warmup_ratio = 0.1;  // of all steps
+  AdamWOptions adamw;
+  double max_grad_norm = 1.0;  // 0: no clipping
+  // How it is computed; changes no bit of the result.
+  int64_t micro_batch_tokens = 4096;  // tokens per forward and backward, unless one unit is longer
+  bool recompute = false;  // keep layer inputs only: less memory, about a third more work
+
+  // Throws Error naming the option that makes no sense.
+  void check() const;
+  Json identity() const;  // the fields that change results
+};
+
+// One optimiser step, as logged.
+struct StepReport {
+  int64_t step = 0;  // counted from 1
+  int64_t num_steps = 0;
+  int epoch = 0;  // counted from 1
+  double loss = 0, lr = 0, grad_norm = 0;
+  int64_t tokens = 0, trained_tokens = 0, rows = 0;
+  double seconds = 0;
+  std::vector<std::pair<std::string, double>> metrics;  // DPO: preference_loss, chosen_nll, …
+  // A step whose loss or gradient is not finite changes nothing; empty otherwise.
+  std::string skipped;  // why
+  std::vector<std::string>
+      skipped_rows;  // the units to blame, or all of the step where that cannot be told
+
+  double tokens_per_second() const {
+    return seconds > 0 ? static_cast<double>(tokens) / seconds : 0;
+  }
+};
+Json to_json(const StepReport& report);  // step, loss, lr, grad_norm, tokens, tokens_per_second, …
+
+// Where a trainer stands, beside its weights and moments.
+struct TrainerPosition {
+  int64_t step = 0;         // steps done: also the position in the order of rows
+  int64_t num_updates = 0;  // less those skipped
+  int64_t consecutive_skips = 0;
+  int64_t total_tokens = 0;
+};
+
+// Borrows task, decoder and pool for its life. One thread calls.
+class Trainer {
+ public:
+  static constexpr int64_t kMaxConsecutiveSkips = 3;
+
+  Trainer(const ModelConfig& config, Parameters start, TrainingTask& task,
+          const TrainOptions& options, Decoder& decoder, ThreadPool& pool);
+
+  int64_t num_steps() const { return static_cast<int64_t>(steps_.size()); }
+  const TrainerPosition& position() const { return position_; }
+  bool done() const { return position_.step == num_steps(); }
+
+  // The next optimiser step. nullopt if `stop` (may be null) was set: it is looked at before every
+  // micro-batch, and the step counts as not begun. Throws Error when the third step in a row had to
+  // be skipped.
+  std::optional<StepReport> step(const std::atomic<bool>* stop = nullptr);
+
+  const Parameters& parameters() const { return parameters_; }
+  const AdamW& optimizer() const { return optimizer_; }
+  // To resume: fill parameters and moments, then set the position.
+  Parameters& mutable_parameters() { return parameters_; }
+  AdamW& mutable_optimizer() { return optimizer_; }
+  void set_position(const TrainerPosition& position);
+
+ private:
+  struct Sums;
+  bool accumulate(const StepUnits& step, const std::atomic<bool>* stop, Sums& sums);
+
+  TrainingTask& task_;
+  TrainOptions options_;
+  Decoder& decoder_;
+  ThreadPool& pool_;
+  Parameters parameters_;
+  Gradients gradients_;
+  AdamW optimizer_;
+  std::vector<int64_t> unit_tokens_;
+  std::vector<StepUnits> steps_;
+  Schedule schedule_;
+  TrainerPosition position_;
+  bool prepared_ = false;
+};
+
+}  // namespace ponder

@@ -1,0 +1,70 @@
+// A whole training job with its files: starts or resumes, logs, saves, stops when asked.
+//
+// The output folder is a Hugging Face checkpoint at every moment it exists, with trainer_state/
+// beside the model's files:
+//   trainer_state/state.json               job identity, position, hashes of the other files;
+//   written last trainer_state/optimizer.safetensors    f32 weights and moments; gone once the job
+//   is finished
+// Each save builds the folder anew under <out>.next and swaps it in with one rename, so a crash
+// leaves the old or the new.
+#pragma once
+
+#include <atomic>
+#include <filesystem>
+#include <functional>
+
+#include "model/checkpoint.h"
+#include "train/trainer.h"
+
+namespace ponder {
+
+struct JobOptions {
+  std::filesystem::path out;          // "" : nothing is saved
+  std::filesystem::path base_folder;  // tokenizer and config files are copied from here
+  DType dtype = DType::kF32;          // of the saved weights; trainer_state always holds f32
+  Json provenance = Json::object();   // into ponder.json
+  std::filesystem::path log;          // JSON lines, one per step; "" : none
+  int64_t stop_after_steps = 0;  // save and return once this many steps are done; 0: run to the end
+  int64_t checkpoint_steps = 0;  // also save every so many steps; 0: never for this reason
+  double checkpoint_seconds =
+      600;  // also save this long after the last save; 0: never for this reason
+  const std::atomic<bool>* stop = nullptr;         // set: save and return
+  std::function<void(const StepReport&)> on_step;  // after every step
+  std::function<void(const std::string& text)>
+      on_note;  // "resumed at step 12", "step 13 skipped: …"
+};
+
+struct JobResult {
+  bool finished = false;  // all planned steps are done; otherwise stopped, and a rerun goes on
+  bool stopped_by_request = false;
+  int64_t steps_done = 0, num_steps = 0, total_tokens = 0;
+  double last_loss = 0;  // of the last step run here
+  std::string sha256;    // of the saved weights; empty without `out`
+};
+
+// `start` is consumed. If `out` holds the state of the same job it goes on from there (or returns
+// at once if that is finished); if of another job, or something else, Error listing what differs.
+// Two processes on one `out`: the second gets an Error.
+JobResult run_training(Checkpoint start, TrainingTask& task, const TrainOptions& options,
+                       const JobOptions& job, ThreadPool& pool);
+
+// Bytes and work of a job before it starts.
+struct TrainWorkload {
+  int64_t units = 0, tokens = 0, trained_tokens = 0;  // of one epoch
+  int64_t longest_unit = 0, longest_row = 0;          // tokens
+  int64_t reference_tokens = 0;                       // scored once before training (DPO)
+};
+TrainWorkload workload_of(const TrainingTask& task);
+
+struct TrainPlan {
+  int64_t num_steps = 0;
+  int64_t total_tokens = 0;
+  double flops = 0;
+  std::vector<std::pair<std::string, int64_t>> memory_bytes;  // by purpose
+  int64_t disk_bytes = 0;                                     // peak: two folders during a save
+  int64_t peak_memory_bytes() const;
+};
+TrainPlan plan_training(const Decoder& decoder, const TrainWorkload& workload,
+                        const TrainOptions& options);
+
+}  // namespace ponder
