@@ -1,9 +1,11 @@
-// Reads problems and demonstrations from the files labs have, recognising each row's layout by its fields, and
-// accounts for every row: in = kept + rejected (by reason) + duplicates.
+// Reads problems and demonstrations from the files labs have, recognising each row's layout by its
+// fields, and accounts for every row: in = kept + rejected (by reason) + duplicates. The layouts,
+// and the reasons for which a row is rejected, are in docs/formats.md.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -14,43 +16,62 @@ namespace ponder {
 
 struct RejectedRow {
   std::string file;
-  uint64_t line = 0;        // from 1
-  uint64_t byte_offset = 0;
-  std::string reason;       // a short stable word: "bad_json", "no_answer", "missing_tag", …
-  std::string detail;       // what was expected and found
+  uint64_t line = 0;         // from 1; in a .json array the element's place
+  uint64_t byte_offset = 0;  // of the line in the unpacked file; 0 in an array
+  std::string reason;        // a short stable word: "bad_json", "no_answer", "missing_tag", …
+  std::string detail;        // what was expected and found
 };
 
 // What became of the rows of one or more files. rows == kept + duplicates + sum of rejected counts.
 struct ReadReport {
   uint64_t rows = 0, kept = 0, duplicates = 0;
-  std::map<std::string, uint64_t> rejected;  // by reason
-  std::vector<RejectedRow> examples;         // the first kMaxExamples rejected rows
+  std::map<std::string, uint64_t> rejected;     // by reason
+  std::vector<RejectedRow> examples;            // the first kMaxExamples rejected rows
+  std::vector<RejectedRow> duplicate_examples;  // likewise; `detail` names the row each repeats
   static constexpr size_t kMaxExamples = 1000;
 
   void reject(RejectedRow row);
   void merge(const ReadReport& other);
   std::string summary() const;  // one line
 };
+// The fields of `ponder data check`; with `explain` also each example.
+Json to_json(const ReadReport& report, bool explain);
 
 struct ProblemReadOptions {
   uint64_t choice_seed = 1;  // shuffles the choices of GPQA-like rows that come unshuffled
   bool strict = false;       // throw on the first rejected row
 };
 
-// Layouts: ponder's own; MATH (problem, answer, solution); AIME (problem, solution = \boxed{N}); GPQA (diamond.json
-// with the choices inside Question); GSM8K (#### gold); MMLU-Pro; SciBench; DeepMath / RLVR (prompt, ground_truth);
-// OlymMATH. Throws Error if a file cannot be read, or if no row at all is left.
+// Layouts: ponder's own; MATH (problem, answer, solution); AIME (problem, solution = \boxed{N});
+// GPQA (with the choices inside Question, or unshuffled); GSM8K (#### gold); MMLU-Pro and other
+// rows with options; SciBench; DeepMath / RLVR (prompt, ground_truth); OlymMATH; knights and
+// knaves. A row without an id gets FILESTEM-LINE; a bare number as id gets FILESTEM- in front. Two
+// rows of a file with the same id, or with the same question but for white space, are duplicates:
+// the first is kept. Throws Error if the file cannot be read, or if no row at all is left (`report`
+// is filled then too).
 std::vector<Problem> read_problems(const std::filesystem::path& file, ReadReport& report,
                                    const ProblemReadOptions& options = {});
 
-// Layouts: STILL (question, combined_text, domain), ShareGPT conversations, OpenAI messages, alpaca, ponder's own
-// (question, thought, solution). Multi-turn rows are rejected ("multi_turn"), never silently cut.
-// A row without thought tags is kept only if `require_thought` is false.
 struct DemonstrationReadOptions {
-  bool require_thought = true;
-  bool strict = false;
+  bool require_thought = true;  // false: a response without a thought is kept as a bare solution
+  bool one_per_question =
+      true;             // false: only the same question with the same response is a duplicate
+  bool strict = false;  // throw on the first rejected row
+  // Rows of more than `max_tokens` by this count are rejected ("too_long"); 0 or empty: no limit.
+  int64_t max_tokens = 0;
+  std::function<int64_t(const Demonstration&)> count_tokens = {};
 };
-std::vector<Demonstration> read_demonstrations(const std::filesystem::path& file, ReadReport& report,
+
+// Layouts: STILL (question, combined_text, domain), ShareGPT conversations, OpenAI messages,
+// alpaca, ponder's own (question, thought, solution), and as published: Marco-o1, HuatuoGPT-o1, R1
+// traces of MMLU-Pro. Multi-turn rows are rejected ("multi_turn"), never silently cut. Throws as
+// read_problems.
+std::vector<Demonstration> read_demonstrations(const std::filesystem::path& file,
+                                               ReadReport& report,
                                                const DemonstrationReadOptions& options = {});
+
+enum class RowKind { kProblems, kDemonstrations };
+// By the fields of the first row that is a JSON object. Throws Error when there is none.
+RowKind kind_of_rows(const std::filesystem::path& file);
 
 }  // namespace ponder

@@ -1,5 +1,5 @@
-// The rows ponder works on: problems, demonstrations and trajectories, and their JSON forms. Field names are
-// those of docs/formats.md.
+// The rows ponder works on: problems, demonstrations and trajectories, and their JSON forms. Field
+// names are those of docs/formats.md.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +18,11 @@ struct Problem {
   std::string question;
   std::string answer;  // gold
   AnswerType answer_type = AnswerType::kMath;
-  std::string source;         // optional
-  std::string level;          // optional
+  std::string source;               // optional
+  std::string level;                // optional
   std::optional<double> tolerance;  // relative, for numbers; optional
+  std::string file;                 // where it was read, "" where it was not; not exported
+  uint64_t line = 0;                // from 1
 };
 
 // A teacher's response to a question.
@@ -33,8 +35,13 @@ struct Demonstration {
   std::string solution;
   std::string answer;  // gold where known
   std::string source;
+  std::string level;                           // optional
+  AnswerType answer_type = AnswerType::kMath;  // of `answer`
+  std::string file;   // where it was read, "" where it was not; not exported
+  uint64_t line = 0;  // from 1
 
-  // The assistant turn: format_thought(thought, solution), or the bare solution when there is no thought.
+  // The assistant turn: format_thought(thought, solution), or the bare solution when there is no
+  // thought.
   std::string response() const;
 };
 
@@ -72,7 +79,9 @@ struct Trajectory {
 Json to_json(const Problem& problem);
 Json to_json(const Demonstration& demonstration);
 Json to_json(const Trajectory& trajectory);
-// `where` names file and line in errors.
+// The inverse of to_json. Only problem_id and text are required, so that responses from elsewhere
+// can be read; what is there must have the right type. Throws Error; `where` names file and line in
+// it.
 Trajectory trajectory_from_json(const Json& json, const std::string& where);
 
 }  // namespace ponder

@@ -1,0 +1,138 @@
+#include "data/gold.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+#include "data/row_fields.h"
+
+namespace ponder {
+namespace {
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+bool take(std::string_view& text, std::string_view prefix) {
+  if (text.substr(0, prefix.size()) != prefix) return false;
+  text.remove_prefix(prefix.size());
+  return true;
+}
+
+void skip_spaces(std::string_view& text) {
+  while (take(text, " ") || take(text, "\\,") || take(text, "\\!") || take(text, "~")) {
+  }
+}
+
+// sign, digits (grouped by commas), decimals, exponent.
+bool take_number(std::string_view& text) {
+  skip_spaces(text);
+  if (!take(text, "-")) take(text, "+");
+  skip_spaces(text);
+  bool digits = false;
+  while (!text.empty()) {
+    const bool group = text[0] == ',' && digits && text.size() > 1 && is_digit(text[1]);
+    if (!is_digit(text[0]) && !group) break;
+    digits = true;
+    text.remove_prefix(1);
+  }
+  if (take(text, ".")) {
+    while (!text.empty() && is_digit(text[0])) {
+      digits = true;
+      text.remove_prefix(1);
+    }
+  }
+  if (!digits) return false;
+  std::string_view rest = text;
+  if (take(rest, "e") || take(rest, "E")) {
+    if (!take(rest, "-")) take(rest, "+");
+    if (!rest.empty() && is_digit(rest[0])) {
+      while (!rest.empty() && is_digit(rest[0])) rest.remove_prefix(1);
+      text = rest;
+    }
+  }
+  return true;
+}
+
+bool take_group(std::string_view& text) {
+  return take(text, "{") && take_number(text) && (skip_spaces(text), take(text, "}"));
+}
+
+bool is_number(std::string_view text) {
+  text = trimmed(text);
+  if (text.size() > 2 && text.front() == '$' && text.back() == '$') {
+    text = trimmed(text.substr(1, text.size() - 2));
+  }
+  std::string_view fraction = text;
+  if (!take(fraction, "-")) take(fraction, "+");
+  if (take(fraction, "\\frac") || take(fraction, "\\dfrac") || take(fraction, "\\tfrac")) {
+    return take_group(fraction) && take_group(fraction) && trimmed(fraction).empty();
+  }
+  if (!take_number(text)) return false;
+  skip_spaces(text);
+  if (take(text, "/")) return take_number(text) && trimmed(text).empty();
+  if (take(text, "\\times") || take(text, "\\cdot") || take(text, "*") || take(text, "x")) {
+    skip_spaces(text);
+    if (!take(text, "10^")) return false;
+    if (!take_group(text) && !take_number(text)) return false;
+  }
+  skip_spaces(text);
+  if (!take(text, "\\%")) take(text, "%");
+  return trimmed(text).empty();
+}
+
+bool braces_balance(std::string_view text) {
+  int depth = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\') {
+      ++i;  // \{ and \} are signs, not groups
+    } else if (text[i] == '{') {
+      ++depth;
+    } else if (text[i] == '}' && --depth < 0) {
+      return false;
+    }
+  }
+  return depth == 0;
+}
+
+}  // namespace
+
+std::string last_boxed(std::string_view text) {
+  size_t at = std::string_view::npos;
+  for (const std::string_view command : {"\\boxed", "\\fbox"}) {
+    const size_t found = text.rfind(command);
+    if (found == std::string_view::npos) continue;
+    if (at == std::string_view::npos || found > at) at = found;
+  }
+  if (at == std::string_view::npos) return {};
+  std::string_view rest = text.substr(text.find_first_of("dx", at + 4) + 1);  // past \boxed, \fbox
+  rest = rest.substr(std::min(rest.find_first_not_of(" \t\n"), rest.size()));
+  if (rest.empty() || rest[0] != '{') {  // `\boxed 2`
+    return std::string(rest.substr(0, rest.find_first_of(" \t\n$.,")));
+  }
+  int depth = 0;
+  for (size_t i = 0; i < rest.size(); ++i) {
+    if (rest[i] == '\\') {
+      ++i;
+    } else if (rest[i] == '{') {
+      ++depth;
+    } else if (rest[i] == '}' && --depth == 0) {
+      return std::string(trimmed(rest.substr(1, i - 1)));
+    }
+  }
+  return {};
+}
+
+bool gold_is_readable(std::string_view gold, AnswerType type) {
+  switch (type) {
+    case AnswerType::kChoice:
+      return gold.size() == 1 && gold[0] >= 'A' && gold[0] <= 'Z';
+    case AnswerType::kNumber:
+      return is_number(gold);
+    case AnswerType::kMath:
+      return !is_blank(gold) && braces_balance(gold);
+    case AnswerType::kText:
+      return !is_blank(gold);
+  }
+  return false;
+}
+
+}  // namespace ponder

@@ -1,0 +1,214 @@
+#include "data/readers.h"
+
+#include <fmt/format.h>
+
+#include <unordered_map>
+
+#include "base/error.h"
+#include "data/demonstration_layouts.h"
+#include "data/problem_layouts.h"
+#include "data/row_fields.h"
+
+namespace ponder {
+namespace {
+
+void keep_example(std::vector<RejectedRow>& examples, RejectedRow row) {
+  if (examples.size() < ReadReport::kMaxExamples) examples.push_back(std::move(row));
+}
+
+std::string place(const RejectedRow& row) {
+  return row.byte_offset == 0 ? fmt::format("{}:{}", row.file, row.line)
+                              : fmt::format("{}:{} (byte {})", row.file, row.line, row.byte_offset);
+}
+
+// `dir/MATH.jsonl.gz` -> `MATH`.
+std::string stem_of(const std::filesystem::path& file) {
+  if (file == "-") return "stdin";
+  std::filesystem::path name = file.filename();
+  while (name.extension() == ".gz" || name.extension() == ".json" || name.extension() == ".jsonl") {
+    name = name.stem();
+  }
+  return name.string();
+}
+
+// The lines at which ids and questions were first seen.
+class Seen {
+ public:
+  // Nothing, or what the row repeats.
+  std::string repeats(const std::string& id, std::string key, uint64_t line) {
+    if (!id.empty()) {
+      const auto found = ids_.find(id);
+      if (found != ids_.end()) {
+        return fmt::format("the id \"{}\" of line {}", excerpt(id), found->second);
+      }
+    }
+    const auto [found, fresh] = keys_.emplace(std::move(key), line);
+    if (!fresh) return fmt::format("the question of line {}", found->second);
+    if (!id.empty()) ids_.emplace(id, line);
+    return {};
+  }
+
+ private:
+  std::unordered_map<std::string, uint64_t> ids_, keys_;
+};
+
+// The loop both kinds share. `convert(json, line)` gives a row or throws RowFault; `key` is what
+// makes two rows the same beside their id, which counts if `by_id`.
+template <class Row, class Convert, class Key>
+std::vector<Row> read_rows(const std::filesystem::path& file, std::string_view kind, bool strict,
+                           bool by_id, ReadReport& total, const Convert& convert, const Key& key) {
+  ReadReport report;
+  JsonRowReader reader(file);
+  const auto reject = [&](RejectedRow rejected) {
+    if (strict) {
+      throw Error(place(rejected), rejected.detail, "mend the row, or read without being strict");
+    }
+    ++report.rows;
+    report.reject(std::move(rejected));
+  };
+  const auto on_bad = [&](uint64_t line, uint64_t byte_offset, const std::string& problem) {
+    reject({reader.name(), line, byte_offset, "bad_json", problem});
+  };
+  std::vector<Row> rows;
+  Seen seen;
+  JsonRow json;
+  while (reader.next(json, on_bad)) {
+    try {
+      if (!json.value.is_object()) {
+        throw RowFault{"not_an_object",
+                       "expected a JSON object, found " + excerpt(dump_json(json.value))};
+      }
+      Row row = convert(json.value, json.line);
+      const std::string repeated =
+          seen.repeats(by_id ? row.id : std::string(), key(row), json.line);
+      if (!repeated.empty()) {
+        ++report.rows;
+        ++report.duplicates;
+        keep_example(report.duplicate_examples, {reader.name(), json.line, json.byte_offset,
+                                                 "duplicate", "repeats " + repeated});
+        continue;
+      }
+      row.file = reader.name();
+      row.line = json.line;
+      rows.push_back(std::move(row));
+      ++report.rows;
+      ++report.kept;
+    } catch (const RowFault& fault) {
+      reject({reader.name(), json.line, json.byte_offset, fault.reason, fault.detail});
+    }
+  }
+  total.merge(report);
+  if (rows.empty()) {
+    std::string problem = fmt::format("expected {}, found none: {}", kind, report.summary());
+    if (!report.examples.empty()) {
+      problem +=
+          fmt::format("; first: {}: {}", place(report.examples[0]), report.examples[0].detail);
+    }
+    throw Error(reader.name(), problem, "see the layouts in docs/formats.md");
+  }
+  return rows;
+}
+
+}  // namespace
+
+void ReadReport::reject(RejectedRow row) {
+  ++rejected[row.reason];
+  keep_example(examples, std::move(row));
+}
+
+void ReadReport::merge(const ReadReport& other) {
+  rows += other.rows;
+  kept += other.kept;
+  duplicates += other.duplicates;
+  for (const auto& [reason, count] : other.rejected) rejected[reason] += count;
+  for (const RejectedRow& row : other.examples) keep_example(examples, row);
+  for (const RejectedRow& row : other.duplicate_examples) keep_example(duplicate_examples, row);
+}
+
+std::string ReadReport::summary() const {
+  std::string text = fmt::format("{} rows, {} kept", rows, kept);
+  if (duplicates > 0) text += fmt::format(", {} duplicates", duplicates);
+  uint64_t count = 0;
+  std::string reasons;
+  for (const auto& [reason, n] : rejected) {
+    count += n;
+    reasons += fmt::format("{}{} {}", reasons.empty() ? "" : ", ", reason, n);
+  }
+  if (count > 0) text += fmt::format(", {} rejected ({})", count, reasons);
+  return text;
+}
+
+Json to_json(const ReadReport& report, bool explain) {
+  Json rejected = Json::object();
+  for (const auto& [reason, count] : report.rejected) rejected[reason] = count;
+  Json json = {{"rows", report.rows},
+               {"kept", report.kept},
+               {"rejected", rejected},
+               {"duplicates", report.duplicates}};
+  if (!explain) return json;
+  json["examples"] = Json::array();
+  for (const auto* examples : {&report.examples, &report.duplicate_examples}) {
+    for (const RejectedRow& row : *examples) {
+      json["examples"].push_back({{"file", row.file},
+                                  {"line", row.line},
+                                  {"byte_offset", row.byte_offset},
+                                  {"reason", row.reason},
+                                  {"detail", row.detail}});
+    }
+  }
+  return json;
+}
+
+std::vector<Problem> read_problems(const std::filesystem::path& file, ReadReport& report,
+                                   const ProblemReadOptions& options) {
+  const std::string stem = stem_of(file);
+  return read_rows<Problem>(
+      file, "problems", options.strict, true, report,
+      [&](const Json& json, uint64_t line) {
+        return problem_from_row(json, stem, line, options.choice_seed);
+      },
+      [](const Problem& problem) { return normalised_question(problem.question); });
+}
+
+std::vector<Demonstration> read_demonstrations(const std::filesystem::path& file,
+                                               ReadReport& report,
+                                               const DemonstrationReadOptions& options) {
+  return read_rows<Demonstration>(
+      file, "demonstrations", options.strict, options.one_per_question, report,
+      [&](const Json& json, uint64_t) {
+        Demonstration row = demonstration_from_row(json, options.require_thought);
+        if (options.max_tokens > 0 && options.count_tokens) {
+          const int64_t tokens = options.count_tokens(row);
+          if (tokens > options.max_tokens) {
+            throw RowFault{"too_long",
+                           fmt::format("{} tokens, the limit is {}", tokens, options.max_tokens)};
+          }
+        }
+        return row;
+      },
+      [&](const Demonstration& row) {
+        std::string key = normalised_question(row.question);
+        // A line break cannot stand in a normalised text, so it parts the two without doubt.
+        if (!options.one_per_question) key += '\n' + normalised_question(row.response());
+        return key;
+      });
+}
+
+RowKind kind_of_rows(const std::filesystem::path& file) {
+  JsonRowReader reader(file);
+  JsonRow row;
+  std::string first_problem;
+  const auto on_bad = [&](uint64_t line, uint64_t byte_offset, const std::string& problem) {
+    if (first_problem.empty()) {
+      first_problem = fmt::format("; first: line {}, byte {}: {}", line, byte_offset, problem);
+    }
+  };
+  while (reader.next(row, on_bad)) {
+    if (!row.value.is_object()) continue;
+    return is_demonstration(RowFields(row.value)) ? RowKind::kDemonstrations : RowKind::kProblems;
+  }
+  throw Error(reader.name(), "expected rows that are JSON objects, found none" + first_problem,
+              "see the layouts in docs/formats.md");
+}
+
+}  // namespace ponder

@@ -1,0 +1,56 @@
+// What the layouts share: typed access to the fields of one row, and the text helpers of several of
+// them. Internal to this folder.
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+
+namespace ponder {
+
+// Why a row cannot be used. Thrown by the layouts, caught by the reader's loop, which counts it;
+// never leaves the folder.
+struct RowFault {
+  std::string reason;  // a short stable word
+  std::string detail;
+};
+
+class RowFields {
+ public:
+  explicit RowFields(const Json& row) : row_(row) {}
+
+  // Null counts as absent everywhere.
+  bool has(const char* key) const { return find(key) != nullptr; }
+  const Json* find(const char* key) const;
+  // Text, or a number as it would be typed; RowFault "bad_field" for anything else, "" when absent.
+  std::string text(const char* key) const;
+  // Of the first key that is there.
+  std::string text_of(std::initializer_list<const char*> keys) const;
+  std::string keys() const;  // for messages
+
+ private:
+  const Json& row_;
+};
+
+std::string_view trimmed(std::string_view text);
+std::string lower_ascii(std::string_view text);
+bool is_blank(std::string_view text);
+bool is_digits(std::string_view text);
+
+// White space collapsed to single spaces and trimmed: what two rows must share to be the same
+// question. Nothing else is folded: "3+4" and "3-4", or "x" and "X", are different questions.
+std::string normalised_question(std::string_view question);
+
+// The question, a blank line, and a line "(A) …" for each option.
+std::string with_options(std::string_view question, const std::vector<std::string>& options);
+// Of the field `options`: an array, or an object with the keys "A", "B", …; RowFault "bad_options".
+std::vector<std::string> options_of(const RowFields& row);
+// The letter of the right option: from answer_letter, answer_idx, answer or answer_index, which
+// must agree where several are there, and name one of the options; RowFault "no_answer" or
+// "bad_answer".
+std::string option_letter(const RowFields& row, size_t num_options);
+
+}  // namespace ponder
