@@ -30,7 +30,7 @@ enum class Keep {
 // The tokens one inference step feeds: for each sequence a run of its next tokens.
 struct StepBatch {
   struct Run {
-    KvSequence* sequence;     // grows by num_tokens
+    KvSequence* sequence;     // already extended by num_tokens (KvCache::extend): they are its last positions
     int64_t num_tokens;
     bool want_logits;         // of the run's last token
   };
@@ -58,7 +58,7 @@ class Decoder {
   // batch with Keep other than kNothing.
   void backward(const PackedBatch& batch, std::span<const float> dlogprobs, Gradients& gradients);
 
-  // Runs the step's tokens through the layers, appending keys and values to their sequences. logits (num want_logits, V),
+  // Runs the step's tokens through the layers, filling in their keys and values. logits (num want_logits, V),
   // in the order of runs.
   void step(const StepBatch& batch, KvCache& cache, std::span<float> logits);
 

@@ -36,8 +36,8 @@ class KvCache {
   int64_t num_pages() const { return num_pages_; }
   int64_t num_free_pages() const { return static_cast<int64_t>(free_.size()); }
 
-  // Makes room for positions [length, length + num_tokens), copying a shared last page first. False, and nothing changed,
-  // when the pages run out.
+  // Appends positions [length, length + num_tokens), to be filled by the next Decoder::step, copying a shared last page
+  // first. False, and nothing changed, when the pages run out.
   [[nodiscard]] bool extend(KvSequence& sequence, int64_t num_tokens);
   // A sequence with the same contents; pages are shared.
   KvSequence fork(const KvSequence& sequence);

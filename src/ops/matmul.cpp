@@ -30,12 +30,12 @@ void PackedMatrix::pack_weight(const float* W, int64_t rows, int64_t first_colum
   });
 }
 
-void PackedMatrix::pack_rows(const float* X, int64_t ld, ThreadPool& pool) {
+void PackedMatrix::pack_rows(const float* X, int64_t ld, int64_t first_k, int64_t count, ThreadPool& pool) {
   pool.parallel_for(num_panels(), 1, [&](int64_t begin, int64_t end) {
     for (int64_t p = begin; p < end; ++p) {
-      float* to = data_.data() + p * K_ * kPanel;
+      float* to = data_.data() + (p * K_ + first_k) * kPanel;
       const int64_t columns = std::min(kPanel, N_ - p * kPanel);
-      for (int64_t k = 0; k < K_; ++k) {
+      for (int64_t k = 0; k < count; ++k) {
         const float* from = X + k * ld + p * kPanel;
         if (columns == kPanel) {
           std::memcpy(to + k * kPanel, from, kPanel * sizeof(float));

@@ -22,8 +22,8 @@ class PackedMatrix {
 
   // Columns [first_column, first_column + rows) from a weight W (rows, K), row-major: B[k][n] = W[n][k].
   void pack_weight(const float* W, int64_t rows, int64_t first_column, ThreadPool& pool);
-  // All of B from rows of X (K, N), row stride ld.
-  void pack_rows(const float* X, int64_t ld, ThreadPool& pool);
+  // Rows [first_k, first_k + count) of B from rows of X (count, N), row stride ld: B[first_k + k][n] = X[k][n].
+  void pack_rows(const float* X, int64_t ld, int64_t first_k, int64_t count, ThreadPool& pool);
 
   int64_t K() const { return K_; }
   int64_t N() const { return N_; }

@@ -1,0 +1,264 @@
+#include "model/decoder.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "base/philox.h"
+#include "ops/softmax.h"
+
+namespace ponder {
+namespace {
+
+ModelConfig tiny(bool tied) {
+  ModelConfig c;
+  c.vocab_size = 70;
+  c.hidden_size = 48;
+  c.intermediate_size = 80;
+  c.num_hidden_layers = 2;
+  c.num_attention_heads = 4;
+  c.num_key_value_heads = 2;
+  c.head_dim = 16;
+  c.max_position_embeddings = 512;
+  c.initializer_range = 0.2;  // large, so that no gradient is negligible
+  c.tie_word_embeddings = tied;
+  return c;
+}
+
+std::vector<int32_t> random_row(int64_t length, uint64_t stream, int64_t vocab) {
+  RandomSequence random(7, stream);
+  std::vector<int32_t> row;
+  for (int64_t i = 0; i < length; ++i) row.push_back(static_cast<int32_t>(random.below(static_cast<uint64_t>(vocab))));
+  return row;
+}
+
+PackedBatch batch_of(const std::vector<std::vector<int32_t>>& rows) {
+  PackedBatch batch;
+  for (const auto& row : rows) {
+    std::vector<uint8_t> trained(row.size(), 1);
+    for (size_t i = 0; i < row.size() / 4; ++i) trained[i] = 0;
+    batch.append(row, trained);
+  }
+  return batch;
+}
+
+Parameters random_parameters(const ModelConfig& config) {
+  Parameters parameters(config, "weights");
+  initialise(parameters, config, 3);
+  // Biases and norms away from their trivial values, so that a missing term shows.
+  for (const auto& entry : parameters.layout().entries()) {
+    if (entry.is_matrix()) continue;
+    RandomSequence random(11, stable_hash64(entry.name));
+    for (float& x : parameters.at(entry.name)) x += static_cast<float>(0.3 * random.normal());
+  }
+  return parameters;
+}
+
+const std::vector<std::vector<int32_t>> kRows = {random_row(90, 1, 70), random_row(5, 2, 70), random_row(131, 3, 70),
+                                                 random_row(64, 4, 70), random_row(1, 5, 70)};
+
+std::vector<float> logprobs_of(Decoder& decoder, const PackedBatch& batch, Keep keep) {
+  std::vector<float> logprobs(static_cast<size_t>(batch.num_targets()));
+  decoder.forward(batch, logprobs, keep);
+  return logprobs;
+}
+
+bool same_bits(std::span<const float> a, std::span<const float> b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
+}
+
+std::vector<float> weights_of_targets(int64_t n) {
+  RandomSequence random(5, 9);
+  std::vector<float> w;
+  for (int64_t i = 0; i < n; ++i) w.push_back(static_cast<float>(random.normal()));
+  return w;
+}
+
+TEST(Decoder, RowsDoNotSeeEachOtherAndThreadsChangeNoBit) {
+  const ModelConfig config = tiny(true);
+  const Parameters parameters = random_parameters(config);
+  std::vector<float> reference;
+  for (int threads : {1, 2, 4}) {
+    ThreadPool pool(threads);
+    Decoder decoder(config, pool);
+    decoder.set_parameters(parameters);
+    std::vector<float> together = logprobs_of(decoder, batch_of(kRows), Keep::kNothing);
+    std::vector<float> alone;
+    for (const auto& row : kRows) {
+      for (float x : logprobs_of(decoder, batch_of({row}), Keep::kNothing)) alone.push_back(x);
+    }
+    EXPECT_TRUE(same_bits(together, alone)) << threads << " threads";
+    if (reference.empty()) reference = together;
+    EXPECT_TRUE(same_bits(together, reference)) << threads << " threads";
+    for (float x : together) ASSERT_TRUE(std::isfinite(x) && x < 0.0f);
+  }
+}
+
+TEST(Decoder, StepsGiveTheBitsOfTheTrainingForward) {
+  const ModelConfig config = tiny(false);
+  const Parameters parameters = random_parameters(config);
+  ThreadPool pool(2);
+  Decoder decoder(config, pool);
+  decoder.set_parameters(parameters);
+  for (const int64_t chunk : {1, 3, 70, 200}) {
+    KvCache cache(config, 16);
+    std::vector<KvSequence> sequences(kRows.size());
+    std::vector<size_t> fed(kRows.size(), 0);
+    std::vector<std::vector<float>> logprobs(kRows.size());
+    for (bool more = true; more;) {
+      more = false;
+      StepBatch step;
+      std::vector<size_t> who;
+      for (size_t r = 0; r < kRows.size(); ++r) {
+        const auto n = std::min<int64_t>(r % 2 == 0 ? chunk : 1, static_cast<int64_t>(kRows[r].size() - fed[r]));
+        if (n == 0) continue;
+        more = true;
+        ASSERT_TRUE(cache.extend(sequences[r], n));
+        for (int64_t i = 0; i < n; ++i) step.tokens.push_back(kRows[r][fed[r] + static_cast<size_t>(i)]);
+        step.runs.push_back({&sequences[r], n, true});
+        fed[r] += static_cast<size_t>(n);
+        who.push_back(r);
+      }
+      if (!more) break;
+      std::vector<float> logits(who.size() * static_cast<size_t>(config.vocab_size));
+      decoder.step(step, cache, logits);
+      for (size_t i = 0; i < who.size(); ++i) {
+        const size_t r = who[i];
+        if (fed[r] >= kRows[r].size()) continue;
+        const float* z = logits.data() + i * static_cast<size_t>(config.vocab_size);
+        logprobs[r].push_back(z[kRows[r][fed[r]]] - log_sum_exp(z, config.vocab_size));
+      }
+    }
+    for (size_t r = 0; r < kRows.size(); ++r) {
+      PackedBatch batch;
+      batch.append(kRows[r], std::vector<uint8_t>(kRows[r].size(), 1));
+      const std::vector<float> trained = logprobs_of(decoder, batch, Keep::kNothing);
+      const int64_t stride = r % 2 == 0 ? chunk : 1;
+      for (size_t i = 0; i < logprobs[r].size(); ++i) {
+        const auto at = static_cast<size_t>(stride) * (i + 1) - 1;
+        ASSERT_EQ(logprobs[r][i], trained[at]) << "row " << r << " position " << at << " chunk " << chunk;
+      }
+    }
+    for (auto& sequence : sequences) cache.release(sequence);
+    EXPECT_EQ(cache.num_free_pages(), cache.num_pages());
+  }
+}
+
+TEST(Decoder, ForkedSequencesShareAPromptWithoutTouchingIt) {
+  const ModelConfig config = tiny(true);
+  const Parameters parameters = random_parameters(config);
+  ThreadPool pool(1);
+  Decoder decoder(config, pool);
+  decoder.set_parameters(parameters);
+  KvCache cache(config, 8);
+  const auto V = static_cast<size_t>(config.vocab_size);
+  KvSequence prompt;
+  ASSERT_TRUE(cache.extend(prompt, 90));
+  StepBatch step;
+  step.tokens = kRows[0];
+  step.runs = {{&prompt, 90, false}};
+  decoder.step(step, cache, {});
+  std::vector<KvSequence> forks = {cache.fork(prompt), cache.fork(prompt), cache.fork(prompt)};
+  EXPECT_EQ(cache.num_free_pages(), 6);
+  StepBatch next;
+  for (size_t i = 0; i < forks.size(); ++i) {
+    ASSERT_TRUE(cache.extend(forks[i], 1));
+    next.tokens.push_back(static_cast<int32_t>(i));
+    next.runs.push_back({&forks[i], 1, true});
+  }
+  std::vector<float> logits(3 * V);
+  decoder.step(next, cache, logits);
+  EXPECT_EQ(cache.num_free_pages(), 3);  // the shared page is full; three copies of the partial one
+  for (size_t i = 0; i < forks.size(); ++i) {
+    std::vector<int32_t> row = kRows[0];
+    row.push_back(static_cast<int32_t>(i));
+    row.push_back(5);
+    std::vector<uint8_t> trained(row.size(), 0);
+    trained.back() = 1;
+    PackedBatch batch;
+    batch.append(row, trained);
+    EXPECT_EQ(logprobs_of(decoder, batch, Keep::kNothing)[0],
+              logits[i * V + 5] - log_sum_exp(logits.data() + i * V, config.vocab_size));
+  }
+  KvSequence more = cache.fork(prompt);
+  EXPECT_FALSE(cache.extend(more, 64 * 5));
+  EXPECT_EQ(more.length(), 90);
+}
+
+TEST(Decoder, RecomputationAndSplittingABatchChangeNoBitOfTheGradient) {
+  for (const bool tied : {true, false}) {
+    const ModelConfig config = tiny(tied);
+    const Parameters parameters = random_parameters(config);
+    ThreadPool pool(2), single(1);
+    const auto gradient = [&](ThreadPool& threads, Keep keep, const std::vector<std::vector<std::vector<int32_t>>>& split) {
+      Decoder decoder(config, threads);
+      decoder.set_parameters(parameters);
+      Gradients gradients(config);
+      gradients.zero();
+      const std::vector<float> all = weights_of_targets(batch_of(kRows).num_targets());
+      size_t used = 0;
+      for (const auto& rows : split) {
+        const PackedBatch batch = batch_of(rows);
+        logprobs_of(decoder, batch, keep);
+        decoder.backward(batch, std::span(all).subspan(used, static_cast<size_t>(batch.num_targets())), gradients);
+        used += static_cast<size_t>(batch.num_targets());
+      }
+      gradients.finish();
+      const auto flat = gradients.parameters().flat();
+      return std::vector<float>(flat.begin(), flat.end());
+    };
+    const auto whole = gradient(pool, Keep::kActivations, {kRows});
+    EXPECT_TRUE(same_bits(whole, gradient(pool, Keep::kLayerInputs, {kRows})));
+    EXPECT_TRUE(same_bits(whole, gradient(single, Keep::kActivations, {kRows})));
+    EXPECT_TRUE(same_bits(whole, gradient(pool, Keep::kActivations,
+                                          {{kRows[0]}, {kRows[1], kRows[2]}, {kRows[3], kRows[4]}})));
+  }
+}
+
+TEST(Decoder, GradientEqualsFiniteDifferences) {
+  for (const bool tied : {true, false}) {
+    const ModelConfig config = tiny(tied);
+    Parameters parameters = random_parameters(config);
+    ThreadPool pool(2);
+    Decoder decoder(config, pool);
+    const PackedBatch batch = batch_of(kRows);
+    const std::vector<float> w = weights_of_targets(batch.num_targets());
+    const auto loss = [&] {
+      decoder.set_parameters(parameters);
+      const std::vector<float> logprobs = logprobs_of(decoder, batch, Keep::kNothing);
+      double sum = 0;
+      for (size_t i = 0; i < w.size(); ++i) sum += static_cast<double>(w[i]) * logprobs[i];
+      return sum;
+    };
+    decoder.set_parameters(parameters);
+    Gradients gradients(config);
+    logprobs_of(decoder, batch, Keep::kActivations);
+    decoder.backward(batch, w, gradients);
+    gradients.finish();
+    // Along a random direction within each parameter: one number tests all its elements.
+    for (const auto& entry : parameters.layout().entries()) {
+      const auto g = gradients.parameters().at(entry.name);
+      std::vector<float> direction;
+      RandomSequence random(13, stable_hash64(entry.name));
+      double expected = 0, norm = 0;
+      for (size_t i = 0; i < g.size(); ++i) {
+        direction.push_back(static_cast<float>(random.normal()) + 3.0f * g[i] / (std::abs(g[i]) + 1e-3f));
+        expected += static_cast<double>(direction[i]) * g[i];
+        norm += static_cast<double>(direction[i]) * direction[i];
+      }
+      const double h = 2e-3 / std::sqrt(norm) * (entry.is_matrix() ? 4 : 2);
+      const auto p = parameters.at(entry.name);
+      const std::vector<float> before(p.begin(), p.end());
+      for (size_t i = 0; i < p.size(); ++i) p[i] = static_cast<float>(before[i] + h * direction[i]);
+      const double up = loss();
+      for (size_t i = 0; i < p.size(); ++i) p[i] = static_cast<float>(before[i] - h * direction[i]);
+      const double down = loss();
+      std::copy(before.begin(), before.end(), p.begin());
+      EXPECT_NEAR((up - down) / (2 * h), expected, 0.02 * std::abs(expected) + 0.05) << entry.name;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ponder

@@ -1,0 +1,80 @@
+// One transformer layer over a packed batch, forward and backward.
+// T tokens, C hidden_size, F intermediate_size, Q = heads * head_dim, KV = key-value heads * head_dim.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "model/batch.h"
+#include "model/config.h"
+#include "model/decoder_weights.h"
+#include "ops/attention.h"
+#include "ops/rope.h"
+#include "tensor/buffer.h"
+
+namespace ponder {
+
+// What backward needs of one layer; with recomputation only `x` is kept, and the rest is one shared set.
+struct LayerActivations {
+  Buffer x_in{"layer input", 0};              // (T, C) residual stream at the layer's start
+  Buffer x_mid{"residual after attention", 0};  // (T, C)
+  Buffer qkv{"queries, keys, values", 0};     // (T, Q + 2KV), rotated
+  Buffer att{"attention output", 0};          // (T, Q)
+  Buffer lse{"attention log-sum-exp", 0};     // (T, heads)
+  Buffer gate_up{"gate and up", 0};           // (T, 2F)
+  Buffer inv_rms1{"1/rms before attention", 0}, inv_rms2{"1/rms before MLP", 0};  // (T)
+};
+
+// Scratch of a pass, shared by all layers.
+struct LayerScratch {
+  Buffer x{"residual stream", 0}, h{"normed", 0}, delta{"branch output", 0};  // (T, C)
+  Buffer act{"MLP activation", 0};                                           // (T, F)
+  Buffer keys{"transposed keys", 0};
+  Buffer dx{"dx", 0}, dh{"dh", 0};            // (T, C)
+  Buffer dqkv{"dqkv", 0};                     // (T, Q + 2KV)
+  Buffer datt{"d attention output", 0};       // (T, Q)
+  Buffer dact{"d MLP activation", 0};         // (T, F)
+  Buffer attention_backward{"attention backward", 0};
+  PackedMatrix packed{"packed operand", 0, 0};
+};
+
+class LayerPass {
+ public:
+  LayerPass(const ModelConfig& config, const RopeTable& rope, ThreadPool& pool)
+      : config_(config), rope_(rope), pool_(pool) {}
+
+  // Fixes the batch for the calls that follow: positions and row borders.
+  void set_batch(const PackedBatch& batch);
+  const std::vector<int32_t>& positions() const { return positions_; }
+
+  // scratch.x (T, C) += delta (the previous layer's MLP output; nullptr for the first layer), then the layer; its own MLP
+  // output is left in scratch.delta. Everything that backward needs is in `keep`.
+  void forward(const LayerWeights& weights, const float* delta, LayerActivations& keep, LayerScratch& scratch);
+
+  // scratch.dx (T, C): in, the gradient of the layer's output; out, of its input. Parameter gradients accumulate.
+  void backward(const LayerWeights& weights, const LayerActivations& kept, LayerScratch& scratch,
+                const LayerGradients& gradients);
+
+ private:
+  void attention_forward(LayerActivations& keep, LayerScratch& scratch);
+  // dW (N, K) += dY (T, N; stride ld)^T X, with X packed already.
+  void weight_gradient(float* dW, const float* dY, int64_t ld, int64_t N, const PackedMatrix& X);
+  // dX (T, K) = dY (T, N) W for stacked weights W (N_i, K).
+  struct Stacked {
+    const float* weight;
+    int64_t rows;
+  };
+  void input_gradient(float* dX, const float* dY, int64_t ld, std::initializer_list<Stacked> weights, int64_t K,
+                      PackedMatrix& scratch);
+
+  const ModelConfig& config_;
+  const RopeTable& rope_;
+  ThreadPool& pool_;
+  std::vector<int32_t> positions_;  // (T)
+  std::vector<int64_t> row_begin_;
+  int64_t T_ = 0;
+  int64_t longest_row_ = 0;
+};
+
+}  // namespace ponder
