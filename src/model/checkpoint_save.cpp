@@ -1,0 +1,191 @@
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "model/checkpoint.h"
+#include "model/checkpoint_folder.h"
+#include "model/weight_files.h"
+
+namespace ponder {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* kCopiedFiles[] = {
+    "generation_config.json", "tokenizer.json",  "tokenizer.json.gz",       "tokenizer_config.json", "vocab.json",
+    "merges.txt",             "chat_template.jinja", "special_tokens_map.json", "added_tokens.json"};
+
+// Byte for byte, gzip or not.
+void copy_durably(const fs::path& from, const fs::path& to) {
+  std::ifstream in(from, std::ios::binary);
+  if (!in) throw Error(from.string(), fmt::format("cannot be read: {}", std::strerror(errno)));
+  write_file_atomic(to, [&](FileWriter& writer) {
+    std::vector<char> chunk(size_t{1} << 20);
+    while (in.read(chunk.data(), static_cast<std::streamsize>(chunk.size())) || in.gcount() > 0) {
+      writer.write(chunk.data(), static_cast<size_t>(in.gcount()));
+    }
+    if (in.bad()) throw Error(from.string(), "cannot be read to its end");
+  });
+}
+
+void copy_base_files(const fs::path& from, const fs::path& to) {
+  for (const char* name : kCopiedFiles) {
+    if (fs::exists(from / name)) copy_durably(from / name, to / name);
+  }
+}
+
+// The text of a config.json with its dtype set; the same bytes when it is the right one already.
+std::string with_dtype(const std::string& text, const std::string& where, DType dtype) {
+  Json json = parse_json(text, where);
+  bool changed = false;
+  const auto set = [&](const char* key) {
+    if (json.contains(key) && json[key] == std::string(config_name(dtype))) return;
+    json[key] = config_name(dtype);
+    changed = true;
+  };
+  if (json.contains("dtype")) set("dtype");
+  if (json.contains("torch_dtype") || !json.contains("dtype")) set("torch_dtype");
+  return changed ? json.dump(2) + "\n" : text;
+}
+
+// The architecture alone: what two configs must share for one to stand for the other.
+Json architecture_of(ModelConfig config) {
+  config.dtype = DType::kF32;
+  config.eos_token_ids.clear();
+  return config.to_json();
+}
+
+std::string base_config_text(const fs::path& base, const ModelConfig& config, DType dtype) {
+  const fs::path path = base / "config.json";
+  const Json expected = architecture_of(config), found = architecture_of(load_config(path));
+  for (const auto& [key, value] : expected.items()) {
+    const Json other = found.contains(key) ? found.at(key) : Json();
+    if (other == value) continue;
+    throw Error(fmt::format("{}, key \"{}\"", path.string(), key),
+                fmt::format("is {}, but the model to save has {}", dump_json(other), dump_json(value)),
+                "name the folder of the model it was trained from");
+  }
+  return with_dtype(read_file(path), path.string(), dtype);
+}
+
+// Groups of consecutive parameters, each at most `max_bytes` unless a single one is larger.
+std::vector<std::vector<TensorToWrite>> split_into_shards(const Parameters& parameters, DType dtype, uint64_t max_bytes) {
+  std::vector<std::vector<TensorToWrite>> shards(1);
+  uint64_t used = 0;
+  for (const ParameterInfo& info : parameters.layout().entries()) {
+    const uint64_t num_bytes = static_cast<uint64_t>(info.size * size_bytes(dtype));
+    if (used + num_bytes > max_bytes && !shards.back().empty()) {
+      shards.emplace_back();
+      used = 0;
+    }
+    used += num_bytes;
+    shards.back().push_back({info.name, info.shape,
+                             parameters.flat().subspan(static_cast<size_t>(info.offset), static_cast<size_t>(info.size))});
+  }
+  return shards;
+}
+
+void write_weights(const fs::path& folder, const Parameters& parameters, DType dtype, uint64_t max_shard_bytes) {
+  const std::map<std::string, std::string> metadata = {{"format", "pt"}};  // transformers refuses files without it
+  const auto shards = split_into_shards(parameters, dtype, max_shard_bytes);
+  if (shards.size() == 1) {
+    write_safetensors(folder / "model.safetensors", shards[0], dtype, metadata);
+    return;
+  }
+  uint64_t total_bytes = 0;
+  std::map<std::string, std::string> file_of;
+  for (size_t i = 0; i < shards.size(); ++i) {
+    const std::string name = fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards.size());
+    write_safetensors(folder / name, shards[i], dtype, metadata);
+    for (const TensorToWrite& tensor : shards[i]) {
+      file_of.emplace(tensor.name, name);
+      total_bytes += tensor.values.size() * static_cast<uint64_t>(size_bytes(dtype));
+    }
+  }
+  Json index = Json::object();
+  index["metadata"]["total_size"] = total_bytes;
+  index["weight_map"] = file_of;
+  write_file_atomic(folder / "model.safetensors.index.json", index.dump(2) + "\n");
+}
+
+// ponder.json goes last: it holds the hashes of what stands beside it.
+std::string write_manifest(const fs::path& folder, Json provenance) {
+  const std::vector<std::string> names = weight_file_names(folder);
+  const std::vector<std::string> hashes = hash_weight_files(folder, names);
+  const std::string sha256 = joined_sha256(hashes);
+  provenance["sha256"] = sha256;
+  provenance["files"] = Json::object();
+  for (size_t i = 0; i < names.size(); ++i) provenance["files"][names[i]] = hashes[i];
+  write_file_atomic(folder / "ponder.json",
+                    provenance.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  return sha256;
+}
+
+bool is_ours_and_complete(const fs::path& folder) {
+  if (!fs::exists(folder / "ponder.json")) return false;
+  try {
+    const WeightFiles weights(folder);
+    bool complete = true;
+    const ModelConfig config = load_config(folder);
+    weights.check(ParameterLayout(config), config.tie_word_embeddings, [&](const Error&) { complete = false; });
+    return complete;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+struct Contents {
+  std::string config_text;
+  fs::path copy_from;  // may be empty
+  DType dtype;
+  uint64_t max_shard_bytes;
+  Json provenance;
+};
+
+std::string write_checkpoint(FolderWriter& writer, const Parameters& parameters, const Contents& contents) {
+  write_weights(writer.path(), parameters, contents.dtype, contents.max_shard_bytes);
+  write_file_atomic(writer.path() / "config.json", contents.config_text);
+  if (!contents.copy_from.empty()) copy_base_files(contents.copy_from, writer.path());
+  const std::string sha256 = write_manifest(writer.path(), contents.provenance);
+  writer.commit();
+  return sha256;
+}
+
+}  // namespace
+
+std::string save_checkpoint(const fs::path& folder, const ModelConfig& config, const Parameters& parameters,
+                            const SaveOptions& options) {
+  Contents contents{"", options.base_folder, options.dtype, options.max_shard_bytes, options.provenance};
+  if (options.base_folder.empty()) {
+    ModelConfig stored = config;
+    stored.dtype = options.dtype;
+    contents.config_text = stored.to_json().dump(2) + "\n";
+  } else {
+    contents.config_text = base_config_text(options.base_folder, config, options.dtype);
+  }
+  FolderWriter writer(folder, is_ours_and_complete);
+  return write_checkpoint(writer, parameters, contents);
+}
+
+std::string init_checkpoint(const fs::path& config_json, const fs::path& tokenizer_folder, const fs::path& out_folder,
+                            DType dtype, uint64_t seed, ThreadPool* pool) {
+  const ModelConfig config = load_config(config_json);
+  if (!tokenizer_folder.empty() && !fs::exists(tokenizer_folder / "tokenizer.json") &&
+      !fs::exists(tokenizer_folder / "tokenizer.json.gz")) {
+    throw Error(tokenizer_folder.string(), "expected a folder with tokenizer.json or tokenizer.json.gz");
+  }
+  const fs::path config_file = fs::is_directory(config_json) ? config_json / "config.json" : config_json;
+  Contents contents{with_dtype(read_file(config_file), config_file.string(), dtype), tokenizer_folder, dtype,
+                    SaveOptions().max_shard_bytes, Json::object()};
+  contents.provenance["parents"] = Json::array();
+  contents.provenance["recipe"] = {{"command", "init"}, {"seed", seed}};
+  FolderWriter writer(out_folder, is_ours_and_complete);
+  Parameters parameters(config, "weights");
+  initialise(parameters, config, seed, pool);
+  return write_checkpoint(writer, parameters, contents);
+}
+
+}  // namespace ponder

@@ -1,0 +1,427 @@
+#include "model/checkpoint.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <ctime>
+#include <fstream>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "tensor/safetensors.h"
+
+namespace ponder {
+namespace {
+
+namespace fs = std::filesystem;
+
+ModelConfig tiny(bool tied = true) {
+  ModelConfig config;
+  config.vocab_size = 100;
+  config.hidden_size = 24;
+  config.intermediate_size = 40;
+  config.num_hidden_layers = 2;
+  config.num_attention_heads = 4;
+  config.num_key_value_heads = 2;
+  config.head_dim = 6;
+  config.max_position_embeddings = 128;
+  config.tie_word_embeddings = tied;
+  config.eos_token_ids = {1};
+  return config;
+}
+
+Parameters random_parameters(const ModelConfig& config, uint64_t seed = 1) {
+  Parameters parameters(config, "test");
+  initialise(parameters, config, seed);
+  for (const ParameterInfo& info : parameters.layout().entries()) {  // biases and norms too
+    for (int64_t i = 0; i < info.size; ++i) {
+      parameters.flat()[static_cast<size_t>(info.offset + i)] += 0.1f * std::sin(static_cast<float>(info.offset + i));
+    }
+  }
+  return parameters;
+}
+
+bool bit_equal(const Parameters& a, const Parameters& b) {
+  return a.flat().size() == b.flat().size() && std::equal(a.flat().begin(), a.flat().end(), b.flat().begin());
+}
+
+class CheckpointTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    root_ = fs::temp_directory_path() / ("ponder_checkpoint_" + std::to_string(::getpid()) + "_" +
+                                         ::testing::UnitTest::GetInstance()->current_test_info()->name());
+    fs::remove_all(root_);
+    fs::create_directories(root_);
+  }
+  void TearDown() override { fs::remove_all(root_); }
+
+  static void write(const fs::path& path, const std::string& text) {
+    fs::create_directories(path.parent_path());
+    std::ofstream(path, std::ios::binary) << text;
+  }
+  static std::string bytes(const fs::path& path) {
+    std::ifstream in(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  // The message that loading is refused with.
+  static std::string refusal(const fs::path& folder) {
+    const std::clock_t start = std::clock();
+    std::string message;
+    try {
+      load_checkpoint(folder);
+      ADD_FAILURE() << "accepted " << folder;
+    } catch (const Error& error) {
+      message = error.what();
+    }
+    EXPECT_LT(std::clock() - start, CLOCKS_PER_SEC) << message;
+    return message;
+  }
+  // A folder of safetensors files with tensors of one element each, under an index.
+  fs::path folder_with_index(const std::string& name, const Json& weight_map,
+                             const std::map<std::string, std::vector<std::string>>& shards) {
+    const fs::path folder = root_ / name;
+    write(folder / "config.json", tiny().to_json().dump());
+    const float one = 1;
+    for (const auto& [file, names] : shards) {
+      std::vector<TensorToWrite> tensors;
+      for (const std::string& tensor : names) tensors.push_back({tensor, {1}, {&one, 1}});
+      write_safetensors(folder / file, tensors, DType::kF32);
+    }
+    Json index = Json::object();
+    index["weight_map"] = weight_map;
+    write(folder / "model.safetensors.index.json", index.dump());
+    return folder;
+  }
+  // A checkpoint written with its tensors changed by `edit`, without a ponder.json.
+  fs::path edited(const std::string& name, const ModelConfig& config, const Parameters& parameters,
+                  const std::function<void(std::vector<TensorToWrite>&)>& edit) {
+    const fs::path folder = root_ / name;
+    write(folder / "config.json", config.to_json().dump());
+    std::vector<TensorToWrite> tensors;
+    for (const ParameterInfo& info : parameters.layout().entries()) {
+      tensors.push_back({info.name, info.shape, parameters.at(info.name)});
+    }
+    edit(tensors);
+    write_safetensors(folder / "model.safetensors", tensors, DType::kF32);
+    return folder;
+  }
+  fs::path root_;
+};
+
+TEST_F(CheckpointTest, FloatWeightsReadBackBitEqual) {
+  for (const bool tied : {true, false}) {
+    const ModelConfig config = tiny(tied);
+    const Parameters parameters = random_parameters(config);
+    const fs::path folder = root_ / (tied ? "tied" : "untied");
+    const std::string sha256 = save_checkpoint(folder, config, parameters, {});
+    const Checkpoint loaded = load_checkpoint(folder);
+    EXPECT_TRUE(bit_equal(loaded.parameters, parameters));
+    EXPECT_EQ(loaded.sha256, sha256);
+    EXPECT_EQ(sha256, sha256_file(folder / "model.safetensors"));
+    EXPECT_EQ(checkpoint_sha256(folder), sha256);
+    EXPECT_EQ(loaded.config.to_json(), config.to_json());
+    EXPECT_EQ(SafetensorsFile(folder / "model.safetensors").metadata().at("format"), "pt");
+    EXPECT_FALSE(fs::exists(root_ / "tied.tmp"));
+  }
+}
+
+TEST_F(CheckpointTest, SameInputSameBytes) {
+  const Parameters parameters = random_parameters(tiny());
+  SaveOptions options;
+  options.dtype = DType::kBF16;
+  options.provenance["parents"] = {"abc"};
+  save_checkpoint(root_ / "a", tiny(), parameters, options);
+  save_checkpoint(root_ / "b", tiny(), parameters, options);
+  for (const char* name : {"model.safetensors", "config.json", "ponder.json"}) {
+    EXPECT_EQ(bytes(root_ / "a" / name), bytes(root_ / "b" / name)) << name;
+  }
+  EXPECT_EQ(read_json_file(root_ / "a" / "ponder.json").at("parents"), Json({"abc"}));
+}
+
+TEST_F(CheckpointTest, Bfloat16RoundsOnceAndThenStays) {
+  const Parameters parameters = random_parameters(tiny());
+  SaveOptions options;
+  options.dtype = DType::kBF16;
+  const std::string first = save_checkpoint(root_ / "a", tiny(), parameters, options);
+  const Checkpoint loaded = load_checkpoint(root_ / "a");
+  EXPECT_EQ(loaded.config.dtype, DType::kBF16);
+  EXPECT_FALSE(bit_equal(loaded.parameters, parameters));
+  for (size_t i = 0; i < parameters.flat().size(); ++i) {
+    const float exact = parameters.flat()[i];
+    ASSERT_LE(std::abs(loaded.parameters.flat()[i] - exact), std::abs(exact) * 0x1p-8f);
+  }
+  EXPECT_EQ(save_checkpoint(root_ / "b", tiny(), loaded.parameters, options), first);
+}
+
+TEST_F(CheckpointTest, ShardsReadBackBitEqual) {
+  const ModelConfig config = tiny(false);
+  const Parameters parameters = random_parameters(config);
+  SaveOptions options;
+  options.max_shard_bytes = 16000;
+  const std::string sha256 = save_checkpoint(root_ / "a", config, parameters, options);
+  const Json index = read_json_file(root_ / "a" / "model.safetensors.index.json");
+  EXPECT_EQ(index["metadata"]["total_size"], 4 * config.num_parameters());
+  EXPECT_EQ(index["weight_map"].size(), parameters.layout().entries().size());
+  std::string hashes;
+  int shards = 0;
+  for (const char* name : {"model-00001-of-00004.safetensors", "model-00002-of-00004.safetensors",
+                           "model-00003-of-00004.safetensors", "model-00004-of-00004.safetensors"}) {
+    ASSERT_TRUE(fs::exists(root_ / "a" / name)) << name;
+    EXPECT_LE(fs::file_size(root_ / "a" / name), 16000u + 3000u);
+    hashes += sha256_file(root_ / "a" / name);
+    ++shards;
+  }
+  EXPECT_EQ(read_json_file(root_ / "a" / "ponder.json")["files"].size(), static_cast<size_t>(shards));
+  const Checkpoint loaded = load_checkpoint(root_ / "a");
+  EXPECT_TRUE(bit_equal(loaded.parameters, parameters));
+  EXPECT_EQ(loaded.sha256, sha256);
+  EXPECT_EQ(sha256, sha256_hex(hashes));
+}
+
+TEST_F(CheckpointTest, ShardsOutsideTheFolderAreRefused) {
+  write(root_ / "outside.safetensors", "");
+  const std::vector<Json> names = {"../outside.safetensors", (root_ / "outside.safetensors").string(), "sub/x.safetensors",
+                                   "..", "", "model.bin", 7, nullptr, "./x.safetensors"};
+  for (size_t i = 0; i < names.size(); ++i) {
+    const fs::path folder = folder_with_index(std::to_string(i), {{"model.norm.weight", names[i]}}, {});
+    const std::string message = refusal(folder);
+    EXPECT_NE(message.find("model.norm.weight"), std::string::npos) << message;
+    EXPECT_NE(message.find("outside the folder"), std::string::npos) << message;
+  }
+}
+
+TEST_F(CheckpointTest, IndexAndShardsMustAgree) {
+  const auto refused = [&](const std::string& name, const Json& map,
+                           const std::map<std::string, std::vector<std::string>>& shards) {
+    return refusal(folder_with_index(name, map, shards));
+  };
+  EXPECT_NE(refused("missing shard", {{"a", "1.safetensors"}}, {}).find("1.safetensors"), std::string::npos);
+  EXPECT_NE(refused("not held", {{"a", "1.safetensors"}, {"b", "1.safetensors"}}, {{"1.safetensors", {"a"}}}).find("\"b\""),
+            std::string::npos);
+  EXPECT_NE(refused("not listed", {{"a", "1.safetensors"}}, {{"1.safetensors", {"a", "b"}}}).find("\"b\""),
+            std::string::npos);
+  EXPECT_NE(refused("wrong shard", {{"a", "1.safetensors"}, {"b", "1.safetensors"}, {"c", "2.safetensors"}},
+                    {{"1.safetensors", {"a"}}, {"2.safetensors", {"b", "c"}}})
+                .find("\"b\""),
+            std::string::npos);
+  EXPECT_NE(refused("twice", {{"a", "1.safetensors"}, {"b", "2.safetensors"}},
+                    {{"1.safetensors", {"a"}}, {"2.safetensors", {"a", "b"}}})
+                .find("stands in"),
+            std::string::npos);
+  refused("no map", Json(), {});
+  refused("empty map", Json::object(), {});
+  refused("list", {"a", "b"}, {});
+}
+
+TEST_F(CheckpointTest, TensorsThatDoNotFitTheConfigAreNamed) {
+  const ModelConfig config = tiny();
+  const Parameters parameters = random_parameters(config);
+  const std::string down = "model.layers.1.mlp.down_proj.weight";
+  const auto find = [&](std::vector<TensorToWrite>& tensors) {
+    return std::find_if(tensors.begin(), tensors.end(), [&](const TensorToWrite& t) { return t.name == down; });
+  };
+  std::string message = refusal(edited("missing", config, parameters, [&](auto& t) { t.erase(find(t)); }));
+  EXPECT_NE(message.find(down), std::string::npos);
+  EXPECT_NE(message.find("[24, 40]"), std::string::npos) << message;
+  message = refusal(edited("shape", config, parameters, [&](auto& t) { find(t)->shape = {40, 24}; }));
+  EXPECT_NE(message.find(down), std::string::npos);
+  EXPECT_NE(message.find("found [40, 24]"), std::string::npos) << message;
+  EXPECT_NE(message.find("at byte "), std::string::npos) << message;
+  message = refusal(edited("extra", config, parameters, [&](auto& t) {
+    t.push_back({"model.layers.2.mlp.down_proj.weight", {24, 40}, parameters.at(down)});
+  }));
+  EXPECT_NE(message.find("model.layers.2.mlp.down_proj.weight"), std::string::npos);
+  ModelConfig untied = config;
+  untied.tie_word_embeddings = false;
+  message = refusal(edited("no head", untied, parameters, [](auto&) {}));
+  EXPECT_NE(message.find("lm_head.weight"), std::string::npos);
+  EXPECT_NE(message.find("tie_word_embeddings"), std::string::npos);
+}
+
+TEST_F(CheckpointTest, TensorsThatTransformersIgnoresAreAccepted) {
+  const ModelConfig config = tiny();
+  const Parameters parameters = random_parameters(config);
+  const fs::path folder = edited("extra", config, parameters, [&](auto& tensors) {
+    tensors.push_back({"lm_head.weight", {100, 24}, parameters.at("model.embed_tokens.weight")});
+    tensors.push_back({"model.layers.0.self_attn.rotary_emb.inv_freq", {24}, parameters.at("model.norm.weight")});
+  });
+  EXPECT_TRUE(bit_equal(load_checkpoint(folder).parameters, parameters));
+  EXPECT_EQ(inspect_checkpoint(folder, false).parameters, config.num_parameters());
+}
+
+TEST_F(CheckpointTest, ALyingConfigCostsNoMemory) {
+  const ModelConfig config = tiny();
+  const fs::path folder = edited("big", config, random_parameters(config), [](auto&) {});
+  Json json = config.to_json();
+  json["vocab_size"] = 16777216;
+  json["hidden_size"] = 131072;
+  json["intermediate_size"] = 1048576;
+  json["num_hidden_layers"] = 1024;
+  json["num_attention_heads"] = 1024;
+  write(folder / "config.json", json.dump());
+  EXPECT_NE(refusal(folder).find("model.embed_tokens.weight"), std::string::npos);
+}
+
+TEST_F(CheckpointTest, DamagedFilesAreRefused) {
+  const ModelConfig config = tiny();
+  const Parameters parameters = random_parameters(config);
+  save_checkpoint(root_ / "a", config, parameters, {});
+  const std::string weights = bytes(root_ / "a" / "model.safetensors");
+  write(root_ / "a" / "model.safetensors", weights.substr(0, weights.size() - 1));
+  EXPECT_NE(refusal(root_ / "a").find("cut"), std::string::npos);
+  std::string flipped = weights;
+  flipped.back() = static_cast<char>(flipped.back() ^ 1);
+  write(root_ / "a" / "model.safetensors", flipped);
+  EXPECT_NE(refusal(root_ / "a").find("ponder.json"), std::string::npos);
+  fs::remove(root_ / "a" / "ponder.json");
+  EXPECT_NO_THROW(load_checkpoint(root_ / "a"));
+  for (const char* text : {"", "{", "[]", "{\"model_type\": \"qwen2\", \"model_type\": \"qwen2\"}", "\xff"}) {
+    write(root_ / "a" / "config.json", text);
+    EXPECT_NE(refusal(root_ / "a").find("config.json"), std::string::npos);
+  }
+  fs::remove(root_ / "a" / "config.json");
+  EXPECT_NE(refusal(root_ / "a").find("config.json"), std::string::npos);
+  refusal(root_ / "absent");
+  fs::create_directories(root_ / "pickled");
+  write(root_ / "pickled" / "config.json", config.to_json().dump());
+  write(root_ / "pickled" / "pytorch_model.bin", "x");
+  EXPECT_NE(refusal(root_ / "pickled").find("convert"), std::string::npos);
+}
+
+TEST_F(CheckpointTest, TheBaseIsCopiedByteForByte) {
+  const fs::path base = root_ / "base";
+  const std::map<std::string, std::string> copied = {
+      {"tokenizer.json", "{\"a\":  1}\r\n"}, {"tokenizer.json.gz", std::string("\x1f\x8b\0\xff", 4)},
+      {"tokenizer_config.json", "{}"},       {"vocab.json", "{ }"},
+      {"merges.txt", "a b\n"},               {"special_tokens_map.json", "{}\n"},
+      {"added_tokens.json", "{}"},           {"chat_template.jinja", "{{ x }}"},
+      {"generation_config.json", "{\"eos_token_id\": [5, 6], \"top_p\": 0.8}"}};
+  for (const auto& [name, text] : copied) write(base / name, text);
+  write(base / "README.md", "not copied");
+  const std::string config_text = R"({"model_type": "qwen2", "vocab_size": 100, "hidden_size": 24,
+ "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+ "max_position_embeddings": 128, "tie_word_embeddings": true, "use_cache": true, "rms_norm_eps": 1e-06,
+ "torch_dtype": "float32"})";
+  write(base / "config.json", config_text);
+  const ModelConfig config = load_config(base);
+  EXPECT_EQ(config.eos_token_ids, (std::vector<int32_t>{5, 6}));
+
+  SaveOptions options;
+  options.base_folder = base;
+  save_checkpoint(root_ / "same", config, random_parameters(config), options);
+  for (const auto& [name, text] : copied) EXPECT_EQ(bytes(root_ / "same" / name), text) << name;
+  EXPECT_EQ(bytes(root_ / "same" / "config.json"), config_text);
+  EXPECT_FALSE(fs::exists(root_ / "same" / "README.md"));
+
+  options.dtype = DType::kBF16;
+  save_checkpoint(root_ / "other", config, random_parameters(config), options);
+  Json expected = parse_json(config_text, "config");
+  expected["torch_dtype"] = "bfloat16";
+  EXPECT_EQ(dump_json(read_json_file(root_ / "other" / "config.json")), dump_json(expected));
+  EXPECT_EQ(load_checkpoint(root_ / "other").config.eos_token_ids, (std::vector<int32_t>{5, 6}));
+
+  const ModelConfig wider = [&] {
+    ModelConfig c = config;
+    c.intermediate_size = 48;
+    return c;
+  }();
+  try {
+    save_checkpoint(root_ / "wrong", wider, random_parameters(wider), options);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(error.where().find("intermediate_size"), std::string::npos);
+  }
+  EXPECT_FALSE(fs::exists(root_ / "wrong"));
+}
+
+TEST_F(CheckpointTest, OnlyOurOwnCompleteFoldersAreReplaced) {
+  const ModelConfig config = tiny();
+  const Parameters one = random_parameters(config, 1), two = random_parameters(config, 2);
+  const fs::path folder = root_ / "m" / "M1";
+  fs::create_directories(folder);  // empty
+  fs::create_directories(root_ / "m" / "M1.tmp" / "left by a killed process");
+  save_checkpoint(folder, config, one, {});
+  EXPECT_TRUE(bit_equal(load_checkpoint(folder).parameters, one));
+  save_checkpoint(folder / "", config, two, {});  // a trailing slash
+  EXPECT_TRUE(bit_equal(load_checkpoint(folder).parameters, two));
+  EXPECT_EQ(std::distance(fs::directory_iterator(root_ / "m"), {}), 1);
+
+  // Over itself, as its own base.
+  SaveOptions options;
+  options.base_folder = folder;
+  save_checkpoint(folder, config, one, options);
+  EXPECT_TRUE(bit_equal(load_checkpoint(folder).parameters, one));
+
+  const auto refused = [&] {
+    EXPECT_THROW(save_checkpoint(folder, config, two, {}), Error);
+    EXPECT_FALSE(fs::exists(root_ / "m" / "M1.tmp"));
+  };
+  fs::rename(folder / "ponder.json", root_ / "ponder.json");
+  refused();  // somebody's own checkpoint
+  EXPECT_TRUE(bit_equal(load_checkpoint(folder).parameters, one));
+  fs::rename(root_ / "ponder.json", folder / "ponder.json");
+  fs::resize_file(folder / "model.safetensors", 1000);
+  refused();  // not complete
+  fs::remove_all(folder);
+  write(folder / "notes.txt", "mine");
+  refused();
+  EXPECT_EQ(bytes(folder / "notes.txt"), "mine");
+  fs::remove_all(folder);
+  write(folder, "a file");
+  refused();
+}
+
+TEST_F(CheckpointTest, AFailedSaveLeavesNothing) {
+  const ModelConfig config = tiny();
+  const fs::path base = root_ / "base";
+  write(base / "config.json", config.to_json().dump());
+  fs::create_directories(base / "tokenizer.json");  // cannot be read as a file
+  SaveOptions options;
+  options.base_folder = base;
+  EXPECT_THROW(save_checkpoint(root_ / "out", config, random_parameters(config), options), Error);
+  EXPECT_EQ(std::distance(fs::directory_iterator(root_), {}), 1);
+}
+
+TEST_F(CheckpointTest, InitAndInspect) {
+  write(root_ / "config.json", tiny().to_json().dump());
+  write(root_ / "tokenizer" / "tokenizer.json", "{}");
+  ThreadPool pool(2);
+  const std::string a = init_checkpoint(root_ / "config.json", root_ / "tokenizer", root_ / "a", DType::kBF16, 7, &pool);
+  const std::string b = init_checkpoint(root_ / "config.json", {}, root_ / "b", DType::kBF16, 7);
+  EXPECT_EQ(a, b);
+  EXPECT_NE(init_checkpoint(root_ / "config.json", {}, root_ / "c", DType::kBF16, 8), a);
+  EXPECT_THROW(init_checkpoint(root_ / "config.json", root_ / "a" / "nothing", root_ / "d", DType::kBF16, 8), Error);
+
+  const Inspection good = inspect_checkpoint(root_ / "a", true);
+  EXPECT_EQ(good.architecture, "Qwen2ForCausalLM");
+  EXPECT_EQ(good.parameters, tiny().num_parameters());
+  EXPECT_EQ(good.sha256, a);
+  EXPECT_EQ(good.dtype, "bfloat16");
+  EXPECT_EQ(good.files, std::vector<std::string>{"model.safetensors"});
+  EXPECT_EQ(good.problems, std::vector<std::string>{});
+
+  Inspection bad = inspect_checkpoint(root_ / "b", false);
+  ASSERT_EQ(bad.problems.size(), 1u);
+  EXPECT_NE(bad.problems[0].find("tokenizer"), std::string::npos);
+  EXPECT_EQ(bad.sha256, "");
+
+  Json json = tiny().to_json();  // float32, unlike the weights
+  json["num_hidden_layers"] = 3;
+  write(root_ / "a" / "config.json", json.dump());
+  bad = inspect_checkpoint(root_ / "a", true);
+  EXPECT_EQ(bad.problems.size(), 12u + 1u);
+  json["model_type"] = "qwen3";
+  write(root_ / "a" / "config.json", json.dump());
+  bad = inspect_checkpoint(root_ / "a", true);
+  ASSERT_EQ(bad.problems.size(), 1u);
+  EXPECT_NE(bad.problems[0].find("qwen3"), std::string::npos);
+  EXPECT_EQ(bad.architecture, "");
+  EXPECT_EQ(bad.sha256, a);
+  EXPECT_THROW(inspect_checkpoint(root_ / "tokenizer", false), Error);
+  EXPECT_THROW(inspect_checkpoint(root_ / "absent", false), Error);
+}
+
+}  // namespace
+}  // namespace ponder
