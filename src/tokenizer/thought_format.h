@@ -1,6 +1,7 @@
 // The response format of slow thinking: a thought, then a solution. Written
 //   <|begin_of_thought|>\n\n…\n\n<|end_of_thought|>\n\n<|begin_of_solution|>\n\n…\n\n<|end_of_solution|>
-// (STILL-2); also read: <think>…</think> followed by the solution, and <Thought>…</Thought><Output>…</Output>.
+// (STILL-2); also read: <think>…</think> followed by the solution, and
+// <Thought>…</Thought><Output>…</Output>.
 #pragma once
 
 #include <optional>
@@ -11,11 +12,11 @@ namespace ponder {
 
 enum class ThoughtFault {
   kNone,
-  kNoTags,          // plain text: all of it is the solution
-  kMissingTag,      // a tag of the family is absent (e.g. the thought never ends)
-  kRepeatedTag,     // a tag stands twice
-  kCrossedTags,     // tags in the wrong order
-  kTextOutside,     // words before the thought, between the parts or after the solution
+  kNoTags,       // plain text: all of it is the solution
+  kMissingTag,   // a tag of the family is absent (e.g. the thought never ends)
+  kRepeatedTag,  // a tag stands twice
+  kCrossedTags,  // tags in the wrong order
+  kTextOutside,  // words before the thought, between the parts or after the solution
   kEmptyThought,
   kEmptySolution,
 };
@@ -25,13 +26,14 @@ struct ThoughtParts {
   std::string thought;   // trimmed of surrounding white space
   std::string solution;  // trimmed; with kNoTags the whole text
   ThoughtFault fault = ThoughtFault::kNone;
-  std::string detail;    // which tag, at which byte; empty when kNone
-  // Byte ranges of the two parts in the text that was parsed, tags excluded: for loss masks that align on
-  // the thought only or the solution only. Empty ranges (0, 0) where a part is absent.
+  std::string detail;  // which tag, at which byte; empty when kNone
+  // Byte ranges of the two parts in the text that was parsed, tags excluded: for loss masks that
+  // align on the thought only or the solution only. Empty ranges (0, 0) where a part is absent.
   size_t thought_begin = 0, thought_end = 0, solution_begin = 0, solution_end = 0;
 };
 
-// Never throws. A response with any fault but kNone and kNoTags still yields what could be told apart.
+// Never throws. A response with any fault but kNone and kNoTags still yields what could be told
+// apart.
 ThoughtParts parse_thought(std::string_view response);
 
 // The canonical (STILL-2) text of a response; the inverse of parse_thought for well-formed parts.

@@ -1,7 +1,8 @@
-// Byte-level BPE as Hugging Face `tokenizers` does it, read from tokenizer.json: normaliser (none or NFC),
-// pre-tokeniser (recognised by its text: GPT-2, Qwen2; never executed from the file), merges, added
-// tokens, byte-level decoding. Format: https://huggingface.co/docs/tokenizers.
-// Immutable after load; every method may be called from any thread.
+// Byte-level BPE as Hugging Face `tokenizers` does it, read from tokenizer.json: normaliser (none
+// or NFC), pre-tokeniser (recognised by its text: GPT-2, Qwen2, Llama 3; never executed from the
+// file), merges, added tokens, byte-level decoding. Format: https://huggingface.co/docs/tokenizers.
+// Encoding n bytes takes O(n log n), whatever they are. Immutable after load; every method may be
+// called from any thread.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +18,10 @@ namespace ponder {
 
 class Tokenizer {
  public:
-  // `path`: a folder with tokenizer.json or tokenizer.json.gz (and, if there, tokenizer_config.json), or
-  // such a file itself. Throws Error naming the key for anything unsupported or inconsistent.
+  // `path`: a folder with tokenizer.json or tokenizer.json.gz (and, if there,
+  // tokenizer_config.json), or such a file itself. The chat template is that of chat_template.jinja
+  // where there is one. Throws Error naming the key for anything unsupported or inconsistent, and
+  // for a file above 128 MiB (unpacked).
   static Tokenizer load(const std::filesystem::path& path);
   // From the text of a tokenizer.json; `where` names it in errors.
   static Tokenizer parse(std::string_view tokenizer_json, const std::string& where);
@@ -27,18 +30,20 @@ class Tokenizer {
   Tokenizer& operator=(Tokenizer&&) noexcept;
   ~Tokenizer();
 
-  // Special and other added tokens in the text are always recognised. `add_special_tokens` adds what the
-  // post-processor adds (nothing for Qwen). Invalid UTF-8 bytes are encoded as the bytes they are.
+  // Special and other added tokens in the text are always recognised. `add_special_tokens` adds
+  // what the post-processor adds (nothing for Qwen). Invalid UTF-8 bytes are encoded as the bytes
+  // they are.
   std::vector<int32_t> encode(std::string_view text, bool add_special_tokens = false) const;
 
-  // Bytes of the tokens, joined; incomplete UTF-8 becomes U+FFFD as in Hugging Face. Throws Error on an
-  // id outside the vocabulary. `skip_special` leaves special added tokens out.
+  // Bytes of the tokens, joined; incomplete UTF-8 becomes U+FFFD as in Hugging Face. Throws Error
+  // on an id outside the vocabulary. `skip_special` leaves special added tokens out.
   std::string decode(std::span<const int32_t> ids, bool skip_special = false) const;
   // The raw bytes of one token (may be part of a UTF-8 character).
   std::string token_bytes(int32_t id) const;
 
   int32_t vocab_size() const;  // one more than the highest id
-  std::optional<int32_t> token_id(std::string_view token) const;  // of a token's own text, e.g. "<|im_end|>"
+  // Of the token that stands for exactly these bytes, e.g. "<|im_end|>" or " the".
+  std::optional<int32_t> token_id(std::string_view token) const;
   bool is_special(int32_t id) const;
 
   // From tokenizer_config.json beside it, empty when absent.

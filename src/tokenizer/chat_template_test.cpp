@@ -1,0 +1,104 @@
+#include "tokenizer/chat_template.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "tokenizer/tokenizer.h"
+
+namespace ponder {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kGolden = fs::path(PONDER_SOURCE_DIR) / "tests/golden/tokenizer";
+const fs::path kShared = fs::path(PONDER_SHARED_DATA) / "tokenizers";
+
+TEST(ChatTemplate, Qwen25Vectors) {
+  if (!fs::exists(kShared)) GTEST_SKIP() << "no shared data at " << kShared;
+  const Tokenizer tokenizer = Tokenizer::load(kShared / "qwen2.5");
+  const ChatTemplate chat = ChatTemplate::of(tokenizer);
+  EXPECT_EQ(chat.name(), "qwen2.5");
+  EXPECT_EQ(chat.sha256(), sha256_hex(tokenizer.chat_template()));
+  int num_equal = 0, num_with_tools = 0;
+  JsonRowReader reader(kShared / "vectors/chat_template_qwen2.5.jsonl");
+  for (JsonRow row; reader.next(row);) {
+    if (row.value.contains("tools")) {  // ponder has no tools: the command refuses such rows
+      ++num_with_tools;
+      continue;
+    }
+    std::vector<Message> messages;
+    for (const Json& message : row.value.at("messages")) {
+      messages.push_back(
+          {message.at("role").get<std::string>(), message.at("content").get<std::string>()});
+    }
+    const std::string text =
+        chat.render(messages, row.value.at("add_generation_prompt").get<bool>());
+    EXPECT_EQ(text, row.value.at("rendered").get<std::string>());
+    EXPECT_EQ(tokenizer.encode(text), row.value.at("ids").get<std::vector<int32_t>>());
+    ++num_equal;
+  }
+  EXPECT_EQ(num_equal, 20);
+  EXPECT_EQ(num_with_tools, 3);
+}
+
+TEST(ChatTemplate, DefaultSystemTurn) {
+  const std::vector<Message> user = {{"user", "Hi"}};
+  EXPECT_EQ(ChatTemplate::named("chatml").render(user, true),
+            "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
+  EXPECT_EQ(ChatTemplate::named("qwen2.5").render(user, false),
+            "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful "
+            "assistant.<|im_end|>\n"
+            "<|im_start|>user\nHi<|im_end|>\n");
+  const std::vector<Message> both = {{"system", ""}, {"user", "Hi"}, {"assistant", "Yo"}};
+  for (const char* name : {"chatml", "qwen2.5"}) {
+    EXPECT_EQ(ChatTemplate::named(name).render(both, false),
+              "<|im_start|>system\n<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n"
+              "<|im_start|>assistant\nYo<|im_end|>\n");
+    EXPECT_EQ(ChatTemplate::named(name).end_of_turn(), "<|im_end|>");
+  }
+}
+
+TEST(ChatTemplate, Refuses) {
+  EXPECT_THROW(ChatTemplate::named("llama"), Error);
+  EXPECT_THROW(ChatTemplate::named("chatml").render({}, true), Error);
+  EXPECT_THROW(ChatTemplate::named("chatml").render({{"user", "x"}, {"tool", "y"}}, true), Error);
+  EXPECT_THROW(ChatTemplate::of(Tokenizer::load(kGolden / "gpt2.json")), Error);  // no <|im_start|>
+}
+
+TEST(ChatTemplate, RecognisedByItsText) {
+  const fs::path folder = fs::temp_directory_path() / ("ponder_chat_" + std::to_string(::getpid()));
+  fs::create_directories(folder);
+  fs::copy_file(kGolden / "qwen2.json", folder / "tokenizer.json");
+  const auto with_template = [&](const std::string& text) {
+    std::ofstream(folder / "tokenizer_config.json") << Json{{"chat_template", text}}.dump();
+    return ChatTemplate::of(Tokenizer::load(folder));
+  };
+  EXPECT_EQ(ChatTemplate::of(Tokenizer::load(folder)).name(),
+            "chatml");  // no template: by its tokens
+  EXPECT_EQ(ChatTemplate::of(Tokenizer::load(folder)).sha256(), sha256_hex("chatml"));
+  for (const std::string line_end : {"\n", "\\n"}) {
+    const std::string text =
+        "{% for message in messages %}{{'<|im_start|>' + message['role'] + '" + line_end +
+        "' + message['content'] + '<|im_end|>' + '" + line_end +
+        "'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant" + line_end +
+        "' }}{% endif %}";
+    const std::string with_default =
+        "{% if not add_generation_prompt is defined %}{% set add_generation_prompt = false %}{% "
+        "endif %}" +
+        text;
+    EXPECT_EQ(with_template(text).name(), "chatml");
+    EXPECT_EQ(with_template(text).sha256(), sha256_hex(text));
+    EXPECT_EQ(with_template(with_default).name(), "chatml");
+    EXPECT_THROW(with_template(text + " "), Error);
+  }
+  fs::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace ponder

@@ -1,0 +1,194 @@
+#include "tokenizer/thought_format.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <vector>
+
+namespace ponder {
+namespace {
+
+// The tags of a family in the order in which they must stand. Without solution tags, all that
+// follows the thought is the solution.
+enum TagRole : size_t { kBeginThought, kEndThought, kBeginSolution, kEndSolution };
+constexpr size_t kNumRoles = 4;
+using Family = std::array<std::string_view, kNumRoles>;
+
+constexpr std::array<Family, 3> kFamilies = {{
+    {"<|begin_of_thought|>", "<|end_of_thought|>", "<|begin_of_solution|>", "<|end_of_solution|>"},
+    {"<think>", "</think>", "", ""},
+    {"<Thought>", "</Thought>", "<Output>", "</Output>"},
+}};
+
+struct Tag {
+  size_t family, role;
+  size_t begin, end;
+};
+
+constexpr size_t kAbsent = std::string_view::npos;
+constexpr std::string_view kWhiteSpace = " \t\n\v\f\r";
+
+bool is_blank(std::string_view text) { return text.find_first_not_of(kWhiteSpace) == kAbsent; }
+
+std::string trimmed(std::string_view text) {
+  const size_t begin = text.find_first_not_of(kWhiteSpace);
+  if (begin == kAbsent) return "";
+  return std::string(text.substr(begin, text.find_last_not_of(kWhiteSpace) + 1 - begin));
+}
+
+// The tags of the family whose tag comes first, in the order of the text.
+std::vector<Tag> find_tags(std::string_view text) {
+  std::vector<Tag> tags;
+  for (size_t at = text.find('<'); at != kAbsent; at = text.find('<', at + 1)) {
+    for (size_t family = 0; family < kFamilies.size(); ++family) {
+      if (!tags.empty() && tags[0].family != family) continue;
+      for (size_t role = 0; role < kNumRoles; ++role) {
+        const std::string_view tag = kFamilies[family][role];
+        if (!tag.empty() && text.substr(at, tag.size()) == tag) {
+          tags.push_back({family, role, at, at + tag.size()});
+        }
+      }
+    }
+  }
+  return tags;
+}
+
+const Tag* first_of(const std::vector<Tag>& tags, size_t role, size_t from = 0) {
+  for (const Tag& tag : tags) {
+    if (tag.role == role && tag.begin >= from) return &tag;
+  }
+  return nullptr;
+}
+
+// What can be told apart, whatever is wrong: a part ends at its end tag, or else where the next
+// part begins.
+void find_parts(std::string_view text, const std::vector<Tag>& tags, ThoughtParts& parts) {
+  const bool has_solution_tags = !kFamilies[tags[0].family][kBeginSolution].empty();
+  const Tag* begin = first_of(tags, kBeginThought);
+  const Tag* end = first_of(tags, kEndThought, begin ? begin->end : 0);
+  const Tag* solution = first_of(tags, kBeginSolution);
+  if (begin || end) {
+    parts.thought_begin = begin ? begin->end : 0;
+    parts.thought_end = text.size();
+    if (end) {
+      parts.thought_end = end->begin;
+    } else if (solution && solution->begin >= parts.thought_begin) {
+      parts.thought_end = solution->begin;
+    }
+  }
+  if (solution) {
+    const Tag* last = first_of(tags, kEndSolution, solution->end);
+    parts.solution_begin = solution->end;
+    parts.solution_end = last ? last->begin : text.size();
+  } else if (end) {
+    const Tag* last = has_solution_tags ? first_of(tags, kEndSolution, end->end) : nullptr;
+    parts.solution_begin = end->end;
+    parts.solution_end = last ? last->begin : text.size();
+  }
+}
+
+struct Finding {
+  ThoughtFault fault = ThoughtFault::kNone;
+  std::string detail;
+};
+
+Finding find_tag_fault(const std::vector<Tag>& tags) {
+  const Family& family = kFamilies[tags[0].family];
+  std::array<size_t, kNumRoles> count{};
+  for (const Tag& tag : tags) {
+    if (++count[tag.role] > 1) {
+      return {ThoughtFault::kRepeatedTag,
+              fmt::format("{} again at byte {}", family[tag.role], tag.begin)};
+    }
+  }
+  for (size_t role = 0; role < kNumRoles; ++role) {
+    if (!family[role].empty() && count[role] == 0) {
+      return {ThoughtFault::kMissingTag, fmt::format("{} is missing", family[role])};
+    }
+  }
+  for (size_t i = 1; i < tags.size(); ++i) {
+    if (tags[i].role < tags[i - 1].role) {
+      return {ThoughtFault::kCrossedTags,
+              fmt::format("{} at byte {} stands after {}", family[tags[i].role], tags[i].begin,
+                          family[tags[i - 1].role])};
+    }
+  }
+  return {};
+}
+
+// For tags that are complete and in order.
+Finding find_text_outside(std::string_view text, const std::vector<Tag>& tags) {
+  const auto check = [&](size_t begin, size_t end, std::string_view place) -> Finding {
+    const std::string_view outside = text.substr(begin, end - begin);
+    if (is_blank(outside)) return {};
+    return {
+        ThoughtFault::kTextOutside,
+        fmt::format("text {} at byte {}", place, begin + outside.find_first_not_of(kWhiteSpace))};
+  };
+  Finding finding = check(0, tags[kBeginThought].begin, "before the thought");
+  if (finding.fault != ThoughtFault::kNone || tags.size() < kNumRoles) return finding;
+  finding =
+      check(tags[kEndThought].end, tags[kBeginSolution].begin, "between thought and solution");
+  if (finding.fault != ThoughtFault::kNone) return finding;
+  return check(tags[kEndSolution].end, text.size(), "after the solution");
+}
+
+}  // namespace
+
+std::string_view to_string(ThoughtFault fault) {
+  switch (fault) {
+    case ThoughtFault::kNone:
+      return "none";
+    case ThoughtFault::kNoTags:
+      return "no_tags";
+    case ThoughtFault::kMissingTag:
+      return "missing_tag";
+    case ThoughtFault::kRepeatedTag:
+      return "repeated_tag";
+    case ThoughtFault::kCrossedTags:
+      return "crossed_tags";
+    case ThoughtFault::kTextOutside:
+      return "text_outside";
+    case ThoughtFault::kEmptyThought:
+      return "empty_thought";
+    case ThoughtFault::kEmptySolution:
+      return "empty_solution";
+  }
+  return "none";
+}
+
+ThoughtParts parse_thought(std::string_view response) {
+  ThoughtParts parts;
+  const std::vector<Tag> tags = find_tags(response);
+  if (tags.empty()) {
+    parts.fault = ThoughtFault::kNoTags;
+    parts.detail = "no thought tags";
+    parts.solution = response;
+    parts.solution_end = response.size();
+    return parts;
+  }
+  find_parts(response, tags, parts);
+  parts.thought =
+      trimmed(response.substr(parts.thought_begin, parts.thought_end - parts.thought_begin));
+  parts.solution =
+      trimmed(response.substr(parts.solution_begin, parts.solution_end - parts.solution_begin));
+  Finding finding = find_tag_fault(tags);
+  if (finding.fault == ThoughtFault::kNone) finding = find_text_outside(response, tags);
+  if (finding.fault == ThoughtFault::kNone && parts.thought.empty()) {
+    finding = {ThoughtFault::kEmptyThought, "nothing between the thought's tags"};
+  }
+  if (finding.fault == ThoughtFault::kNone && parts.solution.empty()) {
+    finding = {ThoughtFault::kEmptySolution, "no solution after the thought"};
+  }
+  parts.fault = finding.fault;
+  parts.detail = std::move(finding.detail);
+  return parts;
+}
+
+std::string format_thought(std::string_view thought, std::string_view solution) {
+  const Family& tags = kFamilies[0];
+  return fmt::format("{}\n\n{}\n\n{}\n\n{}\n\n{}\n\n{}", tags[kBeginThought], thought,
+                     tags[kEndThought], tags[kBeginSolution], solution, tags[kEndSolution]);
+}
+
+}  // namespace ponder
