@@ -1,7 +1,8 @@
-// The pool: one SQLite file per run (run.db) with its problems, trajectories, verdicts, selections and lineage.
-// Format: docs/formats.md. What was committed survives kill -9 and power cuts (WAL, synchronous=FULL); the writer does
-// every checkpoint itself. One writer at a time, any number of readers in other processes. A Pool may be used by one
-// thread at a time. Everything throws Error: broken or foreign database, unknown stage, model or problem, disk full.
+// The pool: one SQLite file per run (run.db) with its problems, trajectories, verdicts, selections
+// and lineage. Format: docs/formats.md. What was committed survives kill -9 and power cuts (WAL,
+// synchronous=FULL); the writer does every checkpoint itself. One writer at a time, any number of
+// readers in other processes. A Pool may be used by one thread at a time. Everything throws Error:
+// broken or foreign database, unknown stage, model or problem, disk full.
 #pragma once
 
 #include <filesystem>
@@ -19,25 +20,29 @@
 namespace ponder {
 
 struct TrajectoryQuery {
-  std::string stage;       // "" = all
-  std::string problem_id;  // "" = all
-  std::optional<Verdict> verdict;
-  bool with_tokens = true;  // false leaves prompt_ids, token_ids and logprobs empty, which is far faster
+  std::string stage = {};       // "" = all
+  std::string problem_id = {};  // "" = all
+  std::optional<Verdict> verdict = {};
+  bool with_tokens =
+      true;  // false leaves prompt_ids, token_ids and logprobs empty, which is far faster
 };
 
 class Pool {
  public:
-  // The only writer; makes the file where there is none. Throws Error naming the holder when another process (or
-  // another Pool) writes it, and naming both versions when its schema is not this build's.
+  // The only writer; makes the file where there is none. Throws Error naming the holder when
+  // another process (or another Pool) writes it, and naming both versions when its schema is not
+  // this build's.
   static Pool open(const std::filesystem::path& file);
-  // Reads a consistent state also while a writer is at work. Throws Error when there is no such file.
+  // Reads a consistent state also while a writer is at work. Throws Error when there is no such
+  // file.
   static Pool open_read_only(const std::filesystem::path& file);
   Pool(Pool&&) noexcept;
   Pool& operator=(Pool&&) noexcept;
   ~Pool();
 
-  // What is written while a Transaction lives is all there after commit(), or not at all: without commit() (an
-  // exception, a kill) it is undone. One at a time. Writes outside of one are each their own transaction.
+  // What is written while a Transaction lives is all there after commit(), or not at all: without
+  // commit() (an exception, a kill) it is undone. One at a time. Writes outside of one are each
+  // their own transaction.
   class Transaction {
    public:
     explicit Transaction(Pool& pool);
@@ -50,10 +55,12 @@ class Pool {
     Pool* pool_;
   };
 
-  // Stages. begin_stage starts one, or starts it again after a kill or failure: selections, training rows, pairs and
-  // scores it had are removed, its trajectories (which were paid for) stay. Throws Error when it is already done.
+  // Stages. begin_stage starts one, or starts it again after a kill or failure: selections,
+  // training rows, pairs and scores it had are removed, its trajectories (which were paid for)
+  // stay. Throws Error when it is already done.
   void begin_stage(const std::string& name);
-  void finish_stage(const std::string& name, StageState state, double seconds, int64_t rows, const Json& result);
+  void finish_stage(const std::string& name, StageState state, double seconds, int64_t rows,
+                    const Json& result);
   std::optional<StageRecord> stage(std::string_view name) const;
   std::vector<StageRecord> stages() const;  // in the order they were begun
 
@@ -62,16 +69,19 @@ class Pool {
   std::optional<Problem> problem(std::string_view id) const;
   std::vector<Problem> problems() const;  // in the order they were added
 
+  // The same weights may be there under several names.
   void add_model(const ModelRecord& model);
-  std::optional<ModelRecord> model(std::string_view sha256) const;
+  std::optional<ModelRecord> model(std::string_view sha256) const;  // the first with these weights
   std::optional<ModelRecord> model_named(std::string_view name) const;  // the latest of that name
   std::vector<ModelRecord> models() const;
 
   // `index`: the row's place among those kept of `file`. Returns the id for RowOrigin.
-  int64_t add_demonstration(const std::string& file, int64_t index, const Demonstration& demonstration);
+  int64_t add_demonstration(const std::string& file, int64_t index,
+                            const Demonstration& demonstration);
 
-  // Stage, model and problem must be known. Returns the id. The same rollout added again changes nothing (verdict
-  // and perplexity are taken over where given); other tokens for the same (stage, model, problem, sample) are an Error.
+  // Stage, model and problem must be known, prompt_sha256 given. Returns the id. The same rollout
+  // added again changes nothing (verdict and perplexity are taken over where given); other tokens
+  // for the same (stage, model, problem, sample) are an Error.
   int64_t add_trajectory(const std::string& stage, int round, const Trajectory& trajectory);
   void set_verdict(int64_t trajectory, Verdict verdict, std::string_view proof);
   void set_perplexity(int64_t trajectory, double perplexity, std::string_view model_sha256);
@@ -80,12 +90,15 @@ class Pool {
   // Streams in the order (stage, problem as added, sample, model). `visit` may write to the pool.
   void for_each_trajectory(const TrajectoryQuery& query,
                            const std::function<void(const StoredTrajectory&)>& visit) const;
-  // (problem id, sample) of all that a stage already has from this model: what a restart need not sample again.
-  std::vector<std::pair<std::string, int>> samples_done(std::string_view stage, std::string_view model_sha256) const;
+  // (problem id, sample) of all that a stage already has from this model: what a restart need not
+  // sample again.
+  std::vector<std::pair<std::string, int>> samples_done(std::string_view stage,
+                                                        std::string_view model_sha256) const;
 
   void add_selection(const Selection& selection);
   std::vector<Selection> selections(std::string_view stage) const;
-  std::vector<Selection> selections_of(RowOrigin origin) const;  // in the order of stage begin, then step
+  std::vector<Selection> selections_of(
+      RowOrigin origin) const;  // in the order of stage begin, then step
 
   void add_training_row(const TrainingRow& row);
   std::vector<TrainingRow> training_rows(std::string_view stage) const;
@@ -97,8 +110,9 @@ class Pool {
 
   PoolCounts counts() const;
 
-  // The lineage of one trained row, as far back as it is known. `row` is "STAGE:INDEX". Throws Error saying which
-  // stages have rows when there is no such one. lineage_text is the same for people.
+  // The lineage of one trained row, as far back as it is known. `row` is "STAGE:INDEX". Throws
+  // Error saying which stages have rows when there is no such one. lineage_text is the same for
+  // people.
   Json lineage(std::string_view row) const;
 
  private:

@@ -1,5 +1,6 @@
-// What a run's database holds beside problems and trajectories: models, stages, who was selected and why, the rows
-// that were trained on, preference pairs and scores. Plain values; field names are those of docs/formats.md.
+// What a run's database holds beside problems and trajectories: models, stages, who was selected
+// and why, the rows that were trained on, preference pairs and scores. Plain values; field names
+// are those of docs/formats.md.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +14,8 @@
 namespace ponder {
 
 struct ModelRecord {
-  std::string sha256;  // of the weights: the model's identity
-  std::string name;    // "M0", "M1", …
+  std::string sha256;         // of the weights: the model's identity
+  std::string name;           // "M0", "M1", …
   std::string parent_sha256;  // "" for a model that came from outside
   std::string stage;          // that made it, "" for a model that came from outside
   std::string path;           // its folder, relative to the run directory
@@ -47,8 +48,8 @@ struct RowOrigin {
   friend bool operator==(const RowOrigin&, const RowOrigin&) = default;
 };
 
-// One filter's decision about one candidate. A candidate passes several filters in the order of `step`; the first
-// with kept == false ends it.
+// One filter's decision about one candidate. A candidate passes several filters in the order of
+// `step`; the first with kept == false ends it.
 struct Selection {
   std::string stage;
   int round = 0;
@@ -71,7 +72,7 @@ struct TrainingRow {
 
 struct PairRow {
   std::string stage;
-  int64_t index = 0;  // "STAGE:INDEX" names the pair
+  int64_t index = 0;                 // "STAGE:INDEX" names the pair
   int64_t chosen = 0, rejected = 0;  // trajectory ids
 };
 
@@ -96,7 +97,8 @@ struct PoolCounts {
     int64_t problems_solved = 0;  // with at least one correct one
     int64_t tokens = 0;
   };
-  int64_t problems = 0, demonstrations = 0, models = 0, trajectories = 0, training_rows = 0, pairs = 0;
+  int64_t problems = 0, demonstrations = 0, models = 0, trajectories = 0, training_rows = 0,
+          pairs = 0;
   std::vector<Stage> stages;
 };
 

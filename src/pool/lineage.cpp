@@ -1,0 +1,211 @@
+// Where one trained row comes from, and which filters it passed.
+#include <fmt/format.h>
+
+#include <charconv>
+#include <set>
+
+#include "base/error.h"
+#include "pool/pool.h"
+#include "pool/pool_impl.h"
+
+namespace ponder {
+namespace {
+
+Json decisions_of(const Pool& pool, RowOrigin origin) {
+  Json decisions = Json::array();
+  for (const Selection& s : pool.selections_of(origin)) {
+    decisions.push_back({{"stage", s.stage},
+                         {"round", s.round},
+                         {"strategy", s.strategy},
+                         {"filter", s.filter},
+                         {"decision", s.kept ? "kept" : "rejected"},
+                         {"rank", s.rank},
+                         {"detail", s.detail}});
+  }
+  return decisions;
+}
+
+// The model and its ancestors, youngest first.
+Json models_of(const Pool& pool, const std::string& sha256) {
+  Json chain = Json::array();
+  std::set<std::string> seen;  // two stages may make the same weights: never round in a circle
+  for (std::string next = sha256; !next.empty() && seen.insert(next).second;) {
+    const auto model = pool.model(next);
+    if (!model) break;
+    chain.push_back({{"name", model->name},
+                     {"sha256", model->sha256},
+                     {"stage", model->stage},
+                     {"path", model->path}});
+    next = model->parent_sha256;
+  }
+  return chain;
+}
+
+Json lineage_of_trajectory(const Pool& pool, int64_t id) {
+  const auto stored = pool.trajectory(id);
+  const Trajectory& t = stored->trajectory;
+  Json json = {{"kind", "trajectory"},
+               {"stage", stored->stage},
+               {"round", stored->round},
+               {"problem", to_json(*pool.problem(t.problem_id))},
+               {"sample", t.sample},
+               {"seed", t.seed},
+               {"sampling",
+                {{"temperature", t.sampling.temperature},
+                 {"top_p", t.sampling.top_p},
+                 {"top_k", t.sampling.top_k},
+                 {"max_tokens", t.sampling.max_tokens}}},
+               {"model_sha256", t.model_sha256},
+               {"models", models_of(pool, t.model_sha256)},
+               {"template_sha256", t.template_sha256},
+               {"prompt_sha256", t.prompt_sha256},
+               {"tokens", t.token_ids.size()},
+               {"logprob", t.logprob},
+               {"finish_reason", to_string(t.finish_reason)}};
+  if (t.verdict) {
+    json["verdict"] = to_string(*t.verdict);
+    json["proof"] = t.proof;
+  }
+  if (t.perplexity) {
+    json["perplexity"] = *t.perplexity;
+    json["perplexity_model_sha256"] = t.perplexity_model_sha256;
+  }
+  json["decisions"] = decisions_of(pool, {RowOrigin::Kind::kTrajectory, id});
+  json["text"] = t.text;
+  return json;
+}
+
+void print_origin(std::string& out, const Json& origin, const std::string& indent) {
+  const auto line = [&](std::string_view name, const std::string& value) {
+    out += fmt::format("{}{:<10} {}\n", indent, name, value);
+  };
+  const auto text = [&](const char* key) { return origin.at(key).get<std::string>(); };
+  if (text("kind") == "demonstration") {
+    line("from", fmt::format("demonstration {} of {} (line {})", origin["row"].get<int64_t>(),
+                             text("file"), origin["line"].get<int64_t>()));
+    if (!text("id").empty()) line("id", text("id"));
+    if (!text("source").empty()) line("source", text("source"));
+    line("question", excerpt(text("question"), 200));
+    line("response", "sha256 " + text("response_sha256"));
+  } else {
+    const Json& problem = origin["problem"];
+    const Json& sampling = origin["sampling"];
+    line("from", fmt::format("rollout {} of problem {}, stage {}, round {}",
+                             origin["sample"].get<int64_t>(), problem["id"].get<std::string>(),
+                             text("stage"), origin["round"].get<int64_t>()));
+    line("question", excerpt(problem["question"].get<std::string>(), 200));
+    line("gold", problem["answer"].get<std::string>());
+    line("sampled",
+         fmt::format("seed {}, temperature {}, top-p {}, top-k {}, at most {} tokens",
+                     origin["seed"].get<uint64_t>(), sampling["temperature"].get<double>(),
+                     sampling["top_p"].get<double>(), sampling["top_k"].get<int64_t>(),
+                     sampling["max_tokens"].get<int64_t>()));
+    std::string chain;
+    for (const Json& model : origin["models"]) {
+      chain += (chain.empty() ? "" : " <- ") + model["name"].get<std::string>();
+    }
+    line("model", fmt::format("{} (sha256 {})", chain, text("model_sha256")));
+    line("template", "sha256 " + text("template_sha256"));
+    line("ended", fmt::format("{} after {} tokens, logprob {:.3f}", text("finish_reason"),
+                              origin["tokens"].get<int64_t>(), origin["logprob"].get<double>()));
+    line("verdict",
+         origin.contains("verdict") ? text("verdict") + ": " + text("proof") : "not judged");
+    if (origin.contains("perplexity")) {
+      line("perplexity", fmt::format("{:.4f} under {}", origin["perplexity"].get<double>(),
+                                     text("perplexity_model_sha256")));
+    }
+  }
+  for (const Json& d : origin["decisions"]) {
+    const auto rank = d["rank"].get<int64_t>();
+    line("filter", fmt::format("{} {} in {} ({}{}){}{}", d["filter"].get<std::string>(),
+                               d["decision"].get<std::string>(), d["stage"].get<std::string>(),
+                               d["strategy"].get<std::string>(),
+                               rank > 0 ? fmt::format(", rank {}", rank) : "",
+                               d["detail"].get<std::string>().empty() ? "" : ": ",
+                               d["detail"].get<std::string>()));
+  }
+}
+
+}  // namespace
+
+Json Pool::Impl::lineage_of_demonstration(int64_t id) const {
+  auto row = prepare(
+      "SELECT source_file, row_index, line, demonstration_id, domain, source, question, "
+      "response_sha256 "
+      "FROM demonstrations WHERE id = ?");
+  row.bind(id).step();
+  return {{"kind", "demonstration"}, {"file", row.text(0)},     {"row", row.integer(1)},
+          {"line", row.integer(2)},  {"id", row.text(3)},       {"domain", row.text(4)},
+          {"source", row.text(5)},   {"question", row.text(6)}, {"response_sha256", row.text(7)}};
+}
+
+Json Pool::lineage(std::string_view name) const {
+  const size_t colon = name.rfind(':');
+  int64_t index = -1;
+  if (colon != std::string_view::npos) {
+    const char* end = name.data() + name.size();
+    const auto parsed = std::from_chars(name.data() + colon + 1, end, index);
+    if (parsed.ec != std::errc() || parsed.ptr != end) index = -1;
+  }
+  if (index < 0) {
+    impl_->refuse(fmt::format("expected a row as STAGE:INDEX, found \"{}\"", excerpt(name)),
+                  "e.g. imitate:0");
+  }
+  const std::string stage(name.substr(0, colon));
+
+  auto row = impl_->prepare(
+      "SELECT trajectory, demonstration, text_sha256, num_tokens FROM training_rows "
+      "WHERE stage = ? AND row_index = ?");
+  if (row.bind(stage).bind(index).step()) {
+    Json json = {{"row", name},
+                 {"stage", stage},
+                 {"index", index},
+                 {"text_sha256", row.text(2)},
+                 {"tokens", row.integer(3)}};
+    if (!row.is_null(0)) {
+      json["origin"] = lineage_of_trajectory(*this, row.integer(0));
+    } else {
+      json["origin"] = impl_->lineage_of_demonstration(row.integer(1));
+      json["origin"]["decisions"] =
+          decisions_of(*this, {RowOrigin::Kind::kDemonstration, row.integer(1)});
+    }
+    return json;
+  }
+  auto pair =
+      impl_->prepare("SELECT chosen, rejected FROM pairs WHERE stage = ? AND row_index = ?");
+  if (pair.bind(stage).bind(index).step()) {
+    return {{"row", name},
+            {"stage", stage},
+            {"index", index},
+            {"chosen", lineage_of_trajectory(*this, pair.integer(0))},
+            {"rejected", lineage_of_trajectory(*this, pair.integer(1))}};
+  }
+  std::string known;
+  auto stages = impl_->prepare(
+      "SELECT s.name, count(r.row_index) FROM stages s JOIN "
+      "(SELECT stage, row_index FROM training_rows UNION ALL SELECT stage, row_index FROM pairs) r "
+      "ON r.stage = s.name GROUP BY s.name ORDER BY s.position");
+  while (stages.step()) {
+    known += fmt::format("{}{}:0 to {}:{}", known.empty() ? "" : ", ", stages.text(0),
+                         stages.text(0), stages.integer(1) - 1);
+  }
+  impl_->refuse(fmt::format("no trained row \"{}\"", excerpt(name)),
+                known.empty() ? "no stage of this run has trained yet" : "there are " + known);
+}
+
+std::string lineage_text(const Json& lineage) {
+  std::string out = fmt::format("row        {}\n", lineage.at("row").get<std::string>());
+  if (lineage.contains("origin")) {
+    out += fmt::format("text       sha256 {}, {} tokens\n",
+                       lineage["text_sha256"].get<std::string>(), lineage["tokens"].get<int64_t>());
+    print_origin(out, lineage["origin"], "");
+  } else {
+    for (const char* side : {"chosen", "rejected"}) {
+      out += fmt::format("{}\n", side);
+      print_origin(out, lineage[side], "  ");
+    }
+  }
+  return out;
+}
+
+}  // namespace ponder

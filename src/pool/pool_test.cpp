@@ -1,0 +1,305 @@
+#include "pool/pool.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <sys/wait.h>
+
+#include <fstream>
+
+#include "pool/test_pool.h"
+
+namespace ponder {
+namespace {
+
+TEST_F(PoolTest, EverythingComesBackAsItWasPutIn) {
+  int64_t id = 0;
+  Trajectory t = trajectory("a", 2);
+  t.verdict = Verdict::kUndecided;
+  t.proof = "no answer";
+  t.perplexity = 1.25;
+  t.perplexity_model_sha256 = "m1";
+  {
+    Pool pool = Pool::open(file_);
+    fill(pool);
+    id = pool.add_trajectory("explore-1", 1, t);
+  }
+  Pool pool = Pool::open_read_only(file_);
+  const auto stored = pool.trajectory(id);
+  ASSERT_TRUE(stored);
+  EXPECT_EQ(stored->stage, "explore-1");
+  EXPECT_EQ(stored->round, 1);
+  EXPECT_EQ(dump_json(to_json(stored->trajectory)), dump_json(to_json(t)));
+  EXPECT_EQ(stored->trajectory.prompt_ids, t.prompt_ids);
+  EXPECT_EQ(stored->trajectory.logprobs, t.logprobs);
+  EXPECT_EQ(stored->trajectory.seed, t.seed);
+  EXPECT_EQ(stored->trajectory.thought, t.thought);
+
+  const auto problems = pool.problems();
+  ASSERT_EQ(problems.size(), 2u);
+  EXPECT_EQ(problems[0].id, "b");  // in the order they were added
+  EXPECT_EQ(dump_json(to_json(problems[1])), dump_json(to_json(problem("a"))));
+  EXPECT_EQ(problems[1].line, 7u);
+  EXPECT_FALSE(pool.problem("c"));
+
+  const auto stages = pool.stages();
+  ASSERT_EQ(stages.size(), 2u);
+  EXPECT_EQ(stages[0].state, StageState::kDone);
+  EXPECT_EQ(stages[0].rows, 10);
+  EXPECT_EQ(stages[0].seconds, 1.5);
+  EXPECT_EQ(stages[0].result.at("loss"), 0.5);
+  EXPECT_EQ(stages[0].finished.size(), std::string("2026-01-31T12:00:00Z").size());
+  EXPECT_EQ(stages[1].state, StageState::kRunning);
+  EXPECT_EQ(stages[1].finished, "");
+
+  EXPECT_EQ(pool.model("m1")->name, "M1");
+  EXPECT_EQ(pool.model_named("M1")->parent_sha256, "m0");
+  EXPECT_EQ(pool.model_named("M0")->stage, "");
+}
+
+TEST_F(PoolTest, AddingTheSameTwiceChangesNothing) {
+  Pool pool = Pool::open(file_);
+  fill(pool);
+  const Trajectory t = trajectory("a", 0);
+  const int64_t id = pool.add_trajectory("explore-1", 1, t);
+  pool.set_verdict(id, Verdict::kCorrect, "42 = 42");
+  EXPECT_EQ(pool.add_trajectory("explore-1", 1, t), id);
+  EXPECT_EQ(pool.trajectory(id)->trajectory.verdict, Verdict::kCorrect);  // not lost
+  EXPECT_EQ(pool.counts().trajectories, 1);
+  pool.add_problem(problem("a"));
+  pool.add_model({"m1", "M1", "m0", "imitate", "checkpoints/M1"});
+  EXPECT_EQ(pool.problems().size(), 2u);
+  EXPECT_EQ(pool.models().size(), 2u);
+  Demonstration d;
+  d.question = "q";
+  d.solution = "s";
+  EXPECT_EQ(pool.add_demonstration("d.jsonl", 0, d), pool.add_demonstration("d.jsonl", 0, d));
+}
+
+TEST_F(PoolTest, TheSameKeyWithOtherContentsIsRefused) {
+  Pool pool = Pool::open(file_);
+  fill(pool);
+  const Trajectory t = trajectory("a", 0);
+  pool.add_trajectory("explore-1", 1, t);
+  const auto changed = [&](auto change) {
+    Trajectory other = t;
+    change(other);
+    return message([&] { pool.add_trajectory("explore-1", 1, other); });
+  };
+  EXPECT_NE(changed([](Trajectory& o) { o.token_ids[0] = 5; }).find("other tokens"),
+            std::string::npos);
+  EXPECT_NE(changed([](Trajectory& o) { o.seed = 5; }).find("other seed"), std::string::npos);
+  EXPECT_NE(changed([](Trajectory& o) { o.sampling.top_k = 5; }).find("sampling"),
+            std::string::npos);
+  EXPECT_NE(changed([](Trajectory& o) { o.logprobs[1] = -1e-29f; }).find("log-prob"),
+            std::string::npos);
+  EXPECT_NE(changed([](Trajectory& o) { o.finish_reason = FinishReason::kStop; }).find("finish"),
+            std::string::npos);
+  Trajectory prompt = trajectory("a", 1);
+  prompt.prompt_ids = {1};
+  EXPECT_NE(message([&] { pool.add_trajectory("explore-1", 1, prompt); }).find("prompt"),
+            std::string::npos);
+  Problem p = problem("a");
+  p.answer = "43";
+  EXPECT_NE(message([&] { pool.add_problem(p); }).find("other contents"), std::string::npos);
+  Demonstration d;
+  d.question = "q";
+  d.solution = "s";
+  pool.add_demonstration("d.jsonl", 0, d);
+  d.solution = "t";
+  EXPECT_NE(message([&] { pool.add_demonstration("d.jsonl", 0, d); }).find("other contents"),
+            std::string::npos);
+  EXPECT_NE(message([&] {
+              pool.add_model({"m1", "M1", "", "", ""});
+            }).find("another parent"),
+            std::string::npos);
+  EXPECT_EQ(pool.counts().trajectories, 1);
+}
+
+TEST_F(PoolTest, OneSetOfWeightsMayHaveTwoNames) {
+  Pool pool = Pool::open(file_);
+  fill(pool);
+  pool.add_model({"m1", "M2", "m0", "explore-1", "checkpoints/M2"});
+  EXPECT_EQ(pool.models().size(), 3u);
+  EXPECT_EQ(pool.model("m1")->name, "M1");
+  EXPECT_EQ(pool.model_named("M2")->sha256, "m1");
+}
+
+TEST_F(PoolTest, UnknownReferencesAreNamed) {
+  Pool pool = Pool::open(file_);
+  fill(pool);
+  EXPECT_NE(
+      message([&] { pool.add_trajectory("explore-9", 1, trajectory("a", 0)); }).find("explore-9"),
+      std::string::npos);
+  EXPECT_NE(message([&] { pool.add_trajectory("explore-1", 1, trajectory("zz", 0)); }).find("zz"),
+            std::string::npos);
+  Trajectory t = trajectory("a", 0);
+  t.model_sha256 = "m9";
+  EXPECT_NE(message([&] { pool.add_trajectory("explore-1", 1, t); }).find("m9"), std::string::npos);
+  EXPECT_NE(message([&] {
+              pool.add_model({"m5", "M5", "m4", "", ""});
+            }).find("m4"),
+            std::string::npos);
+  EXPECT_NE(message([&] {
+              pool.add_pair({"explore-1", 0, 1, 2});
+            }).find("trajectory 1"),
+            std::string::npos);
+  EXPECT_NE(
+      message([&] {
+        pool.add_training_row({"explore-1", 0, {RowOrigin::Kind::kDemonstration, 77}, "x", 1});
+      }).find("demonstration 77"),
+      std::string::npos);
+  EXPECT_NE(message([&] { pool.set_verdict(5, Verdict::kCorrect, ""); }).find("trajectory 5"),
+            std::string::npos);
+  EXPECT_NE(message([&] {
+              pool.finish_stage("x", StageState::kDone, 0, 0, Json::object());
+            }).find("\"x\""),
+            std::string::npos);
+  t = trajectory("a", 0);
+  t.logprobs.pop_back();
+  EXPECT_NE(message([&] { pool.add_trajectory("explore-1", 1, t); }).find("2 for 3"),
+            std::string::npos);
+  t = trajectory("a", 0);
+  t.prompt_sha256.clear();
+  EXPECT_NE(message([&] { pool.add_trajectory("explore-1", 1, t); }).find("prompt"),
+            std::string::npos);
+  EXPECT_EQ(pool.counts().trajectories, 0);
+}
+
+TEST_F(PoolTest, TheDatabaseItselfRefusesDanglingRows) {
+  Pool::open(file_);
+  sqlite3* raw = nullptr;
+  ASSERT_EQ(sqlite3_open(file_.c_str(), &raw), SQLITE_OK);
+  sqlite3_exec(raw, "PRAGMA foreign_keys = ON", nullptr, nullptr, nullptr);
+  for (const char* sql :
+       {"INSERT INTO training_rows VALUES ('nowhere', 0, NULL, 1, 'x', 1)",
+        "INSERT INTO pairs VALUES ('nowhere', 0, 1, 2)",
+        "INSERT INTO models VALUES (1, 'x', 'M', NULL, NULL, '')",
+        "INSERT INTO selections VALUES ('nowhere', 1, 's', 1, NULL, 0, 'f', 1, 0, '')"}) {
+    EXPECT_EQ(sqlite3_exec(raw, sql, nullptr, nullptr, nullptr), SQLITE_CONSTRAINT) << sql;
+  }
+  EXPECT_NE(sqlite3_exec(raw, "INSERT INTO weights VALUES (x'00')", nullptr, nullptr, nullptr),
+            SQLITE_OK);
+  sqlite3_close(raw);
+}
+
+TEST_F(PoolTest, ATransactionIsAllOrNothing) {
+  Pool pool = Pool::open(file_);
+  fill(pool);
+  try {
+    Pool::Transaction transaction(pool);
+    pool.add_trajectory("explore-1", 1, trajectory("a", 0));
+    pool.add_trajectory("explore-1", 1, trajectory("nobody", 0));
+    transaction.commit();
+    FAIL();
+  } catch (const Error&) {
+  }
+  EXPECT_EQ(pool.counts().trajectories, 0);
+  {
+    Pool::Transaction transaction(pool);
+    EXPECT_THROW(Pool::Transaction second(pool), Error);
+    pool.add_trajectory("explore-1", 1, trajectory("a", 0));
+    transaction.commit();
+  }
+  EXPECT_EQ(pool.counts().trajectories, 1);
+}
+
+TEST_F(PoolTest, KillLosesNothingCommittedAndNothingElseStays) {
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    Pool pool = Pool::open(file_);
+    fill(pool);
+    pool.add_trajectory("explore-1", 1, trajectory("a", 0));
+    Pool::Transaction transaction(pool);
+    pool.add_trajectory("explore-1", 1, trajectory("a", 1));
+    ::kill(::getpid(), SIGKILL);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  {
+    Pool reader = Pool::open_read_only(file_);  // also before a writer has put it in order
+    EXPECT_EQ(reader.counts().trajectories, 1);
+  }
+  Pool pool = Pool::open(file_);
+  EXPECT_EQ(pool.samples_done("explore-1", "m1"),
+            (std::vector<std::pair<std::string, int>>{{"a", 0}}));
+  pool.begin_stage("explore-1");
+  pool.add_trajectory("explore-1", 1, trajectory("a", 0));
+  pool.add_trajectory("explore-1", 1, trajectory("a", 1));
+  EXPECT_EQ(pool.counts().trajectories, 2);
+}
+
+TEST_F(PoolTest, ASecondWriterIsRefusedAndReadersAreNot) {
+  Pool pool = Pool::open(file_);
+  fill(pool);
+  const std::string refusal = message([&] { Pool::open(file_); });
+  EXPECT_NE(refusal.find("pid " + std::to_string(::getpid())), std::string::npos) << refusal;
+  Pool reader = Pool::open_read_only(file_);
+  EXPECT_EQ(reader.counts().problems, 2);
+  {
+    Pool::Transaction transaction(pool);
+    pool.add_problem(problem("c"));
+    EXPECT_EQ(reader.counts().problems, 2);  // not before the commit
+    transaction.commit();
+  }
+  EXPECT_EQ(reader.counts().problems, 3);
+  EXPECT_THROW(reader.add_problem(problem("d")), Error);
+  EXPECT_THROW(Pool::Transaction transaction(reader), Error);
+}
+
+TEST_F(PoolTest, TheWriterEmptiesItsLogWhenItCloses) {
+  {
+    Pool pool = Pool::open(file_);
+    fill(pool);
+  }
+  // Everything is in the file itself: a copy of it alone is a whole database.
+  std::filesystem::copy_file(file_, folder_ / "copy.db");
+  EXPECT_EQ(Pool::open_read_only(folder_ / "copy.db").counts().problems, 2);
+}
+
+TEST_F(PoolTest, ALargeLogIsMovedIntoTheFile) {
+  Pool pool = Pool::open(file_);
+  fill(pool);
+  for (int sample = 0; sample < 30; ++sample) {
+    Trajectory t = trajectory("a", sample);
+    t.text = std::string(2 << 20, 'x');
+    pool.add_trajectory("explore-1", 1, t);
+  }
+  EXPECT_LT(std::filesystem::file_size(file_.string() + "-wal"), uintmax_t{24} << 20);
+}
+
+TEST_F(PoolTest, ForeignDamagedOldAndNewFilesAreRefusedByName) {
+  EXPECT_NE(message([&] { Pool::open_read_only(file_); }).find("no such file"), std::string::npos);
+  std::ofstream(folder_ / "text.db") << std::string(5000, 'x');
+  EXPECT_NE(message([&] { Pool::open(folder_ / "text.db"); }).find("another kind of file"),
+            std::string::npos);
+  std::ofstream(folder_ / "empty.db") << "";
+  EXPECT_NE(message([&] { Pool::open_read_only(folder_ / "empty.db"); }).find("empty file"),
+            std::string::npos);
+  EXPECT_NE(message([&] { Pool::open(folder_ / "absent" / "run.db"); }).find("absent"),
+            std::string::npos);
+
+  const auto alter = [&](const std::filesystem::path& file, const char* sql) {
+    sqlite3* raw = nullptr;
+    sqlite3_open(file.c_str(), &raw);
+    sqlite3_exec(raw, sql, nullptr, nullptr, nullptr);
+    sqlite3_close(raw);
+  };
+  alter(folder_ / "other.db", "CREATE TABLE t (x)");
+  EXPECT_NE(message([&] { Pool::open(folder_ / "other.db"); }).find("another program"),
+            std::string::npos);
+  Pool::open(file_);
+  alter(file_, "PRAGMA user_version = 999");
+  const std::string newer = message([&] { Pool::open(file_); });
+  EXPECT_NE(newer.find("999"), std::string::npos);
+  EXPECT_NE(newer.find("newer"), std::string::npos);
+  alter(file_, "PRAGMA user_version = 0");
+  EXPECT_NE(message([&] { Pool::open_read_only(file_); }).find("older"), std::string::npos);
+  alter(file_, "PRAGMA user_version = 1");
+  EXPECT_EQ(Pool::open_read_only(file_).counts().problems, 0);
+}
+
+}  // namespace
+}  // namespace ponder

@@ -1,0 +1,206 @@
+// Queries over trajectories, and everything that refers to them: selections, trained rows, scores.
+#include <gtest/gtest.h>
+
+#include "pool/pool.h"
+#include "pool/test_pool.h"
+
+namespace ponder {
+namespace {
+
+std::vector<std::string> keys_of(const Pool& pool, const TrajectoryQuery& query) {
+  std::vector<std::string> keys;
+  pool.for_each_trajectory(query, [&](const StoredTrajectory& s) {
+    keys.push_back(s.stage + "/" + s.trajectory.problem_id + "/" +
+                   std::to_string(s.trajectory.sample));
+  });
+  return keys;
+}
+
+TEST_F(PoolTest, StreamingIsInOrderWhateverTheOrderOfArrival) {
+  Pool pool = Pool::open(file_);
+  fill(pool);
+  pool.begin_stage("explore-2");
+  std::vector<int64_t> ids;
+  for (const auto& [stage, id, sample] :
+       std::vector<std::tuple<std::string, std::string, int>>{{"explore-2", "b", 0},
+                                                              {"explore-1", "a", 1},
+                                                              {"explore-1", "b", 10},
+                                                              {"explore-1", "a", 0},
+                                                              {"explore-1", "b", 2}}) {
+    ids.push_back(pool.add_trajectory(stage, stage.back() - '0', trajectory(id, sample)));
+  }
+  pool.set_verdict(ids[1], Verdict::kCorrect, "p");
+  const std::vector<std::string> all = {"explore-1/b/2", "explore-1/b/10", "explore-1/a/0",
+                                        "explore-1/a/1", "explore-2/b/0"};
+  EXPECT_EQ(keys_of(pool, {}), all);
+  TrajectoryQuery query;
+  query.stage = "explore-1";
+  query.problem_id = "a";
+  EXPECT_EQ(keys_of(pool, query), (std::vector<std::string>{all[2], all[3]}));
+  query.verdict = Verdict::kCorrect;
+  EXPECT_EQ(keys_of(pool, query), (std::vector<std::string>{all[3]}));
+  query.verdict = Verdict::kIncorrect;
+  EXPECT_TRUE(keys_of(pool, query).empty());
+
+  // Another database, another order: the same ids.
+  Pool other = Pool::open(folder_ / "other.db");
+  fill(other);
+  EXPECT_EQ(other.add_trajectory("explore-1", 1, trajectory("b", 2)), ids[4]);
+}
+
+TEST_F(PoolTest, VisitorsMayWriteAndTokensMayBeLeftOut) {
+  Pool pool = Pool::open(file_);
+  fill(pool);
+  for (int sample = 0; sample < 20; ++sample)
+    pool.add_trajectory("explore-1", 1, trajectory("a", sample));
+  int seen = 0;
+  {
+    Pool::Transaction transaction(pool);
+    pool.for_each_trajectory({.stage = "explore-1"}, [&](const StoredTrajectory& s) {
+      ++seen;
+      EXPECT_EQ(s.trajectory.token_ids.size(), 3u);
+      pool.set_verdict(s.id, s.trajectory.sample % 4 ? Verdict::kIncorrect : Verdict::kCorrect,
+                       "p");
+      pool.set_perplexity(s.id, 1.5, "m1");
+    });
+    transaction.commit();
+  }
+  EXPECT_EQ(seen, 20);
+  pool.for_each_trajectory({.with_tokens = false}, [&](const StoredTrajectory& s) {
+    EXPECT_TRUE(s.trajectory.token_ids.empty() && s.trajectory.prompt_ids.empty());
+    EXPECT_EQ(s.trajectory.perplexity, 1.5);
+    EXPECT_EQ(s.trajectory.text, "text of a");
+  });
+  const PoolCounts counts = pool.counts();
+  ASSERT_EQ(counts.stages.size(), 1u);
+  EXPECT_EQ(counts.stages[0].correct, 5);
+  EXPECT_EQ(counts.stages[0].incorrect, 15);
+  EXPECT_EQ(counts.stages[0].unjudged, 0);
+  EXPECT_EQ(counts.stages[0].problems, 1);
+  EXPECT_EQ(counts.stages[0].problems_solved, 1);
+  EXPECT_EQ(counts.stages[0].tokens, 60);
+  EXPECT_EQ(to_json(counts).at("stages")[0].at("correct"), 5);
+}
+
+TEST_F(PoolTest, AStageBegunAgainStartsCleanButKeepsItsRollouts) {
+  Pool pool = Pool::open(file_);
+  fill(pool);
+  EXPECT_THROW(pool.begin_stage("imitate"), Error);  // done
+  const int64_t first = pool.add_trajectory("explore-1", 1, trajectory("a", 0));
+  const int64_t second = pool.add_trajectory("explore-1", 1, trajectory("a", 1));
+  const auto results = [&] {
+    pool.add_selection({"explore-1",
+                        1,
+                        "longest",
+                        {RowOrigin::Kind::kTrajectory, first},
+                        0,
+                        "correct",
+                        true,
+                        0,
+                        ""});
+    pool.add_training_row({"explore-1", 0, {RowOrigin::Kind::kTrajectory, first}, "h", 3});
+    pool.add_pair({"explore-1", 0, first, second});
+    pool.add_score(
+        {"explore-1", "M1", "easy", 500, 1, 0.5, 0.45, 0.55, 1, 0, 20, Json{{"pass_at_k", 0.5}}});
+  };
+  results();
+  EXPECT_THROW(results(), Error);  // twice without a restart
+  pool.finish_stage("explore-1", StageState::kFailed, 1, 0, Json::object());
+  pool.begin_stage("explore-1");
+  EXPECT_EQ(pool.counts().training_rows + pool.counts().pairs, 0);
+  EXPECT_TRUE(pool.selections("explore-1").empty() && pool.scores().empty());
+  EXPECT_EQ(pool.counts().trajectories, 2);
+  results();
+  pool.finish_stage("explore-1", StageState::kDone, 2, 2, Json::object());
+  EXPECT_EQ(pool.stage("explore-1")->seconds, 3);
+  EXPECT_EQ(pool.stages().size(), 2u);
+  ASSERT_EQ(pool.scores().size(), 1u);
+  const Json score = to_json(pool.scores()[0]);
+  EXPECT_EQ(score.at("interval_95")[1], 0.55);
+  EXPECT_EQ(score.at("pass_at_k"), 0.5);
+  EXPECT_EQ(pool.pairs("explore-1").at(0).rejected, second);
+  EXPECT_EQ(pool.training_rows("explore-1").at(0).origin,
+            (RowOrigin{RowOrigin::Kind::kTrajectory, first}));
+  EXPECT_THROW(pool.add_pair({"explore-1", 1, first, first}), Error);
+}
+
+TEST_F(PoolTest, LineageOfARollout) {
+  Pool pool = Pool::open(file_);
+  fill(pool);
+  Trajectory t = trajectory("a", 4);
+  t.verdict = Verdict::kCorrect;
+  t.proof = "extracted 42; equal numbers";
+  t.perplexity = 1.5;
+  t.perplexity_model_sha256 = "m1";
+  const RowOrigin origin = {RowOrigin::Kind::kTrajectory, pool.add_trajectory("explore-1", 1, t)};
+  pool.begin_stage("refine-1");
+  pool.add_selection({"refine-1", 1, "longest", origin, 1, "longest", true, 1, "3 tokens"});
+  pool.add_selection({"refine-1", 1, "longest", origin, 0, "correct", true, 0, ""});
+  pool.begin_stage("improve-1");
+  pool.add_training_row({"improve-1", 12, origin, "texthash", 40});
+
+  const Json json = pool.lineage("improve-1:12");
+  EXPECT_EQ(json.at("row"), "improve-1:12");
+  EXPECT_EQ(json.at("text_sha256"), "texthash");
+  const Json& from = json.at("origin");
+  EXPECT_EQ(from.at("problem").at("id"), "a");
+  EXPECT_EQ(from.at("sample"), 4);
+  EXPECT_EQ(from.at("seed"), t.seed);
+  EXPECT_EQ(from.at("sampling").at("top_p"), 0.95);
+  EXPECT_EQ(from.at("model_sha256"), "m1");
+  EXPECT_EQ(from.at("models").size(), 2u);
+  EXPECT_EQ(from.at("models")[1].at("name"), "M0");
+  EXPECT_EQ(from.at("template_sha256"), "tpl");
+  EXPECT_EQ(from.at("verdict"), "correct");
+  EXPECT_EQ(from.at("proof"), t.proof);
+  ASSERT_EQ(from.at("decisions").size(), 2u);
+  EXPECT_EQ(from.at("decisions")[0].at("filter"), "correct");
+  EXPECT_EQ(from.at("decisions")[1].at("rank"), 1);
+  const std::string text = lineage_text(json);
+  for (const char* part :
+       {"rollout 4 of problem a", "stage explore-1", "M1 <- M0", "sha256 tpl", "temperature 0.75",
+        "correct: extracted 42", "longest kept in refine-1", "rank 1", "3 tokens"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
+  }
+}
+
+TEST_F(PoolTest, LineageOfADemonstrationAndOfAPair) {
+  Pool pool = Pool::open(file_);
+  fill(pool);
+  Demonstration d;
+  d.id = "d-9";
+  d.question = "why?";
+  d.thought = "t";
+  d.solution = "s";
+  d.line = 10;
+  const RowOrigin origin = {RowOrigin::Kind::kDemonstration,
+                            pool.add_demonstration("still.jsonl", 9, d)};
+  pool.begin_stage("improve-1");
+  pool.add_selection({"improve-1", 1, "all", origin, 0, "length", true, 0, ""});
+  pool.add_training_row({"improve-1", 0, origin, "h", 7});
+  const Json json = pool.lineage("improve-1:0");
+  EXPECT_EQ(json.at("origin").at("kind"), "demonstration");
+  EXPECT_EQ(json.at("origin").at("file"), "still.jsonl");
+  EXPECT_EQ(json.at("origin").at("line"), 10);
+  EXPECT_EQ(json.at("origin").at("decisions").size(), 1u);
+  EXPECT_NE(lineage_text(json).find("still.jsonl (line 10)"), std::string::npos);
+
+  const int64_t good = pool.add_trajectory("explore-1", 1, trajectory("a", 0));
+  const int64_t bad = pool.add_trajectory("explore-1", 1, trajectory("a", 1));
+  pool.begin_stage("dpo");
+  pool.add_pair({"dpo", 3, good, bad});
+  const Json pair = pool.lineage("dpo:3");
+  EXPECT_EQ(pair.at("chosen").at("sample"), 0);
+  EXPECT_EQ(pair.at("rejected").at("sample"), 1);
+  EXPECT_NE(lineage_text(pair).find("not judged"), std::string::npos);
+
+  for (const char* wrong :
+       {"improve-1", "improve-1:", "improve-1:x", "improve-1:-1", "improve-1:1", "nobody:0", ""}) {
+    EXPECT_THROW(pool.lineage(wrong), Error) << wrong;
+  }
+  EXPECT_NE(message([&] { pool.lineage("nobody:0"); }).find("improve-1:0 to improve-1:0"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace ponder

@@ -1,0 +1,258 @@
+// Demonstrations, selections, training rows, pairs, scores and counts.
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "pool/pool.h"
+#include "pool/pool_impl.h"
+
+namespace ponder {
+namespace {
+
+RowOrigin origin_of(const sqlite::Statement& row, int trajectory_column) {
+  if (!row.is_null(trajectory_column)) {
+    return {RowOrigin::Kind::kTrajectory, row.integer(trajectory_column)};
+  }
+  return {RowOrigin::Kind::kDemonstration, row.integer(trajectory_column + 1)};
+}
+
+constexpr const char* kSelectionColumns =
+    "SELECT s.stage, s.round, s.strategy, s.trajectory, s.demonstration, s.step, s.filter, s.kept, "
+    "s.rank, "
+    "s.detail FROM selections s";
+
+std::vector<Selection> selections_from(sqlite::Statement& row) {
+  std::vector<Selection> result;
+  while (row.step()) {
+    result.push_back({row.text(0), static_cast<int>(row.integer(1)), row.text(2), origin_of(row, 3),
+                      static_cast<int>(row.integer(5)), row.text(6), row.integer(7) != 0,
+                      static_cast<int>(row.integer(8)), row.text(9)});
+  }
+  return result;
+}
+
+}  // namespace
+
+void Pool::Impl::require_origin(RowOrigin origin) const {
+  if (origin.kind == RowOrigin::Kind::kTrajectory) return require_trajectory(origin.id);
+  auto row = prepare("SELECT 1 FROM demonstrations WHERE id = ?");
+  if (!row.bind(origin.id).step()) {
+    refuse(fmt::format("unknown demonstration {}", origin.id), "add the demonstration first");
+  }
+}
+
+void Pool::Impl::bind_origin(sqlite::Statement& statement, RowOrigin origin) const {
+  const bool trajectory = origin.kind == RowOrigin::Kind::kTrajectory;
+  trajectory ? statement.bind(origin.id) : statement.bind_null();
+  trajectory ? statement.bind_null() : statement.bind(origin.id);
+}
+
+int64_t Pool::add_demonstration(const std::string& file, int64_t index, const Demonstration& d) {
+  const std::string hash = sha256_hex(d.response());
+  auto known = impl_->prepare(
+      "SELECT id, response_sha256, question FROM demonstrations WHERE source_file = ? AND "
+      "row_index = ?");
+  if (known.bind(file).bind(index).step()) {
+    if (known.text(1) != hash || known.text(2) != d.question) {
+      impl_->refuse(fmt::format("row {} of {} is already there with other contents", index, file),
+                    "the file has changed since the run began; put it back or start another run");
+    }
+    return known.integer(0);
+  }
+  auto row = impl_->prepare(
+      "INSERT INTO demonstrations (source_file, row_index, demonstration_id, domain, source, "
+      "question, "
+      "response_sha256, line) VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id");
+  row.bind(file).bind(index).bind(d.id).bind(d.domain).bind(d.source).bind(d.question).bind(hash);
+  row.bind(static_cast<int64_t>(d.line)).step();
+  const int64_t id = row.integer(0);
+  row.run();
+  return id;
+}
+
+void Pool::add_selection(const Selection& selection) {
+  impl_->require_stage(selection.stage);
+  impl_->require_origin(selection.origin);
+  auto row = impl_->prepare(
+      "INSERT INTO selections (stage, round, strategy, trajectory, demonstration, step, filter, "
+      "kept, rank, "
+      "detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  row.bind(selection.stage).bind(selection.round).bind(selection.strategy);
+  impl_->bind_origin(row, selection.origin);
+  row.bind(selection.step).bind(selection.filter).bind(selection.kept).bind(selection.rank);
+  row.bind(selection.detail).run();
+}
+
+std::vector<Selection> Pool::selections(std::string_view stage) const {
+  auto row =
+      impl_->prepare(fmt::format("{} WHERE s.stage = ? ORDER BY s.rowid", kSelectionColumns));
+  row.bind(stage);
+  return selections_from(row);
+}
+
+std::vector<Selection> Pool::selections_of(RowOrigin origin) const {
+  auto row = impl_->prepare(
+      fmt::format("{} JOIN stages g ON g.name = s.stage WHERE s.{} = ? ORDER BY g.position, s.step",
+                  kSelectionColumns,
+                  origin.kind == RowOrigin::Kind::kTrajectory ? "trajectory" : "demonstration"));
+  row.bind(origin.id);
+  return selections_from(row);
+}
+
+void Pool::add_training_row(const TrainingRow& training_row) {
+  impl_->require_stage(training_row.stage);
+  impl_->require_origin(training_row.origin);
+  auto row = impl_->prepare(
+      "INSERT INTO training_rows (stage, row_index, trajectory, demonstration, text_sha256, "
+      "num_tokens) "
+      "VALUES (?, ?, ?, ?, ?, ?)");
+  row.bind(training_row.stage).bind(training_row.index);
+  impl_->bind_origin(row, training_row.origin);
+  row.bind(training_row.text_sha256).bind(training_row.num_tokens).run();
+}
+
+std::vector<TrainingRow> Pool::training_rows(std::string_view stage) const {
+  std::vector<TrainingRow> result;
+  auto row = impl_->prepare(
+      "SELECT stage, row_index, trajectory, demonstration, text_sha256, num_tokens FROM "
+      "training_rows "
+      "WHERE stage = ? ORDER BY row_index");
+  row.bind(stage);
+  while (row.step()) {
+    result.push_back({row.text(0), row.integer(1), origin_of(row, 2), row.text(4), row.integer(5)});
+  }
+  return result;
+}
+
+void Pool::add_pair(const PairRow& pair) {
+  impl_->require_stage(pair.stage);
+  impl_->require_trajectory(pair.chosen);
+  impl_->require_trajectory(pair.rejected);
+  impl_->prepare("INSERT INTO pairs (stage, row_index, chosen, rejected) VALUES (?, ?, ?, ?)")
+      .bind(pair.stage)
+      .bind(pair.index)
+      .bind(pair.chosen)
+      .bind(pair.rejected)
+      .run();
+}
+
+std::vector<PairRow> Pool::pairs(std::string_view stage) const {
+  std::vector<PairRow> result;
+  auto row = impl_->prepare(
+      "SELECT stage, row_index, chosen, rejected FROM pairs WHERE stage = ? ORDER BY row_index");
+  row.bind(stage);
+  while (row.step())
+    result.push_back({row.text(0), row.integer(1), row.integer(2), row.integer(3)});
+  return result;
+}
+
+void Pool::add_score(const ScoreRecord& score) {
+  impl_->require_stage(score.stage);
+  impl_
+      ->prepare(
+          "INSERT INTO scores (stage, model, benchmark, n, samples, accuracy, interval_low, "
+          "interval_high, "
+          "finished, format_failures, mean_tokens, extra) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+          "?)")
+      .bind(score.stage)
+      .bind(score.model)
+      .bind(score.benchmark)
+      .bind(score.n)
+      .bind(score.samples)
+      .bind(score.accuracy)
+      .bind(score.interval_low)
+      .bind(score.interval_high)
+      .bind(score.finished)
+      .bind(score.format_failures)
+      .bind(score.mean_tokens)
+      .bind(dump_json(score.extra))
+      .run();
+}
+
+std::vector<ScoreRecord> Pool::scores() const {
+  std::vector<ScoreRecord> result;
+  auto row = impl_->prepare(
+      "SELECT stage, model, benchmark, n, samples, accuracy, interval_low, interval_high, "
+      "finished, "
+      "format_failures, mean_tokens, extra FROM scores ORDER BY position");
+  while (row.step()) {
+    result.push_back({row.text(0), row.text(1), row.text(2), row.integer(3), row.integer(4),
+                      row.real(5), row.real(6), row.real(7), row.real(8), row.real(9), row.real(10),
+                      parse_json(row.text(11), impl_->database->name())});
+  }
+  return result;
+}
+
+PoolCounts Pool::counts() const {
+  const sqlite::Database& database = *impl_->database;
+  PoolCounts counts;
+  counts.problems = database.value("SELECT count(*) FROM problems");
+  counts.demonstrations = database.value("SELECT count(*) FROM demonstrations");
+  counts.models = database.value("SELECT count(*) FROM models");
+  counts.trajectories = database.value("SELECT count(*) FROM trajectories");
+  counts.training_rows = database.value("SELECT count(*) FROM training_rows");
+  counts.pairs = database.value("SELECT count(*) FROM pairs");
+  auto row = impl_->prepare(
+      "SELECT t.stage, count(*), count(*) FILTER (WHERE verdict = 'correct'), "
+      "count(*) FILTER (WHERE verdict = 'incorrect'), count(*) FILTER (WHERE verdict = "
+      "'undecided'), "
+      "count(*) FILTER (WHERE verdict IS NULL), count(DISTINCT problem), "
+      "count(DISTINCT CASE WHEN verdict = 'correct' THEN problem END), sum(num_tokens) "
+      "FROM trajectories t JOIN stages s ON s.name = t.stage GROUP BY t.stage ORDER BY s.position");
+  while (row.step()) {
+    counts.stages.push_back({row.text(0), row.integer(1), row.integer(2), row.integer(3),
+                             row.integer(4), row.integer(5), row.integer(6), row.integer(7),
+                             row.integer(8)});
+  }
+  return counts;
+}
+
+Json to_json(const StageRecord& stage) {
+  Json json = {{"name", stage.name},
+               {"state", to_string(stage.state)},
+               {"rows", stage.rows},
+               {"seconds", stage.seconds},
+               {"started", stage.started}};
+  if (!stage.finished.empty()) json["finished"] = stage.finished;
+  if (!stage.result.empty()) json["result"] = stage.result;
+  return json;
+}
+
+Json to_json(const ScoreRecord& score) {
+  Json json = {{"model", score.model},
+               {"stage", score.stage},
+               {"benchmark", score.benchmark},
+               {"n", score.n},
+               {"samples", score.samples},
+               {"accuracy", score.accuracy},
+               {"interval_95", {score.interval_low, score.interval_high}},
+               {"finished", score.finished},
+               {"format_failures", score.format_failures},
+               {"mean_tokens", score.mean_tokens}};
+  for (const auto& item : score.extra.items()) json[item.key()] = item.value();
+  return json;
+}
+
+Json to_json(const PoolCounts& counts) {
+  Json json = {{"problems", counts.problems},
+               {"demonstrations", counts.demonstrations},
+               {"models", counts.models},
+               {"trajectories", counts.trajectories},
+               {"training_rows", counts.training_rows},
+               {"pairs", counts.pairs},
+               {"stages", Json::array()}};
+  for (const PoolCounts::Stage& stage : counts.stages) {
+    json["stages"].push_back({{"stage", stage.stage},
+                              {"trajectories", stage.trajectories},
+                              {"correct", stage.correct},
+                              {"incorrect", stage.incorrect},
+                              {"undecided", stage.undecided},
+                              {"unjudged", stage.unjudged},
+                              {"problems", stage.problems},
+                              {"problems_solved", stage.problems_solved},
+                              {"tokens", stage.tokens}});
+  }
+  return json;
+}
+
+}  // namespace ponder

@@ -1,0 +1,180 @@
+#include "pool/sqlite.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+
+namespace ponder::sqlite {
+
+Statement::Statement(const Database& database, sqlite3_stmt* statement, bool* in_use)
+    : database_(database), statement_(statement), in_use_(in_use) {
+  if (in_use_) *in_use_ = true;
+}
+
+Statement::~Statement() {
+  if (!in_use_) {
+    sqlite3_finalize(statement_);
+    return;
+  }
+  sqlite3_reset(statement_);
+  sqlite3_clear_bindings(statement_);
+  *in_use_ = false;
+}
+
+Statement& Statement::bind(int64_t value) {
+  const int code = sqlite3_bind_int64(statement_, next_parameter_++, value);
+  if (code != SQLITE_OK) database_.fail(code, "bind");
+  return *this;
+}
+
+Statement& Statement::bind(double value) {
+  const int code = sqlite3_bind_double(statement_, next_parameter_++, value);
+  if (code != SQLITE_OK) database_.fail(code, "bind");
+  return *this;
+}
+
+Statement& Statement::bind(std::string_view text) {
+  const int code =
+      sqlite3_bind_text64(statement_, next_parameter_++, text.data() ? text.data() : "",
+                          text.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+  if (code != SQLITE_OK) database_.fail(code, "bind");
+  return *this;
+}
+
+Statement& Statement::bind_blob(std::span<const std::byte> bytes) {
+  const int code = bytes.empty() ? sqlite3_bind_zeroblob(statement_, next_parameter_++, 0)
+                                 : sqlite3_bind_blob64(statement_, next_parameter_++, bytes.data(),
+                                                       bytes.size(), SQLITE_TRANSIENT);
+  if (code != SQLITE_OK) database_.fail(code, "bind");
+  return *this;
+}
+
+Statement& Statement::bind_null() {
+  const int code = sqlite3_bind_null(statement_, next_parameter_++);
+  if (code != SQLITE_OK) database_.fail(code, "bind");
+  return *this;
+}
+
+Statement& Statement::bind_or_null(const std::string& text) {
+  return text.empty() ? bind_null() : bind(text);
+}
+
+bool Statement::step() {
+  const int code = sqlite3_step(statement_);
+  if (code == SQLITE_ROW) return true;
+  if (code != SQLITE_DONE) database_.fail(code, sqlite3_sql(statement_));
+  return false;
+}
+
+void Statement::run() {
+  while (step()) {
+  }
+}
+
+bool Statement::is_null(int column) const {
+  return sqlite3_column_type(statement_, column) == SQLITE_NULL;
+}
+
+int64_t Statement::integer(int column) const { return sqlite3_column_int64(statement_, column); }
+
+double Statement::real(int column) const { return sqlite3_column_double(statement_, column); }
+
+std::string Statement::text(int column) const {
+  const auto* data = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
+  return data ? std::string(data, static_cast<size_t>(sqlite3_column_bytes(statement_, column)))
+              : std::string();
+}
+
+std::span<const std::byte> Statement::blob(int column) const {
+  const auto* data = static_cast<const std::byte*>(sqlite3_column_blob(statement_, column));
+  if (!data) return {};
+  return {data, static_cast<size_t>(sqlite3_column_bytes(statement_, column))};
+}
+
+Database::Database(const std::filesystem::path& file, bool read_only) : name_(file.string()) {
+  const int flags =
+      (read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) |
+      SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+  const int code = sqlite3_open_v2(name_.c_str(), &handle_, flags, nullptr);
+  try {
+    if (code != SQLITE_OK) fail(code, "open");
+    sqlite3_busy_timeout(handle_, 10000);  // ms; a reader may meet a checkpoint
+    // Only the writer moves the log into the file, and only when it says so.
+    sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+    execute(
+        "PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0; PRAGMA trusted_schema = OFF;");
+  } catch (...) {
+    close();
+    throw;
+  }
+}
+
+Database::~Database() { close(); }
+
+void Database::close() {
+  for (auto& [sql, cached] : statements_) sqlite3_finalize(cached.statement);
+  statements_.clear();
+  sqlite3_close_v2(handle_);
+  handle_ = nullptr;
+}
+
+Statement Database::prepare(std::string_view sql) const {
+  Cached& cached = statements_[std::string(sql)];  // a map's nodes stay where they are
+  if (cached.statement && !cached.in_use) return Statement(*this, cached.statement, &cached.in_use);
+  sqlite3_stmt* statement = nullptr;
+  const int code = sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()),
+                                      SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+  if (code != SQLITE_OK) fail(code, sql);
+  // The same text in use twice at a time: the second is not kept.
+  if (cached.statement) return Statement(*this, statement, nullptr);
+  cached.statement = statement;
+  return Statement(*this, statement, &cached.in_use);
+}
+
+void Database::execute(const std::string& sql) const {
+  const int code = sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr);
+  if (code != SQLITE_OK) fail(code, sql);
+}
+
+int64_t Database::value(std::string_view sql) const {
+  Statement statement = prepare(sql);
+  return statement.step() ? statement.integer(0) : 0;
+}
+
+void Database::checkpoint() const {
+  const int code =
+      sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  // A reader in the way is no fault: the log stays and the next checkpoint takes it.
+  if (code != SQLITE_OK && (code & 0xFF) != SQLITE_BUSY && (code & 0xFF) != SQLITE_LOCKED) {
+    fail(code, "checkpoint");
+  }
+}
+
+void Database::fail(int code, std::string_view doing) const {
+  const std::string message = handle_ ? sqlite3_errmsg(handle_) : sqlite3_errstr(code);
+  const std::string detail = fmt::format("{} ({}; during: {})", message, code, excerpt(doing, 80));
+  switch (code & 0xFF) {
+    case SQLITE_FULL:
+      throw Error(name_, "the disk is full: " + detail,
+                  "free space and run the same command again");
+    case SQLITE_IOERR:
+      throw Error(name_, "the disk failed: " + detail,
+                  "check the disk and run the same command again");
+    case SQLITE_CORRUPT:
+      throw Error(name_, "the database is damaged: " + detail, "restore it from a copy");
+    case SQLITE_NOTADB:
+      throw Error(name_, "expected a run database, found another kind of file", "check the path");
+    case SQLITE_CANTOPEN:
+      throw Error(name_, "cannot be opened: " + detail, "check the path and its permissions");
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+      throw Error(name_, "cannot be written: " + detail, "check the permissions");
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      throw Error(name_, "is locked by another program: " + detail, "wait for it to end");
+    default:
+      throw Error(name_, detail);
+  }
+}
+
+}  // namespace ponder::sqlite

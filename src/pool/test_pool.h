@@ -1,0 +1,86 @@
+// A folder of its own and a small run for the tests of the pool.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "base/error.h"
+#include "pool/pool.h"
+
+namespace ponder {
+
+class PoolTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::temp_directory_path() /
+              ("ponder_pool_" + std::to_string(::getpid()) + "_" +
+               ::testing::UnitTest::GetInstance()->current_test_info()->name());
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+    file_ = folder_ / "run.db";
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  static Problem problem(const std::string& id) {
+    Problem problem;
+    problem.id = id;
+    problem.domain = "math";
+    problem.level = "3";
+    problem.question = "What is \"" + id + "\"?";
+    problem.answer = "42";
+    problem.answer_type = AnswerType::kNumber;
+    problem.source = "test";
+    problem.tolerance = 0.05;
+    problem.file = "problems.jsonl";
+    problem.line = 7;
+    return problem;
+  }
+
+  static Trajectory trajectory(const std::string& problem_id, int sample) {
+    Trajectory t;
+    t.problem_id = problem_id;
+    t.sample = sample;
+    t.seed = 0xFFFFFFFFFFFFFFF0u + static_cast<uint64_t>(sample);
+    t.sampling = {0.75, 0.95, 20, 512};
+    t.model_sha256 = "m1";
+    t.template_sha256 = "tpl";
+    t.prompt_sha256 = "prompt-" + problem_id;
+    t.prompt_ids = {9, 8, 7};
+    t.token_ids = {1, 2, 151645 + sample};
+    t.logprobs = {-0.1f, -1e-30f, -3.25f};
+    t.logprob = -3.35;
+    t.text = "text of " + problem_id;
+    t.thought = std::string("thought\0with NUL", 16);
+    t.solution = "\xE2\x88\x9A";
+    t.finish_reason = FinishReason::kLength;
+    return t;
+  }
+
+  // Stages imitate and explore-1, models M0 and M1, problems b and a (in this order).
+  static void fill(Pool& pool) {
+    Pool::Transaction transaction(pool);
+    pool.begin_stage("imitate");
+    pool.add_model({"m0", "M0", "", "", "checkpoints/M0"});
+    pool.add_model({"m1", "M1", "m0", "imitate", "checkpoints/M1"});
+    pool.finish_stage("imitate", StageState::kDone, 1.5, 10, Json{{"loss", 0.5}});
+    pool.begin_stage("explore-1");
+    pool.add_problem(problem("b"));
+    pool.add_problem(problem("a"));
+    transaction.commit();
+  }
+
+  static std::string message(const std::function<void()>& action) {
+    try {
+      action();
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "(no error)";
+  }
+
+  std::filesystem::path folder_, file_;
+};
+
+}  // namespace ponder

@@ -1,0 +1,245 @@
+// Trajectories in the pool: adding them, verdict and perplexity, streaming.
+#include <fmt/format.h>
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/philox.h"
+#include "pool/pool.h"
+#include "pool/pool_impl.h"
+
+namespace ponder {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "blobs are little-endian");
+
+template <class T>
+std::vector<T> vector_of(std::span<const std::byte> bytes) {
+  std::vector<T> values(bytes.size() / sizeof(T));
+  if (!values.empty()) std::memcpy(values.data(), bytes.data(), values.size() * sizeof(T));
+  return values;
+}
+
+// The key of a rollout decides its id, so ids do not depend on the order in which rollouts ended.
+int64_t id_of(const std::string& stage, const Trajectory& t) {
+  const std::string key =
+      fmt::format("{}\n{}\n{}\n{}", stage, t.model_sha256, t.problem_id, t.sample);
+  return static_cast<int64_t>(stable_hash64(key) >> 1);
+}
+
+constexpr std::string_view kColumns =
+    "SELECT t.id, t.stage, t.round, p.id, t.sample, t.seed, t.temperature, t.top_p, t.top_k, "
+    "t.max_tokens, "
+    "t.model_sha256, t.template_sha256, t.prompt_sha256, t.logprob, t.text, t.thought, t.solution, "
+    "t.finish_reason, t.verdict, t.proof, t.perplexity, t.perplexity_model_sha256";
+
+StoredTrajectory trajectory_of(const sqlite::Statement& row, bool with_tokens) {
+  StoredTrajectory stored;
+  int column = 0;
+  stored.id = row.integer(column++);
+  stored.stage = row.text(column++);
+  stored.round = static_cast<int>(row.integer(column++));
+  Trajectory& t = stored.trajectory;
+  t.problem_id = row.text(column++);
+  t.sample = static_cast<int>(row.integer(column++));
+  t.seed = static_cast<uint64_t>(row.integer(column++));
+  t.sampling.temperature = row.real(column++);
+  t.sampling.top_p = row.real(column++);
+  t.sampling.top_k = static_cast<int>(row.integer(column++));
+  t.sampling.max_tokens = static_cast<int>(row.integer(column++));
+  t.model_sha256 = row.text(column++);
+  t.template_sha256 = row.text(column++);
+  t.prompt_sha256 = row.text(column++);
+  t.logprob = row.real(column++);
+  t.text = row.text(column++);
+  t.thought = row.text(column++);
+  t.solution = row.text(column++);
+  t.finish_reason = finish_reason_from_string(row.text(column++)).value_or(FinishReason::kStop);
+  if (!row.is_null(column)) t.verdict = verdict_from_string(row.text(column));
+  t.proof = row.text(++column);
+  if (!row.is_null(++column)) t.perplexity = row.real(column);
+  t.perplexity_model_sha256 = row.text(++column);
+  if (with_tokens) {
+    t.token_ids = vector_of<int32_t>(row.blob(++column));
+    t.logprobs = vector_of<float>(row.blob(++column));
+    t.prompt_ids = vector_of<int32_t>(row.blob(++column));
+  }
+  return stored;
+}
+
+// The first field in which two rollouts with the same key differ, "" when they are the same.
+std::string_view difference(const Trajectory& a, const Trajectory& b) {
+  if (a.seed != b.seed) return "seed";
+  if (a.sampling.temperature != b.sampling.temperature || a.sampling.top_p != b.sampling.top_p ||
+      a.sampling.top_k != b.sampling.top_k || a.sampling.max_tokens != b.sampling.max_tokens) {
+    return "sampling settings";
+  }
+  if (a.template_sha256 != b.template_sha256) return "template";
+  if (a.prompt_sha256 != b.prompt_sha256) return "prompt";
+  if (a.token_ids != b.token_ids) return "tokens";
+  if (a.logprobs.size() != b.logprobs.size() ||
+      std::memcmp(a.logprobs.data(), b.logprobs.data(), a.logprobs.size() * sizeof(float)) != 0) {
+    return "log-probabilities";
+  }
+  if (a.finish_reason != b.finish_reason) return "finish reason";
+  return "";
+}
+
+}  // namespace
+
+void Pool::Impl::require_trajectory(int64_t id) const {
+  auto row = prepare("SELECT 1 FROM trajectories WHERE id = ?");
+  if (!row.bind(id).step())
+    refuse(fmt::format("unknown trajectory {}", id), "add the trajectory first");
+}
+
+std::optional<StoredTrajectory> Pool::Impl::load_trajectory(int64_t id, bool with_tokens) const {
+  auto row = prepare(fmt::format(
+      "{}{} FROM trajectories t JOIN problems p ON p.position = t.problem{} WHERE t.id = ?",
+      kColumns, with_tokens ? ", t.token_ids, t.logprobs, r.token_ids" : "",
+      with_tokens ? " JOIN prompts r ON r.sha256 = t.prompt_sha256" : ""));
+  row.bind(id);
+  if (!row.step()) return std::nullopt;
+  return trajectory_of(row, with_tokens);
+}
+
+void Pool::Impl::add_prompt(const Trajectory& t) const {
+  auto known = prepare("SELECT token_ids FROM prompts WHERE sha256 = ?");
+  if (known.bind(t.prompt_sha256).step()) {
+    if (!t.prompt_ids.empty() && vector_of<int32_t>(known.blob(0)) != t.prompt_ids) {
+      refuse(fmt::format("the prompt {} is already there with other tokens", t.prompt_sha256));
+    }
+    return;
+  }
+  prepare("INSERT INTO prompts (sha256, token_ids) VALUES (?, ?)")
+      .bind(t.prompt_sha256)
+      .bind_blob(std::as_bytes(std::span(t.prompt_ids)))
+      .run();
+}
+
+int64_t Pool::add_trajectory(const std::string& stage, int round, const Trajectory& t) {
+  const std::string what =
+      fmt::format("sample {} of problem \"{}\"", t.sample, excerpt(t.problem_id));
+  if (t.logprobs.size() != t.token_ids.size()) {
+    impl_->refuse(fmt::format("{}: expected one log-probability per token, found {} for {} tokens",
+                              what, t.logprobs.size(), t.token_ids.size()));
+  }
+  if (!std::isfinite(t.logprob) || t.sample < 0) {
+    impl_->refuse(
+        fmt::format("{}: expected a finite log-probability and a sample of at least 0", what));
+  }
+  if (t.prompt_sha256.empty()) impl_->refuse(fmt::format("{}: the prompt's hash is missing", what));
+  impl_->require_stage(stage);
+  impl_->require_model(t.model_sha256);
+  const int64_t problem = impl_->problem_position(t.problem_id);
+  const int64_t id = id_of(stage, t);
+
+  WriteScope scope(*this, impl_->in_transaction);
+  if (const auto known = impl_->load_trajectory(id, true)) {
+    const Trajectory& old = known->trajectory;
+    if (known->stage != stage || old.model_sha256 != t.model_sha256 ||
+        old.problem_id != t.problem_id || old.sample != t.sample) {
+      impl_->refuse(fmt::format("{}: its id {} is taken", what, id),
+                    "use another name for the stage");
+    }
+    if (const std::string_view field = difference(old, t); !field.empty()) {
+      impl_->refuse(
+          fmt::format("{} of stage \"{}\" is already there with other {}", what, stage, field),
+          "sample it with the same settings, or in a stage of another name");
+    }
+  } else {
+    impl_->add_prompt(t);
+    auto row = impl_->prepare(
+        "INSERT INTO trajectories (id, stage, problem, sample, model_sha256, round, seed, "
+        "temperature, top_p, "
+        "top_k, max_tokens, template_sha256, prompt_sha256, num_tokens, logprob, text, thought, "
+        "solution, "
+        "finish_reason, token_ids, logprobs) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+        "?, ?, ?, ?, ?, ?)");
+    row.bind(id).bind(stage).bind(problem).bind(t.sample).bind(t.model_sha256).bind(round);
+    row.bind(static_cast<int64_t>(t.seed)).bind(t.sampling.temperature).bind(t.sampling.top_p);
+    row.bind(t.sampling.top_k)
+        .bind(t.sampling.max_tokens)
+        .bind(t.template_sha256)
+        .bind(t.prompt_sha256);
+    row.bind(static_cast<int64_t>(t.token_ids.size())).bind(t.logprob);
+    row.bind(t.text).bind(t.thought).bind(t.solution).bind(to_string(t.finish_reason));
+    row.bind_blob(std::as_bytes(std::span(t.token_ids)))
+        .bind_blob(std::as_bytes(std::span(t.logprobs)))
+        .run();
+  }
+  if (t.verdict) set_verdict(id, *t.verdict, t.proof);
+  if (t.perplexity) set_perplexity(id, *t.perplexity, t.perplexity_model_sha256);
+  scope.commit();
+  return id;
+}
+
+void Pool::set_verdict(int64_t trajectory, Verdict verdict, std::string_view proof) {
+  impl_->prepare("UPDATE trajectories SET verdict = ?, proof = ? WHERE id = ?")
+      .bind(to_string(verdict))
+      .bind(proof)
+      .bind(trajectory)
+      .run();
+  if (impl_->database->changes() == 0)
+    impl_->refuse(fmt::format("unknown trajectory {}", trajectory));
+}
+
+void Pool::set_perplexity(int64_t trajectory, double perplexity, std::string_view model_sha256) {
+  if (!std::isfinite(perplexity)) {
+    impl_->refuse(fmt::format("trajectory {}: expected a finite perplexity, found {}", trajectory,
+                              perplexity));
+  }
+  impl_->prepare("UPDATE trajectories SET perplexity = ?, perplexity_model_sha256 = ? WHERE id = ?")
+      .bind(perplexity)
+      .bind(model_sha256)
+      .bind(trajectory)
+      .run();
+  if (impl_->database->changes() == 0)
+    impl_->refuse(fmt::format("unknown trajectory {}", trajectory));
+}
+
+std::optional<StoredTrajectory> Pool::trajectory(int64_t id) const {
+  return impl_->load_trajectory(id, true);
+}
+
+void Pool::for_each_trajectory(const TrajectoryQuery& query,
+                               const std::function<void(const StoredTrajectory&)>& visit) const {
+  // The ids first: `visit` may then write without disturbing an open SELECT.
+  std::vector<int64_t> ids;
+  {
+    std::string where;
+    const auto add = [&](const char* condition) {
+      where += (where.empty() ? " WHERE " : " AND ") + std::string(condition);
+    };
+    if (!query.stage.empty()) add("t.stage = ?");
+    if (!query.problem_id.empty()) add("p.id = ?");
+    if (query.verdict) add("t.verdict = ?");
+    auto row = impl_->prepare(
+        fmt::format("SELECT t.id FROM trajectories t JOIN problems p ON p.position = t.problem "
+                    "JOIN stages s ON s.name = t.stage{} ORDER BY s.position, t.problem, t.sample, "
+                    "t.model_sha256",
+                    where));
+    if (!query.stage.empty()) row.bind(query.stage);
+    if (!query.problem_id.empty()) row.bind(query.problem_id);
+    if (query.verdict) row.bind(to_string(*query.verdict));
+    while (row.step()) ids.push_back(row.integer(0));
+  }
+  for (const int64_t id : ids) {
+    if (const auto stored = impl_->load_trajectory(id, query.with_tokens)) visit(*stored);
+  }
+}
+
+std::vector<std::pair<std::string, int>> Pool::samples_done(std::string_view stage,
+                                                            std::string_view model_sha256) const {
+  std::vector<std::pair<std::string, int>> result;
+  auto row = impl_->prepare(
+      "SELECT p.id, t.sample FROM trajectories t JOIN problems p ON p.position = t.problem "
+      "WHERE t.stage = ? AND t.model_sha256 = ? ORDER BY t.problem, t.sample");
+  row.bind(stage).bind(model_sha256);
+  while (row.step()) result.emplace_back(row.text(0), static_cast<int>(row.integer(1)));
+  return result;
+}
+
+}  // namespace ponder
