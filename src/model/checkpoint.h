@@ -1,5 +1,5 @@
-// Hugging Face checkpoint folders: config.json, generation_config.json, model.safetensors (or shards with
-// model.safetensors.index.json), tokenizer files, and ponder.json beside them.
+// Hugging Face checkpoint folders: config.json, generation_config.json, model.safetensors (or
+// shards with model.safetensors.index.json), tokenizer files, and ponder.json beside them.
 #pragma once
 
 #include <cstdint>
@@ -17,40 +17,47 @@ struct Checkpoint {
   std::filesystem::path folder;
   ModelConfig config;
   Parameters parameters;
-  // Identity of the weights: the sha256 of model.safetensors; for shards, the sha256 of their hex digests joined in name
-  // order.
+  // Identity of the weights: the sha256 of model.safetensors; for shards, the sha256 of their hex
+  // digests joined in name order.
   std::string sha256;
 };
 
-// Checks every tensor's name and shape against the config (missing, unexpected, wrong shape, shard outside the folder:
-// Error naming it) before any weight is read or room made for it, then reads. Extra tensors that transformers ignores
-// (rotary inv_freq; lm_head when tied) are accepted. Weights whose hash is not the one ponder.json recorded are an Error.
+// Checks every tensor's name and shape against the config (missing, unexpected, wrong shape, shard
+// outside the folder: Error naming it) before any weight is read or room made for it, then reads.
+// Extra tensors that transformers ignores (rotary inv_freq; lm_head when tied) are accepted.
+// Weights whose hash is not the one ponder.json recorded are an Error.
 Checkpoint load_checkpoint(const std::filesystem::path& folder);
-// A folder: its config.json, with the end tokens of generation_config.json where there is one. A file: that file alone.
+// A folder: its config.json, with the end tokens of generation_config.json where there is one. A
+// file: that file alone.
 ModelConfig load_config(const std::filesystem::path& folder_or_config_json);
 std::string checkpoint_sha256(const std::filesystem::path& folder);
 
 struct SaveOptions {
   DType dtype = DType::kF32;
-  // config.json (torch_dtype updated), generation_config.json and tokenizer files are copied unchanged from here; its
-  // architecture must be the one saved. Empty: config.json is written from the config, and nothing is copied.
+  // config.json (torch_dtype updated), generation_config.json and tokenizer files are copied
+  // unchanged from here; its architecture must be the one saved. Empty: config.json is written from
+  // the config, and nothing is copied.
   std::filesystem::path base_folder;
-  Json provenance = Json::object();  // becomes ponder.json (parents, hashes, recipe, metrics), with sha256 and files added
+  Json provenance = Json::object();  // becomes ponder.json (parents, hashes, recipe, metrics), with
+                                     // sha256 and files added
   uint64_t max_shard_bytes = 5'000'000'000;  // more weights than this are split over shards
 };
-// Writes into `folder`.tmp and renames it into place as the last step, so a checkpoint folder is whole or absent. An
-// existing folder is replaced, as atomically, only if it is empty or a complete checkpoint that ponder wrote (it has a
-// ponder.json); anything else is an Error, found before anything is written. Returns the sha256.
+// Writes into `folder`.tmp and renames it into place as the last step, so a checkpoint folder is
+// whole or absent. An existing folder is replaced, as atomically, only if it is empty or a complete
+// checkpoint that ponder wrote (it has a ponder.json); anything else is an Error, found before
+// anything is written. Returns the sha256.
 std::string save_checkpoint(const std::filesystem::path& folder, const ModelConfig& config,
                             const Parameters& parameters, const SaveOptions& options);
 
-// A randomly initialised checkpoint (ponder init). `tokenizer_folder` may be empty. The pool may be null.
-std::string init_checkpoint(const std::filesystem::path& config_json, const std::filesystem::path& tokenizer_folder,
+// A randomly initialised checkpoint (ponder init). `tokenizer_folder` may be empty. The pool may be
+// null.
+std::string init_checkpoint(const std::filesystem::path& config_json,
+                            const std::filesystem::path& tokenizer_folder,
                             const std::filesystem::path& out_folder, DType dtype, uint64_t seed,
                             ThreadPool* pool = nullptr);
 
-// What `ponder inspect` says, without reading the data of more than headers (unless `hash`). Throws Error only where there
-// is no checkpoint at all.
+// What `ponder inspect` says, without reading the data of more than headers (unless `hash`). Throws
+// Error only where there is no checkpoint at all.
 struct Inspection {
   std::string architecture;        // "Qwen2ForCausalLM"; empty when the config cannot be used
   ModelConfig config;              // meaningful when `architecture` is not empty

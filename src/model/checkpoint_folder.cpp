@@ -28,13 +28,17 @@ fs::path with_suffix(fs::path path, const char* suffix) { return path += suffix;
 
 }  // namespace
 
-FolderWriter::FolderWriter(const fs::path& target, const std::function<bool(const fs::path&)>& may_replace) try
+FolderWriter::FolderWriter(const fs::path& target,
+                           const std::function<bool(const fs::path&)>& may_replace) try
     : target_(normal(target)), temporary_(with_suffix(target_, ".tmp")) {
   if (fs::exists(target_)) {
-    if (!fs::is_directory(target_)) throw Error(target_.string(), "expected a folder, found a file", "choose another name");
+    if (!fs::is_directory(target_))
+      throw Error(target_.string(), "expected a folder, found a file", "choose another name");
     if (!fs::is_empty(target_) && !may_replace(target_)) {
-      throw Error(target_.string(), "exists and is not a complete checkpoint written by ponder, so it is not replaced",
-                  "choose another folder or remove this one");
+      throw Error(
+          target_.string(),
+          "exists and is not a complete checkpoint written by ponder, so it is not replaced",
+          "choose another folder or remove this one");
     }
   }
   fs::create_directories(target_.parent_path());

@@ -11,7 +11,9 @@ namespace {
 
 constexpr uint64_t kMaxConfigBytes = uint64_t{1} << 18;
 
-Json read_small_json(const fs::path& path) { return parse_json(read_file(path, kMaxConfigBytes), path.string()); }
+Json read_small_json(const fs::path& path) {
+  return parse_json(read_file(path, kMaxConfigBytes), path.string());
+}
 
 // The hash that ponder.json recorded when the folder was written, or "".
 std::string recorded_sha256(const fs::path& folder) {
@@ -19,28 +21,32 @@ std::string recorded_sha256(const fs::path& folder) {
   if (!fs::exists(path)) return "";
   const Json json = read_json_file(path);
   const auto found = json.is_object() ? json.find("sha256") : json.end();
-  return json.is_object() && found != json.end() && found->is_string() ? found->get<std::string>() : "";
+  return json.is_object() && found != json.end() && found->is_string() ? found->get<std::string>()
+                                                                       : "";
 }
 
 void check_recorded(const fs::path& folder, const std::string& sha256) {
   const std::string recorded = recorded_sha256(folder);
   if (recorded.empty() || recorded == sha256) return;
-  throw Error(folder.string(),
-              fmt::format("the weights' sha256 is {}, but ponder.json recorded {}", sha256, recorded),
-              "they were damaged or exchanged; if on purpose, remove ponder.json");
+  throw Error(
+      folder.string(),
+      fmt::format("the weights' sha256 is {}, but ponder.json recorded {}", sha256, recorded),
+      "they were damaged or exchanged; if on purpose, remove ponder.json");
 }
 
 }  // namespace
 
 ModelConfig load_config(const fs::path& folder_or_config_json) {
   if (!fs::is_directory(folder_or_config_json)) {
-    return ModelConfig::from_json(read_small_json(folder_or_config_json), folder_or_config_json.string());
+    return ModelConfig::from_json(read_small_json(folder_or_config_json),
+                                  folder_or_config_json.string());
   }
   const fs::path config_path = folder_or_config_json / "config.json";
   const fs::path generation_path = folder_or_config_json / "generation_config.json";
   ModelConfig config = ModelConfig::from_json(read_small_json(config_path), config_path.string());
   if (fs::exists(generation_path)) {
-    auto ids = read_eos_token_ids(read_small_json(generation_path), generation_path.string(), config.vocab_size);
+    auto ids = read_eos_token_ids(read_small_json(generation_path), generation_path.string(),
+                                  config.vocab_size);
     if (!ids.empty()) config.eos_token_ids = std::move(ids);
   }
   return config;
@@ -69,7 +75,8 @@ Checkpoint load_checkpoint(const fs::path& folder) {
 }
 
 Inspection inspect_checkpoint(const fs::path& folder, bool hash) {
-  if (!fs::is_directory(folder)) throw Error(folder.string(), "expected a checkpoint folder", "check the path");
+  if (!fs::is_directory(folder))
+    throw Error(folder.string(), "expected a checkpoint folder", "check the path");
   if (!fs::exists(folder / "config.json")) {
     throw Error(folder.string(), "holds no config.json", "is this a checkpoint folder?");
   }
@@ -96,12 +103,14 @@ Inspection inspect_checkpoint(const fs::path& folder, bool hash) {
     weights.check(ParameterLayout(result.config), tied,
                   [&](const Error& error) { result.problems.push_back(error.what()); });
     if (dtype && *dtype != result.config.dtype) {
-      result.problems.push_back(fmt::format("{}: config.json says {}, the weights are {}", folder.string(),
-                                            config_name(result.config.dtype), result.dtype));
+      result.problems.push_back(fmt::format("{}: config.json says {}, the weights are {}",
+                                            folder.string(), config_name(result.config.dtype),
+                                            result.dtype));
     }
   });
   if (!fs::exists(folder / "tokenizer.json") && !fs::exists(folder / "tokenizer.json.gz")) {
-    result.problems.push_back(fmt::format("{}: no tokenizer.json: text cannot be read or written", folder.string()));
+    result.problems.push_back(
+        fmt::format("{}: no tokenizer.json: text cannot be read or written", folder.string()));
   }
   if (hash && !result.files.empty()) {
     attempt([&] {

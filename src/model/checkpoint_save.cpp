@@ -14,9 +14,15 @@ namespace ponder {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char* kCopiedFiles[] = {
-    "generation_config.json", "tokenizer.json",  "tokenizer.json.gz",       "tokenizer_config.json", "vocab.json",
-    "merges.txt",             "chat_template.jinja", "special_tokens_map.json", "added_tokens.json"};
+constexpr const char* kCopiedFiles[] = {"generation_config.json",
+                                        "tokenizer.json",
+                                        "tokenizer.json.gz",
+                                        "tokenizer_config.json",
+                                        "vocab.json",
+                                        "merges.txt",
+                                        "chat_template.jinja",
+                                        "special_tokens_map.json",
+                                        "added_tokens.json"};
 
 // Byte for byte, gzip or not.
 void copy_durably(const fs::path& from, const fs::path& to) {
@@ -64,15 +70,17 @@ std::string base_config_text(const fs::path& base, const ModelConfig& config, DT
   for (const auto& [key, value] : expected.items()) {
     const Json other = found.contains(key) ? found.at(key) : Json();
     if (other == value) continue;
-    throw Error(fmt::format("{}, key \"{}\"", path.string(), key),
-                fmt::format("is {}, but the model to save has {}", dump_json(other), dump_json(value)),
-                "name the folder of the model it was trained from");
+    throw Error(
+        fmt::format("{}, key \"{}\"", path.string(), key),
+        fmt::format("is {}, but the model to save has {}", dump_json(other), dump_json(value)),
+        "name the folder of the model it was trained from");
   }
   return with_dtype(read_file(path), path.string(), dtype);
 }
 
 // Groups of consecutive parameters, each at most `max_bytes` unless a single one is larger.
-std::vector<std::vector<TensorToWrite>> split_into_shards(const Parameters& parameters, DType dtype, uint64_t max_bytes) {
+std::vector<std::vector<TensorToWrite>> split_into_shards(const Parameters& parameters, DType dtype,
+                                                          uint64_t max_bytes) {
   std::vector<std::vector<TensorToWrite>> shards(1);
   uint64_t used = 0;
   for (const ParameterInfo& info : parameters.layout().entries()) {
@@ -83,13 +91,16 @@ std::vector<std::vector<TensorToWrite>> split_into_shards(const Parameters& para
     }
     used += num_bytes;
     shards.back().push_back({info.name, info.shape,
-                             parameters.flat().subspan(static_cast<size_t>(info.offset), static_cast<size_t>(info.size))});
+                             parameters.flat().subspan(static_cast<size_t>(info.offset),
+                                                       static_cast<size_t>(info.size))});
   }
   return shards;
 }
 
-void write_weights(const fs::path& folder, const Parameters& parameters, DType dtype, uint64_t max_shard_bytes) {
-  const std::map<std::string, std::string> metadata = {{"format", "pt"}};  // transformers refuses files without it
+void write_weights(const fs::path& folder, const Parameters& parameters, DType dtype,
+                   uint64_t max_shard_bytes) {
+  const std::map<std::string, std::string> metadata = {
+      {"format", "pt"}};  // transformers refuses files without it
   const auto shards = split_into_shards(parameters, dtype, max_shard_bytes);
   if (shards.size() == 1) {
     write_safetensors(folder / "model.safetensors", shards[0], dtype, metadata);
@@ -130,7 +141,8 @@ bool is_ours_and_complete(const fs::path& folder) {
     const WeightFiles weights(folder);
     bool complete = true;
     const ModelConfig config = load_config(folder);
-    weights.check(ParameterLayout(config), config.tie_word_embeddings, [&](const Error&) { complete = false; });
+    weights.check(ParameterLayout(config), config.tie_word_embeddings,
+                  [&](const Error&) { complete = false; });
     return complete;
   } catch (const Error&) {
     return false;
@@ -145,7 +157,8 @@ struct Contents {
   Json provenance;
 };
 
-std::string write_checkpoint(FolderWriter& writer, const Parameters& parameters, const Contents& contents) {
+std::string write_checkpoint(FolderWriter& writer, const Parameters& parameters,
+                             const Contents& contents) {
   write_weights(writer.path(), parameters, contents.dtype, contents.max_shard_bytes);
   write_file_atomic(writer.path() / "config.json", contents.config_text);
   if (!contents.copy_from.empty()) copy_base_files(contents.copy_from, writer.path());
@@ -156,9 +169,10 @@ std::string write_checkpoint(FolderWriter& writer, const Parameters& parameters,
 
 }  // namespace
 
-std::string save_checkpoint(const fs::path& folder, const ModelConfig& config, const Parameters& parameters,
-                            const SaveOptions& options) {
-  Contents contents{"", options.base_folder, options.dtype, options.max_shard_bytes, options.provenance};
+std::string save_checkpoint(const fs::path& folder, const ModelConfig& config,
+                            const Parameters& parameters, const SaveOptions& options) {
+  Contents contents{"", options.base_folder, options.dtype, options.max_shard_bytes,
+                    options.provenance};
   if (options.base_folder.empty()) {
     ModelConfig stored = config;
     stored.dtype = options.dtype;
@@ -170,16 +184,19 @@ std::string save_checkpoint(const fs::path& folder, const ModelConfig& config, c
   return write_checkpoint(writer, parameters, contents);
 }
 
-std::string init_checkpoint(const fs::path& config_json, const fs::path& tokenizer_folder, const fs::path& out_folder,
-                            DType dtype, uint64_t seed, ThreadPool* pool) {
+std::string init_checkpoint(const fs::path& config_json, const fs::path& tokenizer_folder,
+                            const fs::path& out_folder, DType dtype, uint64_t seed,
+                            ThreadPool* pool) {
   const ModelConfig config = load_config(config_json);
   if (!tokenizer_folder.empty() && !fs::exists(tokenizer_folder / "tokenizer.json") &&
       !fs::exists(tokenizer_folder / "tokenizer.json.gz")) {
-    throw Error(tokenizer_folder.string(), "expected a folder with tokenizer.json or tokenizer.json.gz");
+    throw Error(tokenizer_folder.string(),
+                "expected a folder with tokenizer.json or tokenizer.json.gz");
   }
-  const fs::path config_file = fs::is_directory(config_json) ? config_json / "config.json" : config_json;
-  Contents contents{with_dtype(read_file(config_file), config_file.string(), dtype), tokenizer_folder, dtype,
-                    SaveOptions().max_shard_bytes, Json::object()};
+  const fs::path config_file =
+      fs::is_directory(config_json) ? config_json / "config.json" : config_json;
+  Contents contents{with_dtype(read_file(config_file), config_file.string(), dtype),
+                    tokenizer_folder, dtype, SaveOptions().max_shard_bytes, Json::object()};
   contents.provenance["parents"] = Json::array();
   contents.provenance["recipe"] = {{"command", "init"}, {"seed", seed}};
   FolderWriter writer(out_folder, is_ours_and_complete);

@@ -37,21 +37,24 @@ Parameters random_parameters(const ModelConfig& config, uint64_t seed = 1) {
   initialise(parameters, config, seed);
   for (const ParameterInfo& info : parameters.layout().entries()) {  // biases and norms too
     for (int64_t i = 0; i < info.size; ++i) {
-      parameters.flat()[static_cast<size_t>(info.offset + i)] += 0.1f * std::sin(static_cast<float>(info.offset + i));
+      parameters.flat()[static_cast<size_t>(info.offset + i)] +=
+          0.1f * std::sin(static_cast<float>(info.offset + i));
     }
   }
   return parameters;
 }
 
 bool bit_equal(const Parameters& a, const Parameters& b) {
-  return a.flat().size() == b.flat().size() && std::equal(a.flat().begin(), a.flat().end(), b.flat().begin());
+  return a.flat().size() == b.flat().size() &&
+         std::equal(a.flat().begin(), a.flat().end(), b.flat().begin());
 }
 
 class CheckpointTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    root_ = fs::temp_directory_path() / ("ponder_checkpoint_" + std::to_string(::getpid()) + "_" +
-                                         ::testing::UnitTest::GetInstance()->current_test_info()->name());
+    root_ = fs::temp_directory_path() /
+            ("ponder_checkpoint_" + std::to_string(::getpid()) + "_" +
+             ::testing::UnitTest::GetInstance()->current_test_info()->name());
     fs::remove_all(root_);
     fs::create_directories(root_);
   }
@@ -166,14 +169,16 @@ TEST_F(CheckpointTest, ShardsReadBackBitEqual) {
   EXPECT_EQ(index["weight_map"].size(), parameters.layout().entries().size());
   std::string hashes;
   int shards = 0;
-  for (const char* name : {"model-00001-of-00004.safetensors", "model-00002-of-00004.safetensors",
-                           "model-00003-of-00004.safetensors", "model-00004-of-00004.safetensors"}) {
+  for (const char* name :
+       {"model-00001-of-00004.safetensors", "model-00002-of-00004.safetensors",
+        "model-00003-of-00004.safetensors", "model-00004-of-00004.safetensors"}) {
     ASSERT_TRUE(fs::exists(root_ / "a" / name)) << name;
     EXPECT_LE(fs::file_size(root_ / "a" / name), 16000u + 3000u);
     hashes += sha256_file(root_ / "a" / name);
     ++shards;
   }
-  EXPECT_EQ(read_json_file(root_ / "a" / "ponder.json")["files"].size(), static_cast<size_t>(shards));
+  EXPECT_EQ(read_json_file(root_ / "a" / "ponder.json")["files"].size(),
+            static_cast<size_t>(shards));
   const Checkpoint loaded = load_checkpoint(root_ / "a");
   EXPECT_TRUE(bit_equal(loaded.parameters, parameters));
   EXPECT_EQ(loaded.sha256, sha256);
@@ -182,10 +187,18 @@ TEST_F(CheckpointTest, ShardsReadBackBitEqual) {
 
 TEST_F(CheckpointTest, ShardsOutsideTheFolderAreRefused) {
   write(root_ / "outside.safetensors", "");
-  const std::vector<Json> names = {"../outside.safetensors", (root_ / "outside.safetensors").string(), "sub/x.safetensors",
-                                   "..", "", "model.bin", 7, nullptr, "./x.safetensors"};
+  const std::vector<Json> names = {"../outside.safetensors",
+                                   (root_ / "outside.safetensors").string(),
+                                   "sub/x.safetensors",
+                                   "..",
+                                   "",
+                                   "model.bin",
+                                   7,
+                                   nullptr,
+                                   "./x.safetensors"};
   for (size_t i = 0; i < names.size(); ++i) {
-    const fs::path folder = folder_with_index(std::to_string(i), {{"model.norm.weight", names[i]}}, {});
+    const fs::path folder =
+        folder_with_index(std::to_string(i), {{"model.norm.weight", names[i]}}, {});
     const std::string message = refusal(folder);
     EXPECT_NE(message.find("model.norm.weight"), std::string::npos) << message;
     EXPECT_NE(message.find("outside the folder"), std::string::npos) << message;
@@ -197,12 +210,17 @@ TEST_F(CheckpointTest, IndexAndShardsMustAgree) {
                            const std::map<std::string, std::vector<std::string>>& shards) {
     return refusal(folder_with_index(name, map, shards));
   };
-  EXPECT_NE(refused("missing shard", {{"a", "1.safetensors"}}, {}).find("1.safetensors"), std::string::npos);
-  EXPECT_NE(refused("not held", {{"a", "1.safetensors"}, {"b", "1.safetensors"}}, {{"1.safetensors", {"a"}}}).find("\"b\""),
+  EXPECT_NE(refused("missing shard", {{"a", "1.safetensors"}}, {}).find("1.safetensors"),
             std::string::npos);
-  EXPECT_NE(refused("not listed", {{"a", "1.safetensors"}}, {{"1.safetensors", {"a", "b"}}}).find("\"b\""),
+  EXPECT_NE(refused("not held", {{"a", "1.safetensors"}, {"b", "1.safetensors"}},
+                    {{"1.safetensors", {"a"}}})
+                .find("\"b\""),
             std::string::npos);
-  EXPECT_NE(refused("wrong shard", {{"a", "1.safetensors"}, {"b", "1.safetensors"}, {"c", "2.safetensors"}},
+  EXPECT_NE(refused("not listed", {{"a", "1.safetensors"}}, {{"1.safetensors", {"a", "b"}}})
+                .find("\"b\""),
+            std::string::npos);
+  EXPECT_NE(refused("wrong shard",
+                    {{"a", "1.safetensors"}, {"b", "1.safetensors"}, {"c", "2.safetensors"}},
                     {{"1.safetensors", {"a"}}, {"2.safetensors", {"b", "c"}}})
                 .find("\"b\""),
             std::string::npos);
@@ -220,12 +238,16 @@ TEST_F(CheckpointTest, TensorsThatDoNotFitTheConfigAreNamed) {
   const Parameters parameters = random_parameters(config);
   const std::string down = "model.layers.1.mlp.down_proj.weight";
   const auto find = [&](std::vector<TensorToWrite>& tensors) {
-    return std::find_if(tensors.begin(), tensors.end(), [&](const TensorToWrite& t) { return t.name == down; });
+    return std::find_if(tensors.begin(), tensors.end(),
+                        [&](const TensorToWrite& t) { return t.name == down; });
   };
-  std::string message = refusal(edited("missing", config, parameters, [&](auto& t) { t.erase(find(t)); }));
+  std::string message =
+      refusal(edited("missing", config, parameters, [&](auto& t) { t.erase(find(t)); }));
   EXPECT_NE(message.find(down), std::string::npos);
   EXPECT_NE(message.find("[24, 40]"), std::string::npos) << message;
-  message = refusal(edited("shape", config, parameters, [&](auto& t) { find(t)->shape = {40, 24}; }));
+  message = refusal(edited("shape", config, parameters, [&](auto& t) {
+    find(t)->shape = {40, 24};
+  }));
   EXPECT_NE(message.find(down), std::string::npos);
   EXPECT_NE(message.find("found [40, 24]"), std::string::npos) << message;
   EXPECT_NE(message.find("at byte "), std::string::npos) << message;
@@ -245,7 +267,8 @@ TEST_F(CheckpointTest, TensorsThatTransformersIgnoresAreAccepted) {
   const Parameters parameters = random_parameters(config);
   const fs::path folder = edited("extra", config, parameters, [&](auto& tensors) {
     tensors.push_back({"lm_head.weight", {100, 24}, parameters.at("model.embed_tokens.weight")});
-    tensors.push_back({"model.layers.0.self_attn.rotary_emb.inv_freq", {24}, parameters.at("model.norm.weight")});
+    tensors.push_back(
+        {"model.layers.0.self_attn.rotary_emb.inv_freq", {24}, parameters.at("model.norm.weight")});
   });
   EXPECT_TRUE(bit_equal(load_checkpoint(folder).parameters, parameters));
   EXPECT_EQ(inspect_checkpoint(folder, false).parameters, config.num_parameters());
@@ -277,7 +300,8 @@ TEST_F(CheckpointTest, DamagedFilesAreRefused) {
   EXPECT_NE(refusal(root_ / "a").find("ponder.json"), std::string::npos);
   fs::remove(root_ / "a" / "ponder.json");
   EXPECT_NO_THROW(load_checkpoint(root_ / "a"));
-  for (const char* text : {"", "{", "[]", "{\"model_type\": \"qwen2\", \"model_type\": \"qwen2\"}", "\xff"}) {
+  for (const char* text :
+       {"", "{", "[]", "{\"model_type\": \"qwen2\", \"model_type\": \"qwen2\"}", "\xff"}) {
     write(root_ / "a" / "config.json", text);
     EXPECT_NE(refusal(root_ / "a").find("config.json"), std::string::npos);
   }
@@ -293,10 +317,14 @@ TEST_F(CheckpointTest, DamagedFilesAreRefused) {
 TEST_F(CheckpointTest, TheBaseIsCopiedByteForByte) {
   const fs::path base = root_ / "base";
   const std::map<std::string, std::string> copied = {
-      {"tokenizer.json", "{\"a\":  1}\r\n"}, {"tokenizer.json.gz", std::string("\x1f\x8b\0\xff", 4)},
-      {"tokenizer_config.json", "{}"},       {"vocab.json", "{ }"},
-      {"merges.txt", "a b\n"},               {"special_tokens_map.json", "{}\n"},
-      {"added_tokens.json", "{}"},           {"chat_template.jinja", "{{ x }}"},
+      {"tokenizer.json", "{\"a\":  1}\r\n"},
+      {"tokenizer.json.gz", std::string("\x1f\x8b\0\xff", 4)},
+      {"tokenizer_config.json", "{}"},
+      {"vocab.json", "{ }"},
+      {"merges.txt", "a b\n"},
+      {"special_tokens_map.json", "{}\n"},
+      {"added_tokens.json", "{}"},
+      {"chat_template.jinja", "{{ x }}"},
       {"generation_config.json", "{\"eos_token_id\": [5, 6], \"top_p\": 0.8}"}};
   for (const auto& [name, text] : copied) write(base / name, text);
   write(base / "README.md", "not copied");
@@ -388,11 +416,14 @@ TEST_F(CheckpointTest, InitAndInspect) {
   write(root_ / "config.json", tiny().to_json().dump());
   write(root_ / "tokenizer" / "tokenizer.json", "{}");
   ThreadPool pool(2);
-  const std::string a = init_checkpoint(root_ / "config.json", root_ / "tokenizer", root_ / "a", DType::kBF16, 7, &pool);
+  const std::string a = init_checkpoint(root_ / "config.json", root_ / "tokenizer", root_ / "a",
+                                        DType::kBF16, 7, &pool);
   const std::string b = init_checkpoint(root_ / "config.json", {}, root_ / "b", DType::kBF16, 7);
   EXPECT_EQ(a, b);
   EXPECT_NE(init_checkpoint(root_ / "config.json", {}, root_ / "c", DType::kBF16, 8), a);
-  EXPECT_THROW(init_checkpoint(root_ / "config.json", root_ / "a" / "nothing", root_ / "d", DType::kBF16, 8), Error);
+  EXPECT_THROW(
+      init_checkpoint(root_ / "config.json", root_ / "a" / "nothing", root_ / "d", DType::kBF16, 8),
+      Error);
 
   const Inspection good = inspect_checkpoint(root_ / "a", true);
   EXPECT_EQ(good.architecture, "Qwen2ForCausalLM");

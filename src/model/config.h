@@ -1,4 +1,5 @@
-// The architecture of a model, mirrored from a Hugging Face config.json (transformers' Qwen2Config).
+// The architecture of a model, mirrored from a Hugging Face config.json (transformers'
+// Qwen2Config).
 #pragma once
 
 #include <cstdint>
@@ -24,14 +25,14 @@ struct ModelConfig {
   double rms_norm_eps = 1e-6;
   double initializer_range = 0.02;
   bool tie_word_embeddings = false;
-  bool qkv_bias = true;  // Qwen2 always has it
-  DType dtype = DType::kF32;  // of the stored weights
+  bool qkv_bias = true;                // Qwen2 always has it
+  DType dtype = DType::kF32;           // of the stored weights
   std::vector<int32_t> eos_token_ids;  // from generation_config.json if there, else config.json
 
-  // Throws Error naming the key for a missing, ill-typed, impossible or unsupported value (unknown model_type, hidden
-  // act other than silu, sliding window in use, rope scaling, heads that do not divide, sizes out of range).
-  // Both spellings of torch_dtype / dtype and of rope_theta / rope_parameters are read. Keys that do not change the
-  // arithmetic are ignored.
+  // Throws Error naming the key for a missing, ill-typed, impossible or unsupported value (unknown
+  // model_type, hidden act other than silu, sliding window in use, rope scaling, heads that do not
+  // divide, sizes out of range). Both spellings of torch_dtype / dtype and of rope_theta /
+  // rope_parameters are read. Keys that do not change the arithmetic are ignored.
   static ModelConfig from_json(const Json& json, const std::string& where);
   // The config.json of this architecture, for a model that has no base to copy one from.
   Json to_json() const;
@@ -39,12 +40,14 @@ struct ModelConfig {
   int64_t q_size() const { return num_attention_heads * head_dim; }
   int64_t kv_size() const { return num_key_value_heads * head_dim; }
   int64_t num_parameters() const;
-  // Floating-point operations of one forward over `tokens` tokens in rows of `row_length` (a multiply-add is two);
-  // a training step is three times this.
+  // Floating-point operations of one forward over `tokens` tokens in rows of `row_length` (a
+  // multiply-add is two); a training step is three times this.
   double forward_flops(int64_t tokens, int64_t row_length) const;
 };
 
-// The value of eos_token_id (an integer, a list of them, or absent: empty) of a config.json or generation_config.json.
-std::vector<int32_t> read_eos_token_ids(const Json& json, const std::string& where, int64_t vocab_size);
+// The value of eos_token_id (an integer, a list of them, or absent: empty) of a config.json or
+// generation_config.json.
+std::vector<int32_t> read_eos_token_ids(const Json& json, const std::string& where,
+                                        int64_t vocab_size);
 
 }  // namespace ponder

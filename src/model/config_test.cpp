@@ -14,11 +14,12 @@ namespace {
 namespace fs = std::filesystem;
 
 Json tiny() {
-  return parse_json(R"({"architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "hidden_act": "silu",
+  return parse_json(
+      R"({"architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "hidden_act": "silu",
     "vocab_size": 320, "hidden_size": 64, "intermediate_size": 160, "num_hidden_layers": 2,
     "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 512, "rms_norm_eps": 1e-6,
     "rope_theta": 1000000.0, "tie_word_embeddings": true, "torch_dtype": "bfloat16", "eos_token_id": 3})",
-                    "tiny");
+      "tiny");
 }
 
 fs::path shared_config(const std::string& model) {
@@ -75,7 +76,8 @@ TEST(ModelConfig, PublishedModelsHaveTheirParameterCounts) {
 
 TEST(ModelConfig, OtherArchitecturesAreRefusedByName) {
   if (!fs::exists(shared_config("Qwen3-0.6B"))) GTEST_SKIP() << "no shared data";
-  for (const auto& [name, type] : {std::pair{"Qwen3-0.6B", "qwen3"}, std::pair{"Llama-3.2-1B", "llama"}}) {
+  for (const auto& [name, type] :
+       {std::pair{"Qwen3-0.6B", "qwen3"}, std::pair{"Llama-3.2-1B", "llama"}}) {
     const fs::path path = shared_config(name);
     try {
       ModelConfig::from_json(read_json_file(path), path.string());
@@ -105,7 +107,9 @@ TEST(ModelConfig, ImpossibleValuesNameTheirKey) {
   const auto set = [](const char* key, Json value, const char* named = nullptr) {
     return BadConfig{named ? named : key, [key, value](Json& json) { json[key] = value; }};
   };
-  const auto drop = [](const char* key) { return BadConfig{key, [key](Json& json) { json.erase(key); }}; };
+  const auto drop = [](const char* key) {
+    return BadConfig{key, [key](Json& json) { json.erase(key); }};
+  };
   const std::vector<BadConfig> cases = {
       drop("model_type"),
       set("model_type", "gpt2"),
@@ -148,7 +152,8 @@ TEST(ModelConfig, ImpossibleValuesNameTheirKey) {
       set("eos_token_id", 320),
       set("eos_token_id", {1, -1}),
       set("eos_token_id", "</s>"),
-      BadConfig{"use_sliding_window", [](Json& json) {
+      BadConfig{"use_sliding_window",
+                [](Json& json) {
                   json["use_sliding_window"] = true;
                   json["sliding_window"] = 128;
                 }},
@@ -160,7 +165,8 @@ TEST(ModelConfig, ImpossibleValuesNameTheirKey) {
       ModelConfig::from_json(json, "bad/config.json");
       ADD_FAILURE() << "accepted: " << dump_json(json);
     } catch (const Error& error) {
-      EXPECT_EQ(error.where(), std::string("bad/config.json, key \"") + bad.key + "\"") << error.what();
+      EXPECT_EQ(error.where(), std::string("bad/config.json, key \"") + bad.key + "\"")
+          << error.what();
       EXPECT_FALSE(error.problem().empty());
     }
   }

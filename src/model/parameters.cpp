@@ -67,10 +67,11 @@ std::span<const float> Parameters::at(const std::string& name) const {
   return buffer_.slice(info.offset, info.size);
 }
 
-void initialise(Parameters& parameters, const ModelConfig& config, uint64_t seed, ThreadPool* pool) {
+void initialise(Parameters& parameters, const ModelConfig& config, uint64_t seed,
+                ThreadPool* pool) {
   for (const ParameterInfo& info : parameters.layout().entries()) {
-    const std::span<float> values = parameters.flat().subspan(static_cast<size_t>(info.offset),
-                                                              static_cast<size_t>(info.size));
+    const std::span<float> values =
+        parameters.flat().subspan(static_cast<size_t>(info.offset), static_cast<size_t>(info.size));
     if (!info.is_matrix()) {
       std::fill(values.begin(), values.end(), info.name.ends_with(".bias") ? 0.0f : 1.0f);
       continue;

@@ -1,5 +1,5 @@
-// All weights of a model (or a gradient, or an optimiser moment) in one flat f32 buffer, with the names and shapes of
-// the Hugging Face checkpoint.
+// All weights of a model (or a gradient, or an optimiser moment) in one flat f32 buffer, with the
+// names and shapes of the Hugging Face checkpoint.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,9 @@ struct ParameterInfo {
   bool is_matrix() const { return shape.size() == 2; }
 };
 
-// Order: embed_tokens, then per layer input_layernorm, q/k/v weight and bias, o_proj, post_attention_layernorm,
-// gate_proj, up_proj, down_proj; then norm; then lm_head unless tied. Padding between parameters is zero and stays zero.
+// Order: embed_tokens, then per layer input_layernorm, q/k/v weight and bias, o_proj,
+// post_attention_layernorm, gate_proj, up_proj, down_proj; then norm; then lm_head unless tied.
+// Padding between parameters is zero and stays zero.
 class ParameterLayout {
  public:
   explicit ParameterLayout(const ModelConfig& config);
@@ -55,8 +56,10 @@ class Parameters {
   Buffer buffer_;
 };
 
-// Normal(0, initializer_range) for matrices, ones for norms, zeros for biases, as transformers does; from Philox keyed by
-// the seed and the parameter's name, so the pool (may be null) changes only the time it takes.
-void initialise(Parameters& parameters, const ModelConfig& config, uint64_t seed, ThreadPool* pool = nullptr);
+// Normal(0, initializer_range) for matrices, ones for norms, zeros for biases, as transformers
+// does; from Philox keyed by the seed and the parameter's name, so the pool (may be null) changes
+// only the time it takes.
+void initialise(Parameters& parameters, const ModelConfig& config, uint64_t seed,
+                ThreadPool* pool = nullptr);
 
 }  // namespace ponder

@@ -66,7 +66,8 @@ TEST(Parameters, InitialiseIsAFunctionOfSeedAndName) {
   EXPECT_TRUE(std::equal(a.flat().begin(), a.flat().end(), b.flat().begin()));
   EXPECT_FALSE(std::equal(a.flat().begin(), a.flat().end(), c.flat().begin()));
 
-  const auto gate = a.at("model.layers.0.mlp.gate_proj.weight"), up = a.at("model.layers.0.mlp.up_proj.weight");
+  const auto gate = a.at("model.layers.0.mlp.gate_proj.weight"),
+             up = a.at("model.layers.0.mlp.up_proj.weight");
   EXPECT_FALSE(std::equal(gate.begin(), gate.end(), up.begin()));
   double sum = 0, squares = 0;
   const auto embedding = a.at("model.embed_tokens.weight");

@@ -16,14 +16,16 @@ namespace {
 constexpr const char* kSingleFile = "model.safetensors";
 constexpr const char* kIndexFile = "model.safetensors.index.json";
 constexpr uint64_t kMaxIndexBytes = uint64_t{2} << 20;  // an entry takes some 90 bytes
-constexpr size_t kMaxShards = 512;                      // each stays open: below the usual limit of 1024 descriptors
+constexpr size_t kMaxShards = 512;  // each stays open: below the usual limit of 1024 descriptors
 
 // transformers drops these on loading.
 bool is_ignored(const std::string& name, bool tied) {
   return name.ends_with("rotary_emb.inv_freq") || (tied && name == "lm_head.weight");
 }
 
-std::string show(const std::vector<int64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+std::string show(const std::vector<int64_t>& shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
 
 std::map<std::string, std::string> read_index(const fs::path& folder) {
   const fs::path path = folder / kIndexFile;
@@ -31,7 +33,8 @@ std::map<std::string, std::string> read_index(const fs::path& folder) {
   const Json index = parse_json(read_file(path, kMaxIndexBytes), where);
   const auto map = index.is_object() ? index.find("weight_map") : index.end();
   if (!index.is_object() || map == index.end() || !map->is_object() || map->empty()) {
-    throw Error(where, "expected an object with \"weight_map\": {tensor: file}", "fetch the index again");
+    throw Error(where, "expected an object with \"weight_map\": {tensor: file}",
+                "fetch the index again");
   }
   std::map<std::string, std::string> file_of;
   for (const auto& [tensor, file] : map->items()) {
@@ -53,18 +56,21 @@ std::vector<std::string> weight_file_names(const fs::path& folder) {
   if (fs::exists(folder / kSingleFile)) return {kSingleFile};
   if (!fs::exists(folder / kIndexFile)) {
     throw Error(folder.string(), fmt::format("holds neither {} nor {}", kSingleFile, kIndexFile),
-                fs::exists(folder / "pytorch_model.bin") ? "convert pytorch_model.bin to safetensors"
-                                                         : "is this a checkpoint folder?");
+                fs::exists(folder / "pytorch_model.bin")
+                    ? "convert pytorch_model.bin to safetensors"
+                    : "is this a checkpoint folder?");
   }
   std::set<std::string> names;
   for (const auto& [tensor, file] : read_index(folder)) names.insert(file);
   if (names.size() > kMaxShards) {
-    throw Error((folder / kIndexFile).string(), fmt::format("expected at most {} shards, found {}", kMaxShards, names.size()));
+    throw Error((folder / kIndexFile).string(),
+                fmt::format("expected at most {} shards, found {}", kMaxShards, names.size()));
   }
   return {names.begin(), names.end()};
 }
 
-std::vector<std::string> hash_weight_files(const fs::path& folder, const std::vector<std::string>& names) {
+std::vector<std::string> hash_weight_files(const fs::path& folder,
+                                           const std::vector<std::string>& names) {
   std::vector<std::string> hashes;
   for (const std::string& name : names) hashes.push_back(sha256_file(folder / name));
   return hashes;
@@ -75,14 +81,16 @@ std::string joined_sha256(const std::vector<std::string>& file_hashes) {
   return sha256_hex(fmt::format("{}", fmt::join(file_hashes, "")));
 }
 
-WeightFiles::WeightFiles(const fs::path& folder) : folder_(folder), names_(weight_file_names(folder)) {
+WeightFiles::WeightFiles(const fs::path& folder)
+    : folder_(folder), names_(weight_file_names(folder)) {
   files_.reserve(names_.size());
   for (size_t i = 0; i < names_.size(); ++i) {
     files_.emplace_back(folder / names_[i]);
     for (const TensorEntry& entry : files_[i].tensors()) {
       const auto [place, added] = tensors_.emplace(entry.name, Place{i, &entry});
       if (!added) {
-        throw Error(fmt::format("{}, tensor \"{}\"", (folder / names_[i]).string(), excerpt(entry.name, 120)),
+        throw Error(fmt::format("{}, tensor \"{}\"", (folder / names_[i]).string(),
+                                excerpt(entry.name, 120)),
                     fmt::format("stands in {} too", names_[place->second.file]));
       }
     }
@@ -93,13 +101,16 @@ WeightFiles::WeightFiles(const fs::path& folder) : folder_(folder), names_(weigh
   for (const auto& [tensor, file] : file_of) {
     const auto place = tensors_.find(tensor);
     if (place == tensors_.end() || names_[place->second.file] != file) {
-      throw Error(fmt::format("{}, tensor \"{}\"", (folder / kIndexFile).string(), excerpt(tensor, 120)),
-                  fmt::format("expected in {}, but that file does not hold it", file), "fetch the files again");
+      throw Error(
+          fmt::format("{}, tensor \"{}\"", (folder / kIndexFile).string(), excerpt(tensor, 120)),
+          fmt::format("expected in {}, but that file does not hold it", file),
+          "fetch the files again");
     }
   }
   for (const auto& [tensor, place] : tensors_) {
     if (file_of.contains(tensor)) continue;
-    throw Error(fmt::format("{}, tensor \"{}\"", (folder / names_[place.file]).string(), excerpt(tensor, 120)),
+    throw Error(fmt::format("{}, tensor \"{}\"", (folder / names_[place.file]).string(),
+                            excerpt(tensor, 120)),
                 fmt::format("is not in {}", kIndexFile), "fetch the files again");
   }
 }
@@ -128,29 +139,34 @@ void WeightFiles::check(const ParameterLayout& layout, bool tied,
     expected.insert(info.name);
     const auto place = tensors_.find(info.name);
     if (place == tensors_.end()) {
-      report(Error(fmt::format("{}, tensor \"{}\"", folder_.string(), info.name),
-                   fmt::format("is missing; config.json asks for it with shape {}", show(info.shape)),
-                   info.name == "lm_head.weight" ? "perhaps \"tie_word_embeddings\" should be true" : ""));
+      report(Error(
+          fmt::format("{}, tensor \"{}\"", folder_.string(), info.name),
+          fmt::format("is missing; config.json asks for it with shape {}", show(info.shape)),
+          info.name == "lm_head.weight" ? "perhaps \"tie_word_embeddings\" should be true" : ""));
     } else if (place->second.entry->shape != info.shape) {
       const TensorEntry& entry = *place->second.entry;
-      report(Error(fmt::format("{}, tensor \"{}\" at byte {}", (folder_ / names_[place->second.file]).string(), info.name,
-                               entry.begin),
-                   fmt::format("expected shape {} by config.json, found {}", show(info.shape), show(entry.shape))));
+      report(Error(
+          fmt::format("{}, tensor \"{}\" at byte {}",
+                      (folder_ / names_[place->second.file]).string(), info.name, entry.begin),
+          fmt::format("expected shape {} by config.json, found {}", show(info.shape),
+                      show(entry.shape))));
     }
   }
   for (const auto& [name, place] : tensors_) {
     if (expected.contains(name) || is_ignored(name, tied)) continue;
-    report(Error(fmt::format("{}, tensor \"{}\" at byte {}", (folder_ / names_[place.file]).string(), excerpt(name, 120),
-                             place.entry->begin),
-                 "is not part of the architecture that config.json describes"));
+    report(
+        Error(fmt::format("{}, tensor \"{}\" at byte {}", (folder_ / names_[place.file]).string(),
+                          excerpt(name, 120), place.entry->begin),
+              "is not part of the architecture that config.json describes"));
   }
 }
 
 void WeightFiles::read(Parameters& parameters) const {
   for (const ParameterInfo& info : parameters.layout().entries()) {
     const Place& place = tensors_.at(info.name);
-    files_[place.file].read_f32(*place.entry, parameters.flat().subspan(static_cast<size_t>(info.offset),
-                                                                        static_cast<size_t>(info.size)));
+    files_[place.file].read_f32(*place.entry,
+                                parameters.flat().subspan(static_cast<size_t>(info.offset),
+                                                          static_cast<size_t>(info.size)));
   }
 }
 

@@ -1,5 +1,6 @@
-// The weights of a checkpoint folder: model.safetensors, or the shards that model.safetensors.index.json lists. Opening
-// checks every header and the index against each other; nothing else is read.
+// The weights of a checkpoint folder: model.safetensors, or the shards that
+// model.safetensors.index.json lists. Opening checks every header and the index against each other;
+// nothing else is read.
 #pragma once
 
 #include <filesystem>
@@ -17,8 +18,9 @@ namespace ponder {
 
 class WeightFiles {
  public:
-  // Throws Error: no weights, a shard whose name leads out of the folder, a damaged file or index, a tensor in two shards
-  // or in none. (A shard may be a symbolic link, as in Hugging Face's cache.)
+  // Throws Error: no weights, a shard whose name leads out of the folder, a damaged file or index,
+  // a tensor in two shards or in none. (A shard may be a symbolic link, as in Hugging Face's
+  // cache.)
   explicit WeightFiles(const std::filesystem::path& folder);
 
   // Names of the files in the folder, sorted.
@@ -27,8 +29,10 @@ class WeightFiles {
   std::optional<DType> dtype() const;
   // Elements of all tensors but those that transformers ignores.
   int64_t num_parameters(bool tied) const;
-  // Calls `report` for every tensor that is missing, unexpected or of another shape than the layout's.
-  void check(const ParameterLayout& layout, bool tied, const std::function<void(const Error&)>& report) const;
+  // Calls `report` for every tensor that is missing, unexpected or of another shape than the
+  // layout's.
+  void check(const ParameterLayout& layout, bool tied,
+             const std::function<void(const Error&)>& report) const;
   // Fills `parameters`, which must have passed check().
   void read(Parameters& parameters) const;
 
@@ -44,11 +48,13 @@ class WeightFiles {
   std::map<std::string, Place> tensors_;
 };
 
-// The weight files' names, sorted, without opening them. Throws as the constructor does for the index.
+// The weight files' names, sorted, without opening them. Throws as the constructor does for the
+// index.
 std::vector<std::string> weight_file_names(const std::filesystem::path& folder);
 
 // The sha256 of each of those files, beside `names`.
-std::vector<std::string> hash_weight_files(const std::filesystem::path& folder, const std::vector<std::string>& names);
+std::vector<std::string> hash_weight_files(const std::filesystem::path& folder,
+                                           const std::vector<std::string>& names);
 // The identity made of them (see Checkpoint::sha256).
 std::string joined_sha256(const std::vector<std::string>& file_hashes);
 

@@ -16,7 +16,8 @@ Buffer::Buffer(std::string name, int64_t size) : name_(std::move(name)), size_(s
   const size_t bytes = (static_cast<size_t>(size) * sizeof(float) + 63) / 64 * 64;
   data_.reset(static_cast<float*>(std::aligned_alloc(64, bytes)));
   if (!data_) {
-    throw Error(name_, fmt::format("no memory for {:.1f} MiB", static_cast<double>(bytes) / 1048576.0),
+    throw Error(name_,
+                fmt::format("no memory for {:.1f} MiB", static_cast<double>(bytes) / 1048576.0),
                 "use a smaller batch or model, or turn recomputation on");
   }
   std::memset(data_.get(), 0, bytes);

@@ -1,4 +1,5 @@
-// A named, 64-byte aligned, zero-initialised array of floats: what every large piece of memory is made of.
+// A named, 64-byte aligned, zero-initialised array of floats: what every large piece of memory is
+// made of.
 #pragma once
 
 #include <cstdint>

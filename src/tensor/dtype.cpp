@@ -26,7 +26,8 @@ float bf16_to_f32(uint16_t bits) { return std::bit_cast<float>(uint32_t{bits} <<
 
 uint16_t f32_to_bf16(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);
-  // Rounding could carry a NaN into infinity or cut its payload to nothing: keep the top bits and make it quiet.
+  // Rounding could carry a NaN into infinity or cut its payload to nothing: keep the top bits and
+  // make it quiet.
   if ((bits & 0x7FFFFFFF) > 0x7F800000) return static_cast<uint16_t>((bits >> 16) | 0x40);
   return static_cast<uint16_t>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
 }
@@ -45,8 +46,10 @@ float f16_to_f32(uint16_t bits) {
 uint16_t f32_to_f16(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);
   const uint32_t sign = (bits >> 16) & 0x8000, magnitude = bits & 0x7FFFFFFF;
-  if (magnitude > 0x7F800000) return static_cast<uint16_t>(sign | 0x7E00 | ((magnitude >> 13) & 0x3FF));
-  if (magnitude >= 0x477FF000) return static_cast<uint16_t>(sign | 0x7C00);  // 65520 and above round to infinity
+  if (magnitude > 0x7F800000)
+    return static_cast<uint16_t>(sign | 0x7E00 | ((magnitude >> 13) & 0x3FF));
+  if (magnitude >= 0x477FF000)
+    return static_cast<uint16_t>(sign | 0x7C00);  // 65520 and above round to infinity
   if (magnitude < 0x38800000) {  // below 2^-14: the sum with 0.5 rounds at 2^-24, ties to even
     const float shifted = std::bit_cast<float>(magnitude) + 0.5f;
     return static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(shifted) - 0x3F000000));
@@ -82,7 +85,8 @@ std::string_view config_name(DType dtype) { return names_of(dtype).config; }
 
 std::optional<DType> dtype_from_name(std::string_view name) {
   for (const Names& names : kNames) {
-    if (name == names.safetensors || name == names.config || name == names.brief) return names.dtype;
+    if (name == names.safetensors || name == names.config || name == names.brief)
+      return names.dtype;
   }
   return std::nullopt;
 }

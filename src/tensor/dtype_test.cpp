@@ -76,7 +76,9 @@ TEST(DType, RoundsToNearestTiesToEven) {
     const int infinity = ((1 << exponent_bits) - 1) << mantissa_bits;
     for (int i = 0; i + 1 < infinity; ++i) {
       const auto low = static_cast<uint16_t>(i), high = static_cast<uint16_t>(i + 1);
-      const double middle = (value_of(low, exponent_bits, mantissa_bits) + value_of(high, exponent_bits, mantissa_bits)) / 2;
+      const double middle = (value_of(low, exponent_bits, mantissa_bits) +
+                             value_of(high, exponent_bits, mantissa_bits)) /
+                            2;
       const auto tie = static_cast<float>(middle);
       ASSERT_EQ(static_cast<double>(tie), middle) << "f32 holds every middle";
       ASSERT_EQ(narrow(tie, dtype), i % 2 == 0 ? low : high) << i;
@@ -94,9 +96,12 @@ TEST(DType, OverflowBecomesInfinityAndNaNStays) {
   EXPECT_EQ(narrow(-std::numeric_limits<float>::max(), DType::kBF16), 0xFF80);
   EXPECT_EQ(narrow(INFINITY, DType::kBF16), 0x7F80);
   // A NaN whose payload sits in the bits that are cut.
-  EXPECT_TRUE(std::isnan(widen(narrow(std::bit_cast<float>(0x7F800001u), DType::kBF16), DType::kBF16)));
-  EXPECT_TRUE(std::isnan(widen(narrow(std::bit_cast<float>(0x7FFFFFFFu), DType::kBF16), DType::kBF16)));
-  EXPECT_TRUE(std::isnan(widen(narrow(std::bit_cast<float>(0xFF800001u), DType::kF16), DType::kF16)));
+  EXPECT_TRUE(
+      std::isnan(widen(narrow(std::bit_cast<float>(0x7F800001u), DType::kBF16), DType::kBF16)));
+  EXPECT_TRUE(
+      std::isnan(widen(narrow(std::bit_cast<float>(0x7FFFFFFFu), DType::kBF16), DType::kBF16)));
+  EXPECT_TRUE(
+      std::isnan(widen(narrow(std::bit_cast<float>(0xFF800001u), DType::kF16), DType::kF16)));
 }
 
 TEST(DType, UnalignedBytes) {

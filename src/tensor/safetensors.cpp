@@ -19,8 +19,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr uint64_t kLengthBytes = 8;
-// A tensor takes some 120 bytes of header: room for 8,000 of them (Qwen2.5-32B has 771), and a bound on the work a hostile
-// header can cause.
+// A tensor takes some 120 bytes of header: room for 8,000 of them (Qwen2.5-32B has 771), and a
+// bound on the work a hostile header can cause.
 constexpr uint64_t kMaxHeaderBytes = uint64_t{1} << 20;
 constexpr size_t kMaxRank = 8;
 
@@ -36,15 +36,18 @@ std::string show(const Json& value) {
 // A non-negative integer that fits in 63 bits, or -1.
 int64_t as_size(const Json& value) {
   if (!value.is_number_integer()) return -1;
-  if (value.is_number_unsigned() && value.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX)) return -1;
+  if (value.is_number_unsigned() && value.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX))
+    return -1;
   return value.get<int64_t>() < 0 ? -1 : value.get<int64_t>();
 }
 
-// The entry under `name`, its data placed by the header; `data_begin` and `data_size` are of the file.
-TensorEntry read_entry(const std::string& file, const std::string& name, const Json& fields, uint64_t data_begin,
-                       uint64_t data_size) {
+// The entry under `name`, its data placed by the header; `data_begin` and `data_size` are of the
+// file.
+TensorEntry read_entry(const std::string& file, const std::string& name, const Json& fields,
+                       uint64_t data_begin, uint64_t data_size) {
   const std::string where = tensor_in(file, name);
-  if (!fields.is_object()) throw Error(where, fmt::format("expected an object, found {}", show(fields)));
+  if (!fields.is_object())
+    throw Error(where, fmt::format("expected an object, found {}", show(fields)));
   for (const auto& [key, value] : fields.items()) {
     if (key != "dtype" && key != "shape" && key != "data_offsets") {
       throw Error(where, fmt::format("unknown key \"{}\" in its header", excerpt(key)));
@@ -63,11 +66,13 @@ TensorEntry read_entry(const std::string& file, const std::string& name, const J
     entry.dtype = candidate;
     known = true;
   }
-  if (!known) throw Error(where, fmt::format("expected dtype F32, BF16 or F16, found {}", show(dtype)));
+  if (!known)
+    throw Error(where, fmt::format("expected dtype F32, BF16 or F16, found {}", show(dtype)));
 
   const Json& shape = fields.at("shape");
   if (!shape.is_array() || shape.size() > kMaxRank) {
-    throw Error(where, fmt::format("expected a shape of at most {} sizes, found {}", kMaxRank, show(shape)));
+    throw Error(where, fmt::format("expected a shape of at most {} sizes, found {}", kMaxRank,
+                                   show(shape)));
   }
   uint64_t num_bytes = static_cast<uint64_t>(size_bytes(entry.dtype));
   bool overflow = false;
@@ -87,7 +92,9 @@ TensorEntry read_entry(const std::string& file, const std::string& name, const J
     throw Error(where, fmt::format("expected data_offsets [begin, end], found {}", show(offsets)));
   }
   if (static_cast<uint64_t>(end) > data_size) {
-    throw Error(where, fmt::format("its data ends at offset {}, but the file holds {} bytes of data", end, data_size),
+    throw Error(where,
+                fmt::format("its data ends at offset {}, but the file holds {} bytes of data", end,
+                            data_size),
                 "the file may be cut: fetch it again");
   }
   if (overflow || num_bytes != static_cast<uint64_t>(end - begin)) {
@@ -121,9 +128,12 @@ struct SafetensorsFile::State {
     name = path.string();
     // Non-blocking, so that a named pipe cannot hang the open; it changes nothing for a file.
     fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) throw Error(name, fmt::format("cannot be opened: {}", std::strerror(errno)), "check the path");
+    if (fd < 0)
+      throw Error(name, fmt::format("cannot be opened: {}", std::strerror(errno)),
+                  "check the path");
     struct stat info {};
-    if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) throw Error(name, "expected a safetensors file");
+    if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
+      throw Error(name, "expected a safetensors file");
     size = static_cast<uint64_t>(info.st_size);
   }
 
@@ -132,8 +142,11 @@ struct SafetensorsFile::State {
     while (num_bytes > 0) {
       const ssize_t n = ::pread(fd, next, num_bytes, static_cast<off_t>(offset));
       if (n < 0 && errno == EINTR) continue;
-      if (n < 0) throw Error(name, fmt::format("cannot be read at byte {}: {}", offset, std::strerror(errno)));
-      if (n == 0) throw Error(name, fmt::format("ends at byte {}, earlier than when it was opened", offset));
+      if (n < 0)
+        throw Error(name,
+                    fmt::format("cannot be read at byte {}: {}", offset, std::strerror(errno)));
+      if (n == 0)
+        throw Error(name, fmt::format("ends at byte {}, earlier than when it was opened", offset));
       next += n;
       offset += static_cast<uint64_t>(n);
       num_bytes -= static_cast<uint64_t>(n);
@@ -149,16 +162,22 @@ struct SafetensorsFile::State {
     read(&length, kLengthBytes, 0);
     if (length == 0) throw Error(name, "the header length at offset 0 is 0", advice);
     if (length > size - kLengthBytes) {
-      throw Error(name, fmt::format("the header length at offset 0 is {}, but the file has {} bytes", length, size),
+      throw Error(name,
+                  fmt::format("the header length at offset 0 is {}, but the file has {} bytes",
+                              length, size),
                   advice);
     }
     if (length > kMaxHeaderBytes) {
-      throw Error(name, fmt::format("expected a header of at most {} bytes, found {}", kMaxHeaderBytes, length), advice);
+      throw Error(
+          name,
+          fmt::format("expected a header of at most {} bytes, found {}", kMaxHeaderBytes, length),
+          advice);
     }
     std::string text(length, '\0');
     read(text.data(), length, kLengthBytes);
     if (text[0] != '{') {
-      throw Error(name, fmt::format("expected '{{' at offset 8, found \"{}\"", excerpt(text, 16)), advice);
+      throw Error(name, fmt::format("expected '{{' at offset 8, found \"{}\"", excerpt(text, 16)),
+                  advice);
     }
     read_entries(parse_json(text, name + ", header (from offset 8)"), kLengthBytes + length);
   }
@@ -181,27 +200,31 @@ struct SafetensorsFile::State {
       if (tensor.begin < covered) {
         throw Error(tensor_in(name, tensor.name),
                     fmt::format("its data at offset {} overlaps that of \"{}\", which ends at {}",
-                                tensor.begin - data_begin, excerpt(tensors[i - 1].name, 120), covered - data_begin));
+                                tensor.begin - data_begin, excerpt(tensors[i - 1].name, 120),
+                                covered - data_begin));
       }
       if (tensor.begin > covered) {
         throw Error(tensor_in(name, tensor.name),
-                    fmt::format("bytes {} to {} of the data, before it, belong to no tensor", covered - data_begin,
-                                tensor.begin - data_begin));
+                    fmt::format("bytes {} to {} of the data, before it, belong to no tensor",
+                                covered - data_begin, tensor.begin - data_begin));
       }
       covered = tensor.end;
       index.emplace(tensor.name, i);
     }
     if (covered != size) {
-      throw Error(name, fmt::format("{} bytes from offset {} of the data on belong to no tensor", size - covered,
-                                    covered - data_begin));
+      throw Error(name, fmt::format("{} bytes from offset {} of the data on belong to no tensor",
+                                    size - covered, covered - data_begin));
     }
   }
 
   void read_metadata(const Json& value) {
-    if (!value.is_object()) throw Error(name, fmt::format("expected __metadata__ to be an object, found {}", show(value)));
+    if (!value.is_object())
+      throw Error(name,
+                  fmt::format("expected __metadata__ to be an object, found {}", show(value)));
     for (const auto& [key, item] : value.items()) {
       if (!item.is_string()) {
-        throw Error(name, fmt::format("expected a string under __metadata__ \"{}\", found {}", excerpt(key), show(item)));
+        throw Error(name, fmt::format("expected a string under __metadata__ \"{}\", found {}",
+                                      excerpt(key), show(item)));
       }
       metadata.emplace(key, item.get<std::string>());
     }
@@ -223,7 +246,9 @@ const TensorEntry* SafetensorsFile::find(const std::string& name) const {
   return found == state_->index.end() ? nullptr : &state_->tensors[found->second];
 }
 
-const std::map<std::string, std::string>& SafetensorsFile::metadata() const { return state_->metadata; }
+const std::map<std::string, std::string>& SafetensorsFile::metadata() const {
+  return state_->metadata;
+}
 
 void SafetensorsFile::read_f32(const TensorEntry& tensor, std::span<float> to) const {
   if (static_cast<int64_t>(to.size()) != tensor.num_elements()) {

@@ -1,5 +1,6 @@
-// The safetensors format (https://github.com/huggingface/safetensors#format): an 8-byte little-endian header
-// length, a JSON header of name -> {dtype, shape, data_offsets}, then the bytes.
+// The safetensors format (https://github.com/huggingface/safetensors#format): an 8-byte
+// little-endian header length, a JSON header of name -> {dtype, shape, data_offsets}, then the
+// bytes.
 #pragma once
 
 #include <cstdint>
@@ -22,15 +23,17 @@ struct TensorEntry {
   int64_t num_elements() const;
 };
 
-// One file, its header checked whole (lengths, UTF-8, duplicates, overlaps, gaps, dtype against size) before any
-// data is read; no large allocation follows from a lying header. Reads by pread, so threads may read at once.
+// One file, its header checked whole (lengths, UTF-8, duplicates, overlaps, gaps, dtype against
+// size) before any data is read; no large allocation follows from a lying header. Reads by pread,
+// so threads may read at once.
 class SafetensorsFile {
  public:
-  explicit SafetensorsFile(const std::filesystem::path& path);  // throws Error naming tensor and offset
+  // Throws Error naming tensor and offset.
+  explicit SafetensorsFile(const std::filesystem::path& path);
   ~SafetensorsFile();
   SafetensorsFile(SafetensorsFile&&) noexcept;
 
-  const std::vector<TensorEntry>& tensors() const;       // in file order
+  const std::vector<TensorEntry>& tensors() const;         // in file order
   const TensorEntry* find(const std::string& name) const;  // nullptr when absent
   const std::map<std::string, std::string>& metadata() const;
   // Converts the tensor's elements to f32 into `to`, whose size must be num_elements().
@@ -48,10 +51,11 @@ struct TensorToWrite {
   std::span<const float> values;
 };
 
-// Writes atomically (write_file_atomic), tensors in the order given without gaps (the format allows none), the header
-// padded with spaces so that the data begins at a multiple of 8, as the reference implementation does. Byte-identical
-// for identical input. Throws Error for a repeated name or a shape that disagrees with the values.
-void write_safetensors(const std::filesystem::path& path, std::span<const TensorToWrite> tensors, DType dtype,
-                       const std::map<std::string, std::string>& metadata = {});
+// Writes atomically (write_file_atomic), tensors in the order given without gaps (the format allows
+// none), the header padded with spaces so that the data begins at a multiple of 8, as the reference
+// implementation does. Byte-identical for identical input. Throws Error for a repeated name or a
+// shape that disagrees with the values.
+void write_safetensors(const std::filesystem::path& path, std::span<const TensorToWrite> tensors,
+                       DType dtype, const std::map<std::string, std::string>& metadata = {});
 
 }  // namespace ponder

@@ -12,8 +12,8 @@ namespace ponder {
 namespace {
 
 // The length field and the header, padded.
-std::string make_header(const std::string& file, std::span<const TensorToWrite> tensors, DType dtype,
-                        const std::map<std::string, std::string>& metadata) {
+std::string make_header(const std::string& file, std::span<const TensorToWrite> tensors,
+                        DType dtype, const std::map<std::string, std::string>& metadata) {
   Json header = Json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   std::unordered_set<std::string_view> seen = {"__metadata__"};
@@ -26,14 +26,16 @@ std::string make_header(const std::string& file, std::span<const TensorToWrite> 
     uint64_t elements = 1;
     for (const int64_t n : tensor.shape) elements *= static_cast<uint64_t>(n);
     if (elements != tensor.values.size()) {
-      throw Error(where, fmt::format("its shape holds {} elements, found {}", elements, tensor.values.size()));
+      throw Error(where, fmt::format("its shape holds {} elements, found {}", elements,
+                                     tensor.values.size()));
     }
     const uint64_t end = offset + elements * static_cast<uint64_t>(size_bytes(dtype));
     Json entry = Json::object();
     entry["dtype"] = safetensors_name(dtype);
     entry["shape"] = tensor.shape;
     entry["data_offsets"] = {offset, end};
-    static_cast<std::vector<std::pair<const std::string, Json>>&>(fields).emplace_back(tensor.name, std::move(entry));
+    static_cast<std::vector<std::pair<const std::string, Json>>&>(fields).emplace_back(
+        tensor.name, std::move(entry));
     offset = end;
   }
   std::string text = dump_json(header);
@@ -44,8 +46,8 @@ std::string make_header(const std::string& file, std::span<const TensorToWrite> 
 
 }  // namespace
 
-void write_safetensors(const std::filesystem::path& path, std::span<const TensorToWrite> tensors, DType dtype,
-                       const std::map<std::string, std::string>& metadata) {
+void write_safetensors(const std::filesystem::path& path, std::span<const TensorToWrite> tensors,
+                       DType dtype, const std::map<std::string, std::string>& metadata) {
   const std::string header = make_header(path.string(), tensors, dtype, metadata);
   write_file_atomic(path, [&](FileWriter& writer) {
     writer.write(header.data(), header.size());
@@ -57,7 +59,8 @@ void write_safetensors(const std::filesystem::path& path, std::span<const Tensor
         continue;
       }
       for (size_t done = 0; done < tensor.values.size(); done += kChunk) {
-        const auto part = tensor.values.subspan(done, std::min(kChunk, tensor.values.size() - done));
+        const auto part =
+            tensor.values.subspan(done, std::min(kChunk, tensor.values.size() - done));
         bytes.resize(part.size() * static_cast<size_t>(size_bytes(dtype)));
         from_f32(bytes.data(), part, dtype);
         writer.write(bytes.data(), bytes.size());

@@ -1,0 +1,87 @@
+// ponder inspect: what a checkpoint folder holds, and every problem found in it.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "base/error.h"
+#include "cli/command.h"
+#include "model/checkpoint.h"
+#include "tokenizer/tokenizer.h"
+
+namespace ponder::cli {
+namespace {
+
+struct InspectOptions {
+  CommonOptions common;
+  std::string folder;
+};
+
+// The tokenizer is optional for a look at the weights, so its faults are problems of the
+// checkpoint, not of the command.
+void inspect_tokenizer(const std::string& folder, Inspection& inspection) {
+  const std::filesystem::path path(folder);
+  if (!std::filesystem::exists(path / "tokenizer.json") &&
+      !std::filesystem::exists(path / "tokenizer.json.gz"))
+    return;
+  try {
+    const Tokenizer tokenizer = Tokenizer::load(path);
+    if (!inspection.architecture.empty() && tokenizer.vocab_size() > inspection.config.vocab_size) {
+      inspection.problems.push_back(
+          fmt::format("{}: the tokenizer has {} tokens, more than the model's vocab_size {}",
+                      folder, tokenizer.vocab_size(), inspection.config.vocab_size));
+    }
+  } catch (const Error& error) {
+    inspection.problems.push_back(error.what());
+  }
+}
+
+void print_text(const std::string& folder, const Inspection& inspection) {
+  const auto line = [](const char* name, const std::string& value) {
+    fmt::print("{:<14}{}\n", name, value);
+  };
+  line("folder", folder);
+  line("architecture", inspection.architecture.empty() ? "unknown" : inspection.architecture);
+  line("parameters", fmt::format("{}", inspection.parameters));
+  line("dtype", inspection.dtype.empty() ? "unknown" : inspection.dtype);
+  if (!inspection.architecture.empty()) {
+    const ModelConfig& c = inspection.config;
+    line("layers",
+         fmt::format("{} of width {}, {} query heads, {} key-value heads", c.num_hidden_layers,
+                     c.hidden_size, c.num_attention_heads, c.num_key_value_heads));
+    line("vocabulary",
+         fmt::format("{}{}", c.vocab_size, c.tie_word_embeddings ? ", embeddings tied" : ""));
+    line("context", fmt::format("{} tokens", c.max_position_embeddings));
+  }
+  for (const std::string& file : inspection.files) line("weights", file);
+  line("sha256", inspection.sha256.empty() ? "unknown" : inspection.sha256);
+  if (inspection.problems.empty()) line("problems", "none");
+  for (const std::string& problem : inspection.problems) line("problem", problem);
+}
+
+void run_inspect(const InspectOptions& options) {
+  Inspection inspection = inspect_checkpoint(options.folder, true);
+  inspect_tokenizer(options.folder, inspection);
+  if (!options.common.json) return print_text(options.folder, inspection);
+  Json json = Json::object();
+  json["architecture"] = inspection.architecture;
+  json["parameters"] = inspection.parameters;
+  json["sha256"] = inspection.sha256;
+  json["dtype"] = inspection.dtype;
+  json["files"] = inspection.files;
+  json["problems"] = inspection.problems;
+  print_json(json);
+}
+
+}  // namespace
+
+void register_inspect(CLI::App& app) {
+  auto options = std::make_shared<InspectOptions>();
+  CLI::App* sub =
+      app.add_subcommand("inspect", "what a checkpoint is, parameters, hashes, problems found");
+  sub->footer("Example: ponder inspect models/nano-base --json");
+  add_common_options(*sub, options->common);
+  sub->add_option("DIR", options->folder, "checkpoint folder")->required();
+  sub->callback([options] { run_inspect(*options); });
+}
+
+}  // namespace ponder::cli
