@@ -40,6 +40,7 @@ class Safetensors : public ::testing::Test {
 
   fs::path write(const std::string& bytes) {
     const fs::path path = folder_ / "test.safetensors";
+    fs::remove(path);  // ext4 flushes a file that is truncated and written again
     std::ofstream(path, std::ios::binary) << bytes;
     return path;
   }
