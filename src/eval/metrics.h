@@ -46,7 +46,7 @@ struct Comparison {
   int64_t n = 0;
   double difference = 0;  // b - a
   Interval interval_95;   // of the difference: Bonett and Price's adjusted Wald interval for paired
-                         // proportions (two pseudo-observations, +1 and -1), kept within [-1, 1]
+                          // proportions (two pseudo-observations, +1 and -1), kept within [-1, 1]
   int64_t a_only = 0, b_only = 0;  // problems one does better than the other
   double p_value = 1;              // two-sided
   std::string method;  // "McNemar exact" where all shares are 0 or 1; else "sign-flip permutation",

@@ -9,9 +9,9 @@
 //   3. top_p: of what stays, in that order, the shortest prefix whose weight reaches top_p of the
 //      whole; at least one;
 //   4. inverse transform: the first token whose cumulated weight exceeds u times the total. Without
-//      top_k and top_p tokens stand in ascending id and weights are summed in blocks of 32 ids, then
-//      over blocks; otherwise they stand in descending logit and are summed one by one. All sums
-//      are double.
+//      top_k and top_p tokens stand in ascending id and weights are summed in blocks of 32 ids,
+//      then over blocks; otherwise they stand in descending logit and are summed one by one. All
+//      sums are double.
 // The recorded log-probability is logit - log_sum_exp(row) in f32, whatever the settings: what
 // Decoder::forward gives.
 #pragma once
@@ -63,6 +63,7 @@ class Sampler {
     std::vector<uint64_t> order;
   };
   SampledToken sample_one(const Draw& draw, Scratch& scratch) const;
+  double weigh(const Draw& draw, float max, Scratch& scratch) const;
   int32_t draw_from_all(const Draw& draw, float max, Scratch& scratch) const;
   int32_t draw_from_best(const Draw& draw, float max, Scratch& scratch) const;
 

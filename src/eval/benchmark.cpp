@@ -1,0 +1,160 @@
+#include "eval/benchmark.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/error.h"
+#include "tokenizer/thought_format.h"
+
+namespace ponder {
+namespace {
+
+JudgeOptions judge_options(const Problem& problem) {
+  return {problem.answer_type, problem.tolerance};
+}
+
+bool is_correct(const SampleResult& sample) { return sample.verdict == Verdict::kCorrect; }
+
+int num_correct(const ProblemResult& result) {
+  return static_cast<int>(std::count_if(result.samples.begin(), result.samples.end(), is_correct));
+}
+
+bool majority_is_correct(const Problem& problem, const ProblemResult& result) {
+  std::vector<std::string> answers;
+  for (const SampleResult& sample : result.samples) answers.push_back(sample.extracted);
+  const int winner = majority_vote(answers, judge_options(problem));
+  return winner >= 0 && is_correct(result.samples[static_cast<size_t>(winner)]);
+}
+
+}  // namespace
+
+double ProblemResult::share_correct() const {
+  return samples.empty()
+             ? 0
+             : static_cast<double>(num_correct(*this)) / static_cast<double>(samples.size());
+}
+
+Json to_json(const BenchmarkScore& score) {
+  Json json;
+  json["benchmark"] = score.benchmark;
+  json["n"] = score.n;
+  json["samples"] = score.samples;
+  json["accuracy"] = score.accuracy;
+  json["interval_95"] = {score.interval_95.low, score.interval_95.high};
+  json["pass_at_k"] = score.pass_at_k;
+  json["maj_at_k"] = score.maj_at_k;
+  Json& pass_at = json["pass_at"] = Json::object();
+  for (const auto& [k, value] : score.pass_at) pass_at[std::to_string(k)] = value;
+  json["finished"] = score.finished;
+  json["format_failures"] = score.format_failures;
+  json["mean_tokens"] = score.mean_tokens > 0 ? Json(score.mean_tokens) : Json(nullptr);
+  json["undecided"] = score.undecided;
+  json["missing"] = score.missing;
+  return json;
+}
+
+SampleResult judge_sample(const Problem& problem, std::string_view text, FinishReason finish_reason,
+                          int64_t tokens) {
+  SampleResult sample;
+  sample.finished = finish_reason == FinishReason::kStop;
+  sample.tokens = tokens;
+  Judgement judgement =
+      judge_response(problem.answer, text, sample.finished, judge_options(problem));
+  sample.verdict = judgement.verdict;
+  sample.extracted = std::move(judgement.extracted);
+  sample.proof = std::move(judgement.proof);
+  const ThoughtFault fault = parse_thought(text).fault;
+  const bool broken = fault != ThoughtFault::kNone && fault != ThoughtFault::kNoTags;
+  sample.format_failure = sample.finished && (broken || sample.extracted.empty());
+  return sample;
+}
+
+BenchmarkScore aggregate(const std::string& benchmark, std::span<const Problem> problems,
+                         std::span<const ProblemResult> results) {
+  if (problems.size() != results.size() || results.empty()) {
+    throw Error(benchmark,
+                fmt::format("{} problems and results of {}", problems.size(), results.size()));
+  }
+  BenchmarkScore score;
+  score.benchmark = benchmark;
+  score.n = static_cast<int64_t>(results.size());
+  const size_t k = results.front().samples.size();
+  score.samples = static_cast<int>(k);
+  std::vector<double> shares;
+  for (int j = 1; j < score.samples; j *= 2) score.pass_at.emplace_back(j, 0.0);
+  score.pass_at.emplace_back(score.samples, 0.0);
+  const double n = static_cast<double>(results.size());
+  for (size_t i = 0; i < results.size(); ++i) {
+    const ProblemResult& result = results[i];
+    if (result.samples.size() != k || k == 0) {
+      throw Error(benchmark,
+                  fmt::format("problem {} has {} samples, others have {}",
+                              excerpt(result.problem_id), result.samples.size(), k),
+                  "give every problem the same number of responses");
+    }
+    shares.push_back(result.share_correct());
+    for (auto& [j, value] : score.pass_at) {
+      value += pass_at_k(score.samples, num_correct(result), j) / n;
+    }
+    score.maj_at_k += majority_is_correct(problems[i], result) / n;
+    for (const SampleResult& sample : result.samples) {
+      score.finished += sample.finished;
+      score.format_failures += sample.format_failure;
+      score.mean_tokens += static_cast<double>(sample.tokens);
+      score.undecided += sample.verdict == Verdict::kUndecided;
+    }
+  }
+  const double all = n * static_cast<double>(k);
+  score.finished /= all;
+  score.format_failures /= all;
+  score.mean_tokens /= all;
+  score.pass_at_k = score.pass_at.back().second;
+  const Accuracy accuracy = accuracy_of(shares, static_cast<double>(k));
+  score.accuracy = accuracy.mean;
+  score.interval_95 = accuracy.interval_95;
+  return score;
+}
+
+BenchmarkResult evaluate(InferenceModel& model, const std::string& benchmark,
+                         std::span<const Problem> problems, const BenchmarkOptions& options,
+                         const std::atomic<bool>* stop) {
+  BenchmarkResult result;
+  std::vector<RolloutRequest> requests;
+  std::map<std::string_view, size_t> place;
+  for (const Problem& problem : problems) {
+    RolloutRequest& request = requests.emplace_back();
+    request.problem_id = problem.id;
+    request.prompt_ids = model.prompt_ids(problem.question, options.system);
+    request.num_samples = options.samples;
+    request.sampling = options.sampling;
+    request.seed = options.seed;
+    place.emplace(problem.id, result.problems.size());
+    ProblemResult& slot = result.problems.emplace_back();
+    slot.problem_id = problem.id;
+    slot.samples.resize(static_cast<size_t>(std::max(0, options.samples)));
+  }
+
+  EngineHooks hooks;
+  hooks.judge = [&](Trajectory& trajectory) {
+    const size_t i = place.at(trajectory.problem_id);
+    SampleResult& sample = result.problems[i].samples[static_cast<size_t>(trajectory.sample)];
+    sample = judge_sample(problems[i], trajectory.text, trajectory.finish_reason,
+                          static_cast<int64_t>(trajectory.token_ids.size()));
+    trajectory.verdict = sample.verdict;
+    trajectory.proof = sample.proof;
+  };
+  hooks.deliver = [&](const Trajectory& trajectory) {
+    if (options.deliver) options.deliver(trajectory);
+  };
+  hooks.progress = options.progress;
+  Engine engine(model.decoder(), &model.tokenizer(), model.pool(), options.engine);
+  if (engine.run(requests, hooks, stop).interrupted) {
+    throw Error(benchmark, "was stopped before its end", "run the same command again");
+  }
+  result.score = aggregate(benchmark, problems, result.problems);
+  return result;
+}
+
+}  // namespace ponder

@@ -1,0 +1,142 @@
+#include "eval/benchmark.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "base/error.h"
+
+namespace ponder {
+namespace {
+
+std::vector<Problem> three_problems() {
+  std::vector<Problem> problems(3);
+  for (size_t i = 0; i < 3; ++i) {
+    problems[i].id = "p" + std::to_string(i + 1);
+    problems[i].question = "Question number " + std::to_string(i + 1) + "?";
+    problems[i].answer = std::to_string(10 * (i + 1));
+  }
+  return problems;
+}
+
+class GivenResponses : public testing::Test {
+ protected:
+  BenchmarkResult score(const std::string& rows) {
+    std::ofstream(file_) << rows;
+    return score_responses("b", problems_, file_);
+  }
+  std::string error(const std::string& rows) {
+    try {
+      score(rows);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "accepted";
+  }
+  void TearDown() override { std::filesystem::remove(file_); }
+
+  std::vector<Problem> problems_ = three_problems();
+  std::filesystem::path file_ = std::filesystem::temp_directory_path() /
+                                ("ponder_responses_" + std::to_string(::getpid()) + ".jsonl");
+};
+
+TEST_F(GivenResponses, InTheBenchmarksOrder) {
+  const BenchmarkScore s = score(R"({"response":"It is \\boxed{10}.","tokens":4}
+{"response":"\\boxed{21}","tokens":8}
+{"response":"\\boxed{30}","tokens":3,"finish_reason":"length"}
+)")
+                               .score;
+  EXPECT_EQ(s.n, 3);
+  EXPECT_EQ(s.samples, 1);
+  EXPECT_NEAR(s.accuracy, 1.0 / 3, 1e-12);
+  EXPECT_NEAR(s.interval_95.low, wilson_interval(1.0 / 3, 3).low, 1e-12);
+  EXPECT_NEAR(s.finished, 2.0 / 3, 1e-12);
+  EXPECT_EQ(s.format_failures, 0);
+  EXPECT_NEAR(s.mean_tokens, 5, 1e-12);
+  EXPECT_EQ(s.missing, 0);
+}
+
+TEST_F(GivenResponses, SamplesByIdOrQuestion) {
+  const BenchmarkResult result = score(R"({"problem_id":"p2","response":"\\boxed{20}"}
+{"id":"p2","response":"\\boxed{20}"}
+{"problem":" Question number 1?\n","response":"\\boxed{10}"}
+{"id":"elsewhere","question":"Question number 1?","text":"\\boxed{11}"}
+)");
+  const BenchmarkScore& s = result.score;
+  EXPECT_EQ(s.samples, 2);
+  EXPECT_EQ(s.missing, 1);
+  EXPECT_NEAR(s.accuracy, 0.5, 1e-12);
+  EXPECT_NEAR(s.pass_at_k, 2.0 / 3, 1e-12);
+  EXPECT_NEAR(s.maj_at_k, 2.0 / 3, 1e-12) << "one against one: the earlier answer";
+  EXPECT_NEAR(s.finished, 4.0 / 6, 1e-12) << "a missing response is not a finished one";
+  ASSERT_EQ(s.pass_at.size(), 2u);
+  EXPECT_NEAR(s.pass_at[0].second, 0.5, 1e-12);
+  EXPECT_EQ(to_json(s)["pass_at"]["2"], s.pass_at_k);
+  EXPECT_TRUE(to_json(s)["mean_tokens"].is_null());
+}
+
+TEST_F(GivenResponses, BadRowsAreNamed) {
+  const std::string good = R"({"id":"p1","response":"\\boxed{1}"})"
+                           "\n";
+  EXPECT_NE(error(good + R"({"id":"p9","response":"x"})").find(":2"), std::string::npos);
+  EXPECT_NE(error(good + R"({"id":"p9","response":"x"})").find("p9"), std::string::npos);
+  EXPECT_NE(error(good + R"({"response":"x"})").find("some rows name"), std::string::npos);
+  EXPECT_NE(error(R"({"response":"x"})"
+                  "\n" +
+                  good)
+                .find("some rows name"),
+            std::string::npos);
+  EXPECT_NE(error(R"({"id":"p1"})").find("`response`"), std::string::npos);
+  EXPECT_NE(error(R"({"id":"p1","response":5})").find("`response`"), std::string::npos);
+  EXPECT_NE(error(R"([1])").find("object"), std::string::npos);
+  EXPECT_NE(error(R"({"id":"p1","response":"x","finish_reason":"tired"})").find("finish_reason"),
+            std::string::npos);
+  EXPECT_NE(error(good + good + R"({"id":"p2","response":"x"})").find("same number"),
+            std::string::npos);
+  EXPECT_NE(error("").find("no responses"), std::string::npos);
+  std::string four;
+  for (int i = 0; i < 4; ++i)
+    four += R"({"response":"x"})"
+            "\n";
+  EXPECT_NE(error(four).find("one row more"), std::string::npos);
+}
+
+TEST(JudgeSample, FormatFailuresAreOfFinishedResponsesOnly) {
+  const Problem problem = three_problems()[0];
+  const auto failure = [&](std::string_view text, FinishReason reason = FinishReason::kStop) {
+    return judge_sample(problem, text, reason, 1).format_failure;
+  };
+  EXPECT_FALSE(failure("The answer is \\boxed{10}"));
+  EXPECT_FALSE(
+      failure("<|begin_of_thought|>\n\nhm\n\n<|end_of_thought|>\n\n<|begin_of_solution|>\n\n"
+              "\\boxed{10}\n\n<|end_of_solution|>"));
+  EXPECT_TRUE(failure("<|begin_of_thought|>\n\nhm \\boxed{10}"));
+  EXPECT_FALSE(failure("<|begin_of_thought|>\n\nhm", FinishReason::kLength));
+  EXPECT_FALSE(judge_sample(problem, "\\boxed{10}", FinishReason::kRepetition, 1).finished);
+  EXPECT_EQ(judge_sample(problem, "\\boxed{10}", FinishReason::kLength, 1).verdict,
+            Verdict::kIncorrect);
+}
+
+TEST(Benchmark, GoldsOfWholeFilesAreAllRight) {
+  const std::filesystem::path data = PONDER_SHARED_DATA;
+  if (!std::filesystem::exists(data / "benchmarks")) GTEST_SKIP() << "no shared data at " << data;
+  for (const auto& [name, n] :
+       {std::pair("MATH_OAI.jsonl", 500), {"AIME24.jsonl", 30}, {"gpqa_diamond.json.gz", 198}}) {
+    ReadReport report;
+    const auto problems = read_problems(data / "benchmarks" / name, report);
+    ASSERT_EQ(problems.size(), static_cast<size_t>(n)) << report.summary();
+    std::vector<ProblemResult> results;
+    for (const Problem& problem : problems) {
+      results.push_back(
+          {problem.id,
+           {judge_sample(problem, "\\boxed{" + problem.answer + "}", FinishReason::kStop, 1)}});
+      EXPECT_EQ(results.back().samples[0].verdict, Verdict::kCorrect)
+          << problem.id << ": " << results.back().samples[0].proof;
+    }
+    EXPECT_GT(aggregate(name, problems, results).interval_95.low, 0.88);
+  }
+}
+
+}  // namespace
+}  // namespace ponder

@@ -1,0 +1,135 @@
+// Scoring of responses that were made elsewhere.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "eval/benchmark.h"
+
+namespace ponder {
+namespace {
+
+std::string trimmed(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  const size_t begin = text.find_first_not_of(kSpace);
+  if (begin == std::string_view::npos) return {};
+  return std::string(text.substr(begin, text.find_last_not_of(kSpace) - begin + 1));
+}
+
+// Finds the problem a row speaks of.
+class ProblemIndex {
+ public:
+  explicit ProblemIndex(std::span<const Problem> problems) {
+    for (size_t i = 0; i < problems.size(); ++i) {
+      ids_.emplace(problems[i].id, i);
+      questions_.emplace(trimmed(problems[i].question), i);
+    }
+  }
+
+  // Nothing when the row names no problem; throws when none of the names is known.
+  std::optional<size_t> find(const Json& row, const std::string& where) const {
+    std::string named;
+    for (const std::string_view key : {"problem_id", "id", "question", "problem"}) {
+      const auto field = row.find(key);
+      if (field == row.end() || !(field->is_string() || field->is_number_integer())) continue;
+      const std::string name = field->is_string() ? field->get<std::string>() : field->dump();
+      const bool by_id = key == "problem_id" || key == "id";
+      const auto& index = by_id ? ids_ : questions_;
+      const auto found = index.find(by_id ? name : trimmed(name));
+      if (found != index.end()) return found->second;
+      if (named.empty()) named = fmt::format("{} \"{}\"", key, excerpt(name));
+    }
+    if (named.empty()) return std::nullopt;
+    throw Error(where, named + " is no problem of the benchmark",
+                "give each row the problem_id its problem has, or leave the names out and put rows "
+                "in the benchmark's order");
+  }
+
+ private:
+  std::map<std::string, size_t> ids_, questions_;
+};
+
+struct GivenResponse {
+  std::string text;
+  FinishReason finish_reason = FinishReason::kStop;
+  int64_t tokens = 0;
+};
+
+GivenResponse read_response(const Json& row, const std::string& where) {
+  if (!row.is_object()) throw Error(where, "expected an object with `response`");
+  auto field = row.find("response");
+  if (field == row.end()) field = row.find("text");
+  if (field == row.end() || !field->is_string()) {
+    throw Error(where, "expected a text `response` (or `text`)");
+  }
+  GivenResponse response;
+  response.text = field->get<std::string>();
+  if (const auto reason = row.find("finish_reason"); reason != row.end()) {
+    const auto known =
+        reason->is_string() ? finish_reason_from_string(reason->get<std::string>()) : std::nullopt;
+    if (!known) throw Error(where, "expected finish_reason stop, length or repetition");
+    response.finish_reason = *known;
+  }
+  if (const auto ids = row.find("token_ids"); ids != row.end() && ids->is_array()) {
+    response.tokens = static_cast<int64_t>(ids->size());
+  } else if (const auto count = row.find("tokens");
+             count != row.end() && count->is_number_integer()) {
+    response.tokens = count->get<int64_t>();
+  }
+  return response;
+}
+
+}  // namespace
+
+BenchmarkResult score_responses(const std::string& benchmark, std::span<const Problem> problems,
+                                const std::filesystem::path& file) {
+  BenchmarkResult result;
+  for (const Problem& problem : problems) result.problems.emplace_back().problem_id = problem.id;
+  const ProblemIndex index(problems);
+  JsonRowReader reader(file);
+  JsonRow row;
+  size_t rows = 0, named = 0;
+  while (reader.next(row)) {
+    const std::string where = fmt::format("{}:{}", reader.name(), row.line);
+    const GivenResponse response = read_response(row.value, where);
+    const std::optional<size_t> found = index.find(row.value, where);
+    named += found.has_value();
+    if (named != 0 && named != rows + 1) {
+      throw Error(where, "some rows name their problem and some do not",
+                  "give problem_id in every row, or in none");
+    }
+    const size_t place = found.value_or(rows);
+    ++rows;
+    if (place >= problems.size()) {
+      throw Error(where,
+                  fmt::format("is one row more than the benchmark's {} problems", problems.size()),
+                  "give rows a problem_id");
+    }
+    result.problems[place].samples.push_back(
+        judge_sample(problems[place], response.text, response.finish_reason, response.tokens));
+  }
+  if (rows == 0) throw Error(file.string(), "holds no responses");
+
+  size_t samples = 0;
+  for (const ProblemResult& problem : result.problems) {
+    samples = std::max(samples, problem.samples.size());
+  }
+  int64_t missing = 0;
+  for (ProblemResult& problem : result.problems) {
+    if (!problem.samples.empty()) continue;
+    ++missing;
+    problem.samples.resize(samples);
+    for (SampleResult& sample : problem.samples) {
+      sample.verdict = Verdict::kIncorrect;
+      sample.proof = "no response was given";
+    }
+  }
+  result.score = aggregate(benchmark, problems, result.problems);
+  result.score.missing = missing;
+  return result;
+}
+
+}  // namespace ponder

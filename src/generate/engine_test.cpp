@@ -1,0 +1,365 @@
+#include "generate/engine.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/error.h"
+#include "base/philox.h"
+#include "generate/schedule.h"
+#include "generate/scorer.h"
+
+namespace ponder {
+namespace {
+
+ModelConfig tiny_config() {
+  ModelConfig config;
+  config.vocab_size = 50;
+  config.hidden_size = 64;
+  config.intermediate_size = 48;
+  config.num_hidden_layers = 2;
+  config.num_attention_heads = 4;
+  config.num_key_value_heads = 2;
+  config.head_dim = 16;
+  config.max_position_embeddings = 512;
+  config.initializer_range = 0.3;  // far from uniform, so that top-p and greedy have work to do
+  config.tie_word_embeddings = true;
+  return config;
+}
+
+// A random model; token 3 ends a completion.
+struct TinyModel {
+  explicit TinyModel(int threads = 1)
+      : config(tiny_config()), pool(threads), parameters(config, "weights"), decoder(config, pool) {
+    initialise(parameters, config, 7);
+    decoder.set_parameters(parameters);
+  }
+  ModelConfig config;
+  ThreadPool pool;
+  Parameters parameters;
+  Decoder decoder;
+};
+
+EngineOptions options_of(int max_batch) {
+  EngineOptions options;
+  options.max_batch = max_batch;
+  options.stop_ids = {3};
+  return options;
+}
+
+// Prompts of many lengths, some of several pages; completions of up to 60 tokens.
+std::vector<RolloutRequest> requests_of(int problems, int samples, SamplingSettings sampling = {}) {
+  sampling.max_tokens = 60;
+  std::vector<RolloutRequest> requests;
+  for (int i = 0; i < problems; ++i) {
+    RolloutRequest& request = requests.emplace_back();
+    request.problem_id = "p" + std::to_string(i);
+    RandomSequence random(11, static_cast<uint64_t>(i));
+    const int64_t length = random.between(1, i % 3 == 0 ? 150 : 20);
+    for (int64_t t = 0; t < length; ++t) {
+      request.prompt_ids.push_back(static_cast<int32_t>(random.below(50)));
+    }
+    request.num_samples = samples;
+    request.sampling = sampling;
+    request.seed = 5;
+  }
+  return requests;
+}
+
+std::vector<Trajectory> generate(const std::vector<RolloutRequest>& requests, EngineOptions options,
+                                 int threads = 1, EngineHooks hooks = {},
+                                 EngineReport* report = nullptr) {
+  TinyModel model(threads);
+  return Engine(model.decoder, nullptr, model.pool, std::move(options))
+      .run_all(requests, std::move(hooks), nullptr, report);
+}
+
+void expect_same(const std::vector<Trajectory>& a, const std::vector<Trajectory>& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (size_t i = 0; i < a.size(); ++i) {
+    EXPECT_EQ(a[i].problem_id, b[i].problem_id);
+    EXPECT_EQ(a[i].sample, b[i].sample);
+    EXPECT_EQ(a[i].token_ids, b[i].token_ids) << a[i].problem_id << " " << a[i].sample;
+    EXPECT_EQ(a[i].logprobs, b[i].logprobs) << a[i].problem_id << " " << a[i].sample;
+    EXPECT_EQ(a[i].finish_reason, b[i].finish_reason);
+    EXPECT_EQ(a[i].logprob, b[i].logprob);
+    EXPECT_EQ(a[i].prompt_sha256, b[i].prompt_sha256);
+  }
+}
+
+TEST(Engine, BatchMemoryAndChunksChangeNothing) {
+  const auto requests = requests_of(12, 3, {.temperature = 0.9, .top_p = 0.95});
+  const auto alone = generate(requests, options_of(1));
+  ASSERT_EQ(alone.size(), 36u);
+  EngineReport report;
+  expect_same(alone, generate(requests, options_of(64), 1, {}, &report));
+  EXPECT_GT(report.mean_running, 10);
+  expect_same(alone, generate(requests, options_of(5)));
+  EngineOptions chunks = options_of(7);
+  chunks.prefill_tokens = 13;
+  expect_same(alone, generate(requests, chunks));
+  EngineOptions small = options_of(64);
+  small.kv_cache_bytes = 9 * KvCache::page_bytes(tiny_config());
+  expect_same(alone, generate(requests, small, 1, {}, &report));
+  EXPECT_LT(report.mean_running, 10);
+}
+
+TEST(Engine, ThreadsChangeNothing) {
+  const auto requests = requests_of(4, 2);
+  const auto alone = generate(requests, options_of(1), 1);
+  expect_same(alone, generate(requests, options_of(8), 2));
+  expect_same(alone, generate(requests, options_of(8), 3));
+}
+
+TEST(Engine, OrderOfRequestsChangesNoRollout) {
+  auto requests = requests_of(10, 2);
+  const auto straight = generate(requests, options_of(8));
+  RandomSequence random(1, 2);
+  random.shuffle(requests);
+  auto shuffled = generate(requests, options_of(8));
+  std::map<std::string, size_t> place;
+  for (size_t i = 0; i < 10; ++i) place["p" + std::to_string(i)] = i;
+  std::stable_sort(shuffled.begin(), shuffled.end(), [&](const Trajectory& a, const Trajectory& b) {
+    return place[a.problem_id] < place[b.problem_id];
+  });
+  expect_same(straight, shuffled);
+}
+
+TEST(Engine, SeedsSamplesAndProblemsDiffer) {
+  auto requests = requests_of(2, 2);
+  requests[1].prompt_ids = requests[0].prompt_ids;
+  const auto first = generate(requests, options_of(8));
+  EXPECT_NE(first[0].token_ids, first[1].token_ids);
+  EXPECT_NE(first[0].token_ids, first[2].token_ids);
+  EXPECT_EQ(first[0].prompt_sha256, first[2].prompt_sha256);
+  for (auto& request : requests) request.seed = 6;
+  EXPECT_NE(first[0].token_ids, generate(requests, options_of(8))[0].token_ids);
+}
+
+// The promise everything else rests on: what sampling recorded is what training computes.
+TEST(Engine, RecordedLogprobsAreTheTrainersToTheBit) {
+  TinyModel model;
+  for (const double temperature : {0.0, 0.7, 1.0}) {
+    const auto requests =
+        requests_of(9, 2, {.temperature = temperature, .top_p = 0.9, .top_k = 30});
+    Engine engine(model.decoder, nullptr, model.pool, options_of(16));
+    const auto trajectories = engine.run_all(requests);
+    std::vector<ScoreRow> rows;
+    for (const Trajectory& trajectory : trajectories) rows.push_back(score_row_of(trajectory));
+    for (const int64_t batch_tokens : {1, 300, 100000}) {
+      const auto scores = score_rows(model.decoder, rows, batch_tokens);
+      for (size_t i = 0; i < rows.size(); ++i) {
+        EXPECT_EQ(scores[i].logprobs, trajectories[i].logprobs);
+        EXPECT_EQ(scores[i].logprob, trajectories[i].logprob);
+      }
+    }
+  }
+}
+
+TEST(Engine, GreedyFollowsTheModel) {
+  TinyModel model;
+  auto requests = requests_of(3, 1, {.temperature = 0});
+  const auto trajectories =
+      Engine(model.decoder, nullptr, model.pool, options_of(4)).run_all(requests);
+  for (size_t r = 0; r < 3; ++r) {
+    // No other token has a higher log-probability after the same prefix.
+    const auto& ids = trajectories[r].token_ids;
+    std::vector<int32_t> prefix = requests[r].prompt_ids;
+    for (size_t i = 0; i < std::min<size_t>(ids.size(), 5); ++i) {
+      std::vector<ScoreRow> rows;
+      for (int32_t id = 0; id < 50; ++id) {
+        rows.push_back({prefix, static_cast<int64_t>(prefix.size())});
+        rows.back().tokens.push_back(id);
+      }
+      const auto scores = score_rows(model.decoder, rows);
+      for (const Score& score : scores) EXPECT_LE(score.logprob, trajectories[r].logprobs[i]);
+      prefix.push_back(ids[i]);
+    }
+  }
+}
+
+TEST(Engine, EndsAtStopTokenLengthOrLoop) {
+  std::map<FinishReason, int> reasons;
+  for (const Trajectory& trajectory : generate(requests_of(20, 4), options_of(32))) {
+    ++reasons[trajectory.finish_reason];
+    const auto& ids = trajectory.token_ids;
+    const auto stop = std::find(ids.begin(), ids.end(), 3);
+    if (trajectory.finish_reason == FinishReason::kStop) {
+      EXPECT_EQ(stop, ids.end() - 1);
+    } else {
+      EXPECT_EQ(stop, ids.end());
+      EXPECT_EQ(ids.size(), 60u);
+    }
+    EXPECT_EQ(ids.size(), trajectory.logprobs.size());
+  }
+  EXPECT_GT(reasons[FinishReason::kStop], 0);
+  EXPECT_GT(reasons[FinishReason::kLength], 0);
+}
+
+// A model of zeros says token 0 for ever.
+TEST(Engine, LeavesARepetitionLoop) {
+  TinyModel model;
+  model.parameters.zero();
+  model.decoder.set_parameters(model.parameters);
+  auto requests = requests_of(2, 1, {.temperature = 0});
+  for (auto& request : requests) request.sampling.max_tokens = 300;
+  EngineOptions options = options_of(8);
+  for (const Trajectory& trajectory :
+       Engine(model.decoder, nullptr, model.pool, options).run_all(requests)) {
+    EXPECT_EQ(trajectory.finish_reason, FinishReason::kRepetition);
+    EXPECT_EQ(trajectory.token_ids, std::vector<int32_t>(128, 0));
+  }
+  options.repetition.min_repeats = 0;
+  for (const Trajectory& trajectory :
+       Engine(model.decoder, nullptr, model.pool, options).run_all(requests)) {
+    EXPECT_EQ(trajectory.finish_reason, FinishReason::kLength);
+    EXPECT_EQ(trajectory.token_ids.size(), 300u);
+  }
+}
+
+// "Enough" once two samples of the problem are long: which samples are kept is a function of the
+// samples in their order, whatever ran at the same time.
+TEST(Engine, EarlyStopKeepsTheSameSamplesInAnyBatch) {
+  const auto requests = requests_of(8, 10);
+  const auto enough = [](std::span<const Trajectory> samples) {
+    return std::count_if(samples.begin(), samples.end(), [](const Trajectory& trajectory) {
+             return trajectory.token_ids.size() > 20;
+           }) == 2;
+  };
+  const auto all = generate(requests, options_of(16));
+  std::vector<Trajectory> expected;
+  for (size_t p = 0; p < 8; ++p) {
+    const std::span<const Trajectory> samples = std::span(all).subspan(p * 10, 10);
+    for (size_t i = 0; i < 10; ++i) {
+      expected.push_back(samples[i]);
+      if (enough(samples.first(i + 1))) break;
+    }
+  }
+  ASSERT_LT(expected.size(), all.size());
+  for (const int max_batch : {1, 3, 64}) {
+    for (const int ahead : {1, 4, 20}) {
+      EngineOptions options = options_of(max_batch);
+      options.samples_ahead = ahead;
+      EngineHooks hooks;
+      hooks.enough = enough;
+      EngineReport report;
+      expect_same(expected, generate(requests, options, 1, hooks, &report));
+      EXPECT_EQ(report.discarded, static_cast<int64_t>(all.size() - expected.size()));
+      EXPECT_EQ(report.progress.finished, report.progress.total);
+    }
+  }
+}
+
+TEST(Engine, GoesOnFromWhatIsDone) {
+  auto requests = requests_of(6, 5);
+  const auto enough = [](std::span<const Trajectory> samples) {
+    return samples.back().token_ids.size() < 15;
+  };
+  for (const bool early_stop : {false, true}) {
+    EngineHooks hooks;
+    if (early_stop) hooks.enough = enough;
+    const auto whole = generate(requests, options_of(4), 1, hooks);
+    for (const size_t cut : {size_t{1}, whole.size() / 2, whole.size()}) {
+      auto rest = requests;
+      std::vector<Trajectory> merged(whole.begin(),
+                                     whole.begin() + static_cast<std::ptrdiff_t>(cut));
+      for (const Trajectory& trajectory : merged) {
+        rest[static_cast<size_t>(std::stoi(trajectory.problem_id.substr(1)))].done.push_back(
+            trajectory);
+      }
+      for (const Trajectory& trajectory : generate(rest, options_of(3), 1, hooks))
+        merged.push_back(trajectory);
+      std::stable_sort(merged.begin(), merged.end(), [](const Trajectory& a, const Trajectory& b) {
+        return std::pair(a.problem_id, a.sample) < std::pair(b.problem_id, b.sample);
+      });
+      expect_same(whole, merged);
+    }
+  }
+}
+
+TEST(Engine, JudgesEachSampleOnceBeforeItIsDelivered) {
+  std::map<std::pair<std::string, int>, int> judged;
+  EngineHooks hooks;
+  hooks.judge = [&](Trajectory& trajectory) {
+    ++judged[{trajectory.problem_id, trajectory.sample}];
+    trajectory.verdict = Verdict::kCorrect;
+  };
+  const auto trajectories = generate(requests_of(4, 3), options_of(5), 1, hooks);
+  EXPECT_EQ(judged.size(), 12u);
+  for (const auto& [key, count] : judged) EXPECT_EQ(count, 1);
+  for (const Trajectory& trajectory : trajectories)
+    EXPECT_EQ(trajectory.verdict, Verdict::kCorrect);
+}
+
+TEST(Engine, StopFlagEndsEarly) {
+  TinyModel model;
+  std::atomic<bool> stop{false};
+  EngineHooks hooks;
+  hooks.deliver = [&](const Trajectory&) { stop = true; };
+  EngineReport report;
+  const auto trajectories = Engine(model.decoder, nullptr, model.pool, options_of(2))
+                                .run_all(requests_of(30, 2), hooks, &stop, &report);
+  EXPECT_TRUE(report.interrupted);
+  EXPECT_GE(trajectories.size(), 1u);
+  EXPECT_LT(trajectories.size(), 10u);
+}
+
+TEST(Engine, RefusesWhatCanNeverFit) {
+  const auto problem_of = [](const std::vector<RolloutRequest>& requests, EngineOptions options) {
+    try {
+      generate(requests, std::move(options));
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string("accepted");
+  };
+  const auto expect_refused = [&](const std::string& words, const auto& change) {
+    auto requests = requests_of(3, 2);
+    EngineOptions options = options_of(4);
+    change(requests, options);
+    const std::string message = problem_of(requests, options);
+    EXPECT_NE(message.find(words), std::string::npos) << message;
+  };
+  using Requests = std::vector<RolloutRequest>;
+  expect_refused("--kv-cache-bytes", [](Requests&, EngineOptions& o) { o.kv_cache_bytes = 5000; });
+  expect_refused("--max-tokens",
+                 [](Requests& r, EngineOptions&) { r[1].sampling.max_tokens = 512; });
+  expect_refused("positions", [](Requests& r, EngineOptions&) { r[1].prompt_ids.resize(600, 1); });
+  expect_refused("empty prompt", [](Requests& r, EngineOptions&) { r[2].prompt_ids.clear(); });
+  expect_refused("twice", [](Requests& r, EngineOptions&) { r[2].problem_id = "p0"; });
+  expect_refused("top_p", [](Requests& r, EngineOptions&) { r[0].sampling.top_p = 0; });
+  expect_refused("samples", [](Requests& r, EngineOptions&) { r[0].num_samples = 0; });
+  expect_refused("--max-batch", [](Requests&, EngineOptions& o) { o.max_batch = 0; });
+  expect_refused("vocabulary", [](Requests& r, EngineOptions&) { r[0].prompt_ids[0] = 50; });
+  EXPECT_TRUE(generate({}, options_of(4)).empty());
+}
+
+TEST(Engine, TheSmallestBudgetThatIsAcceptedIsEnough) {
+  auto requests = requests_of(6, 4);
+  const int64_t page = KvCache::page_bytes(tiny_config());
+  EngineOptions options = options_of(64);
+  for (options.kv_cache_bytes = page;; options.kv_cache_bytes += page) {
+    try {
+      EXPECT_EQ(generate(requests, options).size(), 24u);
+      break;
+    } catch (const Error& error) {
+      ASSERT_NE(std::string(error.what()).find("kv-cache-bytes"), std::string::npos);
+    }
+  }
+}
+
+TEST(Scorer, RefusesRowsWithoutPromptOrResponse) {
+  TinyModel model;
+  const auto score = [&](ScoreRow row) { return score_rows(model.decoder, std::span(&row, 1)); };
+  EXPECT_THROW(score({{1, 2, 3}, 0}), Error);
+  EXPECT_THROW(score({{1, 2, 3}, 3}), Error);
+  EXPECT_THROW(score({std::vector<int32_t>(513, 1), 1}), Error);
+  EXPECT_EQ(score({{1, 2, 3}, 1}).front().logprobs.size(), 2u);
+  const Score known = make_score({-1.0f, -3.0f});
+  EXPECT_DOUBLE_EQ(known.logprob, -4);
+  EXPECT_DOUBLE_EQ(known.perplexity, std::exp(2.0));
+}
+
+}  // namespace
+}  // namespace ponder

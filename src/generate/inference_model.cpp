@@ -1,0 +1,58 @@
+#include "generate/inference_model.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace ponder {
+
+InferenceModel::InferenceModel(const std::filesystem::path& folder, ThreadPool& pool)
+    : InferenceModel(load_checkpoint(folder), folder, pool) {}
+
+InferenceModel::InferenceModel(Checkpoint checkpoint, const std::filesystem::path& folder,
+                               ThreadPool& pool)
+    : pool_(&pool),
+      sha256_(std::move(checkpoint.sha256)),
+      tokenizer_(Tokenizer::load(folder)),
+      chat_(ChatTemplate::of(tokenizer_)),
+      parameters_(std::move(checkpoint.parameters)),
+      decoder_(checkpoint.config, pool) {
+  if (tokenizer_.vocab_size() > checkpoint.config.vocab_size) {
+    throw Error(folder.string(),
+                fmt::format("its tokenizer has {} ids, its model only {} rows",
+                            tokenizer_.vocab_size(), checkpoint.config.vocab_size),
+                "use the tokenizer the model was trained with");
+  }
+  decoder_.set_parameters(parameters_);
+  const auto add = [&](int32_t id) {
+    if (std::find(stop_ids_.begin(), stop_ids_.end(), id) == stop_ids_.end())
+      stop_ids_.push_back(id);
+  };
+  if (const auto id = tokenizer_.token_id(chat_.end_of_turn())) add(*id);
+  for (const int32_t id : checkpoint.config.eos_token_ids) add(id);
+  if (const auto id = tokenizer_.eos_token_id()) add(*id);
+  if (stop_ids_.empty()) {
+    throw Error(folder.string(), "names no end token, so no completion could ever end",
+                "set eos_token_id in generation_config.json");
+  }
+}
+
+std::vector<int32_t> InferenceModel::prompt_ids(std::string_view question,
+                                                std::string_view system) const {
+  std::vector<Message> messages;
+  if (!system.empty()) messages.push_back({"system", std::string(system)});
+  messages.push_back({"user", std::string(question)});
+  return tokenizer_.encode(chat_.render(messages, true));
+}
+
+EngineOptions InferenceModel::engine_options() const {
+  EngineOptions options;
+  options.stop_ids = stop_ids_;
+  options.model_sha256 = sha256_;
+  options.template_sha256 = chat_.sha256();
+  return options;
+}
+
+}  // namespace ponder

@@ -1,0 +1,75 @@
+#include "generate/scorer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+
+namespace ponder {
+namespace {
+
+void check_row(const ScoreRow& row, size_t index, const ModelConfig& config) {
+  const auto name = [&] { return fmt::format("row {}", index + 1); };
+  const int64_t size = static_cast<int64_t>(row.tokens.size());
+  if (row.first_scored < 1) throw Error(name(), "has no prompt: a first token has no context");
+  if (row.first_scored >= size) throw Error(name(), "has an empty response");
+  if (config.max_position_embeddings > 0 && size > config.max_position_embeddings) {
+    throw Error(
+        name(),
+        fmt::format("has {} tokens, the model {} positions", size, config.max_position_embeddings),
+        "leave it out or shorten it");
+  }
+}
+
+}  // namespace
+
+Score make_score(std::vector<float> logprobs) {
+  Score score;
+  score.logprobs = std::move(logprobs);
+  for (const float logprob : score.logprobs) score.logprob += logprob;
+  score.perplexity = std::exp(-score.logprob / static_cast<double>(score.logprobs.size()));
+  return score;
+}
+
+std::vector<Score> score_rows(Decoder& decoder, std::span<const ScoreRow> rows,
+                              int64_t batch_tokens) {
+  for (size_t i = 0; i < rows.size(); ++i) check_row(rows[i], i, decoder.config());
+  std::vector<Score> scores;
+  scores.reserve(rows.size());
+  std::vector<float> logprobs;
+  std::vector<uint8_t> scored;
+  for (size_t begin = 0; begin < rows.size();) {
+    PackedBatch batch;
+    std::vector<int64_t> counts;
+    size_t end = begin;
+    while (end < rows.size() &&
+           (end == begin ||
+            batch.num_tokens() + static_cast<int64_t>(rows[end].tokens.size()) <= batch_tokens)) {
+      const ScoreRow& row = rows[end++];
+      scored.assign(row.tokens.size(), 1);
+      std::fill(scored.begin(), scored.begin() + row.first_scored, uint8_t{0});
+      counts.push_back(batch.append(row.tokens, scored));
+    }
+    logprobs.resize(static_cast<size_t>(batch.num_targets()));
+    decoder.forward(batch, logprobs, Keep::kNothing);
+    auto next = logprobs.cbegin();
+    for (const int64_t count : counts) {
+      scores.push_back(make_score(std::vector<float>(next, next + count)));
+      next += count;
+    }
+    begin = end;
+  }
+  return scores;
+}
+
+ScoreRow score_row_of(const Trajectory& trajectory) {
+  ScoreRow row;
+  row.tokens = trajectory.prompt_ids;
+  row.first_scored = static_cast<int64_t>(row.tokens.size());
+  row.tokens.insert(row.tokens.end(), trajectory.token_ids.begin(), trajectory.token_ids.end());
+  return row;
+}
+
+}  // namespace ponder
