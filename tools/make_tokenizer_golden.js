@@ -46,6 +46,24 @@ function train(numMerges) {
   return merges;
 }
 
+// Merges of any two of these come first, so that nearly every border between words shows in the ids.
+const borders = ["a", "S", "'", '1', '2', '!', '(', 'Ġ', 'Ċ', 'č', 'ĉ'];
+const borderMerges = ["' s", "' Å", "'Å ¿", "'Å¿ a", "' l", "'l l"];
+for (const left of borders) for (const right of borders) borderMerges.push(`${left} ${right}`);
+
+// Texts of parts on which the patterns turn, from a linear congruential generator.
+function randomTexts(count) {
+  const parts = ["'s", "'S", "'\u017f", "'ll", "'LL", "'", ' ', '  ', '\n', '\r\n', '\t', 'a', 'S', 'the', '1', '21',
+    '!', '((', '\u00a0', '\u3000', 'é', '漢', '½', 'e\u0301', '<tool>', '<mask>', '<|im_end|>'];
+  let state = 1;
+  const below = (bound) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor(state / 4294967296 * bound);
+  };
+  return Array.from({ length: count }, () =>
+    Array.from({ length: 3 + below(14) }, () => parts[below(parts.length)]).join(''));
+}
+
 const byteLevel = (useRegex) =>
   ({ type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: useRegex });
 const split = (regex) => ({
@@ -57,7 +75,7 @@ const newerPattern = (digits) => '(?i:\'s|\'t|\'re|\'ve|\'m|\'ll|\'d)|[^\\r\\n\\
   '| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+';
 
 function make({ added, wholeTokens = [], pairs = false, template = null, ignoreMerges, ...rest }) {
-  const merges = train(160);
+  const merges = [...new Set([...borderMerges, ...train(120)])];
   const vocab = {};
   for (const token of [...alphabet, ...merges.map((pair) => pair.replace(' ', '')), ...wholeTokens]) {
     if (!(token in vocab)) vocab[token] = Object.keys(vocab).length;
@@ -120,6 +138,7 @@ const texts = [
   '<s>x</s>', ' reachedbynomerge reachedbynomergex', '<|begin|>a <|end|> <|end|>',
   'for (int i = 0; i < 10; ++i) { sum += i * i; }', '\\boxed{42} \\frac{1}{2}', 'x'.repeat(50),
   'the'.repeat(20), '\u0000\u0001\u007f', 'ﬁ ǆ ʼn ª º ⅓ ₂ ²', 'हिन्दी ภาษาไทย עברית العربية',
+  ...randomTexts(80),
 ];
 
 async function main() {

@@ -56,7 +56,7 @@ TEST(Tokenizer, GoldenIdsAndTexts) {
       if (row.at("tokenizer") == name) check_row(tokenizer, row, num_rows);
     }
   }
-  EXPECT_EQ(num_rows, 267);
+  EXPECT_EQ(num_rows, 3 * (2 * 120 + 9));  // texts with and without special tokens, and ids alone
 }
 
 TEST(Tokenizer, SharedVectors) {
@@ -287,11 +287,11 @@ TEST(Tokenizer, TimeIsLinear) {
   const std::string kParts[] = {"a",     "the", " ",      "\n ",     "\u0301\u0316",
                                 "<|im_", "'",   "\u3000", "<tool> ", "\xF0\x9F"};
   for (const std::string& part : kParts) {
-    const std::string text = repeat(part, 1000000);
+    const std::string text = repeat(part, part == "a" ? 1000000 : 300000);
     const auto start = std::chrono::steady_clock::now();
     EXPECT_GT(tokenizer.encode(text).size(), 0u);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    // Measured 0.02 to 0.5 s; a quadratic step takes minutes.
+    // Measured 0.01 to 0.3 s; a quadratic step takes minutes.
     EXPECT_LT(seconds.count(), 20) << part;
   }
 }
