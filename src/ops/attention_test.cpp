@@ -1,0 +1,221 @@
+#include "ops/attention.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "ops/reference.h"
+#include "ops/test_support.h"
+
+namespace ponder {
+namespace {
+
+size_t at(int64_t i) { return static_cast<size_t>(i); }
+
+// One row of tokens with `group` query heads on one key-value head, laid out as a layer does: q, k and v side by side.
+struct Row {
+  Row(int64_t tokens, int64_t heads, int64_t head_dim, double scale = 1.0)
+      : T(tokens), group(heads), D(head_dim), ld((heads + 2) * head_dim + 3), ldo(heads * head_dim + 1) {
+    qkv = random_floats(T * ld, at(T * 1000 + group * 100 + D), scale);
+    dout = random_floats(T * ldo, at(T * 1000 + group * 100 + D + 1));
+    out.assign(at(T * ldo), Output::kUntouched);
+    lse.assign(at(T * group), 0.0f);
+    for (int64_t t = 0; t < T; ++t) {
+      for (int64_t g = 0; g < group; ++g) {
+        reference::attention(out.data() + t * ldo + g * D, lse[at(t * group + g)], q(t, g), k(), v(), ld, t + 1, D);
+      }
+    }
+  }
+  const float* q(int64_t t, int64_t g) const { return qkv.data() + t * ld + g * D; }
+  const float* k() const { return qkv.data() + group * D; }
+  const float* v() const { return k() + D; }
+
+  int64_t T, group, D, ld, ldo;
+  std::vector<float> qkv, dout, out, lse;  // out and lse by the definition
+};
+
+// Key blocks of a row, and value blocks that point into it.
+struct Blocks {
+  explicit Blocks(const Row& row) : keys(at((row.T + kKeyBlock - 1) / kKeyBlock * kKeyBlock * row.D), -1.0f) {
+    transpose_keys(keys.data(), row.k(), row.ld, row.T, row.D);
+    for (int64_t begin = 0; begin < row.T; begin += kKeyBlock) {
+      key_blocks.push_back(keys.data() + begin * row.D);
+      value_blocks.push_back(row.v() + begin * row.ld);
+    }
+  }
+  // Queries [first, first + count) of heads [head, head + heads).
+  AttentionWork work(const Row& row, float* out, float* lse, int64_t first, int64_t count, int64_t head,
+                     int64_t heads) const {
+    return {row.q(first, head), out + first * row.ldo + head * row.D, lse ? lse + first * row.group + head : nullptr,
+            key_blocks.data(), value_blocks.data(), row.ld, row.ldo, row.group, row.ld, count, first, heads};
+  }
+  std::vector<float> keys;
+  std::vector<const float*> key_blocks, value_blocks;
+};
+
+std::vector<Row> rows() {
+  std::vector<Row> all;
+  for (const int64_t T : {1, 2, 3, 4, 5, 15, 16, 17, 31, 33, 48, 63, 64, 65, 66, 70, 127, 129, 131}) {
+    all.emplace_back(T, T % 2 + 1, 16);
+  }
+  for (const int64_t D : {16, 32, 48, 64, 80, 96, 112, 128}) all.emplace_back(6, 3, D);
+  all.emplace_back(70, 2, 80);
+  all.emplace_back(67, 1, 16, 6.0);  // scores so large that most weights vanish and the maximum moves far
+  return all;
+}
+
+TEST(Attention, EqualsTheDefinitionOnEveryMachine) {
+  for (const Row& row : rows()) {
+    SCOPED_TRACE(testing::Message() << "T " << row.T << ", group " << row.group << ", D " << row.D);
+    const Blocks blocks(row);
+    on_every_machine(row.T == 66, [&](ThreadPool& pool) {
+      // A layer's way: one work per head. And all heads in one work.
+      for (const bool together : {false, true}) {
+        Output out(row.T * row.ldo), lse(std::vector<float>(row.lse.size(), 0.0f));
+        std::vector<AttentionWork> works;
+        for (int64_t g = 0; g < row.group; g += together ? row.group : 1) {
+          works.push_back(blocks.work(row, out.data(), lse.data(), 0, row.T, g, together ? row.group : 1));
+        }
+        attention(works, row.D, pool);
+        ASSERT_TRUE(same_bits(row.out, out)) << (together ? "heads together" : "heads apart");
+        ASSERT_TRUE(same_bits(row.lse, lse));
+      }
+    });
+    if (HasFatalFailure()) return;
+  }
+}
+
+// Decoding is attention of one query, or of a few, at the end of what is there.
+TEST(Attention, QueriesAtATimeChangeNoBitOnEveryMachine) {
+  const Row row(131, 3, 16);
+  const Blocks blocks(row);
+  on_every_machine(true, [&](ThreadPool& pool) {
+    for (const int64_t step : {1, 2, 5, 64, 100}) {
+      Output out(row.T * row.ldo);
+      std::vector<AttentionWork> works;
+      for (int64_t t = 0; t < row.T; t += step) {
+        works.push_back(blocks.work(row, out.data(), nullptr, t, std::min(step, row.T - t), 0, row.group));
+      }
+      attention(works, row.D, pool);
+      ASSERT_TRUE(same_bits(row.out, out)) << step << " tokens at a time";
+    }
+  });
+}
+
+// What stands behind the last key, in a page of a cache, is not looked at.
+TEST(Attention, KeysAfterTheQueryDoNotExist) {
+  const Row row(70, 2, 16);
+  for (const int64_t last : {0, 5, 16, 63, 64, 68}) {
+    Blocks blocks(row);
+    Row poisoned = row;
+    for (int64_t t = last + 1; t < row.T; ++t) {
+      for (int64_t d = 0; d < row.D; ++d) {
+        poisoned.qkv[at(t * row.ld + (row.group + 1) * row.D + d)] = NAN;
+        blocks.keys[at(t / kKeyBlock * kKeyBlock * row.D + d * kKeyBlock + t % kKeyBlock)] = NAN;
+      }
+    }
+    for (size_t b = 0; b < blocks.value_blocks.size(); ++b) {
+      blocks.value_blocks[b] = poisoned.v() + static_cast<int64_t>(b) * kKeyBlock * row.ld;
+    }
+    const int64_t begin = last * row.ldo, size = row.group * row.D;
+    on_every_machine(false, [&](ThreadPool& pool) {
+      Output out(row.T * row.ldo);
+      const AttentionWork work = blocks.work(row, out.data(), nullptr, last, 1, 0, row.group);
+      attention({&work, 1}, row.D, pool);
+      ASSERT_TRUE(same_bits(std::span(row.out).subspan(at(begin), at(size)), out.values().subspan(at(begin), at(size))))
+          << "last key " << last;
+    });
+  }
+}
+
+TEST(Attention, BackwardEqualsTheDefinitionOnEveryMachine) {
+  for (const Row& row : rows()) {
+    SCOPED_TRACE(testing::Message() << "T " << row.T << ", group " << row.group << ", D " << row.D);
+    std::vector<float> expected(row.qkv.size(), Output::kUntouched);
+    float *dk = expected.data() + row.group * row.D, *dv = dk + row.D;
+    for (int64_t t = 0; t < row.T; ++t) {
+      for (int64_t d = 0; d < row.D; ++d) dk[t * row.ld + d] = dv[t * row.ld + d] = 0.0f;
+    }
+    for (int64_t g = 0; g < row.group; ++g) {
+      for (int64_t t = 0; t < row.T; ++t) {
+        const int64_t o = t * row.ldo + g * row.D;
+        reference::attention_backward(expected.data() + t * row.ld + g * row.D, dk, dv, row.dout.data() + o,
+                                      row.out.data() + o, row.lse[at(t * row.group + g)], row.q(t, g), row.k(), row.v(),
+                                      row.ld, t + 1, row.D);
+      }
+    }
+    on_every_machine(row.T == 66 || row.D == 48, [&](ThreadPool& pool) {
+      // The row three times over, so that threads have something to share.
+      const int64_t scratch_size = attention_backward_scratch(row.T, row.D);
+      std::vector<float> scratch(at(scratch_size * pool.num_threads()), NAN);
+      std::vector<Output> gradients(3, Output(static_cast<int64_t>(row.qkv.size())));
+      std::vector<AttentionBackwardWork> works;
+      for (Output& d : gradients) {
+        works.push_back({row.q(0, 0), row.k(), row.v(), row.out.data(), row.dout.data(), row.lse.data(), d.data(),
+                         d.data() + row.group * row.D, d.data() + (row.group + 1) * row.D, row.ld, row.ldo, row.group,
+                         row.T, row.group});
+      }
+      attention_backward(works, row.D, scratch.data(), scratch_size, pool);
+      for (const Output& d : gradients) ASSERT_TRUE(same_bits(expected, d));
+    });
+    if (HasFatalFailure()) return;
+  }
+}
+
+// Attention in double precision, of a row's q, k and v, as they lie in qkv.
+std::vector<double> attention_double(const Row& row, const std::vector<double>& qkv) {
+  std::vector<double> out(row.out.size(), Output::kUntouched);
+  const int64_t k = row.group * row.D, v = k + row.D;
+  for (int64_t t = 0; t < row.T; ++t) {
+    for (int64_t g = 0; g < row.group; ++g) {
+      std::vector<double> p;
+      double sum = 0;
+      for (int64_t j = 0; j <= t; ++j) {
+        double s = 0;
+        for (int64_t d = 0; d < row.D; ++d) s += qkv[at(t * row.ld + g * row.D + d)] * qkv[at(j * row.ld + k + d)];
+        p.push_back(std::exp(s / std::sqrt(static_cast<double>(row.D))));
+        sum += p.back();
+      }
+      for (int64_t d = 0; d < row.D; ++d) {
+        double o = 0;
+        for (int64_t j = 0; j <= t; ++j) o += p[at(j)] / sum * qkv[at(j * row.ld + v + d)];
+        out[at(t * row.ldo + g * row.D + d)] = o;
+      }
+    }
+  }
+  return out;
+}
+
+TEST(Attention, DefinitionIsCloseToDoublePrecision) {
+  for (const Row& row : {Row(131, 2, 16), Row(5, 1, 128), Row(70, 1, 64)}) {
+    const auto expected = attention_double(row, doubles(row.qkv));
+    for (size_t i = 0; i < expected.size(); ++i) ASSERT_NEAR(row.out[i], expected[i], 2e-6);
+  }
+}
+
+TEST(Attention, BackwardEqualsFiniteDifferences) {
+  const Row row(9, 2, 16);
+  std::vector<double> qkv = doubles(row.qkv);
+  const auto loss = [&] {
+    const auto out = attention_double(row, qkv);
+    double sum = 0;
+    for (int64_t t = 0; t < row.T; ++t) {
+      for (int64_t i = 0; i < row.group * row.D; ++i) sum += row.dout[at(t * row.ldo + i)] * out[at(t * row.ldo + i)];
+    }
+    return sum;
+  };
+  const auto expected = numeric_gradient(qkv, loss);
+  ThreadPool pool(1);
+  const int64_t scratch_size = attention_backward_scratch(row.T, row.D);
+  std::vector<float> scratch(at(scratch_size));
+  Output gradient(std::vector<float>(row.qkv.size(), 0.0f));
+  const AttentionBackwardWork work{row.q(0, 0), row.k(), row.v(), row.out.data(), row.dout.data(), row.lse.data(),
+                                   gradient.data(), gradient.data() + row.group * row.D,
+                                   gradient.data() + (row.group + 1) * row.D, row.ld, row.ldo, row.group, row.T,
+                                   row.group};
+  attention_backward({&work, 1}, row.D, scratch.data(), scratch_size, pool);
+  EXPECT_TRUE(all_near(expected, gradient.values(), 1e-6));
+}
+
+}  // namespace
+}  // namespace ponder

@@ -1,0 +1,196 @@
+#include "ops/matmul.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "ops/reference.h"
+#include "ops/test_support.h"
+
+namespace ponder {
+namespace {
+
+struct Size {
+  int64_t M, N, K;
+  bool threads = false;
+};
+
+// Every small size, and the borders of vectors (16), panels (32), register tiles (6 or 14 rows, up to 4 panels), blocks of
+// rows (96 or 224) and of k (256), and of sharing rows instead of panels among threads (112 rows each).
+std::vector<Size> sizes() {
+  std::vector<Size> all;
+  for (int64_t M = 1; M <= 40; ++M) all.push_back({M, 45, 5});
+  for (int64_t N = 1; N <= 70; ++N) all.push_back({3, N, 4});
+  for (const int64_t M : {1, 2, 4, 6, 7, 15}) {
+    for (const int64_t N : {95, 96, 97, 127, 128, 129, 144, 161, 200}) all.push_back({M, N, 3});
+  }
+  for (int64_t K = 0; K <= 35; ++K) all.push_back({2, 33, K});
+  for (const int64_t K : {255, 256, 257, 511, 512, 515}) all.push_back({29, 17, K});
+  for (const int64_t M : {96, 97, 223, 224, 225, 230, 337, 340}) all.push_back({M, 33, 3, M >= 224});
+  all.push_back({230, 20, 257, true});
+  for (const int64_t M : {1, 2, 14, 30}) {
+    for (const int64_t N : {31, 70, 200}) all.push_back({M, N, 6, true});
+  }
+  return all;
+}
+
+// Weights are (N, K): B[k][n] = W[n][k].
+struct Problem {
+  explicit Problem(Size s) : size(s) {
+    const auto stream = static_cast<uint64_t>(s.M * 1000003 + s.N * 1009 + s.K);
+    A = random_floats(s.M * s.K, stream);
+    W = random_floats(s.N * s.K, stream + 1);
+    bias = random_floats(s.N, stream + 2);
+    before = random_floats(s.M * ldc(), stream + 3);
+    A_transposed.resize(A.size());
+    for (int64_t m = 0; m < s.M; ++m) {
+      for (int64_t k = 0; k < s.K; ++k) A_transposed[index(k * s.M + m)] = A[index(m * s.K + k)];
+    }
+  }
+  static size_t index(int64_t i) { return static_cast<size_t>(i); }
+  int64_t ldc() const { return size.N + 3; }
+  float a(int64_t m, int64_t k) const { return A[index(m * size.K + k)]; }
+  float b(int64_t k, int64_t n) const { return W[index(n * size.K + k)]; }
+
+  // begin(m, n) is where the chain starts.
+  template <class Begin>
+  std::vector<float> expected(const Begin& begin) const {
+    std::vector<float> C = before;
+    for (int64_t m = 0; m < size.M; ++m) {
+      for (int64_t n = 0; n < size.N; ++n) {
+        C[index(m * ldc() + n)] = reference::chain(
+            begin(m, n), size.K, [&](int64_t k) { return a(m, k); }, [&](int64_t k) { return b(k, n); });
+      }
+    }
+    return C;
+  }
+
+  Size size;
+  std::vector<float> A, A_transposed, W, bias, before;
+};
+
+TEST(Matmul, EqualsAChainPerElementOnEveryMachine) {
+  for (const Size size : sizes()) {
+    const Problem p(size);
+    const auto plain = p.expected([](int64_t, int64_t) { return 0.0f; });
+    const auto biased = p.expected([&](int64_t, int64_t n) { return p.bias[Problem::index(n)]; });
+    const auto continued =
+        p.expected([&](int64_t m, int64_t n) { return p.before[Problem::index(m * p.ldc() + n)]; });
+    const MatrixA rows{p.A.data(), size.K, 1}, columns{p.A_transposed.data(), 1, size.M};
+    SCOPED_TRACE(testing::Message() << "M " << size.M << ", N " << size.N << ", K " << size.K);
+    on_every_machine(size.threads, [&](ThreadPool& pool) {
+      PackedMatrix B("B", size.K, size.N);
+      B.pack_weight(p.W.data(), size.N, 0, pool);
+      Output C(p.before);
+      matmul(C.data(), p.ldc(), rows, B, nullptr, size.M, pool);
+      ASSERT_TRUE(same_bits(plain, C)) << "no bias";
+      Output D(p.before);
+      matmul(D.data(), p.ldc(), columns, B, p.bias.data(), size.M, pool);
+      ASSERT_TRUE(same_bits(biased, D)) << "bias, A transposed";
+      Output E(p.before);
+      matmul_continue(E.data(), p.ldc(), size.M % 2 ? rows : columns, B, size.M, pool);
+      ASSERT_TRUE(same_bits(continued, E)) << "continued";
+    });
+    if (HasFatalFailure()) return;
+  }
+}
+
+// Where a chain is cut does not matter: this is what lets a gradient accumulate over batches.
+TEST(Matmul, ContinuingOverAPartOfKIsTheWholeChain) {
+  const Problem p({31, 50, 40});
+  const auto expected = p.expected([](int64_t, int64_t) { return 0.0f; });
+  std::vector<float> rows(p.W.size());  // B as rows (K, N)
+  for (int64_t n = 0; n < 50; ++n) {
+    for (int64_t k = 0; k < 40; ++k) rows[Problem::index(k * 50 + n)] = p.b(k, n);
+  }
+  on_every_machine(true, [&](ThreadPool& pool) {
+    for (const int64_t cut : {1, 16, 39}) {
+      Output C(p.before);
+      PackedMatrix first("first", cut, 50), second("second", 40 - cut, 50);
+      first.pack_rows(rows.data(), 50, 0, cut, pool);
+      second.pack_rows(rows.data() + cut * 50, 50, 0, 40 - cut, pool);
+      matmul(C.data(), p.ldc(), {p.A.data(), 40, 1}, first, nullptr, 31, pool);
+      matmul_continue(C.data(), p.ldc(), {p.A.data() + cut, 40, 1}, second, 31, pool);
+      ASSERT_TRUE(same_bits(expected, C)) << "cut at " << cut;
+    }
+  });
+}
+
+TEST(Matmul, PacksStackedWeightsAndRows) {
+  const Problem p({5, 75, 21});
+  const auto expected = p.expected([&](int64_t, int64_t n) { return p.bias[Problem::index(n)]; });
+  std::vector<float> rows(21 * 80, -7.0f);  // row stride 80
+  for (int64_t n = 0; n < 75; ++n) {
+    for (int64_t k = 0; k < 21; ++k) rows[Problem::index(k * 80 + n)] = p.b(k, n);
+  }
+  on_every_machine(true, [&](ThreadPool& pool) {
+    PackedMatrix B("B", 21, 75);
+    B.pack_weight(p.W.data() + 40 * 21, 35, 40, pool);
+    B.pack_weight(p.W.data(), 7, 0, pool);
+    B.pack_weight(p.W.data() + 7 * 21, 33, 7, pool);
+    Output C(p.before);
+    matmul(C.data(), p.ldc(), {p.A.data(), 21, 1}, B, p.bias.data(), 5, pool);
+    ASSERT_TRUE(same_bits(expected, C)) << "weights";
+    // A larger matrix before, so that old contents stand where columns end.
+    B.reshape(100, 100);
+    const std::vector<float> old(100 * 100, std::numeric_limits<float>::infinity());
+    B.pack_rows(old.data(), 100, 0, 100, pool);
+    B.reshape(21, 75);
+    B.pack_rows(rows.data() + 4 * 80, 80, 4, 17, pool);
+    B.pack_rows(rows.data(), 80, 0, 4, pool);
+    Output D(p.before);
+    matmul(D.data(), p.ldc(), {p.A.data(), 21, 1}, B, p.bias.data(), 5, pool);
+    ASSERT_TRUE(same_bits(expected, D)) << "rows";
+  });
+}
+
+// The error of a chain of K roundings: at most K 2^-24 times the sum of the magnitudes.
+TEST(Matmul, ChainIsCloseToDoublePrecision) {
+  for (const int64_t K : {1, 3, 64, 1000}) {
+    const Problem p({4, 7, K});
+    const auto C = p.expected([&](int64_t, int64_t n) { return p.bias[Problem::index(n)]; });
+    for (int64_t m = 0; m < 4; ++m) {
+      for (int64_t n = 0; n < 7; ++n) {
+        double sum = p.bias[Problem::index(n)], magnitude = std::abs(sum);
+        for (int64_t k = 0; k < K; ++k) {
+          sum += double{p.a(m, k)} * p.b(k, n);
+          magnitude += std::abs(double{p.a(m, k)} * p.b(k, n));
+        }
+        EXPECT_LE(std::abs(C[Problem::index(m * p.ldc() + n)] - sum),
+                  static_cast<double>(K) * std::ldexp(magnitude, -24));
+      }
+    }
+  }
+}
+
+// The products of a layer's backward pass: dX = dY W and dW = dY^T X are the derivatives of sum(dY * X W^T).
+TEST(Matmul, ProductsOfBackwardEqualFiniteDifferences) {
+  const int64_t T = 5, N = 7, K = 6;
+  const auto X = random_floats(T * K, 1), W = random_floats(N * K, 2), dY = random_floats(T * N, 3);
+  std::vector<double> x = doubles(X), w = doubles(W);
+  const auto loss = [&] {
+    double sum = 0;
+    for (int64_t t = 0; t < T; ++t) {
+      for (int64_t n = 0; n < N; ++n) {
+        for (int64_t k = 0; k < K; ++k) {
+          sum += dY[Problem::index(t * N + n)] * x[Problem::index(t * K + k)] * w[Problem::index(n * K + k)];
+        }
+      }
+    }
+    return sum;
+  };
+  ThreadPool pool(1);
+  PackedMatrix packed_w("W", N, K), packed_x("X", T, K);
+  packed_w.pack_rows(W.data(), K, 0, N, pool);
+  packed_x.pack_rows(X.data(), K, 0, T, pool);
+  Output dX(T * K), dW(std::vector<float>(static_cast<size_t>(N * K), 0.0f));
+  matmul(dX.data(), K, {dY.data(), N, 1}, packed_w, nullptr, T, pool);
+  matmul_continue(dW.data(), K, {dY.data(), 1, N}, packed_x, N, pool);
+  EXPECT_TRUE(all_near(numeric_gradient(x, loss), dX.values(), 1e-6));
+  EXPECT_TRUE(all_near(numeric_gradient(w, loss), dW.values(), 1e-6));
+}
+
+}  // namespace
+}  // namespace ponder

@@ -1,0 +1,168 @@
+// The arithmetic of every op as plain loops in f32: what each kernel, on any machine, must equal bit for bit. Test-only.
+// docs/arithmetic.md says the same in words. Shapes and names are those of the ops' headers.
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+
+#include "ops/attention.h"
+#include "ops/rope.h"
+#include "ops/softmax.h"
+
+namespace ponder::reference {
+
+constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+
+inline float exp(float x) {
+  if (x < -87.3f) return 0.0f;
+  if (x > 88.3f) x = 88.3f;
+  const float magic = 12582912.0f;
+  const float n = std::fma(x, 1.44269504f, magic) - magic;
+  float r = std::fma(n, -0.693359375f, x);
+  r = std::fma(n, 2.12194440e-4f, r);
+  float p = 0x1.6a23dp-10f;
+  for (const float c : {0x1.123a2p-7f, 0x1.5558f2p-5f, 0x1.555492p-3f, 0x1.fffffcp-2f, 1.0f, 1.0f}) {
+    p = std::fma(p, r, c);
+  }
+  return p * std::ldexp(1.0f, static_cast<int>(n));
+}
+
+// Sixteen partial results; element i of a row belongs to lane i % 16.
+using Lanes = std::array<float, 16>;
+
+inline float fold(Lanes v) {
+  for (size_t half = 8; half > 0; half /= 2) {
+    for (size_t i = 0; i < half; ++i) v[i] = v[i] + v[i + half];
+  }
+  return v[0];
+}
+
+// a (n) and b (n) are functions of the index.
+template <class A, class B>
+float dot(int64_t n, const A& a, const B& b) {
+  Lanes lanes{};
+  for (int64_t i = 0; i < n; ++i) {
+    float& lane = lanes[static_cast<size_t>(i % 16)];
+    lane = std::fma(a(i), b(i), lane);
+  }
+  return fold(lanes);
+}
+
+// a(k), b(k); the chain begins from `begin`.
+template <class A, class B>
+float chain(float begin, int64_t n, const A& a, const B& b) {
+  for (int64_t k = 0; k < n; ++k) begin = std::fma(a(k), b(k), begin);
+  return begin;
+}
+
+// ---- rows of C elements
+
+inline void rms_norm(float* y, float& inv_rms, const float* x, const float* weight, int64_t C, float eps) {
+  const auto value = [&](int64_t c) { return x[c]; };
+  inv_rms = 1.0f / std::sqrt(dot(C, value, value) / static_cast<float>(C) + eps);
+  for (int64_t c = 0; c < C; ++c) y[c] = (x[c] * inv_rms) * weight[c];
+}
+
+inline void rms_norm_backward(float* dx, float* dweight, const float* dy, const float* x, float inv_rms,
+                              const float* weight, int64_t C) {
+  const float mean = dot(C, [&](int64_t c) { return weight[c] * dy[c]; }, [&](int64_t c) { return x[c]; }) /
+                     static_cast<float>(C);
+  const float pull = -(inv_rms * inv_rms) * mean;
+  for (int64_t c = 0; c < C; ++c) {
+    dx[c] = std::fma(std::fma(x[c], pull, weight[c] * dy[c]), inv_rms, dx[c]);
+    dweight[c] = std::fma(dy[c], x[c] * inv_rms, dweight[c]);
+  }
+}
+
+// ---- single elements
+
+inline float swiglu(float gate, float up) { return (gate / (1.0f + exp(-gate))) * up; }
+
+inline void swiglu_backward(float& dgate, float& dup, float dact, float gate, float up) {
+  const float sigmoid = 1.0f / (1.0f + exp(-gate));
+  const float silu = gate * sigmoid;
+  dup = dact * silu;
+  dgate = (dact * up) * std::fma(silu, 1.0f - sigmoid, sigmoid);
+}
+
+// direction +1 or -1.
+inline void rope(float& a, float& b, float cos, float sin, float direction) {
+  const float s = direction * sin, x = a, y = b;
+  a = std::fma(x, cos, -(y * s));
+  b = std::fma(y, cos, x * s);
+}
+
+// ---- rows of logits
+
+inline float log_sum_exp(const float* z, int64_t size) {
+  float max = kMinusInfinity;
+  for (int64_t i = 0; i < size; ++i) max = z[i] > max ? z[i] : max;
+  Lanes lanes{};
+  for (int64_t i = 0; i < size; ++i) lanes[static_cast<size_t>(i % 16)] += exp(z[i] - max);
+  return static_cast<float>(static_cast<double>(max) + stable_log(static_cast<double>(fold(lanes))));
+}
+
+inline void log_softmax_backward(float* z, int64_t size, int64_t target, float lse, float weight) {
+  for (int64_t i = 0; i < size; ++i) z[i] = -weight * exp(z[i] - lse);
+  z[target] += weight;
+}
+
+// ---- attention: one query (D) against keys and values 0 .. visible - 1, row stride ld
+
+inline void attention(float* out, float& lse, const float* q, const float* k, const float* v, int64_t ld,
+                      int64_t visible, int64_t D) {
+  const float scale = 1.0f / std::sqrt(static_cast<float>(D));
+  float m = kMinusInfinity, l = 0.0f;
+  for (int64_t d = 0; d < D; ++d) out[d] = 0.0f;
+  for (int64_t begin = 0; begin < visible; begin += kKeyBlock) {
+    std::array<float, kKeyBlock> p;
+    p.fill(kMinusInfinity);
+    const int64_t keys = visible - begin < kKeyBlock ? visible - begin : kKeyBlock;
+    float top = m;
+    for (int64_t j = 0; j < keys; ++j) {
+      const float* key = k + (begin + j) * ld;
+      const float s = chain(0.0f, D, [&](int64_t d) { return q[d]; }, [&](int64_t d) { return key[d]; }) * scale;
+      p[static_cast<size_t>(j)] = s;
+      top = s > top ? s : top;
+    }
+    for (float& x : p) x = exp(x - top);
+    Lanes lanes;
+    for (size_t i = 0; i < 16; ++i) lanes[i] = (p[i] + p[i + 16]) + (p[i + 32] + p[i + 48]);
+    const float c = exp(m - top);
+    l = std::fma(l, c, fold(lanes));
+    m = top;
+    for (int64_t d = 0; d < D; ++d) {
+      out[d] = chain(out[d] * c, keys, [&](int64_t j) { return p[static_cast<size_t>(j)]; },
+                     [&](int64_t j) { return v[(begin + j) * ld + d]; });
+    }
+  }
+  const float inverse = 1.0f / l;
+  for (int64_t d = 0; d < D; ++d) out[d] = out[d] * inverse;
+  lse = static_cast<float>(static_cast<double>(m) + stable_log(static_cast<double>(l)));
+}
+
+// dq (D) is overwritten; dk and dv (row stride ld) continue their chains: call for the heads of a group in order, for each
+// of them over the queries in order.
+inline void attention_backward(float* dq, float* dk, float* dv, const float* dout, const float* out, float lse,
+                               const float* q, const float* k, const float* v, int64_t ld, int64_t visible, int64_t D) {
+  const float scale = 1.0f / std::sqrt(static_cast<float>(D));
+  const auto dout_at = [&](int64_t d) { return dout[d]; };
+  const float delta = dot(D, dout_at, [&](int64_t d) { return out[d]; });
+  for (int64_t d = 0; d < D; ++d) dq[d] = 0.0f;
+  for (int64_t j = 0; j < visible; ++j) {
+    const float *key = k + j * ld, *value = v + j * ld;
+    const float s = chain(0.0f, D, [&](int64_t d) { return q[d]; }, [&](int64_t d) { return key[d]; });
+    const float p = exp(s * scale - lse);
+    const float dp = chain(0.0f, D, dout_at, [&](int64_t d) { return value[d]; });
+    const float ds = (p * (dp - delta)) * scale;
+    for (int64_t d = 0; d < D; ++d) {
+      dq[d] = std::fma(ds, key[d], dq[d]);
+      dk[j * ld + d] = std::fma(ds, q[d], dk[j * ld + d]);
+      dv[j * ld + d] = std::fma(p, dout[d], dv[j * ld + d]);
+    }
+  }
+}
+
+}  // namespace ponder::reference

@@ -1,0 +1,87 @@
+#include "ops/swiglu.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "ops/reference.h"
+#include "ops/test_support.h"
+
+namespace ponder {
+namespace {
+
+// Gates of every size: most near 1, some where the sigmoid is 0 or 1 and where its exponential is cut off.
+struct Problem {
+  Problem(int64_t rows, int64_t width) : T(rows), F(width) {
+    const auto stream = static_cast<uint64_t>(F * 4);
+    gate_up = random_floats(T * 2 * F, stream, 2.0);
+    dact = random_floats(T * F, stream + 1);
+    const float extreme[] = {0.0f, -0.0f, 20.0f, -20.0f, 87.5f, -87.5f, 88.5f, -88.5f, 300.0f, -300.0f};
+    for (size_t i = 0; i < std::size(extreme) && static_cast<int64_t>(i) < T * F; ++i) {
+      gate_up[at(static_cast<int64_t>(i) / F, static_cast<int64_t>(i) % F)] = extreme[i];
+    }
+  }
+  size_t at(int64_t t, int64_t column) const { return static_cast<size_t>(t * 2 * F + column); }
+
+  int64_t T, F;
+  std::vector<float> gate_up, dact;
+};
+
+TEST(Swiglu, EqualsTheDefinitionOnEveryMachine) {
+  for (int64_t F = 1; F <= 70; ++F) {
+    const Problem p(7, F);
+    SCOPED_TRACE(testing::Message() << "F " << F);
+    std::vector<float> act(p.dact.size()), dgate_up(p.gate_up.size());
+    for (int64_t t = 0; t < p.T; ++t) {
+      for (int64_t f = 0; f < F; ++f) {
+        const float gate = p.gate_up[p.at(t, f)], up = p.gate_up[p.at(t, F + f)];
+        const auto i = static_cast<size_t>(t * F + f);
+        act[i] = reference::swiglu(gate, up);
+        reference::swiglu_backward(dgate_up[p.at(t, f)], dgate_up[p.at(t, F + f)], p.dact[i], gate, up);
+      }
+    }
+    on_every_machine(F % 23 == 10, [&](ThreadPool& pool) {
+      Output out(p.T * F);
+      swiglu(out.data(), p.gate_up.data(), p.T, F, pool);
+      ASSERT_TRUE(same_bits(act, out));
+      Output gradient(p.T * 2 * F);
+      swiglu_backward(gradient.data(), p.dact.data(), p.gate_up.data(), p.T, F, pool);
+      ASSERT_TRUE(same_bits(dgate_up, gradient));
+      Output aliased(p.gate_up);
+      swiglu_backward(aliased.data(), p.dact.data(), aliased.data(), p.T, F, pool);
+      ASSERT_TRUE(same_bits(dgate_up, aliased)) << "in place";
+    });
+    if (HasFatalFailure()) return;
+  }
+}
+
+double silu(double x) { return x / (1 + std::exp(-x)); }
+
+TEST(Swiglu, DefinitionIsCloseToDoublePrecision) {
+  // Silu is below 1e-36 where the exponential is cut off; elsewhere the error is relative.
+  for (double x = -100; x <= 100; x += 0.0371) {
+    const auto gate = static_cast<float>(x);
+    EXPECT_NEAR(reference::swiglu(gate, 3.0f), 3 * silu(gate), 6e-7 * std::abs(3 * silu(gate)) + 1e-35) << gate;
+  }
+}
+
+TEST(Swiglu, BackwardEqualsFiniteDifferences) {
+  Problem p(6, 9);
+  std::vector<double> x = doubles(p.gate_up);
+  const auto loss = [&] {
+    double sum = 0;
+    for (int64_t t = 0; t < p.T; ++t) {
+      for (int64_t f = 0; f < p.F; ++f) {
+        sum += p.dact[static_cast<size_t>(t * p.F + f)] * silu(x[p.at(t, f)]) * x[p.at(t, p.F + f)];
+      }
+    }
+    return sum;
+  };
+  ThreadPool pool(1);
+  Output gradient(p.T * 2 * p.F);
+  swiglu_backward(gradient.data(), p.dact.data(), p.gate_up.data(), p.T, p.F, pool);
+  EXPECT_TRUE(all_near(numeric_gradient(x, loss), gradient.values(), 2e-6));
+}
+
+}  // namespace
+}  // namespace ponder
