@@ -128,7 +128,7 @@ const tokenizers = {
 
 const texts = [
   '', ' ', '  ', '\n', ' \n', '\t', '\r\n\r\n  x', 'a', 'Let me think about the question.',
-  'The answer is 42, so it\'s done.', 'IT\'S we\'LL I\'M it\'\u017F \'Re \'vE isn\'t don\'T \'x \'',
+  'The answer is 42, so it\'s done.', 'IT\'S we\'LL I\'M it\'\u017Fa \'Re \'vE isn\'t don\'T \'x \'',
   'trailing spaces   ', '   leading', 'two  spaces   three', 'tab\tand\u00a0nbsp\u2003em\u3000wide',
   'a\n\n  b\n   \n\tc\r\nd\u0085e\u2028f', '1234567890 365 3653 ½ Ⅷ ٣٤ 一二', '!!! ... ?!\n\n (a) ((b)) --\n',
   'cafe\u0301 caf\u00e9 \u212b \uac00\u1100\u1161 \u0344 q\u0307\u0323 \u2126', '\u01f5s and g\u0301s, g\u0301x',

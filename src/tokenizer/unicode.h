@@ -1,6 +1,6 @@
 // What the tokenizer needs of Unicode: decoding UTF-8 that may be broken, the character classes its
-// patterns name (\p{L}, \p{N}, \s, \w), and normalisation form C. Character data: utf8proc (Debian 12:
-// Unicode 15); characters newer than its tables count as symbols.
+// patterns name (\p{L}, \p{N}, \s, \w), and normalisation form C. Character data: utf8proc (Debian
+// 12: Unicode 15); characters newer than its tables count as symbols.
 #pragma once
 
 #include <cstddef>
