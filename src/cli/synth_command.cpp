@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 
-#include <charconv>
 #include <memory>
+#include <optional>
 
 #include "base/error.h"
 #include "cli/command.h"
@@ -22,14 +22,24 @@ struct SynthCommand {
   bool direct = false;
 };
 
-int parse_level(std::string_view text) {
-  int level = 0;
-  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), level);
-  if (fault != std::errc() || end != text.data() + text.size()) {
-    throw Error("--level", "expected a level such as 3, or a range such as 3-5, found \"" +
-                               excerpt(text) + "\"");
+struct Levels {
+  int lowest = 0, highest = 0;
+};
+
+// "3" or "3-5"; nothing for anything else.
+std::optional<Levels> parse_levels(std::string_view text) {
+  const auto digit = [](char c) { return c >= '1' && c <= '5'; };
+  if (text.size() == 1 && digit(text[0])) return Levels{text[0] - '0', text[0] - '0'};
+  if (text.size() == 3 && digit(text[0]) && text[1] == '-' && digit(text[2]) &&
+      text[0] <= text[2]) {
+    return Levels{text[0] - '0', text[2] - '0'};
   }
-  return level;
+  return std::nullopt;
+}
+
+std::string check_levels(const std::string& text) {
+  if (parse_levels(text)) return "";
+  return "expected a level from 1 to 5, or a range such as 3-5, found \"" + excerpt(text) + "\"";
 }
 
 void run_synth(const SynthCommand& command) {
@@ -38,10 +48,9 @@ void run_synth(const SynthCommand& command) {
   for (const std::string& domain : command.domains) {
     options.domains.push_back(synth::domain_from_string(domain));
   }
-  const size_t dash = command.level.find('-');
-  options.lowest_level = parse_level(command.level.substr(0, dash));
-  options.highest_level = dash == std::string::npos ? options.lowest_level
-                                                    : parse_level(command.level.substr(dash + 1));
+  const Levels levels = parse_levels(command.level).value();
+  options.lowest_level = levels.lowest;
+  options.highest_level = levels.highest;
   options.split = synth::split_from_string(command.split);
   options.seed = command.common.seed;
   synth::SynthStream stream(std::move(options));
@@ -72,10 +81,14 @@ void register_synth(CLI::App& app) {
   sub->add_option("--domain", command->domains,
                   "arithmetic, target, choice or facts; several, separated by commas, take turns")
       ->delimiter(',')
+      ->check(CLI::IsMember({"arithmetic", "target", "choice", "facts"}))
       ->required();
   sub->add_option("--level", command->level,
-                  "1 to 5, or a range such as 3-5 whose levels take turns (default: 1)");
-  sub->add_option("--count", command->count, "rows to make")->required();
+                  "1 to 5, or a range such as 3-5 whose levels take turns (default: 1)")
+      ->check(CLI::Validator(check_levels, ""));
+  sub->add_option("--count", command->count, "rows to make")
+      ->check(CLI::Range(int64_t{1}, int64_t{1'000'000'000}, "1 to 1000000000"))
+      ->required();
   sub->add_option("--split", command->split, "train or test (default: train)")
       ->check(CLI::IsMember({"train", "test"}));
   auto* demonstrations = sub->add_flag("--demonstrations", command->demonstrations,

@@ -88,6 +88,10 @@ class Evaluator {
 
 double evaluate(const std::string& expression) { return Evaluator(expression).value(); }
 
+// What follows a fact in a search; " no" right after a result is about the target, not about the
+// fact.
+const std::regex kRemark("(=\\d+| big)((\\. Wait)? no| ok| yes)$");
+
 // Every "a∘b=c", "a∘b low", "… big" and "… no" of a line of a thought or drill must be true, except
 // a claim that the line itself takes back ("Wait"). Returns how many were false and taken back.
 int check_facts(const std::string& line) {
@@ -122,6 +126,16 @@ TEST(Fact, SaysWhatIsOutOfRange) {
   EXPECT_EQ((Fact{68, '/', 3}.text()), "68/3 no");
   EXPECT_EQ((Fact{50, '-', 50}.text()), "50-50 low");
   EXPECT_EQ((Fact{17, '+', 28}.check(45).text()), "45-28=17");
+}
+
+TEST(Fact, CheckConfirmsOnlyTheRightResult) {
+  for (const Fact fact : {Fact{17, '+', 28}, {45, '-', 12}, {15, '*', 3}, {72, '/', 8}}) {
+    for (int result = kMinValue; result <= kMaxValue; ++result) {
+      const Fact check = fact.check(result);
+      const bool confirms = check.outcome() == Outcome::kNumber && check.value() == fact.left;
+      ASSERT_EQ(confirms, result == fact.value()) << fact.text() << " against " << result;
+    }
+  }
 }
 
 TEST(Expression, IsReducedByTheRules) {
@@ -190,6 +204,7 @@ TEST(Teacher, ArithmeticThoughtsAreTrueAndReachTheGold) {
 TEST(Teacher, TargetSolutionsAreRightAndUnique) {
   static const std::regex kQuestion(
       R"(Reach (\d+) from ([\d,]+) left to right with ([-+* ]+)\. Which signs\?)");
+
   int backtracks = 0, noticed = 0;
   for (const SynthRow& row : rows_of(Domain::kTarget, 1, 5, 2000)) {
     std::smatch match;
@@ -222,10 +237,8 @@ TEST(Teacher, TargetSolutionsAreRightAndUnique) {
     const auto lines = lines_of(row.thought);
     ASSERT_EQ(lines.back(), "So " + row.problem.answer);
     for (const std::string& line : lines) {
-      const std::string bare = std::regex_replace(line, std::regex("^Try | (ok|yes)$"), "");
-      ASSERT_EQ(
-          check_facts(std::regex_replace(bare, std::regex("(=\\d+| big)(\\. Wait)? no$"), "$1")), 0)
-          << line;
+      const std::string bare = std::regex_replace(line, kRemark, "$1");
+      ASSERT_EQ(check_facts(bare), 0) << line;
       backtracks += line == "Back";
       noticed += line.find("Wait") != std::string::npos;
     }
@@ -274,14 +287,20 @@ TEST(Teacher, ChoiceQuestionsHaveOneRightLetter) {
 }
 
 TEST(Drills, AreTrueAndNeverChain) {
+  static const std::regex kCheck(R"((\d+[-+*/]\d+)=(\d+), check (.*))");
   for (const SynthRow& row : rows_of(Domain::kFacts, 1, 5, 2000)) {
     EXPECT_TRUE(row.thought.empty());
     EXPECT_EQ(row.solution.find("boxed"), std::string::npos);
-    if (row.problem.question.rfind("Check", 0) == 0 || row.problem.question.rfind("Match", 0) == 0)
-      continue;
     for (const std::string& line : lines_of(row.solution)) {
-      ASSERT_EQ(check_facts(line), 0) << line;
-      ASSERT_LE(std::count(line.begin(), line.end(), '='), 1) << line;
+      std::smatch match;
+      if (std::regex_match(line, match, kCheck)) {
+        const bool is_right = evaluate(match[1].str()) == std::stoi(match[2].str());
+        ASSERT_EQ(line.ends_with(" ok"), is_right) << line;
+        ASSERT_EQ(check_facts(std::regex_replace(match[3].str(), kRemark, "$1")), 0) << line;
+      } else {
+        ASSERT_EQ(check_facts(std::regex_replace(line, kRemark, "$1")), 0) << line;
+        ASSERT_LE(std::count(line.begin(), line.end(), '='), 1) << line;
+      }
     }
   }
 }
@@ -407,6 +426,25 @@ TEST(Demonstration, IsTheTeachersResponse) {
   EXPECT_TRUE(direct.thought.empty());
   EXPECT_EQ(direct.response(), row.solution);
   EXPECT_EQ(direct.answer, row.problem.answer);
+}
+
+TEST(Demonstration, IsJudgedCorrectAndAnotherAnswerIsNot) {
+  for (const Domain domain : {Domain::kArithmetic, Domain::kTarget, Domain::kChoice}) {
+    const auto rows = rows_of(domain, 1, 5, 200);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const Problem& problem = rows[i].problem;
+      JudgeOptions options;
+      options.type = problem.answer_type;
+      const std::string right = rows[i].demonstration(false).response();
+      ASSERT_EQ(judge_response(problem.answer, right, true, options).verdict, Verdict::kCorrect)
+          << right;
+      const SynthRow& other = rows[(i + 5) % rows.size()];  // of the same level
+      const Verdict expected =
+          other.problem.answer == problem.answer ? Verdict::kCorrect : Verdict::kIncorrect;
+      const std::string wrong = other.demonstration(true).response();
+      ASSERT_EQ(judge_response(problem.answer, wrong, true, options).verdict, expected) << wrong;
+    }
+  }
 }
 
 TEST(Demonstration, IsShort) {
