@@ -1,0 +1,151 @@
+// ponder judge FILE: a verdict and its proof for every row.
+#include <array>
+#include <memory>
+#include <optional>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "cli/command.h"
+#include "judge/judge.h"
+
+namespace ponder::cli {
+namespace {
+
+struct JudgeCommand {
+  CommonOptions common;
+  std::string file;
+  bool full_response = false;
+};
+
+struct Tally {
+  uint64_t rows = 0;
+  std::array<uint64_t, 3> verdicts{};
+  std::array<std::array<uint64_t, 3>, 2> by_expected{};  // [expected to be correct][verdict]
+  uint64_t expected = 0;
+};
+
+std::string text_of(const JsonRow& row, const char* key, const std::string& where) {
+  const auto found = row.value.find(key);
+  if (found == row.value.end()) return "";
+  if (found->is_string()) return found->get<std::string>();
+  if (found->is_number() || found->is_boolean()) return found->dump();
+  throw Error(where, std::string("expected \"") + key + "\" to be a string or a number, found " +
+                         excerpt(found->dump()));
+}
+
+JudgeOptions options_of(const JsonRow& row, const std::string& kind, const std::string& where) {
+  JudgeOptions options;
+  const std::string type = text_of(row, "answer_type", where);
+  if (!type.empty()) {
+    const auto known = answer_type_from_string(type);
+    if (!known) {
+      throw Error(where,
+                  "expected \"answer_type\" math, choice, number or text, found " + excerpt(type));
+    }
+    options.type = *known;
+  } else if (kind == "multiple_choice") {
+    options.type = AnswerType::kChoice;
+  }
+  const auto tolerance = row.value.find("tolerance");
+  if (tolerance != row.value.end() && !tolerance->is_null()) {
+    if (!tolerance->is_number() || !(tolerance->get<double>() >= 0) ||
+        tolerance->get<double>() >= 1) {
+      throw Error(where, "expected \"tolerance\" to be a number from 0 to below 1, found " +
+                             excerpt(tolerance->dump()));
+    }
+    options.tolerance = tolerance->get<double>();
+  }
+  return options;
+}
+
+Judgement judge_row(const JsonRow& row, bool full_response, const std::string& where) {
+  const bool has_prediction = row.value.contains("prediction");
+  if (!row.value.contains("gold") || (!has_prediction && !row.value.contains("response"))) {
+    throw Error(where, "expected \"gold\" and \"prediction\" or \"response\"",
+                "see ponder judge --help");
+  }
+  const std::string kind = text_of(row, "kind", where);
+  if (!kind.empty() && kind != "equivalence" && kind != "response" && kind != "multiple_choice") {
+    throw Error(where, "expected \"kind\" equivalence, response or multiple_choice, found " +
+                           excerpt(kind));
+  }
+  const bool whole = kind.empty() ? full_response || !has_prediction : kind != "equivalence";
+  const JudgeOptions options = options_of(row, kind, where);
+  const std::string gold = text_of(row, "gold", where);
+  const std::string answer = text_of(row, has_prediction ? "prediction" : "response", where);
+  if (!whole) return judge_answer(gold, answer, options);
+  bool finished = true;
+  const auto flag = row.value.find("finished");
+  if (flag != row.value.end() && flag->is_boolean()) finished = flag->get<bool>();
+  if (text_of(row, "finish_reason", where) == "length") finished = false;
+  return judge_response(gold, answer, finished, options);
+}
+
+void count(Tally& tally, const JsonRow& row, Verdict verdict) {
+  const size_t index = static_cast<size_t>(verdict);
+  ++tally.rows;
+  ++tally.verdicts[index];
+  for (const char* key : {"expected", "verdict"}) {
+    const auto found = row.value.find(key);
+    if (found == row.value.end() || !found->is_boolean()) continue;
+    ++tally.expected;
+    ++tally.by_expected[found->get<bool>() ? 1 : 0][index];
+    return;
+  }
+}
+
+void print_table(const Tally& tally) {
+  std::printf("%-22s %9s %9s %9s %9s\n", "", "rows", "correct", "incorrect", "undecided");
+  const auto line = [](const char* name, uint64_t rows, const std::array<uint64_t, 3>& v) {
+    std::printf("%-22s %9llu %9llu %9llu %9llu\n", name, static_cast<unsigned long long>(rows),
+                static_cast<unsigned long long>(v[0]), static_cast<unsigned long long>(v[1]),
+                static_cast<unsigned long long>(v[2]));
+  };
+  line("all", tally.rows, tally.verdicts);
+  if (tally.expected == 0) return;
+  const auto& right = tally.by_expected[1];
+  const auto& wrong = tally.by_expected[0];
+  line("expected correct", right[0] + right[1] + right[2], right);
+  line("expected incorrect", wrong[0] + wrong[1] + wrong[2], wrong);
+  std::printf("agreement %.2f %%\n", 100.0 * static_cast<double>(right[0] + wrong[1]) /
+                                         static_cast<double>(tally.expected));
+}
+
+void run_judge(const JudgeCommand& command) {
+  JsonRowReader reader(command.file);
+  Tally tally;
+  JsonRow row;
+  while (reader.next(row)) {
+    const std::string where = reader.name() + ":" + std::to_string(row.line);
+    if (!row.value.is_object())
+      throw Error(where, "expected a JSON object, found " + excerpt(row.value.dump()));
+    const Judgement judgement = judge_row(row, command.full_response, where);
+    count(tally, row, judgement.verdict);
+    if (!command.common.json) continue;
+    Json line;
+    const auto id = row.value.find("id");
+    line["id"] = id == row.value.end() ? Json(row.line) : *id;
+    line["verdict"] = std::string(to_string(judgement.verdict));
+    line["proof"] = judgement.proof;
+    print_json(line);
+  }
+  if (!command.common.json) print_table(tally);
+}
+
+}  // namespace
+
+void register_judge(CLI::App& app) {
+  auto command = std::make_shared<JudgeCommand>();
+  CLI::App* sub =
+      app.add_subcommand("judge", "verdicts: does an answer equal the gold answer, and why");
+  sub->add_option(
+         "FILE", command->file,
+         "JSON lines with gold and prediction (or response); optional answer_type, tolerance, kind")
+      ->required();
+  sub->add_flag("--full-response", command->full_response,
+                "rows without a kind hold whole responses: find the final answer first");
+  add_common_options(*sub, command->common);
+  sub->callback([command] { run_judge(*command); });
+}
+
+}  // namespace ponder::cli

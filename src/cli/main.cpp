@@ -1,0 +1,56 @@
+// ponder: turns an instruct model into a slow-thinking reasoning model. Registers the commands, and is the one place where an
+// Error becomes an exit code.
+#include <cstdio>
+#include <exception>
+
+#include "base/error.h"
+#include "cli/command.h"
+#include "cli/stop_signals.h"
+
+int main(int argc, char** argv) {
+  using namespace ponder::cli;
+  CLI::App app{"ponder: imitate, explore, self-improve; one binary from an instruct model to a slow-thinking one"};
+  app.name("ponder");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", PONDER_VERSION);
+  app.footer("Examples:\n  ponder run recipes/quickstart.toml --out runs/quickstart\n  ponder status runs/quickstart\n"
+             "  ponder COMMAND --help");
+  register_run(app);
+  register_plan(app);
+  register_status(app);
+  register_why(app);
+  register_sft(app);
+  register_dpo(app);
+  register_generate(app);
+  register_score(app);
+  register_judge(app);
+  register_eval(app);
+  register_tokenize(app);
+  register_inspect(app);
+  register_init(app);
+  register_pool(app);
+  register_refine(app);
+  register_data(app);
+  register_synth(app);
+  register_bench(app);
+  register_chat(app);
+  register_doctor(app);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? 0 : 2;
+  } catch (const Stopped& stopped) {
+    return 128 + stopped.signal;
+  } catch (const ponder::Error& error) {
+    std::fprintf(stderr, "ponder: %s\n", error.what());
+    return 1;
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "ponder: out of memory; try a smaller batch, --max-batch or --recompute\n");
+    return 1;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "ponder: %s\n", error.what());
+    return 1;
+  }
+  return std::fflush(stdout) == 0 ? 0 : 1;
+}

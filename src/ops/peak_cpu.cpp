@@ -1,0 +1,66 @@
+#include <chrono>
+#include <cstdint>
+
+#include "ops/peak.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/peak_cpu.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "ops/simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace ponder {
+namespace HWY_NAMESPACE {
+
+// Twelve registers of independent chains; `seed` comes from memory and differs per chain, or the compiler would merge them.
+float PeakLoop(int64_t steps, const volatile float* seed) {
+  constexpr int kChains = 12;
+  V acc[kChains];
+  const D16 d;
+  for (int i = 0; i < kChains; ++i) acc[i] = hn::Set(d, seed[i]);
+  const V a = hn::Set(d, seed[kChains]), b = hn::Set(d, seed[kChains + 1]);
+  for (int64_t s = 0; s < steps; ++s) {
+#pragma GCC unroll 12
+    for (int i = 0; i < kChains; ++i) acc[i] = FmaV(acc[i], a, b);
+  }
+  for (int i = 1; i < kChains; ++i) acc[0] = hn::Add(acc[0], acc[i]);
+  HWY_ALIGN float lanes[kLanes];
+  hn::Store(acc[0], d, lanes);
+  return lanes[0];
+}
+
+int64_t PeakLanes() { return 12 * kLanes; }
+
+}  // namespace HWY_NAMESPACE
+}  // namespace ponder
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace ponder {
+HWY_EXPORT(PeakLoop);
+HWY_EXPORT(PeakLanes);
+
+double measured_peak_gflops(ThreadPool& pool) {
+  const auto loop = HWY_DYNAMIC_DISPATCH(PeakLoop);
+  const auto lanes = static_cast<double>(HWY_DYNAMIC_DISPATCH(PeakLanes)());
+  volatile float seed[14];
+  for (int i = 0; i < 14; ++i) seed[i] = 0.5f + 0.01f * static_cast<float>(i);
+  constexpr int64_t kSteps = 4'000'000;
+  double best = 0;
+  for (int repeat = 0; repeat < 7; ++repeat) {
+    const auto start = std::chrono::steady_clock::now();
+    pool.run([&](int) {
+      volatile float sink = loop(kSteps, seed);
+      (void)sink;
+    });
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+    const double gflops = 2.0 * lanes * kSteps * pool.num_threads() / elapsed.count() * 1e-9;
+    if (gflops > best) best = gflops;
+  }
+  return best;
+}
+
+}  // namespace ponder
+#endif

@@ -1,0 +1,37 @@
+// What a recipe will do and cost, before it starts. Training tokens are counted on the real rows; rollout tokens are
+// estimated from the demonstrations' lengths; seconds come from this machine's measured peak and measured shares of it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "pipeline/recipe.h"
+
+namespace ponder {
+
+struct StagePlan {
+  std::string name;
+  int64_t tokens = 0;             // trained, or sampled and prefilled
+  double flops = 0;
+  int64_t peak_memory_bytes = 0;  // of the whole process during the stage
+  int64_t disk_bytes = 0;         // added by the stage
+  double seconds = 0;
+};
+
+struct RecipePlan {
+  std::vector<StagePlan> stages;
+  double peak_gflops = 0;  // of this machine, measured now
+  int64_t peak_memory_bytes() const;
+  int64_t disk_bytes() const;
+};
+
+RecipePlan plan_recipe(const Recipe& recipe, ThreadPool& threads);
+Json to_json(const RecipePlan& plan);
+
+// Throws Error saying what to change when the machine has not the memory, or the folder's disk not the space.
+void require_fit(const RecipePlan& plan, const std::filesystem::path& out);
+
+}  // namespace ponder

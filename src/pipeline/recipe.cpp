@@ -1,0 +1,240 @@
+#include "pipeline/recipe.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <sstream>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "pipeline/selection.h"
+#include "pipeline/toml_section.h"
+#include "synth/synth.h"
+
+namespace ponder {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr int64_t kMany = int64_t{1} << 40;
+
+Source read_source(TomlSection section, const fs::path& folder) {
+  Source source;
+  source.name = section.text("name", "");
+  source.synth = section.texts("synth");
+  const std::string file = section.text("file", "");
+  if (file.empty() == source.synth.empty()) {
+    section.fail("file", "expected either `file` or `synth`, found " + std::string(file.empty() ? "neither" : "both"));
+  }
+  if (file.empty()) {
+    for (const std::string& domain : source.synth) synth::domain_from_string(domain);
+    section.range("levels", source.lowest_level, source.highest_level);
+    source.split = section.choice("split", "train", {"train", "test"});
+    source.count = section.integer("count", 0, 1, kMany);
+    if (source.count == 0) section.fail("count", "a synthetic source needs a count");
+    source.seed = static_cast<uint64_t>(section.integer("seed", 1, 0, std::numeric_limits<int64_t>::max()));
+    source.direct = section.boolean("direct", false);
+  } else {
+    source.file = fs::absolute(folder / file).lexically_normal();
+    if (!fs::exists(source.file)) section.fail("file", "there is no file " + source.file.string());
+    source.count = section.integer("count", 0, 0, kMany);
+  }
+  section.finish();
+  return source;
+}
+
+std::vector<Source> read_sources(TomlSection& section, const char* key, const fs::path& folder) {
+  std::vector<Source> sources;
+  for (TomlSection& item : section.sections(key)) sources.push_back(read_source(std::move(item), folder));
+  return sources;
+}
+
+TrainOptions read_training(TomlSection& s, double lr, uint64_t seed) {
+  TrainOptions o;
+  o.batch.epochs = static_cast<int>(s.integer("epochs", 3, 1, 10000));
+  o.batch.batch_rows = s.integer("batch_rows", 96, 1, kMany);
+  o.batch.seed = seed;
+  o.lr = s.number("lr", lr, 0, 10);
+  o.schedule = *schedule_from_string(s.choice("schedule", "cosine", {"cosine", "linear", "constant"}));
+  o.warmup_ratio = s.number("warmup_ratio", 0.1, 0, 1);
+  o.adamw.weight_decay = s.number("weight_decay", 0.1, 0, 10);
+  o.max_grad_norm = s.number("max_grad_norm", 1.0, 0, 1e9);
+  o.micro_batch_tokens = s.integer("micro_batch_tokens", 4096, 1, kMany);
+  o.recompute = s.boolean("recompute", false);
+  return o;
+}
+
+void apply_override(toml::table& root, const std::string& text) {
+  const size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    throw Error("--set " + text, "expected key=value", "e.g. --set sft.lr=1e-5");
+  }
+  const std::string key = text.substr(0, equals), value = text.substr(equals + 1);
+  toml::table parsed;
+  try {
+    parsed = toml::parse("value = " + value);
+  } catch (const toml::parse_error&) {
+    parsed = toml::table{{"value", value}};  // a bare word is a string
+  }
+  toml::table* table = &root;
+  std::istringstream parts(key);
+  std::string part, next;
+  std::getline(parts, part, '.');
+  while (std::getline(parts, next, '.')) {
+    if (!table->get(part)) table->insert(part, toml::table{});
+    table = table->get(part)->as_table();
+    if (!table) throw Error("--set " + text, fmt::format("\"{}\" is not a table", part));
+    part = next;
+  }
+  table->insert_or_assign(part, *parsed.get("value"));
+}
+
+void flatten(const toml::node& node, const std::string& path, std::map<std::string, std::string>& out) {
+  if (const toml::table* table = node.as_table()) {
+    for (const auto& [key, value] : *table) {
+      flatten(value, path.empty() ? std::string(key.str()) : path + "." + std::string(key.str()), out);
+    }
+  } else if (const toml::array* array = node.as_array()) {
+    for (size_t i = 0; i < array->size(); ++i) flatten(*array->get(i), fmt::format("{}[{}]", path, i), out);
+  } else {
+    std::ostringstream text;
+    node.visit([&](const auto& value) { text << value; });
+    out[path] = text.str();
+  }
+}
+
+}  // namespace
+
+Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrides) {
+  const std::string text = read_file(file);
+  toml::table root;
+  try {
+    root = toml::parse(text, file.string());
+  } catch (const toml::parse_error& error) {
+    throw Error(fmt::format("{}:{}:{}", file.string(), error.source().begin.line, error.source().begin.column),
+                std::string(error.description()), "see docs/recipes.md");
+  }
+  for (const std::string& item : overrides) apply_override(root, item);
+  const fs::path folder = fs::absolute(file).parent_path();
+
+  toml::table resolved;
+  TomlSection top(&root, resolved, file.string(), "");
+  Recipe recipe;
+  recipe.name = top.text("name", file.stem().string());
+  recipe.seed = static_cast<uint64_t>(top.integer("seed", 1, 0, std::numeric_limits<int64_t>::max()));
+  const std::string base = top.text("base", "");
+  if (base.empty()) top.fail("base", "a recipe needs the folder of its base model");
+  recipe.base = fs::absolute(folder / base).lexically_normal();
+  if (!fs::is_directory(recipe.base)) {
+    top.fail("base", "there is no folder " + recipe.base.string(), "paths are relative to the recipe's folder");
+  }
+  recipe.system = top.text("system", "");
+  recipe.max_length = top.integer("max_length", 4096, 2, kMany);
+  recipe.dtype = *dtype_from_name(top.choice("dtype", "float32", {"float32", "bfloat16", "float16"}));
+
+  TomlSection sft = top.section("sft");
+  recipe.sft = read_training(sft, 1e-5, recipe.seed);
+  sft.finish();
+
+  TomlSection imitate = top.section("imitate");
+  recipe.imitation.push_back({"", read_sources(imitate, "demonstrations", folder)});
+  for (TomlSection& item : imitate.sections("compare")) {
+    ImitationSet set;
+    set.name = item.text("name", "");
+    if (set.name.empty()) item.fail("name", "a set to compare with needs a name");
+    set.demonstrations = read_sources(item, "demonstrations", folder);
+    if (set.demonstrations.empty()) item.fail("demonstrations", "no demonstrations");
+    item.finish();
+    recipe.imitation.push_back(std::move(set));
+  }
+  imitate.finish();
+  if (recipe.imitation[0].demonstrations.empty()) {
+    imitate.fail("demonstrations", "a recipe needs demonstrations to imitate",
+                 "add [[imitate.demonstrations]] with a file or synth");
+  }
+
+  TomlSection explore = top.section("explore");
+  ExploreOptions& e = recipe.explore;
+  e.problems = read_sources(explore, "problems", folder);
+  e.rounds = explore.integer("rounds", e.problems.empty() ? 0 : 1, 0, 1000);
+  e.problems_per_round = explore.integer("problems_per_round", 0, 0, kMany);
+  e.hard_only = explore.boolean("hard_only", true);
+  e.samples = explore.integer("samples", 20, 1, 100000);
+  e.enough_correct = explore.integer("enough_correct", 2, 0, kMany);
+  e.enough_incorrect = explore.integer("enough_incorrect", 2, 0, kMany);
+  e.temperature = explore.number("temperature", 1.0, 0, 100);
+  e.top_p = explore.number("top_p", 0.95, 1e-6, 1);
+  e.max_tokens = explore.integer("max_tokens", 1024, 1, kMany);
+  explore.finish();
+  if (e.rounds > 0 && e.problems.empty()) explore.fail("problems", "exploration needs problems");
+
+  TomlSection refine = top.section("refine");
+  recipe.refine.strategy = refine.text("strategy", "longest");
+  if (!strategy_from_string(recipe.refine.strategy)) {
+    refine.fail("strategy", fmt::format("unknown strategy \"{}\"", excerpt(recipe.refine.strategy)),
+                "the strategies are " + strategy_names());
+  }
+  recipe.refine.per_problem = refine.integer("per_problem", 1, 1, kMany);
+  recipe.refine.max_rows = refine.integer("max_rows", 0, 0, kMany);
+  refine.finish();
+
+  recipe.dpo.enabled = top.has("dpo");
+  if (recipe.dpo.enabled) {
+    TomlSection dpo = top.section("dpo");
+    recipe.dpo.max_pairs = dpo.integer("max_pairs", 0, 0, kMany);
+    recipe.dpo.align = *align_from_string(dpo.choice("align", "thought", {"thought", "solution", "response"}));
+    recipe.dpo.options.beta = dpo.number("beta", 0.1, 1e-6, 1e6);
+    recipe.dpo.options.sft_weight = dpo.number("sft_weight", 0.1, 0, 1e6);
+    recipe.dpo.train = read_training(dpo, 5e-7, recipe.seed);
+    dpo.finish();
+    if (e.rounds == 0) dpo.fail("", "DPO needs pairs, which exploration makes", "set explore.rounds to 1 or more");
+  }
+
+  TomlSection evaluate = top.section("evaluate");
+  recipe.evaluate.benchmarks = read_sources(evaluate, "benchmarks", folder);
+  for (Source& source : recipe.evaluate.benchmarks) {
+    if (source.name.empty()) source.name = source.file.empty() ? source.synth[0] : source.file.stem().string();
+    for (const Source& other : recipe.evaluate.benchmarks) {
+      if (&other != &source && other.name == source.name) {
+        evaluate.fail("benchmarks", fmt::format("two benchmarks are named \"{}\"", source.name));
+      }
+    }
+  }
+  recipe.evaluate.samples = evaluate.integer("samples", 1, 1, 100000);
+  recipe.evaluate.temperature = evaluate.number("temperature", recipe.evaluate.samples > 1 ? 1.0 : 0.0, 0, 100);
+  recipe.evaluate.top_p = evaluate.number("top_p", 0.95, 1e-6, 1);
+  recipe.evaluate.max_tokens = evaluate.integer("max_tokens", 1024, 1, kMany);
+  evaluate.finish();
+
+  TomlSection engine = top.section("engine");
+  recipe.engine.max_batch = engine.integer("max_batch", 64, 1, 65536);
+  recipe.engine.kv_cache_bytes = engine.integer("kv_cache_bytes", int64_t{1} << 30, 1 << 16, kMany);
+  engine.finish();
+  top.finish();
+
+  resolved.insert_or_assign("base", recipe.base.string());
+  std::ostringstream out;
+  out << toml::toml_formatter(resolved) << "\n";
+  recipe.resolved = out.str();
+  return recipe;
+}
+
+std::vector<std::string> recipe_differences(const std::string& then, const std::string& now) {
+  std::map<std::string, std::string> a, b;
+  flatten(toml::parse(then), "", a);
+  flatten(toml::parse(now), "", b);
+  std::vector<std::string> differences;
+  const auto matters = [](const std::string& key) {
+    return !key.starts_with("engine.") && !key.ends_with("micro_batch_tokens") && !key.ends_with("recompute");
+  };
+  for (const auto& [key, value] : a) {
+    const auto other = b.find(key);
+    if (!matters(key) || (other != b.end() && other->second == value)) continue;
+    differences.push_back(fmt::format("{}: {} then, {} now", key, value, other == b.end() ? "absent" : other->second));
+  }
+  for (const auto& [key, value] : b) {
+    if (matters(key) && !a.contains(key)) differences.push_back(fmt::format("{}: absent then, {} now", key, value));
+  }
+  return differences;
+}
+
+}  // namespace ponder

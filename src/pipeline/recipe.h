@@ -1,0 +1,95 @@
+// A recipe: everything a run is a function of, read from TOML. docs/recipes.md documents every key. An unknown key, a
+// wrong type or a value out of range is an Error that names file, line, key and the nearest known key; nothing is written.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "model/config.h"
+#include "train/rows.h"
+#include "train/trainer.h"
+
+namespace ponder {
+
+// Rows from a file, or from the synthetic world. Exactly one of `file` and `synth` is set.
+struct Source {
+  std::string name;               // of a benchmark; otherwise free
+  std::filesystem::path file;     // absolute
+  std::vector<std::string> synth;  // domains of ponder synth, taking turns
+  int64_t lowest_level = 1, highest_level = 5;  // synth
+  std::string split = "train";                  // synth: train or test
+  int64_t count = 0;   // synth: rows to make; file: rows to keep from its beginning, 0 = all
+  uint64_t seed = 1;   // synth
+  bool direct = false;  // synth demonstrations without a thought
+};
+
+struct ImitationSet {
+  std::string name;  // "" for the main one, else the suffix of the model: M1-<name>
+  std::vector<Source> demonstrations;
+};
+
+struct ExploreOptions {
+  int64_t rounds = 0;
+  std::vector<Source> problems;
+  int64_t problems_per_round = 0;  // 0: all, shared out evenly over the rounds
+  bool hard_only = true;           // keep problems the current model fails greedily
+  int64_t samples = 20;            // per problem, at most
+  int64_t enough_correct = 2, enough_incorrect = 2;  // stop a problem once it has both
+  double temperature = 1.0, top_p = 0.95;
+  int64_t max_tokens = 1024;
+};
+
+struct RefineOptions {
+  std::string strategy = "longest";  // see pipeline/selection.h
+  int64_t per_problem = 1;
+  int64_t max_rows = 0;  // per round, 0: no limit
+};
+
+struct DpoStage {
+  bool enabled = false;
+  int64_t max_pairs = 0;  // 0: no limit
+  Align align = Align::kThought;
+  DpoOptions options;
+  TrainOptions train;
+};
+
+struct EvaluateOptions {
+  std::vector<Source> benchmarks;
+  int64_t samples = 1;
+  double temperature = 0.0, top_p = 0.95;
+  int64_t max_tokens = 1024;
+};
+
+struct EngineSettings {
+  int64_t max_batch = 64;
+  int64_t kv_cache_bytes = int64_t{1} << 30;
+};
+
+struct Recipe {
+  std::string name;
+  uint64_t seed = 1;
+  std::filesystem::path base;  // checkpoint folder of M0
+  std::string system;          // system turn of every prompt; "" for none
+  int64_t max_length = 4096;   // tokens of a training row
+  DType dtype = DType::kF32;   // of saved checkpoints
+  TrainOptions sft;
+  std::vector<ImitationSet> imitation;  // the main set first
+  ExploreOptions explore;
+  RefineOptions refine;
+  DpoStage dpo;
+  EvaluateOptions evaluate;
+  EngineSettings engine;
+
+  std::string resolved;  // the recipe with every default filled in, as TOML
+};
+
+// `overrides`: "key=value" with dotted keys, as --set gives them; they win over the file.
+Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides);
+
+// "sft.lr: 1e-05 then, 2e-05 now" for every key in which two resolved recipes differ. Engine settings never change a
+// result and are left out.
+std::vector<std::string> recipe_differences(const std::string& then, const std::string& now);
+
+}  // namespace ponder

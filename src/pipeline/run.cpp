@@ -1,0 +1,90 @@
+#include "pipeline/run.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "base/error.h"
+#include "model/checkpoint.h"
+#include "pipeline/stages.h"
+#include "report/report.h"
+
+namespace ponder {
+namespace fs = std::filesystem;
+
+Run::Run(const Recipe& recipe, const fs::path& folder, ThreadPool& threads, Log& log, const std::atomic<bool>* stop)
+    : recipe_(recipe), folder_(folder), threads_(threads), log_(log), stop_(stop) {
+  fs::create_directories(folder_ / "checkpoints");
+  lock_ = std::make_unique<LockFile>(folder_ / "lock");
+  const fs::path saved = folder_ / "recipe.toml";
+  if (fs::exists(saved)) {
+    const std::vector<std::string> differences = recipe_differences(read_file(saved), recipe.resolved);
+    if (!differences.empty()) {
+      throw Error(folder_.string(), fmt::format("was begun with another recipe: {}", fmt::join(differences, "; ")),
+                  "undo the change, or start a new run with another --out");
+    }
+  } else {
+    write_file_atomic(saved, recipe.resolved);
+  }
+  log_.to_file(folder_ / "log.jsonl");
+  pool_ = std::make_unique<Pool>(Pool::open(folder_ / "run.db"));
+  if (!pool_->model_named("M0")) {
+    pool_->add_model({checkpoint_sha256(recipe.base), "M0", "", "", recipe.base.string()});
+  }
+}
+
+Run::~Run() = default;
+
+fs::path Run::checkpoint(const std::string& model) const {
+  return model == "M0" ? recipe_.base : folder_ / "checkpoints" / model;
+}
+
+bool Run::execute(const std::string& until, const std::function<void(const Stage&, const Json&)>& on_stage) {
+  const std::vector<Stage> stages = stages_of(recipe_);
+  std::string names;
+  bool known = until.empty();
+  for (const Stage& stage : stages) {
+    known = known || stage.name == until;
+    names += (names.empty() ? "" : ", ") + stage.name;
+  }
+  if (!known) throw Error("--until " + until, "no such stage", "the stages are " + names);
+
+  bool stopped = false;
+  for (const Stage& stage : stages) {
+    const std::optional<StageRecord> record = pool_->stage(stage.name);
+    if (record && record->state == StageState::kDone) {
+      log_.info(fmt::format("{}: done already", stage.name));
+      on_stage(stage, record->result);
+    } else {
+      log_.info(fmt::format("{}: {}", stage.name, record ? "going on" : "begins"));
+      const auto start = std::chrono::steady_clock::now();
+      pool_->begin_stage(stage.name);
+      StageContext context{recipe_, stage, *pool_, threads_, log_, stop_, folder_};
+      std::optional<StageOutcome> outcome;
+      switch (stage.kind) {
+        case StageKind::kImitate:
+        case StageKind::kImprove: outcome = run_imitate(context); break;
+        case StageKind::kDpo: outcome = run_dpo(context); break;
+        case StageKind::kScreen: outcome = run_screen(context); break;
+        case StageKind::kExplore: outcome = run_explore(context); break;
+        case StageKind::kRefine: outcome = run_refine(context); break;
+        case StageKind::kEvaluate: outcome = run_evaluate(context); break;
+      }
+      if (!outcome) {
+        stopped = true;
+        log_.info(fmt::format("{}: stopped; the same command goes on from here", stage.name));
+        break;
+      }
+      const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+      pool_->finish_stage(stage.name, StageState::kDone, elapsed.count(), outcome->rows, outcome->result);
+      log_.event("stage", {{"stage", stage.name}, {"rows", outcome->rows}, {"result", outcome->result}});
+      log_.info(fmt::format("{}: done in {:.1f} s", stage.name, elapsed.count()));
+      on_stage(stage, outcome->result);
+    }
+    if (stage.name == until) break;
+  }
+  write_report(*pool_, folder_);
+  return !stopped;
+}
+
+}  // namespace ponder

@@ -1,0 +1,183 @@
+#include "pipeline/toml_section.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+
+namespace ponder {
+namespace {
+
+std::string_view type_name(const toml::node& node) {
+  if (node.is_string()) return "a string";
+  if (node.is_integer()) return "an integer";
+  if (node.is_floating_point()) return "a number";
+  if (node.is_boolean()) return "a boolean";
+  if (node.is_array()) return "an array";
+  if (node.is_table()) return "a table";
+  return "a date or time";
+}
+
+}  // namespace
+
+TomlSection::TomlSection(const toml::table* table, toml::table& resolved, std::string file, std::string path)
+    : table_(table), resolved_(&resolved), file_(std::move(file)), path_(std::move(path)) {}
+
+std::string TomlSection::where(std::string_view key) const {
+  std::string place = file_;
+  if (table_) {
+    const toml::node* node = table_->get(key);
+    const auto line = node ? node->source().begin.line : table_->source().begin.line;
+    if (line > 0) place += fmt::format(":{}", line);
+  }
+  return fmt::format("{}: {}{}{}", place, path_, path_.empty() || key.empty() ? "" : ".", key);
+}
+
+void TomlSection::fail(std::string_view key, const std::string& problem, const std::string& advice) const {
+  throw Error(where(key), problem, advice);
+}
+
+bool TomlSection::has(std::string_view key) const { return table_ && table_->get(key); }
+
+const toml::node* TomlSection::find(const char* key) {
+  known_.emplace_back(key);
+  return table_ ? table_->get(key) : nullptr;
+}
+
+int64_t TomlSection::integer(const char* key, int64_t fallback, int64_t low, int64_t high) {
+  int64_t value = fallback;
+  if (const toml::node* node = find(key)) {
+    if (!node->is_integer()) fail(key, fmt::format("expected an integer, found {}", type_name(*node)));
+    value = node->as_integer()->get();
+    if (value < low || value > high) {
+      fail(key, fmt::format("expected an integer from {} to {}, found {}", low, high, value));
+    }
+  }
+  resolved_->insert_or_assign(key, value);
+  return value;
+}
+
+double TomlSection::number(const char* key, double fallback, double low, double high) {
+  double value = fallback;
+  if (const toml::node* node = find(key)) {
+    if (!node->is_number()) fail(key, fmt::format("expected a number, found {}", type_name(*node)));
+    value = node->is_integer() ? static_cast<double>(node->as_integer()->get()) : node->as_floating_point()->get();
+    if (!(value >= low && value <= high)) {
+      fail(key, fmt::format("expected a number from {} to {}, found {}", low, high, value));
+    }
+  }
+  resolved_->insert_or_assign(key, value);
+  return value;
+}
+
+bool TomlSection::boolean(const char* key, bool fallback) {
+  bool value = fallback;
+  if (const toml::node* node = find(key)) {
+    if (!node->is_boolean()) fail(key, fmt::format("expected true or false, found {}", type_name(*node)));
+    value = node->as_boolean()->get();
+  }
+  resolved_->insert_or_assign(key, value);
+  return value;
+}
+
+std::string TomlSection::text(const char* key, std::string_view fallback) {
+  std::string value(fallback);
+  if (const toml::node* node = find(key)) {
+    if (!node->is_string()) fail(key, fmt::format("expected a string, found {}", type_name(*node)));
+    value = node->as_string()->get();
+  }
+  resolved_->insert_or_assign(key, value);
+  return value;
+}
+
+std::string TomlSection::choice(const char* key, std::string_view fallback,
+                                std::initializer_list<std::string_view> allowed) {
+  const std::string value = text(key, fallback);
+  if (std::find(allowed.begin(), allowed.end(), value) == allowed.end()) {
+    fail(key, fmt::format("expected one of {}, found \"{}\"", fmt::join(allowed, ", "), excerpt(value)));
+  }
+  return value;
+}
+
+std::vector<std::string> TomlSection::texts(const char* key) {
+  std::vector<std::string> values;
+  toml::array out;
+  if (const toml::node* node = find(key)) {
+    if (node->is_string()) {
+      values.push_back(node->as_string()->get());
+    } else if (const toml::array* array = node->as_array()) {
+      for (const toml::node& item : *array) {
+        if (!item.is_string()) fail(key, fmt::format("expected strings, found {}", type_name(item)));
+        values.push_back(item.as_string()->get());
+      }
+    } else {
+      fail(key, fmt::format("expected a string or an array of strings, found {}", type_name(*node)));
+    }
+  }
+  for (const auto& value : values) out.push_back(value);
+  if (!values.empty()) resolved_->insert_or_assign(key, std::move(out));
+  return values;
+}
+
+void TomlSection::range(const char* key, int64_t& low, int64_t& high) {
+  if (const toml::node* node = find(key)) {
+    const toml::array* array = node->as_array();
+    if (node->is_integer()) {
+      low = high = node->as_integer()->get();
+    } else if (array && array->size() == 2 && array->get(0)->is_integer() && array->get(1)->is_integer()) {
+      low = array->get(0)->as_integer()->get();
+      high = array->get(1)->as_integer()->get();
+      if (low > high) fail(key, fmt::format("expected [low, high], found [{}, {}]", low, high));
+    } else {
+      fail(key, fmt::format("expected an integer or [low, high], found {}", type_name(*node)));
+    }
+  }
+  resolved_->insert_or_assign(key, toml::array{low, high});
+}
+
+TomlSection TomlSection::section(const char* key) {
+  const toml::table* table = nullptr;
+  if (const toml::node* node = find(key)) {
+    table = node->as_table();
+    if (!table) fail(key, fmt::format("expected a table, found {}", type_name(*node)));
+  }
+  resolved_->insert_or_assign(key, toml::table{});
+  return {table, *resolved_->get(key)->as_table(), file_, path_.empty() ? key : path_ + "." + key};
+}
+
+std::vector<TomlSection> TomlSection::sections(const char* key) {
+  std::vector<TomlSection> all;
+  const toml::node* node = find(key);
+  if (!node) return all;
+  const toml::array* array = node->as_array();
+  if (!array) fail(key, fmt::format("expected an array of tables, found {}", type_name(*node)));
+  resolved_->insert_or_assign(key, toml::array{});
+  toml::array& out = *resolved_->get(key)->as_array();
+  out.reserve(array->size());
+  for (size_t i = 0; i < array->size(); ++i) {
+    if (!array->get(i)->is_table()) fail(key, fmt::format("expected tables, found {}", type_name(*array->get(i))));
+    out.push_back(toml::table{});
+  }
+  for (size_t i = 0; i < array->size(); ++i) {
+    all.emplace_back(array->get(i)->as_table(), *out.get(i)->as_table(), file_,
+                     fmt::format("{}{}{}[{}]", path_, path_.empty() ? "" : ".", key, i));
+  }
+  return all;
+}
+
+void TomlSection::finish() const {
+  if (!table_) return;
+  for (const auto& [key, node] : *table_) {
+    const std::string_view name = key.str();
+    if (std::find(known_.begin(), known_.end(), name) != known_.end()) continue;
+    const std::vector<std::string_view> candidates(known_.begin(), known_.end());
+    const std::string near = nearest(name, candidates.data(), candidates.size());
+    fail(name, "unknown key",
+         near.empty() ? fmt::format("the keys here are {}", fmt::join(known_, ", "))
+                      : fmt::format("did you mean \"{}\"?", near));
+  }
+}
+
+}  // namespace ponder

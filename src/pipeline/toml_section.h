@@ -1,0 +1,49 @@
+// Reads one table of a recipe key by key: types and ranges are checked, what was read (with its default) is written into a
+// resolved table, and keys nobody asked for are errors. Internal to this folder.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#define TOML_ENABLE_UNRELEASED_FEATURES 0
+#include <toml++/toml.h>
+
+namespace ponder {
+
+class TomlSection {
+ public:
+  // `table` may be null: then every key takes its default. `path` is the dotted path, "" at the root.
+  TomlSection(const toml::table* table, toml::table& resolved, std::string file, std::string path);
+
+  bool has(std::string_view key) const;
+  int64_t integer(const char* key, int64_t fallback, int64_t low, int64_t high);
+  double number(const char* key, double fallback, double low, double high);
+  bool boolean(const char* key, bool fallback);
+  std::string text(const char* key, std::string_view fallback);
+  std::string choice(const char* key, std::string_view fallback, std::initializer_list<std::string_view> allowed);
+  // A string, or an array of strings.
+  std::vector<std::string> texts(const char* key);
+  // Two integers [low, high], or one for both.
+  void range(const char* key, int64_t& low, int64_t& high);
+  // A nested table (absent: all defaults) and an array of tables (absent: none).
+  TomlSection section(const char* key);
+  std::vector<TomlSection> sections(const char* key);
+
+  // Throws Error for the first key that was never read, naming the nearest that may stand here.
+  void finish() const;
+  [[noreturn]] void fail(std::string_view key, const std::string& problem, const std::string& advice = "") const;
+
+ private:
+  const toml::node* find(const char* key);
+  std::string where(std::string_view key) const;
+
+  const toml::table* table_;
+  toml::table* resolved_;
+  std::string file_, path_;
+  std::vector<std::string> known_;
+};
+
+}  // namespace ponder
