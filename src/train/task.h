@@ -41,6 +41,7 @@ class TrainingTask {
   // Called once, before the first step, with the starting weights in the decoder; what it computes
   // is saved with the trainer's state and given back by load().
   virtual void prepare(Decoder&, int64_t /*micro_batch_tokens*/) {}
+  virtual int64_t reference_tokens() const { return 0; }  // that prepare() scores
   virtual Json save() const { return Json::object(); }
   virtual void load(const Json&, const std::string& /*where*/) {}
   // Looks at the first step's sums before anything is updated; throws Error if they cannot be
@@ -90,6 +91,7 @@ class DpoTask : public TrainingTask {
                      std::span<float> dlogprobs) const override;
   std::vector<std::string> metric_names() const override;
   void prepare(Decoder& decoder, int64_t micro_batch_tokens) override;
+  int64_t reference_tokens() const override;
   Json save() const override;
   void load(const Json& state, const std::string& where) override;
   void check_first_step(const UnitTerms& sums) const override;

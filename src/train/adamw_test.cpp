@@ -1,0 +1,130 @@
+#include "train/adamw.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "base/philox.h"
+
+namespace ponder {
+namespace {
+
+ModelConfig small_config() {
+  ModelConfig config;
+  config.vocab_size = 301;
+  config.hidden_size = 24;
+  config.intermediate_size = 40;
+  config.num_hidden_layers = 2;
+  config.num_attention_heads = 4;
+  config.num_key_value_heads = 2;
+  config.head_dim = 6;
+  config.max_position_embeddings = 64;
+  config.tie_word_embeddings = true;
+  return config;
+}
+
+// Values in the parameters; padding stays zero.
+void fill(Parameters& parameters, uint64_t seed, double size) {
+  RandomSequence random(seed, 1);
+  for (const auto& entry : parameters.layout().entries()) {
+    for (float& x : parameters.at(entry.name)) x = static_cast<float>(size * random.normal());
+  }
+}
+
+TEST(AdamW, FollowsTheDefinitionInDouble) {
+  const ModelConfig config = small_config();
+  ThreadPool pool(2);
+  const AdamWOptions options;
+  AdamW adamw(config, options, pool);
+  Parameters weights(config, "w"), gradients(config, "g");
+  fill(weights, 1, 0.05);
+  const size_t size = weights.flat().size();
+  std::vector<double> w(weights.flat().begin(), weights.flat().end()), m(size), v(size);
+  for (int t = 1; t <= 20; ++t) {
+    fill(gradients, 100 + static_cast<uint64_t>(t), 0.01);
+    const double lr = 1e-3, scale = 0.5;
+    adamw.update(weights, gradients, lr, scale);
+    for (const auto& entry : weights.layout().entries()) {
+      for (int64_t j = entry.offset; j < entry.offset + entry.size; ++j) {
+        const size_t i = static_cast<size_t>(j);
+        const double g = scale * gradients.flat()[i];
+        m[i] = options.beta1 * m[i] + (1 - options.beta1) * g;
+        v[i] = options.beta2 * v[i] + (1 - options.beta2) * g * g;
+        const double mhat = m[i] / (1 - std::pow(options.beta1, t)),
+                     vhat = v[i] / (1 - std::pow(options.beta2, t));
+        if (entry.is_matrix()) w[i] -= lr * options.weight_decay * w[i];
+        w[i] -= lr * mhat / (std::sqrt(vhat) + options.epsilon);
+      }
+    }
+  }
+  // 20 updates of about 1e-3 in f32.
+  for (size_t i = 0; i < size; ++i) ASSERT_NEAR(weights.flat()[i], w[i], 2e-7) << i;
+  EXPECT_EQ(adamw.num_updates(), 20);
+}
+
+TEST(AdamW, DecaysMatricesAndNothingElse) {
+  const ModelConfig config = small_config();
+  ThreadPool pool(1);
+  AdamW adamw(config, {}, pool);
+  Parameters weights(config, "w"), zero(config, "g");
+  for (const auto& entry : weights.layout().entries()) {
+    for (float& x : weights.at(entry.name)) x = 1.0f;
+  }
+  adamw.update(weights, zero, 1e-2, 1.0);
+  for (const auto& entry : weights.layout().entries()) {
+    const float expected = entry.is_matrix() ? 1.0f - 1e-2f * 0.1f : 1.0f;
+    for (const float x : weights.at(entry.name)) ASSERT_FLOAT_EQ(x, expected) << entry.name;
+  }
+  EXPECT_LT(weights.at("model.embed_tokens.weight")[0], 1.0f);
+  EXPECT_EQ(weights.at("model.layers.0.self_attn.q_proj.bias")[0], 1.0f);
+}
+
+TEST(AdamW, ThreadsChangeNoBit) {
+  const ModelConfig config = small_config();
+  std::vector<std::vector<float>> results;
+  std::vector<double> norms;
+  for (const int threads : {1, 2, 3, 4}) {
+    ThreadPool pool(threads);
+    AdamW adamw(config, {}, pool);
+    Parameters weights(config, "w"), gradients(config, "g");
+    fill(weights, 1, 0.05);
+    fill(gradients, 2, 0.3);
+    norms.push_back(gradient_norm(gradients.flat(), pool));
+    for (int t = 0; t < 3; ++t)
+      adamw.update(weights, gradients, 1e-3, clip_scale(norms.back(), 1.0));
+    results.emplace_back(weights.flat().begin(), weights.flat().end());
+  }
+  for (size_t i = 1; i < results.size(); ++i) {
+    EXPECT_EQ(norms[i], norms[0]);
+    EXPECT_EQ(std::memcmp(results[i].data(), results[0].data(), results[0].size() * sizeof(float)),
+              0);
+  }
+}
+
+TEST(GradientNorm, IsRightAndSeesEveryElement) {
+  ThreadPool pool(2);
+  for (const size_t size : {1u, 7u, 8u, 9u, 4095u, 4096u, 4097u, 20000u}) {
+    std::vector<float> g(size);
+    double sum = 0;
+    for (size_t i = 0; i < size; ++i) {
+      g[i] = static_cast<float>(std::sin(static_cast<double>(i)));
+      sum += static_cast<double>(g[i]) * g[i];
+    }
+    EXPECT_NEAR(gradient_norm(g, pool), std::sqrt(sum), 1e-12 * std::sqrt(sum));
+    g[size - 1] = std::numeric_limits<float>::quiet_NaN();
+    EXPECT_TRUE(std::isnan(gradient_norm(g, pool)));
+    g[size - 1] = -std::numeric_limits<float>::infinity();
+    EXPECT_TRUE(std::isinf(gradient_norm(g, pool)));
+  }
+}
+
+TEST(ClipScale, OnlyEverShrinks) {
+  EXPECT_EQ(clip_scale(0.5, 1.0), 1.0);
+  EXPECT_EQ(clip_scale(4.0, 1.0), 0.25);
+  EXPECT_EQ(clip_scale(4.0, 0.0), 1.0);
+}
+
+}  // namespace
+}  // namespace ponder

@@ -1,0 +1,180 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "base/error.h"
+#include "train/batches.h"
+#include "train/task.h"
+#include "train/task_rows.h"
+
+namespace ponder {
+namespace {
+
+// The mask's values at the row's targets.
+std::vector<uint8_t> at_targets(const TokenRow& row, const std::vector<uint8_t>& aligned) {
+  if (aligned.size() != row.tokens.size()) {
+    throw Error(row.name, fmt::format("expected an alignment of {} tokens, found {}",
+                                      row.tokens.size(), aligned.size()));
+  }
+  std::vector<uint8_t> result;
+  for (size_t i = 1; i < row.tokens.size(); ++i) {
+    if (row.trained[i]) result.push_back(aligned[i]);
+  }
+  if (std::count(result.begin(), result.end(), 1) == 0) {
+    throw Error(row.name, "expected at least one aligned token, found none", "leave the pair out");
+  }
+  return result;
+}
+
+}  // namespace
+
+DpoTask::DpoTask(std::vector<TokenPair> pairs, const DpoOptions& options, Align align)
+    : pairs_(std::move(pairs)), options_(options), align_(align) {
+  if (pairs_.empty()) throw Error("training data", "no pairs are left to train on");
+  if (!(options.beta > 0) || !std::isfinite(options.beta)) {
+    throw Error("beta", fmt::format("expected a number above 0, found {}", options.beta),
+                "0.1 is usual");
+  }
+  if (!(options.sft_weight >= 0) || !std::isfinite(options.sft_weight)) {
+    throw Error("sft_weight", fmt::format("expected 0 or more, found {}", options.sft_weight));
+  }
+  for (const TokenPair& pair : pairs_) {
+    checked_num_trained(pair.chosen);
+    checked_num_trained(pair.rejected);
+    targets_.push_back({at_targets(pair.chosen, pair.chosen_aligned),
+                        at_targets(pair.rejected, pair.rejected_aligned)});
+  }
+}
+
+int64_t DpoTask::unit_tokens(int32_t unit) const {
+  return pair(unit).chosen.num_tokens() + pair(unit).rejected.num_tokens();
+}
+
+int64_t DpoTask::unit_trained(int32_t unit) const {
+  const Targets& targets = targets_[static_cast<size_t>(unit)];
+  return static_cast<int64_t>(targets.chosen.size() + targets.rejected.size());
+}
+
+int64_t DpoTask::longest_row() const {
+  int64_t longest = 0;
+  for (const TokenPair& pair : pairs_) {
+    longest = std::max({longest, pair.chosen.num_tokens(), pair.rejected.num_tokens()});
+  }
+  return longest;
+}
+
+void DpoTask::append(int32_t unit, PackedBatch& batch) const {
+  batch.append(pair(unit).chosen.tokens, pair(unit).chosen.trained);
+  batch.append(pair(unit).rejected.tokens, pair(unit).rejected.trained);
+}
+
+int64_t DpoTask::step_weight(std::span<const int32_t> units) const {
+  return static_cast<int64_t>(units.size());
+}
+
+UnitTerms DpoTask::evaluate(int32_t unit, std::span<const float> logprobs, int64_t step_weight,
+                            std::span<float> dlogprobs) const {
+  const Targets& targets = targets_[static_cast<size_t>(unit)];
+  const Reference& reference = references_.at(static_cast<size_t>(unit));
+  const size_t split = targets.chosen.size();
+  const DpoTerms terms =
+      dpo_objective(options_, {logprobs.first(split), targets.chosen, reference.chosen},
+                    {logprobs.subspan(split), targets.rejected, reference.rejected}, step_weight,
+                    dlogprobs.first(split), dlogprobs.subspan(split));
+  return {terms.loss,
+          {terms.preference_loss, terms.chosen_nll, terms.chosen_reward, terms.rejected_reward,
+           terms.margin, terms.accuracy}};
+}
+
+std::vector<std::string> DpoTask::metric_names() const {
+  return {"preference_loss", "chosen_nll", "chosen_reward",
+          "rejected_reward", "margin",     "accuracy"};
+}
+
+void DpoTask::prepare(Decoder& decoder, int64_t micro_batch_tokens) {
+  std::vector<int32_t> units(pairs_.size());
+  std::vector<int64_t> tokens(pairs_.size());
+  for (size_t i = 0; i < units.size(); ++i) {
+    units[i] = static_cast<int32_t>(i);
+    tokens[i] = unit_tokens(units[i]);
+  }
+  std::vector<Reference> references(pairs_.size());
+  for (const UnitRange range : split_step(units, tokens, micro_batch_tokens)) {
+    PackedBatch batch;
+    for (size_t i = range.begin; i < range.end; ++i) append(units[i], batch);
+    std::vector<float> logprobs(static_cast<size_t>(batch.num_targets()));
+    decoder.forward(batch, logprobs, Keep::kNothing);
+    std::span<const float> rest = logprobs;
+    for (size_t i = range.begin; i < range.end; ++i) {
+      const Targets& targets = targets_[i];
+      references[i].chosen = aligned_sum(rest.first(targets.chosen.size()), targets.chosen);
+      rest = rest.subspan(targets.chosen.size());
+      references[i].rejected = aligned_sum(rest.first(targets.rejected.size()), targets.rejected);
+      rest = rest.subspan(targets.rejected.size());
+      if (!std::isfinite(references[i].chosen) || !std::isfinite(references[i].rejected)) {
+        throw Error(pairs_[i].name,
+                    "the reference model gives this pair a log-probability that is not finite",
+                    "check the model's weights with: ponder inspect");
+      }
+    }
+  }
+  references_ = std::move(references);
+}
+
+int64_t DpoTask::reference_tokens() const {
+  int64_t tokens = 0;
+  for (int32_t unit = 0; unit < num_units(); ++unit) tokens += unit_tokens(unit);
+  return tokens;
+}
+
+Json DpoTask::save() const {
+  Json chosen = Json::array(), rejected = Json::array();
+  for (const Reference& reference : references_) {
+    chosen.push_back(reference.chosen);
+    rejected.push_back(reference.rejected);
+  }
+  return Json{{"reference_chosen", chosen}, {"reference_rejected", rejected}};
+}
+
+void DpoTask::load(const Json& state, const std::string& where) {
+  std::vector<Reference> references(pairs_.size());
+  for (const char* key : {"reference_chosen", "reference_rejected"}) {
+    const auto list = state.find(key);
+    if (list == state.end() || !list->is_array() || list->size() != pairs_.size()) {
+      throw Error(where, fmt::format("expected {} with {} numbers", key, pairs_.size()),
+                  "the saved state is damaged; remove it to start again");
+    }
+    for (size_t i = 0; i < references.size(); ++i) {
+      const Json& value = (*list)[i];
+      if (!value.is_number()) throw Error(where, fmt::format("{}: expected numbers", key));
+      (key[10] == 'c' ? references[i].chosen : references[i].rejected) = value.get<double>();
+    }
+  }
+  references_ = std::move(references);
+}
+
+void DpoTask::check_first_step(const UnitTerms& sums) const {
+  const double loss = sums.metrics[0], margin = sums.metrics[4];
+  if (std::abs(loss - std::numbers::ln2) <= 1e-6 && std::abs(margin) <= 1e-6) return;
+  throw Error(
+      "dpo, first step",
+      fmt::format("expected preference loss ln 2 = {:.7f} and margin 0 before the first update, "
+                  "found {:.7f} and {:g}",
+                  std::numbers::ln2, loss, margin),
+      "the reference log-probabilities are not those of the model that training starts from");
+}
+
+Json DpoTask::identity() const {
+  Sha256 hash;
+  for (const TokenPair& pair : pairs_) {
+    hash_row(hash, pair.chosen.tokens, pair.chosen_aligned);
+    hash_row(hash, pair.rejected.tokens, pair.rejected_aligned);
+  }
+  return Json{
+      {"objective", "dpo"},         {"beta", options_.beta}, {"sft_weight", options_.sft_weight},
+      {"align", to_string(align_)}, {"rows", num_units()},   {"rows_sha256", hash.hex()}};
+}
+
+}  // namespace ponder

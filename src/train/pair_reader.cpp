@@ -1,0 +1,122 @@
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "train/rows.h"
+
+namespace ponder {
+namespace {
+
+// Why a row cannot be used; thrown and caught in this file.
+struct RowFault {
+  std::string reason, detail;
+};
+
+const Json* find(const Json& object, const char* key) {
+  const auto it = object.find(key);
+  return it == object.end() || it->is_null() ? nullptr : &*it;
+}
+
+std::string text_of(const Json& value, const char* key) {
+  if (!value.is_string())
+    throw RowFault{"bad_field", fmt::format("{}: expected text, found {}", key, value.type_name())};
+  return value.get<std::string>();
+}
+
+std::string content_of(const Json& message, const char* key, const char* role) {
+  const Json* found_role = message.is_object() ? find(message, "role") : nullptr;
+  const Json* content = message.is_object() ? find(message, "content") : nullptr;
+  if (!found_role || !content || *found_role != role) {
+    throw RowFault{"bad_field",
+                   fmt::format("{}: expected a message of role {} with content", key, role)};
+  }
+  return text_of(*content, key);
+}
+
+Response response_of(const Json& row, const char* key) {
+  const Json* value = find(row, key);
+  if (!value) throw RowFault{"missing_field", fmt::format("expected a field {}", key)};
+  if (value->is_string()) return {value->get<std::string>(), {}};
+  if (value->is_array() && !value->empty())
+    return {content_of(value->back(), key, "assistant"), {}};
+  if (value->is_object()) {
+    Response response;
+    if (const Json* text = find(*value, "text")) response.text = text_of(*text, key);
+    if (const Json* ids = find(*value, "token_ids")) {
+      if (!ids->is_array())
+        throw RowFault{"bad_field", fmt::format("{}.token_ids: expected a list", key)};
+      for (const Json& id : *ids) {
+        if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() > INT32_MAX) {
+          throw RowFault{"bad_field", fmt::format("{}.token_ids: expected token ids", key)};
+        }
+        response.token_ids.push_back(id.get<int32_t>());
+      }
+    }
+    return response;
+  }
+  throw RowFault{"bad_field", fmt::format("{}: expected text, a trajectory or messages", key)};
+}
+
+// The system turn (may be empty) and the user turn.
+std::pair<std::string, std::string> prompt_of(const Json& row) {
+  std::string system;
+  if (const Json* value = find(row, "system")) system = text_of(*value, "system");
+  const Json* prompt = find(row, "prompt");
+  if (!prompt) prompt = find(row, "question");
+  if (!prompt) throw RowFault{"missing_field", "expected a field prompt or question"};
+  if (!prompt->is_array()) return {system, text_of(*prompt, "prompt")};
+  if (prompt->size() == 2) {
+    system = content_of(prompt->front(), "prompt", "system");
+  } else if (prompt->size() != 1) {
+    throw RowFault{"multi_turn", fmt::format("prompt: expected one user turn, found {} messages",
+                                             prompt->size())};
+  }
+  return {system, content_of(prompt->back(), "prompt", "user")};
+}
+
+TokenPair pair_of(const RowBuilder& builder, const Json& row, const std::string& where,
+                  Align align) {
+  if (!row.is_object())
+    throw RowFault{"bad_row", fmt::format("expected an object, found {}", row.type_name())};
+  const auto [system, question] = prompt_of(row);
+  if (question.empty()) throw RowFault{"empty_question", "the prompt is empty"};
+  std::string name = where;
+  if (const Json* id = find(row, "id"))
+    name += id->is_string() ? " " + id->get<std::string>() : " " + dump_json(*id);
+  RowFault fault;
+  auto pair = builder.pair(name, system, question, response_of(row, "chosen"),
+                           response_of(row, "rejected"), align, fault.reason, fault.detail);
+  if (!pair) throw fault;
+  return std::move(*pair);
+}
+
+}  // namespace
+
+std::vector<TokenPair> read_pairs(const RowBuilder& builder, const std::filesystem::path& file,
+                                  Align align, ReadReport& report) {
+  JsonRowReader reader(file);
+  ReadReport own;
+  std::vector<TokenPair> pairs;
+  JsonRow row;
+  const auto on_bad = [&](uint64_t line, uint64_t offset, const std::string& problem) {
+    ++own.rows;
+    own.reject({file.string(), line, offset, "bad_json", problem});
+  };
+  while (reader.next(row, on_bad)) {
+    ++own.rows;
+    try {
+      pairs.push_back(pair_of(builder, row.value,
+                              fmt::format("{}:{}", file.filename().string(), row.line), align));
+      ++own.kept;
+    } catch (const RowFault& fault) {
+      own.reject({file.string(), row.line, row.byte_offset, fault.reason, fault.detail});
+    }
+  }
+  report.merge(own);
+  if (pairs.empty()) {
+    throw Error(file.string(), fmt::format("no pair is left to train on ({})", own.summary()),
+                "rows need prompt (or question), chosen and rejected");
+  }
+  return pairs;
+}
+
+}  // namespace ponder

@@ -1,0 +1,183 @@
+#include "train/rows.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "tokenizer/thought_format.h"
+
+namespace ponder {
+
+int64_t TokenRow::num_trained() const { return std::count(trained.begin(), trained.end(), 1); }
+
+std::string_view to_string(Align align) {
+  switch (align) {
+    case Align::kThought:
+      return "thought";
+    case Align::kSolution:
+      return "solution";
+    case Align::kResponse:
+      return "response";
+  }
+  return "";
+}
+
+std::optional<Align> align_from_string(std::string_view text) {
+  for (const auto align : {Align::kThought, Align::kSolution, Align::kResponse}) {
+    if (text == to_string(align)) return align;
+  }
+  return std::nullopt;
+}
+
+RowBuilder::RowBuilder(const Tokenizer& tokenizer, const ChatTemplate& chat, int64_t max_length)
+    : tokenizer_(tokenizer), chat_(chat), max_length_(max_length) {
+  const auto id = tokenizer.token_id(chat.end_of_turn());
+  if (!id) {
+    throw Error(
+        "tokenizer",
+        fmt::format("expected the chat template's end of turn \"{}\" to be a token, found none",
+                    chat.end_of_turn()),
+        "use the tokenizer that belongs to the chat template");
+  }
+  end_of_turn_id_ = *id;
+}
+
+std::vector<int32_t> RowBuilder::prompt(std::string_view system, std::string_view question) const {
+  std::vector<Message> messages;
+  if (!system.empty()) messages.push_back({"system", std::string(system)});
+  messages.push_back({"user", std::string(question)});
+  return tokenizer_.encode(chat_.render(messages, true));
+}
+
+std::optional<TokenRow> RowBuilder::build(std::string name, std::string_view system,
+                                          std::string_view question, const Response& response,
+                                          bool may_be_unfinished, std::string& reason,
+                                          std::string& detail) const {
+  const auto reject = [&](const char* why, std::string more) {
+    reason = why;
+    detail = std::move(more);
+    return std::nullopt;
+  };
+  // The end of a turn inside a text would end the turn there, for the model and for the loss.
+  for (const std::string_view control : {chat_.end_of_turn(), std::string_view("<|im_start|>")}) {
+    for (const std::string_view text : {system, question, std::string_view(response.text)}) {
+      if (text.find(control) != text.npos)
+        return reject("control_token", fmt::format("\"{}\" in the text", control));
+    }
+  }
+  std::vector<int32_t> ids = response.token_ids;
+  if (ids.empty()) {
+    if (response.text.empty()) return reject("nothing_to_train", "the response is empty");
+    ids = tokenizer_.encode(response.text);
+    ids.push_back(end_of_turn_id_);
+  } else if (ids.back() != end_of_turn_id_ && !may_be_unfinished) {
+    return reject("unfinished", "the sampled response does not end with the end of the turn");
+  }
+
+  TokenRow row;
+  row.name = std::move(name);
+  row.tokens = prompt(system, question);
+  row.num_prompt_tokens = row.num_tokens();
+  row.tokens.insert(row.tokens.end(), ids.begin(), ids.end());
+  if (row.num_tokens() > max_length_) {
+    return reject("too_long",
+                  fmt::format("{} tokens, at most {} allowed", row.num_tokens(), max_length_));
+  }
+  row.trained.assign(row.tokens.size(), 1);
+  const auto prompt_end = row.trained.begin() + std::max<int64_t>(row.num_prompt_tokens, 1);
+  std::fill(row.trained.begin(), prompt_end, 0);
+  if (row.num_trained() == 0) return reject("nothing_to_train", "no token carries loss");
+  return row;
+}
+
+std::optional<TokenRow> RowBuilder::row(std::string name, std::string_view system,
+                                        std::string_view question, const Response& response,
+                                        std::string& reason, std::string& detail) const {
+  return build(std::move(name), system, question, response, false, reason, detail);
+}
+
+std::vector<uint8_t> RowBuilder::aligned(const std::vector<int32_t>& response_ids,
+                                         Align align) const {
+  if (align == Align::kResponse) return std::vector<uint8_t>(response_ids.size(), 1);
+  // The bytes the tokens spell, not the original text: normalisation may have changed its length.
+  std::string bytes;
+  std::vector<size_t> ends;
+  for (const int32_t id : response_ids) {
+    if (id != end_of_turn_id_) bytes += tokenizer_.token_bytes(id);
+    ends.push_back(bytes.size());
+  }
+  const ThoughtParts parts = parse_thought(bytes);
+  const bool thought = align == Align::kThought;
+  const size_t from = thought ? parts.thought_begin : parts.solution_begin;
+  const size_t to = thought ? parts.thought_end : parts.solution_end;
+  std::vector<uint8_t> mask(response_ids.size(), 0);
+  size_t begin = 0;
+  for (size_t i = 0; i < ends.size(); begin = ends[i++])
+    mask[i] = begin < to && ends[i] > from && begin < ends[i];
+  return mask;
+}
+
+std::optional<TokenPair> RowBuilder::pair(std::string name, std::string_view system,
+                                          std::string_view question, const Response& chosen,
+                                          const Response& rejected, Align align,
+                                          std::string& reason, std::string& detail) const {
+  const auto side = [&](const char* which, const Response& response, bool may_be_unfinished,
+                        TokenRow& row, std::vector<uint8_t>& mask) {
+    auto built =
+        build(name + " " + which, system, question, response, may_be_unfinished, reason, detail);
+    if (!built) {
+      detail = fmt::format("{}: {}", which, detail);
+      return false;
+    }
+    row = std::move(*built);
+    const std::vector<int32_t> ids(row.tokens.begin() + row.num_prompt_tokens, row.tokens.end());
+    mask.assign(static_cast<size_t>(row.num_prompt_tokens), 0);
+    const auto own = aligned(ids, align);
+    mask.insert(mask.end(), own.begin(), own.end());
+    if (std::count(mask.begin(), mask.end(), 1) > 0) return true;
+    reason = "nothing_aligned";
+    detail = fmt::format("{}: no {} found in the response", which, to_string(align));
+    return false;
+  };
+  TokenPair pair;
+  pair.name = name;
+  if (!side("chosen", chosen, false, pair.chosen, pair.chosen_aligned)) return std::nullopt;
+  if (!side("rejected", rejected, true, pair.rejected, pair.rejected_aligned)) return std::nullopt;
+  if (pair.chosen.tokens == pair.rejected.tokens) {
+    reason = "same_response";
+    detail = "chosen and rejected are the same";
+    return std::nullopt;
+  }
+  pair.rejected.trained = pair.rejected_aligned;
+  return pair;
+}
+
+std::vector<TokenRow> build_rows(const RowBuilder& builder,
+                                 const std::vector<Demonstration>& demonstrations,
+                                 const std::string& file, ReadReport& report) {
+  std::vector<TokenRow> rows;
+  uint64_t index = 0;
+  for (const Demonstration& demonstration : demonstrations) {
+    ++index;
+    const std::string id =
+        demonstration.id.empty() ? fmt::format("row {}", index) : demonstration.id;
+    std::string reason, detail;
+    auto row = builder.row(fmt::format("{}:{}", file, id), demonstration.system,
+                           demonstration.question, {demonstration.response(), {}}, reason, detail);
+    if (row) {
+      rows.push_back(std::move(*row));
+      continue;
+    }
+    if (report.kept > 0) --report.kept;
+    report.reject({file, index, 0, reason, fmt::format("{}: {}", id, detail)});
+  }
+  if (rows.empty()) {
+    throw Error(
+        file, fmt::format("no row is left to train on ({})", report.summary()),
+        "raise --max-length if rows are too long, or look at the rows with: ponder data check");
+  }
+  return rows;
+}
+
+}  // namespace ponder

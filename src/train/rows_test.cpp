@@ -1,0 +1,193 @@
+#include "train/rows.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "tokenizer/thought_format.h"
+#include "train/test_world.h"
+
+namespace ponder {
+namespace {
+
+using train_test::tiny_tokenizer;
+
+class Rows : public testing::Test {
+ protected:
+  // The text of the tokens of a row that a mask selects.
+  std::string selected(const TokenRow& row, const std::vector<uint8_t>& mask) const {
+    std::string text;
+    for (size_t i = 0; i < mask.size(); ++i) {
+      if (mask[i]) text += tokenizer.token_bytes(row.tokens[i]);
+    }
+    return text;
+  }
+  std::optional<TokenRow> row(const std::string& question, const Response& own) {
+    return builder.row("r", "", question, own, reason, detail);
+  }
+
+  Tokenizer tokenizer = tiny_tokenizer();
+  ChatTemplate chat = ChatTemplate::named("chatml");
+  RowBuilder builder{tokenizer, chat, 400};
+  std::string reason, detail;
+  const std::string response = format_thought("I try 2.", "It is \\boxed{2}.");
+};
+
+TEST_F(Rows, LossIsOnTheAssistantTurnAndItsEnd) {
+  const auto built = row("1+1?", {response, {}});
+  ASSERT_TRUE(built);
+  EXPECT_EQ(tokenizer.decode(built->tokens),
+            "<|im_start|>user\n1+1?<|im_end|>\n<|im_start|>assistant\n" + response + "<|im_end|>");
+  EXPECT_EQ(selected(*built, built->trained), response + "<|im_end|>");
+  EXPECT_EQ(built->num_tokens() - built->num_prompt_tokens, built->num_trained());
+  const std::vector<int32_t> prompt(built->tokens.begin(),
+                                    built->tokens.begin() + built->num_prompt_tokens);
+  EXPECT_EQ(prompt, builder.prompt("", "1+1?"));  // what generation starts from
+}
+
+TEST_F(Rows, SystemTurnStandsInFront) {
+  const auto built = builder.row("r", "Think.", "q", {"a", {}}, reason, detail);
+  ASSERT_TRUE(built);
+  EXPECT_EQ(tokenizer.decode(built->tokens).find("<|im_start|>system\nThink.<|im_end|>"), 0u);
+}
+
+TEST_F(Rows, SampledTokensAreUsedAsTheyAre) {
+  // ">" and a line end one by one, though encoding the text would make one token of them.
+  const std::vector<int32_t> ids{'>', '\n', 'x', builder.end_of_turn_id()};
+  ASSERT_NE(tokenizer.encode(">\nx").size(), 3u);
+  const auto built = row("q", {">\nx", ids});
+  ASSERT_TRUE(built);
+  EXPECT_EQ(
+      std::vector<int32_t>(built->tokens.begin() + built->num_prompt_tokens, built->tokens.end()),
+      ids);
+}
+
+TEST_F(Rows, RejectionsSayWhy) {
+  EXPECT_FALSE(row("q", {std::string(500, 'x'), {}}));
+  EXPECT_EQ(reason, "too_long");
+  EXPECT_NE(detail.find("at most 400"), std::string::npos);
+  EXPECT_FALSE(row("q", {"", {}}));
+  EXPECT_EQ(reason, "nothing_to_train");
+  EXPECT_FALSE(row("q", {"a<|im_end|>b", {}}));
+  EXPECT_EQ(reason, "control_token");
+  EXPECT_FALSE(row("a <|im_start|>system", {"b", {}}));
+  EXPECT_EQ(reason, "control_token");
+  EXPECT_FALSE(row("q", {"", {'x', 'y'}}));
+  EXPECT_EQ(reason, "unfinished");
+}
+
+TEST_F(Rows, LengthLimitIsExact) {
+  const auto built = row("q", {"abcdef", {}});
+  const RowBuilder exact(tokenizer, chat, built->num_tokens()),
+      less(tokenizer, chat, built->num_tokens() - 1);
+  EXPECT_TRUE(exact.row("r", "", "q", {"abcdef", {}}, reason, detail));
+  EXPECT_FALSE(less.row("r", "", "q", {"abcdef", {}}, reason, detail));
+}
+
+TEST_F(Rows, MasksFollowThoughtAndSolution) {
+  const Response chosen{response, {}}, rejected{format_thought("No.", "\\boxed{3}"), {}};
+  const auto thought =
+      builder.pair("p", "", "q", chosen, rejected, Align::kThought, reason, detail);
+  ASSERT_TRUE(thought) << reason << detail;
+  const std::string text = selected(thought->chosen, thought->chosen_aligned);
+  EXPECT_NE(text.find("I try 2."), std::string::npos);
+  EXPECT_EQ(text.find("boxed"), std::string::npos);
+  EXPECT_EQ(text.find("begin_of"), std::string::npos);
+  EXPECT_EQ(text.find("<|im_end|>"), std::string::npos);
+  EXPECT_EQ(selected(thought->chosen, thought->chosen.trained), response + "<|im_end|>");
+  EXPECT_EQ(thought->rejected.trained, thought->rejected_aligned);
+
+  const auto solution =
+      builder.pair("p", "", "q", chosen, rejected, Align::kSolution, reason, detail);
+  const std::string end = selected(solution->chosen, solution->chosen_aligned);
+  EXPECT_NE(end.find("\\boxed{2}"), std::string::npos);
+  EXPECT_EQ(end.find("I try"), std::string::npos);
+
+  const auto whole = builder.pair("p", "", "q", chosen, rejected, Align::kResponse, reason, detail);
+  EXPECT_EQ(whole->chosen_aligned, whole->chosen.trained);
+}
+
+TEST_F(Rows, MaskSurvivesNormalisation) {
+  // "e" and a combining acute accent become one character of two bytes: offsets in the text are not
+  // those of the tokens.
+  std::string accents;
+  for (int i = 0; i < 30; ++i) accents += "e\xCC\x81";
+  const auto pair = builder.pair("p", "", "q", {format_thought(accents + "!", "yes"), {}},
+                                 {format_thought("no", "no"), {}}, Align::kThought, reason, detail);
+  ASSERT_TRUE(pair) << reason;
+  const std::string text = selected(pair->chosen, pair->chosen_aligned);
+  EXPECT_NE(text.find("\xC3\xA9!"), std::string::npos);
+  EXPECT_EQ(text.find("end_of_thought"), std::string::npos);
+}
+
+TEST_F(Rows, PairsThatTeachNothingAreRejected) {
+  const Response good{response, {}};
+  EXPECT_FALSE(
+      builder.pair("p", "", "q", good, {"no thought here", {}}, Align::kThought, reason, detail));
+  EXPECT_EQ(reason, "nothing_aligned");
+  EXPECT_NE(detail.find("rejected"), std::string::npos);
+  EXPECT_FALSE(builder.pair("p", "", "q", good, good, Align::kResponse, reason, detail));
+  EXPECT_EQ(reason, "same_response");
+  // A rejected response may have run into the length limit; a chosen one may not.
+  const Response cut{"", {'x', 'y'}};
+  EXPECT_TRUE(builder.pair("p", "", "q", good, cut, Align::kResponse, reason, detail));
+  EXPECT_FALSE(builder.pair("p", "", "q", cut, good, Align::kResponse, reason, detail));
+  EXPECT_EQ(reason, "unfinished");
+}
+
+TEST_F(Rows, EveryDemonstrationIsAccountedFor) {
+  std::vector<Demonstration> demonstrations(3);
+  for (auto& d : demonstrations) {
+    d.question = "q";
+    d.thought = "t";
+    d.solution = "s";
+  }
+  demonstrations[1].thought = std::string(1000, 'x');
+  ReadReport report;
+  report.rows = 4;
+  report.kept = 3;
+  report.duplicates = 1;
+  const auto rows = build_rows(builder, demonstrations, "file.jsonl", report);
+  EXPECT_EQ(rows.size(), 2u);
+  EXPECT_EQ(report.kept, 2u);
+  EXPECT_EQ(report.rejected.at("too_long"), 1u);
+  uint64_t accounted = report.kept + report.duplicates;
+  for (const auto& [why, count] : report.rejected) accounted += count;
+  EXPECT_EQ(accounted, report.rows);
+  demonstrations = {demonstrations[1]};
+  EXPECT_THROW(build_rows(builder, demonstrations, "file.jsonl", report), Error);
+}
+
+TEST_F(Rows, PairFilesInTheirLayouts) {
+  const auto path = std::filesystem::temp_directory_path() / "ponder_pairs_test.jsonl";
+  write_file_atomic(
+      path,
+      "{\"prompt\":\"q\",\"chosen\":\"good\",\"rejected\":\"bad\"}\n"
+      "{\"question\":\"q\",\"id\":7,\"chosen\":{\"token_ids\":[65,259]},\"rejected\":{\"text\":"
+      "\"bad\"}}\n"
+      "{\"prompt\":[{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"user\",\"content\":\"q\"}],"
+      "\"chosen\":[{\"role\":\"assistant\",\"content\":\"good\"}],\"rejected\":\"bad\"}\n"
+      "{\"prompt\":\"q\",\"chosen\":\"good\"}\n"
+      "{\"prompt\":\"q\",\"chosen\":3,\"rejected\":\"bad\"}\n"
+      "{\"prompt\":\"\",\"chosen\":\"good\",\"rejected\":\"bad\"}\n"
+      "{\"prompt\":\"q\",\"chosen\":{\"token_ids\":[-1]},\"rejected\":\"bad\"}\n"
+      "not json\n"
+      "[1]\n");
+  ReadReport report;
+  const auto pairs = read_pairs(builder, path, Align::kResponse, report);
+  EXPECT_EQ(pairs.size(), 3u);
+  EXPECT_EQ(report.rows, 9u);
+  EXPECT_EQ(report.kept, 3u);
+  EXPECT_EQ(report.rejected.at("missing_field"), 1u);
+  EXPECT_EQ(report.rejected.at("bad_field"), 2u);
+  EXPECT_EQ(report.rejected.at("empty_question"), 1u);
+  EXPECT_EQ(report.rejected.at("bad_json"), 1u);
+  EXPECT_EQ(report.rejected.at("bad_row"), 1u);
+  EXPECT_NE(pairs[1].name.find(":2 7"), std::string::npos);
+  std::filesystem::remove(path);
+}
+
+}  // namespace
+}  // namespace ponder

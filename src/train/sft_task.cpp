@@ -1,0 +1,44 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "train/task.h"
+#include "train/task_rows.h"
+
+namespace ponder {
+
+SftTask::SftTask(std::vector<TokenRow> rows) : rows_(std::move(rows)) {
+  if (rows_.empty()) throw Error("training data", "no rows are left to train on");
+  for (const TokenRow& row : rows_) trained_.push_back(checked_num_trained(row));
+}
+
+int64_t SftTask::longest_row() const {
+  int64_t longest = 0;
+  for (const TokenRow& row : rows_) longest = std::max(longest, row.num_tokens());
+  return longest;
+}
+
+void SftTask::append(int32_t unit, PackedBatch& batch) const {
+  batch.append(row(unit).tokens, row(unit).trained);
+}
+
+int64_t SftTask::step_weight(std::span<const int32_t> units) const {
+  int64_t tokens = 0;
+  for (const int32_t unit : units) tokens += unit_trained(unit);
+  return tokens;
+}
+
+UnitTerms SftTask::evaluate(int32_t /*unit*/, std::span<const float> logprobs, int64_t step_weight,
+                            std::span<float> dlogprobs) const {
+  return {sft_objective(logprobs, step_weight, dlogprobs), {}};
+}
+
+Json SftTask::identity() const {
+  Sha256 hash;
+  for (const TokenRow& row : rows_) hash_row(hash, row.tokens, row.trained);
+  return Json{{"objective", "sft"}, {"rows", num_units()}, {"rows_sha256", hash.hex()}};
+}
+
+}  // namespace ponder

@@ -1,0 +1,24 @@
+// For the tests of this folder: a byte tokenizer with two merges, and a random model small enough
+// to train in a blink.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "model/checkpoint.h"
+#include "tokenizer/tokenizer.h"
+#include "train/rows.h"
+
+namespace ponder::train_test {
+
+// All 256 bytes, ">\n" and ">\n\n" as single tokens, <|im_start|>, <|im_end|>; NFC and Qwen's
+// pre-tokeniser.
+std::string tiny_tokenizer_json();
+Tokenizer tiny_tokenizer();
+
+ModelConfig tiny_config();                 // 300 tokens, 2 layers
+Checkpoint tiny_model(uint64_t seed = 1);  // as loaded from a folder; folder "" and a made-up hash
+std::vector<TokenRow> random_rows(int count, uint64_t seed = 7);  // 3 to 40 tokens
+std::vector<TokenPair> random_pairs(int count, uint64_t seed = 7);
+
+}  // namespace ponder::train_test

@@ -1,0 +1,64 @@
+#include <algorithm>
+
+#include "train/training_job.h"
+
+namespace ponder {
+
+TrainWorkload workload_of(const TrainingTask& task) {
+  TrainWorkload workload;
+  workload.units = task.num_units();
+  workload.longest_row = task.longest_row();
+  for (int32_t unit = 0; unit < task.num_units(); ++unit) {
+    workload.tokens += task.unit_tokens(unit);
+    workload.trained_tokens += task.unit_trained(unit);
+    workload.longest_unit = std::max(workload.longest_unit, task.unit_tokens(unit));
+  }
+  workload.reference_tokens = task.reference_tokens();
+  return workload;
+}
+
+int64_t TrainPlan::peak_memory_bytes() const {
+  int64_t total = 0;
+  for (const auto& [purpose, bytes] : memory_bytes) total += bytes;
+  return total;
+}
+
+TrainPlan plan_training(const Decoder& decoder, const TrainWorkload& workload,
+                        const TrainOptions& options) {
+  options.check();
+  const ModelConfig& config = decoder.config();
+  TrainPlan plan;
+  const BatchOptions& batch = options.batch;
+  const int64_t units = std::max<int64_t>(workload.units, 1);
+  // By tokens the exact number depends on the order of rows; this is the fewest steps possible.
+  const int64_t steps = batch.batch_tokens > 0
+                            ? (workload.tokens + batch.batch_tokens - 1) / batch.batch_tokens
+                            : (workload.units + batch.batch_rows - 1) / batch.batch_rows;
+  plan.num_steps = batch.epochs * steps;
+  plan.total_tokens = batch.epochs * workload.tokens;
+
+  const int64_t row_length =
+      std::max<int64_t>(1, std::min(workload.longest_row, workload.tokens / units));
+  const double work =
+      options.recompute ? 4.0 : 3.0;  // forwards: one, a backward worth two, one more to recompute
+  plan.flops = work * config.forward_flops(plan.total_tokens, row_length) +
+               config.forward_flops(workload.reference_tokens, row_length);
+
+  const int64_t parameters = 4 * config.num_parameters();
+  const int64_t tokens =
+      std::min(workload.tokens, std::max(options.micro_batch_tokens, workload.longest_unit));
+  const int64_t targets = std::min(tokens, workload.trained_tokens);
+  const Keep keep = options.recompute ? Keep::kLayerInputs : Keep::kActivations;
+  const int64_t tied_head =
+      config.tie_word_embeddings ? 4 * config.vocab_size * config.hidden_size : 0;
+  plan.memory_bytes = {{"weights", parameters},
+                       {"weights laid out for the kernels", parameters},
+                       {"gradients", parameters + tied_head},
+                       {"AdamW moments", 2 * parameters},
+                       {"activations", decoder.activation_bytes(tokens, targets, keep)}};
+  // During a save the old folder and the new one: model, and f32 weights and moments.
+  plan.disk_bytes = 2 * (parameters + 3 * parameters);
+  return plan;
+}
+
+}  // namespace ponder

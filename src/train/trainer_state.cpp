@@ -1,0 +1,196 @@
+#include "train/trainer_state.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <stdio.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "tensor/safetensors.h"
+
+namespace ponder {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr int kFormat = 1;
+constexpr const char* kStartAgain = "remove the folder to start this job again";
+
+fs::path state_file(const fs::path& folder) { return folder / "trainer_state" / "state.json"; }
+fs::path arrays_file(const fs::path& folder) {
+  return folder / "trainer_state" / "optimizer.safetensors";
+}
+
+void add_tensors(const char* prefix, const Parameters& parameters,
+                 std::vector<TensorToWrite>& tensors) {
+  for (const ParameterInfo& entry : parameters.layout().entries()) {
+    tensors.push_back(
+        {fmt::format("{}/{}", prefix, entry.name), entry.shape, parameters.at(entry.name)});
+  }
+}
+
+void read_tensors(const SafetensorsFile& file, const std::string& where, const char* prefix,
+                  Parameters& parameters) {
+  for (const ParameterInfo& entry : parameters.layout().entries()) {
+    const std::string name = fmt::format("{}/{}", prefix, entry.name);
+    const TensorEntry* tensor = file.find(name);
+    if (!tensor || tensor->shape != entry.shape) {
+      throw Error(where, fmt::format("expected a tensor {} of {} elements", name, entry.size),
+                  kStartAgain);
+    }
+    file.read_f32(*tensor, parameters.at(entry.name));
+  }
+}
+
+template <class T>
+T field(const Json& json, const char* key, const std::string& where) {
+  try {
+    return json.at(key).get<T>();
+  } catch (const Json::exception&) {
+    throw Error(where, fmt::format("expected a field {}", key), kStartAgain);
+  }
+}
+
+void rename_or_throw(const fs::path& from, const fs::path& to) {
+  std::error_code error;
+  fs::rename(from, to, error);
+  if (error) throw Error(to.string(), "cannot be renamed into place: " + error.message());
+}
+
+fs::path with_suffix(const fs::path& path, const char* suffix) {
+  fs::path result = path.lexically_normal();
+  if (!result.has_filename()) result = result.parent_path();  // "out/" is "out"
+  result += suffix;
+  return result;
+}
+
+fs::path parent_of(const fs::path& path) {
+  return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
+
+}  // namespace
+
+void save_trainer_state(const fs::path& folder, TrainerState state, const Trainer& trainer) {
+  fs::create_directories(folder / "trainer_state");
+  state.optimizer_sha256.clear();
+  if (!state.finished) {
+    std::vector<TensorToWrite> tensors;
+    add_tensors("weights", trainer.parameters(), tensors);
+    add_tensors("exp_avg", trainer.optimizer().exp_avg(), tensors);
+    add_tensors("exp_avg_sq", trainer.optimizer().exp_avg_sq(), tensors);
+    write_safetensors(arrays_file(folder), tensors, DType::kF32);
+    state.optimizer_sha256 = sha256_file(arrays_file(folder));
+  }
+  const TrainerPosition& position = state.position;
+  const Json json{{"format", kFormat},
+                  {"finished", state.finished},
+                  {"step", position.step},
+                  {"num_updates", position.num_updates},
+                  {"consecutive_skips", position.consecutive_skips},
+                  {"total_tokens", position.total_tokens},
+                  {"model_sha256", state.model_sha256},
+                  {"optimizer_sha256", state.optimizer_sha256},
+                  {"job", state.job},
+                  {"task", state.task}};
+  write_file_atomic(state_file(folder), dump_json(json) + "\n");
+}
+
+std::optional<TrainerState> read_trainer_state(const fs::path& folder) {
+  const fs::path path = state_file(folder);
+  if (!fs::exists(path)) return std::nullopt;
+  const std::string where = path.string();
+  const Json json = read_json_file(path);
+  const int format = field<int>(json, "format", where);
+  if (format != kFormat) {
+    throw Error(where, fmt::format("expected format {}, found {}", kFormat, format),
+                "a newer ponder wrote it");
+  }
+  TrainerState state;
+  state.finished = field<bool>(json, "finished", where);
+  state.position.step = field<int64_t>(json, "step", where);
+  state.position.num_updates = field<int64_t>(json, "num_updates", where);
+  state.position.consecutive_skips = field<int64_t>(json, "consecutive_skips", where);
+  state.position.total_tokens = field<int64_t>(json, "total_tokens", where);
+  state.model_sha256 = field<std::string>(json, "model_sha256", where);
+  state.optimizer_sha256 = field<std::string>(json, "optimizer_sha256", where);
+  state.job = field<Json>(json, "job", where);
+  state.task = field<Json>(json, "task", where);
+  return state;
+}
+
+void load_trainer_arrays(const fs::path& folder, const TrainerState& state, Trainer& trainer) {
+  const fs::path path = arrays_file(folder);
+  const std::string found = sha256_file(path);
+  if (found != state.optimizer_sha256) {
+    throw Error(path.string(),
+                fmt::format("expected sha256 {}, found {}", state.optimizer_sha256, found),
+                kStartAgain);
+  }
+  if (state.position.step < 0 || state.position.step > trainer.num_steps() ||
+      state.position.num_updates > state.position.step) {
+    throw Error(state_file(folder).string(),
+                fmt::format("expected a step of at most {}, found {}", trainer.num_steps(),
+                            state.position.step),
+                kStartAgain);
+  }
+  const SafetensorsFile file(path);
+  read_tensors(file, path.string(), "weights", trainer.mutable_parameters());
+  read_tensors(file, path.string(), "exp_avg", trainer.mutable_optimizer().exp_avg());
+  read_tensors(file, path.string(), "exp_avg_sq", trainer.mutable_optimizer().exp_avg_sq());
+  trainer.set_position(state.position);
+}
+
+std::string job_differences(const Json& there, const Json& here) {
+  std::string text;
+  const auto add = [&](const std::string& key, const std::string& old_value,
+                       const std::string& new_value) {
+    text +=
+        fmt::format("{}{}: {} there, {} here", text.empty() ? "" : "; ", key, old_value, new_value);
+  };
+  for (const auto& [key, value] : here.items()) {
+    const auto other = there.find(key);
+    if (other == there.end()) {
+      add(key, "nothing", dump_json(value));
+    } else if (*other != value) {
+      add(key, dump_json(*other), dump_json(value));
+    }
+  }
+  for (const auto& [key, value] : there.items()) {
+    if (!here.contains(key)) add(key, dump_json(value), "nothing");
+  }
+  return text;
+}
+
+fs::path next_folder(const fs::path& out) { return with_suffix(out, ".next"); }
+
+void replace_folder(const fs::path& next, const fs::path& out) {
+  sync_folder(next);
+  if (!fs::exists(out)) {
+    rename_or_throw(next, out);
+  } else if (::renameat2(AT_FDCWD, next.c_str(), AT_FDCWD, out.c_str(), RENAME_EXCHANGE) != 0) {
+    if (errno != EINVAL && errno != ENOSYS) {
+      throw Error(out.string(), std::string("cannot be replaced: ") + std::strerror(errno));
+    }
+    rename_or_throw(out, with_suffix(out, ".old"));
+    rename_or_throw(next, out);
+  }
+  sync_folder(parent_of(next));
+  fs::remove_all(next);
+  fs::remove_all(with_suffix(out, ".old"));
+}
+
+void recover_folder(const fs::path& out) {
+  const fs::path old = with_suffix(out, ".old");
+  if (!fs::exists(out) && fs::exists(old / "trainer_state" / "state.json"))
+    rename_or_throw(old, out);
+  if (fs::exists(old / "trainer_state" / "state.json")) fs::remove_all(old);
+  fs::path torn = next_folder(out);
+  fs::remove_all(torn);
+  torn += ".tmp";  // where save_checkpoint builds it
+  fs::remove_all(torn);
+}
+
+}  // namespace ponder

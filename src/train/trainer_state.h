@@ -1,0 +1,48 @@
+// What a stopped job needs to go on bit for bit: trainer_state/ beside the model's files, and the
+// swap of whole folders.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "train/trainer.h"
+
+namespace ponder {
+
+struct TrainerState {
+  Json job;  // identity: what the job is a function of
+  TrainerPosition position;
+  Json task = Json::object();    // TrainingTask::save()
+  std::string model_sha256;      // of the model saved beside it
+  bool finished = false;         // then there are no weights and moments
+  std::string optimizer_sha256;  // of optimizer.safetensors; "" when finished
+};
+
+// Writes <folder>/trainer_state: weights and moments in f32 unless finished, then state.json with
+// their hash.
+void save_trainer_state(const std::filesystem::path& folder, TrainerState state,
+                        const Trainer& trainer);
+
+// state.json of <folder>/trainer_state; nullopt if there is none. Throws Error if it is damaged.
+std::optional<TrainerState> read_trainer_state(const std::filesystem::path& folder);
+
+// Puts weights, moments and position into the trainer. Throws Error if the file's hash or tensors
+// are not what they were.
+void load_trainer_arrays(const std::filesystem::path& folder, const TrainerState& state,
+                         Trainer& trainer);
+
+// "lr: 1e-05 there, 2e-05 here; …" for every key of either that differs; "" if none does.
+std::string job_differences(const Json& there, const Json& here);
+
+// Makes `next` the folder `out`: by one exchange of names where the file system can, by two renames
+// otherwise. What was `out` before is removed. A crash leaves the old or the new folder, after
+// recover_folder at the latest.
+void replace_folder(const std::filesystem::path& next, const std::filesystem::path& out);
+// Clears up after a crash: <out>.old goes back to <out> if that is missing; rests of unfinished
+// saves are removed.
+void recover_folder(const std::filesystem::path& out);
+// <out>.next
+std::filesystem::path next_folder(const std::filesystem::path& out);
+
+}  // namespace ponder

@@ -1,0 +1,285 @@
+#include "train/trainer.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <numbers>
+
+#include "base/error.h"
+#include "train/test_world.h"
+
+namespace ponder {
+namespace {
+
+using train_test::random_pairs;
+using train_test::random_rows;
+using train_test::tiny_config;
+using train_test::tiny_model;
+
+std::vector<float> flat(const Parameters& parameters) {
+  return {parameters.flat().begin(), parameters.flat().end()};
+}
+
+bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+TrainOptions options_for(int64_t batch_rows) {
+  TrainOptions options;
+  options.lr = 2e-3;
+  options.batch.batch_rows = batch_rows;
+  return options;
+}
+
+struct Outcome {
+  std::vector<float> weights;
+  std::vector<StepReport> reports;
+};
+
+Outcome run(TrainingTask& task, const TrainOptions& options, int threads = 1) {
+  ThreadPool pool(threads);
+  Decoder decoder(tiny_config(), pool);
+  Trainer trainer(tiny_config(), tiny_model().parameters, task, options, decoder, pool);
+  Outcome result;
+  while (!trainer.done()) result.reports.push_back(*trainer.step());
+  result.weights = flat(trainer.parameters());
+  return result;
+}
+
+TEST(Trainer, LossFallsOnRowsItSees) {
+  SftTask task(random_rows(12));
+  TrainOptions options = options_for(12);
+  options.batch.epochs = 40;
+  options.lr = 1e-2;
+  const Outcome result = run(task, options);
+  EXPECT_NEAR(result.reports.front().loss, std::log(300.0), 0.6);
+  EXPECT_LT(result.reports.back().loss, 0.6 * result.reports.front().loss);
+  EXPECT_EQ(result.reports.back().step, 40);
+  EXPECT_EQ(result.reports.back().epoch, 40);
+}
+
+// The loss of a step does not depend on accumulation, packing, recomputation or threads; nor does
+// any bit of the weights.
+TEST(Trainer, SplitRecomputationAndThreadsChangeNoBit) {
+  SftTask task(random_rows(20));
+  TrainOptions options = options_for(8);
+  options.batch.epochs = 2;
+  const Outcome whole = run(task, options, 1);
+  for (const int64_t micro : {1, 60}) {
+    for (const bool recompute : {false, true}) {
+      options.micro_batch_tokens = micro;
+      options.recompute = recompute;
+      const Outcome split = run(task, options, recompute ? 2 : 1);
+      EXPECT_TRUE(same_bits(whole.weights, split.weights)) << micro << " " << recompute;
+      for (size_t i = 0; i < whole.reports.size(); ++i) {
+        EXPECT_EQ(whole.reports[i].loss, split.reports[i].loss);
+        EXPECT_EQ(whole.reports[i].grad_norm, split.reports[i].grad_norm);
+      }
+    }
+  }
+}
+
+// A packed row's log-probabilities are those it has alone.
+TEST(Trainer, PackedRowsDoNotSeeEachOther) {
+  ThreadPool pool(1);
+  Decoder decoder(tiny_config(), pool);
+  const Checkpoint model = tiny_model();
+  decoder.set_parameters(model.parameters);
+  const auto rows = random_rows(10);
+  PackedBatch packed;
+  for (const auto& row : rows) packed.append(row.tokens, row.trained);
+  std::vector<float> together(static_cast<size_t>(packed.num_targets()));
+  decoder.forward(packed, together, Keep::kNothing);
+  size_t at = 0;
+  for (const auto& row : rows) {
+    PackedBatch alone;
+    std::vector<float> own(static_cast<size_t>(alone.append(row.tokens, row.trained)));
+    decoder.forward(alone, own, Keep::kNothing);
+    for (const float logprob : own) EXPECT_EQ(logprob, together[at++]);
+  }
+}
+
+TEST(Trainer, OneHugeAndManyTinyRowsWeighByTokens) {
+  auto rows = random_rows(6);
+  TokenRow huge;
+  huge.name = "huge";
+  for (int i = 0; i < 400; ++i) huge.tokens.push_back(i % 300);
+  huge.trained.assign(400, 1);
+  huge.trained[0] = 0;
+  rows.push_back(huge);
+  SftTask task(rows);
+  int64_t tokens = 0;
+  for (const auto& row : rows) tokens += row.num_trained();
+  TrainOptions options = options_for(100);
+  options.batch.epochs = 1;
+  options.micro_batch_tokens = 50;
+  const Outcome result = run(task, options);
+  ASSERT_EQ(result.reports.size(), 1u);
+  EXPECT_EQ(result.reports[0].trained_tokens, tokens);
+  EXPECT_TRUE(std::isfinite(result.reports[0].loss));
+}
+
+TEST(Trainer, DegenerateRowsAreErrorsThatNameThem) {
+  const auto expect_names = [](TokenRow row) {
+    try {
+      SftTask task({row});
+      FAIL();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.where(), row.name);
+    }
+  };
+  expect_names({"length one", {5}, {1}, 0});
+  expect_names({"nothing to train", {5, 6, 7}, {0, 0, 0}, 2});
+  expect_names({"first token", {5, 6, 7}, {1, 1, 1}, 2});
+  expect_names({"short mask", {5, 6, 7}, {0, 1}, 2});
+  EXPECT_THROW(SftTask({}), Error);
+  EXPECT_THROW(DpoTask({}, {}, Align::kThought), Error);
+}
+
+TEST(Trainer, RowsBeyondThePositionsAreRefused) {
+  auto rows = random_rows(1);
+  rows[0].tokens.resize(600, 1);
+  rows[0].trained.resize(600, 1);
+  SftTask task(rows);
+  EXPECT_THROW(run(task, options_for(8)), Error);
+}
+
+// An SFT task that spoils the objective of chosen steps.
+class SpoiledTask : public SftTask {
+ public:
+  enum class Spoil { kLoss, kGradient };
+  SpoiledTask(std::vector<TokenRow> rows, std::vector<int> bad_calls, Spoil spoil)
+      : SftTask(std::move(rows)), bad_calls_(std::move(bad_calls)), spoil_(spoil) {}
+  UnitTerms evaluate(int32_t unit, std::span<const float> logprobs, int64_t weight,
+                     std::span<float> dlogprobs) const override {
+    UnitTerms terms = SftTask::evaluate(unit, logprobs, weight, dlogprobs);
+    for (const int bad : bad_calls_) {
+      if (calls_ != bad) continue;
+      last_spoiled = unit_name(unit);
+      if (spoil_ == Spoil::kLoss) terms.loss = std::numeric_limits<double>::quiet_NaN();
+      // Finite, but the sum in backward overflows.
+      if (spoil_ == Spoil::kGradient) std::fill(dlogprobs.begin(), dlogprobs.end(), 3e38f);
+    }
+    ++calls_;
+    return terms;
+  }
+  mutable std::string last_spoiled;
+
+ private:
+  std::vector<int> bad_calls_;
+  Spoil spoil_;
+  mutable int calls_ = 0;
+};
+
+TEST(Trainer, StepThatIsNotFiniteChangesNothingAndNamesTheRow) {
+  for (const auto spoil : {SpoiledTask::Spoil::kLoss, SpoiledTask::Spoil::kGradient}) {
+    SpoiledTask task(random_rows(8), {5}, spoil);  // the second unit of the second step
+    ThreadPool pool(1);
+    Decoder decoder(tiny_config(), pool);
+    Trainer trainer(tiny_config(), tiny_model().parameters, task, options_for(4), decoder, pool);
+    EXPECT_TRUE(trainer.step()->skipped.empty());
+    const auto weights = flat(trainer.parameters()), m = flat(trainer.optimizer().exp_avg()),
+               v = flat(trainer.optimizer().exp_avg_sq());
+    const StepReport report = *trainer.step();
+    EXPECT_FALSE(report.skipped.empty());
+    EXPECT_NE(std::find(report.skipped_rows.begin(), report.skipped_rows.end(), task.last_spoiled),
+              report.skipped_rows.end());
+    if (spoil == SpoiledTask::Spoil::kLoss) {
+      EXPECT_EQ(report.skipped_rows.size(), 1u);
+    }
+    EXPECT_TRUE(same_bits(weights, flat(trainer.parameters())));
+    EXPECT_TRUE(same_bits(m, flat(trainer.optimizer().exp_avg())));
+    EXPECT_TRUE(same_bits(v, flat(trainer.optimizer().exp_avg_sq())));
+    EXPECT_EQ(trainer.optimizer().num_updates(), 1);
+    EXPECT_EQ(trainer.position().step, 2);
+    EXPECT_TRUE(trainer.step()->skipped.empty());
+    EXPECT_EQ(trainer.position().consecutive_skips, 0);
+  }
+}
+
+TEST(Trainer, ThreeSkippedStepsInARowStop) {
+  SpoiledTask task(random_rows(4), {4, 8, 12}, SpoiledTask::Spoil::kLoss);
+  ThreadPool pool(1);
+  Decoder decoder(tiny_config(), pool);
+  TrainOptions options = options_for(4);
+  options.batch.epochs = 6;
+  Trainer trainer(tiny_config(), tiny_model().parameters, task, options, decoder, pool);
+  for (int i = 0; i < 3; ++i) trainer.step();
+  try {
+    trainer.step();
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(error.problem().find(task.last_spoiled), std::string::npos) << error.what();
+  }
+}
+
+TEST(Trainer, StopBetweenMicroBatchesLeavesTheStepUndone) {
+  SftTask task(random_rows(8));
+  ThreadPool pool(1);
+  Decoder decoder(tiny_config(), pool);
+  Trainer trainer(tiny_config(), tiny_model().parameters, task, options_for(4), decoder, pool);
+  const auto weights = flat(trainer.parameters());
+  const std::atomic<bool> stop{true};
+  EXPECT_FALSE(trainer.step(&stop));
+  EXPECT_EQ(trainer.position().step, 0);
+  EXPECT_TRUE(same_bits(weights, flat(trainer.parameters())));
+}
+
+TEST(DpoTraining, StartsAtLn2AndLearnsThePreference) {
+  DpoTask task(random_pairs(8), {0.5, 0.1}, Align::kResponse);
+  TrainOptions options = options_for(8);
+  options.batch.epochs = 15;
+  options.micro_batch_tokens = 60;
+  const Outcome result = run(task, options);
+  const auto metric = [](const StepReport& report, const std::string& name) {
+    for (const auto& [key, value] : report.metrics) {
+      if (key == name) return value;
+    }
+    ADD_FAILURE() << name;
+    return 0.0;
+  };
+  EXPECT_NEAR(metric(result.reports.front(), "preference_loss"), std::numbers::ln2, 1e-12);
+  EXPECT_EQ(metric(result.reports.front(), "margin"), 0.0);
+  EXPECT_GT(metric(result.reports.back(), "margin"), 0.5);
+  EXPECT_EQ(metric(result.reports.back(), "accuracy"), 1.0);
+}
+
+TEST(DpoTraining, ReferenceOfAnotherModelStopsTheJob) {
+  ThreadPool pool(1);
+  Decoder decoder(tiny_config(), pool);
+  class WrongReference : public DpoTask {
+   public:
+    using DpoTask::DpoTask;
+    void prepare(Decoder& d, int64_t micro_batch_tokens) override {
+      const Checkpoint other = tiny_model(2);
+      d.set_parameters(other.parameters);
+      DpoTask::prepare(d, micro_batch_tokens);
+      const Checkpoint start = tiny_model(1);
+      d.set_parameters(start.parameters);
+    }
+  };
+  WrongReference wrong(random_pairs(4), {1.0, 0.0}, Align::kThought);
+  Trainer trainer(tiny_config(), tiny_model(1).parameters, wrong, options_for(4), decoder, pool);
+  try {
+    trainer.step();
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(error.problem().find("ln 2"), std::string::npos);
+  }
+}
+
+TEST(DpoTraining, SplitChangesNoBit) {
+  DpoTask task(random_pairs(10), {}, Align::kThought), again(random_pairs(10), {}, Align::kThought);
+  TrainOptions options = options_for(5);
+  options.batch.epochs = 2;
+  const Outcome whole = run(task, options, 1);
+  options.micro_batch_tokens = 1;
+  const Outcome split = run(again, options, 2);
+  EXPECT_TRUE(same_bits(whole.weights, split.weights));
+}
+
+}  // namespace
+}  // namespace ponder

@@ -1,0 +1,156 @@
+#include "train/training_job.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "train/step_log.h"
+#include "train/trainer_state.h"
+
+namespace ponder {
+namespace fs = std::filesystem;
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// The state to go on from, if `out` has one of this very job.
+std::optional<TrainerState> resumable(const fs::path& out, const Json& identity) {
+  recover_folder(out);
+  if (!fs::exists(out) || (fs::is_directory(out) && fs::is_empty(out))) return std::nullopt;
+  auto state = read_trainer_state(out);
+  if (!state) {
+    throw Error(out.string(),
+                "expected a new or empty folder, or a job to resume; found something else",
+                "choose another --out, or remove it");
+  }
+  const std::string differences = job_differences(state->job, identity);
+  if (!differences.empty()) {
+    throw Error(out.string(), "holds the state of a different job: " + differences,
+                "repeat the command with the old settings, or choose another --out");
+  }
+  return state;
+}
+
+class Saver {
+ public:
+  Saver(const JobOptions& job, const ModelConfig& config, const Json& identity,
+        const TrainingTask& task, const Trainer& trainer)
+      : job_(job), config_(config), identity_(identity), task_(task), trainer_(trainer) {}
+
+  bool due() const {
+    const int64_t step = trainer_.position().step;
+    if (job_.out.empty() || trainer_.done()) return false;
+    if (job_.checkpoint_steps > 0 && step % job_.checkpoint_steps == 0) return true;
+    const double since = std::chrono::duration<double>(Clock::now() - last_).count();
+    return job_.checkpoint_seconds > 0 && since >= job_.checkpoint_seconds;
+  }
+
+  // Returns the sha256 of the saved weights.
+  std::string save() {
+    if (job_.out.empty()) return "";
+    const fs::path next = next_folder(job_.out);
+    if (next.has_parent_path()) fs::create_directories(next.parent_path());
+    try {
+      TrainerState state{identity_, trainer_.position(), task_.save(), "", trainer_.done(), ""};
+      SaveOptions options{job_.dtype, job_.base_folder, job_.provenance};
+      options.provenance["training"] = identity_;
+      options.provenance["steps_done"] = trainer_.position().step;
+      options.provenance["num_steps"] = trainer_.num_steps();
+      state.model_sha256 = save_checkpoint(next, config_, trainer_.parameters(), options);
+      if (state.finished) state.task = Json::object();
+      save_trainer_state(next, state, trainer_);
+      replace_folder(next, job_.out);
+      last_ = Clock::now();
+      return state.model_sha256;
+    } catch (...) {
+      std::error_code ignored;
+      fs::remove_all(next, ignored);
+      throw;
+    }
+  }
+
+ private:
+  const JobOptions& job_;
+  const ModelConfig& config_;
+  const Json& identity_;
+  const TrainingTask& task_;
+  const Trainer& trainer_;
+  Clock::time_point last_ = Clock::now();
+};
+
+}  // namespace
+
+JobResult run_training(Checkpoint start, TrainingTask& task, const TrainOptions& options,
+                       const JobOptions& job, ThreadPool& pool) {
+  options.check();
+  Json identity{{"model_sha256", start.sha256}};
+  identity.update(task.identity());
+  identity.update(options.identity());
+  const auto note = [&](const std::string& text) {
+    if (job.on_note) job.on_note(text);
+  };
+
+  std::unique_ptr<LockFile> lock;
+  std::optional<TrainerState> state;
+  if (!job.out.empty()) {
+    fs::path lock_path = next_folder(job.out).replace_extension(".lock");
+    if (lock_path.has_parent_path()) fs::create_directories(lock_path.parent_path());
+    lock = std::make_unique<LockFile>(lock_path);
+    state = resumable(job.out, identity);
+  }
+
+  const ModelConfig config = start.config;
+  Decoder decoder(config, pool);
+  Trainer trainer(config, std::move(start.parameters), task, options, decoder, pool);
+  JobResult result;
+  result.num_steps = trainer.num_steps();
+  if (state && state->finished) {
+    note(fmt::format("already finished: all {} steps are done", result.num_steps));
+    result.finished = true;
+    result.steps_done = state->position.step;
+    result.total_tokens = state->position.total_tokens;
+    result.sha256 = state->model_sha256;
+    return result;
+  }
+  if (state) {
+    task.load(state->task, (job.out / "trainer_state/state.json").string());
+    load_trainer_arrays(job.out, *state, trainer);
+    result.sha256 = state->model_sha256;
+    note(fmt::format("resumed after step {} of {}", state->position.step, result.num_steps));
+  }
+
+  StepLog log(job.log, trainer.position().step);
+  Saver saver(job, config, identity, task, trainer);
+  int64_t saved_step = state ? state->position.step : -1;
+  const auto save = [&] {
+    if (saved_step == trainer.position().step) return;
+    log.sync();
+    result.sha256 = saver.save();
+    saved_step = trainer.position().step;
+  };
+  while (!trainer.done() &&
+         !(job.stop_after_steps > 0 && trainer.position().step >= job.stop_after_steps)) {
+    const auto report = trainer.step(job.stop);
+    if (!report) {
+      result.stopped_by_request = true;
+      break;
+    }
+    result.last_loss = report->loss;
+    log.write(*report);
+    if (job.on_step) job.on_step(*report);
+    if (!report->skipped.empty()) {
+      note(fmt::format("step {} skipped, nothing was changed: {}; rows: {}", report->step,
+                       report->skipped, fmt::join(report->skipped_rows, ", ")));
+    }
+    if (saver.due()) save();
+  }
+  save();
+  result.finished = trainer.done();
+  result.steps_done = trainer.position().step;
+  result.total_tokens = trainer.position().total_tokens;
+  return result;
+}
+
+}  // namespace ponder

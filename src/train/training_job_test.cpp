@@ -1,0 +1,233 @@
+#include "train/training_job.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "train/test_world.h"
+#include "train/trainer_state.h"
+
+namespace ponder {
+namespace {
+
+namespace fs = std::filesystem;
+using train_test::random_pairs;
+using train_test::random_rows;
+using train_test::tiny_model;
+
+constexpr const char* kConfig = R"({
+  "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "vocab_size": 300,
+  "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2,
+  "num_key_value_heads": 1, "hidden_act": "silu", "max_position_embeddings": 512,
+  "rms_norm_eps": 1e-06, "rope_theta": 10000.0, "tie_word_embeddings": true,
+  "initializer_range": 0.08, "torch_dtype": "float32", "eos_token_id": 259})";
+
+class Job : public testing::Test {
+ protected:
+  Job() {
+    root = fs::temp_directory_path() / ("ponder_job_" + std::to_string(::getpid()));
+    fs::remove_all(root);
+    fs::create_directories(root / "base");
+    // What a real base folder brings: a config and a tokenizer, copied into every checkpoint.
+    write_file_atomic(root / "base" / "config.json", kConfig);
+    write_file_atomic(root / "base" / "tokenizer.json", train_test::tiny_tokenizer_json());
+    options.lr = 2e-3;
+    options.batch.batch_rows = 4;
+    options.batch.epochs = 2;
+  }
+  ~Job() override { fs::remove_all(root); }
+
+  JobOptions job(const std::string& out) const {
+    JobOptions result;
+    result.out = root / out;
+    result.base_folder = root / "base";
+    return result;
+  }
+  JobResult sft(const JobOptions& files) {
+    SftTask task(random_rows(12));
+    return run_training(tiny_model(), task, options, files, pool);
+  }
+  JobResult dpo(const JobOptions& files) {
+    DpoTask task(random_pairs(12), {0.5, 0.1}, Align::kThought);
+    return run_training(tiny_model(), task, options, files, pool);
+  }
+  std::string weights(const std::string& out) const {
+    return read_file(root / out / "model.safetensors");
+  }
+
+  fs::path root;
+  TrainOptions options;
+  ThreadPool pool{1};
+};
+
+TEST_F(Job, StoppedAndResumedIsByteIdentical) {
+  const JobResult whole = sft(job("whole"));
+  EXPECT_TRUE(whole.finished);
+  EXPECT_EQ(whole.steps_done, 6);
+  JobOptions half = job("half");
+  half.stop_after_steps = 3;
+  const JobResult first = sft(half);
+  EXPECT_FALSE(first.finished);
+  EXPECT_EQ(first.steps_done, 3);
+  EXPECT_NE(weights("half"), weights("whole"));
+  const JobResult second = sft(job("half"));
+  EXPECT_TRUE(second.finished);
+  EXPECT_EQ(weights("half"), weights("whole"));
+  EXPECT_EQ(second.sha256, whole.sha256);
+  EXPECT_FALSE(fs::exists(root / "half.next"));
+  EXPECT_TRUE(fs::exists(root / "half" / "trainer_state" / "state.json"));
+  EXPECT_FALSE(fs::exists(root / "half" / "trainer_state" / "optimizer.safetensors"));
+}
+
+TEST_F(Job, HalfPrecisionModelsResumeFromFullPrecisionState) {
+  JobOptions whole = job("whole"), half = job("half");
+  whole.dtype = half.dtype = DType::kBF16;
+  sft(whole);
+  half.stop_after_steps = 3;
+  sft(half);
+  half.stop_after_steps = 0;
+  sft(half);
+  EXPECT_EQ(weights("half"), weights("whole"));
+}
+
+TEST_F(Job, DpoResumesWithItsFirstReference) {
+  dpo(job("whole"));
+  JobOptions half = job("half");
+  half.stop_after_steps = 4;
+  dpo(half);
+  dpo(job("half"));
+  EXPECT_EQ(weights("half"), weights("whole"));
+}
+
+TEST_F(Job, StopFlagSavesAndReturns) {
+  sft(job("whole"));
+  std::atomic<bool> stop{false};
+  JobOptions half = job("half");
+  half.stop = &stop;
+  half.on_step = [&](const StepReport& report) { stop = report.step == 2; };
+  const JobResult first = sft(half);
+  EXPECT_TRUE(first.stopped_by_request);
+  EXPECT_EQ(first.steps_done, 2);
+  sft(job("half"));
+  EXPECT_EQ(weights("half"), weights("whole"));
+}
+
+TEST_F(Job, PeriodicSavesChangeNothing) {
+  sft(job("whole"));
+  JobOptions often = job("often");
+  often.checkpoint_steps = 1;
+  std::vector<std::string> seen;
+  often.on_step = [&](const StepReport& report) {
+    if (report.step > 1) seen.push_back(weights("often"));
+  };
+  sft(often);
+  EXPECT_EQ(seen.size(), 5u);
+  EXPECT_NE(seen[0], seen[1]);
+  EXPECT_EQ(weights("often"), weights("whole"));
+}
+
+TEST_F(Job, OtherSettingsAreRefusedByName) {
+  JobOptions half = job("half");
+  half.stop_after_steps = 3;
+  sft(half);
+  options.lr = 3e-3;
+  options.batch.seed = 5;
+  try {
+    sft(half);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(error.problem().find("lr: 0.002 there, 0.003 here"), std::string::npos)
+        << error.what();
+    EXPECT_NE(error.problem().find("seed"), std::string::npos);
+    EXPECT_EQ(error.problem().find("epochs"), std::string::npos);
+  }
+  // How it is computed may change.
+  options.lr = 2e-3;
+  options.batch.seed = 1;
+  options.micro_batch_tokens = 17;
+  options.recompute = true;
+  EXPECT_TRUE(sft(job("half")).finished);
+}
+
+TEST_F(Job, FinishedJobIsLeftAlone) {
+  const JobResult first = sft(job("out"));
+  const auto written = fs::last_write_time(root / "out" / "model.safetensors");
+  const JobResult second = sft(job("out"));
+  EXPECT_TRUE(second.finished);
+  EXPECT_EQ(second.sha256, first.sha256);
+  EXPECT_EQ(fs::last_write_time(root / "out" / "model.safetensors"), written);
+}
+
+TEST_F(Job, ForeignFolderIsRefused) {
+  fs::create_directories(root / "out");
+  write_file_atomic(root / "out" / "thesis.tex", "important");
+  EXPECT_THROW(sft(job("out")), Error);
+  EXPECT_EQ(read_file(root / "out" / "thesis.tex"), "important");
+}
+
+TEST_F(Job, DamagedStateIsRefused) {
+  JobOptions half = job("half");
+  half.stop_after_steps = 3;
+  sft(half);
+  const fs::path path = root / "half" / "trainer_state" / "optimizer.safetensors";
+  std::string bytes = read_file(path);
+  bytes[bytes.size() / 2] ^= 1;
+  write_file_atomic(path, bytes);
+  EXPECT_THROW(sft(job("half")), Error);
+}
+
+TEST_F(Job, LogHasEveryStepOnce) {
+  JobOptions half = job("half");
+  half.log = root / "log.jsonl";
+  half.stop_after_steps = 3;
+  sft(half);
+  {  // as after a crash: a step beyond the last save, and a torn line
+    AppendLog log(half.log);
+    log.append("{\"step\":4,\"loss\":1}");
+    log.append("{\"step\":5,\"lo");
+  }
+  half.stop_after_steps = 0;
+  sft(half);
+  JsonRowReader reader(half.log);
+  JsonRow row;
+  int64_t expected = 1;
+  while (reader.next(row)) {
+    EXPECT_EQ(row.value["step"], expected++);
+    for (const char* key : {"loss", "lr", "grad_norm", "tokens", "tokens_per_second"}) {
+      EXPECT_TRUE(row.value.contains(key)) << key;
+    }
+    EXPECT_GT(row.value["lr"], 0.0);
+  }
+  EXPECT_EQ(expected, 7);
+}
+
+TEST_F(Job, RestsOfACrashAreClearedUp) {
+  JobOptions half = job("half");
+  half.stop_after_steps = 3;
+  sft(half);
+  fs::create_directories(root / "half.next.tmp");
+  fs::create_directories(root / "half.next" / "trainer_state");
+  // Between two renames, on a file system that cannot exchange names.
+  fs::rename(root / "half", root / "half.old");
+  sft(job("whole"));
+  sft(job("half"));
+  EXPECT_EQ(weights("half"), weights("whole"));
+  EXPECT_FALSE(fs::exists(root / "half.old"));
+  EXPECT_FALSE(fs::exists(root / "half.next"));
+  EXPECT_FALSE(fs::exists(root / "half.next.tmp"));
+}
+
+TEST_F(Job, PlanCountsStepsAndBytes) {
+  SftTask task(random_rows(12));
+  Decoder decoder(train_test::tiny_config(), pool);
+  const TrainPlan plan = plan_training(decoder, workload_of(task), options);
+  EXPECT_EQ(plan.num_steps, 6);
+  EXPECT_GT(plan.flops, 0);
+  EXPECT_GT(plan.peak_memory_bytes(), 6 * 4 * train_test::tiny_config().num_parameters());
+}
+
+}  // namespace
+}  // namespace ponder
