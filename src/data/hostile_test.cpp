@@ -320,22 +320,6 @@ TEST_F(Hostile, ConversationRows) {
               "multi_turn");
 }
 
-TEST_F(Hostile, RowsLongerThanTheLimit) {
-  const std::string text = R"({"question":"q","thought":"t","solution":"s"})"
-                           "\n"
-                           R"({"question":"r","thought":"tttttttttttttttt","solution":"s"})"
-                           "\n";
-  DemonstrationReadOptions options;
-  options.max_tokens = 10;
-  options.count_tokens = [](const Demonstration& d) {
-    return static_cast<int64_t>(d.thought.size());
-  };
-  const ReadReport report = read_demos(text, options);
-  EXPECT_EQ(report.kept, 1u);
-  EXPECT_EQ(report.rejected.at("too_long"), 1u);
-  EXPECT_EQ(report.examples.at(0).line, 2u);
-}
-
 TEST_F(Hostile, SeveralResponsesToOneQuestion) {
   const std::string text = R"({"id":"a","question":"q","thought":"t","solution":"s"})"
                            "\n"

@@ -176,15 +176,7 @@ std::vector<Demonstration> read_demonstrations(const std::filesystem::path& file
   return read_rows<Demonstration>(
       file, "demonstrations", options.strict, options.one_per_question, report,
       [&](const Json& json, uint64_t) {
-        Demonstration row = demonstration_from_row(json, options.require_thought);
-        if (options.max_tokens > 0 && options.count_tokens) {
-          const int64_t tokens = options.count_tokens(row);
-          if (tokens > options.max_tokens) {
-            throw RowFault{"too_long",
-                           fmt::format("{} tokens, the limit is {}", tokens, options.max_tokens)};
-          }
-        }
-        return row;
+        return demonstration_from_row(json, options.require_thought);
       },
       [&](const Demonstration& row) {
         std::string key = normalised_question(row.question);

@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -54,12 +53,10 @@ std::vector<Problem> read_problems(const std::filesystem::path& file, ReadReport
 
 struct DemonstrationReadOptions {
   bool require_thought = true;  // false: a response without a thought is kept as a bare solution
-  bool one_per_question =
-      true;             // false: only the same question with the same response is a duplicate
+  // false: several responses to one question (or id) are kept; only the same response twice is a
+  // duplicate.
+  bool one_per_question = true;
   bool strict = false;  // throw on the first rejected row
-  // Rows of more than `max_tokens` by this count are rejected ("too_long"); 0 or empty: no limit.
-  int64_t max_tokens = 0;
-  std::function<int64_t(const Demonstration&)> count_tokens = {};
 };
 
 // Layouts: STILL (question, combined_text, domain), ShareGPT conversations, OpenAI messages,

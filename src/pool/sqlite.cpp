@@ -99,8 +99,8 @@ Database::Database(const std::filesystem::path& file, bool read_only) : name_(fi
   try {
     if (code != SQLITE_OK) fail(code, "open");
     sqlite3_busy_timeout(handle_, 10000);  // ms; a reader may meet a checkpoint
-    // Only the writer moves the log into the file, and only when it says so.
-    sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+    // Only the writer moves the log into the file.
+    if (read_only) sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
     execute(
         "PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0; PRAGMA trusted_schema = OFF;");
   } catch (...) {
