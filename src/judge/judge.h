@@ -1,6 +1,7 @@
-// Does a final answer equal the gold answer? Three verdicts, each with a proof line: what was extracted,
-// how both sides were read, which rule decided. Pure functions of their arguments: no clock, no locale, no
-// exceptions; a step budget ends in kUndecided, the same on every machine. Thread-safe.
+// Does a final answer equal the gold answer? Three verdicts, each with a proof line: what was
+// extracted, how both sides were read, which rule decided. Pure functions of their arguments: no
+// clock, no locale, no exceptions; a step budget ends in kUndecided, the same on every machine.
+// Thread-safe.
 #pragma once
 
 #include <optional>
@@ -28,15 +29,16 @@ struct Judgement {
   std::string proof;      // one line
 };
 
-// The final answer of a whole response (thought tags allowed; the solution part is searched first), or
-// nothing when there is none. An intermediate result is never taken when a final one exists.
+// The final answer of a whole response (thought tags allowed; the solution part is searched first),
+// or nothing when there is none. An intermediate result is never taken when a final one exists.
 std::optional<std::string> extract_answer(std::string_view response, AnswerType type);
 
 // `prediction` is an answer, already extracted.
-Judgement judge_answer(std::string_view gold, std::string_view prediction, const JudgeOptions& options);
+Judgement judge_answer(std::string_view gold, std::string_view prediction,
+                       const JudgeOptions& options);
 
-// `response` is a whole response; `finished` is false when the token limit cut it: then it has no answer
-// and is kIncorrect, and the proof says so.
+// `response` is a whole response; `finished` is false when the token limit cut it: then it has no
+// answer and is kIncorrect, and the proof says so.
 Judgement judge_response(std::string_view gold, std::string_view response, bool finished,
                          const JudgeOptions& options);
 

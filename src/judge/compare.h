@@ -1,0 +1,27 @@
+// Are two read answers the same? Rules, not heuristics on text: numbers exactly or in 60 digits,
+// formulas at seeded points, lists in any order, tuples in order, intervals by their ends and
+// brackets, relations up to a factor.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "judge/evaluate.h"
+#include "judge/expression.h"
+
+namespace ponder::judge {
+
+enum class Match { kEqual, kDifferent, kUnknown };
+
+struct Comparison {
+  Match match = Match::kUnknown;
+  std::string rule;  // which rule decided, for the proof
+};
+
+Comparison compare_answers(const Expression& gold, const Expression& prediction,
+                           std::optional<double> tolerance, Budget& budget);
+
+// What the answer was read as: "number 3/7", "list of 3", "formula in x"; one short phrase.
+std::string describe(const Expression& expression);
+
+}  // namespace ponder::judge

@@ -1,0 +1,69 @@
+// What an answer was read as: one small expression tree for numbers, formulas, lists, sets,
+// intervals, relations and matrices. Nodes live in one array and name their children by index, so
+// that a tree of any shape is freed without recursion. A tree is never deeper than kMaxDepth and
+// never larger than kMaxNodes.
+#pragma once
+
+#include <boost/multiprecision/cpp_int.hpp>
+#include <string>
+#include <vector>
+
+namespace ponder::judge {
+
+namespace mp = boost::multiprecision;
+using BigInt = mp::number<mp::cpp_int_backend<>, mp::et_off>;
+using Rational = mp::number<mp::rational_adaptor<mp::cpp_int_backend<>>, mp::et_off>;
+
+inline constexpr int kMaxDepth = 150;
+inline constexpr int kMaxNodes = 3000;
+inline constexpr size_t kMaxAnswerBytes = 20000;  // longer answers are only compared as text
+inline constexpr size_t kMaxDigits = 2000;        // of a written number
+inline constexpr unsigned kMaxBits = 8192;        // of a numerator or denominator
+
+enum class Kind {
+  kNumber,    // value; decimals: digits written after the point; name: "base b" for 204_5
+  kName,      // a variable, with its subscript and primes
+  kConstant,  // name: "pi", "e", "i", "inf"
+  kAdd,
+  kMul,
+  kDiv,
+  kNeg,
+  kPow,
+  kRoot,  // children: radicand, degree
+  kCall,  // name: the function; children: argument, optional base of a logarithm
+  kFactorial,
+  kBinomial,
+  kDegree,
+  kPercent,
+  kPlusMinus,  // child is added or subtracted; name: "+" for plus-minus, "-" for minus-plus
+  kTuple,      // name: the two brackets, such as "(]"
+  kSet,
+  kList,  // children without brackets, in any order
+  kUnion,
+  kIntersection,
+  kRatio,     // a : b : c
+  kRelation,  // children c0 .. cn; name: n signs of = ~ < L > G N (L, G: with equality; N: not
+              // equal)
+  kMatrix,    // children: rows, each a kTuple
+  kText,      // name: the words
+};
+
+struct Node {
+  Kind kind = Kind::kNumber;
+  std::string name;
+  Rational value;
+  int decimals = 0;
+  int height = 1;  // of the tree below, itself included
+  std::vector<int> children;
+};
+
+struct Expression {
+  std::vector<Node> nodes;
+  int root = -1;
+  std::vector<std::string> units;  // words after a number, lower case, in order
+  std::string source;              // what was read, for the proof
+
+  const Node& at(int index) const { return nodes[static_cast<size_t>(index)]; }
+};
+
+}  // namespace ponder::judge

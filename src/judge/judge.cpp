@@ -1,0 +1,232 @@
+#include "judge/judge.h"
+
+#include <exception>
+#include <vector>
+
+#include "base/error.h"
+#include "judge/compare.h"
+#include "judge/extract.h"
+#include "judge/reader.h"
+#include "judge/text.h"
+
+namespace ponder {
+namespace {
+
+using namespace judge;
+
+Judgement decide(Match match, std::string proof) {
+  Judgement judgement;
+  judgement.verdict = match == Match::kEqual       ? Verdict::kCorrect
+                      : match == Match::kDifferent ? Verdict::kIncorrect
+                                                   : Verdict::kUndecided;
+  judgement.proof = std::move(proof);
+  return judgement;
+}
+
+Judgement judge_choice(std::string_view gold, std::string_view prediction) {
+  const auto letter = choice_letter(gold, true);
+  if (!letter) return decide(Match::kUnknown, "gold " + excerpt(gold) + " is no choice letter");
+  const auto given = choice_letter(prediction, true);
+  if (given) {
+    return decide(*given == *letter ? Match::kEqual : Match::kDifferent,
+                  std::string("choice ") + *letter + " against choice " + *given);
+  }
+  const std::string text = words_of(prediction);
+  const std::string gold_text = words_of(gold);
+  if (!text.empty() && gold_text.size() > 2 && gold_text.substr(2) == text) {
+    return decide(Match::kEqual, "the words of choice " + std::string(1, *letter));
+  }
+  return decide(Match::kUnknown, "no choice letter in " + excerpt(prediction));
+}
+
+Judgement judge_text(std::string_view gold, std::string_view prediction) {
+  const std::string a = words_of(gold), b = words_of(prediction);
+  if (a.empty() || b.empty()) return decide(Match::kUnknown, "a side holds no words");
+  return decide(a == b ? Match::kEqual : Match::kDifferent,
+                a == b ? "the same words" : "different words");
+}
+
+std::string reading_of(const Reading& reading) {
+  return reading.expression ? describe(*reading.expression)
+                            : "unreadable (" + reading.problem + ")";
+}
+
+// Words that deny an answer exists are comparable with any value; other words may be a name for it.
+bool denies(std::string_view text) {
+  std::string words;
+  for (char c : words_of(text)) {
+    if (c != ' ') words += c;
+  }
+  for (std::string_view denial : {"nosolution", "norealsolution", "doesnotexist", "undefined",
+                                  "impossible", "cannotbedetermined", "nosuch", "noreal"}) {
+    if (words.find(denial) != std::string::npos) return true;
+  }
+  return words == "none" || words == "no" || words_of(text).starts_with("no ");
+}
+
+Judgement judge_math(std::string_view gold, std::string_view prediction,
+                     const JudgeOptions& options) {
+  if (gold.size() > kMaxAnswerBytes || prediction.size() > kMaxAnswerBytes) {
+    return decide(gold == prediction ? Match::kEqual : Match::kUnknown, "too long to be read");
+  }
+  const std::string gold_form = normal_form(gold), form = normal_form(prediction);
+  if (gold_form.empty() || form.empty()) return decide(Match::kUnknown, "a side is empty");
+  if (gold_form == form) return decide(Match::kEqual, "the same text after normalisation");
+  // A lone capital letter in choice dress is a choice, whatever the type says.
+  const auto gold_letter = choice_letter(gold, false);
+  if (gold_letter && *gold_letter <= 'J' &&
+      gold_form.find_first_of("abcdefghij") == std::string::npos) {
+    if (const auto letter = choice_letter(prediction, false)) {
+      if (*letter == *gold_letter)
+        return decide(Match::kEqual, std::string("both are choice ") + *letter);
+    }
+  }
+  const std::string gold_words = words_of(gold), words = words_of(prediction);
+  std::vector<Reading> golds, predictions;
+  for (CommaRule rule : comma_rules(gold)) golds.push_back(read_answer(gold, rule));
+  for (CommaRule rule : comma_rules(prediction))
+    predictions.push_back(read_answer(prediction, rule));
+  Comparison first{Match::kUnknown, "a side cannot be read"};
+  bool decided = false;
+  Budget budget;
+  for (const Reading& a : golds) {
+    for (const Reading& b : predictions) {
+      if (!a.expression || !b.expression) continue;
+      const Comparison comparison =
+          compare_answers(*a.expression, *b.expression, options.tolerance, budget);
+      if (comparison.match == Match::kEqual) {
+        return decide(Match::kEqual, "gold is " + reading_of(a) + ", answer is " + reading_of(b) +
+                                         ": " + comparison.rule);
+      }
+      if (!decided) first = comparison;
+      decided = true;
+    }
+  }
+  if (first.match == Match::kUnknown) {
+    const bool letters_only =
+        !gold_words.empty() && gold_words.find_first_of("0123456789") == std::string::npos;
+    if (letters_only && gold_words == words && gold_words.size() > 2 &&
+        gold.find_first_of("+-=<>^/") == std::string_view::npos &&
+        prediction.find_first_of("+-=<>^/") == std::string_view::npos) {
+      return decide(Match::kEqual, "the same words");
+    }
+    if (denies(prediction) != denies(gold))
+      first = {Match::kDifferent, "one side says there is no answer"};
+  }
+  return decide(first.match, "gold is " + reading_of(golds.front()) + ", answer is " +
+                                 reading_of(predictions.front()) + ": " + first.rule);
+}
+
+Judgement judge_extracted(std::string_view gold, std::string_view prediction,
+                          const JudgeOptions& options) {
+  auto gold_box = boxed_answer(gold);
+  // A gold that is a worked solution states its answer as a response does.
+  std::string problem;
+  if (!gold_box && gold.size() > 100 && gold.find(". ") != std::string_view::npos) {
+    if (auto extraction = extract(gold, options.type, problem))
+      gold_box = std::move(extraction->answer);
+  }
+  const std::string_view expected = trim(gold_box ? std::string_view(*gold_box) : gold);
+  Judgement judgement;
+  switch (options.type) {
+    case AnswerType::kChoice:
+      judgement = judge_choice(expected, prediction);
+      break;
+    case AnswerType::kText:
+      judgement = judge_text(expected, prediction);
+      break;
+    case AnswerType::kNumber:
+    case AnswerType::kMath:
+      judgement = judge_math(expected, prediction, options);
+      break;
+  }
+  judgement.extracted = std::string(prediction);
+  judgement.proof =
+      excerpt(prediction) + " against gold " + excerpt(expected) + ": " + judgement.proof;
+  return judgement;
+}
+
+Judgement failed(const char* why) {
+  return {Verdict::kUndecided, "", std::string("the judge gave up: ") + why};
+}
+
+}  // namespace
+
+std::string_view to_string(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kCorrect:
+      return "correct";
+    case Verdict::kIncorrect:
+      return "incorrect";
+    case Verdict::kUndecided:
+      return "undecided";
+  }
+  return "undecided";
+}
+
+std::optional<Verdict> verdict_from_string(std::string_view text) {
+  for (Verdict verdict : {Verdict::kCorrect, Verdict::kIncorrect, Verdict::kUndecided}) {
+    if (to_string(verdict) == text) return verdict;
+  }
+  return std::nullopt;
+}
+
+std::string_view to_string(AnswerType type) {
+  switch (type) {
+    case AnswerType::kMath:
+      return "math";
+    case AnswerType::kChoice:
+      return "choice";
+    case AnswerType::kNumber:
+      return "number";
+    case AnswerType::kText:
+      return "text";
+  }
+  return "math";
+}
+
+std::optional<AnswerType> answer_type_from_string(std::string_view text) {
+  for (AnswerType type :
+       {AnswerType::kMath, AnswerType::kChoice, AnswerType::kNumber, AnswerType::kText}) {
+    if (to_string(type) == text) return type;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> extract_answer(std::string_view response, AnswerType type) {
+  try {
+    std::string problem;
+    auto extraction = extract(response, type, problem);
+    if (extraction) return std::move(extraction->answer);
+  } catch (const std::exception&) {
+  }
+  return std::nullopt;
+}
+
+Judgement judge_answer(std::string_view gold, std::string_view prediction,
+                       const JudgeOptions& options) {
+  try {
+    const auto box = boxed_answer(prediction);
+    return judge_extracted(gold, trim(box ? std::string_view(*box) : prediction), options);
+  } catch (const std::exception& error) {
+    return failed(error.what());
+  }
+}
+
+Judgement judge_response(std::string_view gold, std::string_view response, bool finished,
+                         const JudgeOptions& options) {
+  try {
+    if (!finished)
+      return {Verdict::kIncorrect, "", "the response was cut by the token limit: it has no answer"};
+    std::string problem;
+    const auto extraction = extract(response, options.type, problem);
+    if (!extraction) return {Verdict::kUndecided, "", problem};
+    Judgement judgement = judge_extracted(gold, trim(extraction->answer), options);
+    judgement.proof = std::string(extraction->how) + " " + judgement.proof;
+    return judgement;
+  } catch (const std::exception& error) {
+    return failed(error.what());
+  }
+}
+
+}  // namespace ponder

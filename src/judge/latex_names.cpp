@@ -1,0 +1,115 @@
+#include "judge/latex_names.h"
+
+namespace ponder::judge {
+
+const LatexCommands& latex_commands() {
+  static const LatexCommands table = {{"frac", "k:frac"},
+                                      {"dfrac", "k:frac"},
+                                      {"tfrac", "k:frac"},
+                                      {"cfrac", "k:frac"},
+                                      {"sqrt", "k:sqrt"},
+                                      {"binom", "k:binom"},
+                                      {"dbinom", "k:binom"},
+                                      {"tbinom", "k:binom"},
+                                      {"overline", "k:overline"},
+                                      {"pi", "c:pi"},
+                                      {"infty", "c:inf"},
+                                      {"infin", "c:inf"},
+                                      {"cdot", "*"},
+                                      {"times", "*"},
+                                      {"ast", "*"},
+                                      {"div", "/"},
+                                      {"pm", "P"},
+                                      {"mp", "M"},
+                                      {"le", "L"},
+                                      {"leq", "L"},
+                                      {"leqslant", "L"},
+                                      {"ge", "G"},
+                                      {"geq", "G"},
+                                      {"geqslant", "G"},
+                                      {"lt", "<"},
+                                      {"gt", ">"},
+                                      {"ne", "N"},
+                                      {"neq", "N"},
+                                      {"approx", "~"},
+                                      {"simeq", "~"},
+                                      {"in", "E"},
+                                      {"cup", "U"},
+                                      {"cap", "I"},
+                                      {"circ", "D"},
+                                      {"degree", "D"},
+                                      {"equiv", "="},
+                                      {"lbrace", "S"},
+                                      {"rbrace", "s"},
+                                      {"lfloor", "F"},
+                                      {"rfloor", "f"},
+                                      {"lceil", "C"},
+                                      {"rceil", "c"},
+                                      {"langle", "A"},
+                                      {"rangle", "a"},
+                                      {"vert", "|"},
+                                      {"lvert", "|"},
+                                      {"rvert", "|"},
+                                      {"mid", "|"},
+                                      {"colon", ":"},
+                                      {"lbrack", "["},
+                                      {"rbrack", "]"},
+                                      {"prime", "'"},
+                                      {"left", ""},
+                                      {"right", ""},
+                                      {"big", ""},
+                                      {"Big", ""},
+                                      {"bigl", ""},
+                                      {"bigr", ""},
+                                      {"Bigl", ""},
+                                      {"Bigr", ""},
+                                      {"bigg", ""},
+                                      {"Bigg", ""},
+                                      {"quad", ""},
+                                      {"qquad", ""},
+                                      {"displaystyle", ""},
+                                      {"textstyle", ""},
+                                      {"limits", ""},
+                                      {"hline", ""},
+                                      {"boxed", ""},
+                                      {"fbox", ""},
+                                      {"rm", ""},
+                                      {"bf", ""},
+                                      {"space", ""},
+                                      {"thinspace", ""},
+                                      {"emptyset", "n:emptyset"},
+                                      {"varnothing", "n:emptyset"}};
+  return table;
+}
+
+const NameSet& function_names() {
+  static const NameSet names = {"sin",    "cos",    "tan",  "cot",  "sec",  "csc", "arcsin",
+                                "arccos", "arctan", "sinh", "cosh", "tanh", "log", "ln",
+                                "lg",     "exp",    "asin", "acos", "atan"};
+  return names;
+}
+
+const NameSet& latex_letters() {
+  static const NameSet names = {
+      "alpha", "beta",     "gamma", "delta",   "epsilon", "varepsilon", "zeta", "eta",
+      "theta", "vartheta", "iota",  "kappa",   "lambda",  "mu",         "nu",   "xi",
+      "rho",   "sigma",    "tau",   "upsilon", "phi",     "varphi",     "chi",  "psi",
+      "omega", "Gamma",    "Delta", "Theta",   "Lambda",  "Xi",         "Pi",   "Sigma",
+      "Phi",   "Psi",      "Omega", "hbar",    "ell",     "odot"};
+  return names;
+}
+
+const NameSet& latex_text_commands() {
+  static const NameSet names = {"text",         "mbox", "textbf", "textit", "textrm",    "mathrm",
+                                "operatorname", "hbox", "textsf", "texttt", "textnormal"};
+  return names;
+}
+
+const NameSet& latex_font_commands() {
+  static const NameSet names = {"mathbf", "mathbb",         "mathcal", "mathit",
+                                "bm",     "boldsymbol",     "vec",     "hat",
+                                "bar",    "overrightarrow", "mathsf"};
+  return names;
+}
+
+}  // namespace ponder::judge

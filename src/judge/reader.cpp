@@ -1,0 +1,371 @@
+#include "judge/reader.h"
+
+#include <algorithm>
+
+#include "judge/parser.h"
+#include "judge/text.h"
+
+namespace ponder::judge {
+
+Reading Parser::run() {
+  Reading reading;
+  int root = only_words();
+  if (root == kNoNode && problem_.empty()) root = list();
+  if (problem_.empty() && peek().kind != TokenKind::kFinish) {
+    fail("'" + peek().text + "' was not expected");
+  }
+  if (!problem_.empty()) {
+    reading.problem = problem_;
+    return reading;
+  }
+  tree_.root = root;
+  reading.expression = std::move(tree_);
+  return reading;
+}
+
+int Parser::fail(std::string why) {
+  if (problem_.empty()) problem_ = std::move(why);
+  return kNoNode;
+}
+
+int Parser::make(Kind kind, std::vector<int> children, std::string name) {
+  if (failed()) return kNoNode;
+  if (tree_.nodes.size() >= static_cast<size_t>(kMaxNodes)) return fail("too large");
+  Node node;
+  node.kind = kind;
+  node.name = std::move(name);
+  for (int child : children) node.height = std::max(node.height, tree_.at(child).height + 1);
+  if (node.height > kMaxDepth) return fail("too deep");
+  node.children = std::move(children);
+  tree_.nodes.push_back(std::move(node));
+  return static_cast<int>(tree_.nodes.size()) - 1;
+}
+
+int Parser::only_words() {
+  std::string words;
+  bool any = false;
+  for (const Token& token : tokens_) {
+    if (token.kind == TokenKind::kFinish) break;
+    if (token.kind == TokenKind::kWord) {
+      any = true;
+    } else if (token.kind != TokenKind::kName && token.kind != TokenKind::kConstant &&
+               !token.is('\'') && !token.is('-') && !token.is('!') && !token.is('{') &&
+               !token.is('}')) {
+      return kNoNode;
+    }
+    if (token.kind == TokenKind::kSymbol) continue;
+    if (!words.empty() && token.space_before) words += ' ';
+    words += to_lower(token.text);
+  }
+  if (!any) return kNoNode;
+  if (const auto value = number_word(words)) {
+    const int index = make(Kind::kNumber, {});
+    node(index).value = *value;
+    position_ = tokens_.size() - 1;
+    return index;
+  }
+  position_ = tokens_.size() - 1;
+  return make(Kind::kText, {}, words);
+}
+
+bool Parser::at_list_end() const {
+  const Token& t = peek();
+  return t.kind == TokenKind::kFinish || t.kind == TokenKind::kEnd || t.is(')') || t.is(']') ||
+         t.is('s') || t.is('}') || t.is('a');
+}
+
+std::vector<int> Parser::items() {
+  std::vector<int> found;
+  while (!failed() && !at_list_end()) {
+    if (take(',') || take(';')) continue;
+    found.push_back(relation());
+  }
+  return found;
+}
+
+int Parser::list() {
+  std::vector<int> found = items();
+  if (failed()) return kNoNode;
+  if (found.empty()) return fail("nothing to read");
+  return found.size() == 1 ? found[0] : make(Kind::kList, std::move(found));
+}
+
+int Parser::relation() {
+  if (peek().is('~') || peek().is('=')) advance();  // "= 5"
+  std::vector<int> sides = {ratio()};
+  std::string signs;
+  while (!failed()) {
+    const Token& t = peek();
+    if (t.kind != TokenKind::kSymbol ||
+        std::string_view("=~<>LGNE").find(t.text[0]) == std::string_view::npos)
+      break;
+    const char sign = t.text[0];
+    advance();
+    if (sign == 'E') {  // x in S: S is the answer
+      sides.assign(1, ratio());
+      signs.clear();
+      continue;
+    }
+    if (at_list_end() && sign == '=') break;
+    signs += sign;
+    sides.push_back(ratio());
+  }
+  if (failed()) return kNoNode;
+  return signs.empty() ? sides[0] : make(Kind::kRelation, std::move(sides), signs);
+}
+
+int Parser::ratio() {
+  std::vector<int> parts = {set_union()};
+  while (!failed() && take(':')) parts.push_back(set_union());
+  return parts.size() == 1 ? parts[0] : make(Kind::kRatio, std::move(parts));
+}
+
+int Parser::set_union() {
+  std::vector<int> parts = {sum()};
+  Kind kind = Kind::kUnion;
+  while (!failed() && (peek().is('U') || peek().is('I'))) {
+    const Kind next = peek().is('U') ? Kind::kUnion : Kind::kIntersection;
+    if (parts.size() > 1 && next != kind) return fail("union and intersection mixed");
+    kind = next;
+    advance();
+    parts.push_back(sum());
+  }
+  return parts.size() == 1 ? parts[0] : make(kind, std::move(parts));
+}
+
+int Parser::sum() {
+  if (++depth_ > kMaxDepth) return fail("too deep");
+  std::vector<int> parts;
+  while (!failed()) {
+    const Token& t = peek();
+    if (t.is('+') || t.is('-') || t.is('P') || t.is('M')) {
+      const char sign = t.text[0];
+      advance();
+      const int part = product();
+      if (sign == '+') parts.push_back(part);
+      if (sign == '-') parts.push_back(make(Kind::kNeg, {part}));
+      if (sign == 'P') parts.push_back(make(Kind::kPlusMinus, {part}, "+"));
+      if (sign == 'M') parts.push_back(make(Kind::kPlusMinus, {part}, "-"));
+    } else if (parts.empty()) {
+      parts.push_back(product());
+    } else {
+      break;
+    }
+  }
+  --depth_;
+  if (failed()) return kNoNode;
+  return parts.size() == 1 ? parts[0] : make(Kind::kAdd, std::move(parts));
+}
+
+bool Parser::starts_factor() const {
+  const Token& t = peek();
+  switch (t.kind) {
+    case TokenKind::kNumber:
+    case TokenKind::kName:
+    case TokenKind::kConstant:
+    case TokenKind::kFunction:
+    case TokenKind::kCommand:
+    case TokenKind::kBegin:
+      return true;
+    case TokenKind::kSymbol:
+      return t.is('(') || t.is('[') || t.is('{') || t.is('F') || t.is('C') ||
+             (t.is('|') && bars_ == 0);
+    default:
+      return false;
+  }
+}
+
+int Parser::product(bool of_function) {
+  int left = signed_factor();
+  while (!failed()) {
+    if (take('*')) {
+      left = times(left, signed_factor());
+    } else if (peek().is('/')) {
+      advance();
+      if (peek().kind == TokenKind::kWord) {
+        unit_words();  // miles / hour
+        continue;
+      }
+      const int right = signed_factor();
+      left = mixed_number(left, right);
+    } else if (peek().kind == TokenKind::kWord) {
+      unit_words();
+    } else if (starts_factor() && !(of_function && peek().kind == TokenKind::kFunction)) {
+      if (peek().kind == TokenKind::kNumber && is_plain_number(left)) {
+        left = adjacent_numbers(left);
+        continue;
+      }
+      const bool fraction = peek().kind == TokenKind::kCommand && peek().text == "frac";
+      const int right = postfix();
+      if (failed()) return kNoNode;
+      const bool mixed = fraction && is_plain_number(left) && node(right).kind == Kind::kDiv &&
+                         is_plain_number(node(right).children[0]) &&
+                         is_plain_number(node(right).children[1]);
+      left = mixed ? make(Kind::kAdd, {left, right}) : times(left, right);
+    } else {
+      break;
+    }
+  }
+  return left;
+}
+
+int Parser::times(int left, int right) {
+  if (failed()) return kNoNode;
+  if (node(left).kind == Kind::kMul) {
+    node(left).children.push_back(right);
+    node(left).height = std::max(node(left).height, node(right).height + 1);
+    return left;
+  }
+  return make(Kind::kMul, {left, right});
+}
+
+bool Parser::is_plain_number(int index) {
+  return node(index).kind == Kind::kNumber && node(index).decimals == 0 && node(index).name.empty();
+}
+
+int Parser::mixed_number(int left, int right) {
+  if (failed()) return kNoNode;
+  if (pending_whole_ != kNoNode) {
+    const int fraction = make(Kind::kDiv, {left, right});
+    const int whole = std::exchange(pending_whole_, kNoNode);
+    return make(Kind::kAdd, {whole, fraction});
+  }
+  return make(Kind::kDiv, {left, right});
+}
+
+int Parser::adjacent_numbers(int left) {
+  const Token number = peek();
+  if (peek(1).is('/') && peek(2).kind == TokenKind::kNumber) {
+    pending_whole_ = left;
+    return atom();
+  }
+  const bool group = number.text.size() == 3 && number.space_before;
+  if (!group || node(left).value >= Rational(BigInt("1000000000000000"))) {
+    return fail("two numbers side by side");
+  }
+  const int right = atom();  // 10 000
+  if (failed()) return kNoNode;
+  node(left).value = node(left).value * 1000 + node(right).value;
+  return left;
+}
+
+void Parser::unit_words() {
+  while (peek().kind == TokenKind::kWord || (peek().is('/') && peek(1).kind == TokenKind::kWord)) {
+    if (peek().kind == TokenKind::kWord && tree_.units.size() < 16)
+      tree_.units.push_back(peek().text);
+    advance();
+    if (peek().is('^')) {  // cm^2
+      advance();
+      const bool group = take('{');
+      if (peek().kind == TokenKind::kNumber) advance();
+      if (group && !take('}')) fail("a unit with an odd power");
+    }
+  }
+}
+
+int Parser::signed_factor() {
+  if (++depth_ > kMaxDepth) return fail("too deep");
+  int index;
+  if (take('-')) {
+    index = signed_factor();
+    index = make(Kind::kNeg, {index});
+  } else if (take('+')) {
+    index = signed_factor();
+  } else {
+    index = postfix();
+  }
+  --depth_;
+  return index;
+}
+
+int Parser::postfix() {
+  int index = atom();
+  while (!failed()) {
+    if (take('!')) {
+      index = make(Kind::kFactorial, {index});
+    } else if (take('%')) {
+      index = make(Kind::kPercent, {index});
+    } else if (take('D')) {
+      index = make(Kind::kDegree, {index});
+    } else if (take('\'')) {
+      if (node(index).kind != Kind::kName) return fail("a prime without a name");
+      node(index).name += '\'';
+    } else if (peek().is('_')) {
+      advance();
+      index = subscript(index);
+    } else if (peek().is('^')) {
+      advance();
+      index = power(index);
+    } else {
+      break;
+    }
+  }
+  return index;
+}
+
+int Parser::power(int base) {
+  if (take('D')) return make(Kind::kDegree, {base});
+  if (peek().is('{') && peek(1).is('D') && peek(2).is('}')) {
+    position_ += 3;
+    return make(Kind::kDegree, {base});
+  }
+  if ((peek().is('{') && peek(1).is('\'')) || peek().is('\'')) return fail("a prime as a power");
+  const bool group_of_word = peek().is('{') && peek(1).kind == TokenKind::kWord;
+  if (peek().kind == TokenKind::kWord || group_of_word) {  // 11^{\text{th}}
+    const bool group = take('{');
+    advance();
+    if (group && !take('}')) return fail("a power in words");
+    return base;
+  }
+  return make(Kind::kPow, {base, script()});
+}
+
+int Parser::script() {
+  if (++depth_ > kMaxDepth) return fail("too deep");
+  int index;
+  if (take('-')) {
+    index = make(Kind::kNeg, {script()});
+  } else if (peek().is('^') || peek().is('_')) {
+    index = fail("a power of a power without braces");
+  } else {
+    index = atom();
+  }
+  --depth_;
+  return index;
+}
+
+int Parser::subscript(int base) {
+  std::string text;
+  if (take('{')) {
+    while (!failed() && !peek().is('}')) {
+      if (peek().kind == TokenKind::kFinish || text.size() > 60)
+        return fail("an unclosed subscript");
+      if (!peek().is('{')) text += peek().text;
+      advance();
+    }
+    advance();
+  } else {
+    text = peek().text;
+    advance();
+  }
+  // v^2_0 is (v_0)^2.
+  Node& n = node(base).kind == Kind::kPow ? node(node(base).children[0]) : node(base);
+  if (n.kind == Kind::kName || n.kind == Kind::kConstant) {
+    n.kind = Kind::kName;
+    n.name += '_' + text;
+    return base;
+  }
+  if (!is_plain_number(base)) return fail("a subscript on neither name nor number");
+  return number_in_base(base, text);
+}
+
+Reading read_answer(std::string_view text, CommaRule rule) {
+  if (text.size() > kMaxAnswerBytes) {
+    return {std::nullopt, "an answer of " + std::to_string(text.size()) + " bytes"};
+  }
+  Reading reading = Parser(lex_answer(text, rule)).run();
+  if (reading.expression) reading.expression->source = std::string(trim(text));
+  return reading;
+}
+
+}  // namespace ponder::judge

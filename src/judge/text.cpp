@@ -1,0 +1,226 @@
+#include "judge/text.h"
+
+#include <array>
+#include <unordered_map>
+
+namespace ponder::judge {
+namespace {
+
+const std::unordered_map<std::string_view, std::string_view>& units() {
+  static const std::unordered_map<std::string_view, std::string_view> table = {
+      {"cm", "cm"},          {"centimeter", "cm"},  {"centimeters", "cm"}, {"mm", "mm"},
+      {"millimeters", "mm"}, {"km", "km"},          {"kilometers", "km"},  {"kilometer", "km"},
+      {"meter", "m"},        {"meters", "m"},       {"metres", "m"},       {"inch", "inch"},
+      {"inches", "inch"},    {"in", "inch"},        {"ft", "foot"},        {"foot", "foot"},
+      {"feet", "foot"},      {"yd", "yard"},        {"yard", "yard"},      {"yards", "yard"},
+      {"mile", "mile"},      {"miles", "mile"},     {"mi", "mile"},        {"sec", "second"},
+      {"second", "second"},  {"seconds", "second"}, {"min", "minute"},     {"minute", "minute"},
+      {"minutes", "minute"}, {"hr", "hour"},        {"hrs", "hour"},       {"hour", "hour"},
+      {"hours", "hour"},     {"day", "day"},        {"days", "day"},       {"week", "week"},
+      {"weeks", "week"},     {"month", "month"},    {"months", "month"},   {"year", "year"},
+      {"years", "year"},     {"kg", "kg"},          {"kilograms", "kg"},   {"gram", "gram"},
+      {"grams", "gram"},     {"mg", "mg"},          {"lb", "pound"},       {"lbs", "pound"},
+      {"pound", "pound"},    {"pounds", "pound"},   {"oz", "ounce"},       {"ounce", "ounce"},
+      {"ounces", "ounce"},   {"cent", "cent"},      {"cents", "cent"},     {"dollar", "dollar"},
+      {"dollars", "dollar"}, {"usd", "dollar"},     {"mph", "mph"},        {"ml", "ml"},
+      {"liter", "liter"},    {"liters", "liter"},   {"gallon", "gallon"},  {"gallons", "gallon"},
+      {"radians", "radian"}, {"rad", "radian"}};
+  return table;
+}
+
+struct Replacement {
+  std::string_view from, to;
+};
+// Longer patterns first where one begins with another.
+constexpr std::array<Replacement, 30> kReplacements = {{
+    {"\\left", ""},
+    {"\\right", ""},
+    {"\\dfrac", "\\frac"},
+    {"\\tfrac", "\\frac"},
+    {"\\cfrac", "\\frac"},
+    {"\\text", ""},
+    {"\\mathrm", ""},
+    {"\\textbf", ""},
+    {"\\mbox", ""},
+    {"\\mathbf", ""},
+    {"\\displaystyle", ""},
+    {"\\quad", ""},
+    {"\\qquad", ""},
+    {"\\,", ""},
+    {"\\;", ""},
+    {"\\!", ""},
+    {"\\:", ""},
+    {"\\ ", ""},
+    {"\\$", ""},
+    {"\\(", ""},
+    {"\\)", ""},
+    {"\\[", ""},
+    {"\\]", ""},
+    {"\\leq", "\\le"},
+    {"\\geq", "\\ge"},
+    {"\\%", "%"},
+    {"^\\circ", ""},
+    {"^{\\circ}", ""},
+    {"\\boxed", ""},
+    {"\\cdot", "*"},
+}};
+
+// \left must not eat the beginning of \leftarrow.
+bool ends_command(std::string_view pattern, std::string_view text, size_t end) {
+  return !is_letter(pattern.back()) || end >= text.size() || !is_letter(text[end]);
+}
+
+}  // namespace
+
+std::string to_lower(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower;
+}
+
+std::string_view trim(std::string_view text) {
+  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+size_t matching_brace(std::string_view text, size_t open) {
+  size_t depth = 0;
+  for (size_t i = open; i < text.size(); ++i) {
+    if (text[i] == '\\') {
+      ++i;
+    } else if (text[i] == '{') {
+      ++depth;
+    } else if (text[i] == '}' && --depth == 0) {
+      return i;
+    }
+  }
+  return std::string_view::npos;
+}
+
+std::string normal_form(std::string_view text) {
+  std::string form;
+  size_t i = 0;
+  while (i < text.size()) {
+    const char c = text[i];
+    bool replaced = false;
+    if (c == '\\' || c == '^') {
+      for (const Replacement& r : kReplacements) {
+        if (text.substr(i, r.from.size()) == r.from &&
+            ends_command(r.from, text, i + r.from.size())) {
+          form += r.to;
+          i += r.from.size();
+          replaced = true;
+          break;
+        }
+      }
+    }
+    if (replaced) continue;
+    if (c == '{' && i + 2 < text.size() && text[i + 1] != '\\' && text[i + 2] == '}') {
+      form += text[i + 1];  // {x} is x, but x^{10} is not x^10
+      i += 3;
+      continue;
+    }
+    if (!is_space(c) && c != '$' && c != '~' && c != '"') form += c;
+    ++i;
+  }
+  while (!form.empty() && (form.back() == '.' || form.back() == ',')) form.pop_back();
+  return form;
+}
+
+std::string words_of(std::string_view text) {
+  std::string words;
+  bool gap = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '\\') {
+      size_t end = i + 1;
+      while (end < text.size() && is_letter(text[end])) ++end;
+      i = end > i + 1 ? end - 1 : i + 1;
+      gap = true;
+    } else if (is_letter(c) || is_digit(c) || static_cast<unsigned char>(c) >= 0x80) {
+      if (gap && !words.empty()) words += ' ';
+      gap = false;
+      words += c;
+    } else if (c != '\'') {
+      gap = true;
+    }
+  }
+  return to_lower(words);
+}
+
+std::optional<char> choice_letter(std::string_view text, bool lenient) {
+  std::string plain;
+  for (size_t i = 0; i < text.size() && plain.size() < 200; ++i) {
+    const char c = text[i];
+    if (c == '\\') {
+      size_t end = i + 1;
+      while (end < text.size() && is_letter(text[end])) ++end;
+      i = end > i + 1 ? end - 1 : i + 1;
+    } else if (c != '$' && c != '{' && c != '}' && c != '*' && c != '`' && c != '"') {
+      plain += c;
+    }
+  }
+  std::string_view rest = trim(plain);
+  for (std::string_view lead :
+       {"the ", "correct ", "final ", "answer", "option", "choice", " is", ":", " "}) {
+    if (rest.size() > lead.size() && to_lower(rest.substr(0, lead.size())) == lead &&
+        (!is_letter(lead.back()) || !is_letter(rest[lead.size()]))) {
+      rest.remove_prefix(lead.size());
+      if (lead == "choice" || lead == "option" || lead == "answer" || lead == ":")
+        rest = trim(rest);
+    }
+  }
+  rest = trim(rest);
+  if (rest.empty()) return std::nullopt;
+  const bool bracket = rest.front() == '(' || rest.front() == '[';
+  if (bracket) rest.remove_prefix(1);
+  rest = trim(rest);
+  if (rest.empty() || !is_letter(rest.front())) return std::nullopt;
+  const char letter = rest.front();
+  const char upper = letter >= 'a' ? static_cast<char>(letter - 'a' + 'A') : letter;
+  rest = trim(rest.substr(1));
+  if (bracket) {
+    if (rest.empty() || (rest.front() != ')' && rest.front() != ']')) return std::nullopt;
+    return upper;
+  }
+  if (rest.empty() || rest == "." || rest == ")") return upper;
+  if (letter != upper) return std::nullopt;  // "a large dog" is no choice
+  if (rest.front() == '.' || rest.front() == ')' || rest.front() == ':' ||
+      rest.substr(0, 3) == "。" || rest.substr(0, 3) == "、") {
+    return upper;
+  }
+  if (lenient && (rest.front() == ',' || rest.front() == ';' ||
+                  (is_letter(rest.front()) && plain.find(' ') != std::string::npos &&
+                   trim(plain).size() > 2 && trim(plain)[1] == ' '))) {
+    return upper;
+  }
+  return std::nullopt;
+}
+
+std::string_view canonical_unit(std::string_view lower_word) {
+  const auto found = units().find(lower_word);
+  return found == units().end() ? std::string_view() : found->second;
+}
+
+bool is_unit(std::string_view lower_word) { return units().contains(lower_word); }
+
+std::optional<int> number_word(std::string_view lower_word) {
+  static constexpr std::array<std::string_view, 21> kSmall = {
+      "zero",     "one",     "two",     "three",     "four",     "five",     "six",
+      "seven",    "eight",   "nine",    "ten",       "eleven",   "twelve",   "thirteen",
+      "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"};
+  static constexpr std::array<std::string_view, 7> kTens = {"thirty",  "forty",  "fifty", "sixty",
+                                                            "seventy", "eighty", "ninety"};
+  for (size_t i = 0; i < kSmall.size(); ++i) {
+    if (kSmall[i] == lower_word) return static_cast<int>(i);
+  }
+  for (size_t i = 0; i < kTens.size(); ++i) {
+    if (kTens[i] == lower_word) return static_cast<int>(30 + 10 * i);
+  }
+  return std::nullopt;
+}
+
+}  // namespace ponder::judge

@@ -1,0 +1,38 @@
+// Letters, words and dresses of answers: what needs no mathematics.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace ponder::judge {
+
+inline bool is_digit(char c) { return c >= '0' && c <= '9'; }
+inline bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+inline bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+
+std::string to_lower(std::string_view text);  // ASCII only
+std::string_view trim(std::string_view text);
+
+// The '}' that closes the '{' at `open`, escaped braces not counted; npos when it is missing.
+size_t matching_brace(std::string_view text, size_t open);
+
+// Two answers with the same normal form are the same answer: dollar signs, spacing, \left, \text,
+// \dfrac and needless braces removed. Empty when nothing is left. Linear.
+std::string normal_form(std::string_view text);
+
+// The words alone, lower case, one space between; for answers that are plain text.
+std::string words_of(std::string_view text);
+
+// The choice letter (A to Z) that an answer is: "B", "(B)", "B.", "B) 42", "\text{(B)}", "Answer:
+// B", "option b". With `lenient` also "C Cecile". Nothing when the answer is something else.
+std::optional<char> choice_letter(std::string_view text, bool lenient);
+
+bool is_unit(std::string_view lower_word);
+// One spelling per unit ("inches" and "in" are "inch"), or "" for a word that is no known unit.
+std::string_view canonical_unit(std::string_view lower_word);
+
+// "seven" is 7; nothing beyond twenty and the tens.
+std::optional<int> number_word(std::string_view lower_word);
+
+}  // namespace ponder::judge
