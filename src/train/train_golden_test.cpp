@@ -1,0 +1,90 @@
+// Ten steps of supervised fine-tuning against PyTorch in double precision (tests/golden/model, made by
+// tools/make_model_golden.py): forward, objective, backward, clipping, schedule and AdamW together.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/json.h"
+#include "model/checkpoint.h"
+#include "train/trainer.h"
+
+namespace ponder {
+namespace {
+
+// Relative; PyTorch's own float32 is up to 4e-7 away in a loss.
+constexpr double kTolerance = 1e-5;
+
+class GoldenRun : public testing::TestWithParam<bool> {
+ protected:
+  GoldenRun()
+      : folder_(std::filesystem::path(PONDER_SOURCE_DIR) / "tests/golden/model"),
+        golden_(read_json_file(folder_ / "golden.json")) {
+    const Json& rows = golden_.at("rows");
+    for (size_t r = 0; r < rows.size(); ++r) {
+      TokenRow row;
+      row.name = "golden.json:" + std::to_string(r);
+      row.tokens = rows[r].get<std::vector<int32_t>>();
+      row.trained = golden_.at("trained")[r].get<std::vector<uint8_t>>();
+      rows_.push_back(row);
+    }
+    const Json& settings = golden_.at("train_settings");
+    const int64_t steps = settings.at("steps").get<int64_t>();
+    options_.batch.epochs = static_cast<int>(steps);  // every step sees all rows
+    options_.batch.batch_rows = static_cast<int64_t>(rows_.size());
+    options_.lr = settings.at("lr").get<double>();
+    options_.schedule = ScheduleKind::kCosine;
+    options_.warmup_ratio = settings.at("warmup_steps").get<double>() / static_cast<double>(steps);
+    options_.adamw.beta1 = settings.at("beta1").get<double>();
+    options_.adamw.beta2 = settings.at("beta2").get<double>();
+    options_.adamw.epsilon = settings.at("epsilon").get<double>();
+    options_.adamw.weight_decay = settings.at("weight_decay").get<double>();
+    options_.max_grad_norm = settings.at("max_grad_norm").get<double>();
+  }
+
+  std::vector<StepReport> train() const {
+    const Checkpoint checkpoint = load_checkpoint(folder_);
+    ModelConfig config = checkpoint.config;
+    config.tie_word_embeddings = GetParam();  // the tied model has the same weights but no head
+    Parameters start(config, "weights");
+    for (const ParameterInfo& entry : start.layout().entries()) {
+      const auto from = checkpoint.parameters.at(entry.name);
+      std::copy(from.begin(), from.end(), start.at(entry.name).begin());
+    }
+    ThreadPool pool(2);
+    Decoder decoder(config, pool);
+    SftTask task(rows_);
+    Trainer trainer(config, std::move(start), task, options_, decoder, pool);
+    std::vector<StepReport> reports;
+    while (!trainer.done()) reports.push_back(*trainer.step());
+    return reports;
+  }
+
+  std::filesystem::path folder_;
+  Json golden_;
+  std::vector<TokenRow> rows_;
+  TrainOptions options_;
+};
+
+INSTANTIATE_TEST_SUITE_P(, GoldenRun, testing::Bool(),
+                         [](const auto& test) { return test.param ? "Tied" : "Untied"; });
+
+TEST_P(GoldenRun, TenLossesArePyTorchs) {
+  const auto expected = golden_.at(GetParam() ? "tied" : "untied").at("train");
+  // One batch per step; rows one by one, with recomputation.
+  for (const bool split : {false, true}) {
+    options_.micro_batch_tokens = split ? 1 : 4096;
+    options_.recompute = split;
+    const auto reports = train();
+    ASSERT_EQ(reports.size(), 10u);
+    for (size_t i = 0; i < reports.size(); ++i) {
+      const double loss = expected.at("loss")[i].get<double>(), norm = expected.at("grad_norm")[i].get<double>(),
+                   lr = expected.at("lr")[i].get<double>();
+      EXPECT_NEAR(reports[i].loss, loss, kTolerance * loss) << "step " << i + 1;
+      EXPECT_NEAR(reports[i].grad_norm, norm, 10 * kTolerance * norm) << "step " << i + 1;
+      EXPECT_NEAR(reports[i].lr, lr, 1e-12) << "step " << i + 1;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ponder
