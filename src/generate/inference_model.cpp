@@ -30,13 +30,15 @@ InferenceModel::InferenceModel(Checkpoint checkpoint, const std::filesystem::pat
     if (std::find(stop_ids_.begin(), stop_ids_.end(), id) == stop_ids_.end())
       stop_ids_.push_back(id);
   };
-  if (const auto id = tokenizer_.token_id(chat_.end_of_turn())) add(*id);
+  const auto end_of_turn = tokenizer_.token_id(chat_.end_of_turn());
+  if (!end_of_turn) {
+    throw Error(folder.string(),
+                fmt::format("its vocabulary lacks {}, which ends a turn", chat_.end_of_turn()));
+  }
+  end_of_turn_id_ = *end_of_turn;
+  add(end_of_turn_id_);
   for (const int32_t id : checkpoint.config.eos_token_ids) add(id);
   if (const auto id = tokenizer_.eos_token_id()) add(*id);
-  if (stop_ids_.empty()) {
-    throw Error(folder.string(), "names no end token, so no completion could ever end",
-                "set eos_token_id in generation_config.json");
-  }
 }
 
 std::vector<int32_t> InferenceModel::prompt_ids(std::string_view question,
@@ -44,6 +46,10 @@ std::vector<int32_t> InferenceModel::prompt_ids(std::string_view question,
   std::vector<Message> messages;
   if (!system.empty()) messages.push_back({"system", std::string(system)});
   messages.push_back({"user", std::string(question)});
+  return prompt_ids(messages);
+}
+
+std::vector<int32_t> InferenceModel::prompt_ids(const std::vector<Message>& messages) const {
   return tokenizer_.encode(chat_.render(messages, true));
 }
 

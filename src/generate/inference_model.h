@@ -33,9 +33,13 @@ class InferenceModel {
   // tokenizer.
   const std::vector<int32_t>& stop_ids() const { return stop_ids_; }
 
+  // The token of the chat template's end of turn: the last token of a response.
+  int32_t end_of_turn_id() const { return end_of_turn_id_; }
+
   // The tokens of a question as the model is asked it: the chat template with a system turn unless
   // `system` is empty (the template may have its own default) and the generation prompt.
   std::vector<int32_t> prompt_ids(std::string_view question, std::string_view system = "") const;
+  std::vector<int32_t> prompt_ids(const std::vector<Message>& messages) const;
   // Engine options with stop ids and provenance filled in.
   EngineOptions engine_options() const;
 
@@ -48,6 +52,7 @@ class InferenceModel {
   ChatTemplate chat_;
   Parameters parameters_;
   Decoder decoder_;
+  int32_t end_of_turn_id_ = 0;
   std::vector<int32_t> stop_ids_;
 };
 

@@ -25,11 +25,15 @@ void check_row(const ScoreRow& row, size_t index, const ModelConfig& config) {
 
 }  // namespace
 
+double perplexity_of(double logprob, int64_t num_tokens) {
+  return std::exp(-logprob / static_cast<double>(num_tokens));
+}
+
 Score make_score(std::vector<float> logprobs) {
   Score score;
   score.logprobs = std::move(logprobs);
   for (const float logprob : score.logprobs) score.logprob += logprob;
-  score.perplexity = std::exp(-score.logprob / static_cast<double>(score.logprobs.size()));
+  score.perplexity = perplexity_of(score.logprob, static_cast<int64_t>(score.logprobs.size()));
   return score;
 }
 

@@ -23,6 +23,9 @@ struct Score {
   double perplexity = 0;        // exp(-logprob / number of tokens)
 };
 
+// exp(-logprob / num_tokens).
+double perplexity_of(double logprob, int64_t num_tokens);
+
 // Fills in logprob and perplexity from logprobs (at least one).
 Score make_score(std::vector<float> logprobs);
 

@@ -1,0 +1,195 @@
+// ponder eval: a model, or given responses, against benchmarks.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "base/error.h"
+#include "cli/command.h"
+#include "cli/sampling_flags.h"
+#include "cli/stop_signals.h"
+#include "eval/benchmark.h"
+#include "eval/comparison.h"
+
+namespace ponder::cli {
+namespace {
+
+struct EvalOptions {
+  CommonOptions common;
+  SamplingFlags sampling;
+  std::string model, out, details, compare;
+  std::vector<std::string> benchmarks, responses;
+  int samples = 1;
+  int64_t limit = 0;
+};
+
+struct Benchmark {
+  std::string name;
+  std::vector<Problem> problems;
+};
+
+Benchmark read_benchmark(const std::string& file, int64_t limit, Log& log) {
+  Benchmark benchmark;
+  ReadReport report;
+  benchmark.problems = read_problems(file, report);
+  benchmark.name = benchmark_name(file);
+  if (report.kept != report.rows) log.warning(report.summary());
+  if (limit > 0 && static_cast<size_t>(limit) < benchmark.problems.size()) {
+    benchmark.problems.resize(static_cast<size_t>(limit));
+  }
+  return benchmark;
+}
+
+BenchmarkResult evaluate_model(InferenceModel& model, const Benchmark& benchmark,
+                               const EvalOptions& options, Log& log, LineOutput* out) {
+  int64_t longest = 0;
+  for (const Problem& problem : benchmark.problems) {
+    const auto ids = model.prompt_ids(problem.question, options.sampling.system);
+    longest = std::max(longest, static_cast<int64_t>(ids.size()));
+  }
+  BenchmarkOptions settings;
+  settings.samples = options.samples;
+  const bool greedy = options.samples == 1;
+  settings.sampling = sampling_settings(options.sampling, greedy ? 0.0 : 1.0, greedy ? 1.0 : 0.95,
+                                        longest, model.config());
+  if (!greedy && settings.sampling.temperature == 0) {
+    log.warning("with --temperature 0 all samples of a problem are the same");
+  }
+  settings.seed = options.common.seed;
+  settings.system = options.sampling.system;
+  settings.engine = engine_options(options.sampling, model);
+  settings.progress = [&](const EngineProgress& p) { show_progress(log, benchmark.name, p); };
+  std::map<std::string_view, size_t> place;
+  for (size_t i = 0; i < benchmark.problems.size(); ++i) place.emplace(benchmark.problems[i].id, i);
+  std::map<std::pair<size_t, int>, std::string> rows;
+  if (out) {
+    settings.deliver = [&](const Trajectory& trajectory) {
+      rows[{place.at(trajectory.problem_id), trajectory.sample}] = dump_json(to_json(trajectory));
+    };
+  }
+  BenchmarkResult result;
+  try {
+    result = evaluate(model, benchmark.name, benchmark.problems, settings, stop_flag());
+  } catch (const Error&) {
+    if (stop_signal() != 0) throw Stopped{stop_signal()};
+    throw;
+  }
+  for (const auto& [key, row] : rows) out->write(row);
+  return result;
+}
+
+void write_details(LineOutput& out, const BenchmarkResult& result) {
+  for (const ProblemResult& problem : result.problems) {
+    for (size_t i = 0; i < problem.samples.size(); ++i) {
+      const SampleResult& sample = problem.samples[i];
+      Json line;
+      line["benchmark"] = result.score.benchmark;
+      line["problem_id"] = problem.problem_id;
+      line["sample"] = i;
+      line["verdict"] = std::string(to_string(sample.verdict));
+      line["extracted"] = sample.extracted;
+      line["proof"] = sample.proof;
+      line["finished"] = sample.finished;
+      line["format_failure"] = sample.format_failure;
+      line["tokens"] = sample.tokens;
+      out.write(dump_json(line));
+    }
+  }
+}
+
+void print_table(const BenchmarkScore& s, bool header) {
+  if (header) {
+    std::printf("%-24s %6s %4s %9s %15s %7s %7s %9s %7s %8s\n", "benchmark", "n", "k", "accuracy",
+                "95 % interval", "pass@k", "maj@k", "finished", "format", "tokens");
+  }
+  std::printf("%-24s %6lld %4d %8.1f%% %6.1f to %5.1f%% %6.1f%% %6.1f%% %8.1f%% %6.1f%% %8.1f\n",
+              s.benchmark.c_str(), static_cast<long long>(s.n), s.samples, 100 * s.accuracy,
+              100 * s.interval_95.low, 100 * s.interval_95.high, 100 * s.pass_at_k,
+              100 * s.maj_at_k, 100 * s.finished, 100 * s.format_failures, s.mean_tokens);
+}
+
+void run_eval(const EvalOptions& options) {
+  Log log(options.common.quiet ? LogLevel::kQuiet : LogLevel::kInfo);
+  if (!options.responses.empty() && options.responses.size() != options.benchmarks.size()) {
+    throw Error("--responses",
+                fmt::format("names {} files for {} benchmarks", options.responses.size(),
+                            options.benchmarks.size()),
+                "give one file of responses for each benchmark");
+  }
+  std::vector<Benchmark> benchmarks;  // all are read before the model is: bad files show at once
+  for (const std::string& file : options.benchmarks) {
+    benchmarks.push_back(read_benchmark(file, options.limit, log));
+  }
+  std::optional<VerdictTable> other;
+  if (!options.compare.empty()) other = read_verdicts(options.compare);
+
+  ThreadPool pool(options.common.threads);
+  std::unique_ptr<InferenceModel> model;
+  if (!options.model.empty()) model = std::make_unique<InferenceModel>(options.model, pool);
+  std::unique_ptr<LineOutput> out, details;
+  if (!options.out.empty()) out = std::make_unique<LineOutput>(options.out);
+  if (!options.details.empty()) details = std::make_unique<LineOutput>(options.details);
+  for (size_t i = 0; i < benchmarks.size(); ++i) {
+    const Benchmark& benchmark = benchmarks[i];
+    const BenchmarkResult result =
+        model ? evaluate_model(*model, benchmark, options, log, out.get())
+              : score_responses(benchmark.name, benchmark.problems, options.responses[i]);
+    if (result.score.missing > 0) {
+      log.warning(fmt::format("{}: no response for {} of {} problems, which count as wrong",
+                              benchmark.name, result.score.missing, result.score.n));
+    }
+    if (details) write_details(*details, result);
+    Json json = to_json(result.score);
+    std::string comparison;
+    if (other) {
+      const Comparison c = compare_with(result, *other, options.common.seed);
+      json["comparison"] = to_json(c);
+      comparison = describe(c, options.compare, "this");
+    }
+    if (options.common.json) {
+      print_json(json);
+    } else {
+      print_table(result.score, i == 0);
+      if (!comparison.empty()) std::printf("  %s\n", comparison.c_str());
+    }
+  }
+  if (out) out->close();
+  if (details) details->close();
+}
+
+}  // namespace
+
+void register_eval(CLI::App& app) {
+  auto options = std::make_shared<EvalOptions>();
+  CLI::App* sub = app.add_subcommand("eval", "score a model or given responses on benchmarks");
+  sub->add_option("--benchmark", options->benchmarks, "benchmark files, separated by commas")
+      ->required()
+      ->delimiter(',');
+  auto* source = sub->add_option_group("source")->require_option(1);
+  auto* model = source->add_option("--model", options->model, "checkpoint folder");
+  source
+      ->add_option("--responses", options->responses,
+                   "score these responses instead of a model's: JSON lines with response and "
+                   "problem_id (or in the benchmark's order); one file for each benchmark")
+      ->delimiter(',');
+  sub->add_option("--samples", options->samples,
+                  "samples of each problem (default: 1, greedy; more: temperature 1, top-p 0.95)")
+      ->check(CLI::Range(1, 100000));
+  sub->add_option("--limit", options->limit, "only the first so many problems of each benchmark")
+      ->check(CLI::PositiveNumber);
+  sub->add_option("--out", options->out, "file for the model's rollouts, judged")->needs(model);
+  sub->add_option("--details", options->details, "file for the verdict on every response");
+  sub->add_option("--compare", options->compare,
+                  "another evaluation's --details or --out file: can the two be told apart?");
+  add_sampling_flags(*sub, options->sampling);
+  add_common_options(*sub, options->common);
+  sub->footer(
+      "example: ponder eval --model models/nano-base --benchmark easy.jsonl,hard.jsonl --samples "
+      "4\n"
+      "With --json: one object a line, one line for each benchmark.");
+  sub->callback([options] { run_eval(*options); });
+}
+
+}  // namespace ponder::cli

@@ -1,0 +1,61 @@
+#include "cli/sampling_flags.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace ponder::cli {
+
+constexpr int kDefaultMaxTokens = 1024;
+
+void add_sampling_flags(CLI::App& command, SamplingFlags& flags) {
+  command.add_option("--temperature", flags.temperature, "0 is greedy")
+      ->check(CLI::Range(0.0, 100.0));
+  command.add_option("--top-p", flags.top_p, "nucleus: sample from this share of the probability")
+      ->check(CLI::Range(0.0, 1.0));
+  command.add_option("--top-k", flags.top_k, "sample from the k most likely tokens (0: off)")
+      ->check(CLI::NonNegativeNumber);
+  command
+      .add_option("--max-tokens", flags.max_tokens,
+                  "completion tokens at most (default: 1024, or what the model has positions for)")
+      ->check(CLI::PositiveNumber);
+  command
+      .add_option("--max-batch", flags.max_batch,
+                  "sequences at once; changes the speed, never the result (default: 64)")
+      ->check(CLI::Range(1, 65536));
+  command
+      .add_option(
+          "--kv-cache-bytes", flags.kv_cache_bytes,
+          "memory for keys and values, e.g. 512MiB; never changes the result (default: 2GiB)")
+      ->transform(CLI::AsSizeValue(true));
+  command.add_option("--system", flags.system, "system turn (default: the chat template's own)");
+}
+
+SamplingSettings sampling_settings(const SamplingFlags& flags, double default_temperature,
+                                   double default_top_p, int64_t longest_prompt,
+                                   const ModelConfig& config) {
+  SamplingSettings settings;
+  settings.temperature = flags.temperature < 0 ? default_temperature : flags.temperature;
+  settings.top_p = flags.top_p < 0 ? default_top_p : flags.top_p;
+  settings.top_k = flags.top_k;
+  const int64_t left = config.max_position_embeddings - longest_prompt;
+  settings.max_tokens = flags.max_tokens > 0 ? flags.max_tokens
+                        : left > 0 ? static_cast<int>(std::min<int64_t>(kDefaultMaxTokens, left))
+                                   : kDefaultMaxTokens;
+  return settings;
+}
+
+EngineOptions engine_options(const SamplingFlags& flags, const InferenceModel& model) {
+  EngineOptions options = model.engine_options();
+  options.max_batch = flags.max_batch;
+  options.kv_cache_bytes = static_cast<int64_t>(flags.kv_cache_bytes);
+  return options;
+}
+
+void show_progress(Log& log, const std::string& task, const EngineProgress& progress) {
+  log.progress(
+      task, static_cast<uint64_t>(progress.finished), static_cast<uint64_t>(progress.total),
+      fmt::format("{:.0f} tokens/s, {} running", progress.tokens_per_second(), progress.running));
+}
+
+}  // namespace ponder::cli

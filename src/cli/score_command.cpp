@@ -1,0 +1,139 @@
+// ponder score: the log-probability a model gives to responses.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "base/error.h"
+#include "cli/command.h"
+#include "generate/inference_model.h"
+#include "generate/scorer.h"
+
+namespace ponder::cli {
+namespace {
+
+struct ScoreOptions {
+  CommonOptions common;
+  std::string model, data, system, out;
+  int64_t batch_tokens = 4096;
+  bool per_token = false, raw = false, no_end_token = false;
+};
+
+std::string text_of(const Json& row, const char* key, const std::string& where) {
+  const auto field = row.find(key);
+  if (field == row.end() || !field->is_string()) {
+    throw Error(where, fmt::format("expected a text \"{}\"", key));
+  }
+  return field->get<std::string>();
+}
+
+std::vector<Message> messages_of(const Json& prompt, const std::string& where) {
+  std::vector<Message> messages;
+  for (const Json& turn : prompt) {
+    if (!turn.is_object()) throw Error(where, "expected a prompt of chat messages to hold objects");
+    messages.push_back({text_of(turn, "role", where), text_of(turn, "content", where)});
+  }
+  return messages;
+}
+
+ScoreRow row_of(const Json& row, const InferenceModel& model, const ScoreOptions& options,
+                const std::string& where) {
+  if (!row.is_object()) throw Error(where, "expected an object with \"prompt\" and \"response\"");
+  const auto prompt = row.find("prompt");
+  ScoreRow scored;
+  if (prompt != row.end() && prompt->is_array() && !options.raw) {
+    scored.tokens = model.prompt_ids(messages_of(*prompt, where));
+  } else {
+    const std::string text = text_of(row, "prompt", where);
+    scored.tokens =
+        options.raw ? model.tokenizer().encode(text) : model.prompt_ids(text, options.system);
+  }
+  scored.first_scored = static_cast<int64_t>(scored.tokens.size());
+  const std::vector<int32_t> response = model.tokenizer().encode(text_of(row, "response", where));
+  scored.tokens.insert(scored.tokens.end(), response.begin(), response.end());
+  if (!options.raw && !options.no_end_token) scored.tokens.push_back(model.end_of_turn_id());
+  if (scored.first_scored == 0) throw Error(where, "has an empty prompt");
+  if (scored.first_scored == static_cast<int64_t>(scored.tokens.size())) {
+    throw Error(where, "has an empty response");
+  }
+  const int64_t positions = model.config().max_position_embeddings;
+  if (positions > 0 && static_cast<int64_t>(scored.tokens.size()) > positions) {
+    throw Error(where, fmt::format("has {} tokens, the model {} positions", scored.tokens.size(),
+                                   positions));
+  }
+  return scored;
+}
+
+Json line_of(const Json& id, const Score& score, bool per_token) {
+  Json line;
+  if (!id.is_null()) line["id"] = id;
+  line["tokens"] = score.logprobs.size();
+  line["logprob"] = score.logprob;
+  line["perplexity"] = score.perplexity;
+  if (per_token) line["logprobs"] = score.logprobs;
+  return line;
+}
+
+void run_score(const ScoreOptions& options) {
+  Log log(options.common.quiet ? LogLevel::kQuiet : LogLevel::kInfo);
+  ThreadPool pool(options.common.threads);
+  InferenceModel model(options.model, pool);
+  LineOutput out(options.out);
+  JsonRowReader reader(options.data);
+  std::vector<Json> ids;
+  std::vector<ScoreRow> rows;
+  int64_t waiting_tokens = 0, total_rows = 0, total_tokens = 0;
+  double total_logprob = 0;
+  const auto flush = [&] {
+    const std::vector<Score> scores = score_rows(model.decoder(), rows, options.batch_tokens);
+    for (size_t i = 0; i < scores.size(); ++i) {
+      out.write(dump_json(line_of(ids[i], scores[i], options.per_token)));
+      total_tokens += static_cast<int64_t>(scores[i].logprobs.size());
+      total_logprob += scores[i].logprob;
+    }
+    total_rows += static_cast<int64_t>(rows.size());
+    ids.clear();
+    rows.clear();
+    waiting_tokens = 0;
+    log.progress("rows scored", static_cast<uint64_t>(total_rows), 0);
+  };
+  JsonRow row;
+  while (reader.next(row)) {
+    const std::string where = fmt::format("{}:{}", reader.name(), row.line);
+    rows.push_back(row_of(row.value, model, options, where));
+    const auto id = row.value.find("id");
+    ids.push_back(id == row.value.end() ? Json() : *id);
+    waiting_tokens += static_cast<int64_t>(rows.back().tokens.size());
+    if (waiting_tokens >= options.batch_tokens) flush();
+  }
+  if (!rows.empty()) flush();
+  if (total_rows == 0) throw Error(options.data, "holds no rows");
+  out.close();
+  log.info(fmt::format("{} rows, {} tokens, perplexity {:.6g}", total_rows, total_tokens,
+                       perplexity_of(total_logprob, total_tokens)));
+}
+
+}  // namespace
+
+void register_score(CLI::App& app) {
+  auto options = std::make_shared<ScoreOptions>();
+  CLI::App* sub = app.add_subcommand("score", "log-probability of given responses");
+  sub->add_option("--model", options->model, "checkpoint folder")->required();
+  sub->add_option("--data", options->data,
+                  "JSON lines with prompt (the user turn, or chat messages) and response")
+      ->required();
+  sub->add_flag("--per-token", options->per_token, "also the log-probability of every token");
+  sub->add_flag("--raw", options->raw,
+                "prompt and response are bare text: no chat template, no end token");
+  sub->add_flag("--no-end-token", options->no_end_token,
+                "leave out the end of the turn, which otherwise is the last token scored");
+  sub->add_option("--system", options->system, "system turn (default: the chat template's own)");
+  sub->add_option("--batch-tokens", options->batch_tokens,
+                  "tokens computed at once; never changes the result (default: 4096)")
+      ->check(CLI::PositiveNumber);
+  sub->add_option("--out", options->out, "file of rows (default: standard output)");
+  add_common_options(*sub, options->common);
+  sub->footer("example: ponder score --model models/nano-base --data responses.jsonl --per-token");
+  sub->callback([options] { run_score(*options); });
+}
+
+}  // namespace ponder::cli
