@@ -1,0 +1,137 @@
+// The command line as a contract: help, wrong usage, errors.
+#include <algorithm>
+
+#include "base/file.h"
+#include "e2e/ponder.h"
+
+namespace ponder::e2e {
+namespace {
+
+// Every command other programs may call.
+const std::vector<std::string> kCommands = {
+    "bench", "chat", "data",   "doctor", "dpo",   "eval", "generate", "init",  "inspect",  "judge",
+    "plan",  "pool", "refine", "run",    "score", "sft",  "status",   "synth", "tokenize", "why"};
+
+TEST(CommandLine, ListsEveryCommand) {
+  std::vector<std::string> listed = listed_commands();
+  std::sort(listed.begin(), listed.end());
+  EXPECT_EQ(listed, kCommands);
+}
+
+TEST(CommandLine, EveryHelpHasAnExample) {
+  for (const std::string& name : listed_commands()) {
+    const testing::Outcome help = ponder({name, "--help"});
+    EXPECT_EQ(help.status, 0) << name;
+    EXPECT_EQ(help.err, "") << name;
+    std::string text = help.out;
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](unsigned char c) { return std::tolower(c); });
+    const size_t heading = text.find("example");
+    ASSERT_NE(heading, std::string::npos) << name << " shows no example:\n" << help.out;
+    EXPECT_NE(text.find("ponder " + name, heading), std::string::npos) << help.out;
+  }
+}
+
+TEST(CommandLine, EveryCommandHasTheCommonFlags) {
+  for (const std::string& name : listed_commands()) {
+    std::string text = ponder({name, "--help"}).out;
+    if (name == "data") text = ponder({name, "check", "--help"}).out;
+    for (const char* flag : {"--threads", "--seed", "--quiet", "--json"}) {
+      EXPECT_NE(text.find(flag), std::string::npos) << name << " has no " << flag;
+    }
+  }
+}
+
+TEST(CommandLine, ExamplesNameFlagsThatExist) {
+  for (const std::string& name : listed_commands()) {
+    const std::string text = ponder({name, "--help"}).out;
+    const size_t heading = std::min(text.find("Example"), text.find("example:"));
+    if (heading == std::string::npos) continue;  // another test says so
+    std::string known = text.substr(0, heading);
+    for (const char* nested : {"check", "show", "export"})
+      known += ponder({name, nested, "--help"}).out;
+    for (const std::string& line : testing::lines_of(text.substr(heading))) {
+      if (line.find("ponder ") == std::string::npos) continue;
+      for (size_t at = line.find("--"); at != std::string::npos; at = line.find("--", at + 2)) {
+        const size_t end = line.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-", at);
+        const std::string flag = line.substr(at, end == std::string::npos ? end : end - at);
+        EXPECT_NE(known.find(flag), std::string::npos)
+            << name << " has no " << flag << " but shows: " << line;
+      }
+    }
+  }
+}
+
+TEST(CommandLine, WrongUsageIsTwo) {
+  EXPECT_EQ(ponder({}).status, 2);
+  EXPECT_EQ(ponder({"imagine"}).status, 2);
+  EXPECT_EQ(ponder({"--imagine"}).status, 2);
+  for (const std::string& name : listed_commands()) {
+    const testing::Outcome outcome = ponder({name, "--no-such-flag"});
+    EXPECT_EQ(outcome.status, 2) << name;
+    EXPECT_EQ(outcome.out, "") << name;
+    EXPECT_NE(outcome.err, "") << name;
+    if (name != "doctor") EXPECT_EQ(ponder({name}).status, 2) << name << " without arguments";
+  }
+  EXPECT_EQ(ponder({"synth", "--domain", "astrology", "--count", "1"}).status, 2);
+  EXPECT_EQ(ponder({"doctor", "--threads", "0"}).status, 2);
+  EXPECT_EQ(ponder({"doctor", "--threads", "many"}).status, 2);
+}
+
+TEST(CommandLine, VersionIsPrinted) {
+  const testing::Outcome outcome = ponder({"--version"});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_NE(outcome.out.find('.'), std::string::npos) << outcome.out;
+}
+
+class FailingCommand : public ::testing::TestWithParam<std::vector<std::string>> {};
+
+// One line on standard error that names the place, whatever the command.
+TEST_P(FailingCommand, IsOneLineAndOne) {
+  const testing::TemporaryFolder folder;
+  write_file_atomic(folder / "broken.json", "{\"hidden_size\": ");
+  write_file_atomic(folder / "broken.toml", "name = \"x\"\nbase = \".\"\nepochz = 3\n");
+  write_file_atomic(folder / "broken.jsonl",
+                    "{\"gold\": \"1\", \"prediction\": \"1\"}\n{\"gold\": 1\n");
+  fs::create_directories(folder / "empty");
+  std::vector<std::string> argv = {PONDER_BINARY};
+  argv.insert(argv.end(), GetParam().begin(), GetParam().end());
+  argv.push_back("--quiet");
+  const testing::Outcome outcome = testing::run(argv, {.folder = folder.path(), .input = ""});
+  EXPECT_EQ(outcome.status, 1) << outcome.err;
+  const std::vector<std::string> lines = testing::lines_of(outcome.err);
+  ASSERT_EQ(lines.size(), 1u) << outcome.err;
+  EXPECT_TRUE(lines[0].starts_with("ponder: ")) << lines[0];
+  EXPECT_GT(lines[0].size(), 30u) << lines[0];
+  // What was half done is not there.
+  EXPECT_FALSE(fs::exists(folder / "out"));
+  EXPECT_FALSE(fs::exists(folder / "out.tmp"));
+}
+
+using Words = std::vector<std::string>;
+INSTANTIATE_TEST_SUITE_P(
+    CommandLine, FailingCommand,
+    ::testing::Values(Words{"run", "absent.toml", "--out", "out"},
+                      Words{"run", "broken.toml", "--out", "out"}, Words{"plan", "broken.toml"},
+                      Words{"status", "empty"}, Words{"why", "empty", "improve-1:0"},
+                      Words{"pool", "empty"}, Words{"refine", "empty"}, Words{"inspect", "absent"},
+                      Words{"sft", "--model", "empty", "--data", "broken.jsonl", "--out", "out"},
+                      Words{"dpo", "--model", "empty", "--data", "broken.jsonl", "--out", "out"},
+                      Words{"generate", "--model", "empty", "--prompt", "x", "--out", "out"},
+                      Words{"score", "--model", "empty", "--data", "broken.jsonl", "--out", "out"},
+                      Words{"judge", "broken.jsonl"}, Words{"judge", "absent.jsonl"},
+                      Words{"eval", "--benchmark", "absent.jsonl", "--responses", "broken.jsonl"},
+                      Words{"tokenize", "--tokenizer", "empty"}, Words{"chat", "--model", "empty"},
+                      Words{"init", "--config", "broken.json", "--out", "out"},
+                      Words{"bench", "--config", "broken.json"},
+                      Words{"data", "check", "absent.jsonl"}),
+    [](const auto& info) {
+      std::string name = info.param[0];
+      for (char c : info.param.size() > 1 ? info.param[1] : "") {
+        if (std::isalnum(static_cast<unsigned char>(c))) name += c;
+      }
+      return name + std::to_string(info.index);
+    });
+
+}  // namespace
+}  // namespace ponder::e2e

@@ -1,0 +1,48 @@
+#include "e2e/ponder.h"
+
+#include "base/file.h"
+
+namespace ponder::e2e {
+
+std::vector<Json> json_lines(const std::string& text) {
+  std::vector<Json> objects;
+  for (const std::string& line : testing::lines_of(text)) {
+    objects.push_back(parse_json(line, "standard output"));
+    EXPECT_TRUE(objects.back().is_object()) << line;
+  }
+  return objects;
+}
+
+std::vector<std::string> listed_commands() {
+  const testing::Outcome help = ponder({"--help"});
+  EXPECT_EQ(help.status, 0) << help.err;
+  std::vector<std::string> commands;
+  bool within = false;
+  for (const std::string& line : testing::lines_of(help.out)) {
+    if (line == "Subcommands:") {
+      within = true;
+    } else if (within && line.starts_with("  ") && line.size() > 2 && line[2] != ' ') {
+      commands.push_back(line.substr(2, line.find(' ', 2) - 2));
+    } else if (within) {
+      break;
+    }
+  }
+  return commands;
+}
+
+void make_tiny_base(const fs::path& folder) {
+  Json config = read_json_file(fs::path(PONDER_SOURCE_DIR) / "models/nano-base/config.json");
+  config["hidden_size"] = 64;
+  config["intermediate_size"] = 128;
+  config["num_hidden_layers"] = 2;
+  config["num_attention_heads"] = 4;
+  config["num_key_value_heads"] = 2;
+  config["max_window_layers"] = 2;
+  const fs::path file = folder.parent_path() / "tiny-config.json";
+  write_file_atomic(file, dump_json(config));
+  const testing::Outcome made = ponder({"init", "--config", file, "--tokenizer",
+                                        PONDER_SOURCE_DIR "/models/nano-base", "--out", folder});
+  ASSERT_EQ(made.status, 0) << made.err;
+}
+
+}  // namespace ponder::e2e
