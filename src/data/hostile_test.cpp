@@ -256,6 +256,16 @@ TEST_F(Hostile, DuplicatesAreCountedAndNamed) {
   EXPECT_EQ(report.duplicate_examples[1].line, 3u);
 }
 
+TEST_F(Hostile, OnlyWhiteSpaceIsFoldedInQuestions) {
+  const auto row = [](const std::string& question) {
+    return dump_json(Json{{"question", question}, {"answer", "1"}}) + "\n";
+  };
+  const ReadReport report = read(row("ab") + row("a b") + row("A b") + row("a-b") + row("a+b") +
+                                 row("ab ") + row("a\n\t b"));
+  EXPECT_EQ(report.kept, 5u);
+  EXPECT_EQ(report.duplicates, 2u);
+}
+
 TEST_F(Hostile, StrictStopsAtTheFirstBadRow) {
   ReadReport report;
   const fs::path file = write(kGood + "\n{\n");
@@ -309,6 +319,7 @@ TEST_F(Hostile, ConversationRows) {
   EXPECT_EQ(demonstrations_.at(0).solution, "s");
   expect_demo(turns(user + "," + assistant + "," + user + "," + assistant), "multi_turn");
   expect_demo(turns(user + "," + user + "," + assistant), "multi_turn");
+  expect_demo(turns(user + "," + assistant + "," + assistant), "multi_turn");
   expect_demo(turns(assistant + "," + user), "missing_turn");
   expect_demo(turns(user), "missing_turn");
   expect_demo(turns(""), "missing_turn");

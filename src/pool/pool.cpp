@@ -105,7 +105,6 @@ Pool Pool::open(const std::filesystem::path& file) {
       throw Error(file.string(), "cannot keep a write-ahead log here", "use a local disk");
     }
   }
-  database.execute("PRAGMA synchronous = FULL");
   database.checkpoint();  // what a killed writer left
   return Pool(std::move(impl));
 }

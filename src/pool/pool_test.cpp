@@ -7,6 +7,7 @@
 
 #include <fstream>
 
+#include "pool/sqlite.h"
 #include "pool/test_pool.h"
 
 namespace ponder {
@@ -181,6 +182,19 @@ TEST_F(PoolTest, TheDatabaseItselfRefusesDanglingRows) {
   EXPECT_NE(sqlite3_exec(raw, "INSERT INTO weights VALUES (x'00')", nullptr, nullptr, nullptr),
             SQLITE_OK);
   sqlite3_close(raw);
+}
+
+TEST_F(PoolTest, ConnectionsAreDurableAndCheckReferences) {
+  for (const bool read_only : {false, true}) {
+    Pool::open(file_);
+    const sqlite::Database database(file_, read_only);
+    EXPECT_EQ(database.value("PRAGMA foreign_keys"), 1);
+    EXPECT_EQ(database.value("PRAGMA synchronous"), 2);  // FULL
+    EXPECT_EQ(database.value("PRAGMA wal_autocheckpoint"), 0);
+    auto mode = database.prepare("PRAGMA journal_mode");
+    ASSERT_TRUE(mode.step());
+    EXPECT_EQ(mode.text(0), "wal");
+  }
 }
 
 TEST_F(PoolTest, ATransactionIsAllOrNothing) {

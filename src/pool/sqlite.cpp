@@ -102,7 +102,8 @@ Database::Database(const std::filesystem::path& file, bool read_only) : name_(fi
     // Only the writer moves the log into the file.
     if (read_only) sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
     execute(
-        "PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0; PRAGMA trusted_schema = OFF;");
+        "PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = FULL; "
+        "PRAGMA trusted_schema = OFF;");
   } catch (...) {
     close();
     throw;
