@@ -1,5 +1,5 @@
-// The report of a run: one self-contained HTML file (no scripts or styles from elsewhere) with the loop's table, curves as
-// inline SVG, what exploration found, and rollouts to read.
+// The report of a run: one self-contained HTML file (no scripts or styles from elsewhere) with the
+// loop's table, curves as inline SVG, what exploration found, and rollouts to read.
 #pragma once
 
 #include <filesystem>
@@ -15,8 +15,9 @@ std::string report_html(const Pool& pool, const std::string& title);
 // Writes <folder>/report.html atomically.
 void write_report(const Pool& pool, const std::filesystem::path& folder);
 
-// The loop's table as plain text, as `ponder run` ends with it: a line per model with what it was trained on and its
-// scores with 95 % intervals, in the order of the report's Table 2; then whether each model can be told apart from the first.
+// The loop's table as plain text, as `ponder run` ends with it: a line per model with what it was
+// trained on and its scores with 95 % intervals, in the order of the report's Table 2; then whether
+// each model can be told apart from the first.
 std::string scores_table(const Pool& pool);
 
 }  // namespace ponder

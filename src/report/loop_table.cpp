@@ -1,0 +1,116 @@
+#include "report/loop_table.h"
+
+#include <algorithm>
+#include <array>
+
+namespace ponder {
+namespace {
+
+std::string label_of(const Pool& pool, const ModelRecord& model) {
+  if (model.stage.empty()) return "base";
+  const std::optional<StageRecord> stage = pool.stage(model.stage);
+  if (!stage) return model.stage;
+  const auto label = stage->result.find("label");
+  return label != stage->result.end() && label->is_string() ? label->get<std::string>()
+                                                            : model.stage;
+}
+
+ToldApart::Cell compare(const std::optional<ScoreRecord>& other,
+                        const std::optional<ScoreRecord>& model) {
+  if (!other || !model) return {std::nullopt, "not evaluated"};
+  if (other->n != model->n) return {std::nullopt, "not the same problems"};
+  const auto a = shares_correct(*other), b = shares_correct(*model);
+  if (!a || !b || a->empty()) return {std::nullopt, "no verdicts per problem"};
+  return {compare_paired(*a, *b), ""};
+}
+
+}  // namespace
+
+bool LoopTable::Row::evaluated() const {
+  return std::any_of(scores.begin(), scores.end(), [](const auto& s) { return s.has_value(); });
+}
+
+LoopTable loop_table(const Pool& pool) {
+  LoopTable table;
+  for (const ModelRecord& model : pool.models()) {
+    const bool main_line =
+        model.stage.empty() || model.stage == "imitate" || model.stage.starts_with("improve-");
+    const LoopTable::Row row{model.name, label_of(pool, model), main_line, {}};
+    const auto known = std::find_if(table.rows.begin(), table.rows.end(),
+                                    [&](const auto& r) { return r.model == model.name; });
+    if (known == table.rows.end()) {
+      table.rows.push_back(row);
+    } else {
+      *known = row;  // the latest of a name counts
+    }
+  }
+  const std::vector<ScoreRecord> scores = pool.scores();
+  for (const ScoreRecord& score : scores) {
+    if (std::find(table.benchmarks.begin(), table.benchmarks.end(), score.benchmark) ==
+        table.benchmarks.end()) {
+      table.benchmarks.push_back(score.benchmark);
+    }
+    if (std::none_of(table.rows.begin(), table.rows.end(),
+                     [&](const auto& row) { return row.model == score.model; })) {
+      table.rows.push_back({score.model, "not known", false, {}});
+    }
+  }
+  for (LoopTable::Row& row : table.rows) {
+    row.scores.resize(table.benchmarks.size());
+    for (const ScoreRecord& score : scores) {
+      if (score.model != row.model) continue;
+      const auto column =
+          std::find(table.benchmarks.begin(), table.benchmarks.end(), score.benchmark);
+      row.scores[static_cast<size_t>(column - table.benchmarks.begin())] = score;
+    }
+  }
+  return table;
+}
+
+std::vector<ToldApart> told_apart(const LoopTable& table) {
+  std::vector<ToldApart> all;
+  std::optional<size_t> first, above;
+  for (size_t i = 0; i < table.rows.size(); ++i) {
+    if (!table.rows[i].evaluated()) continue;
+    std::vector<size_t> others;
+    if (first) others.push_back(*first);
+    if (above && above != first) others.push_back(*above);
+    for (const size_t other : others) {
+      ToldApart& entry = all.emplace_back(ToldApart{i, other, {}});
+      for (size_t b = 0; b < table.benchmarks.size(); ++b) {
+        entry.cells.push_back(compare(table.rows[other].scores[b], table.rows[i].scores[b]));
+      }
+    }
+    if (!first) first = i;
+    above = i;
+  }
+  return all;
+}
+
+std::optional<std::vector<double>> shares_correct(const ScoreRecord& score) {
+  const auto field = score.extra.find("correct");
+  if (field == score.extra.end() || !field->is_string() || score.samples < 1) return std::nullopt;
+  const std::string& correct = field->get_ref<const std::string&>();
+  if (static_cast<int64_t>(correct.size()) != score.n) return std::nullopt;
+  std::array<double, 10> sum{}, count{};
+  for (int64_t c = 0; c < score.samples; ++c) {
+    const double share = static_cast<double>(c) / static_cast<double>(score.samples);
+    const auto tenth = static_cast<size_t>(share * 10);
+    sum[tenth] += share;
+    ++count[tenth];
+  }
+  std::vector<double> shares;
+  shares.reserve(correct.size());
+  for (const char c : correct) {
+    if (c == 'x') {
+      shares.push_back(1);
+      continue;
+    }
+    if (c < '0' || c > '9' || count[static_cast<size_t>(c - '0')] == 0) return std::nullopt;
+    const auto tenth = static_cast<size_t>(c - '0');
+    shares.push_back(sum[tenth] / count[tenth]);
+  }
+  return shares;
+}
+
+}  // namespace ponder

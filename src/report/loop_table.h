@@ -1,0 +1,46 @@
+// The loop's table, read from a pool: a row per model, a column per benchmark, and which models can
+// be told apart. Internal to this folder.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "eval/metrics.h"
+#include "pool/pool.h"
+
+namespace ponder {
+
+struct LoopTable {
+  struct Row {
+    std::string model;
+    std::string label;       // what it was trained on
+    bool main_line = false;  // the base, imitation and the rounds; not comparison sets and DPO
+    std::vector<std::optional<ScoreRecord>> scores;  // one per benchmark
+    bool evaluated() const;
+  };
+  std::vector<std::string> benchmarks;  // in the order of the first evaluation
+  std::vector<Row> rows;                // in the order in which the models were made
+};
+LoopTable loop_table(const Pool& pool);
+
+// One model against another on every benchmark.
+struct ToldApart {
+  struct Cell {
+    std::optional<Comparison> comparison;
+    std::string reason;  // why there is none
+  };
+  size_t model = 0, other = 0;  // indices into LoopTable::rows
+  std::vector<Cell> cells;      // one per benchmark
+};
+// Every evaluated row against the first evaluated one, and against the one above it where that is
+// another.
+std::vector<ToldApart> told_apart(const LoopTable& table);
+
+// Per problem the share of correct samples, from the score's `correct`: a character a problem, x
+// for all samples right, else tenths rounded down. Exact for up to 10 samples; above, the mean of
+// the shares the tenth may stand for. Nothing where the score has no such field or it is not of n
+// characters.
+std::optional<std::vector<double>> shares_correct(const ScoreRecord& score);
+
+}  // namespace ponder

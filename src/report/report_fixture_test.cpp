@@ -1,0 +1,130 @@
+#include "report/report_fixture.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "eval/metrics.h"
+
+namespace ponder {
+namespace {
+
+void train(Pool& pool, const std::string& stage, const std::string& model, Json result) {
+  pool.begin_stage(stage);
+  Json curve = Json::array();
+  for (int step = 1; step <= 400; ++step) {
+    curve.push_back({step, 0.4 + 1.6 * std::exp(-step / 60.0) + 0.05 * std::sin(step * 1.7)});
+  }
+  pool.add_model({"sha-" + model, model, "sha-M0", stage, "checkpoints/" + model});
+  result.update({{"model", model}, {"steps", 400}, {"tokens", 1234567}, {"last_loss", 0.4125}});
+  result["loss_curve"] = curve;
+  pool.finish_stage(stage, StageState::kDone, 12.25, 1100, result);
+}
+
+void evaluate(Pool& pool, const std::string& model, int easy, int hard, int choice) {
+  pool.begin_stage("evaluate-" + model);
+  add_fixture_score(pool, model, "easy", 500, easy);
+  add_fixture_score(pool, model, "hard", 500, hard, 3);
+  add_fixture_score(pool, model, "choice", 500, choice, 7);
+  pool.finish_stage("evaluate-" + model, StageState::kDone, 3.5, 3, Json{{"model", model}});
+}
+
+void explore(Pool& pool, int round, const std::string& model) {
+  const std::string name = fmt::format("explore-{}", round);
+  const std::string screen = fmt::format("screen-{}", round);
+  pool.begin_stage(screen);
+  pool.finish_stage(screen, StageState::kDone, 5, 900, {{"problems", 900}, {"hard", 40}});
+  pool.begin_stage(name);
+  for (int p = 0; p < 40; ++p) {
+    Problem problem;
+    problem.id = fmt::format("arithmetic-{}-{}", round, p);
+    problem.domain = "math";
+    problem.level = std::to_string(1 + p % 5);
+    problem.question =
+        fmt::format("What is {} + {} if a < b & c > d? <b>not bold</b>", p, round * 100);
+    problem.answer = std::to_string(p + round * 100);
+    problem.answer_type = AnswerType::kNumber;
+    pool.add_problem(problem);
+    for (int sample = 0; sample < 3; ++sample) {
+      Trajectory t;
+      t.problem_id = problem.id;
+      t.sample = sample;
+      t.seed = 1;
+      t.sampling = {1.0, 0.95, 0, 512};
+      t.model_sha256 = "sha-" + model;
+      t.template_sha256 = "template";
+      t.prompt_sha256 = "prompt-" + problem.id;
+      t.prompt_ids = {1, 2};
+      t.token_ids = {3, 4, 5};
+      t.logprobs = {-0.5f, -0.25f, -0.125f};
+      t.logprob = -0.875;
+      const bool right = (p + sample) % 4 == 0;
+      t.thought = fmt::format(
+          "Alright, I add {} and {}.\n\nWait, let me check that: 1 < "
+          "2.\n<script>alert('x')</script>",
+          p, round * 100);
+      t.solution = fmt::format("The answer is \\boxed{{{}}}.", p + round * 100 + (right ? 0 : 1));
+      t.text = t.thought + t.solution;
+      t.verdict = right ? Verdict::kCorrect : Verdict::kIncorrect;
+      t.proof = right ? "numbers equal" : "numbers differ: <script>alert(1)</script>";
+      t.perplexity = 1.25;
+      t.perplexity_model_sha256 = t.model_sha256;
+      pool.add_trajectory(name, round, t);
+    }
+  }
+  pool.finish_stage(name, StageState::kDone, 30, 120,
+                    {{"problems", 40},
+                     {"solved", 30},
+                     {"samples", 120},
+                     {"correct", 30},
+                     {"incorrect", 90},
+                     {"undecided", 0},
+                     {"unfinished", 6},
+                     {"tokens", 360}});
+  const std::string refine = fmt::format("refine-{}", round);
+  pool.begin_stage(refine);
+  pool.finish_stage(refine, StageState::kDone, 0.5, 30,
+                    {{"strategy", "longest"},
+                     {"candidates", 120},
+                     {"rows", 30},
+                     {"mean_tokens", 412.5},
+                     {"mean_perplexity", 1.875},
+                     {"dropped", {{"correct", 88}, {"finished", 2}}}});
+}
+
+}  // namespace
+
+void add_fixture_score(Pool& pool, const std::string& model, const std::string& benchmark, int n,
+                       int right, int offset) {
+  std::string correct(static_cast<size_t>(n), '0');
+  // A fixed scatter, so that better models solve most of what worse ones do.
+  for (int i = 0; i < n; ++i) {
+    const int place = (i * 7919 + offset * 101) % n;
+    if (i < right) correct[static_cast<size_t>(place)] = 'x';
+  }
+  const double accuracy = static_cast<double>(right) / n;
+  const Interval interval = wilson_interval(accuracy, n);
+  pool.add_score({"evaluate-" + model, model, benchmark, n, 1, accuracy, interval.low,
+                  interval.high, 0.992, 0.004, 312.4, Json{{"correct", correct}}});
+}
+
+void fill_run(Pool& pool) {
+  Pool::Transaction transaction(pool);
+  pool.add_model({"sha-M0", "M0", "", "", "models/base"});
+  evaluate(pool, "M0", 220, 61, 178);
+  train(pool, "imitate", "M1", {{"label", "imitation, 1100 demonstrations"}});
+  evaluate(pool, "M1", 401, 205, 240);
+  train(pool, "imitate-large", "M1-large", {{"label", "imitation, 3900 demonstrations"}});
+  evaluate(pool, "M1-large", 466, 331, 290);
+  explore(pool, 1, "M1");
+  train(pool, "improve-1", "M2", {{"label", "imitation + 700 explored, round 1"}});
+  evaluate(pool, "M2", 433, 240, 262);
+  explore(pool, 2, "M2");
+  train(pool, "improve-2", "M3", {{"label", "imitation + 1600 explored, round 2"}});
+  evaluate(pool, "M3", 441, 246, 270);
+  train(pool, "dpo", "M1-dpo", {{"label", "SFT & DPO, 300 pairs"}});
+  evaluate(pool, "M1-dpo", 410, 214, 226);
+  transaction.commit();
+}
+
+}  // namespace ponder

@@ -1,0 +1,131 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "report/sections.h"
+
+namespace ponder {
+namespace {
+
+constexpr size_t kOfEach = 5;
+
+// Every index below n once, far ones first: steps of about the golden section, coprime to n.
+std::vector<size_t> spread_order(size_t n) {
+  const auto gcd = [](size_t a, size_t b) {
+    while (b != 0) a = std::exchange(b, a % b);
+    return a;
+  };
+  size_t step = std::max<size_t>(1, static_cast<size_t>(0.618034 * static_cast<double>(n)));
+  while (gcd(step, n) > 1) ++step;
+  std::vector<size_t> order;
+  for (size_t i = 0, at = n / 2; i < n; ++i, at = (at + step) % n) order.push_back(at);
+  return order;
+}
+
+struct Example {
+  Problem problem;
+  StoredTrajectory stored;
+};
+
+// The first sample with this verdict.
+std::optional<StoredTrajectory> first_of(const Pool& pool, const std::string& stage,
+                                         const std::string& problem, Verdict verdict) {
+  std::optional<StoredTrajectory> first;
+  pool.for_each_trajectory({stage, problem, verdict, false}, [&](const StoredTrajectory& stored) {
+    if (!first) first = stored;
+  });
+  return first;
+}
+
+// Up to five right and five wrong rollouts, no problem twice, rounds taking turns. A function of
+// the pool's contents alone.
+void pick(const Pool& pool, std::vector<Example>& right, std::vector<Example>& wrong) {
+  std::vector<std::string> stages;
+  for (const PoolCounts::Stage& c : pool.counts().stages) {
+    if (c.stage.starts_with("explore-")) stages.push_back(c.stage);
+  }
+  if (stages.empty()) return;
+  const std::vector<Problem> problems = pool.problems();
+  const std::vector<size_t> order = spread_order(problems.size());
+  std::vector<size_t> next(stages.size(), 0);  // place in `order`
+  const auto take = [&](size_t s) {            // one more example of the stage, if it has any
+    while (next[s] < order.size()) {
+      const Problem& problem = problems[order[next[s]++]];
+      const auto known = [&](const Example& e) { return e.problem.id == problem.id; };
+      if (std::any_of(right.begin(), right.end(), known) ||
+          std::any_of(wrong.begin(), wrong.end(), known)) {
+        continue;
+      }
+      const bool right_first = right.size() <= wrong.size();
+      for (const bool want_right : {right_first, !right_first}) {
+        std::vector<Example>& list = want_right ? right : wrong;
+        if (list.size() == kOfEach) continue;
+        const auto found = first_of(pool, stages[s], problem.id,
+                                    want_right ? Verdict::kCorrect : Verdict::kIncorrect);
+        if (!found) continue;
+        list.push_back({problem, *found});
+        return true;
+      }
+    }
+    return false;
+  };
+  bool any = true;
+  while (any && (right.size() < kOfEach || wrong.size() < kOfEach)) {
+    any = false;
+    for (size_t s = 0; s < stages.size(); ++s) any = take(s) || any;
+  }
+}
+
+Markup folded(const std::string& title, const std::string& words) {
+  return element("details", element("summary", text(title)) + element("pre", text(words)));
+}
+
+Markup entry(std::string_view name, const Markup& value) {
+  return element("dt", text(name)) + element("dd", value);
+}
+
+Markup shown(const Example& example) {
+  const Trajectory& t = example.stored.trajectory;
+  const Problem& p = example.problem;
+  std::string where = fmt::format("{}, sample {}", p.id, t.sample);
+  if (!p.domain.empty())
+    where = p.domain + (p.level.empty() ? "" : " level " + p.level) + ": " + where;
+  Markup facts =
+      entry("question", element("pre", text(p.question))) +
+      entry("gold answer", element("pre", text(p.answer))) +
+      entry("verdict",
+            text(fmt::format("{}: {}", t.verdict ? to_string(*t.verdict) : "none", t.proof)));
+  std::string ended = fmt::format("finish reason {}, temperature {:g}", to_string(t.finish_reason),
+                                  t.sampling.temperature);
+  if (t.perplexity) ended += fmt::format(", perplexity {:.3f}", *t.perplexity);
+  facts += entry("sampled", text(fmt::format("round {}, {}", example.stored.round, ended)));
+  Markup parts;
+  if (!t.thought.empty()) parts += folded("thought", t.thought);
+  if (!t.solution.empty()) parts += folded("solution", t.solution);
+  if (parts.empty()) parts = folded("response, without thought and solution tags", t.text);
+  return element("article", element("h4", text(where)) + element("dl", facts) + parts);
+}
+
+Markup listed(std::string_view title, const std::vector<Example>& examples) {
+  Markup content = element("h3", text(title));
+  if (examples.empty()) content += element("p", text("There is none."));
+  for (const Example& example : examples) content += shown(example);
+  return content;
+}
+
+}  // namespace
+
+Markup rollouts_section(const Pool& pool) {
+  std::vector<Example> right, wrong;
+  pick(pool, right, wrong);
+  if (right.empty() && wrong.empty()) return {};
+  return section("Rollouts to read",
+                 element("p", {{"class", "note"}},
+                         text("Taken by a fixed rule from all over the explored problems, rounds "
+                              "taking turns, no problem twice, the first sample with the verdict; "
+                              "not picked by how they look.")) +
+                     listed("Right", right) + listed("Wrong", wrong));
+}
+
+}  // namespace ponder

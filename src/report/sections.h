@@ -1,0 +1,32 @@
+// The parts of the report, each empty where the pool has nothing for it. Internal to this folder.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "pool/pool.h"
+#include "report/loop_table.h"
+#include "report/markup.h"
+
+namespace ponder {
+
+Markup summary_section(const LoopTable& table);
+Markup told_apart_section(const LoopTable& table);
+Markup accuracy_section(const LoopTable& table);
+Markup loss_section(const Pool& pool);
+Markup exploration_section(const Pool& pool);
+Markup rollouts_section(const Pool& pool);
+Markup stages_section(const Pool& pool);
+
+// A number of a stage's result; nothing where it is missing or not a number.
+std::optional<double> number_of(const Json& result, std::string_view key);
+std::string counted(double whole);  // "1,234,567"
+// A table cell that holds a number, or a dash where there is none.
+Markup number_cell(const std::optional<double>& value, int digits = 0);
+Markup header_row(std::initializer_list<std::string_view> titles);
+Markup section(std::string_view title, const Markup& content);
+// A table that scrolls sideways where the page is too narrow.
+Markup wide_table(const Markup& head, const Markup& body);
+
+}  // namespace ponder

@@ -1,0 +1,69 @@
+// The report's style sheet: light and dark by the reader's setting, ink on white when printed.
+// Internal to this folder.
+#pragma once
+
+namespace ponder {
+
+inline constexpr const char* kStyle = R"css(
+:root { color-scheme: light dark; --ink: #1c2024; --soft: #5d666f; --rule: #d5dade;
+  --paper: #ffffff; --card: #f5f7f8; --accent: #1f5fa8; --told: #e7f0fa; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e4e7ea; --soft: #9aa4ad; --rule: #3a424a; --paper: #15181b; --card: #1e2226;
+    --accent: #79b0ee; --told: #1c2f45; } }
+@media print {
+  :root { color-scheme: light; --ink: #000; --soft: #444; --rule: #bbb; --paper: #fff;
+    --card: #fff; --accent: #1f5fa8; --told: #eee; } }
+body { font: 16px/1.5 system-ui, "Segoe UI", Roboto, "Helvetica Neue", sans-serif;
+  color: var(--ink); background: var(--paper); max-width: 68rem; margin: 0 auto;
+  padding: 1.5rem 1.25rem 4rem; }
+h1 { font-size: 1.6rem; line-height: 1.2; margin: 0 0 .25rem; }
+h2 { font-size: 1.2rem; margin: 2.5rem 0 .6rem; border-bottom: 1px solid var(--rule);
+  padding-bottom: .2rem; }
+h3 { font-size: 1.05rem; margin: 1.5rem 0 .4rem; }
+h4 { font-size: .95rem; margin: 0 0 .4rem; overflow-wrap: anywhere; }
+.note { color: var(--soft); font-size: .85rem; max-width: 48rem; }
+ul.note { padding-left: 1.2rem; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; }
+th, td { text-align: left; vertical-align: top; padding: .4rem .9rem .4rem 0;
+  border-bottom: 1px solid var(--rule); }
+thead th { color: var(--soft); font-weight: 600; font-size: .82rem; vertical-align: bottom; }
+tbody th { font-weight: 600; white-space: nowrap; }
+.number { text-align: right; white-space: nowrap; }
+.score { white-space: nowrap; padding-left: .6rem; }
+.told { background: var(--told); }
+.words { max-width: 16rem; }
+.small { display: block; color: var(--soft); font-size: .78rem; line-height: 1.35; }
+.charts { display: flex; flex-wrap: wrap; gap: 1rem 1.5rem; }
+figure { margin: 0; max-width: 100%; overflow-x: auto; break-inside: avoid; }
+figcaption { color: var(--soft); font-size: .8rem; }
+svg { display: block; max-width: 100%; height: auto; }
+svg text { font: 11px system-ui, sans-serif; fill: var(--ink); font-variant-numeric: tabular-nums; }
+svg .title { font-size: 13px; font-weight: 600; }
+svg .label { fill: var(--soft); }
+svg .end { text-anchor: end; }
+svg .middle { text-anchor: middle; }
+svg .axis { stroke: var(--soft); }
+svg .grid { stroke: var(--rule); }
+svg .line { fill: none; stroke: var(--accent); stroke-width: 1.5; stroke-linejoin: round; }
+svg .faint { opacity: .45; }
+svg .bar { stroke: var(--accent); stroke-width: 1.5; }
+svg .dot { fill: var(--accent); stroke: var(--accent); stroke-width: 1.5; }
+svg .open { fill: var(--paper); }
+article { background: var(--card); border: 1px solid var(--rule); border-radius: 6px;
+  padding: .8rem 1rem; margin: .7rem 0; }
+dl { margin: 0 0 .5rem; display: grid; grid-template-columns: 7rem 1fr; gap: .2rem .8rem;
+  font-size: .92rem; }
+dt { color: var(--soft); }
+dd { margin: 0; overflow-wrap: anywhere; }
+pre { margin: 0; font: .85rem/1.45 ui-monospace, "DejaVu Sans Mono", Menlo, monospace;
+  white-space: pre-wrap; overflow-wrap: anywhere; unicode-bidi: isolate; }
+details { border-top: 1px solid var(--rule); padding: .3rem 0; }
+details pre { padding: .4rem 0 .2rem; }
+summary { cursor: pointer; font-size: .9rem; color: var(--accent); }
+@media (max-width: 40rem) { dl { grid-template-columns: 1fr; } dt { margin-top: .3rem; } }
+@media print { body { max-width: none; padding: 0; font-size: 10pt; }
+  h2, h3, h4 { break-after: avoid; } tr, dl { break-inside: avoid; } .wide { overflow: visible; } }
+)css";
+
+}  // namespace ponder
