@@ -159,18 +159,19 @@ std::vector<TokenRow> build_rows(const RowBuilder& builder,
   std::vector<TokenRow> rows;
   uint64_t index = 0;
   for (const Demonstration& demonstration : demonstrations) {
+    const uint64_t line = demonstration.line > 0 ? demonstration.line : index + 1;
     ++index;
-    const std::string id =
-        demonstration.id.empty() ? fmt::format("row {}", index) : demonstration.id;
+    std::string name = fmt::format("{}:{}", file, line);
+    if (!demonstration.id.empty()) name += " " + demonstration.id;
     std::string reason, detail;
-    auto row = builder.row(fmt::format("{}:{}", file, id), demonstration.system,
-                           demonstration.question, {demonstration.response(), {}}, reason, detail);
+    auto row = builder.row(std::move(name), demonstration.system, demonstration.question,
+                           {demonstration.response(), {}}, reason, detail);
     if (row) {
       rows.push_back(std::move(*row));
       continue;
     }
     if (report.kept > 0) --report.kept;
-    report.reject({file, index, 0, reason, fmt::format("{}: {}", id, detail)});
+    report.reject({file, line, 0, reason, detail});
   }
   if (rows.empty()) {
     throw Error(

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <limits>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -94,6 +95,7 @@ void save_trainer_state(const fs::path& folder, TrainerState state, const Traine
                   {"model_sha256", state.model_sha256},
                   {"optimizer_sha256", state.optimizer_sha256},
                   {"job", state.job},
+                  {"losses", state.losses},
                   {"task", state.task}};
   write_file_atomic(state_file(folder), dump_json(json) + "\n");
 }
@@ -118,6 +120,10 @@ std::optional<TrainerState> read_trainer_state(const fs::path& folder) {
   state.optimizer_sha256 = field<std::string>(json, "optimizer_sha256", where);
   state.job = field<Json>(json, "job", where);
   state.task = field<Json>(json, "task", where);
+  for (const Json& loss : field<Json>(json, "losses", where)) {
+    state.losses.push_back(loss.is_number() ? loss.get<double>()
+                                            : std::numeric_limits<double>::quiet_NaN());
+  }
   return state;
 }
 

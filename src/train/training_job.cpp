@@ -33,6 +33,30 @@ std::optional<TrainerState> resumable(const fs::path& out, const Json& identity)
   return state;
 }
 
+// Keeps a second process off `out`, whose folder is exchanged as a whole and so cannot hold the
+// lock itself.
+class OutLock {
+ public:
+  explicit OutLock(const fs::path& out) : path_(next_folder(out).replace_extension(".lock")) {
+    if (path_.has_parent_path()) fs::create_directories(path_.parent_path());
+    try {
+      lock_ = std::make_unique<LockFile>(path_);
+    } catch (const Error& error) {
+      throw Error(out.string(), error.problem(), error.advice());
+    }
+  }
+  ~OutLock() {
+    std::error_code ignored;
+    fs::remove(path_, ignored);
+  }
+  OutLock(const OutLock&) = delete;
+  OutLock& operator=(const OutLock&) = delete;
+
+ private:
+  fs::path path_;
+  std::unique_ptr<LockFile> lock_;
+};
+
 class Saver {
  public:
   Saver(const JobOptions& job, const ModelConfig& config, const Json& identity,
@@ -48,12 +72,13 @@ class Saver {
   }
 
   // Returns the sha256 of the saved weights.
-  std::string save() {
+  std::string save(const std::vector<double>& losses) {
     if (job_.out.empty()) return "";
     const fs::path next = next_folder(job_.out);
     if (next.has_parent_path()) fs::create_directories(next.parent_path());
     try {
-      TrainerState state{identity_, trainer_.position(), task_.save(), "", trainer_.done(), ""};
+      TrainerState state{identity_, trainer_.position(), task_.save(), losses, "", trainer_.done(),
+                         ""};
       SaveOptions options{job_.dtype, job_.base_folder, job_.provenance};
       options.provenance["training"] = identity_;
       options.provenance["steps_done"] = trainer_.position().step;
@@ -92,12 +117,10 @@ JobResult run_training(Checkpoint start, TrainingTask& task, const TrainOptions&
     if (job.on_note) job.on_note(text);
   };
 
-  std::unique_ptr<LockFile> lock;
+  std::unique_ptr<OutLock> lock;
   std::optional<TrainerState> state;
   if (!job.out.empty()) {
-    fs::path lock_path = next_folder(job.out).replace_extension(".lock");
-    if (lock_path.has_parent_path()) fs::create_directories(lock_path.parent_path());
-    lock = std::make_unique<LockFile>(lock_path);
+    lock = std::make_unique<OutLock>(job.out);
     state = resumable(job.out, identity);
   }
 
@@ -111,12 +134,16 @@ JobResult run_training(Checkpoint start, TrainingTask& task, const TrainOptions&
     result.finished = true;
     result.steps_done = state->position.step;
     result.total_tokens = state->position.total_tokens;
+    result.losses = state->losses;
+    if (!result.losses.empty()) result.last_loss = result.losses.back();
     result.sha256 = state->model_sha256;
     return result;
   }
   if (state) {
     task.load(state->task, (job.out / "trainer_state/state.json").string());
     load_trainer_arrays(job.out, *state, trainer);
+    result.losses = state->losses;
+    if (!result.losses.empty()) result.last_loss = result.losses.back();
     result.sha256 = state->model_sha256;
     note(fmt::format("resumed after step {} of {}", state->position.step, result.num_steps));
   }
@@ -127,7 +154,7 @@ JobResult run_training(Checkpoint start, TrainingTask& task, const TrainOptions&
   const auto save = [&] {
     if (saved_step == trainer.position().step) return;
     log.sync();
-    result.sha256 = saver.save();
+    result.sha256 = saver.save(result.losses);
     saved_step = trainer.position().step;
   };
   while (!trainer.done() &&
@@ -137,7 +164,7 @@ JobResult run_training(Checkpoint start, TrainingTask& task, const TrainOptions&
       result.stopped_by_request = true;
       break;
     }
-    result.last_loss = report->loss;
+    result.losses.push_back(report->loss);
     log.write(*report);
     if (job.on_step) job.on_step(*report);
     if (!report->skipped.empty()) {
@@ -147,6 +174,7 @@ JobResult run_training(Checkpoint start, TrainingTask& task, const TrainOptions&
     if (saver.due()) save();
   }
   save();
+  if (!result.losses.empty()) result.last_loss = result.losses.back();
   result.finished = trainer.done();
   result.steps_done = trainer.position().step;
   result.total_tokens = trainer.position().total_tokens;

@@ -38,7 +38,9 @@ struct JobResult {
   bool finished = false;  // all planned steps are done; otherwise stopped, and a rerun goes on
   bool stopped_by_request = false;
   int64_t steps_done = 0, num_steps = 0, total_tokens = 0;
-  double last_loss = 0;  // of the last step run here
+  std::vector<double>
+      losses;            // of every step of the job, earlier runs of it included; NaN where skipped
+  double last_loss = 0;  // the last of them
   std::string sha256;    // of the saved weights; empty without `out`
 };
 

@@ -77,6 +77,9 @@ TEST_F(Job, StoppedAndResumedIsByteIdentical) {
   EXPECT_TRUE(second.finished);
   EXPECT_EQ(weights("half"), weights("whole"));
   EXPECT_EQ(second.sha256, whole.sha256);
+  EXPECT_EQ(second.losses, whole.losses);
+  EXPECT_EQ(second.losses.size(), 6u);
+  EXPECT_EQ(second.last_loss, whole.last_loss);
   EXPECT_FALSE(fs::exists(root / "half.next"));
   EXPECT_TRUE(fs::exists(root / "half" / "trainer_state" / "state.json"));
   EXPECT_FALSE(fs::exists(root / "half" / "trainer_state" / "optimizer.safetensors"));
@@ -156,9 +159,22 @@ TEST_F(Job, FinishedJobIsLeftAlone) {
   const JobResult first = sft(job("out"));
   const auto written = fs::last_write_time(root / "out" / "model.safetensors");
   const JobResult second = sft(job("out"));
+  EXPECT_EQ(second.losses, first.losses);
   EXPECT_TRUE(second.finished);
   EXPECT_EQ(second.sha256, first.sha256);
   EXPECT_EQ(fs::last_write_time(root / "out" / "model.safetensors"), written);
+}
+
+TEST_F(Job, SecondProcessIsRefused) {
+  LockFile other(root / "out.lock");
+  try {
+    sft(job("out"));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.where(), (root / "out").string());
+    EXPECT_NE(error.problem().find("pid"), std::string::npos);
+  }
+  EXPECT_FALSE(fs::exists(root / "out"));
 }
 
 TEST_F(Job, ForeignFolderIsRefused) {
