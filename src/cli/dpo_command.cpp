@@ -1,0 +1,56 @@
+// ponder dpo: direct preference optimisation on pairs of responses.
+#include <memory>
+
+#include "cli/train_flags.h"
+
+namespace ponder::cli {
+namespace {
+
+struct DpoFlags : TrainFlags {
+  DpoFlags() { train.lr = 5e-7; }
+  DpoOptions dpo;
+  std::string align = "thought";
+};
+
+void run_dpo(const DpoFlags& flags) {
+  Log log(flags.common.quiet ? LogLevel::kWarning : LogLevel::kInfo);
+  const TrainSetup setup(flags);
+  const Align align = *align_from_string(flags.align);
+  std::vector<TokenPair> pairs;
+  for (const std::string& file : flags.data) {
+    ReadReport report;
+    auto own = read_pairs(setup.builder(), file, align, report);
+    log_report(log, file, report);
+    pairs.insert(pairs.end(), std::make_move_iterator(own.begin()),
+                 std::make_move_iterator(own.end()));
+  }
+  DpoTask task(std::move(pairs), flags.dpo, align);
+  run_training_command(flags, setup, task, log);
+}
+
+}  // namespace
+
+void register_dpo(CLI::App& app) {
+  auto flags = std::make_shared<DpoFlags>();
+  CLI::App* command = app.add_subcommand("dpo", "train a model on preferences between responses");
+  add_train_flags(*command, *flags);
+  command->add_option("--beta", flags->dpo.beta, "strength of the pull towards the reference")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command
+      ->add_option("--sft-weight", flags->dpo.sft_weight,
+                   "weight of the likelihood of the chosen response")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command
+      ->add_option("--align", flags->align,
+                   "part the preference is about: thought, solution or response")
+      ->check(CLI::IsMember({"thought", "solution", "response"}))
+      ->capture_default_str();
+  command->footer(
+      "Rows: prompt (or question), chosen, rejected.\n"
+      "Example:\n  ponder dpo --model m1 --data pairs.jsonl --out m2 --align thought");
+  command->callback([flags] { run_dpo(*flags); });
+}
+
+}  // namespace ponder::cli

@@ -1,0 +1,45 @@
+// ponder sft: supervised fine-tuning on demonstrations.
+#include <memory>
+
+#include "cli/train_flags.h"
+
+namespace ponder::cli {
+namespace {
+
+struct SftFlags : TrainFlags {
+  bool allow_direct = false;
+};
+
+void run_sft(const SftFlags& flags) {
+  Log log(flags.common.quiet ? LogLevel::kWarning : LogLevel::kInfo);
+  const TrainSetup setup(flags);
+  std::vector<TokenRow> rows;
+  for (const std::string& file : flags.data) {
+    ReadReport report;
+    DemonstrationReadOptions options;
+    options.require_thought = !flags.allow_direct;
+    const auto demonstrations = read_demonstrations(file, report, options);
+    auto own = build_rows(setup.builder(), demonstrations, file, report);
+    log_report(log, file, report);
+    rows.insert(rows.end(), std::make_move_iterator(own.begin()),
+                std::make_move_iterator(own.end()));
+  }
+  SftTask task(std::move(rows));
+  run_training_command(flags, setup, task, log);
+}
+
+}  // namespace
+
+void register_sft(CLI::App& app) {
+  auto flags = std::make_shared<SftFlags>();
+  CLI::App* command = app.add_subcommand("sft", "fine-tune a model on demonstrations");
+  add_train_flags(*command, *flags);
+  command->add_flag("--allow-direct", flags->allow_direct,
+                    "also train on responses without a thought");
+  command->footer(
+      "Example:\n  ponder sft --model models/nano-base --data demonstrations.jsonl --out m1 --lr "
+      "1e-4");
+  command->callback([flags] { run_sft(*flags); });
+}
+
+}  // namespace ponder::cli

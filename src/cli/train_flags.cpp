@@ -1,0 +1,198 @@
+#include "cli/train_flags.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "cli/stop_signals.h"
+
+namespace ponder::cli {
+namespace {
+
+double mebibytes(int64_t bytes) { return static_cast<double>(bytes) / 1048576.0; }
+
+// What the kernel thinks a new program may take; 0 where it does not say.
+int64_t available_memory_bytes() {
+  std::ifstream file("/proc/meminfo");
+  std::string line;
+  while (std::getline(file, line)) {
+    if (line.starts_with("MemAvailable:")) return std::stoll(line.substr(13)) * 1024;
+  }
+  return 0;
+}
+
+void require_memory(const ModelConfig& config, const TrainingTask& task,
+                    const TrainOptions& options, ThreadPool& pool, Log& log) {
+  const Decoder decoder(config, pool);
+  const TrainPlan plan = plan_training(decoder, workload_of(task), options);
+  std::string purposes;
+  for (const auto& [purpose, bytes] : plan.memory_bytes) {
+    purposes += fmt::format("{}{} {:.0f}", purposes.empty() ? "" : ", ", purpose, mebibytes(bytes));
+  }
+  log.info(fmt::format("{} steps, {} tokens, {:.3g} FLOPs, {:.0f} MiB of memory ({})",
+                       plan.num_steps, plan.total_tokens, plan.flops,
+                       mebibytes(plan.peak_memory_bytes()), purposes));
+  const int64_t available = available_memory_bytes();
+  if (available > 0 && plan.peak_memory_bytes() > available) {
+    throw Error("memory",
+                fmt::format("this job needs {:.0f} MiB, {:.0f} MiB are available ({})",
+                            mebibytes(plan.peak_memory_bytes()), mebibytes(available), purposes),
+                "use --recompute, a smaller --micro-tokens or --max-length, or a smaller model");
+  }
+}
+
+Json data_files(const std::vector<std::string>& paths) {
+  Json files = Json::array();
+  for (const std::string& path : paths) {
+    if (path == "-") {
+      files.push_back({{"path", "standard input"}});
+    } else {
+      files.push_back({{"path", path}, {"sha256", sha256_file(path)}});
+    }
+  }
+  return files;
+}
+
+}  // namespace
+
+void add_train_flags(CLI::App& command, TrainFlags& flags) {
+  TrainOptions& train = flags.train;
+  const CLI::Validator share = CLI::Range(0.0, 1.0), positive = CLI::PositiveNumber,
+                       not_negative = CLI::NonNegativeNumber;
+  command.add_option("--model", flags.model, "folder of the model to start from")->required();
+  command
+      .add_option("--data", flags.data,
+                  "file of rows: .jsonl, .json or either gzipped (repeatable)")
+      ->required();
+  command
+      .add_option("--out", flags.out, "folder for the trained model; a stopped job goes on there")
+      ->required();
+  command.add_option("--epochs", train.batch.epochs, "times every row is seen")
+      ->check(positive)
+      ->capture_default_str();
+  command.add_option("--lr", train.lr, "peak learning rate")
+      ->check(positive)
+      ->capture_default_str();
+  auto* rows = command
+                   .add_option("--batch-rows", train.batch.batch_rows,
+                               "rows (dpo: pairs) per optimiser step")
+                   ->check(positive)
+                   ->capture_default_str();
+  command
+      .add_option("--batch-tokens", train.batch.batch_tokens, "instead: tokens per optimiser step")
+      ->check(positive)
+      ->excludes(rows);
+  command
+      .add_option("--max-length", flags.max_length,
+                  "longest row in tokens; longer ones are rejected and counted (default: the "
+                  "model's positions)")
+      ->check(positive);
+  command.add_option("--log", flags.log, "file for one JSON line per step");
+  command.add_option("--schedule", flags.schedule, "cosine, linear or constant")
+      ->check(CLI::IsMember({"cosine", "linear", "constant"}))
+      ->capture_default_str();
+  command.add_option("--warmup", train.warmup_ratio, "share of the steps that warm up")
+      ->check(share)
+      ->capture_default_str();
+  command.add_option("--weight-decay", train.adamw.weight_decay, "decoupled, of matrices only")
+      ->check(not_negative)
+      ->capture_default_str();
+  command
+      .add_option("--max-grad-norm", train.max_grad_norm,
+                  "clip the gradient's norm to this; 0: never")
+      ->check(not_negative)
+      ->capture_default_str();
+  command.add_option("--dtype", flags.dtype, "of the saved weights")
+      ->check(CLI::IsMember({"float32", "bfloat16", "float16", "f32", "bf16", "f16"}))
+      ->capture_default_str();
+  command
+      .add_option("--steps", flags.stop_after_steps,
+                  "stop after this many steps; the same command without it goes on")
+      ->check(positive);
+  command
+      .add_option("--checkpoint-steps", flags.checkpoint_steps,
+                  "save every so many steps, beside every ten minutes")
+      ->check(positive);
+  command
+      .add_option("--micro-tokens", train.micro_batch_tokens,
+                  "tokens computed at once; never changes the result")
+      ->check(positive)
+      ->capture_default_str();
+  command.add_flag("--recompute", train.recompute,
+                   "less memory, a third more work; never changes the result");
+  add_common_options(command, flags.common);
+}
+
+TrainSetup::TrainSetup(const TrainFlags& flags)
+    : config_(load_config(flags.model)),
+      tokenizer_(Tokenizer::load(flags.model)),
+      chat_(ChatTemplate::of(tokenizer_)),
+      builder_(tokenizer_, chat_,
+               flags.max_length > 0 ? std::min(flags.max_length, config_.max_position_embeddings)
+                                    : config_.max_position_embeddings) {
+  if (tokenizer_.vocab_size() > config_.vocab_size) {
+    throw Error(flags.model,
+                fmt::format("the tokenizer has {} tokens, the model's vocabulary {}",
+                            tokenizer_.vocab_size(), config_.vocab_size),
+                "use the tokenizer that belongs to the model");
+  }
+}
+
+void log_report(Log& log, const std::string& file, const ReadReport& report) {
+  constexpr size_t kShown = 5;
+  log.info(fmt::format("{}: {}", file, report.summary()));
+  for (size_t i = 0; i < report.examples.size() && i < kShown; ++i) {
+    const RejectedRow& row = report.examples[i];
+    log.info(fmt::format("  {}:{}: {}: {}", row.file, row.line, row.reason, row.detail));
+  }
+  if (report.examples.size() > kShown) log.info("  … (all of them: ponder data check --explain)");
+}
+
+void run_training_command(const TrainFlags& flags, const TrainSetup& setup, TrainingTask& task,
+                          Log& log) {
+  const std::atomic<bool>* const stop = stop_flag();
+  TrainOptions options = flags.train;
+  options.schedule = *schedule_from_string(flags.schedule);
+  options.batch.seed = flags.common.seed;
+  options.check();
+
+  ThreadPool pool(flags.common.threads);
+  require_memory(setup.config(), task, options, pool, log);
+  Checkpoint start = load_checkpoint(flags.model);
+  JobOptions job;
+  job.out = flags.out;
+  job.base_folder = flags.model;
+  job.dtype = *dtype_from_name(flags.dtype);
+  job.provenance = Json{{"parents", Json::array({start.sha256})},
+                        {"data", data_files(flags.data)},
+                        {"template_sha256", setup.chat().sha256()}};
+  job.log = flags.log;
+  job.stop_after_steps = flags.stop_after_steps;
+  job.checkpoint_steps = flags.checkpoint_steps;
+  job.stop = stop;
+  job.on_step = [&](const StepReport& report) {
+    if (flags.common.json) print_json(to_json(report));
+    log.progress("step", static_cast<uint64_t>(report.step),
+                 static_cast<uint64_t>(report.num_steps),
+                 fmt::format("loss {:.4f}  lr {:.2e}  grad norm {:.3f}  {:.0f} tokens/s",
+                             report.loss, report.lr, report.grad_norm, report.tokens_per_second()));
+  };
+  job.on_note = [&](const std::string& text) { log.info(text); };
+
+  const JobResult result = run_training(std::move(start), task, options, job, pool);
+  if (result.stopped_by_request) {
+    log.info(fmt::format("stopped after step {} of {}; the same command goes on from there",
+                         result.steps_done, result.num_steps));
+    throw Stopped{stop_signal()};
+  }
+  if (!flags.common.json) {
+    fmt::print("{}: {} of {} steps, {} tokens, loss {:.4f}, sha256 {}\n", flags.out,
+               result.steps_done, result.num_steps, result.total_tokens, result.last_loss,
+               result.sha256);
+  }
+}
+
+}  // namespace ponder::cli
