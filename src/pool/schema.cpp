@@ -36,7 +36,8 @@ CREATE TABLE problems (
   line INTEGER NOT NULL
 ) STRICT;
 
--- Training is a function of its inputs, so two stages may well make the same weights: one row here, two in models.
+-- Training is a function of its inputs, so two stages may make the same weights: one row here, two
+-- in models.
 CREATE TABLE weights (
   sha256 TEXT PRIMARY KEY
 ) STRICT;
