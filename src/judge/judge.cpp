@@ -117,16 +117,22 @@ Judgement judge_math(std::string_view gold, std::string_view prediction,
                                  reading_of(predictions.front()) + ": " + first.rule);
 }
 
+// An answer handed over boxed, or as a worked solution that states it as a response does.
+std::string bare_answer(std::string_view text, AnswerType type) {
+  if (type == AnswerType::kText) return std::string(text);
+  if (auto box = boxed_answer(text)) return *box;
+  if (type != AnswerType::kChoice && text.size() > 100 &&
+      text.find(". ") != std::string_view::npos) {
+    std::string problem;
+    if (auto extraction = extract(text, type, problem)) return std::move(extraction->answer);
+  }
+  return std::string(text);
+}
+
 Judgement judge_extracted(std::string_view gold, std::string_view prediction,
                           const JudgeOptions& options) {
-  auto gold_box = boxed_answer(gold);
-  // A gold that is a worked solution states its answer as a response does.
-  std::string problem;
-  if (!gold_box && gold.size() > 100 && gold.find(". ") != std::string_view::npos) {
-    if (auto extraction = extract(gold, options.type, problem))
-      gold_box = std::move(extraction->answer);
-  }
-  const std::string_view expected = trim(gold_box ? std::string_view(*gold_box) : gold);
+  const std::string bare_gold = bare_answer(gold, options.type);
+  const std::string_view expected = trim(bare_gold);
   Judgement judgement;
   switch (options.type) {
     case AnswerType::kChoice:
@@ -206,8 +212,8 @@ std::optional<std::string> extract_answer(std::string_view response, AnswerType 
 Judgement judge_answer(std::string_view gold, std::string_view prediction,
                        const JudgeOptions& options) {
   try {
-    const auto box = boxed_answer(prediction);
-    return judge_extracted(gold, trim(box ? std::string_view(*box) : prediction), options);
+    const std::string bare = bare_answer(prediction, options.type);
+    return judge_extracted(gold, trim(bare), options);
   } catch (const std::exception& error) {
     return failed(error.what());
   }
