@@ -86,6 +86,20 @@ void add_selected(const StageContext& context, const Setup& setup, int rounds, R
   }
 }
 
+// [[step, loss], …] from the job's log, which is whole also when the job was resumed; thinned to a few hundred points.
+Json loss_curve(const fs::path& log) {
+  Json points = Json::array();
+  JsonRowReader reader(log);
+  JsonRow row;
+  while (reader.next(row)) points.push_back({row.value.at("step"), row.value.at("loss")});
+  const size_t stride = points.size() / 300 + 1;
+  Json curve = Json::array();
+  for (size_t i = 0; i < points.size(); ++i) {
+    if (i % stride == 0 || i + 1 == points.size()) curve.push_back(points[i]);
+  }
+  return curve;
+}
+
 // Trains `task` into the stage's output checkpoint and registers the model; nothing when stopped.
 std::optional<Json> train(StageContext& context, TrainingTask& task, const TrainOptions& options, const fs::path& from,
                           Json provenance) {
@@ -96,12 +110,9 @@ std::optional<Json> train(StageContext& context, TrainingTask& task, const Train
   job.dtype = context.recipe.dtype;
   job.provenance = std::move(provenance);
   job.stop = context.stop;
-  Json curve = Json::array();
+  fs::create_directories(context.folder / "training");
+  job.log = context.folder / "training" / (context.stage.name + ".jsonl");
   job.on_step = [&](const StepReport& step) {
-    curve.push_back({step.step, step.loss});
-    Json event = to_json(step);
-    event["stage"] = context.stage.name;
-    context.log.event("step", event);
     context.log.progress(context.stage.name, static_cast<uint64_t>(step.step), static_cast<uint64_t>(step.num_steps),
                          fmt::format("loss {:.4f}  {:.0f} tokens/s", step.loss, step.tokens_per_second()));
   };
@@ -112,7 +123,7 @@ std::optional<Json> train(StageContext& context, TrainingTask& task, const Train
   context.pool.add_model({result.sha256, context.stage.output, parent ? parent->sha256 : "", context.stage.name,
                           fs::path("checkpoints") / context.stage.output});
   return Json{{"model", context.stage.output}, {"sha256", result.sha256}, {"steps", result.num_steps},
-              {"tokens", result.total_tokens}, {"last_loss", result.last_loss}, {"loss_curve", curve}};
+              {"tokens", result.total_tokens}, {"loss_curve", loss_curve(job.log)}};
 }
 
 fs::path input_folder(const StageContext& context) {
