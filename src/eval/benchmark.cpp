@@ -93,7 +93,6 @@ BenchmarkScore aggregate(const std::string& benchmark, std::span<const Problem> 
   std::vector<double> shares;
   for (int j = 1; j < score.samples; j *= 2) score.pass_at.emplace_back(j, 0.0);
   score.pass_at.emplace_back(score.samples, 0.0);
-  const double n = static_cast<double>(results.size());
   for (size_t i = 0; i < results.size(); ++i) {
     const ProblemResult& result = results[i];
     if (result.samples.size() != k || k == 0) {
@@ -104,9 +103,9 @@ BenchmarkScore aggregate(const std::string& benchmark, std::span<const Problem> 
     }
     shares.push_back(result.share_correct());
     for (auto& [j, value] : score.pass_at) {
-      value += pass_at_k(score.samples, num_correct(result), j) / n;
+      value += pass_at_k(score.samples, num_correct(result), j);
     }
-    score.maj_at_k += majority_is_correct(problems[i], result) / n;
+    score.maj_at_k += majority_is_correct(problems[i], result);
     for (const SampleResult& sample : result.samples) {
       score.finished += sample.finished;
       score.format_failures += sample.format_failure;
@@ -114,10 +113,13 @@ BenchmarkScore aggregate(const std::string& benchmark, std::span<const Problem> 
       score.undecided += sample.verdict == Verdict::kUndecided;
     }
   }
+  const double n = static_cast<double>(results.size());
   const double all = n * static_cast<double>(k);
   score.finished /= all;
   score.format_failures /= all;
   score.mean_tokens /= all;
+  for (auto& [j, value] : score.pass_at) value /= n;
+  score.maj_at_k /= n;
   score.pass_at_k = score.pass_at.back().second;
   const Accuracy accuracy = accuracy_of(shares, static_cast<double>(k));
   score.accuracy = accuracy.mean;

@@ -50,7 +50,7 @@ class EngineRun {
       start_samples();
       schedule_.open_problems(static_cast<int64_t>(running_.size()));
       step();
-      report_progress(false);
+      if (!schedule_.finished()) report_progress(false);
     }
     report_progress(true);
     report_.discarded = schedule_.num_discarded();

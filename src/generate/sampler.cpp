@@ -7,6 +7,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <utility>
 
 #include "base/error.h"
 #include "base/philox.h"
@@ -15,9 +16,14 @@
 namespace ponder {
 namespace {
 
-// Short enough that the chains of neighbouring blocks overlap in the processor, long enough that
-// the walk over blocks is short too.
-constexpr int64_t kBlock = 32;
+// Buckets by distance from the highest logit, for selection: they reach as far as weights above
+// zero do, exp(-28) < 2^-40.
+constexpr int kBuckets = 512;
+constexpr float kReach = 28.0f;
+
+uint64_t to_integer(float weight) {
+  return static_cast<uint64_t>(static_cast<int64_t>(weight * 0x1p40f));
+}
 
 // Orders by logit, the lower id first among equals, when sorted downwards. Adding zero makes -0 a
 // 0.
@@ -27,33 +33,7 @@ uint64_t order_key(float logit, int64_t id) {
   return (uint64_t{ascending} << 32) | (0xFFFFFFFFu - static_cast<uint32_t>(id));
 }
 
-int64_t id_of(uint64_t key) {
-  return static_cast<int64_t>(0xFFFFFFFFu - static_cast<uint32_t>(key));
-}
-
-// Sorts downwards as much of a sequence as is looked at, in growing pieces.
-class SortedPrefix {
- public:
-  explicit SortedPrefix(std::span<uint64_t> keys) : keys_(keys) {}
-
-  uint64_t operator[](size_t index) {
-    while (index >= sorted_) grow();
-    return keys_[index];
-  }
-
- private:
-  void grow() {
-    const size_t end = std::min(keys_.size(), std::max<size_t>(64, 4 * sorted_));
-    const auto first = keys_.begin() + static_cast<std::ptrdiff_t>(sorted_);
-    const auto last = keys_.begin() + static_cast<std::ptrdiff_t>(end);
-    if (end < keys_.size()) std::nth_element(first, last, keys_.end(), std::greater<>());
-    std::sort(first, last, std::greater<>());
-    sorted_ = end;
-  }
-
-  std::span<uint64_t> keys_;
-  size_t sorted_ = 0;
-};
+size_t id_of(uint64_t key) { return static_cast<size_t>(0xFFFFFFFFu - static_cast<uint32_t>(key)); }
 
 // Maximum and sum skip a NaN, so it would go unseen. -infinity (a token that cannot be) is fine.
 bool is_broken(const float* logits, int64_t size) {
@@ -64,6 +44,19 @@ bool is_broken(const float* logits, int64_t size) {
 
 int32_t argmax(const float* logits, int64_t size, float max) {
   return static_cast<int32_t>(std::find(logits, logits + size, max) - logits);
+}
+
+// The first id at which the cumulated weight exceeds the share `uniform` of the whole.
+template <class Weight>
+int32_t inverse_transform(double uniform, int64_t size, const Weight& weight_of) {
+  uint64_t whole = 0;
+  for (int64_t i = 0; i < size; ++i) whole += weight_of(i);
+  const auto u = static_cast<unsigned __int128>(uniform * 0x1p53);
+  const auto target = static_cast<uint64_t>((u * whole) >> 53);
+  uint64_t sum = 0;
+  int64_t i = 0;
+  while ((sum += weight_of(i)) <= target) ++i;
+  return static_cast<int32_t>(i);
 }
 
 }  // namespace
@@ -130,90 +123,101 @@ SampledToken Sampler::sample_one(const Draw& draw, Scratch& scratch) const {
   SampledToken token;
   if (settings.temperature == 0 || settings.top_k == 1) {
     token.id = argmax(draw.logits, num_ids_, max);
-  } else if (settings.top_p >= 1 && (settings.top_k == 0 || settings.top_k >= num_ids_)) {
-    token.id = draw_from_all(draw, max, scratch);
   } else {
-    token.id = draw_from_best(draw, max, scratch);
+    const float inverse_temperature = static_cast<float>(1.0 / settings.temperature);
+    scratch.weights.resize(static_cast<size_t>(num_ids_));
+    const float* weights = scratch.weights.data();
+    exp_shifted(scratch.weights.data(), draw.logits, num_ids_, max, inverse_temperature);
+    if (settings.top_p >= 1 && (settings.top_k == 0 || settings.top_k >= num_ids_)) {
+      token.id = inverse_transform(draw.uniform, num_ids_,
+                                   [&](int64_t i) { return to_integer(weights[i]); });
+    } else {
+      token.id = draw_from_kept(draw, max, inverse_temperature, scratch);
+    }
   }
   token.logprob = draw.logits[token.id] - log_sum;
   return token;
 }
 
-// Weights of all ids and their sum by blocks.
-double Sampler::weigh(const Draw& draw, float max, Scratch& scratch) const {
-  scratch.weights.resize(static_cast<size_t>(num_ids_));
-  exp_shifted(scratch.weights.data(), draw.logits, num_ids_, max,
-              static_cast<float>(1.0 / draw.settings->temperature));
-  const int64_t blocks = (num_ids_ + kBlock - 1) / kBlock;
-  scratch.block_sums.resize(static_cast<size_t>(blocks));
-  double total = 0;
-  for (int64_t block = 0; block < blocks; ++block) {
-    const int64_t end = std::min(num_ids_, (block + 1) * kBlock);
-    double sum = 0;
-    for (int64_t i = block * kBlock; i < end; ++i) sum += scratch.weights[static_cast<size_t>(i)];
-    scratch.block_sums[static_cast<size_t>(block)] = sum;
-    total += sum;
-  }
-  return total;
-}
-
-int32_t Sampler::draw_from_all(const Draw& draw, float max, Scratch& scratch) const {
-  const double target = draw.uniform * weigh(draw, max, scratch);
-  const auto& sums = scratch.block_sums;
-  const auto& weights = scratch.weights;
-  double before = 0;
-  size_t block = 0;
-  while (block + 1 < sums.size() && before + sums[block] <= target) before += sums[block++];
-  // Rounding can leave the target just above the last sum: then the last token with a weight is it.
-  const size_t end = std::min(weights.size(), (block + 1) * size_t{kBlock});
-  for (size_t i = block * size_t{kBlock}; i < end; ++i) {
-    before += weights[i];
-    if (before > target) return static_cast<int32_t>(i);
-  }
-  size_t last = end - 1;
-  while (weights[last] == 0) --last;
-  return static_cast<int32_t>(last);
-}
-
-int32_t Sampler::draw_from_best(const Draw& draw, float max, Scratch& scratch) const {
+// Tokens are counted into buckets, so that only those of the bucket where a border lies need
+// sorting.
+int32_t Sampler::draw_from_kept(const Draw& draw, float max, float inverse_temperature,
+                                Scratch& scratch) const {
   const SamplingSettings& settings = *draw.settings;
-  double whole = weigh(draw, max, scratch);
-  const auto& weights = scratch.weights;
-
-  // All tokens lighter than this weigh less than half of what top_p leaves out, so that none of
-  // them is near the nucleus; most of a large vocabulary is out here.
-  const double lightest = 0.5 * (1.0 - settings.top_p) * whole / static_cast<double>(num_ids_);
-  scratch.order.resize(static_cast<size_t>(num_ids_));
-  size_t candidates = 0;
-  for (int64_t i = 0; i < num_ids_; ++i) {
-    scratch.order[candidates] = order_key(draw.logits[i], i);
-    candidates += weights[static_cast<size_t>(i)] >= lightest;
+  const float scale = inverse_temperature * (kBuckets / kReach);
+  const auto size = static_cast<size_t>(num_ids_);
+  uint64_t whole = 0;
+  for (size_t i = 0; i < size; ++i) whole += to_integer(scratch.weights[i]);
+  // Tokens without weight can never be drawn. With top_p alone, all that weigh less than half the
+  // average of what it leaves out weigh too little together to be near its border.
+  uint64_t lightest = 1;
+  if (settings.top_k == 0) {
+    const double left_out = (1.0 - settings.top_p) * static_cast<double>(whole);
+    lightest =
+        std::max<uint64_t>(1, static_cast<uint64_t>(0.5 * left_out / static_cast<double>(size)));
   }
-  SortedPrefix order(std::span(scratch.order).first(candidates));
-  const auto weight_at = [&](size_t rank) {
-    return static_cast<double>(weights[static_cast<size_t>(id_of(order[rank]))]);
-  };
+  scratch.kept.resize(size);
+  scratch.bucket_of.resize(size);
+  scratch.buckets.assign(kBuckets, {});
+  size_t num_kept = 0;
+  for (size_t i = 0; i < size; ++i) {
+    const uint64_t weight = to_integer(scratch.weights[i]);
+    if (weight < lightest) continue;
+    const float distance = std::min((max - draw.logits[i]) * scale, kBuckets - 1.0f);
+    const auto index = static_cast<uint16_t>(static_cast<int32_t>(distance));
+    scratch.buckets[index].weight += weight;
+    ++scratch.buckets[index].count;
+    scratch.bucket_of[i] = index;
+    scratch.kept[num_kept++] = static_cast<int32_t>(i);
+  }
+  scratch.kept.resize(num_kept);
 
-  size_t limit = candidates;
-  if (settings.top_k > 0 && static_cast<size_t>(settings.top_k) < static_cast<size_t>(num_ids_)) {
-    limit = std::min(limit, static_cast<size_t>(settings.top_k));
+  if (settings.top_k > 0 && settings.top_k < static_cast<int64_t>(num_kept)) {
+    keep_prefix(draw, settings.top_k, std::numeric_limits<uint64_t>::max(), scratch);
     whole = 0;
-    for (size_t rank = 0; rank < limit; ++rank) whole += weight_at(rank);
+    for (const int32_t id : scratch.kept)
+      whole += to_integer(scratch.weights[static_cast<size_t>(id)]);
   }
-  size_t kept = 0;
-  double kept_sum = 0;
-  const double enough = settings.top_p * whole;
-  while (kept < limit && (kept == 0 || settings.top_p >= 1 || kept_sum < enough)) {
-    kept_sum += weight_at(kept++);
+  const auto weight_of = [&](int64_t rank) {
+    return to_integer(
+        scratch.weights[static_cast<size_t>(scratch.kept[static_cast<size_t>(rank)])]);
+  };
+  if (settings.top_p < 1) {
+    const double enough = std::ceil(settings.top_p * static_cast<double>(whole));
+    keep_prefix(draw, num_ids_, std::max<uint64_t>(1, static_cast<uint64_t>(enough)), scratch);
   }
+  const int32_t rank =
+      inverse_transform(draw.uniform, static_cast<int64_t>(scratch.kept.size()), weight_of);
+  return scratch.kept[static_cast<size_t>(rank)];
+}
 
-  const double target = draw.uniform * kept_sum;
-  double before = 0;
-  for (size_t rank = 0; rank < kept; ++rank) {
-    before += weight_at(rank);
-    if (before > target) return static_cast<int32_t>(id_of(order[rank]));
+// Of scratch.kept only the shortest prefix in the order of logits stays that has `count` tokens or
+// the weight `enough`. The list itself remains in ascending id.
+void Sampler::keep_prefix(const Draw& draw, int64_t count, uint64_t enough, Scratch& scratch) {
+  uint64_t weight = 0;
+  uint16_t last = 0;
+  while (last + 1 < kBuckets && scratch.buckets[last].count < count &&
+         weight + scratch.buckets[last].weight < enough) {
+    weight += scratch.buckets[last].weight;
+    count -= scratch.buckets[last].count;
+    ++last;
   }
-  return static_cast<int32_t>(id_of(order[kept - 1]));
+  const auto key_of = [&](int32_t id) { return order_key(draw.logits[id], id); };
+  const auto bucket_of = [&](int32_t id) { return scratch.bucket_of[static_cast<size_t>(id)]; };
+  std::erase_if(scratch.kept, [&](int32_t id) { return bucket_of(id) > last; });
+  scratch.border.clear();
+  for (const int32_t id : scratch.kept) {
+    if (bucket_of(id) == last) scratch.border.push_back(key_of(id));
+  }
+  std::sort(scratch.border.begin(), scratch.border.end(), std::greater<>());
+  uint64_t lowest = 0;
+  for (const uint64_t key : scratch.border) {
+    lowest = key;
+    weight += to_integer(scratch.weights[id_of(key)]);
+    if (--count <= 0 || weight >= enough) break;
+  }
+  std::erase_if(scratch.kept,
+                [&](int32_t id) { return bucket_of(id) == last && key_of(id) < lowest; });
 }
 
 }  // namespace ponder

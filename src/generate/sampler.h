@@ -4,14 +4,14 @@
 //
 // Definition, for a row of V logits and settings (temperature T, top_k, top_p):
 //   T = 0: the highest logit, the lowest id among equals. Otherwise
-//   1. weight[i] = exp((logit[i] - max) / T), by ops/softmax.h;
+//   1. weight[i] = exp((logit[i] - max) / T) by ops/softmax.h, as an integer in units of 2^-40
+//   (rounded
+//      down): sums of weights are exact, whatever their order;
 //   2. top_k: only the k highest logits stay (among equals, lower ids first);
 //   3. top_p: of what stays, in that order, the shortest prefix whose weight reaches top_p of the
 //      whole; at least one;
-//   4. inverse transform: the first token whose cumulated weight exceeds u times the total. Without
-//      top_k and top_p tokens stand in ascending id and weights are summed in blocks of 32 ids,
-//      then over blocks; otherwise they stand in descending logit and are summed one by one. All
-//      sums are double.
+//   4. inverse transform over what stays, in ascending id: the first token at which the cumulated
+//      weight exceeds floor(u * whole).
 // The recorded log-probability is logit - log_sum_exp(row) in f32, whatever the settings: what
 // Decoder::forward gives.
 #pragma once
@@ -57,15 +57,21 @@ class Sampler {
   void sample(std::span<const Draw> draws, std::span<SampledToken> sampled);
 
  private:
+  struct Bucket {
+    uint64_t weight = 0;
+    int64_t count = 0;
+  };
   struct Scratch {
     std::vector<float> weights;
-    std::vector<double> block_sums;
-    std::vector<uint64_t> order;
+    std::vector<uint16_t> bucket_of;
+    std::vector<Bucket> buckets;
+    std::vector<int32_t> kept;
+    std::vector<uint64_t> border;
   };
   SampledToken sample_one(const Draw& draw, Scratch& scratch) const;
-  double weigh(const Draw& draw, float max, Scratch& scratch) const;
-  int32_t draw_from_all(const Draw& draw, float max, Scratch& scratch) const;
-  int32_t draw_from_best(const Draw& draw, float max, Scratch& scratch) const;
+  int32_t draw_from_kept(const Draw& draw, float max, float inverse_temperature,
+                         Scratch& scratch) const;
+  static void keep_prefix(const Draw& draw, int64_t count, uint64_t enough, Scratch& scratch);
 
   int64_t vocab_size_, num_ids_;
   ThreadPool* pool_;

@@ -140,6 +140,60 @@ TEST(Sampler, InverseTransformWalksAscendingIds) {
   }
 }
 
+// The definition word by word, sorting everything.
+int32_t plain_draw(const std::vector<float>& logits, const SamplingSettings& settings, double u) {
+  const auto size = static_cast<int64_t>(logits.size());
+  std::vector<float> weights(logits.size());
+  exp_shifted(weights.data(), logits.data(), size, max_value(logits.data(), size),
+              static_cast<float>(1 / settings.temperature));
+  const auto weight = [&](int64_t id) {
+    return static_cast<uint64_t>(weights[static_cast<size_t>(id)] * 0x1p40f);
+  };
+  std::vector<int64_t> order(logits.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+    return logits[static_cast<size_t>(a)] > logits[static_cast<size_t>(b)];
+  });
+  if (settings.top_k > 0) order.resize(std::min(order.size(), static_cast<size_t>(settings.top_k)));
+  uint64_t whole = 0, sum = 0;
+  for (const int64_t id : order) whole += weight(id);
+  size_t end = 0;
+  while (end == 0 || (end < order.size() &&
+                      static_cast<double>(sum) < settings.top_p * static_cast<double>(whole))) {
+    sum += weight(order[end++]);
+  }
+  order.resize(end);
+  std::sort(order.begin(), order.end());
+  const auto target =
+      static_cast<uint64_t>((static_cast<unsigned __int128>(u * 0x1p53) * sum) >> 53);
+  uint64_t before = 0;
+  for (const int64_t id : order) {
+    before += weight(id);
+    if (before > target) return static_cast<int32_t>(id);
+  }
+  return -1;
+}
+
+TEST(Sampler, FastSelectionEqualsThePlainOne) {
+  RandomSequence random(2, 3);
+  for (int round = 0; round < 3000; ++round) {
+    const double scale = std::pow(10.0, 2.5 * random.uniform() - 1);
+    std::vector<float> logits =
+        random_logits(1 + static_cast<int64_t>(random.below(600)), random.below(1000), scale);
+    if (round % 3 == 0) {  // ties
+      for (float& logit : logits) logit = std::round(logit);
+    }
+    SamplingSettings settings;
+    settings.temperature = 0.2 + 2 * random.uniform();
+    if (round % 2 == 0) settings.top_p = std::pow(random.uniform(), 0.3);
+    if (round % 5 < 2) settings.top_k = 2 + static_cast<int>(random.below(300));
+    const double u = random.uniform();
+    ASSERT_EQ(draw(logits, settings, u).id, plain_draw(logits, settings, u))
+        << "V " << logits.size() << " scale " << scale << " T " << settings.temperature << " top_p "
+        << settings.top_p << " top_k " << settings.top_k;
+  }
+}
+
 TEST(Sampler, NeverDrawsWhatHasNoWeight) {
   const float out = -std::numeric_limits<float>::infinity();
   std::vector<float> logits(80, out);
