@@ -7,8 +7,9 @@
 
 #include "base/error.h"
 #include "base/philox.h"
-#include "generate/schedule.h"
+#include "generate/sampler.h"
 #include "generate/scorer.h"
+#include "model/kv_cache.h"
 
 namespace ponder {
 namespace {
@@ -124,6 +125,36 @@ TEST(Engine, OrderOfRequestsChangesNoRollout) {
     return place[a.problem_id] < place[b.problem_id];
   });
   expect_same(straight, shuffled);
+}
+
+// What a rollout is: one token after the other, each drawn with the uniform of its position.
+TEST(Engine, EqualsAPlainLoop) {
+  TinyModel model;
+  const auto requests = requests_of(4, 2, {.temperature = 0.8, .top_p = 0.9});
+  const auto trajectories =
+      Engine(model.decoder, nullptr, model.pool, options_of(8)).run_all(requests);
+  for (const Trajectory& trajectory : trajectories) {
+    const RolloutRequest& request = requests[static_cast<size_t>(trajectory.problem_id[1] - '0')];
+    KvCache cache(model.config, 8);
+    KvSequence sequence;
+    Sampler sampler(50, 50, model.pool);
+    std::vector<int32_t> next = request.prompt_ids, ids;
+    while (ids.size() < trajectory.token_ids.size()) {
+      const auto count = static_cast<int64_t>(next.size());
+      ASSERT_TRUE(cache.extend(sequence, count));
+      std::vector<float> logits(50);
+      model.decoder.step({next, {{&sequence, count, true}}}, cache, logits);
+      const Draw draw{logits.data(), &request.sampling,
+                      rollout_uniform(5, stable_hash64(request.problem_id), trajectory.sample,
+                                      static_cast<int64_t>(ids.size()))};
+      SampledToken token;
+      sampler.sample({&draw, 1}, {&token, 1});
+      EXPECT_EQ(token.logprob, trajectory.logprobs[ids.size()]);
+      ids.push_back(token.id);
+      next = {token.id};
+    }
+    EXPECT_EQ(ids, trajectory.token_ids);
+  }
 }
 
 TEST(Engine, SeedsSamplesAndProblemsDiffer) {
