@@ -58,7 +58,8 @@ std::vector<CurvePoint> thinned(const std::vector<CurvePoint>& points) {
 }  // namespace
 
 std::vector<double> nice_ticks(double low, double high, int wanted) {
-  if (!(high > low)) {
+  // Differences below the rounding of the values are no range.
+  if (!(high - low > 1e-9 * std::max(std::abs(low), std::abs(high)))) {
     const double room = low == 0 ? 1 : std::abs(low) / 2;
     low -= room;
     high += room;
@@ -80,8 +81,8 @@ std::vector<double> nice_ticks(double low, double high, int wanted) {
 Markup interval_chart(const std::string& title, const std::vector<IntervalPoint>& points) {
   size_t longest = 4;
   for (const IntervalPoint& point : points) longest = std::max(longest, point.name.size());
-  const double each = std::max(52.0, 7.0 * static_cast<double>(longest) + 10);
-  const double left = 44, right = left + each * static_cast<double>(points.size()) + 8;
+  const double each = std::max(46.0, 5.8 * static_cast<double>(longest) + 4);
+  const double left = 42, right = left + each * static_cast<double>(points.size()) + 8;
   const double top = 34, bottom = 224;
   const Scale y{0, 1, bottom, top};
   Markup content = label("title", 4, 14, title);
@@ -127,7 +128,7 @@ Markup curve_chart(const std::string& title, const std::string& x_title, const s
   }
   const std::vector<double> ys = nice_ticks(low, high, 4);
   const std::vector<double> xs = nice_ticks(std::min(0.0, all.front().x), all.back().x, 5);
-  const double left = 58, right = 348, top = 34, bottom = 184;
+  const double left = 58, right = 326, top = 34, bottom = 184;
   const Scale y{ys.front(), ys.back(), bottom, top};
   const Scale x{xs.front(), std::max(all.back().x, xs[1]), left, right};
   Markup content = label("title", 4, 14, title);

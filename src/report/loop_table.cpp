@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 
 namespace ponder {
 namespace {
@@ -32,17 +33,31 @@ bool LoopTable::Row::evaluated() const {
 
 LoopTable loop_table(const Pool& pool) {
   LoopTable table;
+  std::optional<size_t> main_end;        // of the main line so far
+  std::map<std::string, size_t> row_of;  // by weights: the first row with them
   for (const ModelRecord& model : pool.models()) {
-    const bool main_line =
+    LoopTable::Row row;
+    row.model = model.name;
+    row.label = label_of(pool, model);
+    row.main_line =
         model.stage.empty() || model.stage == "imitate" || model.stage.starts_with("improve-");
-    const LoopTable::Row row{model.name, label_of(pool, model), main_line, {}};
+    const auto parent = row_of.find(model.parent_sha256);
+    if (row.main_line) {
+      row.before = main_end;
+    } else if (parent != row_of.end()) {
+      row.before = parent->second;
+    }
     const auto known = std::find_if(table.rows.begin(), table.rows.end(),
                                     [&](const auto& r) { return r.model == model.name; });
+    const auto at = static_cast<size_t>(known - table.rows.begin());
     if (known == table.rows.end()) {
       table.rows.push_back(row);
     } else {
+      row.before = known->before;
       *known = row;  // the latest of a name counts
     }
+    row_of.emplace(model.sha256, at);
+    if (row.main_line) main_end = at;
   }
   const std::vector<ScoreRecord> scores = pool.scores();
   for (const ScoreRecord& score : scores) {
@@ -52,7 +67,7 @@ LoopTable loop_table(const Pool& pool) {
     }
     if (std::none_of(table.rows.begin(), table.rows.end(),
                      [&](const auto& row) { return row.model == score.model; })) {
-      table.rows.push_back({score.model, "not known", false, {}});
+      table.rows.push_back({score.model, "not known", false, std::nullopt, {}});
     }
   }
   for (LoopTable::Row& row : table.rows) {
@@ -73,8 +88,10 @@ std::vector<ToldApart> told_apart(const LoopTable& table) {
   for (size_t i = 0; i < table.rows.size(); ++i) {
     if (!table.rows[i].evaluated()) continue;
     std::vector<size_t> others;
-    if (first) others.push_back(*first);
-    if (above && above != first) others.push_back(*above);
+    for (const std::optional<size_t>& other : {first, table.rows[i].before, above}) {
+      if (!other || !table.rows[*other].evaluated()) continue;
+      if (std::find(others.begin(), others.end(), *other) == others.end()) others.push_back(*other);
+    }
     for (const size_t other : others) {
       ToldApart& entry = all.emplace_back(ToldApart{i, other, {}});
       for (size_t b = 0; b < table.benchmarks.size(); ++b) {

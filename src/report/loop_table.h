@@ -16,6 +16,9 @@ struct LoopTable {
     std::string model;
     std::string label;       // what it was trained on
     bool main_line = false;  // the base, imitation and the rounds; not comparison sets and DPO
+    // The row it is meant to improve on: in the main line the one before it there, for other rows
+    // the model they were trained from.
+    std::optional<size_t> before;
     std::vector<std::optional<ScoreRecord>> scores;  // one per benchmark
     bool evaluated() const;
   };
@@ -33,8 +36,8 @@ struct ToldApart {
   size_t model = 0, other = 0;  // indices into LoopTable::rows
   std::vector<Cell> cells;      // one per benchmark
 };
-// Every evaluated row against the first evaluated one, and against the one above it where that is
-// another.
+// Every evaluated row against the first evaluated one, the one it is meant to improve on, and the
+// one above it, each once.
 std::vector<ToldApart> told_apart(const LoopTable& table);
 
 // Per problem the share of correct samples, from the score's `correct`: a character a problem, x

@@ -39,7 +39,7 @@ void write_report(const Pool& pool, const std::filesystem::path& folder) {
   std::filesystem::path name = std::filesystem::absolute(folder).lexically_normal();
   if (name.filename().empty()) name = name.parent_path();
   write_file_atomic(folder / "report.html",
-                    report_html(pool, "ponder run " + name.filename().string()));
+                    report_html(pool, "ponder run: " + name.filename().string()));
 }
 
 }  // namespace ponder

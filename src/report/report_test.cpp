@@ -1,68 +1,44 @@
 #include "report/report.h"
 
-#include <gtest/gtest.h>
-#include <unistd.h>
+#include <set>
 
-#include <cmath>
-#include <fstream>
-
+#include "base/error.h"
 #include "base/file.h"
-#include "report/charts.h"
-#include "report/loop_table.h"
-#include "report/markup.h"
-#include "report/report_fixture.h"
+#include "report/test_run.h"
 
 namespace ponder {
 namespace {
 
-namespace fs = std::filesystem;
-
-class ReportTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() /
-              ("ponder_report_" + std::to_string(::getpid()) + "_" +
-               ::testing::UnitTest::GetInstance()->current_test_info()->name());
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-  Pool open(const std::string& name = "run.db") { return Pool::open(folder_ / name); }
-
-  fs::path folder_;
-};
-
-bool has(const std::string& all, const std::string& part) {
-  return all.find(part) != std::string::npos;
-}
-
-size_t times(const std::string& all, const std::string& part) {
-  size_t count = 0;
-  for (size_t at = all.find(part); at != std::string::npos; at = all.find(part, at + 1)) ++count;
-  return count;
-}
-
 // "" for well-formed HTML of the kind report_html makes, else what is wrong: tags balance, every <
 // begins a tag, every & an entity, nothing is fetched or run.
 std::string fault(const std::string& html) {
-  std::vector<std::string> open;
   const std::string doctype = "<!DOCTYPE html>\n";
   if (!html.starts_with(doctype)) return "no doctype";
+  std::vector<std::string> open;
   for (size_t i = doctype.size(); i < html.size(); ++i) {
-    if (html[i] == '&') {
+    const auto c = static_cast<unsigned char>(html[i]);
+    if (c < 0x20 && c != '\n' && c != '\t') return "a control character";
+    if (c == '&') {
       const size_t end = html.find(';', i);
       if (end == std::string::npos || end - i > 8) return "a bare & at " + html.substr(i, 40);
     }
-    if (html[i] == '>') return "a bare > at " + html.substr(i, 40);
-    if (html[i] != '<') continue;
+    if (c == '>') return "a bare > at " + html.substr(i, 40);
+    if (c != '<') continue;
     const size_t end = html.find('>', i);
     if (end == std::string::npos) return "an unclosed tag at " + html.substr(i, 40);
     const std::string tag = html.substr(i + 1, end - i - 1);
     const std::string name = tag.substr(0, tag.find(' '));
-    if (times(tag, "\"") % 2 != 0 || has(tag, "<")) return "broken attributes: " + tag;
-    if (name == "script" || name == "link" || name == "iframe" || name == "img") return name;
+    if (std::count(tag.begin(), tag.end(), '"') % 2 != 0 || tag.find('<') != std::string::npos) {
+      return "broken attributes: " + tag;
+    }
+    for (const char* outside : {"script", "link", "iframe", "img", "object"}) {
+      if (name == outside) return name;
+    }
+    for (const char* outside : {" href=", " src=", " onclick=", " onload=", " onerror="}) {
+      if (tag.find(outside) != std::string::npos) return tag;
+    }
     if (tag.starts_with('/')) {
-      if (open.empty() || open.back() != tag.substr(1)) return "unexpected </" + tag.substr(1);
+      if (open.empty() || open.back() != tag.substr(1)) return "unexpected " + tag;
       open.pop_back();
     } else if (!tag.ends_with('/')) {
       open.push_back(name);
@@ -73,20 +49,173 @@ std::string fault(const std::string& html) {
   return open.empty() ? "" : "not closed: " + open.back();
 }
 
+TEST(Fault, FindsFaults) {
+  const std::string doctype = "<!DOCTYPE html>\n";
+  EXPECT_EQ(fault(doctype + "<p class=\"a\">1 &lt; 2<br/></p>"), "");
+  for (const char* broken :
+       {"<p>", "</p>", "<p><b></p></b>", "<p>1 > 2</p>", "<p>a & b</p>", "<p a=\"></p>",
+        "<script></script>", "<p onclick=\"x\"></p>", "<a href=\"x\"></a>", "<p>\x01</p>", "<p"}) {
+    EXPECT_NE(fault(doctype + broken), "") << broken;
+  }
+}
+
 TEST_F(ReportTest, ShowsTheLoop) {
   Pool pool = open();
   fill_run(pool);
   const std::string html = report_html(pool, "a run");
   EXPECT_EQ(fault(html), "");
-  for (const char* part : {"imitation, 1100 demonstrations", "imitation + 700 explored, round 1",
-                           "SFT &amp; DPO, 300 pairs", "Can the models be told apart?",
-                           "aria-label=\"accuracy on hard\"", "optimiser step", "improve-1 → M2",
-                           "explore-1", "Rollouts to read"}) {
+  for (const char* part : {
+           "<title>a run</title>",
+           "imitation, 1100 demonstrations",
+           "imitation + 700 explored, round 1",
+           "SFT &amp; DPO, 300 pairs",
+           "<b>44.0</b> [39.7, 48.4]",  // 220 of 500 with Wilson's interval
+           "<b>12.2</b> [9.6, 15.4]",
+           "n 500, finished 99.2 %",
+           "format failures 0.4 %",
+           "312 tokens on average",
+           "<b>+36.2</b>",
+           "told apart, p &lt; 0.0001",
+           "cannot be told apart, p ",
+           "McNemar exact",
+           "There are 33 tests",  // eleven pairs of models on three benchmarks
+           "1.6 of them",
+           "accuracy on hard",
+           "optimiser step",
+           "improve-1 → M2",
+           "Round 2: strategy longest; of 120 candidates left out by: correct 88, finished 2",
+           "1,234,567",
+           "<td class=\"number\">412.5</td>",
+           "<td class=\"number\">1.875</td>",
+       }) {
     EXPECT_TRUE(has(html, part)) << part;
   }
+  EXPECT_EQ(times(html, "<polyline"), 5u + 3u);  // a curve per training stage, one per benchmark
+  EXPECT_EQ(times(html, "<circle"), 18u);        // six models on three benchmarks
+}
+
+TEST_F(ReportTest, ShowsRolloutsFromAllOverTheRounds) {
+  Pool pool = open();
+  fill_run(pool);
+  const std::string html = report_html(pool, "a run");
   EXPECT_EQ(times(html, "<article>"), 10u);
-  EXPECT_EQ(times(html, "<polyline"),
-            5u + 3u);  // a loss curve per training stage, a benchmark each
+  EXPECT_EQ(times(html, "<dd>correct: numbers equal</dd>"), 5u);
+  EXPECT_EQ(times(html, "<dd>incorrect: numbers differ"), 5u);
+  EXPECT_GE(times(html, "<dd>round 1, finish reason stop"), 4u);
+  EXPECT_GE(times(html, "<dd>round 2, finish reason stop"), 4u);
+  EXPECT_EQ(times(html, "<summary>thought</summary>"), 10u);
+  EXPECT_EQ(times(html, "<summary>solution</summary>"), 10u);
+  std::set<std::string> problems;
+  for (size_t at = html.find("<h4>"); at != std::string::npos; at = html.find("<h4>", at + 1)) {
+    const std::string heading = html.substr(at, html.find(',', at) - at);
+    EXPECT_TRUE(problems.insert(heading).second) << heading << " twice";
+  }
+}
+
+TEST_F(ReportTest, EscapesWhatModelsWrote) {
+  Pool pool = open();
+  fill_run(pool);
+  Problem problem;
+  problem.id = "</pre><script>alert(1)</script>";
+  problem.question = "\"quoted\" & 'single' <img src=x onerror=alert(1)>";
+  problem.answer = std::string("zero\0esc\x1b[31m", 13);
+  pool.begin_stage("explore-3");
+  pool.add_problem(problem);
+  Trajectory t;
+  t.problem_id = problem.id;
+  t.model_sha256 = "sha-M0";
+  t.prompt_sha256 = "prompt";
+  t.thought = "broken \xff\xc3 bytes, \xe2\x80\xae reordered, \xef\xbf\xbe, \x7f";
+  t.solution = "</details></article></body>";
+  t.text = t.thought;
+  t.verdict = Verdict::kCorrect;
+  t.proof = "]]> --> <!-- &lt;";
+  pool.add_trajectory("explore-3", 3, t);
+  pool.begin_stage("evaluate-\"M9\"");
+  pool.add_score({"evaluate-\"M9\"", "<M9>", "\"><script>", 2, 1, 0.5, 0.1, 0.9, 1, 0, 5});
+  const std::string html = report_html(pool, "</title><script>");
+  EXPECT_EQ(fault(html), "");
+  EXPECT_FALSE(has(html, "<script"));
+  EXPECT_FALSE(has(html, "<img"));
+  EXPECT_FALSE(has(html, "<b>not bold"));
+  EXPECT_TRUE(has(html, "&lt;b&gt;not bold&lt;/b&gt;"));
+  EXPECT_TRUE(has(html, "zero&#x2400;esc&#x241B;[31m"));
+  EXPECT_TRUE(
+      has(html, "broken \xEF\xBF\xBD\xEF\xBF\xBD bytes, ⟨U+202E⟩ reordered, ⟨U+FFFE⟩, &#x2421;"));
+  EXPECT_TRUE(has(html, "&lt;M9&gt;"));
+}
+
+TEST_F(ReportTest, SaysWhatIsNotThereYet) {
+  Pool pool = open();
+  std::string html = report_html(pool, "r");
+  EXPECT_EQ(fault(html), "");
+  EXPECT_TRUE(has(html, "The run has no model yet."));
+  EXPECT_EQ(times(html, "<section>"), 1u);
+
+  pool.add_model({"m0", "M0", "", "", "models/base"});
+  html = report_html(pool, "r");
+  EXPECT_EQ(fault(html), "");
+  EXPECT_TRUE(has(html, "No model was evaluated yet."));
+
+  pool.begin_stage("evaluate-M0");
+  add_test_score(pool, "M0", "easy", 100, 40);
+  html = report_html(pool, "r");
+  EXPECT_EQ(fault(html), "");
+  EXPECT_TRUE(has(html, "<b>40.0</b>"));
+  EXPECT_FALSE(has(html, "told apart?"));
+
+  // A stage that was killed, and exploration under way without a single verdict.
+  pool.begin_stage("imitate");
+  pool.add_model({"m1", "M1", "m0", "imitate", "checkpoints/M1"});
+  pool.begin_stage("explore-1");
+  Problem problem;
+  problem.id = "p";
+  pool.add_problem(problem);
+  Trajectory t;
+  t.problem_id = "p";
+  t.model_sha256 = "m1";
+  t.prompt_sha256 = "x";
+  pool.add_trajectory("explore-1", 1, t);
+  html = report_html(pool, "r");
+  EXPECT_EQ(fault(html), "");
+  EXPECT_TRUE(has(html, "Round 1 is not finished (running)."));
+  EXPECT_FALSE(has(html, "<article>"));
+  EXPECT_TRUE(has(html, "<td>running</td>"));
+}
+
+TEST_F(ReportTest, LeavesOutLossesThatCannotBeDrawn) {
+  Pool pool = open();
+  pool.begin_stage("imitate");
+  pool.finish_stage(
+      "imitate", StageState::kDone, 1, 1,
+      Json::parse(R"({"loss_curve": [[1, 2.5], [2, null], [3, 1e300], [4, 2.0], "x"]})"));
+  pool.begin_stage("dpo");
+  pool.finish_stage(
+      "dpo", StageState::kDone, 1, 1,
+      Json::parse(R"({"loss_curve": [[1, 0.6931]], "steps": "many", "tokens": null})"));
+  pool.begin_stage("improve-1");
+  pool.finish_stage("improve-1", StageState::kDone, 1, 1, Json::parse(R"({"loss_curve": []})"));
+  const std::string html = report_html(pool, "r");
+  EXPECT_EQ(fault(html), "");
+  EXPECT_TRUE(has(html, "<figcaption>3 steps have no loss that can be drawn"));
+  EXPECT_EQ(times(html, "<polyline"), 1u);
+  EXPECT_EQ(times(html, "<circle"), 1u);
+  EXPECT_EQ(times(html, "<figure>"), 2u);
+}
+
+TEST_F(ReportTest, IsAFunctionOfThePool) {
+  Pool pool = open();
+  fill_run(pool);
+  Pool other = open("other.db");
+  fill_run(other);
+  const std::string html = report_html(pool, "ponder run: here");
+  EXPECT_EQ(html, report_html(other, "ponder run: here"));
+  EXPECT_EQ(scores_table(pool), scores_table(other));
+
+  std::filesystem::create_directories(folder_ / "here");
+  write_report(Pool::open_read_only(folder_ / "run.db"), folder_ / "here" / "");
+  EXPECT_EQ(read_file(folder_ / "here" / "report.html"), html);
+  EXPECT_THROW(write_report(pool, folder_ / "nowhere"), Error);
 }
 
 }  // namespace

@@ -41,9 +41,9 @@ std::optional<StoredTrajectory> first_of(const Pool& pool, const std::string& st
 // Up to five right and five wrong rollouts, no problem twice, rounds taking turns. A function of
 // the pool's contents alone.
 void pick(const Pool& pool, std::vector<Example>& right, std::vector<Example>& wrong) {
-  std::vector<std::string> stages;
+  std::vector<PoolCounts::Stage> stages;
   for (const PoolCounts::Stage& c : pool.counts().stages) {
-    if (c.stage.starts_with("explore-")) stages.push_back(c.stage);
+    if (c.stage.starts_with("explore-")) stages.push_back(c);
   }
   if (stages.empty()) return;
   const std::vector<Problem> problems = pool.problems();
@@ -60,8 +60,9 @@ void pick(const Pool& pool, std::vector<Example>& right, std::vector<Example>& w
       const bool right_first = right.size() <= wrong.size();
       for (const bool want_right : {right_first, !right_first}) {
         std::vector<Example>& list = want_right ? right : wrong;
-        if (list.size() == kOfEach) continue;
-        const auto found = first_of(pool, stages[s], problem.id,
+        const int64_t there = want_right ? stages[s].correct : stages[s].incorrect;
+        if (list.size() == kOfEach || there == 0) continue;
+        const auto found = first_of(pool, stages[s].stage, problem.id,
                                     want_right ? Verdict::kCorrect : Verdict::kIncorrect);
         if (!found) continue;
         list.push_back({problem, *found});

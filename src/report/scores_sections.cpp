@@ -1,4 +1,7 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <set>
 
 #include "report/charts.h"
 #include "report/sections.h"
@@ -31,11 +34,14 @@ Markup score_cell(const std::optional<ScoreRecord>& score) {
 Markup difference_cell(const ToldApart::Cell& cell) {
   if (!cell.comparison) return element("td", {{"class", "score"}}, text(cell.reason));
   const Comparison& c = *cell.comparison;
-  Markup content = element("b", text(c.distinguishable ? "told apart" : "not told apart"));
-  content += text(fmt::format(" {:+.1f} [{:+.1f}, {:+.1f}]", 100 * c.difference,
-                              100 * c.interval_95.low, 100 * c.interval_95.high));
-  content += small(fmt::format("right only there {}, only here {}; p {:.2g} ({})", c.a_only,
-                               c.b_only, c.p_value, c.method));
+  const Markup difference = text(fmt::format("{:+.1f}", 100 * c.difference));
+  Markup content = c.distinguishable ? element("b", difference) : difference;
+  content +=
+      text(fmt::format(" [{:+.1f}, {:+.1f}]", 100 * c.interval_95.low, 100 * c.interval_95.high));
+  content +=
+      small(fmt::format("{}, p {}", c.distinguishable ? "told apart" : "cannot be told apart",
+                        c.p_value < 1e-4 ? "< 0.0001" : fmt::format("{:.2g}", c.p_value)));
+  content += small(fmt::format("better on {}, worse on {} problems", c.b_only, c.a_only));
   return element("td", {{"class", c.distinguishable ? "score told" : "score"}}, content);
 }
 
@@ -79,26 +85,29 @@ Markup told_apart_section(const LoopTable& table) {
   if (all.empty()) return {};
   Markup body;
   size_t tests = 0;
+  std::set<std::string> methods;
   for (const ToldApart& entry : all) {
     Markup cells = element("th", {{"scope", "row"}}, text(table.rows[entry.model].model)) +
-                   element("td", text(table.rows[entry.other].model));
+                   element("td", {{"class", "name"}}, text(table.rows[entry.other].model));
     for (const ToldApart::Cell& cell : entry.cells) {
       cells += difference_cell(cell);
-      tests += cell.comparison.has_value();
+      if (!cell.comparison) continue;
+      ++tests;
+      methods.insert(cell.comparison->method);
     }
     body += element("tr", cells);
   }
-  return section(
-      "Can the models be told apart?",
-      wide_table(benchmark_header(table, {"model", "against"}), body) +
-          element(
-              "p", {{"class", "note"}},
-              text(fmt::format(
-                  "Difference of accuracy in points with its 95 % interval, and a two-sided "
-                  "paired test on the same problems, without correction for the number of tests: "
-                  "of these {}, about {:.1f} would come out below 0.05 by chance alone. Here: the "
-                  "model of the row; there: the one it is held against.",
-                  tests, 0.05 * static_cast<double>(tests)))));
+  const std::string note = fmt::format(
+      "Difference of accuracy in points on the same problems, with its 95 % interval, against the "
+      "first model, the one it is meant to improve on and the one above. Told apart: a two-sided "
+      "paired test ({}) has p < "
+      "0.05. "
+      "There are {} tests, not corrected for their number: were no model better than another, "
+      "{:.1f} of them would be expected below 0.05 all the same.",
+      fmt::join(methods, ", "), tests, 0.05 * static_cast<double>(tests));
+  return section("Can the models be told apart?",
+                 wide_table(benchmark_header(table, {"model", "against"}), body) +
+                     (tests == 0 ? Markup{} : element("p", {{"class", "note"}}, text(note))));
 }
 
 Markup accuracy_section(const LoopTable& table) {

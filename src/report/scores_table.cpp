@@ -36,7 +36,14 @@ std::vector<std::string> wrapped(const std::string& any, size_t width) {
     const size_t end = std::min(any.find(' ', i), any.size());
     const std::string word = any.substr(i, end - i);
     if (!lines.back().empty() && width_of(lines.back()) + 1 + width_of(word) > width) {
-      lines.emplace_back();
+      // A line rather ends with a comma than somewhere within a phrase.
+      std::string rest;
+      const size_t comma = lines.back().rfind(", ");
+      if (comma != std::string::npos) {
+        rest = lines.back().substr(comma + 2);
+        lines.back().erase(comma + 1);
+      }
+      lines.push_back(rest);
     }
     lines.back() += (lines.back().empty() ? "" : " ") + word;
     i = end + 1;
@@ -107,7 +114,7 @@ std::string difference_cell(const ToldApart::Cell& cell) {
   if (!cell.comparison) return cell.reason;
   const Comparison& c = *cell.comparison;
   return fmt::format("{:+.1f} [{:+.1f}, {:+.1f}] {}", 100 * c.difference, 100 * c.interval_95.low,
-                     100 * c.interval_95.high, c.distinguishable ? "yes" : "no");
+                     100 * c.interval_95.high, c.distinguishable ? "yes" : "no ");
 }
 
 void add_told_apart(std::string& out, const LoopTable& table, const std::vector<ToldApart>& all,

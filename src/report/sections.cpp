@@ -48,6 +48,7 @@ Markup wide_table(const Markup& head, const Markup& body) {
 }
 
 Markup loss_section(const Pool& pool) {
+  constexpr double kDrawable = 1e12;  // also false for what is not a number
   Markup charts;
   for (const StageRecord& stage : pool.stages()) {
     const auto curve = stage.result.find("loss_curve");
@@ -56,7 +57,8 @@ Markup loss_section(const Pool& pool) {
     size_t skipped = 0;
     for (const Json& point : *curve) {
       const bool usable = point.is_array() && point.size() == 2 && point[0].is_number() &&
-                          point[1].is_number() && std::isfinite(point[1].get<double>());
+                          point[1].is_number() && std::abs(point[0].get<double>()) < kDrawable &&
+                          std::abs(point[1].get<double>()) < kDrawable;
       if (usable) {
         points.push_back({point[0].get<double>(), point[1].get<double>()});
       } else {
@@ -71,8 +73,10 @@ Markup loss_section(const Pool& pool) {
     }
     Markup chart = curve_chart(title, "optimiser step", "loss", points);
     if (skipped > 0) {
-      chart += element("figcaption",
-                       text(fmt::format("{} steps had no finite loss and are left out", skipped)));
+      chart +=
+          element("figcaption", text(fmt::format("{} steps have no loss that can be drawn (not a "
+                                                 "number, or 1e12 and up) and are left out",
+                                                 skipped)));
     }
     charts += element("figure", chart);
   }

@@ -32,13 +32,15 @@ tbody th { font-weight: 600; white-space: nowrap; }
 .number { text-align: right; white-space: nowrap; }
 .score { white-space: nowrap; padding-left: .6rem; }
 .told { background: var(--told); }
-.words { max-width: 16rem; }
+.words { max-width: 18rem; text-wrap: balance; }
+.name { white-space: nowrap; }
 .small { display: block; color: var(--soft); font-size: .78rem; line-height: 1.35; }
-.charts { display: flex; flex-wrap: wrap; gap: 1rem 1.5rem; }
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr));
+  gap: 1rem .8rem; }
 figure { margin: 0; max-width: 100%; overflow-x: auto; break-inside: avoid; }
 figcaption { color: var(--soft); font-size: .8rem; }
 svg { display: block; max-width: 100%; height: auto; }
-svg text { font: 11px system-ui, sans-serif; fill: var(--ink); font-variant-numeric: tabular-nums; }
+svg text { font: 10.5px system-ui, sans-serif; fill: var(--ink); font-variant-numeric: tabular-nums; }
 svg .title { font-size: 13px; font-weight: 600; }
 svg .label { fill: var(--soft); }
 svg .end { text-anchor: end; }

@@ -1,35 +1,87 @@
-#include "report/report_fixture.h"
+// A small made-up run for the tests of the report: M0, M1, M1-large, M2, M3 and M1-dpo on the
+// benchmarks easy, hard and choice, with two rounds of exploration.
+#pragma once
 
 #include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
+#include <filesystem>
+#include <numeric>
 
 #include "eval/metrics.h"
+#include "pool/pool.h"
 
 namespace ponder {
-namespace {
 
-void train(Pool& pool, const std::string& stage, const std::string& model, Json result) {
+class ReportTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::temp_directory_path() /
+              ("ponder_report_" + std::to_string(::getpid()) + "_" +
+               ::testing::UnitTest::GetInstance()->current_test_info()->name());
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+  Pool open(const std::string& name = "run.db") const { return Pool::open(folder_ / name); }
+
+  static bool has(const std::string& all, const std::string& part) {
+    return all.find(part) != std::string::npos;
+  }
+  static size_t times(const std::string& all, const std::string& part) {
+    size_t count = 0;
+    for (size_t at = all.find(part); at != std::string::npos; at = all.find(part, at + 1)) ++count;
+    return count;
+  }
+
+  std::filesystem::path folder_;
+};
+
+// One model's score, its `correct` field with `right` of n problems: the easier ones for the most
+// part, and some by the model's own luck.
+inline void add_test_score(Pool& pool, const std::string& model, const std::string& benchmark,
+                           int n, int right) {
+  if (!pool.stage("evaluate-" + model)) pool.begin_stage("evaluate-" + model);
+  const int luck = std::accumulate(model.begin(), model.end(), 0) * 7907;
+  std::vector<std::pair<int, size_t>> difficulty;
+  for (int i = 0; i < n; ++i) {
+    difficulty.emplace_back(i * 7919 % n + (i * 10473 + luck) % (n / 3 + 1),
+                            static_cast<size_t>(i));
+  }
+  std::sort(difficulty.begin(), difficulty.end());
+  std::string correct(static_cast<size_t>(n), '0');
+  for (int i = 0; i < right; ++i) correct[difficulty[static_cast<size_t>(i)].second] = 'x';
+  const double accuracy = static_cast<double>(right) / n;
+  const Interval interval = wilson_interval(accuracy, n);
+  pool.add_score({"evaluate-" + model, model, benchmark, n, 1, accuracy, interval.low,
+                  interval.high, 0.992, 0.004, 312.4, Json{{"correct", correct}}});
+}
+
+inline void train(Pool& pool, const std::string& stage, const std::string& model, Json result) {
   pool.begin_stage(stage);
   Json curve = Json::array();
   for (int step = 1; step <= 400; ++step) {
     curve.push_back({step, 0.4 + 1.6 * std::exp(-step / 60.0) + 0.05 * std::sin(step * 1.7)});
   }
-  pool.add_model({"sha-" + model, model, "sha-M0", stage, "checkpoints/" + model});
+  pool.add_model(
+      {"sha-" + model, model, stage == "dpo" ? "sha-M1" : "sha-M0", stage, "checkpoints/" + model});
   result.update({{"model", model}, {"steps", 400}, {"tokens", 1234567}, {"last_loss", 0.4125}});
   result["loss_curve"] = curve;
   pool.finish_stage(stage, StageState::kDone, 12.25, 1100, result);
 }
 
-void evaluate(Pool& pool, const std::string& model, int easy, int hard, int choice) {
+inline void evaluate(Pool& pool, const std::string& model, int easy, int hard, int choice) {
   pool.begin_stage("evaluate-" + model);
-  add_fixture_score(pool, model, "easy", 500, easy);
-  add_fixture_score(pool, model, "hard", 500, hard, 3);
-  add_fixture_score(pool, model, "choice", 500, choice, 7);
+  add_test_score(pool, model, "easy", 500, easy);
+  add_test_score(pool, model, "hard", 500, hard);
+  add_test_score(pool, model, "choice", 500, choice);
   pool.finish_stage("evaluate-" + model, StageState::kDone, 3.5, 3, Json{{"model", model}});
 }
 
-void explore(Pool& pool, int round, const std::string& model) {
+inline void explore(Pool& pool, int round, const std::string& model) {
   const std::string name = fmt::format("explore-{}", round);
   const std::string screen = fmt::format("screen-{}", round);
   pool.begin_stage(screen);
@@ -92,23 +144,7 @@ void explore(Pool& pool, int round, const std::string& model) {
                      {"dropped", {{"correct", 88}, {"finished", 2}}}});
 }
 
-}  // namespace
-
-void add_fixture_score(Pool& pool, const std::string& model, const std::string& benchmark, int n,
-                       int right, int offset) {
-  std::string correct(static_cast<size_t>(n), '0');
-  // A fixed scatter, so that better models solve most of what worse ones do.
-  for (int i = 0; i < n; ++i) {
-    const int place = (i * 7919 + offset * 101) % n;
-    if (i < right) correct[static_cast<size_t>(place)] = 'x';
-  }
-  const double accuracy = static_cast<double>(right) / n;
-  const Interval interval = wilson_interval(accuracy, n);
-  pool.add_score({"evaluate-" + model, model, benchmark, n, 1, accuracy, interval.low,
-                  interval.high, 0.992, 0.004, 312.4, Json{{"correct", correct}}});
-}
-
-void fill_run(Pool& pool) {
+inline void fill_run(Pool& pool) {
   Pool::Transaction transaction(pool);
   pool.add_model({"sha-M0", "M0", "", "", "models/base"});
   evaluate(pool, "M0", 220, 61, 178);
