@@ -79,7 +79,7 @@ TEST_F(ReportTest, ShowsTheLoop) {
            "cannot be told apart, p ",
            "McNemar exact",
            "There are 33 tests",  // eleven pairs of models on three benchmarks
-           "1.6 of them",
+           "1.7 of them",
            "accuracy on hard",
            "optimiser step",
            "improve-1 → M2",
