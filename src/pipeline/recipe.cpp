@@ -26,7 +26,13 @@ Source read_source(TomlSection section, const fs::path& folder) {
     section.fail("file", "expected either `file` or `synth`, found " + std::string(file.empty() ? "neither" : "both"));
   }
   if (file.empty()) {
-    for (const std::string& domain : source.synth) synth::domain_from_string(domain);
+    for (const std::string& domain : source.synth) {
+      try {
+        synth::domain_from_string(domain);
+      } catch (const Error& error) {
+        section.fail("synth", error.problem(), error.advice());
+      }
+    }
     section.range("levels", source.lowest_level, source.highest_level);
     source.split = section.choice("split", "train", {"train", "test"});
     source.count = section.integer("count", 0, 1, kMany);

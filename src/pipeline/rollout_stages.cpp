@@ -18,8 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-InferenceModel open_model(const StageContext& context, const std::string& name) {
-  return InferenceModel(name == "M0" ? context.recipe.base : context.checkpoint(name), context.threads);
+InferenceModel open_model(const StageContext& context) {
+  return InferenceModel(context.checkpoint(context.stage.input), context.threads);
 }
 
 EngineOptions engine_options(const StageContext& context, const InferenceModel& model) {
@@ -153,7 +153,7 @@ std::vector<Candidate> candidates_of(const Pool& pool, const std::string& stage)
 }
 
 std::optional<StageOutcome> run_screen(StageContext& context) {
-  InferenceModel model = open_model(context, context.stage.input);
+  InferenceModel model = open_model(context);
   SamplingSettings greedy;
   greedy.temperature = 0;
   greedy.max_tokens = static_cast<int>(context.recipe.explore.max_tokens);
@@ -180,7 +180,7 @@ std::optional<StageOutcome> run_explore(StageContext& context) {
                   "give harder problems, or set explore.hard_only = false");
     }
   }
-  InferenceModel model = open_model(context, context.stage.input);
+  InferenceModel model = open_model(context);
   SamplingSettings sampling;
   sampling.temperature = e.temperature;
   sampling.top_p = e.top_p;
@@ -246,7 +246,7 @@ std::optional<StageOutcome> run_refine(StageContext& context) {
 }
 
 std::optional<StageOutcome> run_evaluate(StageContext& context) {
-  InferenceModel model = open_model(context, context.stage.input);
+  InferenceModel model = open_model(context);
   const EvaluateOptions& e = context.recipe.evaluate;
   fs::create_directories(context.folder / "evaluations");
   Json scores = Json::array();

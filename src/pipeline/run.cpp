@@ -35,10 +35,6 @@ Run::Run(const Recipe& recipe, const fs::path& folder, ThreadPool& threads, Log&
 
 Run::~Run() = default;
 
-fs::path Run::checkpoint(const std::string& model) const {
-  return model == "M0" ? recipe_.base : folder_ / "checkpoints" / model;
-}
-
 bool Run::execute(const std::string& until, const std::function<void(const Stage&, const Json&)>& on_stage) {
   const std::vector<Stage> stages = stages_of(recipe_);
   std::string names;

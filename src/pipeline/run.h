@@ -40,9 +40,6 @@ class Run {
   const Pool& pool() const { return *pool_; }
 
  private:
-  friend class StageRunner;
-  std::filesystem::path checkpoint(const std::string& model) const;
-
   const Recipe& recipe_;
   std::filesystem::path folder_;
   ThreadPool& threads_;

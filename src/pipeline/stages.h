@@ -24,7 +24,9 @@ struct StageContext {
   const std::atomic<bool>* stop;
   std::filesystem::path folder;  // of the run
 
-  std::filesystem::path checkpoint(const std::string& model) const { return folder / "checkpoints" / model; }
+  std::filesystem::path checkpoint(const std::string& model) const {
+    return model == "M0" ? recipe.base : folder / "checkpoints" / model;
+  }
   bool stopping() const { return stop && stop->load(); }
 };
 

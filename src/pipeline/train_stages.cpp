@@ -126,14 +126,10 @@ std::optional<Json> train(StageContext& context, TrainingTask& task, const Train
               {"tokens", result.total_tokens}, {"loss_curve", loss_curve(job.log)}};
 }
 
-fs::path input_folder(const StageContext& context) {
-  return context.stage.input == "M0" ? context.recipe.base : context.checkpoint(context.stage.input);
-}
-
 }  // namespace
 
 std::optional<StageOutcome> run_imitate(StageContext& context) {
-  const fs::path from = input_folder(context);
+  const fs::path from = context.checkpoint(context.stage.input);
   const Setup setup(context, from);
   RowSet set;
   Pool::Transaction transaction(context.pool);
@@ -167,7 +163,7 @@ std::optional<StageOutcome> run_imitate(StageContext& context) {
 }
 
 std::optional<StageOutcome> run_dpo(StageContext& context) {
-  const fs::path from = input_folder(context);
+  const fs::path from = context.checkpoint(context.stage.input);
   const Setup setup(context, from);
   const std::vector<Candidate> candidates = candidates_of(context.pool, "explore-1");
   const std::vector<PairChoice> choices =

@@ -1,0 +1,123 @@
+#include "pipeline/recipe.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "base/error.h"
+#include "pipeline/stage_list.h"
+
+namespace ponder {
+namespace {
+
+namespace fs = std::filesystem;
+
+class RecipeFile : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::temp_directory_path() / ("ponder_recipe_" + std::to_string(::getpid()));
+    fs::create_directories(folder_ / "base");
+    std::ofstream(folder_ / "rows.jsonl") << "{}\n";
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  Recipe load(const std::string& text, const std::vector<std::string>& overrides = {}) {
+    std::ofstream(folder_ / "r.toml") << text;
+    return load_recipe(folder_ / "r.toml", overrides);
+  }
+  std::string error_of(const std::string& text, const std::vector<std::string>& overrides = {}) {
+    try {
+      load(text, overrides);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  }
+
+  fs::path folder_;
+};
+
+const std::string kGood =
+    "base = \"base\"\n"
+    "[sft]\nlr = 1e-4\n"
+    "[[imitate.demonstrations]]\nsynth = \"arithmetic\"\nlevels = [1, 3]\ncount = 10\n"
+    "[explore]\nrounds = 2\n[[explore.problems]]\nfile = \"rows.jsonl\"\n"
+    "[evaluate]\n[[evaluate.benchmarks]]\nname = \"hard\"\nsynth = [\"arithmetic\", \"target\"]\nsplit = \"test\"\n"
+    "levels = 5\ncount = 20\n";
+
+TEST_F(RecipeFile, ReadsWhatItSaysAndFillsInTheRest) {
+  const Recipe recipe = load(kGood);
+  EXPECT_EQ(recipe.name, "r");
+  EXPECT_EQ(recipe.sft.lr, 1e-4);
+  EXPECT_EQ(recipe.sft.batch.epochs, 3);
+  EXPECT_EQ(recipe.imitation[0].demonstrations[0].highest_level, 3);
+  EXPECT_EQ(recipe.explore.problems[0].file, folder_ / "rows.jsonl");
+  EXPECT_EQ(recipe.evaluate.benchmarks[0].lowest_level, 5);
+  EXPECT_EQ(recipe.explore.top_p, 0.95);
+  EXPECT_FALSE(recipe.dpo.enabled);
+  EXPECT_EQ(load(kGood, {"sft.lr=2e-5", "explore.samples=7", "refine.strategy=random"}).explore.samples, 7);
+}
+
+TEST_F(RecipeFile, ResolvedRecipeSaysTheSame) {
+  const Recipe recipe = load(kGood);
+  const Recipe again = load(recipe.resolved);
+  EXPECT_TRUE(recipe_differences(recipe.resolved, again.resolved).empty());
+  EXPECT_EQ(recipe.resolved, again.resolved);
+}
+
+TEST_F(RecipeFile, DifferencesNameTheKeys) {
+  const Recipe a = load(kGood);
+  const auto differences = recipe_differences(a.resolved, load(kGood, {"sft.lr=2e-4", "engine.max_batch=8"}).resolved);
+  ASSERT_EQ(differences.size(), 1u) << "engine settings change no result";
+  EXPECT_NE(differences[0].find("sft.lr"), std::string::npos) << differences[0];
+}
+
+TEST_F(RecipeFile, EveryMistakeIsNamed) {
+  const struct {
+    std::string text, expected;
+  } cases[] = {
+      {"base = \"base\"\nsfd = 1\n" + kGood.substr(kGood.find("[sft]")), "did you mean \"sft\""},
+      {kGood + "[refine]\nstrategie = \"longest\"\n", "did you mean \"strategy\""},
+      {kGood + "[refine]\nstrategy = \"best\"\n", "highest-perplexity"},
+      {kGood + "[engine]\nmax_batch = \"many\"\n", "expected an integer, found a string"},
+      {kGood + "[engine]\nmax_batch = 0\n", "from 1 to"},
+      {"name = \"x\"\n", "base"},
+      {"base = \"nowhere\"\n", "no folder"},
+      {"base = \"base\"\n", "demonstrations"},
+      {"base = \"base\"\n[[imitate.demonstrations]]\nname = \"x\"\n", "either `file` or `synth`"},
+      {"base = \"base\"\n[[imitate.demonstrations]]\nfile = \"nothing.jsonl\"\n", "no file"},
+      {"base = \"base\"\n[[imitate.demonstrations]]\nsynth = \"alchemy\"\ncount = 1\n", "alchemy"},
+      {"base = \"base\"\n[[imitate.demonstrations]]\nsynth = \"arithmetic\"\n", "count"},
+      {"base = \"base\"\n[[imitate.demonstrations]]\nsynth = \"arithmetic\"\nlevels = [3, 1]\ncount = 1\n", "[low, high]"},
+      {"base = \"base\"\nimitate = 3\n", "expected a table, found an integer"},
+      {"base = base\n", "r.toml:1"},
+      {kGood + "[sft]\nlr = 1\n", "r.toml"},
+      {kGood + "[dpo]\nalign = \"answer\"\n", "thought, solution, response"},
+  };
+  for (const auto& c : cases) {
+    const std::string what = error_of(c.text);
+    EXPECT_NE(what.find(c.expected), std::string::npos) << "for\n" << c.text << "\ngot: " << what;
+    EXPECT_NE(what.find("r.toml"), std::string::npos) << what;
+  }
+  EXPECT_NE(error_of(kGood, {"sft.lr"}).find("key=value"), std::string::npos);
+  EXPECT_NE(error_of(kGood, {"sft.rate=1"}).find("unknown key"), std::string::npos);
+  EXPECT_NE(error_of(kGood, {"sft.lr=-1"}).find("from 0"), std::string::npos);
+}
+
+TEST_F(RecipeFile, ErrorsPointAtTheLine) {
+  const std::string what = error_of("base = \"base\"\n\n[sft]\nepochs = 3\nlr = \"fast\"\n");
+  EXPECT_NE(what.find("r.toml:5: sft.lr"), std::string::npos) << what;
+}
+
+TEST_F(RecipeFile, StagesFollowTheMethod) {
+  std::vector<std::string> names;
+  for (const Stage& stage : stages_of(load(kGood + "[dpo]\n"))) names.push_back(stage.name);
+  EXPECT_EQ(names, (std::vector<std::string>{"evaluate-M0", "imitate", "evaluate-M1", "screen-1", "explore-1", "refine-1",
+                                             "improve-1", "evaluate-M2", "screen-2", "explore-2", "refine-2", "improve-2",
+                                             "evaluate-M3", "dpo", "evaluate-M1-dpo"}));
+}
+
+}  // namespace
+}  // namespace ponder

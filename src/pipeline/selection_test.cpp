@@ -1,0 +1,105 @@
+#include "pipeline/selection.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "base/philox.h"
+
+namespace ponder {
+namespace {
+
+Candidate candidate(int64_t id, const std::string& problem, Verdict verdict, int64_t tokens, double perplexity) {
+  Candidate c;
+  c.id = id;
+  c.problem_id = problem;
+  c.sample = static_cast<int>(id % 10);
+  c.verdict = verdict;
+  c.well_formed = true;
+  c.num_tokens = tokens;
+  c.perplexity = perplexity;
+  return c;
+}
+
+const std::vector<Candidate> kPool = {
+    candidate(1, "a", Verdict::kCorrect, 100, 1.5),   candidate(2, "a", Verdict::kCorrect, 200, 1.2),
+    candidate(3, "a", Verdict::kCorrect, 50, 1.9),    candidate(4, "a", Verdict::kIncorrect, 500, 1.1),
+    candidate(5, "b", Verdict::kIncorrect, 70, 1.3),  candidate(6, "b", Verdict::kCorrect, 80, 1.4),
+    candidate(7, "b", Verdict::kIncorrect, 90, 1.05), candidate(8, "c", Verdict::kUndecided, 90, 1.05),
+};
+
+std::vector<int64_t> chosen(std::span<const Candidate> pool, const SelectionOptions& options) {
+  const auto decisions = select(pool, options);
+  std::vector<int64_t> ids;
+  for (size_t i = 0; i < pool.size(); ++i) {
+    if (selected(decisions[i])) ids.push_back(pool[i].id);
+  }
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+TEST(Selection, EveryStrategyPicksWhatItsNameSays) {
+  using Ids = std::vector<int64_t>;
+  EXPECT_EQ(chosen(kPool, {Strategy::kLongest, 1, 0, 1}), (Ids{2, 6}));
+  EXPECT_EQ(chosen(kPool, {Strategy::kShortest, 1, 0, 1}), (Ids{3, 6}));
+  EXPECT_EQ(chosen(kPool, {Strategy::kHighestPerplexity, 1, 0, 1}), (Ids{3, 6}));
+  EXPECT_EQ(chosen(kPool, {Strategy::kLowestPerplexity, 1, 0, 1}), (Ids{2, 6}));
+  EXPECT_EQ(chosen(kPool, {Strategy::kLongest, 2, 0, 1}), (Ids{1, 2, 6}));
+  EXPECT_EQ(chosen(kPool, {Strategy::kRandom, 9, 0, 1}), (Ids{1, 2, 3, 6}));
+}
+
+TEST(Selection, RulesComeFirstAndEveryDecisionIsKept) {
+  std::vector<Candidate> pool = kPool;
+  pool[1].well_formed = false;
+  pool[0].finish_reason = FinishReason::kLength;
+  EXPECT_EQ(chosen(pool, {Strategy::kLongest, 1, 0, 1}), (std::vector<int64_t>{3, 6}));
+  const auto decisions = select(pool, {Strategy::kLongest, 1, 0, 1});
+  EXPECT_EQ(decisions[0].back().filter, "finished");
+  EXPECT_EQ(decisions[1].back().filter, "well_formed");
+  EXPECT_EQ(decisions[3].back().filter, "correct");
+  EXPECT_EQ(decisions[7].back().detail, "undecided");
+  for (const auto& d : decisions) {
+    ASSERT_FALSE(d.empty());
+    for (size_t i = 0; i + 1 < d.size(); ++i) EXPECT_TRUE(d[i].kept) << "a decision after a rejection";
+  }
+}
+
+TEST(Selection, MaxRowsTakesTheBestOfEachProblemBeforeAnySecond) {
+  EXPECT_EQ(chosen(kPool, {Strategy::kLongest, 3, 2, 1}), (std::vector<int64_t>{2, 6}));
+  EXPECT_EQ(chosen(kPool, {Strategy::kLongest, 3, 3, 1}).size(), 3u);
+}
+
+TEST(Selection, OrderOfCandidatesDoesNotMatter) {
+  RandomSequence random(1, 2);
+  for (int repeat = 0; repeat < 50; ++repeat) {
+    std::vector<Candidate> shuffled = kPool;
+    random.shuffle(shuffled);
+    for (const Strategy strategy : {Strategy::kLongest, Strategy::kRandom, Strategy::kHighestPerplexity}) {
+      const SelectionOptions options{strategy, 2, 2, 5};
+      EXPECT_EQ(chosen(kPool, options), chosen(shuffled, options));
+    }
+  }
+}
+
+TEST(Selection, PairsAreConfidentMistakesAgainstUnsureSuccesses) {
+  const auto pairs = choose_pairs(kPool, 0, 1);
+  ASSERT_EQ(pairs.size(), 2u);
+  for (const PairChoice& pair : pairs) {
+    const bool a = kPool[pair.chosen].problem_id == "a";
+    EXPECT_EQ(kPool[pair.chosen].id, a ? 3 : 6);
+    EXPECT_EQ(kPool[pair.rejected].id, a ? 4 : 7);
+  }
+  EXPECT_EQ(choose_pairs(kPool, 1, 1).size(), 1u);
+}
+
+TEST(Selection, NamesRoundTrip) {
+  for (const char* name : {"longest", "shortest", "highest-perplexity", "lowest-perplexity", "random"}) {
+    ASSERT_TRUE(strategy_from_string(name));
+    EXPECT_EQ(to_string(*strategy_from_string(name)), name);
+    EXPECT_NE(strategy_names().find(name), std::string::npos);
+  }
+  EXPECT_FALSE(strategy_from_string("best"));
+}
+
+}  // namespace
+}  // namespace ponder
