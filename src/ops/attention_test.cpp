@@ -14,10 +14,10 @@ size_t at(int64_t i) { return static_cast<size_t>(i); }
 
 // One row of tokens with `group` query heads on one key-value head, laid out as a layer does: q, k and v side by side.
 struct Row {
-  Row(int64_t tokens, int64_t heads, int64_t head_dim, double scale = 1.0)
+  Row(int64_t tokens, int64_t heads, int64_t head_dim, double scale = 1.0, uint64_t stream = 0)
       : T(tokens), group(heads), D(head_dim), ld((heads + 2) * head_dim + 3), ldo(heads * head_dim + 1) {
-    qkv = random_floats(T * ld, at(T * 1000 + group * 100 + D), scale);
-    dout = random_floats(T * ldo, at(T * 1000 + group * 100 + D + 1));
+    qkv = random_floats(T * ld, at(T * 1000 + group * 100 + D) + 2 * stream, scale);
+    dout = random_floats(T * ldo, at(T * 1000 + group * 100 + D) + 2 * stream + 1);
     out.assign(at(T * ldo), Output::kUntouched);
     lse.assign(at(T * group), 0.0f);
     for (int64_t t = 0; t < T; ++t) {
@@ -128,35 +128,46 @@ TEST(Attention, KeysAfterTheQueryDoNotExist) {
   }
 }
 
+// The gradient of qkv by the definition.
+std::vector<float> backward(const Row& row) {
+  std::vector<float> gradient(row.qkv.size(), Output::kUntouched);
+  float *dk = gradient.data() + row.group * row.D, *dv = dk + row.D;
+  for (int64_t t = 0; t < row.T; ++t) {
+    for (int64_t d = 0; d < row.D; ++d) dk[t * row.ld + d] = dv[t * row.ld + d] = 0.0f;
+  }
+  for (int64_t g = 0; g < row.group; ++g) {
+    for (int64_t t = 0; t < row.T; ++t) {
+      const int64_t o = t * row.ldo + g * row.D;
+      reference::attention_backward(gradient.data() + t * row.ld + g * row.D, dk, dv, row.dout.data() + o,
+                                    row.out.data() + o, row.lse[at(t * row.group + g)], row.q(t, g), row.k(), row.v(),
+                                    row.ld, t + 1, row.D);
+    }
+  }
+  return gradient;
+}
+
+AttentionBackwardWork backward_work(const Row& row, float* gradient) {
+  return {row.q(0, 0), row.k(), row.v(), row.out.data(), row.dout.data(), row.lse.data(), gradient,
+          gradient + row.group * row.D, gradient + (row.group + 1) * row.D, row.ld, row.ldo, row.group, row.T,
+          row.group};
+}
+
 TEST(Attention, BackwardEqualsTheDefinitionOnEveryMachine) {
   for (const Row& row : rows()) {
     SCOPED_TRACE(testing::Message() << "T " << row.T << ", group " << row.group << ", D " << row.D);
-    std::vector<float> expected(row.qkv.size(), Output::kUntouched);
-    float *dk = expected.data() + row.group * row.D, *dv = dk + row.D;
-    for (int64_t t = 0; t < row.T; ++t) {
-      for (int64_t d = 0; d < row.D; ++d) dk[t * row.ld + d] = dv[t * row.ld + d] = 0.0f;
-    }
-    for (int64_t g = 0; g < row.group; ++g) {
-      for (int64_t t = 0; t < row.T; ++t) {
-        const int64_t o = t * row.ldo + g * row.D;
-        reference::attention_backward(expected.data() + t * row.ld + g * row.D, dk, dv, row.dout.data() + o,
-                                      row.out.data() + o, row.lse[at(t * row.group + g)], row.q(t, g), row.k(), row.v(),
-                                      row.ld, t + 1, row.D);
-      }
-    }
+    // Other rows beside it, so that threads share the work and must not share their scratch.
+    const Row other(row.T, row.group, row.D, 1.0, 500);
+    const std::vector<float> expected[] = {backward(row), backward(other)};
     on_every_machine(row.T == 66 || row.D == 48, [&](ThreadPool& pool) {
-      // The row three times over, so that threads have something to share.
       const int64_t scratch_size = attention_backward_scratch(row.T, row.D);
       std::vector<float> scratch(at(scratch_size * pool.num_threads()), NAN);
-      std::vector<Output> gradients(3, Output(static_cast<int64_t>(row.qkv.size())));
+      std::vector<Output> gradients(pool.num_threads() > 1 ? 20 : 2, Output(static_cast<int64_t>(row.qkv.size())));
       std::vector<AttentionBackwardWork> works;
-      for (Output& d : gradients) {
-        works.push_back({row.q(0, 0), row.k(), row.v(), row.out.data(), row.dout.data(), row.lse.data(), d.data(),
-                         d.data() + row.group * row.D, d.data() + (row.group + 1) * row.D, row.ld, row.ldo, row.group,
-                         row.T, row.group});
+      for (size_t i = 0; i < gradients.size(); ++i) {
+        works.push_back(backward_work(i % 2 ? other : row, gradients[i].data()));
       }
       attention_backward(works, row.D, scratch.data(), scratch_size, pool);
-      for (const Output& d : gradients) ASSERT_TRUE(same_bits(expected, d));
+      for (size_t i = 0; i < gradients.size(); ++i) ASSERT_TRUE(same_bits(expected[i % 2], gradients[i]));
     });
     if (HasFatalFailure()) return;
   }
@@ -209,10 +220,7 @@ TEST(Attention, BackwardEqualsFiniteDifferences) {
   const int64_t scratch_size = attention_backward_scratch(row.T, row.D);
   std::vector<float> scratch(at(scratch_size));
   Output gradient(std::vector<float>(row.qkv.size(), 0.0f));
-  const AttentionBackwardWork work{row.q(0, 0), row.k(), row.v(), row.out.data(), row.dout.data(), row.lse.data(),
-                                   gradient.data(), gradient.data() + row.group * row.D,
-                                   gradient.data() + (row.group + 1) * row.D, row.ld, row.ldo, row.group, row.T,
-                                   row.group};
+  const AttentionBackwardWork work = backward_work(row, gradient.data());
   attention_backward({&work, 1}, row.D, scratch.data(), scratch_size, pool);
   EXPECT_TRUE(all_near(expected, gradient.values(), 1e-6));
 }
