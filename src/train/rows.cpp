@@ -109,8 +109,14 @@ std::vector<uint8_t> RowBuilder::aligned(const std::vector<int32_t>& response_id
   }
   const ThoughtParts parts = parse_thought(bytes);
   const bool thought = align == Align::kThought;
-  const size_t from = thought ? parts.thought_begin : parts.solution_begin;
-  const size_t to = thought ? parts.thought_end : parts.solution_end;
+  size_t from = thought ? parts.thought_begin : parts.solution_begin;
+  size_t to = thought ? parts.thought_end : parts.solution_end;
+  // White space around the part often shares a token with the tag, which is not meant.
+  const auto is_space = [&](size_t at) {
+    return std::string_view(" \t\r\n").find(bytes[at]) != std::string_view::npos;
+  };
+  while (from < to && is_space(from)) ++from;
+  while (from < to && is_space(to - 1)) --to;
   std::vector<uint8_t> mask(response_ids.size(), 0);
   size_t begin = 0;
   for (size_t i = 0; i < ends.size(); begin = ends[i++])

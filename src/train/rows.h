@@ -81,8 +81,8 @@ class RowBuilder {
                                 std::string& detail) const;
 
   // For each token of a response, whether any of its bytes lies in the part: the thought or the
-  // solution as parse_thought finds them in the bytes the tokens spell (tags excluded), or all of
-  // it, end of turn included.
+  // solution as parse_thought finds them in the bytes the tokens spell (tags and surrounding white
+  // space excluded), or all of it, end of turn included.
   std::vector<uint8_t> aligned(const std::vector<int32_t>& response_ids, Align align) const;
 
  private:

@@ -92,18 +92,14 @@ TEST_F(Rows, MasksFollowThoughtAndSolution) {
       builder.pair("p", "", "q", chosen, rejected, Align::kThought, reason, detail);
   ASSERT_TRUE(thought) << reason << detail;
   const std::string text = selected(thought->chosen, thought->chosen_aligned);
-  EXPECT_NE(text.find("I try 2."), std::string::npos);
-  EXPECT_EQ(text.find("boxed"), std::string::npos);
-  EXPECT_EQ(text.find("begin_of"), std::string::npos);
-  EXPECT_EQ(text.find("<|im_end|>"), std::string::npos);
+  EXPECT_EQ(text, "I try 2.");  // no tag, no white space around it, no end of turn
   EXPECT_EQ(selected(thought->chosen, thought->chosen.trained), response + "<|im_end|>");
   EXPECT_EQ(thought->rejected.trained, thought->rejected_aligned);
 
   const auto solution =
       builder.pair("p", "", "q", chosen, rejected, Align::kSolution, reason, detail);
   const std::string end = selected(solution->chosen, solution->chosen_aligned);
-  EXPECT_NE(end.find("\\boxed{2}"), std::string::npos);
-  EXPECT_EQ(end.find("I try"), std::string::npos);
+  EXPECT_EQ(end, "It is \\boxed{2}.");
 
   const auto whole = builder.pair("p", "", "q", chosen, rejected, Align::kResponse, reason, detail);
   EXPECT_EQ(whole->chosen_aligned, whole->chosen.trained);

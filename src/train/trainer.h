@@ -28,7 +28,7 @@ struct TrainOptions {
   AdamWOptions adamw;
   double max_grad_norm = 1.0;  // 0: no clipping
   // How it is computed; changes no bit of the result.
-  int64_t micro_batch_tokens = 4096;  // tokens per forward and backward, unless one unit is longer
+  int64_t micro_batch_tokens = 2048;  // tokens per forward and backward, unless one unit is longer
   bool recompute = false;  // keep layer inputs only: less memory, about a third more work
 
   // Throws Error naming the option that makes no sense.
