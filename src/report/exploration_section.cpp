@@ -102,10 +102,12 @@ Markup exploration_section(const Pool& pool) {
                   "unfinished %", "selected rows", "mean tokens", "mean perplexity"}),
       body);
   if (!notes.empty()) content += element("ul", {{"class", "note"}}, notes);
-  content += element("p", {{"class", "note"}},
-                     text("Hard: the model of the round fails the problem greedily; only these are "
-                          "sampled. Solved: at least one sample is correct. Shares are of all "
-                          "samples; mean tokens and perplexity of the selected rows."));
+  content +=
+      element("p", {{"class", "note"}},
+              text("Hard: problems that the round's model fails greedily, the only ones that are "
+                   "then sampled (a dash: all are). Solved: at least one sample is correct. "
+                   "Shares are of all samples; mean tokens and perplexity are those of the "
+                   "selected rows."));
   return section("Exploration", content);
 }
 

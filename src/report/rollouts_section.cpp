@@ -76,6 +76,11 @@ void pick(const Pool& pool, std::vector<Example>& right, std::vector<Example>& w
     any = false;
     for (size_t s = 0; s < stages.size(); ++s) any = take(s) || any;
   }
+  for (std::vector<Example>* list : {&right, &wrong}) {
+    std::stable_sort(list->begin(), list->end(), [](const Example& a, const Example& b) {
+      return a.stored.round < b.stored.round;
+    });
+  }
 }
 
 Markup folded(const std::string& title, const std::string& words) {

@@ -16,11 +16,13 @@ std::optional<double> number_of(const Json& result, std::string_view key) {
 }
 
 std::string counted(double whole) {
-  std::string digits = fmt::format("{:.0f}", whole);
-  for (size_t end = digits.size(); end > (digits[0] == '-' ? 4u : 3u); end -= 3) {
-    digits.insert(end - 3, ",");
+  const std::string digits = fmt::format("{:.0f}", std::abs(whole));
+  std::string out = whole <= -0.5 ? "-" : "";
+  for (size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) out += ',';
+    out += digits[i];
   }
-  return digits;
+  return out;
 }
 
 Markup number_cell(const std::optional<double>& value, int digits) {

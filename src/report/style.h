@@ -40,7 +40,8 @@ tbody th { font-weight: 600; white-space: nowrap; }
 figure { margin: 0; max-width: 100%; overflow-x: auto; break-inside: avoid; }
 figcaption { color: var(--soft); font-size: .8rem; }
 svg { display: block; max-width: 100%; height: auto; }
-svg text { font: 10.5px system-ui, sans-serif; fill: var(--ink); font-variant-numeric: tabular-nums; }
+svg text { font: 10.5px system-ui, sans-serif; fill: var(--ink);
+  font-variant-numeric: tabular-nums; }
 svg .title { font-size: 13px; font-weight: 600; }
 svg .label { fill: var(--soft); }
 svg .end { text-anchor: end; }
