@@ -112,6 +112,29 @@ TEST_F(ReportTest, ShowsRolloutsFromAllOverTheRounds) {
   }
 }
 
+TEST_F(ReportTest, ShowsAtMostFiveOfAKind) {
+  Pool pool = open();
+  pool.add_model({"m0", "M0", "", "", "models/base"});
+  pool.begin_stage("explore-1");
+  for (int i = 0; i < 12; ++i) {
+    Problem problem;
+    problem.id = fmt::format("p{}", i);
+    pool.add_problem(problem);
+    Trajectory t;
+    t.problem_id = problem.id;
+    t.model_sha256 = "m0";
+    t.prompt_sha256 = "prompt";
+    t.text = "no tags at all";
+    t.verdict = Verdict::kIncorrect;
+    pool.add_trajectory("explore-1", 1, t);
+  }
+  const std::string html = report_html(pool, "r");
+  EXPECT_EQ(fault(html), "");
+  EXPECT_EQ(times(html, "<article>"), 5u);
+  EXPECT_TRUE(has(html, "<h3>Right</h3><p>There is none.</p>"));
+  EXPECT_EQ(times(html, "<pre>no tags at all</pre>"), 5u);
+}
+
 TEST_F(ReportTest, EscapesWhatModelsWrote) {
   Pool pool = open();
   fill_run(pool);
