@@ -17,10 +17,12 @@ struct Outcome {
   std::string out, err;
 };
 
+constexpr std::chrono::seconds kLimit{120};
+
 struct Launch {
   std::filesystem::path folder;  // working directory, "" for the test's own
   std::string input;             // standard input
-  std::chrono::seconds limit{120};
+  std::chrono::seconds limit = kLimit;
 };
 
 // A child process; its output goes to unnamed files, so it never blocks on a full pipe. Killed with

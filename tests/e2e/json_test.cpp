@@ -1,0 +1,159 @@
+// --json: JSON on standard output and nothing else, with the fields other programs rely on.
+#include "base/file.h"
+#include "e2e/ponder.h"
+
+namespace ponder::e2e {
+namespace {
+
+const std::string kNano = PONDER_SOURCE_DIR "/models/nano-base";
+
+class JsonOutput : public ::testing::Test {
+ protected:
+  // The objects a command prints; its exit status must be 0.
+  std::vector<Json> rows(std::vector<std::string> arguments, const std::string& input = "") {
+    arguments.insert(arguments.begin(), PONDER_BINARY);
+    arguments.insert(arguments.end(), {"--json", "--threads", "1"});
+    const testing::Outcome outcome = testing::run(
+        arguments, {.folder = folder_.path(), .input = input, .limit = testing::kLimit});
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return json_lines(outcome.out);
+  }
+
+  Json only(std::vector<std::string> arguments, const std::string& input = "") {
+    const std::vector<Json> all = rows(std::move(arguments), input);
+    EXPECT_EQ(all.size(), 1u);
+    return all.empty() ? Json::object() : all[0];
+  }
+
+  void make_base() { make_tiny_base(folder_ / "base"); }
+
+  static void expect_fields(const Json& object, std::initializer_list<const char*> names) {
+    for (const char* name : names)
+      EXPECT_TRUE(object.contains(name)) << name << " is not in " << object.dump();
+  }
+
+  testing::TemporaryFolder folder_;
+};
+
+TEST_F(JsonOutput, Doctor) { EXPECT_FALSE(only({"doctor"}).empty()); }
+
+TEST_F(JsonOutput, SynthAndData) {
+  const std::vector<Json> problems = rows({"synth", "--domain", "choice", "--count", "5"});
+  ASSERT_EQ(problems.size(), 5u);
+  expect_fields(problems[0], {"id", "domain", "level", "question", "answer", "answer_type"});
+  rows({"synth", "--domain", "target", "--count", "8", "--demonstrations", "--out", "d.jsonl"});
+  const Json report = only({"data", "check", "d.jsonl", "--tokenizer", kNano});
+  expect_fields(report, {"rows", "kept", "rejected", "duplicates"});
+  EXPECT_EQ(report["kept"], 8);
+}
+
+TEST_F(JsonOutput, Judge) {
+  const std::vector<Json> rows_out =
+      rows({"judge", "-"},
+           "{\"id\": \"a\", \"gold\": \"1/2\", \"prediction\": \"0.5\"}\n"
+           "{\"id\": \"b\", \"gold\": \"3\", \"response\": \"So it is \\\\boxed{4}.\"}\n");
+  ASSERT_EQ(rows_out.size(), 2u);
+  expect_fields(rows_out[0], {"id", "verdict", "proof"});
+  EXPECT_EQ(rows_out[0]["verdict"], "correct");
+  EXPECT_EQ(rows_out[1]["verdict"], "incorrect");
+}
+
+TEST_F(JsonOutput, Tokenize) {
+  const Json ids = only({"tokenize", "--tokenizer", kNano}, "{\"text\": \"17+28=45\"}\n");
+  ASSERT_TRUE(ids.contains("ids"));
+  const Json back = only({"tokenize", "--tokenizer", kNano, "--decode"}, ids.dump() + "\n");
+  EXPECT_EQ(back["text"], "17+28=45");
+}
+
+TEST_F(JsonOutput, ModelCommands) {
+  make_base();
+  expect_fields(only({"inspect", "base"}), {"architecture", "parameters", "sha256"});
+
+  const std::vector<Json> rollouts = rows({"generate", "--model", "base", "--prompt", "Compute 7+8",
+                                           "-n", "3", "--temperature", "1", "--max-tokens", "12"});
+  ASSERT_EQ(rollouts.size(), 3u);
+  expect_fields(rollouts[0], {"problem_id", "sample", "seed", "token_ids", "logprobs", "logprob",
+                              "text", "finish_reason", "model_sha256", "template_sha256"});
+  EXPECT_EQ(rollouts[0]["token_ids"].size(), rollouts[0]["logprobs"].size());
+
+  const Json score = only({"score", "--model", "base", "--data", "-", "--per-token"},
+                          "{\"prompt\": \"Compute 7+8\", \"response\": \"15\"}\n");
+  expect_fields(score, {"tokens", "logprob", "perplexity", "logprobs"});
+  EXPECT_EQ(score["logprobs"].size(), score["tokens"].get<size_t>());
+
+  rows({"synth", "--domain", "choice", "--count", "6", "--out", "problems.jsonl"});
+  const Json eval = only({"eval", "--model", "base", "--benchmark", "problems.jsonl",
+                          "--max-tokens", "8", "--samples", "2"});
+  expect_fields(eval, {"benchmark", "n", "accuracy", "interval_95", "pass_at_k", "maj_at_k",
+                       "finished", "format_failures", "mean_tokens"});
+  EXPECT_EQ(eval["n"], 6);
+  EXPECT_EQ(eval["interval_95"].size(), 2u);
+}
+
+TEST_F(JsonOutput, Training) {
+  make_base();
+  rows({"synth", "--domain", "choice", "--count", "8", "--demonstrations", "--out", "d.jsonl"});
+  const std::vector<Json> steps = rows({"sft", "--model", "base", "--data", "d.jsonl", "--out",
+                                        "out", "--epochs", "2", "--batch-rows", "4"});
+  ASSERT_EQ(steps.size(), 4u);
+  for (const Json& step : steps)
+    expect_fields(step, {"step", "loss", "lr", "grad_norm", "tokens", "tokens_per_second"});
+
+  write_file_atomic(folder_ / "pairs.jsonl",
+                    "{\"prompt\": \"Compute 1+1\", \"chosen\": \"2\", \"rejected\": \"3\"}\n"
+                    "{\"prompt\": \"Compute 2+2\", \"chosen\": \"4\", \"rejected\": \"5\"}\n");
+  const std::vector<Json> dpo =
+      rows({"dpo", "--model", "out", "--data", "pairs.jsonl", "--out", "out2", "--epochs", "1",
+            "--batch-rows", "2", "--align", "response"});
+  ASSERT_EQ(dpo.size(), 1u);
+  EXPECT_GT(dpo[0]["loss"].get<double>(), 0.69);
+}
+
+TEST_F(JsonOutput, Bench) {
+  const Json speed = only({"bench", "--config", kNano + "/config.json", "--task", "decode",
+                           "--rows", "2", "--length", "16", "--repeats", "1"});
+  expect_fields(speed, {"task", "tokens_per_second", "gflops", "peak_gflops", "fraction_of_peak",
+                        "peak_memory_bytes"});
+}
+
+TEST_F(JsonOutput, RunAndWhatLooksAtIt) {
+  make_base();
+  const std::vector<Json> stages = rows({"run", PONDER_SOURCE_DIR "/recipes/tiny.toml", "--set",
+                                         "base=" + (folder_ / "base").string(), "--out", "run"});
+  ASSERT_EQ(stages.size(), 10u);
+  for (const Json& stage : stages) expect_fields(stage, {"stage", "model"});
+  expect_fields(stages[0], {"benchmarks"});
+  EXPECT_TRUE(fs::exists(folder_ / "run/report.html"));
+
+  const Json status = only({"status", "run"});
+  expect_fields(status, {"stages", "scores"});
+  ASSERT_EQ(status["stages"].size(), 10u);
+  for (const Json& stage : status["stages"]) {
+    expect_fields(stage, {"name", "state", "rows", "seconds"});
+    EXPECT_EQ(stage["state"], "done");
+  }
+  ASSERT_EQ(status["scores"].size(), 4u);
+  for (const Json& score : status["scores"]) {
+    expect_fields(score, {"model", "stage", "benchmark", "n", "samples", "accuracy", "interval_95",
+                          "finished", "format_failures", "mean_tokens"});
+  }
+  EXPECT_FALSE(only({"pool", "run"}).empty());
+  const Json lineage = only({"why", "run", "improve-1:0"});
+  EXPECT_FALSE(lineage.empty());
+  expect_fields(only({"refine", "run", "--strategy", "shortest"}),
+                {"strategy", "rows", "mean_tokens", "mean_perplexity"});
+  const std::vector<Json> exported = rows({"pool", "run", "export"});
+  ASSERT_FALSE(exported.empty());
+  expect_fields(exported[0], {"problem_id", "sample", "seed", "token_ids", "logprobs", "logprob",
+                              "text", "finish_reason", "verdict", "proof"});
+
+  const Json plan = only({"plan", PONDER_SOURCE_DIR "/recipes/tiny.toml", "--set",
+                          "base=" + (folder_ / "base").string()});
+  ASSERT_EQ(plan.at("stages").size(), 10u);
+  for (const Json& stage : plan["stages"]) {
+    expect_fields(stage, {"name", "tokens", "flops", "peak_memory_bytes", "disk_bytes", "seconds"});
+  }
+}
+
+}  // namespace
+}  // namespace ponder::e2e
