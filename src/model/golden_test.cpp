@@ -1,4 +1,5 @@
-// The whole model against PyTorch in double precision (tests/golden/model, made by tools/make_model_golden.py).
+// The whole model against PyTorch in double precision (tests/golden/model, made by
+// tools/make_model_golden.py).
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -34,7 +35,8 @@ class GoldenModel : public testing::TestWithParam<bool> {
         golden_(read_json_file(folder_ / "golden.json")),
         tensors_(folder_ / "golden.safetensors"),
         variant_(GetParam() ? "tied" : "untied") {
-    // config.json and model.safetensors of the folder are the untied model; the tied one has the same weights but no head.
+    // config.json and model.safetensors of the folder are the untied model; the tied one has the
+    // same weights but no head.
     const Checkpoint checkpoint = load_checkpoint(folder_);
     config_ = checkpoint.config;
     config_.tie_word_embeddings = GetParam();
@@ -57,7 +59,8 @@ class GoldenModel : public testing::TestWithParam<bool> {
     return values;
   }
 
-  // Log-probabilities of all targets; with a Keep other than kNothing also the gradient of the golden loss.
+  // Log-probabilities of all targets; with a Keep other than kNothing also the gradient of the
+  // golden loss.
   std::vector<float> run(ThreadPool& pool, Keep keep, Gradients* gradients) const {
     Decoder decoder(config_, pool);
     decoder.set_parameters(parameters_);
@@ -112,7 +115,8 @@ TEST_P(GoldenModel, EveryGradientIsPyTorchs) {
         continue;
       }
       ++compared;
-      EXPECT_LT(difference(gradients.parameters().at(entry.name), expected), kTolerance) << entry.name;
+      EXPECT_LT(difference(gradients.parameters().at(entry.name), expected), kTolerance)
+          << entry.name;
     }
     EXPECT_EQ(compared, GetParam() ? 12u : 27u);
   }
@@ -134,7 +138,8 @@ TEST_P(GoldenModel, StepsGivePyTorchsLogits) {
         const size_t count = std::min(row.size() - begin, static_cast<size_t>(at_a_time));
         ASSERT_TRUE(cache.extend(sequence, static_cast<int64_t>(count)));
         StepBatch step;
-        step.tokens.assign(row.begin() + static_cast<int64_t>(begin), row.begin() + static_cast<int64_t>(begin + count));
+        step.tokens.assign(row.begin() + static_cast<int64_t>(begin),
+                           row.begin() + static_cast<int64_t>(begin + count));
         step.runs = {{&sequence, static_cast<int64_t>(count), true}};
         decoder.step(step, cache, last);
         begin += count;

@@ -12,17 +12,23 @@ namespace {
 
 size_t at(int64_t i) { return static_cast<size_t>(i); }
 
-// One row of tokens with `group` query heads on one key-value head, laid out as a layer does: q, k and v side by side.
+// One row of tokens with `group` query heads on one key-value head, laid out as a layer does: q, k
+// and v side by side.
 struct Row {
   Row(int64_t tokens, int64_t heads, int64_t head_dim, double scale = 1.0, uint64_t stream = 0)
-      : T(tokens), group(heads), D(head_dim), ld((heads + 2) * head_dim + 3), ldo(heads * head_dim + 1) {
+      : T(tokens),
+        group(heads),
+        D(head_dim),
+        ld((heads + 2) * head_dim + 3),
+        ldo(heads * head_dim + 1) {
     qkv = random_floats(T * ld, at(T * 1000 + group * 100 + D) + 2 * stream, scale);
     dout = random_floats(T * ldo, at(T * 1000 + group * 100 + D) + 2 * stream + 1);
     out.assign(at(T * ldo), Output::kUntouched);
     lse.assign(at(T * group), 0.0f);
     for (int64_t t = 0; t < T; ++t) {
       for (int64_t g = 0; g < group; ++g) {
-        reference::attention(out.data() + t * ldo + g * D, lse[at(t * group + g)], q(t, g), k(), v(), ld, t + 1, D);
+        reference::attention(out.data() + t * ldo + g * D, lse[at(t * group + g)], q(t, g), k(),
+                             v(), ld, t + 1, D);
       }
     }
   }
@@ -36,7 +42,8 @@ struct Row {
 
 // Key blocks of a row, and value blocks that point into it.
 struct Blocks {
-  explicit Blocks(const Row& row) : keys(at((row.T + kKeyBlock - 1) / kKeyBlock * kKeyBlock * row.D), -1.0f) {
+  explicit Blocks(const Row& row)
+      : keys(at((row.T + kKeyBlock - 1) / kKeyBlock * kKeyBlock * row.D), -1.0f) {
     transpose_keys(keys.data(), row.k(), row.ld, row.T, row.D);
     for (int64_t begin = 0; begin < row.T; begin += kKeyBlock) {
       key_blocks.push_back(keys.data() + begin * row.D);
@@ -44,10 +51,20 @@ struct Blocks {
     }
   }
   // Queries [first, first + count) of heads [head, head + heads).
-  AttentionWork work(const Row& row, float* out, float* lse, int64_t first, int64_t count, int64_t head,
-                     int64_t heads) const {
-    return {row.q(first, head), out + first * row.ldo + head * row.D, lse ? lse + first * row.group + head : nullptr,
-            key_blocks.data(), value_blocks.data(), row.ld, row.ldo, row.group, row.ld, count, first, heads};
+  AttentionWork work(const Row& row, float* out, float* lse, int64_t first, int64_t count,
+                     int64_t head, int64_t heads) const {
+    return {row.q(first, head),
+            out + first * row.ldo + head * row.D,
+            lse ? lse + first * row.group + head : nullptr,
+            key_blocks.data(),
+            value_blocks.data(),
+            row.ld,
+            row.ldo,
+            row.group,
+            row.ld,
+            count,
+            first,
+            heads};
   }
   std::vector<float> keys;
   std::vector<const float*> key_blocks, value_blocks;
@@ -55,12 +72,14 @@ struct Blocks {
 
 std::vector<Row> rows() {
   std::vector<Row> all;
-  for (const int64_t T : {1, 2, 3, 4, 5, 15, 16, 17, 31, 33, 48, 63, 64, 65, 66, 70, 127, 129, 131}) {
+  for (const int64_t T :
+       {1, 2, 3, 4, 5, 15, 16, 17, 31, 33, 48, 63, 64, 65, 66, 70, 127, 129, 131}) {
     all.emplace_back(T, T % 2 + 1, 16);
   }
   for (const int64_t D : {16, 32, 48, 64, 80, 96, 112, 128}) all.emplace_back(6, 3, D);
   all.emplace_back(70, 2, 80);
-  all.emplace_back(67, 1, 16, 6.0);  // scores so large that most weights vanish and the maximum moves far
+  all.emplace_back(67, 1, 16,
+                   6.0);  // scores so large that most weights vanish and the maximum moves far
   return all;
 }
 
@@ -74,7 +93,8 @@ TEST(Attention, EqualsTheDefinitionOnEveryMachine) {
         Output out(row.T * row.ldo), lse(std::vector<float>(row.lse.size(), 0.0f));
         std::vector<AttentionWork> works;
         for (int64_t g = 0; g < row.group; g += together ? row.group : 1) {
-          works.push_back(blocks.work(row, out.data(), lse.data(), 0, row.T, g, together ? row.group : 1));
+          works.push_back(
+              blocks.work(row, out.data(), lse.data(), 0, row.T, g, together ? row.group : 1));
         }
         attention(works, row.D, pool);
         ASSERT_TRUE(same_bits(row.out, out)) << (together ? "heads together" : "heads apart");
@@ -94,7 +114,8 @@ TEST(Attention, QueriesAtATimeChangeNoBitOnEveryMachine) {
       Output out(row.T * row.ldo);
       std::vector<AttentionWork> works;
       for (int64_t t = 0; t < row.T; t += step) {
-        works.push_back(blocks.work(row, out.data(), nullptr, t, std::min(step, row.T - t), 0, row.group));
+        works.push_back(
+            blocks.work(row, out.data(), nullptr, t, std::min(step, row.T - t), 0, row.group));
       }
       attention(works, row.D, pool);
       ASSERT_TRUE(same_bits(row.out, out)) << step << " tokens at a time";
@@ -122,7 +143,8 @@ TEST(Attention, KeysAfterTheQueryDoNotExist) {
       Output out(row.T * row.ldo);
       const AttentionWork work = blocks.work(row, out.data(), nullptr, last, 1, 0, row.group);
       attention({&work, 1}, row.D, pool);
-      ASSERT_TRUE(same_bits(std::span(row.out).subspan(at(begin), at(size)), out.values().subspan(at(begin), at(size))))
+      ASSERT_TRUE(same_bits(std::span(row.out).subspan(at(begin), at(size)),
+                            out.values().subspan(at(begin), at(size))))
           << "last key " << last;
     });
   }
@@ -138,17 +160,28 @@ std::vector<float> backward(const Row& row) {
   for (int64_t g = 0; g < row.group; ++g) {
     for (int64_t t = 0; t < row.T; ++t) {
       const int64_t o = t * row.ldo + g * row.D;
-      reference::attention_backward(gradient.data() + t * row.ld + g * row.D, dk, dv, row.dout.data() + o,
-                                    row.out.data() + o, row.lse[at(t * row.group + g)], row.q(t, g), row.k(), row.v(),
-                                    row.ld, t + 1, row.D);
+      reference::attention_backward(
+          gradient.data() + t * row.ld + g * row.D, dk, dv, row.dout.data() + o, row.out.data() + o,
+          row.lse[at(t * row.group + g)], row.q(t, g), row.k(), row.v(), row.ld, t + 1, row.D);
     }
   }
   return gradient;
 }
 
 AttentionBackwardWork backward_work(const Row& row, float* gradient) {
-  return {row.q(0, 0), row.k(), row.v(), row.out.data(), row.dout.data(), row.lse.data(), gradient,
-          gradient + row.group * row.D, gradient + (row.group + 1) * row.D, row.ld, row.ldo, row.group, row.T,
+  return {row.q(0, 0),
+          row.k(),
+          row.v(),
+          row.out.data(),
+          row.dout.data(),
+          row.lse.data(),
+          gradient,
+          gradient + row.group * row.D,
+          gradient + (row.group + 1) * row.D,
+          row.ld,
+          row.ldo,
+          row.group,
+          row.T,
           row.group};
 }
 
@@ -161,13 +194,15 @@ TEST(Attention, BackwardEqualsTheDefinitionOnEveryMachine) {
     on_every_machine(row.T == 66 || row.D == 48, [&](ThreadPool& pool) {
       const int64_t scratch_size = attention_backward_scratch(row.T, row.D);
       std::vector<float> scratch(at(scratch_size * pool.num_threads()), NAN);
-      std::vector<Output> gradients(pool.num_threads() > 1 ? 20 : 2, Output(static_cast<int64_t>(row.qkv.size())));
+      std::vector<Output> gradients(pool.num_threads() > 1 ? 20 : 2,
+                                    Output(static_cast<int64_t>(row.qkv.size())));
       std::vector<AttentionBackwardWork> works;
       for (size_t i = 0; i < gradients.size(); ++i) {
         works.push_back(backward_work(i % 2 ? other : row, gradients[i].data()));
       }
       attention_backward(works, row.D, scratch.data(), scratch_size, pool);
-      for (size_t i = 0; i < gradients.size(); ++i) ASSERT_TRUE(same_bits(expected[i % 2], gradients[i]));
+      for (size_t i = 0; i < gradients.size(); ++i)
+        ASSERT_TRUE(same_bits(expected[i % 2], gradients[i]));
     });
     if (HasFatalFailure()) return;
   }
@@ -183,7 +218,8 @@ std::vector<double> attention_double(const Row& row, const std::vector<double>& 
       double sum = 0;
       for (int64_t j = 0; j <= t; ++j) {
         double s = 0;
-        for (int64_t d = 0; d < row.D; ++d) s += qkv[at(t * row.ld + g * row.D + d)] * qkv[at(j * row.ld + k + d)];
+        for (int64_t d = 0; d < row.D; ++d)
+          s += qkv[at(t * row.ld + g * row.D + d)] * qkv[at(j * row.ld + k + d)];
         p.push_back(std::exp(s / std::sqrt(static_cast<double>(row.D))));
         sum += p.back();
       }
@@ -211,7 +247,8 @@ TEST(Attention, BackwardEqualsFiniteDifferences) {
     const auto out = attention_double(row, qkv);
     double sum = 0;
     for (int64_t t = 0; t < row.T; ++t) {
-      for (int64_t i = 0; i < row.group * row.D; ++i) sum += row.dout[at(t * row.ldo + i)] * out[at(t * row.ldo + i)];
+      for (int64_t i = 0; i < row.group * row.D; ++i)
+        sum += row.dout[at(t * row.ldo + i)] * out[at(t * row.ldo + i)];
     }
     return sum;
   };

@@ -21,10 +21,12 @@ TEST(Embedding, CopiesRowsAndSumsGradientsInTokenOrderOnEveryMachine) {
   for (int64_t C = 1; C <= 70; ++C) {
     const auto weight = random_floats(kVocab * C, 2), dx = random_floats(kTokens * C, 3);
     std::vector<float> x, dweight = weight;
-    for (const int32_t id : ids) x.insert(x.end(), weight.begin() + id * C, weight.begin() + (id + 1) * C);
+    for (const int32_t id : ids)
+      x.insert(x.end(), weight.begin() + id * C, weight.begin() + (id + 1) * C);
     for (int64_t t = 0; t < kTokens; ++t) {
       for (int64_t c = 0; c < C; ++c) {
-        dweight[static_cast<size_t>(ids[static_cast<size_t>(t)] * C + c)] += dx[static_cast<size_t>(t * C + c)];
+        dweight[static_cast<size_t>(ids[static_cast<size_t>(t)] * C + c)] +=
+            dx[static_cast<size_t>(t * C + c)];
       }
     }
     SCOPED_TRACE(testing::Message() << "C " << C);

@@ -17,8 +17,9 @@ struct Size {
   bool threads = false;
 };
 
-// Every small size, and the borders of vectors (16), panels (32), register tiles (6 or 14 rows, up to 4 panels), blocks of
-// rows (96 or 224) and of k (256), and of sharing rows instead of panels among threads (112 rows each).
+// Every small size, and the borders of vectors (16), panels (32), register tiles (6 or 14 rows, up
+// to 4 panels), blocks of rows (96 or 224) and of k (256), and of sharing rows instead of panels
+// among threads (112 rows each).
 std::vector<Size> sizes() {
   std::vector<Size> all;
   for (int64_t M = 1; M <= 40; ++M) all.push_back({M, 45, 5});
@@ -28,7 +29,8 @@ std::vector<Size> sizes() {
   }
   for (int64_t K = 0; K <= 35; ++K) all.push_back({2, 33, K});
   for (const int64_t K : {255, 256, 257, 511, 512, 515}) all.push_back({29, 17, K});
-  for (const int64_t M : {96, 97, 223, 224, 225, 230, 337, 340}) all.push_back({M, 33, 3, M >= 224});
+  for (const int64_t M : {96, 97, 223, 224, 225, 230, 337, 340})
+    all.push_back({M, 33, 3, M >= 224});
   all.push_back({230, 20, 257, true});
   for (const int64_t M : {1, 2, 14, 30}) {
     for (const int64_t N : {31, 70, 200}) all.push_back({M, N, 6, true});
@@ -61,7 +63,8 @@ struct Problem {
     for (int64_t m = 0; m < size.M; ++m) {
       for (int64_t n = 0; n < size.N; ++n) {
         C[index(m * ldc() + n)] = reference::chain(
-            begin(m, n), size.K, [&](int64_t k) { return a(m, k); }, [&](int64_t k) { return b(k, n); });
+            begin(m, n), size.K, [&](int64_t k) { return a(m, k); },
+            [&](int64_t k) { return b(k, n); });
       }
     }
     return C;
@@ -165,7 +168,8 @@ TEST(Matmul, ChainIsCloseToDoublePrecision) {
   }
 }
 
-// The products of a layer's backward pass: dX = dY W and dW = dY^T X are the derivatives of sum(dY * X W^T).
+// The products of a layer's backward pass: dX = dY W and dW = dY^T X are the derivatives of sum(dY
+// * X W^T).
 TEST(Matmul, ProductsOfBackwardEqualFiniteDifferences) {
   const int64_t T = 5, N = 7, K = 6;
   const auto X = random_floats(T * K, 1), W = random_floats(N * K, 2), dY = random_floats(T * N, 3);
@@ -175,7 +179,8 @@ TEST(Matmul, ProductsOfBackwardEqualFiniteDifferences) {
     for (int64_t t = 0; t < T; ++t) {
       for (int64_t n = 0; n < N; ++n) {
         for (int64_t k = 0; k < K; ++k) {
-          sum += dY[Problem::index(t * N + n)] * x[Problem::index(t * K + k)] * w[Problem::index(n * K + k)];
+          sum += dY[Problem::index(t * N + n)] * x[Problem::index(t * K + k)] *
+                 w[Problem::index(n * K + k)];
         }
       }
     }

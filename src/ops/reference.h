@@ -1,5 +1,6 @@
-// The arithmetic of every op as plain loops in f32: what each kernel, on any machine, must equal bit for bit. Test-only.
-// docs/arithmetic.md says the same in words. Shapes and names are those of the ops' headers.
+// The arithmetic of every op as plain loops in f32: what each kernel, on any machine, must equal
+// bit for bit. Test-only. docs/arithmetic.md says the same in words. Shapes and names are those of
+// the ops' headers.
 #pragma once
 
 #include <array>
@@ -23,7 +24,8 @@ inline float exp(float x) {
   float r = std::fma(n, -0.693359375f, x);
   r = std::fma(n, 2.12194440e-4f, r);
   float p = 0x1.6a23dp-10f;
-  for (const float c : {0x1.123a2p-7f, 0x1.5558f2p-5f, 0x1.555492p-3f, 0x1.fffffcp-2f, 1.0f, 1.0f}) {
+  for (const float c :
+       {0x1.123a2p-7f, 0x1.5558f2p-5f, 0x1.555492p-3f, 0x1.fffffcp-2f, 1.0f, 1.0f}) {
     p = std::fma(p, r, c);
   }
   return p * std::ldexp(1.0f, static_cast<int>(n));
@@ -59,16 +61,19 @@ float chain(float begin, int64_t n, const A& a, const B& b) {
 
 // ---- rows of C elements
 
-inline void rms_norm(float* y, float& inv_rms, const float* x, const float* weight, int64_t C, float eps) {
+inline void rms_norm(float* y, float& inv_rms, const float* x, const float* weight, int64_t C,
+                     float eps) {
   const auto value = [&](int64_t c) { return x[c]; };
   inv_rms = 1.0f / std::sqrt(dot(C, value, value) / static_cast<float>(C) + eps);
   for (int64_t c = 0; c < C; ++c) y[c] = (x[c] * inv_rms) * weight[c];
 }
 
-inline void rms_norm_backward(float* dx, float* dweight, const float* dy, const float* x, float inv_rms,
-                              const float* weight, int64_t C) {
-  const float mean = dot(C, [&](int64_t c) { return weight[c] * dy[c]; }, [&](int64_t c) { return x[c]; }) /
-                     static_cast<float>(C);
+inline void rms_norm_backward(float* dx, float* dweight, const float* dy, const float* x,
+                              float inv_rms, const float* weight, int64_t C) {
+  const float mean =
+      dot(
+          C, [&](int64_t c) { return weight[c] * dy[c]; }, [&](int64_t c) { return x[c]; }) /
+      static_cast<float>(C);
   const float pull = -(inv_rms * inv_rms) * mean;
   for (int64_t c = 0; c < C; ++c) {
     dx[c] = std::fma(std::fma(x[c], pull, weight[c] * dy[c]), inv_rms, dx[c]);
@@ -101,7 +106,8 @@ inline float log_sum_exp(const float* z, int64_t size) {
   for (int64_t i = 0; i < size; ++i) max = z[i] > max ? z[i] : max;
   Lanes lanes{};
   for (int64_t i = 0; i < size; ++i) lanes[static_cast<size_t>(i % 16)] += exp(z[i] - max);
-  return static_cast<float>(static_cast<double>(max) + stable_log(static_cast<double>(fold(lanes))));
+  return static_cast<float>(static_cast<double>(max) +
+                            stable_log(static_cast<double>(fold(lanes))));
 }
 
 inline void log_softmax_backward(float* z, int64_t size, int64_t target, float lse, float weight) {
@@ -111,8 +117,8 @@ inline void log_softmax_backward(float* z, int64_t size, int64_t target, float l
 
 // ---- attention: one query (D) against keys and values 0 .. visible - 1, row stride ld
 
-inline void attention(float* out, float& lse, const float* q, const float* k, const float* v, int64_t ld,
-                      int64_t visible, int64_t D) {
+inline void attention(float* out, float& lse, const float* q, const float* k, const float* v,
+                      int64_t ld, int64_t visible, int64_t D) {
   const float scale = 1.0f / std::sqrt(static_cast<float>(D));
   float m = kMinusInfinity, l = 0.0f;
   for (int64_t d = 0; d < D; ++d) out[d] = 0.0f;
@@ -123,7 +129,10 @@ inline void attention(float* out, float& lse, const float* q, const float* k, co
     float top = m;
     for (int64_t j = 0; j < keys; ++j) {
       const float* key = k + (begin + j) * ld;
-      const float s = chain(0.0f, D, [&](int64_t d) { return q[d]; }, [&](int64_t d) { return key[d]; }) * scale;
+      const float s =
+          chain(
+              0.0f, D, [&](int64_t d) { return q[d]; }, [&](int64_t d) { return key[d]; }) *
+          scale;
       p[static_cast<size_t>(j)] = s;
       top = s > top ? s : top;
     }
@@ -134,8 +143,9 @@ inline void attention(float* out, float& lse, const float* q, const float* k, co
     l = std::fma(l, c, fold(lanes));
     m = top;
     for (int64_t d = 0; d < D; ++d) {
-      out[d] = chain(out[d] * c, keys, [&](int64_t j) { return p[static_cast<size_t>(j)]; },
-                     [&](int64_t j) { return v[(begin + j) * ld + d]; });
+      out[d] = chain(
+          out[d] * c, keys, [&](int64_t j) { return p[static_cast<size_t>(j)]; },
+          [&](int64_t j) { return v[(begin + j) * ld + d]; });
     }
   }
   const float inverse = 1.0f / l;
@@ -143,17 +153,19 @@ inline void attention(float* out, float& lse, const float* q, const float* k, co
   lse = static_cast<float>(static_cast<double>(m) + stable_log(static_cast<double>(l)));
 }
 
-// dq (D) is overwritten; dk and dv (row stride ld) continue their chains: call for the heads of a group in order, for each
-// of them over the queries in order.
-inline void attention_backward(float* dq, float* dk, float* dv, const float* dout, const float* out, float lse,
-                               const float* q, const float* k, const float* v, int64_t ld, int64_t visible, int64_t D) {
+// dq (D) is overwritten; dk and dv (row stride ld) continue their chains: call for the heads of a
+// group in order, for each of them over the queries in order.
+inline void attention_backward(float* dq, float* dk, float* dv, const float* dout, const float* out,
+                               float lse, const float* q, const float* k, const float* v,
+                               int64_t ld, int64_t visible, int64_t D) {
   const float scale = 1.0f / std::sqrt(static_cast<float>(D));
   const auto dout_at = [&](int64_t d) { return dout[d]; };
   const float delta = dot(D, dout_at, [&](int64_t d) { return out[d]; });
   for (int64_t d = 0; d < D; ++d) dq[d] = 0.0f;
   for (int64_t j = 0; j < visible; ++j) {
     const float *key = k + j * ld, *value = v + j * ld;
-    const float s = chain(0.0f, D, [&](int64_t d) { return q[d]; }, [&](int64_t d) { return key[d]; });
+    const float s = chain(
+        0.0f, D, [&](int64_t d) { return q[d]; }, [&](int64_t d) { return key[d]; });
     const float p = exp(s * scale - lse);
     const float dp = chain(0.0f, D, dout_at, [&](int64_t d) { return value[d]; });
     const float ds = (p * (dp - delta)) * scale;

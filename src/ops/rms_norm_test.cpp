@@ -32,11 +32,13 @@ struct Problem {
     for (size_t i = 0; i < x.size(); ++i) sum[i] = x[i] + delta[i];
   }
   // Forward of `in`, by the definition.
-  void forward(const std::vector<float>& in, std::vector<float>& y, std::vector<float>& inv_rms) const {
+  void forward(const std::vector<float>& in, std::vector<float>& y,
+               std::vector<float>& inv_rms) const {
     y.resize(in.size());
     inv_rms.resize(static_cast<size_t>(T));
     for (int64_t t = 0; t < T; ++t) {
-      reference::rms_norm(y.data() + t * C, inv_rms[static_cast<size_t>(t)], in.data() + t * C, weight.data(), C, kEps);
+      reference::rms_norm(y.data() + t * C, inv_rms[static_cast<size_t>(t)], in.data() + t * C,
+                          weight.data(), C, kEps);
     }
   }
 
@@ -58,7 +60,8 @@ TEST(RmsNorm, ForwardEqualsTheDefinitionOnEveryMachine) {
       ASSERT_TRUE(same_bits(inv_rms, inv));
       ASSERT_TRUE(same_bits(p.x, x)) << "x is only read";
       Output out2(p.T * C), inv2(p.T);
-      add_rms_norm(out2.data(), inv2.data(), x.data(), p.delta.data(), p.weight.data(), p.T, C, kEps, pool);
+      add_rms_norm(out2.data(), inv2.data(), x.data(), p.delta.data(), p.weight.data(), p.T, C,
+                   kEps, pool);
       ASSERT_TRUE(same_bits(y_sum, out2));
       ASSERT_TRUE(same_bits(inv_rms_sum, inv2));
       ASSERT_TRUE(same_bits(p.sum, x)) << "x becomes the sum";
@@ -77,13 +80,14 @@ TEST(RmsNorm, BackwardEqualsTheDefinitionOnEveryMachine) {
     std::vector<float> y, inv_rms, dx = p.dx, dweight = p.dweight;
     p.forward(p.x, y, inv_rms);
     for (int64_t t = 0; t < p.T; ++t) {
-      reference::rms_norm_backward(dx.data() + t * C, dweight.data(), p.dy.data() + t * C, p.x.data() + t * C,
-                                   inv_rms[static_cast<size_t>(t)], p.weight.data(), C);
+      reference::rms_norm_backward(dx.data() + t * C, dweight.data(), p.dy.data() + t * C,
+                                   p.x.data() + t * C, inv_rms[static_cast<size_t>(t)],
+                                   p.weight.data(), C);
     }
     on_every_machine(C == 5 || C == 33 || C == 129, [&](ThreadPool& pool) {
       Output dx_found(p.dx), dweight_found(p.dweight);
-      rms_norm_backward(dx_found.data(), dweight_found.data(), p.dy.data(), p.x.data(), inv_rms.data(), p.weight.data(),
-                        p.T, C, pool);
+      rms_norm_backward(dx_found.data(), dweight_found.data(), p.dy.data(), p.x.data(),
+                        inv_rms.data(), p.weight.data(), p.T, C, pool);
       ASSERT_TRUE(same_bits(dx, dx_found));
       ASSERT_TRUE(same_bits(dweight, dweight_found));
     });
@@ -92,7 +96,8 @@ TEST(RmsNorm, BackwardEqualsTheDefinitionOnEveryMachine) {
 }
 
 // RMSNorm in double precision: y of row t.
-std::vector<double> norm(const std::vector<double>& x, const std::vector<double>& weight, size_t T, size_t C) {
+std::vector<double> norm(const std::vector<double>& x, const std::vector<double>& weight, size_t T,
+                         size_t C) {
   std::vector<double> y;
   for (size_t t = 0; t < T; ++t) {
     double squares = 0;
@@ -108,7 +113,8 @@ TEST(RmsNorm, DefinitionIsCloseToDoublePrecision) {
     const Problem p(9, C);
     std::vector<float> y, inv_rms;
     p.forward(p.x, y, inv_rms);
-    EXPECT_TRUE(all_near(norm(doubles(p.x), doubles(p.weight), 9, static_cast<size_t>(C)), y, 1e-6)) << C;
+    EXPECT_TRUE(all_near(norm(doubles(p.x), doubles(p.weight), 9, static_cast<size_t>(C)), y, 1e-6))
+        << C;
   }
 }
 
@@ -130,8 +136,8 @@ TEST(RmsNorm, BackwardEqualsFiniteDifferences) {
     for (size_t i = 0; i < dweight.size(); ++i) dweight[i] += p.dweight[i];
     ThreadPool pool(1);
     Output dx_found(p.dx), dweight_found(p.dweight);
-    rms_norm_backward(dx_found.data(), dweight_found.data(), p.dy.data(), p.x.data(), inv_rms.data(), p.weight.data(), 4,
-                      C, pool);
+    rms_norm_backward(dx_found.data(), dweight_found.data(), p.dy.data(), p.x.data(),
+                      inv_rms.data(), p.weight.data(), 4, C, pool);
     EXPECT_TRUE(all_near(dx, dx_found.values(), 2e-6)) << C;
     EXPECT_TRUE(all_near(dweight, dweight_found.values(), 2e-6)) << C;
   }

@@ -23,7 +23,8 @@ TEST(Rope, RotatesByTheDefinitionOnEveryMachine) {
       const int32_t position = positions[static_cast<size_t>(t)];
       for (int64_t h = 0; h < kHeads; ++h) {
         for (int64_t i = 0; i < D / 2; ++i) {
-          const auto a = static_cast<size_t>(t * ld + h * D + i), b = a + static_cast<size_t>(D / 2);
+          const auto a = static_cast<size_t>(t * ld + h * D + i),
+                     b = a + static_cast<size_t>(D / 2);
           const float c = table.cos(position)[i], s = table.sin(position)[i];
           reference::rope(forward[a], forward[b], c, s, 1.0f);
           reference::rope(backward[a], backward[b], c, s, -1.0f);
@@ -45,7 +46,8 @@ TEST(Rope, RotatesByTheDefinitionOnEveryMachine) {
 // The rotation in double precision of one head of D by the angles at `position`.
 void rotate(double* x, int64_t D, int32_t position, double theta) {
   for (int64_t i = 0; i < D / 2; ++i) {
-    const auto inv_freq = static_cast<float>(std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(D)));
+    const auto inv_freq =
+        static_cast<float>(std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(D)));
     const double angle = static_cast<float>(position) * inv_freq;
     const double a = x[i], b = x[i + D / 2];
     x[i] = a * std::cos(angle) - b * std::sin(angle);
@@ -54,7 +56,8 @@ void rotate(double* x, int64_t D, int32_t position, double theta) {
 }
 
 TEST(Rope, TableIsTheDoubleValueRoundedOnce) {
-  // Positions up to Qwen2.5's 131072; theta of Qwen2 and of the oldest models. Dimension 0 has the largest angles.
+  // Positions up to Qwen2.5's 131072; theta of Qwen2 and of the oldest models. Dimension 0 has the
+  // largest angles.
   for (const double theta : {1e4, 1e6}) {
     for (const int64_t D : {2, 8, 64, 128}) {
       const int64_t positions = D <= 8 ? 131072 : 2000;
@@ -63,13 +66,14 @@ TEST(Rope, TableIsTheDoubleValueRoundedOnce) {
       int64_t off = 0, count = 0;
       for (int64_t position = 0; position < positions; position += position < 100 ? 1 : 97) {
         for (int64_t i = 0; i < D / 2; ++i, count += 2) {
-          const auto inv_freq =
-              static_cast<float>(std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(D)));
+          const auto inv_freq = static_cast<float>(
+              std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(D)));
           const double angle = static_cast<float>(position) * inv_freq;
           const float c = table.cos(position)[i], s = table.sin(position)[i];
           ASSERT_NEAR(c, std::cos(angle), 3.1e-8) << position << " " << i;
           ASSERT_NEAR(s, std::sin(angle), 3.1e-8) << position << " " << i;
-          off += (c != static_cast<float>(std::cos(angle))) + (s != static_cast<float>(std::sin(angle)));
+          off += (c != static_cast<float>(std::cos(angle))) +
+                 (s != static_cast<float>(std::sin(angle)));
         }
       }
       // Two values that agree to 1e-12 still round to different floats once in a while.

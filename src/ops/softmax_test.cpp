@@ -20,11 +20,15 @@ std::vector<int64_t> row_sizes() {
   return all;
 }
 
-std::vector<float> logits(int64_t size) { return random_floats(size, static_cast<uint64_t>(size), 5.0); }
+std::vector<float> logits(int64_t size) {
+  return random_floats(size, static_cast<uint64_t>(size), 5.0);
+}
 
-// Floats from 0 to below 2^limit on both sides, dense in every binade; infinities; the borders of exp.
+// Floats from 0 to below 2^limit on both sides, dense in every binade; infinities; the borders of
+// exp.
 std::vector<float> arguments_of_exp() {
-  std::vector<float> all = {0.0f, -0.0f, kMinusInfinity, -kMinusInfinity, -87.3f, 88.3f, -1e30f, 1e30f, 1e-40f, -1e-40f};
+  std::vector<float> all = {0.0f,  -0.0f,  kMinusInfinity, -kMinusInfinity, -87.3f,
+                            88.3f, -1e30f, 1e30f,          1e-40f,          -1e-40f};
   for (const float border : {-87.3f, 88.3f}) {
     all.push_back(std::nextafter(border, -1000.0f));
     all.push_back(std::nextafter(border, 1000.0f));
@@ -70,8 +74,10 @@ TEST(Softmax, EqualsTheDefinitionOnEveryMachine) {
   for (const int64_t size : row_sizes()) {
     const auto z = logits(size);
     auto masked = z;  // -inf counts as zero; the largest stays
-    for (size_t i = 0; i < masked.size(); i += 3) masked[i] = i == 0 && size < 3 ? masked[i] : kMinusInfinity;
-    const float lse = reference::log_sum_exp(z.data(), size), lse_masked = reference::log_sum_exp(masked.data(), size);
+    for (size_t i = 0; i < masked.size(); i += 3)
+      masked[i] = i == 0 && size < 3 ? masked[i] : kMinusInfinity;
+    const float lse = reference::log_sum_exp(z.data(), size),
+                lse_masked = reference::log_sum_exp(masked.data(), size);
     const float max = *std::max_element(z.begin(), z.end());
     std::vector<float> probabilities, gradient = z, gradient2 = z;
     for (const float v : z) probabilities.push_back(reference::exp((v - max) * 0.7f));
@@ -110,7 +116,8 @@ TEST(Softmax, DefinitionIsCloseToDoublePrecision) {
       for (float& v : z) v += offset;
       const double expected = log_sum_exp_double(doubles(z));
       // Roundings of the result and of exp, and of size / 16 sums per lane, which mostly cancel.
-      const double tolerance = 6e-8 * std::abs(expected) + 2e-7 + 3e-8 * std::sqrt(static_cast<double>(size));
+      const double tolerance =
+          6e-8 * std::abs(expected) + 2e-7 + 3e-8 * std::sqrt(static_cast<double>(size));
       EXPECT_NEAR(reference::log_sum_exp(z.data(), size), expected, tolerance) << size;
     }
   }
@@ -124,8 +131,10 @@ TEST(Softmax, BackwardEqualsFiniteDifferences) {
     const auto logprob = [&] { return -2.5 * (x[target] - log_sum_exp_double(x)); };
     const auto expected = numeric_gradient(x, logprob);
     Output gradient(z);
-    log_softmax_backward(gradient.data(), size, size / 3, reference::log_sum_exp(z.data(), size), -2.5f);
-    for (size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(gradient.values()[i], expected[i], 3e-6) << size;
+    log_softmax_backward(gradient.data(), size, size / 3, reference::log_sum_exp(z.data(), size),
+                         -2.5f);
+    for (size_t i = 0; i < expected.size(); ++i)
+      EXPECT_NEAR(gradient.values()[i], expected[i], 3e-6) << size;
   }
 }
 

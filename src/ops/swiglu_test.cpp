@@ -10,13 +10,15 @@
 namespace ponder {
 namespace {
 
-// Gates of every size: most near 1, some where the sigmoid is 0 or 1 and where its exponential is cut off.
+// Gates of every size: most near 1, some where the sigmoid is 0 or 1 and where its exponential is
+// cut off.
 struct Problem {
   Problem(int64_t rows, int64_t width) : T(rows), F(width) {
     const auto stream = static_cast<uint64_t>(F * 4);
     gate_up = random_floats(T * 2 * F, stream, 2.0);
     dact = random_floats(T * F, stream + 1);
-    const float extreme[] = {0.0f, -0.0f, 20.0f, -20.0f, 87.5f, -87.5f, 88.5f, -88.5f, 300.0f, -300.0f};
+    const float extreme[] = {0.0f,   -0.0f, 20.0f,  -20.0f, 87.5f,
+                             -87.5f, 88.5f, -88.5f, 300.0f, -300.0f};
     for (size_t i = 0; i < std::size(extreme) && static_cast<int64_t>(i) < T * F; ++i) {
       gate_up[at(static_cast<int64_t>(i) / F, static_cast<int64_t>(i) % F)] = extreme[i];
     }
@@ -37,7 +39,8 @@ TEST(Swiglu, EqualsTheDefinitionOnEveryMachine) {
         const float gate = p.gate_up[p.at(t, f)], up = p.gate_up[p.at(t, F + f)];
         const auto i = static_cast<size_t>(t * F + f);
         act[i] = reference::swiglu(gate, up);
-        reference::swiglu_backward(dgate_up[p.at(t, f)], dgate_up[p.at(t, F + f)], p.dact[i], gate, up);
+        reference::swiglu_backward(dgate_up[p.at(t, f)], dgate_up[p.at(t, F + f)], p.dact[i], gate,
+                                   up);
       }
     }
     on_every_machine(F % 23 == 10, [&](ThreadPool& pool) {
@@ -61,7 +64,9 @@ TEST(Swiglu, DefinitionIsCloseToDoublePrecision) {
   // Silu is below 1e-36 where the exponential is cut off; elsewhere the error is relative.
   for (double x = -100; x <= 100; x += 0.0371) {
     const auto gate = static_cast<float>(x);
-    EXPECT_NEAR(reference::swiglu(gate, 3.0f), 3 * silu(gate), 6e-7 * std::abs(3 * silu(gate)) + 1e-35) << gate;
+    EXPECT_NEAR(reference::swiglu(gate, 3.0f), 3 * silu(gate),
+                6e-7 * std::abs(3 * silu(gate)) + 1e-35)
+        << gate;
   }
 }
 

@@ -1,10 +1,11 @@
-// What the tests of kernels share: every machine they may run on, outputs with guards around them, random numbers,
-// comparison of bits, and numeric derivatives. Test-only.
+// What the tests of kernels share: every machine they may run on, outputs with guards around them,
+// random numbers, comparison of bits, and numeric derivatives. Test-only.
 #pragma once
 
 #include <gtest/gtest.h>
 
-// The targets that CMakeLists.txt compiles the kernels for; others would only run the baseline a second time.
+// The targets that CMakeLists.txt compiles the kernels for; others would only run the baseline a
+// second time.
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4 | HWY_AVX3_DL)
 #include <hwy/targets.h>
 
@@ -20,8 +21,9 @@
 
 namespace ponder {
 
-// Calls body(pool) with each instruction set this machine has in turn, each with 1, 2 and 3 threads; only with one unless
-// `threads` (waking threads takes longer than a small size, so not every size needs them).
+// Calls body(pool) with each instruction set this machine has in turn, each with 1, 2 and 3
+// threads; only with one unless `threads` (waking threads takes longer than a small size, so not
+// every size needs them).
 template <class Body>
 void on_every_machine(bool threads, const Body& body) {
   static ThreadPool pools[] = {ThreadPool(1), ThreadPool(2), ThreadPool(3)};
@@ -35,8 +37,8 @@ void on_every_machine(bool threads, const Body& body) {
     for (ThreadPool& pool : pools) {
       if (pool.num_threads() > 1 && !threads) break;
       const testing::ScopedTrace trace(__FILE__, __LINE__,
-                                       std::string(hwy::TargetName(target)) + ", threads: " +
-                                           std::to_string(pool.num_threads()));
+                                       std::string(hwy::TargetName(target)) +
+                                           ", threads: " + std::to_string(pool.num_threads()));
       body(pool);
       if (testing::Test::HasFatalFailure()) return;
     }
@@ -51,18 +53,24 @@ inline std::vector<float> random_floats(int64_t count, uint64_t stream, double s
   return values;
 }
 
-inline std::vector<double> doubles(std::span<const float> values) { return {values.begin(), values.end()}; }
+inline std::vector<double> doubles(std::span<const float> values) {
+  return {values.begin(), values.end()};
+}
 
 // A place for a kernel's result that notices a write before or behind it. Not aligned to anything.
 class Output {
  public:
-  explicit Output(const std::vector<float>& initial) : values_(initial.size() + 2 * kGuard, kUntouched) {
+  explicit Output(const std::vector<float>& initial)
+      : values_(initial.size() + 2 * kGuard, kUntouched) {
     std::copy(initial.begin(), initial.end(), values_.begin() + kGuard);
   }
-  explicit Output(int64_t size) : Output(std::vector<float>(static_cast<size_t>(size), kUntouched)) {}
+  explicit Output(int64_t size)
+      : Output(std::vector<float>(static_cast<size_t>(size), kUntouched)) {}
 
   float* data() { return values_.data() + kGuard; }
-  std::span<const float> values() const { return {values_.data() + kGuard, values_.size() - 2 * kGuard}; }
+  std::span<const float> values() const {
+    return {values_.data() + kGuard, values_.size() - 2 * kGuard};
+  }
   bool intact() const {
     for (size_t i = 0; i < kGuard; ++i) {
       if (values_[i] != kUntouched || values_[values_.size() - 1 - i] != kUntouched) return false;
@@ -70,22 +78,25 @@ class Output {
     return true;
   }
 
-  static constexpr float kUntouched = 12345.678f;  // also between rows, in references of results with a row stride
+  static constexpr float kUntouched =
+      12345.678f;  // also between rows, in references of results with a row stride
 
  private:
   static constexpr size_t kGuard = 65;
   std::vector<float> values_;
 };
 
-inline testing::AssertionResult same_bits(std::span<const float> expected, std::span<const float> found) {
+inline testing::AssertionResult same_bits(std::span<const float> expected,
+                                          std::span<const float> found) {
   if (expected.size() != found.size()) {
     return testing::AssertionFailure() << "sizes " << expected.size() << " and " << found.size();
   }
   for (size_t i = 0; i < expected.size(); ++i) {
     if (std::bit_cast<uint32_t>(expected[i]) == std::bit_cast<uint32_t>(found[i])) continue;
-    return testing::AssertionFailure() << "element " << i << " of " << expected.size() << ": expected " << expected[i]
-                                       << " (0x" << std::hex << std::bit_cast<uint32_t>(expected[i]) << "), found "
-                                       << found[i] << " (0x" << std::bit_cast<uint32_t>(found[i]) << ")";
+    return testing::AssertionFailure()
+           << "element " << i << " of " << expected.size() << ": expected " << expected[i] << " (0x"
+           << std::hex << std::bit_cast<uint32_t>(expected[i]) << "), found " << found[i] << " (0x"
+           << std::bit_cast<uint32_t>(found[i]) << ")";
   }
   return testing::AssertionSuccess();
 }
@@ -96,8 +107,8 @@ inline testing::AssertionResult same_bits(std::span<const float> expected, const
 }
 
 // |expected - found| <= tolerance * the largest |expected|, for every element.
-inline testing::AssertionResult all_near(std::span<const double> expected, std::span<const float> found,
-                                         double tolerance) {
+inline testing::AssertionResult all_near(std::span<const double> expected,
+                                         std::span<const float> found, double tolerance) {
   if (expected.size() != found.size()) {
     return testing::AssertionFailure() << "sizes " << expected.size() << " and " << found.size();
   }
@@ -105,14 +116,14 @@ inline testing::AssertionResult all_near(std::span<const double> expected, std::
   for (const double x : expected) largest = std::max(largest, std::abs(x));
   for (size_t i = 0; i < expected.size(); ++i) {
     if (std::abs(expected[i] - found[i]) <= tolerance * largest) continue;
-    return testing::AssertionFailure() << "element " << i << ": expected " << expected[i] << ", found " << found[i]
-                                       << ", largest " << largest;
+    return testing::AssertionFailure() << "element " << i << ": expected " << expected[i]
+                                       << ", found " << found[i] << ", largest " << largest;
   }
   return testing::AssertionSuccess();
 }
 
-// The derivatives of f(), a function of the elements of x in double, by central differences (error about 1e-9 of values
-// near 1).
+// The derivatives of f(), a function of the elements of x in double, by central differences (error
+// about 1e-9 of values near 1).
 template <class F>
 std::vector<double> numeric_gradient(std::vector<double>& x, const F& f) {
   constexpr double h = 1e-5;

@@ -1,5 +1,6 @@
-// Ten steps of supervised fine-tuning against PyTorch in double precision (tests/golden/model, made by
-// tools/make_model_golden.py): forward, objective, backward, clipping, schedule and AdamW together.
+// Ten steps of supervised fine-tuning against PyTorch in double precision (tests/golden/model, made
+// by tools/make_model_golden.py): forward, objective, backward, clipping, schedule and AdamW
+// together.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -77,7 +78,8 @@ TEST_P(GoldenRun, TenLossesArePyTorchs) {
     const auto reports = train();
     ASSERT_EQ(reports.size(), 10u);
     for (size_t i = 0; i < reports.size(); ++i) {
-      const double loss = expected.at("loss")[i].get<double>(), norm = expected.at("grad_norm")[i].get<double>(),
+      const double loss = expected.at("loss")[i].get<double>(),
+                   norm = expected.at("grad_norm")[i].get<double>(),
                    lr = expected.at("lr")[i].get<double>();
       EXPECT_NEAR(reports[i].loss, loss, kTolerance * loss) << "step " << i + 1;
       EXPECT_NEAR(reports[i].grad_norm, norm, 10 * kTolerance * norm) << "step " << i + 1;
