@@ -57,14 +57,22 @@ TEST(Threads, EveryPartRunsOnceAndErrorsArrive) {
       ASSERT_EQ(std::accumulate(hits.begin(), hits.end(), 0), 1000);
       ASSERT_EQ(*std::max_element(hits.begin(), hits.end()), 1);
     }
-    EXPECT_THROW(pool.run([&](int part) { if (part == n - 1) throw Error("a", "b"); }), Error);
+    EXPECT_THROW(pool.run([&](int part) {
+      if (part == n - 1) throw Error("a", "b");
+    }),
+                 Error);
     pool.run([](int) {});
   }
 }
 
 TEST_F(BaseFiles, AtomicWriteKeepsTheOldFileOnFailure) {
   const fs::path path = write("x", "old");
-  EXPECT_THROW(write_file_atomic(path, [](FileWriter& w) { w.write("ne", 2); throw Error("x", "y"); }), Error);
+  EXPECT_THROW(write_file_atomic(path,
+                                 [](FileWriter& w) {
+                                   w.write("ne", 2);
+                                   throw Error("x", "y");
+                                 }),
+               Error);
   EXPECT_EQ(read_file(path), "old");
   write_file_atomic(path, "new");
   EXPECT_EQ(read_file(path), "new");
@@ -99,9 +107,17 @@ TEST_F(BaseFiles, RowsOfEveryDress) {
 
 TEST_F(BaseFiles, BadRowsAreNamedAndCounted) {
   const std::string deep = std::string(100000, '[') + std::string(100000, ']');
-  const std::vector<std::string> bad = {"{\"a\":1,\"a\":2}", "{\"a\":", "{\"a\":\"\xff\"}", "{\"a\":\"\xc3\"}",
-                                        "nonsense", "{\"a\":" + deep + "}", std::string("{\"a\":\0}", 7),
-                                        "{\"a\":1}}", "{'a':1}", "{\"a\":01}", "{\"a\":NaN}"};
+  const std::vector<std::string> bad = {"{\"a\":1,\"a\":2}",
+                                        "{\"a\":",
+                                        "{\"a\":\"\xff\"}",
+                                        "{\"a\":\"\xc3\"}",
+                                        "nonsense",
+                                        "{\"a\":" + deep + "}",
+                                        std::string("{\"a\":\0}", 7),
+                                        "{\"a\":1}}",
+                                        "{'a':1}",
+                                        "{\"a\":01}",
+                                        "{\"a\":NaN}"};
   std::string text = "{\"a\":0}\n";
   for (const auto& line : bad) text += line + "\n";
   text += "{\"a\":9}\n";
@@ -114,7 +130,8 @@ TEST_F(BaseFiles, BadRowsAreNamedAndCounted) {
     EXPECT_FALSE(problem.empty());
     EXPECT_TRUE(offset == 0 || text[offset - 1] == '\n');
     lines.push_back(line);
-  })) ++good;
+  }))
+    ++good;
   EXPECT_EQ(good, 2);
   ASSERT_EQ(lines.size(), bad.size());
   for (size_t i = 0; i < lines.size(); ++i) EXPECT_EQ(lines[i], i + 2);
@@ -135,7 +152,11 @@ TEST_F(BaseFiles, ALineOverTheCapIsReportedNotStored) {
   JsonRowReader reader(path);
   JsonRow row;
   int bad = 0, good = 0;
-  while (reader.next(row, [&](uint64_t line, uint64_t, const std::string&) { EXPECT_EQ(line, 2u); ++bad; })) ++good;
+  while (reader.next(row, [&](uint64_t line, uint64_t, const std::string&) {
+    EXPECT_EQ(line, 2u);
+    ++bad;
+  }))
+    ++good;
   EXPECT_EQ(bad, 1);
   EXPECT_EQ(good, 2);
 }

@@ -8,7 +8,8 @@
 namespace ponder {
 namespace {
 
-std::string message(const std::string& where, const std::string& problem, const std::string& advice) {
+std::string message(const std::string& where, const std::string& problem,
+                    const std::string& advice) {
   std::string text = where.empty() ? problem : where + ": " + problem;
   if (!advice.empty()) text += "; " + advice;
   return text;

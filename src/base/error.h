@@ -1,6 +1,6 @@
-// The one exception type of ponder. An Error ends a command or a stage; it is caught in cli/main, at the
-// edge of a worker thread and (later) in the HTTP handler. What is merely expected (no answer found, end
-// of data) is a std::optional or a small enum instead.
+// The one exception type of ponder. An Error ends a command or a stage; it is caught in cli/main,
+// at the edge of a worker thread and (later) in the HTTP handler. What is merely expected (no
+// answer found, end of data) is a std::optional or a small enum instead.
 #pragma once
 
 #include <stdexcept>
@@ -24,10 +24,12 @@ class Error : public std::runtime_error {
   std::string where_, problem_, advice_;
 };
 
-// At most `max_bytes` of `text`, one line, control and broken bytes escaped, for use inside a message.
+// At most `max_bytes` of `text`, one line, control and broken bytes escaped, for use inside a
+// message.
 std::string excerpt(std::string_view text, size_t max_bytes = 60);
 
 // The candidate nearest to `word` by edit distance, or "" when none is near; for "did you mean".
-std::string nearest(std::string_view word, const std::string_view* candidates, size_t num_candidates);
+std::string nearest(std::string_view word, const std::string_view* candidates,
+                    size_t num_candidates);
 
 }  // namespace ponder

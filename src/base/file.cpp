@@ -48,7 +48,9 @@ void write_all(int fd, const void* data, size_t num_bytes, const fs::path& path)
 class DescriptorWriter : public FileWriter {
  public:
   DescriptorWriter(int fd, const fs::path& path) : fd_(fd), path_(path) {}
-  void write(const void* data, size_t num_bytes) override { write_all(fd_, data, num_bytes, path_); }
+  void write(const void* data, size_t num_bytes) override {
+    write_all(fd_, data, num_bytes, path_);
+  }
 
  private:
   int fd_;
@@ -114,7 +116,8 @@ void write_file_atomic(const fs::path& path, const std::function<void(FileWriter
 }
 
 void write_file_atomic(const fs::path& path, std::string_view contents) {
-  write_file_atomic(path, [&](FileWriter& writer) { writer.write(contents.data(), contents.size()); });
+  write_file_atomic(path,
+                    [&](FileWriter& writer) { writer.write(contents.data(), contents.size()); });
 }
 
 void sync_folder(const fs::path& folder) {

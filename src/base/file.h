@@ -1,5 +1,5 @@
-// Files that are never half-written: whole-file reads (gzip recognised by content), atomic replacement,
-// append logs, and the lock that keeps two processes out of one run directory.
+// Files that are never half-written: whole-file reads (gzip recognised by content), atomic
+// replacement, append logs, and the lock that keeps two processes out of one run directory.
 #pragma once
 
 #include <cstdint>
@@ -11,12 +11,13 @@
 
 namespace ponder {
 
-// The whole file, unpacked if it is gzip. `-` reads standard input. Throws Error when it cannot be read
-// or is larger than `max_bytes` (after unpacking).
+// The whole file, unpacked if it is gzip. `-` reads standard input. Throws Error when it cannot be
+// read or is larger than `max_bytes` (after unpacking).
 std::string read_file(const std::filesystem::path& path, uint64_t max_bytes = uint64_t{1} << 32);
 
-// Writes `path`.tmp, fsyncs it, renames it over `path`, fsyncs the folder: a reader sees the old file or
-// the whole new one, also after a power cut. Throws Error (disk full, no permission), leaving no .tmp.
+// Writes `path`.tmp, fsyncs it, renames it over `path`, fsyncs the folder: a reader sees the old
+// file or the whole new one, also after a power cut. Throws Error (disk full, no permission),
+// leaving no .tmp.
 void write_file_atomic(const std::filesystem::path& path, std::string_view contents);
 
 // The same for contents too large for one string: `fill` calls the writer it is given.
@@ -31,8 +32,8 @@ void write_file_atomic(const std::filesystem::path& path,
 // fsyncs a folder, so that names created or renamed in it survive a power cut.
 void sync_folder(const std::filesystem::path& folder);
 
-// A file of lines that only grows. Each append is one write(2) of whole lines; `sync` makes what was
-// appended durable. Opening truncates a torn last line (one without its newline).
+// A file of lines that only grows. Each append is one write(2) of whole lines; `sync` makes what
+// was appended durable. Opening truncates a torn last line (one without its newline).
 class AppendLog {
  public:
   explicit AppendLog(const std::filesystem::path& path);
@@ -48,8 +49,8 @@ class AppendLog {
   int fd_ = -1;
 };
 
-// Holds an exclusive lock on a file for as long as it lives; the kernel releases it if the process dies.
-// The file names the holder (pid and host). Throws Error naming the holder when it is taken.
+// Holds an exclusive lock on a file for as long as it lives; the kernel releases it if the process
+// dies. The file names the holder (pid and host). Throws Error naming the holder when it is taken.
 class LockFile {
  public:
   explicit LockFile(const std::filesystem::path& path);

@@ -43,7 +43,8 @@ Json convert(const simdjson::dom::element& element, const std::string& where) {
           for (const auto& [key, value] : fields) duplicate = duplicate || key == field.key;
         }
         if (duplicate) {
-          throw Error(where, fmt::format("the key \"{}\" stands twice in one object", excerpt(field.key)),
+          throw Error(where,
+                      fmt::format("the key \"{}\" stands twice in one object", excerpt(field.key)),
                       "remove one of them");
         }
         static_cast<std::vector<std::pair<const std::string, Json>>&>(fields).emplace_back(
@@ -69,11 +70,13 @@ Json convert(const simdjson::dom::element& element, const std::string& where) {
 
 // The byte offset of the first byte that is not valid UTF-8.
 size_t first_bad_utf8(std::string_view text) {
-  size_t low = 0, high = text.size();  // validity of a prefix is monotone up to 3 bytes of a cut character
+  size_t low = 0,
+         high = text.size();  // validity of a prefix is monotone up to 3 bytes of a cut character
   while (low < high) {
     const size_t middle = (low + high) / 2;
     size_t end = middle + 1;
-    while (end < text.size() && end < middle + 4 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) {
+    while (end < text.size() && end < middle + 4 &&
+           (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) {
       ++end;
     }
     if (simdjson::validate_utf8(text.data(), end)) {
@@ -87,7 +90,8 @@ size_t first_bad_utf8(std::string_view text) {
 
 Json parse_with(simdjson::dom::parser& parser, std::string_view text, const std::string& where) {
   if (text.find('\0') != std::string_view::npos) {
-    throw Error(where, fmt::format("NUL byte at byte {}", text.find('\0')), "the file may be binary");
+    throw Error(where, fmt::format("NUL byte at byte {}", text.find('\0')),
+                "the file may be binary");
   }
   simdjson::dom::element element;
   const auto code = parser.parse(text.data(), text.size()).get(element);
@@ -124,7 +128,7 @@ struct JsonRowReader::State {
   std::string name;
   gzFile file = nullptr;
   simdjson::dom::parser parser;
-  std::string buffer;       // bytes read and not yet handed out begin at `begin`
+  std::string buffer;  // bytes read and not yet handed out begin at `begin`
   size_t begin = 0;
   uint64_t buffer_offset = 0;  // of buffer[0] in the unpacked file
   uint64_t line = 0;
@@ -152,8 +156,9 @@ struct JsonRowReader::State {
     const int n = ::gzread(file, buffer.data() + used, kChunk);
     if (n < 0) {
       int code = 0;
-      throw Error(name, fmt::format("reading failed near byte {}: {}", buffer_offset + used,
-                                    ::gzerror(file, &code)),
+      throw Error(name,
+                  fmt::format("reading failed near byte {}: {}", buffer_offset + used,
+                              ::gzerror(file, &code)),
                   "the file may be cut or damaged");
     }
     buffer.resize(used + static_cast<size_t>(n));
@@ -182,7 +187,8 @@ struct JsonRowReader::State {
     if (first >= buffer.size() || buffer[first] != '[') return;
     is_array = true;
     while (fill()) {
-      if (buffer.size() > uint64_t{1} << 32) throw Error(name, "a JSON array of more than 4 GiB", "use .jsonl");
+      if (buffer.size() > uint64_t{1} << 32)
+        throw Error(name, "a JSON array of more than 4 GiB", "use .jsonl");
     }
     array = parse_json(std::string_view(buffer).substr(begin), name);
     buffer.clear();
@@ -190,14 +196,16 @@ struct JsonRowReader::State {
   }
 };
 
-JsonRowReader::JsonRowReader(const std::filesystem::path& path) : state_(std::make_unique<State>()) {
+JsonRowReader::JsonRowReader(const std::filesystem::path& path)
+    : state_(std::make_unique<State>()) {
   State& s = *state_;
   s.name = path == "-" ? "standard input" : path.string();
   if (path != "-" && std::filesystem::is_directory(path)) {
     throw Error(s.name, "expected a file of JSON rows, found a folder");
   }
   const int fd = path == "-" ? ::dup(0) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) throw Error(s.name, fmt::format("cannot be read: {}", std::strerror(errno)), "check the path");
+  if (fd < 0)
+    throw Error(s.name, fmt::format("cannot be read: {}", std::strerror(errno)), "check the path");
   s.file = ::gzdopen(fd, "rb");
   if (!s.file) throw Error(s.name, "zlib cannot open it");
   ::gzbuffer(s.file, 1 << 18);
@@ -244,7 +252,8 @@ bool JsonRowReader::next(JsonRow& row, const OnBad& on_bad) {
                                        line_offset));
       }
       if (s.parser.max_depth() != kMaxDepth || s.parser.capacity() < text.size()) {
-        if (s.parser.allocate(std::max<size_t>(text.size(), 1 << 16), kMaxDepth) != simdjson::SUCCESS) {
+        if (s.parser.allocate(std::max<size_t>(text.size(), 1 << 16), kMaxDepth) !=
+            simdjson::SUCCESS) {
           throw Error(where, "out of memory for a line of JSON");
         }
       }
@@ -254,7 +263,8 @@ bool JsonRowReader::next(JsonRow& row, const OnBad& on_bad) {
       return true;
     } catch (const Error& error) {
       if (!on_bad) {
-        throw Error(where, fmt::format("{} (the line begins at byte {})", error.problem(), line_offset),
+        throw Error(where,
+                    fmt::format("{} (the line begins at byte {})", error.problem(), line_offset),
                     error.advice());
       }
       on_bad(s.line, line_offset, error.problem());

@@ -1,5 +1,6 @@
-// JSON values and files of JSON rows. Text from outside is parsed by simdjson (strict UTF-8, bounded
-// depth) with duplicate keys refused, and becomes an nlohmann value that keeps the order of keys.
+// JSON values and files of JSON rows. Text from outside is parsed by simdjson (strict UTF-8,
+// bounded depth) with duplicate keys refused, and becomes an nlohmann value that keeps the order of
+// keys.
 #pragma once
 
 #include <cstdint>
@@ -32,9 +33,9 @@ struct JsonRow {
 enum class BadRow { kThrow, kReport };
 
 // Streams the rows of a .jsonl file, or of a .json file whose top is an array; gzip of both; "-" is
-// standard input. A BOM, CRLF, empty lines and a missing last newline are fine. Memory stays below twice
-// kMaxLineBytes, whatever the file. With BadRow::kThrow the first bad row ends in an Error; with kReport
-// `on_bad(line, byte_offset, problem)` is called for it and reading goes on.
+// standard input. A BOM, CRLF, empty lines and a missing last newline are fine. Memory stays below
+// twice kMaxLineBytes, whatever the file. With BadRow::kThrow the first bad row ends in an Error;
+// with kReport `on_bad(line, byte_offset, problem)` is called for it and reading goes on.
 class JsonRowReader {
  public:
   static constexpr uint64_t kMaxLineBytes = uint64_t{64} << 20;
@@ -44,7 +45,8 @@ class JsonRowReader {
   JsonRowReader(const JsonRowReader&) = delete;
   JsonRowReader& operator=(const JsonRowReader&) = delete;
 
-  using OnBad = std::function<void(uint64_t line, uint64_t byte_offset, const std::string& problem)>;
+  using OnBad =
+      std::function<void(uint64_t line, uint64_t byte_offset, const std::string& problem)>;
 
   // False at the end. Without `on_bad` a bad row throws Error.
   bool next(JsonRow& row, const OnBad& on_bad = nullptr);

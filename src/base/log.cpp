@@ -59,8 +59,8 @@ void Log::progress(std::string_view task, uint64_t done, uint64_t total, std::st
   }
   last_task_ = task;
   last_progress_ = now;
-  const std::string text =
-      total > 0 ? fmt::format("{}  {}/{}  {}", task, done, total, detail) : fmt::format("{}  {}  {}", task, done, detail);
+  const std::string text = total > 0 ? fmt::format("{}  {}/{}  {}", task, done, total, detail)
+                                     : fmt::format("{}  {}  {}", task, done, detail);
   if (terminal_) {
     fmt::print(stderr, "\r\x1b[K{}", text);
     progress_open_ = !last;

@@ -1,5 +1,5 @@
-// Progress and diagnostics: plain lines on standard error and, for a run, JSON lines in a file. Results
-// never go through here. A Log is passed down to those who report; there is no global one.
+// Progress and diagnostics: plain lines on standard error and, for a run, JSON lines in a file.
+// Results never go through here. A Log is passed down to those who report; there is no global one.
 #pragma once
 
 #include <chrono>
@@ -30,8 +30,8 @@ class Log {
   void warning(std::string_view text);
   // A structured event: only the file gets it.
   void event(std::string_view name, Json fields);
-  // Progress of a long task: at most one line every few seconds (a terminal: one line, rewritten), and
-  // always when done == total.
+  // Progress of a long task: at most one line every few seconds (a terminal: one line, rewritten),
+  // and always when done == total.
   void progress(std::string_view task, uint64_t done, uint64_t total, std::string_view detail = "");
 
  private:

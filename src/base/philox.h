@@ -1,6 +1,6 @@
-// Counter-based random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as
-// easy as 1, 2, 3", SC 2011). A number is a pure function of (key, counter), so a rollout needs no
-// generator state and is the same in any order, batch or process.
+// Counter-based random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel random
+// numbers: as easy as 1, 2, 3", SC 2011). A number is a pure function of (key, counter), so a
+// rollout needs no generator state and is the same in any order, batch or process.
 #pragma once
 
 #include <array>
@@ -15,8 +15,8 @@ using PhiloxKey = std::array<uint32_t, 2>;
 // The ten-round block function.
 PhiloxCounter philox4x32(PhiloxCounter counter, PhiloxKey key);
 
-// A 64-bit hash of text (FNV-1a with a final mix), for turning ids into key or counter words. Stable
-// for ever: stored rollouts depend on it.
+// A 64-bit hash of text (FNV-1a with a final mix), for turning ids into key or counter words.
+// Stable for ever: stored rollouts depend on it.
 uint64_t stable_hash64(std::string_view text);
 
 // A named stream of random numbers: (seed, stream) is the key, `index` the counter. Stateless.
@@ -24,9 +24,9 @@ class Random {
  public:
   Random(uint64_t seed, uint64_t stream);
 
-  uint64_t bits(uint64_t index) const;             // 64 uniform bits
-  double uniform(uint64_t index) const;            // in [0, 1), 53 bits
-  double normal(uint64_t index) const;             // mean 0, variance 1 (Box-Muller)
+  uint64_t bits(uint64_t index) const;                   // 64 uniform bits
+  double uniform(uint64_t index) const;                  // in [0, 1), 53 bits
+  double normal(uint64_t index) const;                   // mean 0, variance 1 (Box-Muller)
   uint64_t below(uint64_t index, uint64_t bound) const;  // in [0, bound), bound > 0
 
  private:

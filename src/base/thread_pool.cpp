@@ -20,8 +20,11 @@ inline void pause_cpu() {
 #endif
 }
 
-// Spins for a while (a region follows another within microseconds while a model runs), then sleeps.
-constexpr int kSpins = 20000;
+// A region follows another within microseconds while a model runs, so waiting threads spin for a
+// while; then they yield, so that on a busy machine the thread they wait for gets the core; workers
+// at last sleep.
+constexpr int kSpins = 2000;
+constexpr int kYields = 2000;
 
 }  // namespace
 
@@ -49,6 +52,8 @@ void ThreadPool::work(int part) {
     while ((generation = generation_.load(std::memory_order_acquire)) == seen) {
       if (++spin < spins) {
         pause_cpu();
+      } else if (spin < spins + kYields) {
+        std::this_thread::yield();
       } else {
         generation_.wait(seen, std::memory_order_acquire);
       }

@@ -1,5 +1,6 @@
-// A pool of spinning worker threads with static partitions: part p of n always covers the same work, so
-// nothing depends on timing, and a parallel region costs well under a microsecond while the pool is hot.
+// A pool of spinning worker threads with static partitions: part p of n always covers the same
+// work, so nothing depends on timing, and a parallel region costs well under a microsecond while
+// the pool is hot.
 #pragma once
 
 #include <atomic>
@@ -21,16 +22,17 @@ class ThreadPool {
 
   int num_threads() const { return num_threads_; }
 
-  // Calls body(part) for part = 0 .. num_threads() - 1, each on its own thread, part 0 on the caller's;
-  // returns when all are done. The first exception is rethrown here. Only one thread may call; no
-  // nesting.
+  // Calls body(part) for part = 0 .. num_threads() - 1, each on its own thread, part 0 on the
+  // caller's; returns when all are done. The first exception is rethrown here. Only one thread may
+  // call; no nesting.
   template <class Body>
   void run(const Body& body) {
     run_erased([](const void* context, int part) { (*static_cast<const Body*>(context))(part); },
                &body);
   }
 
-  // Calls body(begin, end) on contiguous slices of [0, count), slice borders at multiples of `grain`.
+  // Calls body(begin, end) on contiguous slices of [0, count), slice borders at multiples of
+  // `grain`.
   template <class Body>
   void parallel_for(int64_t count, int64_t grain, const Body& body) {
     const int64_t grains = (count + grain - 1) / grain;

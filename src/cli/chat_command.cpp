@@ -42,8 +42,10 @@ void chat(const ChatOptions& options) {
     if (answer.empty()) throw Stopped{stop_signal()};
     const ThoughtParts parts = parse_thought(answer[0].text);
     if (options.common.json) {
-      print_json({{"thought", parts.thought}, {"solution", parts.solution},
-                  {"finish_reason", to_string(answer[0].finish_reason)}, {"tokens", answer[0].token_ids.size()}});
+      print_json({{"thought", parts.thought},
+                  {"solution", parts.solution},
+                  {"finish_reason", to_string(answer[0].finish_reason)},
+                  {"tokens", answer[0].token_ids.size()}});
       continue;
     }
     if (!parts.thought.empty()) {
@@ -60,14 +62,17 @@ void chat(const ChatOptions& options) {
 
 void register_chat(CLI::App& app) {
   auto options = std::make_shared<ChatOptions>();
-  CLI::App* command = app.add_subcommand("chat", "ask a model, one line a question; the thought is shown dimmed");
+  CLI::App* command =
+      app.add_subcommand("chat", "ask a model, one line a question; the thought is shown dimmed");
   command->add_option("--model", options->model, "checkpoint folder")->required();
   command->add_option("--system", options->system, "system turn");
-  command->add_option("--temperature", options->sampling.temperature, "0 for greedy (default: 0.7)");
+  command->add_option("--temperature", options->sampling.temperature,
+                      "0 for greedy (default: 0.7)");
   command->add_option("--top-p", options->sampling.top_p, "nucleus (default: 0.95)");
   command->add_option("--max-tokens", options->sampling.max_tokens, "per answer (default: 2048)");
   add_common_options(*command, options->common);
-  command->footer("Example:\n  echo 'Compute 7+8*3.' | ponder chat --model runs/quickstart/checkpoints/M1");
+  command->footer(
+      "Example:\n  echo 'Compute 7+8*3.' | ponder chat --model runs/quickstart/checkpoints/M1");
   command->callback([options] { chat(*options); });
 }
 

@@ -27,7 +27,9 @@ LineOutput::LineOutput(std::string path) : path_(std::move(path)) {
     return;
   }
   file_ = std::fopen((path_ + ".tmp").c_str(), "wb");
-  if (!file_) throw Error(path_, std::string("cannot be written: ") + std::strerror(errno), "check the folder");
+  if (!file_)
+    throw Error(path_, std::string("cannot be written: ") + std::strerror(errno),
+                "check the folder");
 }
 
 LineOutput::~LineOutput() {
@@ -37,13 +39,15 @@ LineOutput::~LineOutput() {
 }
 
 void LineOutput::write(const std::string& line) {
-  if (std::fwrite(line.data(), 1, line.size(), file_) != line.size() || std::fputc('\n', file_) == EOF) {
+  if (std::fwrite(line.data(), 1, line.size(), file_) != line.size() ||
+      std::fputc('\n', file_) == EOF) {
     throw Error(path_, std::string("cannot be written: ") + std::strerror(errno));
   }
 }
 
 void LineOutput::close() {
-  if (std::fflush(file_) != 0) throw Error(path_, std::string("cannot be written: ") + std::strerror(errno));
+  if (std::fflush(file_) != 0)
+    throw Error(path_, std::string("cannot be written: ") + std::strerror(errno));
   if (file_ == stdout) return;
   const bool closed = std::fclose(file_) == 0;
   file_ = nullptr;

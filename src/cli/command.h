@@ -1,6 +1,6 @@
-// What the commands share. Each command is one file, <name>_command.cpp, with one function that registers its
-// subcommand, flags and callback; main.cpp lists them. A callback returns normally (exit 0) or throws Error (exit 1);
-// CLI11 itself reports wrong usage (exit 2).
+// What the commands share. Each command is one file, <name>_command.cpp, with one function that
+// registers its subcommand, flags and callback; main.cpp lists them. A callback returns normally
+// (exit 0) or throws Error (exit 1); CLI11 itself reports wrong usage (exit 2).
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -25,8 +25,8 @@ void add_common_options(CLI::App& command, CommonOptions& options);
 // One JSON object and a newline on standard output.
 void print_json(const Json& value);
 
-// Where a file of lines goes: "-" or "" is standard output (flushed at the end), anything else is written
-// under a temporary name and renamed when `close` is called.
+// Where a file of lines goes: "-" or "" is standard output (flushed at the end), anything else is
+// written under a temporary name and renamed when `close` is called.
 class LineOutput {
  public:
   explicit LineOutput(std::string path);

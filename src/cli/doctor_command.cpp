@@ -1,8 +1,8 @@
 #include <fmt/format.h>
+#include <hwy/targets.h>
 
 #include <filesystem>
 #include <fstream>
-#include <hwy/targets.h>
 
 #include "base/thread_pool.h"
 #include "cli/command.h"
@@ -25,25 +25,34 @@ void doctor(const CommonOptions& options) {
   const double peak = measured_peak_gflops(threads);
   const auto disk = static_cast<int64_t>(std::filesystem::space(".").available);
   if (options.json) {
-    print_json({{"version", PONDER_VERSION}, {"simd", simd}, {"threads", threads.num_threads()}, {"peak_gflops", peak},
-                {"memory_bytes", total}, {"memory_available_bytes", available}, {"disk_available_bytes", disk},
+    print_json({{"version", PONDER_VERSION},
+                {"simd", simd},
+                {"threads", threads.num_threads()},
+                {"peak_gflops", peak},
+                {"memory_bytes", total},
+                {"memory_available_bytes", available},
+                {"disk_available_bytes", disk},
                 {"devices", {"cpu"}}});
     return;
   }
   fmt::print("ponder {}\n", PONDER_VERSION);
-  fmt::print("cpu      {} threads, {}, measured f32 peak {:.0f} GFLOP/s\n", threads.num_threads(), simd, peak);
-  fmt::print("memory   {:.1f} GiB, {:.1f} GiB available\n", static_cast<double>(total) / 1073741824.0,
+  fmt::print("cpu      {} threads, {}, measured f32 peak {:.0f} GFLOP/s\n", threads.num_threads(),
+             simd, peak);
+  fmt::print("memory   {:.1f} GiB, {:.1f} GiB available\n",
+             static_cast<double>(total) / 1073741824.0,
              static_cast<double>(available) / 1073741824.0);
   fmt::print("disk     {:.1f} GiB free here\n", static_cast<double>(disk) / 1073741824.0);
   fmt::print("gpu      this build computes on CPUs only\n");
-  if (simd != "AVX3" && simd != "AVX2") fmt::print("note     without AVX2 everything works, slowly: FMA is emulated\n");
+  if (simd != "AVX3" && simd != "AVX2")
+    fmt::print("note     without AVX2 everything works, slowly: FMA is emulated\n");
 }
 
 }  // namespace
 
 void register_doctor(CLI::App& app) {
   auto options = std::make_shared<CommonOptions>();
-  CLI::App* command = app.add_subcommand("doctor", "what this build and machine can do, and what is missing");
+  CLI::App* command =
+      app.add_subcommand("doctor", "what this build and machine can do, and what is missing");
   add_common_options(*command, *options);
   command->footer("Example:\n  ponder doctor");
   command->callback([options] { doctor(*options); });

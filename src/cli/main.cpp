@@ -1,5 +1,5 @@
-// ponder: turns an instruct model into a slow-thinking reasoning model. Registers the commands, and is the one place where an
-// Error becomes an exit code.
+// ponder: turns an instruct model into a slow-thinking reasoning model. Registers the commands, and
+// is the one place where an Error becomes an exit code.
 #include <cstdio>
 #include <exception>
 
@@ -9,12 +9,16 @@
 
 int main(int argc, char** argv) {
   using namespace ponder::cli;
-  CLI::App app{"ponder: imitate, explore, self-improve; one binary from an instruct model to a slow-thinking one"};
+  CLI::App app{
+      "ponder: imitate, explore, self-improve; one binary from an instruct model to a "
+      "slow-thinking one"};
   app.name("ponder");
   app.require_subcommand(1);
   app.set_version_flag("--version", PONDER_VERSION);
-  app.footer("Examples:\n  ponder run recipes/quickstart.toml --out runs/quickstart\n  ponder status runs/quickstart\n"
-             "  ponder COMMAND --help");
+  app.footer(
+      "Examples:\n  ponder run recipes/quickstart.toml --out runs/quickstart\n  ponder status "
+      "runs/quickstart\n"
+      "  ponder COMMAND --help");
   register_run(app);
   register_plan(app);
   register_status(app);
@@ -46,7 +50,8 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "ponder: %s\n", error.what());
     return 1;
   } catch (const std::bad_alloc&) {
-    std::fprintf(stderr, "ponder: out of memory; try a smaller batch, --max-batch or --recompute\n");
+    std::fprintf(stderr,
+                 "ponder: out of memory; try a smaller batch, --max-batch or --recompute\n");
     return 1;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "ponder: %s\n", error.what());

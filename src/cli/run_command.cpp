@@ -49,12 +49,14 @@ void run(const RunOptions& options) {
 
 void add_recipe_options(CLI::App& command, RunOptions& options) {
   command.add_option("recipe", options.recipe, "recipe file (TOML)")->required();
-  command.add_option("--set", options.set, "override one key of the recipe, e.g. --set sft.lr=1e-4 (repeatable)");
+  command.add_option("--set", options.set,
+                     "override one key of the recipe, e.g. --set sft.lr=1e-4 (repeatable)");
   add_common_options(command, options.common);
 }
 
 std::string bytes_text(double bytes) {
-  return bytes < 1e9 ? fmt::format("{:.0f} MiB", bytes / 1048576) : fmt::format("{:.1f} GiB", bytes / 1073741824);
+  return bytes < 1e9 ? fmt::format("{:.0f} MiB", bytes / 1048576)
+                     : fmt::format("{:.1f} GiB", bytes / 1073741824);
 }
 
 void plan(const RunOptions& options) {
@@ -65,28 +67,34 @@ void plan(const RunOptions& options) {
     print_json(to_json(plan));
     return;
   }
-  fmt::print("{:<22}{:>14}{:>12}{:>12}{:>12}{:>10}\n", "stage", "tokens", "TFLOP", "memory", "disk", "seconds");
+  fmt::print("{:<22}{:>14}{:>12}{:>12}{:>12}{:>10}\n", "stage", "tokens", "TFLOP", "memory", "disk",
+             "seconds");
   double seconds = 0;
   for (const StagePlan& stage : plan.stages) {
     seconds += stage.seconds;
-    fmt::print("{:<22}{:>14}{:>12.2f}{:>12}{:>12}{:>10.0f}\n", stage.name, stage.tokens, stage.flops * 1e-12,
-               bytes_text(static_cast<double>(stage.peak_memory_bytes)), bytes_text(static_cast<double>(stage.disk_bytes)),
-               stage.seconds);
+    fmt::print("{:<22}{:>14}{:>12.2f}{:>12}{:>12}{:>10.0f}\n", stage.name, stage.tokens,
+               stage.flops * 1e-12, bytes_text(static_cast<double>(stage.peak_memory_bytes)),
+               bytes_text(static_cast<double>(stage.disk_bytes)), stage.seconds);
   }
-  fmt::print("about {:.0f} minutes on {} threads (measured f32 peak {:.0f} GFLOP/s); training tokens are counted, "
-             "rollout tokens estimated\n", seconds / 60, threads.num_threads(), plan.peak_gflops);
+  fmt::print(
+      "about {:.0f} minutes on {} threads (measured f32 peak {:.0f} GFLOP/s); training tokens are "
+      "counted, "
+      "rollout tokens estimated\n",
+      seconds / 60, threads.num_threads(), plan.peak_gflops);
 }
 
 }  // namespace
 
 void register_run(CLI::App& app) {
   auto options = std::make_shared<RunOptions>();
-  CLI::App* command = app.add_subcommand("run", "the whole loop of a recipe; started again, goes on where it stopped");
+  CLI::App* command = app.add_subcommand(
+      "run", "the whole loop of a recipe; started again, goes on where it stopped");
   add_recipe_options(*command, *options);
   command->add_option("--out", options->out, "run directory (default: runs/NAME)");
   command->add_option("--until", options->until, "stop after this stage");
-  command->footer("Example:\n  ponder run recipes/quickstart.toml --out runs/quickstart\n"
-                  "  ponder run recipes/quickstart.toml --set explore.rounds=1 --until improve-1");
+  command->footer(
+      "Example:\n  ponder run recipes/quickstart.toml --out runs/quickstart\n"
+      "  ponder run recipes/quickstart.toml --set explore.rounds=1 --until improve-1");
   command->callback([options, command] {
     options->seed_given = command->count("--seed") > 0;
     run(*options);
@@ -95,7 +103,8 @@ void register_run(CLI::App& app) {
 
 void register_plan(CLI::App& app) {
   auto options = std::make_shared<RunOptions>();
-  CLI::App* command = app.add_subcommand("plan", "what a recipe would do and cost, without doing it");
+  CLI::App* command =
+      app.add_subcommand("plan", "what a recipe would do and cost, without doing it");
   add_recipe_options(*command, *options);
   command->footer("Example:\n  ponder plan recipes/quickstart.toml");
   command->callback([options, command] {

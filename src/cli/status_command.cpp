@@ -20,7 +20,9 @@ struct StatusOptions {
   int64_t max_rows = 0;
 };
 
-Pool open_run(const std::string& folder) { return Pool::open_read_only(std::filesystem::path(folder) / "run.db"); }
+Pool open_run(const std::string& folder) {
+  return Pool::open_read_only(std::filesystem::path(folder) / "run.db");
+}
 
 void status(const StatusOptions& options) {
   const Pool pool = open_run(options.run);
@@ -28,7 +30,10 @@ void status(const StatusOptions& options) {
     Json stages = Json::array(), models = Json::array(), scores = Json::array();
     for (const StageRecord& stage : pool.stages()) stages.push_back(to_json(stage));
     for (const ModelRecord& model : pool.models()) {
-      models.push_back({{"name", model.name}, {"sha256", model.sha256}, {"stage", model.stage}, {"path", model.path}});
+      models.push_back({{"name", model.name},
+                        {"sha256", model.sha256},
+                        {"stage", model.stage},
+                        {"path", model.path}});
     }
     for (const ScoreRecord& score : pool.scores()) scores.push_back(to_json(score));
     print_json({{"stages", stages}, {"models", models}, {"scores", scores}});
@@ -36,7 +41,8 @@ void status(const StatusOptions& options) {
   }
   fmt::print("{:<22}{:<10}{:>10}{:>10}\n", "stage", "state", "rows", "seconds");
   for (const StageRecord& stage : pool.stages()) {
-    fmt::print("{:<22}{:<10}{:>10}{:>10.1f}\n", stage.name, to_string(stage.state), stage.rows, stage.seconds);
+    fmt::print("{:<22}{:<10}{:>10}{:>10.1f}\n", stage.name, to_string(stage.state), stage.rows,
+               stage.seconds);
   }
   fmt::print("\n{}", scores_table(pool));
 }
@@ -46,7 +52,8 @@ void refine(const StatusOptions& options) {
   SelectionOptions selection;
   const std::optional<Strategy> strategy = strategy_from_string(options.strategy);
   if (!strategy) {
-    throw Error("--strategy " + options.strategy, "no such strategy", "the strategies are " + strategy_names());
+    throw Error("--strategy " + options.strategy, "no such strategy",
+                "the strategies are " + strategy_names());
   }
   selection.strategy = *strategy;
   selection.per_problem = options.per_problem;
@@ -55,9 +62,11 @@ void refine(const StatusOptions& options) {
   std::vector<Candidate> candidates;
   for (const StageRecord& stage : pool.stages()) {
     if (!stage.name.starts_with("explore-")) continue;
-    for (Candidate& candidate : candidates_of(pool, stage.name)) candidates.push_back(std::move(candidate));
+    for (Candidate& candidate : candidates_of(pool, stage.name))
+      candidates.push_back(std::move(candidate));
   }
-  if (candidates.empty()) throw Error(options.run, "has no explored rollouts yet", "run it until explore-1");
+  if (candidates.empty())
+    throw Error(options.run, "has no explored rollouts yet", "run it until explore-1");
   const auto decisions = select(candidates, selection);
   int64_t rows = 0, tokens = 0;
   double perplexity = 0;
@@ -68,13 +77,17 @@ void refine(const StatusOptions& options) {
     perplexity += candidates[i].perplexity;
   }
   const double n = rows > 0 ? static_cast<double>(rows) : 1.0;
-  const Json result = {{"strategy", options.strategy}, {"rows", rows}, {"candidates", candidates.size()},
-                       {"mean_tokens", static_cast<double>(tokens) / n}, {"mean_perplexity", perplexity / n}};
+  const Json result = {{"strategy", options.strategy},
+                       {"rows", rows},
+                       {"candidates", candidates.size()},
+                       {"mean_tokens", static_cast<double>(tokens) / n},
+                       {"mean_perplexity", perplexity / n}};
   if (options.common.json) {
     print_json(result);
   } else {
-    fmt::print("{}: {} rows of {} candidates, {:.1f} tokens and perplexity {:.4f} on average\n", options.strategy, rows,
-               candidates.size(), static_cast<double>(tokens) / n, perplexity / n);
+    fmt::print("{}: {} rows of {} candidates, {:.1f} tokens and perplexity {:.4f} on average\n",
+               options.strategy, rows, candidates.size(), static_cast<double>(tokens) / n,
+               perplexity / n);
   }
 }
 
@@ -91,10 +104,12 @@ void register_status(CLI::App& app) {
 
 void register_refine(CLI::App& app) {
   auto options = std::make_shared<StatusOptions>();
-  CLI::App* command = app.add_subcommand("refine", "what a selection strategy would choose from a run's rollouts");
+  CLI::App* command =
+      app.add_subcommand("refine", "what a selection strategy would choose from a run's rollouts");
   command->add_option("run", options->run, "run directory")->required();
   command->add_option("--strategy", options->strategy, "one of " + strategy_names());
-  command->add_option("--per-problem", options->per_problem, "rows per problem, at most")->check(CLI::PositiveNumber);
+  command->add_option("--per-problem", options->per_problem, "rows per problem, at most")
+      ->check(CLI::PositiveNumber);
   command->add_option("--max-rows", options->max_rows, "rows in all, at most (0: no limit)");
   add_common_options(*command, options->common);
   command->footer("Example:\n  ponder refine runs/quickstart --strategy shortest");

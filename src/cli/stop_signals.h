@@ -1,5 +1,5 @@
-// SIGINT and SIGTERM as a flag that long tasks look at: the first one lets them save and stop (exit 130 or 143), the second
-// ends the process at once.
+// SIGINT and SIGTERM as a flag that long tasks look at: the first one lets them save and stop (exit
+// 130 or 143), the second ends the process at once.
 #pragma once
 
 #include <atomic>
@@ -12,7 +12,8 @@ const std::atomic<bool>* stop_flag();
 // The signal that was received, 0 for none.
 int stop_signal();
 
-// Thrown by a command that has saved everything because it was told to stop; main turns it into 128 + signal.
+// Thrown by a command that has saved everything because it was told to stop; main turns it into 128
+// + signal.
 struct Stopped {
   int signal;
 };

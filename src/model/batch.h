@@ -7,9 +7,10 @@
 namespace ponder {
 
 struct PackedBatch {
-  std::vector<int32_t> tokens;          // (T) all rows' tokens, joined
+  std::vector<int32_t> tokens;           // (T) all rows' tokens, joined
   std::vector<int64_t> row_begin = {0};  // (R + 1) row r is tokens [row_begin[r], row_begin[r + 1])
-  // The trained or scored positions: the hidden state at packed index target_index[i] predicts target_token[i]. Ascending.
+  // The trained or scored positions: the hidden state at packed index target_index[i] predicts
+  // target_token[i]. Ascending.
   std::vector<int32_t> target_index;  // (N)
   std::vector<int32_t> target_token;  // (N)
 
@@ -17,8 +18,8 @@ struct PackedBatch {
   int64_t num_rows() const { return static_cast<int64_t>(row_begin.size()) - 1; }
   int64_t num_targets() const { return static_cast<int64_t>(target_index.size()); }
 
-  // Appends a row. trained[i] says whether token i (i >= 1) is a target; token 0 never is. Returns the number of targets
-  // added.
+  // Appends a row. trained[i] says whether token i (i >= 1) is a target; token 0 never is. Returns
+  // the number of targets added.
   int64_t append(const std::vector<int32_t>& row, const std::vector<uint8_t>& trained) {
     const int64_t begin = num_tokens();
     const int64_t before = num_targets();

@@ -16,8 +16,11 @@
 namespace ponder {
 namespace {
 
-// Rows of logits computed at a time: 32 Mi floats (128 MiB) at most, whatever the vocabulary and the batch.
-int64_t head_chunk(int64_t vocab_size) { return std::max<int64_t>(14, (int64_t{32} << 20) / vocab_size); }
+// Rows of logits computed at a time: 32 Mi floats (128 MiB) at most, whatever the vocabulary and
+// the batch.
+int64_t head_chunk(int64_t vocab_size) {
+  return std::max<int64_t>(14, (int64_t{32} << 20) / vocab_size);
+}
 
 }  // namespace
 
@@ -35,14 +38,15 @@ struct Decoder::Impl {
   std::vector<Buffer> inputs;                 // per layer, with recomputation
   LayerScratch scratch;
   Buffer inv_rms{"1/rms before the LM head", 0};
-  Buffer hidden{"final hidden states of the targets", 0};    // (N, C) normed
-  Buffer dhidden{"d final hidden states", 0};                // (N, C)
+  Buffer hidden{"final hidden states of the targets", 0};  // (N, C) normed
+  Buffer dhidden{"d final hidden states", 0};              // (N, C)
   Buffer logits{"logits chunk", 0};
-  Buffer lse{"log-sum-exp of the logits", 0};                // (N)
+  Buffer lse{"log-sum-exp of the logits", 0};  // (N)
   PackedMatrix packed{"packed hidden states", 0, 0};
   PackedMatrix packed_head{"packed rows of the LM head", 0, 0};
   // Inference.
-  Buffer step_qkv{"step qkv", 0}, step_att{"step attention", 0}, step_gate_up{"step gate and up", 0};
+  Buffer step_qkv{"step qkv", 0}, step_att{"step attention", 0},
+      step_gate_up{"step gate and up", 0};
 
   void check(const PackedBatch& batch) const;
   void embed(const std::vector<int32_t>& tokens);
@@ -54,7 +58,8 @@ struct Decoder::Impl {
 void Decoder::Impl::embed(const std::vector<int32_t>& tokens) {
   for (const int32_t token : tokens) {
     if (token < 0 || token >= config.vocab_size) {
-      throw Error("decoder", fmt::format("token id {} outside the vocabulary of {}", token, config.vocab_size),
+      throw Error("decoder",
+                  fmt::format("token id {} outside the vocabulary of {}", token, config.vocab_size),
                   "is this the tokenizer of this model?");
     }
   }
@@ -64,15 +69,18 @@ void Decoder::Impl::embed(const std::vector<int32_t>& tokens) {
 }
 
 void Decoder::Impl::forward(const PackedBatch& batch, std::span<float> logprobs, Keep keep) {
-  const int64_t C = config.hidden_size, V = config.vocab_size, T = batch.num_tokens(), N = batch.num_targets();
+  const int64_t C = config.hidden_size, V = config.vocab_size, T = batch.num_tokens(),
+                N = batch.num_targets();
   const auto layers = static_cast<size_t>(config.num_hidden_layers);
   if (static_cast<int64_t>(logprobs.size()) != N) {
-    throw Error("decoder", fmt::format("expected room for {} log-probabilities, found {}", N, logprobs.size()));
+    throw Error("decoder", fmt::format("expected room for {} log-probabilities, found {}", N,
+                                       logprobs.size()));
   }
   kept = keep;
   layer.set_batch(batch);
   int64_t longest = 0;
-  for (const int32_t position : layer.positions()) longest = std::max<int64_t>(longest, position + 1);
+  for (const int32_t position : layer.positions())
+    longest = std::max<int64_t>(longest, position + 1);
   rope.extend(longest);
   activations.resize(keep == Keep::kActivations ? layers : 1);
   if (keep == Keep::kLayerInputs) {
@@ -97,14 +105,16 @@ void Decoder::Impl::forward(const PackedBatch& batch, std::span<float> logprobs,
   hidden.reserve(N * C);
   lse.reserve(N);
   for (int64_t i = 0; i < N; ++i) {
-    std::memcpy(hidden.data() + i * C, scratch.h.data() + batch.target_index[static_cast<size_t>(i)] * C,
+    std::memcpy(hidden.data() + i * C,
+                scratch.h.data() + batch.target_index[static_cast<size_t>(i)] * C,
                 static_cast<size_t>(C) * sizeof(float));
   }
   const int64_t chunk = std::min(head_chunk(V), std::max<int64_t>(N, 1));
   logits.reserve(chunk * V);
   for (int64_t begin = 0; begin < N; begin += chunk) {
     const int64_t rows = std::min(chunk, N - begin);
-    matmul(logits.data(), V, {hidden.data() + begin * C, C, 1}, weights.lm_head, nullptr, rows, pool);
+    matmul(logits.data(), V, {hidden.data() + begin * C, C, 1}, weights.lm_head, nullptr, rows,
+           pool);
     pool.parallel_for(rows, 1, [&](int64_t r0, int64_t r1) {
       for (int64_t r = r0; r < r1; ++r) {
         const float* z = logits.data() + r * V;
@@ -116,11 +126,15 @@ void Decoder::Impl::forward(const PackedBatch& batch, std::span<float> logprobs,
   }
 }
 
-void Decoder::Impl::backward(const PackedBatch& batch, std::span<const float> dlogprobs, Gradients& gradients) {
-  const int64_t C = config.hidden_size, V = config.vocab_size, T = batch.num_tokens(), N = batch.num_targets();
-  if (kept == Keep::kNothing) throw Error("decoder", "backward without a forward that kept its activations");
+void Decoder::Impl::backward(const PackedBatch& batch, std::span<const float> dlogprobs,
+                             Gradients& gradients) {
+  const int64_t C = config.hidden_size, V = config.vocab_size, T = batch.num_tokens(),
+                N = batch.num_targets();
+  if (kept == Keep::kNothing)
+    throw Error("decoder", "backward without a forward that kept its activations");
   if (static_cast<int64_t>(dlogprobs.size()) != N) {
-    throw Error("decoder", fmt::format("expected {} gradients of log-probabilities, found {}", N, dlogprobs.size()));
+    throw Error("decoder", fmt::format("expected {} gradients of log-probabilities, found {}", N,
+                                       dlogprobs.size()));
   }
   // LM head, chunk by chunk: logits again, then dlogits in their place.
   dhidden.reserve(N * C);
@@ -130,12 +144,14 @@ void Decoder::Impl::backward(const PackedBatch& batch, std::span<const float> dl
   for (int64_t begin = 0; begin < N; begin += chunk) {
     const int64_t rows = std::min(chunk, N - begin);
     if (chunk < N) {  // a single chunk's logits are still there from forward
-      matmul(logits.data(), V, {hidden.data() + begin * C, C, 1}, weights.lm_head, nullptr, rows, pool);
+      matmul(logits.data(), V, {hidden.data() + begin * C, C, 1}, weights.lm_head, nullptr, rows,
+             pool);
     }
     pool.parallel_for(rows, 1, [&](int64_t r0, int64_t r1) {
       for (int64_t r = r0; r < r1; ++r) {
         const auto i = static_cast<size_t>(begin + r);
-        log_softmax_backward(logits.data() + r * V, V, batch.target_token[i], lse.data()[begin + r], dlogprobs[i]);
+        log_softmax_backward(logits.data() + r * V, V, batch.target_token[i], lse.data()[begin + r],
+                             dlogprobs[i]);
       }
     });
     packed.reshape(rows, C);
@@ -148,11 +164,12 @@ void Decoder::Impl::backward(const PackedBatch& batch, std::span<const float> dl
   std::memset(scratch.dx.data(), 0, static_cast<size_t>(T * C) * sizeof(float));
   std::memset(scratch.dh.data(), 0, static_cast<size_t>(T * C) * sizeof(float));
   for (int64_t i = 0; i < N; ++i) {
-    std::memcpy(scratch.dh.data() + batch.target_index[static_cast<size_t>(i)] * C, dhidden.data() + i * C,
-                static_cast<size_t>(C) * sizeof(float));
+    std::memcpy(scratch.dh.data() + batch.target_index[static_cast<size_t>(i)] * C,
+                dhidden.data() + i * C, static_cast<size_t>(C) * sizeof(float));
   }
-  rms_norm_backward(scratch.dx.data(), gradients.parameters().at("model.norm.weight").data(), scratch.dh.data(),
-                    scratch.x.data(), inv_rms.data(), weights.final_norm, T, C, pool);
+  rms_norm_backward(scratch.dx.data(), gradients.parameters().at("model.norm.weight").data(),
+                    scratch.dh.data(), scratch.x.data(), inv_rms.data(), weights.final_norm, T, C,
+                    pool);
 
   for (size_t i = weights.layers.size(); i-- > 0;) {
     LayerActivations& a = activations[kept == Keep::kActivations ? i : 0];
@@ -160,16 +177,18 @@ void Decoder::Impl::backward(const PackedBatch& batch, std::span<const float> dl
       std::memcpy(scratch.x.data(), inputs[i].data(), static_cast<size_t>(T * C) * sizeof(float));
       layer.forward(weights.layers[i], nullptr, a, scratch);
     }
-    layer.backward(weights.layers[i], a, scratch,
-                   LayerGradients(gradients.parameters(), static_cast<int64_t>(i), config.qkv_bias));
+    layer.backward(
+        weights.layers[i], a, scratch,
+        LayerGradients(gradients.parameters(), static_cast<int64_t>(i), config.qkv_bias));
   }
-  embedding_backward(gradients.parameters().at("model.embed_tokens.weight").data(), batch.tokens.data(),
-                     scratch.dx.data(), T, C, pool);
+  embedding_backward(gradients.parameters().at("model.embed_tokens.weight").data(),
+                     batch.tokens.data(), scratch.dx.data(), T, C, pool);
   kept = Keep::kNothing;
 }
 
 void Decoder::Impl::step(const StepBatch& batch, KvCache& cache, std::span<float> logits_out) {
-  const int64_t C = config.hidden_size, F = config.intermediate_size, V = config.vocab_size, D = config.head_dim;
+  const int64_t C = config.hidden_size, F = config.intermediate_size, V = config.vocab_size,
+                D = config.head_dim;
   const int64_t heads = config.num_attention_heads, kv_heads = config.num_key_value_heads;
   const int64_t Q = config.q_size(), KV = config.kv_size(), W = Q + 2 * KV;
   const auto T = static_cast<int64_t>(batch.tokens.size());
@@ -179,13 +198,16 @@ void Decoder::Impl::step(const StepBatch& batch, KvCache& cache, std::span<float
   int64_t longest = 0;
   for (const auto& run : batch.runs) {
     const int64_t first = run.sequence->length() - run.num_tokens;
-    for (int64_t i = 0; i < run.num_tokens; ++i) positions.push_back(static_cast<int32_t>(first + i));
+    for (int64_t i = 0; i < run.num_tokens; ++i)
+      positions.push_back(static_cast<int32_t>(first + i));
     if (run.want_logits) wanted.push_back(static_cast<int64_t>(positions.size()) - 1);
     longest = std::max(longest, run.sequence->length());
   }
   const auto S = static_cast<int64_t>(wanted.size());
-  if (static_cast<int64_t>(positions.size()) != T || static_cast<int64_t>(logits_out.size()) != S * V) {
-    throw Error("decoder", "an inference step whose runs, tokens and logits do not agree in number");
+  if (static_cast<int64_t>(positions.size()) != T ||
+      static_cast<int64_t>(logits_out.size()) != S * V) {
+    throw Error("decoder",
+                "an inference step whose runs, tokens and logits do not agree in number");
   }
   rope.extend(longest);
   embed(batch.tokens);
@@ -205,8 +227,10 @@ void Decoder::Impl::step(const StepBatch& batch, KvCache& cache, std::span<float
     const LayerWeights& w = weights.layers[l];
     add_rms_norm(s.h.data(), inv_rms.data(), s.x.data(), delta, w.input_norm, T, C, eps, pool);
     matmul(step_qkv.data(), W, {s.h.data(), C, 1}, w.qkv, w.qkv_bias.data(), T, pool);
-    ponder::rope(step_qkv.data(), W, positions.data(), rope, T, heads + kv_heads, D, RopeDirection::kForward, pool);
-    // Keys (as columns) and values (as rows) into their pages; then one work per run and key-value head.
+    ponder::rope(step_qkv.data(), W, positions.data(), rope, T, heads + kv_heads, D,
+                 RopeDirection::kForward, pool);
+    // Keys (as columns) and values (as rows) into their pages; then one work per run and key-value
+    // head.
     key_blocks.clear();
     value_blocks.clear();
     works.clear();
@@ -221,8 +245,8 @@ void Decoder::Impl::step(const StepBatch& batch, KvCache& cache, std::span<float
         for (int64_t h = 0; h < kv_heads; ++h) {
           float* keys = cache.keys(page, static_cast<int64_t>(l), h) + position % kKeyBlock;
           for (int64_t d = 0; d < D; ++d) keys[d * kKeyBlock] = row[Q + h * D + d];
-          std::memcpy(cache.values(page, static_cast<int64_t>(l), h) + position % kKeyBlock * D, row + Q + KV + h * D,
-                      static_cast<size_t>(D) * sizeof(float));
+          std::memcpy(cache.values(page, static_cast<int64_t>(l), h) + position % kKeyBlock * D,
+                      row + Q + KV + h * D, static_cast<size_t>(D) * sizeof(float));
         }
       }
       for (int64_t h = 0; h < kv_heads; ++h) {
@@ -239,15 +263,18 @@ void Decoder::Impl::step(const StepBatch& batch, KvCache& cache, std::span<float
     const int64_t group = heads / kv_heads;
     for (const auto& run : batch.runs) {
       for (int64_t h = 0; h < kv_heads; ++h, ++next) {
-        works.push_back({step_qkv.data() + t * W + h * group * D, step_att.data() + t * Q + h * group * D, nullptr,
-                         key_blocks.data() + first_block[next], value_blocks.data() + first_block[next], W, Q, 0, D,
-                         run.num_tokens, run.sequence->length() - run.num_tokens, group});
+        works.push_back({step_qkv.data() + t * W + h * group * D,
+                         step_att.data() + t * Q + h * group * D, nullptr,
+                         key_blocks.data() + first_block[next],
+                         value_blocks.data() + first_block[next], W, Q, 0, D, run.num_tokens,
+                         run.sequence->length() - run.num_tokens, group});
       }
       t += run.num_tokens;
     }
     attention(works, D, pool);
     matmul(s.delta.data(), C, {step_att.data(), Q, 1}, w.out, nullptr, T, pool);
-    add_rms_norm(s.h.data(), inv_rms.data(), s.x.data(), s.delta.data(), w.post_norm, T, C, eps, pool);
+    add_rms_norm(s.h.data(), inv_rms.data(), s.x.data(), s.delta.data(), w.post_norm, T, C, eps,
+                 pool);
     matmul(step_gate_up.data(), 2 * F, {s.h.data(), C, 1}, w.gate_up, nullptr, T, pool);
     swiglu(s.act.data(), step_gate_up.data(), T, F, pool);
     matmul(s.delta.data(), C, {s.act.data(), F, 1}, w.down, nullptr, T, pool);
@@ -257,8 +284,10 @@ void Decoder::Impl::step(const StepBatch& batch, KvCache& cache, std::span<float
   hidden.reserve(2 * S * C);
   float *x = hidden.data(), *d = hidden.data() + S * C;
   for (int64_t i = 0; i < S; ++i) {
-    std::memcpy(x + i * C, s.x.data() + wanted[static_cast<size_t>(i)] * C, static_cast<size_t>(C) * sizeof(float));
-    std::memcpy(d + i * C, delta + wanted[static_cast<size_t>(i)] * C, static_cast<size_t>(C) * sizeof(float));
+    std::memcpy(x + i * C, s.x.data() + wanted[static_cast<size_t>(i)] * C,
+                static_cast<size_t>(C) * sizeof(float));
+    std::memcpy(d + i * C, delta + wanted[static_cast<size_t>(i)] * C,
+                static_cast<size_t>(C) * sizeof(float));
   }
   add_rms_norm(s.h.data(), inv_rms.data(), x, d, weights.final_norm, S, C, eps, pool);
   matmul(logits_out.data(), V, {s.h.data(), C, 1}, weights.lm_head, nullptr, S, pool);
@@ -283,7 +312,8 @@ void Decoder::forward(const PackedBatch& batch, std::span<float> logprobs, Keep 
   impl_->forward(batch, logprobs, keep);
 }
 
-void Decoder::backward(const PackedBatch& batch, std::span<const float> dlogprobs, Gradients& gradients) {
+void Decoder::backward(const PackedBatch& batch, std::span<const float> dlogprobs,
+                       Gradients& gradients) {
   impl_->backward(batch, dlogprobs, gradients);
 }
 
@@ -296,11 +326,13 @@ int64_t Decoder::activation_bytes(int64_t T, int64_t N, Keep keep) const {
   const int64_t C = c.hidden_size, F = c.intermediate_size, Q = c.q_size(), W = Q + 2 * c.kv_size();
   const int64_t per_layer = T * (2 * C + W + Q + c.num_attention_heads + 2 * F + 2);
   const int64_t layers = c.num_hidden_layers;
-  int64_t floats = T * (3 * C + F + c.kv_size()) + 2 * N * C + std::min(head_chunk(c.vocab_size), N) * c.vocab_size;
+  int64_t floats = T * (3 * C + F + c.kv_size()) + 2 * N * C +
+                   std::min(head_chunk(c.vocab_size), N) * c.vocab_size;
   floats += keep == Keep::kActivations ? layers * per_layer : per_layer;
   if (keep == Keep::kLayerInputs) floats += layers * T * C;
   if (keep != Keep::kNothing) {
-    floats += T * (2 * C + std::max(W, 2 * F) + Q + F) + std::max(T * F, 2 * F * C) + (c.vocab_size + N) * C;
+    floats += T * (2 * C + std::max(W, 2 * F) + Q + F) + std::max(T * F, 2 * F * C) +
+              (c.vocab_size + N) * C;
   }
   return floats * static_cast<int64_t>(sizeof(float));
 }

@@ -1,7 +1,8 @@
-// The decoder: one forward for training, scoring and sampling. Source: Qwen2 (arXiv 2407.10671), weights and conventions
-// of transformers' Qwen2ForCausalLM. All arithmetic is f32 by the definitions in the headers of src/ops, so a token's
-// log-probability does not depend, in any bit, on what else is in the batch, on threads, or on whether it was computed in
-// training, in prefill or token by token.
+// The decoder: one forward for training, scoring and sampling. Source: Qwen2 (arXiv 2407.10671),
+// weights and conventions of transformers' Qwen2ForCausalLM. All arithmetic is f32 by the
+// definitions in the headers of src/ops, so a token's log-probability does not depend, in any bit,
+// on what else is in the batch, on threads, or on whether it was computed in training, in prefill
+// or token by token.
 //
 // T tokens in the batch, N targets, C hidden_size, V vocab_size, S sequences.
 #pragma once
@@ -22,17 +23,18 @@ namespace ponder {
 
 // What forward keeps for backward.
 enum class Keep {
-  kNothing,       // scoring: memory does not grow with the layers
-  kLayerInputs,   // training with recomputation: each layer runs again in backward, bit-equal
-  kActivations,   // training: everything backward needs
+  kNothing,      // scoring: memory does not grow with the layers
+  kLayerInputs,  // training with recomputation: each layer runs again in backward, bit-equal
+  kActivations,  // training: everything backward needs
 };
 
 // The tokens one inference step feeds: for each sequence a run of its next tokens.
 struct StepBatch {
   struct Run {
-    KvSequence* sequence;     // already extended by num_tokens (KvCache::extend): they are its last positions
+    KvSequence*
+        sequence;  // already extended by num_tokens (KvCache::extend): they are its last positions
     int64_t num_tokens;
-    bool want_logits;         // of the run's last token
+    bool want_logits;  // of the run's last token
   };
   std::vector<int32_t> tokens;  // all runs' tokens, joined
   std::vector<Run> runs;
@@ -47,19 +49,20 @@ class Decoder {
   Decoder& operator=(const Decoder&) = delete;
 
   const ModelConfig& config() const;
-  // Lays the weights out for the kernels (a copy). Call again after every change of `parameters`; backward reads
-  // `parameters` too, so they must outlive its use.
+  // Lays the weights out for the kernels (a copy). Call again after every change of `parameters`;
+  // backward reads `parameters` too, so they must outlive its use.
   void set_parameters(const Parameters& parameters);
 
-  // logprobs (N): log softmax of the target's logit at each target position. Token ids outside [0, V) are an Error.
+  // logprobs (N): log softmax of the target's logit at each target position. Token ids outside [0,
+  // V) are an Error.
   void forward(const PackedBatch& batch, std::span<float> logprobs, Keep keep);
-  // Gradient of the loss with respect to logprobs (N) -> gradients, accumulated by continuing the chains: calling
-  // forward/backward on two batches in turn gives the bits of one call on both together. Must follow a forward of the same
-  // batch with Keep other than kNothing.
+  // Gradient of the loss with respect to logprobs (N) -> gradients, accumulated by continuing the
+  // chains: calling forward/backward on two batches in turn gives the bits of one call on both
+  // together. Must follow a forward of the same batch with Keep other than kNothing.
   void backward(const PackedBatch& batch, std::span<const float> dlogprobs, Gradients& gradients);
 
-  // Runs the step's tokens through the layers, filling in their keys and values. logits (num want_logits, V),
-  // in the order of runs.
+  // Runs the step's tokens through the layers, filling in their keys and values. logits (num
+  // want_logits, V), in the order of runs.
   void step(const StepBatch& batch, KvCache& cache, std::span<float> logits);
 
   // Bytes of activation memory forward+backward would take for a batch of this size.

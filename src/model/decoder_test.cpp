@@ -29,7 +29,8 @@ ModelConfig tiny(bool tied) {
 std::vector<int32_t> random_row(int64_t length, uint64_t stream, int64_t vocab) {
   RandomSequence random(7, stream);
   std::vector<int32_t> row;
-  for (int64_t i = 0; i < length; ++i) row.push_back(static_cast<int32_t>(random.below(static_cast<uint64_t>(vocab))));
+  for (int64_t i = 0; i < length; ++i)
+    row.push_back(static_cast<int32_t>(random.below(static_cast<uint64_t>(vocab))));
   return row;
 }
 
@@ -55,8 +56,9 @@ Parameters random_parameters(const ModelConfig& config) {
   return parameters;
 }
 
-const std::vector<std::vector<int32_t>> kRows = {random_row(90, 1, 70), random_row(5, 2, 70), random_row(131, 3, 70),
-                                                 random_row(64, 4, 70), random_row(1, 5, 70)};
+const std::vector<std::vector<int32_t>> kRows = {random_row(90, 1, 70), random_row(5, 2, 70),
+                                                 random_row(131, 3, 70), random_row(64, 4, 70),
+                                                 random_row(1, 5, 70)};
 
 std::vector<float> logprobs_of(Decoder& decoder, const PackedBatch& batch, Keep keep) {
   std::vector<float> logprobs(static_cast<size_t>(batch.num_targets()));
@@ -111,11 +113,13 @@ TEST(Decoder, StepsGiveTheBitsOfTheTrainingForward) {
       StepBatch step;
       std::vector<size_t> who;
       for (size_t r = 0; r < kRows.size(); ++r) {
-        const auto n = std::min<int64_t>(r % 2 == 0 ? chunk : 1, static_cast<int64_t>(kRows[r].size() - fed[r]));
+        const auto n = std::min<int64_t>(r % 2 == 0 ? chunk : 1,
+                                         static_cast<int64_t>(kRows[r].size() - fed[r]));
         if (n == 0) continue;
         more = true;
         ASSERT_TRUE(cache.extend(sequences[r], n));
-        for (int64_t i = 0; i < n; ++i) step.tokens.push_back(kRows[r][fed[r] + static_cast<size_t>(i)]);
+        for (int64_t i = 0; i < n; ++i)
+          step.tokens.push_back(kRows[r][fed[r] + static_cast<size_t>(i)]);
         step.runs.push_back({&sequences[r], n, true});
         fed[r] += static_cast<size_t>(n);
         who.push_back(r);
@@ -137,7 +141,8 @@ TEST(Decoder, StepsGiveTheBitsOfTheTrainingForward) {
       const int64_t stride = r % 2 == 0 ? chunk : 1;
       for (size_t i = 0; i < logprobs[r].size(); ++i) {
         const auto at = static_cast<size_t>(stride) * (i + 1) - 1;
-        ASSERT_EQ(logprobs[r][i], trained[at]) << "row " << r << " position " << at << " chunk " << chunk;
+        ASSERT_EQ(logprobs[r][i], trained[at])
+            << "row " << r << " position " << at << " chunk " << chunk;
       }
     }
     for (auto& sequence : sequences) cache.release(sequence);
@@ -191,7 +196,8 @@ TEST(Decoder, RecomputationAndSplittingABatchChangeNoBitOfTheGradient) {
     const ModelConfig config = tiny(tied);
     const Parameters parameters = random_parameters(config);
     ThreadPool pool(2), single(1);
-    const auto gradient = [&](ThreadPool& threads, Keep keep, const std::vector<std::vector<std::vector<int32_t>>>& split) {
+    const auto gradient = [&](ThreadPool& threads, Keep keep,
+                              const std::vector<std::vector<std::vector<int32_t>>>& split) {
       Decoder decoder(config, threads);
       decoder.set_parameters(parameters);
       Gradients gradients(config);
@@ -201,7 +207,9 @@ TEST(Decoder, RecomputationAndSplittingABatchChangeNoBitOfTheGradient) {
       for (const auto& rows : split) {
         const PackedBatch batch = batch_of(rows);
         logprobs_of(decoder, batch, keep);
-        decoder.backward(batch, std::span(all).subspan(used, static_cast<size_t>(batch.num_targets())), gradients);
+        decoder.backward(batch,
+                         std::span(all).subspan(used, static_cast<size_t>(batch.num_targets())),
+                         gradients);
         used += static_cast<size_t>(batch.num_targets());
       }
       gradients.finish();
@@ -211,8 +219,9 @@ TEST(Decoder, RecomputationAndSplittingABatchChangeNoBitOfTheGradient) {
     const auto whole = gradient(pool, Keep::kActivations, {kRows});
     EXPECT_TRUE(same_bits(whole, gradient(pool, Keep::kLayerInputs, {kRows})));
     EXPECT_TRUE(same_bits(whole, gradient(single, Keep::kActivations, {kRows})));
-    EXPECT_TRUE(same_bits(whole, gradient(pool, Keep::kActivations,
-                                          {{kRows[0]}, {kRows[1], kRows[2]}, {kRows[3], kRows[4]}})));
+    EXPECT_TRUE(
+        same_bits(whole, gradient(pool, Keep::kActivations,
+                                  {{kRows[0]}, {kRows[1], kRows[2]}, {kRows[3], kRows[4]}})));
   }
 }
 
@@ -243,7 +252,8 @@ TEST(Decoder, GradientEqualsFiniteDifferences) {
       RandomSequence random(13, stable_hash64(entry.name));
       double expected = 0, norm = 0;
       for (size_t i = 0; i < g.size(); ++i) {
-        direction.push_back(static_cast<float>(random.normal()) + 3.0f * g[i] / (std::abs(g[i]) + 1e-3f));
+        direction.push_back(static_cast<float>(random.normal()) +
+                            3.0f * g[i] / (std::abs(g[i]) + 1e-3f));
         expected += static_cast<double>(direction[i]) * g[i];
         norm += static_cast<double>(direction[i]) * direction[i];
       }

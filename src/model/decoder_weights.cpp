@@ -24,7 +24,8 @@ DecoderWeights::DecoderWeights(const ModelConfig& config) {
   lm_head = PackedMatrix("packed lm_head", C, config.vocab_size);
 }
 
-void DecoderWeights::set(const ModelConfig& config, const Parameters& parameters, ThreadPool& pool) {
+void DecoderWeights::set(const ModelConfig& config, const Parameters& parameters,
+                         ThreadPool& pool) {
   const int64_t F = config.intermediate_size, q = config.q_size(), kv = config.kv_size();
   for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
     LayerWeights& layer = layers[static_cast<size_t>(i)];
@@ -47,7 +48,8 @@ void DecoderWeights::set(const ModelConfig& config, const Parameters& parameters
     layer.down.pack_weight(layer.down_weight, config.hidden_size, 0, pool);
     if (config.qkv_bias) {
       float* to = layer.qkv_bias.data();
-      for (const char* name : {"self_attn.q_proj.bias", "self_attn.k_proj.bias", "self_attn.v_proj.bias"}) {
+      for (const char* name :
+           {"self_attn.q_proj.bias", "self_attn.k_proj.bias", "self_attn.v_proj.bias"}) {
         for (const float b : parameters.at(prefix(i) + name)) *to++ = b;
       }
     }

@@ -1,4 +1,5 @@
-// The weights laid out for the kernels: every matrix packed in panels, those that read the same input side by side.
+// The weights laid out for the kernels: every matrix packed in panels, those that read the same
+// input side by side.
 #pragma once
 
 #include <vector>

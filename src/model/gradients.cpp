@@ -24,6 +24,8 @@ void Gradients::finish() {
   tied_head_.zero();
 }
 
-std::span<float> Gradients::lm_head() { return tied_ ? tied_head_.span() : parameters_.at("lm_head.weight"); }
+std::span<float> Gradients::lm_head() {
+  return tied_ ? tied_head_.span() : parameters_.at("lm_head.weight");
+}
 
 }  // namespace ponder

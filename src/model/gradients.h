@@ -1,5 +1,6 @@
-// Gradients of all parameters. With tied embeddings the two uses of the matrix are summed separately (each by one chain
-// over the step's tokens) and joined once per optimiser step, so that splitting a step into batches changes no bit.
+// Gradients of all parameters. With tied embeddings the two uses of the matrix are summed
+// separately (each by one chain over the step's tokens) and joined once per optimiser step, so that
+// splitting a step into batches changes no bit.
 #pragma once
 
 #include "model/parameters.h"
@@ -10,8 +11,8 @@ class Gradients {
  public:
   explicit Gradients(const ModelConfig& config);
   void zero();
-  // Adds the LM head's share to the tied embedding; call once, after the last backward of a step, before reading
-  // parameters(). Nothing to do when untied.
+  // Adds the LM head's share to the tied embedding; call once, after the last backward of a step,
+  // before reading parameters(). Nothing to do when untied.
   void finish();
   Parameters& parameters() { return parameters_; }
   const Parameters& parameters() const { return parameters_; }

@@ -11,7 +11,8 @@ KvCache::KvCache(const ModelConfig& config, int64_t num_pages)
       kv_heads_(config.num_key_value_heads),
       head_dim_(config.head_dim),
       num_pages_(num_pages),
-      storage_("key-value cache", num_pages * page_bytes(config) / static_cast<int64_t>(sizeof(float))),
+      storage_("key-value cache",
+               num_pages * page_bytes(config) / static_cast<int64_t>(sizeof(float))),
       owners_(static_cast<size_t>(num_pages), 0) {
   for (int64_t page = num_pages; page-- > 0;) free_.push_back(static_cast<int32_t>(page));
 }
@@ -21,7 +22,9 @@ int64_t KvCache::page_bytes(const ModelConfig& config) {
          static_cast<int64_t>(sizeof(float));
 }
 
-int64_t KvCache::pages_for(int64_t num_positions) { return (num_positions + kKeyBlock - 1) / kKeyBlock; }
+int64_t KvCache::pages_for(int64_t num_positions) {
+  return (num_positions + kKeyBlock - 1) / kKeyBlock;
+}
 
 int32_t KvCache::take_page() {
   const int32_t page = free_.back();
@@ -34,8 +37,8 @@ bool KvCache::extend(KvSequence& sequence, int64_t num_tokens) {
   if (num_tokens == 0) return true;
   const bool partial = sequence.length_ % kKeyBlock != 0;
   const bool copy = partial && owners_[static_cast<size_t>(sequence.pages_.back())] > 1;
-  const int64_t fresh =
-      pages_for(sequence.length_ + num_tokens) - static_cast<int64_t>(sequence.pages_.size()) + (copy ? 1 : 0);
+  const int64_t fresh = pages_for(sequence.length_ + num_tokens) -
+                        static_cast<int64_t>(sequence.pages_.size()) + (copy ? 1 : 0);
   if (fresh > num_free_pages()) return false;
   if (copy) {
     const int32_t shared = sequence.pages_.back();
@@ -67,7 +70,8 @@ void KvCache::release(KvSequence& sequence) {
 }
 
 float* KvCache::keys(int32_t page, int64_t layer, int64_t kv_head) {
-  return storage_.data() + ((page * layers_ + layer) * kv_heads_ + kv_head) * 2 * head_dim_ * kKeyBlock;
+  return storage_.data() +
+         ((page * layers_ + layer) * kv_heads_ + kv_head) * 2 * head_dim_ * kKeyBlock;
 }
 
 float* KvCache::values(int32_t page, int64_t layer, int64_t kv_head) {

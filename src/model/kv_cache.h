@@ -1,6 +1,6 @@
-// Keys and values of running sequences, in pages of kKeyBlock positions drawn from a fixed budget. A page holds all
-// layers and key-value heads. Pages are counted: sequences that begin with the same tokens share full pages, and a page
-// with other owners is copied before it is written.
+// Keys and values of running sequences, in pages of kKeyBlock positions drawn from a fixed budget.
+// A page holds all layers and key-value heads. Pages are counted: sequences that begin with the
+// same tokens share full pages, and a page with other owners is copied before it is written.
 #pragma once
 
 #include <cstdint>
@@ -36,14 +36,15 @@ class KvCache {
   int64_t num_pages() const { return num_pages_; }
   int64_t num_free_pages() const { return static_cast<int64_t>(free_.size()); }
 
-  // Appends positions [length, length + num_tokens), to be filled by the next Decoder::step, copying a shared last page
-  // first. False, and nothing changed, when the pages run out.
+  // Appends positions [length, length + num_tokens), to be filled by the next Decoder::step,
+  // copying a shared last page first. False, and nothing changed, when the pages run out.
   [[nodiscard]] bool extend(KvSequence& sequence, int64_t num_tokens);
   // A sequence with the same contents; pages are shared.
   KvSequence fork(const KvSequence& sequence);
   void release(KvSequence& sequence);  // gives its pages back; length becomes 0
 
-  // Of one page, layer and key-value head: keys transposed (head_dim, kKeyBlock), values (kKeyBlock, head_dim).
+  // Of one page, layer and key-value head: keys transposed (head_dim, kKeyBlock), values
+  // (kKeyBlock, head_dim).
   float* keys(int32_t page, int64_t layer, int64_t kv_head);
   float* values(int32_t page, int64_t layer, int64_t kv_head);
   const std::vector<int32_t>& pages(const KvSequence& sequence) const { return sequence.pages_; }

@@ -15,13 +15,16 @@ void LayerPass::set_batch(const PackedBatch& batch) {
   positions_.resize(static_cast<size_t>(T_));
   longest_row_ = 0;
   for (int64_t r = 0; r < batch.num_rows(); ++r) {
-    const int64_t begin = row_begin_[static_cast<size_t>(r)], end = row_begin_[static_cast<size_t>(r) + 1];
-    for (int64_t t = begin; t < end; ++t) positions_[static_cast<size_t>(t)] = static_cast<int32_t>(t - begin);
+    const int64_t begin = row_begin_[static_cast<size_t>(r)],
+                  end = row_begin_[static_cast<size_t>(r) + 1];
+    for (int64_t t = begin; t < end; ++t)
+      positions_[static_cast<size_t>(t)] = static_cast<int32_t>(t - begin);
     longest_row_ = std::max(longest_row_, end - begin);
   }
 }
 
-void LayerPass::forward(const LayerWeights& weights, const float* delta, LayerActivations& keep, LayerScratch& s) {
+void LayerPass::forward(const LayerWeights& weights, const float* delta, LayerActivations& keep,
+                        LayerScratch& s) {
   const int64_t C = config_.hidden_size, F = config_.intermediate_size;
   const int64_t Q = config_.q_size(), KV = config_.kv_size(), W = Q + 2 * KV;
   const float eps = static_cast<float>(config_.rms_norm_eps);
@@ -37,15 +40,18 @@ void LayerPass::forward(const LayerWeights& weights, const float* delta, LayerAc
   s.delta.reserve(T_ * C);
   s.act.reserve(T_ * F);
 
-  add_rms_norm(s.h.data(), keep.inv_rms1.data(), s.x.data(), delta, weights.input_norm, T_, C, eps, pool_);
+  add_rms_norm(s.h.data(), keep.inv_rms1.data(), s.x.data(), delta, weights.input_norm, T_, C, eps,
+               pool_);
   std::memcpy(keep.x_in.data(), s.x.data(), static_cast<size_t>(T_ * C) * sizeof(float));
   matmul(keep.qkv.data(), W, {s.h.data(), C, 1}, weights.qkv, weights.qkv_bias.data(), T_, pool_);
-  rope(keep.qkv.data(), W, positions_.data(), rope_, T_, config_.num_attention_heads + config_.num_key_value_heads,
-       config_.head_dim, RopeDirection::kForward, pool_);
+  rope(keep.qkv.data(), W, positions_.data(), rope_, T_,
+       config_.num_attention_heads + config_.num_key_value_heads, config_.head_dim,
+       RopeDirection::kForward, pool_);
   attention_forward(keep, s);
   matmul(s.delta.data(), C, {keep.att.data(), Q, 1}, weights.out, nullptr, T_, pool_);
 
-  add_rms_norm(s.h.data(), keep.inv_rms2.data(), s.x.data(), s.delta.data(), weights.post_norm, T_, C, eps, pool_);
+  add_rms_norm(s.h.data(), keep.inv_rms2.data(), s.x.data(), s.delta.data(), weights.post_norm, T_,
+               C, eps, pool_);
   std::memcpy(keep.x_mid.data(), s.x.data(), static_cast<size_t>(T_ * C) * sizeof(float));
   matmul(keep.gate_up.data(), 2 * F, {s.h.data(), C, 1}, weights.gate_up, nullptr, T_, pool_);
   swiglu(s.act.data(), keep.gate_up.data(), T_, F, pool_);
@@ -53,13 +59,16 @@ void LayerPass::forward(const LayerWeights& weights, const float* delta, LayerAc
 }
 
 void LayerPass::attention_forward(LayerActivations& keep, LayerScratch& s) {
-  const int64_t D = config_.head_dim, heads = config_.num_attention_heads, kv_heads = config_.num_key_value_heads;
-  const int64_t Q = config_.q_size(), KV = config_.kv_size(), W = Q + 2 * KV, group = heads / kv_heads;
+  const int64_t D = config_.head_dim, heads = config_.num_attention_heads,
+                kv_heads = config_.num_key_value_heads;
+  const int64_t Q = config_.q_size(), KV = config_.kv_size(), W = Q + 2 * KV,
+                group = heads / kv_heads;
   const int64_t rows = static_cast<int64_t>(row_begin_.size()) - 1;
   // Blocks of every (row, key-value head), rows padded to whole blocks.
   std::vector<int64_t> first_block(static_cast<size_t>(rows) + 1, 0);
   for (size_t r = 0; r < static_cast<size_t>(rows); ++r) {
-    first_block[r + 1] = first_block[r] + (row_begin_[r + 1] - row_begin_[r] + kKeyBlock - 1) / kKeyBlock;
+    first_block[r + 1] =
+        first_block[r] + (row_begin_[r + 1] - row_begin_[r] + kKeyBlock - 1) / kKeyBlock;
   }
   const int64_t blocks = first_block.back();
   s.keys.reserve(blocks * kKeyBlock * KV);
@@ -87,18 +96,20 @@ void LayerPass::attention_forward(LayerActivations& keep, LayerScratch& s) {
       const auto slot = static_cast<size_t>(first_block[r] * kv_heads +
                                             h / group * (first_block[r + 1] - first_block[r]));
       works.push_back({keep.qkv.data() + t0 * W + h * D, keep.att.data() + t0 * Q + h * D,
-                       keep.lse.data() + t0 * heads + h, key_blocks.data() + slot, value_blocks.data() + slot, W, Q,
-                       heads, W, count, 0, 1});
+                       keep.lse.data() + t0 * heads + h, key_blocks.data() + slot,
+                       value_blocks.data() + slot, W, Q, heads, W, count, 0, 1});
     }
   }
   attention(works, D, pool_);
 }
 
-void LayerPass::weight_gradient(float* dW, const float* dY, int64_t ld, int64_t N, const PackedMatrix& X) {
+void LayerPass::weight_gradient(float* dW, const float* dY, int64_t ld, int64_t N,
+                                const PackedMatrix& X) {
   matmul_continue(dW, X.N(), {dY, 1, ld}, X, N, pool_);
 }
 
-void LayerPass::input_gradient(float* dX, const float* dY, int64_t ld, std::initializer_list<Stacked> weights, int64_t K,
+void LayerPass::input_gradient(float* dX, const float* dY, int64_t ld,
+                               std::initializer_list<Stacked> weights, int64_t K,
                                PackedMatrix& packed) {
   int64_t N = 0;
   for (const Stacked& w : weights) N += w.rows;
@@ -114,7 +125,8 @@ void LayerPass::input_gradient(float* dX, const float* dY, int64_t ld, std::init
 void LayerPass::backward(const LayerWeights& weights, const LayerActivations& kept, LayerScratch& s,
                          const LayerGradients& g) {
   const int64_t C = config_.hidden_size, F = config_.intermediate_size, D = config_.head_dim;
-  const int64_t heads = config_.num_attention_heads, kv_heads = config_.num_key_value_heads, group = heads / kv_heads;
+  const int64_t heads = config_.num_attention_heads, kv_heads = config_.num_key_value_heads,
+                group = heads / kv_heads;
   const int64_t Q = config_.q_size(), KV = config_.kv_size(), W = Q + 2 * KV;
   s.dh.reserve(T_ * C);
   s.dact.reserve(T_ * F);
@@ -135,13 +147,15 @@ void LayerPass::backward(const LayerWeights& weights, const LayerActivations& ke
   input_gradient(s.dact.data(), dx, C, {{weights.down_weight, C}}, F, s.packed);
   float* dgate_up = s.dqkv.data();  // shares memory: dqkv is not needed before the MLP is done
   swiglu_backward(dgate_up, s.dact.data(), kept.gate_up.data(), T_, F, pool_);
-  rms_norm_apply(s.h.data(), kept.x_mid.data(), kept.inv_rms2.data(), weights.post_norm, T_, C, pool_);
+  rms_norm_apply(s.h.data(), kept.x_mid.data(), kept.inv_rms2.data(), weights.post_norm, T_, C,
+                 pool_);
   pack(s.h.data(), C);
   weight_gradient(g.gate_weight, dgate_up, 2 * F, F, s.packed);
   weight_gradient(g.up_weight, dgate_up + F, 2 * F, F, s.packed);
-  input_gradient(s.dh.data(), dgate_up, 2 * F, {{weights.gate_weight, F}, {weights.up_weight, F}}, C, s.packed);
-  rms_norm_backward(dx, g.post_norm, s.dh.data(), kept.x_mid.data(), kept.inv_rms2.data(), weights.post_norm, T_, C,
-                    pool_);
+  input_gradient(s.dh.data(), dgate_up, 2 * F, {{weights.gate_weight, F}, {weights.up_weight, F}},
+                 C, s.packed);
+  rms_norm_backward(dx, g.post_norm, s.dh.data(), kept.x_mid.data(), kept.inv_rms2.data(),
+                    weights.post_norm, T_, C, pool_);
 
   // Attention: delta = o(attention(rope(qkv(norm(x_in))))).
   pack(kept.att.data(), Q);
@@ -156,14 +170,16 @@ void LayerPass::backward(const LayerWeights& weights, const LayerActivations& ke
       const float* qkv = kept.qkv.data() + t0 * W;
       float* dqkv = s.dqkv.data() + t0 * W;
       const int64_t q = kv * group * D, k = Q + kv * D, v = Q + KV + kv * D;
-      works.push_back({qkv + q, qkv + k, qkv + v, kept.att.data() + t0 * Q + q, s.datt.data() + t0 * Q + q,
-                       kept.lse.data() + t0 * heads + kv * group, dqkv + q, dqkv + k, dqkv + v, W, Q, heads, count,
-                       group});
+      works.push_back({qkv + q, qkv + k, qkv + v, kept.att.data() + t0 * Q + q,
+                       s.datt.data() + t0 * Q + q, kept.lse.data() + t0 * heads + kv * group,
+                       dqkv + q, dqkv + k, dqkv + v, W, Q, heads, count, group});
     }
   }
   attention_backward(works, D, s.attention_backward.data(), scratch, pool_);
-  rope(s.dqkv.data(), W, positions_.data(), rope_, T_, heads + kv_heads, D, RopeDirection::kBackward, pool_);
-  rms_norm_apply(s.h.data(), kept.x_in.data(), kept.inv_rms1.data(), weights.input_norm, T_, C, pool_);
+  rope(s.dqkv.data(), W, positions_.data(), rope_, T_, heads + kv_heads, D,
+       RopeDirection::kBackward, pool_);
+  rms_norm_apply(s.h.data(), kept.x_in.data(), kept.inv_rms1.data(), weights.input_norm, T_, C,
+                 pool_);
   pack(s.h.data(), C);
   weight_gradient(g.q_weight, s.dqkv.data(), W, Q, s.packed);
   weight_gradient(g.k_weight, s.dqkv.data() + Q, W, KV, s.packed);
@@ -173,10 +189,11 @@ void LayerPass::backward(const LayerWeights& weights, const LayerActivations& ke
     bias_backward(g.k_bias, s.dqkv.data() + Q, W, T_, KV, pool_);
     bias_backward(g.v_bias, s.dqkv.data() + Q + KV, W, T_, KV, pool_);
   }
-  input_gradient(s.dh.data(), s.dqkv.data(), W, {{weights.q_weight, Q}, {weights.k_weight, KV}, {weights.v_weight, KV}},
-                 C, s.packed);
-  rms_norm_backward(dx, g.input_norm, s.dh.data(), kept.x_in.data(), kept.inv_rms1.data(), weights.input_norm, T_, C,
-                    pool_);
+  input_gradient(s.dh.data(), s.dqkv.data(), W,
+                 {{weights.q_weight, Q}, {weights.k_weight, KV}, {weights.v_weight, KV}}, C,
+                 s.packed);
+  rms_norm_backward(dx, g.input_norm, s.dh.data(), kept.x_in.data(), kept.inv_rms1.data(),
+                    weights.input_norm, T_, C, pool_);
 }
 
 }  // namespace ponder

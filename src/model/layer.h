@@ -1,5 +1,6 @@
 // One transformer layer over a packed batch, forward and backward.
-// T tokens, C hidden_size, F intermediate_size, Q = heads * head_dim, KV = key-value heads * head_dim.
+// T tokens, C hidden_size, F intermediate_size, Q = heads * head_dim, KV = key-value heads *
+// head_dim.
 #pragma once
 
 #include <cstdint>
@@ -15,26 +16,27 @@
 
 namespace ponder {
 
-// What backward needs of one layer; with recomputation only `x` is kept, and the rest is one shared set.
+// What backward needs of one layer; with recomputation only `x` is kept, and the rest is one shared
+// set.
 struct LayerActivations {
-  Buffer x_in{"layer input", 0};              // (T, C) residual stream at the layer's start
+  Buffer x_in{"layer input", 0};                // (T, C) residual stream at the layer's start
   Buffer x_mid{"residual after attention", 0};  // (T, C)
-  Buffer qkv{"queries, keys, values", 0};     // (T, Q + 2KV), rotated
-  Buffer att{"attention output", 0};          // (T, Q)
-  Buffer lse{"attention log-sum-exp", 0};     // (T, heads)
-  Buffer gate_up{"gate and up", 0};           // (T, 2F)
+  Buffer qkv{"queries, keys, values", 0};       // (T, Q + 2KV), rotated
+  Buffer att{"attention output", 0};            // (T, Q)
+  Buffer lse{"attention log-sum-exp", 0};       // (T, heads)
+  Buffer gate_up{"gate and up", 0};             // (T, 2F)
   Buffer inv_rms1{"1/rms before attention", 0}, inv_rms2{"1/rms before MLP", 0};  // (T)
 };
 
 // Scratch of a pass, shared by all layers.
 struct LayerScratch {
   Buffer x{"residual stream", 0}, h{"normed", 0}, delta{"branch output", 0};  // (T, C)
-  Buffer act{"MLP activation", 0};                                           // (T, F)
+  Buffer act{"MLP activation", 0};                                            // (T, F)
   Buffer keys{"transposed keys", 0};
-  Buffer dx{"dx", 0}, dh{"dh", 0};            // (T, C)
-  Buffer dqkv{"dqkv", 0};                     // (T, Q + 2KV)
-  Buffer datt{"d attention output", 0};       // (T, Q)
-  Buffer dact{"d MLP activation", 0};         // (T, F)
+  Buffer dx{"dx", 0}, dh{"dh", 0};       // (T, C)
+  Buffer dqkv{"dqkv", 0};                // (T, Q + 2KV)
+  Buffer datt{"d attention output", 0};  // (T, Q)
+  Buffer dact{"d MLP activation", 0};    // (T, F)
   Buffer attention_backward{"attention backward", 0};
   PackedMatrix packed{"packed operand", 0, 0};
 };
@@ -48,11 +50,14 @@ class LayerPass {
   void set_batch(const PackedBatch& batch);
   const std::vector<int32_t>& positions() const { return positions_; }
 
-  // scratch.x (T, C) += delta (the previous layer's MLP output; nullptr for the first layer), then the layer; its own MLP
-  // output is left in scratch.delta. Everything that backward needs is in `keep`.
-  void forward(const LayerWeights& weights, const float* delta, LayerActivations& keep, LayerScratch& scratch);
+  // scratch.x (T, C) += delta (the previous layer's MLP output; nullptr for the first layer), then
+  // the layer; its own MLP output is left in scratch.delta. Everything that backward needs is in
+  // `keep`.
+  void forward(const LayerWeights& weights, const float* delta, LayerActivations& keep,
+               LayerScratch& scratch);
 
-  // scratch.dx (T, C): in, the gradient of the layer's output; out, of its input. Parameter gradients accumulate.
+  // scratch.dx (T, C): in, the gradient of the layer's output; out, of its input. Parameter
+  // gradients accumulate.
   void backward(const LayerWeights& weights, const LayerActivations& kept, LayerScratch& scratch,
                 const LayerGradients& gradients);
 
@@ -65,8 +70,8 @@ class LayerPass {
     const float* weight;
     int64_t rows;
   };
-  void input_gradient(float* dX, const float* dY, int64_t ld, std::initializer_list<Stacked> weights, int64_t K,
-                      PackedMatrix& scratch);
+  void input_gradient(float* dX, const float* dY, int64_t ld,
+                      std::initializer_list<Stacked> weights, int64_t K, PackedMatrix& scratch);
 
   const ModelConfig& config_;
   const RopeTable& rope_;

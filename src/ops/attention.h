@@ -1,13 +1,15 @@
-// Causal attention with grouped query heads, computed block by block (online softmax, Milakov & Gimelshein 2018; Dao et al.
-// 2022): score matrices are never stored. Keys come in blocks of kKeyBlock, transposed.
+// Causal attention with grouped query heads, computed block by block (online softmax, Milakov &
+// Gimelshein 2018; Dao et al. 2022): score matrices are never stored. Keys come in blocks of
+// kKeyBlock, transposed.
 //
-// Definition, per query (head_dim D, scale 1/sqrt(D)), over the row's blocks of 64 keys in ascending order:
+// Definition, per query (head_dim D, scale 1/sqrt(D)), over the row's blocks of 64 keys in
+// ascending order:
 //   s_j = (fma chain over d of q_d k_jd) * scale; keys after the query are -inf
 //   m' = max(m, max s); p_j = exp(s_j - m'); c = exp(m - m')
 //   l = fma(l, c, sum p): p in four vectors of 16, (v0 + v1) + (v2 + v3), then the folding tree
 //   o_d = (o_d * c), then a fma chain over j of p_j v_jd
-// and at the end o / l (times 1/l), lse = m + log l. Nothing depends on how many queries are computed together, so training,
-// prefill and single-token decode give the same bits.
+// and at the end o / l (times 1/l), lse = m + log l. Nothing depends on how many queries are
+// computed together, so training, prefill and single-token decode give the same bits.
 #pragma once
 
 #include <cstdint>
@@ -19,11 +21,12 @@ namespace ponder {
 
 constexpr int64_t kKeyBlock = 64;
 
-// Queries of one sequence against one key-value head: num_queries consecutive tokens times `group` query heads.
+// Queries of one sequence against one key-value head: num_queries consecutive tokens times `group`
+// query heads.
 struct AttentionWork {
-  const float* q;         // token t, head g at q + t * ldq + g * D
-  float* out;             // likewise, row stride ldo; overwritten
-  float* lse;             // nullptr, or token t, head g at lse + t * ld_lse + g
+  const float* q;                    // token t, head g at q + t * ldq + g * D
+  float* out;                        // likewise, row stride ldo; overwritten
+  float* lse;                        // nullptr, or token t, head g at lse + t * ld_lse + g
   const float* const* key_blocks;    // each (D, kKeyBlock), transposed
   const float* const* value_blocks;  // each: key j at block + j * ld_value
   int64_t ldq, ldo, ld_lse, ld_value;
@@ -35,15 +38,16 @@ struct AttentionWork {
 // D must be a multiple of 16.
 void attention(std::span<const AttentionWork> works, int64_t D, ThreadPool& pool);
 
-// keys (count, D), row stride ld, into blocks of (D, kKeyBlock); unused columns of the last block are zero.
+// keys (count, D), row stride ld, into blocks of (D, kKeyBlock); unused columns of the last block
+// are zero.
 void transpose_keys(float* blocks, const float* keys, int64_t ld, int64_t count, int64_t D);
 
 // The backward pass of one row and one key-value head, over all the row's tokens.
 struct AttentionBackwardWork {
-  const float *q, *k, *v;        // token t at + t * ld (q: head g at + g * D)
-  const float *out, *dout;       // token t, head g at + t * ldo + g * D
-  const float* lse;              // token t, head g at + t * ld_lse + g
-  float *dq, *dk, *dv;           // strides as q, k, v; overwritten
+  const float *q, *k, *v;   // token t at + t * ld (q: head g at + g * D)
+  const float *out, *dout;  // token t, head g at + t * ldo + g * D
+  const float* lse;         // token t, head g at + t * ld_lse + g
+  float *dq, *dk, *dv;      // strides as q, k, v; overwritten
   int64_t ld, ldo, ld_lse;
   int64_t num_tokens;
   int64_t group;
@@ -52,9 +56,9 @@ struct AttentionBackwardWork {
 // Floats of scratch one thread needs for rows of at most max_tokens.
 int64_t attention_backward_scratch(int64_t max_tokens, int64_t D);
 
-// dk_j and dv_j are fma chains over the group's heads, then over queries ascending; dq_i over keys ascending.
-// scratch: num_threads * attention_backward_scratch floats.
-void attention_backward(std::span<const AttentionBackwardWork> works, int64_t D, float* scratch, int64_t scratch_per_thread,
-                        ThreadPool& pool);
+// dk_j and dv_j are fma chains over the group's heads, then over queries ascending; dq_i over keys
+// ascending. scratch: num_threads * attention_backward_scratch floats.
+void attention_backward(std::span<const AttentionBackwardWork> works, int64_t D, float* scratch,
+                        int64_t scratch_per_thread, ThreadPool& pool);
 
 }  // namespace ponder

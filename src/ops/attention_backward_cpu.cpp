@@ -21,8 +21,8 @@ namespace HWY_NAMESPACE {
 //   p_ij = exp(s_ij - lse_i)   dp_ij = do_i . v_j   ds_ij = p_ij (dp_ij - do_i . o_i) scale
 //   dv_j += p_ij do_i          dk_j += ds_ij q_i     dq_i += ds_ij k_j
 template <int N>
-void BackwardTile(const AttentionBackwardWork& w, int64_t D, int64_t head, int64_t first, const float* keys_transposed,
-                  const float* values_transposed) {
+void BackwardTile(const AttentionBackwardWork& w, int64_t D, int64_t head, int64_t first,
+                  const float* keys_transposed, const float* values_transposed) {
   const float scale = 1.0f / std::sqrt(static_cast<float>(D));
   HWY_ALIGN float p[N * kKeyBlock];
   HWY_ALIGN float ds[N * kKeyBlock];

@@ -20,8 +20,8 @@ namespace HWY_NAMESPACE {
 
 // N queries, each with its own count of visible keys.
 template <int N>
-void ForwardTile(const AttentionWork& w, int64_t D, const float* const* q, const int64_t* visible, float* const* out,
-                 float* const* lse) {
+void ForwardTile(const AttentionWork& w, int64_t D, const float* const* q, const int64_t* visible,
+                 float* const* out, float* const* lse) {
   constexpr float kMinusInfinity = -__builtin_inff();
   const float scale = 1.0f / std::sqrt(static_cast<float>(D));
   HWY_ALIGN float p[N * kKeyBlock];
@@ -72,12 +72,15 @@ void ForwardTile(const AttentionWork& w, int64_t D, const float* const* q, const
   for (int i = 0; i < N; ++i) {
     const F16 inverse = Set(1.0f / l[i]);
     for (int64_t d = 0; d < D; d += 16) Store(Mul(Load(out[i] + d), inverse), out[i] + d);
-    if (lse[i]) *lse[i] = static_cast<float>(static_cast<double>(m[i]) + stable_log(static_cast<double>(l[i])));
+    if (lse[i])
+      *lse[i] =
+          static_cast<float>(static_cast<double>(m[i]) + stable_log(static_cast<double>(l[i])));
   }
 }
 
 void ForwardWork(const AttentionWork& w, int64_t D) {
-  // All (head, token) pairs of the work in head-major order; four at a time share each key and value they load.
+  // All (head, token) pairs of the work in head-major order; four at a time share each key and
+  // value they load.
   const int64_t count = w.num_queries * w.group;
   for (int64_t first = 0; first < count; first += 4) {
     const int n = static_cast<int>(std::min<int64_t>(4, count - first));
@@ -92,10 +95,18 @@ void ForwardWork(const AttentionWork& w, int64_t D) {
       visible[i] = w.first_position + t + 1;
     }
     switch (n) {
-      case 1: ForwardTile<1>(w, D, q, visible, out, lse); break;
-      case 2: ForwardTile<2>(w, D, q, visible, out, lse); break;
-      case 3: ForwardTile<3>(w, D, q, visible, out, lse); break;
-      default: ForwardTile<4>(w, D, q, visible, out, lse); break;
+      case 1:
+        ForwardTile<1>(w, D, q, visible, out, lse);
+        break;
+      case 2:
+        ForwardTile<2>(w, D, q, visible, out, lse);
+        break;
+      case 3:
+        ForwardTile<3>(w, D, q, visible, out, lse);
+        break;
+      default:
+        ForwardTile<4>(w, D, q, visible, out, lse);
+        break;
     }
   }
 }
@@ -110,10 +121,12 @@ HWY_EXPORT(ForwardWork);
 
 void attention(std::span<const AttentionWork> works, int64_t D, ThreadPool& pool) {
   const auto kernel = HWY_DYNAMIC_DISPATCH(ForwardWork);
-  // Works differ in length, so threads take the next one when they are free; who computes a work changes nothing in it.
+  // Works differ in length, so threads take the next one when they are free; who computes a work
+  // changes nothing in it.
   std::atomic<size_t> next{0};
   pool.run([&](int) {
-    for (size_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < works.size();) kernel(works[i], D);
+    for (size_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < works.size();)
+      kernel(works[i], D);
   });
 }
 
@@ -123,7 +136,8 @@ void transpose_keys(float* blocks, const float* keys, int64_t ld, int64_t count,
     const int64_t n = std::min(kKeyBlock, count - begin);
     for (int64_t d0 = 0; d0 < D; d0 += 16) {
       for (int64_t j = 0; j < n; ++j) {
-        for (int64_t d = d0; d < d0 + 16; ++d) block[d * kKeyBlock + j] = keys[(begin + j) * ld + d];
+        for (int64_t d = d0; d < d0 + 16; ++d)
+          block[d * kKeyBlock + j] = keys[(begin + j) * ld + d];
       }
     }
     for (int64_t d = 0; d < D && n < kKeyBlock; ++d) {

@@ -1,5 +1,5 @@
-// The three products of attention on tiles of N queries and one block of keys, shared by forward and backward.
-// Included once per target by foreach_target.
+// The three products of attention on tiles of N queries and one block of keys, shared by forward
+// and backward. Included once per target by foreach_target.
 #if defined(PONDER_OPS_ATTENTION_TILES_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef PONDER_OPS_ATTENTION_TILES_INL_H_
 #undef PONDER_OPS_ATTENTION_TILES_INL_H_
@@ -21,7 +21,8 @@ HWY_INLINE float Exp1(float x) {
 }
 
 template <int N, int H>
-HWY_INLINE void ProductsH(float* s, const float* const* q, const float* keys_transposed, int64_t D) {
+HWY_INLINE void ProductsH(float* s, const float* const* q, const float* keys_transposed,
+                          int64_t D) {
   F16 acc[N][H];
 #pragma GCC unroll 4
   for (int i = 0; i < N; ++i) {
@@ -46,19 +47,30 @@ HWY_INLINE void ProductsH(float* s, const float* const* q, const float* keys_tra
   }
 }
 
-// s (N, kKeyBlock): s[i][j] = fma chain over d of q[i][d] k[j][d], for j below `keys` rounded up to 16.
+// s (N, kKeyBlock): s[i][j] = fma chain over d of q[i][d] k[j][d], for j below `keys` rounded up
+// to 16.
 template <int N>
-HWY_INLINE void Products(float* s, const float* const* q, const float* keys_transposed, int64_t keys, int64_t D) {
+HWY_INLINE void Products(float* s, const float* const* q, const float* keys_transposed,
+                         int64_t keys, int64_t D) {
   switch ((keys + 15) / 16) {
-    case 1: ProductsH<N, 1>(s, q, keys_transposed, D); break;
-    case 2: ProductsH<N, 2>(s, q, keys_transposed, D); break;
-    case 3: ProductsH<N, 3>(s, q, keys_transposed, D); break;
-    default: ProductsH<N, 4>(s, q, keys_transposed, D); break;
+    case 1:
+      ProductsH<N, 1>(s, q, keys_transposed, D);
+      break;
+    case 2:
+      ProductsH<N, 2>(s, q, keys_transposed, D);
+      break;
+    case 3:
+      ProductsH<N, 3>(s, q, keys_transposed, D);
+      break;
+    default:
+      ProductsH<N, 4>(s, q, keys_transposed, D);
+      break;
   }
 }
 
 template <int N, int H>
-HWY_INLINE void CombineH(float* const* out, int64_t d, const float* p, const float* values, int64_t ld, int64_t keys) {
+HWY_INLINE void CombineH(float* const* out, int64_t d, const float* p, const float* values,
+                         int64_t ld, int64_t keys) {
   F16 acc[N][H];
 #pragma GCC unroll 4
   for (int i = 0; i < N; ++i) {
@@ -85,7 +97,8 @@ HWY_INLINE void CombineH(float* const* out, int64_t d, const float* p, const flo
 
 // out[i][d] continues its chain over j of p[i][j] values[j][d].
 template <int N>
-HWY_INLINE void Combine(float* const* out, const float* p, const float* values, int64_t ld, int64_t keys, int64_t D) {
+HWY_INLINE void Combine(float* const* out, const float* p, const float* values, int64_t ld,
+                        int64_t keys, int64_t D) {
   int64_t d = 0;
   for (; d + 64 <= D; d += 64) CombineH<N, 4>(out, d, p, values, ld, keys);
   for (; d + 32 <= D; d += 32) CombineH<N, 2>(out, d, p, values, ld, keys);
@@ -93,7 +106,8 @@ HWY_INLINE void Combine(float* const* out, const float* p, const float* values, 
 }
 
 template <int N, int H>
-HWY_INLINE void ScatterH(float* to, int64_t ld, int64_t d, const float* p, const float* const* rows, int64_t keys) {
+HWY_INLINE void ScatterH(float* to, int64_t ld, int64_t d, const float* p, const float* const* rows,
+                         int64_t keys) {
   F16 r[N][H];
 #pragma GCC unroll 4
   for (int i = 0; i < N; ++i) {
@@ -113,7 +127,8 @@ HWY_INLINE void ScatterH(float* to, int64_t ld, int64_t d, const float* p, const
 
 // to[j][d] continues its chain over i of p[i][j] rows[i][d].
 template <int N>
-HWY_INLINE void Scatter(float* to, int64_t ld, const float* p, const float* const* rows, int64_t keys, int64_t D) {
+HWY_INLINE void Scatter(float* to, int64_t ld, const float* p, const float* const* rows,
+                        int64_t keys, int64_t D) {
   int64_t d = 0;
   for (; d + 32 <= D; d += 32) ScatterH<N, 2>(to, ld, d, p, rows, keys);
   for (; d < D; d += 16) ScatterH<N, 1>(to, ld, d, p, rows, keys);

@@ -4,7 +4,8 @@
 
 namespace ponder {
 
-void embedding(float* x, const int32_t* tokens, const float* weight, int64_t T, int64_t C, ThreadPool& pool) {
+void embedding(float* x, const int32_t* tokens, const float* weight, int64_t T, int64_t C,
+               ThreadPool& pool) {
   pool.parallel_for(T, 16, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       std::memcpy(x + t * C, weight + tokens[t] * C, static_cast<size_t>(C) * sizeof(float));
@@ -12,8 +13,8 @@ void embedding(float* x, const int32_t* tokens, const float* weight, int64_t T, 
   });
 }
 
-void embedding_backward(float* dweight, const int32_t* tokens, const float* dx, int64_t T, int64_t C,
-                        ThreadPool& pool) {
+void embedding_backward(float* dweight, const int32_t* tokens, const float* dx, int64_t T,
+                        int64_t C, ThreadPool& pool) {
   pool.parallel_for(C, 16, [&](int64_t begin, int64_t end) {
     for (int64_t t = 0; t < T; ++t) {
       float* to = dweight + tokens[t] * C;
@@ -23,7 +24,8 @@ void embedding_backward(float* dweight, const int32_t* tokens, const float* dx, 
   });
 }
 
-void bias_backward(float* dbias, const float* dy, int64_t ld, int64_t T, int64_t N, ThreadPool& pool) {
+void bias_backward(float* dbias, const float* dy, int64_t ld, int64_t T, int64_t N,
+                   ThreadPool& pool) {
   pool.parallel_for(N, 16, [&](int64_t begin, int64_t end) {
     for (int64_t t = 0; t < T; ++t) {
       const float* from = dy + t * ld;

@@ -8,13 +8,16 @@
 namespace ponder {
 
 // x (T, C) = rows of weight (V, C). Token ids must be in [0, V).
-void embedding(float* x, const int32_t* tokens, const float* weight, int64_t T, int64_t C, ThreadPool& pool);
+void embedding(float* x, const int32_t* tokens, const float* weight, int64_t T, int64_t C,
+               ThreadPool& pool);
 
 // dweight[token] += dx[t], t ascending.
-void embedding_backward(float* dweight, const int32_t* tokens, const float* dx, int64_t T, int64_t C, ThreadPool& pool);
+void embedding_backward(float* dweight, const int32_t* tokens, const float* dx, int64_t T,
+                        int64_t C, ThreadPool& pool);
 
 // dbias[n] += dy[t][n], t ascending; dy has row stride ld.
-void bias_backward(float* dbias, const float* dy, int64_t ld, int64_t T, int64_t N, ThreadPool& pool);
+void bias_backward(float* dbias, const float* dy, int64_t ld, int64_t T, int64_t N,
+                   ThreadPool& pool);
 
 // x += delta, element by element.
 void add_in_place(float* x, const float* delta, int64_t size, ThreadPool& pool);

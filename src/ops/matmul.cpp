@@ -6,7 +6,10 @@
 namespace ponder {
 
 PackedMatrix::PackedMatrix(const char* name, int64_t K, int64_t N)
-    : K_(K), N_(N), data_(name, (N + kPanel - 1) / kPanel * kPanel * K), zeros_("matmul zeros", N) {}
+    : K_(K),
+      N_(N),
+      data_(name, (N + kPanel - 1) / kPanel * kPanel * K),
+      zeros_("matmul zeros", N) {}
 
 void PackedMatrix::reshape(int64_t K, int64_t N) {
   K_ = K;
@@ -15,8 +18,10 @@ void PackedMatrix::reshape(int64_t K, int64_t N) {
   zeros_.reserve(N);
 }
 
-void PackedMatrix::pack_weight(const float* W, int64_t rows, int64_t first_column, ThreadPool& pool) {
-  // Sixteen k at a time: the reads run along rows of W, the writes stay in one cache-sized strip of the panel.
+void PackedMatrix::pack_weight(const float* W, int64_t rows, int64_t first_column,
+                               ThreadPool& pool) {
+  // Sixteen k at a time: the reads run along rows of W, the writes stay in one cache-sized strip of
+  // the panel.
   pool.parallel_for(rows, kPanel, [&](int64_t begin, int64_t end) {
     for (int64_t k0 = 0; k0 < K_; k0 += 16) {
       const int64_t kn = std::min<int64_t>(16, K_ - k0);
@@ -30,7 +35,8 @@ void PackedMatrix::pack_weight(const float* W, int64_t rows, int64_t first_colum
   });
 }
 
-void PackedMatrix::pack_rows(const float* X, int64_t ld, int64_t first_k, int64_t count, ThreadPool& pool) {
+void PackedMatrix::pack_rows(const float* X, int64_t ld, int64_t first_k, int64_t count,
+                             ThreadPool& pool) {
   pool.parallel_for(num_panels(), 1, [&](int64_t begin, int64_t end) {
     for (int64_t p = begin; p < end; ++p) {
       float* to = data_.data() + (p * K_ + first_k) * kPanel;

@@ -35,8 +35,8 @@ constexpr int64_t kPanel = PackedMatrix::kPanel;
 
 // R rows times H half panels (16 columns each), kept in registers over all of k.
 template <int R, int H>
-HWY_INLINE void Tile(const float* a, int64_t rs, int64_t cs, const float* b, int64_t panel_stride, int64_t kn,
-                     const float* begin, int64_t begin_stride, float* c, int64_t ldc) {
+HWY_INLINE void Tile(const float* a, int64_t rs, int64_t cs, const float* b, int64_t panel_stride,
+                     int64_t kn, const float* begin, int64_t begin_stride, float* c, int64_t ldc) {
   F16 acc[R][H];
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
@@ -46,7 +46,8 @@ HWY_INLINE void Tile(const float* a, int64_t rs, int64_t cs, const float* b, int
   for (int64_t k = 0; k < kn; ++k) {
     F16 bv[H];
 #pragma GCC unroll 16
-    for (int h = 0; h < H; ++h) bv[h] = Load(b + (h / 2) * panel_stride + k * kPanel + (h % 2) * 16);
+    for (int h = 0; h < H; ++h)
+      bv[h] = Load(b + (h / 2) * panel_stride + k * kPanel + (h % 2) * 16);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
       const F16 av = Set(a[r * rs + k * cs]);
@@ -61,7 +62,8 @@ HWY_INLINE void Tile(const float* a, int64_t rs, int64_t cs, const float* b, int
   }
 }
 
-// Rows of a tile and half panels side by side, such that accumulators fill but do not overflow the register file.
+// Rows of a tile and half panels side by side, such that accumulators fill but do not overflow the
+// register file.
 constexpr int kMaxRows = kLanes == 16 ? 14 : 6;
 template <int R>
 constexpr int HalvesFor() {
@@ -92,13 +94,14 @@ void Strip(const MatmulTask& t, int64_t m, int64_t k0, int64_t kn, int64_t panel
                      begin + column + half * 16, begin_stride, c + column + half * 16, t.ldc);
         }
       } else {
-        Tile<R, H>(a, t.A.row_stride, t.A.column_stride, b, panel_stride, kn, begin + column, begin_stride, c + column,
-                   t.ldc);
+        Tile<R, H>(a, t.A.row_stride, t.A.column_stride, b, panel_stride, kn, begin + column,
+                   begin_stride, c + column, t.ldc);
       }
       p += kPanelsAtOnce;
       continue;
     }
-    // A panel alone, or the last one with fewer columns: by halves, through a buffer where it is narrow.
+    // A panel alone, or the last one with fewer columns: by halves, through a buffer where it is
+    // narrow.
     for (int half = 0; half < 2; ++half) {
       const int64_t n = std::min<int64_t>(16, B.N() - column - half * 16);
       if (n <= 0) break;
@@ -108,7 +111,8 @@ void Strip(const MatmulTask& t, int64_t m, int64_t k0, int64_t kn, int64_t panel
           buffer[r * 16 + j] = j < n ? begin[r * begin_stride + column + half * 16 + j] : 0.0f;
         }
       }
-      Tile<R, 1>(a, t.A.row_stride, t.A.column_stride, b + half * 16, panel_stride, kn, buffer, 16, buffer, 16);
+      Tile<R, 1>(a, t.A.row_stride, t.A.column_stride, b + half * 16, panel_stride, kn, buffer, 16,
+                 buffer, 16);
       for (int r = 0; r < R; ++r) {
         for (int64_t j = 0; j < n; ++j) c[r * t.ldc + column + half * 16 + j] = buffer[r * 16 + j];
       }
@@ -126,7 +130,8 @@ constexpr StripFunction StripTable(int rows, std::integer_sequence<int, R...>) {
 
 void RunMatmul(const MatmulTask& t) {
   const int64_t K = t.B->K(), M = t.m1 - t.m0;
-  // A panel's block of k (kBlockK * 32 floats) stays in L1 while the rows pass; the rows' block stays in L2.
+  // A panel's block of k (kBlockK * 32 floats) stays in L1 while the rows pass; the rows' block
+  // stays in L2.
   const int64_t kBlockK = M <= 2 * kMaxRows ? K : 256;
   const int64_t kBlockM = 16 * kMaxRows;
   for (int64_t k0 = 0; k0 < K || k0 == 0; k0 += std::max<int64_t>(kBlockK, 1)) {
@@ -180,7 +185,8 @@ void matmul(float* C, int64_t ldc, MatrixA A, const PackedMatrix& B, const float
   run({C, ldc, A, &B, bias ? bias : B.zeros(), 0, 0, 0, 0, 0}, M, pool);
 }
 
-void matmul_continue(float* C, int64_t ldc, MatrixA A, const PackedMatrix& B, int64_t M, ThreadPool& pool) {
+void matmul_continue(float* C, int64_t ldc, MatrixA A, const PackedMatrix& B, int64_t M,
+                     ThreadPool& pool) {
   run({C, ldc, A, &B, C, ldc, 0, 0, 0, 0}, M, pool);
 }
 

@@ -5,7 +5,8 @@
 
 namespace ponder {
 
-// GFLOP/s (a multiply-add counts two) of all the pool's threads together, the best of several short runs.
+// GFLOP/s (a multiply-add counts two) of all the pool's threads together, the best of several short
+// runs.
 double measured_peak_gflops(ThreadPool& pool);
 
 }  // namespace ponder

@@ -14,7 +14,8 @@ HWY_BEFORE_NAMESPACE();
 namespace ponder {
 namespace HWY_NAMESPACE {
 
-// Twelve registers of independent chains; `seed` comes from memory and differs per chain, or the compiler would merge them.
+// Twelve registers of independent chains; `seed` comes from memory and differs per chain, or the
+// compiler would merge them.
 float PeakLoop(int64_t steps, const volatile float* seed) {
   constexpr int kChains = 12;
   V acc[kChains];

@@ -1,6 +1,6 @@
-// RMSNorm (Zhang & Sennrich 2019), as in Qwen2: y = x * inv_rms * weight, inv_rms = 1 / sqrt(mean(x^2) + eps).
-// The mean is sixteen interleaved fma chains over ascending index, folded by the fixed tree. Shapes: x, y (T, C),
-// inv_rms (T), weight (C).
+// RMSNorm (Zhang & Sennrich 2019), as in Qwen2: y = x * inv_rms * weight, inv_rms = 1 /
+// sqrt(mean(x^2) + eps). The mean is sixteen interleaved fma chains over ascending index, folded by
+// the fixed tree. Shapes: x, y (T, C), inv_rms (T), weight (C).
 #pragma once
 
 #include <cstdint>
@@ -9,20 +9,22 @@
 
 namespace ponder {
 
-void rms_norm(float* y, float* inv_rms, const float* x, const float* weight, int64_t T, int64_t C, float eps,
-              ThreadPool& pool);
+void rms_norm(float* y, float* inv_rms, const float* x, const float* weight, int64_t T, int64_t C,
+              float eps, ThreadPool& pool);
 
-// First x += delta (the residual connection), then as above: one pass. x is overwritten with the sum.
-void add_rms_norm(float* y, float* inv_rms, float* x, const float* delta, const float* weight, int64_t T, int64_t C,
-                  float eps, ThreadPool& pool);
+// First x += delta (the residual connection), then as above: one pass. x is overwritten with the
+// sum.
+void add_rms_norm(float* y, float* inv_rms, float* x, const float* delta, const float* weight,
+                  int64_t T, int64_t C, float eps, ThreadPool& pool);
 
 // y from saved inv_rms: the same bits as rms_norm's y.
-void rms_norm_apply(float* y, const float* x, const float* inv_rms, const float* weight, int64_t T, int64_t C,
-                    ThreadPool& pool);
+void rms_norm_apply(float* y, const float* x, const float* inv_rms, const float* weight, int64_t T,
+                    int64_t C, ThreadPool& pool);
 
-// dx += the gradient through the norm (dx holds the residual path's gradient already); dweight accumulates, each element
-// one chain of fmas over ascending t.
-void rms_norm_backward(float* dx, float* dweight, const float* dy, const float* x, const float* inv_rms,
-                       const float* weight, int64_t T, int64_t C, ThreadPool& pool);
+// dx += the gradient through the norm (dx holds the residual path's gradient already); dweight
+// accumulates, each element one chain of fmas over ascending t.
+void rms_norm_backward(float* dx, float* dweight, const float* dy, const float* x,
+                       const float* inv_rms, const float* weight, int64_t T, int64_t C,
+                       ThreadPool& pool);
 
 }  // namespace ponder

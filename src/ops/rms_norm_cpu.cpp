@@ -22,8 +22,8 @@ void ApplyRow(float* y, const float* x, float inv_rms, const float* w, int64_t C
 }
 
 // delta may be null.
-void NormRows(float* y, float* inv_rms, float* x, const float* delta, const float* w, int64_t begin, int64_t end,
-              int64_t C, float eps) {
+void NormRows(float* y, float* inv_rms, float* x, const float* delta, const float* w, int64_t begin,
+              int64_t end, int64_t C, float eps) {
   for (int64_t t = begin; t < end; ++t) {
     float* row = x + t * C;
     F16 sum = Set(0.0f);
@@ -49,13 +49,14 @@ void NormRows(float* y, float* inv_rms, float* x, const float* delta, const floa
   }
 }
 
-void ApplyRows(float* y, const float* x, const float* inv_rms, const float* w, int64_t begin, int64_t end, int64_t C) {
+void ApplyRows(float* y, const float* x, const float* inv_rms, const float* w, int64_t begin,
+               int64_t end, int64_t C) {
   for (int64_t t = begin; t < end; ++t) ApplyRow(y + t * C, x + t * C, inv_rms[t], w, C);
 }
 
 // dx_c += inv * (w_c dy_c - x_c * inv^2 * mean(w dy x)).
-void BackwardRows(float* dx, const float* dy, const float* x, const float* inv_rms, const float* w, int64_t begin,
-                  int64_t end, int64_t C) {
+void BackwardRows(float* dx, const float* dy, const float* x, const float* inv_rms, const float* w,
+                  int64_t begin, int64_t end, int64_t C) {
   for (int64_t t = begin; t < end; ++t) {
     const float *g = dy + t * C, *v = x + t * C;
     float* out = dx + t * C;
@@ -81,8 +82,8 @@ void BackwardRows(float* dx, const float* dy, const float* x, const float* inv_r
 }
 
 // Columns [begin, end), begin a multiple of 16.
-void WeightGradient(float* dw, const float* dy, const float* x, const float* inv_rms, int64_t begin, int64_t end,
-                    int64_t T, int64_t C) {
+void WeightGradient(float* dw, const float* dy, const float* x, const float* inv_rms, int64_t begin,
+                    int64_t end, int64_t T, int64_t C) {
   for (int64_t c = begin; c < end; c += 16) {
     const int64_t n = end - c < 16 ? end - c : 16;
     F16 acc = LoadPart(dw + c, n);
@@ -106,32 +107,37 @@ HWY_EXPORT(ApplyRows);
 HWY_EXPORT(BackwardRows);
 HWY_EXPORT(WeightGradient);
 
-void rms_norm(float* y, float* inv_rms, const float* x, const float* weight, int64_t T, int64_t C, float eps,
-              ThreadPool& pool) {
+void rms_norm(float* y, float* inv_rms, const float* x, const float* weight, int64_t T, int64_t C,
+              float eps, ThreadPool& pool) {
   // Without a delta the rows of x are only read.
   add_rms_norm(y, inv_rms, const_cast<float*>(x), nullptr, weight, T, C, eps, pool);
 }
 
-void add_rms_norm(float* y, float* inv_rms, float* x, const float* delta, const float* weight, int64_t T, int64_t C,
-                  float eps, ThreadPool& pool) {
+void add_rms_norm(float* y, float* inv_rms, float* x, const float* delta, const float* weight,
+                  int64_t T, int64_t C, float eps, ThreadPool& pool) {
   const auto kernel = HWY_DYNAMIC_DISPATCH(NormRows);
   pool.parallel_for(T, 4, [&](int64_t begin, int64_t end) {
     kernel(y, inv_rms, x, delta, weight, begin, end, C, eps);
   });
 }
 
-void rms_norm_apply(float* y, const float* x, const float* inv_rms, const float* weight, int64_t T, int64_t C,
-                    ThreadPool& pool) {
+void rms_norm_apply(float* y, const float* x, const float* inv_rms, const float* weight, int64_t T,
+                    int64_t C, ThreadPool& pool) {
   const auto kernel = HWY_DYNAMIC_DISPATCH(ApplyRows);
-  pool.parallel_for(T, 4, [&](int64_t begin, int64_t end) { kernel(y, x, inv_rms, weight, begin, end, C); });
+  pool.parallel_for(
+      T, 4, [&](int64_t begin, int64_t end) { kernel(y, x, inv_rms, weight, begin, end, C); });
 }
 
-void rms_norm_backward(float* dx, float* dweight, const float* dy, const float* x, const float* inv_rms,
-                       const float* weight, int64_t T, int64_t C, ThreadPool& pool) {
+void rms_norm_backward(float* dx, float* dweight, const float* dy, const float* x,
+                       const float* inv_rms, const float* weight, int64_t T, int64_t C,
+                       ThreadPool& pool) {
   const auto rows = HWY_DYNAMIC_DISPATCH(BackwardRows);
   const auto columns = HWY_DYNAMIC_DISPATCH(WeightGradient);
-  pool.parallel_for(T, 4, [&](int64_t begin, int64_t end) { rows(dx, dy, x, inv_rms, weight, begin, end, C); });
-  pool.parallel_for(C, 16, [&](int64_t begin, int64_t end) { columns(dweight, dy, x, inv_rms, begin, end, T, C); });
+  pool.parallel_for(
+      T, 4, [&](int64_t begin, int64_t end) { rows(dx, dy, x, inv_rms, weight, begin, end, C); });
+  pool.parallel_for(C, 16, [&](int64_t begin, int64_t end) {
+    columns(dweight, dy, x, inv_rms, begin, end, T, C);
+  });
 }
 
 }  // namespace ponder

@@ -15,10 +15,12 @@ double stable_exp(double x) {  // |x| < 700; squaring keeps the series short
   return std::ldexp(sum, static_cast<int>(n));
 }
 
-// Sine and cosine of x >= 0, |error| < 1e-12 for x < 1e6: reduction by pi/2 in three parts, then Taylor series.
+// Sine and cosine of x >= 0, |error| < 1e-12 for x < 1e6: reduction by pi/2 in three parts, then
+// Taylor series.
 void stable_sin_cos(double x, double& s, double& c) {
   const double n = std::floor(x * 0.63661977236758134308 + 0.5);
-  const double r = ((x - n * 1.57079632673412561417) - n * 6.07710050630396597660e-11) - n * 2.02226624879595063154e-21;
+  const double r = ((x - n * 1.57079632673412561417) - n * 6.07710050630396597660e-11) -
+                   n * 2.02226624879595063154e-21;
   const double z = r * r;
   double sr = 0.0, cr = 0.0;
   for (int k = 21; k >= 3; k -= 2) sr = (sr * z + 1.0) * (-1.0 / (k * (k - 1)));
@@ -26,10 +28,22 @@ void stable_sin_cos(double x, double& s, double& c) {
   for (int k = 22; k >= 2; k -= 2) cr = (cr * z + 1.0) * (-1.0 / (k * (k - 1)));
   cr = 1.0 + cr * z;
   switch (static_cast<int64_t>(n) & 3) {
-    case 0: s = sr; c = cr; break;
-    case 1: s = cr; c = -sr; break;
-    case 2: s = -sr; c = -cr; break;
-    default: s = -cr; c = sr; break;
+    case 0:
+      s = sr;
+      c = cr;
+      break;
+    case 1:
+      s = cr;
+      c = -sr;
+      break;
+    case 2:
+      s = -sr;
+      c = -cr;
+      break;
+    default:
+      s = -cr;
+      c = sr;
+      break;
   }
 }
 

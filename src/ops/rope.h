@@ -1,6 +1,7 @@
-// Rotary position embedding (Su et al. 2021) in the half-split layout of transformers: dimension i pairs with i + D/2.
-// Angles follow transformers' f32 steps (inv_freq rounded to f32, position * inv_freq in f32), sine and cosine of that
-// angle are computed in double by our own series, so the table is the same on every CPU.
+// Rotary position embedding (Su et al. 2021) in the half-split layout of transformers: dimension i
+// pairs with i + D/2. Angles follow transformers' f32 steps (inv_freq rounded to f32, position *
+// inv_freq in f32), sine and cosine of that angle are computed in double by our own series, so the
+// table is the same on every CPU.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +28,9 @@ class RopeTable {
 enum class RopeDirection { kForward, kBackward };
 
 // Rotates, in place, `heads` heads of D in each of T rows of x (row stride ld). positions (T).
-// Forward: (a, b) -> (a cos - b sin, b cos + a sin), the second product fused. Backward: the inverse rotation.
-void rope(float* x, int64_t ld, const int32_t* positions, const RopeTable& table, int64_t T, int64_t heads, int64_t D,
-          RopeDirection direction, ThreadPool& pool);
+// Forward: (a, b) -> (a cos - b sin, b cos + a sin), the second product fused. Backward: the
+// inverse rotation.
+void rope(float* x, int64_t ld, const int32_t* positions, const RopeTable& table, int64_t T,
+          int64_t heads, int64_t D, RopeDirection direction, ThreadPool& pool);
 
 }  // namespace ponder

@@ -1,11 +1,13 @@
-// The thin vector layer of all kernels: F16, sixteen floats, as one 512-bit, two 256-bit or four 128-bit registers
-// (Highway). Sixteen lanes are part of the arithmetic's definition (interleaved accumulators, fixed folding tree), so a
-// kernel written on F16 gives the same bits on every instruction set. Included once per target by foreach_target.
+// The thin vector layer of all kernels: F16, sixteen floats, as one 512-bit, two 256-bit or four
+// 128-bit registers (Highway). Sixteen lanes are part of the arithmetic's definition (interleaved
+// accumulators, fixed folding tree), so a kernel written on F16 gives the same bits on every
+// instruction set. Included once per target by foreach_target.
 //
 // Definitions (the plain-loop forms stand in ops/reference.h):
 //   fma(a, b, c)  a * b + c with one rounding, everywhere
-//   sum16(v)      ((v0+v8)+(v4+v12)) + ((v2+v10)+(v6+v14)) ... : fold 16 -> 8 -> 4 -> 2 -> 1, lane i with lane i + half
-//   exp(x)        n = round(x log2 e); r = x - n ln 2 in two fmas; degree-6 polynomial by Horner in fmas; times 2^n.
+//   sum16(v)      ((v0+v8)+(v4+v12)) + ((v2+v10)+(v6+v14)) ... : fold 16 -> 8 -> 4 -> 2 -> 1, lane
+//   i with lane i + half exp(x)        n = round(x log2 e); r = x - n ln 2 in two fmas; degree-6
+//   polynomial by Horner in fmas; times 2^n.
 //                 x below -87.3 gives 0, x above 88.3 is taken as 88.3. Relative error below 9e-8.
 #if defined(PONDER_OPS_SIMD_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef PONDER_OPS_SIMD_INL_H_
@@ -60,9 +62,7 @@ HWY_INLINE F16 Load(const float* p) {
   PONDER_EACH r.part[i] = hn::LoadU(D16(), p + i * kLanes);
   return r;
 }
-HWY_INLINE void Store(F16 a, float* p) {
-  PONDER_EACH hn::StoreU(a.part[i], D16(), p + i * kLanes);
-}
+HWY_INLINE void Store(F16 a, float* p) { PONDER_EACH hn::StoreU(a.part[i], D16(), p + i * kLanes); }
 // The first n lanes; the others are `fill`.
 HWY_INLINE F16 LoadPart(const float* p, int64_t n, float fill = 0.0f) {
   float lane[16];
@@ -130,11 +130,13 @@ HWY_INLINE V ExpV(V x) {
   const auto tiny = hn::Lt(x, low);
   x = hn::IfThenElse(hn::Gt(x, high), high, x);
   x = hn::IfThenElse(tiny, low, x);
-  const V magic = hn::Set(d, 12582912.0f);  // 1.5 * 2^23: adding it rounds to the nearest integer, ties to even
+  const V magic =
+      hn::Set(d, 12582912.0f);  // 1.5 * 2^23: adding it rounds to the nearest integer, ties to even
   const V n = hn::Sub(FmaV(x, hn::Set(d, 1.44269504f), magic), magic);
   V r = FmaV(n, hn::Set(d, -0.693359375f), x);
   r = FmaV(n, hn::Set(d, 2.12194440e-4f), r);
-  // 1 + r + r^2 q(r), q of least relative error (4e-9) on |r| <= ln(2) / 2; Taylor's is off by 1.6e-7 there.
+  // 1 + r + r^2 q(r), q of least relative error (4e-9) on |r| <= ln(2) / 2; Taylor's is off
+  // by 1.6e-7 there.
   V p = hn::Set(d, 0x1.6a23dp-10f);
   p = FmaV(p, r, hn::Set(d, 0x1.123a2p-7f));
   p = FmaV(p, r, hn::Set(d, 0x1.5558f2p-5f));

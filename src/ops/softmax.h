@@ -1,6 +1,6 @@
-// Log-softmax over one row of logits, by a definition that fixes every bit: the maximum; then sixteen interleaved sums of
-// exp(logit - max) over ascending index, folded by the fixed tree; then the natural logarithm of that sum, computed in
-// double precision and rounded once.
+// Log-softmax over one row of logits, by a definition that fixes every bit: the maximum; then
+// sixteen interleaved sums of exp(logit - max) over ascending index, folded by the fixed tree; then
+// the natural logarithm of that sum, computed in double precision and rounded once.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,8 @@ void exp_shifted(float* out, const float* logits, int64_t size, float shift, flo
 // weight * ((i == target) - exp(logits[i] - lse)).
 void log_softmax_backward(float* logits, int64_t size, int64_t target, float lse, float weight);
 
-// Natural logarithm of a normal x > 0, double arithmetic, the same on every CPU (unlike libm's). Relative error below 1e-14.
+// Natural logarithm of a normal x > 0, double arithmetic, the same on every CPU (unlike libm's).
+// Relative error below 1e-14.
 double stable_log(double x);
 
 }  // namespace ponder

@@ -60,7 +60,8 @@ HWY_EXPORT(ExpShifted);
 HWY_EXPORT(LogSoftmaxBackward);
 
 double stable_log(double x) {
-  // x = m 2^e with m in [sqrt(1/2), sqrt(2)); log m = 2 atanh(s), s = (m - 1) / (m + 1), |s| < 0.172.
+  // x = m 2^e with m in [sqrt(1/2), sqrt(2)); log m = 2 atanh(s), s = (m - 1) / (m + 1), |s| <
+  // 0.172.
   uint64_t bits = std::bit_cast<uint64_t>(x);
   int64_t e = static_cast<int64_t>(bits >> 52) - 1023;
   double m = std::bit_cast<double>((bits & 0xFFFFFFFFFFFFFull) | 0x3FF0000000000000ull);
@@ -75,7 +76,9 @@ double stable_log(double x) {
   return 2.0 * s * sum + static_cast<double>(e) * 0.6931471805599453;
 }
 
-float max_value(const float* logits, int64_t size) { return HWY_DYNAMIC_DISPATCH(MaxValue)(logits, size); }
+float max_value(const float* logits, int64_t size) {
+  return HWY_DYNAMIC_DISPATCH(MaxValue)(logits, size);
+}
 
 float log_sum_exp(const float* logits, int64_t size) {
   const float max = max_value(logits, size);

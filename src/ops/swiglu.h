@@ -1,5 +1,5 @@
-// SwiGLU (Shazeer 2020): act = silu(gate) * up, silu(x) = x / (1 + exp(-x)). gate_up (T, 2F) holds gate in columns
-// [0, F) and up in [F, 2F); act (T, F).
+// SwiGLU (Shazeer 2020): act = silu(gate) * up, silu(x) = x / (1 + exp(-x)). gate_up (T, 2F) holds
+// gate in columns [0, F) and up in [F, 2F); act (T, F).
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,7 @@ namespace ponder {
 void swiglu(float* act, const float* gate_up, int64_t T, int64_t F, ThreadPool& pool);
 
 // dgate_up (T, 2F) overwritten; may alias gate_up.
-void swiglu_backward(float* dgate_up, const float* dact, const float* gate_up, int64_t T, int64_t F, ThreadPool& pool);
+void swiglu_backward(float* dgate_up, const float* dact, const float* gate_up, int64_t T, int64_t F,
+                     ThreadPool& pool);
 
 }  // namespace ponder

@@ -37,8 +37,8 @@ void SwigluRows(float* act, const float* gate_up, int64_t begin, int64_t end, in
   }
 }
 
-void SwigluBackwardRows(float* dgate_up, const float* dact, const float* gate_up, int64_t begin, int64_t end,
-                        int64_t F) {
+void SwigluBackwardRows(float* dgate_up, const float* dact, const float* gate_up, int64_t begin,
+                        int64_t end, int64_t F) {
   for (int64_t t = begin; t < end; ++t) {
     const float *gate = gate_up + t * 2 * F, *up = gate + F, *d = dact + t * F;
     float *dgate = dgate_up + t * 2 * F, *dup = dgate + F;
@@ -75,8 +75,8 @@ void swiglu(float* act, const float* gate_up, int64_t T, int64_t F, ThreadPool& 
 void swiglu_backward(float* dgate_up, const float* dact, const float* gate_up, int64_t T, int64_t F,
                      ThreadPool& pool) {
   const auto kernel = HWY_DYNAMIC_DISPATCH(SwigluBackwardRows);
-  pool.parallel_for(T, 2,
-                    [&](int64_t begin, int64_t end) { kernel(dgate_up, dact, gate_up, begin, end, F); });
+  pool.parallel_for(
+      T, 2, [&](int64_t begin, int64_t end) { kernel(dgate_up, dact, gate_up, begin, end, F); });
 }
 
 }  // namespace ponder

@@ -21,21 +21,23 @@ namespace {
 // Shares of the measured f32 peak, as `ponder bench` shows them for small models on this code.
 constexpr double kTrainShare = 0.5, kDecodeShare = 0.22;
 constexpr int64_t kProcessBytes = int64_t{24} << 20;  // code, tokenizer, database cache
-// A trajectory in run.db: ids and log-probabilities (8 bytes a token) and its text, with the row's own fields.
+// A trajectory in run.db: ids and log-probabilities (8 bytes a token) and its text, with the row's
+// own fields.
 constexpr int64_t kRowBytes = 1200, kTokenBytes = 12;
 
 struct RowLengths {
   int64_t units = 0, tokens = 0, trained = 0, longest = 0;
 };
 
-RowLengths lengths_of(const std::vector<Source>& sources, const RowBuilder& builder, const Recipe& recipe) {
+RowLengths lengths_of(const std::vector<Source>& sources, const RowBuilder& builder,
+                      const Recipe& recipe) {
   RowLengths lengths;
   for (const Source& source : sources) {
     ReadReport report;
     for (const Demonstration& d : demonstrations_of(source, report)) {
       std::string reason, detail;
-      const auto row = builder.row("", d.system.empty() ? recipe.system : d.system, d.question, {d.response(), {}}, reason,
-                                   detail);
+      const auto row = builder.row("", d.system.empty() ? recipe.system : d.system, d.question,
+                                   {d.response(), {}}, reason, detail);
       if (!row) continue;
       ++lengths.units;
       lengths.tokens += row->num_tokens();
@@ -71,14 +73,17 @@ RecipePlan plan_recipe(const Recipe& recipe, ThreadPool& threads) {
   const int64_t weights = config.num_parameters() * 4;
 
   std::vector<RowLengths> sets;
-  for (const ImitationSet& set : recipe.imitation) sets.push_back(lengths_of(set.demonstrations, builder, recipe));
+  for (const ImitationSet& set : recipe.imitation)
+    sets.push_back(lengths_of(set.demonstrations, builder, recipe));
   const RowLengths& main = sets[0];
-  if (main.units == 0) throw Error(recipe.name, "no demonstration can be trained on", "see `ponder data check`");
+  if (main.units == 0)
+    throw Error(recipe.name, "no demonstration can be trained on", "see `ponder data check`");
   const int64_t mean_row = std::max<int64_t>(1, main.tokens / main.units);
   const int64_t mean_response = std::max<int64_t>(1, main.trained / main.units);
   const int64_t mean_prompt = std::max<int64_t>(1, mean_row - mean_response);
 
-  const auto training = [&](StagePlan& stage, const TrainWorkload& workload, const TrainOptions& options) {
+  const auto training = [&](StagePlan& stage, const TrainWorkload& workload,
+                            const TrainOptions& options) {
     const TrainPlan train = plan_training(decoder, workload, options);
     stage.tokens = train.total_tokens;
     stage.flops = train.flops;
@@ -86,19 +91,23 @@ RecipePlan plan_recipe(const Recipe& recipe, ThreadPool& threads) {
     stage.disk_bytes = train.disk_bytes;
     stage.seconds = train.flops / (kTrainShare * peak);
   };
-  const auto rollouts = [&](StagePlan& stage, int64_t problems, int64_t samples, int64_t max_tokens) {
+  const auto rollouts = [&](StagePlan& stage, int64_t problems, int64_t samples,
+                            int64_t max_tokens) {
     const int64_t response = std::min(max_tokens, mean_response);
     stage.tokens = problems * (mean_prompt + samples * response);
     stage.flops = config.forward_flops(stage.tokens, mean_prompt + response);
     const int64_t pages = recipe.engine.max_batch * KvCache::pages_for(mean_prompt + max_tokens);
-    const int64_t cache = std::min(recipe.engine.kv_cache_bytes, pages * KvCache::page_bytes(config));
-    stage.peak_memory_bytes = 2 * weights + cache + recipe.engine.max_batch * config.vocab_size * 4 +
-                              decoder.activation_bytes(512 + recipe.engine.max_batch, 1, Keep::kNothing) + kProcessBytes;
+    const int64_t cache =
+        std::min(recipe.engine.kv_cache_bytes, pages * KvCache::page_bytes(config));
+    stage.peak_memory_bytes =
+        2 * weights + cache + recipe.engine.max_batch * config.vocab_size * 4 +
+        decoder.activation_bytes(512 + recipe.engine.max_batch, 1, Keep::kNothing) + kProcessBytes;
     stage.disk_bytes = problems * samples * (kRowBytes + kTokenBytes * response);
     stage.seconds = stage.flops / (kDecodeShare * peak);
   };
 
-  const auto share = recipe.explore.rounds > 0 ? static_cast<int64_t>(problems_of_round(recipe, 1).size()) : 0;
+  const auto share =
+      recipe.explore.rounds > 0 ? static_cast<int64_t>(problems_of_round(recipe, 1).size()) : 0;
   int64_t benchmark_problems = 0;
   for (const Source& source : recipe.evaluate.benchmarks) {
     ReadReport report;
@@ -117,23 +126,34 @@ RecipePlan plan_recipe(const Recipe& recipe, ThreadPool& threads) {
         // At most per_problem rows of every problem so far, as long as a demonstration.
         int64_t rows = share * stage.round * recipe.refine.per_problem;
         if (recipe.refine.max_rows > 0) rows = std::min(rows, recipe.refine.max_rows * stage.round);
-        training(out, {main.units + rows, main.tokens + rows * mean_row, main.trained + rows * mean_response,
-                       std::max(main.longest, mean_row), std::max(main.longest, mean_row), 0}, recipe.sft);
+        training(
+            out,
+            {main.units + rows, main.tokens + rows * mean_row, main.trained + rows * mean_response,
+             std::max(main.longest, mean_row), std::max(main.longest, mean_row), 0},
+            recipe.sft);
         break;
       }
       case StageKind::kDpo: {
         int64_t pairs = share;
         if (recipe.dpo.max_pairs > 0) pairs = std::min(pairs, recipe.dpo.max_pairs);
-        training(out, {pairs, 2 * pairs * mean_row, 2 * pairs * mean_response, 2 * main.longest, main.longest,
-                       2 * pairs * mean_row}, recipe.dpo.train);
+        training(out,
+                 {pairs, 2 * pairs * mean_row, 2 * pairs * mean_response, 2 * main.longest,
+                  main.longest, 2 * pairs * mean_row},
+                 recipe.dpo.train);
         break;
       }
-      case StageKind::kScreen: rollouts(out, share, 1, recipe.explore.max_tokens); break;
-      case StageKind::kExplore: rollouts(out, share, recipe.explore.samples, recipe.explore.max_tokens); break;
+      case StageKind::kScreen:
+        rollouts(out, share, 1, recipe.explore.max_tokens);
+        break;
+      case StageKind::kExplore:
+        rollouts(out, share, recipe.explore.samples, recipe.explore.max_tokens);
+        break;
       case StageKind::kEvaluate:
         rollouts(out, benchmark_problems, recipe.evaluate.samples, recipe.evaluate.max_tokens);
         break;
-      case StageKind::kRefine: out.peak_memory_bytes = kProcessBytes; break;
+      case StageKind::kRefine:
+        out.peak_memory_bytes = kProcessBytes;
+        break;
     }
   }
   return plan;
@@ -142,10 +162,16 @@ RecipePlan plan_recipe(const Recipe& recipe, ThreadPool& threads) {
 Json to_json(const RecipePlan& plan) {
   Json stages = Json::array();
   for (const StagePlan& s : plan.stages) {
-    stages.push_back({{"name", s.name}, {"tokens", s.tokens}, {"flops", s.flops},
-                      {"peak_memory_bytes", s.peak_memory_bytes}, {"disk_bytes", s.disk_bytes}, {"seconds", s.seconds}});
+    stages.push_back({{"name", s.name},
+                      {"tokens", s.tokens},
+                      {"flops", s.flops},
+                      {"peak_memory_bytes", s.peak_memory_bytes},
+                      {"disk_bytes", s.disk_bytes},
+                      {"seconds", s.seconds}});
   }
-  return {{"stages", stages}, {"peak_memory_bytes", plan.peak_memory_bytes()}, {"disk_bytes", plan.disk_bytes()},
+  return {{"stages", stages},
+          {"peak_memory_bytes", plan.peak_memory_bytes()},
+          {"disk_bytes", plan.disk_bytes()},
           {"peak_gflops", plan.peak_gflops}};
 }
 
@@ -159,19 +185,22 @@ void require_fit(const RecipePlan& plan, const std::filesystem::path& out) {
   }
   for (const StagePlan& stage : plan.stages) {
     if (available > 0 && stage.peak_memory_bytes > available) {
-      throw Error(stage.name, fmt::format("needs {:.1f} GiB of memory, {:.1f} GiB are available",
-                                          static_cast<double>(stage.peak_memory_bytes) / 1073741824.0,
-                                          static_cast<double>(available) / 1073741824.0),
-                  "lower sft.micro_batch_tokens or engine.kv_cache_bytes, set sft.recompute = true, or take a smaller model");
+      throw Error(stage.name,
+                  fmt::format("needs {:.1f} GiB of memory, {:.1f} GiB are available",
+                              static_cast<double>(stage.peak_memory_bytes) / 1073741824.0,
+                              static_cast<double>(available) / 1073741824.0),
+                  "lower sft.micro_batch_tokens or engine.kv_cache_bytes, set sft.recompute = "
+                  "true, or take a smaller model");
     }
   }
   std::filesystem::path existing = std::filesystem::absolute(out);
   while (!std::filesystem::exists(existing)) existing = existing.parent_path();
   const auto space = static_cast<int64_t>(std::filesystem::space(existing).available);
   if (plan.disk_bytes() > space) {
-    throw Error(out.string(), fmt::format("needs {:.1f} GiB of disk, {:.1f} GiB are free",
-                                          static_cast<double>(plan.disk_bytes()) / 1073741824.0,
-                                          static_cast<double>(space) / 1073741824.0),
+    throw Error(out.string(),
+                fmt::format("needs {:.1f} GiB of disk, {:.1f} GiB are free",
+                            static_cast<double>(plan.disk_bytes()) / 1073741824.0,
+                            static_cast<double>(space) / 1073741824.0),
                 "free some space or choose another --out");
   }
 }

@@ -1,5 +1,6 @@
-// What a recipe will do and cost, before it starts. Training tokens are counted on the real rows; rollout tokens are
-// estimated from the demonstrations' lengths; seconds come from this machine's measured peak and measured shares of it.
+// What a recipe will do and cost, before it starts. Training tokens are counted on the real rows;
+// rollout tokens are estimated from the demonstrations' lengths; seconds come from this machine's
+// measured peak and measured shares of it.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +15,7 @@ namespace ponder {
 
 struct StagePlan {
   std::string name;
-  int64_t tokens = 0;             // trained, or sampled and prefilled
+  int64_t tokens = 0;  // trained, or sampled and prefilled
   double flops = 0;
   int64_t peak_memory_bytes = 0;  // of the whole process during the stage
   int64_t disk_bytes = 0;         // added by the stage
@@ -31,7 +32,8 @@ struct RecipePlan {
 RecipePlan plan_recipe(const Recipe& recipe, ThreadPool& threads);
 Json to_json(const RecipePlan& plan);
 
-// Throws Error saying what to change when the machine has not the memory, or the folder's disk not the space.
+// Throws Error saying what to change when the machine has not the memory, or the folder's disk not
+// the space.
 void require_fit(const RecipePlan& plan, const std::filesystem::path& out);
 
 }  // namespace ponder

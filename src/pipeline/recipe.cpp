@@ -23,7 +23,8 @@ Source read_source(TomlSection section, const fs::path& folder) {
   source.synth = section.texts("synth");
   const std::string file = section.text("file", "");
   if (file.empty() == source.synth.empty()) {
-    section.fail("file", "expected either `file` or `synth`, found " + std::string(file.empty() ? "neither" : "both"));
+    section.fail("file", "expected either `file` or `synth`, found " +
+                             std::string(file.empty() ? "neither" : "both"));
   }
   if (file.empty()) {
     for (const std::string& domain : source.synth) {
@@ -37,7 +38,8 @@ Source read_source(TomlSection section, const fs::path& folder) {
     source.split = section.choice("split", "train", {"train", "test"});
     source.count = section.integer("count", 0, 1, kMany);
     if (source.count == 0) section.fail("count", "a synthetic source needs a count");
-    source.seed = static_cast<uint64_t>(section.integer("seed", 1, 0, std::numeric_limits<int64_t>::max()));
+    source.seed =
+        static_cast<uint64_t>(section.integer("seed", 1, 0, std::numeric_limits<int64_t>::max()));
     source.direct = section.boolean("direct", false);
   } else {
     source.file = fs::absolute(folder / file).lexically_normal();
@@ -50,7 +52,8 @@ Source read_source(TomlSection section, const fs::path& folder) {
 
 std::vector<Source> read_sources(TomlSection& section, const char* key, const fs::path& folder) {
   std::vector<Source> sources;
-  for (TomlSection& item : section.sections(key)) sources.push_back(read_source(std::move(item), folder));
+  for (TomlSection& item : section.sections(key))
+    sources.push_back(read_source(std::move(item), folder));
   return sources;
 }
 
@@ -60,11 +63,12 @@ TrainOptions read_training(TomlSection& s, double lr, uint64_t seed) {
   o.batch.batch_rows = s.integer("batch_rows", 96, 1, kMany);
   o.batch.seed = seed;
   o.lr = s.number("lr", lr, 0, 10);
-  o.schedule = *schedule_from_string(s.choice("schedule", "cosine", {"cosine", "linear", "constant"}));
+  o.schedule =
+      *schedule_from_string(s.choice("schedule", "cosine", {"cosine", "linear", "constant"}));
   o.warmup_ratio = s.number("warmup_ratio", 0.1, 0, 1);
   o.adamw.weight_decay = s.number("weight_decay", 0.1, 0, 10);
   o.max_grad_norm = s.number("max_grad_norm", 1.0, 0, 1e9);
-  o.micro_batch_tokens = s.integer("micro_batch_tokens", 4096, 1, kMany);
+  o.micro_batch_tokens = s.integer("micro_batch_tokens", o.micro_batch_tokens, 1, kMany);
   o.recompute = s.boolean("recompute", false);
   return o;
 }
@@ -94,13 +98,16 @@ void apply_override(toml::table& root, const std::string& text) {
   table->insert_or_assign(part, *parsed.get("value"));
 }
 
-void flatten(const toml::node& node, const std::string& path, std::map<std::string, std::string>& out) {
+void flatten(const toml::node& node, const std::string& path,
+             std::map<std::string, std::string>& out) {
   if (const toml::table* table = node.as_table()) {
     for (const auto& [key, value] : *table) {
-      flatten(value, path.empty() ? std::string(key.str()) : path + "." + std::string(key.str()), out);
+      flatten(value, path.empty() ? std::string(key.str()) : path + "." + std::string(key.str()),
+              out);
     }
   } else if (const toml::array* array = node.as_array()) {
-    for (size_t i = 0; i < array->size(); ++i) flatten(*array->get(i), fmt::format("{}[{}]", path, i), out);
+    for (size_t i = 0; i < array->size(); ++i)
+      flatten(*array->get(i), fmt::format("{}[{}]", path, i), out);
   } else {
     std::ostringstream text;
     node.visit([&](const auto& value) { text << value; });
@@ -116,7 +123,8 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   try {
     root = toml::parse(text, file.string());
   } catch (const toml::parse_error& error) {
-    throw Error(fmt::format("{}:{}:{}", file.string(), error.source().begin.line, error.source().begin.column),
+    throw Error(fmt::format("{}:{}:{}", file.string(), error.source().begin.line,
+                            error.source().begin.column),
                 std::string(error.description()), "see docs/recipes.md");
   }
   for (const std::string& item : overrides) apply_override(root, item);
@@ -126,16 +134,19 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   TomlSection top(&root, resolved, file.string(), "");
   Recipe recipe;
   recipe.name = top.text("name", file.stem().string());
-  recipe.seed = static_cast<uint64_t>(top.integer("seed", 1, 0, std::numeric_limits<int64_t>::max()));
+  recipe.seed =
+      static_cast<uint64_t>(top.integer("seed", 1, 0, std::numeric_limits<int64_t>::max()));
   const std::string base = top.text("base", "");
   if (base.empty()) top.fail("base", "a recipe needs the folder of its base model");
   recipe.base = fs::absolute(folder / base).lexically_normal();
   if (!fs::is_directory(recipe.base)) {
-    top.fail("base", "there is no folder " + recipe.base.string(), "paths are relative to the recipe's folder");
+    top.fail("base", "there is no folder " + recipe.base.string(),
+             "paths are relative to the recipe's folder");
   }
   recipe.system = top.text("system", "");
   recipe.max_length = top.integer("max_length", 4096, 2, kMany);
-  recipe.dtype = *dtype_from_name(top.choice("dtype", "float32", {"float32", "bfloat16", "float16"}));
+  recipe.dtype =
+      *dtype_from_name(top.choice("dtype", "float32", {"float32", "bfloat16", "float16"}));
 
   TomlSection sft = top.section("sft");
   recipe.sft = read_training(sft, 1e-5, recipe.seed);
@@ -187,18 +198,21 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   if (recipe.dpo.enabled) {
     TomlSection dpo = top.section("dpo");
     recipe.dpo.max_pairs = dpo.integer("max_pairs", 0, 0, kMany);
-    recipe.dpo.align = *align_from_string(dpo.choice("align", "thought", {"thought", "solution", "response"}));
+    recipe.dpo.align =
+        *align_from_string(dpo.choice("align", "thought", {"thought", "solution", "response"}));
     recipe.dpo.options.beta = dpo.number("beta", 0.1, 1e-6, 1e6);
     recipe.dpo.options.sft_weight = dpo.number("sft_weight", 0.1, 0, 1e6);
     recipe.dpo.train = read_training(dpo, 5e-7, recipe.seed);
     dpo.finish();
-    if (e.rounds == 0) dpo.fail("", "DPO needs pairs, which exploration makes", "set explore.rounds to 1 or more");
+    if (e.rounds == 0)
+      dpo.fail("", "DPO needs pairs, which exploration makes", "set explore.rounds to 1 or more");
   }
 
   TomlSection evaluate = top.section("evaluate");
   recipe.evaluate.benchmarks = read_sources(evaluate, "benchmarks", folder);
   for (Source& source : recipe.evaluate.benchmarks) {
-    if (source.name.empty()) source.name = source.file.empty() ? source.synth[0] : source.file.stem().string();
+    if (source.name.empty())
+      source.name = source.file.empty() ? source.synth[0] : source.file.stem().string();
     for (const Source& other : recipe.evaluate.benchmarks) {
       if (&other != &source && other.name == source.name) {
         evaluate.fail("benchmarks", fmt::format("two benchmarks are named \"{}\"", source.name));
@@ -206,7 +220,8 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
     }
   }
   recipe.evaluate.samples = evaluate.integer("samples", 1, 1, 100000);
-  recipe.evaluate.temperature = evaluate.number("temperature", recipe.evaluate.samples > 1 ? 1.0 : 0.0, 0, 100);
+  recipe.evaluate.temperature =
+      evaluate.number("temperature", recipe.evaluate.samples > 1 ? 1.0 : 0.0, 0, 100);
   recipe.evaluate.top_p = evaluate.number("top_p", 0.95, 1e-6, 1);
   recipe.evaluate.max_tokens = evaluate.integer("max_tokens", 1024, 1, kMany);
   evaluate.finish();
@@ -230,15 +245,18 @@ std::vector<std::string> recipe_differences(const std::string& then, const std::
   flatten(toml::parse(now), "", b);
   std::vector<std::string> differences;
   const auto matters = [](const std::string& key) {
-    return !key.starts_with("engine.") && !key.ends_with("micro_batch_tokens") && !key.ends_with("recompute");
+    return !key.starts_with("engine.") && !key.ends_with("micro_batch_tokens") &&
+           !key.ends_with("recompute");
   };
   for (const auto& [key, value] : a) {
     const auto other = b.find(key);
     if (!matters(key) || (other != b.end() && other->second == value)) continue;
-    differences.push_back(fmt::format("{}: {} then, {} now", key, value, other == b.end() ? "absent" : other->second));
+    differences.push_back(fmt::format("{}: {} then, {} now", key, value,
+                                      other == b.end() ? "absent" : other->second));
   }
   for (const auto& [key, value] : b) {
-    if (matters(key) && !a.contains(key)) differences.push_back(fmt::format("{}: absent then, {} now", key, value));
+    if (matters(key) && !a.contains(key))
+      differences.push_back(fmt::format("{}: absent then, {} now", key, value));
   }
   return differences;
 }

@@ -1,5 +1,6 @@
-// A recipe: everything a run is a function of, read from TOML. docs/recipes.md documents every key. An unknown key, a
-// wrong type or a value out of range is an Error that names file, line, key and the nearest known key; nothing is written.
+// A recipe: everything a run is a function of, read from TOML. docs/recipes.md documents every key.
+// An unknown key, a wrong type or a value out of range is an Error that names file, line, key and
+// the nearest known key; nothing is written.
 #pragma once
 
 #include <cstdint>
@@ -15,13 +16,13 @@ namespace ponder {
 
 // Rows from a file, or from the synthetic world. Exactly one of `file` and `synth` is set.
 struct Source {
-  std::string name;               // of a benchmark; otherwise free
-  std::filesystem::path file;     // absolute
-  std::vector<std::string> synth;  // domains of ponder synth, taking turns
+  std::string name;                             // of a benchmark; otherwise free
+  std::filesystem::path file;                   // absolute
+  std::vector<std::string> synth;               // domains of ponder synth, taking turns
   int64_t lowest_level = 1, highest_level = 5;  // synth
   std::string split = "train";                  // synth: train or test
-  int64_t count = 0;   // synth: rows to make; file: rows to keep from its beginning, 0 = all
-  uint64_t seed = 1;   // synth
+  int64_t count = 0;    // synth: rows to make; file: rows to keep from its beginning, 0 = all
+  uint64_t seed = 1;    // synth
   bool direct = false;  // synth demonstrations without a thought
 };
 
@@ -88,8 +89,8 @@ struct Recipe {
 // `overrides`: "key=value" with dotted keys, as --set gives them; they win over the file.
 Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides);
 
-// "sft.lr: 1e-05 then, 2e-05 now" for every key in which two resolved recipes differ. Engine settings never change a
-// result and are left out.
+// "sft.lr: 1e-05 then, 2e-05 now" for every key in which two resolved recipes differ. Engine
+// settings never change a result and are left out.
 std::vector<std::string> recipe_differences(const std::string& then, const std::string& now);
 
 }  // namespace ponder

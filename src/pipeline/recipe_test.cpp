@@ -44,7 +44,8 @@ const std::string kGood =
     "[sft]\nlr = 1e-4\n"
     "[[imitate.demonstrations]]\nsynth = \"arithmetic\"\nlevels = [1, 3]\ncount = 10\n"
     "[explore]\nrounds = 2\n[[explore.problems]]\nfile = \"rows.jsonl\"\n"
-    "[evaluate]\n[[evaluate.benchmarks]]\nname = \"hard\"\nsynth = [\"arithmetic\", \"target\"]\nsplit = \"test\"\n"
+    "[evaluate]\n[[evaluate.benchmarks]]\nname = \"hard\"\nsynth = [\"arithmetic\", "
+    "\"target\"]\nsplit = \"test\"\n"
     "levels = 5\ncount = 20\n";
 
 TEST_F(RecipeFile, ReadsWhatItSaysAndFillsInTheRest) {
@@ -57,7 +58,9 @@ TEST_F(RecipeFile, ReadsWhatItSaysAndFillsInTheRest) {
   EXPECT_EQ(recipe.evaluate.benchmarks[0].lowest_level, 5);
   EXPECT_EQ(recipe.explore.top_p, 0.95);
   EXPECT_FALSE(recipe.dpo.enabled);
-  EXPECT_EQ(load(kGood, {"sft.lr=2e-5", "explore.samples=7", "refine.strategy=random"}).explore.samples, 7);
+  EXPECT_EQ(
+      load(kGood, {"sft.lr=2e-5", "explore.samples=7", "refine.strategy=random"}).explore.samples,
+      7);
 }
 
 TEST_F(RecipeFile, ResolvedRecipeSaysTheSame) {
@@ -69,7 +72,8 @@ TEST_F(RecipeFile, ResolvedRecipeSaysTheSame) {
 
 TEST_F(RecipeFile, DifferencesNameTheKeys) {
   const Recipe a = load(kGood);
-  const auto differences = recipe_differences(a.resolved, load(kGood, {"sft.lr=2e-4", "engine.max_batch=8"}).resolved);
+  const auto differences =
+      recipe_differences(a.resolved, load(kGood, {"sft.lr=2e-4", "engine.max_batch=8"}).resolved);
   ASSERT_EQ(differences.size(), 1u) << "engine settings change no result";
   EXPECT_NE(differences[0].find("sft.lr"), std::string::npos) << differences[0];
 }
@@ -90,7 +94,9 @@ TEST_F(RecipeFile, EveryMistakeIsNamed) {
       {"base = \"base\"\n[[imitate.demonstrations]]\nfile = \"nothing.jsonl\"\n", "no file"},
       {"base = \"base\"\n[[imitate.demonstrations]]\nsynth = \"alchemy\"\ncount = 1\n", "alchemy"},
       {"base = \"base\"\n[[imitate.demonstrations]]\nsynth = \"arithmetic\"\n", "count"},
-      {"base = \"base\"\n[[imitate.demonstrations]]\nsynth = \"arithmetic\"\nlevels = [3, 1]\ncount = 1\n", "[low, high]"},
+      {"base = \"base\"\n[[imitate.demonstrations]]\nsynth = \"arithmetic\"\nlevels = [3, "
+       "1]\ncount = 1\n",
+       "[low, high]"},
       {"base = \"base\"\nimitate = 3\n", "expected a table, found an integer"},
       {"base = base\n", "r.toml:1"},
       {kGood + "[sft]\nlr = 1\n", "r.toml"},
@@ -114,8 +120,9 @@ TEST_F(RecipeFile, ErrorsPointAtTheLine) {
 TEST_F(RecipeFile, StagesFollowTheMethod) {
   std::vector<std::string> names;
   for (const Stage& stage : stages_of(load(kGood + "[dpo]\n"))) names.push_back(stage.name);
-  EXPECT_EQ(names, (std::vector<std::string>{"evaluate-M0", "imitate", "evaluate-M1", "screen-1", "explore-1", "refine-1",
-                                             "improve-1", "evaluate-M2", "screen-2", "explore-2", "refine-2", "improve-2",
+  EXPECT_EQ(names, (std::vector<std::string>{"evaluate-M0", "imitate", "evaluate-M1", "screen-1",
+                                             "explore-1", "refine-1", "improve-1", "evaluate-M2",
+                                             "screen-2", "explore-2", "refine-2", "improve-2",
                                              "evaluate-M3", "dpo", "evaluate-M1-dpo"}));
 }
 

@@ -30,12 +30,13 @@ EngineOptions engine_options(const StageContext& context, const InferenceModel& 
 }
 
 void show_progress(const StageContext& context, const EngineProgress& p) {
-  context.log.progress(context.stage.name, static_cast<uint64_t>(p.finished), static_cast<uint64_t>(p.total),
+  context.log.progress(context.stage.name, static_cast<uint64_t>(p.finished),
+                       static_cast<uint64_t>(p.total),
                        fmt::format("rollouts, {:.0f} tokens/s", p.tokens_per_second()));
 }
 
-// Rolls out `problems` and keeps every finished sample in the pool, a few hundred to a transaction: what a kill can cost is
-// the last of these. False when stopped.
+// Rolls out `problems` and keeps every finished sample in the pool, a few hundred to a transaction:
+// what a kill can cost is the last of these. False when stopped.
 bool roll_out(StageContext& context, InferenceModel& model, const std::vector<Problem>& problems,
               const SamplingSettings& sampling, int samples,
               const std::function<bool(std::span<const Trajectory>)>& enough) {
@@ -58,24 +59,27 @@ bool roll_out(StageContext& context, InferenceModel& model, const std::vector<Pr
   }
   std::map<std::string, RolloutRequest*> request_of;
   for (RolloutRequest& request : requests) request_of[request.problem_id] = &request;
-  context.pool.for_each_trajectory({context.stage.name, "", std::nullopt, true}, [&](const StoredTrajectory& stored) {
-    const auto request = request_of.find(stored.trajectory.problem_id);
-    if (request != request_of.end()) request->second->done.push_back(stored.trajectory);
-  });
+  context.pool.for_each_trajectory(
+      {context.stage.name, "", std::nullopt, true}, [&](const StoredTrajectory& stored) {
+        const auto request = request_of.find(stored.trajectory.problem_id);
+        if (request != request_of.end()) request->second->done.push_back(stored.trajectory);
+      });
 
   std::vector<Trajectory> unsaved;
   const auto save = [&] {
     if (unsaved.empty()) return;
     Pool::Transaction transaction(context.pool);
-    for (const Trajectory& t : unsaved) context.pool.add_trajectory(context.stage.name, context.stage.round, t);
+    for (const Trajectory& t : unsaved)
+      context.pool.add_trajectory(context.stage.name, context.stage.round, t);
     transaction.commit();
     unsaved.clear();
   };
   EngineHooks hooks;
   hooks.judge = [&](Trajectory& t) {
     const Problem& problem = *by_id.at(t.problem_id);
-    const Judgement judgement = judge_response(problem.answer, t.text, t.finish_reason == FinishReason::kStop,
-                                               {problem.answer_type, problem.tolerance});
+    const Judgement judgement =
+        judge_response(problem.answer, t.text, t.finish_reason == FinishReason::kStop,
+                       {problem.answer_type, problem.tolerance});
     t.verdict = judgement.verdict;
     t.proof = judgement.proof;
     // Sampled and scored by one forward: the recorded log-probabilities are the perplexity.
@@ -88,7 +92,8 @@ bool roll_out(StageContext& context, InferenceModel& model, const std::vector<Pr
     if (unsaved.size() >= 256) save();
   };
   hooks.progress = [&](const EngineProgress& p) { show_progress(context, p); };
-  Engine engine(model.decoder(), &model.tokenizer(), context.threads, engine_options(context, model));
+  Engine engine(model.decoder(), &model.tokenizer(), context.threads,
+                engine_options(context, model));
   const EngineReport report = engine.run(requests, hooks, context.stop);
   save();
   return !report.interrupted;
@@ -135,7 +140,8 @@ std::vector<Problem> problems_of_round(const Recipe& recipe, int round) {
   }
   const auto total = static_cast<int64_t>(all.size());
   const int64_t rounds = recipe.explore.rounds, each = recipe.explore.problems_per_round;
-  const int64_t begin = std::min(total, each > 0 ? each * (round - 1) : total * (round - 1) / rounds);
+  const int64_t begin =
+      std::min(total, each > 0 ? each * (round - 1) : total * (round - 1) / rounds);
   const int64_t end = std::min(total, each > 0 ? each * round : total * round / rounds);
   if (begin == end) {
     throw Error(fmt::format("explore-{}", round), fmt::format("the {} problems are used up", total),
@@ -157,7 +163,8 @@ std::optional<StageOutcome> run_screen(StageContext& context) {
   SamplingSettings greedy;
   greedy.temperature = 0;
   greedy.max_tokens = static_cast<int>(context.recipe.explore.max_tokens);
-  if (!roll_out(context, model, problems_of_round(context.recipe, context.stage.round), greedy, 1, nullptr)) {
+  if (!roll_out(context, model, problems_of_round(context.recipe, context.stage.round), greedy, 1,
+                nullptr)) {
     return std::nullopt;
   }
   const Tally tally = tally_of(context.pool, context.stage.name);
@@ -193,7 +200,8 @@ std::optional<StageOutcome> run_explore(StageContext& context) {
     }
     return correct >= e.enough_correct && incorrect >= e.enough_incorrect;
   };
-  if (!roll_out(context, model, problems, sampling, static_cast<int>(e.samples), enough)) return std::nullopt;
+  if (!roll_out(context, model, problems, sampling, static_cast<int>(e.samples), enough))
+    return std::nullopt;
   const Tally tally = tally_of(context.pool, context.stage.name);
   return StageOutcome{tally.samples, to_json(tally)};
 }
@@ -240,9 +248,13 @@ std::optional<StageOutcome> run_refine(StageContext& context) {
   }
   transaction.commit();
   const double n = std::max<double>(1, static_cast<double>(rows));
-  return StageOutcome{rows, {{"strategy", context.recipe.refine.strategy}, {"candidates", candidates.size()},
-                             {"rows", rows}, {"mean_tokens", static_cast<double>(tokens) / n},
-                             {"mean_perplexity", perplexity / n}, {"dropped", dropped}}};
+  return StageOutcome{rows,
+                      {{"strategy", context.recipe.refine.strategy},
+                       {"candidates", candidates.size()},
+                       {"rows", rows},
+                       {"mean_tokens", static_cast<double>(tokens) / n},
+                       {"mean_perplexity", perplexity / n},
+                       {"dropped", dropped}}};
 }
 
 std::optional<StageOutcome> run_evaluate(StageContext& context) {
@@ -263,41 +275,52 @@ std::optional<StageOutcome> run_evaluate(StageContext& context) {
     options.system = context.recipe.system;
     options.engine = engine_options(context, model);
     options.progress = [&](const EngineProgress& p) { show_progress(context, p); };
-    std::map<std::pair<std::string, int>, std::string> lines;  // in the order of the ids, whatever the order of arrival
+    std::map<std::pair<std::string, int>, std::string>
+        lines;  // in the order of the ids, whatever the order of arrival
     options.deliver = [&](const Trajectory& t) {
-      lines[{t.problem_id, t.sample}] =
-          dump_json({{"problem_id", t.problem_id}, {"sample", t.sample}, {"verdict", to_string(*t.verdict)},
-                     {"proof", t.proof}, {"finish_reason", to_string(t.finish_reason)},
-                     {"tokens", t.token_ids.size()}, {"response", t.text}});
+      lines[{t.problem_id, t.sample}] = dump_json({{"problem_id", t.problem_id},
+                                                   {"sample", t.sample},
+                                                   {"verdict", to_string(*t.verdict)},
+                                                   {"proof", t.proof},
+                                                   {"finish_reason", to_string(t.finish_reason)},
+                                                   {"tokens", t.token_ids.size()},
+                                                   {"response", t.text}});
     };
     if (context.stopping()) return std::nullopt;
     BenchmarkResult result;
     try {
       result = evaluate(model, source.name, problems, options, context.stop);
     } catch (const Error&) {
-      if (context.stopping()) return std::nullopt;  // evaluate ends with an Error when it was told to stop
+      if (context.stopping())
+        return std::nullopt;  // evaluate ends with an Error when it was told to stop
       throw;
     }
     const BenchmarkScore& score = result.score;
-    std::string correct;  // one character a problem: '0' to '9', tenths of its samples that are right, 'x' all
+    std::string correct;  // one character a problem: '0' to '9', tenths of its samples that are
+                          // right, 'x' all
     for (const ProblemResult& p : result.problems) {
       const double share = p.share_correct();
       correct += share >= 1.0 ? 'x' : static_cast<char>('0' + static_cast<int>(share * 10));
     }
     Json extra = ponder::to_json(score);
     extra["correct"] = correct;
-    context.pool.add_score({context.stage.name, context.stage.input, source.name, score.n, score.samples, score.accuracy,
-                            score.interval_95.low, score.interval_95.high, score.finished, score.format_failures,
+    context.pool.add_score({context.stage.name, context.stage.input, source.name, score.n,
+                            score.samples, score.accuracy, score.interval_95.low,
+                            score.interval_95.high, score.finished, score.format_failures,
                             score.mean_tokens, extra});
     std::string text;
     for (const auto& [key, line] : lines) text += line + "\n";
-    write_file_atomic(context.folder / "evaluations" / fmt::format("{}-{}.jsonl", context.stage.input, source.name), text);
+    write_file_atomic(context.folder / "evaluations" /
+                          fmt::format("{}-{}.jsonl", context.stage.input, source.name),
+                      text);
     scores.push_back(ponder::to_json(score));
-    context.log.info(fmt::format("{} on {}: {:.1f} % [{:.1f}, {:.1f}] of {}", context.stage.input, source.name,
-                                 100 * score.accuracy, 100 * score.interval_95.low, 100 * score.interval_95.high, score.n));
+    context.log.info(fmt::format("{} on {}: {:.1f} % [{:.1f}, {:.1f}] of {}", context.stage.input,
+                                 source.name, 100 * score.accuracy, 100 * score.interval_95.low,
+                                 100 * score.interval_95.high, score.n));
   }
   transaction.commit();
-  return StageOutcome{static_cast<int64_t>(scores.size()), {{"model", context.stage.input}, {"benchmarks", scores}}};
+  return StageOutcome{static_cast<int64_t>(scores.size()),
+                      {{"model", context.stage.input}, {"benchmarks", scores}}};
 }
 
 }  // namespace ponder

@@ -12,15 +12,18 @@
 namespace ponder {
 namespace fs = std::filesystem;
 
-Run::Run(const Recipe& recipe, const fs::path& folder, ThreadPool& threads, Log& log, const std::atomic<bool>* stop)
+Run::Run(const Recipe& recipe, const fs::path& folder, ThreadPool& threads, Log& log,
+         const std::atomic<bool>* stop)
     : recipe_(recipe), folder_(folder), threads_(threads), log_(log), stop_(stop) {
   fs::create_directories(folder_ / "checkpoints");
   lock_ = std::make_unique<LockFile>(folder_ / "lock");
   const fs::path saved = folder_ / "recipe.toml";
   if (fs::exists(saved)) {
-    const std::vector<std::string> differences = recipe_differences(read_file(saved), recipe.resolved);
+    const std::vector<std::string> differences =
+        recipe_differences(read_file(saved), recipe.resolved);
     if (!differences.empty()) {
-      throw Error(folder_.string(), fmt::format("was begun with another recipe: {}", fmt::join(differences, "; ")),
+      throw Error(folder_.string(),
+                  fmt::format("was begun with another recipe: {}", fmt::join(differences, "; ")),
                   "undo the change, or start a new run with another --out");
     }
   } else {
@@ -35,7 +38,8 @@ Run::Run(const Recipe& recipe, const fs::path& folder, ThreadPool& threads, Log&
 
 Run::~Run() = default;
 
-bool Run::execute(const std::string& until, const std::function<void(const Stage&, const Json&)>& on_stage) {
+bool Run::execute(const std::string& until,
+                  const std::function<void(const Stage&, const Json&)>& on_stage) {
   const std::vector<Stage> stages = stages_of(recipe_);
   std::string names;
   bool known = until.empty();
@@ -59,12 +63,24 @@ bool Run::execute(const std::string& until, const std::function<void(const Stage
       std::optional<StageOutcome> outcome;
       switch (stage.kind) {
         case StageKind::kImitate:
-        case StageKind::kImprove: outcome = run_imitate(context); break;
-        case StageKind::kDpo: outcome = run_dpo(context); break;
-        case StageKind::kScreen: outcome = run_screen(context); break;
-        case StageKind::kExplore: outcome = run_explore(context); break;
-        case StageKind::kRefine: outcome = run_refine(context); break;
-        case StageKind::kEvaluate: outcome = run_evaluate(context); break;
+        case StageKind::kImprove:
+          outcome = run_imitate(context);
+          break;
+        case StageKind::kDpo:
+          outcome = run_dpo(context);
+          break;
+        case StageKind::kScreen:
+          outcome = run_screen(context);
+          break;
+        case StageKind::kExplore:
+          outcome = run_explore(context);
+          break;
+        case StageKind::kRefine:
+          outcome = run_refine(context);
+          break;
+        case StageKind::kEvaluate:
+          outcome = run_evaluate(context);
+          break;
       }
       if (!outcome) {
         stopped = true;
@@ -72,8 +88,10 @@ bool Run::execute(const std::string& until, const std::function<void(const Stage
         break;
       }
       const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-      pool_->finish_stage(stage.name, StageState::kDone, elapsed.count(), outcome->rows, outcome->result);
-      log_.event("stage", {{"stage", stage.name}, {"rows", outcome->rows}, {"result", outcome->result}});
+      pool_->finish_stage(stage.name, StageState::kDone, elapsed.count(), outcome->rows,
+                          outcome->result);
+      log_.event("stage",
+                 {{"stage", stage.name}, {"rows", outcome->rows}, {"result", outcome->result}});
       log_.info(fmt::format("{}: done in {:.1f} s", stage.name, elapsed.count()));
       on_stage(stage, outcome->result);
     }

@@ -1,10 +1,12 @@
-// One run of a recipe in its run directory: recipe.toml (as resolved), run.db, checkpoints/M0…, evaluations/, report.html,
-// log.jsonl, lock. Started again with the same recipe it goes on where it stopped: finished stages are skipped, rollouts
-// that were paid for stay, training resumes bit for bit.
+// One run of a recipe in its run directory: recipe.toml (as resolved), run.db, checkpoints/M0…,
+// evaluations/, report.html, log.jsonl, lock. Started again with the same recipe it goes on where
+// it stopped: finished stages are skipped, rollouts that were paid for stay, training resumes bit
+// for bit.
 //
 //   state of a stage   on disk                                     a restart
 //   not begun          nothing                                     begins it
-//   running            its row in run.db, rollouts so far or       begins it again with what is there
+//   running            its row in run.db, rollouts so far or       begins it again with what is
+//   there
 //                      trainer_state beside the checkpoint
 //   done               its row in run.db says so, written after    skips it
 //                      everything else of the stage
@@ -27,15 +29,17 @@ namespace ponder {
 
 class Run {
  public:
-  // Makes or opens the directory and takes its lock. Throws Error when another process has it, or when it was begun with a
-  // recipe that differs (naming the keys).
+  // Makes or opens the directory and takes its lock. Throws Error when another process has it, or
+  // when it was begun with a recipe that differs (naming the keys).
   Run(const Recipe& recipe, const std::filesystem::path& folder, ThreadPool& threads, Log& log,
       const std::atomic<bool>* stop);
   ~Run();
 
-  // Runs what is left, up to and including the stage named `until` ("" = all). After each stage, also those found done
-  // already, calls `on_stage`. False if the stop flag ended it early. Writes the report at the end.
-  bool execute(const std::string& until, const std::function<void(const Stage&, const Json&)>& on_stage);
+  // Runs what is left, up to and including the stage named `until` ("" = all). After each stage,
+  // also those found done already, calls `on_stage`. False if the stop flag ended it early. Writes
+  // the report at the end.
+  bool execute(const std::string& until,
+               const std::function<void(const Stage&, const Json&)>& on_stage);
 
   const Pool& pool() const { return *pool_; }
 

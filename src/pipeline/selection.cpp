@@ -23,12 +23,17 @@ constexpr std::pair<Strategy, std::string_view> kStrategies[] = {
 // Lower comes first.
 double strategy_key(const Candidate& c, const SelectionOptions& options) {
   switch (options.strategy) {
-    case Strategy::kLongest: return -static_cast<double>(c.num_tokens);
-    case Strategy::kShortest: return static_cast<double>(c.num_tokens);
-    case Strategy::kHighestPerplexity: return -c.perplexity;
-    case Strategy::kLowestPerplexity: return c.perplexity;
+    case Strategy::kLongest:
+      return -static_cast<double>(c.num_tokens);
+    case Strategy::kShortest:
+      return static_cast<double>(c.num_tokens);
+    case Strategy::kHighestPerplexity:
+      return -c.perplexity;
+    case Strategy::kLowestPerplexity:
+      return c.perplexity;
     case Strategy::kRandom:
-      return Random(options.seed, stable_hash64(c.problem_id)).uniform(static_cast<uint64_t>(c.sample));
+      return Random(options.seed, stable_hash64(c.problem_id))
+          .uniform(static_cast<uint64_t>(c.sample));
   }
   return 0;
 }
@@ -55,7 +60,8 @@ std::string_view to_string(Strategy strategy) {
 
 std::string strategy_names() {
   std::string names;
-  for (const auto& [strategy, name] : kStrategies) names += (names.empty() ? "" : ", ") + std::string(name);
+  for (const auto& [strategy, name] : kStrategies)
+    names += (names.empty() ? "" : ", ") + std::string(name);
   return names;
 }
 
@@ -72,9 +78,12 @@ Candidate candidate_of(int64_t id, const Trajectory& t) {
   return c;
 }
 
-bool selected(std::span<const Decision> decisions) { return !decisions.empty() && decisions.back().kept; }
+bool selected(std::span<const Decision> decisions) {
+  return !decisions.empty() && decisions.back().kept;
+}
 
-std::vector<std::vector<Decision>> select(std::span<const Candidate> candidates, const SelectionOptions& options) {
+std::vector<std::vector<Decision>> select(std::span<const Candidate> candidates,
+                                          const SelectionOptions& options) {
   std::vector<std::vector<Decision>> decisions(candidates.size());
   std::map<std::string, std::vector<size_t>> left;  // by problem
   for (size_t i = 0; i < candidates.size(); ++i) {
@@ -85,7 +94,8 @@ std::vector<std::vector<Decision>> select(std::span<const Candidate> candidates,
     };
     if (rule("finished", c.finish_reason == FinishReason::kStop, to_string(c.finish_reason)) &&
         rule("correct", c.verdict == Verdict::kCorrect, to_string(c.verdict)) &&
-        rule("well_formed", c.well_formed, c.well_formed ? "thought and solution" : "tags missing or out of order")) {
+        rule("well_formed", c.well_formed,
+             c.well_formed ? "thought and solution" : "tags missing or out of order")) {
       left[c.problem_id].push_back(i);
     }
   }
@@ -93,34 +103,39 @@ std::vector<std::vector<Decision>> select(std::span<const Candidate> candidates,
   std::vector<size_t> kept;
   for (auto& [problem, indices] : left) {
     std::sort(indices.begin(), indices.end(), [&](size_t a, size_t b) {
-      return std::tuple(strategy_key(candidates[a], options), candidates[a].sample, candidates[a].id) <
-             std::tuple(strategy_key(candidates[b], options), candidates[b].sample, candidates[b].id);
+      return std::tuple(strategy_key(candidates[a], options), candidates[a].sample,
+                        candidates[a].id) < std::tuple(strategy_key(candidates[b], options),
+                                                       candidates[b].sample, candidates[b].id);
     });
     for (size_t r = 0; r < indices.size(); ++r) {
       const Candidate& c = candidates[indices[r]];
       const bool take = static_cast<int64_t>(r) < options.per_problem;
-      decisions[indices[r]].push_back({name, take, static_cast<int>(r) + 1,
-                                       fmt::format("{} tokens, perplexity {:.4f}", c.num_tokens, c.perplexity)});
+      decisions[indices[r]].push_back(
+          {name, take, static_cast<int>(r) + 1,
+           fmt::format("{} tokens, perplexity {:.4f}", c.num_tokens, c.perplexity)});
       if (take) kept.push_back(indices[r]);
     }
   }
   if (options.max_rows > 0) {
     std::sort(kept.begin(), kept.end(), [&](size_t a, size_t b) {
       const auto key = [&](size_t i) {
-        return std::tuple(decisions[i].back().rank, problem_order(candidates[i].problem_id, options.seed),
+        return std::tuple(decisions[i].back().rank,
+                          problem_order(candidates[i].problem_id, options.seed),
                           candidates[i].problem_id);
       };
       return key(a) < key(b);
     });
     for (size_t i = 0; i < kept.size(); ++i) {
-      decisions[kept[i]].push_back({"max_rows", static_cast<int64_t>(i) < options.max_rows, 0,
-                                    fmt::format("place {} of at most {}", i + 1, options.max_rows)});
+      decisions[kept[i]].push_back(
+          {"max_rows", static_cast<int64_t>(i) < options.max_rows, 0,
+           fmt::format("place {} of at most {}", i + 1, options.max_rows)});
     }
   }
   return decisions;
 }
 
-std::vector<PairChoice> choose_pairs(std::span<const Candidate> candidates, int64_t max_pairs, uint64_t seed) {
+std::vector<PairChoice> choose_pairs(std::span<const Candidate> candidates, int64_t max_pairs,
+                                     uint64_t seed) {
   struct Best {
     std::optional<size_t> chosen, rejected;
   };
@@ -134,14 +149,18 @@ std::vector<PairChoice> choose_pairs(std::span<const Candidate> candidates, int6
     Best& b = best[c.problem_id];
     if (!c.well_formed || c.finish_reason != FinishReason::kStop) continue;
     if (c.verdict == Verdict::kCorrect && (!b.chosen || better(i, *b.chosen, -1))) b.chosen = i;
-    if (c.verdict == Verdict::kIncorrect && (!b.rejected || better(i, *b.rejected, 1))) b.rejected = i;
+    if (c.verdict == Verdict::kIncorrect && (!b.rejected || better(i, *b.rejected, 1)))
+      b.rejected = i;
   }
   std::vector<std::pair<double, PairChoice>> pairs;
   for (const auto& [problem, b] : best) {
-    if (b.chosen && b.rejected) pairs.push_back({problem_order(problem, seed), {*b.chosen, *b.rejected}});
+    if (b.chosen && b.rejected)
+      pairs.push_back({problem_order(problem, seed), {*b.chosen, *b.rejected}});
   }
-  std::stable_sort(pairs.begin(), pairs.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  if (max_pairs > 0 && static_cast<int64_t>(pairs.size()) > max_pairs) pairs.resize(static_cast<size_t>(max_pairs));
+  std::stable_sort(pairs.begin(), pairs.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  if (max_pairs > 0 && static_cast<int64_t>(pairs.size()) > max_pairs)
+    pairs.resize(static_cast<size_t>(max_pairs));
   std::vector<PairChoice> choices;
   for (const auto& [order, choice] : pairs) choices.push_back(choice);
   return choices;

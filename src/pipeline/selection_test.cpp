@@ -9,7 +9,8 @@
 namespace ponder {
 namespace {
 
-Candidate candidate(int64_t id, const std::string& problem, Verdict verdict, int64_t tokens, double perplexity) {
+Candidate candidate(int64_t id, const std::string& problem, Verdict verdict, int64_t tokens,
+                    double perplexity) {
   Candidate c;
   c.id = id;
   c.problem_id = problem;
@@ -22,10 +23,14 @@ Candidate candidate(int64_t id, const std::string& problem, Verdict verdict, int
 }
 
 const std::vector<Candidate> kPool = {
-    candidate(1, "a", Verdict::kCorrect, 100, 1.5),   candidate(2, "a", Verdict::kCorrect, 200, 1.2),
-    candidate(3, "a", Verdict::kCorrect, 50, 1.9),    candidate(4, "a", Verdict::kIncorrect, 500, 1.1),
-    candidate(5, "b", Verdict::kIncorrect, 70, 1.3),  candidate(6, "b", Verdict::kCorrect, 80, 1.4),
-    candidate(7, "b", Verdict::kIncorrect, 90, 1.05), candidate(8, "c", Verdict::kUndecided, 90, 1.05),
+    candidate(1, "a", Verdict::kCorrect, 100, 1.5),
+    candidate(2, "a", Verdict::kCorrect, 200, 1.2),
+    candidate(3, "a", Verdict::kCorrect, 50, 1.9),
+    candidate(4, "a", Verdict::kIncorrect, 500, 1.1),
+    candidate(5, "b", Verdict::kIncorrect, 70, 1.3),
+    candidate(6, "b", Verdict::kCorrect, 80, 1.4),
+    candidate(7, "b", Verdict::kIncorrect, 90, 1.05),
+    candidate(8, "c", Verdict::kUndecided, 90, 1.05),
 };
 
 std::vector<int64_t> chosen(std::span<const Candidate> pool, const SelectionOptions& options) {
@@ -60,7 +65,8 @@ TEST(Selection, RulesComeFirstAndEveryDecisionIsKept) {
   EXPECT_EQ(decisions[7].back().detail, "undecided");
   for (const auto& d : decisions) {
     ASSERT_FALSE(d.empty());
-    for (size_t i = 0; i + 1 < d.size(); ++i) EXPECT_TRUE(d[i].kept) << "a decision after a rejection";
+    for (size_t i = 0; i + 1 < d.size(); ++i)
+      EXPECT_TRUE(d[i].kept) << "a decision after a rejection";
   }
 }
 
@@ -74,7 +80,8 @@ TEST(Selection, OrderOfCandidatesDoesNotMatter) {
   for (int repeat = 0; repeat < 50; ++repeat) {
     std::vector<Candidate> shuffled = kPool;
     random.shuffle(shuffled);
-    for (const Strategy strategy : {Strategy::kLongest, Strategy::kRandom, Strategy::kHighestPerplexity}) {
+    for (const Strategy strategy :
+         {Strategy::kLongest, Strategy::kRandom, Strategy::kHighestPerplexity}) {
       const SelectionOptions options{strategy, 2, 2, 5};
       EXPECT_EQ(chosen(kPool, options), chosen(shuffled, options));
     }
@@ -93,7 +100,8 @@ TEST(Selection, PairsAreConfidentMistakesAgainstUnsureSuccesses) {
 }
 
 TEST(Selection, NamesRoundTrip) {
-  for (const char* name : {"longest", "shortest", "highest-perplexity", "lowest-perplexity", "random"}) {
+  for (const char* name :
+       {"longest", "shortest", "highest-perplexity", "lowest-perplexity", "random"}) {
     ASSERT_TRUE(strategy_from_string(name));
     EXPECT_EQ(to_string(*strategy_from_string(name)), name);
     EXPECT_NE(strategy_names().find(name), std::string::npos);

@@ -10,7 +10,8 @@ namespace {
 synth::SynthStream stream_of(const Source& source) {
   synth::SynthOptions options;
   options.domains.clear();
-  for (const std::string& domain : source.synth) options.domains.push_back(synth::domain_from_string(domain));
+  for (const std::string& domain : source.synth)
+    options.domains.push_back(synth::domain_from_string(domain));
   options.lowest_level = static_cast<int>(source.lowest_level);
   options.highest_level = static_cast<int>(source.highest_level);
   options.split = synth::split_from_string(source.split);
@@ -20,15 +21,17 @@ synth::SynthStream stream_of(const Source& source) {
 
 template <class Row>
 void keep_first(std::vector<Row>& rows, int64_t count) {
-  if (count > 0 && static_cast<int64_t>(rows.size()) > count) rows.resize(static_cast<size_t>(count));
+  if (count > 0 && static_cast<int64_t>(rows.size()) > count)
+    rows.resize(static_cast<size_t>(count));
 }
 
 }  // namespace
 
 std::string source_name(const Source& source) {
   if (!source.file.empty()) return source.file.string();
-  return fmt::format("synth:{} levels {}-{} {} seed {}{}", fmt::join(source.synth, ","), source.lowest_level,
-                     source.highest_level, source.split, source.seed, source.direct ? " direct" : "");
+  return fmt::format("synth:{} levels {}-{} {} seed {}{}", fmt::join(source.synth, ","),
+                     source.lowest_level, source.highest_level, source.split, source.seed,
+                     source.direct ? " direct" : "");
 }
 
 std::vector<Problem> problems_of(const Source& source, ReadReport& report) {
@@ -53,7 +56,8 @@ std::vector<Demonstration> demonstrations_of(const Source& source, ReadReport& r
     return demonstrations;
   }
   synth::SynthStream stream = stream_of(source);
-  for (int64_t i = 0; i < source.count; ++i) demonstrations.push_back(stream.next().demonstration(source.direct));
+  for (int64_t i = 0; i < source.count; ++i)
+    demonstrations.push_back(stream.next().demonstration(source.direct));
   report.rows += static_cast<uint64_t>(source.count);
   report.kept += static_cast<uint64_t>(source.count);
   return demonstrations;

@@ -12,7 +12,8 @@ namespace ponder {
 std::vector<Problem> problems_of(const Source& source, ReadReport& report);
 std::vector<Demonstration> demonstrations_of(const Source& source, ReadReport& report);
 
-// What the pool calls the source: the file's path, or "synth:arithmetic,choice levels 1-3 train seed 1".
+// What the pool calls the source: the file's path, or "synth:arithmetic,choice levels 1-3 train
+// seed 1".
 std::string source_name(const Source& source);
 
 }  // namespace ponder

@@ -17,7 +17,8 @@ std::vector<Stage> stages_of(const Recipe& recipe) {
   for (int t = 1; t <= recipe.explore.rounds; ++t) {
     const std::string round = "-" + std::to_string(t);
     const std::string now = "M" + std::to_string(t), next = "M" + std::to_string(t + 1);
-    if (recipe.explore.hard_only) stages.push_back({"screen" + round, StageKind::kScreen, t, 0, now, ""});
+    if (recipe.explore.hard_only)
+      stages.push_back({"screen" + round, StageKind::kScreen, t, 0, now, ""});
     stages.push_back({"explore" + round, StageKind::kExplore, t, 0, now, ""});
     stages.push_back({"refine" + round, StageKind::kRefine, t, 0, now, ""});
     stages.push_back({"improve" + round, StageKind::kImprove, t, 0, "M0", next});

@@ -1,5 +1,6 @@
-// What each kind of stage does. A stage function reads the recipe and the pool, writes its results to both the pool and the
-// run directory, and returns what `ponder status` and the report show. Internal to this folder.
+// What each kind of stage does. A stage function reads the recipe and the pool, writes its results
+// to both the pool and the run directory, and returns what `ponder status` and the report show.
+// Internal to this folder.
 #pragma once
 
 #include <atomic>
@@ -36,9 +37,11 @@ struct StageOutcome {
 };
 
 // Each returns nothing when the stop flag ended it early.
-std::optional<StageOutcome> run_imitate(StageContext& context);   // kImitate and kImprove: SFT from M0
+std::optional<StageOutcome> run_imitate(
+    StageContext& context);  // kImitate and kImprove: SFT from M0
 std::optional<StageOutcome> run_dpo(StageContext& context);
-std::optional<StageOutcome> run_screen(StageContext& context);    // greedy attempts that say what is hard
+std::optional<StageOutcome> run_screen(
+    StageContext& context);  // greedy attempts that say what is hard
 std::optional<StageOutcome> run_explore(StageContext& context);
 std::optional<StageOutcome> run_refine(StageContext& context);
 std::optional<StageOutcome> run_evaluate(StageContext& context);

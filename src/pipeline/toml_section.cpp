@@ -22,7 +22,8 @@ std::string_view type_name(const toml::node& node) {
 
 }  // namespace
 
-TomlSection::TomlSection(const toml::table* table, toml::table& resolved, std::string file, std::string path)
+TomlSection::TomlSection(const toml::table* table, toml::table& resolved, std::string file,
+                         std::string path)
     : table_(table), resolved_(&resolved), file_(std::move(file)), path_(std::move(path)) {}
 
 std::string TomlSection::where(std::string_view key) const {
@@ -35,7 +36,8 @@ std::string TomlSection::where(std::string_view key) const {
   return fmt::format("{}: {}{}{}", place, path_, path_.empty() || key.empty() ? "" : ".", key);
 }
 
-void TomlSection::fail(std::string_view key, const std::string& problem, const std::string& advice) const {
+void TomlSection::fail(std::string_view key, const std::string& problem,
+                       const std::string& advice) const {
   throw Error(where(key), problem, advice);
 }
 
@@ -49,7 +51,8 @@ const toml::node* TomlSection::find(const char* key) {
 int64_t TomlSection::integer(const char* key, int64_t fallback, int64_t low, int64_t high) {
   int64_t value = fallback;
   if (const toml::node* node = find(key)) {
-    if (!node->is_integer()) fail(key, fmt::format("expected an integer, found {}", type_name(*node)));
+    if (!node->is_integer())
+      fail(key, fmt::format("expected an integer, found {}", type_name(*node)));
     value = node->as_integer()->get();
     if (value < low || value > high) {
       fail(key, fmt::format("expected an integer from {} to {}, found {}", low, high, value));
@@ -63,7 +66,8 @@ double TomlSection::number(const char* key, double fallback, double low, double 
   double value = fallback;
   if (const toml::node* node = find(key)) {
     if (!node->is_number()) fail(key, fmt::format("expected a number, found {}", type_name(*node)));
-    value = node->is_integer() ? static_cast<double>(node->as_integer()->get()) : node->as_floating_point()->get();
+    value = node->is_integer() ? static_cast<double>(node->as_integer()->get())
+                               : node->as_floating_point()->get();
     if (!(value >= low && value <= high)) {
       fail(key, fmt::format("expected a number from {} to {}, found {}", low, high, value));
     }
@@ -75,7 +79,8 @@ double TomlSection::number(const char* key, double fallback, double low, double 
 bool TomlSection::boolean(const char* key, bool fallback) {
   bool value = fallback;
   if (const toml::node* node = find(key)) {
-    if (!node->is_boolean()) fail(key, fmt::format("expected true or false, found {}", type_name(*node)));
+    if (!node->is_boolean())
+      fail(key, fmt::format("expected true or false, found {}", type_name(*node)));
     value = node->as_boolean()->get();
   }
   resolved_->insert_or_assign(key, value);
@@ -96,7 +101,8 @@ std::string TomlSection::choice(const char* key, std::string_view fallback,
                                 std::initializer_list<std::string_view> allowed) {
   const std::string value = text(key, fallback);
   if (std::find(allowed.begin(), allowed.end(), value) == allowed.end()) {
-    fail(key, fmt::format("expected one of {}, found \"{}\"", fmt::join(allowed, ", "), excerpt(value)));
+    fail(key,
+         fmt::format("expected one of {}, found \"{}\"", fmt::join(allowed, ", "), excerpt(value)));
   }
   return value;
 }
@@ -109,11 +115,13 @@ std::vector<std::string> TomlSection::texts(const char* key) {
       values.push_back(node->as_string()->get());
     } else if (const toml::array* array = node->as_array()) {
       for (const toml::node& item : *array) {
-        if (!item.is_string()) fail(key, fmt::format("expected strings, found {}", type_name(item)));
+        if (!item.is_string())
+          fail(key, fmt::format("expected strings, found {}", type_name(item)));
         values.push_back(item.as_string()->get());
       }
     } else {
-      fail(key, fmt::format("expected a string or an array of strings, found {}", type_name(*node)));
+      fail(key,
+           fmt::format("expected a string or an array of strings, found {}", type_name(*node)));
     }
   }
   for (const auto& value : values) out.push_back(value);
@@ -126,7 +134,8 @@ void TomlSection::range(const char* key, int64_t& low, int64_t& high) {
     const toml::array* array = node->as_array();
     if (node->is_integer()) {
       low = high = node->as_integer()->get();
-    } else if (array && array->size() == 2 && array->get(0)->is_integer() && array->get(1)->is_integer()) {
+    } else if (array && array->size() == 2 && array->get(0)->is_integer() &&
+               array->get(1)->is_integer()) {
       low = array->get(0)->as_integer()->get();
       high = array->get(1)->as_integer()->get();
       if (low > high) fail(key, fmt::format("expected [low, high], found [{}, {}]", low, high));
@@ -157,7 +166,8 @@ std::vector<TomlSection> TomlSection::sections(const char* key) {
   toml::array& out = *resolved_->get(key)->as_array();
   out.reserve(array->size());
   for (size_t i = 0; i < array->size(); ++i) {
-    if (!array->get(i)->is_table()) fail(key, fmt::format("expected tables, found {}", type_name(*array->get(i))));
+    if (!array->get(i)->is_table())
+      fail(key, fmt::format("expected tables, found {}", type_name(*array->get(i))));
     out.push_back(toml::table{});
   }
   for (size_t i = 0; i < array->size(); ++i) {

@@ -1,5 +1,6 @@
-// Reads one table of a recipe key by key: types and ranges are checked, what was read (with its default) is written into a
-// resolved table, and keys nobody asked for are errors. Internal to this folder.
+// Reads one table of a recipe key by key: types and ranges are checked, what was read (with its
+// default) is written into a resolved table, and keys nobody asked for are errors. Internal to this
+// folder.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,8 @@ namespace ponder {
 
 class TomlSection {
  public:
-  // `table` may be null: then every key takes its default. `path` is the dotted path, "" at the root.
+  // `table` may be null: then every key takes its default. `path` is the dotted path, "" at the
+  // root.
   TomlSection(const toml::table* table, toml::table& resolved, std::string file, std::string path);
 
   bool has(std::string_view key) const;
@@ -23,7 +25,8 @@ class TomlSection {
   double number(const char* key, double fallback, double low, double high);
   bool boolean(const char* key, bool fallback);
   std::string text(const char* key, std::string_view fallback);
-  std::string choice(const char* key, std::string_view fallback, std::initializer_list<std::string_view> allowed);
+  std::string choice(const char* key, std::string_view fallback,
+                     std::initializer_list<std::string_view> allowed);
   // A string, or an array of strings.
   std::vector<std::string> texts(const char* key);
   // Two integers [low, high], or one for both.
@@ -34,7 +37,8 @@ class TomlSection {
 
   // Throws Error for the first key that was never read, naming the nearest that may stand here.
   void finish() const;
-  [[noreturn]] void fail(std::string_view key, const std::string& problem, const std::string& advice = "") const;
+  [[noreturn]] void fail(std::string_view key, const std::string& problem,
+                         const std::string& advice = "") const;
 
  private:
   const toml::node* find(const char* key);

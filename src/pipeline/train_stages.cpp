@@ -38,24 +38,30 @@ struct RowSet {
   std::map<std::string, int64_t> rejected;
 };
 
-void add_demonstrations(const StageContext& context, const Setup& setup, const ImitationSet& set, RowSet& out) {
+void add_demonstrations(const StageContext& context, const Setup& setup, const ImitationSet& set,
+                        RowSet& out) {
   for (const Source& source : set.demonstrations) {
     ReadReport report;
     const std::vector<Demonstration> demonstrations = demonstrations_of(source, report);
     context.log.info(fmt::format("{}: {}", source_name(source), report.summary()));
-    for (const auto& [reason, count] : report.rejected) out.rejected[reason] += static_cast<int64_t>(count);
+    for (const auto& [reason, count] : report.rejected)
+      out.rejected[reason] += static_cast<int64_t>(count);
     for (size_t i = 0; i < demonstrations.size(); ++i) {
       const Demonstration& d = demonstrations[i];
       std::string reason, detail;
       std::optional<TokenRow> row =
-          setup.builder.row(fmt::format("{}#{}", source_name(source), i), d.system.empty() ? context.recipe.system : d.system,
-                            d.question, {d.response(), {}}, reason, detail);
+          setup.builder.row(fmt::format("{}#{}", source_name(source), i),
+                            d.system.empty() ? context.recipe.system : d.system, d.question,
+                            {d.response(), {}}, reason, detail);
       if (!row) {
         ++out.rejected[reason];
-        context.log.event("rejected", {{"source", source_name(source)}, {"row", i}, {"reason", reason}, {"detail", detail}});
+        context.log.event(
+            "rejected",
+            {{"source", source_name(source)}, {"row", i}, {"reason", reason}, {"detail", detail}});
         continue;
       }
-      const int64_t id = context.pool.add_demonstration(source_name(source), static_cast<int64_t>(i), d);
+      const int64_t id =
+          context.pool.add_demonstration(source_name(source), static_cast<int64_t>(i), d);
       out.rows.push_back(std::move(*row));
       out.origins.push_back({RowOrigin::Kind::kDemonstration, id});
       ++out.demonstrations;
@@ -68,13 +74,17 @@ void add_selected(const StageContext& context, const Setup& setup, int rounds, R
     for (const Selection& selection : context.pool.selections(fmt::format("refine-{}", t))) {
       if (selection.filter != "selected" || !selection.kept) continue;
       const std::optional<StoredTrajectory> stored = context.pool.trajectory(selection.origin.id);
-      if (!stored) throw Error("run.db", fmt::format("the selected trajectory {} is missing", selection.origin.id));
+      if (!stored)
+        throw Error("run.db",
+                    fmt::format("the selected trajectory {} is missing", selection.origin.id));
       const std::optional<Problem> problem = context.pool.problem(stored->trajectory.problem_id);
-      if (!problem) throw Error("run.db", "the problem " + stored->trajectory.problem_id + " is missing");
+      if (!problem)
+        throw Error("run.db", "the problem " + stored->trajectory.problem_id + " is missing");
       std::string reason, detail;
-      std::optional<TokenRow> row =
-          setup.builder.row(fmt::format("{}/{}", stored->trajectory.problem_id, stored->trajectory.sample),
-                            context.recipe.system, problem->question, {"", stored->trajectory.token_ids}, reason, detail);
+      std::optional<TokenRow> row = setup.builder.row(
+          fmt::format("{}/{}", stored->trajectory.problem_id, stored->trajectory.sample),
+          context.recipe.system, problem->question, {"", stored->trajectory.token_ids}, reason,
+          detail);
       if (!row) {
         ++out.rejected[reason];
         continue;
@@ -86,7 +96,8 @@ void add_selected(const StageContext& context, const Setup& setup, int rounds, R
   }
 }
 
-// [[step, loss], …] from the job's log, which is whole also when the job was resumed; thinned to a few hundred points.
+// [[step, loss], …] from the job's log, which is whole also when the job was resumed; thinned to a
+// few hundred points.
 Json loss_curve(const fs::path& log) {
   Json points = Json::array();
   JsonRowReader reader(log);
@@ -101,8 +112,8 @@ Json loss_curve(const fs::path& log) {
 }
 
 // Trains `task` into the stage's output checkpoint and registers the model; nothing when stopped.
-std::optional<Json> train(StageContext& context, TrainingTask& task, const TrainOptions& options, const fs::path& from,
-                          Json provenance) {
+std::optional<Json> train(StageContext& context, TrainingTask& task, const TrainOptions& options,
+                          const fs::path& from, Json provenance) {
   const fs::path out = context.checkpoint(context.stage.output);
   JobOptions job;
   job.out = out;
@@ -113,17 +124,23 @@ std::optional<Json> train(StageContext& context, TrainingTask& task, const Train
   fs::create_directories(context.folder / "training");
   job.log = context.folder / "training" / (context.stage.name + ".jsonl");
   job.on_step = [&](const StepReport& step) {
-    context.log.progress(context.stage.name, static_cast<uint64_t>(step.step), static_cast<uint64_t>(step.num_steps),
-                         fmt::format("loss {:.4f}  {:.0f} tokens/s", step.loss, step.tokens_per_second()));
+    context.log.progress(
+        context.stage.name, static_cast<uint64_t>(step.step), static_cast<uint64_t>(step.num_steps),
+        fmt::format("loss {:.4f}  {:.0f} tokens/s", step.loss, step.tokens_per_second()));
   };
-  job.on_note = [&](const std::string& text) { context.log.info(context.stage.name + ": " + text); };
+  job.on_note = [&](const std::string& text) {
+    context.log.info(context.stage.name + ": " + text);
+  };
   const JobResult result = run_training(load_checkpoint(from), task, options, job, context.threads);
   if (!result.finished) return std::nullopt;
   const std::optional<ModelRecord> parent = context.pool.model_named(context.stage.input);
-  context.pool.add_model({result.sha256, context.stage.output, parent ? parent->sha256 : "", context.stage.name,
-                          fs::path("checkpoints") / context.stage.output});
-  return Json{{"model", context.stage.output}, {"sha256", result.sha256}, {"steps", result.num_steps},
-              {"tokens", result.total_tokens}, {"loss_curve", loss_curve(job.log)}};
+  context.pool.add_model({result.sha256, context.stage.output, parent ? parent->sha256 : "",
+                          context.stage.name, fs::path("checkpoints") / context.stage.output});
+  return Json{{"model", context.stage.output},
+              {"sha256", result.sha256},
+              {"steps", result.num_steps},
+              {"tokens", result.total_tokens},
+              {"loss_curve", loss_curve(job.log)}};
 }
 
 }  // namespace
@@ -134,11 +151,13 @@ std::optional<StageOutcome> run_imitate(StageContext& context) {
   RowSet set;
   Pool::Transaction transaction(context.pool);
   add_demonstrations(context, setup, context.recipe.imitation[context.stage.set], set);
-  if (context.stage.kind == StageKind::kImprove) add_selected(context, setup, context.stage.round, set);
+  if (context.stage.kind == StageKind::kImprove)
+    add_selected(context, setup, context.stage.round, set);
   for (const auto& [reason, count] : set.rejected) {
     context.log.warning(fmt::format("{}: {} rows rejected: {}", context.stage.name, count, reason));
   }
-  if (set.rows.empty()) throw Error(context.stage.name, "no row is left to train on", "see log.jsonl for the reasons");
+  if (set.rows.empty())
+    throw Error(context.stage.name, "no row is left to train on", "see log.jsonl for the reasons");
   for (size_t i = 0; i < set.rows.size(); ++i) {
     context.pool.add_training_row({context.stage.name, static_cast<int64_t>(i), set.origins[i],
                                    ids_sha256(set.rows[i].tokens), set.rows[i].num_tokens()});
@@ -146,18 +165,23 @@ std::optional<StageOutcome> run_imitate(StageContext& context) {
   transaction.commit();
 
   const auto rows = static_cast<int64_t>(set.rows.size());
-  const Json data = {{"demonstrations", set.demonstrations}, {"explored", set.explored}, {"rejected", set.rejected}};
+  const Json data = {{"demonstrations", set.demonstrations},
+                     {"explored", set.explored},
+                     {"rejected", set.rejected}};
   SftTask task(std::move(set.rows));
-  std::optional<Json> result =
-      train(context, task, context.recipe.sft, from,
-            {{"recipe", context.recipe.name}, {"stage", context.stage.name}, {"parent", context.stage.input},
-             {"data", data}, {"template_sha256", setup.chat.sha256()}});
+  std::optional<Json> result = train(context, task, context.recipe.sft, from,
+                                     {{"recipe", context.recipe.name},
+                                      {"stage", context.stage.name},
+                                      {"parent", context.stage.input},
+                                      {"data", data},
+                                      {"template_sha256", setup.chat.sha256()}});
   if (!result) return std::nullopt;
   result->update(data);
-  const std::string name = context.stage.kind == StageKind::kImprove
-                               ? fmt::format("imitation + {} explored, round {}", data["explored"].get<int64_t>(),
-                                             context.stage.round)
-                               : fmt::format("imitation, {} demonstrations", data["demonstrations"].get<int64_t>());
+  const std::string name =
+      context.stage.kind == StageKind::kImprove
+          ? fmt::format("imitation + {} explored, round {}", data["explored"].get<int64_t>(),
+                        context.stage.round)
+          : fmt::format("imitation, {} demonstrations", data["demonstrations"].get<int64_t>());
   (*result)["label"] = name;
   return StageOutcome{rows, *result};
 }
@@ -175,29 +199,34 @@ std::optional<StageOutcome> run_dpo(StageContext& context) {
     const auto chosen = context.pool.trajectory(candidates[choice.chosen].id);
     const auto other = context.pool.trajectory(candidates[choice.rejected].id);
     const auto problem = context.pool.problem(candidates[choice.chosen].problem_id);
-    if (!chosen || !other || !problem) throw Error("run.db", "a chosen pair is missing its trajectories or problem");
+    if (!chosen || !other || !problem)
+      throw Error("run.db", "a chosen pair is missing its trajectories or problem");
     std::string reason, detail;
-    std::optional<TokenPair> pair =
-        setup.builder.pair(problem->id, context.recipe.system, problem->question, {"", chosen->trajectory.token_ids},
-                           {"", other->trajectory.token_ids}, context.recipe.dpo.align, reason, detail);
+    std::optional<TokenPair> pair = setup.builder.pair(
+        problem->id, context.recipe.system, problem->question, {"", chosen->trajectory.token_ids},
+        {"", other->trajectory.token_ids}, context.recipe.dpo.align, reason, detail);
     if (!pair) {
       ++rejected[reason];
       continue;
     }
-    context.pool.add_pair({context.stage.name, static_cast<int64_t>(pairs.size()), chosen->id, other->id});
+    context.pool.add_pair(
+        {context.stage.name, static_cast<int64_t>(pairs.size()), chosen->id, other->id});
     pairs.push_back(std::move(*pair));
   }
   transaction.commit();
   if (pairs.empty()) {
-    throw Error(context.stage.name, "exploration left no problem with both a right and a wrong finished response",
+    throw Error(context.stage.name,
+                "exploration left no problem with both a right and a wrong finished response",
                 "explore more problems or samples, or leave [dpo] out");
   }
   const auto rows = static_cast<int64_t>(pairs.size());
   DpoTask task(std::move(pairs), context.recipe.dpo.options, context.recipe.dpo.align);
-  std::optional<Json> result =
-      train(context, task, context.recipe.dpo.train, from,
-            {{"recipe", context.recipe.name}, {"stage", context.stage.name}, {"parent", context.stage.input},
-             {"pairs", rows}, {"template_sha256", setup.chat.sha256()}});
+  std::optional<Json> result = train(context, task, context.recipe.dpo.train, from,
+                                     {{"recipe", context.recipe.name},
+                                      {"stage", context.stage.name},
+                                      {"parent", context.stage.input},
+                                      {"pairs", rows},
+                                      {"template_sha256", setup.chat.sha256()}});
   if (!result) return std::nullopt;
   (*result)["pairs"] = rows;
   (*result)["rejected"] = rejected;

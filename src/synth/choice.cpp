@@ -169,7 +169,8 @@ ChoiceQuestion ask(const Story& story, RandomSequence& random) {
   question.gold = gold;
   for (size_t i = 0; i < choices.size(); ++i) {
     const char letter = static_cast<char>('A' + i);
-    question.text += fmt::format("\n({}) {}", letter, choices[i]);
+    question.choices.push_back(fmt::format("({}) {}", letter, choices[i]));
+    question.text += "\n" + question.choices.back();
     if (choices[i] == gold) question.letter = letter;
   }
   return question;
@@ -190,7 +191,12 @@ Exercise make_choice(int level, const TeacherOptions& options, RandomSequence& r
   exercise.answer_type = AnswerType::kChoice;
   std::vector<std::string> lines = work_out(expression, options, random);
   lines.insert(lines.begin(), story.expression);
-  lines.push_back(fmt::format("{} is {}", question.gold, question.letter));
+  // The choices one by one, up to the one that is the result.
+  for (size_t i = 0;; ++i) {
+    const bool found = static_cast<char>('A' + i) == question.letter;
+    lines.push_back(question.choices[i] + (found ? " yes" : " no"));
+    if (found) break;
+  }
   exercise.thought = join_lines(lines);
   exercise.solution = answer_sentence(exercise.answer);
   return exercise;

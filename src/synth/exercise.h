@@ -61,7 +61,8 @@ Story tell_story(int level, RandomSequence& random);
 // The story with four choices, three of them results of plausible mistakes.
 struct ChoiceQuestion {
   std::string text;
-  char letter = 'A';  // of the gold choice
+  std::vector<std::string> choices;  // as they stand in the text: "(B) 72"
+  char letter = 'A';                 // of the gold choice
   int gold = 0;
 };
 ChoiceQuestion ask(const Story& story, RandomSequence& random);

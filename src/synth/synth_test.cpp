@@ -252,7 +252,7 @@ TEST(Teacher, ChoiceQuestionsHaveOneRightLetter) {
   for (const SynthRow& row : rows_of(Domain::kChoice, 1, 5, 2000)) {
     const auto lines = lines_of(row.thought);
     const int gold = static_cast<int>(evaluate(lines.front()));
-    ASSERT_EQ(lines.back(), fmt::format("{} is {}", gold, row.problem.answer));
+    ASSERT_EQ(lines.back(), fmt::format("({}) {} yes", row.problem.answer, gold));
     for (const std::string& line : lines) check_facts(line);
     const auto question = lines_of(row.problem.question);
     ASSERT_EQ(question.size(), 5u);

@@ -1,5 +1,5 @@
-// The loop learns: recipes/miniature.toml on the shipped base model must reach scores that no random model and no broken
-// trainer, sampler or judge can.
+// The loop learns: recipes/miniature.toml on the shipped base model must reach scores that no
+// random model and no broken trainer, sampler or judge can.
 #include <map>
 
 #include "e2e/ponder.h"
@@ -12,7 +12,8 @@ TEST(SlowLearning, SlowThinkingBeatsTheDirectBase) {
   testing::Launch launch;
   launch.limit = std::chrono::seconds(500);
   const testing::Outcome run = ponder(
-      {"run", PONDER_SOURCE_DIR "/recipes/miniature.toml", "--out", folder / "run", "--quiet"}, launch);
+      {"run", PONDER_SOURCE_DIR "/recipes/miniature.toml", "--out", folder / "run", "--quiet"},
+      launch);
   ASSERT_EQ(run.status, 0) << run.err;
   const testing::Outcome status = ponder({"status", folder / "run", "--json"});
   ASSERT_EQ(status.status, 0) << status.err;
