@@ -220,6 +220,7 @@ void register_data(CLI::App& app) {
   auto options = std::make_shared<DataOptions>();
   CLI::App* data = app.add_subcommand("data", "look at files of problems and demonstrations");
   data->require_subcommand(1);
+  data->footer("Example:\n  ponder data check demonstrations.jsonl --explain");
   CLI::App* check_command =
       add_command(*data, "check", "rows kept, rejected by reason, and duplicates", options, check);
   check_command

@@ -145,6 +145,7 @@ void register_judge(CLI::App& app) {
   sub->add_flag("--full-response", command->full_response,
                 "rows without a kind hold whole responses: find the final answer first");
   add_common_options(*sub, command->common);
+  sub->footer("Example:\n  ponder judge responses.jsonl --full-response --json");
   sub->callback([command] { run_judge(*command); });
 }
 

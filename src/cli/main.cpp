@@ -15,10 +15,6 @@ int main(int argc, char** argv) {
   app.name("ponder");
   app.require_subcommand(1);
   app.set_version_flag("--version", PONDER_VERSION);
-  app.footer(
-      "Examples:\n  ponder run recipes/quickstart.toml --out runs/quickstart\n  ponder status "
-      "runs/quickstart\n"
-      "  ponder COMMAND --help");
   register_run(app);
   register_plan(app);
   register_status(app);
@@ -39,6 +35,11 @@ int main(int argc, char** argv) {
   register_bench(app);
   register_chat(app);
   register_doctor(app);
+  // Last, or commands would inherit it.
+  app.footer(
+      "Examples:\n  ponder run recipes/quickstart.toml --out runs/quickstart\n  ponder status "
+      "runs/quickstart\n"
+      "  ponder COMMAND --help");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -49,8 +49,9 @@ class Decoder {
   Decoder& operator=(const Decoder&) = delete;
 
   const ModelConfig& config() const;
-  // Lays the weights out for the kernels (a copy). Call again after every change of `parameters`;
-  // backward reads `parameters` too, so they must outlive its use.
+  // Lays the weights out for the kernels (a copy). Call again after every change of `parameters`,
+  // which is borrowed too (the embedding, the norms, and all of it in backward) until the next call
+  // or the decoder's end.
   void set_parameters(const Parameters& parameters);
 
   // logprobs (N): log softmax of the target's logit at each target position. Token ids outside [0,

@@ -254,12 +254,14 @@ TEST(DpoTraining, ReferenceOfAnotherModelStopsTheJob) {
    public:
     using DpoTask::DpoTask;
     void prepare(Decoder& d, int64_t micro_batch_tokens) override {
-      const Checkpoint other = tiny_model(2);
-      d.set_parameters(other.parameters);
+      d.set_parameters(other_.parameters);
       DpoTask::prepare(d, micro_batch_tokens);
-      const Checkpoint start = tiny_model(1);
-      d.set_parameters(start.parameters);
+      d.set_parameters(start_.parameters);
     }
+
+   private:
+    // The decoder borrows what it was given, so both outlive the step.
+    Checkpoint other_ = tiny_model(2), start_ = tiny_model(1);
   };
   WrongReference wrong(random_pairs(4), {1.0, 0.0}, Align::kThought);
   Trainer trainer(tiny_config(), tiny_model(1).parameters, wrong, options_for(4), decoder, pool);

@@ -18,7 +18,8 @@ TEST(SlowLearning, SlowThinkingBeatsTheDirectBase) {
   const testing::Outcome status = ponder({"status", folder / "run", "--json"});
   ASSERT_EQ(status.status, 0) << status.err;
   std::map<std::string, double> accuracy, finished;
-  for (const Json& score : parse_json(status.out, "status").at("scores")) {
+  const Json parsed = parse_json(status.out, "status");
+  for (const Json& score : parsed.at("scores")) {
     const auto model = score.at("model").get<std::string>();
     accuracy[model] = score.at("accuracy").get<double>();
     finished[model] = score.at("finished").get<double>();
