@@ -30,6 +30,8 @@ function(ponder_test name)
   cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gtest GTest::gtest_main)
+  # What is tested is optimised; the tests themselves need to compile quickly.
+  target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
   target_compile_definitions(${name} PRIVATE
     PONDER_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
     PONDER_BINARY_DIR="${CMAKE_BINARY_DIR}"
