@@ -125,6 +125,20 @@ TEST_F(JsonOutput, RunAndWhatLooksAtIt) {
   expect_fields(stages[0], {"benchmarks"});
   EXPECT_TRUE(fs::exists(folder_ / "run/report.html"));
 
+  // The resolved recipe holds every key there is; each is documented.
+  const std::string documented = read_file(PONDER_SOURCE_DIR "/docs/recipes.md");
+  int keys = 0;
+  for (const std::string& line : testing::lines_of(read_file(folder_ / "run/recipe.toml"))) {
+    const size_t end = line.find(" = ");
+    if (end == std::string::npos) continue;
+    const std::string key =
+        line.substr(line.find_first_not_of(' '), end - line.find_first_not_of(' '));
+    EXPECT_NE(documented.find('`' + key + '`'), std::string::npos)
+        << key << " is not in docs/recipes.md";
+    ++keys;
+  }
+  EXPECT_GT(keys, 40);
+
   const Json status = only({"status", "run"});
   expect_fields(status, {"stages", "scores"});
   ASSERT_EQ(status["stages"].size(), 10u);

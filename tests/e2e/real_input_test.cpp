@@ -18,10 +18,12 @@ struct RealBenchmark {
   std::string answer;  // in every response
 };
 
-class SlowBenchmark : public ::testing::TestWithParam<RealBenchmark> {};
+void PrintTo(const RealBenchmark& benchmark, std::ostream* out) { *out << benchmark.file; }
+
+class WholeBenchmark : public ::testing::TestWithParam<RealBenchmark> {};
 
 // All rows are read, each response judged: an answer that is right for some and wrong for others.
-TEST_P(SlowBenchmark, IsReadWhole) {
+TEST_P(WholeBenchmark, IsReadWhole) {
   const fs::path file = kData / "benchmarks" / GetParam().file;
   SKIP_WITHOUT(file);
   const testing::TemporaryFolder folder;
@@ -52,7 +54,7 @@ TEST_P(SlowBenchmark, IsReadWhole) {
       << surplus.err;
 }
 
-INSTANTIATE_TEST_SUITE_P(Real, SlowBenchmark,
+INSTANTIATE_TEST_SUITE_P(Real, WholeBenchmark,
                          ::testing::Values(RealBenchmark{"MATH_OAI.jsonl", 500, "2"},
                                            RealBenchmark{"AIME24.jsonl", 30, "204"},
                                            RealBenchmark{"gpqa_diamond.json.gz", 198, "A"}),
