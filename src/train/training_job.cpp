@@ -140,7 +140,10 @@ JobResult run_training(Checkpoint start, TrainingTask& task, const TrainOptions&
     return result;
   }
   if (state) {
-    task.load(state->task, (job.out / "trainer_state/state.json").string());
+    // Before the first step there is nothing of the task's to give back: it prepares itself again.
+    if (state->position.step > 0) {
+      task.load(state->task, (job.out / "trainer_state/state.json").string());
+    }
     load_trainer_arrays(job.out, *state, trainer);
     result.losses = state->losses;
     if (!result.losses.empty()) result.last_loss = result.losses.back();

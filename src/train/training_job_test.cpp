@@ -105,6 +105,16 @@ TEST_F(Job, DpoResumesWithItsFirstReference) {
   EXPECT_EQ(weights("half"), weights("whole"));
 }
 
+TEST_F(Job, DpoStoppedBeforeItsFirstStepGoesOn) {
+  dpo(job("whole"));
+  const std::atomic<bool> stop{true};
+  JobOptions half = job("half");
+  half.stop = &stop;
+  EXPECT_TRUE(dpo(half).stopped_by_request);
+  EXPECT_TRUE(dpo(job("half")).finished);
+  EXPECT_EQ(weights("half"), weights("whole"));
+}
+
 TEST_F(Job, StopFlagSavesAndReturns) {
   sft(job("whole"));
   std::atomic<bool> stop{false};
