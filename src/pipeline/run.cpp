@@ -31,8 +31,15 @@ Run::Run(const Recipe& recipe, const fs::path& folder, ThreadPool& threads, Log&
   }
   log_.to_file(folder_ / "log.jsonl");
   pool_ = std::make_unique<Pool>(Pool::open(folder_ / "run.db"));
-  if (!pool_->model_named("M0")) {
-    pool_->add_model({checkpoint_sha256(recipe.base), "M0", "", "", recipe.base.string()});
+  const std::string base_sha256 = checkpoint_sha256(recipe.base);
+  const std::optional<ModelRecord> base = pool_->model_named("M0");
+  if (!base) {
+    pool_->add_model({base_sha256, "M0", "", "", recipe.base.string()});
+  } else if (base->sha256 != base_sha256) {
+    throw Error(folder_.string(),
+                fmt::format("was begun with another base model: {} has sha256 {} now, {} then",
+                            recipe.base.string(), base_sha256, base->sha256),
+                "put the old weights back, or start a new run with another --out");
   }
 }
 

@@ -30,7 +30,8 @@ namespace ponder {
 class Run {
  public:
   // Makes or opens the directory and takes its lock. Throws Error when another process has it, or
-  // when it was begun with a recipe that differs (naming the keys).
+  // when it was begun with a recipe that differs (naming the keys) or from a base model with other
+  // weights.
   Run(const Recipe& recipe, const std::filesystem::path& folder, ThreadPool& threads, Log& log,
       const std::atomic<bool>* stop);
   ~Run();

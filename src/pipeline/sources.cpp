@@ -19,10 +19,14 @@ synth::SynthStream stream_of(const Source& source) {
   return synth::SynthStream(options);
 }
 
+// Rows behind the first `count` (0: all) leave with a reason, like any other rejected row.
 template <class Row>
-void keep_first(std::vector<Row>& rows, int64_t count) {
-  if (count > 0 && static_cast<int64_t>(rows.size()) > count)
-    rows.resize(static_cast<size_t>(count));
+void keep_first(std::vector<Row>& rows, int64_t count, ReadReport& report) {
+  if (count <= 0 || static_cast<int64_t>(rows.size()) <= count) return;
+  const uint64_t dropped = rows.size() - static_cast<uint64_t>(count);
+  report.kept -= dropped;
+  report.rejected["beyond_count"] += dropped;
+  rows.resize(static_cast<size_t>(count));
 }
 
 }  // namespace
@@ -38,7 +42,7 @@ std::vector<Problem> problems_of(const Source& source, ReadReport& report) {
   std::vector<Problem> problems;
   if (!source.file.empty()) {
     problems = read_problems(source.file, report);
-    keep_first(problems, source.count);
+    keep_first(problems, source.count, report);
     return problems;
   }
   synth::SynthStream stream = stream_of(source);
@@ -52,7 +56,7 @@ std::vector<Demonstration> demonstrations_of(const Source& source, ReadReport& r
   std::vector<Demonstration> demonstrations;
   if (!source.file.empty()) {
     demonstrations = read_demonstrations(source.file, report);
-    keep_first(demonstrations, source.count);
+    keep_first(demonstrations, source.count, report);
     return demonstrations;
   }
   synth::SynthStream stream = stream_of(source);

@@ -220,6 +220,19 @@ TEST_F(SlowRun, AnotherRecipeIsRefused) {
             0);
 }
 
+TEST_F(SlowRun, AnotherBaseModelIsRefused) {
+  ASSERT_EQ(testing::run(run_command("run", {"--until", "imitate"})).status, 0);
+  const std::string before = status_of("run").dump();
+  const testing::Outcome other =
+      ponder({"init", "--config", folder_ / "tiny-config.json", "--tokenizer",
+              PONDER_SOURCE_DIR "/models/nano-base", "--out", folder_ / "base", "--seed", "2"});
+  ASSERT_EQ(other.status, 0) << other.err;
+  const testing::Outcome resumed = testing::run(run_command("run"));
+  EXPECT_EQ(resumed.status, 1);
+  EXPECT_NE(resumed.err.find("another base model"), std::string::npos) << resumed.err;
+  EXPECT_EQ(status_of("run").dump(), before);
+}
+
 TEST_F(SlowRun, SpeedSettingsChangeNoByte) {
   const std::vector<std::string> shorter = {"--set", "sft.epochs=6", "--until", "improve-1"};
   std::vector<std::string> one = run_command("one");
