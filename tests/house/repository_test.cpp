@@ -71,8 +71,8 @@ TEST(Repository, NothingNamesTheMachineItWasWrittenOn) {
       std::string("/wo") + "rk/", std::string("/ro") + "ot/", std::string("/ho") + "me/",
       std::string("/Us") + "ers/"};
   std::vector<fs::path> files;
-  for (const char* folder :
-       {"src", "tests", "bench", "tools", "scripts", "docs", "recipes", "cmake", "models", ".ci"}) {
+  for (const char* folder : {"src", "tests", "bench", "fuzz", "tools", "scripts", "docs", "recipes",
+                             "cmake", "models", ".ci"}) {
     for (const fs::path& path : files_under(kRoot / folder)) files.push_back(path);
   }
   for (const char* name : {"CMakeLists.txt", "CMakePresets.json", "README.md", "CONTRIBUTING.md"}) {
@@ -93,7 +93,7 @@ TEST(Repository, NothingNamesTheMachineItWasWrittenOn) {
 }
 
 TEST(Repository, SourcesAreShortEnoughToRead) {
-  for (const char* folder : {"src", "tests", "bench"}) {
+  for (const char* folder : {"src", "tests", "bench", "fuzz"}) {
     for (const fs::path& path : files_under(kRoot / folder)) {
       if (!is_source(path)) continue;
       const std::string text = read_file(path);

@@ -1,0 +1,62 @@
+// Gold, NUL, prediction, and perhaps NUL and one letter for the options: c choice, n number, t
+// text, % a tolerance. No crash, the same judgement twice, an answer is never different from
+// itself, and what is the same one way round is not certainly different the other.
+#include "fuzz.h"
+#include "judge/judge.h"
+
+namespace ponder {
+namespace {
+
+using fuzz::require;
+
+JudgeOptions options_of(std::string_view letter) {
+  JudgeOptions options;
+  if (letter == "c") options.type = AnswerType::kChoice;
+  if (letter == "n") options.type = AnswerType::kNumber;
+  if (letter == "t") options.type = AnswerType::kText;
+  if (letter == "%") options.tolerance = 0.01;
+  return options;
+}
+
+Judgement twice(std::string_view gold, std::string_view prediction, const JudgeOptions& options) {
+  Judgement first = judge_answer(gold, prediction, options);
+  const Judgement second = judge_answer(gold, prediction, options);
+  require(first.verdict == second.verdict && first.proof == second.proof &&
+              first.extracted == second.extracted,
+          "two judgements of one pair are the same");
+  require(!first.proof.empty(), "every verdict has a proof");
+  require(first.proof.find('\n') == std::string::npos, "a proof is one line");
+  return first;
+}
+
+// Decimals, lists and named values of gold allow what they would not demand; see docs/judge.md.
+bool symmetry_is_promised(std::string_view gold, std::string_view prediction) {
+  for (std::string_view side : {gold, prediction}) {
+    for (char c : side) {
+      const bool plain =
+          (c >= '0' && c <= '9') || std::string_view("+-*/^() ").find(c) != std::string_view::npos;
+      if (!plain) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+}  // namespace ponder
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace ponder;
+  const auto parts = fuzz::parts_of(fuzz::text_of(data, size));
+  const std::string_view gold = parts[0], prediction = parts.size() > 1 ? parts[1] : parts[0];
+  const JudgeOptions options = options_of(parts.size() > 2 ? parts[2] : "");
+  const Verdict verdict = twice(gold, prediction, options).verdict;
+  if (gold == prediction) {
+    require(verdict != Verdict::kIncorrect, "an answer is not different from itself");
+  } else if (symmetry_is_promised(gold, prediction)) {
+    const Verdict swapped = twice(prediction, gold, options).verdict;
+    require(!(verdict == Verdict::kCorrect && swapped == Verdict::kIncorrect) &&
+                !(verdict == Verdict::kIncorrect && swapped == Verdict::kCorrect),
+            "the same one way round is not different the other");
+  }
+  return 0;
+}
