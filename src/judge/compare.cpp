@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "judge/matrix.h"
 #include "judge/scalar.h"
 #include "judge/shape.h"
 #include "judge/text.h"
@@ -27,6 +28,8 @@ class Comparer {
   Comparison compare_in_any_order(const std::vector<View>& gold,
                                   const std::vector<View>& prediction, const char* what);
   Comparison compare_tuples(View gold, View prediction);
+  // A vector or matrix against a formula in unit vectors or identity matrices.
+  std::optional<Comparison> compare_as_formulas(View gold, View prediction);
   Comparison compare_relations(View gold, View prediction);
   Comparison compare_ratios(View gold, View prediction);
   Comparison compare_collections(View gold, View prediction);
@@ -71,8 +74,15 @@ Comparison Comparer::compare(View gold, View prediction, bool outermost) {
     if (infinite || other) {
       return {infinite == other ? Match::kEqual : Match::kDifferent, "infinity"};
     }
+    if (has_unit_vectors(gold) != has_unit_vectors(prediction)) {
+      const Expression a_units = with_unit_vectors(gold), b_units = with_unit_vectors(prediction);
+      return compare_scalars({&a_units, a_units.root, gold.sign},
+                             {&b_units, b_units.root, prediction.sign}, {tolerance_, outermost},
+                             budget_);
+    }
     return compare_scalars(gold, prediction, {tolerance_, outermost}, budget_);
   }
+  if (const auto formula = compare_as_formulas(gold, prediction)) return *formula;
   const auto left = vector_of(gold), right = vector_of(prediction);
   if ((a == Kind::kMatrix || b == Kind::kMatrix) && left && right) {
     return compare_in_order(*left, *right, "vectors");
@@ -141,6 +151,29 @@ Comparison Comparer::compare_in_any_order(const std::vector<View>& gold,
   }
   if (!all) return {Match::kUnknown, std::string(what) + ": an item cannot be compared"};
   return {Match::kEqual, std::string(what) + " equal in any order"};
+}
+
+std::optional<Comparison> Comparer::compare_as_formulas(View gold, View prediction) {
+  const bool gold_is_formula = is_scalar(gold);
+  if (gold_is_formula == is_scalar(prediction)) return std::nullopt;
+  const View formula = gold_is_formula ? gold : prediction;
+  const View other = gold_is_formula ? prediction : gold;
+  if (other.get().kind == Kind::kMatrix && names_identity(formula)) {
+    Expression copy = *formula.tree;
+    const auto reduced = reduce_matrices(copy, formula.node, static_cast<int>(other.size()));
+    if (!reduced || copy.at(*reduced).kind != Kind::kMatrix) return std::nullopt;
+    const View matrix{&copy, *reduced, formula.sign};
+    return compare_in_order(children(other), children(matrix), "matrices by rows");
+  }
+  if (!names_unit_vectors(formula)) return std::nullopt;
+  const auto vector = as_unit_vectors(other);
+  if (!vector) return std::nullopt;
+  const Expression units = with_unit_vectors(formula);
+  Comparison result =
+      compare_scalars({&*vector, vector->root, other.sign}, {&units, units.root, formula.sign},
+                      {tolerance_, false}, budget_);
+  result.rule = "vectors by their unit vectors: " + result.rule;
+  return result;
 }
 
 Comparison Comparer::compare_tuples(View gold, View prediction) {

@@ -7,7 +7,13 @@ const LatexCommands& latex_commands() {
                                       {"dfrac", "k:frac"},
                                       {"tfrac", "k:frac"},
                                       {"cfrac", "k:frac"},
+                                      {"sfrac", "k:frac"},
+                                      {"nicefrac", "k:frac"},
+                                      {"flatfrac", "k:frac"},
+                                      {"over", "k:over"},
+                                      {"choose", "k:choose"},
                                       {"sqrt", "k:sqrt"},
+                                      {"surd", "k:sqrt"},
                                       {"binom", "k:binom"},
                                       {"dbinom", "k:binom"},
                                       {"tbinom", "k:binom"},
@@ -77,6 +83,10 @@ const LatexCommands& latex_commands() {
                                       {"bf", ""},
                                       {"space", ""},
                                       {"thinspace", ""},
+                                      {"top", "n:T"},
+                                      {"intercal", "n:T"},
+                                      {"imath", "c:i"},
+                                      {"jmath", "n:j"},
                                       {"emptyset", "n:emptyset"},
                                       {"varnothing", "n:emptyset"}};
   return table;
@@ -85,7 +95,7 @@ const LatexCommands& latex_commands() {
 const NameSet& function_names() {
   static const NameSet names = {"sin",    "cos",    "tan",  "cot",  "sec",  "csc", "arcsin",
                                 "arccos", "arctan", "sinh", "cosh", "tanh", "log", "ln",
-                                "lg",     "exp",    "asin", "acos", "atan"};
+                                "lg",     "exp",    "asin", "acos", "atan", "det", "tr"};
   return names;
 }
 

@@ -56,11 +56,13 @@ class Parser {
   void unit_words();
   int signed_factor();
   int postfix();
+  int degrees(int index);
   int power(int base);
   // What stands after ^ or _: a group, or one sign and one digit or name.
   int script();
   int subscript(int base);
-  int number_in_base(int index, const std::string& text);
+  int number_in_base(int index, const std::string& text, std::string digits = "");
+  int digits_with_letters();
   int number(const std::string& text);
   int atom();
   int atom_here();
@@ -76,6 +78,7 @@ class Parser {
   size_t position_ = 0;
   Expression tree_;
   std::string problem_;
+  bool matrices_ = false;
   int depth_ = 0, bars_ = 0;
   int pending_whole_ = kNoNode;  // the 1 of "1 1/2" until its fraction is read
 };

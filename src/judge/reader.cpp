@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "judge/matrix.h"
 #include "judge/parser.h"
 #include "judge/text.h"
 
@@ -11,12 +12,24 @@ Reading Parser::run() {
   Reading reading;
   int root = only_words();
   if (root == kNoNode && problem_.empty()) root = list();
+  if (problem_.empty() && peek().kind == TokenKind::kCommand && peek().text == "over") {
+    advance();
+    root = make(Kind::kDiv, {root, list()});
+  }
   if (problem_.empty() && peek().kind != TokenKind::kFinish) {
     fail("'" + peek().text + "' was not expected");
   }
   if (!problem_.empty()) {
     reading.problem = problem_;
     return reading;
+  }
+  if (matrices_) {
+    const auto reduced = reduce_matrices(tree_, root);
+    if (!reduced) {
+      reading.problem = "matrices that do not fit";
+      return reading;
+    }
+    root = *reduced;
   }
   tree_.root = root;
   reading.expression = std::move(tree_);
@@ -70,8 +83,9 @@ int Parser::only_words() {
 
 bool Parser::at_list_end() const {
   const Token& t = peek();
-  return t.kind == TokenKind::kFinish || t.kind == TokenKind::kEnd || t.is(')') || t.is(']') ||
-         t.is('s') || t.is('}') || t.is('a');
+  const bool infix = t.kind == TokenKind::kCommand && (t.text == "over" || t.text == "choose");
+  return infix || t.kind == TokenKind::kFinish || t.kind == TokenKind::kEnd || t.is(')') ||
+         t.is(']') || t.is('s') || t.is('}') || t.is('a');
 }
 
 std::vector<int> Parser::items() {
@@ -164,9 +178,10 @@ bool Parser::starts_factor() const {
     case TokenKind::kName:
     case TokenKind::kConstant:
     case TokenKind::kFunction:
-    case TokenKind::kCommand:
     case TokenKind::kBegin:
       return true;
+    case TokenKind::kCommand:
+      return t.text != "over" && t.text != "choose";
     case TokenKind::kSymbol:
       return t.is('(') || t.is('[') || t.is('{') || t.is('F') || t.is('C') ||
              (t.is('|') && bars_ == 0);
@@ -286,7 +301,7 @@ int Parser::postfix() {
     } else if (take('%')) {
       index = make(Kind::kPercent, {index});
     } else if (take('D')) {
-      index = make(Kind::kDegree, {index});
+      index = degrees(index);
     } else if (take('\'')) {
       if (node(index).kind != Kind::kName) return fail("a prime without a name");
       node(index).name += '\'';
@@ -303,11 +318,33 @@ int Parser::postfix() {
   return index;
 }
 
+// 30^\circ 15' 20'': minutes and seconds are sixtieths. The sign may also stand before the unit: 5
+// ^\circ C.
+int Parser::degrees(int index) {
+  if (failed()) return kNoNode;
+  std::vector<int> parts = {index};
+  for (int divisor = 60; divisor <= 3600 && peek().kind == TokenKind::kNumber; divisor *= 60) {
+    size_t marks = 0;
+    while (peek(1 + marks).is('\'')) ++marks;
+    const bool power = peek(1).is('^') && peek(2).is('{') && peek(3).is('\'');
+    if (power) {
+      marks = 1;
+      while (peek(3 + marks).is('\'')) ++marks;
+    }
+    if (marks == 0 || marks > 2 || (marks == 2) != (divisor == 3600)) break;
+    const int value = number(peek().text);
+    position_ = std::min(position_ + 1 + marks + (power ? 3 : 0), tokens_.size() - 1);
+    parts.push_back(make(Kind::kDiv, {value, number(std::to_string(divisor))}));
+  }
+  if (parts.size() > 1) index = make(Kind::kAdd, std::move(parts));
+  return make(Kind::kDegree, {index});
+}
+
 int Parser::power(int base) {
-  if (take('D')) return make(Kind::kDegree, {base});
+  if (take('D')) return degrees(base);
   if (peek().is('{') && peek(1).is('D') && peek(2).is('}')) {
     position_ += 3;
-    return make(Kind::kDegree, {base});
+    return degrees(base);
   }
   if ((peek().is('{') && peek(1).is('\'')) || peek().is('\'')) return fail("a prime as a power");
   const bool group_of_word = peek().is('{') && peek(1).kind == TokenKind::kWord;
