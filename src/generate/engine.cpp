@@ -17,13 +17,7 @@ namespace ponder {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-// A sequence that is being sampled.
-struct Running {
-  RolloutSchedule::Problem* problem;
-  KvSequence sequence;
-  Trajectory trajectory;
-};
+using Sample = RolloutSchedule::Sample;
 
 // One call of Engine::run.
 class EngineRun {
@@ -48,132 +42,122 @@ class EngineRun {
         break;
       }
       start_samples();
-      schedule_.open_problems(static_cast<int64_t>(running_.size()));
+      schedule_.open_problems();
       step();
       if (!schedule_.finished()) report_progress(false);
     }
     report_progress(true);
     report_.discarded = schedule_.num_discarded();
+    report_.set_aside = schedule_.num_set_aside();
     if (report_.steps > 0) report_.mean_running /= static_cast<double>(report_.steps);
     return report_;
   }
 
  private:
-  // Fills free slots. A first token is drawn from the prompt's logits at once; it may already end
-  // the sample and so free its slot again.
+  // Fills free slots. A new sample's first token is drawn from the prompt's logits at once; it may
+  // already end the sample and so free its slot again.
   void start_samples() {
-    for (;;) {
-      const size_t first = running_.size();
+    do {
       draws_.clear();
-      while (running_.size() < static_cast<size_t>(options_.max_batch)) {
-        RolloutSchedule::Start start = schedule_.start_next();
-        if (!start.problem) break;
-        const RolloutRequest& request = *start.problem->request;
-        Running& sample =
-            running_.emplace_back(Running{start.problem, std::move(start.sequence), {}});
-        Trajectory& trajectory = sample.trajectory;
-        trajectory.problem_id = request.problem_id;
-        trajectory.sample = start.sample;
-        trajectory.seed = request.seed;
-        trajectory.sampling = request.sampling;
-        trajectory.model_sha256 = options_.model_sha256;
-        trajectory.template_sha256 = options_.template_sha256;
-        trajectory.prompt_sha256 = start.problem->prompt_sha256;
-        trajectory.prompt_ids = request.prompt_ids;
-        add_draw(sample, start.problem->logits.data());
+      drawing_.clear();
+      while (schedule_.start_next()) {
+        const Sample& sample = schedule_.running().back();
+        if (!sample.trajectory.token_ids.empty()) continue;  // goes on where it was set aside
+        drawing_.push_back(schedule_.running().size() - 1);
+        add_draw(sample, sample.problem->logits.data());
       }
-      if (running_.size() == first) return;
-      sample_and_settle(first);
-    }
+      sample_and_settle();
+    } while (!draws_.empty());
   }
 
-  // One step of the model: the last token of every running sequence, and a share of waiting
-  // prompts.
+  // One step of the model: the next token of every running sequence, and a share of what waits to
+  // be prefilled: prompts, and sequences that had been set aside.
   void step() {
+    std::vector<Sample>& running = schedule_.running();
     batch_.tokens.clear();
     batch_.runs.clear();
-    for (Running& sample : running_) {
-      extend(sample.sequence, 1);
-      batch_.tokens.push_back(sample.trajectory.token_ids.back());
-      batch_.runs.push_back({&sample.sequence, 1, true});
+    draws_.clear();
+    drawing_.clear();
+    int64_t budget = std::max<int64_t>(1, options_.prefill_tokens);
+    // Making room for one sample may set those behind it aside, never one before it.
+    for (size_t i = 0; i < running.size(); ++i) {
+      Sample& sample = running[i];
+      const int64_t pending = sample.num_pending();
+      const int64_t count = pending == 1 ? 1 : std::min(pending, budget);
+      if (count == 0) continue;
+      const size_t before = batch_.tokens.size();
+      sample.append_pending(count, batch_.tokens);
+      if (!schedule_.extend(i, count)) {
+        batch_.tokens.resize(before);
+        break;
+      }
+      batch_.runs.push_back({&sample.sequence, count, count == pending});
+      if (count == pending) drawing_.push_back(i);
+      if (pending > 1) {
+        report_.progress.prompt_tokens += count;
+        budget -= count;
+      }
     }
     std::vector<RolloutSchedule::Problem*> prefilled;
-    int64_t budget = std::max<int64_t>(1, options_.prefill_tokens);
-    for (RolloutSchedule::Problem* problem : schedule_.to_prefill()) {
+    schedule_.begin_prefill();
+    int64_t count = 0;
+    while (budget > 0) {
+      RolloutSchedule::Problem* problem = schedule_.extend_prompt(budget, count);
+      if (!problem) break;
       const auto& prompt = problem->request->prompt_ids;
-      const int64_t done = problem->prompt.length();
-      const int64_t count = std::min(budget, static_cast<int64_t>(prompt.size()) - done);
-      const bool whole = done + count == static_cast<int64_t>(prompt.size());
-      extend(problem->prompt, count);
-      batch_.tokens.insert(batch_.tokens.end(), prompt.begin() + done,
-                           prompt.begin() + done + count);
+      const int64_t end = problem->prompt.length();
+      const bool whole = end == static_cast<int64_t>(prompt.size());
+      batch_.tokens.insert(batch_.tokens.end(), prompt.begin() + (end - count),
+                           prompt.begin() + end);
       batch_.runs.push_back({&problem->prompt, count, whole});
       if (whole) prefilled.push_back(problem);
       report_.progress.prompt_tokens += count;
       budget -= count;
-      if (budget == 0) break;
     }
     if (batch_.runs.empty()) return;
 
-    const size_t rows = running_.size() + prefilled.size();
+    const size_t rows = drawing_.size() + prefilled.size();
     logits_.reserve(static_cast<int64_t>(rows) * vocab_size_);
     decoder_.step(batch_, schedule_.cache(),
                   logits_.slice(0, static_cast<int64_t>(rows) * vocab_size_));
     ++report_.steps;
-    report_.mean_running += static_cast<double>(running_.size());
+    report_.mean_running += static_cast<double>(running.size());
 
     for (size_t i = 0; i < prefilled.size(); ++i) {
-      const float* row = logits_row(running_.size() + i);
+      const float* row = logits_row(drawing_.size() + i);
       prefilled[i]->logits.assign(row, row + vocab_size_);
     }
-    draws_.clear();
-    for (size_t i = 0; i < running_.size(); ++i) add_draw(running_[i], logits_row(i));
-    sample_and_settle(0);
+    for (size_t i = 0; i < drawing_.size(); ++i) add_draw(running[drawing_[i]], logits_row(i));
+    sample_and_settle();
   }
 
   const float* logits_row(size_t row) const {
     return logits_.data() + static_cast<int64_t>(row) * vocab_size_;
   }
 
-  void extend(KvSequence& sequence, int64_t count) {
-    if (!schedule_.cache().extend(sequence, count)) {
-      throw Error("key-value cache", "ran out of pages that had been reserved",
-                  "this is a defect of ponder: please report it");
-    }
-  }
-
-  void add_draw(const Running& sample, const float* logits) {
+  void add_draw(const Sample& sample, const float* logits) {
     const Trajectory& trajectory = sample.trajectory;
     draws_.push_back({logits, &sample.problem->request->sampling,
                       rollout_uniform(trajectory.seed, sample.problem->hash, trajectory.sample,
                                       static_cast<int64_t>(trajectory.token_ids.size()))});
   }
 
-  // Draws for running_[first, end), one draw each, and takes out what has finished.
-  void sample_and_settle(size_t first) {
+  // One draw for each running sample of drawing_; takes out what has finished.
+  void sample_and_settle() {
     sampled_.resize(draws_.size());
     sampler_.sample(draws_, sampled_);
     report_.progress.sampled_tokens += static_cast<int64_t>(sampled_.size());
-    bool any_finished = false;
     for (size_t i = 0; i < sampled_.size(); ++i) {
-      Running& sample = running_[first + i];
-      if (sample.trajectory.sample >= sample.problem->end) continue;  // cut a moment ago
-      sample.trajectory.token_ids.push_back(sampled_[i].id);
-      sample.trajectory.logprobs.push_back(sampled_[i].logprob);
-      if (!has_ended(sample.trajectory)) continue;
-      any_finished = true;
-      complete(sample.trajectory);
-      schedule_.finish(*sample.problem, sample.sequence, std::move(sample.trajectory));
-      sample.problem = nullptr;
+      Sample& sample = schedule_.running()[drawing_[i]];
+      if (sample.ended) continue;  // its problem had enough a moment ago
+      Trajectory& trajectory = sample.trajectory;
+      trajectory.token_ids.push_back(sampled_[i].id);
+      trajectory.logprobs.push_back(sampled_[i].logprob);
+      if (!has_ended(trajectory)) continue;
+      complete(trajectory);
+      schedule_.finish(sample);
     }
-    if (!any_finished) return;
-    for (Running& sample : running_) {
-      if (sample.problem && sample.trajectory.sample >= sample.problem->end) {
-        schedule_.drop(*sample.problem, sample.sequence);
-        sample.problem = nullptr;
-      }
-    }
-    std::erase_if(running_, [](const Running& sample) { return sample.problem == nullptr; });
+    schedule_.remove_ended();
   }
 
   // Sets the reason when the completion ends with its last token.
@@ -213,7 +197,7 @@ class EngineRun {
     EngineProgress& progress = report_.progress;
     progress.finished = schedule_.num_finished();
     progress.total = schedule_.num_total();
-    progress.running = static_cast<int64_t>(running_.size());
+    progress.running = static_cast<int64_t>(schedule_.running().size());
     progress.seconds = std::chrono::duration<double>(now - start_).count();
     if (hooks_.progress) hooks_.progress(progress);
   }
@@ -225,10 +209,10 @@ class EngineRun {
   int64_t vocab_size_;
   Sampler sampler_;
   RolloutSchedule schedule_;
-  std::vector<Running> running_;
   StepBatch batch_;
   Buffer logits_;
   std::vector<Draw> draws_;
+  std::vector<size_t> drawing_;  // of running(), one per draw
   std::vector<SampledToken> sampled_;
   EngineReport report_;
   Clock::time_point start_ = Clock::now(), last_report_ = start_;

@@ -4,9 +4,8 @@
 // problem id, sample index): batch size, memory budget, threads and order of arrival change only
 // the speed.
 //
-// States of a sample: waiting -> running -> finished -> delivered, or discarded (see
-// EngineHooks::enough). A sample is admitted only when the worst case of its pages is free, so a
-// running one never lacks memory.
+// When the cache is full, samples are set aside and computed again later; the ones expected to be
+// long run first (see schedule.h).
 #pragma once
 
 #include <atomic>
@@ -32,6 +31,7 @@ struct RolloutRequest {
   int num_samples = 1;              // sample indices 0 .. num_samples - 1
   SamplingSettings sampling;
   uint64_t seed = 1;
+  int64_t expected_tokens = 0;  // length of a completion, if known: long ones are begun first
   // Samples that an earlier run delivered. They are not made again, but `enough` sees them.
   std::vector<Trajectory> done;
 };
@@ -76,6 +76,7 @@ struct EngineHooks {
 struct EngineReport {
   EngineProgress progress;
   int64_t discarded = 0;     // samples, begun or not
+  int64_t set_aside = 0;     // times a running sample had to give its memory back
   bool interrupted = false;  // the stop flag was set: what was running is lost
   int64_t steps = 0;
   double mean_running = 0;  // sequences per step

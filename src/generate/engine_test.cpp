@@ -9,85 +9,13 @@
 #include "base/philox.h"
 #include "generate/sampler.h"
 #include "generate/scorer.h"
+#include "generate/test_support.h"
 #include "model/kv_cache.h"
 
 namespace ponder {
 namespace {
 
-ModelConfig tiny_config() {
-  ModelConfig config;
-  config.vocab_size = 50;
-  config.hidden_size = 64;
-  config.intermediate_size = 48;
-  config.num_hidden_layers = 2;
-  config.num_attention_heads = 4;
-  config.num_key_value_heads = 2;
-  config.head_dim = 16;
-  config.max_position_embeddings = 512;
-  config.initializer_range = 0.3;  // far from uniform, so that top-p and greedy have work to do
-  config.tie_word_embeddings = true;
-  return config;
-}
-
-// A random model; token 3 ends a completion.
-struct TinyModel {
-  explicit TinyModel(int threads = 1)
-      : config(tiny_config()), pool(threads), parameters(config, "weights"), decoder(config, pool) {
-    initialise(parameters, config, 7);
-    decoder.set_parameters(parameters);
-  }
-  ModelConfig config;
-  ThreadPool pool;
-  Parameters parameters;
-  Decoder decoder;
-};
-
-EngineOptions options_of(int max_batch) {
-  EngineOptions options;
-  options.max_batch = max_batch;
-  options.stop_ids = {3};
-  return options;
-}
-
-// Prompts of many lengths, some of several pages; completions of up to 60 tokens.
-std::vector<RolloutRequest> requests_of(int problems, int samples, SamplingSettings sampling = {}) {
-  sampling.max_tokens = 60;
-  std::vector<RolloutRequest> requests;
-  for (int i = 0; i < problems; ++i) {
-    RolloutRequest& request = requests.emplace_back();
-    request.problem_id = "p" + std::to_string(i);
-    RandomSequence random(11, static_cast<uint64_t>(i));
-    const int64_t length = random.between(1, i % 3 == 0 ? 150 : 20);
-    for (int64_t t = 0; t < length; ++t) {
-      request.prompt_ids.push_back(static_cast<int32_t>(random.below(50)));
-    }
-    request.num_samples = samples;
-    request.sampling = sampling;
-    request.seed = 5;
-  }
-  return requests;
-}
-
-std::vector<Trajectory> generate(const std::vector<RolloutRequest>& requests, EngineOptions options,
-                                 int threads = 1, EngineHooks hooks = {},
-                                 EngineReport* report = nullptr) {
-  TinyModel model(threads);
-  return Engine(model.decoder, nullptr, model.pool, std::move(options))
-      .run_all(requests, std::move(hooks), nullptr, report);
-}
-
-void expect_same(const std::vector<Trajectory>& a, const std::vector<Trajectory>& b) {
-  ASSERT_EQ(a.size(), b.size());
-  for (size_t i = 0; i < a.size(); ++i) {
-    EXPECT_EQ(a[i].problem_id, b[i].problem_id);
-    EXPECT_EQ(a[i].sample, b[i].sample);
-    EXPECT_EQ(a[i].token_ids, b[i].token_ids) << a[i].problem_id << " " << a[i].sample;
-    EXPECT_EQ(a[i].logprobs, b[i].logprobs) << a[i].problem_id << " " << a[i].sample;
-    EXPECT_EQ(a[i].finish_reason, b[i].finish_reason);
-    EXPECT_EQ(a[i].logprob, b[i].logprob);
-    EXPECT_EQ(a[i].prompt_sha256, b[i].prompt_sha256);
-  }
-}
+using namespace test;
 
 TEST(Engine, BatchMemoryAndChunksChangeNothing) {
   const auto requests = requests_of(12, 3, {.temperature = 0.9, .top_p = 0.95});
@@ -171,9 +99,10 @@ TEST(Engine, SeedsSamplesAndProblemsDiffer) {
 // The promise everything else rests on: what sampling recorded is what training computes.
 TEST(Engine, RecordedLogprobsAreTheTrainersToTheBit) {
   TinyModel model;
+  size_t tokens = 0;
   for (const double temperature : {0.0, 0.7, 1.0}) {
     const auto requests =
-        requests_of(9, 2, {.temperature = temperature, .top_p = 0.9, .top_k = 30});
+        requests_of(40, 4, {.temperature = temperature, .top_p = 0.9, .top_k = 30});
     Engine engine(model.decoder, nullptr, model.pool, options_of(16));
     const auto trajectories = engine.run_all(requests);
     std::vector<ScoreRow> rows;
@@ -183,9 +112,11 @@ TEST(Engine, RecordedLogprobsAreTheTrainersToTheBit) {
       for (size_t i = 0; i < rows.size(); ++i) {
         EXPECT_EQ(scores[i].logprobs, trajectories[i].logprobs);
         EXPECT_EQ(scores[i].logprob, trajectories[i].logprob);
+        tokens += batch_tokens == 1 ? trajectories[i].token_ids.size() : 0;
       }
     }
   }
+  EXPECT_GT(tokens, 10'000u);
 }
 
 TEST(Engine, GreedyFollowsTheModel) {

@@ -1,11 +1,20 @@
-// Which rollout runs when: the engine's queue of problems, its accounting of cache pages, and what
-// becomes of finished samples. It owns the cache. Nothing in here changes a rollout, only when it
-// is made.
+// Which rollout runs when: the engine's queue of problems, the pages of its cache, and what becomes
+// of finished samples. It owns the cache and the running samples. Nothing in here changes a
+// rollout, only when it is made.
 //
-// Pages. An open problem holds its prompt's pages and, from the start, those of one sample; further
-// samples are admitted when the pages of their worst case are free. The problem opened last could
-// be finished with what was free when it was opened, then the one before it, and so on: whatever
-// the budget, something can always go on.
+// States of a sample: waiting -> running -> finished -> delivered, or discarded; and running <->
+// set aside, when the pages run out: its pages are given back and its tokens are kept. Once there
+// is room it goes on by feeding them again, which by the definition of the arithmetic restores the
+// same keys and values.
+//
+// Pages. Samples are begun as long as those that run are expected to find their pages, by the mean
+// length so far. Where that was too bold, prompts nobody uses are dropped first (and prefilled
+// again later), then the samples begun last are set aside. The one begun first can take everything,
+// and every request was checked to fit into the budget alone: something always goes on.
+//
+// Order. Every problem opened begins one sample first; then the problem with the longest sample so
+// far comes first, so that no long one is left for the end. `expected_tokens` of a request stands
+// in for what is not known yet.
 #pragma once
 
 #include <cstdint>
@@ -32,14 +41,27 @@ class RolloutSchedule {
 
    private:
     friend class RolloutSchedule;
-    std::vector<int> todo;  // samples to make, ascending; [next, size) have not been started
+    std::vector<int> todo;  // samples to make, ascending; [next, size) have not been begun
     size_t next = 0;
-    int running = 0;
-    int64_t prompt_pages = 0, own_pages = 0;
-    bool spare = false;  // the pages of a sample are reserved, but none has been started on them
-    int settled = 0;     // samples [0, settled) have been shown to `enough`
+    int begun = 0;                           // running or set aside
+    int running = 0;                         // of them
+    int64_t longest = 0;                     // tokens of the longest sample so far, or as expected
+    int settled = 0;                         // samples [0, settled) have been shown to `enough`
     std::vector<Trajectory> prefix;          // those
     std::map<int, Trajectory> out_of_order;  // finished behind a gap
+  };
+
+  struct Sample {
+    Problem* problem = nullptr;
+    KvSequence sequence;    // of prompt and completion, as far as they have been fed
+    Trajectory trajectory;  // the completion so far
+    bool ended = false;     // finished or discarded: to be taken out by remove_ended
+
+    // Prompt and completion tokens that the model has not been fed yet: one, or many after the
+    // sample was set aside.
+    int64_t num_pending() const;
+    // Appends the first `count` of them.
+    void append_pending(int64_t count, std::vector<int32_t>& tokens) const;
   };
 
   // Checks every request (see Engine::run) and takes the cache. Borrows its arguments.
@@ -47,36 +69,48 @@ class RolloutSchedule {
                   const EngineHooks& hooks, const ModelConfig& config);
 
   KvCache& cache() { return cache_; }
-  bool finished() const { return next_problem_ == problems_.size() && open_.empty(); }
+  bool finished() const { return next_problem_ == order_.size() && open_.empty(); }
 
-  // Opens problems as far as free slots and pages ask for; they are then to be prefilled. `running`
-  // sequences run.
-  void open_problems(int64_t running);
-  // Open problems whose prompt is not prefilled yet, in order.
-  std::vector<Problem*> to_prefill();
+  // In the order in which they were begun.
+  std::vector<Sample>& running() { return running_; }
 
-  // The next sample to start, its pages reserved: a fork of the prompt (of the last sample, the
-  // prompt itself).
-  struct Start {
-    Problem* problem = nullptr;  // null: nothing can start now
-    int sample = 0;
-    KvSequence sequence;
-  };
-  Start start_next();
+  // Opens problems as far as free slots ask for; they are then to be prefilled.
+  void open_problems();
 
-  // A sample has finished: gives its pages back, then judges, settles and delivers it as the hooks
-  // say. Afterwards running samples of the problem from problem.end on are to be dropped.
-  void finish(Problem& problem, KvSequence& sequence, Trajectory&& trajectory);
-  // A running sample is not wanted any more.
-  void drop(Problem& problem, KvSequence& sequence);
+  // Lets the next sample run, one set aside before a new one: appends it to running(), with an
+  // empty completion if it is new. False when no slot is free or nothing can begin now.
+  bool start_next();
+
+  // Room for the next `count` tokens of running()[index], whatever has to give way. False when that
+  // was the sample itself: it and all behind it have left running().
+  bool extend(size_t index, int64_t count);
+
+  // The next prompt to prefill a part of, at most `count` tokens, with room made for them; or none.
+  // `tokens` is their number. Call until it returns null; a prompt is given once between two calls
+  // of begin_prefill.
+  void begin_prefill() { next_prefill_ = 0; }
+  Problem* extend_prompt(int64_t count, int64_t& tokens);
+
+  // A running sample has finished: gives its pages back, then judges, settles and delivers it as
+  // the hooks say. Samples of the problem that are not wanted any more have then ended too.
+  void finish(Sample& sample);
+  void remove_ended();
 
   int64_t num_finished() const { return num_finished_; }
   int64_t num_total() const { return num_total_ - num_discarded_; }
   int64_t num_discarded() const { return num_discarded_; }
+  int64_t num_set_aside() const { return num_set_aside_; }  // times a sample was
 
  private:
   bool can_start(const Problem& problem) const;
-  bool reserve(int64_t pages);
+  bool prefilled(const Problem& problem) const { return !problem.logits.empty(); }
+  int64_t startable(const Problem& problem) const;
+  int64_t pages_expected() const;
+  Problem* choose();
+  bool resume();
+  bool drop_a_prompt(size_t first);
+  void set_last_aside();
+  void discard(Sample& sample);
   void settle(Problem& problem);
   void cut(Problem& problem);
   void close_if_done(Problem& problem);
@@ -84,11 +118,16 @@ class RolloutSchedule {
   const EngineOptions* options_;
   const EngineHooks* hooks_;
   std::deque<Problem> problems_;  // one per request, in order
-  size_t next_problem_ = 0;       // not opened yet
+  std::vector<Problem*> order_;   // in which they are opened
+  size_t next_problem_ = 0;       // in order_, not opened yet
   std::vector<Problem*> open_;
+  int64_t max_open_;
   KvCache cache_;
-  int64_t reserved_pages_ = 0;
-  int64_t num_finished_ = 0, num_total_ = 0, num_discarded_ = 0;
+  std::vector<Sample> running_;
+  std::deque<Sample> set_aside_;  // in the order in which they were begun
+  size_t next_prefill_ = 0;
+  int64_t num_finished_ = 0, num_total_ = 0, num_discarded_ = 0, num_set_aside_ = 0;
+  int64_t num_completions_ = 0, completion_tokens_ = 0;  // finished in this run
 };
 
 }  // namespace ponder

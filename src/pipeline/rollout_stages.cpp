@@ -36,10 +36,12 @@ void show_progress(const StageContext& context, const EngineProgress& p) {
 }
 
 // Rolls out `problems` and keeps every finished sample in the pool, a few hundred to a transaction:
-// what a kill can cost is the last of these. False when stopped.
+// what a kill can cost is the last of these. `expected_tokens`: lengths of completions by problem
+// id, where they are known. False when stopped.
 bool roll_out(StageContext& context, InferenceModel& model, const std::vector<Problem>& problems,
               const SamplingSettings& sampling, int samples,
-              const std::function<bool(std::span<const Trajectory>)>& enough) {
+              const std::function<bool(std::span<const Trajectory>)>& enough,
+              const std::map<std::string, int64_t>& expected_tokens = {}) {
   std::map<std::string, const Problem*> by_id;
   std::vector<RolloutRequest> requests;
   {
@@ -55,6 +57,8 @@ bool roll_out(StageContext& context, InferenceModel& model, const std::vector<Pr
     request.num_samples = samples;
     request.sampling = sampling;
     request.seed = context.recipe.seed;
+    const auto expected = expected_tokens.find(problem.id);
+    if (expected != expected_tokens.end()) request.expected_tokens = expected->second;
     requests.push_back(std::move(request));
   }
   std::map<std::string, RolloutRequest*> request_of;
@@ -176,11 +180,16 @@ std::optional<StageOutcome> run_screen(StageContext& context) {
 std::optional<StageOutcome> run_explore(StageContext& context) {
   const ExploreOptions& e = context.recipe.explore;
   std::vector<Problem> problems = problems_of_round(context.recipe, context.stage.round);
+  std::map<std::string, int64_t> expected_tokens;
   if (e.hard_only) {
     std::set<std::string> solved;
     context.pool.for_each_trajectory(
-        {fmt::format("screen-{}", context.stage.round), "", Verdict::kCorrect, false},
-        [&](const StoredTrajectory& stored) { solved.insert(stored.trajectory.problem_id); });
+        {fmt::format("screen-{}", context.stage.round), "", std::nullopt, true},
+        [&](const StoredTrajectory& stored) {
+          const Trajectory& greedy = stored.trajectory;
+          expected_tokens[greedy.problem_id] = static_cast<int64_t>(greedy.token_ids.size());
+          if (greedy.verdict == Verdict::kCorrect) solved.insert(greedy.problem_id);
+        });
     std::erase_if(problems, [&](const Problem& problem) { return solved.contains(problem.id); });
     if (problems.empty()) {
       throw Error(context.stage.name, "the model solves every problem of this round greedily",
@@ -200,7 +209,8 @@ std::optional<StageOutcome> run_explore(StageContext& context) {
     }
     return correct >= e.enough_correct && incorrect >= e.enough_incorrect;
   };
-  if (!roll_out(context, model, problems, sampling, static_cast<int>(e.samples), enough))
+  if (!roll_out(context, model, problems, sampling, static_cast<int>(e.samples), enough,
+                expected_tokens))
     return std::nullopt;
   const Tally tally = tally_of(context.pool, context.stage.name);
   return StageOutcome{tally.samples, to_json(tally)};

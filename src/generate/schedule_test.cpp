@@ -1,0 +1,143 @@
+#include "generate/schedule.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "generate/test_support.h"
+
+namespace ponder {
+namespace {
+
+using namespace test;
+
+EngineOptions with_pages(EngineOptions options, int64_t pages) {
+  options.kv_cache_bytes = pages * KvCache::page_bytes(tiny_config());
+  return options;
+}
+
+// Completions of up to `tokens`, and nothing else that ends them.
+std::vector<RolloutRequest> long_requests(int problems, int samples, int tokens) {
+  auto requests = requests_of(problems, samples, {.temperature = 0.9, .top_p = 0.95});
+  for (auto& request : requests) request.sampling.max_tokens = tokens;
+  return requests;
+}
+
+EngineOptions without_ends(EngineOptions options) {
+  options.stop_ids = {};
+  options.repetition.min_repeats = 0;
+  return options;
+}
+
+// Seven pages are the least that is accepted for these requests.
+TEST(Schedule, SamplesSetAsideGoOnAsIfNothingHadHappened) {
+  const auto requests = long_requests(5, 3, 200);
+  const auto alone = generate(requests, without_ends(options_of(1)));
+  for (const int64_t pages : {7, 8, 11, 17, 30}) {
+    for (const int64_t prefill_tokens : {5, 512}) {
+      EngineReport report;
+      EngineOptions options = without_ends(with_pages(options_of(16), pages));
+      options.prefill_tokens = prefill_tokens;
+      expect_same(alone, generate(requests, options, 1, {}, &report));
+      EXPECT_EQ(report.progress.finished, 15);
+      EXPECT_GT(report.set_aside, 0) << pages << " pages, " << prefill_tokens << " tokens";
+    }
+  }
+}
+
+TEST(Schedule, EarlyStopWithFewPagesKeepsTheSameSamples) {
+  const auto requests = long_requests(4, 8, 150);
+  EngineHooks hooks;
+  hooks.enough = [](std::span<const Trajectory> samples) {
+    return std::count_if(samples.begin(), samples.end(), [](const Trajectory& trajectory) {
+             return trajectory.token_ids.size() > 100;
+           }) == 2;
+  };
+  const auto expected = generate(requests, options_of(1), 1, hooks);
+  int64_t set_aside = 0;
+  for (const int64_t pages : {6, 9, 16, 24}) {
+    EngineReport report;
+    EngineOptions options = with_pages(options_of(64), pages);
+    options.samples_ahead = 20;
+    expect_same(expected, generate(requests, options, 1, hooks, &report));
+    EXPECT_EQ(report.discarded, 32 - static_cast<int64_t>(expected.size()));
+    EXPECT_EQ(report.progress.finished, report.progress.total);
+    set_aside += report.set_aside;
+  }
+  EXPECT_GT(set_aside, 0);
+}
+
+// Memory for about half of the samples wanted at once: only so many are begun that few are computed
+// twice.
+TEST(Schedule, SettingAsideIsTheException) {
+  auto requests = requests_of(40, 4);
+  for (auto& request : requests) {
+    request.prompt_ids.resize(10, 1);
+    request.sampling.max_tokens = 400;
+  }
+  EngineReport report;
+  generate(requests, with_pages(options_of(16), 16), 1, {}, &report);
+  EXPECT_LT(report.set_aside, report.progress.total / 4);
+  EXPECT_GT(report.mean_running, 6);
+}
+
+// 64 problems of 8 samples whose lengths have a heavy tail, from 4 to 400 tokens. The slots are
+// filled as long as there is work, because the long problems are seen and begun early; in the order
+// given the longest would come last.
+TEST(Schedule, LongTailsDoNotLeaveSlotsEmpty) {
+  std::vector<RolloutRequest> requests = requests_of(64, 8);
+  int64_t tokens = 0;
+  for (size_t i = 0; i < requests.size(); ++i) {
+    requests[i].prompt_ids.resize(6, 1);
+    requests[i].sampling.max_tokens =
+        static_cast<int>(4 * std::pow(100.0, static_cast<double>(i) / 63));
+    tokens += 8 * requests[i].sampling.max_tokens;
+  }
+  EngineOptions options = options_of(32);
+  options.stop_ids.clear();
+  options.repetition.min_repeats = 0;
+  const auto fill = [&](const EngineReport& report) {
+    return static_cast<double>(tokens) / static_cast<double>(report.steps * options.max_batch);
+  };
+  EngineReport report;
+  const auto unknown = generate(requests, options, 1, {}, &report);
+  EXPECT_GT(fill(report), 0.92);
+  // Lengths that are known beforehand.
+  for (auto& request : requests) request.expected_tokens = request.sampling.max_tokens;
+  expect_same(unknown, generate(requests, options, 1, {}, &report));
+  EXPECT_GT(fill(report), 0.95);
+}
+
+// Whatever stands beside it in the batch, a greedy rollout is one and the same.
+TEST(Schedule, AThousandGreedyRunsAmongOthersGiveOneOutput) {
+  auto requests = requests_of(1000, 1, {.temperature = 1.0});
+  const std::vector<int32_t> prompt = {5, 17, 9, 40, 8, 21};
+  for (int i = 0; i < 1000; ++i) {
+    RolloutRequest request = requests[static_cast<size_t>(i)];
+    request.problem_id = "greedy" + std::to_string(i);
+    request.prompt_ids = prompt;
+    request.sampling.temperature = 0;
+    requests.push_back(request);
+  }
+  RandomSequence random(3, 4);
+  random.shuffle(requests);
+  int greedy = 0;
+  std::vector<int32_t> first;
+  std::vector<float> first_logprobs;
+  for (const Trajectory& trajectory : generate(requests, options_of(64))) {
+    if (trajectory.problem_id[0] != 'g') continue;
+    if (greedy++ == 0) {
+      first = trajectory.token_ids;
+      first_logprobs = trajectory.logprobs;
+    }
+    EXPECT_EQ(trajectory.token_ids, first);
+    EXPECT_EQ(trajectory.logprobs, first_logprobs);
+  }
+  EXPECT_EQ(greedy, 1000);
+  EXPECT_GT(first.size(), 10u);
+}
+
+}  // namespace
+}  // namespace ponder

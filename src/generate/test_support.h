@@ -1,0 +1,91 @@
+// Test-only: a tiny random model and rollout requests for the engine's tests.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/philox.h"
+#include "generate/engine.h"
+
+namespace ponder::test {
+
+inline ModelConfig tiny_config() {
+  ModelConfig config;
+  config.vocab_size = 50;
+  config.hidden_size = 64;
+  config.intermediate_size = 48;
+  config.num_hidden_layers = 2;
+  config.num_attention_heads = 4;
+  config.num_key_value_heads = 2;
+  config.head_dim = 16;
+  config.max_position_embeddings = 512;
+  config.initializer_range = 0.3;  // far from uniform, so that top-p and greedy have work to do
+  config.tie_word_embeddings = true;
+  return config;
+}
+
+// A random model; token 3 ends a completion.
+struct TinyModel {
+  explicit TinyModel(int threads = 1)
+      : config(tiny_config()), pool(threads), parameters(config, "weights"), decoder(config, pool) {
+    initialise(parameters, config, 7);
+    decoder.set_parameters(parameters);
+  }
+  ModelConfig config;
+  ThreadPool pool;
+  Parameters parameters;
+  Decoder decoder;
+};
+
+inline EngineOptions options_of(int max_batch) {
+  EngineOptions options;
+  options.max_batch = max_batch;
+  options.stop_ids = {3};
+  return options;
+}
+
+// Prompts of many lengths, some of several pages; completions of up to 60 tokens.
+inline std::vector<RolloutRequest> requests_of(int problems, int samples,
+                                               SamplingSettings sampling = {}) {
+  sampling.max_tokens = 60;
+  std::vector<RolloutRequest> requests;
+  for (int i = 0; i < problems; ++i) {
+    RolloutRequest& request = requests.emplace_back();
+    request.problem_id = "p" + std::to_string(i);
+    RandomSequence random(11, static_cast<uint64_t>(i));
+    const int64_t length = random.between(1, i % 3 == 0 ? 150 : 20);
+    for (int64_t t = 0; t < length; ++t) {
+      request.prompt_ids.push_back(static_cast<int32_t>(random.below(50)));
+    }
+    request.num_samples = samples;
+    request.sampling = sampling;
+    request.seed = 5;
+  }
+  return requests;
+}
+
+inline std::vector<Trajectory> generate(const std::vector<RolloutRequest>& requests,
+                                        EngineOptions options, int threads = 1,
+                                        EngineHooks hooks = {}, EngineReport* report = nullptr) {
+  TinyModel model(threads);
+  return Engine(model.decoder, nullptr, model.pool, std::move(options))
+      .run_all(requests, std::move(hooks), nullptr, report);
+}
+
+inline void expect_same(const std::vector<Trajectory>& a, const std::vector<Trajectory>& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (size_t i = 0; i < a.size(); ++i) {
+    EXPECT_EQ(a[i].problem_id, b[i].problem_id);
+    EXPECT_EQ(a[i].sample, b[i].sample);
+    EXPECT_EQ(a[i].token_ids, b[i].token_ids) << a[i].problem_id << " " << a[i].sample;
+    EXPECT_EQ(a[i].logprobs, b[i].logprobs) << a[i].problem_id << " " << a[i].sample;
+    EXPECT_EQ(a[i].finish_reason, b[i].finish_reason);
+    EXPECT_EQ(a[i].logprob, b[i].logprob);
+    EXPECT_EQ(a[i].prompt_sha256, b[i].prompt_sha256);
+  }
+}
+
+}  // namespace ponder::test
