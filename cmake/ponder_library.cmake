@@ -1,17 +1,18 @@
-# ponder_library(<folder> [LINK <targets>...])
+# ponder_library(<folder> [LINK <targets>...] [TEST_LINK <targets>...])
 #
 # Makes the static library ponder_<folder> of every *.cpp in the current folder, less the *_test.cpp
-# ones, which become the test program ponder_<folder>_test (label: fast; tests whose suite name begins
-# with Slow: label slow). PONDER_SHARED_DATA names the folder of shared test data, if there is one:
-# tests that read it skip themselves, saying so, where it is absent.
+# and *_test_support.cpp ones, which become the test program ponder_<folder>_test (label: fast; tests
+# whose suite name begins with Slow: label slow), linked with TEST_LINK too. PONDER_SHARED_DATA names
+# the folder of shared test data, if there is one: tests that read it skip themselves, saying so,
+# where it is absent.
 set(PONDER_SHARED_DATA "${CMAKE_SOURCE_DIR}/../shared/data" CACHE PATH "folder of shared test data")
 
 function(ponder_library folder)
-  cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "LINK;TEST_LINK" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cpp")
   set(tests ${sources})
-  list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
-  list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "_test(_support)?\\.cpp$")
+  list(FILTER tests INCLUDE REGEX "_test(_support)?\\.cpp$")
   if(sources)
     add_library(ponder_${folder} STATIC ${sources})
     target_include_directories(ponder_${folder} PUBLIC "${CMAKE_SOURCE_DIR}/src")
@@ -22,7 +23,7 @@ function(ponder_library folder)
     target_link_libraries(ponder_${folder} INTERFACE ${ARG_LINK})
   endif()
   if(tests)
-    ponder_test(ponder_${folder}_test ${tests} LINK ponder_${folder})
+    ponder_test(ponder_${folder}_test ${tests} LINK ponder_${folder} ${ARG_TEST_LINK})
   endif()
 endfunction()
 
@@ -36,8 +37,10 @@ function(ponder_test name)
     PONDER_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
     PONDER_BINARY_DIR="${CMAKE_BINARY_DIR}"
     PONDER_SHARED_DATA="${PONDER_SHARED_DATA}")
+  # Properties (RapidCheck) draw the same cases in every run of the suite; a program run by hand draws
+  # new ones, or those of its own RC_PARAMS.
   gtest_discover_tests(${name} TEST_FILTER "-Slow*" TEST_LIST ${name}_fast
-    PROPERTIES LABELS fast TIMEOUT 300 DISCOVERY_TIMEOUT 60)
+    PROPERTIES LABELS fast TIMEOUT 300 ENVIRONMENT "RC_PARAMS=seed=20 max_success=2000" DISCOVERY_TIMEOUT 60)
   gtest_discover_tests(${name} TEST_FILTER "Slow*" TEST_LIST ${name}_slow
     PROPERTIES LABELS slow TIMEOUT 900 DISCOVERY_TIMEOUT 60)
 endfunction()

@@ -58,6 +58,8 @@ TEST(Judge, equal_answers_of_every_kind) {
                         // powers, roots, constants, functions
                         {"2^{10}", "1024"},
                         {"\\sqrt{72}", "6\\sqrt2"},
+                        {"1+√10", "1+\\sqrt{10}"},
+                        {"\\ln(12^6)", "6\\ln 12"},
                         {"\\sqrt[3]{-8}", "-2"},
                         {"\\frac{1}{\\sqrt{2}}", "\\frac{\\sqrt{2}}{2}"},
                         {"2\\pi", "\\pi \\cdot 2"},
@@ -132,6 +134,7 @@ TEST(Judge, different_answers_of_every_kind) {
       {"28\\%", "29"},
       {"50\\%", "0.05"},
       {"\\sqrt{51}", "10"},
+      {"1+√10", "1"},
       {"2\\pi", "6.28"},
       {"70\\sqrt2", "99.29"},
       {"-\\sqrt3", "\\sqrt3"},

@@ -13,7 +13,7 @@ const LatexCommands& latex_commands() {
                                       {"over", "k:over"},
                                       {"choose", "k:choose"},
                                       {"sqrt", "k:sqrt"},
-                                      {"surd", "k:sqrt"},
+                                      {"surd", "k:surd"},
                                       {"binom", "k:binom"},
                                       {"dbinom", "k:binom"},
                                       {"tbinom", "k:binom"},

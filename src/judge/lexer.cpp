@@ -30,7 +30,7 @@ constexpr std::array<Utf8Spelling, 52> kUtf8Spellings = {
      {"¾", "\\frac34"},  {"⅕", "\\frac15"},   {"⅖", "\\frac25"}, {"⅗", "\\frac35"},
      {"⅘", "\\frac45"},  {"⅙", "\\frac16"},   {"⅚", "\\frac56"}, {"⅛", "\\frac18"},
      {"⅜", "\\frac38"},  {"⅝", "\\frac58"},   {"⅞", "\\frac78"}, {"⅑", "\\frac19"},
-     {"π", "\\pi"},      {"∞", "\\infty"},    {"√", "\\sqrt"},   {"∛", "\\sqrt[3]"},
+     {"π", "\\pi"},      {"∞", "\\infty"},    {"√", "\\surd"},   {"∛", "\\surd[3]"},
      {"…", "\\ldots"},   {"∅", "\\emptyset"}, {"⌊", "\\lfloor"}, {"⌋", "\\rfloor"},
      {"⌈", "\\lceil"},   {"⌉", "\\rceil"},    {"⟨", "\\langle"}, {"⟩", "\\rangle"},
      {"α", "\\alpha"},   {"β", "\\beta"},     {"γ", "\\gamma"},  {"δ", "\\delta"},
@@ -245,9 +245,9 @@ class Lexer {
     } else if (run == "pi" || run == "inf" || lower == "infinity") {
       add(TokenKind::kConstant, run == "pi" ? "pi" : "inf");
     } else if (run == "sqrt") {
-      add(TokenKind::kCommand, "sqrt");
-    } else if (function_names().contains(run)) {
-      add(TokenKind::kFunction, run);
+      add(TokenKind::kCommand, "surd");
+    } else if (function_names().contains(run) && !(words && after_value() && is_unit(lower))) {
+      add(TokenKind::kFunction, run);  // 10 \text{ sec} is a time
     } else if (run.size() == 1) {
       single_letter(run);
     } else if (words || run.size() >= 4 || (after_value() && is_unit(lower))) {

@@ -270,13 +270,14 @@ int Parser::command() {
     const int bottom = argument();
     return make(name == "frac" ? Kind::kDiv : Kind::kBinomial, {top, bottom});
   }
-  if (name == "sqrt") {
+  if (name == "sqrt" || name == "surd") {
     int degree = kNoNode;
     if (take('[')) {
       degree = sum();
       if (!take(']')) return fail("the degree of a root is not closed");
     }
-    const int radicand = argument();
+    // TeX takes one digit, \sqrt12; a root sign takes the number, √12.
+    const int radicand = name == "sqrt" ? argument() : atom();
     if (degree == kNoNode) degree = number("2");
     return make(Kind::kRoot, {radicand, degree});
   }
