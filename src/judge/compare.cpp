@@ -97,8 +97,15 @@ Comparison Comparer::compare(View gold, View prediction, bool outermost) {
   return {Match::kDifferent, "different kinds of answer"};
 }
 
-// "5 = 7" says nothing: the exact values that a chain joins with equals signs must be one value.
+// "5 = 7" says nothing, nor does {5 = 7}: the exact values that a chain joins with equals signs
+// must be one value.
 bool Comparer::agrees_with_itself(View chain) {
+  if (is_collection(chain) || chain.get().kind == Kind::kTuple) {
+    for (const View& item : children(chain)) {
+      if (!agrees_with_itself(item)) return false;
+    }
+    return true;
+  }
   if (!is_equation(chain)) return true;
   std::optional<Rational> first;
   for (size_t i = 0; i < chain.size(); ++i) {

@@ -179,6 +179,7 @@ TEST(Judge, undecided_where_a_side_cannot_be_read) {
                         {"5", "((5)"},
                         {"7", "the blue one"},
                         {"5", "1+1=5"},
+                        {"5", "\\{4 = 5\\}"},
                         {"10^{10^{10}}", "10^{10^{11}}"},
                         {"5 \\text{ dollars}", "5 \\text{ cents}"}};
   for (const Pair& pair : pairs) {
