@@ -81,6 +81,21 @@ inline void rms_norm_backward(float* dx, float* dweight, const float* dy, const 
   }
 }
 
+// One head of D: `dx` holds dy and becomes dx. Call for t ascending and, within it, heads
+// ascending.
+inline void head_norm_backward(float* dx, float* dweight, const float* x, float inv_rms,
+                               const float* weight, int64_t D) {
+  const float mean =
+      dot(
+          D, [&](int64_t d) { return weight[d] * dx[d]; }, [&](int64_t d) { return x[d]; }) /
+      static_cast<float>(D);
+  const float pull = -(inv_rms * inv_rms) * mean;
+  for (int64_t d = 0; d < D; ++d) {
+    dweight[d] = std::fma(dx[d], x[d] * inv_rms, dweight[d]);
+    dx[d] = std::fma(x[d], pull, weight[d] * dx[d]) * inv_rms;
+  }
+}
+
 // ---- single elements
 
 inline float swiglu(float gate, float up) { return (gate / (1.0f + exp(-gate))) * up; }

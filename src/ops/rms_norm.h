@@ -1,6 +1,6 @@
-// RMSNorm (Zhang & Sennrich 2019), as in Qwen2: y = x * inv_rms * weight, inv_rms = 1 /
-// sqrt(mean(x^2) + eps). The mean is sixteen interleaved fma chains over ascending index, folded by
-// the fixed tree. Shapes: x, y (T, C), inv_rms (T), weight (C).
+// RMSNorm (Zhang & Sennrich 2019), as in Llama, Qwen2 and Qwen3: y = x * inv_rms * weight, inv_rms
+// = 1 / sqrt(mean(x^2) + eps). The mean is sixteen interleaved fma chains over ascending index,
+// folded by the fixed tree. Shapes: x, y (T, C), inv_rms (T), weight (C).
 #pragma once
 
 #include <cstdint>
@@ -26,5 +26,20 @@ void rms_norm_apply(float* y, const float* x, const float* inv_rms, const float*
 void rms_norm_backward(float* dx, float* dweight, const float* dy, const float* x,
                        const float* inv_rms, const float* weight, int64_t T, int64_t C,
                        ThreadPool& pool);
+
+// The norm of each head of queries or keys (Qwen3): every one of `heads` runs of D elements in each
+// of T rows of x (row stride ld) is normed by itself, in place, with one weight (D) for all of
+// them. kept (T, heads * D; row stride ld_kept) receives what x held, unless null. inv_rms (T,
+// heads). A head's arithmetic is that of a row of rms_norm with C = D.
+void head_norm(float* x, int64_t ld, float* kept, int64_t ld_kept, float* inv_rms,
+               const float* weight, int64_t T, int64_t heads, int64_t D, float eps,
+               ThreadPool& pool);
+
+// dx (row stride ld): in, the gradient of the normed heads; out, of the heads before (no residual
+// path here, so it is overwritten). dweight (D) accumulates, each element one chain of fmas over
+// ascending t and, within it, ascending head.
+void head_norm_backward(float* dx, int64_t ld, float* dweight, const float* kept, int64_t ld_kept,
+                        const float* inv_rms, const float* weight, int64_t T, int64_t heads,
+                        int64_t D, ThreadPool& pool);
 
 }  // namespace ponder

@@ -143,5 +143,104 @@ TEST(RmsNorm, BackwardEqualsFiniteDifferences) {
   }
 }
 
+// Heads side by side in rows with a stride, of widths around every vector width.
+struct HeadProblem {
+  HeadProblem(int64_t rows, int64_t num_heads, int64_t width)
+      : T(rows),
+        heads(num_heads),
+        D(width),
+        ld(num_heads * width + 7),
+        ld_kept(num_heads * width + 3) {
+    const auto stream = static_cast<uint64_t>(1000 + D * 8);
+    x = random_floats(T * ld, stream);
+    dy = random_floats(T * ld, stream + 1);
+    weight = random_floats(D, stream + 2);
+    dweight = random_floats(D, stream + 3);
+    // By the definition of a row of rms_norm.
+    y = x;
+    inv_rms.resize(static_cast<size_t>(T * heads));
+    kept.assign(static_cast<size_t>(T * ld_kept), Output::kUntouched);
+    for (int64_t t = 0; t < T; ++t) {
+      std::copy_n(x.begin() + t * ld, heads * D, kept.begin() + t * ld_kept);
+      for (int64_t h = 0; h < heads; ++h) {
+        reference::rms_norm(y.data() + at(t, h), inv_rms[static_cast<size_t>(t * heads + h)],
+                            x.data() + at(t, h), weight.data(), D, kEps);
+      }
+    }
+  }
+  int64_t at(int64_t t, int64_t h) const { return t * ld + h * D; }
+
+  int64_t T, heads, D, ld, ld_kept;
+  std::vector<float> x, dy, weight, dweight, y, inv_rms, kept;
+};
+
+TEST(HeadNorm, ForwardAndBackwardEqualTheDefinitionOnEveryMachine) {
+  for (const int64_t D : {1, 2, 7, 8, 15, 16, 17, 32, 33, 48, 64, 66, 80, 96, 128, 130}) {
+    const HeadProblem p(9, 3, D);
+    SCOPED_TRACE(testing::Message() << "D " << D);
+    std::vector<float> dx = p.dy, dweight = p.dweight;
+    for (int64_t t = 0; t < p.T; ++t) {
+      for (int64_t h = 0; h < p.heads; ++h) {
+        reference::head_norm_backward(
+            dx.data() + p.at(t, h), dweight.data(), p.x.data() + p.at(t, h),
+            p.inv_rms[static_cast<size_t>(t * p.heads + h)], p.weight.data(), D);
+      }
+    }
+    on_every_machine(D == 17 || D == 128, [&](ThreadPool& pool) {
+      Output y(p.x), inv_rms(p.T * p.heads), kept(p.T * p.ld_kept);
+      head_norm(y.data(), p.ld, kept.data(), p.ld_kept, inv_rms.data(), p.weight.data(), p.T,
+                p.heads, D, kEps, pool);
+      ASSERT_TRUE(same_bits(p.y, y));
+      ASSERT_TRUE(same_bits(p.inv_rms, inv_rms));
+      ASSERT_TRUE(same_bits(p.kept, kept));
+      Output again(p.x);
+      head_norm(again.data(), p.ld, nullptr, 0, inv_rms.data(), p.weight.data(), p.T, p.heads, D,
+                kEps, pool);
+      ASSERT_TRUE(same_bits(p.y, again)) << "without keeping";
+      Output dx_found(p.dy), dweight_found(p.dweight);
+      head_norm_backward(dx_found.data(), p.ld, dweight_found.data(), kept.data(), p.ld_kept,
+                         inv_rms.data(), p.weight.data(), p.T, p.heads, D, pool);
+      ASSERT_TRUE(same_bits(dx, dx_found));
+      ASSERT_TRUE(same_bits(dweight, dweight_found));
+    });
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST(HeadNorm, BackwardEqualsFiniteDifferences) {
+  for (const int64_t D : {1, 7, 40}) {
+    const HeadProblem p(3, 2, D);
+    std::vector<double> x = doubles(p.x), weight = doubles(p.weight);
+    const auto loss = [&] {
+      double sum = 0;
+      for (int64_t t = 0; t < p.T; ++t) {
+        for (int64_t h = 0; h < p.heads; ++h) {
+          const auto first = x.begin() + p.at(t, h);
+          const auto y = norm({first, first + D}, weight, 1, static_cast<size_t>(D));
+          for (int64_t d = 0; d < D; ++d) {
+            sum += p.dy[static_cast<size_t>(p.at(t, h) + d)] * y[static_cast<size_t>(d)];
+          }
+        }
+      }
+      return sum;
+    };
+    auto dx = numeric_gradient(x, loss), dweight = numeric_gradient(weight, loss);
+    for (size_t i = 0; i < dweight.size(); ++i) dweight[i] += p.dweight[i];  // accumulates
+    ThreadPool pool(1);
+    Output dx_found(p.dy), dweight_found(p.dweight);
+    head_norm_backward(dx_found.data(), p.ld, dweight_found.data(), p.kept.data(), p.ld_kept,
+                       p.inv_rms.data(), p.weight.data(), p.T, p.heads, D, pool);
+    for (int64_t t = 0; t < p.T; ++t) {  // between the rows: left alone
+      for (int64_t i = p.heads * D; i < p.ld; ++i) {
+        const auto gap = static_cast<size_t>(t * p.ld + i);
+        EXPECT_EQ(dx[gap], 0.0);
+        dx[gap] = p.dy[gap];
+      }
+    }
+    EXPECT_TRUE(all_near(dx, dx_found.values(), 2e-6)) << D;
+    EXPECT_TRUE(all_near(dweight, dweight_found.values(), 2e-6)) << D;
+  }
+}
+
 }  // namespace
 }  // namespace ponder

@@ -47,12 +47,27 @@ void stable_sin_cos(double x, double& s, double& c) {
   }
 }
 
+double scaled(double inv_freq, const RopeScaling& scaling) {
+  if (scaling.type == RopeScaling::Type::kNone) return inv_freq;
+  if (scaling.type == RopeScaling::Type::kLinear) return inv_freq / scaling.factor;
+  // Turns within the original context, and where they lie between the two limits.
+  const double turns = static_cast<double>(scaling.original_max_position_embeddings) * inv_freq /
+                       6.28318530717958647693;
+  if (turns > scaling.high_freq_factor) return inv_freq;
+  if (turns < scaling.low_freq_factor) return inv_freq / scaling.factor;
+  const double share =
+      (turns - scaling.low_freq_factor) / (scaling.high_freq_factor - scaling.low_freq_factor);
+  return (1.0 - share) * (inv_freq / scaling.factor) + share * inv_freq;
+}
+
 }  // namespace
 
-RopeTable::RopeTable(int64_t head_dim, double theta) : half_(head_dim / 2) {
+RopeTable::RopeTable(int64_t head_dim, double theta, const RopeScaling& scaling)
+    : half_(head_dim / 2) {
   for (int64_t i = 0; i < half_; ++i) {
     const double exponent = static_cast<double>(2 * i) / static_cast<double>(head_dim);
-    inv_freq_.push_back(static_cast<float>(stable_exp(-exponent * stable_log(theta))));
+    inv_freq_.push_back(
+        static_cast<float>(scaled(stable_exp(-exponent * stable_log(theta)), scaling)));
   }
 }
 

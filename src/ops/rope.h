@@ -1,7 +1,7 @@
 // Rotary position embedding (Su et al. 2021) in the half-split layout of transformers: dimension i
-// pairs with i + D/2. Angles follow transformers' f32 steps (inv_freq rounded to f32, position *
-// inv_freq in f32), sine and cosine of that angle are computed in double by our own series, so the
-// table is the same on every CPU.
+// pairs with i + D/2. Angles follow transformers' f32 steps (inv_freq, scaled if need be, rounded
+// to f32; position * inv_freq in f32), sine and cosine of that angle are computed in double by our
+// own series, so the table is the same on every CPU.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +11,27 @@
 
 namespace ponder {
 
+// How a model was stretched to longer contexts; names as in config.json's rope_scaling.
+struct RopeScaling {
+  enum class Type {
+    kNone,
+    kLinear,  // every frequency / factor
+    // Llama 3.1 to 3.3: wavelengths above original / low_freq_factor as kLinear, below original /
+    // high_freq_factor unchanged, between them a blend of the two, linear in the frequency.
+    kLlama3,
+  };
+  Type type = Type::kNone;
+  double factor = 1.0;  // at least 1
+  double low_freq_factor = 1.0;
+  double high_freq_factor = 4.0;  // above low_freq_factor
+  int64_t original_max_position_embeddings = 8192;
+
+  bool operator==(const RopeScaling&) const = default;
+};
+
 class RopeTable {
  public:
-  RopeTable(int64_t head_dim, double theta);
+  RopeTable(int64_t head_dim, double theta, const RopeScaling& scaling = {});
   // Makes positions [0, num_positions) available.
   void extend(int64_t num_positions);
   int64_t num_positions() const { return static_cast<int64_t>(cos_.size()) / half_; }

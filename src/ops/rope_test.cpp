@@ -82,6 +82,57 @@ TEST(Rope, TableIsTheDoubleValueRoundedOnce) {
   }
 }
 
+// Frequencies of Llama 3.1 (factor 8) and 3.2 (factor 32), computed with PyTorch by transformers'
+// formula in double precision (its own float32 steps are up to 4e-7 away).
+TEST(Rope, Llama3ScalingIsThePublishedFormula) {
+  struct Known {
+    int64_t D;
+    double factor;
+    int64_t dimension;
+    double inv_freq;
+  };
+  const Known known[] = {{128, 8.0, 0, 1},
+                         {128, 8.0, 3, 0.540581004636},
+                         {128, 8.0, 28, 0.00321144599475},
+                         {128, 8.0, 29, 0.0021665707635},
+                         {128, 8.0, 30, 0.00137189356776},
+                         {128, 8.0, 31, 0.00085675141292},
+                         {128, 8.0, 32, 0.000524846160993},
+                         {128, 8.0, 33, 0.000312693750384},
+                         {128, 8.0, 34, 0.000178507812768},
+                         {128, 8.0, 35, 9.55621235396e-05},
+                         {128, 8.0, 49, 5.4154693655e-06},
+                         {128, 8.0, 63, 3.06892598891e-07},
+                         {64, 32.0, 0, 1},
+                         {64, 32.0, 3, 0.292227822573},
+                         {64, 32.0, 14, 0.00321144599475},
+                         {64, 32.0, 15, 0.00129054792821},
+                         {64, 32.0, 16, 0.000429556796559},
+                         {64, 32.0, 17, 9.70828780263e-05},
+                         {64, 32.0, 18, 1.94616381848e-05},
+                         {64, 32.0, 25, 1.10288366864e-06},
+                         {64, 32.0, 31, 9.41830672543e-08}};
+  for (const Known& k : known) {
+    RopeTable table(k.D, 500000.0, {RopeScaling::Type::kLlama3, k.factor, 1.0, 4.0, 8192});
+    table.extend(2);
+    // At position 1 the angle is the frequency itself, below 1.
+    const double angle = std::atan2(table.sin(1)[k.dimension], table.cos(1)[k.dimension]);
+    EXPECT_NEAR(angle / k.inv_freq, 1.0, 1.3e-7) << "D " << k.D << ", dimension " << k.dimension;
+  }
+}
+
+TEST(Rope, LinearScalingIsThatOfPositions) {
+  RopeTable stretched(32, 1e4, {RopeScaling::Type::kLinear, 4.0}), plain(32, 1e4);
+  stretched.extend(400);
+  plain.extend(100);
+  for (int64_t position = 0; position < 100; ++position) {
+    for (int64_t i = 0; i < 16; ++i) {
+      ASSERT_EQ(stretched.cos(4 * position)[i], plain.cos(position)[i]);
+      ASSERT_EQ(stretched.sin(4 * position)[i], plain.sin(position)[i]);
+    }
+  }
+}
+
 TEST(Rope, TableGrowsWithoutChange) {
   RopeTable grown(32, 1e6), whole(32, 1e6);
   for (const int64_t n : {1, 2, 50, 50, 20, 300}) grown.extend(n);
