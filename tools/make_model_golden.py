@@ -1,9 +1,11 @@
 #!/usr/bin/python3
-"""Writes tests/golden/model/*: a tiny Qwen2 model and what PyTorch computes with it.
+"""Writes tests/golden/model/*, tests/golden/model_qwen3/* and tests/golden/model_llama/*: a tiny model of each
+architecture and what PyTorch computes with it.
 
-Development only; needs PyTorch (Debian: python3-torch). The model is written out below from the definition of the
-architecture, without transformers: grouped query heads, rotary positions in the half-split layout, RMSNorm, SwiGLU,
-biases on queries, keys and values. Golden values are computed in double precision; the same run in float32 says how far
+Development only; needs PyTorch (Debian: python3-torch). The models are written out below from the definition of the
+architectures, without transformers: grouped query heads, rotary positions in the half-split layout, RMSNorm, SwiGLU;
+Qwen2's biases on queries, keys and values; Qwen3's norms of query and key heads; Llama 3's rotary frequencies. Golden
+values are computed in double precision; the same run in float32 says how far
 another float32 program may be from them.
 """
 import json
@@ -13,10 +15,10 @@ import struct
 
 import torch
 
-FOLDER = pathlib.Path(__file__).resolve().parent.parent / "tests" / "golden" / "model"
+GOLDEN = pathlib.Path(__file__).resolve().parent.parent / "tests" / "golden"
 SEED = 20412
 
-CONFIG = {
+QWEN2 = {
     "architectures": ["Qwen2ForCausalLM"],
     "model_type": "qwen2",
     "hidden_act": "silu",
@@ -34,6 +36,21 @@ CONFIG = {
     "torch_dtype": "bfloat16",
     "eos_token_id": 0,
 }
+# Heads wider than hidden_size / num_attention_heads, as in Qwen3-0.6B. Rotary scaling that leaves the fastest of the
+# frequencies alone, blends two and slows the others down; it shows from position 1 on.
+VARIANTS = {
+    "qwen2": ("model", QWEN2),
+    "qwen3": ("model_qwen3", {
+        **QWEN2, "architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", "hidden_size": 32, "vocab_size": 60,
+        "rope_theta": 1000000.0, "attention_bias": False}),
+    "llama": ("model_llama", {
+        **QWEN2, "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 32, "vocab_size": 60,
+        "num_attention_heads": 2, "num_key_value_heads": 1, "rms_norm_eps": 1e-5, "attention_bias": False,
+        "mlp_bias": False, "rope_scaling": {
+            "factor": 8.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0, "original_max_position_embeddings": 64,
+            "rope_type": "llama3"}}),
+}
+CONFIG = QWEN2  # the one at work
 # Row lengths: longer than a block of 64 keys, shorter than a vector, and between.
 ROW_LENGTHS = [81, 3, 30, 17]
 TRAIN = {
@@ -52,7 +69,11 @@ def parameter_shapes():
         shapes[layer + "input_layernorm.weight"] = (c,)
         for name, rows in (("q", q), ("k", kv), ("v", kv)):
             shapes[layer + f"self_attn.{name}_proj.weight"] = (rows, c)
-            shapes[layer + f"self_attn.{name}_proj.bias"] = (rows,)
+            if CONFIG["model_type"] == "qwen2":
+                shapes[layer + f"self_attn.{name}_proj.bias"] = (rows,)
+        if CONFIG["model_type"] == "qwen3":
+            for name in "qk":
+                shapes[layer + f"self_attn.{name}_norm.weight"] = (CONFIG["head_dim"],)
         shapes[layer + "self_attn.o_proj.weight"] = (c, q)
         shapes[layer + "post_attention_layernorm.weight"] = (c,)
         shapes[layer + "mlp.gate_proj.weight"] = (f, c)
@@ -82,11 +103,23 @@ def rms_norm(x, weight):
     return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + CONFIG["rms_norm_eps"]) * weight
 
 
+def inverse_frequencies():
+    d = CONFIG["head_dim"]
+    inv_freq = CONFIG["rope_theta"] ** -(torch.arange(0, d, 2, dtype=torch.float64) / d)
+    if "rope_scaling" not in CONFIG:
+        return inv_freq.float()
+    # Llama 3: by how often a frequency turns within the original context.
+    scaling = CONFIG["rope_scaling"]
+    low, high = scaling["low_freq_factor"], scaling["high_freq_factor"]
+    turns = scaling["original_max_position_embeddings"] * inv_freq / (2 * math.pi)
+    unchanged = ((turns - low) / (high - low)).clamp(0, 1)
+    return ((1 - unchanged) * inv_freq / scaling["factor"] + unchanged * inv_freq).float()
+
+
 def rotate(x, dtype):
     """x (heads, T, D). Angles in float32 steps, as transformers computes them."""
     d = CONFIG["head_dim"]
-    inv_freq = (CONFIG["rope_theta"] ** -(torch.arange(0, d, 2, dtype=torch.float64) / d)).float()
-    angle = torch.arange(x.shape[1]).float()[:, None] * inv_freq[None, :]
+    angle = torch.arange(x.shape[1]).float()[:, None] * inverse_frequencies()[None, :]
     cos, sin = angle.double().cos().to(dtype), angle.double().sin().to(dtype)
     a, b = x[..., : d // 2], x[..., d // 2 :]
     return torch.cat([a * cos - b * sin, b * cos + a * sin], -1)
@@ -102,8 +135,16 @@ def logits_of(weights, row, tied):
     for i in range(CONFIG["num_hidden_layers"]):
         w = lambda name: weights[f"model.layers.{i}.{name}"]
         h = rms_norm(x, w("input_layernorm.weight"))
-        project = lambda name, n: (h @ w(f"self_attn.{name}_proj.weight").T + w(f"self_attn.{name}_proj.bias")).view(
-            length, n, d).transpose(0, 1)
+
+        def project(name, n):
+            y = h @ w(f"self_attn.{name}_proj.weight").T
+            if CONFIG["model_type"] == "qwen2":
+                y = y + w(f"self_attn.{name}_proj.bias")
+            y = y.view(length, n, d)
+            if CONFIG["model_type"] == "qwen3" and name != "v":
+                y = rms_norm(y, w(f"self_attn.{name}_norm.weight"))
+            return y.transpose(0, 1)
+
         q, k = rotate(project("q", heads), dtype), rotate(project("k", kv_heads), dtype)
         k, v = (t.repeat_interleave(heads // kv_heads, 0) for t in (k, project("v", kv_heads)))
         scores = (q @ k.transpose(1, 2) / math.sqrt(d)).masked_fill(future, -math.inf)
@@ -171,7 +212,7 @@ def train(weights, rows, trained, dtype, tied):
     return run
 
 
-def write_safetensors(name, tensors):
+def write_safetensors(path, tensors):
     header, data = {}, b""
     for tensor_name, tensor in tensors.items():
         if tensor.dtype == torch.bfloat16:
@@ -183,7 +224,7 @@ def write_safetensors(name, tensors):
         data += content
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    (FOLDER / name).write_bytes(struct.pack("<Q", len(text)) + text + data)
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
 def difference(a, b):
@@ -191,10 +232,9 @@ def difference(a, b):
     return ((a - b).norm() / b.norm()).item()
 
 
-def main():
+def write_model(folder):
     torch.manual_seed(SEED)
-    torch.set_num_threads(1)
-    FOLDER.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     weights = random_weights()
     rows = [torch.randint(CONFIG["vocab_size"], (n,)).tolist() for n in ROW_LENGTHS]
     # The first third of each row is a prompt; now and then a later token does not count either.
@@ -217,15 +257,22 @@ def main():
             worst[variant + "/" + name] = difference(single["gradients"][name], gradient)
         worst[variant + "/logprobs"] = difference(single["logprobs"], exact["logprobs"])
         worst_train = max([worst_train] + [abs(a / b - 1) for a, b in zip(run32["loss"], run["loss"])])
-    (FOLDER / "config.json").write_text(json.dumps(CONFIG, indent=2) + "\n")
-    write_safetensors("model.safetensors", weights)
-    write_safetensors("golden.safetensors", tensors)
-    (FOLDER / "golden.json").write_text(json.dumps(golden, separators=(",", ":")) + "\n")
+    (folder / "config.json").write_text(json.dumps(CONFIG, indent=2) + "\n")
+    write_safetensors(folder / "model.safetensors", weights)
+    write_safetensors(folder / "golden.safetensors", tensors)
+    (folder / "golden.json").write_text(json.dumps(golden, separators=(",", ":")) + "\n")
     name = max(worst, key=worst.get)
-    print(f"PyTorch {torch.__version__}; float32 against double: at most {worst[name]:.1e} ({name}), "
+    print(f"{folder.name}, PyTorch {torch.__version__}; float32 against double: at most {worst[name]:.1e} ({name}), "
           f"ten losses at most {worst_train:.1e}")
     print("losses:", ", ".join(f"{x:.4f}" for x in golden["untied"]["train"]["loss"]))
-    print("bytes:", sum(p.stat().st_size for p in FOLDER.iterdir()))
+    print("bytes:", sum(p.stat().st_size for p in folder.iterdir()))
+
+
+def main():
+    global CONFIG
+    torch.set_num_threads(1)
+    for folder, CONFIG in VARIANTS.values():
+        write_model(GOLDEN / folder)
 
 
 if __name__ == "__main__":

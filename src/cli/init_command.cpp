@@ -37,7 +37,7 @@ void run_init(const InitOptions& options) {
   if (options.common.json) {
     Json json = Json::object();
     json["out"] = options.out;
-    json["architecture"] = "Qwen2ForCausalLM";
+    json["architecture"] = config.architecture().class_name;
     json["parameters"] = config.num_parameters();
     json["dtype"] = config_name(dtype);
     json["sha256"] = sha256;
@@ -58,7 +58,8 @@ void register_init(CLI::App& app) {
       "Example: ponder init --config config.json --tokenizer qwen2.5 --out tiny --dtype bfloat16 "
       "--seed 7");
   add_common_options(*sub, options->common);
-  sub->add_option("--config", options->config, "config.json of a qwen2 model, or a folder with one")
+  sub->add_option("--config", options->config,
+                  "config.json of a qwen2, qwen3 or llama model, or a folder with one")
       ->required();
   sub->add_option("--tokenizer", options->tokenizer,
                   "folder whose tokenizer files are copied (default: none)");

@@ -90,7 +90,7 @@ Inspection inspect_checkpoint(const fs::path& folder, bool hash) {
   };
   attempt([&] {
     result.config = load_config(folder);
-    result.architecture = "Qwen2ForCausalLM";
+    result.architecture = result.config.architecture().class_name;
   });
   attempt([&] {
     const WeightFiles weights(folder);

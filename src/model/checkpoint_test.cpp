@@ -16,6 +16,7 @@ namespace ponder {
 namespace {
 
 namespace fs = std::filesystem;
+using namespace std::string_literals;
 
 ModelConfig tiny(bool tied = true) {
   ModelConfig config;
@@ -114,10 +115,19 @@ class CheckpointTest : public ::testing::Test {
 };
 
 TEST_F(CheckpointTest, FloatWeightsReadBackBitEqual) {
-  for (const bool tied : {true, false}) {
-    const ModelConfig config = tiny(tied);
+  const auto of_type = [](const char* type, bool tied) {
+    ModelConfig config = tiny(tied);
+    config.model_type = type;
+    if (config.qk_norm()) config.head_dim = 16;
+    return config;
+  };
+  ModelConfig stretched = of_type("llama", false);
+  stretched.rope_scaling = {RopeScaling::Type::kLlama3, 8.0, 1.0, 4.0, 64};
+  for (const ModelConfig& config : {tiny(true), tiny(false), of_type("qwen3", true),
+                                    of_type("qwen3", false), of_type("llama", true), stretched}) {
     const Parameters parameters = random_parameters(config);
-    const fs::path folder = root_ / (tied ? "tied" : "untied");
+    const fs::path folder =
+        root_ / (config.model_type + (config.tie_word_embeddings ? " tied" : " untied"));
     const std::string sha256 = save_checkpoint(folder, config, parameters, {});
     const Checkpoint loaded = load_checkpoint(folder);
     EXPECT_TRUE(bit_equal(loaded.parameters, parameters));
@@ -126,7 +136,7 @@ TEST_F(CheckpointTest, FloatWeightsReadBackBitEqual) {
     EXPECT_EQ(checkpoint_sha256(folder), sha256);
     EXPECT_EQ(loaded.config.to_json(), config.to_json());
     EXPECT_EQ(SafetensorsFile(folder / "model.safetensors").metadata().at("format"), "pt");
-    EXPECT_FALSE(fs::exists(root_ / "tied.tmp"));
+    EXPECT_FALSE(fs::exists(root_ / "qwen2 tied.tmp"));
   }
 }
 
@@ -272,6 +282,23 @@ TEST_F(CheckpointTest, TensorsThatTransformersIgnoresAreAccepted) {
   });
   EXPECT_TRUE(bit_equal(load_checkpoint(folder).parameters, parameters));
   EXPECT_EQ(inspect_checkpoint(folder, false).parameters, config.num_parameters());
+}
+
+TEST_F(CheckpointTest, ATiedHeadThatDiffersFromTheEmbeddingIsRefused) {
+  const ModelConfig config = tiny();
+  const Parameters parameters = random_parameters(config);
+  const auto embedding = parameters.at("model.embed_tokens.weight");
+  std::vector<float> other(embedding.begin(), embedding.end());
+  other.back() += 1.0f;
+  const std::map<std::string, TensorToWrite> heads = {
+      {"trained", {"lm_head.weight", {100, 24}, other}},
+      {"shorter", {"lm_head.weight", {99, 24}, embedding.first(99 * 24)}}};
+  for (const auto& [name, head] : heads) {
+    const std::string message =
+        refusal(edited(name, config, parameters, [&](auto& tensors) { tensors.push_back(head); }));
+    EXPECT_NE(message.find("lm_head.weight"), std::string::npos) << message;
+    EXPECT_NE(message.find("tie_word_embeddings"), std::string::npos) << message;
+  }
 }
 
 TEST_F(CheckpointTest, ALyingConfigCostsNoMemory) {
@@ -438,16 +465,28 @@ TEST_F(CheckpointTest, InitAndInspect) {
   EXPECT_NE(bad.problems[0].find("tokenizer"), std::string::npos);
   EXPECT_EQ(bad.sha256, "");
 
+  for (const char* type : {"qwen3", "llama"}) {
+    ModelConfig config = tiny();
+    config.model_type = type;
+    write(root_ / type / "config.json", config.to_json().dump());
+    init_checkpoint(root_ / type / "config.json", root_ / "tokenizer", root_ / (type + "-out"s),
+                    DType::kF32, 7);
+    const Inspection other = inspect_checkpoint(root_ / (type + "-out"s), true);
+    EXPECT_EQ(other.architecture, config.architecture().class_name);
+    EXPECT_EQ(other.parameters, config.num_parameters());
+    EXPECT_EQ(other.problems, std::vector<std::string>{});
+  }
+
   Json json = tiny().to_json();  // float32, unlike the weights
   json["num_hidden_layers"] = 3;
   write(root_ / "a" / "config.json", json.dump());
   bad = inspect_checkpoint(root_ / "a", true);
   EXPECT_EQ(bad.problems.size(), 12u + 1u);
-  json["model_type"] = "qwen3";
+  json["model_type"] = "qwen3_moe";
   write(root_ / "a" / "config.json", json.dump());
   bad = inspect_checkpoint(root_ / "a", true);
   ASSERT_EQ(bad.problems.size(), 1u);
-  EXPECT_NE(bad.problems[0].find("qwen3"), std::string::npos);
+  EXPECT_NE(bad.problems[0].find("qwen3_moe"), std::string::npos);
   EXPECT_EQ(bad.architecture, "");
   EXPECT_EQ(bad.sha256, a);
   EXPECT_THROW(inspect_checkpoint(root_ / "tokenizer", false), Error);

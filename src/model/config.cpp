@@ -6,117 +6,57 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "model/config_reader.h"
+#include "model/config_rope.h"
 
 namespace ponder {
 namespace {
 
-constexpr std::string_view kSupported =
-    "supported model types: qwen2 (Qwen2, Qwen2.5 and models made from them)";
+using Reader = ConfigReader;
 
-// Reads the keys of one config.json; every complaint names file and key.
-class Reader {
- public:
-  Reader(const Json& json, const std::string& where) : json_(json), where_(where) {
-    if (!json.is_object()) {
-      throw Error(where, fmt::format("expected an object, found {}", show(json)),
-                  "is this a config.json?");
-    }
-  }
-
-  [[noreturn]] void fail(std::string_view key, const std::string& problem,
-                         std::string_view advice = "") const {
-    throw Error(fmt::format("{}, key \"{}\"", where_, key), problem, std::string(advice));
-  }
-
-  // nullptr when the key is absent or null: transformers treats both alike.
-  const Json* find(std::string_view key) const {
-    const auto it = json_.find(key);
-    return it == json_.end() || it->is_null() ? nullptr : &*it;
-  }
-
-  const Json& require(std::string_view key) const {
-    const Json* value = find(key);
-    if (!value) fail(key, "is missing", "take the config.json that came with the model");
-    return *value;
-  }
-
-  int64_t integer(std::string_view key, int64_t low, int64_t high) const {
-    return checked_integer(key, require(key), low, high);
-  }
-
-  int64_t integer_or(std::string_view key, int64_t fallback, int64_t low, int64_t high) const {
-    const Json* value = find(key);
-    return value ? checked_integer(key, *value, low, high) : fallback;
-  }
-
-  int64_t checked_integer(std::string_view key, const Json& value, int64_t low,
-                          int64_t high) const {
-    // An unsigned number is one beyond int64, or the same number: compare before converting.
-    const bool fits = value.is_number_integer() &&
-                      (!value.is_number_unsigned() ||
-                       value.get<uint64_t>() <= static_cast<uint64_t>(INT64_MAX)) &&
-                      value.get<int64_t>() >= low && value.get<int64_t>() <= high;
-    if (!fits)
-      fail(key, fmt::format("expected an integer from {} to {}, found {}", low, high, show(value)));
-    return value.get<int64_t>();
-  }
-
-  double number_or(std::string_view key, double fallback, double low, double high) const {
-    const Json* value = find(key);
-    if (!value) return fallback;
-    if (!value->is_number() || !(value->get<double>() >= low && value->get<double>() <= high)) {
-      fail(key, fmt::format("expected a number from {} to {}, found {}", low, high, show(*value)));
-    }
-    return value->get<double>();
-  }
-
-  bool boolean_or(std::string_view key, bool fallback) const {
-    const Json* value = find(key);
-    if (!value) return fallback;
-    if (!value->is_boolean())
-      fail(key, fmt::format("expected true or false, found {}", show(*value)));
-    return value->get<bool>();
-  }
-
-  std::string string_or(std::string_view key, std::string fallback) const {
-    const Json* value = find(key);
-    if (!value) return fallback;
-    if (!value->is_string()) fail(key, fmt::format("expected a string, found {}", show(*value)));
-    return value->get<std::string>();
-  }
-
-  static std::string show(const Json& value) { return excerpt(dump_json(value)); }
-
- private:
-  const Json& json_;
-  const std::string& where_;
-};
-
-void read_architecture(const Reader& reader) {
+const Architecture& read_architecture(const Reader& reader) {
+  const std::string supported = "supported model types: " + supported_architectures();
   const std::string type = reader.string_or("model_type", "");
-  if (type.empty()) reader.fail("model_type", "is missing", kSupported);
-  if (type != "qwen2")
-    reader.fail("model_type", fmt::format("\"{}\" is not supported", excerpt(type)), kSupported);
+  if (type.empty()) reader.fail("model_type", "is missing", supported);
+  const Architecture* architecture = find_architecture(type);
+  if (!architecture)
+    reader.fail("model_type", fmt::format("\"{}\" is not supported", excerpt(type)), supported);
   if (const Json* names = reader.find("architectures")) {
-    const bool ours = names->is_array() &&
-                      (names->empty() ||
-                       std::find(names->begin(), names->end(), "Qwen2ForCausalLM") != names->end());
+    const bool ours =
+        names->is_array() &&
+        (names->empty() || std::find(names->begin(), names->end(),
+                                     std::string(architecture->class_name)) != names->end());
     if (!ours) {
       reader.fail("architectures",
-                  fmt::format("expected [\"Qwen2ForCausalLM\"], found {}", Reader::show(*names)),
+                  fmt::format("expected [\"{}\"], found {}", architecture->class_name,
+                              Reader::show(*names)),
                   "only models that generate text are supported");
     }
   }
+  return *architecture;
 }
 
-void refuse_unsupported(const Reader& reader) {
+void refuse_unsupported(const Reader& reader, const Architecture& architecture) {
   if (const std::string act = reader.string_or("hidden_act", "silu"); act != "silu") {
     reader.fail("hidden_act", fmt::format("expected \"silu\", found \"{}\"", excerpt(act)));
   }
+  const auto refuse_if_true = [&](std::string_view key, const char* advice) {
+    if (!reader.boolean_or(key, false)) return;
+    reader.fail(key,
+                fmt::format("true is not supported for model_type {}", architecture.model_type),
+                advice);
+  };
+  refuse_if_true("mlp_bias", "only models without biases in the MLP are supported");
+  // Qwen2 has its biases without being asked; transformers ignores the key there.
+  if (!architecture.qkv_bias)
+    refuse_if_true("attention_bias", "only its models without biases in attention are supported");
+  for (const std::string_view key : {"num_experts", "num_local_experts", "n_routed_experts"}) {
+    if (reader.find(key)) reader.fail(key, "mixture of experts is not supported");
+  }
   // Qwen2.5 sets sliding_window with use_sliding_window false: not in use.
-  if (reader.boolean_or("use_sliding_window", false) && reader.find("sliding_window")) {
-    reader.fail("use_sliding_window", "sliding-window attention is not supported",
-                "models with \"use_sliding_window\": false are");
+  refuse_if_true("use_sliding_window", "models with \"use_sliding_window\": false are supported");
+  if (!architecture.has_sliding_window && reader.find("sliding_window")) {
+    reader.fail("sliding_window", "sliding-window attention is not supported");
   }
   if (const Json* types = reader.find("layer_types")) {
     const bool full =
@@ -136,40 +76,6 @@ void refuse_unsupported(const Reader& reader) {
     reader.fail("quantization_config", "quantised weights are not supported",
                 "use the float32, bfloat16 or float16 checkpoint");
   }
-}
-
-// rope_scaling (older) or rope_parameters (newer), under which only the plain kind is supported.
-void refuse_rope_scaling(const Reader& reader, std::string_view key) {
-  const Json* value = reader.find(key);
-  if (!value) return;
-  if (!value->is_object())
-    reader.fail(key, fmt::format("expected an object, found {}", Reader::show(*value)));
-  for (const char* kind : {"rope_type", "type"}) {
-    const auto it = value->find(kind);
-    if (it != value->end() && *it != "default") {
-      reader.fail(key, fmt::format("{} {} is not supported", kind, Reader::show(*it)),
-                  "only RoPE without scaling is (\"default\" or null)");
-    }
-  }
-  if (key == "rope_scaling" && !value->contains("rope_type") && !value->contains("type")) {
-    reader.fail(key, fmt::format("expected null, found {}", Reader::show(*value)),
-                "RoPE scaling is not supported");
-  }
-}
-
-double read_rope_theta(const Reader& reader, const Json& json, const std::string& where) {
-  constexpr double kLow = 1.0, kHigh = 1e12;
-  refuse_rope_scaling(reader, "rope_scaling");
-  refuse_rope_scaling(reader, "rope_parameters");
-  const double plain = reader.number_or("rope_theta", 10000.0, kLow, kHigh);
-  if (!reader.find("rope_parameters")) return plain;
-  const Reader inner(json.at("rope_parameters"), where + ", key \"rope_parameters\"");
-  const double nested = inner.number_or("rope_theta", plain, kLow, kHigh);
-  if (reader.find("rope_theta") && nested != plain) {
-    reader.fail("rope_theta", fmt::format("is {}, but rope_parameters says {}", plain, nested),
-                "remove one of them");
-  }
-  return nested;
 }
 
 DType read_dtype(const Reader& reader) {
@@ -196,26 +102,31 @@ DType read_dtype(const Reader& reader) {
 
 ModelConfig ModelConfig::from_json(const Json& json, const std::string& where) {
   const Reader reader(json, where);
-  read_architecture(reader);
-  refuse_unsupported(reader);
+  const Architecture& architecture = read_architecture(reader);
+  refuse_unsupported(reader, architecture);
 
   // Upper limits: beyond any published model, and small enough that no product below leaves 63
   // bits.
   ModelConfig config;
+  config.model_type = architecture.model_type;
   config.vocab_size = reader.integer("vocab_size", 1, int64_t{1} << 24);
   config.hidden_size = reader.integer("hidden_size", 1, int64_t{1} << 17);
   config.intermediate_size = reader.integer("intermediate_size", 1, int64_t{1} << 20);
   config.num_hidden_layers = reader.integer("num_hidden_layers", 1, 1024);
   config.num_attention_heads = reader.integer("num_attention_heads", 1, 1024);
-  config.num_key_value_heads =
-      reader.integer_or("num_key_value_heads", config.num_attention_heads, 1, 1024);
+  const int64_t absent_kv_heads = architecture.default_num_key_value_heads;
+  config.num_key_value_heads = reader.integer_or(
+      "num_key_value_heads",
+      absent_kv_heads == 0 || reader.has("num_key_value_heads") ? config.num_attention_heads
+                                                                : absent_kv_heads,
+      1, 1024);
   if (config.num_attention_heads % config.num_key_value_heads != 0) {
     reader.fail("num_key_value_heads",
                 fmt::format("{} does not divide num_attention_heads {}", config.num_key_value_heads,
                             config.num_attention_heads));
   }
-  if (reader.find("head_dim")) {
-    config.head_dim = reader.integer("head_dim", 2, 1024);
+  if (reader.find("head_dim") || architecture.default_head_dim != 0) {
+    config.head_dim = reader.integer_or("head_dim", architecture.default_head_dim, 2, 1024);
   } else {
     if (config.hidden_size % config.num_attention_heads != 0) {
       reader.fail("num_attention_heads",
@@ -230,9 +141,11 @@ ModelConfig ModelConfig::from_json(const Json& json, const std::string& where) {
         fmt::format("expected an even head size of at most 1024 (RoPE turns pairs), found {}",
                     config.head_dim));
   }
-  config.max_position_embeddings =
-      reader.integer_or("max_position_embeddings", 32768, 1, int64_t{1} << 30);
-  config.rope_theta = read_rope_theta(reader, json, where);
+  config.max_position_embeddings = reader.integer_or(
+      "max_position_embeddings", architecture.default_max_position_embeddings, 1, int64_t{1} << 30);
+  const RopeConfig rope = read_rope(reader);
+  config.rope_theta = rope.theta;
+  config.rope_scaling = rope.scaling;
   config.rms_norm_eps = reader.number_or("rms_norm_eps", 1e-6, 1e-12, 1.0);
   config.initializer_range = reader.number_or("initializer_range", 0.02, 0.0, 10.0);
   config.tie_word_embeddings = reader.boolean_or("tie_word_embeddings", false);
@@ -257,7 +170,8 @@ std::vector<int32_t> read_eos_token_ids(const Json& json, const std::string& whe
 
 Json ModelConfig::to_json() const {
   Json json = Json::object();
-  json["architectures"] = {"Qwen2ForCausalLM"};
+  const Architecture& own = architecture();
+  json["architectures"] = {std::string(own.class_name)};
   json["model_type"] = model_type;
   json["hidden_act"] = "silu";
   json["vocab_size"] = vocab_size;
@@ -266,24 +180,39 @@ Json ModelConfig::to_json() const {
   json["num_hidden_layers"] = num_hidden_layers;
   json["num_attention_heads"] = num_attention_heads;
   json["num_key_value_heads"] = num_key_value_heads;
-  // transformers derives the usual head size itself, and so do converters that know no head_dim.
-  if (head_dim * num_attention_heads != hidden_size) json["head_dim"] = head_dim;
+  // Where it is what transformers would derive, converters that know no head_dim derive it too.
+  if (own.default_head_dim != 0 || head_dim * num_attention_heads != hidden_size) {
+    json["head_dim"] = head_dim;
+  }
   json["max_position_embeddings"] = max_position_embeddings;
   json["rope_theta"] = rope_theta;
+  if (rope_scaling.type != RopeScaling::Type::kNone) {
+    json["rope_scaling"] = rope_scaling_json(rope_scaling);
+  }
   json["rms_norm_eps"] = rms_norm_eps;
   json["initializer_range"] = initializer_range;
   json["tie_word_embeddings"] = tie_word_embeddings;
-  json["use_sliding_window"] = false;
+  if (!own.qkv_bias) json["attention_bias"] = false;
+  if (own.has_sliding_window) json["use_sliding_window"] = false;
   json["torch_dtype"] = config_name(dtype);
   if (eos_token_ids.size() == 1) json["eos_token_id"] = eos_token_ids[0];
   if (eos_token_ids.size() > 1) json["eos_token_id"] = eos_token_ids;
   return json;
 }
 
+const Architecture& ModelConfig::architecture() const {
+  const Architecture* found = find_architecture(model_type);
+  if (!found) {
+    throw Error("model config", fmt::format("model_type \"{}\" is not supported", model_type));
+  }
+  return *found;
+}
+
 int64_t ModelConfig::num_parameters() const {
-  const int64_t attention = hidden_size * (2 * q_size() + 2 * kv_size());
-  const int64_t bias = qkv_bias ? q_size() + 2 * kv_size() : 0;
-  const int64_t layer = attention + bias + 3 * hidden_size * intermediate_size + 2 * hidden_size;
+  int64_t attention = hidden_size * (2 * q_size() + 2 * kv_size());
+  if (qkv_bias()) attention += q_size() + 2 * kv_size();
+  if (qk_norm()) attention += 2 * head_dim;
+  const int64_t layer = attention + 3 * hidden_size * intermediate_size + 2 * hidden_size;
   const int64_t embeddings = vocab_size * hidden_size * (tie_word_embeddings ? 1 : 2);
   return embeddings + num_hidden_layers * layer + hidden_size;
 }

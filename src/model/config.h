@@ -1,5 +1,5 @@
-// The architecture of a model, mirrored from a Hugging Face config.json (transformers'
-// Qwen2Config).
+// The shape of a model, mirrored from a Hugging Face config.json. What its model_type means stands
+// in architecture.h.
 #pragma once
 
 #include <cstdint>
@@ -7,36 +7,43 @@
 #include <vector>
 
 #include "base/json.h"
+#include "model/architecture.h"
+#include "ops/rope.h"
 #include "tensor/dtype.h"
 
 namespace ponder {
 
 struct ModelConfig {
-  std::string model_type = "qwen2";
+  std::string model_type = "qwen2";  // one that find_architecture knows
   int64_t vocab_size = 0;
   int64_t hidden_size = 0;
   int64_t intermediate_size = 0;
   int64_t num_hidden_layers = 0;
   int64_t num_attention_heads = 0;
   int64_t num_key_value_heads = 0;
-  int64_t head_dim = 0;  // hidden_size / num_attention_heads unless given
+  int64_t head_dim = 0;  // not always hidden_size / num_attention_heads
   int64_t max_position_embeddings = 0;
   double rope_theta = 10000.0;
+  RopeScaling rope_scaling;
   double rms_norm_eps = 1e-6;
   double initializer_range = 0.02;
   bool tie_word_embeddings = false;
-  bool qkv_bias = true;                // Qwen2 always has it
   DType dtype = DType::kF32;           // of the stored weights
   std::vector<int32_t> eos_token_ids;  // from generation_config.json if there, else config.json
 
   // Throws Error naming the key for a missing, ill-typed, impossible or unsupported value (unknown
-  // model_type, hidden act other than silu, sliding window in use, rope scaling, heads that do not
-  // divide, sizes out of range). Both spellings of torch_dtype / dtype and of rope_theta /
+  // model_type or class, hidden act other than silu, sliding window in use, RoPE of another type
+  // than read_rope knows, biases, mixture of experts, quantised weights, heads that do not divide,
+  // sizes out of range). Both spellings of torch_dtype / dtype and of rope_theta, rope_scaling /
   // rope_parameters are read. Keys that do not change the arithmetic are ignored.
   static ModelConfig from_json(const Json& json, const std::string& where);
   // The config.json of this architecture, for a model that has no base to copy one from.
   Json to_json() const;
 
+  // Throws Error for a model_type that is not in the table.
+  const Architecture& architecture() const;
+  bool qkv_bias() const { return architecture().qkv_bias; }
+  bool qk_norm() const { return architecture().qk_norm; }
   int64_t q_size() const { return num_attention_heads * head_dim; }
   int64_t kv_size() const { return num_key_value_heads * head_dim; }
   int64_t num_parameters() const;

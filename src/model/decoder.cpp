@@ -26,7 +26,11 @@ int64_t head_chunk(int64_t vocab_size) {
 
 struct Decoder::Impl {
   Impl(const ModelConfig& c, ThreadPool& p)
-      : config(c), pool(p), weights(c), rope(c.head_dim, c.rope_theta), layer(config, rope, p) {}
+      : config(c),
+        pool(p),
+        weights(c),
+        rope(c.head_dim, c.rope_theta, c.rope_scaling),
+        layer(config, rope, p) {}
 
   ModelConfig config;
   ThreadPool& pool;
@@ -46,7 +50,7 @@ struct Decoder::Impl {
   PackedMatrix packed_head{"packed rows of the LM head", 0, 0};
   // Inference.
   Buffer step_qkv{"step qkv", 0}, step_att{"step attention", 0},
-      step_gate_up{"step gate and up", 0};
+      step_gate_up{"step gate and up", 0}, step_inv_rms{"step 1/rms of heads", 0};
 
   void check(const PackedBatch& batch) const;
   void embed(const std::vector<int32_t>& tokens);
@@ -177,9 +181,8 @@ void Decoder::Impl::backward(const PackedBatch& batch, std::span<const float> dl
       std::memcpy(scratch.x.data(), inputs[i].data(), static_cast<size_t>(T * C) * sizeof(float));
       layer.forward(weights.layers[i], nullptr, a, scratch);
     }
-    layer.backward(
-        weights.layers[i], a, scratch,
-        LayerGradients(gradients.parameters(), static_cast<int64_t>(i), config.qkv_bias));
+    layer.backward(weights.layers[i], a, scratch,
+                   LayerGradients(gradients.parameters(), static_cast<int64_t>(i), config));
   }
   embedding_backward(gradients.parameters().at("model.embed_tokens.weight").data(),
                      batch.tokens.data(), scratch.dx.data(), T, C, pool);
@@ -217,6 +220,7 @@ void Decoder::Impl::step(const StepBatch& batch, KvCache& cache, std::span<float
   s.act.reserve(T * F);
   step_qkv.reserve(T * W);
   step_att.reserve(T * Q);
+  if (config.qk_norm()) step_inv_rms.reserve(T * (heads + kv_heads));
   step_gate_up.reserve(T * 2 * F);
   inv_rms.reserve(T);
 
@@ -226,9 +230,9 @@ void Decoder::Impl::step(const StepBatch& batch, KvCache& cache, std::span<float
   for (size_t l = 0; l < weights.layers.size(); ++l) {
     const LayerWeights& w = weights.layers[l];
     add_rms_norm(s.h.data(), inv_rms.data(), s.x.data(), delta, w.input_norm, T, C, eps, pool);
-    matmul(step_qkv.data(), W, {s.h.data(), C, 1}, w.qkv, w.qkv_bias.data(), T, pool);
-    ponder::rope(step_qkv.data(), W, positions.data(), rope, T, heads + kv_heads, D,
-                 RopeDirection::kForward, pool);
+    matmul(step_qkv.data(), W, {s.h.data(), C, 1}, w.qkv, w.bias(), T, pool);
+    norm_and_rotate(step_qkv.data(), nullptr, step_inv_rms.data(), w, positions.data(), rope, T,
+                    config, pool);
     // Keys (as columns) and values (as rows) into their pages; then one work per run and key-value
     // head.
     key_blocks.clear();
@@ -324,7 +328,10 @@ void Decoder::step(const StepBatch& batch, KvCache& cache, std::span<float> logi
 int64_t Decoder::activation_bytes(int64_t T, int64_t N, Keep keep) const {
   const ModelConfig& c = impl_->config;
   const int64_t C = c.hidden_size, F = c.intermediate_size, Q = c.q_size(), W = Q + 2 * c.kv_size();
-  const int64_t per_layer = T * (2 * C + W + Q + c.num_attention_heads + 2 * F + 2);
+  int64_t per_layer = T * (2 * C + W + Q + c.num_attention_heads + 2 * F + 2);
+  if (c.qk_norm()) {
+    per_layer += T * (Q + c.kv_size() + c.num_attention_heads + c.num_key_value_heads);
+  }
   const int64_t layers = c.num_hidden_layers;
   int64_t floats = T * (3 * C + F + c.kv_size()) + 2 * N * C +
                    std::min(head_chunk(c.vocab_size), N) * c.vocab_size;

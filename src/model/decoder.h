@@ -1,5 +1,6 @@
 // The decoder: one forward for training, scoring and sampling. Source: Qwen2 (arXiv 2407.10671),
-// weights and conventions of transformers' Qwen2ForCausalLM. All arithmetic is f32 by the
+// Qwen3 (arXiv 2505.09388) and Llama 3 (arXiv 2407.21783), weights and conventions of transformers'
+// classes for them; what differs stands in architecture.h. All arithmetic is f32 by the
 // definitions in the headers of src/ops, so a token's log-probability does not depend, in any bit,
 // on what else is in the batch, on threads, or on whether it was computed in training, in prefill
 // or token by token.

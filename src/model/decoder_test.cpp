@@ -26,6 +26,34 @@ ModelConfig tiny(bool tied) {
   return c;
 }
 
+// Heads wider than hidden_size / num_attention_heads, as in Qwen3-0.6B.
+ModelConfig tiny_qwen3(bool tied) {
+  ModelConfig c = tiny(tied);
+  c.model_type = "qwen3";
+  c.head_dim = 32;
+  return c;
+}
+
+// Of the eight frequencies one is unchanged, two are blended and five are divided by the factor.
+ModelConfig tiny_llama(bool tied) {
+  ModelConfig c = tiny(tied);
+  c.model_type = "llama";
+  c.rope_scaling = {RopeScaling::Type::kLlama3, 8.0, 1.0, 4.0, 64};
+  return c;
+}
+
+std::vector<ModelConfig> every_architecture() {
+  std::vector<ModelConfig> configs;
+  for (const bool tied : {true, false}) {
+    configs.insert(configs.end(), {tiny(tied), tiny_qwen3(tied), tiny_llama(tied)});
+  }
+  return configs;
+}
+
+std::string name_of(const ModelConfig& config) {
+  return config.model_type + (config.tie_word_embeddings ? ", tied" : ", untied");
+}
+
 std::vector<int32_t> random_row(int64_t length, uint64_t stream, int64_t vocab) {
   RandomSequence random(7, stream);
   std::vector<int32_t> row;
@@ -78,122 +106,129 @@ std::vector<float> weights_of_targets(int64_t n) {
 }
 
 TEST(Decoder, RowsDoNotSeeEachOtherAndThreadsChangeNoBit) {
-  const ModelConfig config = tiny(true);
-  const Parameters parameters = random_parameters(config);
-  std::vector<float> reference;
-  for (int threads : {1, 2, 4}) {
-    ThreadPool pool(threads);
-    Decoder decoder(config, pool);
-    decoder.set_parameters(parameters);
-    std::vector<float> together = logprobs_of(decoder, batch_of(kRows), Keep::kNothing);
-    std::vector<float> alone;
-    for (const auto& row : kRows) {
-      for (float x : logprobs_of(decoder, batch_of({row}), Keep::kNothing)) alone.push_back(x);
+  for (const ModelConfig& config : every_architecture()) {
+    SCOPED_TRACE(name_of(config));
+    const Parameters parameters = random_parameters(config);
+    std::vector<float> reference;
+    for (int threads : {1, 2, 4}) {
+      ThreadPool pool(threads);
+      Decoder decoder(config, pool);
+      decoder.set_parameters(parameters);
+      std::vector<float> together = logprobs_of(decoder, batch_of(kRows), Keep::kNothing);
+      std::vector<float> alone;
+      for (const auto& row : kRows) {
+        for (float x : logprobs_of(decoder, batch_of({row}), Keep::kNothing)) alone.push_back(x);
+      }
+      EXPECT_TRUE(same_bits(together, alone)) << threads << " threads";
+      if (reference.empty()) reference = together;
+      EXPECT_TRUE(same_bits(together, reference)) << threads << " threads";
+      for (float x : together) ASSERT_TRUE(std::isfinite(x) && x < 0.0f);
     }
-    EXPECT_TRUE(same_bits(together, alone)) << threads << " threads";
-    if (reference.empty()) reference = together;
-    EXPECT_TRUE(same_bits(together, reference)) << threads << " threads";
-    for (float x : together) ASSERT_TRUE(std::isfinite(x) && x < 0.0f);
   }
 }
 
 TEST(Decoder, StepsGiveTheBitsOfTheTrainingForward) {
-  const ModelConfig config = tiny(false);
-  const Parameters parameters = random_parameters(config);
-  ThreadPool pool(2);
-  Decoder decoder(config, pool);
-  decoder.set_parameters(parameters);
-  for (const int64_t chunk : {1, 3, 70, 200}) {
-    KvCache cache(config, 16);
-    std::vector<KvSequence> sequences(kRows.size());
-    std::vector<size_t> fed(kRows.size(), 0);
-    std::vector<std::vector<float>> logprobs(kRows.size());
-    for (bool more = true; more;) {
-      more = false;
-      StepBatch step;
-      std::vector<size_t> who;
+  for (const ModelConfig& config : every_architecture()) {
+    SCOPED_TRACE(name_of(config));
+    const Parameters parameters = random_parameters(config);
+    ThreadPool pool(2);
+    Decoder decoder(config, pool);
+    decoder.set_parameters(parameters);
+    for (const int64_t chunk : {1, 3, 70, 200}) {
+      KvCache cache(config, 16);
+      std::vector<KvSequence> sequences(kRows.size());
+      std::vector<size_t> fed(kRows.size(), 0);
+      std::vector<std::vector<float>> logprobs(kRows.size());
+      for (bool more = true; more;) {
+        more = false;
+        StepBatch step;
+        std::vector<size_t> who;
+        for (size_t r = 0; r < kRows.size(); ++r) {
+          const auto n = std::min<int64_t>(r % 2 == 0 ? chunk : 1,
+                                           static_cast<int64_t>(kRows[r].size() - fed[r]));
+          if (n == 0) continue;
+          more = true;
+          ASSERT_TRUE(cache.extend(sequences[r], n));
+          for (int64_t i = 0; i < n; ++i)
+            step.tokens.push_back(kRows[r][fed[r] + static_cast<size_t>(i)]);
+          step.runs.push_back({&sequences[r], n, true});
+          fed[r] += static_cast<size_t>(n);
+          who.push_back(r);
+        }
+        if (!more) break;
+        std::vector<float> logits(who.size() * static_cast<size_t>(config.vocab_size));
+        decoder.step(step, cache, logits);
+        for (size_t i = 0; i < who.size(); ++i) {
+          const size_t r = who[i];
+          if (fed[r] >= kRows[r].size()) continue;
+          const float* z = logits.data() + i * static_cast<size_t>(config.vocab_size);
+          logprobs[r].push_back(z[kRows[r][fed[r]]] - log_sum_exp(z, config.vocab_size));
+        }
+      }
       for (size_t r = 0; r < kRows.size(); ++r) {
-        const auto n = std::min<int64_t>(r % 2 == 0 ? chunk : 1,
-                                         static_cast<int64_t>(kRows[r].size() - fed[r]));
-        if (n == 0) continue;
-        more = true;
-        ASSERT_TRUE(cache.extend(sequences[r], n));
-        for (int64_t i = 0; i < n; ++i)
-          step.tokens.push_back(kRows[r][fed[r] + static_cast<size_t>(i)]);
-        step.runs.push_back({&sequences[r], n, true});
-        fed[r] += static_cast<size_t>(n);
-        who.push_back(r);
+        PackedBatch batch;
+        batch.append(kRows[r], std::vector<uint8_t>(kRows[r].size(), 1));
+        const std::vector<float> trained = logprobs_of(decoder, batch, Keep::kNothing);
+        const int64_t stride = r % 2 == 0 ? chunk : 1;
+        for (size_t i = 0; i < logprobs[r].size(); ++i) {
+          const auto at = static_cast<size_t>(stride) * (i + 1) - 1;
+          ASSERT_EQ(logprobs[r][i], trained[at])
+              << "row " << r << " position " << at << " chunk " << chunk;
+        }
       }
-      if (!more) break;
-      std::vector<float> logits(who.size() * static_cast<size_t>(config.vocab_size));
-      decoder.step(step, cache, logits);
-      for (size_t i = 0; i < who.size(); ++i) {
-        const size_t r = who[i];
-        if (fed[r] >= kRows[r].size()) continue;
-        const float* z = logits.data() + i * static_cast<size_t>(config.vocab_size);
-        logprobs[r].push_back(z[kRows[r][fed[r]]] - log_sum_exp(z, config.vocab_size));
-      }
+      for (auto& sequence : sequences) cache.release(sequence);
+      EXPECT_EQ(cache.num_free_pages(), cache.num_pages());
     }
-    for (size_t r = 0; r < kRows.size(); ++r) {
-      PackedBatch batch;
-      batch.append(kRows[r], std::vector<uint8_t>(kRows[r].size(), 1));
-      const std::vector<float> trained = logprobs_of(decoder, batch, Keep::kNothing);
-      const int64_t stride = r % 2 == 0 ? chunk : 1;
-      for (size_t i = 0; i < logprobs[r].size(); ++i) {
-        const auto at = static_cast<size_t>(stride) * (i + 1) - 1;
-        ASSERT_EQ(logprobs[r][i], trained[at])
-            << "row " << r << " position " << at << " chunk " << chunk;
-      }
-    }
-    for (auto& sequence : sequences) cache.release(sequence);
-    EXPECT_EQ(cache.num_free_pages(), cache.num_pages());
   }
 }
 
 TEST(Decoder, ForkedSequencesShareAPromptWithoutTouchingIt) {
-  const ModelConfig config = tiny(true);
-  const Parameters parameters = random_parameters(config);
-  ThreadPool pool(1);
-  Decoder decoder(config, pool);
-  decoder.set_parameters(parameters);
-  KvCache cache(config, 8);
-  const auto V = static_cast<size_t>(config.vocab_size);
-  KvSequence prompt;
-  ASSERT_TRUE(cache.extend(prompt, 90));
-  StepBatch step;
-  step.tokens = kRows[0];
-  step.runs = {{&prompt, 90, false}};
-  decoder.step(step, cache, {});
-  std::vector<KvSequence> forks = {cache.fork(prompt), cache.fork(prompt), cache.fork(prompt)};
-  EXPECT_EQ(cache.num_free_pages(), 6);
-  StepBatch next;
-  for (size_t i = 0; i < forks.size(); ++i) {
-    ASSERT_TRUE(cache.extend(forks[i], 1));
-    next.tokens.push_back(static_cast<int32_t>(i));
-    next.runs.push_back({&forks[i], 1, true});
+  for (const ModelConfig& config : every_architecture()) {
+    SCOPED_TRACE(name_of(config));
+    const Parameters parameters = random_parameters(config);
+    ThreadPool pool(1);
+    Decoder decoder(config, pool);
+    decoder.set_parameters(parameters);
+    KvCache cache(config, 8);
+    const auto V = static_cast<size_t>(config.vocab_size);
+    KvSequence prompt;
+    ASSERT_TRUE(cache.extend(prompt, 90));
+    StepBatch step;
+    step.tokens = kRows[0];
+    step.runs = {{&prompt, 90, false}};
+    decoder.step(step, cache, {});
+    std::vector<KvSequence> forks = {cache.fork(prompt), cache.fork(prompt), cache.fork(prompt)};
+    EXPECT_EQ(cache.num_free_pages(), 6);
+    StepBatch next;
+    for (size_t i = 0; i < forks.size(); ++i) {
+      ASSERT_TRUE(cache.extend(forks[i], 1));
+      next.tokens.push_back(static_cast<int32_t>(i));
+      next.runs.push_back({&forks[i], 1, true});
+    }
+    std::vector<float> logits(3 * V);
+    decoder.step(next, cache, logits);
+    EXPECT_EQ(cache.num_free_pages(),
+              3);  // the shared page is full; three copies of the partial one
+    for (size_t i = 0; i < forks.size(); ++i) {
+      std::vector<int32_t> row = kRows[0];
+      row.push_back(static_cast<int32_t>(i));
+      row.push_back(5);
+      std::vector<uint8_t> trained(row.size(), 0);
+      trained.back() = 1;
+      PackedBatch batch;
+      batch.append(row, trained);
+      EXPECT_EQ(logprobs_of(decoder, batch, Keep::kNothing)[0],
+                logits[i * V + 5] - log_sum_exp(logits.data() + i * V, config.vocab_size));
+    }
+    KvSequence more = cache.fork(prompt);
+    EXPECT_FALSE(cache.extend(more, 64 * 5));
+    EXPECT_EQ(more.length(), 90);
   }
-  std::vector<float> logits(3 * V);
-  decoder.step(next, cache, logits);
-  EXPECT_EQ(cache.num_free_pages(), 3);  // the shared page is full; three copies of the partial one
-  for (size_t i = 0; i < forks.size(); ++i) {
-    std::vector<int32_t> row = kRows[0];
-    row.push_back(static_cast<int32_t>(i));
-    row.push_back(5);
-    std::vector<uint8_t> trained(row.size(), 0);
-    trained.back() = 1;
-    PackedBatch batch;
-    batch.append(row, trained);
-    EXPECT_EQ(logprobs_of(decoder, batch, Keep::kNothing)[0],
-              logits[i * V + 5] - log_sum_exp(logits.data() + i * V, config.vocab_size));
-  }
-  KvSequence more = cache.fork(prompt);
-  EXPECT_FALSE(cache.extend(more, 64 * 5));
-  EXPECT_EQ(more.length(), 90);
 }
 
 TEST(Decoder, RecomputationAndSplittingABatchChangeNoBitOfTheGradient) {
-  for (const bool tied : {true, false}) {
-    const ModelConfig config = tiny(tied);
+  for (const ModelConfig& config : every_architecture()) {
+    SCOPED_TRACE(name_of(config));
     const Parameters parameters = random_parameters(config);
     ThreadPool pool(2), single(1);
     const auto gradient = [&](ThreadPool& threads, Keep keep,
@@ -226,8 +261,8 @@ TEST(Decoder, RecomputationAndSplittingABatchChangeNoBitOfTheGradient) {
 }
 
 TEST(Decoder, GradientEqualsFiniteDifferences) {
-  for (const bool tied : {true, false}) {
-    const ModelConfig config = tiny(tied);
+  for (const ModelConfig& config : every_architecture()) {
+    SCOPED_TRACE(name_of(config));
     Parameters parameters = random_parameters(config);
     ThreadPool pool(2);
     Decoder decoder(config, pool);

@@ -19,7 +19,7 @@ DecoderWeights::DecoderWeights(const ModelConfig& config) {
     layer.out = PackedMatrix("packed o_proj", q, C);
     layer.gate_up = PackedMatrix("packed gate_proj and up_proj", C, 2 * F);
     layer.down = PackedMatrix("packed down_proj", F, C);
-    layer.qkv_bias.assign(static_cast<size_t>(q + 2 * kv), 0.0f);
+    if (config.qkv_bias()) layer.qkv_bias.assign(static_cast<size_t>(q + 2 * kv), 0.0f);
   }
   lm_head = PackedMatrix("packed lm_head", C, config.vocab_size);
 }
@@ -46,7 +46,11 @@ void DecoderWeights::set(const ModelConfig& config, const Parameters& parameters
     layer.gate_up.pack_weight(layer.gate_weight, F, 0, pool);
     layer.gate_up.pack_weight(layer.up_weight, F, F, pool);
     layer.down.pack_weight(layer.down_weight, config.hidden_size, 0, pool);
-    if (config.qkv_bias) {
+    if (config.qk_norm()) {
+      layer.q_norm = weight("self_attn.q_norm.weight");
+      layer.k_norm = weight("self_attn.k_norm.weight");
+    }
+    if (config.qkv_bias()) {
       float* to = layer.qkv_bias.data();
       for (const char* name :
            {"self_attn.q_proj.bias", "self_attn.k_proj.bias", "self_attn.v_proj.bias"}) {
@@ -60,7 +64,7 @@ void DecoderWeights::set(const ModelConfig& config, const Parameters& parameters
   lm_head.pack_weight(head_weight, config.vocab_size, 0, pool);
 }
 
-LayerGradients::LayerGradients(Parameters& gradients, int64_t layer, bool qkv_bias) {
+LayerGradients::LayerGradients(Parameters& gradients, int64_t layer, const ModelConfig& config) {
   const auto at = [&](const char* name) { return gradients.at(prefix(layer) + name).data(); };
   input_norm = at("input_layernorm.weight");
   post_norm = at("post_attention_layernorm.weight");
@@ -71,7 +75,11 @@ LayerGradients::LayerGradients(Parameters& gradients, int64_t layer, bool qkv_bi
   gate_weight = at("mlp.gate_proj.weight");
   up_weight = at("mlp.up_proj.weight");
   down_weight = at("mlp.down_proj.weight");
-  if (qkv_bias) {
+  if (config.qk_norm()) {
+    q_norm = at("self_attn.q_norm.weight");
+    k_norm = at("self_attn.k_norm.weight");
+  }
+  if (config.qkv_bias()) {
     q_bias = at("self_attn.q_proj.bias");
     k_bias = at("self_attn.k_proj.bias");
     v_bias = at("self_attn.v_proj.bias");

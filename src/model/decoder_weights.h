@@ -12,14 +12,16 @@
 namespace ponder {
 
 struct LayerWeights {
-  PackedMatrix qkv;      // (C, q + k + v)
-  PackedMatrix out;      // (q, C)
-  PackedMatrix gate_up;  // (C, 2F)
-  PackedMatrix down;     // (F, C)
-  std::vector<float> qkv_bias;
+  PackedMatrix qkv;             // (C, q + k + v)
+  PackedMatrix out;             // (q, C)
+  PackedMatrix gate_up;         // (C, 2F)
+  PackedMatrix down;            // (F, C)
+  std::vector<float> qkv_bias;  // empty where the architecture has none
   // Borrowed from the parameters, for norms and for backward.
   const float *input_norm, *post_norm;
+  const float *q_norm = nullptr, *k_norm = nullptr;  // (head_dim); null where there are none
   const float *q_weight, *k_weight, *v_weight, *o_weight, *gate_weight, *up_weight, *down_weight;
+  const float* bias() const { return qkv_bias.empty() ? nullptr : qkv_bias.data(); }
 };
 
 struct DecoderWeights {
@@ -33,8 +35,9 @@ struct DecoderWeights {
 
 // Where the gradients of one layer's parameters go; names as in LayerWeights.
 struct LayerGradients {
-  LayerGradients(Parameters& gradients, int64_t layer, bool qkv_bias);
+  LayerGradients(Parameters& gradients, int64_t layer, const ModelConfig& config);
   float *input_norm, *post_norm;
+  float *q_norm = nullptr, *k_norm = nullptr;
   float *q_weight, *k_weight, *v_weight, *o_weight, *gate_weight, *up_weight, *down_weight;
   float *q_bias = nullptr, *k_bias = nullptr, *v_bias = nullptr;
 };

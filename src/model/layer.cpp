@@ -9,6 +9,20 @@
 
 namespace ponder {
 
+void norm_and_rotate(float* qkv, float* raw_qk, float* inv_rms_qk, const LayerWeights& weights,
+                     const int32_t* positions, const RopeTable& rope_table, int64_t T,
+                     const ModelConfig& config, ThreadPool& pool) {
+  const int64_t heads = config.num_attention_heads, kv_heads = config.num_key_value_heads;
+  const int64_t D = config.head_dim, Q = config.q_size(), KV = config.kv_size(), W = Q + 2 * KV;
+  if (weights.q_norm) {
+    const float eps = static_cast<float>(config.rms_norm_eps);
+    head_norm(qkv, W, raw_qk, Q + KV, inv_rms_qk, weights.q_norm, T, heads, D, eps, pool);
+    head_norm(qkv + Q, W, raw_qk ? raw_qk + Q : nullptr, Q + KV, inv_rms_qk + T * heads,
+              weights.k_norm, T, kv_heads, D, eps, pool);
+  }
+  rope(qkv, W, positions, rope_table, T, heads + kv_heads, D, RopeDirection::kForward, pool);
+}
+
 void LayerPass::set_batch(const PackedBatch& batch) {
   T_ = batch.num_tokens();
   row_begin_ = batch.row_begin;
@@ -36,6 +50,10 @@ void LayerPass::forward(const LayerWeights& weights, const float* delta, LayerAc
   keep.gate_up.reserve(T_ * 2 * F);
   keep.inv_rms1.reserve(T_);
   keep.inv_rms2.reserve(T_);
+  if (weights.q_norm) {
+    keep.raw_qk.reserve(T_ * (Q + KV));
+    keep.inv_rms_qk.reserve(T_ * (config_.num_attention_heads + config_.num_key_value_heads));
+  }
   s.h.reserve(T_ * C);
   s.delta.reserve(T_ * C);
   s.act.reserve(T_ * F);
@@ -43,10 +61,9 @@ void LayerPass::forward(const LayerWeights& weights, const float* delta, LayerAc
   add_rms_norm(s.h.data(), keep.inv_rms1.data(), s.x.data(), delta, weights.input_norm, T_, C, eps,
                pool_);
   std::memcpy(keep.x_in.data(), s.x.data(), static_cast<size_t>(T_ * C) * sizeof(float));
-  matmul(keep.qkv.data(), W, {s.h.data(), C, 1}, weights.qkv, weights.qkv_bias.data(), T_, pool_);
-  rope(keep.qkv.data(), W, positions_.data(), rope_, T_,
-       config_.num_attention_heads + config_.num_key_value_heads, config_.head_dim,
-       RopeDirection::kForward, pool_);
+  matmul(keep.qkv.data(), W, {s.h.data(), C, 1}, weights.qkv, weights.bias(), T_, pool_);
+  norm_and_rotate(keep.qkv.data(), keep.raw_qk.data(), keep.inv_rms_qk.data(), weights,
+                  positions_.data(), rope_, T_, config_, pool_);
   attention_forward(keep, s);
   matmul(s.delta.data(), C, {keep.att.data(), Q, 1}, weights.out, nullptr, T_, pool_);
 
@@ -157,7 +174,7 @@ void LayerPass::backward(const LayerWeights& weights, const LayerActivations& ke
   rms_norm_backward(dx, g.post_norm, s.dh.data(), kept.x_mid.data(), kept.inv_rms2.data(),
                     weights.post_norm, T_, C, pool_);
 
-  // Attention: delta = o(attention(rope(qkv(norm(x_in))))).
+  // Attention: delta = o(attention(rope(head_norm(qkv(norm(x_in)))))), values unturned.
   pack(kept.att.data(), Q);
   weight_gradient(g.o_weight, dx, C, C, s.packed);
   input_gradient(s.datt.data(), dx, C, {{weights.o_weight, C}}, Q, s.packed);
@@ -178,6 +195,12 @@ void LayerPass::backward(const LayerWeights& weights, const LayerActivations& ke
   attention_backward(works, D, s.attention_backward.data(), scratch, pool_);
   rope(s.dqkv.data(), W, positions_.data(), rope_, T_, heads + kv_heads, D,
        RopeDirection::kBackward, pool_);
+  if (weights.q_norm) {
+    head_norm_backward(s.dqkv.data(), W, g.q_norm, kept.raw_qk.data(), Q + KV,
+                       kept.inv_rms_qk.data(), weights.q_norm, T_, heads, D, pool_);
+    head_norm_backward(s.dqkv.data() + Q, W, g.k_norm, kept.raw_qk.data() + Q, Q + KV,
+                       kept.inv_rms_qk.data() + T_ * heads, weights.k_norm, T_, kv_heads, D, pool_);
+  }
   rms_norm_apply(s.h.data(), kept.x_in.data(), kept.inv_rms1.data(), weights.input_norm, T_, C,
                  pool_);
   pack(s.h.data(), C);

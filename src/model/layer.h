@@ -21,11 +21,15 @@ namespace ponder {
 struct LayerActivations {
   Buffer x_in{"layer input", 0};                // (T, C) residual stream at the layer's start
   Buffer x_mid{"residual after attention", 0};  // (T, C)
-  Buffer qkv{"queries, keys, values", 0};       // (T, Q + 2KV), rotated
+  Buffer qkv{"queries, keys, values", 0};       // (T, Q + 2KV), normed and rotated
   Buffer att{"attention output", 0};            // (T, Q)
   Buffer lse{"attention log-sum-exp", 0};       // (T, heads)
   Buffer gate_up{"gate and up", 0};             // (T, 2F)
   Buffer inv_rms1{"1/rms before attention", 0}, inv_rms2{"1/rms before MLP", 0};  // (T)
+  // With norms of heads only: what they were given (T, Q + KV), and for queries (T, heads), then
+  // for keys (T, key-value heads), what they divided by.
+  Buffer raw_qk{"queries and keys before their norms", 0};
+  Buffer inv_rms_qk{"1/rms of query and key heads", 0};
 };
 
 // Scratch of a pass, shared by all layers.
@@ -40,6 +44,14 @@ struct LayerScratch {
   Buffer attention_backward{"attention backward", 0};
   PackedMatrix packed{"packed operand", 0, 0};
 };
+
+// What stands between a layer's projections and its attention, in place in qkv (T, Q + 2KV): the
+// norms of query and key heads where the architecture has them, then RoPE. One for training,
+// scoring and sampling. raw_qk (T, Q + KV) receives the queries and keys before their norms unless
+// null; inv_rms_qk is room for T * (heads + key-value heads).
+void norm_and_rotate(float* qkv, float* raw_qk, float* inv_rms_qk, const LayerWeights& weights,
+                     const int32_t* positions, const RopeTable& rope_table, int64_t T,
+                     const ModelConfig& config, ThreadPool& pool);
 
 class LayerPass {
  public:

@@ -15,17 +15,22 @@ constexpr int64_t kAlignment = 16;  // elements: one cache line
 ParameterLayout::ParameterLayout(const ModelConfig& config) {
   const int64_t c = config.hidden_size, q = config.q_size(), kv = config.kv_size();
   const int64_t h = config.intermediate_size;
+  const bool qkv_bias = config.qkv_bias(), qk_norm = config.qk_norm();
   add("model.embed_tokens.weight", {config.vocab_size, c});
   for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
     const std::string prefix = fmt::format("model.layers.{}.", layer);
     add(prefix + "input_layernorm.weight", {c});
     const auto projection = [&](const char* name, int64_t rows) {
       add(fmt::format("{}self_attn.{}.weight", prefix, name), {rows, c});
-      if (config.qkv_bias) add(fmt::format("{}self_attn.{}.bias", prefix, name), {rows});
+      if (qkv_bias) add(fmt::format("{}self_attn.{}.bias", prefix, name), {rows});
     };
     projection("q_proj", q);
     projection("k_proj", kv);
     projection("v_proj", kv);
+    if (qk_norm) {
+      add(prefix + "self_attn.q_norm.weight", {config.head_dim});
+      add(prefix + "self_attn.k_norm.weight", {config.head_dim});
+    }
     add(prefix + "self_attn.o_proj.weight", {c, q});
     add(prefix + "post_attention_layernorm.weight", {c});
     add(prefix + "mlp.gate_proj.weight", {h, c});

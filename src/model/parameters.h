@@ -22,9 +22,10 @@ struct ParameterInfo {
   bool is_matrix() const { return shape.size() == 2; }
 };
 
-// Order: embed_tokens, then per layer input_layernorm, q/k/v weight and bias, o_proj,
-// post_attention_layernorm, gate_proj, up_proj, down_proj; then norm; then lm_head unless tied.
-// Padding between parameters is zero and stays zero.
+// Order: embed_tokens, then per layer input_layernorm, q/k/v weight and bias, q_norm, k_norm,
+// o_proj, (biases and the norms of heads where the architecture has them) post_attention_layernorm,
+// gate_proj, up_proj, down_proj; then norm; then lm_head unless tied. Padding between parameters is
+// zero and stays zero.
 class ParameterLayout {
  public:
   explicit ParameterLayout(const ModelConfig& config);

@@ -56,6 +56,28 @@ TEST(Parameters, NamesAndShapesAreTransformers) {
   EXPECT_THROW(layout.at("model.layers.3.mlp.up_proj.weight"), Error);
 }
 
+TEST(Parameters, EachArchitectureHasItsOwnTensors) {
+  using Shape = std::vector<int64_t>;
+  ModelConfig config = tiny(true);
+  config.model_type = "qwen3";
+  config.head_dim = 16;
+  const ParameterLayout qwen3(config);
+  EXPECT_EQ(qwen3.entries().size(), 2u + 3 * 11);
+  EXPECT_EQ(qwen3.at("model.layers.2.self_attn.q_norm.weight").shape, (Shape{16}));
+  EXPECT_EQ(qwen3.at("model.layers.0.self_attn.k_norm.weight").shape, (Shape{16}));
+  EXPECT_EQ(qwen3.at("model.layers.0.self_attn.q_proj.weight").shape, (Shape{96, 36}));
+  EXPECT_EQ(qwen3.at("model.layers.0.self_attn.o_proj.weight").shape, (Shape{36, 96}));
+  EXPECT_THROW(qwen3.at("model.layers.0.self_attn.q_proj.bias"), Error);
+  Parameters parameters(config, "qwen3");
+  initialise(parameters, config, 1);
+  for (const float x : parameters.at("model.layers.1.self_attn.q_norm.weight")) EXPECT_EQ(x, 1.0f);
+  config.model_type = "llama";
+  const ParameterLayout llama(config);
+  EXPECT_EQ(llama.entries().size(), 2u + 3 * 9);
+  EXPECT_THROW(llama.at("model.layers.0.self_attn.k_norm.weight"), Error);
+  EXPECT_THROW(llama.at("model.layers.0.self_attn.k_proj.bias"), Error);
+}
+
 TEST(Parameters, InitialiseIsAFunctionOfSeedAndName) {
   const ModelConfig config = tiny(false);
   Parameters a(config, "a"), b(config, "b"), c(config, "c");

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <set>
 
 #include "base/file.h"
@@ -18,9 +19,12 @@ constexpr const char* kIndexFile = "model.safetensors.index.json";
 constexpr uint64_t kMaxIndexBytes = uint64_t{2} << 20;  // an entry takes some 90 bytes
 constexpr size_t kMaxShards = 512;  // each stays open: below the usual limit of 1024 descriptors
 
+constexpr const char* kEmbedding = "model.embed_tokens.weight";
+constexpr const char* kHead = "lm_head.weight";
+
 // transformers drops these on loading.
 bool is_ignored(const std::string& name, bool tied) {
-  return name.ends_with("rotary_emb.inv_freq") || (tied && name == "lm_head.weight");
+  return name.ends_with("rotary_emb.inv_freq") || (tied && name == kHead);
 }
 
 std::string show(const std::vector<int64_t>& shape) {
@@ -139,10 +143,10 @@ void WeightFiles::check(const ParameterLayout& layout, bool tied,
     expected.insert(info.name);
     const auto place = tensors_.find(info.name);
     if (place == tensors_.end()) {
-      report(Error(
-          fmt::format("{}, tensor \"{}\"", folder_.string(), info.name),
-          fmt::format("is missing; config.json asks for it with shape {}", show(info.shape)),
-          info.name == "lm_head.weight" ? "perhaps \"tie_word_embeddings\" should be true" : ""));
+      report(
+          Error(fmt::format("{}, tensor \"{}\"", folder_.string(), info.name),
+                fmt::format("is missing; config.json asks for it with shape {}", show(info.shape)),
+                info.name == kHead ? "perhaps \"tie_word_embeddings\" should be true" : ""));
     } else if (place->second.entry->shape != info.shape) {
       const TensorEntry& entry = *place->second.entry;
       report(Error(
@@ -168,6 +172,26 @@ void WeightFiles::read(Parameters& parameters) const {
                                 parameters.flat().subspan(static_cast<size_t>(info.offset),
                                                           static_cast<size_t>(info.size)));
   }
+  const auto head = tensors_.find(kHead);
+  const bool tied = parameters.layout().entries().back().name != kHead;
+  if (tied && head != tensors_.end()) {
+    check_tied_head(head->second, parameters.at(kEmbedding));
+  }
+}
+
+// transformers would drop it, and with it whatever was trained into it.
+void WeightFiles::check_tied_head(const Place& head, std::span<const float> embedding) const {
+  bool same = static_cast<size_t>(head.entry->num_elements()) == embedding.size();
+  if (same) {
+    std::vector<float> values(embedding.size());
+    files_[head.file].read_f32(*head.entry, values);
+    same = std::equal(values.begin(), values.end(), embedding.begin());
+  }
+  if (same) return;
+  throw Error(fmt::format("{}, tensor \"{}\" at byte {}", (folder_ / names_[head.file]).string(),
+                          kHead, head.entry->begin),
+              fmt::format("differs from {}, but \"tie_word_embeddings\" is true", kEmbedding),
+              "set \"tie_word_embeddings\" to false to use it, or leave the tensor out");
 }
 
 }  // namespace ponder

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -33,7 +34,8 @@ class WeightFiles {
   // layout's.
   void check(const ParameterLayout& layout, bool tied,
              const std::function<void(const Error&)>& report) const;
-  // Fills `parameters`, which must have passed check().
+  // Fills `parameters`, which must have passed check(). A head that is stored although it is tied
+  // must hold what the embedding holds; Error otherwise.
   void read(Parameters& parameters) const;
 
  private:
@@ -41,6 +43,8 @@ class WeightFiles {
     size_t file;
     const TensorEntry* entry;
   };
+
+  void check_tied_head(const Place& head, std::span<const float> embedding) const;
 
   std::filesystem::path folder_;
   std::vector<std::string> names_;
