@@ -7,6 +7,7 @@
 #include "judge/scalar.h"
 #include "judge/shape.h"
 #include "judge/text.h"
+#include "judge/units.h"
 
 namespace ponder::judge {
 namespace {
@@ -16,8 +17,8 @@ constexpr size_t kMostItems = 64;  // of a list compared in any order
 // One comparison of two answers: holds the budget and the tolerance.
 class Comparer {
  public:
-  Comparer(std::optional<double> tolerance, Budget& budget)
-      : tolerance_(tolerance), budget_(budget) {}
+  Comparer(const CompareRules& rules, Budget& budget)
+      : tolerance_(rules.tolerance), in_order_(rules.strict_order), budget_(budget) {}
 
   Comparison compare(View gold, View prediction, bool outermost = true);
 
@@ -35,6 +36,7 @@ class Comparer {
   Comparison compare_collections(View gold, View prediction);
 
   std::optional<double> tolerance_;
+  bool in_order_;
   Budget& budget_;
 };
 
@@ -284,25 +286,107 @@ Comparison Comparer::compare_collections(View gold, View prediction) {
   if ((all_named(a) && none_named(b)) || (none_named(a) && all_named(b))) {
     return compare_in_order(a, b, "named and unnamed values");
   }
+  const bool sets = gold.get().kind == Kind::kSet || prediction.get().kind == Kind::kSet;
+  if (in_order_ && !sets) return compare_in_order(a, b, "lists in strict order");
   return compare_in_any_order(a, b, "lists");
+}
+
+// The answer's own unit, or the one that letters after its number are: 10 m, 3 m/s.
+struct Measured {
+  std::optional<Unit> unit;
+  int value = -1;  // the node without its unit letters
+};
+
+bool add_unit_letters(View view, int power, Unit& unit) {
+  const Node& node = view.get();
+  if (node.kind == Kind::kName && is_unit_letter(node.name)) {
+    const auto known = known_unit(to_lower(node.name));
+    if (!known) return false;
+    for (size_t i = 0; i < unit.dimension.size(); ++i)
+      unit.dimension[i] += power * known->dimension[i];
+    for (int i = 0; i < std::abs(power); ++i)
+      unit.factor *= power > 0 ? known->factor : 1 / known->factor;
+    return true;
+  }
+  if (node.kind == Kind::kPow && node.children.size() == 2) {
+    const View exponent = view.child(1);
+    const bool negative = exponent.get().kind == Kind::kNeg;
+    const View digits = negative ? exponent.child(0) : exponent;
+    if (digits.get().kind != Kind::kNumber || digits.get().value > 4 || digits.get().value < 1 ||
+        denominator(digits.get().value) != 1)
+      return false;
+    const int n = static_cast<int>(numerator(digits.get().value));
+    return add_unit_letters(view.child(0), negative ? -power * n : power * n, unit);
+  }
+  return false;
+}
+
+Measured measured(const Expression& expression) {
+  Measured result{unit_of(expression), expression.root};
+  if (result.unit || !expression.measures.empty()) return result;
+  View view{&expression, expression.root, 0};
+  Unit unit;
+  int power = 1;
+  while (view.get().kind == Kind::kDiv) {
+    if (!add_unit_letters(view.child(1), -1, unit)) return result;
+    view = view.child(0);
+    power = 1;
+  }
+  if (view.get().kind != Kind::kMul || view.size() != 2 || has_names(view.child(0)) ||
+      !add_unit_letters(view.child(1), power, unit))
+    return result;
+  result.unit = unit;
+  result.value = view.child(0).node;
+  return result;
 }
 
 }  // namespace
 
 Comparison compare_answers(const Expression& gold, const Expression& prediction,
-                           std::optional<double> tolerance, Budget& budget) {
-  // Units only count where both sides name a known one.
-  for (const std::string& left : gold.units) {
-    for (const std::string& right : prediction.units) {
-      const std::string_view a = canonical_unit(left), b = canonical_unit(right);
-      if (!a.empty() && !b.empty() && gold.units.size() == 1 && prediction.units.size() == 1 &&
-          a != b) {
-        return {Match::kUnknown, "different units"};
-      }
-    }
+                           const CompareRules& rules, Budget& budget) {
+  Comparer comparer(rules, budget);
+  const auto as_read = [&] {
+    return comparer.compare({&gold, gold.root, 0}, {&prediction, prediction.root, 0});
+  };
+  const bool gold_words = !gold.measures.empty(), words = !prediction.measures.empty();
+  if (!gold_words && !words && !rules.strict_units) return as_read();
+  const Measured a = measured(gold), b = measured(prediction);
+  if (a.unit && b.unit) {
+    const bool powers_apart = gold_words && words && !rules.strict_units &&
+                              same_base_units(gold, prediction);  // "15 cm" for 15 cm^2
+    if (a.unit->dimension != b.unit->dimension && !powers_apart)
+      return {Match::kDifferent, "units of different dimension"};
+    if (a.unit->factor == b.unit->factor || powers_apart)
+      return comparer.compare({&gold, a.value, 0}, {&prediction, b.value, 0});
+    Expression converted = prediction;
+    if (!is_scalar({&converted, b.value, 0}) ||
+        converted.nodes.size() + 2 > static_cast<size_t>(kMaxNodes))
+      return {Match::kUnknown, "different units"};
+    Node factor;
+    factor.value = b.unit->factor / a.unit->factor;
+    converted.nodes.push_back(factor);
+    Node product;
+    product.kind = Kind::kMul;
+    product.height = converted.at(b.value).height + 1;
+    product.children = {b.value, static_cast<int>(converted.nodes.size()) - 1};
+    converted.nodes.push_back(product);
+    converted.root = static_cast<int>(converted.nodes.size()) - 1;
+    Comparison result = comparer.compare({&gold, a.value, 0}, {&converted, converted.root, 0});
+    result.rule += " after conversion of units";
+    return result;
   }
-  return Comparer(tolerance, budget)
-      .compare({&gold, gold.root, 0}, {&prediction, prediction.root, 0});
+  if (!rules.strict_units) return as_read();
+  if (gold_words != words && !(a.unit && b.unit))
+    return {Match::kDifferent, "a unit on one side only"};
+  const bool same =
+      std::equal(gold.measures.begin(), gold.measures.end(), prediction.measures.begin(),
+                 prediction.measures.end(), [](const Measure& x, const Measure& y) {
+                   return std::equal(x.begin(), x.end(), y.begin(), y.end(),
+                                     [](const UnitWord& v, const UnitWord& w) {
+                                       return v.word == w.word && v.power == w.power;
+                                     });
+                 });
+  return same ? as_read() : Comparison{Match::kUnknown, "different words after the numbers"};
 }
 
 std::string describe(const Expression& expression) {

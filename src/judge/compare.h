@@ -18,8 +18,14 @@ struct Comparison {
   std::string rule;  // which rule decided, for the proof
 };
 
+struct CompareRules {
+  std::optional<double> tolerance;  // relative, where asked for
+  bool strict_units = false;        // both sides must name units of one dimension
+  bool strict_order = false;        // lists are compared in order
+};
+
 Comparison compare_answers(const Expression& gold, const Expression& prediction,
-                           std::optional<double> tolerance, Budget& budget);
+                           const CompareRules& rules, Budget& budget);
 
 // What the answer was read as: "number 3/7", "list of 3", "formula in x"; one short phrase.
 std::string describe(const Expression& expression);

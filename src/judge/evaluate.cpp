@@ -63,6 +63,10 @@ Complex test_value(const std::string& name, int point) {
   uint64_t hash = 1469598103934665603u + static_cast<uint64_t>(point) * 0x9E3779B97F4A7C15u;
   for (char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
   for (int i = 0; i < 2; ++i) hash = (hash ^ (hash >> 29)) * 0xBF58476D1CE4E5B9u;
+  if (point >= kMixedPoints) {
+    const Float size = Float("0.6") + 2 * Float(hash >> 11) / Float(uint64_t{1} << 53);
+    return {hash & 1 ? Float(-size) : size, 0, 0};
+  }
   if (point >= kWholePoints) return {Float(2 + hash % 500), 0, 0};
   const Float fraction = Float(hash >> 11) / Float(uint64_t{1} << 53);
   return {Float("0.6") + 2 * fraction, 0, 0};
@@ -97,6 +101,10 @@ std::optional<Complex> approximate_call(View view, int point, Budget& budget) {
   return view.size() == 1 ? real_function(name, *x) : std::nullopt;
 }
 
+bool outside_the_reals(const Complex& radicand, long degree, int point) {
+  return point >= kMixedPoints && degree % 2 == 0 && radicand.re < 0;
+}
+
 std::optional<Complex> approximate_power(View view, int point, Budget& budget) {
   const auto base = approximate_value(view.child(0), point, budget);
   if (!base || !budget.spend(90)) return std::nullopt;
@@ -105,6 +113,7 @@ std::optional<Complex> approximate_power(View view, int point, Budget& budget) {
     const auto degree = small_integer(Rational(denominator(*exponent)), 1000);
     const auto power = small_integer(Rational(numerator(*exponent)), 1000);
     if (degree && power) {
+      if (outside_the_reals(*base, *degree, point)) return std::nullopt;
       const auto root = nth_root(*base, *degree);
       return root ? integer_power(*root, *power) : std::nullopt;
     }
@@ -262,7 +271,8 @@ std::optional<Complex> approximate_value(View view, int point, Budget& budget) {
       const auto degree = exact_value(view.child(1), budget);
       const auto n = degree ? small_integer(*degree, 1000) : std::nullopt;
       const auto radicand = approximate_value(view.child(0), point, budget);
-      return n && radicand ? nth_root(*radicand, *n) : std::nullopt;
+      if (!n || !radicand || outside_the_reals(*radicand, *n, point)) return std::nullopt;
+      return nth_root(*radicand, *n);
     }
     case Kind::kCall:
       return approximate_call(view, point, budget);

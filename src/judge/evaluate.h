@@ -41,6 +41,10 @@ std::optional<Rational> exact_value(View view, Budget& budget);
 // them.
 inline constexpr int kWholePoints = 1000;
 
+// Test points from here on give variables values of either sign; even roots of what is negative
+// there are undefined.
+inline constexpr int kMixedPoints = 2000;
+
 // The value where variables take seeded values of test point `point`. Nothing when it is undefined
 // there or too large to be held.
 std::optional<Complex> approximate_value(View view, int point, Budget& budget);

@@ -57,11 +57,17 @@ struct Node {
   std::vector<int> children;
 };
 
+struct UnitWord {
+  std::string word;  // lower case, but for one letter
+  int power = 1;
+};
+using Measure = std::vector<UnitWord>;  // "km", "h" to the power -1
+
 struct Expression {
   std::vector<Node> nodes;
   int root = -1;
-  std::vector<std::string> units;  // words after a number, lower case, in order
-  std::string source;              // what was read, for the proof
+  std::vector<Measure> measures;  // units after numbers, in order
+  std::string source;             // what was read, for the proof
 
   const Node& at(int index) const { return nodes[static_cast<size_t>(index)]; }
 };

@@ -89,11 +89,12 @@ Judgement judge_math(std::string_view gold, std::string_view prediction,
   Comparison first{Match::kUnknown, "a side cannot be read"};
   bool decided = false;
   Budget budget;
+  const CompareRules rules{options.tolerance, options.units == Strictness::kStrict,
+                           options.order == Strictness::kStrict};
   for (const Reading& a : golds) {
     for (const Reading& b : predictions) {
       if (!a.expression || !b.expression) continue;
-      const Comparison comparison =
-          compare_answers(*a.expression, *b.expression, options.tolerance, budget);
+      const Comparison comparison = compare_answers(*a.expression, *b.expression, rules, budget);
       if (comparison.match == Match::kEqual) {
         return decide(Match::kEqual, "gold is " + reading_of(a) + ", answer is " + reading_of(b) +
                                          ": " + comparison.rule);

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "judge/latex_names.h"
 #include "judge/text.h"
+#include "judge/units.h"
 
 namespace ponder::judge {
 namespace {
@@ -135,6 +137,8 @@ class Lexer {
     if (begin >= text.size()) return text.size();
     if (!is_letter(text[begin])) {
       const char c = text[begin];
+      dollars_ = c == '$' && begin + 1 < text.size() &&
+                 (is_digit(text[begin + 1]) || text[begin + 1] == '.');
       if (is_digit(c)) return begin;
       if (c == '{')
         symbol('S');
@@ -249,8 +253,16 @@ class Lexer {
     } else if (function_names().contains(run) && !(words && after_value() && is_unit(lower))) {
       add(TokenKind::kFunction, run);  // 10 \text{ sec} is a time
     } else if (run.size() == 1) {
-      single_letter(run);
-    } else if (words || run.size() >= 4 || (after_value() && is_unit(lower))) {
+      // \text{ m}, \text{ m/s}
+      const bool unit = words && is_unit_letter(run) &&
+                        (after_value() || (!tokens_.empty() && after_unit_sign()));
+      if (unit)
+        add(TokenKind::kWord, run);
+      else
+        single_letter(run);
+    } else if (words || run.size() >= 4 || (after_value() && is_unit(lower)) ||
+               (!tokens_.empty() && tokens_.back().kind == TokenKind::kWord &&
+                (lower == "per" || is_unit(lower)))) {
       add(TokenKind::kWord, lower);
     } else {
       for (size_t k = 0; k < run.size(); ++k) single_letter(run.substr(k, 1));
@@ -260,6 +272,14 @@ class Lexer {
 
   void single_letter(std::string_view letter) {
     add(letter == "e" || letter == "i" ? TokenKind::kConstant : TokenKind::kName, letter);
+  }
+
+  // "m/" and "N \cdot": the next letter is a unit as well.
+  bool after_unit_sign() const {
+    const size_t n = tokens_.size();
+    if (tokens_[n - 1].kind == TokenKind::kWord) return true;
+    return n > 1 && (tokens_[n - 1].is('/') || tokens_[n - 1].is('*')) &&
+           (tokens_[n - 2].kind == TokenKind::kWord || tokens_[n - 2].kind == TokenKind::kNumber);
   }
 
   bool after_value() const {
@@ -287,9 +307,11 @@ class Lexer {
         break;
       }
     }
+    const bool dollars = std::exchange(dollars_, false);
     if (const size_t after = repeating(text, end, point, digits)) return after;
     if (const size_t after = exponent(text, end, point, digits)) return after;
     add(TokenKind::kNumber, digits);
+    if (dollars) add(TokenKind::kWord, "dollar");
     return end;
   }
 
@@ -477,6 +499,7 @@ class Lexer {
   CommaRule rule_;
   bool escaped_twice_ = false;
   bool space_ = false;
+  bool dollars_ = false;  // the number that follows had \$ before it
   int depth_ = 0, groups_ = 0, nested_ = 0;
   std::vector<Token> tokens_;
 };

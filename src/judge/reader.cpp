@@ -5,6 +5,7 @@
 #include "judge/matrix.h"
 #include "judge/parser.h"
 #include "judge/text.h"
+#include "judge/units.h"
 
 namespace ponder::judge {
 
@@ -195,12 +196,10 @@ int Parser::product(bool of_function) {
   while (!failed()) {
     if (take('*')) {
       left = times(left, signed_factor());
+    } else if (peek().is('/') && peek(1).kind == TokenKind::kWord) {
+      unit_words();  // 60 / hour
     } else if (peek().is('/')) {
       advance();
-      if (peek().kind == TokenKind::kWord) {
-        unit_words();  // miles / hour
-        continue;
-      }
       const int right = signed_factor();
       left = mixed_number(left, right);
     } else if (peek().kind == TokenKind::kWord) {
@@ -264,18 +263,46 @@ int Parser::adjacent_numbers(int left) {
   return left;
 }
 
+// "miles per hour", "kg \\cdot m / s^2": words become the measure of the number before them.
 void Parser::unit_words() {
-  while (peek().kind == TokenKind::kWord || (peek().is('/') && peek(1).kind == TokenKind::kWord)) {
-    if (peek().kind == TokenKind::kWord && tree_.units.size() < 16)
-      tree_.units.push_back(peek().text);
-    advance();
-    if (peek().is('^')) {  // cm^2
+  Measure measure;
+  int sign = 1;  // -1 for the next word only
+  const auto is_unit_name = [&](size_t ahead) {
+    return peek(ahead).kind == TokenKind::kWord ||
+           (peek(ahead).kind == TokenKind::kName && is_unit_letter(peek(ahead).text));
+  };
+  while (!failed()) {
+    if ((peek().is('/') || peek().is('*')) && is_unit_name(1)) {
+      sign = peek().is('/') ? -1 : 1;
       advance();
-      const bool group = take('{');
-      if (peek().kind == TokenKind::kNumber) advance();
-      if (group && !take('}')) fail("a unit with an odd power");
     }
+    if (peek().kind != TokenKind::kWord &&
+        !(!measure.empty() && is_unit_name(0) && tokens_[position_ - 1].is(sign < 0 ? '/' : '*')))
+      break;
+    const std::string word = peek().text;
+    advance();
+    if (word == "per") {
+      sign = -1;
+      continue;
+    }
+    if ((word == "squared" || word == "cubed") && !measure.empty()) {
+      measure.back().power *= word == "squared" ? 2 : 3;
+      continue;
+    }
+    if (measure.size() < 16) measure.push_back({word, sign});
+    sign = word == "square" || word == "cubic" ? sign : 1;
+    if (!peek().is('^')) continue;
+    advance();
+    const bool group = take('{');
+    const bool negative = take('-');
+    if (peek().kind == TokenKind::kNumber) {
+      if (peek().text.size() == 1)
+        measure.back().power *= (negative ? -1 : 1) * (peek().text[0] - '0');
+      advance();
+    }
+    if (group && !take('}')) fail("a unit with an odd power");
   }
+  if (!measure.empty() && tree_.measures.size() < 64) tree_.measures.push_back(std::move(measure));
 }
 
 int Parser::signed_factor() {

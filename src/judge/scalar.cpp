@@ -2,11 +2,14 @@
 
 #include <string_view>
 
+#include "judge/modular.h"
+
 namespace ponder::judge {
 namespace {
 
 constexpr int kPoints = 4;       // that must agree
 constexpr int kMostPoints = 16;  // tried to find them
+constexpr int kSignPoints = 6;   // of variables of either sign
 constexpr int kStepPoints = 24;  // that must agree where there are floors or ceilings
 constexpr int kMostStepPoints = 32;
 
@@ -106,7 +109,37 @@ bool has_steps(View view) {
   return false;
 }
 
+// Roots, fractional powers and absolute values may agree where variables are positive and nowhere
+// else.
+bool has_branches(View view) {
+  const Node& node = view.get();
+  if (node.kind == Kind::kRoot || (node.kind == Kind::kCall && node.name == "abs")) {
+    if (has_names(view)) return true;
+  }
+  if (node.kind == Kind::kPow && node.children.size() == 2 && has_names(view.child(0)) &&
+      view.child(1).get().kind != Kind::kNumber)
+    return true;
+  for (size_t i = 0; i < view.size(); ++i) {
+    if (has_branches(view.child(i))) return true;
+  }
+  return false;
+}
+
+// False where both sides are defined for some values of either sign and differ.
+bool agree_for_either_sign(View gold, View prediction, Budget& budget) {
+  for (int point = kMixedPoints; point < kMixedPoints + kSignPoints; ++point) {
+    const auto x = approximate_value(gold, point, budget),
+               y = approximate_value(prediction, point, budget);
+    if (x && y && closeness(*x, *y) == Closeness::kUnequal) return false;
+  }
+  return true;
+}
+
 Comparison compare_formulas(View gold, View prediction, Budget& budget) {
+  if (const auto equal = equal_modulo_primes(gold, prediction, budget)) {
+    return *equal ? Comparison{Match::kEqual, "equal at 2 seeded points modulo 61-bit primes"}
+                  : Comparison{Match::kDifferent, "different modulo a prime"};
+  }
   const bool steps = has_steps(gold) || has_steps(prediction);
   const int needed = steps ? kStepPoints : kPoints, first = steps ? kWholePoints : 0;
   const int end = first + (steps ? kMostStepPoints : kMostPoints);
@@ -118,6 +151,10 @@ Comparison compare_formulas(View gold, View prediction, Budget& budget) {
     const Closeness close = closeness(*x, *y);
     if (close == Closeness::kUnequal) return {Match::kDifferent, "different at a test point"};
     agreed += close == Closeness::kEqual;
+  }
+  if (agreed == needed && (has_branches(gold) || has_branches(prediction)) &&
+      !agree_for_either_sign(gold, prediction, budget)) {
+    return {Match::kUnknown, "equal only where the variables are positive"};
   }
   if (agreed == needed) {
     return {Match::kEqual,

@@ -1,32 +1,9 @@
 #include "judge/text.h"
 
 #include <array>
-#include <unordered_map>
 
 namespace ponder::judge {
 namespace {
-
-const std::unordered_map<std::string_view, std::string_view>& units() {
-  static const std::unordered_map<std::string_view, std::string_view> table = {
-      {"cm", "cm"},          {"centimeter", "cm"},  {"centimeters", "cm"}, {"mm", "mm"},
-      {"millimeters", "mm"}, {"km", "km"},          {"kilometers", "km"},  {"kilometer", "km"},
-      {"meter", "m"},        {"meters", "m"},       {"metres", "m"},       {"inch", "inch"},
-      {"inches", "inch"},    {"in", "inch"},        {"ft", "foot"},        {"foot", "foot"},
-      {"feet", "foot"},      {"yd", "yard"},        {"yard", "yard"},      {"yards", "yard"},
-      {"mile", "mile"},      {"miles", "mile"},     {"mi", "mile"},        {"sec", "second"},
-      {"second", "second"},  {"seconds", "second"}, {"min", "minute"},     {"minute", "minute"},
-      {"minutes", "minute"}, {"hr", "hour"},        {"hrs", "hour"},       {"hour", "hour"},
-      {"hours", "hour"},     {"day", "day"},        {"days", "day"},       {"week", "week"},
-      {"weeks", "week"},     {"month", "month"},    {"months", "month"},   {"year", "year"},
-      {"years", "year"},     {"kg", "kg"},          {"kilograms", "kg"},   {"gram", "gram"},
-      {"grams", "gram"},     {"mg", "mg"},          {"lb", "pound"},       {"lbs", "pound"},
-      {"pound", "pound"},    {"pounds", "pound"},   {"oz", "ounce"},       {"ounce", "ounce"},
-      {"ounces", "ounce"},   {"cent", "cent"},      {"cents", "cent"},     {"dollar", "dollar"},
-      {"dollars", "dollar"}, {"usd", "dollar"},     {"mph", "mph"},        {"ml", "ml"},
-      {"liter", "liter"},    {"liters", "liter"},   {"gallon", "gallon"},  {"gallons", "gallon"},
-      {"radians", "radian"}, {"rad", "radian"}};
-  return table;
-}
 
 struct Replacement {
   std::string_view from, to;
@@ -199,13 +176,6 @@ std::optional<char> choice_letter(std::string_view text, bool lenient) {
   }
   return std::nullopt;
 }
-
-std::string_view canonical_unit(std::string_view lower_word) {
-  const auto found = units().find(lower_word);
-  return found == units().end() ? std::string_view() : found->second;
-}
-
-bool is_unit(std::string_view lower_word) { return units().contains(lower_word); }
 
 std::optional<int> number_word(std::string_view lower_word) {
   static constexpr std::array<std::string_view, 21> kSmall = {

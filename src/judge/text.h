@@ -28,9 +28,8 @@ std::string words_of(std::string_view text);
 // B", "option b". With `lenient` also "C Cecile". Nothing when the answer is something else.
 std::optional<char> choice_letter(std::string_view text, bool lenient);
 
+// A word of two letters or more that is a unit of measure; see units.h.
 bool is_unit(std::string_view lower_word);
-// One spelling per unit ("inches" and "in" are "inch"), or "" for a word that is no known unit.
-std::string_view canonical_unit(std::string_view lower_word);
 
 // "seven" is 7; nothing beyond twenty and the tens.
 std::optional<int> number_word(std::string_view lower_word);
