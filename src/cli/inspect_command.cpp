@@ -45,9 +45,9 @@ void print_text(const std::string& folder, const Inspection& inspection) {
   line("dtype", inspection.dtype.empty() ? "unknown" : inspection.dtype);
   if (!inspection.architecture.empty()) {
     const ModelConfig& c = inspection.config;
-    line("layers",
-         fmt::format("{} of width {}, {} query heads, {} key-value heads", c.num_hidden_layers,
-                     c.hidden_size, c.num_attention_heads, c.num_key_value_heads));
+    line("layers", fmt::format("{} of width {}, {} query heads, {} key-value heads of {}",
+                               c.num_hidden_layers, c.hidden_size, c.num_attention_heads,
+                               c.num_key_value_heads, c.head_dim));
     line("vocabulary",
          fmt::format("{}{}", c.vocab_size, c.tie_word_embeddings ? ", embeddings tied" : ""));
     line("context", fmt::format("{} tokens", c.max_position_embeddings));

@@ -165,6 +165,7 @@ void run_training_command(const TrainFlags& flags, const TrainSetup& setup, Trai
   JobOptions job;
   job.out = flags.out;
   job.base_folder = flags.model;
+  job.end_token_ids = {setup.builder().end_of_turn_id()};
   job.dtype = *dtype_from_name(flags.dtype);
   job.provenance = Json{{"parents", Json::array({start.sha256})},
                         {"data", data_files(flags.data)},

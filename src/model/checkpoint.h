@@ -34,10 +34,14 @@ std::string checkpoint_sha256(const std::filesystem::path& folder);
 
 struct SaveOptions {
   DType dtype = DType::kF32;
-  // config.json (torch_dtype updated), generation_config.json and tokenizer files are copied
-  // unchanged from here; its architecture must be the one saved. Empty: config.json is written from
-  // the config, and nothing is copied.
+  // config.json (torch_dtype updated), tokenizer files, licences and (see end_token_ids)
+  // generation_config.json are copied unchanged from here; its architecture must be the one saved.
+  // Empty: config.json is written from the config, and nothing is copied.
   std::filesystem::path base_folder;
+  // What the model was trained to end a completion with. generation_config.json's eos_token_id has
+  // the base's (without a base: the config's) end tokens and these, as a list; where the base's
+  // file has all of them, it is copied byte for byte.
+  std::vector<int32_t> end_token_ids;
   Json provenance = Json::object();  // becomes ponder.json (parents, hashes, recipe, metrics), with
                                      // sha256 and files added
   uint64_t max_shard_bytes = 5'000'000'000;  // more weights than this are split over shards

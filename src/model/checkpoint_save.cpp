@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -14,15 +15,23 @@ namespace ponder {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char* kCopiedFiles[] = {"generation_config.json",
-                                        "tokenizer.json",
-                                        "tokenizer.json.gz",
-                                        "tokenizer_config.json",
-                                        "vocab.json",
-                                        "merges.txt",
-                                        "chat_template.jinja",
-                                        "special_tokens_map.json",
-                                        "added_tokens.json"};
+constexpr const char* kGenerationConfig = "generation_config.json";
+
+// Nothing else of the base goes into what is written: a folder may hold anything.
+constexpr const char* kCopiedFiles[] = {
+    "tokenizer.json",        "tokenizer.json.gz",  "tokenizer.model",
+    "tokenizer_config.json", "vocab.json",         "merges.txt",
+    "chat_template.jinja",   "chat_template.json", "special_tokens_map.json",
+    "added_tokens.json"};
+// Licences ask to go with what is made from the model: LICENSE.txt, USE_POLICY.md, ...
+constexpr const char* kCopiedPrefixes[] = {"LICENSE", "LICENCE", "NOTICE", "USE_POLICY"};
+
+bool is_licence(const fs::directory_entry& entry) {
+  const std::string name = entry.path().filename().string();
+  return entry.is_regular_file() &&
+         std::any_of(std::begin(kCopiedPrefixes), std::end(kCopiedPrefixes),
+                     [&](const char* prefix) { return name.starts_with(prefix); });
+}
 
 // Byte for byte, gzip or not.
 void copy_durably(const fs::path& from, const fs::path& to) {
@@ -41,6 +50,32 @@ void copy_base_files(const fs::path& from, const fs::path& to) {
   for (const char* name : kCopiedFiles) {
     if (fs::exists(from / name)) copy_durably(from / name, to / name);
   }
+  for (const fs::directory_entry& entry : fs::directory_iterator(from)) {
+    if (is_licence(entry)) copy_durably(entry.path(), to / entry.path().filename());
+  }
+}
+
+// The text of the generation_config.json to write; empty for none.
+std::string generation_config_text(const fs::path& base, const ModelConfig& config,
+                                   const std::vector<int32_t>& end_token_ids) {
+  std::string text;
+  Json json = Json::object();
+  std::vector<int32_t> ids = config.eos_token_ids;
+  const fs::path path = base / kGenerationConfig;
+  if (!base.empty() && fs::exists(path)) {
+    text = read_file(path);
+    json = parse_json(text, path.string());
+    ids = read_eos_token_ids(json, path.string(), config.vocab_size);
+  }
+  bool complete = !text.empty();
+  for (const int32_t id : end_token_ids) {
+    if (std::find(ids.begin(), ids.end(), id) != ids.end()) continue;
+    ids.push_back(id);
+    complete = false;
+  }
+  if (complete || ids.empty()) return text;
+  json["eos_token_id"] = ids;
+  return json.dump(2) + "\n";
 }
 
 // The text of a config.json with its dtype set; the same bytes when it is the right one already.
@@ -151,7 +186,8 @@ bool is_ours_and_complete(const fs::path& folder) {
 
 struct Contents {
   std::string config_text;
-  fs::path copy_from;  // may be empty
+  std::string generation_config_text;  // empty for none
+  fs::path copy_from;                  // may be empty
   DType dtype;
   uint64_t max_shard_bytes;
   Json provenance;
@@ -161,6 +197,9 @@ std::string write_checkpoint(FolderWriter& writer, const Parameters& parameters,
                              const Contents& contents) {
   write_weights(writer.path(), parameters, contents.dtype, contents.max_shard_bytes);
   write_file_atomic(writer.path() / "config.json", contents.config_text);
+  if (!contents.generation_config_text.empty()) {
+    write_file_atomic(writer.path() / kGenerationConfig, contents.generation_config_text);
+  }
   if (!contents.copy_from.empty()) copy_base_files(contents.copy_from, writer.path());
   const std::string sha256 = write_manifest(writer.path(), contents.provenance);
   writer.commit();
@@ -171,7 +210,11 @@ std::string write_checkpoint(FolderWriter& writer, const Parameters& parameters,
 
 std::string save_checkpoint(const fs::path& folder, const ModelConfig& config,
                             const Parameters& parameters, const SaveOptions& options) {
-  Contents contents{"", options.base_folder, options.dtype, options.max_shard_bytes,
+  Contents contents{"",
+                    generation_config_text(options.base_folder, config, options.end_token_ids),
+                    options.base_folder,
+                    options.dtype,
+                    options.max_shard_bytes,
                     options.provenance};
   if (options.base_folder.empty()) {
     ModelConfig stored = config;
@@ -196,7 +239,11 @@ std::string init_checkpoint(const fs::path& config_json, const fs::path& tokeniz
   const fs::path config_file =
       fs::is_directory(config_json) ? config_json / "config.json" : config_json;
   Contents contents{with_dtype(read_file(config_file), config_file.string(), dtype),
-                    tokenizer_folder, dtype, SaveOptions().max_shard_bytes, Json::object()};
+                    generation_config_text(tokenizer_folder, config, {}),
+                    tokenizer_folder,
+                    dtype,
+                    SaveOptions().max_shard_bytes,
+                    Json::object()};
   contents.provenance["parents"] = Json::array();
   contents.provenance["recipe"] = {{"command", "init"}, {"seed", seed}};
   FolderWriter writer(out_folder, is_ours_and_complete);

@@ -352,9 +352,16 @@ TEST_F(CheckpointTest, TheBaseIsCopiedByteForByte) {
       {"special_tokens_map.json", "{}\n"},
       {"added_tokens.json", "{}"},
       {"chat_template.jinja", "{{ x }}"},
+      {"chat_template.json", "{}"},
+      {"tokenizer.model", std::string("\0\n", 2)},
+      {"LICENSE", "terms"},
+      {"LICENSE.llama3.2.txt", "terms\r\n"},
+      {"NOTICE.txt", ""},
+      {"USE_POLICY.md", "# policy"},
       {"generation_config.json", "{\"eos_token_id\": [5, 6], \"top_p\": 0.8}"}};
   for (const auto& [name, text] : copied) write(base / name, text);
   write(base / "README.md", "not copied");
+  write(base / "notes.txt", "not copied");
   const std::string config_text = R"({"model_type": "qwen2", "vocab_size": 100, "hidden_size": 24,
  "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
  "max_position_embeddings": 128, "tie_word_embeddings": true, "use_cache": true, "rms_norm_eps": 1e-06,
@@ -369,6 +376,7 @@ TEST_F(CheckpointTest, TheBaseIsCopiedByteForByte) {
   for (const auto& [name, text] : copied) EXPECT_EQ(bytes(root_ / "same" / name), text) << name;
   EXPECT_EQ(bytes(root_ / "same" / "config.json"), config_text);
   EXPECT_FALSE(fs::exists(root_ / "same" / "README.md"));
+  EXPECT_FALSE(fs::exists(root_ / "same" / "notes.txt"));
 
   options.dtype = DType::kBF16;
   save_checkpoint(root_ / "other", config, random_parameters(config), options);
@@ -389,6 +397,43 @@ TEST_F(CheckpointTest, TheBaseIsCopiedByteForByte) {
     EXPECT_NE(error.where().find("intermediate_size"), std::string::npos);
   }
   EXPECT_FALSE(fs::exists(root_ / "wrong"));
+}
+
+TEST_F(CheckpointTest, GenerationConfigListsWhatTheModelEndsWith) {
+  const ModelConfig config = tiny();  // ends with 1
+  const Parameters parameters = random_parameters(config);
+  const fs::path base = root_ / "base";
+  write(base / "config.json", config.to_json().dump());
+  int saves = 0;
+  const auto saved = [&](const std::vector<int32_t>& end_token_ids, bool with_base = true) {
+    SaveOptions options;
+    if (with_base) options.base_folder = base;
+    options.end_token_ids = end_token_ids;
+    const fs::path folder = root_ / std::to_string(saves++);
+    save_checkpoint(folder, config, parameters, options);
+    const ModelConfig loaded = load_checkpoint(folder).config;
+    for (const int32_t id : end_token_ids) {
+      EXPECT_EQ(std::count(loaded.eos_token_ids.begin(), loaded.eos_token_ids.end(), id), 1);
+    }
+    return bytes(folder / "generation_config.json");
+  };
+  const auto parsed = [](const std::string& text) { return parse_json(text, "saved"); };
+  // A base without the file: the config's end token, and what it was trained with, as a list.
+  EXPECT_EQ(parsed(saved({})), parsed(R"({"eos_token_id": [1]})"));
+  EXPECT_EQ(parsed(saved({2, 1, 2})), parsed(R"({"eos_token_id": [1, 2]})"));
+  EXPECT_EQ(parsed(saved({2}, false)), parsed(R"({"eos_token_id": [1, 2]})"));
+  // With one that has them all: byte for byte, a number too.
+  std::string text = "{ \"top_p\": 0.8,\r\n\"eos_token_id\": [5, 6] }";
+  write(base / "generation_config.json", text);
+  EXPECT_EQ(saved({}), text);
+  EXPECT_EQ(saved({6, 5}), text);
+  EXPECT_EQ(dump_json(parsed(saved({7, 6}))), R"({"top_p":0.8,"eos_token_id":[5,6,7]})");
+  text = R"({"eos_token_id": 5, "do_sample": true})";
+  write(base / "generation_config.json", text);
+  EXPECT_EQ(saved({5}), text);
+  EXPECT_EQ(dump_json(parsed(saved({7}))), R"({"eos_token_id":[5,7],"do_sample":true})");
+  write(base / "generation_config.json", "{\"eos_token_id\": 5000}");
+  EXPECT_THROW(saved({}), Error);
 }
 
 TEST_F(CheckpointTest, OnlyOurOwnCompleteFoldersAreReplaced) {

@@ -113,11 +113,12 @@ Json loss_curve(const fs::path& log) {
 
 // Trains `task` into the stage's output checkpoint and registers the model; nothing when stopped.
 std::optional<Json> train(StageContext& context, TrainingTask& task, const TrainOptions& options,
-                          const fs::path& from, Json provenance) {
+                          const fs::path& from, const Setup& setup, Json provenance) {
   const fs::path out = context.checkpoint(context.stage.output);
   JobOptions job;
   job.out = out;
   job.base_folder = from;
+  job.end_token_ids = {setup.builder.end_of_turn_id()};
   job.dtype = context.recipe.dtype;
   job.provenance = std::move(provenance);
   job.stop = context.stop;
@@ -169,7 +170,7 @@ std::optional<StageOutcome> run_imitate(StageContext& context) {
                      {"explored", set.explored},
                      {"rejected", set.rejected}};
   SftTask task(std::move(set.rows));
-  std::optional<Json> result = train(context, task, context.recipe.sft, from,
+  std::optional<Json> result = train(context, task, context.recipe.sft, from, setup,
                                      {{"recipe", context.recipe.name},
                                       {"stage", context.stage.name},
                                       {"parent", context.stage.input},
@@ -221,7 +222,7 @@ std::optional<StageOutcome> run_dpo(StageContext& context) {
   }
   const auto rows = static_cast<int64_t>(pairs.size());
   DpoTask task(std::move(pairs), context.recipe.dpo.options, context.recipe.dpo.align);
-  std::optional<Json> result = train(context, task, context.recipe.dpo.train, from,
+  std::optional<Json> result = train(context, task, context.recipe.dpo.train, from, setup,
                                      {{"recipe", context.recipe.name},
                                       {"stage", context.stage.name},
                                       {"parent", context.stage.input},

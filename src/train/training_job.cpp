@@ -79,7 +79,7 @@ class Saver {
     try {
       TrainerState state{identity_, trainer_.position(), task_.save(), losses, "", trainer_.done(),
                          ""};
-      SaveOptions options{job_.dtype, job_.base_folder, job_.provenance};
+      SaveOptions options{job_.dtype, job_.base_folder, job_.end_token_ids, job_.provenance};
       options.provenance["training"] = identity_;
       options.provenance["steps_done"] = trainer_.position().step;
       options.provenance["num_steps"] = trainer_.num_steps();

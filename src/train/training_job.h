@@ -19,11 +19,12 @@
 namespace ponder {
 
 struct JobOptions {
-  std::filesystem::path out;          // "" : nothing is saved
-  std::filesystem::path base_folder;  // tokenizer and config files are copied from here
-  DType dtype = DType::kF32;          // of the saved weights; trainer_state always holds f32
-  Json provenance = Json::object();   // into ponder.json
-  std::filesystem::path log;          // JSON lines, one per step; "" : none
+  std::filesystem::path out;           // "" : nothing is saved
+  std::filesystem::path base_folder;   // tokenizer and config files are copied from here
+  std::vector<int32_t> end_token_ids;  // what a completion was trained to end with (SaveOptions)
+  DType dtype = DType::kF32;           // of the saved weights; trainer_state always holds f32
+  Json provenance = Json::object();    // into ponder.json
+  std::filesystem::path log;           // JSON lines, one per step; "" : none
   int64_t stop_after_steps = 0;  // save and return once this many steps are done; 0: run to the end
   int64_t checkpoint_steps = 0;  // also save every so many steps; 0: never for this reason
   double checkpoint_seconds =
