@@ -9,9 +9,10 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace ponder;
   using fuzz::require;
+  const std::string text(fuzz::text_of(data, size));
   std::optional<ModelConfig> config;
   try {
-    config = ModelConfig::from_json(parse_json(fuzz::text_of(data, size), "fuzzed"), "fuzzed");
+    config = ModelConfig::from_json(parse_json(text, "fuzzed"), "fuzzed");
   } catch (const Error& error) {
     require(error.where().starts_with("fuzzed"), "an error names the file");
     require(!error.problem().empty(), "an error says what is wrong");
