@@ -16,13 +16,14 @@ namespace {
 struct ChatOptions {
   CommonOptions common;
   std::string model, system;
+  TemplateChoice chat_template;
   SamplingSettings sampling{.temperature = 0.7, .top_p = 0.95, .top_k = 0, .max_tokens = 2048};
 };
 
 // Every question is asked on its own: the models of this method answer single problems.
 void chat(const ChatOptions& options) {
   ThreadPool threads(options.common.threads);
-  InferenceModel model(options.model, threads);
+  InferenceModel model(options.model, threads, options.chat_template);
   EngineOptions engine_options = model.engine_options();
   engine_options.max_batch = 1;
   Engine engine(model.decoder(), &model.tokenizer(), threads, engine_options);
@@ -70,6 +71,7 @@ void register_chat(CLI::App& app) {
                       "0 for greedy (default: 0.7)");
   command->add_option("--top-p", options->sampling.top_p, "nucleus (default: 0.95)");
   command->add_option("--max-tokens", options->sampling.max_tokens, "per answer (default: 2048)");
+  add_template_options(*command, options->chat_template);
   add_common_options(*command, options->common);
   command->footer(
       "Example:\n  echo 'Compute 7+8*3.' | ponder chat --model runs/quickstart/checkpoints/M1");

@@ -16,6 +16,17 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
   command.add_flag("--json", options.json, "JSON on standard output and nothing else");
 }
 
+void add_template_options(CLI::App& command, TemplateChoice& choice) {
+  std::vector<std::string> names;
+  for (const std::string_view name : ChatTemplate::names()) names.emplace_back(name);
+  command
+      .add_option("--chat-template", choice.name,
+                  "chat template by name (default: the model's own, recognised by its text)")
+      ->check(CLI::IsMember(names));
+  command.add_flag("--allow-template-change", choice.allow_change,
+                   "though the model or the rows were made with another template");
+}
+
 void print_json(const Json& value) {
   const std::string text = dump_json(value) + "\n";
   std::fwrite(text.data(), 1, text.size(), stdout);

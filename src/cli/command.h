@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "tokenizer/template_choice.h"
 
 namespace ponder::cli {
 
@@ -21,6 +22,9 @@ struct CommonOptions {
 
 // Adds --threads, --seed, --quiet and --json to a subcommand.
 void add_common_options(CLI::App& command, CommonOptions& options);
+
+// Adds --chat-template and --allow-template-change to a subcommand that loads a model.
+void add_template_options(CLI::App& command, TemplateChoice& choice);
 
 // One JSON object and a newline on standard output.
 void print_json(const Json& value);

@@ -19,6 +19,7 @@ namespace {
 struct DataOptions {
   CommonOptions common;
   std::string file, kind, tokenizer;
+  TemplateChoice chat_template;
   int64_t rows = 3, max_length = 0;
   bool explain = false, allow_direct = false;
 };
@@ -26,9 +27,9 @@ struct DataOptions {
 // Makes tokens of rows exactly as training and sampling do, and text of the tokens.
 class Renderer {
  public:
-  Renderer(const std::string& folder, int64_t max_length)
+  Renderer(const std::string& folder, const TemplateChoice& choice, int64_t max_length)
       : tokenizer_(Tokenizer::load(folder)),
-        builder_(tokenizer_, ChatTemplate::of(tokenizer_), max_length) {}
+        builder_(tokenizer_, template_for(folder, tokenizer_, choice), max_length) {}
 
   const RowBuilder& builder() const { return builder_; }
   std::vector<int32_t> tokens(const Problem& row) const {
@@ -125,7 +126,7 @@ void print_report(const DataOptions& options, const Rows& rows) {
 
 std::unique_ptr<Renderer> renderer_of(const DataOptions& options) {
   if (options.tokenizer.empty()) return nullptr;
-  return std::make_unique<Renderer>(options.tokenizer,
+  return std::make_unique<Renderer>(options.tokenizer, options.chat_template,
                                     options.max_length > 0 ? options.max_length : INT64_MAX);
 }
 
@@ -207,6 +208,7 @@ CLI::App* add_command(CLI::App& data, const char* name, const char* description,
       ->check(CLI::IsMember({"problems", "demonstrations"}));
   command->add_option("--tokenizer", options->tokenizer,
                       "folder with tokenizer.json: render and count as training does");
+  add_template_options(*command, options->chat_template);
   command->add_flag("--allow-direct", options->allow_direct,
                     "keep demonstrations without a thought");
   add_common_options(*command, options->common);

@@ -127,7 +127,8 @@ void run_eval(const EvalOptions& options) {
 
   ThreadPool pool(options.common.threads);
   std::unique_ptr<InferenceModel> model;
-  if (!options.model.empty()) model = std::make_unique<InferenceModel>(options.model, pool);
+  if (!options.model.empty())
+    model = std::make_unique<InferenceModel>(options.model, pool, options.sampling.chat_template);
   std::unique_ptr<LineOutput> out, details;
   if (!options.out.empty()) out = std::make_unique<LineOutput>(options.out);
   if (!options.details.empty()) details = std::make_unique<LineOutput>(options.details);

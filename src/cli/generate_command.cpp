@@ -61,7 +61,7 @@ void run_generate(const GenerateOptions& options) {
   Log log(options.common.quiet ? LogLevel::kQuiet : LogLevel::kInfo);
   const std::vector<Problem> problems = problems_of(options, log);
   ThreadPool pool(options.common.threads);
-  InferenceModel model(options.model, pool);
+  InferenceModel model(options.model, pool, options.sampling.chat_template);
 
   std::vector<RolloutRequest> requests;
   std::map<std::string_view, size_t> place;
@@ -104,7 +104,9 @@ void run_generate(const GenerateOptions& options) {
     }
   };
   hooks.progress = [&](const EngineProgress& p) { show_progress(log, "rollouts", p); };
-  Engine engine(model.decoder(), &model.tokenizer(), pool, engine_options(options.sampling, model));
+  EngineOptions settings = engine_options(options.sampling, model);
+  if (options.raw) settings.opened_thought.clear();
+  Engine engine(model.decoder(), &model.tokenizer(), pool, settings);
   const EngineReport report = engine.run(requests, hooks, stop_flag());
   if (report.interrupted) throw Stopped{stop_signal()};
   for (const auto& [sample, text] : texts) out.write(text);

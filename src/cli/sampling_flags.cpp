@@ -29,6 +29,7 @@ void add_sampling_flags(CLI::App& command, SamplingFlags& flags) {
           "memory for keys and values, e.g. 512MiB; never changes the result (default: 2GiB)")
       ->transform(CLI::AsSizeValue(true));
   command.add_option("--system", flags.system, "system turn (default: the chat template's own)");
+  add_template_options(command, flags.chat_template);
 }
 
 SamplingSettings sampling_settings(const SamplingFlags& flags, double default_temperature,

@@ -17,6 +17,7 @@ struct SamplingFlags {
   int max_batch = 64;
   uint64_t kv_cache_bytes = uint64_t{2} << 30;
   std::string system;
+  TemplateChoice chat_template;
 };
 
 void add_sampling_flags(CLI::App& command, SamplingFlags& flags);

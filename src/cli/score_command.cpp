@@ -14,6 +14,7 @@ namespace {
 struct ScoreOptions {
   CommonOptions common;
   std::string model, data, system, out;
+  TemplateChoice chat_template;
   int64_t batch_tokens = 4096;
   bool per_token = false, raw = false, no_end_token = false;
 };
@@ -76,7 +77,7 @@ Json line_of(const Json& id, const Score& score, bool per_token) {
 void run_score(const ScoreOptions& options) {
   Log log(options.common.quiet ? LogLevel::kQuiet : LogLevel::kInfo);
   ThreadPool pool(options.common.threads);
-  InferenceModel model(options.model, pool);
+  InferenceModel model(options.model, pool, options.chat_template);
   LineOutput out(options.out);
   JsonRowReader reader(options.data);
   std::vector<Json> ids;
@@ -131,6 +132,7 @@ void register_score(CLI::App& app) {
                   "tokens computed at once; never changes the result (default: 4096)")
       ->check(CLI::PositiveNumber);
   sub->add_option("--out", options->out, "file of rows (default: standard output)");
+  add_template_options(*sub, options->chat_template);
   add_common_options(*sub, options->common);
   sub->footer("example: ponder score --model models/nano-base --data responses.jsonl --per-token");
   sub->callback([options] { run_score(*options); });

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "tokenizer/chat_messages.h"
 #include "tokenizer/chat_template.h"
 #include "tokenizer/tokenizer.h"
 
@@ -14,6 +15,7 @@ namespace {
 struct TokenizeOptions {
   CommonOptions common;
   std::string tokenizer, file = "-";
+  std::string chat_template;
   bool decode = false, chat = false, add_special_tokens = false;
 };
 
@@ -40,31 +42,12 @@ std::vector<int32_t> ids_of(const Json& row) {
   return ids;
 }
 
-std::vector<Message> messages_of(const Json& row) {
-  const auto has = [](const Json& object, const char* key) {
-    const auto found = object.find(key);
-    return found != object.end() && !found->is_null();
-  };
-  std::vector<Message> messages;
-  for (const Json& entry : field(row, "messages", &Json::is_array, "an array of messages")) {
-    messages.push_back({field(entry, "role", &Json::is_string, "text").get<std::string>(),
-                        field(entry, "content", &Json::is_string, "text").get<std::string>()});
-    if (has(entry, "tool_calls")) throw Error("", "\"tool_calls\": tools are not supported");
-  }
-  if (has(row, "tools")) throw Error("", "\"tools\": tools are not supported");
-  return messages;
-}
-
-bool generation_prompt_of(const Json& row) {
-  if (!row.contains("add_generation_prompt")) return false;
-  return field(row, "add_generation_prompt", &Json::is_boolean, "true or false").get<bool>();
-}
-
 Json convert(const Json& row, const TokenizeOptions& options, const Tokenizer& tokenizer,
              const std::optional<ChatTemplate>& chat) {
   if (options.decode) return {{"text", tokenizer.decode(ids_of(row))}};
   if (chat) {
-    const std::string text = chat->render(messages_of(row), generation_prompt_of(row));
+    const Conversation conversation = conversation_of(row);
+    const std::string text = chat->render(conversation.messages, conversation.options);
     return {{"text", text}, {"ids", tokenizer.encode(text, options.add_special_tokens)}};
   }
   const auto& text = field(row, "text", &Json::is_string, "text").get_ref<const std::string&>();
@@ -74,7 +57,7 @@ Json convert(const Json& row, const TokenizeOptions& options, const Tokenizer& t
 void run(const TokenizeOptions& options) {
   const Tokenizer tokenizer = Tokenizer::load(options.tokenizer);
   std::optional<ChatTemplate> chat;
-  if (options.chat) chat = ChatTemplate::of(tokenizer);
+  if (options.chat) chat = ChatTemplate::of(tokenizer, options.chat_template);
   JsonRowReader reader(options.file);
   LineOutput out("-");
   JsonRow row;
@@ -107,6 +90,13 @@ void register_tokenize(CLI::App& app) {
       command->add_flag("--add-special-tokens", options->add_special_tokens,
                         "add what the tokenizer adds around a text (special tokens in the "
                         "text are always recognised)");
+  std::vector<std::string> names;
+  for (const std::string_view name : ChatTemplate::names()) names.emplace_back(name);
+  command
+      ->add_option("--chat-template", options->chat_template,
+                   "with --chat: the template by name (default: the tokenizer's own)")
+      ->check(CLI::IsMember(names))
+      ->needs(chat);
   decode->excludes(chat)->excludes(special);
   add_common_options(*command, options->common);
   command->footer(

@@ -123,16 +123,18 @@ void add_train_flags(CLI::App& command, TrainFlags& flags) {
       ->capture_default_str();
   command.add_flag("--recompute", train.recompute,
                    "less memory, a third more work; never changes the result");
+  add_template_options(command, flags.chat_template);
   add_common_options(command, flags.common);
 }
 
 TrainSetup::TrainSetup(const TrainFlags& flags)
     : config_(load_config(flags.model)),
       tokenizer_(Tokenizer::load(flags.model)),
-      chat_(ChatTemplate::of(tokenizer_)),
+      chat_(template_for(flags.model, tokenizer_, flags.chat_template)),
       builder_(tokenizer_, chat_,
                flags.max_length > 0 ? std::min(flags.max_length, config_.max_position_embeddings)
-                                    : config_.max_position_embeddings) {
+                                    : config_.max_position_embeddings,
+               flags.chat_template.allow_change) {
   if (tokenizer_.vocab_size() > config_.vocab_size) {
     throw Error(flags.model,
                 fmt::format("the tokenizer has {} tokens, the model's vocabulary {}",
@@ -169,7 +171,8 @@ void run_training_command(const TrainFlags& flags, const TrainSetup& setup, Trai
   job.dtype = *dtype_from_name(flags.dtype);
   job.provenance = Json{{"parents", Json::array({start.sha256})},
                         {"data", data_files(flags.data)},
-                        {"template_sha256", setup.chat().sha256()}};
+                        {"template_sha256", setup.chat().sha256()},
+                        {"chat_template", setup.chat().name()}};
   job.log = flags.log;
   job.stop_after_steps = flags.stop_after_steps;
   job.checkpoint_steps = flags.checkpoint_steps;

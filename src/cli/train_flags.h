@@ -15,6 +15,7 @@ struct TrainFlags {
   CommonOptions common;
   std::string model, out, log, schedule = "cosine", dtype = "float32";
   std::vector<std::string> data;
+  TemplateChoice chat_template;
   TrainOptions train;
   int64_t max_length = 0;  // 0: the model's max_position_embeddings
   int64_t stop_after_steps = 0, checkpoint_steps = 0;

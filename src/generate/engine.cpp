@@ -183,7 +183,7 @@ class EngineRun {
     if (!tokenizer_) return;
     std::span<const int32_t> ids = trajectory.token_ids;
     if (trajectory.finish_reason == FinishReason::kStop) ids = ids.first(ids.size() - 1);
-    trajectory.text = tokenizer_->decode(ids);
+    trajectory.text = options_.opened_thought + tokenizer_->decode(ids);
     ThoughtParts parts = parse_thought(trajectory.text);
     trajectory.thought = std::move(parts.thought);
     trajectory.solution = std::move(parts.solution);

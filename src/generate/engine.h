@@ -47,6 +47,9 @@ struct EngineOptions {
   std::vector<int32_t> stop_ids;  // end tokens; sampled ones belong to token_ids
   RepetitionRule repetition;
   std::string model_sha256, template_sha256;  // provenance, copied into every trajectory
+  // What the prompts end with of the response ("<think>\n"): a trajectory's text begins with it,
+  // its token ids do not hold it.
+  std::string opened_thought;
 };
 
 struct EngineProgress {

@@ -8,15 +8,16 @@
 
 namespace ponder {
 
-InferenceModel::InferenceModel(const std::filesystem::path& folder, ThreadPool& pool)
-    : InferenceModel(load_checkpoint(folder), folder, pool) {}
+InferenceModel::InferenceModel(const std::filesystem::path& folder, ThreadPool& pool,
+                               const TemplateChoice& choice)
+    : InferenceModel(load_checkpoint(folder), folder, pool, choice) {}
 
 InferenceModel::InferenceModel(Checkpoint checkpoint, const std::filesystem::path& folder,
-                               ThreadPool& pool)
+                               ThreadPool& pool, const TemplateChoice& choice)
     : pool_(&pool),
       sha256_(std::move(checkpoint.sha256)),
       tokenizer_(Tokenizer::load(folder)),
-      chat_(ChatTemplate::of(tokenizer_)),
+      chat_(template_for(folder, tokenizer_, choice)),
       parameters_(std::move(checkpoint.parameters)),
       decoder_(checkpoint.config, pool) {
   if (tokenizer_.vocab_size() > checkpoint.config.vocab_size) {
@@ -58,6 +59,7 @@ EngineOptions InferenceModel::engine_options() const {
   options.stop_ids = stop_ids_;
   options.model_sha256 = sha256_;
   options.template_sha256 = chat_.sha256();
+  options.opened_thought = chat_.opened_thought();
   return options;
 }
 

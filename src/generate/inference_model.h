@@ -13,15 +13,17 @@
 #include "model/checkpoint.h"
 #include "model/decoder.h"
 #include "tokenizer/chat_template.h"
+#include "tokenizer/template_choice.h"
 #include "tokenizer/tokenizer.h"
 
 namespace ponder {
 
 class InferenceModel {
  public:
-  // Borrows the pool. Throws Error for what load_checkpoint, Tokenizer::load and ChatTemplate::of
+  // Borrows the pool. Throws Error for what load_checkpoint, Tokenizer::load and template_for
   // refuse, and for a tokenizer with more ids than the model has rows.
-  InferenceModel(const std::filesystem::path& folder, ThreadPool& pool);
+  InferenceModel(const std::filesystem::path& folder, ThreadPool& pool,
+                 const TemplateChoice& choice = {});
 
   const std::string& sha256() const { return sha256_; }
   const ModelConfig& config() const { return decoder_.config(); }
@@ -44,7 +46,8 @@ class InferenceModel {
   EngineOptions engine_options() const;
 
  private:
-  InferenceModel(Checkpoint checkpoint, const std::filesystem::path& folder, ThreadPool& pool);
+  InferenceModel(Checkpoint checkpoint, const std::filesystem::path& folder, ThreadPool& pool,
+                 const TemplateChoice& choice);
 
   ThreadPool* pool_;
   std::string sha256_;

@@ -68,7 +68,8 @@ RecipePlan plan_recipe(const Recipe& recipe, ThreadPool& threads) {
   const double peak = plan.peak_gflops * 1e9;
   const ModelConfig config = load_config(recipe.base);
   const Tokenizer tokenizer = Tokenizer::load(recipe.base);
-  const RowBuilder builder(tokenizer, ChatTemplate::of(tokenizer), recipe.max_length);
+  const RowBuilder builder(tokenizer, template_for(recipe.base, tokenizer, recipe.chat_template),
+                           recipe.max_length);
   const Decoder decoder(config, threads);
   const int64_t weights = config.num_parameters() * 4;
 

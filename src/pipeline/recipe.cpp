@@ -143,6 +143,17 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
     top.fail("base", "there is no folder " + recipe.base.string(),
              "paths are relative to the recipe's folder");
   }
+  if (top.has("chat_template")) {
+    const std::string name = top.text("chat_template", "");
+    try {
+      recipe.chat_template.name = ChatTemplate::named(name).name();
+    } catch (const Error& error) {
+      top.fail("chat_template", error.problem());
+    }
+  }
+  // A run may begin from a model trained with another template; its own models all share one.
+  if (top.has("allow_template_change"))
+    recipe.chat_template.allow_change = top.boolean("allow_template_change", false);
   recipe.system = top.text("system", "");
   recipe.max_length = top.integer("max_length", 4096, 2, kMany);
   recipe.dtype =

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "model/config.h"
+#include "tokenizer/template_choice.h"
 #include "train/rows.h"
 #include "train/trainer.h"
 
@@ -71,10 +72,11 @@ struct EngineSettings {
 struct Recipe {
   std::string name;
   uint64_t seed = 1;
-  std::filesystem::path base;  // checkpoint folder of M0
-  std::string system;          // system turn of every prompt; "" for none
-  int64_t max_length = 4096;   // tokens of a training row
-  DType dtype = DType::kF32;   // of saved checkpoints
+  std::filesystem::path base;    // checkpoint folder of M0
+  TemplateChoice chat_template;  // by name; empty: the base model's own
+  std::string system;            // system turn of every prompt; "" for none
+  int64_t max_length = 4096;     // tokens of a training row
+  DType dtype = DType::kF32;     // of saved checkpoints
   TrainOptions sft;
   std::vector<ImitationSet> imitation;  // the main set first
   ExploreOptions explore;

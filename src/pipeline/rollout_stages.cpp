@@ -19,7 +19,8 @@ namespace {
 namespace fs = std::filesystem;
 
 InferenceModel open_model(const StageContext& context) {
-  return InferenceModel(context.checkpoint(context.stage.input), context.threads);
+  return InferenceModel(context.checkpoint(context.stage.input), context.threads,
+                        context.recipe.chat_template);
 }
 
 EngineOptions engine_options(const StageContext& context, const InferenceModel& model) {

@@ -23,7 +23,7 @@ std::string ids_sha256(const std::vector<int32_t>& ids) {
 struct Setup {
   Setup(const StageContext& context, const fs::path& folder)
       : tokenizer(Tokenizer::load(folder)),
-        chat(ChatTemplate::of(tokenizer)),
+        chat(template_for(folder, tokenizer, context.recipe.chat_template)),
         builder(tokenizer, chat, context.recipe.max_length) {}
   Tokenizer tokenizer;
   ChatTemplate chat;
@@ -83,8 +83,8 @@ void add_selected(const StageContext& context, const Setup& setup, int rounds, R
       std::string reason, detail;
       std::optional<TokenRow> row = setup.builder.row(
           fmt::format("{}/{}", stored->trajectory.problem_id, stored->trajectory.sample),
-          context.recipe.system, problem->question, {"", stored->trajectory.token_ids}, reason,
-          detail);
+          context.recipe.system, problem->question,
+          {"", stored->trajectory.token_ids, stored->trajectory.template_sha256}, reason, detail);
       if (!row) {
         ++out.rejected[reason];
         continue;
@@ -175,7 +175,8 @@ std::optional<StageOutcome> run_imitate(StageContext& context) {
                                       {"stage", context.stage.name},
                                       {"parent", context.stage.input},
                                       {"data", data},
-                                      {"template_sha256", setup.chat.sha256()}});
+                                      {"template_sha256", setup.chat.sha256()},
+                                      {"chat_template", setup.chat.name()}});
   if (!result) return std::nullopt;
   result->update(data);
   const std::string name =
@@ -203,9 +204,11 @@ std::optional<StageOutcome> run_dpo(StageContext& context) {
     if (!chosen || !other || !problem)
       throw Error("run.db", "a chosen pair is missing its trajectories or problem");
     std::string reason, detail;
-    std::optional<TokenPair> pair = setup.builder.pair(
-        problem->id, context.recipe.system, problem->question, {"", chosen->trajectory.token_ids},
-        {"", other->trajectory.token_ids}, context.recipe.dpo.align, reason, detail);
+    std::optional<TokenPair> pair =
+        setup.builder.pair(problem->id, context.recipe.system, problem->question,
+                           {"", chosen->trajectory.token_ids, chosen->trajectory.template_sha256},
+                           {"", other->trajectory.token_ids, other->trajectory.template_sha256},
+                           context.recipe.dpo.align, reason, detail);
     if (!pair) {
       ++rejected[reason];
       continue;
@@ -227,7 +230,8 @@ std::optional<StageOutcome> run_dpo(StageContext& context) {
                                       {"stage", context.stage.name},
                                       {"parent", context.stage.input},
                                       {"pairs", rows},
-                                      {"template_sha256", setup.chat.sha256()}});
+                                      {"template_sha256", setup.chat.sha256()},
+                                      {"chat_template", setup.chat.name()}});
   if (!result) return std::nullopt;
   (*result)["pairs"] = rows;
   (*result)["rejected"] = rejected;

@@ -1,91 +1,139 @@
 #include "tokenizer/chat_template.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
-#include <array>
+#include <algorithm>
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "tokenizer/chat_render.h"
+#include "tokenizer/chat_styles.h"
 #include "tokenizer/tokenizer.h"
 
 namespace ponder {
 namespace {
 
-constexpr std::string_view kChatml = "chatml";
-constexpr std::string_view kQwen25 = "qwen2.5";
-constexpr std::string_view kQwen25System =
-    "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.";
+std::string known_names() { return fmt::format("{}", fmt::join(ChatTemplate::names(), ", ")); }
 
-struct KnownTemplate {
-  std::string_view text_sha256;
-  std::string_view name;
-};
+std::string how_to_choose() {
+  return fmt::format(
+      "known templates: {}; choose one with --chat-template NAME, in a recipe with "
+      "chat_template = \"NAME\" (a template from a file is never executed)",
+      known_names());
+}
 
-// By the hash of the Jinja text. ChatML is written in several ways that render the same: with and
-// without a default for add_generation_prompt, line ends as they are or as \n.
-constexpr std::array<KnownTemplate, 5> kKnownTemplates = {{
-    {"cd8e9439f0570856fd70470bf8889ebd8b5d1107207f67a5efb46e342330527f", kQwen25},
-    {"153280e3ff55d19da1398bdb3914ee2a51b80429bfaedde11d7d216c39db80f3", kChatml},
-    {"58c1a1f04baa7adaeaba1f90267c3d57d9396f0c1f0129bdde9e76d3c6784af7", kChatml},
-    {"fcf7a096fe99a48fd9ad2b250bf9237e96e8f48bffec1c7ea4d3f225176cd40e", kChatml},
-    {"d7b5b8c7b58f7a6bf868aa46a5f73ee976d7292f40fcb9c3e7a1defd8d235cfb", kChatml},
-}};
+bool is_role(std::string_view role) {
+  return role == "system" || role == "user" || role == "assistant";
+}
 
 }  // namespace
 
-ChatTemplate ChatTemplate::of(const Tokenizer& tokenizer) {
+ChatTemplate ChatTemplate::of(const Tokenizer& tokenizer, std::string_view chosen) {
   const std::string& text = tokenizer.chat_template();
+  const std::string hash = sha256_hex(text);
+  const auto known = std::find_if(known_templates().begin(), known_templates().end(),
+                                  [&](const KnownTemplate& t) { return t.text_sha256 == hash; });
+  const bool recognised = known != known_templates().end();
+  if (recognised && (chosen.empty() || chosen == known->style)) {
+    ChatTemplate found = named(known->style);
+    found.sha256_ = hash;
+    return found;
+  }
+  if (!chosen.empty()) return named(chosen);
   if (!text.empty()) {
-    const std::string hash = sha256_hex(text);
-    for (const KnownTemplate& known : kKnownTemplates) {
-      if (known.text_sha256 != hash) continue;
-      ChatTemplate found = named(known.name);
-      found.sha256_ = hash;
-      return found;
-    }
     throw Error("chat_template",
                 fmt::format("unknown text \"{}\" (sha256 {})", excerpt(text), hash),
-                "known templates: Qwen2.5's and ChatML; a template from a file is never executed");
+                how_to_choose());
   }
-  if (tokenizer.token_id("<|im_start|>") && tokenizer.token_id("<|im_end|>")) return named(kChatml);
+  if (tokenizer.token_id("<|im_start|>") && tokenizer.token_id("<|im_end|>"))
+    return named("chatml");
   throw Error("tokenizer_config.json",
               "no chat_template, and the vocabulary lacks <|im_start|> and <|im_end|> for ChatML",
-              "known templates: qwen2.5, chatml");
+              how_to_choose());
 }
 
 ChatTemplate ChatTemplate::named(std::string_view name) {
-  if (name != kChatml && name != kQwen25) {
-    throw Error("chat template",
-                fmt::format("expected \"chatml\" or \"qwen2.5\", found \"{}\"", excerpt(name)));
+  for (const ChatStyle& style : chat_styles()) {
+    if (style.name != name) continue;
+    ChatTemplate result;
+    result.style_ = &style;
+    result.name_ = name;
+    result.sha256_ = sha256_hex(name);
+    return result;
   }
-  ChatTemplate result;
-  result.name_ = name;
-  result.sha256_ = sha256_hex(name);
-  return result;
+  throw Error("chat template",
+              fmt::format("expected one of {}, found \"{}\"", known_names(), excerpt(name)));
+}
+
+std::vector<std::string_view> ChatTemplate::names() {
+  std::vector<std::string_view> names;
+  for (const ChatStyle& style : chat_styles()) names.push_back(style.name);
+  return names;
 }
 
 std::string ChatTemplate::render(const std::vector<Message>& messages,
                                  bool add_generation_prompt) const {
-  if (messages.empty()) throw Error("messages", "expected at least one message, found none");
-  std::string text;
-  const auto turn = [&](std::string_view role, std::string_view content) {
-    text.append("<|im_start|>").append(role).append("\n").append(content).append("<|im_end|>\n");
-  };
-  if (name_ == kQwen25 && messages[0].role != "system") turn("system", kQwen25System);
-  for (size_t i = 0; i < messages.size(); ++i) {
-    const Message& message = messages[i];
-    if (message.role != "system" && message.role != "user" && message.role != "assistant") {
-      throw Error(fmt::format("messages[{}].role", i),
-                  fmt::format("expected \"system\", \"user\" or \"assistant\", found \"{}\"",
-                              excerpt(message.role)),
-                  message.role == "tool" ? "tools are not supported" : "");
-    }
-    turn(message.role, message.content);
-  }
-  if (add_generation_prompt) text += "<|im_start|>assistant\n";
-  return text;
+  RenderOptions options;
+  options.add_generation_prompt = add_generation_prompt;
+  return render(messages, options);
 }
 
-std::string_view ChatTemplate::end_of_turn() const { return "<|im_end|>"; }
+std::string ChatTemplate::render(const std::vector<Message>& messages,
+                                 const RenderOptions& options) const {
+  if (messages.empty()) throw Error("messages", "expected at least one message, found none");
+  const std::string no_tools = fmt::format("the template {} is rendered without tools here", name_);
+  if (!options.tools.empty() && !style_->tools) throw Error("tools", no_tools);
+  if (options.enable_thinking && !style_->switches_thinking) {
+    throw Error("enable_thinking", fmt::format("the template {} has no such switch", name_));
+  }
+  for (size_t i = 0; i < messages.size(); ++i) {
+    const Message& message = messages[i];
+    const auto where = [&](const char* key) { return fmt::format("messages[{}].{}", i, key); };
+    if (!is_role(message.role) && message.role != "tool") {
+      throw Error(where("role"),
+                  fmt::format("expected \"system\", \"user\", \"assistant\" or \"tool\", found "
+                              "\"{}\"",
+                              excerpt(message.role)));
+    }
+    if (message.role == "tool" && !style_->tools) throw Error(where("role"), no_tools);
+    if (message.tool_calls.empty()) continue;
+    if (!style_->tools) throw Error(where("tool_calls"), no_tools);
+    if (message.role != "assistant") {
+      throw Error(where("tool_calls"),
+                  fmt::format("expected in assistant turns, found in \"{}\"", message.role));
+    }
+  }
+  switch (style_->family) {
+    case ChatFamily::kChatml:
+      return render_chatml(*style_, messages, options);
+    case ChatFamily::kQwen:
+      return render_qwen(*style_, messages, options);
+    case ChatFamily::kLlama3:
+    case ChatFamily::kLlama31:
+      return render_llama3(*style_, messages, options);
+    case ChatFamily::kDeepseek:
+      return render_deepseek(*style_, messages, options);
+  }
+  return "";
+}
+
+std::string_view ChatTemplate::end_of_turn() const { return control_texts().front(); }
+
+std::string_view ChatTemplate::opened_thought() const { return style_->opened_thought; }
+
+std::vector<std::string_view> ChatTemplate::control_texts() const {
+  switch (style_->family) {
+    case ChatFamily::kChatml:
+    case ChatFamily::kQwen:
+      return {"<|im_end|>", "<|im_start|>"};
+    case ChatFamily::kLlama3:
+    case ChatFamily::kLlama31:
+      return {"<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>", "<|begin_of_text|>"};
+    case ChatFamily::kDeepseek:
+      return {"<｜end▁of▁sentence｜>", "<｜User｜>", "<｜Assistant｜>", "<｜begin▁of▁sentence｜>"};
+  }
+  return {};
+}
 
 }  // namespace ponder

@@ -3,12 +3,16 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "tokenizer/chat_messages.h"
+#include "tokenizer/chat_styles.h"
 #include "tokenizer/tokenizer.h"
 
 namespace ponder {
@@ -25,26 +29,37 @@ TEST(ChatTemplate, Qwen25Vectors) {
   const ChatTemplate chat = ChatTemplate::of(tokenizer);
   EXPECT_EQ(chat.name(), "qwen2.5");
   EXPECT_EQ(chat.sha256(), sha256_hex(tokenizer.chat_template()));
-  int num_equal = 0, num_with_tools = 0;
+  int num_equal = 0;
   JsonRowReader reader(kShared / "vectors/chat_template_qwen2.5.jsonl");
   for (JsonRow row; reader.next(row);) {
-    if (row.value.contains("tools")) {  // ponder has no tools: the command refuses such rows
-      ++num_with_tools;
-      continue;
-    }
-    std::vector<Message> messages;
-    for (const Json& message : row.value.at("messages")) {
-      messages.push_back(
-          {message.at("role").get<std::string>(), message.at("content").get<std::string>()});
-    }
-    const std::string text =
-        chat.render(messages, row.value.at("add_generation_prompt").get<bool>());
+    const Conversation conversation = conversation_of(row.value);
+    const std::string text = chat.render(conversation.messages, conversation.options);
     EXPECT_EQ(text, row.value.at("rendered").get<std::string>());
     EXPECT_EQ(tokenizer.encode(text), row.value.at("ids").get<std::vector<int32_t>>());
     ++num_equal;
   }
-  EXPECT_EQ(num_equal, 20);
-  EXPECT_EQ(num_with_tools, 3);
+  EXPECT_EQ(num_equal, 23);
+}
+
+// Every published text we know, against jinja2.
+TEST(ChatTemplate, GoldenConversations) {
+  std::map<std::string, int> num_rows;
+  JsonRowReader reader(fs::path(PONDER_SOURCE_DIR) / "tests/golden/chat/conversations.jsonl.gz");
+  for (JsonRow row; reader.next(row);) {
+    const std::string hash = row.value.at("template_sha256").get<std::string>();
+    const auto known = std::find_if(known_templates().begin(), known_templates().end(),
+                                    [&](const KnownTemplate& t) { return t.text_sha256 == hash; });
+    ASSERT_NE(known, known_templates().end()) << hash;
+    const Conversation conversation = conversation_of(row.value);
+    EXPECT_EQ(ChatTemplate::named(known->style).render(conversation.messages, conversation.options),
+              row.value.at("rendered").get<std::string>())
+        << known->style << ", line " << row.line;
+    ++num_rows[hash];
+  }
+  EXPECT_EQ(num_rows.size(), 16u);
+  for (const auto& [hash, count] : num_rows) EXPECT_EQ(count, 100) << hash;
+  // All but three further spellings of ChatML.
+  EXPECT_EQ(known_templates().size(), num_rows.size() + 3);
 }
 
 TEST(ChatTemplate, DefaultSystemTurn) {

@@ -41,6 +41,8 @@ Response response_of(const Json& row, const char* key) {
   if (value->is_object()) {
     Response response;
     if (const Json* text = find(*value, "text")) response.text = text_of(*text, key);
+    if (const Json* hash = find(*value, "template_sha256"))
+      response.template_sha256 = text_of(*hash, key);
     if (const Json* ids = find(*value, "token_ids")) {
       if (!ids->is_array())
         throw RowFault{"bad_field", fmt::format("{}.token_ids: expected a list", key)};

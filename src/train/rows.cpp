@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "tokenizer/template_choice.h"
 #include "tokenizer/thought_format.h"
 
 namespace ponder {
@@ -30,8 +31,12 @@ std::optional<Align> align_from_string(std::string_view text) {
   return std::nullopt;
 }
 
-RowBuilder::RowBuilder(const Tokenizer& tokenizer, const ChatTemplate& chat, int64_t max_length)
-    : tokenizer_(tokenizer), chat_(chat), max_length_(max_length) {
+RowBuilder::RowBuilder(const Tokenizer& tokenizer, const ChatTemplate& chat, int64_t max_length,
+                       bool allow_other_templates)
+    : tokenizer_(tokenizer),
+      chat_(chat),
+      max_length_(max_length),
+      allow_other_templates_(allow_other_templates) {
   const auto id = tokenizer.token_id(chat.end_of_turn());
   if (!id) {
     throw Error(
@@ -50,6 +55,14 @@ std::vector<int32_t> RowBuilder::prompt(std::string_view system, std::string_vie
   return tokenizer_.encode(chat_.render(messages, true));
 }
 
+std::string RowBuilder::after_opened_thought(const std::string& text) const {
+  const std::string opened(chat_.opened_thought());
+  if (opened.empty() || parse_thought(opened + text).fault == ThoughtFault::kNone) return text;
+  const ThoughtParts parts = parse_thought(text);
+  if (parts.fault == ThoughtFault::kNone) return parts.thought + "\n</think>\n\n" + parts.solution;
+  return parts.fault == ThoughtFault::kNoTags ? "\n</think>\n\n" + text : text;
+}
+
 std::optional<TokenRow> RowBuilder::build(std::string name, std::string_view system,
                                           std::string_view question, const Response& response,
                                           bool may_be_unfinished, std::string& reason,
@@ -60,16 +73,23 @@ std::optional<TokenRow> RowBuilder::build(std::string name, std::string_view sys
     return std::nullopt;
   };
   // The end of a turn inside a text would end the turn there, for the model and for the loss.
-  for (const std::string_view control : {chat_.end_of_turn(), std::string_view("<|im_start|>")}) {
+  for (const std::string_view control : chat_.control_texts()) {
     for (const std::string_view text : {system, question, std::string_view(response.text)}) {
       if (text.find(control) != text.npos)
         return reject("control_token", fmt::format("\"{}\" in the text", control));
     }
   }
+  if (!response.template_sha256.empty() && !allow_other_templates_ &&
+      !same_rendering(response.template_sha256, chat_.sha256())) {
+    return reject("other_template",
+                  fmt::format("sampled after the template {}, this is {} ({}); to train on it all "
+                              "the same: --allow-template-change",
+                              response.template_sha256, chat_.sha256(), chat_.name()));
+  }
   std::vector<int32_t> ids = response.token_ids;
   if (ids.empty()) {
     if (response.text.empty()) return reject("nothing_to_train", "the response is empty");
-    ids = tokenizer_.encode(response.text);
+    ids = tokenizer_.encode(after_opened_thought(response.text));
     ids.push_back(end_of_turn_id_);
   } else if (ids.back() != end_of_turn_id_ && !may_be_unfinished) {
     return reject("unfinished", "the sampled response does not end with the end of the turn");
@@ -101,7 +121,8 @@ std::vector<uint8_t> RowBuilder::aligned(const std::vector<int32_t>& response_id
                                          Align align) const {
   if (align == Align::kResponse) return std::vector<uint8_t>(response_ids.size(), 1);
   // The bytes the tokens spell, not the original text: normalisation may have changed its length.
-  std::string bytes;
+  const std::string_view opened = chat_.opened_thought();
+  std::string bytes(opened);
   std::vector<size_t> ends;
   for (const int32_t id : response_ids) {
     if (id != end_of_turn_id_) bytes += tokenizer_.token_bytes(id);
@@ -118,7 +139,7 @@ std::vector<uint8_t> RowBuilder::aligned(const std::vector<int32_t>& response_id
   while (from < to && is_space(from)) ++from;
   while (from < to && is_space(to - 1)) --to;
   std::vector<uint8_t> mask(response_ids.size(), 0);
-  size_t begin = 0;
+  size_t begin = opened.size();
   for (size_t i = 0; i < ends.size(); begin = ends[i++])
     mask[i] = begin < to && ends[i] > from && begin < ends[i];
   return mask;

@@ -48,14 +48,16 @@ std::optional<Align> align_from_string(std::string_view text);
 struct Response {
   std::string text;
   std::vector<int32_t> token_ids;
+  std::string template_sha256 = {};  // of the prompt the ids were sampled after; "" if not known
 };
 
 // Borrows the tokenizer. Const members may be called from any thread.
 class RowBuilder {
  public:
   // max_length: tokens of a whole row. Throws Error if the template's end of turn is not one token
-  // of the tokenizer.
-  RowBuilder(const Tokenizer& tokenizer, const ChatTemplate& chat, int64_t max_length);
+  // of the tokenizer. `allow_other_templates`: also take ids sampled after another template.
+  RowBuilder(const Tokenizer& tokenizer, const ChatTemplate& chat, int64_t max_length,
+             bool allow_other_templates = false);
 
   // The ids generation starts from: system turn (if any), user turn, opened assistant turn.
   std::vector<int32_t> prompt(std::string_view system, std::string_view question) const;
@@ -68,6 +70,10 @@ class RowBuilder {
   //   control_token      question or response contains the template's own control text
   //   unfinished         sampled ids that do not end with the end of the turn
   //   nothing_to_train   an empty response
+  //   other_template     ids sampled after another chat template than this one
+  //
+  // Where the prompt already opens the thought, a text is made to go on from there: its thought,
+  // the end of the thought, its solution; a text without a thought ends it at once.
   std::optional<TokenRow> row(std::string name, std::string_view system, std::string_view question,
                               const Response& response, std::string& reason,
                               std::string& detail) const;
@@ -86,6 +92,7 @@ class RowBuilder {
   std::vector<uint8_t> aligned(const std::vector<int32_t>& response_ids, Align align) const;
 
  private:
+  std::string after_opened_thought(const std::string& text) const;
   std::optional<TokenRow> build(std::string name, std::string_view system,
                                 std::string_view question, const Response& response,
                                 bool may_be_unfinished, std::string& reason,
@@ -94,6 +101,7 @@ class RowBuilder {
   const Tokenizer& tokenizer_;
   ChatTemplate chat_;
   int64_t max_length_;
+  bool allow_other_templates_;
   int32_t end_of_turn_id_ = 0;
 };
 

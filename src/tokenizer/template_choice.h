@@ -1,0 +1,28 @@
+// Which chat template a checkpoint is used with, and the check that it is the one it was trained
+// with (ponder.json: chat_template, template_sha256).
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "tokenizer/chat_template.h"
+
+namespace ponder {
+
+struct TemplateChoice {
+  std::string name;           // "": the folder's own
+  bool allow_change = false;  // use it though the checkpoint was trained with another
+};
+
+// The template of a checkpoint's folder: the one named in `choice`; otherwise the one that
+// ponder.json says was chosen by name, otherwise that of the tokenizer. Throws Error where none is
+// known, and where ponder.json records a template that renders otherwise, unless that is allowed.
+ChatTemplate template_for(const std::filesystem::path& folder, const Tokenizer& tokenizer,
+                          const TemplateChoice& choice);
+
+// Whether two hashes (of ChatTemplate::sha256) stand for the same rendering: equal, or texts and
+// names of one template.
+bool same_rendering(std::string_view template_sha256, std::string_view other_sha256);
+
+}  // namespace ponder

@@ -1,0 +1,152 @@
+// Rows of every chat template, with the real tokenizers where the shared data is there: the loss
+// is on the whole assistant turn, its thought too, though some templates leave thoughts out of the
+// turns they show.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "tokenizer/thought_format.h"
+#include "train/rows.h"
+
+namespace ponder {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kShared = fs::path(PONDER_SHARED_DATA) / "tokenizers";
+constexpr const char* kThought = "First, 17 + 25.\n\nWait: é, 漢.";
+constexpr const char* kSolution = "It is \\boxed{42}.";
+
+void replace_all(std::string& text, const std::string& from, const std::string& to) {
+  for (size_t at = 0; (at = text.find(from, at)) != text.npos; at += to.size())
+    text.replace(at, from.size(), to);
+}
+
+// Qwen2.5's, its control tokens renamed as DeepSeek-R1-Distill-Qwen has them.
+Tokenizer deepseek_tokenizer() {
+  std::string json = read_file(kShared / "qwen2.5/tokenizer.json.gz");
+  replace_all(json, "<|endoftext|>", "<｜end▁of▁sentence｜>");
+  replace_all(json, "<|im_start|>", "<｜User｜>");
+  replace_all(json, "<|im_end|>", "<｜Assistant｜>");
+  replace_all(json, "<|object_ref_start|>", "<｜begin▁of▁sentence｜>");
+  return Tokenizer::parse(json, "deepseek");
+}
+
+std::string bytes_where(const Tokenizer& tokenizer, const TokenRow& row, uint8_t trained) {
+  std::string bytes;
+  for (size_t i = 0; i < row.tokens.size(); ++i) {
+    if (row.trained[i] == trained) bytes += tokenizer.token_bytes(row.tokens[i]);
+  }
+  return bytes;
+}
+
+std::string bytes_where(const Tokenizer& tokenizer, const std::vector<int32_t>& ids,
+                        const std::vector<uint8_t>& mask) {
+  std::string bytes;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (mask[i]) bytes += tokenizer.token_bytes(ids[i]);
+  }
+  return bytes;
+}
+
+// `own` is how the turn spells the response after what the prompt has opened.
+void check_row(const Tokenizer& tokenizer, const ChatTemplate& chat, const std::string& response,
+               const std::string& own) {
+  const RowBuilder builder(tokenizer, chat, 4096);
+  std::string reason, detail;
+  const auto row = builder.row("r", "Be brief.", "What is 17+25?", {response, {}}, reason, detail);
+  ASSERT_TRUE(row) << reason << ": " << detail;
+  const std::vector<Message> prompt = {{"system", "Be brief."}, {"user", "What is 17+25?"}};
+  EXPECT_EQ(bytes_where(tokenizer, *row, 0), chat.render(prompt, true));
+  EXPECT_EQ(bytes_where(tokenizer, *row, 1), own + std::string(chat.end_of_turn()));
+  EXPECT_EQ(row->tokens.back(), builder.end_of_turn_id());
+  EXPECT_EQ(row->num_tokens() - row->num_prompt_tokens, row->num_trained());
+  // One contiguous part, at the end.
+  EXPECT_TRUE(std::is_sorted(row->trained.begin(), row->trained.end()));
+
+  const std::vector<int32_t> ids(row->tokens.begin() + row->num_prompt_tokens, row->tokens.end());
+  const std::string thought = bytes_where(tokenizer, ids, builder.aligned(ids, Align::kThought));
+  const std::string solution = bytes_where(tokenizer, ids, builder.aligned(ids, Align::kSolution));
+  EXPECT_NE(thought.find(kThought), std::string::npos) << thought;
+  EXPECT_EQ(thought.find(kSolution), std::string::npos) << thought;
+  EXPECT_NE(solution.find(kSolution), std::string::npos) << solution;
+  EXPECT_EQ(solution.find("Wait"), std::string::npos) << solution;
+}
+
+class TemplateRows : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!fs::exists(kShared)) GTEST_SKIP() << "no shared data at " << kShared;
+  }
+  const std::string still = format_thought(kThought, kSolution);
+  const std::string think = std::string("<think>\n") + kThought + "\n</think>\n\n" + kSolution;
+  const std::string opened = std::string(kThought) + "\n</think>\n\n" + kSolution;
+};
+
+TEST_F(TemplateRows, Qwen25) {
+  const Tokenizer tokenizer = Tokenizer::load(kShared / "qwen2.5");
+  for (const char* name : {"chatml", "qwen2", "qwen2.5-base", "qwen2.5", "qwen3-instruct"})
+    check_row(tokenizer, ChatTemplate::named(name), still, still);
+  check_row(tokenizer, ChatTemplate::named("qwq"), still, opened);
+}
+
+TEST_F(TemplateRows, Qwen3) {
+  const Tokenizer tokenizer = Tokenizer::load(kShared / "qwen3");
+  const ChatTemplate chat = ChatTemplate::named("qwen3");
+  check_row(tokenizer, chat, still, still);
+  check_row(tokenizer, chat, think, think);
+  check_row(tokenizer, ChatTemplate::named("qwen3-instruct-mlx"), still, still);
+  for (const std::string& response : {still, think, opened})
+    check_row(tokenizer, ChatTemplate::named("qwen3-thinking"), response, opened);
+  // An earlier turn's thought is what the template leaves out.
+  const std::vector<Message> turns = {{"user", "a"}, {"assistant", think}, {"user", "b"}};
+  EXPECT_EQ(chat.render(turns, true).find("Wait"), std::string::npos);
+}
+
+TEST_F(TemplateRows, Llama3) {
+  const Tokenizer tokenizer = Tokenizer::load(kShared / "llama3");
+  for (const char* name : {"llama3", "llama3-open", "llama3.1"})
+    check_row(tokenizer, ChatTemplate::named(name), still, still);
+}
+
+TEST_F(TemplateRows, DeepseekR1) {
+  const Tokenizer tokenizer = deepseek_tokenizer();
+  const ChatTemplate chat = ChatTemplate::named("deepseek-r1");
+  for (const std::string& response : {still, think, opened})
+    check_row(tokenizer, chat, response, opened);
+  check_row(tokenizer, ChatTemplate::named("deepseek-r1-unopened"), think, think);
+  // The template would have eaten it, also in the last turn.
+  const std::vector<Message> turns = {{"user", "a"}, {"assistant", think}};
+  EXPECT_EQ(chat.render(turns, false).find("Wait"), std::string::npos);
+}
+
+TEST_F(TemplateRows, NoThoughtClosesTheOpenedOneAtOnce) {
+  const Tokenizer tokenizer = deepseek_tokenizer();
+  const RowBuilder builder(tokenizer, ChatTemplate::named("deepseek-r1"), 4096);
+  std::string reason, detail;
+  const auto row = builder.row("r", "", "q", {"42", {}}, reason, detail);
+  ASSERT_TRUE(row);
+  EXPECT_EQ(bytes_where(tokenizer, *row, 1), "\n</think>\n\n42<｜end▁of▁sentence｜>");
+  EXPECT_FALSE(builder.row("r", "", "q<｜User｜>", {"42", {}}, reason, detail));
+  EXPECT_EQ(reason, "control_token");
+}
+
+TEST_F(TemplateRows, IdsOfAnotherTemplateAreRefused) {
+  const Tokenizer tokenizer = Tokenizer::load(kShared / "qwen2.5");
+  const ChatTemplate chat = ChatTemplate::named("qwen2.5");
+  const RowBuilder builder(tokenizer, chat, 4096), lenient(tokenizer, chat, 4096, true);
+  Response sampled{"", {40, builder.end_of_turn_id()}, chat.sha256()};
+  std::string reason, detail;
+  EXPECT_TRUE(builder.row("r", "", "q", sampled, reason, detail));
+  sampled.template_sha256 = sha256_hex("qwen3");
+  EXPECT_FALSE(builder.row("r", "", "q", sampled, reason, detail));
+  EXPECT_EQ(reason, "other_template");
+  EXPECT_NE(detail.find("--allow-template-change"), std::string::npos) << detail;
+  EXPECT_TRUE(lenient.row("r", "", "q", sampled, reason, detail));
+}
+
+}  // namespace
+}  // namespace ponder
