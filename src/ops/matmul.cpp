@@ -1,38 +1,89 @@
 #include "ops/matmul.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
+#include <span>
+
+#include "base/error.h"
 
 namespace ponder {
 
-PackedMatrix::PackedMatrix(const char* name, int64_t K, int64_t N)
+namespace {
+
+// Where column j of a panel stands in a bf16 row of it.
+int64_t narrow_place(int64_t j) { return (j % 16) * 2 + j / 16; }
+
+int64_t floats_for(int64_t elements, DType storage) {
+  return elements * size_bytes(storage) / size_bytes(DType::kF32);
+}
+
+}  // namespace
+
+PackedMatrix::PackedMatrix(const char* name, int64_t K, int64_t N, DType storage)
     : K_(K),
       N_(N),
-      data_(name, (N + kPanel - 1) / kPanel * kPanel * K),
-      zeros_("matmul zeros", N) {}
+      storage_(storage),
+      data_(name, floats_for((N + kPanel - 1) / kPanel * kPanel * K, storage)),
+      zeros_("matmul zeros", N) {
+  if (storage == DType::kF16) throw Error(name, "panels are f32 or bf16, not f16");
+}
 
 void PackedMatrix::reshape(int64_t K, int64_t N) {
   K_ = K;
   N_ = N;
-  data_.reserve(num_panels() * kPanel * K);
+  data_.reserve(floats_for(num_panels() * kPanel * K, storage_));
   zeros_.reserve(N);
 }
 
-void PackedMatrix::pack_weight(const float* W, int64_t rows, int64_t first_column,
+void PackedMatrix::pack_weight(const void* W, DType dtype, int64_t rows, int64_t first_column,
                                ThreadPool& pool) {
   // Sixteen k at a time: the reads run along rows of W, the writes stay in one cache-sized strip of
   // the panel.
+  constexpr int64_t kStrip = 16;
+  const auto* source = static_cast<const char*>(W);
+  const int64_t width = ponder::size_bytes(dtype);
   pool.parallel_for(rows, kPanel, [&](int64_t begin, int64_t end) {
-    for (int64_t k0 = 0; k0 < K_; k0 += 16) {
-      const int64_t kn = std::min<int64_t>(16, K_ - k0);
-      for (int64_t row = begin; row < end; ++row) {
-        const int64_t n = first_column + row;
-        float* to = data_.data() + (n / kPanel) * K_ * kPanel + k0 * kPanel + n % kPanel;
-        const float* from = W + row * K_ + k0;
-        for (int64_t k = 0; k < kn; ++k) to[k * kPanel] = from[k];
+    float wide[kStrip];
+    uint16_t bits[kStrip];
+    for (int64_t r0 = begin; r0 < end; r0 += kPanel) {
+      const int64_t r1 = std::min(r0 + kPanel, end);
+      for (int64_t k0 = 0; k0 < K_; k0 += kStrip) {
+        const int64_t kn = std::min(kStrip, K_ - k0);
+        for (int64_t row = r0; row < r1; ++row) {
+          const int64_t n = first_column + row, j = n % kPanel;
+          const int64_t strip = (n / kPanel * K_ + k0) * kPanel;
+          const char* from = source + (row * K_ + k0) * width;
+          const std::span<float> values(wide, static_cast<size_t>(kn));
+          if (storage_ == DType::kF32) {
+            to_f32(values, from, dtype);
+            float* to = data_.data() + strip + j;
+            for (int64_t k = 0; k < kn; ++k) to[k * kPanel] = wide[k];
+            continue;
+          }
+          if (dtype == DType::kBF16) {
+            std::memcpy(bits, from, static_cast<size_t>(kn) * sizeof(uint16_t));
+          } else {
+            to_f32(values, from, dtype);
+            from_f32(bits, values, DType::kBF16);
+          }
+          uint16_t* to = narrow() + strip + narrow_place(j);
+          for (int64_t k = 0; k < kn; ++k) to[k * kPanel] = bits[k];
+        }
       }
     }
   });
+}
+
+void PackedMatrix::read_column(int64_t n, float* to) const {
+  const int64_t panel_start = n / kPanel * K_ * kPanel, j = n % kPanel;
+  if (storage_ == DType::kF32) {
+    const float* from = data_.data() + panel_start + j;
+    for (int64_t k = 0; k < K_; ++k) to[k] = from[k * kPanel];
+    return;
+  }
+  const uint16_t* from = narrow() + panel_start + narrow_place(j);
+  for (int64_t k = 0; k < K_; ++k) to[k] = std::bit_cast<float>(uint32_t{from[k * kPanel]} << 16);
 }
 
 void PackedMatrix::pack_rows(const float* X, int64_t ld, int64_t first_k, int64_t count,

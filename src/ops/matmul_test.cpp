@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 
+#include "base/error.h"
 #include "ops/reference.h"
 #include "ops/test_support.h"
 
@@ -18,8 +19,8 @@ struct Size {
 };
 
 // Every small size, and the borders of vectors (16), panels (32), register tiles (6 or 14 rows, up
-// to 4 panels), blocks of rows (96 or 224) and of k (256), and of sharing rows instead of panels
-// among threads (112 rows each).
+// to 4 panels), few and many rows (12 or 28), blocks of rows (96 or 224) and of k (512), and the
+// grids of rows and panels among threads.
 std::vector<Size> sizes() {
   std::vector<Size> all;
   for (int64_t M = 1; M <= 40; ++M) all.push_back({M, 45, 5});
@@ -28,11 +29,15 @@ std::vector<Size> sizes() {
     for (const int64_t N : {95, 96, 97, 127, 128, 129, 144, 161, 200}) all.push_back({M, N, 3});
   }
   for (int64_t K = 0; K <= 35; ++K) all.push_back({2, 33, K});
-  for (const int64_t K : {255, 256, 257, 511, 512, 515}) all.push_back({29, 17, K});
+  for (const int64_t K : {511, 512, 513, 1024, 1030}) {
+    all.push_back({29, 17, K});
+    all.push_back({2, 33, K});
+    all.push_back({16, 33, K});
+  }
   for (const int64_t M : {96, 97, 223, 224, 225, 230, 337, 340})
     all.push_back({M, 33, 3, M >= 224});
-  all.push_back({230, 20, 257, true});
-  for (const int64_t M : {1, 2, 14, 30}) {
+  all.push_back({230, 20, 513, true});
+  for (const int64_t M : {1, 2, 14, 30, 60}) {
     for (const int64_t N : {31, 70, 200}) all.push_back({M, N, 6, true});
   }
   return all;
@@ -98,6 +103,79 @@ TEST(Matmul, EqualsAChainPerElementOnEveryMachine) {
     });
     if (HasFatalFailure()) return;
   }
+}
+
+std::vector<float> rounded_to_bf16(const std::vector<float>& values) {
+  std::vector<uint16_t> bits(values.size());
+  from_f32(bits.data(), values, DType::kBF16);
+  std::vector<float> rounded(values.size());
+  to_f32(rounded, bits.data(), DType::kBF16);
+  return rounded;
+}
+
+// bf16 panels are f32 panels of the rounded weights, to the bit: packed from f32 or from the bf16
+// bytes of a file.
+TEST(Matmul, Bf16PanelsEqualAChainOverTheRoundedWeightsOnEveryMachine) {
+  for (const Size size : sizes()) {
+    Problem p(size);
+    p.W = rounded_to_bf16(p.W);
+    std::vector<char> file(2 * p.W.size() + 1);  // at an odd address
+    from_f32(file.data() + 1, p.W, DType::kBF16);
+    const auto unrounded = Problem(size).W;
+    const auto biased = p.expected([&](int64_t, int64_t n) { return p.bias[Problem::index(n)]; });
+    const auto continued =
+        p.expected([&](int64_t m, int64_t n) { return p.before[Problem::index(m * p.ldc() + n)]; });
+    const MatrixA rows{p.A.data(), size.K, 1}, columns{p.A_transposed.data(), 1, size.M};
+    SCOPED_TRACE(testing::Message() << "M " << size.M << ", N " << size.N << ", K " << size.K);
+    on_every_machine(size.threads, [&](ThreadPool& pool) {
+      PackedMatrix B("B", size.K, size.N, DType::kBF16);
+      B.pack_weight(file.data() + 1, DType::kBF16, size.N, 0, pool);
+      Output C(p.before);
+      matmul(C.data(), p.ldc(), rows, B, p.bias.data(), size.M, pool);
+      ASSERT_TRUE(same_bits(biased, C)) << "from bf16";
+      PackedMatrix D("D", size.K, size.N, DType::kBF16);
+      D.pack_weight(unrounded.data(), size.N, 0, pool);
+      Output E(p.before);
+      matmul_continue(E.data(), p.ldc(), size.M % 2 ? columns : rows, D, size.M, pool);
+      ASSERT_TRUE(same_bits(continued, E)) << "from f32, continued";
+    });
+    if (HasFatalFailure()) return;
+  }
+}
+
+// Every bf16 there is keeps its bits: subnormals, zeros of both signs, infinities, quiet NaNs.
+TEST(Matmul, EveryBf16ComesBackFromItsPanel) {
+  constexpr int64_t kN = 72, kK = 911;  // 65,592 places for 65,536 values
+  std::vector<uint16_t> bits(static_cast<size_t>(kN * kK));
+  for (size_t i = 0; i < bits.size(); ++i) bits[i] = static_cast<uint16_t>(i);
+  std::vector<float> expected(bits.size());
+  to_f32(expected, bits.data(), DType::kBF16);
+  for (const DType storage : {DType::kBF16, DType::kF32}) {
+    ThreadPool pool(2);
+    PackedMatrix B("B", kK, kN, storage);
+    // A tensor stacked below another, its borders inside of panels.
+    B.pack_weight(bits.data(), DType::kBF16, 41, 0, pool);
+    B.pack_weight(bits.data() + 41 * kK, DType::kBF16, kN - 41, 41, pool);
+    std::vector<float> found(bits.size());
+    for (int64_t n = 0; n < kN; ++n) B.read_column(n, found.data() + n * kK);
+    EXPECT_TRUE(same_bits(expected, found)) << config_name(storage);
+    EXPECT_EQ(B.size_bytes(), 96 * kK * size_bytes(storage));
+  }
+}
+
+TEST(Matmul, F16WeightsAreExactInF32PanelsAndRoundedOnceInBf16Panels) {
+  const std::vector<float> values = {1.0f, -0x1.ffcp15f, 0x1p-24f, 0x1.004p0f, 0x1.018p0f, -0.0f};
+  std::vector<uint16_t> bits(values.size());
+  from_f32(bits.data(), values, DType::kF16);
+  ThreadPool pool(1);
+  for (const DType storage : {DType::kF32, DType::kBF16}) {
+    PackedMatrix B("B", 6, 1, storage);
+    B.pack_weight(bits.data(), DType::kF16, 1, 0, pool);
+    std::vector<float> found(6);
+    B.read_column(0, found.data());
+    EXPECT_TRUE(same_bits(storage == DType::kF32 ? values : rounded_to_bf16(values), found));
+  }
+  EXPECT_THROW(PackedMatrix("B", 6, 1, DType::kF16), Error);
 }
 
 // Where a chain is cut does not matter: this is what lets a gradient accumulate over batches.

@@ -21,12 +21,12 @@
 
 namespace ponder {
 
-// Calls body(pool) with each instruction set this machine has in turn, each with 1, 2 and 3
-// threads; only with one unless `threads` (waking threads takes longer than a small size, so not
-// every size needs them).
+// Calls body(pool) with each instruction set this machine has in turn, each with 1, 2, 3
+// and 4 threads; only with one unless `threads` (waking threads takes longer than a small size, so
+// not every size needs them).
 template <class Body>
 void on_every_machine(bool threads, const Body& body) {
-  static ThreadPool pools[] = {ThreadPool(1), ThreadPool(2), ThreadPool(3)};
+  static ThreadPool pools[] = {ThreadPool(1), ThreadPool(2), ThreadPool(3), ThreadPool(4)};
   struct Restore {
     ~Restore() { hwy::SetSupportedTargetsForTest(0); }
   } restore;
