@@ -1,4 +1,5 @@
 // ponder judge FILE: a verdict and its proof for every row.
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <optional>
@@ -54,6 +55,14 @@ JudgeOptions options_of(const JsonRow& row, const std::string& kind, const std::
                              excerpt(tolerance->dump()));
     }
     options.tolerance = tolerance->get<double>();
+  }
+  const auto choices = row.value.find("choices");
+  if (choices != row.value.end() && !choices->is_null()) {
+    if (!choices->is_array() || choices->size() > 26 ||
+        !std::all_of(choices->begin(), choices->end(), [](const Json& c) { return c.is_string(); }))
+      throw Error(where, "expected \"choices\" to be up to 26 strings, the first for A; found " +
+                             excerpt(choices->dump()));
+    options.choices = choices->get<std::vector<std::string>>();
   }
   return options;
 }
@@ -138,9 +147,10 @@ void register_judge(CLI::App& app) {
   auto command = std::make_shared<JudgeCommand>();
   CLI::App* sub =
       app.add_subcommand("judge", "verdicts: does an answer equal the gold answer, and why");
-  sub->add_option(
-         "FILE", command->file,
-         "JSON lines with gold and prediction (or response); optional answer_type, tolerance, kind")
+  sub->add_option("FILE", command->file,
+                  "JSON lines with gold and prediction (or response); optional answer_type, "
+                  "tolerance, kind, "
+                  "choices")
       ->required();
   sub->add_flag("--full-response", command->full_response,
                 "rows without a kind hold whole responses: find the final answer first");

@@ -70,15 +70,16 @@ void gpqa(const RowFields& row, Problem& problem, uint64_t choice_seed) {
     if (options[i] == correct) problem.answer = std::string(1, static_cast<char>('A' + i));
   }
   if (!is_blank(problem.question)) problem.question = with_options(problem.question, options);
+  problem.choices = std::move(options);
   problem.source = fmt::format("GPQA, choices shuffled by seed {}", choice_seed);
 }
 
 void with_choices(const RowFields& row, Problem& problem) {
   const std::string question = row.text("question");
-  const std::vector<std::string> options = options_of(row);
-  problem.answer = option_letter(row, options.size());
+  problem.choices = options_of(row);
+  problem.answer = option_letter(row, problem.choices.size());
   problem.answer_type = AnswerType::kChoice;
-  problem.question = is_blank(question) ? "" : with_options(question, options);
+  problem.question = is_blank(question) ? "" : with_options(question, problem.choices);
   take_domain(row, problem, "");
 }
 

@@ -23,6 +23,8 @@ struct Problem {
   std::optional<double> tolerance;  // relative, for numbers; optional
   std::string file;                 // where it was read, "" where it was not; not exported
   uint64_t line = 0;                // from 1
+  std::vector<std::string>
+      choices;  // texts of A, B, … where the file keeps them apart; not exported
 };
 
 // A teacher's response to a question.

@@ -12,7 +12,7 @@ namespace ponder {
 namespace {
 
 JudgeOptions judge_options(const Problem& problem) {
-  return {problem.answer_type, problem.tolerance};
+  return {.type = problem.answer_type, .tolerance = problem.tolerance, .choices = problem.choices};
 }
 
 bool is_correct(const SampleResult& sample) { return sample.verdict == Verdict::kCorrect; }

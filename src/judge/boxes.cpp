@@ -1,5 +1,7 @@
 #include "judge/boxes.h"
 
+#include <algorithm>
+#include <array>
 #include <string>
 
 #include "judge/text.h"
@@ -7,12 +9,14 @@
 namespace ponder::judge {
 namespace {
 
+using std::string_view;
+constexpr size_t kNone = string_view::npos;
 constexpr size_t kMostJoined = 32;
-constexpr size_t kLongestJoin = 60;  // bytes between two boxes of one answer
+constexpr size_t kLongestJoin = 80;  // bytes between two boxes of one answer
 
 // Length of the box command at `i`, or 0.
-size_t box_command(std::string_view text, size_t i) {
-  for (std::string_view name : {std::string_view("\\boxed"), std::string_view("\\fbox")}) {
+size_t box_command(string_view text, size_t i) {
+  for (string_view name : {string_view("\\boxed"), string_view("\\fbox")}) {
     if (text.substr(i, name.size()) != name) continue;
     const size_t end = i + name.size();
     return end < text.size() && is_letter(text[end]) ? 0 : name.size();
@@ -20,11 +24,44 @@ size_t box_command(std::string_view text, size_t i) {
   return 0;
 }
 
+// The end of what follows a box command without a brace: `2`, `-3.5`, `\frac12`, `\text{B}`.
+size_t end_of_unbraced(string_view text, size_t i) {
+  const size_t limit = std::min(text.size(), i + 200);
+  bool command = false;
+  while (i < limit) {
+    if (text[i] == '\\' && i + 1 < limit && is_letter(text[i + 1])) {
+      if (box_command(text, i) > 0) break;
+      ++i;
+      while (i < limit && is_letter(text[i])) ++i;
+      command = true;
+    } else if (text[i] == '{' && command) {
+      const size_t close = matching_brace(text.substr(0, limit), i);
+      if (close == kNone) break;
+      i = close + 1;
+    } else if (is_space(text[i]) || string_view("$}{\\").find(text[i]) != kNone) {
+      break;
+    } else {
+      ++i;
+    }
+  }
+  return i;
+}
+
+enum class Between { kNothing, kJoin };
+
 // "and", ",", spacing, dollar signs and a name with an equals sign: nothing that starts a new
-// thought.
-bool only_joins(std::string_view between) {
-  if (between.size() > kLongestJoin) return false;
-  bool joined = false;
+// thought. A sentence of its own only where it hedges ("Or \boxed{8}") or names a part.
+Between between_boxes(string_view between) {
+  static constexpr std::array<string_view, 16> kJoining = {
+      "and", "or",   "together", "maybe", "perhaps", "possibly", "alternatively", "also",
+      "y",   "both", "oder",     "et",    "plus",    "und",      "either",        "along"};
+  static constexpr std::array<string_view, 20> kSilent = {
+      "for", "part", "with", "well", "as",    "the",   "other", "one",  "second",   "third",
+      "is",  "are",  "be",   "it",   "could", "might", "its",   "then", "likewise", "respectively"};
+  static constexpr std::array<string_view, 6> kCommands = {"quad", "qquad",  "text",
+                                                           "mbox", "textbf", "mathrm"};
+  if (between.size() > kLongestJoin) return Between::kNothing;
+  bool joined = false, named = false, paragraph = false, stop = false;
   size_t i = 0;
   while (i < between.size()) {
     const char c = between[i];
@@ -32,50 +69,87 @@ bool only_joins(std::string_view between) {
       size_t end = i;
       while (end < between.size() && is_letter(between[end])) ++end;
       const std::string word = to_lower(between.substr(i, end - i));
-      if (word == "and" || word == "or") {
+      size_t after = end;
+      while (after < between.size() &&
+             (is_space(between[after]) || between[after] == '_' || is_digit(between[after])))
+        ++after;
+      const char next = after < between.size() ? between[after] : '\0';
+      const bool hedge = word != "and" && word != "y" &&
+                         std::find(kJoining.begin(), kJoining.end(), word) != kJoining.end();
+      if (word.size() == 1 && next == '=') {
+        named = true;
+      } else if (word.size() == 1 && i > 0 &&
+                 (between[i - 1] == '(' || next == ')' || next == ':')) {
+        named = true;  // "for part (a) and"
+      } else if (stop && !hedge && word != "part") {
+        return Between::kNothing;
+      } else if (std::find(kJoining.begin(), kJoining.end(), word) != kJoining.end()) {
         joined = true;
-      } else if (word == "for" || word == "part" ||
-                 (word.size() == 1 && i > 0 && between[i - 1] == '(')) {
-        // "for part (a) and"
-      } else {
-        size_t after = end;
-        while (after < between.size() &&
-               (is_space(between[after]) || between[after] == '_' || is_digit(between[after])))
-          ++after;
-        if (word.size() > 1 || after >= between.size() || between[after] != '=') return false;
+        stop = false;
+      } else if (word == "part") {
+        stop = false;
+      } else if (word.size() > 1 &&
+                 std::find(kSilent.begin(), kSilent.end(), word) == kSilent.end()) {
+        return Between::kNothing;
       }
       i = end;
     } else if (c == '\\') {
       size_t end = i + 1;
       while (end < between.size() && is_letter(between[end])) ++end;
-      const std::string_view name = between.substr(i + 1, end - i - 1);
-      if (!name.empty() && name != "quad" && name != "qquad" && name != "text" && name != "mbox")
-        return false;
+      const string_view name = between.substr(i + 1, end - i - 1);
+      if (!name.empty() && std::find(kCommands.begin(), kCommands.end(), name) == kCommands.end())
+        return Between::kNothing;
       i = name.empty() ? i + 2 : end;
-    } else if (c == '\n' && between.substr(i, 2) == "\n\n") {
-      return false;
-    } else if (is_space(c) || std::string_view("$,;{}_=()").find(c) != std::string_view::npos ||
-               is_digit(c)) {
-      joined |= c == ',' || c == ';';
+    } else if (is_space(c) || is_digit(c) || string_view("$,;{}_=():*/&?.!-").find(c) != kNone) {
+      paragraph |= c == '\n' && between.substr(i, 2) == "\n\n";
+      joined |= c == ',' || c == ';' || c == '/' || c == '&' || c == '?';
+      stop |= c == '.' || c == '!';
       ++i;
     } else {
-      return false;
+      return Between::kNothing;
     }
   }
-  return joined || trim(between).empty();
+  if (stop && !named) return Between::kNothing;
+  if (paragraph) return named ? Between::kJoin : Between::kNothing;
+  const bool empty = trim(between).empty() || trim(between) == "$$" || trim(between) == "$ $";
+  return joined || named || empty ? Between::kJoin : Between::kNothing;
+}
+
+// The end of the formula around an unclosed box, if that is on the same line and leaves the braces
+// balanced.
+size_t repaired_end(string_view text, size_t content) {
+  int depth = 0;
+  for (size_t i = content; i < text.size() && i < content + 400; ++i) {
+    const char c = text[i];
+    if (c == '\n') return kNone;
+    if (c == '$' || text.substr(i, 2) == "\\)" || text.substr(i, 2) == "\\]")
+      return depth == 0 && i > content ? i : kNone;
+    if (c == '\\') {
+      ++i;
+    } else {
+      depth += c == '{';
+      depth -= c == '}';
+    }
+  }
+  return kNone;
 }
 
 }  // namespace
 
-std::vector<Box> find_boxes(std::string_view text, bool& unclosed) {
+Boxes find_boxes(string_view text) {
   struct Open {
-    size_t begin, content;  // content is 0 for a plain brace
+    size_t begin, content, depth;
   };
   std::vector<Open> open;
-  std::vector<Box> boxes;
-  size_t boxes_open = 0;
+  Boxes boxes;
+  std::vector<Box>& all = boxes.all;
+  size_t depth = 0;  // braces since the first open box
   size_t i = 0;
   while (i < text.size()) {
+    if (open.empty()) {
+      i = text.find('\\', i);
+      if (i == kNone) break;
+    }
     const char c = text[i];
     if (c == '\\') {
       if (text.substr(i, 2) == "\\\\" && box_command(text, i + 1) > 0) ++i;  // escaped twice
@@ -87,43 +161,62 @@ std::vector<Box> find_boxes(std::string_view text, bool& unclosed) {
       size_t next = i + length;
       while (next < text.size() && text[next] == ' ') ++next;
       if (next < text.size() && text[next] == '{') {
-        open.push_back({i, next + 1});
-        ++boxes_open;
+        open.push_back({i, next + 1, depth});
+        ++depth;
         i = next + 1;
       } else {
-        size_t end = next;
-        while (end < text.size() && !is_space(text[end]) && text[end] != '$' && text[end] != '}' &&
-               text[end] != '\\')
-          ++end;
-        if (end > next && boxes_open == 0) boxes.push_back({i, end, text.substr(next, end - next)});
-        i = end > next ? end : next;
+        const size_t end = end_of_unbraced(text, next);
+        if (end > next && open.empty())
+          all.push_back({i, end, text.substr(next, end - next), false});
+        i = std::max(end, next);
       }
       continue;
     }
     if (c == '{') {
-      open.push_back({i, 0});
-    } else if (c == '}' && !open.empty()) {
+      ++depth;
+    } else if (c == '}' && depth > 0 && --depth == open.back().depth) {
       const Open last = open.back();
       open.pop_back();
-      if (last.content != 0) {
-        --boxes_open;
-        while (!boxes.empty() && boxes.back().begin > last.begin) boxes.pop_back();  // inner ones
-        boxes.push_back({last.begin, i + 1, text.substr(last.content, i - last.content)});
-      }
+      while (!all.empty() && all.back().begin > last.begin) all.pop_back();  // inner ones
+      all.push_back({last.begin, i + 1, text.substr(last.content, i - last.content), false});
     }
     ++i;
   }
-  unclosed = boxes_open > 0;
+  // The outermost box that never closes comes after the last closed one, or holds it.
+  if (!open.empty()) {
+    const Open last = open.back();
+    if (all.empty() || all.back().begin < last.begin) {
+      const size_t end = repaired_end(text, last.content);
+      if (end != kNone)
+        all.push_back({last.begin, end, text.substr(last.content, end - last.content), true});
+      else
+        boxes.unclosed = true;
+    }
+  }
   return boxes;
 }
 
-size_t first_of_last_run(std::string_view text, const std::vector<Box>& boxes) {
+size_t first_of_last_run(string_view text, const std::vector<Box>& boxes) {
   size_t first = boxes.size() - 1;
   while (first > 0 && boxes.size() - first < kMostJoined &&
-         only_joins(text.substr(boxes[first - 1].end, boxes[first].begin - boxes[first - 1].end))) {
+         between_boxes(text.substr(boxes[first - 1].end,
+                                   boxes[first].begin - boxes[first - 1].end)) == Between::kJoin) {
     --first;
   }
   return first;
+}
+
+bool is_denied(string_view text, const Box& box) {
+  string_view before = text.substr(0, box.begin);
+  before = before.substr(before.size() > 40 ? before.size() - 40 : 0);
+  while (!before.empty() && string_view(" $\\([{*\n").find(before.back()) != kNone)
+    before.remove_suffix(1);
+  const std::string lower = to_lower(before);
+  for (string_view denial : {" not", " n't", "isn't", " never", "\\neq", "\\ne", "≠",
+                             "not equal to", "cannot be", "rather than", "instead of"}) {
+    if (lower.ends_with(denial)) return true;
+  }
+  return false;
 }
 
 }  // namespace ponder::judge

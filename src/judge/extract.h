@@ -1,6 +1,6 @@
-// Finds the final answer in a whole response: in the solution part the last box, or a final-answer
-// phrase after it; without a box a phrase, a bold or written-out result at the very end. Linear in
-// the response.
+// Finds the final answer in a whole response: in the solution part the last box, unless an answer
+// phrase or a correction follows it; without a box an explicit mark ("####", <answer>), an answer
+// phrase, a conclusion, a result at the very end. Linear in the response.
 #pragma once
 
 #include <optional>
@@ -13,15 +13,15 @@ namespace ponder::judge {
 
 struct Extraction {
   std::string answer;
-  std::string_view how;  // "box", "several boxes", "final-answer phrase", ... for the proof
+  std::string_view how;  // "last box", "answer phrase", ... for the proof
 };
 
-// What follows the thought: the solution between its tags, or the text itself where there are none.
-// Empty when a thought was opened and never closed.
-std::string_view solution_part(std::string_view response);
+// The problem of a response that may state an answer in words which nothing marks.
+inline constexpr std::string_view kNothingMarked = "no final answer found";
 
 // Nothing when there is no answer; `problem` then says why.
-std::optional<Extraction> extract(std::string_view response, AnswerType type, std::string& problem);
+std::optional<Extraction> extract(std::string_view response, const JudgeOptions& options,
+                                  std::string& problem);
 
 // The joined contents of the last boxes of `text`, or nothing. For answers that are handed over
 // boxed.

@@ -4,10 +4,12 @@
 #include <vector>
 
 #include "base/error.h"
+#include "judge/choice.h"
 #include "judge/compare.h"
 #include "judge/extract.h"
 #include "judge/reader.h"
 #include "judge/text.h"
+#include "judge/words.h"
 
 namespace ponder {
 namespace {
@@ -23,10 +25,37 @@ Judgement decide(Match match, std::string proof) {
   return judgement;
 }
 
-Judgement judge_choice(std::string_view gold, std::string_view prediction) {
-  const auto letter = choice_letter(gold, true);
+Judgement judge_math(std::string_view gold, std::string_view prediction,
+                     const JudgeOptions& options);
+
+// The letter of the one choice whose text is `answer`.
+std::optional<char> letter_of_text(std::string_view answer, const JudgeOptions& options) {
+  const std::string words = words_of(answer), form = normal_form(answer);
+  std::optional<char> letter;
+  for (size_t i = 0; i < options.choices.size() && i < 26; ++i) {
+    const std::string_view text = choice_text(options.choices[i]);
+    const bool same = (!words.empty() && words == words_of(text) && form == normal_form(text)) ||
+                      judge_math(text, answer, {AnswerType::kMath, options.tolerance}).verdict ==
+                          Verdict::kCorrect;
+    if (!same) continue;
+    if (letter) return std::nullopt;  // two choices say the same
+    letter = static_cast<char>('A' + i);
+  }
+  return letter;
+}
+
+std::optional<char> choice_of(std::string_view answer, const JudgeOptions& options) {
+  const auto letter = choice_letter(answer, true);
+  const bool known = letter && (options.choices.empty() ||
+                                static_cast<size_t>(*letter - 'A') < options.choices.size());
+  return known ? letter : letter_of_text(answer, options);
+}
+
+Judgement judge_choice(std::string_view gold, std::string_view prediction,
+                       const JudgeOptions& options) {
+  const auto letter = choice_of(gold, options);
   if (!letter) return decide(Match::kUnknown, "gold " + excerpt(gold) + " is no choice letter");
-  const auto given = choice_letter(prediction, true);
+  const auto given = choice_of(prediction, options);
   if (given) {
     return decide(*given == *letter ? Match::kEqual : Match::kDifferent,
                   std::string("choice ") + *letter + " against choice " + *given);
@@ -39,8 +68,18 @@ Judgement judge_choice(std::string_view gold, std::string_view prediction) {
   return decide(Match::kUnknown, "no choice letter in " + excerpt(prediction));
 }
 
+// "the mitochondria" is "mitochondria".
+std::string without_article(std::string words) {
+  for (std::string_view article : {"the ", "a ", "an "}) {
+    if (words.size() > article.size() && words.starts_with(article))
+      return words.substr(article.size());
+  }
+  return words;
+}
+
 Judgement judge_text(std::string_view gold, std::string_view prediction) {
-  const std::string a = words_of(gold), b = words_of(prediction);
+  const std::string a = without_article(words_of(gold));
+  const std::string b = without_article(words_of(prediction));
   if (a.empty() || b.empty()) return decide(Match::kUnknown, "a side holds no words");
   return decide(a == b ? Match::kEqual : Match::kDifferent,
                 a == b ? "the same words" : "different words");
@@ -111,8 +150,12 @@ Judgement judge_math(std::string_view gold, std::string_view prediction,
         prediction.find_first_of("+-=<>^/") == std::string_view::npos) {
       return decide(Match::kEqual, "the same words");
     }
-    if (denies(prediction) != denies(gold))
+    if (denies(prediction) != denies(gold)) {
       first = {Match::kDifferent, "one side says there is no answer"};
+    } else if (golds.front().expression && !letters_only && !is_prose_without_value(gold) &&
+               is_prose_without_value(prediction)) {
+      first = {Match::kDifferent, "prose without a value"};
+    }
   }
   return decide(first.match, "gold is " + reading_of(golds.front()) + ", answer is " +
                                  reading_of(predictions.front()) + ": " + first.rule);
@@ -125,7 +168,7 @@ std::string bare_answer(std::string_view text, AnswerType type) {
   if (type != AnswerType::kChoice && text.size() > 100 &&
       text.find(". ") != std::string_view::npos) {
     std::string problem;
-    if (auto extraction = extract(text, type, problem)) return std::move(extraction->answer);
+    if (auto extraction = extract(text, {type}, problem)) return std::move(extraction->answer);
   }
   return std::string(text);
 }
@@ -135,9 +178,11 @@ Judgement judge_extracted(std::string_view gold, std::string_view prediction,
   const std::string bare_gold = bare_answer(gold, options.type);
   const std::string_view expected = trim(bare_gold);
   Judgement judgement;
+  if (is_masked(prediction) && !is_masked(gold))
+    return {Verdict::kUndecided, std::string(prediction), "a struck-out or turned sign"};
   switch (options.type) {
     case AnswerType::kChoice:
-      judgement = judge_choice(expected, prediction);
+      judgement = judge_choice(expected, prediction, options);
       break;
     case AnswerType::kText:
       judgement = judge_text(expected, prediction);
@@ -203,7 +248,7 @@ std::optional<AnswerType> answer_type_from_string(std::string_view text) {
 std::optional<std::string> extract_answer(std::string_view response, AnswerType type) {
   try {
     std::string problem;
-    auto extraction = extract(response, type, problem);
+    auto extraction = extract(response, {type}, problem);
     if (extraction) return std::move(extraction->answer);
   } catch (const std::exception&) {
   }
@@ -226,8 +271,13 @@ Judgement judge_response(std::string_view gold, std::string_view response, bool 
     if (!finished)
       return {Verdict::kIncorrect, "", "the response was cut by the token limit: it has no answer"};
     std::string problem;
-    const auto extraction = extract(response, options.type, problem);
-    if (!extraction) return {Verdict::kUndecided, "", problem};
+    const auto extraction = extract(response, options, problem);
+    if (!extraction) {
+      // Words that nothing marks may still be the gold's words.
+      const bool maybe =
+          problem == kNothingMarked && options.type != AnswerType::kChoice && is_words(gold);
+      return {maybe ? Verdict::kUndecided : Verdict::kIncorrect, "", "no answer: " + problem};
+    }
     Judgement judgement = judge_extracted(gold, trim(extraction->answer), options);
     judgement.proof = std::string(extraction->how) + " " + judgement.proof;
     return judgement;

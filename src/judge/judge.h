@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace ponder {
 
@@ -22,11 +23,13 @@ enum class Strictness { kLenient, kStrict };
 
 struct JudgeOptions {
   AnswerType type = AnswerType::kMath;
-  std::optional<double> tolerance;  // relative; only where the row asks for one
+  std::optional<double> tolerance = {};  // relative; only where the row asks for one
   // Lenient: a unit may be missing on one side. Strict: both sides name units of one dimension.
   Strictness units = Strictness::kLenient;
   // Lenient: lists without brackets are equal in any order. Strict: only in gold's order.
   Strictness order = Strictness::kLenient;
+  // Texts of A, B, … where they are known: an answer may quote one.
+  std::vector<std::string> choices = {};
 };
 
 struct Judgement {

@@ -1,240 +1,576 @@
 #include "judge/statement.h"
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
+#include "judge/sentence.h"
 #include "judge/text.h"
 
 namespace ponder::judge {
-
-using std::string_view;
-
-size_t after_last(string_view text, string_view tag) {
-  const size_t at = text.rfind(tag);
-  return at == string_view::npos ? at : at + tag.size();
-}
-
-bool looks_like_answer(string_view text) {
-  return std::any_of(text.begin(), text.end(), [](char c) { return is_digit(c); }) ||
-         text.find('\\') != string_view::npos || trim(text).size() == 1 ||
-         text.find('=') != string_view::npos;
-}
-
 namespace {
 
+using std::string_view;
+using Tokens = std::vector<Token>;
 constexpr size_t kNone = string_view::npos;
-constexpr size_t kPhraseWindow = 1000;  // bytes after a phrase in which its answer stands
-constexpr size_t kEndWindow = 1500;     // bytes at the end in which an unmarked answer may stand
+constexpr size_t kStatementWindow = 20000;  // bytes at the end in which prose is read
+constexpr size_t kMostSentences = 60;       // looked at from the end
+constexpr size_t kMostDifferent = 8;        // a text that states more answers states none
 
-// One piece of prose: words, or a formula or bold part that is never cut.
-struct Piece {
-  string_view text;     // without its dress
-  bool marked = false;  // formula or bold
-  bool bold = false;
-};
-
-// Length of the opening mark at `i` with its closing one, or an empty pair.
-std::pair<string_view, string_view> mark_at(string_view text, size_t i) {
-  for (const auto& [open, close] : {std::pair<string_view, string_view>{"$$", "$$"},
-                                    {"\\[", "\\]"},
-                                    {"\\(", "\\)"},
-                                    {"**", "**"},
-                                    {"$", "$"}}) {
-    if (text.substr(i, open.size()) == open) return {open, close};
-  }
-  return {};
+template <size_t N>
+bool any_word(const Token& token, const std::array<string_view, N>& words) {
+  return token.kind == Token::Kind::kWord &&
+         std::any_of(words.begin(), words.end(), [&](string_view w) { return token.is_word(w); });
 }
 
-// Two words in a row, none of them a command: no formula.
-bool holds_prose(string_view text) {
-  int words = 0;
-  for (size_t i = 0; i < text.size();) {
-    size_t end = i;
-    while (end < text.size() && is_letter(text[end])) ++end;
-    const bool command = i > 0 && (text[i - 1] == '\\' || text[i - 1] == '{');
-    if (end - i >= 3 && !command) ++words;
-    i = std::max(end, i + 1);
-  }
-  return words >= 1 && text.find('\\') == kNone && text.find(' ') != kNone;
+constexpr std::array<string_view, 20> kFillers = {
+    "indeed", "simply", "just",   "exactly", "approximately", "about",    "roughly",
+    "only",   "now",    "still",  "thus",    "therefore",     "actually", "equal",
+    "to",     "given",  "around", "at",      "least",         "precisely"};
+constexpr std::array<string_view, 14> kLongFillers = {
+    "by",    "as",     "follows", "the",      "a",    "total", "of",
+    "value", "number", "integer", "fraction", "most", "found", "clearly"};
+constexpr std::array<string_view, 14> kCopulas = {
+    "is",  "are",  "be",     "equals", "equal",  "remains", "becomes",
+    "was", "were", "yields", "gives",  "totals", "lautet",  "est"};
+constexpr std::array<string_view, 13> kPrepositions = {"at",    "in",     "after",  "over",  "for",
+                                                       "from",  "within", "with",   "every", "per",
+                                                       "those", "these",  "between"};
+constexpr std::array<string_view, 17> kSubordinators = {
+    "because",  "since", "before", "if",    "when",  "where", "which", "than",  "given",
+    "assuming", "using", "as",     "after", "while", "whose", "such",  "during"};
+constexpr std::array<string_view, 9> kNewClause = {
+    "so", "therefore", "thus", "hence", "leaving", "meaning", "giving", "leaves", "gives"};
+constexpr std::array<string_view, 14> kConclusions = {
+    "based",      "therefore", "thus",   "hence",       "so",      "finally",    "consequently",
+    "conclusion", "overall",   "answer", "accordingly", "summary", "altogether", "conclude"};
+constexpr std::array<string_view, 18> kRemarks = {
+    "verify",       "verified",   "verification", "verifying", "confirm",  "confirms",
+    "confirmed",    "confirming", "correct",      "correctly", "accurate", "consistent",
+    "double-check", "hope",       "feel",         "checking",  "check",    "checks"};
+constexpr std::array<string_view, 7> kRemarkStarts = {"this",  "these",  "note",         "here",
+                                                      "where", "notice", "alternatively"};
+constexpr std::array<string_view, 9> kHedges = {
+    "or", "maybe", "perhaps", "possibly", "alternatively", "could", "might", "either", "unless"};
+constexpr std::array<string_view, 9> kHedgeFillers = {"but",  "it",   "is",   "be", "also",
+                                                      "else", "even", "just", "and"};
+
+bool is_copula(const Token& token) {
+  const bool wide = token.kind == Token::Kind::kWord &&
+                    (token.text.ends_with("为") || token.text.ends_with("是"));
+  return wide || any_word(token, kCopulas) || token.is_mark(":") || token.is_mark("=") ||
+         token.is_mark("≈");
 }
 
-// Sentences of `text` as rows of pieces.
-std::vector<std::vector<Piece>> sentences_of(string_view text) {
-  std::vector<std::vector<Piece>> sentences(1);
-  size_t begin = 0, i = 0;
-  const auto flush = [&](size_t end) {
-    if (end > begin) sentences.back().push_back({text.substr(begin, end - begin), false});
-  };
-  while (i < text.size()) {
-    const auto [open, close] = mark_at(text, i);
-    if (!open.empty()) {
-      const size_t inside = i + open.size();
-      const size_t end = text.find(close, inside);
-      // A lone dollar sign is money: "costs $5 and then $6".
-      const bool money =
-          open == "$" && end != kNone && holds_prose(text.substr(inside, end - inside));
-      if (end != kNone && end > inside && !money &&
-          text.substr(inside, end - inside).find("\n\n") == kNone) {
-        flush(i);
-        const string_view content = text.substr(inside, end - inside);
-        // Bold words are words.
-        const bool bold = open == "**";
-        sentences.back().push_back({content, !bold || looks_like_answer(content), bold});
-        i = begin = end + close.size();
-        // "\] So, ..." begins a sentence.
-        const string_view next = trim(text.substr(i, 4));
-        if (open.back() == '[' && !next.empty() && next[0] >= 'A' && next[0] <= 'Z')
-          sentences.emplace_back();
-        continue;
+bool is_value(const Token& token) { return token.kind == Token::Kind::kValue; }
+
+// Where the values that begin at `i` and belong together end: "2, 3 and 5", "5 or perhaps 7".
+size_t end_of_run(const Tokens& t, size_t i) {
+  size_t end = i + 1;
+  while (end < t.size()) {
+    size_t j = end;
+    bool joined = false, hedged = false, only_plain = true;
+    while (j < t.size() && j < end + 6 && !is_value(t[j])) {
+      if (t[j].is_mark(",") || t[j].is_mark(";") || t[j].is_mark("/") || t[j].is_mark("&") ||
+          t[j].is_word("and")) {
+        joined = true;
+      } else if (any_word(t[j], kHedges) || t[j].is_mark("?")) {
+        hedged = true;
+      } else if (any_word(t[j], kHedgeFillers) || t[j].is_mark("(")) {
+        only_plain = false;
+      } else {
+        return end;
       }
-      i += open.size();
+      ++j;
+    }
+    if (j >= t.size() || !is_value(t[j])) return end;
+    const bool adjacent = j == end && t[i].bold && t[j].bold;
+    if (!hedged && !adjacent && (!joined || !only_plain)) return end;
+    if (!hedged && t[i].formula != t[j].formula) return end;
+    end = j + 1;
+  }
+  return end;
+}
+
+// The values of a run as one answer; nothing for too many.
+std::optional<std::string> run_text(const Tokens& t, size_t begin, size_t end) {
+  std::vector<std::string> seen;
+  std::string all;
+  for (size_t i = begin; i < end; ++i) {
+    if (!is_value(t[i])) continue;
+    std::string value = result_of(t[i].text);
+    if (value.empty()) continue;
+    std::string form = normal_form(value);
+    if (std::find(seen.begin(), seen.end(), form) != seen.end()) continue;
+    seen.push_back(std::move(form));
+    if (seen.size() > 4 * kMostDifferent) return std::nullopt;
+    if (!all.empty()) all += ", ";
+    all += value;
+  }
+  if (all.empty()) return std::nullopt;
+  return all;
+}
+
+// The value that follows token `i` with nothing but fillers in between; t.size() where none does.
+size_t value_after(const Tokens& t, size_t i) {
+  for (size_t steps = 0; i < t.size() && steps < 6; ++i, ++steps) {
+    if (is_value(t[i])) return i;
+    if (!any_word(t[i], kFillers) && !any_word(t[i], kLongFillers) && !is_copula(t[i]) &&
+        !t[i].is_mark("("))
+      break;
+  }
+  return t.size();
+}
+
+// The value run that ends a sentence right after its verb, at most two words (a unit) behind it:
+// "…, the number of ways is indeed \(6\)." Where it begins, or t.size().
+size_t final_statement(const Tokens& t) {
+  size_t words = 0;
+  for (size_t i = t.size(); i-- > 0;) {
+    if (t[i].kind == Token::Kind::kWord && ++words > 2) return t.size();
+    if (!is_value(t[i])) continue;
+    size_t begin = i;
+    for (size_t j = 0; j <= i; j = is_value(t[j]) ? end_of_run(t, j) : j + 1) {
+      if (is_value(t[j])) begin = j;
+    }
+    size_t verb = begin;
+    while (verb > 0 && begin - verb < 5 &&
+           (any_word(t[verb - 1], kFillers) || any_word(t[verb - 1], kLongFillers) ||
+            any_word(t[verb - 1], kRemarks)))
+      --verb;
+    const bool stated = verb > 0 && is_copula(t[verb - 1]);
+    const bool direct = verb == begin || t[begin].strong;
+    return stated && direct && (t[begin].strong || t[begin].formula) ? begin : t.size();
+  }
+  return t.size();
+}
+
+bool is_remark(const Sentence& sentence) {
+  static constexpr std::array<string_view, 8> kMeans = {"means",  "gives", "leaves", "is",
+                                                        "equals", "makes", "leads",  "results"};
+  const Tokens& t = sentence.tokens;
+  if (any_word(t.front(), kRemarkStarts) &&
+      !(t.front().is_word("this") && t.size() > 1 && any_word(t[1], kMeans)))
+    return true;
+  if (final_statement(t) < t.size()) return false;
+  return std::any_of(t.begin(), t.end(), [](const Token& w) { return any_word(w, kRemarks); });
+}
+
+// A question or a supposition: "You ask whether the answer is 7."
+bool asks(const Sentence& sentence) {
+  static constexpr std::array<string_view, 4> kSupposing = {"whether", "suppose", "pretend", "ask"};
+  return sentence.question ||
+         std::any_of(sentence.tokens.begin(), sentence.tokens.end(),
+                     [](const Token& token) { return any_word(token, kSupposing); });
+}
+
+bool is_conclusion(const Sentence& sentence) {
+  for (size_t i = 0; i < sentence.tokens.size() && i < 4; ++i) {
+    if (any_word(sentence.tokens[i], kConclusions)) return true;
+  }
+  return false;
+}
+
+// A value and no words.
+bool is_lone_value(const Sentence& sentence) {
+  bool value = false;
+  for (const Token& token : sentence.tokens) {
+    if (token.kind == Token::Kind::kWord) return false;
+    if (token.kind == Token::Kind::kMark && token.text != "," && token.text != ":") return false;
+    value |= is_value(token);
+  }
+  return value;
+}
+
+bool few_words(string_view words) {
+  static constexpr std::array<string_view, 28> kNoAnswers = {
+      "correct", "accurate",   "confirmed",  "right",     "verified", "wrong",   "not",
+      "that",    "in",         "to",         "as",        "for",      "needed",  "required",
+      "indeed",  "consistent", "reasonable", "incorrect", "valid",    "what",    "we",
+      "when",    "also",       "clear",      "unknown",   "this",     "because", "reached"};
+  const string_view first = words.substr(0, words.find_first_of(" ,;:."));
+  const std::string lower = to_lower(first);
+  if (std::find(kNoAnswers.begin(), kNoAnswers.end(), lower) != kNoAnswers.end()) return false;
+  return !words.empty() && words.size() <= 60 && std::count(words.begin(), words.end(), ' ') <= 4 &&
+         words.back() != ':';
+}
+
+// "x^2 + 1", "p - q", "f(x) = 2x": letters that are names, and no words. Up to the sentence's end.
+std::optional<std::string> plain_formula(string_view text) {
+  size_t end = 0;
+  bool operators = false;
+  while (end < text.size() && text[end] != '\n') {
+    const char c = text[end];
+    if ((c == '.' || c == ';') && (end + 1 >= text.size() || is_space(text[end + 1]))) break;
+    if (is_letter(c) && end + 1 < text.size() && is_letter(text[end + 1])) {
+      size_t word = end;
+      while (word < text.size() && is_letter(text[word])) ++word;
+      const std::string lower = to_lower(text.substr(end, word - end));
+      bool known = false;
+      for (string_view name : {"sqrt", "pi", "sin", "cos", "tan", "log", "ln", "exp", "inf",
+                               "infinity", "and", "or", "abs", "xy", "ab", "bc", "ac"})
+        known |= lower == name;
+      if (!known) return std::nullopt;
+      end = word;
       continue;
     }
-    const char c = text[i];
-    const bool stop = (c == '.' || c == '!') && (i + 1 >= text.size() || is_space(text[i + 1]));
-    const bool other = text.substr(i, 3) == "。" ||
-                       (c == '\n' && i + 1 < text.size() && text[i + 1] == '\n') || c == '\n';
-    if (stop || other) {
-      flush(i);
-      if (!sentences.back().empty()) sentences.emplace_back();
-      i += text.substr(i, 3) == "。" ? 3 : 1;
-      begin = i;
-      continue;
-    }
-    ++i;
+    if (c == '$' || c == '\\' || c == '*') return std::nullopt;
+    operators |= string_view("+-*/^=<>").find(c) != kNone;
+    ++end;
   }
-  flush(text.size());
-  if (sentences.back().empty()) sentences.pop_back();
-  return sentences;
+  const string_view formula = trim(text.substr(0, end));
+  const bool letters = std::any_of(formula.begin(), formula.end(), is_letter);
+  if (formula.empty() || formula.size() > 80 || !letters || (!operators && formula.size() > 1))
+    return std::nullopt;
+  return std::string(formula);
 }
 
-bool joins(string_view words) {
-  const std::string lower = to_lower(trim(words));
-  return lower.empty() || lower == "," || lower == "and" || lower == "or" || lower == ", and" ||
-         lower == ", or" || lower == ";";
+// From the text that follows the phrase to the end of its line.
+string_view rest_of_line(string_view text, const Token& after) {
+  const size_t at = static_cast<size_t>(after.text.data() - text.data()) + after.text.size();
+  const string_view rest = text.substr(std::min(at, text.size()));
+  return rest.substr(0, rest.find('\n'));
 }
 
-// The last number of some words with its sign, fraction, per cent and thousands.
-std::optional<std::string> last_number(string_view words) {
-  size_t end = words.size();
-  while (end > 0 && !is_digit(words[end - 1])) --end;
-  if (end == 0) return std::nullopt;
-  size_t begin = end;
-  const auto inside = [&](char c) { return is_digit(c) || c == '.' || c == ',' || c == '/'; };
-  while (begin > 0 && inside(words[begin - 1])) --begin;
-  while (begin < end && !is_digit(words[begin]) && words[begin] != '.') ++begin;
-  if (begin > 0 && words[begin - 1] == '-' && (begin == 1 || !is_digit(words[begin - 2]))) --begin;
-  std::string number(words.substr(begin, end - begin));
-  const string_view rest = trim(words.substr(end));
-  if (rest.starts_with("%") || rest.starts_with("\\%") || rest.starts_with("percent"))
-    number += "%";
-  return number;
-}
-
-bool begins_as_value(string_view text) {
-  return !text.empty() &&
-         (is_digit(text.front()) || string_view("-+.$([{\\").find(text.front()) != kNone);
-}
-
-// The answer that one sentence states, or nothing.
-std::optional<std::string> stated_in(const std::vector<Piece>& sentence, bool after_verb = true) {
-  for (auto piece = sentence.rbegin(); piece != sentence.rend(); ++piece) {
-    const string_view text = trim(piece->text);
-    const bool heading = text.ends_with(":") || text.find(". ") != kNone;
-    if (piece->bold && begins_as_value(text) && text.size() <= 60 && !heading)
-      return std::string(text);
+std::optional<PhraseAnswer> in_phrase(const Sentence& sentence, string_view text) {
+  const Tokens& t = sentence.tokens;
+  size_t word = t.size();
+  for (size_t i = 0; i < t.size(); ++i) {
+    if (t[i].is_word("answer") || t[i].is_word("answers") || t[i].is_word("ans")) word = i;
   }
-  // Only what follows the last "is", "are", "be" or colon, where there is something.
-  size_t first_piece = 0, offset = 0;
-  for (size_t p = 0; after_verb && p < sentence.size(); ++p) {
-    if (sentence[p].marked) continue;
-    const std::string lower = to_lower(sentence[p].text);
-    for (string_view verb : {" is ", " are ", " be ", ":", " is:", " equals "}) {
-      const size_t end = after_last(lower, verb);
-      const bool empty =
-          end != kNone && trim(string_view(lower).substr(end)).empty() && p + 1 == sentence.size();
-      if (end != kNone && !empty && (p > first_piece || end > offset)) {
-        first_piece = p;
-        offset = end;
+  if (word == t.size()) return std::nullopt;
+  for (size_t i = word + 1; i < t.size() && i < word + 10; ++i) {
+    if (is_value(t[i])) break;
+    const bool of = t[i].is_word("of") && i == word + 1;  // "our answer of 7 is correct"
+    const bool verb = is_copula(t[i]) || of || (t[i].is_word("as") && i + 1 < t.size());
+    if (!verb) continue;
+    // "The answer is: therefore": the last of several.
+    size_t begin = i + 1;
+    const size_t value = value_after(t, begin);
+    if (value < t.size()) {
+      if (auto answer = run_text(t, value, end_of_run(t, value))) {
+        if (!t[value].formula && value == begin) {
+          if (auto formula = plain_formula(trim(rest_of_line(text, t[i]))))
+            return PhraseAnswer{*formula, true};
+        }
+        return PhraseAnswer{*answer, true};
       }
+      break;
     }
-  }
-  std::vector<Piece> tail(sentence.begin() + static_cast<std::ptrdiff_t>(first_piece),
-                          sentence.end());
-  if (tail.empty()) return std::nullopt;
-  if (!tail[0].marked) tail[0].text.remove_prefix(std::min(offset, tail[0].text.size()));
-  // A run of formulas: the first one where the tail begins with it, else the last.
-  std::vector<std::string> runs;
-  bool open = false, begins = false;
-  size_t last_marked = 0;
-  for (size_t p = 0; p < tail.size(); ++p) {
-    if (tail[p].marked && looks_like_answer(tail[p].text)) {
-      if (open)
-        runs.back() += ", " + std::string(tail[p].text);
-      else
-        runs.emplace_back(tail[p].text);
-      begins |= runs.size() == 1 && !open && (p == 0 || trim(tail[0].text).empty()) && p <= 1;
-      open = true;
-      last_marked = p;
-    } else if (open && !joins(tail[p].text)) {
-      open = false;
-    }
-  }
-  if (!runs.empty()) {
-    const std::string chosen = begins ? runs.front() : runs.back();
-    // "4 \times 9 = 36 which leaves 7": a number in words after the formulas wins only when none
-    // begins.
-    if (!begins && last_marked + 1 < tail.size()) {
-      if (auto number = last_number(tail.back().text)) return number;
-    }
-    return chosen;
-  }
-  std::string words;
-  for (const Piece& piece : tail) words += piece.text;
-  const string_view short_words = trim(words);
-  if (short_words.empty()) return std::nullopt;
-  const auto spaces = std::count(short_words.begin(), short_words.end(), ' ');
-  if (begins_as_value(short_words) && spaces <= 3) return std::string(short_words);
-  if (auto number = last_number(words)) return number;
-  return after_verb ? stated_in(sentence, false) : std::nullopt;
-}
-
-}  // namespace
-
-std::optional<std::string> after_phrase(string_view text) {
-  text = text.substr(0, kPhraseWindow);
-  while (!text.empty() && (is_space(text.front()) || text.front() == ':' ||
-                           text.substr(0, 2) == "**" || text.substr(0, 3) == "：")) {
-    // "** 5 **" keeps its marks for the pieces, "Answer:** 5" does not.
-    if (text.substr(0, 2) == "**") {
-      const size_t close = text.find("**", 2);
-      const size_t line = text.find('\n');
-      if (close != kNone && close < line) break;
-    }
-    text.remove_prefix(text.front() == '*' ? 2 : text.substr(0, 3) == "：" ? 3 : 1);
-  }
-  for (const auto& sentence : sentences_of(text)) {
-    if (auto answer = stated_in(sentence)) return answer;
-    const bool words = sentence.size() == 1 && !sentence[0].marked;
-    const string_view plain = trim(sentence.empty() ? string_view() : sentence[0].text);
-    if (words && !plain.empty() && plain.size() <= 60) return std::string(plain);
+    if (i + 1 < t.size() && is_copula(t[i + 1])) continue;
+    const string_view rest = trim(rest_of_line(text, t[i]));
+    if (auto formula = plain_formula(rest)) return PhraseAnswer{*formula, true};
+    string_view words = rest.substr(0, rest.find(". "));
+    while (!words.empty() && string_view(".*!\"_").find(words.back()) != kNone)
+      words.remove_suffix(1);
+    while (!words.empty() && string_view("*\"_ ").find(words.front()) != kNone)
+      words.remove_prefix(1);
+    const bool digits = std::any_of(words.begin(), words.end(), is_digit);
+    if (!digits && few_words(words)) return PhraseAnswer{std::string(words), false};
     break;
   }
   return std::nullopt;
 }
 
-std::optional<std::string> at_the_end(string_view text) {
-  if (text.size() > kEndWindow) {
-    text.remove_prefix(text.size() - kEndWindow);
+// The tokens of the sentence's last clause that hold a value: a leading "Since …," and a trailing
+// "because …" cut away.
+Tokens main_clause(const Tokens& all) {
+  const auto strong_in = [&](size_t from, size_t to) {
+    return std::any_of(all.begin() + static_cast<std::ptrdiff_t>(from),
+                       all.begin() + static_cast<std::ptrdiff_t>(to),
+                       [](const Token& token) { return is_value(token) && token.strong; });
+  };
+  size_t begin = 0, end = all.size();
+  for (size_t i = 1; i < all.size(); ++i) {
+    if ((any_word(all[i], kNewClause) || all[i].is_mark(";")) && strong_in(i, all.size()) &&
+        !(i + 1 < all.size() && all[i + 1].is_word("that")))
+      begin = i + 1;
+  }
+  while (begin < end && (any_word(all[begin], kConclusions) || all[begin].is_mark(","))) ++begin;
+  if (begin < end &&
+      (any_word(all[begin], kSubordinators) || any_word(all[begin], kPrepositions))) {
+    for (size_t i = begin; i < end; ++i) {
+      if (all[i].is_mark(",") && strong_in(i, end)) {
+        begin = i + 1;
+        break;
+      }
+    }
+  }
+  for (size_t i = begin + 1; i < end; ++i) {
+    if (any_word(all[i], kSubordinators) && strong_in(begin, i)) end = i;
+  }
+  return Tokens(all.begin() + static_cast<std::ptrdiff_t>(begin),
+                all.begin() + static_cast<std::ptrdiff_t>(end));
+}
+
+// "in 3 weeks", "for her 3 fish", "3 tanks of 10 fish": beside the point where another value
+// stands.
+bool is_aside(const Tokens& t, size_t value) {
+  for (size_t back = 1; back <= 3 && back <= value; ++back) {
+    const Token& token = t[value - back];
+    if (is_value(token) || token.kind == Token::Kind::kMark) return false;
+    if (token.is_word("least") || token.is_word("most")) return false;
+    if (any_word(token, kPrepositions)) return true;
+    if (token.is_word("of")) {
+      const bool sum = back < value && (t[value - back - 1].is_word("total") ||
+                                        t[value - back - 1].is_word("sum") ||
+                                        t[value - back - 1].is_word("number"));
+      return !sum;
+    }
+  }
+  return false;
+}
+
+// The value that a sentence states.
+std::optional<std::string> stated_in(const Sentence& sentence) {
+  const size_t last = final_statement(sentence.tokens);
+  if (last < sentence.tokens.size())
+    return run_text(sentence.tokens, last, end_of_run(sentence.tokens, last));
+  const Tokens t = main_clause(sentence.tokens);
+  std::optional<size_t> bold, verb, plain, aside;
+  for (size_t i = 0; i < t.size(); i = is_value(t[i]) ? end_of_run(t, i) : i + 1) {
+    if (!is_value(t[i])) continue;
+    if (!t[i].strong && !t[i].formula) continue;
+    size_t before = i;
+    while (before > 0 && before + 6 > i && !is_value(t[before - 1]) &&
+           (any_word(t[before - 1], kFillers) || any_word(t[before - 1], kLongFillers)))
+      --before;
+    const bool stated = before > 0 && is_copula(t[before - 1]);
+    if (!t[i].strong && !(stated && before == i)) continue;
+    if (t[i].bold) bold = i;
+    if (stated && t[i].strong) verb = i;
+    if (stated && !t[i].strong && !verb) verb = i;
+    if (is_aside(t, i)) {
+      aside = i;
+    } else if (t[i].strong) {
+      plain = i;
+    }
+  }
+  for (const auto& found : {bold, verb, plain, aside}) {
+    if (found) return run_text(t, *found, end_of_run(t, *found));
+  }
+  return std::nullopt;
+}
+
+std::vector<Sentence> last_sentences(string_view text) {
+  if (text.size() > kStatementWindow) {
+    text.remove_prefix(text.size() - kStatementWindow);
     const size_t line = text.find('\n');
     if (line != kNone) text.remove_prefix(line);
   }
+  return sentences_of(text);
+}
+
+// Results on lines of their own one after another are one answer, and too many are none.
+std::optional<std::string> lone_values(const std::vector<Sentence>& sentences, size_t last) {
+  size_t first = last;
+  const auto is_figure = [](const Sentence& sentence) {
+    const Token& token = sentence.tokens.front();
+    return is_value(token) && !token.formula && token.text.find('=') == kNone;
+  };
+  while (first > 0 && is_lone_value(sentences[first - 1]) && is_figure(sentences[first - 1]))
+    --first;
+  if (!is_figure(sentences[last])) first = last;
+  if (last - first > kMostDifferent) return std::nullopt;
+  Tokens all;
+  for (size_t i = first; i <= last; ++i)
+    all.insert(all.end(), sentences[i].tokens.begin(), sentences[i].tokens.end());
+  return run_text(all, 0, all.size());
+}
+
+}  // namespace
+
+std::optional<std::string> leading_answer(string_view text, bool words_allowed) {
+  text = trim(text.substr(0, 1000));
+  while (!text.empty() && (text.front() == ':' || text.front() == '*' || text.starts_with("："))) {
+    const bool bold = text.starts_with("**") && text.find("**", 2) < text.find('\n');
+    if (bold) break;
+    text.remove_prefix(text.front() == '*' || text.front() == ':' ? 1 : 3);
+    text = trim(text);
+  }
+  if (auto formula = plain_formula(text)) return formula;
   const auto sentences = sentences_of(text);
-  int tried = 0;
-  for (auto it = sentences.rbegin(); it != sentences.rend() && tried < 2; ++it, ++tried) {
-    if (auto answer = stated_in(*it)) return answer;
+  if (sentences.empty()) return std::nullopt;
+  const Tokens& t = sentences.front().tokens;
+  const size_t value = value_after(t, 0);
+  if (value < t.size()) return run_text(t, value, end_of_run(t, value));
+  if (!words_allowed) return std::nullopt;
+  string_view line = trim(text.substr(0, text.find('\n')));
+  while (!line.empty() && string_view(".*").find(line.back()) != kNone) line.remove_suffix(1);
+  if (!few_words(line)) return std::nullopt;
+  return std::string(line);
+}
+
+std::optional<PhraseAnswer> phrase_answer(string_view text, bool* several) {
+  std::optional<PhraseAnswer> last;
+  std::vector<std::string> different;
+  for (const Sentence& sentence : last_sentences(text)) {
+    if (asks(sentence)) continue;
+    auto found = in_phrase(sentence, text);
+    if (!found) continue;
+    std::string form = normal_form(found->answer);
+    if (std::find(different.begin(), different.end(), form) == different.end())
+      different.push_back(std::move(form));
+    if (different.size() > kMostDifferent) {
+      if (several) *several = true;
+      return std::nullopt;
+    }
+    last = std::move(found);
+  }
+  return last;
+}
+
+std::optional<std::string> corrected_answer(string_view text) {
+  static constexpr std::array<string_view, 9> kCorrections = {
+      "wait", "no", "actually", "correction", "oops", "sorry", "hmm", "instead", "rather"};
+  static constexpr std::array<string_view, 6> kBe = {"is",    "it's",     "be",
+                                                     "meant", "actually", "that's"};
+  for (const Sentence& sentence : last_sentences(text)) {
+    const Tokens& t = sentence.tokens;
+    bool corrects = false;
+    for (size_t i = 0; i < t.size(); ++i) {
+      corrects |= i < 3 && any_word(t[i], kCorrections);
+      if (!corrects || !(any_word(t[i], kBe) || t[i].is_mark(":"))) continue;
+      if (i + 1 < t.size() && is_value(t[i + 1])) return run_text(t, i + 1, end_of_run(t, i + 1));
+    }
   }
   return std::nullopt;
+}
+
+std::optional<std::string> stated_answer(string_view text, string_view& how) {
+  const auto sentences = last_sentences(text);
+  std::optional<std::string> fallback;
+  size_t plain_seen = 0;
+  bool remarked = false;  // what stands before a closing remark may be the verification
+  for (size_t n = 0; n < sentences.size() && n < kMostSentences; ++n) {
+    const size_t i = sentences.size() - 1 - n;
+    const Sentence& sentence = sentences[i];
+    if (asks(sentence)) continue;
+    if (is_lone_value(sentence) && n == 0) {
+      how = "result on its own line";
+      return lone_values(sentences, i);
+    }
+    if (auto phrase = in_phrase(sentence, text)) {
+      how = "answer phrase";
+      return std::move(phrase->answer);
+    }
+    const bool remark = is_remark(sentence);
+    auto value = stated_in(sentence);
+    if (remark) {
+      remarked = true;
+      if (!fallback) fallback = std::move(value);
+      continue;
+    }
+    ++plain_seen;
+    if (!value) continue;
+    if (is_conclusion(sentence) || (plain_seen <= 2 && !remarked)) {
+      how = is_conclusion(sentence) ? "conclusion" : "last statement";
+      return value;
+    }
+    if (!fallback) fallback = std::move(value);
+  }
+  how = "last statement";
+  return fallback;
+}
+
+bool breaks_off(string_view text) {
+  text = trim(text);
+  string_view tail = text.substr(text.size() > 4000 ? text.size() - 4000 : 0);
+  for (const auto& [open, close] :
+       {std::pair<string_view, string_view>{"\\[", "\\]"}, {"\\(", "\\)"}}) {
+    const size_t last_open = tail.rfind(open), last_close = tail.rfind(close);
+    const bool line_break = last_open != kNone && last_open > 0 && tail[last_open - 1] == '\\';
+    if (last_open != kNone && !line_break && (last_close == kNone || last_close < last_open))
+      return true;
+  }
+  if (tail.ends_with("**")) {
+    // A mark that opens nothing, or a heading: "**Vector:**".
+    while (tail.ends_with("*")) tail.remove_suffix(1);
+    if (tail.empty() || is_space(tail.back())) return true;
+  }
+  if (tail.empty()) return true;
+  if (string_view(":=+,&<({[-#/\\").find(tail.back()) != kNone) return true;
+  size_t word = tail.size();
+  while (word > 0 && is_letter(tail[word - 1])) --word;
+  const std::string last = to_lower(tail.substr(word));
+  for (string_view open : {"as", "the", "an", "of", "is", "are", "be", "and", "or", "with", "that",
+                           "by", "if", "because", "since", "then", "therefore", "where"}) {
+    if (last == open) return true;
+  }
+  return false;
+}
+
+std::string result_of(string_view value) {
+  value = trim(value);
+  while (!value.empty() && (value.back() == '.' || value.back() == ',' || value.back() == ';'))
+    value = trim(value.substr(0, value.size() - 1));
+  for (string_view arrow : {"\\Rightarrow", "\\implies", "\\Longrightarrow", "\\therefore"}) {
+    const size_t at = value.rfind(arrow);
+    if (at != kNone) value = trim(value.substr(at + arrow.size()));
+  }
+  std::string aligned;
+  for (string_view name : {"{aligned}", "{align}", "{align*}", "{gathered}", "{split}"}) {
+    if (!value.starts_with("\\begin" + std::string(name))) continue;
+    string_view body = value.substr(6 + name.size());
+    body = trim(body.substr(0, body.rfind("\\end")));
+    while (body.ends_with("\\\\")) body = trim(body.substr(0, body.size() - 2));
+    const size_t row = body.rfind("\\\\");
+    if (row != kNone) body = body.substr(row + 2);
+    for (char c : body) {
+      if (c != '&') aligned += c;
+    }
+    value = trim(aligned);
+    if (value.starts_with("=")) value = trim(value.substr(1));
+    break;
+  }
+  // The '=' outside all braces, and whether a comma stands there too.
+  std::vector<size_t> equals;
+  int depth = 0;
+  bool comma = false;
+  for (size_t i = 0; i < value.size(); ++i) {
+    const char c = value[i];
+    if (c == '\\') {
+      if (value.substr(i, 6) == "\\begin") ++depth;
+      if (value.substr(i, 4) == "\\end") --depth;
+      ++i;
+      continue;
+    }
+    depth += c == '{' || c == '(' || c == '[';
+    depth -= c == '}' || c == ')' || c == ']';
+    if (depth != 0) continue;
+    comma |= c == ',' &&
+             !(i > 0 && is_digit(value[i - 1]) && i + 1 < value.size() && is_digit(value[i + 1]));
+    if (c == '=') equals.push_back(i);
+  }
+  if (equals.empty() || comma) return std::string(value);
+  const string_view last = trim(value.substr(equals.back() + 1));
+  if (last.empty()) return std::string(trim(value.substr(0, equals.back())));
+  if (equals.size() >= 2) return std::string(last);
+  if (last.starts_with("\\begin{")) return std::string(last);
+  // 3 + 4 = 7: figures alone on the left.
+  const string_view left = trim(value.substr(0, equals.front()));
+  bool digits = false, names = false, computes = false;
+  for (size_t i = 0; i < left.size(); ++i) {
+    if (left[i] == '\\') {
+      size_t end = i + 1;
+      while (end < left.size() && is_letter(left[end])) ++end;
+      const string_view command = left.substr(i + 1, end - i - 1);
+      computes |= command == "times" || command == "frac" || command == "cdot" ||
+                  command == "div" || command == "sqrt" || command == "dfrac";
+      names |= command == "mathbf" || command == "theta" || command == "alpha";
+      if (command == "text" || command == "mathrm" || command == "mbox") {
+        const size_t close = left.find('}', end);
+        end = close == kNone ? left.size() : close + 1;
+      }
+      i = std::max(end, i + 2) - 1;
+      continue;
+    }
+    digits |= is_digit(left[i]);
+    names |= is_letter(left[i]);
+    computes |= string_view("+-*/^").find(left[i]) != kNone;
+  }
+  if (digits && computes && !names) return std::string(last);
+  return std::string(value);
 }
 
 }  // namespace ponder::judge

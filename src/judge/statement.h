@@ -1,5 +1,4 @@
-// The answer that a sentence of prose states: "so there are 7 ways", "**12**", "$x = 3$ and $x =
-// 5$".
+// The answer that prose states: "the answer is 7", "so there are 7 ways", "Therefore, \[x = 3\]".
 #pragma once
 
 #include <optional>
@@ -8,16 +7,28 @@
 
 namespace ponder::judge {
 
-// Where the last `tag` of `text` ends, or npos.
-size_t after_last(std::string_view text, std::string_view tag);
+// The value or the few words with which `text` begins, as they follow "the answer is".
+std::optional<std::string> leading_answer(std::string_view text, bool words_allowed);
 
-// Digits, a formula or a single letter: more than words.
-bool looks_like_answer(std::string_view text);
+struct PhraseAnswer {
+  std::string answer;
+  bool is_value = false;  // else words
+};
+// What the last sentence with an answer phrase ("the final answer is", "Answer:") states. Nothing
+// where the phrases commit themselves to more than eight different values; `several` then says so.
+std::optional<PhraseAnswer> phrase_answer(std::string_view text, bool* several = nullptr);
 
-// The answer that directly follows a phrase such as "the answer is".
-std::optional<std::string> after_phrase(std::string_view text);
+// What a correction after the answer states: "Wait, it should be 8."
+std::optional<std::string> corrected_answer(std::string_view text);
 
-// The answer stated by one of the last two sentences.
-std::optional<std::string> at_the_end(std::string_view text);
+// The answer stated at the end of `text`: a result on a line of its own, an answer phrase, a
+// conclusion, or the last sentence that is no remark. `how` names which.
+std::optional<std::string> stated_answer(std::string_view text, std::string_view& how);
+
+// The text ends in the middle of a formula, a heading or a clause.
+bool breaks_off(std::string_view text);
+
+// The last member of "a = b = c", the result of "3 + 4 = 7", the last line of aligned equations.
+std::string result_of(std::string_view value);
 
 }  // namespace ponder::judge

@@ -128,55 +128,6 @@ std::string words_of(std::string_view text) {
   return to_lower(words);
 }
 
-std::optional<char> choice_letter(std::string_view text, bool lenient) {
-  std::string plain;
-  for (size_t i = 0; i < text.size() && plain.size() < 200; ++i) {
-    const char c = text[i];
-    if (c == '\\') {
-      size_t end = i + 1;
-      while (end < text.size() && is_letter(text[end])) ++end;
-      i = end > i + 1 ? end - 1 : i + 1;
-    } else if (c != '$' && c != '{' && c != '}' && c != '*' && c != '`' && c != '"') {
-      plain += c;
-    }
-  }
-  std::string_view rest = trim(plain);
-  for (std::string_view lead :
-       {"the ", "correct ", "final ", "answer", "option", "choice", " is", ":", " "}) {
-    if (rest.size() > lead.size() && to_lower(rest.substr(0, lead.size())) == lead &&
-        (!is_letter(lead.back()) || !is_letter(rest[lead.size()]))) {
-      rest.remove_prefix(lead.size());
-      if (lead == "choice" || lead == "option" || lead == "answer" || lead == ":")
-        rest = trim(rest);
-    }
-  }
-  rest = trim(rest);
-  if (rest.empty()) return std::nullopt;
-  const bool bracket = rest.front() == '(' || rest.front() == '[';
-  if (bracket) rest.remove_prefix(1);
-  rest = trim(rest);
-  if (rest.empty() || !is_letter(rest.front())) return std::nullopt;
-  const char letter = rest.front();
-  const char upper = letter >= 'a' ? static_cast<char>(letter - 'a' + 'A') : letter;
-  rest = trim(rest.substr(1));
-  if (bracket) {
-    if (rest.empty() || (rest.front() != ')' && rest.front() != ']')) return std::nullopt;
-    return upper;
-  }
-  if (rest.empty() || rest == "." || rest == ")") return upper;
-  if (letter != upper) return std::nullopt;  // "a large dog" is no choice
-  if (rest.front() == '.' || rest.front() == ')' || rest.front() == ':' ||
-      rest.substr(0, 3) == "。" || rest.substr(0, 3) == "、") {
-    return upper;
-  }
-  if (lenient && (rest.front() == ',' || rest.front() == ';' ||
-                  (is_letter(rest.front()) && plain.find(' ') != std::string::npos &&
-                   trim(plain).size() > 2 && trim(plain)[1] == ' '))) {
-    return upper;
-  }
-  return std::nullopt;
-}
-
 std::optional<int> number_word(std::string_view lower_word) {
   static constexpr std::array<std::string_view, 21> kSmall = {
       "zero",     "one",     "two",     "three",     "four",     "five",     "six",

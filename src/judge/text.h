@@ -24,10 +24,6 @@ std::string normal_form(std::string_view text);
 // The words alone, lower case, one space between; for answers that are plain text.
 std::string words_of(std::string_view text);
 
-// The choice letter (A to Z) that an answer is: "B", "(B)", "B.", "B) 42", "\text{(B)}", "Answer:
-// B", "option b". With `lenient` also "C Cecile". Nothing when the answer is something else.
-std::optional<char> choice_letter(std::string_view text, bool lenient);
-
 // A word of two letters or more that is a unit of measure; see units.h.
 bool is_unit(std::string_view lower_word);
 

@@ -1,0 +1,41 @@
+// Prose in sentences, each a row of tokens: words, marks, and values (formulas, bold results,
+// written numbers with their sign, money and unit). Linear; the tokens are views into the text.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ponder::judge {
+
+struct Token {
+  enum class Kind { kWord, kMark, kValue };
+  Kind kind = Kind::kWord;
+  std::string_view text;  // of a formula or bold value: without its dress
+  bool formula = false;
+  bool bold = false;
+  bool strong = false;  // a value that holds more than a name
+
+  bool is_word(std::string_view lower) const;
+  bool is_mark(std::string_view mark) const;  // full-width ones too
+};
+
+struct Sentence {
+  std::vector<Token> tokens;
+  bool question = false;
+};
+
+// A colon, a verb at the end of a line and a displayed formula do not end a sentence.
+std::vector<Sentence> sentences_of(std::string_view text);
+
+// Digits, a constant, a root: more than the name of something.
+bool is_strong(std::string_view formula);
+
+// A digit, a sign, a bracket or a formula comes first.
+bool begins_as_value(std::string_view text);
+
+// The end of a number that begins at `i` with its sign, money, fraction, operators and unit; `i`
+// where there is none.
+size_t end_of_number(std::string_view text, size_t i);
+
+}  // namespace ponder::judge
