@@ -25,10 +25,4 @@ std::optional<std::string> corrected_answer(std::string_view text);
 // conclusion, or the last sentence that is no remark. `how` names which.
 std::optional<std::string> stated_answer(std::string_view text, std::string_view& how);
 
-// The text ends in the middle of a formula, a heading or a clause.
-bool breaks_off(std::string_view text);
-
-// The last member of "a = b = c", the result of "3 + 4 = 7", the last line of aligned equations.
-std::string result_of(std::string_view value);
-
 }  // namespace ponder::judge
