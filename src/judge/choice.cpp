@@ -191,12 +191,12 @@ bool is_list_line(string_view line, char letter) {
 std::optional<char> choice_letter(string_view text, bool lenient) {
   const std::string plain = plain_of(text.substr(0, 1000));
   string_view rest = trim(plain);
-  for (string_view lead : {"the ", "correct ", "final ", "answer", "option", "choice", " is", ":",
+  for (string_view lead : {"the ", "correct ", "final ", "answer", "option", "choice", "is ", ":",
                            "the ", "option", "choice", " "}) {
     if (rest.size() > lead.size() && to_lower(rest.substr(0, lead.size())) == lead &&
         (!is_letter(lead.back()) || !is_letter(rest[lead.size()]))) {
       rest.remove_prefix(lead.size());
-      if (lead != " is") rest = trim(rest);
+      rest = trim(rest);
     }
   }
   rest = trim(rest);

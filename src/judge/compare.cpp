@@ -115,6 +115,12 @@ bool Comparer::agrees_with_itself(View chain) {
     const auto value = exact_value(chain.child(i), budget_);
     if (value && first && *value != *first) return false;
     if (value) first = value;
+    // "0 = 3\\sqrt 2": not exact, but certainly different.
+    if (i > 0 && !value && is_scalar(chain.child(i)) && is_scalar(chain.child(i - 1)) &&
+        !has_names(chain.child(i)) && !has_names(chain.child(i - 1)) &&
+        compare_scalars(chain.child(i - 1), chain.child(i), {std::nullopt, false}, budget_).match ==
+            Match::kDifferent)
+      return false;
   }
   return true;
 }

@@ -189,7 +189,8 @@ std::optional<Extraction> from_prose(string_view text, const JudgeOptions& optio
   const bool wide = std::any_of(whole.begin(), whole.end(),
                                 [](char c) { return static_cast<unsigned char>(c) >= 0xe3; });
   const bool short_text = !wide && std::count_if(whole.begin(), whole.end(), is_space) <= 1;
-  if (short_text && whole.size() <= 100 && !whole.empty() && !breaks_off(whole))
+  if (short_text && whole.size() <= 100 && !whole.empty() && !breaks_off(whole) &&
+      !phrase_answer(whole))
     return Extraction{std::string(whole), "whole text"};
   if (breaks_off(whole)) {
     // A final answer with more text behind it, cut somewhere.

@@ -33,7 +33,7 @@ TEST(Extract, the_final_answer_and_no_intermediate_one) {
       {"So \\boxed{12", nullptr},
       {"4*5=<<4*5=20>>20 in all.\n#### 20", "20"},
       {"Two packs cost $4.\nA: 12", "12"},
-      {"He sold 3 of 10, so there are 7 left.", "7 left"},
+      {"He sold 3 of 10, so there are 7 left.", "7"},
       {"So there are now **55 children** left.", "55 children"},
       {"The values are \\(x = 5\\) and \\(x = -2\\).", "x = 5, x = -2"},
       {"The answer is $4.", "$4"},
@@ -44,6 +44,116 @@ TEST(Extract, the_final_answer_and_no_intermediate_one) {
     const auto answer = extract_answer(whole.response, AnswerType::kMath);
     EXPECT_EQ(answer.value_or("(none)"), whole.answer ? whole.answer : "(none)") << whole.response;
   }
+}
+
+TEST(Extract, only_the_solution_part_counts) {
+  const Whole wholes[] = {{"<thinking>\\boxed{9}</thinking> It is \\boxed{8}", "8"},
+                          {"<reasoning>\\boxed{9}</reasoning>\n<answer>8</answer>", "8"},
+                          {"<THINK>\\boxed{9}</THINK>\\boxed{8}", "8"},
+                          {"\\boxed{9}</think>The answer is 8.", "8"},
+                          {"# Thinking\nmaybe \\boxed{9}\n# Solution\nThe answer is 8.", "8"},
+                          {"## Thought process\n\\boxed{9}\n\n**Final Answer**\n\n8", "8"},
+                          {"# Thinking\nmaybe \\boxed{9}", nullptr},
+                          {"<reasoning>\\boxed{9}", nullptr},
+                          {"<think>a</think>b<think>\\boxed{9}", nullptr},
+                          {"8</s>\n<s>\\boxed{9}", "8"},
+                          {"<!-- \\boxed{9} --> So \\boxed{8}", "8"},
+                          {"50% of \\boxed{8}", "8"}};
+  for (const Whole& whole : wholes) {
+    const auto answer = extract_answer(whole.response, AnswerType::kMath);
+    EXPECT_EQ(answer.value_or("(none)"), whole.answer ? whole.answer : "(none)") << whole.response;
+  }
+}
+
+TEST(Extract, boxes_of_every_spelling) {
+  const Whole wholes[] = {{"\\boxed\\frac12", "\\frac12"},
+                          {"\\boxed\\frac{1}{2}.", "\\frac{1}{2}."},
+                          {"\\boxed -5$", "-5"},
+                          {"\\boxed {5}", "5"},
+                          {"$\\boxed{\\frac{1}{2}$, as said.", "\\frac{1}{2}"},
+                          {"\\boxed{1}. So \\boxed{2", nullptr},
+                          {"The solutions are \\boxed{1} together with \\boxed{2}.", "1, 2"},
+                          {"$x = \\boxed{1}$ and $y = \\boxed{2}$", "1, 2"},
+                          {"x = \\boxed{1}\n\ny = \\boxed{2}", "1, 2"},
+                          {"(a) \\boxed{1}\n(b) \\boxed{2}", "1, 2"},
+                          {"The sum of \\boxed{3} and \\boxed{4} is \\boxed{7}", "7"},
+                          {"Hence \\boxed{4}, so the area is \\boxed{16}", "16"},
+                          {"\\boxed{\\frac12} or \\boxed{0.5}", "\\frac12"},
+                          {"It is not \\boxed{5}", nullptr}};
+  for (const Whole& whole : wholes) {
+    const auto answer = extract_answer(whole.response, AnswerType::kMath);
+    EXPECT_EQ(answer.value_or("(none)"), whole.answer ? whole.answer : "(none)") << whole.response;
+  }
+}
+
+TEST(Extract, marks_of_public_harnesses) {
+  const Whole wholes[] = {
+      {"Sum.\n#### 1,234", "1,234"},
+      {"#### Key Point:\nSo there are 7 ways.", "7"},
+      {"<answer> 12 </answer>", "12"},
+      {"<answer>The answer is \\boxed{12}</answer>", "12"},
+      {"Sure.\n{\"answer\": \"12\"}", "12"},
+      {"{\"reason\": \"2*6\", \"answer\": 12}", "12"},
+      {"**Answer:** 12", "12"},
+      {"**Answer**: $12$", "12"},
+      {"Final Answer: The final answer is $12$. I hope it is correct.", "12"},
+      {"### Final Answer\nThe area is given by: \\[ A = 3 \\cdot 4 = 12 \\]", "12"},
+      {"[ANSWER]12[/ANSWER]", "12"},
+      {"答案是：12。", "12"},
+      {"所以一共有12", "12"},
+      {"La réponse est 12.", "12"},
+      {"the answer is x^2 + 1.", "x^2 + 1"},
+      {"Thus the final answer is\n\n\\[\np - q\n\\]", "p - q"},
+      {"The answer is Friday.", "Friday"}};
+  for (const Whole& whole : wholes) {
+    const auto answer = extract_answer(whole.response, AnswerType::kMath);
+    EXPECT_EQ(answer.value_or("(none)"), whole.answer ? whole.answer : "(none)") << whole.response;
+  }
+}
+
+TEST(Extract, the_result_that_prose_states) {
+  const Whole wholes[] = {
+      {"So the train needs 4 hours to arrive.", "4 hours"},
+      {"Thus, Erin had \\(18\\) points before scoring the additional 14 points.", "18"},
+      {"Therefore, there are 2 positive values of x for which the sum is less than 20.", "2"},
+      {"So she spends $93 on food for her 3 fish in the month of May.", "$93"},
+      {"It would take 240 / 6 = 40 minutes to fill 240 packets.", "40 minutes"},
+      {"Her change is $50 - $25 = $25.", "$25"},
+      {"Therefore the area is\n\\[ \\frac{3}{2}. \\]\n\nTo verify our answer, we check that "
+       "\\(2 \\cdot 3 = 6\\). Both sides agree, so the result is correct.",
+       "\\frac{3}{2}"},
+      {"Thus \\[\\begin{aligned} x &= 3 + 4 \\\\ &= 7 \\end{aligned}\\]", "7"},
+      {"Therefore, our answer of \\(9\\) is correct.", "9"},
+      {"We find\n\\[ x = 4", nullptr},
+      {"Let us look at the normal vector \\(\\vec{n} = (1, 2)\\):", nullptr},
+      {"The number is 5. Is the answer 6?", "5"}};
+  for (const Whole& whole : wholes) {
+    const auto answer = extract_answer(whole.response, AnswerType::kMath);
+    EXPECT_EQ(answer.value_or("(none)"), whole.answer ? whole.answer : "(none)") << whole.response;
+  }
+  // Only a number may be the last one of the text.
+  const char* counting = "We tried 3 and then went on with eleven of them";
+  EXPECT_EQ(extract_answer("We tried (roughly) x with no idea.", AnswerType::kMath), std::nullopt);
+  EXPECT_TRUE(extract_answer(counting, AnswerType::kNumber).has_value());
+}
+
+TEST(Extract, a_response_without_an_answer_is_incorrect_unless_gold_is_words) {
+  EXPECT_EQ(judge_response("5", "I cannot say.", true, {}).verdict, Verdict::kIncorrect);
+  EXPECT_EQ(judge_response("5", "<think>\\boxed{5}", true, {}).verdict, Verdict::kIncorrect);
+  EXPECT_EQ(judge_response("east", "I cannot say.", true, {}).verdict, Verdict::kUndecided);
+  EXPECT_EQ(judge_response("east", "<think>east", true, {}).verdict, Verdict::kIncorrect);
+  const Judgement prose =
+      judge_response("5", "\\boxed{\\text{Use a numerical solver or a graph}}", true, {});
+  EXPECT_EQ(prose.verdict, Verdict::kIncorrect) << prose.proof;
+}
+
+TEST(Extract, what_follows_the_box) {
+  EXPECT_EQ(extract_answer("\\boxed{7}. Wait, it should be 8.", AnswerType::kMath), "8");
+  EXPECT_EQ(extract_answer("\\boxed{7}. The answer is 8.", AnswerType::kMath), "8");
+  EXPECT_EQ(extract_answer("\\boxed{7}\n#### 8", AnswerType::kMath), "8");
+  EXPECT_EQ(extract_answer("\\boxed{7}. Wait, let me check: 3 + 4 is seven.", AnswerType::kMath),
+            "7");
+  EXPECT_EQ(extract_answer("\\boxed{7}. This answer is correct.", AnswerType::kMath), "7");
 }
 
 TEST(Extract, a_cut_response_has_no_answer) {

@@ -198,7 +198,10 @@ class Splitter {
     const auto [open, close] = math_at(text_, i_);
     if (open.empty()) return false;
     const size_t inside = i_ + open.size();
+    bool& never = never_closed_[close == "$" ? 0 : close == "$$" ? 1 : close == "\\)" ? 2 : 3];
+    if (never) return false;
     const size_t end = find_close(text_, close, inside);
+    never = end == kNone;
     if (end == kNone || end == inside || text_.substr(inside, end - inside).find("\n\n") != kNone ||
         (open == "$" && is_money(text_, inside, end)))
       return false;
@@ -287,7 +290,7 @@ class Splitter {
     if (is_wordy(c)) {
       size_t end = i_;
       while (end < text_.size() &&
-             (is_wordy(text_[end]) || is_digit(text_[end]) ||
+             (is_wordy(text_[end]) || (is_digit(text_[end]) && !is_wide(text_[end - 1])) ||
               ((text_[end] == '\'' || text_[end] == '-') && is_letter(at(text_, end + 1)))) &&
              one_of(text_, end, std::array<string_view, 4>{"：", "。", "，", "≈"}) == 0)
         ++end;
@@ -332,6 +335,7 @@ class Splitter {
 
   string_view text_;
   size_t i_ = 0;
+  std::array<bool, 4> never_closed_{};  // from here on, by closing mark
   std::vector<Sentence> sentences_;
 };
 

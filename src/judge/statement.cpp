@@ -431,7 +431,8 @@ std::optional<std::string> corrected_answer(string_view text) {
     bool corrects = false;
     for (size_t i = 0; i < t.size(); ++i) {
       corrects |= i < 3 && any_word(t[i], kCorrections);
-      if (!corrects || !(any_word(t[i], kBe) || t[i].is_mark(":"))) continue;
+      const bool colon = t[i].is_mark(":") && i > 0 && t[i - 1].is_word("correction");
+      if (!corrects || !(any_word(t[i], kBe) || colon)) continue;
       if (i + 1 < t.size() && is_value(t[i + 1])) return run_text(t, i + 1, end_of_run(t, i + 1));
     }
   }
