@@ -89,9 +89,11 @@ void run_generate(const GenerateOptions& options) {
   if (options.judge) {
     hooks.judge = [&](Trajectory& trajectory) {
       const Problem& problem = problems[place.at(trajectory.problem_id)];
-      const Judgement judgement = judge_response(
-          problem.answer, trajectory.text, trajectory.finish_reason == FinishReason::kStop,
-          {problem.answer_type, problem.tolerance, problem.choices});
+      const Judgement judgement = judge_response(problem.answer, trajectory.text,
+                                                 trajectory.finish_reason == FinishReason::kStop,
+                                                 {.type = problem.answer_type,
+                                                  .tolerance = problem.tolerance,
+                                                  .choices = problem.choices});
       trajectory.verdict = judgement.verdict;
       trajectory.proof = judgement.proof;
     };

@@ -72,7 +72,8 @@ TEST(Choice, of_whole_responses) {
 
 TEST(Choice, the_text_of_a_choice_is_its_letter_where_the_choices_are_known) {
   const JudgeOptions options{
-      AnswerType::kChoice, {}, {"12 m/s", "(B) \\frac{1}{2}", "the Golgi apparatus", "1/2 or 3"}};
+      .type = AnswerType::kChoice,
+      .choices = {"12 m/s", "(B) \\frac{1}{2}", "the Golgi apparatus", "1/2 or 3"}};
   const auto judged = [&](const char* gold, const char* response) {
     return judge_response(gold, response, true, options).verdict;
   };

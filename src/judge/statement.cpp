@@ -146,6 +146,11 @@ size_t final_statement(const Tokens& t) {
   return t.size();
 }
 
+bool speaks_of_checking(const Sentence& sentence) {
+  return std::any_of(sentence.tokens.begin(), sentence.tokens.end(),
+                     [](const Token& token) { return any_word(token, kRemarks); });
+}
+
 bool is_remark(const Sentence& sentence) {
   static constexpr std::array<string_view, 8> kMeans = {"means",  "gives", "leaves", "is",
                                                         "equals", "makes", "leads",  "results"};
@@ -154,7 +159,7 @@ bool is_remark(const Sentence& sentence) {
       !(t.front().is_word("this") && t.size() > 1 && any_word(t[1], kMeans)))
     return true;
   if (final_statement(t) < t.size()) return false;
-  return std::any_of(t.begin(), t.end(), [](const Token& w) { return any_word(w, kRemarks); });
+  return speaks_of_checking(sentence);
 }
 
 // A question or a supposition: "You ask whether the answer is 7."
@@ -459,7 +464,7 @@ std::optional<std::string> stated_answer(string_view text, string_view& how) {
     const bool remark = is_remark(sentence);
     auto value = stated_in(sentence);
     if (remark) {
-      remarked = true;
+      remarked |= speaks_of_checking(sentence);
       if (!fallback) fallback = std::move(value);
       continue;
     }

@@ -190,7 +190,8 @@ TEST(Stuffed, a_thousand_answers_are_none) {
 
 TEST(Stuffed, all_choices_are_none) {
   const JudgeOptions plain{AnswerType::kChoice};
-  const JudgeOptions known{AnswerType::kChoice, {}, {"red", "green", "blue", "black"}};
+  const JudgeOptions known{.type = AnswerType::kChoice,
+                           .choices = {"red", "green", "blue", "black"}};
   const std::string responses[] = {
       "A, B, C, D",
       "The answer is A, B, C or D.",
