@@ -246,8 +246,7 @@ Answer random_answer(Draw& draw) {
       break;
     case Shape::kUnit:
       answer.terms = {number(draw.between(2, 400))};
-      answer.name =
-          draw.one_of<std::string>({"cm", "mm", "km", "hours", "minutes", "kg", "inches"});
+      answer.name = draw.one_of<std::string>({"cm", "m", "km", "hours", "minutes", "kg", "inches"});
       break;
     case Shape::kDegrees:
       answer.terms = {number(draw.between(2, 359))};

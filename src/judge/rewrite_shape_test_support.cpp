@@ -232,6 +232,9 @@ std::vector<Rewrite> shape_rewrites() {
                     {"centimeters", "cm"},
 
                     {"inches", "in"},
+                    {"meters", "m"},
+                    {"hours", "h"},
+                    {"seconds", "s"},
                     {"seconds", "sec"}},
                    " \\text{ ", "}"),
       texts("square units",
