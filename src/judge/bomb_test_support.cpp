@@ -388,7 +388,7 @@ std::vector<std::string> stuffed_responses() {
   for (const auto& [before, after] : frames) {
     for (const char* between :
          {", ", " or ", " = ", " \\text{ or } ", ":", " / ", " \\pm ", " < ", "; ", "?"}) {
-      for (size_t n : {3u, 20u})
+      for (size_t n : {2u, 20u})
         responses.push_back(
             before + joined(n, between, [](size_t i) { return std::to_string(i + 12); }) + after);
     }

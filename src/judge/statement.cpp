@@ -238,6 +238,21 @@ string_view rest_of_line(string_view text, const Token& after) {
   return rest.substr(0, rest.find('\n'));
 }
 
+// "[12 or 13]", "(3, 5)": brackets around all that is said hold one answer, whatever is inside.
+std::optional<std::string> all_in_brackets(string_view text) {
+  text = trim(text.substr(0, text.find('\n')));
+  while (!text.empty() && string_view(".!").find(text.back()) != kNone) text.remove_suffix(1);
+  if (text.empty() || text.size() > 400 || (text.front() != '[' && text.front() != '('))
+    return std::nullopt;
+  int depth = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    depth += string_view("[(").find(text[i]) != kNone;
+    depth -= string_view("])").find(text[i]) != kNone;
+    if (depth == 0) return i + 1 == text.size() ? std::optional(std::string(text)) : std::nullopt;
+  }
+  return std::nullopt;
+}
+
 std::optional<PhraseAnswer> in_phrase(const Sentence& sentence, string_view text) {
   const Tokens& t = sentence.tokens;
   size_t word = t.size();
@@ -252,6 +267,8 @@ std::optional<PhraseAnswer> in_phrase(const Sentence& sentence, string_view text
     if (!verb) continue;
     // "The answer is: therefore": the last of several.
     size_t begin = i + 1;
+    if (auto brackets = all_in_brackets(rest_of_line(text, t[i])))
+      return PhraseAnswer{std::move(*brackets), true};
     const size_t value = value_after(t, begin);
     if (value < t.size()) {
       if (auto answer = run_text(t, value, end_of_run(t, value))) {
@@ -394,6 +411,7 @@ std::optional<std::string> leading_answer(string_view text, bool words_allowed) 
     text.remove_prefix(text.front() == '*' || text.front() == ':' ? 1 : 3);
     text = trim(text);
   }
+  if (auto brackets = all_in_brackets(text)) return brackets;
   if (auto formula = plain_formula(text)) return formula;
   const auto sentences = sentences_of(text);
   if (sentences.empty()) return std::nullopt;
