@@ -258,8 +258,10 @@ TEST(Unicode, NormalFormC) {
   EXPECT_EQ(to_nfc("e\u0301"), "\u00e9");
   EXPECT_EQ(to_nfc("\u1100\u1161\u11a8"), "\uac01");
   EXPECT_EQ(to_nfc("\u212b \u2126"), "\u00c5 \u03a9");
-  EXPECT_EQ(to_nfc("\u0958"), "\u0915\u093c");          // excluded from composition
-  EXPECT_EQ(to_nfc("q\u0307\u0323"), "q\u0323\u0307");  // marks in canonical order
+  EXPECT_EQ(to_nfc("\u0958"), "\u0915\u093c");                        // excluded from composition
+  EXPECT_EQ(to_nfc("q\u0307\u0323"), "q\u0323\u0307");                // marks in canonical order
+  EXPECT_EQ(to_nfc("\U00011935\U00011930"), "\U00011935\U00011930");  // joined since Unicode 13
+  EXPECT_EQ(to_nfc("e\u0898\u0301"), "e\u0898\u0301");                // a mark since Unicode 14
   EXPECT_EQ(to_nfc("e\xFF\u0301\xE2\x82"), "e\xFF\u0301\xE2\x82");
   RandomSequence random(3, 4);
   for (int i = 0; i < 2000; ++i) {

@@ -6,6 +6,8 @@
 #include <array>
 #include <vector>
 
+#include "tokenizer/unicode_ranges.h"
+
 namespace ponder {
 namespace {
 
@@ -28,8 +30,10 @@ CharClass class_of_category(uint32_t code_point) {
     case UTF8PROC_CATEGORY_ZP:
       return CharClass::kSpace;
     default:
-      return CharClass::kOther;
+      break;
   }
+  if (is_in(kNewerLetters, code_point)) return CharClass::kLetter;
+  return is_in(kNewerNumbers, code_point) ? CharClass::kNumber : CharClass::kOther;
 }
 
 CharClass classify(uint32_t code_point) {
@@ -213,7 +217,7 @@ std::string to_nfc(std::string_view text) {
   std::vector<utf8proc_int32_t> characters;
   for (size_t at = 0; at < text.size();) {
     const CodePoint c = decode_utf8(text, at);
-    if (c.value == kInvalidCodePoint) {
+    if (c.value == kInvalidCodePoint || is_in(kPlainInNfc, c.value)) {
       append_nfc(characters, out);
       out += text.substr(at, c.num_bytes);
     } else {

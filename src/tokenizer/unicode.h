@@ -1,6 +1,7 @@
 // What the tokenizer needs of Unicode: decoding UTF-8 that may be broken, the character classes its
 // patterns name (\p{L}, \p{N}, \s, \w), and normalisation form C. Character data: utf8proc (Debian
-// 12: Unicode 15); characters newer than its tables count as symbols.
+// 12: Unicode 15), with what Hugging Face tokenizers knows otherwise (unicode_ranges.h): every code
+// point is classed and normalised as there.
 #pragma once
 
 #include <cstddef>
@@ -39,8 +40,9 @@ inline bool is_space(CharClass c) { return c >= CharClass::kSpace; }
 // \w: letters, marks, decimal and letter numbers, connectors, joiners.
 bool is_word_char(uint32_t code_point);
 
-// Normalisation form C. Broken bytes stay as they are and separate what is normalised. Time is
-// linear, but for sorting runs of combining marks (n log n).
+// Normalisation form C as Hugging Face tokenizers has it: of Unicode 9, so that later characters
+// stay as they are. Broken bytes stay as they are and separate what is normalised. Time is linear,
+// but for sorting runs of combining marks (n log n).
 std::string to_nfc(std::string_view text);
 // True only if to_nfc(text) == text; a quick answer, so it may be false for text in form C.
 bool is_surely_nfc(std::string_view text);
