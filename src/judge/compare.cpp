@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "judge/family.h"
+#include "judge/intervals.h"
 #include "judge/matrix.h"
 #include "judge/scalar.h"
 #include "judge/shape.h"
@@ -29,6 +31,12 @@ class Comparer {
   Comparison compare_in_any_order(const std::vector<View>& gold,
                                   const std::vector<View>& prediction, const char* what);
   Comparison compare_tuples(View gold, View prediction);
+  Comparison compare_intervals(const Interval& gold, const Interval& prediction);
+  // Where a side is a union, a "not equal" or all real numbers, and both are sets of numbers.
+  std::optional<Comparison> compare_as_intervals(View gold, View prediction);
+  // p = 5, q = 2; p = 7, q = 2 against itself or (5, 2), (7, 2).
+  std::optional<Comparison> compare_solutions(const std::vector<View>& gold,
+                                              const std::vector<View>& prediction);
   // A vector or matrix against a formula in unit vectors or identity matrices.
   std::optional<Comparison> compare_as_formulas(View gold, View prediction);
   Comparison compare_relations(View gold, View prediction);
@@ -64,10 +72,7 @@ Comparison Comparer::compare(View gold, View prediction, bool outermost) {
   }
   const bool spread = (gold.sign == 0 && contains(gold, Kind::kPlusMinus)) ||
                       (prediction.sign == 0 && contains(prediction, Kind::kPlusMinus));
-  if ((a == Kind::kUnion && is_list_of_intervals(prediction)) ||
-      (b == Kind::kUnion && is_list_of_intervals(gold))) {
-    return compare_in_any_order(children(gold), children(prediction), "unions");
-  }
+  if (const auto sets = compare_as_intervals(gold, prediction)) return *sets;
   if (is_collection(gold) || is_collection(prediction) || spread)
     return compare_collections(gold, prediction);
   if (a == Kind::kRatio || b == Kind::kRatio) return compare_ratios(gold, prediction);
@@ -198,11 +203,15 @@ Comparison Comparer::compare_tuples(View gold, View prediction) {
       return {Match::kDifferent, "different kinds of answer"};
     return compare_in_order(children(gold), children(prediction), "tuples");
   }
-  if (a->open != b->open || a->close != b->close)
+  return compare_intervals(*a, *b);
+}
+
+Comparison Comparer::compare_intervals(const Interval& gold, const Interval& prediction) {
+  if (gold.open != prediction.open || gold.close != prediction.close)
     return {Match::kDifferent, "intervals with different brackets"};
   bool unknown = false;
   for (const auto& [left, right, missing] :
-       {std::tuple{a->low, b->low, -1}, std::tuple{a->high, b->high, 1}}) {
+       {std::tuple{gold.low, prediction.low, -1}, std::tuple{gold.high, prediction.high, 1}}) {
     const int x = infinity(left, missing), y = infinity(right, missing);
     if (x != y) return {Match::kDifferent, "an end of the pair differs"};
     if (x != 0) continue;
@@ -212,6 +221,59 @@ Comparison Comparer::compare_tuples(View gold, View prediction) {
   }
   if (unknown) return {Match::kUnknown, "an end of the pair cannot be compared"};
   return {Match::kEqual, "pairs or intervals with equal ends and brackets"};
+}
+
+std::optional<Comparison> Comparer::compare_as_intervals(View gold, View prediction) {
+  const auto says_set = [](View view) {
+    const Node& node = view.get();
+    return node.kind == Kind::kUnion || (node.kind == Kind::kRelation && node.name == "N") ||
+           (node.kind == Kind::kName && node.name == "R");
+  };
+  if (!says_set(gold) && !says_set(prediction)) return std::nullopt;
+  if (is_scalar(gold) && is_scalar(prediction)) return std::nullopt;
+  const auto a = intervals_of(gold), b = intervals_of(prediction);
+  if (!a || !b) return std::nullopt;
+  std::vector<bool> found_a(a->size()), found_b(b->size());
+  bool unknown = false;
+  for (size_t i = 0; i < a->size(); ++i) {
+    for (size_t j = 0; j < b->size(); ++j) {
+      const Match match = compare_intervals((*a)[i], (*b)[j]).match;
+      if (match == Match::kEqual) found_a[i] = found_b[j] = true;
+      unknown |= match == Match::kUnknown;
+    }
+  }
+  const bool all = std::all_of(found_a.begin(), found_a.end(), [](bool x) { return x; }) &&
+                   std::all_of(found_b.begin(), found_b.end(), [](bool x) { return x; });
+  if (all) return Comparison{Match::kEqual, "the same intervals in any order"};
+  if (unknown) return Comparison{Match::kUnknown, "an interval cannot be compared"};
+  return Comparison{Match::kDifferent, "different intervals"};
+}
+
+std::optional<Comparison> Comparer::compare_solutions(const std::vector<View>& gold,
+                                                      const std::vector<View>& prediction) {
+  auto a = solutions_of(gold), b = solutions_of(prediction);
+  if ((!a.named && !b.named) || a.rows.empty() || b.rows.empty()) return std::nullopt;
+  if (a.named && b.named) {
+    sort_by_name(a);
+    sort_by_name(b);
+  }
+  if (a.rows.size() > kMostItems || b.rows.size() > kMostItems) return std::nullopt;
+  std::vector<bool> found_a(a.rows.size()), found_b(b.rows.size());
+  bool unknown = false;
+  for (size_t i = 0; i < a.rows.size(); ++i) {
+    for (size_t j = 0; j < b.rows.size(); ++j) {
+      const bool names = a.named && b.named && a.names[i] != b.names[j];
+      const Match match =
+          names ? Match::kDifferent : compare_in_order(a.rows[i], b.rows[j], "solutions").match;
+      if (match == Match::kEqual) found_a[i] = found_b[j] = true;
+      unknown |= match == Match::kUnknown;
+    }
+  }
+  const bool all = std::all_of(found_a.begin(), found_a.end(), [](bool x) { return x; }) &&
+                   std::all_of(found_b.begin(), found_b.end(), [](bool x) { return x; });
+  if (all) return Comparison{Match::kEqual, "the same solutions in any order"};
+  if (unknown) return Comparison{Match::kUnknown, "a solution cannot be compared"};
+  return Comparison{Match::kDifferent, "different solutions"};
 }
 
 Comparison Comparer::compare_relations(View gold, View prediction) {
@@ -272,6 +334,7 @@ Comparison Comparer::compare_ratios(View gold, View prediction) {
 
 Comparison Comparer::compare_collections(View gold, View prediction) {
   const std::vector<View> a = items_of(gold), b = items_of(prediction);
+  if (const auto solutions = compare_solutions(a, b)) return *solutions;
   const bool gold_tuple = a.size() == 1 && a[0].get().kind == Kind::kTuple;
   const bool tuple = b.size() == 1 && b[0].get().kind == Kind::kTuple;
   // "12, 34" for (12, 34), and "k = 45, n = 2" for (45, 2).
@@ -352,7 +415,13 @@ Comparison compare_answers(const Expression& gold, const Expression& prediction,
                            const CompareRules& rules, Budget& budget) {
   Comparer comparer(rules, budget);
   const auto as_read = [&] {
-    return comparer.compare({&gold, gold.root, 0}, {&prediction, prediction.root, 0});
+    const bool both = has_parameter(gold) && has_parameter(prediction);
+    const auto a = without_parameter(gold, both), b = without_parameter(prediction, both);
+    const Expression &x = a ? *a : gold, &y = b ? *b : prediction;
+    Comparison result = comparer.compare({&x, x.root, 0}, {&y, y.root, 0});
+    if ((a || b) && result.match == Match::kDifferent)
+      result = {Match::kUnknown, "families that may be the same in another form"};
+    return result;
   };
   const bool gold_words = !gold.measures.empty(), words = !prediction.measures.empty();
   if (!gold_words && !words && !rules.strict_units) return as_read();

@@ -100,6 +100,12 @@ std::optional<Complex> real_function(const std::string& name, const Complex& x) 
     return checked(r);
   }
   if (x.im != 0) return std::nullopt;
+  for (const auto& [inverted, direct] :
+       {std::pair{"coth", "tanh"}, std::pair{"sech", "cosh"}, std::pair{"csch", "sinh"}}) {
+    if (name != inverted) continue;
+    const auto value = real_function(direct, x);
+    return value ? divide({1, 0, 0}, *value) : std::nullopt;
+  }
   const Float& v = x.re;
   if (name == "floor" || name == "ceil") {
     const Float slack = x.error * 4;
@@ -131,6 +137,20 @@ std::optional<Complex> real_function(const std::string& name, const Complex& x) 
     slope = rest > Float("1e-20") ? Float(1 / rest) : Float("1e20");
   } else if (name == "arctan") {
     r.re = mp::atan(v);
+  } else if (name == "arcsinh") {
+    const Float size = mp::abs(v);
+    r.re = mp::log(Float(size + mp::sqrt(Float(size * size + 1))));
+    if (v < 0) r.re = -r.re;
+  } else if (name == "arccosh") {
+    if (v < 1) return std::nullopt;
+    const Float rest = mp::sqrt(Float(v * v - 1));
+    r.re = mp::log(Float(v + rest));
+    slope = rest > Float("1e-20") ? Float(1 / rest) : Float("1e20");
+  } else if (name == "arctanh") {
+    const Float rest = 1 - v * v;
+    if (rest <= Float("1e-20")) return std::nullopt;
+    r.re = mp::log(Float((1 + v) / (1 - v))) / 2;
+    slope = 2 / rest;
   } else if (name == "exp" || name == "sinh" || name == "cosh") {
     if (mp::abs(v) > 4000) return std::nullopt;
     const Float up = mp::exp(v), down = 1 / up;

@@ -51,6 +51,8 @@ std::optional<Rational> exact_binomial(const Rational& top, const Rational& bott
   return Rational(value);
 }
 
+constexpr long kMostSummands = 3000;
+
 BigInt floor_of(const Rational& value) {
   BigInt quotient, remainder;
   mp::divide_qr(numerator(value), denominator(value), quotient, remainder);
@@ -59,6 +61,31 @@ BigInt floor_of(const Rational& value) {
 
 // Variables are tried at points between 0.6 and 2.6: positive, away from 0 and 1 with certainty
 // enough.
+const Rational* bound_value(const Node& node, const Budget& budget) {
+  for (auto binding = budget.bound.rbegin(); binding != budget.bound.rend(); ++binding) {
+    if (*binding->name == node.name) return &binding->value;
+  }
+  return nullptr;
+}
+
+// Calls `term` with the index bound to every whole number of the range; false where the range is no
+// short one or a term gives nothing.
+template <typename Term>
+bool for_each_term(View sum, Budget& budget, Term term) {
+  const auto first = exact_value(sum.child(0), budget), last = exact_value(sum.child(1), budget);
+  if (!first || !last || budget.bound.size() > 8) return false;
+  const auto low = small_integer(*first, 1000000), high = small_integer(*last, 1000000);
+  if (!low || !high || *high - *low > kMostSummands) return false;
+  budget.bound.push_back({&sum.get().name, 0});
+  bool done = true;
+  for (long k = *low; k <= *high && done; ++k) {
+    budget.bound.back().value = k;
+    done = budget.spend(5) && term();
+  }
+  budget.bound.pop_back();
+  return done;
+}
+
 Complex test_value(const std::string& name, int point) {
   uint64_t hash = 1469598103934665603u + static_cast<uint64_t>(point) * 0x9E3779B97F4A7C15u;
   for (char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
@@ -79,9 +106,47 @@ std::optional<Complex> constant(const std::string& name) {
   return std::nullopt;
 }
 
+// gcd, lcm, max, min and mod of rational values.
+std::optional<Rational> exact_call(View view, Budget& budget) {
+  const std::string& name = view.get().name;
+  const bool whole = name == "gcd" || name == "lcm" || name == "mod";
+  if (!whole && name != "max" && name != "min") return std::nullopt;
+  std::optional<Rational> total;
+  for (size_t i = 0; i < view.size(); ++i) {
+    const auto part = exact_value(view.child(i), budget);
+    if (!part || (whole && denominator(*part) != 1) || !budget.spend(50)) return std::nullopt;
+    if (!total) {
+      total = *part;
+    } else if (name == "gcd") {
+      total = Rational(mp::gcd(numerator(*total), numerator(*part)));
+    } else if (name == "lcm") {
+      total = Rational(mp::lcm(numerator(*total), numerator(*part)));
+    } else if (name == "mod") {
+      if (*part == 0) return std::nullopt;
+      total = *total - *part * Rational(floor_of(*total / *part));
+    } else if ((name == "max") == (*part > *total)) {
+      total = *part;
+    }
+    if (!fits(*total)) return std::nullopt;
+  }
+  return total;
+}
+
+// max and min of two or more values that are certainly apart or the same.
+std::optional<Complex> approximate_extreme(View view, int point, Budget& budget) {
+  std::optional<Complex> best;
+  for (size_t i = 0; i < view.size(); ++i) {
+    const auto part = approximate_value(view.child(i), point, budget);
+    if (!part || part->im != 0) return std::nullopt;
+    if (!best || (view.get().name == "max") == (part->re > best->re)) best = part;
+  }
+  return best;
+}
+
 std::optional<Complex> approximate_call(View view, int point, Budget& budget) {
   const std::string& name = view.get().name;
   if (!budget.spend(90)) return std::nullopt;
+  if (name == "max" || name == "min") return approximate_extreme(view, point, budget);
   auto x = approximate_value(view.child(0), point, budget);
   if (!x) return std::nullopt;
   if (contains(view.child(0), Kind::kDegree) && name != "abs" && name != "floor" &&
@@ -153,7 +218,24 @@ bool contains(View view, Kind kind) {
   return false;
 }
 
-bool has_names(View view) { return contains(view, Kind::kName); }
+bool has_names(View view) {
+  std::vector<const std::string*> indices;
+  const auto free = [&indices](const auto& self, View part) -> bool {
+    const Node& node = part.get();
+    if (node.kind == Kind::kName) {
+      return std::none_of(indices.begin(), indices.end(),
+                          [&](const std::string* index) { return *index == node.name; });
+    }
+    const bool sum = node.kind == Kind::kSum || node.kind == Kind::kProduct;
+    if (sum && (self(self, part.child(0)) || self(self, part.child(1)))) return true;
+    if (sum) indices.push_back(&node.name);
+    bool found = false;
+    for (size_t i = sum ? 2 : 0; i < part.size() && !found; ++i) found = self(self, part.child(i));
+    if (sum) indices.pop_back();
+    return found;
+  };
+  return free(free, view);
+}
 
 std::optional<Rational> exact_value(View view, Budget& budget) {
   if (!budget.spend(1)) return std::nullopt;
@@ -162,6 +244,28 @@ std::optional<Rational> exact_value(View view, Budget& budget) {
   switch (node.kind) {
     case Kind::kNumber:
       return node.value;
+    case Kind::kName:
+    case Kind::kConstant: {
+      const Rational* value = bound_value(node, budget);
+      return value ? std::optional<Rational>(*value) : std::nullopt;
+    }
+    case Kind::kSum:
+    case Kind::kProduct: {
+      const bool sum = node.kind == Kind::kSum;
+      Rational total = sum ? 0 : 1;
+      const bool done = for_each_term(view, budget, [&] {
+        const auto term = exact_value(view.child(2), budget);
+        if (!term) return false;
+        if (sum)
+          total += *term;
+        else
+          total *= *term;
+        const int words = static_cast<int>(bits(numerator(total)) + bits(denominator(total))) / 64;
+        return fits(total) && budget.spend(words);
+      });
+      if (done) result = total;
+      break;
+    }
     case Kind::kAdd:
     case Kind::kMul: {
       Rational total = node.kind == Kind::kAdd ? 0 : 1;
@@ -214,6 +318,7 @@ std::optional<Rational> exact_value(View view, Budget& budget) {
       if (result) *result /= 100;
       break;
     case Kind::kCall: {
+      if (const auto whole = exact_call(view, budget)) return whole;
       if (node.name != "abs" && node.name != "floor" && node.name != "ceil") return std::nullopt;
       result = exact_value(view.child(0), budget);
       if (!result) break;
@@ -237,9 +342,22 @@ std::optional<Complex> approximate_value(View view, int point, Budget& budget) {
     case Kind::kNumber:
       return checked(to_complex(node.value));
     case Kind::kName:
+      if (const Rational* value = bound_value(node, budget)) return checked(to_complex(*value));
       return test_value(node.name, point);
     case Kind::kConstant:
+      if (const Rational* value = bound_value(node, budget)) return checked(to_complex(*value));
       return constant(node.name);
+    case Kind::kSum:
+    case Kind::kProduct: {
+      const bool sum = node.kind == Kind::kSum;
+      std::optional<Complex> total = Complex{sum ? 0 : 1, 0, 0};
+      const bool done = for_each_term(view, budget, [&] {
+        const auto term = approximate_value(view.child(2), point, budget);
+        if (term) total = checked(sum ? add(*total, *term) : multiply(*total, *term));
+        return term && total;
+      });
+      return done ? total : std::nullopt;
+    }
     case Kind::kAdd:
     case Kind::kMul: {
       Complex total{node.kind == Kind::kAdd ? 0 : 1, 0, 0};
@@ -269,7 +387,7 @@ std::optional<Complex> approximate_value(View view, int point, Budget& budget) {
       return approximate_power(view, point, budget);
     case Kind::kRoot: {
       const auto degree = exact_value(view.child(1), budget);
-      const auto n = degree ? small_integer(*degree, 1000) : std::nullopt;
+      const auto n = degree ? small_integer(*degree, 1000) : std::optional<long>();
       const auto radicand = approximate_value(view.child(0), point, budget);
       if (!n || !radicand || outside_the_reals(*radicand, *n, point)) return std::nullopt;
       return nth_root(*radicand, *n);

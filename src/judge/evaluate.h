@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "judge/complex.h"
 #include "judge/expression.h"
@@ -23,14 +24,21 @@ struct View {
   size_t size() const { return get().children.size(); }
 };
 
+// What the index of a sum stands for while its terms are added.
+struct Binding {
+  const std::string* name;
+  Rational value;
+};
+
 struct Budget {
   int steps =
       30000;  // 1 and up per node evaluated exactly, 10 in 60 digits, 100 where that takes a series
+  std::vector<Binding> bound = {};  // innermost last
   bool spend(int n) { return (steps -= n) > 0; }
 };
 
 bool is_scalar(View view);  // numbers and formulas; no lists, sets, relations, texts
-bool has_names(View view);  // variables
+bool has_names(View view);  // variables, the indices of sums aside
 bool contains(View view, Kind kind);
 
 // The rational value; nothing when it is irrational, undefined, has variables, is beyond kMaxBits,

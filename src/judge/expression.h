@@ -45,7 +45,9 @@ enum class Kind {
   kRelation,  // children c0 .. cn; name: n signs of = ~ < L > G N (L, G: with equality; N: not
               // equal)
   kMatrix,    // children: rows, each a kTuple
-  kText,      // name: the words
+  kText,      // name: the words; "..." for an ellipsis
+  kSum,       // name: the index; children: first, last, term
+  kProduct,   // as kSum
 };
 
 struct Node {

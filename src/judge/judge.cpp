@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "judge/choice.h"
 #include "judge/compare.h"
+#include "judge/dates.h"
 #include "judge/extract.h"
 #include "judge/reader.h"
 #include "judge/text.h"
@@ -109,6 +110,7 @@ Judgement judge_math(std::string_view gold, std::string_view prediction,
     return decide(gold == prediction ? Match::kEqual : Match::kUnknown, "too long to be read");
   }
   const std::string gold_form = normal_form(gold), form = normal_form(prediction);
+  if (form.empty() && !gold_form.empty()) return decide(Match::kDifferent, "an empty answer");
   if (gold_form.empty() || form.empty()) return decide(Match::kUnknown, "a side is empty");
   if (gold_form == form) return decide(Match::kEqual, "the same text after normalisation");
   // A lone capital letter in choice dress is a choice, whatever the type says.
@@ -120,6 +122,7 @@ Judgement judge_math(std::string_view gold, std::string_view prediction,
         return decide(Match::kEqual, std::string("both are choice ") + *letter);
     }
   }
+  if (const auto dates = compare_dates(gold, prediction)) return decide(dates->match, dates->rule);
   const std::string gold_words = words_of(gold), words = words_of(prediction);
   std::vector<Reading> golds, predictions;
   for (CommaRule rule : comma_rules(gold)) golds.push_back(read_answer(gold, rule));

@@ -11,6 +11,19 @@ const LatexCommands& latex_commands() {
                                       {"nicefrac", "k:frac"},
                                       {"flatfrac", "k:frac"},
                                       {"over", "k:over"},
+                                      {"sum", "k:sum"},
+                                      {"prod", "k:prod"},
+                                      {"bmod", "k:bmod"},
+                                      {"mod", "k:bmod"},
+                                      {"pmod", "k:pmod"},
+                                      {"ldots", "o"},
+                                      {"dots", "o"},
+                                      {"cdots", "o"},
+                                      {"dotsc", "o"},
+                                      {"dotsb", "o"},
+                                      {"lor", ","},
+                                      {"vee", ","},
+                                      {"cong", "="},
                                       {"choose", "k:choose"},
                                       {"sqrt", "k:sqrt"},
                                       {"surd", "k:surd"},
@@ -93,19 +106,22 @@ const LatexCommands& latex_commands() {
 }
 
 const NameSet& function_names() {
-  static const NameSet names = {"sin",    "cos",    "tan",  "cot",  "sec",  "csc", "arcsin",
-                                "arccos", "arctan", "sinh", "cosh", "tanh", "log", "ln",
-                                "lg",     "exp",    "asin", "acos", "atan", "det", "tr"};
+  static const NameSet names = {"sin",     "cos",     "tan",     "cot",   "sec",  "csc",  "arcsin",
+                                "arccos",  "arctan",  "sinh",    "cosh",  "tanh", "log",  "ln",
+                                "lg",      "exp",     "asin",    "acos",  "atan", "det",  "tr",
+                                "gcd",     "lcm",     "max",     "min",   "coth", "sech", "csch",
+                                "arcsinh", "arccosh", "arctanh", "arccot"};
   return names;
 }
 
 const NameSet& latex_letters() {
   static const NameSet names = {
-      "alpha", "beta",     "gamma", "delta",   "epsilon", "varepsilon", "zeta", "eta",
-      "theta", "vartheta", "iota",  "kappa",   "lambda",  "mu",         "nu",   "xi",
-      "rho",   "sigma",    "tau",   "upsilon", "phi",     "varphi",     "chi",  "psi",
-      "omega", "Gamma",    "Delta", "Theta",   "Lambda",  "Xi",         "Pi",   "Sigma",
-      "Phi",   "Psi",      "Omega", "hbar",    "ell",     "odot"};
+      "alpha", "beta",     "gamma", "delta",   "epsilon", "varepsilon", "zeta",  "eta",
+      "theta", "vartheta", "iota",  "kappa",   "lambda",  "mu",         "nu",    "xi",
+      "rho",   "sigma",    "tau",   "upsilon", "phi",     "varphi",     "chi",   "psi",
+      "omega", "Gamma",    "Delta", "Theta",   "Lambda",  "Xi",         "Pi",    "Sigma",
+      "Phi",   "Psi",      "Omega", "hbar",    "ell",     "odot",       "aleph", "triangle",
+      "angle", "star",     "nabla", "partial"};
   return names;
 }
 
@@ -116,9 +132,10 @@ const NameSet& latex_text_commands() {
 }
 
 const NameSet& latex_font_commands() {
-  static const NameSet names = {"mathbf", "mathbb",         "mathcal", "mathit",
-                                "bm",     "boldsymbol",     "vec",     "hat",
-                                "bar",    "overrightarrow", "mathsf"};
+  static const NameSet names = {"mathbf",  "mathbb",  "mathcal",        "mathfrak",
+                                "mathscr", "widehat", "tilde",          "dot",
+                                "mathit",  "bm",      "boldsymbol",     "vec",
+                                "hat",     "bar",     "overrightarrow", "mathsf"};
   return names;
 }
 

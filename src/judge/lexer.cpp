@@ -104,6 +104,9 @@ class Lexer {
       } else if ((c == '<' || c == '>' || c == '!') && i + 1 < text.size() && text[i + 1] == '=') {
         symbol(c == '<' ? 'L' : c == '>' ? 'G' : 'N');
         i += 2;
+      } else if (text.substr(i, 3) == "...") {
+        symbol('o');
+        i += 3;
       } else if (c == '.' || c == '"' || c == '`' || c == '?') {
         ++i;  // punctuation around an answer
       } else if (std::string_view("+-*/^_!,;:=<>'|()[]{}%&").find(c) != std::string_view::npos) {
@@ -248,9 +251,12 @@ class Lexer {
       symbol('D');
     } else if (run == "pi" || run == "inf" || lower == "infinity") {
       add(TokenKind::kConstant, run == "pi" ? "pi" : "inf");
+    } else if (run == "mod") {
+      add(TokenKind::kCommand, "bmod");
     } else if (run == "sqrt") {
       add(TokenKind::kCommand, "surd");
-    } else if (function_names().contains(run) && !(words && after_value() && is_unit(lower))) {
+    } else if (function_names().contains(run) &&
+               !((words || run == "min") && after_value() && is_unit(lower))) {
       add(TokenKind::kFunction, run);  // 10 \text{ sec} is a time
     } else if (run.size() == 1) {
       // \text{ m}, \text{ m/s}

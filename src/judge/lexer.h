@@ -24,8 +24,8 @@ enum class TokenKind {
 
 // Symbols: + - * / ^ _ ! , ; : = < > ' | ( ) [ ] and
 //   {} group   S s set braces   F f floor   C c ceiling   A a angle brackets   L <=   G >=   N not
-//   equal ~ about    P plus-minus     M minus-plus   U union   I intersection   E element of   %
-//   percent D degree   & cell   R row   B backslash of set difference
+//   equal o ellipsis   ~ about    P plus-minus     M minus-plus   U union   I intersection   E
+//   element of   % percent D degree   & cell   R row   B backslash of set difference
 struct Token {
   TokenKind kind = TokenKind::kFinish;
   std::string text;

@@ -42,6 +42,8 @@ class Parser {
   std::vector<int> items();
   int list();
   int relation();
+  int conditions();
+  int with_terms_filled(std::vector<int>& items, Kind kind);
   int ratio();
   int set_union();
   int sum();
@@ -73,6 +75,8 @@ class Parser {
   int argument();
   int command();
   int environment();
+  int sum_or_product(bool product);
+  int chosen();
 
   std::vector<Token> tokens_;
   size_t position_ = 0;

@@ -111,6 +111,7 @@ int Parser::atom() {
 
 int Parser::atom_here() {
   const Token token = peek();
+  if (const int index = chosen(); index != kNoNode || failed()) return index;
   if (const int index = digits_with_letters(); index != kNoNode || failed()) return index;
   switch (token.kind) {
     case TokenKind::kNumber:
@@ -186,7 +187,7 @@ int Parser::bracket(char open) {
       if (found.empty()) return fail("empty brackets");
       const bool plain = (open == '(' && close.is(')')) || (open == '[' && close.is(']'));
       if (found.size() == 1 && plain) return found[0];
-      std::string brackets = {open, close.text[0]};
+      std::string brackets = {open == 'A' ? '(' : open, close.is('a') ? ')' : close.text[0]};
       return make(Kind::kTuple, std::move(found), brackets);
     }
     case ']': {  // ]a, b[ is an open interval
@@ -196,6 +197,7 @@ int Parser::bracket(char open) {
       return make(Kind::kTuple, std::move(found), "()");
     }
     case 'S': {
+      if (const int inner = conditions(); inner != kNoNode || failed()) return inner;
       std::vector<int> found = items();
       if (!take('s')) return fail("a set is not closed");
       return make(Kind::kSet, std::move(found));
@@ -218,6 +220,72 @@ int Parser::bracket(char open) {
   }
 }
 
+// {x | x > 2}, {x \\in \\mathbb{R} : x > 2}: the condition is the set.
+int Parser::conditions() {
+  if (peek().kind != TokenKind::kName) return kNoNode;
+  size_t bar = 1;
+  if (peek(1).is('E')) {
+    bar = 3;
+    if (peek(2).is('{') && peek(4).is('}')) bar = 5;
+  }
+  if (!peek(bar).is('|') && !peek(bar).is(':')) return kNoNode;
+  position_ = std::min(position_ + bar + 1, tokens_.size() - 1);
+  std::vector<int> found = items();
+  if (failed()) return kNoNode;
+  if (found.size() != 1 || !take('s')) return fail("a set with several conditions");
+  return found[0];
+}
+
+// \\sum_{k=1}^{10} k^2; the term ends at the next plus or minus.
+int Parser::sum_or_product(bool is_product) {
+  int first = kNoNode, last = kNoNode;
+  std::string index;
+  for (int i = 0; i < 2 && !failed(); ++i) {
+    if (take('^')) {
+      last = script();
+    } else if (take('_')) {
+      if (!take('{')) return fail("a sum without a range");
+      const Token& name = peek();
+      if ((name.kind != TokenKind::kName && name.kind != TokenKind::kConstant) || !peek(1).is('='))
+        return fail("a sum without a range");
+      index = name.text;
+      position_ += 2;
+      first = sum();
+      if (!take('}')) return fail("a sum without a range");
+    }
+  }
+  if (failed() || first == kNoNode || last == kNoNode) return fail("a sum without a range");
+  const int term = product();
+  if (failed()) return kNoNode;
+  return make(is_product ? Kind::kProduct : Kind::kSum, {first, last, term}, index);
+}
+
+// {}_5C_2, ^5C_2 and 5P2 with scripts: the counts of combinations and permutations.
+int Parser::chosen() {
+  size_t ahead = peek().is('{') && peek(1).is('}') ? 2 : 0;
+  if (!peek(ahead).is('_') && !peek(ahead).is('^')) return kNoNode;
+  const auto script_at = [&](size_t at, size_t& end) -> const Token* {
+    const bool group = peek(at).is('{');
+    const Token& number = peek(at + group);
+    if (number.kind != TokenKind::kNumber || (group && !peek(at + 2).is('}'))) return nullptr;
+    end = at + 1 + 2 * group;
+    return &number;
+  };
+  size_t end = 0;
+  const Token* top = script_at(ahead + 1, end);
+  if (!top || peek(end).kind != TokenKind::kName || !peek(end + 1).is('_')) return kNoNode;
+  const std::string letter = peek(end).text;
+  if (letter != "C" && letter != "P") return kNoNode;
+  const Token* bottom = script_at(end + 2, end);
+  if (!bottom) return kNoNode;
+  const std::string n = top->text, k = bottom->text;
+  position_ = std::min(position_ + end, tokens_.size() - 1);
+  const int size = number(n), chosen_size = number(k);
+  const int choices = make(Kind::kBinomial, {size, chosen_size});
+  if (letter == "C" || failed()) return choices;
+  return make(Kind::kMul, {choices, make(Kind::kFactorial, {number(k)})});
+}
+
 int Parser::call() {
   std::string name = peek().text;
   advance();
@@ -231,6 +299,13 @@ int Parser::call() {
       exponent = script();
   }
   if (failed()) return kNoNode;
+  if (name == "gcd" || name == "lcm" || name == "max" || name == "min") {
+    const bool set = take('S');
+    if (!set && !take('(')) return fail("a function of several values without brackets");
+    children = items();
+    if (!take(set ? 's' : ')') || children.empty()) return fail("a bracket is not closed");
+    return make(Kind::kCall, std::move(children), name);
+  }
   int argument;
   if (peek().is('(') || peek().is('{')) {
     argument = atom();
@@ -264,6 +339,8 @@ int Parser::argument() {
 int Parser::command() {
   const std::string name = peek().text;
   advance();
+  if (name == "sum" || name == "prod") return sum_or_product(name == "prod");
+  if (name == "bmod" || name == "pmod") return fail("a modulus of nothing");
   if (name == "frac" || name == "binom") {
     const int top = argument();
     if (failed()) return kNoNode;

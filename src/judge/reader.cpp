@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "judge/evaluate.h"
 #include "judge/matrix.h"
 #include "judge/parser.h"
+#include "judge/series.h"
 #include "judge/text.h"
 #include "judge/units.h"
 
@@ -93,8 +95,13 @@ std::vector<int> Parser::items() {
   std::vector<int> found;
   while (!failed() && !at_list_end()) {
     if (take(',') || take(';')) continue;
+    if (take('o')) {
+      found.push_back(make(Kind::kText, {}, "..."));
+      continue;
+    }
     found.push_back(relation());
   }
+  with_terms_filled(found, Kind::kList);
   return found;
 }
 
@@ -105,19 +112,69 @@ int Parser::list() {
   return found.size() == 1 ? found[0] : make(Kind::kList, std::move(found));
 }
 
+namespace {
+
+bool is_ellipsis(const Node& node) { return node.kind == Kind::kText && node.name == "..."; }
+
+}  // namespace
+
+// Puts the terms that one ellipsis stands for in its place; it stays where they are not evident.
+int Parser::with_terms_filled(std::vector<int>& items, Kind kind) {
+  if (failed()) return kNoNode;
+  const auto dots =
+      std::find_if(items.begin(), items.end(), [&](int item) { return is_ellipsis(node(item)); });
+  if (dots == items.end()) return kNoNode;
+  const size_t at = static_cast<size_t>(dots - items.begin());
+  std::vector<Rational> before, after;
+  Budget budget;
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (i == at) continue;
+    const auto value = exact_value({&tree_, items[i], 0}, budget);
+    if (!value) return kind == Kind::kList ? kNoNode : fail("terms left out");
+    (i < at ? before : after).push_back(*value);
+  }
+  const auto terms = fill_progression(before, after);
+  if (!terms) return kind == Kind::kList ? kNoNode : fail("terms left out");
+  std::vector<int> filled;
+  for (const Rational& term : *terms) {
+    const int index = make(Kind::kNumber, {});
+    if (failed()) return kNoNode;
+    node(index).value = term;
+    filled.push_back(index);
+  }
+  items = std::move(filled);
+  return kNoNode;
+}
+
 int Parser::relation() {
   if (peek().is('~') || peek().is('=')) advance();  // "= 5"
   std::vector<int> sides = {ratio()};
   std::string signs;
   while (!failed()) {
     const Token& t = peek();
+    const bool modulus = t.kind == TokenKind::kCommand && t.text == "pmod";
+    if (modulus || (t.is('(') && peek(1).kind == TokenKind::kCommand && peek(1).text == "bmod")) {
+      // "x = 1 (mod 4)" keeps its modulus as a last side; "9 (mod 11)" is the residue 9.
+      position_ += modulus ? 1 : 2;
+      const int value = modulus ? argument() : sum();
+      if (!modulus && !take(')')) return fail("a modulus is not closed");
+      if (signs.empty()) continue;
+      signs += '%';
+      sides.push_back(value);
+      break;
+    }
     if (t.kind != TokenKind::kSymbol ||
         std::string_view("=~<>LGNE").find(t.text[0]) == std::string_view::npos)
       break;
     const char sign = t.text[0];
     advance();
     if (sign == 'E') {  // x in S: S is the answer
-      sides.assign(1, ratio());
+      const int set = ratio();
+      if (failed()) return kNoNode;
+      if (signs.empty() && node(set).kind == Kind::kName && node(sides[0]).kind == Kind::kName &&
+          (node(set).name == "Z" || node(set).name == "N" || node(set).name == "Q"))
+        return make(Kind::kRelation, {sides[0], set}, "E");
+      sides.assign(1, set);
       signs.clear();
       continue;
     }
@@ -156,7 +213,7 @@ int Parser::sum() {
     if (t.is('+') || t.is('-') || t.is('P') || t.is('M')) {
       const char sign = t.text[0];
       advance();
-      const int part = product();
+      const int part = take('o') ? make(Kind::kText, {}, "...") : product();
       if (sign == '+') parts.push_back(part);
       if (sign == '-') parts.push_back(make(Kind::kNeg, {part}));
       if (sign == 'P') parts.push_back(make(Kind::kPlusMinus, {part}, "+"));
@@ -168,6 +225,7 @@ int Parser::sum() {
     }
   }
   --depth_;
+  if (parts.size() > 1) with_terms_filled(parts, Kind::kAdd);
   if (failed()) return kNoNode;
   return parts.size() == 1 ? parts[0] : make(Kind::kAdd, std::move(parts));
 }
@@ -182,8 +240,9 @@ bool Parser::starts_factor() const {
     case TokenKind::kBegin:
       return true;
     case TokenKind::kCommand:
-      return t.text != "over" && t.text != "choose";
+      return t.text != "over" && t.text != "choose" && t.text != "bmod" && t.text != "pmod";
     case TokenKind::kSymbol:
+      if (t.is('(') && peek(1).kind == TokenKind::kCommand && peek(1).text == "bmod") return false;
       return t.is('(') || t.is('[') || t.is('{') || t.is('F') || t.is('C') ||
              (t.is('|') && bars_ == 0);
     default:
@@ -194,7 +253,10 @@ bool Parser::starts_factor() const {
 int Parser::product(bool of_function) {
   int left = signed_factor();
   while (!failed()) {
-    if (take('*')) {
+    if (peek().kind == TokenKind::kCommand && peek().text == "bmod" && !of_function) {
+      advance();
+      left = make(Kind::kCall, {left, signed_factor()}, "mod");
+    } else if (take('*')) {
       left = times(left, signed_factor());
     } else if (peek().is('/') && peek(1).kind == TokenKind::kWord) {
       unit_words();  // 60 / hour
@@ -369,6 +431,11 @@ int Parser::degrees(int index) {
 
 int Parser::power(int base) {
   if (take('D')) return degrees(base);
+  if (peek().is('*') && node(base).kind == Kind::kName) {  // v^*
+    advance();
+    node(base).name += '*';
+    return base;
+  }
   if (peek().is('{') && peek(1).is('D') && peek(2).is('}')) {
     position_ += 3;
     return degrees(base);
@@ -401,11 +468,16 @@ int Parser::script() {
 int Parser::subscript(int base) {
   std::string text;
   if (take('{')) {
-    while (!failed() && !peek().is('}')) {
+    for (int open = 1; !failed(); advance()) {
       if (peek().kind == TokenKind::kFinish || text.size() > 60)
         return fail("an unclosed subscript");
-      if (!peek().is('{')) text += peek().text;
-      advance();
+      if (peek().is('{')) {
+        ++open;
+      } else if (!peek().is('}')) {
+        text += peek().text;
+      } else if (--open == 0) {
+        break;
+      }
     }
     advance();
   } else {

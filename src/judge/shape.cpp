@@ -1,5 +1,7 @@
 #include "judge/shape.h"
 
+#include <algorithm>
+
 namespace ponder::judge {
 namespace {
 
@@ -122,6 +124,52 @@ std::vector<View> items_of(View view) {
     }
   }
   return expanded;
+}
+
+Solutions solutions_of(const std::vector<View>& items) {
+  Solutions all;
+  bool again = false, several = false;
+  for (const View& item : items) {
+    if (item.get().kind == Kind::kTuple) {
+      if (all.named) return {};
+      all.rows.push_back(children(item));
+      continue;
+    }
+    const auto value = named_value(item);
+    if (!value || (!all.rows.empty() && !all.named)) return {};
+    const std::string name = left_name(item.child(0));
+    all.named = true;
+    const bool next =
+        all.rows.empty() ||
+        std::find(all.names.back().begin(), all.names.back().end(), name) != all.names.back().end();
+    again |= next && !all.rows.empty();
+    if (next) {
+      all.rows.emplace_back();
+      all.names.emplace_back();
+    }
+    all.rows.back().push_back(*value);
+    all.names.back().push_back(name);
+    several |= all.names.back().size() > 1;
+  }
+  if (all.named && !(again && several)) return {};
+  return all;
+}
+
+void sort_by_name(Solutions& solutions) {
+  for (size_t i = 0; i < solutions.rows.size(); ++i) {
+    std::vector<size_t> order(solutions.rows[i].size());
+    for (size_t k = 0; k < order.size(); ++k) order[k] = k;
+    auto& names = solutions.names[i];
+    std::sort(order.begin(), order.end(), [&](size_t x, size_t y) { return names[x] < names[y]; });
+    std::vector<View> row;
+    std::vector<std::string> sorted;
+    for (size_t k : order) {
+      row.push_back(solutions.rows[i][k]);
+      sorted.push_back(names[k]);
+    }
+    solutions.rows[i] = std::move(row);
+    names = std::move(sorted);
+  }
 }
 
 std::optional<Interval> interval_of(View view) {

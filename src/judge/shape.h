@@ -30,6 +30,16 @@ std::vector<View> children(View view);
 std::vector<View> items_of(View view);
 std::optional<std::vector<View>> vector_of(View view);
 
+// p = 5, q = 2; p = 7, q = 2 as rows of values: a row ends where a name comes again. Tuples are
+// rows as they are. No rows where the items are neither.
+struct Solutions {
+  std::vector<std::vector<View>> rows;
+  std::vector<std::vector<std::string>> names;  // of each row, where `named`
+  bool named = false;
+};
+Solutions solutions_of(const std::vector<View>& items);
+void sort_by_name(Solutions& solutions);
+
 // x > 5 and 3 < x <= 4 as pairs of ends with brackets.
 struct Interval {
   std::optional<View> low, high;  // none: infinite

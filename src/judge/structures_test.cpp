@@ -1,0 +1,93 @@
+#include "judge/test_pairs.h"
+
+namespace ponder {
+namespace {
+
+TEST(Structures, dates_and_times) {
+  expect_verdicts({{"March 5, 2024", "5 March 2024", 'c'},
+                   {"2024-03-05", "March 5th, 2024", 'c'},
+                   {"\\text{October 30}", "October 30", 'c'},
+                   {"\\text{October 30}", "October 31", 'i'},
+                   {"\\text{October 30}", "30 October", 'c'},
+                   {"20:34", "08:34 \\text{P.M.}", 'c'},
+                   {"3:30\\text{ pm}", "15:30", 'c'},
+                   {"3:30 p.m.", "3:30", 'c'},
+                   {"3:30 pm", "3:30 am", 'i'},
+                   {"12:00 am", "0:00 am", 'u'},
+                   {"March 5, 2024", "March 5, 2023", 'i'},
+                   {"March", "April", 'i'},
+                   {"\\text{May}", "May", 'c'},
+                   {"11:21", "11:21", 'c'},
+                   {"20:34", "20:35:00", 'i'}});
+}
+
+TEST(Structures, solutions_sets_and_families) {
+  expect_verdicts({{"p=5,q=2;p=7,q=2", "(5,2),(7,2)", 'c'},
+                   {"p=5,q=2;p=7,q=3", "p=5,q=3;p=7,q=2", 'i'},
+                   {"p=5,q=2;p=7,q=3", "q=3,p=7;q=2,p=5", 'c'},
+                   {"p=5,q=2", "q=2,p=5", 'c'},
+                   {"x=1,y=2", "(1,2)", 'c'},
+                   {"x=1,y=2", "x=2,y=1", 'i'},
+                   {"x=1,y=2", "(2,1)", 'i'},
+                   {"\\{x \\mid x>2\\}", "(2,\\infty)", 'c'},
+                   {"\\{x : x \\ge 2\\}", "x \\geq 2", 'c'},
+                   {"\\{x \\in \\mathbb{R} \\mid x<3\\}", "(-\\infty,3)", 'c'},
+                   {"x \\ne 1", "(-\\infty,1)\\cup(1,\\infty)", 'c'},
+                   {"\\{x | x \\neq 1\\}", "x \\ne 1", 'c'},
+                   {"x \\ne 1", "x \\ne 2", 'i'},
+                   {"\\mathbb{R}", "(-\\infty,\\infty)", 'c'},
+                   {"x \\in \\mathbb{R}", "(-\\infty,+\\infty)", 'c'},
+                   {"\\{-1\\} \\cup [0,7)", "[0,7) \\cup \\{-1\\}", 'c'},
+                   {"x<1 \\text{ or } x>3", "(-\\infty,1)\\cup(3,\\infty)", 'c'},
+                   {"x<1 \\lor x>3", "(3,\\infty)\\cup(-\\infty,1)", 'c'},
+                   {"(0,1)\\cup(1,2)", "(0,1]\\cup(1,2)", 'i'},
+                   {"(2,\\infty)", "x \\in (2,\\infty)", 'c'},
+                   {"n\\pi, n \\in \\mathbb{Z}", "k\\pi, k \\in \\mathbb{Z}", 'c'},
+                   {"2n\\pi, n \\in \\mathbb{Z}", "-2n\\pi, n\\in\\mathbb{Z}", 'u'},
+                   {"n\\pi, n \\in \\mathbb{Z}", "x = n\\pi, n\\in\\mathbb{Z}", 'c'},
+                   {"x \\equiv 1 \\pmod{4}", "x \\equiv 1 (mod 4)", 'c'},
+                   {"x \\equiv 1 \\pmod{4}", "x \\equiv 3 \\pmod{4}", 'i'},
+                   {"9", "9 \\pmod{11}", 'c'},
+                   {"x=1 \\text{ or } x=2", "x=2, x=1", 'c'},
+                   {"\\langle 1,2\\rangle", "(1,2)", 'c'},
+                   {"5", "", 'i'}});
+}
+
+TEST(Structures, sums_progressions_and_functions) {
+  expect_verdicts({{"5050", "1+2+\\cdots+100", 'c'},
+                   {"1, 2, \\ldots, 10", "1,2,3,4,5,6,7,8,9,10", 'c'},
+                   {"1,2,...,5", "1,2,3,4,5", 'c'},
+                   {"\\{1,2,\\ldots,5\\}", "\\{1,2,3,4,5\\}", 'c'},
+                   {"1,2,\\ldots,5", "1,2,\\ldots,6", 'i'},
+                   {"1+2+4+\\cdots+1024", "2047", 'c'},
+                   {"1+2+\\cdots+n", "\\frac{n(n+1)}{2}", 'u'},
+                   {"1+3+\\ldots+10^{12}", "5", 'u'},
+                   {"385", "\\sum_{k=1}^{10} k^2", 'c'},
+                   {"\\sum_{k=1}^{10} k", "\\sum_{n=1}^{10} n", 'c'},
+                   {"120", "\\prod_{i=1}^5 i", 'c'},
+                   {"\\sum_{k=0}^{3} x^k", "1+x+x^2+x^3", 'c'},
+                   {"\\sum_{k=1}^{3}\\sqrt{k}", "1+\\sqrt2+\\sqrt3", 'c'},
+                   {"\\sum_{k=1}^{10^{12}} k", "5", 'u'},
+                   {"\\sum_{i=1}^{3}\\sum_{j=1}^{i} ij", "25", 'c'},
+                   {"\\sum_{k=1}^n k", "\\frac{n(n+1)}{2}", 'u'},
+                   {"\\gcd(12,18)", "6", 'c'},
+                   {"\\text{lcm}(4,6)", "12", 'c'},
+                   {"\\max\\{2,5\\}", "5", 'c'},
+                   {"\\min(k+1,m)", "\\min(m,k+1)", 'c'},
+                   {"17 \\bmod 5", "2", 'c'},
+                   {"17 mod 5", "2", 'c'},
+                   {"{}_5C_2", "10", 'c'},
+                   {"^5C_2", "10", 'c'},
+                   {"_{5}P_{2}", "20", 'c'},
+                   {"\\binom{5}{2}", "{5 \\choose 2}", 'c'},
+                   {"\\log_2 8", "3", 'c'},
+                   {"\\tanh^{-1}(\\frac12)", "\\frac12\\ln 3", 'c'},
+                   {"\\sinh^{-1}(1)", "\\ln(1+\\sqrt2)", 'c'},
+                   {"\\tan^{-1}(1)", "\\frac{\\pi}{4}", 'c'},
+                   {"\\coth(1)", "\\frac{\\cosh 1}{\\sinh 1}", 'c'},
+                   {"\\lceil 2.5\\rceil", "3", 'c'},
+                   {"(n-1)!", "(n-1)!", 'c'}});
+}
+
+}  // namespace
+}  // namespace ponder
