@@ -16,6 +16,7 @@ struct JudgeCommand {
   CommonOptions common;
   std::string file;
   bool full_response = false;
+  std::string units = "lenient", order = "lenient";
 };
 
 struct Tally {
@@ -67,7 +68,7 @@ JudgeOptions options_of(const JsonRow& row, const std::string& kind, const std::
   return options;
 }
 
-Judgement judge_row(const JsonRow& row, bool full_response, const std::string& where) {
+Judgement judge_row(const JsonRow& row, const JudgeCommand& command, const std::string& where) {
   const bool has_prediction = row.value.contains("prediction");
   if (!row.value.contains("gold") || (!has_prediction && !row.value.contains("response"))) {
     throw Error(where, "expected \"gold\" and \"prediction\" or \"response\"",
@@ -78,8 +79,11 @@ Judgement judge_row(const JsonRow& row, bool full_response, const std::string& w
     throw Error(where, "expected \"kind\" equivalence, response or multiple_choice, found " +
                            excerpt(kind));
   }
-  const bool whole = kind.empty() ? full_response || !has_prediction : kind != "equivalence";
-  const JudgeOptions options = options_of(row, kind, where);
+  const bool whole =
+      kind.empty() ? command.full_response || !has_prediction : kind != "equivalence";
+  JudgeOptions options = options_of(row, kind, where);
+  if (command.units == "strict") options.units = Strictness::kStrict;
+  if (command.order == "strict") options.order = Strictness::kStrict;
   const std::string gold = text_of(row, "gold", where);
   const std::string answer = text_of(row, has_prediction ? "prediction" : "response", where);
   if (!whole) return judge_answer(gold, answer, options);
@@ -128,7 +132,7 @@ void run_judge(const JudgeCommand& command) {
     const std::string where = reader.name() + ":" + std::to_string(row.line);
     if (!row.value.is_object())
       throw Error(where, "expected a JSON object, found " + excerpt(row.value.dump()));
-    const Judgement judgement = judge_row(row, command.full_response, where);
+    const Judgement judgement = judge_row(row, command, where);
     count(tally, row, judgement.verdict);
     if (!command.common.json) continue;
     Json line;
@@ -154,6 +158,15 @@ void register_judge(CLI::App& app) {
       ->required();
   sub->add_flag("--full-response", command->full_response,
                 "rows without a kind hold whole responses: find the final answer first");
+  sub->add_option("--units", command->units,
+                  "lenient: a unit may be missing on one side; strict: both sides name units that "
+                  "convert into each other")
+      ->check(CLI::IsMember({"lenient", "strict"}))
+      ->capture_default_str();
+  sub->add_option("--order", command->order,
+                  "lenient: lists without brackets are equal in any order; strict: in gold's order")
+      ->check(CLI::IsMember({"lenient", "strict"}))
+      ->capture_default_str();
   add_common_options(*sub, command->common);
   sub->footer("Example:\n  ponder judge responses.jsonl --full-response --json");
   sub->callback([command] { run_judge(*command); });

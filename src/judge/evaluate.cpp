@@ -51,7 +51,7 @@ std::optional<Rational> exact_binomial(const Rational& top, const Rational& bott
   return Rational(value);
 }
 
-constexpr long kMostSummands = 3000;
+constexpr long kMostSummands = 1000;
 
 BigInt floor_of(const Rational& value) {
   BigInt quotient, remainder;
@@ -80,7 +80,7 @@ bool for_each_term(View sum, Budget& budget, Term term) {
   bool done = true;
   for (long k = *low; k <= *high && done; ++k) {
     budget.bound.back().value = k;
-    done = budget.spend(5) && term();
+    done = budget.spend(15) && term();
   }
   budget.bound.pop_back();
   return done;
@@ -387,10 +387,12 @@ std::optional<Complex> approximate_value(View view, int point, Budget& budget) {
       return approximate_power(view, point, budget);
     case Kind::kRoot: {
       const auto degree = exact_value(view.child(1), budget);
-      const auto n = degree ? small_integer(*degree, 1000) : std::optional<long>();
+      const auto n = degree ? small_integer(*degree, 1000) : std::nullopt;
       const auto radicand = approximate_value(view.child(0), point, budget);
-      if (!n || !radicand || outside_the_reals(*radicand, *n, point)) return std::nullopt;
-      return nth_root(*radicand, *n);
+      if (!n || !radicand) return std::nullopt;
+      const long root = n.value();
+      if (outside_the_reals(*radicand, root, point)) return std::nullopt;
+      return nth_root(*radicand, root);
     }
     case Kind::kCall:
       return approximate_call(view, point, budget);
