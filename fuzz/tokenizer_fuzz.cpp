@@ -2,6 +2,7 @@
 // GPT-2's pattern, q Qwen2's with NFC, l Llama 3's. Refused by an Error that names the file; or the
 // tokens of the text spell its bytes (where nothing is normalised), and decoding them piece by
 // piece is decoding them at once.
+#include <algorithm>
 #include <map>
 #include <optional>
 
@@ -87,16 +88,13 @@ void encode(const Tokenizer& tokenizer, std::string_view text, bool spells_the_b
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace ponder;
-  const auto parts = fuzz::parts_of(fuzz::text_of(data, size));
-  const std::string_view json = parts[0];
-  const std::string_view text =
-      parts.size() > 1
-          ? std::string_view(parts[1].data(),
-                             parts.back().data() + parts.back().size() - parts[1].data())
-          : std::string_view();
+  const std::string input(fuzz::text_of(data, size));  // a copy: never a null view
+  const size_t nul = std::min(input.find('\0'), input.size());
+  const std::string json = input.substr(0, nul);
+  const std::string text = input.substr(std::min(nul + 1, input.size()));
   if (json == "g" || json == "q" || json == "l") {
     // <tool> takes white space before it along, so its bytes are not the text's.
-    const bool plain = json != "q" && text.find("<tool>") == std::string_view::npos;
+    const bool plain = json != "q" && text.find("<tool>") == std::string::npos;
     encode(made_here(json[0]), text, plain);
     return 0;
   }
