@@ -63,5 +63,6 @@ void register_status(CLI::App& app);
 void register_refine(CLI::App& app);
 void register_doctor(CLI::App& app);
 void register_chat(CLI::App& app);
+void register_export(CLI::App& app);
 
 }  // namespace ponder::cli

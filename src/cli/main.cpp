@@ -28,6 +28,7 @@ int main(int argc, char** argv) {
   register_tokenize(app);
   register_inspect(app);
   register_init(app);
+  register_export(app);
   register_pool(app);
   register_refine(app);
   register_data(app);

@@ -31,6 +31,8 @@ Checkpoint load_checkpoint(const std::filesystem::path& folder);
 // file: that file alone.
 ModelConfig load_config(const std::filesystem::path& folder_or_config_json);
 std::string checkpoint_sha256(const std::filesystem::path& folder);
+// The same, after comparing it with the hash that ponder.json recorded: Error if they differ.
+std::string verified_sha256(const std::filesystem::path& folder);
 
 struct SaveOptions {
   DType dtype = DType::kF32;

@@ -56,6 +56,12 @@ std::string checkpoint_sha256(const fs::path& folder) {
   return joined_sha256(hash_weight_files(folder, weight_file_names(folder)));
 }
 
+std::string verified_sha256(const fs::path& folder) {
+  const std::string sha256 = checkpoint_sha256(folder);
+  check_recorded(folder, sha256);
+  return sha256;
+}
+
 Checkpoint load_checkpoint(const fs::path& folder) {
   if (!fs::is_directory(folder)) {
     throw Error(folder.string(), "expected a checkpoint folder", "check the path");
@@ -67,8 +73,7 @@ Checkpoint load_checkpoint(const fs::path& folder) {
   weights.check(ParameterLayout(checkpoint.config), checkpoint.config.tie_word_embeddings,
                 [](const Error& error) { throw error; });
   checkpoint.config.dtype = weights.dtype().value_or(checkpoint.config.dtype);
-  checkpoint.sha256 = joined_sha256(hash_weight_files(folder, weights.names()));
-  check_recorded(folder, checkpoint.sha256);
+  checkpoint.sha256 = verified_sha256(folder);
   checkpoint.parameters = Parameters(checkpoint.config, "weights");
   weights.read(checkpoint.parameters);
   return checkpoint;

@@ -167,10 +167,8 @@ void WeightFiles::check(const ParameterLayout& layout, bool tied,
 
 void WeightFiles::read(Parameters& parameters) const {
   for (const ParameterInfo& info : parameters.layout().entries()) {
-    const Place& place = tensors_.at(info.name);
-    files_[place.file].read_f32(*place.entry,
-                                parameters.flat().subspan(static_cast<size_t>(info.offset),
-                                                          static_cast<size_t>(info.size)));
+    read_tensor(info.name, parameters.flat().subspan(static_cast<size_t>(info.offset),
+                                                     static_cast<size_t>(info.size)));
   }
   const auto head = tensors_.find(kHead);
   const bool tied = parameters.layout().entries().back().name != kHead;
@@ -192,6 +190,11 @@ void WeightFiles::check_tied_head(const Place& head, std::span<const float> embe
                           kHead, head.entry->begin),
               fmt::format("differs from {}, but \"tie_word_embeddings\" is true", kEmbedding),
               "set \"tie_word_embeddings\" to false to use it, or leave the tensor out");
+}
+
+void WeightFiles::read_tensor(const std::string& name, std::span<float> to) const {
+  const Place& place = tensors_.at(name);
+  files_[place.file].read_f32(*place.entry, to);
 }
 
 }  // namespace ponder

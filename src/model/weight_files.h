@@ -37,6 +37,8 @@ class WeightFiles {
   // Fills `parameters`, which must have passed check(). A head that is stored although it is tied
   // must hold what the embedding holds; Error otherwise.
   void read(Parameters& parameters) const;
+  // One tensor, as f32, into `to`, which must have the size of its shape. The name must be there.
+  void read_tensor(const std::string& name, std::span<float> to) const;
 
  private:
   struct Place {

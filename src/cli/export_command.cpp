@@ -1,0 +1,61 @@
+// ponder export: a checkpoint in another format.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "cli/command.h"
+#include "export/gguf.h"
+
+namespace ponder::cli {
+namespace {
+
+struct ExportOptions {
+  CommonOptions common;
+  std::string folder, gguf, out;
+};
+
+void run_export(const ExportOptions& options) {
+  Log log(options.common.quiet ? LogLevel::kWarning : LogLevel::kInfo);
+  const GgmlType type = *ggml_type_from_string(options.gguf);
+  const GgufResult result = export_gguf(options.folder, options.out, type);
+  if (!result.not_quantised.empty()) {
+    log.warning(
+        fmt::format("{} of {} tensors are stored as f16: their rows are not a multiple of "
+                    "{} long ({}, …)",
+                    result.not_quantised.size(), result.num_tensors, block_size(type),
+                    result.not_quantised.front()));
+  }
+  if (!options.common.json) {
+    fmt::print("{}: {}, {} tensors, {} bytes, sha256 {}\n", options.out, to_string(type),
+               result.num_tensors, result.num_bytes, result.sha256);
+    return;
+  }
+  Json json = Json::object();
+  json["path"] = options.out;
+  json["bytes"] = result.num_bytes;
+  json["tensors"] = result.num_tensors;
+  json["type"] = to_string(type);
+  json["sha256"] = result.sha256;
+  json["model_sha256"] = result.model_sha256;
+  json["stored_as_f16"] = result.not_quantised;
+  print_json(json);
+}
+
+}  // namespace
+
+void register_export(CLI::App& app) {
+  auto options = std::make_shared<ExportOptions>();
+  CLI::App* sub =
+      app.add_subcommand("export", "a checkpoint in another format: GGUF, for llama.cpp");
+  sub->footer("Example: ponder export models/nano-base --gguf f16 --out nano-base-f16.gguf");
+  add_common_options(*sub, options->common);
+  sub->add_option("DIR", options->folder, "checkpoint folder")->required();
+  sub->add_option("--gguf", options->gguf,
+                  "write GGUF with matrices of this type: f32, f16, bf16 or q8_0")
+      ->required()
+      ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}));
+  sub->add_option("--out", options->out, "file to write")->required();
+  sub->callback([options] { run_export(*options); });
+}
+
+}  // namespace ponder::cli
