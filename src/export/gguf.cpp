@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -61,6 +63,10 @@ void add_model(GgufMetadata& metadata, const fs::path& folder, const ModelConfig
   metadata.add_f32(key("rope.freq_base"), static_cast<float>(config.rope_theta));
   metadata.add_f32(key("attention.layer_norm_rms_epsilon"),
                    static_cast<float>(config.rms_norm_eps));
+  if (config.rope_scaling.type == RopeScaling::Type::kLinear) {
+    metadata.add_string(key("rope.scaling.type"), "linear");
+    metadata.add_f32(key("rope.scaling.factor"), static_cast<float>(config.rope_scaling.factor));
+  }
   const Json json = read_json_file(folder / "config.json");
   if (json.contains("head_dim") && !json.at("head_dim").is_null()) {
     count("attention.key_length", config.head_dim);
@@ -90,6 +96,27 @@ std::vector<Piece> pieces_of(const ModelConfig& config, const GgufArchitecture& 
     pieces.push_back(std::move(piece));
   }
   return pieces;
+}
+
+// What llama.cpp divides each rotary frequency by; empty where it needs none. Llama 3's stretching is
+// not metadata but this tensor.
+std::vector<float> rope_factors(const ModelConfig& config) {
+  const RopeScaling& scaling = config.rope_scaling;
+  std::vector<float> factors;
+  if (scaling.type != RopeScaling::Type::kLlama3) return factors;
+  const auto context = static_cast<double>(scaling.original_max_position_embeddings);
+  for (int64_t i = 0; i < config.head_dim; i += 2) {
+    const double exponent = static_cast<double>(i) / static_cast<double>(config.head_dim);
+    const double wavelength = 2 * std::numbers::pi * std::pow(config.rope_theta, exponent);
+    // 0 for waves longer than the old context over low_freq_factor, 1 for the short ones.
+    const double unchanged =
+        std::clamp((context / wavelength - scaling.low_freq_factor) /
+                       (scaling.high_freq_factor - scaling.low_freq_factor),
+                   0.0, 1.0);
+    factors.push_back(
+        static_cast<float>(1 / ((1 - unchanged) / scaling.factor + unchanged)));
+  }
+  return factors;
 }
 
 // Counts and hashes what goes to the file.
@@ -149,17 +176,25 @@ GgufResult export_gguf(const fs::path& folder, const fs::path& out, GgmlType typ
 
   GgufResult result;
   const std::vector<Piece> pieces = pieces_of(config, architecture, type, result);
+  const std::vector<float> factors = rope_factors(config);
+  if (!factors.empty() && !architecture.reads_rope_factors) {
+    throw Error((folder / "config.json").string() + ", key \"rope_scaling\"",
+                fmt::format("llama.cpp knows no llama3 scaling for {}", architecture.name));
+  }
   GgufMetadata metadata;
   add_model(metadata, folder, config, architecture, type);
   add_vocabulary(metadata, folder, config.vocab_size);
   result.model_sha256 = verified_sha256(folder);
 
   std::vector<GgufTensor> tensors;
+  if (!factors.empty())
+    tensors.push_back({"rope_freqs.weight", {static_cast<int64_t>(factors.size())}});
   for (const Piece& piece : pieces) tensors.push_back(piece.tensor);
   result.num_tensors = static_cast<int64_t>(tensors.size());
   write_file_atomic(out, [&](FileWriter& file) {
     HashingWriter writer(file);
     writer.write(gguf_header(metadata, tensors));
+    if (!factors.empty()) write_values(writer, {tensors.front(), "rope_freqs.weight", {}}, factors);
     std::vector<float> values;
     for (const Piece& piece : pieces) {
       values.resize(static_cast<size_t>(piece.tensor.num_elements()));

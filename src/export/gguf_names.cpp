@@ -8,9 +8,9 @@ namespace ponder {
 namespace {
 
 constexpr GgufArchitecture kArchitectures[] = {
-    {"qwen2", "qwen2", false, false, false},
-    {"qwen3", "qwen3", false, false, false},
-    {"llama", "llama", true, true, true},
+    {"qwen2", "qwen2", false, false, false, false},
+    {"qwen3", "qwen3", false, false, false, false},
+    {"llama", "llama", true, true, true, true},
 };
 
 struct Name {

@@ -21,6 +21,7 @@ struct GgufArchitecture {
   bool interleaved_rope;
   // Keys only this architecture's converter writes.
   bool writes_vocab_size, writes_rope_dimension_count;
+  bool reads_rope_factors;  // llama.cpp looks for rope_freqs.weight
 };
 
 std::span<const GgufArchitecture> gguf_architectures();

@@ -399,6 +399,59 @@ TEST_F(Gguf, TheTokenizersOfTheKnownFamilies) {
       distilled.at("tokenizer.ggml.token_type").at(static_cast<size_t>(place - tokens.begin())), 3);
 }
 
+TEST_F(Gguf, EveryArchitectureIsExported) {
+  for (const Architecture& architecture : architectures()) {
+    ModelConfig config = tiny();
+    config.model_type = architecture.model_type;
+    const std::string name(architecture.model_type);
+    const fs::path folder = checkpoint(name, config);
+    export_gguf(folder, root / "a.gguf", GgmlType::kF32);
+    const ReadFile file(root / "a.gguf");
+    expect_same_values(file, folder);
+    EXPECT_EQ(file.metadata.at("general.architecture"), name);
+    EXPECT_TRUE(file.metadata.contains(name + ".rope.freq_base"));
+    EXPECT_EQ(file.tensors.contains("blk.1.attn_q_norm.weight"), architecture.qk_norm);
+    EXPECT_EQ(file.tensors.contains("blk.1.attn_q.bias"), architecture.qkv_bias);
+    EXPECT_FALSE(file.tensors.contains("rope_freqs.weight"));
+  }
+}
+
+TEST_F(Gguf, StretchedRotaryFrequencies) {
+  ModelConfig config = tiny();
+  config.model_type = "llama";
+  config.rope_theta = 500000.0;
+  config.rope_scaling.type = RopeScaling::Type::kLlama3;
+  config.rope_scaling.factor = 8.0;
+  config.rope_scaling.original_max_position_embeddings = 8192;
+  export_gguf(checkpoint("llama", config), root / "llama.gguf", GgmlType::kQ8_0);
+  const ReadFile file(root / "llama.gguf");
+  EXPECT_EQ(file.metadata.at("llama.rope.dimension_count"), 16);
+  EXPECT_EQ(file.metadata.at("llama.vocab_size"), 520);
+  const ReadTensor& factors = file.tensors.at("rope_freqs.weight");
+  ASSERT_EQ(factors.ne, std::vector<uint64_t>{8});
+  ASSERT_EQ(factors.type, 0u);
+  // Wavelengths 2 pi 500000^(i / 8): 6.3, 32, 167, 862, 4443, … Up to 8192 / 4 nothing changes, from
+  // 8192 on everything by 8; 4443 lies between: (8192 / 4443 - 1) / 3 = 0.2813 unchanged.
+  const double between = 1 / ((1 - 0.28128) / 8 + 0.28128);
+  const std::vector<double> expected = {1, 1, 1, 1, between, 8, 8, 8};
+  for (size_t i = 0; i < expected.size(); ++i)
+    EXPECT_NEAR(file.at_index(factors, i, 0).first, expected[i], 1e-3) << i;
+
+  config.rope_scaling = {RopeScaling::Type::kLinear, 4.0};
+  export_gguf(checkpoint("linear", config), root / "linear.gguf", GgmlType::kF32);
+  const ReadFile linear(root / "linear.gguf");
+  EXPECT_EQ(linear.metadata.at("llama.rope.scaling.type"), "linear");
+  EXPECT_EQ(linear.metadata.at("llama.rope.scaling.factor"), 4.0f);
+  EXPECT_FALSE(linear.tensors.contains("rope_freqs.weight"));
+
+  config.model_type = "qwen2";
+  config.rope_scaling.type = RopeScaling::Type::kLlama3;
+  const fs::path folder = checkpoint("mixed", config);
+  EXPECT_NE(refusal([&] { export_gguf(folder, root / "m.gguf", GgmlType::kF32); })
+                .find("rope_scaling"),
+            std::string::npos);
+}
+
 TEST(GgufNames, EveryParameterHasItsName) {
   const std::map<std::string, std::string> expected = {
       {"model.embed_tokens.weight", "token_embd.weight"},
