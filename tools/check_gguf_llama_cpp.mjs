@@ -9,7 +9,8 @@
 // that ponder knows), --type f32 (or f16, bf16, q8_0).
 // Prints one JSON object. Exit 0: all prompts agree, ids too; 1: they do not; 77: node-llama-cpp is not there.
 // A token is a near-tie when llama.cpp finds its own at most 1e-3 likelier, in log-probability: then the
-// two programs' rounding may decide. Those count as `near_ties` apart from `different`.
+// two programs' rounding may decide. `padding_likelier` counts the places where an embedding row without a
+// token was likelier still: ponder never samples one. Near-ties count apart from `different`.
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
@@ -71,7 +72,7 @@ const context = await model.createContext({ contextSize: 512, sequences: 1, thre
 const sequence = context.getSequence();
 const result = { model: path.basename(path.resolve(flags.model)), type: flags.type, bytes: exported.bytes,
   tensors: exported.tensors, prompts: 0, prompts_with_equal_ids: 0, prompts_with_equal_tokens: 0, tokens: 0,
-  equal: 0, near_ties: 0, different: 0, largest_logprob_difference: 0, examples: [] };
+  equal: 0, padding_likelier: 0, near_ties: 0, different: 0, largest_logprob_difference: 0, examples: [] };
 const say = (example) => { if (result.examples.length < 10) result.examples.push(example); };
 for (const [i, rollout] of rollouts.entries()) {
   const { text, ids } = prompts[i];
@@ -83,14 +84,17 @@ for (const [i, rollout] of rollouts.entries()) {
 
   const ours = rollout.token_ids;
   const input = [...ids, ...ours.slice(0, -1)].map((id, at) => at < ids.length - 1 ? id : [id, {
-    generateNext: { totalLogitWeight: true, token: true, options: { temperature: 0 },
-      logits: { filter: { tokens: [ours[at - ids.length + 1]], includeTop: 2 } } } }]);
+    generateNext: { totalLogitWeight: true, options: { temperature: 0 },
+      logits: { filter: { tokens: [ours[at - ids.length + 1]], includeTop: 400 } } } }]);
   await sequence.clearHistory();
   const outputs = (await sequence.controlledEvaluate(input)).slice(ids.length - 1);
   let all = true;
   ours.forEach((token, at) => {
-    const { logits, totalLogitWeight, token: theirs } = outputs[at].next;
-    const top = logits.entries().next().value;
+    const { logits, totalLogitWeight } = outputs[at].next;
+    const [top] = logits;
+    // ponder never samples an id that stands for no token; llama.cpp would.
+    const theirs = [...logits.keys()].find((id) => !model.getTokenAttributes(id).unused);
+    if (theirs !== top[0]) ++result.padding_likelier;
     const logprob = (id) => logits.get(id) - top[1] - Math.log(totalLogitWeight);
     const gap = logprob(theirs) - logprob(token);
     ++result.tokens;
