@@ -1,4 +1,6 @@
 // ponder dpo: direct preference optimisation on pairs of responses.
+#include <fmt/format.h>
+
 #include <memory>
 
 #include "cli/train_flags.h"
@@ -17,15 +19,19 @@ void run_dpo(const DpoFlags& flags) {
   const TrainSetup setup(flags);
   const Align align = *align_from_string(flags.align);
   std::vector<TokenPair> pairs;
+  JobAccount account{Json::array(), "ponder dpo",
+                     fmt::format(" --beta {} --sft-weight {} --align {}", flags.dpo.beta,
+                                 flags.dpo.sft_weight, flags.align)};
   for (const std::string& file : flags.data) {
     ReadReport report;
     auto own = read_pairs(setup.builder(), file, align, report);
     log_report(log, file, report);
+    account.sources.push_back(source_account(file, report));
     pairs.insert(pairs.end(), std::make_move_iterator(own.begin()),
                  std::make_move_iterator(own.end()));
   }
   DpoTask task(std::move(pairs), flags.dpo, align);
-  run_training_command(flags, setup, task, log);
+  run_training_command(flags, setup, task, account, log);
 }
 
 }  // namespace

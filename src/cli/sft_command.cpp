@@ -14,6 +14,7 @@ void run_sft(const SftFlags& flags) {
   Log log(flags.common.quiet ? LogLevel::kWarning : LogLevel::kInfo);
   const TrainSetup setup(flags);
   std::vector<TokenRow> rows;
+  JobAccount account{Json::array(), "ponder sft", flags.allow_direct ? " --allow-direct" : ""};
   for (const std::string& file : flags.data) {
     ReadReport report;
     DemonstrationReadOptions options;
@@ -21,11 +22,12 @@ void run_sft(const SftFlags& flags) {
     const auto demonstrations = read_demonstrations(file, report, options);
     auto own = build_rows(setup.builder(), demonstrations, file, report);
     log_report(log, file, report);
+    account.sources.push_back(source_account(file, report));
     rows.insert(rows.end(), std::make_move_iterator(own.begin()),
                 std::make_move_iterator(own.end()));
   }
   SftTask task(std::move(rows));
-  run_training_command(flags, setup, task, log);
+  run_training_command(flags, setup, task, account, log);
 }
 
 }  // namespace

@@ -56,7 +56,32 @@ Json data_files(const std::vector<std::string>& paths) {
   return files;
 }
 
+// The command that trains the same model: every flag that has a say in it, with its value.
+std::string command_of(const TrainFlags& flags, const JobAccount& account) {
+  const TrainOptions& train = flags.train;
+  std::string text = fmt::format("{} --model {}", account.command, flags.model);
+  for (const std::string& file : flags.data) text += " --data " + file;
+  text += " --out OUT" + account.flags;
+  text += fmt::format(" --epochs {} --lr {}", train.batch.epochs, train.lr);
+  text += train.batch.batch_tokens > 0 ? fmt::format(" --batch-tokens {}", train.batch.batch_tokens)
+                                       : fmt::format(" --batch-rows {}", train.batch.batch_rows);
+  if (flags.max_length > 0) text += fmt::format(" --max-length {}", flags.max_length);
+  if (!flags.chat_template.name.empty()) text += " --chat-template " + flags.chat_template.name;
+  if (flags.chat_template.allow_change) text += " --allow-template-change";
+  text += fmt::format(
+      " --schedule {} --warmup {} --weight-decay {} --max-grad-norm {} --dtype {} --seed {}",
+      flags.schedule, train.warmup_ratio, train.adamw.weight_decay, train.max_grad_norm,
+      flags.dtype, flags.common.seed);
+  return text;
+}
+
 }  // namespace
+
+Json source_account(const std::string& file, const ReadReport& report) {
+  Json account = {{"source", file == "-" ? "standard input" : file}};
+  account.update(to_json(report, false));
+  return account;
+}
 
 void add_train_flags(CLI::App& command, TrainFlags& flags) {
   TrainOptions& train = flags.train;
@@ -154,7 +179,7 @@ void log_report(Log& log, const std::string& file, const ReadReport& report) {
 }
 
 void run_training_command(const TrainFlags& flags, const TrainSetup& setup, TrainingTask& task,
-                          Log& log) {
+                          const JobAccount& account, Log& log) {
   const std::atomic<bool>* const stop = stop_flag();
   TrainOptions options = flags.train;
   options.schedule = *schedule_from_string(flags.schedule);
@@ -171,8 +196,11 @@ void run_training_command(const TrainFlags& flags, const TrainSetup& setup, Trai
   job.dtype = *dtype_from_name(flags.dtype);
   job.provenance = Json{{"parents", Json::array({start.sha256})},
                         {"data", data_files(flags.data)},
+                        {"sources", account.sources},
+                        {"command", command_of(flags, account)},
                         {"template_sha256", setup.chat().sha256()},
                         {"chat_template", setup.chat().name()}};
+  if (flags.max_length > 0) job.provenance["max_length"] = flags.max_length;
   job.log = flags.log;
   job.stop_after_steps = flags.stop_after_steps;
   job.checkpoint_steps = flags.checkpoint_steps;

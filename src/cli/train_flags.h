@@ -42,9 +42,18 @@ class TrainSetup {
 // One line: what was kept and rejected, and the first few rejected rows.
 void log_report(Log& log, const std::string& file, const ReadReport& report);
 
+// For the model card: what became of each file's rows, and the command's own flags, as they are
+// typed.
+struct JobAccount {
+  Json sources = Json::array();
+  std::string command;  // "ponder sft"
+  std::string flags;    // " --align thought"
+};
+Json source_account(const std::string& file, const ReadReport& report);
+
 // Checks that the job fits into memory, trains, and prints the result. Throws Stopped after a
 // signal.
 void run_training_command(const TrainFlags& flags, const TrainSetup& setup, TrainingTask& task,
-                          Log& log);
+                          const JobAccount& account, Log& log);
 
 }  // namespace ponder::cli

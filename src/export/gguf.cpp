@@ -98,8 +98,8 @@ std::vector<Piece> pieces_of(const ModelConfig& config, const GgufArchitecture& 
   return pieces;
 }
 
-// What llama.cpp divides each rotary frequency by; empty where it needs none. Llama 3's stretching is
-// not metadata but this tensor.
+// What llama.cpp divides each rotary frequency by; empty where it needs none. Llama 3's stretching
+// is not metadata but this tensor.
 std::vector<float> rope_factors(const ModelConfig& config) {
   const RopeScaling& scaling = config.rope_scaling;
   std::vector<float> factors;
@@ -109,12 +109,10 @@ std::vector<float> rope_factors(const ModelConfig& config) {
     const double exponent = static_cast<double>(i) / static_cast<double>(config.head_dim);
     const double wavelength = 2 * std::numbers::pi * std::pow(config.rope_theta, exponent);
     // 0 for waves longer than the old context over low_freq_factor, 1 for the short ones.
-    const double unchanged =
-        std::clamp((context / wavelength - scaling.low_freq_factor) /
-                       (scaling.high_freq_factor - scaling.low_freq_factor),
-                   0.0, 1.0);
-    factors.push_back(
-        static_cast<float>(1 / ((1 - unchanged) / scaling.factor + unchanged)));
+    const double unchanged = std::clamp((context / wavelength - scaling.low_freq_factor) /
+                                            (scaling.high_freq_factor - scaling.low_freq_factor),
+                                        0.0, 1.0);
+    factors.push_back(static_cast<float>(1 / ((1 - unchanged) / scaling.factor + unchanged)));
   }
   return factors;
 }

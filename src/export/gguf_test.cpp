@@ -430,8 +430,8 @@ TEST_F(Gguf, StretchedRotaryFrequencies) {
   const ReadTensor& factors = file.tensors.at("rope_freqs.weight");
   ASSERT_EQ(factors.ne, std::vector<uint64_t>{8});
   ASSERT_EQ(factors.type, 0u);
-  // Wavelengths 2 pi 500000^(i / 8): 6.3, 32, 167, 862, 4443, … Up to 8192 / 4 nothing changes, from
-  // 8192 on everything by 8; 4443 lies between: (8192 / 4443 - 1) / 3 = 0.2813 unchanged.
+  // Wavelengths 2 pi 500000^(i / 8): 6.3, 32, 167, 862, 4443, … Up to 8192 / 4 nothing changes,
+  // from 8192 on everything by 8; 4443 lies between: (8192 / 4443 - 1) / 3 = 0.2813 unchanged.
   const double between = 1 / ((1 - 0.28128) / 8 + 0.28128);
   const std::vector<double> expected = {1, 1, 1, 1, between, 8, 8, 8};
   for (size_t i = 0; i < expected.size(); ++i)
@@ -447,9 +447,9 @@ TEST_F(Gguf, StretchedRotaryFrequencies) {
   config.model_type = "qwen2";
   config.rope_scaling.type = RopeScaling::Type::kLlama3;
   const fs::path folder = checkpoint("mixed", config);
-  EXPECT_NE(refusal([&] { export_gguf(folder, root / "m.gguf", GgmlType::kF32); })
-                .find("rope_scaling"),
-            std::string::npos);
+  EXPECT_NE(
+      refusal([&] { export_gguf(folder, root / "m.gguf", GgmlType::kF32); }).find("rope_scaling"),
+      std::string::npos);
 }
 
 TEST(GgufNames, EveryParameterHasItsName) {

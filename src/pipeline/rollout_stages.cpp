@@ -12,6 +12,7 @@
 #include "pipeline/selection.h"
 #include "pipeline/sources.h"
 #include "pipeline/stages.h"
+#include "train/model_card.h"
 
 namespace ponder {
 namespace {
@@ -329,6 +330,9 @@ std::optional<StageOutcome> run_evaluate(StageContext& context) {
                                  source.name, 100 * score.accuracy, 100 * score.interval_95.low,
                                  100 * score.interval_95.high, score.n));
   }
+  // The card of a model made here says how good it is; the base belongs to somebody else.
+  if (context.stage.input != "M0")
+    write_model_card(context.checkpoint(context.stage.input), scores);
   transaction.commit();
   return StageOutcome{static_cast<int64_t>(scores.size()),
                       {{"model", context.stage.input}, {"benchmarks", scores}}};

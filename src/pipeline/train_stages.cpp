@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/hash.h"
 #include "generate/inference_model.h"
 #include "pipeline/selection.h"
@@ -36,7 +37,43 @@ struct RowSet {
   std::vector<RowOrigin> origins;
   int64_t demonstrations = 0, explored = 0;
   std::map<std::string, int64_t> rejected;
+  Json sources = Json::array();  // the account of each source, for ponder.json
 };
+
+Json source_account(const std::string& name, const ReadReport& report) {
+  Json account = {{"source", name}};
+  account.update(to_json(report, false));
+  return account;
+}
+
+// What every checkpoint of a run says about where it comes from.
+Json provenance_of(const StageContext& context, const Setup& setup, Json sources) {
+  std::string recipe = read_file(context.folder / "recipe.toml");
+  // Folders of this machine are nobody's business; names are enough to find the files again.
+  const auto shorten = [&](const fs::path& path) {
+    const std::string whole = path.string();
+    if (path.filename().empty()) return;
+    for (size_t at = recipe.find(whole); at != recipe.npos; at = recipe.find(whole, at + 1))
+      recipe.replace(at, whole.size(), path.filename().string());
+  };
+  const auto shorten_all = [&](const std::vector<Source>& list) {
+    for (const Source& source : list) shorten(source.file);
+  };
+  shorten(context.recipe.base);
+  for (const ImitationSet& set : context.recipe.imitation) shorten_all(set.demonstrations);
+  shorten_all(context.recipe.explore.problems);
+  shorten_all(context.recipe.evaluate.benchmarks);
+  return {{"recipe", context.recipe.name},
+          {"stage", context.stage.name},
+          {"model", context.stage.output},
+          {"parent", context.stage.input},
+          {"sources", std::move(sources)},
+          {"max_length", context.recipe.max_length},
+          {"command", "ponder run recipe.toml --until " + context.stage.name},
+          {"recipe_toml", recipe},
+          {"template_sha256", setup.chat.sha256()},
+          {"chat_template", setup.chat.name()}};
+}
 
 void add_demonstrations(const StageContext& context, const Setup& setup, const ImitationSet& set,
                         RowSet& out) {
@@ -46,6 +83,7 @@ void add_demonstrations(const StageContext& context, const Setup& setup, const I
     context.log.info(fmt::format("{}: {}", source_name(source), report.summary()));
     for (const auto& [reason, count] : report.rejected)
       out.rejected[reason] += static_cast<int64_t>(count);
+    ReadReport account = report;
     for (size_t i = 0; i < demonstrations.size(); ++i) {
       const Demonstration& d = demonstrations[i];
       std::string reason, detail;
@@ -55,6 +93,8 @@ void add_demonstrations(const StageContext& context, const Setup& setup, const I
                             {d.response(), {}}, reason, detail);
       if (!row) {
         ++out.rejected[reason];
+        ++account.rejected[reason];
+        --account.kept;
         context.log.event(
             "rejected",
             {{"source", source_name(source)}, {"row", i}, {"reason", reason}, {"detail", detail}});
@@ -66,11 +106,14 @@ void add_demonstrations(const StageContext& context, const Setup& setup, const I
       out.origins.push_back({RowOrigin::Kind::kDemonstration, id});
       ++out.demonstrations;
     }
+    out.sources.push_back(source_account(
+        source.file.empty() ? source_name(source) : source.file.filename().string(), account));
   }
 }
 
 void add_selected(const StageContext& context, const Setup& setup, int rounds, RowSet& out) {
   for (int t = 1; t <= rounds; ++t) {
+    ReadReport account;
     for (const Selection& selection : context.pool.selections(fmt::format("refine-{}", t))) {
       if (selection.filter != "selected" || !selection.kept) continue;
       const std::optional<StoredTrajectory> stored = context.pool.trajectory(selection.origin.id);
@@ -83,16 +126,21 @@ void add_selected(const StageContext& context, const Setup& setup, int rounds, R
       std::string reason, detail;
       std::optional<TokenRow> row = setup.builder.row(
           fmt::format("{}/{}", stored->trajectory.problem_id, stored->trajectory.sample),
-          context.recipe.system, problem->question,
-          {"", stored->trajectory.token_ids, stored->trajectory.template_sha256}, reason, detail);
+          context.recipe.system, problem->question, {"", stored->trajectory.token_ids}, reason,
+          detail);
+      ++account.rows;
       if (!row) {
         ++out.rejected[reason];
+        ++account.rejected[reason];
         continue;
       }
+      ++account.kept;
       out.rows.push_back(std::move(*row));
       out.origins.push_back(selection.origin);
       ++out.explored;
     }
+    out.sources.push_back(
+        source_account(fmt::format("selected from exploration, round {}", t), account));
   }
 }
 
@@ -170,13 +218,10 @@ std::optional<StageOutcome> run_imitate(StageContext& context) {
                      {"explored", set.explored},
                      {"rejected", set.rejected}};
   SftTask task(std::move(set.rows));
-  std::optional<Json> result = train(context, task, context.recipe.sft, from, setup,
-                                     {{"recipe", context.recipe.name},
-                                      {"stage", context.stage.name},
-                                      {"parent", context.stage.input},
-                                      {"data", data},
-                                      {"template_sha256", setup.chat.sha256()},
-                                      {"chat_template", setup.chat.name()}});
+  Json provenance = provenance_of(context, setup, std::move(set.sources));
+  provenance["data"] = data;
+  std::optional<Json> result =
+      train(context, task, context.recipe.sft, from, setup, std::move(provenance));
   if (!result) return std::nullopt;
   result->update(data);
   const std::string name =
@@ -225,13 +270,17 @@ std::optional<StageOutcome> run_dpo(StageContext& context) {
   }
   const auto rows = static_cast<int64_t>(pairs.size());
   DpoTask task(std::move(pairs), context.recipe.dpo.options, context.recipe.dpo.align);
-  std::optional<Json> result = train(context, task, context.recipe.dpo.train, from, setup,
-                                     {{"recipe", context.recipe.name},
-                                      {"stage", context.stage.name},
-                                      {"parent", context.stage.input},
-                                      {"pairs", rows},
-                                      {"template_sha256", setup.chat.sha256()},
-                                      {"chat_template", setup.chat.name()}});
+  ReadReport account;
+  account.rows = choices.size();
+  account.kept = static_cast<uint64_t>(rows);
+  for (const auto& [reason, count] : rejected)
+    account.rejected[reason] = static_cast<uint64_t>(count);
+  Json provenance = provenance_of(
+      context, setup,
+      Json::array({source_account("preference pairs from exploration, round 1", account)}));
+  provenance["pairs"] = rows;
+  std::optional<Json> result =
+      train(context, task, context.recipe.dpo.train, from, setup, std::move(provenance));
   if (!result) return std::nullopt;
   (*result)["pairs"] = rows;
   (*result)["rejected"] = rejected;

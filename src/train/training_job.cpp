@@ -6,6 +6,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/version.h"
+#include "train/model_card.h"
 #include "train/step_log.h"
 #include "train/trainer_state.h"
 
@@ -80,10 +82,15 @@ class Saver {
       TrainerState state{identity_, trainer_.position(), task_.save(), losses, "", trainer_.done(),
                          ""};
       SaveOptions options{job_.dtype, job_.base_folder, job_.end_token_ids, job_.provenance};
+      options.provenance["ponder"] = version();
+      options.provenance["base"] =
+          base_facts(job_.base_folder, identity_.at("model_sha256").get<std::string>());
       options.provenance["training"] = identity_;
       options.provenance["steps_done"] = trainer_.position().step;
       options.provenance["num_steps"] = trainer_.num_steps();
       state.model_sha256 = save_checkpoint(next, config_, trainer_.parameters(), options);
+      keep_base_card(job_.base_folder, next);
+      write_model_card(next);
       if (state.finished) state.task = Json::object();
       save_trainer_state(next, state, trainer_);
       replace_folder(next, job_.out);

@@ -107,6 +107,22 @@ TEST_F(JsonOutput, Training) {
             "--batch-rows", "2", "--align", "response"});
   ASSERT_EQ(dpo.size(), 1u);
   EXPECT_GT(dpo[0]["loss"].get<double>(), 0.69);
+
+  // The model card of each, and the base's own kept beside it.
+  const std::string card = read_file(folder_ / "out/README.md");
+  for (const char* part :
+       {"base_model: base\n", "library_name: transformers\n", "| d.jsonl | 8 | 8 | 0 | none |\n",
+        "ponder sft --model base --data d.jsonl --out OUT", " --epochs 2 ", " --batch-rows 4 ",
+        "| lr | 1e-05 |\n", "None are known yet"})
+    EXPECT_NE(card.find(part), std::string::npos) << part << "\nis not in\n" << card;
+  const Json inspected = only({"inspect", "out"});
+  EXPECT_NE(card.find(inspected.at("sha256").get<std::string>()), std::string::npos);
+  const std::string second = read_file(folder_ / "out2/README.md");
+  EXPECT_NE(second.find("base_model: out\n"), std::string::npos) << second;
+  EXPECT_NE(second.find("ponder dpo --model out --data pairs.jsonl --out OUT --beta"),
+            std::string::npos)
+      << second;
+  EXPECT_EQ(read_file(folder_ / "out2/README.base.md"), card);
 }
 
 TEST_F(JsonOutput, Bench) {
@@ -151,6 +167,20 @@ TEST_F(JsonOutput, RunAndWhatLooksAtIt) {
     expect_fields(score, {"model", "stage", "benchmark", "n", "samples", "accuracy", "interval_95",
                           "finished", "format_failures", "mean_tokens"});
   }
+  // Each model made in the run has a card with the scores of its evaluation.
+  for (const Json& score : status["scores"]) {
+    const std::string model = score["model"].get<std::string>();
+    if (model == "M0") continue;
+    const std::string card = read_file(folder_ / "run/checkpoints" / model / "README.md");
+    const std::string row = "| " + score["benchmark"].get<std::string>() + " | " +
+                            std::to_string(score["n"].get<int64_t>()) + " | ";
+    EXPECT_NE(card.find(row), std::string::npos) << row << "\nis not in\n" << card;
+    EXPECT_NE(card.find("# " + model + "\n"), std::string::npos) << card;
+    EXPECT_NE(card.find("base_model: "), std::string::npos) << card;
+    EXPECT_NE(card.find("ponder run recipe.toml"), std::string::npos) << card;
+    EXPECT_EQ(card.find(folder_.path().string()), std::string::npos) << "names a folder:\n" << card;
+  }
+  EXPECT_FALSE(fs::exists(folder_ / "base/README.md"));  // not ours to write
   EXPECT_FALSE(only({"pool", "run"}).empty());
   const Json lineage = only({"why", "run", "improve-1:0"});
   EXPECT_FALSE(lineage.empty());
