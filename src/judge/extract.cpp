@@ -281,7 +281,7 @@ std::optional<Extraction> extract_from(string_view text, const JudgeOptions& opt
       const auto sentences = sentences_of(tail);
       for (auto s = sentences.rbegin(); s != sentences.rend(); ++s) {
         for (auto t = s->tokens.rbegin(); t != s->tokens.rend(); ++t) {
-          if (t->kind == Token::Kind::kValue && t->strong)
+          if (t->kind == Piece::Kind::kValue && t->strong)
             return Extraction{result_of(t->text), "last number"};
         }
       }

@@ -155,10 +155,10 @@ bool is_bold_value(string_view content) {
 }
 
 // What leaves a sentence open at the end of a line.
-bool expects_more(const std::vector<Token>& tokens) {
+bool expects_more(const std::vector<Piece>& tokens) {
   if (tokens.empty()) return false;
-  const Token& last = tokens.back();
-  if (last.kind == Token::Kind::kMark) return last.text == ":" || last.text == "=";
+  const Piece& last = tokens.back();
+  if (last.kind == Piece::Kind::kMark) return last.text == ":" || last.text == "=";
   for (string_view word : {"is", "are", "be", "equals", "remains", "as", "by", "get", "obtain",
                            "have", "that", "indeed"}) {
     if (last.is_word(word)) return true;
@@ -179,14 +179,14 @@ class Splitter {
   }
 
  private:
-  std::vector<Token>& tokens() { return sentences_.back().tokens; }
+  std::vector<Piece>& tokens() { return sentences_.back().tokens; }
 
-  void push(Token::Kind kind, size_t begin, size_t end) {
+  void push(Piece::Kind kind, size_t begin, size_t end) {
     tokens().push_back({kind, text_.substr(begin, end - begin), false, false, false});
   }
 
   void push_value(string_view content, bool formula, bool bold) {
-    tokens().push_back({Token::Kind::kValue, trim(content), formula, bold, is_strong(content)});
+    tokens().push_back({Piece::Kind::kValue, trim(content), formula, bold, is_strong(content)});
   }
 
   void end_sentence(bool question = false) {
@@ -282,7 +282,7 @@ class Splitter {
       if (text_.substr(i_, length) == "。" || text_.substr(i_, length) == "！") {
         end_sentence();
       } else {
-        push(Token::Kind::kMark, i_, i_ + length);
+        push(Piece::Kind::kMark, i_, i_ + length);
       }
       i_ += length;
       return;
@@ -294,7 +294,7 @@ class Splitter {
               ((text_[end] == '\'' || text_[end] == '-') && is_letter(at(text_, end + 1)))) &&
              one_of(text_, end, std::array<string_view, 4>{"：", "。", "，", "≈"}) == 0)
         ++end;
-      push(Token::Kind::kWord, i_, end);
+      push(Piece::Kind::kWord, i_, end);
       i_ = end;
       return;
     }
@@ -307,18 +307,18 @@ class Splitter {
       if (!goes_on) end_sentence(c == '?');
       return;
     }
-    if (c != '*' && c != '_' && c != '`' && c != '"') push(Token::Kind::kMark, i_, i_ + 1);
+    if (c != '*' && c != '_' && c != '`' && c != '"') push(Piece::Kind::kMark, i_, i_ + 1);
     ++i_;
   }
 
   // "x = 5" in plain text is one value.
   static void join_names(Sentence& sentence) {
-    std::vector<Token>& t = sentence.tokens;
+    std::vector<Piece>& t = sentence.tokens;
     size_t kept = 0;
     for (size_t i = 0; i < t.size(); ++i) {
-      const bool named = i + 2 < t.size() && t[i].kind == Token::Kind::kWord &&
+      const bool named = i + 2 < t.size() && t[i].kind == Piece::Kind::kWord &&
                          t[i].text.size() == 1 && t[i + 1].is_mark("=") &&
-                         t[i + 2].kind == Token::Kind::kValue && !t[i + 2].formula &&
+                         t[i + 2].kind == Piece::Kind::kValue && !t[i + 2].formula &&
                          !t[i + 2].bold && !(i + 3 < t.size() && t[i + 3].is_mark("="));
       if (named) {
         const char* end = t[i + 2].text.data() + t[i + 2].text.size();
@@ -341,11 +341,11 @@ class Splitter {
 
 }  // namespace
 
-bool Token::is_word(string_view lower) const {
+bool Piece::is_word(string_view lower) const {
   return kind == Kind::kWord && text.size() == lower.size() && to_lower(text) == lower;
 }
 
-bool Token::is_mark(string_view mark) const {
+bool Piece::is_mark(string_view mark) const {
   if (kind != Kind::kMark) return false;
   return text == mark || (text == "：" && mark == ":") || (text == "，" && mark == ",") ||
          (text == "；" && mark == ";");

@@ -1,4 +1,4 @@
-// Prose in sentences, each a row of tokens: words, marks, and values (formulas, bold results,
+// Prose in sentences, each a row of pieces: words, marks, and values (formulas, bold results,
 // written numbers with their sign, money and unit). Linear; the tokens are views into the text.
 #pragma once
 
@@ -8,7 +8,7 @@
 
 namespace ponder::judge {
 
-struct Token {
+struct Piece {
   enum class Kind { kWord, kMark, kValue };
   Kind kind = Kind::kWord;
   std::string_view text;  // of a formula or bold value: without its dress
@@ -21,7 +21,7 @@ struct Token {
 };
 
 struct Sentence {
-  std::vector<Token> tokens;
+  std::vector<Piece> tokens;
   bool question = false;
 };
 

@@ -12,15 +12,15 @@ namespace ponder::judge {
 namespace {
 
 using std::string_view;
-using Tokens = std::vector<Token>;
+using Pieces = std::vector<Piece>;
 constexpr size_t kNone = string_view::npos;
 constexpr size_t kStatementWindow = 20000;  // bytes at the end in which prose is read
 constexpr size_t kMostSentences = 60;       // looked at from the end
 constexpr size_t kMostDifferent = 8;        // a text that states more answers states none
 
 template <size_t N>
-bool any_word(const Token& token, const std::array<string_view, N>& words) {
-  return token.kind == Token::Kind::kWord &&
+bool any_word(const Piece& token, const std::array<string_view, N>& words) {
+  return token.kind == Piece::Kind::kWord &&
          std::any_of(words.begin(), words.end(), [&](string_view w) { return token.is_word(w); });
 }
 
@@ -56,17 +56,17 @@ constexpr std::array<string_view, 9> kHedges = {
 constexpr std::array<string_view, 9> kHedgeFillers = {"but",  "it",   "is",   "be", "also",
                                                       "else", "even", "just", "and"};
 
-bool is_copula(const Token& token) {
-  const bool wide = token.kind == Token::Kind::kWord &&
+bool is_copula(const Piece& token) {
+  const bool wide = token.kind == Piece::Kind::kWord &&
                     (token.text.ends_with("为") || token.text.ends_with("是"));
   return wide || any_word(token, kCopulas) || token.is_mark(":") || token.is_mark("=") ||
          token.is_mark("≈");
 }
 
-bool is_value(const Token& token) { return token.kind == Token::Kind::kValue; }
+bool is_value(const Piece& token) { return token.kind == Piece::Kind::kValue; }
 
 // Where the values that begin at `i` and belong together end: "2, 3 and 5", "5 or perhaps 7".
-size_t end_of_run(const Tokens& t, size_t i) {
+size_t end_of_run(const Pieces& t, size_t i) {
   size_t end = i + 1;
   while (end < t.size()) {
     size_t j = end;
@@ -94,7 +94,7 @@ size_t end_of_run(const Tokens& t, size_t i) {
 }
 
 // The values of a run as one answer; nothing for too many.
-std::optional<std::string> run_text(const Tokens& t, size_t begin, size_t end) {
+std::optional<std::string> run_text(const Pieces& t, size_t begin, size_t end) {
   std::vector<std::string> seen;
   std::string all;
   for (size_t i = begin; i < end; ++i) {
@@ -113,7 +113,7 @@ std::optional<std::string> run_text(const Tokens& t, size_t begin, size_t end) {
 }
 
 // The value that follows token `i` with nothing but fillers in between; t.size() where none does.
-size_t value_after(const Tokens& t, size_t i) {
+size_t value_after(const Pieces& t, size_t i) {
   for (size_t steps = 0; i < t.size() && steps < 6; ++i, ++steps) {
     if (is_value(t[i])) return i;
     if (!any_word(t[i], kFillers) && !any_word(t[i], kLongFillers) && !is_copula(t[i]) &&
@@ -125,10 +125,10 @@ size_t value_after(const Tokens& t, size_t i) {
 
 // The value run that ends a sentence right after its verb, at most two words (a unit) behind it:
 // "…, the number of ways is indeed \(6\)." Where it begins, or t.size().
-size_t final_statement(const Tokens& t) {
+size_t final_statement(const Pieces& t) {
   size_t words = 0;
   for (size_t i = t.size(); i-- > 0;) {
-    if (t[i].kind == Token::Kind::kWord && ++words > 2) return t.size();
+    if (t[i].kind == Piece::Kind::kWord && ++words > 2) return t.size();
     if (!is_value(t[i])) continue;
     size_t begin = i;
     for (size_t j = 0; j <= i; j = is_value(t[j]) ? end_of_run(t, j) : j + 1) {
@@ -148,13 +148,13 @@ size_t final_statement(const Tokens& t) {
 
 bool speaks_of_checking(const Sentence& sentence) {
   return std::any_of(sentence.tokens.begin(), sentence.tokens.end(),
-                     [](const Token& token) { return any_word(token, kRemarks); });
+                     [](const Piece& token) { return any_word(token, kRemarks); });
 }
 
 bool is_remark(const Sentence& sentence) {
   static constexpr std::array<string_view, 8> kMeans = {"means",  "gives", "leaves", "is",
                                                         "equals", "makes", "leads",  "results"};
-  const Tokens& t = sentence.tokens;
+  const Pieces& t = sentence.tokens;
   if (any_word(t.front(), kRemarkStarts) &&
       !(t.front().is_word("this") && t.size() > 1 && any_word(t[1], kMeans)))
     return true;
@@ -167,7 +167,7 @@ bool asks(const Sentence& sentence) {
   static constexpr std::array<string_view, 4> kSupposing = {"whether", "suppose", "pretend", "ask"};
   return sentence.question ||
          std::any_of(sentence.tokens.begin(), sentence.tokens.end(),
-                     [](const Token& token) { return any_word(token, kSupposing); });
+                     [](const Piece& token) { return any_word(token, kSupposing); });
 }
 
 bool is_conclusion(const Sentence& sentence) {
@@ -180,9 +180,9 @@ bool is_conclusion(const Sentence& sentence) {
 // A value and no words.
 bool is_lone_value(const Sentence& sentence) {
   bool value = false;
-  for (const Token& token : sentence.tokens) {
-    if (token.kind == Token::Kind::kWord) return false;
-    if (token.kind == Token::Kind::kMark && token.text != "," && token.text != ":") return false;
+  for (const Piece& token : sentence.tokens) {
+    if (token.kind == Piece::Kind::kWord) return false;
+    if (token.kind == Piece::Kind::kMark && token.text != "," && token.text != ":") return false;
     value |= is_value(token);
   }
   return value;
@@ -232,7 +232,7 @@ std::optional<std::string> plain_formula(string_view text) {
 }
 
 // From the text that follows the phrase to the end of its line.
-string_view rest_of_line(string_view text, const Token& after) {
+string_view rest_of_line(string_view text, const Piece& after) {
   const size_t at = static_cast<size_t>(after.text.data() - text.data()) + after.text.size();
   const string_view rest = text.substr(std::min(at, text.size()));
   return rest.substr(0, rest.find('\n'));
@@ -254,7 +254,7 @@ std::optional<std::string> all_in_brackets(string_view text) {
 }
 
 std::optional<PhraseAnswer> in_phrase(const Sentence& sentence, string_view text) {
-  const Tokens& t = sentence.tokens;
+  const Pieces& t = sentence.tokens;
   size_t word = t.size();
   for (size_t i = 0; i < t.size(); ++i) {
     if (t[i].is_word("answer") || t[i].is_word("answers") || t[i].is_word("ans")) word = i;
@@ -297,11 +297,11 @@ std::optional<PhraseAnswer> in_phrase(const Sentence& sentence, string_view text
 
 // The tokens of the sentence's last clause that hold a value: a leading "Since …," and a trailing
 // "because …" cut away.
-Tokens main_clause(const Tokens& all) {
+Pieces main_clause(const Pieces& all) {
   const auto strong_in = [&](size_t from, size_t to) {
     return std::any_of(all.begin() + static_cast<std::ptrdiff_t>(from),
                        all.begin() + static_cast<std::ptrdiff_t>(to),
-                       [](const Token& token) { return is_value(token) && token.strong; });
+                       [](const Piece& token) { return is_value(token) && token.strong; });
   };
   size_t begin = 0, end = all.size();
   for (size_t i = 1; i < all.size(); ++i) {
@@ -322,16 +322,16 @@ Tokens main_clause(const Tokens& all) {
   for (size_t i = begin + 1; i < end; ++i) {
     if (any_word(all[i], kSubordinators) && strong_in(begin, i)) end = i;
   }
-  return Tokens(all.begin() + static_cast<std::ptrdiff_t>(begin),
+  return Pieces(all.begin() + static_cast<std::ptrdiff_t>(begin),
                 all.begin() + static_cast<std::ptrdiff_t>(end));
 }
 
 // "in 3 weeks", "for her 3 fish", "3 tanks of 10 fish": beside the point where another value
 // stands.
-bool is_aside(const Tokens& t, size_t value) {
+bool is_aside(const Pieces& t, size_t value) {
   for (size_t back = 1; back <= 3 && back <= value; ++back) {
-    const Token& token = t[value - back];
-    if (is_value(token) || token.kind == Token::Kind::kMark) return false;
+    const Piece& token = t[value - back];
+    if (is_value(token) || token.kind == Piece::Kind::kMark) return false;
     if (token.is_word("least") || token.is_word("most")) return false;
     if (any_word(token, kPrepositions)) return true;
     if (token.is_word("of")) {
@@ -349,7 +349,7 @@ std::optional<std::string> stated_in(const Sentence& sentence) {
   const size_t last = final_statement(sentence.tokens);
   if (last < sentence.tokens.size())
     return run_text(sentence.tokens, last, end_of_run(sentence.tokens, last));
-  const Tokens t = main_clause(sentence.tokens);
+  const Pieces t = main_clause(sentence.tokens);
   std::optional<size_t> bold, verb, plain, aside;
   for (size_t i = 0; i < t.size(); i = is_value(t[i]) ? end_of_run(t, i) : i + 1) {
     if (!is_value(t[i])) continue;
@@ -388,14 +388,14 @@ std::vector<Sentence> last_sentences(string_view text) {
 std::optional<std::string> lone_values(const std::vector<Sentence>& sentences, size_t last) {
   size_t first = last;
   const auto is_figure = [](const Sentence& sentence) {
-    const Token& token = sentence.tokens.front();
+    const Piece& token = sentence.tokens.front();
     return is_value(token) && !token.formula && token.text.find('=') == kNone;
   };
   while (first > 0 && is_lone_value(sentences[first - 1]) && is_figure(sentences[first - 1]))
     --first;
   if (!is_figure(sentences[last])) first = last;
   if (last - first > kMostDifferent) return std::nullopt;
-  Tokens all;
+  Pieces all;
   for (size_t i = first; i <= last; ++i)
     all.insert(all.end(), sentences[i].tokens.begin(), sentences[i].tokens.end());
   return run_text(all, 0, all.size());
@@ -415,7 +415,7 @@ std::optional<std::string> leading_answer(string_view text, bool words_allowed) 
   if (auto formula = plain_formula(text)) return formula;
   const auto sentences = sentences_of(text);
   if (sentences.empty()) return std::nullopt;
-  const Tokens& t = sentences.front().tokens;
+  const Pieces& t = sentences.front().tokens;
   const size_t value = value_after(t, 0);
   if (value < t.size()) return run_text(t, value, end_of_run(t, value));
   if (!words_allowed) return std::nullopt;
@@ -450,7 +450,7 @@ std::optional<std::string> corrected_answer(string_view text) {
   static constexpr std::array<string_view, 6> kBe = {"is",    "it's",     "be",
                                                      "meant", "actually", "that's"};
   for (const Sentence& sentence : last_sentences(text)) {
-    const Tokens& t = sentence.tokens;
+    const Pieces& t = sentence.tokens;
     bool corrects = false;
     for (size_t i = 0; i < t.size(); ++i) {
       corrects |= i < 3 && any_word(t[i], kCorrections);
