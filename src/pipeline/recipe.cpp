@@ -250,6 +250,20 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   return recipe;
 }
 
+std::string without_speed_settings(const std::string& resolved) {
+  toml::table recipe = toml::parse(resolved);
+  recipe.erase("engine");
+  for (auto&& [key, value] : recipe) {
+    if (toml::table* section = value.as_table()) {
+      section->erase("micro_batch_tokens");
+      section->erase("recompute");
+    }
+  }
+  std::ostringstream out;
+  out << toml::toml_formatter(recipe) << "\n";
+  return out.str();
+}
+
 std::vector<std::string> recipe_differences(const std::string& then, const std::string& now) {
   std::map<std::string, std::string> a, b;
   flatten(toml::parse(then), "", a);

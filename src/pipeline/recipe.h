@@ -91,6 +91,10 @@ struct Recipe {
 // `overrides`: "key=value" with dotted keys, as --set gives them; they win over the file.
 Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides);
 
+// A resolved recipe without the keys that change no byte of what it makes: [engine], and in any
+// section micro_batch_tokens and recompute.
+std::string without_speed_settings(const std::string& resolved);
+
 // "sft.lr: 1e-05 then, 2e-05 now" for every key in which two resolved recipes differ. Engine
 // settings never change a result and are left out.
 std::vector<std::string> recipe_differences(const std::string& then, const std::string& now);

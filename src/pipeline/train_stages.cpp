@@ -48,7 +48,7 @@ Json source_account(const std::string& name, const ReadReport& report) {
 
 // What every checkpoint of a run says about where it comes from.
 Json provenance_of(const StageContext& context, const Setup& setup, Json sources) {
-  std::string recipe = read_file(context.folder / "recipe.toml");
+  std::string recipe = without_speed_settings(read_file(context.folder / "recipe.toml"));
   // Folders of this machine are nobody's business; names are enough to find the files again.
   const auto shorten = [&](const fs::path& path) {
     const std::string whole = path.string();
