@@ -10,15 +10,14 @@ namespace ponder {
 
 InferenceModel::InferenceModel(const std::filesystem::path& folder, ThreadPool& pool,
                                const TemplateChoice& choice)
-    : InferenceModel(load_checkpoint(folder), folder, pool, choice) {}
+    : InferenceModel(open_checkpoint(folder), folder, pool, choice) {}
 
-InferenceModel::InferenceModel(Checkpoint checkpoint, const std::filesystem::path& folder,
+InferenceModel::InferenceModel(OpenCheckpoint checkpoint, const std::filesystem::path& folder,
                                ThreadPool& pool, const TemplateChoice& choice)
     : pool_(&pool),
       sha256_(std::move(checkpoint.sha256)),
       tokenizer_(Tokenizer::load(folder)),
       chat_(template_for(folder, tokenizer_, choice)),
-      parameters_(std::move(checkpoint.parameters)),
       decoder_(checkpoint.config, pool) {
   if (tokenizer_.vocab_size() > checkpoint.config.vocab_size) {
     throw Error(folder.string(),
@@ -26,7 +25,7 @@ InferenceModel::InferenceModel(Checkpoint checkpoint, const std::filesystem::pat
                             tokenizer_.vocab_size(), checkpoint.config.vocab_size),
                 "use the tokenizer the model was trained with");
   }
-  decoder_.set_parameters(parameters_);
+  decoder_.load_weights(*checkpoint.weights);
   const auto add = [&](int32_t id) {
     if (std::find(stop_ids_.begin(), stop_ids_.end(), id) == stop_ids_.end())
       stop_ids_.push_back(id);

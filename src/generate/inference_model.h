@@ -1,5 +1,5 @@
 // A checkpoint ready to sample and score: weights, decoder, tokenizer, chat template and end
-// tokens.
+// tokens. The weights are held once, in the file's 2 or 4 bytes an element.
 #pragma once
 
 #include <cstdint>
@@ -46,14 +46,13 @@ class InferenceModel {
   EngineOptions engine_options() const;
 
  private:
-  InferenceModel(Checkpoint checkpoint, const std::filesystem::path& folder, ThreadPool& pool,
+  InferenceModel(OpenCheckpoint checkpoint, const std::filesystem::path& folder, ThreadPool& pool,
                  const TemplateChoice& choice);
 
   ThreadPool* pool_;
   std::string sha256_;
   Tokenizer tokenizer_;
   ChatTemplate chat_;
-  Parameters parameters_;
   Decoder decoder_;
   int32_t end_of_turn_id_ = 0;
   std::vector<int32_t> stop_ids_;

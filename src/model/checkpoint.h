@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,8 @@
 #include "model/parameters.h"
 
 namespace ponder {
+
+class WeightFiles;
 
 struct Checkpoint {
   std::filesystem::path folder;
@@ -27,6 +30,18 @@ struct Checkpoint {
 // Extra tensors that transformers ignores (rotary inv_freq; lm_head when tied) are accepted.
 // Weights whose hash is not the one ponder.json recorded are an Error.
 Checkpoint load_checkpoint(const std::filesystem::path& folder);
+// The same checks, with the files left open and no weight read yet: what Decoder::load_weights
+// takes.
+struct OpenCheckpoint {
+  ModelConfig config;
+  std::string sha256;
+  std::unique_ptr<WeightFiles> weights;
+
+  OpenCheckpoint();
+  OpenCheckpoint(OpenCheckpoint&&) noexcept;
+  ~OpenCheckpoint();
+};
+OpenCheckpoint open_checkpoint(const std::filesystem::path& folder);
 // A folder: its config.json, with the end tokens of generation_config.json where there is one. A
 // file: that file alone.
 ModelConfig load_config(const std::filesystem::path& folder_or_config_json);

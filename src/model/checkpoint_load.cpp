@@ -62,20 +62,32 @@ std::string verified_sha256(const fs::path& folder) {
   return sha256;
 }
 
-Checkpoint load_checkpoint(const fs::path& folder) {
+OpenCheckpoint::OpenCheckpoint() = default;
+OpenCheckpoint::OpenCheckpoint(OpenCheckpoint&&) noexcept = default;
+OpenCheckpoint::~OpenCheckpoint() = default;
+
+OpenCheckpoint open_checkpoint(const fs::path& folder) {
   if (!fs::is_directory(folder)) {
     throw Error(folder.string(), "expected a checkpoint folder", "check the path");
   }
+  OpenCheckpoint open;
+  open.config = load_config(folder);
+  open.weights = std::make_unique<WeightFiles>(folder);
+  open.weights->check(ParameterLayout(open.config), open.config.tie_word_embeddings,
+                      [](const Error& error) { throw error; });
+  open.config.dtype = open.weights->dtype().value_or(open.config.dtype);
+  open.sha256 = verified_sha256(folder);
+  return open;
+}
+
+Checkpoint load_checkpoint(const fs::path& folder) {
+  const OpenCheckpoint open = open_checkpoint(folder);
   Checkpoint checkpoint;
   checkpoint.folder = folder;
-  checkpoint.config = load_config(folder);
-  const WeightFiles weights(folder);
-  weights.check(ParameterLayout(checkpoint.config), checkpoint.config.tie_word_embeddings,
-                [](const Error& error) { throw error; });
-  checkpoint.config.dtype = weights.dtype().value_or(checkpoint.config.dtype);
-  checkpoint.sha256 = verified_sha256(folder);
+  checkpoint.config = open.config;
+  checkpoint.sha256 = open.sha256;
   checkpoint.parameters = Parameters(checkpoint.config, "weights");
-  weights.read(checkpoint.parameters);
+  open.weights->read(checkpoint.parameters);
   return checkpoint;
 }
 

@@ -69,7 +69,7 @@ void Decoder::Impl::embed(const std::vector<int32_t>& tokens) {
   }
   const auto T = static_cast<int64_t>(tokens.size());
   scratch.x.reserve(T * config.hidden_size);
-  embedding(scratch.x.data(), tokens.data(), weights.embedding, T, config.hidden_size, pool);
+  weights.embed(scratch.x.data(), tokens, pool);
 }
 
 void Decoder::Impl::forward(const PackedBatch& batch, std::span<float> logprobs, Keep keep) {
@@ -136,6 +136,8 @@ void Decoder::Impl::backward(const PackedBatch& batch, std::span<const float> dl
                 N = batch.num_targets();
   if (kept == Keep::kNothing)
     throw Error("decoder", "backward without a forward that kept its activations");
+  if (!weights.has_parameters())
+    throw Error("decoder", "backward with weights that were loaded to sample and score only");
   if (static_cast<int64_t>(dlogprobs.size()) != N) {
     throw Error("decoder", fmt::format("expected {} gradients of log-probabilities, found {}", N,
                                        dlogprobs.size()));
@@ -310,6 +312,10 @@ const ModelConfig& Decoder::config() const { return impl_->config; }
 
 void Decoder::set_parameters(const Parameters& parameters) {
   impl_->weights.set(impl_->config, parameters, impl_->pool);
+}
+
+void Decoder::load_weights(const WeightFiles& files) {
+  impl_->weights.load(impl_->config, files, impl_->pool);
 }
 
 void Decoder::forward(const PackedBatch& batch, std::span<float> logprobs, Keep keep) {

@@ -22,6 +22,8 @@
 
 namespace ponder {
 
+class WeightFiles;
+
 // What forward keeps for backward.
 enum class Keep {
   kNothing,      // scoring: memory does not grow with the layers
@@ -54,6 +56,10 @@ class Decoder {
   // which is borrowed too (the embedding, the norms, and all of it in backward) until the next call
   // or the decoder's end.
   void set_parameters(const Parameters& parameters);
+  // Or reads the weights of a checkpoint (OpenCheckpoint::weights) straight into their layout, each
+  // held once: bf16 tensors in two bytes an element, f32 and f16 tensors in four. Log-probabilities
+  // are those of the same values set as parameters, bit for bit; backward is an Error.
+  void load_weights(const WeightFiles& files);
 
   // logprobs (N): log softmax of the target's logit at each target position. Token ids outside [0,
   // V) are an Error.

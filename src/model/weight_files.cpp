@@ -165,29 +165,47 @@ void WeightFiles::check(const ParameterLayout& layout, bool tied,
   }
 }
 
+const TensorEntry& WeightFiles::entry(const std::string& name) const {
+  return *tensors_.at(name).entry;
+}
+
+void WeightFiles::read_bytes(const std::string& name, uint64_t offset, std::span<char> to) const {
+  const Place& place = tensors_.at(name);
+  files_[place.file].read_bytes(*place.entry, offset, to);
+}
+
 void WeightFiles::read(Parameters& parameters) const {
   for (const ParameterInfo& info : parameters.layout().entries()) {
     read_tensor(info.name, parameters.flat().subspan(static_cast<size_t>(info.offset),
                                                      static_cast<size_t>(info.size)));
   }
-  const auto head = tensors_.find(kHead);
-  const bool tied = parameters.layout().entries().back().name != kHead;
-  if (tied && head != tensors_.end()) {
-    check_tied_head(head->second, parameters.at(kEmbedding));
-  }
+  if (parameters.layout().entries().back().name != kHead) check_tied_head();
 }
 
-// transformers would drop it, and with it whatever was trained into it.
-void WeightFiles::check_tied_head(const Place& head, std::span<const float> embedding) const {
-  bool same = static_cast<size_t>(head.entry->num_elements()) == embedding.size();
-  if (same) {
-    std::vector<float> values(embedding.size());
-    files_[head.file].read_f32(*head.entry, values);
-    same = std::equal(values.begin(), values.end(), embedding.begin());
+void WeightFiles::check_tied_head() const {
+  const auto head = tensors_.find(kHead), embedding = tensors_.find(kEmbedding);
+  if (head == tensors_.end() || embedding == tensors_.end()) return;
+  const int64_t size = embedding->second.entry->num_elements();
+  bool same = head->second.entry->num_elements() == size;
+  constexpr int64_t kChunk = int64_t{1} << 18;  // elements
+  std::vector<char> bytes(static_cast<size_t>(kChunk) * sizeof(float));
+  std::vector<float> values[2];
+  for (int64_t begin = 0; same && begin < size; begin += kChunk) {
+    const int64_t count = std::min(kChunk, size - begin);
+    for (int i = 0; i < 2; ++i) {
+      const Place& place = i == 0 ? head->second : embedding->second;
+      const int64_t width = size_bytes(place.entry->dtype);
+      const std::span<char> part(bytes.data(), static_cast<size_t>(count * width));
+      files_[place.file].read_bytes(*place.entry, static_cast<uint64_t>(begin * width), part);
+      values[i].resize(static_cast<size_t>(count));
+      to_f32(values[i], part.data(), place.entry->dtype);
+    }
+    same = values[0] == values[1];
   }
   if (same) return;
-  throw Error(fmt::format("{}, tensor \"{}\" at byte {}", (folder_ / names_[head.file]).string(),
-                          kHead, head.entry->begin),
+  const TensorEntry& entry = *head->second.entry;
+  throw Error(fmt::format("{}, tensor \"{}\" at byte {}",
+                          (folder_ / names_[head->second.file]).string(), kHead, entry.begin),
               fmt::format("differs from {}, but \"tie_word_embeddings\" is true", kEmbedding),
               "set \"tie_word_embeddings\" to false to use it, or leave the tensor out");
 }

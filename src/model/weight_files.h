@@ -34,8 +34,14 @@ class WeightFiles {
   // layout's.
   void check(const ParameterLayout& layout, bool tied,
              const std::function<void(const Error&)>& report) const;
-  // Fills `parameters`, which must have passed check(). A head that is stored although it is tied
-  // must hold what the embedding holds; Error otherwise.
+  // A tensor of the layout that passed check(), and its bytes [offset, offset + to.size()) as they
+  // are stored. Threads may read at once.
+  const TensorEntry& entry(const std::string& name) const;
+  void read_bytes(const std::string& name, uint64_t offset, std::span<char> to) const;
+  // A head that is stored although it is tied must hold what the embedding holds; Error otherwise
+  // (transformers would drop it, and with it whatever was trained into it).
+  void check_tied_head() const;
+  // Fills `parameters`, which must have passed check(), and checks a tied head.
   void read(Parameters& parameters) const;
   // One tensor, as f32, into `to`, which must have the size of its shape. The name must be there.
   void read_tensor(const std::string& name, std::span<float> to) const;
@@ -45,8 +51,6 @@ class WeightFiles {
     size_t file;
     const TensorEntry* entry;
   };
-
-  void check_tied_head(const Place& head, std::span<const float> embedding) const;
 
   std::filesystem::path folder_;
   std::vector<std::string> names_;

@@ -14,6 +14,23 @@ namespace {
 // Where column j of a panel stands in a bf16 row of it.
 int64_t narrow_place(int64_t j) { return (j % 16) * 2 + j / 16; }
 
+// Sixteen k of a whole bf16 panel from 32 rows of bf16, what loading a model mostly does: a quarter
+// of the time of going element by element.
+void interleave_strip(const char* from, int64_t row_bytes, uint16_t* to) {
+  uint32_t words[16][16];
+  for (int64_t j = 0; j < 16; ++j) {
+    uint16_t low[16], high[16];
+    std::memcpy(low, from + j * row_bytes, sizeof low);
+    std::memcpy(high, from + (j + 16) * row_bytes, sizeof high);
+    for (int k = 0; k < 16; ++k) words[j][k] = low[k] | uint32_t{high[k]} << 16;
+  }
+  for (int k = 0; k < 16; ++k) {
+    uint32_t row[16];
+    for (int j = 0; j < 16; ++j) row[j] = words[j][k];
+    std::memcpy(to + k * PackedMatrix::kPanel, row, sizeof row);
+  }
+}
+
 int64_t floats_for(int64_t elements, DType storage) {
   return elements * size_bytes(storage) / size_bytes(DType::kF32);
 }
@@ -38,41 +55,52 @@ void PackedMatrix::reshape(int64_t K, int64_t N) {
 
 void PackedMatrix::pack_weight(const void* W, DType dtype, int64_t rows, int64_t first_column,
                                ThreadPool& pool) {
-  // Sixteen k at a time: the reads run along rows of W, the writes stay in one cache-sized strip of
-  // the panel.
+  pool.parallel_for(rows, kPanel, [&](int64_t begin, int64_t end) {
+    const char* from = static_cast<const char*>(W) + begin * K_ * ponder::size_bytes(dtype);
+    pack_weight(from, dtype, end - begin, first_column + begin);
+  });
+}
+
+void PackedMatrix::pack_weight(const void* W, DType dtype, int64_t rows, int64_t first_column) {
+  // Sixteen k of up to 32 rows at a time: the reads run along rows of W, the writes stay in one
+  // cache-sized strip of the panel.
   constexpr int64_t kStrip = 16;
   const auto* source = static_cast<const char*>(W);
   const int64_t width = ponder::size_bytes(dtype);
-  pool.parallel_for(rows, kPanel, [&](int64_t begin, int64_t end) {
-    float wide[kStrip];
-    uint16_t bits[kStrip];
-    for (int64_t r0 = begin; r0 < end; r0 += kPanel) {
-      const int64_t r1 = std::min(r0 + kPanel, end);
-      for (int64_t k0 = 0; k0 < K_; k0 += kStrip) {
-        const int64_t kn = std::min(kStrip, K_ - k0);
-        for (int64_t row = r0; row < r1; ++row) {
-          const int64_t n = first_column + row, j = n % kPanel;
-          const int64_t strip = (n / kPanel * K_ + k0) * kPanel;
-          const char* from = source + (row * K_ + k0) * width;
-          const std::span<float> values(wide, static_cast<size_t>(kn));
-          if (storage_ == DType::kF32) {
-            to_f32(values, from, dtype);
-            float* to = data_.data() + strip + j;
-            for (int64_t k = 0; k < kn; ++k) to[k * kPanel] = wide[k];
-            continue;
-          }
-          if (dtype == DType::kBF16) {
-            std::memcpy(bits, from, static_cast<size_t>(kn) * sizeof(uint16_t));
-          } else {
-            to_f32(values, from, dtype);
-            from_f32(bits, values, DType::kBF16);
-          }
-          uint16_t* to = narrow() + strip + narrow_place(j);
-          for (int64_t k = 0; k < kn; ++k) to[k * kPanel] = bits[k];
+  float wide[kStrip];
+  uint16_t bits[kStrip];
+  for (int64_t r0 = 0; r0 < rows; r0 += kPanel) {
+    const int64_t r1 = std::min(r0 + kPanel, rows);
+    const bool whole = r1 - r0 == kPanel && (first_column + r0) % kPanel == 0;
+    for (int64_t k0 = 0; k0 < K_; k0 += kStrip) {
+      const int64_t kn = std::min(kStrip, K_ - k0);
+      if (whole && kn == kStrip && storage_ == DType::kBF16 && dtype == DType::kBF16) {
+        interleave_strip(source + (r0 * K_ + k0) * width, K_ * width,
+                         narrow() + (first_column + r0) * K_ + k0 * kPanel);
+        continue;
+      }
+      const std::span<float> values(wide, static_cast<size_t>(kn));
+      for (int64_t row = r0; row < r1; ++row) {
+        const int64_t n = first_column + row, j = n % kPanel;
+        const int64_t strip = (n / kPanel * K_ + k0) * kPanel;
+        const char* from = source + (row * K_ + k0) * width;
+        if (storage_ == DType::kF32) {
+          to_f32(values, from, dtype);
+          float* to = data_.data() + strip + j;
+          for (int64_t k = 0; k < kn; ++k) to[k * kPanel] = wide[k];
+          continue;
         }
+        if (dtype == DType::kBF16) {
+          std::memcpy(bits, from, static_cast<size_t>(kn) * sizeof(uint16_t));
+        } else {
+          to_f32(values, from, dtype);
+          from_f32(bits, values, DType::kBF16);
+        }
+        uint16_t* to = narrow() + strip + narrow_place(j);
+        for (int64_t k = 0; k < kn; ++k) to[k * kPanel] = bits[k];
       }
     }
-  });
+  }
 }
 
 void PackedMatrix::read_column(int64_t n, float* to) const {

@@ -35,6 +35,8 @@ class PackedMatrix {
   void pack_weight(const float* W, int64_t rows, int64_t first_column, ThreadPool& pool) {
     pack_weight(W, DType::kF32, rows, first_column, pool);
   }
+  // The same on the calling thread alone; threads may pack different columns at once.
+  void pack_weight(const void* W, DType dtype, int64_t rows, int64_t first_column);
   // Rows [first_k, first_k + count) of B from rows of X (count, N), row stride ld: B[first_k +
   // k][n] = X[k][n]. For f32 storage only.
   void pack_rows(const float* X, int64_t ld, int64_t first_k, int64_t count, ThreadPool& pool);

@@ -101,7 +101,7 @@ RecipePlan plan_recipe(const Recipe& recipe, ThreadPool& threads) {
     const int64_t cache =
         std::min(recipe.engine.kv_cache_bytes, pages * KvCache::page_bytes(config));
     stage.peak_memory_bytes =
-        2 * weights + cache + recipe.engine.max_batch * config.vocab_size * 4 +
+        weights + cache + recipe.engine.max_batch * config.vocab_size * 4 +
         decoder.activation_bytes(512 + recipe.engine.max_batch, 1, Keep::kNothing) + kProcessBytes;
     stage.disk_bytes = problems * samples * (kRowBytes + kTokenBytes * response);
     stage.seconds = stage.flops / (kDecodeShare * peak);

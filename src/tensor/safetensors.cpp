@@ -269,4 +269,14 @@ void SafetensorsFile::read_f32(const TensorEntry& tensor, std::span<float> to) c
   }
 }
 
+void SafetensorsFile::read_bytes(const TensorEntry& tensor, uint64_t offset,
+                                 std::span<char> to) const {
+  const uint64_t size = tensor.end - tensor.begin;
+  if (offset > size || to.size() > size - offset) {
+    throw Error(tensor_in(state_->name, tensor.name),
+                fmt::format("expected {} bytes from {}, found {} in all", to.size(), offset, size));
+  }
+  state_->read(to.data(), to.size(), tensor.begin + offset);
+}
+
 }  // namespace ponder

@@ -38,6 +38,8 @@ class SafetensorsFile {
   const std::map<std::string, std::string>& metadata() const;
   // Converts the tensor's elements to f32 into `to`, whose size must be num_elements().
   void read_f32(const TensorEntry& tensor, std::span<float> to) const;
+  // The tensor's bytes [offset, offset + to.size()) as they are stored.
+  void read_bytes(const TensorEntry& tensor, uint64_t offset, std::span<char> to) const;
 
  private:
   struct State;
