@@ -163,7 +163,7 @@ TEST(Engine, EndsAtStopTokenLengthOrLoop) {
 TEST(Engine, LeavesARepetitionLoop) {
   TinyModel model;
   model.parameters.zero();
-  model.decoder.set_parameters(model.parameters);
+  model.decoder.pack_parameters(model.parameters);
   auto requests = requests_of(2, 1, {.temperature = 0});
   for (auto& request : requests) request.sampling.max_tokens = 300;
   EngineOptions options = options_of(8);

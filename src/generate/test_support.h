@@ -32,7 +32,7 @@ struct TinyModel {
   explicit TinyModel(int threads = 1)
       : config(tiny_config()), pool(threads), parameters(config, "weights"), decoder(config, pool) {
     initialise(parameters, config, 7);
-    decoder.set_parameters(parameters);
+    decoder.pack_parameters(parameters);
   }
   ModelConfig config;
   ThreadPool pool;

@@ -46,8 +46,6 @@ struct Decoder::Impl {
   Buffer dhidden{"d final hidden states", 0};              // (N, C)
   Buffer logits{"logits chunk", 0};
   Buffer lse{"log-sum-exp of the logits", 0};  // (N)
-  PackedMatrix packed{"packed hidden states", 0, 0};
-  PackedMatrix packed_head{"packed rows of the LM head", 0, 0};
   // Inference.
   Buffer step_qkv{"step qkv", 0}, step_att{"step attention", 0},
       step_gate_up{"step gate and up", 0}, step_inv_rms{"step 1/rms of heads", 0};
@@ -117,8 +115,8 @@ void Decoder::Impl::forward(const PackedBatch& batch, std::span<float> logprobs,
   logits.reserve(chunk * V);
   for (int64_t begin = 0; begin < N; begin += chunk) {
     const int64_t rows = std::min(chunk, N - begin);
-    matmul(logits.data(), V, {hidden.data() + begin * C, C, 1}, weights.lm_head, nullptr, rows,
-           pool);
+    matmul(logits.data(), V, {hidden.data() + begin * C, C, 1}, weights.lm_head.forward(), nullptr,
+           rows, pool);
     pool.parallel_for(rows, 1, [&](int64_t r0, int64_t r1) {
       for (int64_t r = r0; r < r1; ++r) {
         const float* z = logits.data() + r * V;
@@ -136,8 +134,8 @@ void Decoder::Impl::backward(const PackedBatch& batch, std::span<const float> dl
                 N = batch.num_targets();
   if (kept == Keep::kNothing)
     throw Error("decoder", "backward without a forward that kept its activations");
-  if (!weights.has_parameters())
-    throw Error("decoder", "backward with weights that were loaded to sample and score only");
+  if (!weights.trainable())
+    throw Error("decoder", "backward with weights that were packed to sample and score only");
   if (static_cast<int64_t>(dlogprobs.size()) != N) {
     throw Error("decoder", fmt::format("expected {} gradients of log-probabilities, found {}", N,
                                        dlogprobs.size()));
@@ -145,13 +143,11 @@ void Decoder::Impl::backward(const PackedBatch& batch, std::span<const float> dl
   // LM head, chunk by chunk: logits again, then dlogits in their place.
   dhidden.reserve(N * C);
   const int64_t chunk = std::min(head_chunk(V), std::max<int64_t>(N, 1));
-  packed_head.reshape(V, C);
-  packed_head.pack_rows(weights.head_weight, C, 0, V, pool);
   for (int64_t begin = 0; begin < N; begin += chunk) {
     const int64_t rows = std::min(chunk, N - begin);
     if (chunk < N) {  // a single chunk's logits are still there from forward
-      matmul(logits.data(), V, {hidden.data() + begin * C, C, 1}, weights.lm_head, nullptr, rows,
-             pool);
+      matmul(logits.data(), V, {hidden.data() + begin * C, C, 1}, weights.lm_head.forward(),
+             nullptr, rows, pool);
     }
     pool.parallel_for(rows, 1, [&](int64_t r0, int64_t r1) {
       for (int64_t r = r0; r < r1; ++r) {
@@ -160,10 +156,10 @@ void Decoder::Impl::backward(const PackedBatch& batch, std::span<const float> dl
                              dlogprobs[i]);
       }
     });
-    packed.reshape(rows, C);
-    packed.pack_rows(hidden.data() + begin * C, C, 0, rows, pool);
-    matmul_continue(gradients.lm_head().data(), C, {logits.data(), 1, V}, packed, V, pool);
-    matmul(dhidden.data() + begin * C, C, {logits.data(), V, 1}, packed_head, nullptr, rows, pool);
+    matmul_continue(gradients.lm_head().data(), C, {logits.data(), 1, V},
+                    MatrixView::rows(hidden.data() + begin * C, rows, C), V, pool);
+    matmul(dhidden.data() + begin * C, C, {logits.data(), V, 1}, weights.lm_head.backward(),
+           nullptr, rows, pool);
   }
   scratch.dx.reserve(T * C);
   scratch.dh.reserve(T * C);
@@ -232,7 +228,7 @@ void Decoder::Impl::step(const StepBatch& batch, KvCache& cache, std::span<float
   for (size_t l = 0; l < weights.layers.size(); ++l) {
     const LayerWeights& w = weights.layers[l];
     add_rms_norm(s.h.data(), inv_rms.data(), s.x.data(), delta, w.input_norm, T, C, eps, pool);
-    matmul(step_qkv.data(), W, {s.h.data(), C, 1}, w.qkv, w.bias(), T, pool);
+    matmul(step_qkv.data(), W, {s.h.data(), C, 1}, w.qkv.forward(), w.bias(), T, pool);
     norm_and_rotate(step_qkv.data(), nullptr, step_inv_rms.data(), w, positions.data(), rope, T,
                     config, pool);
     // Keys (as columns) and values (as rows) into their pages; then one work per run and key-value
@@ -278,12 +274,12 @@ void Decoder::Impl::step(const StepBatch& batch, KvCache& cache, std::span<float
       t += run.num_tokens;
     }
     attention(works, D, pool);
-    matmul(s.delta.data(), C, {step_att.data(), Q, 1}, w.out, nullptr, T, pool);
+    matmul(s.delta.data(), C, {step_att.data(), Q, 1}, w.out.forward(), nullptr, T, pool);
     add_rms_norm(s.h.data(), inv_rms.data(), s.x.data(), s.delta.data(), w.post_norm, T, C, eps,
                  pool);
-    matmul(step_gate_up.data(), 2 * F, {s.h.data(), C, 1}, w.gate_up, nullptr, T, pool);
+    matmul(step_gate_up.data(), 2 * F, {s.h.data(), C, 1}, w.gate_up.forward(), nullptr, T, pool);
     swiglu(s.act.data(), step_gate_up.data(), T, F, pool);
-    matmul(s.delta.data(), C, {s.act.data(), F, 1}, w.down, nullptr, T, pool);
+    matmul(s.delta.data(), C, {s.act.data(), F, 1}, w.down.forward(), nullptr, T, pool);
     delta = s.delta.data();
   }
   if (S == 0) return;
@@ -296,7 +292,7 @@ void Decoder::Impl::step(const StepBatch& batch, KvCache& cache, std::span<float
                 static_cast<size_t>(C) * sizeof(float));
   }
   add_rms_norm(s.h.data(), inv_rms.data(), x, d, weights.final_norm, S, C, eps, pool);
-  matmul(logits_out.data(), V, {s.h.data(), C, 1}, weights.lm_head, nullptr, S, pool);
+  matmul(logits_out.data(), V, {s.h.data(), C, 1}, weights.lm_head.forward(), nullptr, S, pool);
 }
 
 Decoder::Decoder(const ModelConfig& config, ThreadPool& pool) {
@@ -311,7 +307,11 @@ Decoder::~Decoder() = default;
 const ModelConfig& Decoder::config() const { return impl_->config; }
 
 void Decoder::set_parameters(const Parameters& parameters) {
-  impl_->weights.set(impl_->config, parameters, impl_->pool);
+  impl_->weights.borrow(impl_->config, parameters);
+}
+
+void Decoder::pack_parameters(const Parameters& parameters, DType storage) {
+  impl_->weights.pack(impl_->config, parameters, storage, impl_->pool);
 }
 
 void Decoder::load_weights(const WeightFiles& files) {

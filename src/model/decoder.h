@@ -52,10 +52,12 @@ class Decoder {
   Decoder& operator=(const Decoder&) = delete;
 
   const ModelConfig& config() const;
-  // Lays the weights out for the kernels (a copy). Call again after every change of `parameters`,
-  // which is borrowed too (the embedding, the norms, and all of it in backward) until the next call
-  // or the decoder's end.
+  // Borrows the parameters, until the next call of one of these three or the decoder's end, and
+  // reads them where they lie: to train. Call again after every change of them (it costs nothing).
   void set_parameters(const Parameters& parameters);
+  // Packs the matrices into panels of `storage` (kF32 or kBF16, rounded), which is what few rows at
+  // a time want: to sample. Norms and the embedding are borrowed. Backward is an Error.
+  void pack_parameters(const Parameters& parameters, DType storage = DType::kF32);
   // Or reads the weights of a checkpoint (OpenCheckpoint::weights) straight into their layout, each
   // held once: bf16 tensors in two bytes an element, f32 and f16 tensors in four. Log-probabilities
   // are those of the same values set as parameters, bit for bit; backward is an Error.

@@ -53,24 +53,45 @@ Stack head_shape(const ModelConfig& config) {
           {{config.tie_word_embeddings ? kEmbedding : "lm_head.weight", config.vocab_size}}};
 }
 
+void borrow_stack(Projection& to, const Stack& stack, const Parameters& parameters) {
+  to.panels = PackedMatrix();
+  to.K = stack.K;
+  to.parts.clear();
+  for (const Part& part : stack.parts)
+    to.parts.push_back({parameters.at(part.tensor).data(), part.rows});
+}
+
 // Makes room in the shape and storage asked for, once.
-void prepare(PackedMatrix& matrix, const Stack& stack, DType storage) {
-  if (matrix.N() == stack.N() && matrix.K() == stack.K && matrix.storage() == storage) return;
+PackedMatrix& prepare(Projection& to, const Stack& stack, DType storage) {
+  PackedMatrix& matrix = to.panels;
+  to.parts.clear();
+  if (matrix.N() == stack.N() && matrix.K() == stack.K && matrix.storage() == storage)
+    return matrix;
   matrix = PackedMatrix();  // what is there goes first
-  matrix = PackedMatrix(stack.name, stack.K, stack.N(), storage);
+  return matrix = PackedMatrix(stack.name, stack.K, stack.N(), storage);
+}
+
+void pack_stack(Projection& to, const Stack& stack, const Parameters& parameters, DType storage,
+                ThreadPool& pool) {
+  PackedMatrix& matrix = prepare(to, stack, storage);
+  int64_t column = 0;
+  for (const Part& part : stack.parts) {
+    matrix.pack_weight(parameters.at(part.tensor).data(), part.rows, column, pool);
+    column += part.rows;
+  }
 }
 
 // What each thread reads and packs at a time, about.
 constexpr int64_t kChunkBytes = int64_t{1} << 20;
 
 // Reads a matrix's tensors into its panels, every thread its share of the rows.
-void read_stack(PackedMatrix& matrix, const Stack& stack, const WeightFiles& files,
+void read_stack(Projection& to, const Stack& stack, const WeightFiles& files,
                 std::vector<Buffer>& chunks, ThreadPool& pool) {
   bool narrow = true;
   for (const Part& part : stack.parts) {
     narrow = narrow && files.entry(part.tensor).dtype == DType::kBF16;
   }
-  prepare(matrix, stack, narrow ? DType::kBF16 : DType::kF32);
+  PackedMatrix& matrix = prepare(to, stack, narrow ? DType::kBF16 : DType::kF32);
   int64_t first_column = 0;
   for (const Part& part : stack.parts) {
     const DType dtype = files.entry(part.tensor).dtype;
@@ -142,7 +163,7 @@ void DecoderWeights::load(const ModelConfig& config, const WeightFiles& files, T
   }
   final_norm = vector("model.norm.weight", config.hidden_size);
   read_stack(lm_head, head_shape(config), files, chunks, pool);
-  embedding = head_weight = nullptr;
+  embedding = nullptr;
   if (config.tie_word_embeddings) return;
   table_dtype_ = files.entry(kEmbedding).dtype;
   const int64_t bytes = config.vocab_size * config.hidden_size * size_bytes(table_dtype_);
@@ -152,7 +173,8 @@ void DecoderWeights::load(const ModelConfig& config, const WeightFiles& files, T
 }
 
 void DecoderWeights::embed(float* x, std::span<const int32_t> tokens, ThreadPool& pool) const {
-  const int64_t C = lm_head.K(), T = static_cast<int64_t>(tokens.size());
+  const PackedMatrix& head = lm_head.panels;
+  const int64_t C = lm_head.forward().K(), T = static_cast<int64_t>(tokens.size());
   if (embedding) return ponder::embedding(x, tokens.data(), embedding, T, C, pool);
   const int64_t row_bytes = C * size_bytes(table_dtype_);
   const auto* table = reinterpret_cast<const char*>(table_.data());
@@ -160,7 +182,7 @@ void DecoderWeights::embed(float* x, std::span<const int32_t> tokens, ThreadPool
     for (int64_t t = begin; t < end; ++t) {
       const int64_t token = tokens[static_cast<size_t>(t)];
       if (table_.size() == 0) {
-        lm_head.read_column(token, x + t * C);
+        head.read_column(token, x + t * C);
       } else {
         to_f32({x + t * C, static_cast<size_t>(C)}, table + token * row_bytes, table_dtype_);
       }
@@ -168,39 +190,18 @@ void DecoderWeights::embed(float* x, std::span<const int32_t> tokens, ThreadPool
   });
 }
 
-void DecoderWeights::set(const ModelConfig& config, const Parameters& parameters,
-                         ThreadPool& pool) {
-  const int64_t F = config.intermediate_size, q = config.q_size(), kv = config.kv_size();
+void DecoderWeights::borrow_vectors(const ModelConfig& config, const Parameters& parameters) {
   for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
     LayerWeights& layer = layers[static_cast<size_t>(i)];
-    const LayerShapes shapes(config, i);
-    prepare(layer.qkv, shapes.qkv, DType::kF32);
-    prepare(layer.out, shapes.out, DType::kF32);
-    prepare(layer.gate_up, shapes.gate_up, DType::kF32);
-    prepare(layer.down, shapes.down, DType::kF32);
     const auto weight = [&](const char* name) { return parameters.at(prefix(i) + name).data(); };
     layer.input_norm = weight("input_layernorm.weight");
     layer.post_norm = weight("post_attention_layernorm.weight");
-    layer.q_weight = weight("self_attn.q_proj.weight");
-    layer.k_weight = weight("self_attn.k_proj.weight");
-    layer.v_weight = weight("self_attn.v_proj.weight");
-    layer.o_weight = weight("self_attn.o_proj.weight");
-    layer.gate_weight = weight("mlp.gate_proj.weight");
-    layer.up_weight = weight("mlp.up_proj.weight");
-    layer.down_weight = weight("mlp.down_proj.weight");
-    layer.qkv.pack_weight(layer.q_weight, q, 0, pool);
-    layer.qkv.pack_weight(layer.k_weight, kv, q, pool);
-    layer.qkv.pack_weight(layer.v_weight, kv, q + kv, pool);
-    layer.out.pack_weight(layer.o_weight, config.hidden_size, 0, pool);
-    layer.gate_up.pack_weight(layer.gate_weight, F, 0, pool);
-    layer.gate_up.pack_weight(layer.up_weight, F, F, pool);
-    layer.down.pack_weight(layer.down_weight, config.hidden_size, 0, pool);
     if (config.qk_norm()) {
       layer.q_norm = weight("self_attn.q_norm.weight");
       layer.k_norm = weight("self_attn.k_norm.weight");
     }
     if (config.qkv_bias()) {
-      layer.qkv_bias.resize(static_cast<size_t>(q + 2 * kv));
+      layer.qkv_bias.resize(static_cast<size_t>(config.q_size() + 2 * config.kv_size()));
       float* to = layer.qkv_bias.data();
       for (const char* name :
            {"self_attn.q_proj.bias", "self_attn.k_proj.bias", "self_attn.v_proj.bias"}) {
@@ -208,11 +209,35 @@ void DecoderWeights::set(const ModelConfig& config, const Parameters& parameters
       }
     }
   }
-  embedding = parameters.at("model.embed_tokens.weight").data();
+  embedding = parameters.at(kEmbedding).data();
   final_norm = parameters.at("model.norm.weight").data();
-  head_weight = config.tie_word_embeddings ? embedding : parameters.at("lm_head.weight").data();
-  prepare(lm_head, head_shape(config), DType::kF32);
-  lm_head.pack_weight(head_weight, config.vocab_size, 0, pool);
+}
+
+void DecoderWeights::borrow(const ModelConfig& config, const Parameters& parameters) {
+  for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
+    LayerWeights& layer = layers[static_cast<size_t>(i)];
+    const LayerShapes shapes(config, i);
+    borrow_stack(layer.qkv, shapes.qkv, parameters);
+    borrow_stack(layer.out, shapes.out, parameters);
+    borrow_stack(layer.gate_up, shapes.gate_up, parameters);
+    borrow_stack(layer.down, shapes.down, parameters);
+  }
+  borrow_stack(lm_head, head_shape(config), parameters);
+  borrow_vectors(config, parameters);
+}
+
+void DecoderWeights::pack(const ModelConfig& config, const Parameters& parameters, DType storage,
+                          ThreadPool& pool) {
+  for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
+    LayerWeights& layer = layers[static_cast<size_t>(i)];
+    const LayerShapes shapes(config, i);
+    pack_stack(layer.qkv, shapes.qkv, parameters, storage, pool);
+    pack_stack(layer.out, shapes.out, parameters, storage, pool);
+    pack_stack(layer.gate_up, shapes.gate_up, parameters, storage, pool);
+    pack_stack(layer.down, shapes.down, parameters, storage, pool);
+  }
+  pack_stack(lm_head, head_shape(config), parameters, storage, pool);
+  borrow_vectors(config, parameters);
 }
 
 LayerGradients::LayerGradients(Parameters& gradients, int64_t layer, const ModelConfig& config) {

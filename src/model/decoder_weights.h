@@ -1,6 +1,6 @@
-// The weights laid out for the kernels: every matrix packed in panels, those that read the same
-// input side by side. Set from f32 parameters (training: backward reads those too), or loaded from
-// a checkpoint's files, where each weight is held once: a matrix whose tensors are bf16 in bf16
+// The weights as the kernels read them, those that read the same input side by side. Borrowed from
+// f32 parameters (training), or packed in panels (sampling): from parameters, or from a
+// checkpoint's files, where each weight is held once: a matrix whose tensors are bf16 in bf16
 // panels, any other in f32 panels; a tied embedding in the LM head's panels alone, another as it is
 // in the file.
 #pragma once
@@ -19,36 +19,51 @@
 
 namespace ponder {
 
+// B (K, N) of weights W_i (N_i, K) over one input.
+struct Projection {
+  PackedMatrix panels;                  // empty where the weights are borrowed
+  std::vector<MatrixView::Part> parts;  // empty where they are packed
+  int64_t K = 0;
+
+  MatrixB forward() const {
+    return parts.empty() ? MatrixB(panels) : MatrixB(MatrixView::weights(parts, K));
+  }
+  // What a gradient of the outputs is multiplied by; borrowed weights only.
+  MatrixView backward() const { return MatrixView::rows(parts, K); }
+};
+
 struct LayerWeights {
-  PackedMatrix qkv;             // (C, q + k + v)
-  PackedMatrix out;             // (q, C)
-  PackedMatrix gate_up;         // (C, 2F)
-  PackedMatrix down;            // (F, C)
+  Projection qkv;               // (C, q + k + v)
+  Projection out;               // (q, C)
+  Projection gate_up;           // (C, 2F)
+  Projection down;              // (F, C)
   std::vector<float> qkv_bias;  // empty where the architecture has none
-  // Borrowed, for norms and for backward (matrices: null when loaded).
-  const float *input_norm, *post_norm;
+  const float *input_norm = nullptr, *post_norm = nullptr;
   const float *q_norm = nullptr, *k_norm = nullptr;  // (head_dim); null where there are none
-  const float *q_weight = nullptr, *k_weight = nullptr, *v_weight = nullptr, *o_weight = nullptr;
-  const float *gate_weight = nullptr, *up_weight = nullptr, *down_weight = nullptr;
   const float* bias() const { return qkv_bias.empty() ? nullptr : qkv_bias.data(); }
 };
 
 struct DecoderWeights {
   explicit DecoderWeights(const ModelConfig& config);
-  // Borrows the parameters.
-  void set(const ModelConfig& config, const Parameters& parameters, ThreadPool& pool);
+  // Borrows the parameters; costs nothing.
+  void borrow(const ModelConfig& config, const Parameters& parameters);
+  // Packs the matrices; norms and the embedding are borrowed.
+  void pack(const ModelConfig& config, const Parameters& parameters, DType storage,
+            ThreadPool& pool);
   // The files must have passed WeightFiles::check for this config. Takes no more memory than the
   // panels and some megabytes a thread.
   void load(const ModelConfig& config, const WeightFiles& files, ThreadPool& pool);
   // x (T, C): the embeddings of tokens in [0, V).
   void embed(float* x, std::span<const int32_t> tokens, ThreadPool& pool) const;
-  bool has_parameters() const { return embedding != nullptr; }
+  bool trainable() const { return !lm_head.parts.empty(); }
 
   std::vector<LayerWeights> layers;
-  PackedMatrix lm_head;  // (C, V)
-  const float *embedding = nullptr, *final_norm = nullptr, *head_weight = nullptr;
+  Projection lm_head;  // (C, V)
+  const float *embedding = nullptr, *final_norm = nullptr;
 
  private:
+  void borrow_vectors(const ModelConfig& config, const Parameters& parameters);
+
   std::deque<std::vector<float>> vectors_;  // norms, when loaded
   Buffer table_{"embedding table", 0};      // (V, C) of table_dtype_, when loaded and not tied
   DType table_dtype_ = DType::kF32;

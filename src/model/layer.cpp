@@ -61,18 +61,19 @@ void LayerPass::forward(const LayerWeights& weights, const float* delta, LayerAc
   add_rms_norm(s.h.data(), keep.inv_rms1.data(), s.x.data(), delta, weights.input_norm, T_, C, eps,
                pool_);
   std::memcpy(keep.x_in.data(), s.x.data(), static_cast<size_t>(T_ * C) * sizeof(float));
-  matmul(keep.qkv.data(), W, {s.h.data(), C, 1}, weights.qkv, weights.bias(), T_, pool_);
+  matmul(keep.qkv.data(), W, {s.h.data(), C, 1}, weights.qkv.forward(), weights.bias(), T_, pool_);
   norm_and_rotate(keep.qkv.data(), keep.raw_qk.data(), keep.inv_rms_qk.data(), weights,
                   positions_.data(), rope_, T_, config_, pool_);
   attention_forward(keep, s);
-  matmul(s.delta.data(), C, {keep.att.data(), Q, 1}, weights.out, nullptr, T_, pool_);
+  matmul(s.delta.data(), C, {keep.att.data(), Q, 1}, weights.out.forward(), nullptr, T_, pool_);
 
   add_rms_norm(s.h.data(), keep.inv_rms2.data(), s.x.data(), s.delta.data(), weights.post_norm, T_,
                C, eps, pool_);
   std::memcpy(keep.x_mid.data(), s.x.data(), static_cast<size_t>(T_ * C) * sizeof(float));
-  matmul(keep.gate_up.data(), 2 * F, {s.h.data(), C, 1}, weights.gate_up, nullptr, T_, pool_);
+  matmul(keep.gate_up.data(), 2 * F, {s.h.data(), C, 1}, weights.gate_up.forward(), nullptr, T_,
+         pool_);
   swiglu(s.act.data(), keep.gate_up.data(), T_, F, pool_);
-  matmul(s.delta.data(), C, {s.act.data(), F, 1}, weights.down, nullptr, T_, pool_);
+  matmul(s.delta.data(), C, {s.act.data(), F, 1}, weights.down.forward(), nullptr, T_, pool_);
 }
 
 void LayerPass::attention_forward(LayerActivations& keep, LayerScratch& s) {
@@ -120,23 +121,13 @@ void LayerPass::attention_forward(LayerActivations& keep, LayerScratch& s) {
   attention(works, D, pool_);
 }
 
-void LayerPass::weight_gradient(float* dW, const float* dY, int64_t ld, int64_t N,
-                                const PackedMatrix& X) {
-  matmul_continue(dW, X.N(), {dY, 1, ld}, X, N, pool_);
+void LayerPass::weight_gradient(float* dW, const float* dY, int64_t ld, int64_t N, const float* X,
+                                int64_t K) {
+  matmul_continue(dW, K, {dY, 1, ld}, MatrixView::rows(X, T_, K), N, pool_);
 }
 
-void LayerPass::input_gradient(float* dX, const float* dY, int64_t ld,
-                               std::initializer_list<Stacked> weights, int64_t K,
-                               PackedMatrix& packed) {
-  int64_t N = 0;
-  for (const Stacked& w : weights) N += w.rows;
-  packed.reshape(N, K);
-  int64_t row = 0;
-  for (const Stacked& w : weights) {
-    packed.pack_rows(w.weight, K, row, w.rows, pool_);
-    row += w.rows;
-  }
-  matmul(dX, K, {dY, ld, 1}, packed, nullptr, T_, pool_);
+void LayerPass::input_gradient(float* dX, const float* dY, int64_t ld, const Projection& weights) {
+  matmul(dX, weights.K, {dY, ld, 1}, weights.backward(), nullptr, T_, pool_);
 }
 
 void LayerPass::backward(const LayerWeights& weights, const LayerActivations& kept, LayerScratch& s,
@@ -152,32 +143,24 @@ void LayerPass::backward(const LayerWeights& weights, const LayerActivations& ke
   s.h.reserve(T_ * C);
   s.act.reserve(T_ * F);
   float* dx = s.dx.data();
-  const auto pack = [&](const float* X, int64_t columns) {
-    s.packed.reshape(T_, columns);
-    s.packed.pack_rows(X, columns, 0, T_, pool_);
-  };
 
   // MLP: delta = down(swiglu(gate_up(norm(x_mid)))); the residual's gradient stays in dx.
   swiglu(s.act.data(), kept.gate_up.data(), T_, F, pool_);
-  pack(s.act.data(), F);
-  weight_gradient(g.down_weight, dx, C, C, s.packed);
-  input_gradient(s.dact.data(), dx, C, {{weights.down_weight, C}}, F, s.packed);
+  weight_gradient(g.down_weight, dx, C, C, s.act.data(), F);
+  input_gradient(s.dact.data(), dx, C, weights.down);
   float* dgate_up = s.dqkv.data();  // shares memory: dqkv is not needed before the MLP is done
   swiglu_backward(dgate_up, s.dact.data(), kept.gate_up.data(), T_, F, pool_);
   rms_norm_apply(s.h.data(), kept.x_mid.data(), kept.inv_rms2.data(), weights.post_norm, T_, C,
                  pool_);
-  pack(s.h.data(), C);
-  weight_gradient(g.gate_weight, dgate_up, 2 * F, F, s.packed);
-  weight_gradient(g.up_weight, dgate_up + F, 2 * F, F, s.packed);
-  input_gradient(s.dh.data(), dgate_up, 2 * F, {{weights.gate_weight, F}, {weights.up_weight, F}},
-                 C, s.packed);
+  weight_gradient(g.gate_weight, dgate_up, 2 * F, F, s.h.data(), C);
+  weight_gradient(g.up_weight, dgate_up + F, 2 * F, F, s.h.data(), C);
+  input_gradient(s.dh.data(), dgate_up, 2 * F, weights.gate_up);
   rms_norm_backward(dx, g.post_norm, s.dh.data(), kept.x_mid.data(), kept.inv_rms2.data(),
                     weights.post_norm, T_, C, pool_);
 
   // Attention: delta = o(attention(rope(head_norm(qkv(norm(x_in)))))), values unturned.
-  pack(kept.att.data(), Q);
-  weight_gradient(g.o_weight, dx, C, C, s.packed);
-  input_gradient(s.datt.data(), dx, C, {{weights.o_weight, C}}, Q, s.packed);
+  weight_gradient(g.o_weight, dx, C, C, kept.att.data(), Q);
+  input_gradient(s.datt.data(), dx, C, weights.out);
   const int64_t scratch = attention_backward_scratch(longest_row_, D);
   s.attention_backward.reserve(scratch * pool_.num_threads());
   std::vector<AttentionBackwardWork> works;
@@ -203,18 +186,15 @@ void LayerPass::backward(const LayerWeights& weights, const LayerActivations& ke
   }
   rms_norm_apply(s.h.data(), kept.x_in.data(), kept.inv_rms1.data(), weights.input_norm, T_, C,
                  pool_);
-  pack(s.h.data(), C);
-  weight_gradient(g.q_weight, s.dqkv.data(), W, Q, s.packed);
-  weight_gradient(g.k_weight, s.dqkv.data() + Q, W, KV, s.packed);
-  weight_gradient(g.v_weight, s.dqkv.data() + Q + KV, W, KV, s.packed);
+  weight_gradient(g.q_weight, s.dqkv.data(), W, Q, s.h.data(), C);
+  weight_gradient(g.k_weight, s.dqkv.data() + Q, W, KV, s.h.data(), C);
+  weight_gradient(g.v_weight, s.dqkv.data() + Q + KV, W, KV, s.h.data(), C);
   if (g.q_bias) {
     bias_backward(g.q_bias, s.dqkv.data(), W, T_, Q, pool_);
     bias_backward(g.k_bias, s.dqkv.data() + Q, W, T_, KV, pool_);
     bias_backward(g.v_bias, s.dqkv.data() + Q + KV, W, T_, KV, pool_);
   }
-  input_gradient(s.dh.data(), s.dqkv.data(), W,
-                 {{weights.q_weight, Q}, {weights.k_weight, KV}, {weights.v_weight, KV}}, C,
-                 s.packed);
+  input_gradient(s.dh.data(), s.dqkv.data(), W, weights.qkv);
   rms_norm_backward(dx, g.input_norm, s.dh.data(), kept.x_in.data(), kept.inv_rms1.data(),
                     weights.input_norm, T_, C, pool_);
 }

@@ -42,7 +42,6 @@ struct LayerScratch {
   Buffer datt{"d attention output", 0};  // (T, Q)
   Buffer dact{"d MLP activation", 0};    // (T, F)
   Buffer attention_backward{"attention backward", 0};
-  PackedMatrix packed{"packed operand", 0, 0};
 };
 
 // What stands between a layer's projections and its attention, in place in qkv (T, Q + 2KV): the
@@ -75,15 +74,11 @@ class LayerPass {
 
  private:
   void attention_forward(LayerActivations& keep, LayerScratch& scratch);
-  // dW (N, K) += dY (T, N; stride ld)^T X, with X packed already.
-  void weight_gradient(float* dW, const float* dY, int64_t ld, int64_t N, const PackedMatrix& X);
-  // dX (T, K) = dY (T, N) W for stacked weights W (N_i, K).
-  struct Stacked {
-    const float* weight;
-    int64_t rows;
-  };
-  void input_gradient(float* dX, const float* dY, int64_t ld,
-                      std::initializer_list<Stacked> weights, int64_t K, PackedMatrix& scratch);
+  // dW (N, K) += dY (T, N; stride ld)^T X (T, K).
+  void weight_gradient(float* dW, const float* dY, int64_t ld, int64_t N, const float* X,
+                       int64_t K);
+  // dX (T, K) = dY (T, N; stride ld) W.
+  void input_gradient(float* dX, const float* dY, int64_t ld, const Projection& weights);
 
   const ModelConfig& config_;
   const RopeTable& rope_;

@@ -1,135 +1,76 @@
 #include "ops/matmul.h"
 
 #include <algorithm>
-#include <bit>
-#include <cstring>
-#include <span>
 
 #include "base/error.h"
+#include "ops/matmul_task.h"
 
 namespace ponder {
-
 namespace {
 
-// Where column j of a panel stands in a bf16 row of it.
-int64_t narrow_place(int64_t j) { return (j % 16) * 2 + j / 16; }
+// How threads share out C: rows of it, panels, or both; never k.
+struct Grid {
+  int64_t rows = 1, columns = 1;
+};
 
-// Sixteen k of a whole bf16 panel from 32 rows of bf16, what loading a model mostly does: a quarter
-// of the time of going element by element.
-void interleave_strip(const char* from, int64_t row_bytes, uint16_t* to) {
-  uint32_t words[16][16];
-  for (int64_t j = 0; j < 16; ++j) {
-    uint16_t low[16], high[16];
-    std::memcpy(low, from + j * row_bytes, sizeof low);
-    std::memcpy(high, from + (j + 16) * row_bytes, sizeof high);
-    for (int k = 0; k < 16; ++k) words[j][k] = low[k] | uint32_t{high[k]} << 16;
+// The grid whose largest piece costs least. In units of one row times one panel: reading a panel
+// costs about what a dozen rows do, packing a row of A about a quarter.
+Grid grid_for(int64_t M, int64_t panels, int64_t threads) {
+  Grid best;
+  int64_t least = -1;
+  for (int64_t rows = 1; rows <= threads; ++rows) {
+    const Grid grid{rows, threads / rows};
+    const int64_t m = (M + grid.rows - 1) / grid.rows;
+    const int64_t p = (panels + grid.columns - 1) / grid.columns;
+    const int64_t cost = 4 * (m + 12) * p + m;
+    if (least >= 0 && cost >= least) continue;
+    least = cost;
+    best = grid;
   }
-  for (int k = 0; k < 16; ++k) {
-    uint32_t row[16];
-    for (int j = 0; j < 16; ++j) row[j] = words[j][k];
-    std::memcpy(to + k * PackedMatrix::kPanel, row, sizeof row);
-  }
+  return best;
 }
 
-int64_t floats_for(int64_t elements, DType storage) {
-  return elements * size_bytes(storage) / size_bytes(DType::kF32);
+void run(float* C, int64_t ldc, MatrixA A, const MatrixB& B, const float* begin,
+         int64_t begin_row_stride, int64_t M, ThreadPool& pool) {
+  const MatmulTask task{C,     ldc,   A,     B.panels(),       B.panels() ? nullptr : &B.view(),
+                        B.K(), B.N(), begin, begin_row_stride, 0,
+                        0,     0,     0};
+  const int64_t panels = (task.N + PackedMatrix::kPanel - 1) / PackedMatrix::kPanel;
+  if (M == 0 || panels == 0) return;
+  const Grid grid = grid_for(M, panels, pool.num_threads());
+  pool.run([&](int part) {
+    const int64_t row = part / grid.columns, column = part % grid.columns;
+    if (row >= grid.rows) return;
+    MatmulTask mine = task;
+    mine.m0 = M * row / grid.rows;
+    mine.m1 = M * (row + 1) / grid.rows;
+    mine.panel0 = panels * column / grid.columns;
+    mine.panel1 = panels * (column + 1) / grid.columns;
+    if (mine.m0 < mine.m1 && mine.panel0 < mine.panel1) {
+      mine.panels ? run_on_panels(mine) : run_on_view(mine);
+    }
+  });
 }
 
 }  // namespace
 
-PackedMatrix::PackedMatrix(const char* name, int64_t K, int64_t N, DType storage)
-    : K_(K),
-      N_(N),
-      storage_(storage),
-      data_(name, floats_for((N + kPanel - 1) / kPanel * kPanel * K, storage)),
-      zeros_("matmul zeros", N) {
-  if (storage == DType::kF16) throw Error(name, "panels are f32 or bf16, not f16");
-}
-
-void PackedMatrix::reshape(int64_t K, int64_t N) {
-  K_ = K;
-  N_ = N;
-  data_.reserve(floats_for(num_panels() * kPanel * K, storage_));
-  zeros_.reserve(N);
-}
-
-void PackedMatrix::pack_weight(const void* W, DType dtype, int64_t rows, int64_t first_column,
-                               ThreadPool& pool) {
-  pool.parallel_for(rows, kPanel, [&](int64_t begin, int64_t end) {
-    const char* from = static_cast<const char*>(W) + begin * K_ * ponder::size_bytes(dtype);
-    pack_weight(from, dtype, end - begin, first_column + begin);
-  });
-}
-
-void PackedMatrix::pack_weight(const void* W, DType dtype, int64_t rows, int64_t first_column) {
-  // Sixteen k of up to 32 rows at a time: the reads run along rows of W, the writes stay in one
-  // cache-sized strip of the panel.
-  constexpr int64_t kStrip = 16;
-  const auto* source = static_cast<const char*>(W);
-  const int64_t width = ponder::size_bytes(dtype);
-  float wide[kStrip];
-  uint16_t bits[kStrip];
-  for (int64_t r0 = 0; r0 < rows; r0 += kPanel) {
-    const int64_t r1 = std::min(r0 + kPanel, rows);
-    const bool whole = r1 - r0 == kPanel && (first_column + r0) % kPanel == 0;
-    for (int64_t k0 = 0; k0 < K_; k0 += kStrip) {
-      const int64_t kn = std::min(kStrip, K_ - k0);
-      if (whole && kn == kStrip && storage_ == DType::kBF16 && dtype == DType::kBF16) {
-        interleave_strip(source + (r0 * K_ + k0) * width, K_ * width,
-                         narrow() + (first_column + r0) * K_ + k0 * kPanel);
-        continue;
-      }
-      const std::span<float> values(wide, static_cast<size_t>(kn));
-      for (int64_t row = r0; row < r1; ++row) {
-        const int64_t n = first_column + row, j = n % kPanel;
-        const int64_t strip = (n / kPanel * K_ + k0) * kPanel;
-        const char* from = source + (row * K_ + k0) * width;
-        if (storage_ == DType::kF32) {
-          to_f32(values, from, dtype);
-          float* to = data_.data() + strip + j;
-          for (int64_t k = 0; k < kn; ++k) to[k * kPanel] = wide[k];
-          continue;
-        }
-        if (dtype == DType::kBF16) {
-          std::memcpy(bits, from, static_cast<size_t>(kn) * sizeof(uint16_t));
-        } else {
-          to_f32(values, from, dtype);
-          from_f32(bits, values, DType::kBF16);
-        }
-        uint16_t* to = narrow() + strip + narrow_place(j);
-        for (int64_t k = 0; k < kn; ++k) to[k * kPanel] = bits[k];
-      }
-    }
+MatrixView::MatrixView(Direction direction, std::span<const Part> parts, int64_t width)
+    : direction_(direction), width_(width) {
+  if (parts.size() > kMaxParts) throw Error("matmul", "a view of too many matrices");
+  for (const Part& part : parts) {
+    parts_[num_parts_++] = part;
+    rows_ += part.rows;
   }
 }
 
-void PackedMatrix::read_column(int64_t n, float* to) const {
-  const int64_t panel_start = n / kPanel * K_ * kPanel, j = n % kPanel;
-  if (storage_ == DType::kF32) {
-    const float* from = data_.data() + panel_start + j;
-    for (int64_t k = 0; k < K_; ++k) to[k] = from[k * kPanel];
-    return;
-  }
-  const uint16_t* from = narrow() + panel_start + narrow_place(j);
-  for (int64_t k = 0; k < K_; ++k) to[k] = std::bit_cast<float>(uint32_t{from[k * kPanel]} << 16);
+void matmul(float* C, int64_t ldc, MatrixA A, const MatrixB& B, const float* bias, int64_t M,
+            ThreadPool& pool) {
+  run(C, ldc, A, B, bias, 0, M, pool);
 }
 
-void PackedMatrix::pack_rows(const float* X, int64_t ld, int64_t first_k, int64_t count,
-                             ThreadPool& pool) {
-  pool.parallel_for(num_panels(), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t p = begin; p < end; ++p) {
-      float* to = data_.data() + (p * K_ + first_k) * kPanel;
-      const int64_t columns = std::min(kPanel, N_ - p * kPanel);
-      for (int64_t k = 0; k < count; ++k) {
-        const float* from = X + k * ld + p * kPanel;
-        if (columns == kPanel) {
-          std::memcpy(to + k * kPanel, from, kPanel * sizeof(float));
-        } else {
-          for (int64_t j = 0; j < kPanel; ++j) to[k * kPanel + j] = j < columns ? from[j] : 0.0f;
-        }
-      }
-    }
-  });
+void matmul_continue(float* C, int64_t ldc, MatrixA A, const MatrixB& B, int64_t M,
+                     ThreadPool& pool) {
+  run(C, ldc, A, B, C, ldc, M, pool);
 }
 
 }  // namespace ponder

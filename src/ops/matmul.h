@@ -1,9 +1,11 @@
-// Matrix product on packed weights. Definition: every element of the result is one chain of fused
+// Matrix product. Definition: every element of the result is one chain of fused
 // multiply-adds over k in ascending order, c = fma(a[k], b[k], c), begun from zero, from a bias or
 // from what is already there. Blocking, vector width, row count and threads cannot change a bit.
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <span>
 
 #include "base/thread_pool.h"
 #include "tensor/buffer.h"
@@ -23,10 +25,6 @@ class PackedMatrix {
   PackedMatrix() = default;
   // `storage`: kF32 or kBF16.
   PackedMatrix(const char* name, int64_t K, int64_t N, DType storage = DType::kF32);
-  // Changes the shape, keeping the memory if it is large enough; contents are undefined until
-  // packed.
-  void reshape(int64_t K, int64_t N);
-
   // Columns [first_column, first_column + rows) from a weight W (rows, K), row-major, any
   // alignment: B[k][n] = W[n][k]. Exact where the storage holds every value of `dtype`, else
   // rounded to nearest, ties to even.
@@ -37,9 +35,6 @@ class PackedMatrix {
   }
   // The same on the calling thread alone; threads may pack different columns at once.
   void pack_weight(const void* W, DType dtype, int64_t rows, int64_t first_column);
-  // Rows [first_k, first_k + count) of B from rows of X (count, N), row stride ld: B[first_k +
-  // k][n] = X[k][n]. For f32 storage only.
-  void pack_rows(const float* X, int64_t ld, int64_t first_k, int64_t count, ThreadPool& pool);
   // to (K) = column n of B, widened: a weight's row back.
   void read_column(int64_t n, float* to) const;
 
@@ -50,9 +45,6 @@ class PackedMatrix {
   int64_t size_bytes() const { return num_panels() * K_ * kPanel * ponder::size_bytes(storage_); }
   const float* panel(int64_t p) const { return data_.data() + p * K_ * kPanel; }
   const uint16_t* bf16_panel(int64_t p) const { return narrow() + p * K_ * kPanel; }
-  const float* zeros() const {
-    return zeros_.data();
-  }  // N of them: where chains without a bias begin
 
  private:
   uint16_t* narrow() { return reinterpret_cast<uint16_t*>(data_.data()); }
@@ -60,7 +52,67 @@ class PackedMatrix {
 
   int64_t K_ = 0, N_ = 0;
   DType storage_ = DType::kF32;
-  Buffer data_, zeros_;
+  Buffer data_;
+};
+
+// Row-major f32 matrices of equal width, one below the other, read where they lie: B for products
+// of many rows (training), which pack a block of it into the cache as they go.
+class MatrixView {
+ public:
+  struct Part {
+    const float* data;
+    int64_t rows;
+  };
+  static constexpr size_t kMaxParts = 3;
+
+  // Weights W_i (N_i, K): B (K, N) is the transposed, B[k][n] = W[n][k].
+  static MatrixView weights(std::span<const Part> parts, int64_t K) {
+    return {Direction::kAlongN, parts, K};
+  }
+  // X_i (K_i, N): B[k][n] = X[k][n].
+  static MatrixView rows(std::span<const Part> parts, int64_t N) {
+    return {Direction::kAlongK, parts, N};
+  }
+  static MatrixView rows(const float* X, int64_t K, int64_t N) {
+    const Part part{X, K};
+    return rows(std::span(&part, 1), N);
+  }
+
+  bool transposed() const { return direction_ == Direction::kAlongN; }
+  int64_t K() const { return transposed() ? width_ : rows_; }
+  int64_t N() const { return transposed() ? rows_ : width_; }
+  // Row i of all parts together.
+  const float* row(int64_t i) const {
+    size_t p = 0;
+    for (; i >= parts_[p].rows; ++p) i -= parts_[p].rows;
+    return parts_[p].data + i * width_;
+  }
+
+ private:
+  enum class Direction { kAlongN, kAlongK };
+  MatrixView(Direction direction, std::span<const Part> parts, int64_t width);
+
+  Direction direction_;
+  size_t num_parts_ = 0;
+  Part parts_[kMaxParts] = {};
+  int64_t rows_ = 0, width_;
+};
+
+// The right operand: panels (borrowed) or a view. Panels and views of the same values give the same
+// bits.
+class MatrixB {
+ public:
+  MatrixB(const PackedMatrix& panels) : panels_(&panels) {}
+  MatrixB(const MatrixView& view) : view_(view) {}
+
+  const PackedMatrix* panels() const { return panels_; }  // nullptr where it is a view
+  const MatrixView& view() const { return *view_; }
+  int64_t K() const { return panels_ ? panels_->K() : view_->K(); }
+  int64_t N() const { return panels_ ? panels_->N() : view_->N(); }
+
+ private:
+  const PackedMatrix* panels_ = nullptr;
+  std::optional<MatrixView> view_;
 };
 
 // A (M, K) with element (m, k) at data[m * row_stride + k * column_stride].
@@ -71,10 +123,10 @@ struct MatrixA {
 };
 
 // C (M, N), row stride ldc, overwritten; bias (N) or nullptr for zero begins each chain.
-void matmul(float* C, int64_t ldc, MatrixA A, const PackedMatrix& B, const float* bias, int64_t M,
+void matmul(float* C, int64_t ldc, MatrixA A, const MatrixB& B, const float* bias, int64_t M,
             ThreadPool& pool);
 // C (M, N) continues the chains it holds.
-void matmul_continue(float* C, int64_t ldc, MatrixA A, const PackedMatrix& B, int64_t M,
+void matmul_continue(float* C, int64_t ldc, MatrixA A, const MatrixB& B, int64_t M,
                      ThreadPool& pool);
 
 }  // namespace ponder

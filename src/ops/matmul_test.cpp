@@ -105,6 +105,51 @@ TEST(Matmul, EqualsAChainPerElementOnEveryMachine) {
   }
 }
 
+// A view packs as it goes: weights (B transposed) and rows (B as it lies), in one matrix or in
+// several of which none fills its panels.
+TEST(Matmul, ViewsEqualAChainPerElementOnEveryMachine) {
+  std::vector<Size> all = sizes();
+  // Groups of four panels, chunks of rows (384 or 896), and blocks of k that end within a group.
+  for (const Size more : {Size{3, 130, 7}, {30, 257, 70}, {17, 129, 515}, {60, 300, 1030, true}})
+    all.push_back(more);
+  for (const int64_t M : {385, 770, 897}) all.push_back({M, 33, 3});
+  for (const Size size : all) {
+    const Problem p(size);
+    const auto plain = p.expected([](int64_t, int64_t) { return 0.0f; });
+    const auto biased = p.expected([&](int64_t, int64_t n) { return p.bias[Problem::index(n)]; });
+    const auto continued =
+        p.expected([&](int64_t m, int64_t n) { return p.before[Problem::index(m * p.ldc() + n)]; });
+    const MatrixA rows{p.A.data(), size.K, 1}, columns{p.A_transposed.data(), 1, size.M};
+    std::vector<float> W_transposed(p.W.size());
+    for (int64_t n = 0; n < size.N; ++n) {
+      for (int64_t k = 0; k < size.K; ++k) W_transposed[Problem::index(k * size.N + n)] = p.b(k, n);
+    }
+    // The rows [0, count) of a matrix in three parts.
+    const auto parts = [](const std::vector<float>& matrix, int64_t count, int64_t width) {
+      const int64_t a = count / 3, b = count / 2;
+      return std::vector<MatrixView::Part>{{matrix.data(), a},
+                                           {matrix.data() + a * width, b - a},
+                                           {matrix.data() + b * width, count - b}};
+    };
+    const MatrixView weights = MatrixView::weights(parts(p.W, size.N, size.K), size.K);
+    const MatrixView down = MatrixView::rows(parts(W_transposed, size.K, size.N), size.N);
+    const MatrixView one = MatrixView::rows(W_transposed.data(), size.K, size.N);
+    SCOPED_TRACE(testing::Message() << "M " << size.M << ", N " << size.N << ", K " << size.K);
+    on_every_machine(size.threads, [&](ThreadPool& pool) {
+      Output C(p.before);
+      matmul(C.data(), p.ldc(), rows, weights, p.bias.data(), size.M, pool);
+      ASSERT_TRUE(same_bits(biased, C)) << "weights, bias";
+      Output D(p.before);
+      matmul(D.data(), p.ldc(), size.M % 2 ? rows : columns, down, nullptr, size.M, pool);
+      ASSERT_TRUE(same_bits(plain, D)) << "rows in parts, no bias";
+      Output E(p.before);
+      matmul_continue(E.data(), p.ldc(), columns, one, size.M, pool);
+      ASSERT_TRUE(same_bits(continued, E)) << "rows, continued";
+    });
+    if (HasFatalFailure()) return;
+  }
+}
+
 std::vector<float> rounded_to_bf16(const std::vector<float>& values) {
   std::vector<uint16_t> bits(values.size());
   from_f32(bits.data(), values, DType::kBF16);
@@ -189,9 +234,8 @@ TEST(Matmul, ContinuingOverAPartOfKIsTheWholeChain) {
   on_every_machine(true, [&](ThreadPool& pool) {
     for (const int64_t cut : {1, 16, 39}) {
       Output C(p.before);
-      PackedMatrix first("first", cut, 50), second("second", 40 - cut, 50);
-      first.pack_rows(rows.data(), 50, 0, cut, pool);
-      second.pack_rows(rows.data() + cut * 50, 50, 0, 40 - cut, pool);
+      const MatrixView first = MatrixView::rows(rows.data(), cut, 50);
+      const MatrixView second = MatrixView::rows(rows.data() + cut * 50, 40 - cut, 50);
       matmul(C.data(), p.ldc(), {p.A.data(), 40, 1}, first, nullptr, 31, pool);
       matmul_continue(C.data(), p.ldc(), {p.A.data() + cut, 40, 1}, second, 31, pool);
       ASSERT_TRUE(same_bits(expected, C)) << "cut at " << cut;
@@ -199,13 +243,9 @@ TEST(Matmul, ContinuingOverAPartOfKIsTheWholeChain) {
   });
 }
 
-TEST(Matmul, PacksStackedWeightsAndRows) {
+TEST(Matmul, PacksStackedWeights) {
   const Problem p({5, 75, 21});
   const auto expected = p.expected([&](int64_t, int64_t n) { return p.bias[Problem::index(n)]; });
-  std::vector<float> rows(21 * 80, -7.0f);  // row stride 80
-  for (int64_t n = 0; n < 75; ++n) {
-    for (int64_t k = 0; k < 21; ++k) rows[Problem::index(k * 80 + n)] = p.b(k, n);
-  }
   on_every_machine(true, [&](ThreadPool& pool) {
     PackedMatrix B("B", 21, 75);
     B.pack_weight(p.W.data() + 40 * 21, 35, 40, pool);
@@ -213,17 +253,7 @@ TEST(Matmul, PacksStackedWeightsAndRows) {
     B.pack_weight(p.W.data() + 7 * 21, 33, 7, pool);
     Output C(p.before);
     matmul(C.data(), p.ldc(), {p.A.data(), 21, 1}, B, p.bias.data(), 5, pool);
-    ASSERT_TRUE(same_bits(expected, C)) << "weights";
-    // A larger matrix before, so that old contents stand where columns end.
-    B.reshape(100, 100);
-    const std::vector<float> old(100 * 100, std::numeric_limits<float>::infinity());
-    B.pack_rows(old.data(), 100, 0, 100, pool);
-    B.reshape(21, 75);
-    B.pack_rows(rows.data() + 4 * 80, 80, 4, 17, pool);
-    B.pack_rows(rows.data(), 80, 0, 4, pool);
-    Output D(p.before);
-    matmul(D.data(), p.ldc(), {p.A.data(), 21, 1}, B, p.bias.data(), 5, pool);
-    ASSERT_TRUE(same_bits(expected, D)) << "rows";
+    ASSERT_TRUE(same_bits(expected, C));
   });
 }
 
@@ -265,12 +295,9 @@ TEST(Matmul, ProductsOfBackwardEqualFiniteDifferences) {
     return sum;
   };
   ThreadPool pool(1);
-  PackedMatrix packed_w("W", N, K), packed_x("X", T, K);
-  packed_w.pack_rows(W.data(), K, 0, N, pool);
-  packed_x.pack_rows(X.data(), K, 0, T, pool);
   Output dX(T * K), dW(std::vector<float>(static_cast<size_t>(N * K), 0.0f));
-  matmul(dX.data(), K, {dY.data(), N, 1}, packed_w, nullptr, T, pool);
-  matmul_continue(dW.data(), K, {dY.data(), 1, N}, packed_x, N, pool);
+  matmul(dX.data(), K, {dY.data(), N, 1}, MatrixView::rows(W.data(), N, K), nullptr, T, pool);
+  matmul_continue(dW.data(), K, {dY.data(), 1, N}, MatrixView::rows(X.data(), T, K), N, pool);
   EXPECT_TRUE(all_near(numeric_gradient(x, loss), dX.values(), 1e-6));
   EXPECT_TRUE(all_near(numeric_gradient(w, loss), dW.values(), 1e-6));
 }

@@ -52,7 +52,6 @@ TrainPlan plan_training(const Decoder& decoder, const TrainWorkload& workload,
   const int64_t tied_head =
       config.tie_word_embeddings ? 4 * config.vocab_size * config.hidden_size : 0;
   plan.memory_bytes = {{"weights", parameters},
-                       {"weights laid out for the kernels", parameters},
                        {"gradients", parameters + tied_head},
                        {"AdamW moments", 2 * parameters},
                        {"activations", decoder.activation_bytes(tokens, targets, keep)}};
