@@ -348,7 +348,9 @@ std::vector<std::string> response_bombs() {
                                 "**",         "\xff",        "\\",    "9",
                                 "\n",         "\\boxed{",    "#### ", "Final Answer: ",
                                 "\\( ",       "</think>",    ". ",    "(A) ",
-                                "\\boxed 1",  "1, "})
+                                "\\boxed 1",  "1, ",         "</s",   "<|im_end|",
+                                "<think>",    "%\n",         "// ",   "<!-- -->",
+                                "<!--",       "<answer>",    "<th"})
     responses.push_back(repeat(text, size / text.size()));
   responses.push_back(repeat("\\boxed{1}", 10000));
   responses.push_back(

@@ -152,7 +152,13 @@ Boxes find_boxes(string_view text) {
     }
     const char c = text[i];
     if (c == '\\') {
-      if (text.substr(i, 2) == "\\\\" && box_command(text, i + 1) > 0) ++i;  // escaped twice
+      const bool twice = i + 2 < text.size() && text[i + 1] == '\\';  // escaped twice
+      const char first = i + 1 < text.size() ? text[twice ? i + 2 : i + 1] : '\0';
+      if (first != 'b' && first != 'f') {
+        i += 2;
+        continue;
+      }
+      if (twice && box_command(text, i + 1) > 0) ++i;
       const size_t length = box_command(text, i);
       if (length == 0) {
         i += 2;

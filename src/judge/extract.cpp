@@ -40,8 +40,9 @@ bool is_same_value(string_view a, string_view b) {
 std::optional<Extraction> from_boxes(string_view text, const std::vector<Box>& boxes,
                                      std::string& problem) {
   std::vector<std::string> different;
-  for (const Box& box : boxes) {
-    std::string form = normal_form(box.content.substr(0, 400));
+  for (size_t i = 0; i < boxes.size(); ++i) {
+    if (i > 0 && boxes[i].content == boxes[i - 1].content) continue;
+    std::string form = normal_form(boxes[i].content.substr(0, 400));
     if (std::find(different.begin(), different.end(), form) == different.end())
       different.push_back(std::move(form));
     if (different.size() > kMostDifferentBoxes) {

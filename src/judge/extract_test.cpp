@@ -39,7 +39,11 @@ TEST(Extract, the_final_answer_and_no_intermediate_one) {
       {"The answer is $4.", "$4"},
       {"I cannot say.", nullptr},
       {"", nullptr},
-      {"5<|im_end|>\n<|im_start|>user\nWhy not \\boxed{6}?", "5"}};
+      {"5<|im_end|>\n<|im_start|>user\nWhy not \\boxed{6}?", "5"},
+      {"5<｜end▁of▁sentence｜>\\boxed{6}", "5"},
+      {"<THINK>\\boxed{6}</Think>\\boxed{5}", "5"},
+      {"<think>\\boxed{6}<|begin_of_solution|>\\boxed{5}<|end_of_solution|>\\boxed{7}", "5"},
+      {"<|<|<</</think>\\boxed{5}</thinking", "5"}};
   for (const Whole& whole : wholes) {
     const auto answer = extract_answer(whole.response, AnswerType::kMath);
     EXPECT_EQ(answer.value_or("(none)"), whole.answer ? whole.answer : "(none)") << whole.response;

@@ -1,6 +1,9 @@
 #include "judge/solution.h"
 
+#include <algorithm>
 #include <array>
+#include <bit>
+#include <cstdint>
 #include <string>
 
 #include "judge/text.h"
@@ -11,31 +14,80 @@ namespace {
 using std::string_view;
 constexpr size_t kNone = string_view::npos;
 
-constexpr std::array<string_view, 8> kTurnEnds = {
-    "<|im_end|>", "<|endoftext|>",         "<|im_start|>",  "<|eot_id|>",
-    "</s>",       "<｜end▁of▁sentence｜>", "<end_of_turn>", "<|end|>"};
-constexpr std::array<string_view, 6> kThoughtBegins = {
-    "<think>", "<|begin_of_thought|>", "<thought>", "<thinking>", "<reasoning>", "<|thinking|>"};
-constexpr std::array<string_view, 6> kThoughtEnds = {
-    "</think>", "<|end_of_thought|>", "</thought>", "</thinking>", "</reasoning>", "<|/thinking|>"};
-constexpr std::array<string_view, 4> kSolutionBegins = {"<|begin_of_solution|>", "<output>",
-                                                        "<solution>", "<|answer|>"};
-constexpr std::array<string_view, 4> kSolutionEnds = {"<|end_of_solution|>", "</output>",
-                                                      "</solution>", "<|/answer|>"};
+enum class Mark { kTurnEnd, kThoughtBegin, kThoughtEnd, kSolutionBegin, kSolutionEnd };
+struct Tag {
+  string_view text;  // lower case
+  Mark mark;
+};
+constexpr std::array<Tag, 28> kTags = {{
+    {"<|im_end|>", Mark::kTurnEnd},
+    {"<|endoftext|>", Mark::kTurnEnd},
+    {"<|im_start|>", Mark::kTurnEnd},
+    {"<|eot_id|>", Mark::kTurnEnd},
+    {"</s>", Mark::kTurnEnd},
+    {"<｜end▁of▁sentence｜>", Mark::kTurnEnd},
+    {"<end_of_turn>", Mark::kTurnEnd},
+    {"<|end|>", Mark::kTurnEnd},
+    {"<think>", Mark::kThoughtBegin},
+    {"<|begin_of_thought|>", Mark::kThoughtBegin},
+    {"<thought>", Mark::kThoughtBegin},
+    {"<thinking>", Mark::kThoughtBegin},
+    {"<reasoning>", Mark::kThoughtBegin},
+    {"<|thinking|>", Mark::kThoughtBegin},
+    {"</think>", Mark::kThoughtEnd},
+    {"<|end_of_thought|>", Mark::kThoughtEnd},
+    {"</thought>", Mark::kThoughtEnd},
+    {"</thinking>", Mark::kThoughtEnd},
+    {"</reasoning>", Mark::kThoughtEnd},
+    {"<|/thinking|>", Mark::kThoughtEnd},
+    {"<|begin_of_solution|>", Mark::kSolutionBegin},
+    {"<output>", Mark::kSolutionBegin},
+    {"<solution>", Mark::kSolutionBegin},
+    {"<|answer|>", Mark::kSolutionBegin},
+    {"<|end_of_solution|>", Mark::kSolutionEnd},
+    {"</output>", Mark::kSolutionEnd},
+    {"</solution>", Mark::kSolutionEnd},
+    {"<|/answer|>", Mark::kSolutionEnd},
+}};
 
-// The length of one of `tags` at the beginning of `here`, letter case aside, or 0.
-template <size_t N>
-size_t tag_at(string_view here, const std::array<string_view, N>& tags) {
-  for (string_view tag : tags) {
-    if (here.size() < tag.size()) continue;
-    bool same = true;
-    for (size_t i = 0; same && i < tag.size(); ++i) {
-      const char c = here[i] >= 'A' && here[i] <= 'Z' ? static_cast<char>(here[i] + 32) : here[i];
-      same = c == tag[i];
-    }
-    if (same) return tag.size();
+constexpr unsigned char lower(char c) {
+  return static_cast<unsigned char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+}
+
+// For each byte: the tags (one bit each) that have it at a given place. Three bytes leave a tag or
+// two to be compared, so that a text full of brackets costs little more than one without.
+using TagSets = std::array<uint32_t, 256>;
+constexpr TagSets tags_with_byte_at(size_t place) {
+  TagSets sets{};
+  for (size_t i = 0; i < kTags.size(); ++i)
+    sets[static_cast<unsigned char>(kTags[i].text[place])] |= uint32_t{1} << i;
+  return sets;
+}
+static_assert(kTags.size() <= 32);
+constexpr TagSets kSecond = tags_with_byte_at(1), kThird = tags_with_byte_at(2),
+                  kFourth = tags_with_byte_at(3);
+
+// The tag that `text` has at `i`, letter case aside, or nothing.
+const Tag* tag_at(string_view text, size_t i) {
+  if (text.size() - i < 4) return nullptr;
+  uint32_t tags =
+      kSecond[lower(text[i + 1])] & kThird[lower(text[i + 2])] & kFourth[lower(text[i + 3])];
+  for (; tags != 0; tags &= tags - 1) {
+    const Tag& tag = kTags[static_cast<size_t>(std::countr_zero(tags))];
+    const string_view here = text.substr(i, tag.text.size());
+    if (std::equal(here.begin(), here.end(), tag.text.begin(), tag.text.end(),
+                   [](char a, char b) { return lower(a) == static_cast<unsigned char>(b); }))
+      return &tag;
   }
-  return 0;
+  return nullptr;
+}
+
+// The next '<' from `i` on. Close ones are found byte by byte, far ones in one leap.
+size_t next_bracket(string_view text, size_t i) {
+  for (const size_t near = std::min(text.size(), i + 16); i < near; ++i) {
+    if (text[i] == '<') return i;
+  }
+  return text.find('<', i);
 }
 
 // "# Thinking" and "## Thought process" as headings, and the heading that follows them.
@@ -65,28 +117,25 @@ string_view after_heading(string_view text) {
 string_view solution_part(string_view response) {
   size_t solution = kNone, closed = kNone, solution_end = kNone;
   bool open = false, tagged = false;
-  for (size_t i = response.find('<'); i != kNone; i = response.find('<', i + 1)) {
-    const string_view here = response.substr(i, 24);
-    if (here.size() < 4 || !(is_letter(here[1]) || here[1] == '|' || here[1] == '/' ||
-                             static_cast<unsigned char>(here[1]) >= 0x80))
-      continue;
-    if (i > 0 && tag_at(here, kTurnEnds) > 0) {
+  for (size_t i = next_bracket(response, 0); i != kNone; i = next_bracket(response, i + 1)) {
+    const Tag* tag = tag_at(response, i);
+    if (!tag || (tag->mark == Mark::kTurnEnd && i == 0)) continue;
+    const size_t end = i + tag->text.size();
+    if (tag->mark == Mark::kTurnEnd) {
       response = response.substr(0, i);
-      break;
-    }
-    if (tag_at(here, kThoughtBegins) > 0) {
+    } else if (tag->mark == Mark::kThoughtBegin) {
       open = tagged = true;
-    } else if (const size_t end = tag_at(here, kThoughtEnds)) {
+    } else if (tag->mark == Mark::kThoughtEnd) {
       open = false;
-      closed = i + end;
+      closed = end;
       solution = kNone;
-    } else if (const size_t begin = tag_at(here, kSolutionBegins)) {
-      if (!open || here.starts_with("<|b")) {
-        solution = i + begin;
+    } else if (tag->mark == Mark::kSolutionBegin) {
+      if (!open || tag->text.starts_with("<|b")) {
+        solution = end;
         solution_end = kNone;
         open = false;
       }
-    } else if (tag_at(here, kSolutionEnds) > 0 && solution != kNone && solution_end == kNone) {
+    } else if (solution != kNone && solution_end == kNone) {
       solution_end = i;
     }
   }
@@ -104,8 +153,8 @@ std::optional<std::string> without_comments(string_view text) {
     kept += text.substr(from, begin - from);
     from = end;
   };
-  for (size_t i = text.find_first_of("<%/"); i != kNone; i = text.find_first_of("<%/", i + 1)) {
-    if (i < from) continue;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '<' && text[i] != '%' && text[i] != '/') continue;
     if (text.substr(i, 4) == "<!--") {
       const size_t close = text.find("-->", i);
       cut(i, close == kNone ? text.size() : close + 3);
