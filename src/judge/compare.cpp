@@ -419,9 +419,12 @@ Comparison compare_answers(const Expression& gold, const Expression& prediction,
     const auto a = without_parameter(gold, both), b = without_parameter(prediction, both);
     const Expression &x = a ? *a : gold, &y = b ? *b : prediction;
     Comparison result = comparer.compare({&x, x.root, 0}, {&y, y.root, 0});
-    if ((a || b) && result.match == Match::kDifferent)
-      result = {Match::kUnknown, "families that may be the same in another form"};
-    return result;
+    if (!a && !b) return result;
+    if (both && !same_domains(gold, prediction))
+      return Comparison{Match::kUnknown, "families over different sets"};
+    if (result.match == Match::kEqual) return result;
+    if (const auto families = compare_families(gold, prediction, budget)) return *families;
+    return Comparison{Match::kUnknown, "families that may be the same in another form"};
   };
   const bool gold_words = !gold.measures.empty(), words = !prediction.measures.empty();
   if (!gold_words && !words && !rules.strict_units) return as_read();

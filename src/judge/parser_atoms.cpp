@@ -232,8 +232,13 @@ int Parser::conditions() {
   position_ = std::min(position_ + bar + 1, tokens_.size() - 1);
   std::vector<int> found = items();
   if (failed()) return kNoNode;
-  if (found.size() != 1 || !take('s')) return fail("a set with several conditions");
-  return found[0];
+  // {x | x = 2k, k in Z}: what is said of the letter stays beside it.
+  const bool family =
+      found.size() > 1 && std::all_of(found.begin() + 1, found.end(), [&](int item) {
+        return node(item).kind == Kind::kRelation && node(item).name == "E";
+      });
+  if ((found.size() != 1 && !family) || !take('s')) return fail("a set with several conditions");
+  return family ? make(Kind::kSet, std::move(found)) : found[0];
 }
 
 // \\sum_{k=1}^{10} k^2; the term ends at the next plus or minus.

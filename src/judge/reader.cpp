@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "judge/conditions.h"
 #include "judge/evaluate.h"
 #include "judge/matrix.h"
 #include "judge/parser.h"
@@ -499,7 +500,8 @@ Reading read_answer(std::string_view text, CommaRule rule) {
   if (text.size() > kMaxAnswerBytes) {
     return {std::nullopt, "an answer of " + std::to_string(text.size()) + " bytes"};
   }
-  Reading reading = Parser(lex_answer(text, rule)).run();
+  const auto conditions = with_conditions_as_items(text);
+  Reading reading = Parser(lex_answer(conditions ? *conditions : text, rule)).run();
   if (reading.expression) reading.expression->source = std::string(trim(text));
   return reading;
 }

@@ -43,7 +43,7 @@ TEST(Structures, solutions_sets_and_families) {
                    {"(0,1)\\cup(1,2)", "(0,1]\\cup(1,2)", 'i'},
                    {"(2,\\infty)", "x \\in (2,\\infty)", 'c'},
                    {"n\\pi, n \\in \\mathbb{Z}", "k\\pi, k \\in \\mathbb{Z}", 'c'},
-                   {"2n\\pi, n \\in \\mathbb{Z}", "-2n\\pi, n\\in\\mathbb{Z}", 'u'},
+                   {"2n\\pi, n \\in \\mathbb{Z}", "-2n\\pi, n\\in\\mathbb{Z}", 'c'},
                    {"n\\pi, n \\in \\mathbb{Z}", "x = n\\pi, n\\in\\mathbb{Z}", 'c'},
                    {"x \\equiv 1 \\pmod{4}", "x \\equiv 1 (mod 4)", 'c'},
                    {"x \\equiv 1 \\pmod{4}", "x \\equiv 3 \\pmod{4}", 'i'},
