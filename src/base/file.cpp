@@ -5,11 +5,11 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include <cerrno>
 #include <cstring>
 
+#include "base/byte_source.h"
 #include "base/error.h"
 
 namespace ponder {
@@ -60,39 +60,22 @@ class DescriptorWriter : public FileWriter {
 }  // namespace
 
 std::string read_file(const fs::path& path, uint64_t max_bytes) {
-  const bool standard_input = path == "-";
-  Descriptor file;
-  file.fd = standard_input ? ::dup(0) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file.fd < 0) fail(path, "open");
-  struct stat info {};
-  if (::fstat(file.fd, &info) == 0 && S_ISDIR(info.st_mode)) {
-    throw Error(path.string(), "expected a file, found a folder");
-  }
-  gzFile gz = ::gzdopen(::dup(file.fd), "rb");  // passes plain files through unchanged
-  if (!gz) throw Error(path.string(), "zlib cannot open it");
-  ::gzbuffer(gz, 1 << 18);
+  const std::unique_ptr<ByteSource> source = ByteSource::open(path);
   std::string text;
-  if (S_ISREG(info.st_mode)) text.reserve(static_cast<size_t>(info.st_size) + 1);
+  std::error_code unknown;
+  const uint64_t size = path == "-" ? 0 : fs::file_size(path, unknown);
+  if (!unknown && size <= max_bytes) text.reserve(static_cast<size_t>(size) + 1);
   size_t used = 0;
   for (;;) {
-    const size_t chunk = std::max<size_t>(1 << 18, text.capacity() - used);
-    text.resize(used + std::min<size_t>(chunk, 1u << 30));
-    const int n = ::gzread(gz, text.data() + used, static_cast<unsigned>(text.size() - used));
-    if (n < 0) {
-      int code = 0;
-      const std::string why = ::gzerror(gz, &code);
-      ::gzclose(gz);
-      throw Error(path.string(), "reading failed: " + why, "the file may be cut or damaged");
-    }
-    used += static_cast<size_t>(n);
+    constexpr size_t kChunk = 1 << 18;
+    text.resize(std::max(used + kChunk, std::min(text.capacity(), used + (size_t{1} << 30))));
+    const size_t n = source->read(text.data() + used, text.size() - used);
+    if (n == 0) break;
+    used += n;
     if (used > max_bytes) {
-      ::gzclose(gz);
       throw Error(path.string(), fmt::format("expected at most {} bytes, found more", max_bytes));
     }
-    if (n == 0) break;
   }
-  const int closed = ::gzclose(gz);
-  if (closed == Z_BUF_ERROR) throw Error(path.string(), "the gzip data ends too early");
   text.resize(used);
   return text;
 }

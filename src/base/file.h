@@ -1,5 +1,5 @@
-// Files that are never half-written: whole-file reads (gzip recognised by content), atomic
-// replacement, append logs, and the lock that keeps two processes out of one run directory.
+// Files that are never half-written: whole-file reads (gzip and Zstandard recognised by content),
+// atomic replacement, append logs, and the lock that keeps two processes out of one run directory.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,8 @@
 
 namespace ponder {
 
-// The whole file, unpacked if it is gzip. `-` reads standard input. Throws Error when it cannot be
-// read or is larger than `max_bytes` (after unpacking).
+// The whole file, unpacked if it is gzip or Zstandard. `-` reads standard input. Throws Error when
+// it cannot be read or is larger than `max_bytes` (after unpacking).
 std::string read_file(const std::filesystem::path& path, uint64_t max_bytes = uint64_t{1} << 32);
 
 // Writes `path`.tmp, fsyncs it, renames it over `path`, fsyncs the folder: a reader sees the old

@@ -19,23 +19,22 @@ using Json = nlohmann::ordered_json;
 // Depth above 64, duplicate keys, invalid UTF-8 and trailing text are errors.
 Json parse_json(std::string_view text, const std::string& where);
 
-// Reads and parses a whole JSON file (gzip too).
+// Reads and parses a whole JSON file (packed too).
 Json read_json_file(const std::filesystem::path& path);
 
 // One row of a file of rows.
 struct JsonRow {
   Json value;
   uint64_t line = 0;         // counted from 1; for a .json array, the element's index from 1
-  uint64_t byte_offset = 0;  // where the line begins in the (unpacked) file; 0 for arrays
+  uint64_t byte_offset = 0;  // where the row begins in the unpacked file
 };
 
-// What to do with a row that is not valid JSON.
-enum class BadRow { kThrow, kReport };
-
-// Streams the rows of a .jsonl file, or of a .json file whose top is an array; gzip of both; "-" is
-// standard input. A BOM, CRLF, empty lines and a missing last newline are fine. Memory stays below
-// twice kMaxLineBytes, whatever the file. With BadRow::kThrow the first bad row ends in an Error;
-// with kReport `on_bad(line, byte_offset, problem)` is called for it and reading goes on.
+// Streams the rows of a file of lines, or of a file whose top is an array; gzip and Zstandard of
+// both; "-" is standard input. A BOM, CRLF, empty lines and a missing last newline are fine. A row
+// of more than kMaxLineBytes, or of more than half a million JSON values, is a bad row. Memory
+// stays below twice kMaxLineBytes, the row handed out included, whatever the file. Without `on_bad`
+// the first bad row ends in an Error; with it `on_bad(line, byte_offset, problem)` is called and
+// reading goes on. An array that is cut or has lost a comma ends in an Error either way.
 class JsonRowReader {
  public:
   static constexpr uint64_t kMaxLineBytes = uint64_t{64} << 20;

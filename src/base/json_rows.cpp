@@ -1,0 +1,287 @@
+#include <fmt/format.h>
+
+#include <cstring>
+
+#include "base/byte_source.h"
+#include "base/error.h"
+#include "base/json_element.h"
+
+namespace ponder {
+namespace {
+
+// A row of more values than this is no row of text: its tree would take far more memory than its
+// line.
+constexpr size_t kMaxValues = 1 << 19;
+// Rows above this size are worth giving memory back for.
+constexpr size_t kLargeRow = 1 << 20;
+
+// An upper bound of the JSON values in a text: what follows a bracket, a brace, a comma or a colon.
+size_t count_values(std::string_view text) {
+  size_t count = 1;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      if (c == '"') in_string = false;
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == ',' || c == '[' || c == '{' || c == ':') {
+      ++count;
+    }
+  }
+  return count;
+}
+
+bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+
+// Finds the end of one array element, piece by piece.
+class ElementScanner {
+ public:
+  // Looks at text[at] and on, moving `at`; true once `at` stands behind the element.
+  bool scan(std::string_view text, size_t& at) {
+    for (; at < text.size(); ++at) {
+      const char c = text[at];
+      if (in_string_) {
+        if (escaped_) {
+          escaped_ = false;
+        } else if (c == '\\') {
+          escaped_ = true;
+        } else if (c == '"') {
+          in_string_ = false;
+        }
+        continue;
+      }
+      if (c == '"') {
+        in_string_ = true;
+      } else if (c == '{' || c == '[') {
+        ++depth_;
+      } else if (c == '}' || c == ']') {
+        if (depth_ == 0) return true;
+        --depth_;
+      } else if (depth_ == 0 && c == ',') {
+        return true;
+      }
+    }
+    return false;
+  }
+
+ private:
+  uint64_t depth_ = 0;
+  bool in_string_ = false, escaped_ = false;
+};
+
+}  // namespace
+
+struct JsonRowReader::State {
+  std::string name;
+  std::unique_ptr<ByteSource> source;
+  simdjson::dom::parser parser;
+  std::string buffer;  // bytes read and not yet handed out begin at `begin`
+  size_t begin = 0;
+  uint64_t buffer_offset = 0;  // of buffer[0] in the unpacked file
+  uint64_t line = 0;           // of the row handed out last; in an array the element's place
+  bool at_end = false, started = false, is_array = false, array_closed = false;
+
+  // One row's text, or that it was longer than the cap.
+  struct Piece {
+    std::string_view text;
+    uint64_t offset = 0;
+    bool too_long = false;
+  };
+
+  // Appends more bytes to the buffer; false at the end of the file. Drops what was handed out.
+  bool fill() {
+    if (at_end) return false;
+    if (begin > 0) {
+      buffer.erase(0, begin);
+      buffer_offset += begin;
+      begin = 0;
+    }
+    constexpr size_t kChunk = 1 << 18;
+    constexpr size_t kWhole = kMaxLineBytes + 2 * kChunk + simdjson::SIMDJSON_PADDING;
+    const size_t used = buffer.size();
+    // Growing step by step would hold the row twice; what is reserved and not touched costs
+    // nothing.
+    if (used > kLargeRow && buffer.capacity() < kWhole) buffer.reserve(kWhole);
+    buffer.resize(used + kChunk);
+    const size_t n = source->read(buffer.data() + used, kChunk);
+    buffer.resize(used + n);
+    at_end = n == 0;
+    return n > 0;
+  }
+
+  // The first byte at or behind `begin` that is no white space becomes `begin`; false at the end.
+  bool skip_spaces() {
+    for (;;) {
+      while (begin < buffer.size() && is_space(buffer[begin])) ++begin;
+      if (begin < buffer.size()) return true;
+      if (!fill()) return false;
+    }
+  }
+
+  void start() {
+    started = true;
+    while (buffer.size() < 3 && fill()) {
+    }
+    if (buffer.compare(0, 3, "\xEF\xBB\xBF") == 0) begin = 3;
+    // Empty lines in front count as lines, unless an array follows.
+    size_t first = begin;
+    for (;;) {
+      while (first < buffer.size() && is_space(buffer[first])) ++first;
+      if (first < buffer.size() || first > kLargeRow) break;
+      const size_t ahead = first - begin;
+      if (!fill()) break;
+      first = begin + ahead;
+    }
+    if (first >= buffer.size() || buffer[first] != '[') return;
+    is_array = true;
+    begin = first + 1;
+  }
+
+  uint64_t offset() const { return buffer_offset + begin; }
+
+  [[noreturn]] void broken_array(const std::string& expected) const {
+    const bool end = begin >= buffer.size();
+    throw Error(
+        name,
+        fmt::format("expected {} at byte {} of a JSON array, found {}", expected, offset(),
+                    end ? "the end of the file"
+                        : "\"" + excerpt(std::string_view(buffer).substr(begin, 40)) + "\""),
+        "the file may be cut");
+  }
+
+  bool next_element(Piece& piece) {
+    if (array_closed) return false;
+    if (!skip_spaces()) broken_array("an element or ]");
+    if (buffer[begin] == ']') {
+      ++begin;
+      array_closed = true;
+      if (skip_spaces()) broken_array("nothing after the ]");
+      return false;
+    }
+    if (line > 0) {
+      if (buffer[begin] != ',') broken_array("a comma or ]");
+      ++begin;
+      if (!skip_spaces()) broken_array("an element");
+    }
+    if (std::strchr(",]}", buffer[begin])) broken_array("an element");
+    ++line;
+    piece.offset = offset();
+    ElementScanner scanner;
+    size_t at = begin;
+    while (!scanner.scan(buffer, at)) {
+      if (at - begin > kMaxLineBytes) {
+        piece.too_long = true;
+        begin = at;
+      }
+      const size_t ahead = at - begin;
+      if (!fill()) {
+        begin = at;
+        broken_array("the end of the element from byte " + std::to_string(piece.offset));
+      }
+      at = begin + ahead;
+    }
+    piece.text = std::string_view(buffer).substr(begin, at - begin);
+    if (piece.text.size() > kMaxLineBytes) piece.too_long = true;
+    begin = at;
+    return true;
+  }
+
+  bool next_line(Piece& piece) {
+    size_t scanned = begin, newline;
+    piece.offset = offset();
+    while ((newline = buffer.find('\n', scanned)) == std::string::npos) {
+      scanned = buffer.size();
+      if (scanned - begin > kMaxLineBytes) {
+        piece.too_long = true;
+        begin = scanned;  // drop what was read of this line
+      }
+      const size_t ahead = scanned - begin;
+      if (!fill()) break;
+      scanned = begin + ahead;
+    }
+    const size_t end = newline == std::string::npos ? buffer.size() : newline;
+    if (newline == std::string::npos && end == begin && !piece.too_long) return false;
+    piece.text = std::string_view(buffer).substr(begin, end - begin);
+    if (piece.text.size() > kMaxLineBytes) piece.too_long = true;
+    begin = newline == std::string::npos ? buffer.size() : newline + 1;
+    ++line;
+    return true;
+  }
+
+  Json parse(const Piece& piece, const std::string& where) {
+    if (piece.too_long) {
+      throw Error(where, fmt::format("a row of more than {} bytes, from byte {}", kMaxLineBytes,
+                                     piece.offset));
+    }
+    const bool large = piece.text.size() > kLargeRow;
+    if (large && count_values(piece.text) > kMaxValues) {
+      throw Error(where, fmt::format("more than {} JSON values in one row", kMaxValues));
+    }
+    if (parser.max_depth() != kMaxJsonDepth || parser.capacity() < piece.text.size()) {
+      if (parser.allocate(std::max<size_t>(piece.text.size(), 1 << 16), kMaxJsonDepth) !=
+          simdjson::SUCCESS) {
+        throw Error(where, "out of memory for a row of JSON");
+      }
+    }
+    const bool padded = static_cast<size_t>(piece.text.data() - buffer.data()) + piece.text.size() +
+                            simdjson::SIMDJSON_PADDING <=
+                        buffer.capacity();
+    if (!large) return to_json_value(parse_element(parser, piece.text, padded, where), where);
+    struct GiveBack {  // the parser's memory is several times the row's
+      simdjson::dom::parser& parser;
+      ~GiveBack() { parser = simdjson::dom::parser(); }
+    } give_back{parser};
+    const simdjson::dom::element element = parse_element(parser, piece.text, padded, where);
+    // The parser has its own copy of every string: three at once would be too many.
+    {
+      std::string rest = buffer.substr(begin);
+      buffer.swap(rest);  // an assignment would keep the memory of a short rest
+    }
+    buffer_offset += begin;
+    begin = 0;
+    return to_json_value(element, where);
+  }
+};
+
+JsonRowReader::JsonRowReader(const std::filesystem::path& path)
+    : state_(std::make_unique<State>()) {
+  state_->name = path == "-" ? "standard input" : path.string();
+  state_->source = ByteSource::open(path);
+}
+
+JsonRowReader::~JsonRowReader() = default;
+
+const std::string& JsonRowReader::name() const { return state_->name; }
+
+bool JsonRowReader::next(JsonRow& row, const OnBad& on_bad) {
+  State& s = *state_;
+  row.value = nullptr;  // before the next one is made: two large rows need not be there at once
+  if (!s.started) s.start();
+  for (;;) {
+    State::Piece piece;
+    if (!(s.is_array ? s.next_element(piece) : s.next_line(piece))) return false;
+    if (!s.is_array && !piece.too_long &&
+        piece.text.find_first_not_of(" \t\r") == std::string_view::npos) {
+      continue;
+    }
+    const std::string where = fmt::format("{}:{}", s.name, s.line);
+    const uint64_t line = s.line;
+    try {
+      row.value = s.parse(piece, where);
+      row.line = line;
+      row.byte_offset = piece.offset;
+      return true;
+    } catch (const Error& error) {
+      if (!on_bad) {
+        throw Error(where,
+                    fmt::format("{} (the row begins at byte {})", error.problem(), piece.offset),
+                    error.advice());
+      }
+      on_bad(line, piece.offset, error.problem());
+    }
+  }
+}
+
+}  // namespace ponder
