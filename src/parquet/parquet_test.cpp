@@ -1,0 +1,229 @@
+// Files of other implementations give exactly the rows that were written; damaged ones an Error.
+#include "parquet/parquet.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/philox.h"
+#include "parquet/column_reader.h"
+#include "parquet/encodings.h"
+#include "parquet/thrift.h"
+
+namespace ponder::parquet {
+namespace {
+
+namespace fs = std::filesystem;
+const fs::path kGolden = fs::path(PONDER_SOURCE_DIR) / "tests/golden/parquet";
+
+class MemoryFile : public RandomAccess {
+ public:
+  explicit MemoryFile(std::string bytes) : bytes_(std::move(bytes)) {}
+  uint64_t size() const override { return bytes_.size(); }
+  std::string read(uint64_t offset, uint64_t num_bytes) const override {
+    EXPECT_LE(offset, bytes_.size());
+    EXPECT_LE(num_bytes, bytes_.size() - offset);
+    return bytes_.substr(offset, num_bytes);
+  }
+
+ private:
+  std::string bytes_;
+};
+
+std::vector<Json> expected_rows() {
+  std::vector<Json> rows;
+  JsonRowReader reader(kGolden / "rows.jsonl");
+  JsonRow row;
+  while (reader.next(row)) rows.push_back(row.value);
+  return rows;
+}
+
+std::vector<Json> rows_of(ParquetReader& reader) {
+  std::vector<Json> rows;
+  JsonRow row;
+  while (reader.next(row)) {
+    EXPECT_EQ(row.line, rows.size() + 1);
+    rows.push_back(row.value);
+  }
+  return rows;
+}
+
+class Golden : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(Golden, HoldsExactlyTheRowsThatWereWritten) {
+  const fs::path file = kGolden / GetParam();
+  ASSERT_TRUE(is_parquet(file));
+  ParquetReader reader(file);
+  const std::vector<Json> rows = rows_of(reader), expected = expected_rows();
+  ASSERT_EQ(rows.size(), expected.size());
+  // Numbers compare by value: 45.0 is 45.
+  for (size_t i = 0; i < rows.size(); ++i) EXPECT_EQ(rows[i], expected[i]);
+}
+
+INSTANTIATE_TEST_SUITE_P(Files, Golden,
+                         ::testing::Values("v1_plain.parquet", "v1_dictionary_snappy.parquet",
+                                           "v1_groups.parquet", "v2_dictionary_gzip.parquet",
+                                           "v2_delta_zstd.parquet", "v2_lengths_groups.parquet"),
+                         [](const auto& file) {
+                           const std::string name = file.param;
+                           return name.substr(0, name.find('.'));
+                         });
+
+TEST(Parquet, ColumnsOfJsonByAnotherWriter) {
+  ParquetReader reader(kGolden / "hyparquet.parquet");
+  const std::vector<Json> rows = rows_of(reader), expected = expected_rows();
+  ASSERT_EQ(rows.size(), 5u);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    EXPECT_EQ(rows[i]["question"], expected[i]["question"]);
+    EXPECT_EQ(rows[i]["extra"], expected[i]["meta"]);
+    EXPECT_EQ(rows[i]["flag"], expected[i]["flag"]);
+    EXPECT_EQ(rows[i]["score"], expected[i]["score"]);
+  }
+}
+
+void expect_refused(const fs::path& file, std::string_view word) {
+  try {
+    ParquetReader reader(file);
+    rows_of(reader);
+    FAIL() << file;
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find(word), std::string::npos) << error.what();
+  }
+}
+
+TEST(Parquet, WhatIsNotReadIsRefusedByName) {
+  expect_refused(kGolden / "lz4.parquet", "LZ4_RAW");
+  expect_refused(kGolden / "lz4.parquet", "column id");
+  expect_refused(kGolden / "uuid.parquet", "FIXED_LEN_BYTE_ARRAY");
+  expect_refused(kGolden / "rows.jsonl", "expected a Parquet file");
+  expect_refused(kGolden / "absent.parquet", "cannot be read");
+  EXPECT_FALSE(is_parquet(kGolden / "rows.jsonl"));
+  EXPECT_FALSE(is_parquet(kGolden / "absent.parquet"));
+  EXPECT_FALSE(is_parquet(kGolden));
+}
+
+// Every single byte changed in turn, and the file cut at every length: rows or an Error, nothing
+// else, and in no time.
+TEST(Parquet, DamageIsAnErrorOrOtherRows) {
+  for (const char* name : {"hyparquet.parquet", "uuid.parquet", "lz4.parquet"}) {
+    const std::string whole = read_file(kGolden / name);
+    int errors = 0;
+    const auto try_out = [&](std::string bytes) {
+      try {
+        ParquetReader reader(std::make_unique<MemoryFile>(std::move(bytes)), name);
+        JsonRow row;
+        int rows = 0;
+        while (rows < 1000 && reader.next(row, [&](uint64_t, uint64_t, const std::string&) {})) {
+          ++rows;
+        }
+      } catch (const Error&) {
+        ++errors;
+      }
+    };
+    for (size_t i = 0; i < whole.size(); ++i) {
+      for (const char flip : {'\x01', '\x80', '\xFF'}) {
+        std::string bytes = whole;
+        bytes[i] = static_cast<char>(bytes[i] ^ flip);
+        try_out(bytes);
+      }
+      try_out(whole.substr(0, i));
+    }
+    EXPECT_GT(errors, static_cast<int>(whole.size()));
+  }
+}
+
+TEST(Parquet, RandomDamageInEveryEncoding) {
+  RandomSequence random(7, 7);
+  for (const char* name : {"v1_dictionary_snappy.parquet", "v2_delta_zstd.parquet",
+                           "v2_lengths_groups.parquet", "v2_dictionary_gzip.parquet"}) {
+    const std::string whole = read_file(kGolden / name);
+    for (int round = 0; round < 300; ++round) {
+      std::string bytes = whole;
+      for (int i = 0; i < 3; ++i) {
+        bytes[random.below(bytes.size())] = static_cast<char>(random.below(256));
+      }
+      try {
+        ParquetReader reader(std::make_unique<MemoryFile>(std::move(bytes)), name);
+        JsonRow row;
+        for (int rows = 0; rows < 1000; ++rows) {
+          if (!reader.next(row, [](uint64_t, uint64_t, const std::string&) {})) break;
+        }
+      } catch (const Error&) {
+      }
+    }
+  }
+}
+
+std::string with_footer(const std::string& thrift, uint32_t claimed) {
+  std::string bytes = "PAR1" + thrift;
+  bytes.append(reinterpret_cast<const char*>(&claimed), 4);
+  return bytes + "PAR1";
+}
+
+TEST(Parquet, LyingSizesAllocateNothing) {
+  const auto open = [](const std::string& bytes) {
+    ParquetReader reader(std::make_unique<MemoryFile>(bytes), "f");
+  };
+  EXPECT_THROW(open(with_footer("", 0)), Error);
+  EXPECT_THROW(open(with_footer("x", 0xFFFFFFFF)), Error);
+  EXPECT_THROW(open(with_footer("x", 2)), Error);
+  // Field 2, a list of 2^35 structs in a few bytes.
+  const std::string list = "\x29\xFC\xFF\xFF\xFF\xFF\x7F";
+  EXPECT_THROW(open(with_footer(list, static_cast<uint32_t>(list.size()))), Error);
+  EXPECT_THROW(decompress(1, "\xFF\xFF\xFF\x0F", 33554431), DecodeFault);
+  EXPECT_THROW(decompress(2, "nonsense", 1 << 26), DecodeFault);
+  EXPECT_THROW(decompress(6, "nonsense", 1 << 26), DecodeFault);
+  EXPECT_THROW(decompress(4, "", 0), DecodeFault);
+}
+
+TEST(Encodings, RunsAndPackedValues) {
+  // The example of the specification: 0 to 7 in three bits, then a run of five 6.
+  const std::string bytes("\x03\x88\xC6\xFA\x0A\x06", 6);
+  RleDecoder decoder(bytes, 3);
+  for (uint32_t i = 0; i < 8; ++i) EXPECT_EQ(decoder.next(), i);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(decoder.next(), 6u);
+  EXPECT_THROW(decoder.next(), DecodeFault);
+}
+
+TEST(Encodings, BitsAcrossAllOfSixtyFour) {
+  // One delta block of 64-bit deltas: first value 0, min delta 0, one value of each pattern.
+  std::string bytes("\x80\x01\x04\x03\x00\x00\x40\x00\x00\x00", 10);
+  for (const uint64_t delta : {UINT64_MAX, uint64_t{0x0123456789ABCDEF}}) {
+    bytes.append(reinterpret_cast<const char*>(&delta), 8);
+  }
+  DeltaDecoder decoder(bytes);
+  EXPECT_EQ(decoder.num_values(), 3u);
+  EXPECT_EQ(decoder.next(), 0);
+  EXPECT_EQ(decoder.next(), -1);
+  EXPECT_EQ(decoder.next(), 0x0123456789ABCDEE);
+  EXPECT_THROW(decoder.next(), DecodeFault);
+}
+
+TEST(Encodings, ImpossibleDeltas) {
+  const std::string tables[] = {std::string("\x80\x01\x00\x03\x00", 5),
+                                std::string("\x81\x01\x04\x03\x00", 5),
+                                std::string("\x00\x04\x03\x00", 4), "", "\x80"};
+  for (const std::string& bytes : tables) EXPECT_THROW(DeltaDecoder{bytes}, DecodeFault);
+  const std::string many("\x80\x01\x01\xFF\xFF\xFF\xFF\x0F\x00\x00\x00", 11);
+  EXPECT_THROW(DeltaDecoder{many}, DecodeFault);
+}
+
+TEST(Thrift, DepthAndLengthsAreBounded) {
+  const std::string deep(100000, '\x1C');  // a struct in a struct in a struct …
+  ThriftReader reader(deep);
+  EXPECT_THROW(reader.skip(ThriftType::kStruct), ThriftFault);
+  const std::string lists(100000, '\x19');
+  ThriftReader nested(lists);
+  EXPECT_THROW(nested.skip(ThriftType::kList), ThriftFault);
+  const std::string text = "\xFF\xFF\xFF\xFF\x0F";
+  ThriftReader longer(text);
+  EXPECT_THROW(longer.skip(ThriftType::kBinary), ThriftEnd);
+  const std::string number(20, '\xFF');
+  ThriftReader huge(number);
+  EXPECT_THROW(huge.skip(ThriftType::kI64), ThriftFault);
+}
+
+}  // namespace
+}  // namespace ponder::parquet
