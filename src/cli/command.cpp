@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "tokenizer/thought_format.h"
 
 namespace ponder::cli {
 
@@ -25,6 +26,17 @@ void add_template_options(CLI::App& command, TemplateChoice& choice) {
       ->check(CLI::IsMember(names));
   command.add_flag("--allow-template-change", choice.allow_change,
                    "though the model or the rows were made with another template");
+}
+
+void add_thought_tags_option(CLI::App& command, std::string& tags) {
+  command
+      .add_option("--thought-tags", tags,
+                  "tags of your own around thought (and solution), e.g. '<reason>,</reason>'")
+      ->check([](const std::string& text) {
+        return thought_tags_from_string(text)
+                   ? std::string()
+                   : "expected two or four different tags parted by commas, found \"" + text + "\"";
+      });
 }
 
 void print_json(const Json& value) {

@@ -25,6 +25,8 @@ void add_common_options(CLI::App& command, CommonOptions& options);
 
 // Adds --chat-template and --allow-template-change to a subcommand that loads a model.
 void add_template_options(CLI::App& command, TemplateChoice& choice);
+// Adds --thought-tags, checked.
+void add_thought_tags_option(CLI::App& command, std::string& tags);
 
 // One JSON object and a newline on standard output.
 void print_json(const Json& value);

@@ -1,6 +1,7 @@
-// ponder data check and ponder data show: what a file of problems or demonstrations holds, which
-// rows are rejected and why, and the text the model will be trained on.
+// ponder data check and ponder data show: what a file of problems, demonstrations or preferences
+// holds, which rows are rejected and why, and the text the model will be trained on.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <memory>
@@ -8,6 +9,7 @@
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "data/contamination.h"
 #include "data/readers.h"
 #include "tokenizer/chat_template.h"
 #include "tokenizer/tokenizer.h"
@@ -18,10 +20,11 @@ namespace {
 
 struct DataOptions {
   CommonOptions common;
-  std::string file, kind, tokenizer;
+  std::string file, kind, tokenizer, thought_tags;
   TemplateChoice chat_template;
+  std::vector<std::string> against;
   int64_t rows = 3, max_length = 0;
-  bool explain = false, allow_direct = false;
+  bool explain = false, allow_direct = false, all_turns = false;
 };
 
 // Makes tokens of rows exactly as training and sampling do, and text of the tokens.
@@ -32,15 +35,20 @@ class Renderer {
         builder_(tokenizer_, template_for(folder, tokenizer_, choice), max_length) {}
 
   const RowBuilder& builder() const { return builder_; }
-  std::vector<int32_t> tokens(const Problem& row) const {
-    return builder_.prompt("", row.question);
+  // A problem is a prompt: nothing of it is trained.
+  TokenRow tokens(const Problem& row) const {
+    TokenRow prompt;
+    prompt.tokens = builder_.prompt("", row.question);
+    prompt.num_prompt_tokens = prompt.num_tokens();
+    prompt.trained.assign(prompt.tokens.size(), 0);
+    return prompt;
   }
-  std::vector<int32_t> tokens(const Demonstration& row) const {
+  TokenRow tokens(const Demonstration& row) const {
     std::string reason, detail;
-    const auto tokens =
-        builder_.row(row.id, row.system, row.question, {row.response(), {}}, reason, detail);
+    auto tokens = builder_.row(row.id, row.system, row.question, {row.response(), {}}, reason,
+                               detail, row.history);
     if (!tokens) throw Error(fmt::format("{}:{}", row.file, row.line), reason + ": " + detail);
-    return tokens->tokens;
+    return std::move(*tokens);
   }
   std::string text(const std::vector<int32_t>& tokens) const { return tokenizer_.decode(tokens); }
 
@@ -49,39 +57,89 @@ class Renderer {
   RowBuilder builder_;  // borrows tokenizer_
 };
 
-// What was read: one of the two is filled.
+// What was read: one of the three is filled.
 struct Rows {
   RowKind kind = RowKind::kProblems;
   std::vector<Problem> problems;
   std::vector<Demonstration> demonstrations;
+  std::vector<TokenPair> pairs;
   ReadReport report;
   std::vector<int64_t> lengths;  // tokens of each kept row, where there is a tokenizer
 };
 
+std::string_view to_string(RowKind kind) {
+  switch (kind) {
+    case RowKind::kProblems:
+      return "problems";
+    case RowKind::kDemonstrations:
+      return "demonstrations";
+    case RowKind::kPreferences:
+      return "preferences";
+  }
+  return "";
+}
+
 RowKind kind_of(const DataOptions& options) {
-  if (options.kind == "problems") return RowKind::kProblems;
-  if (options.kind == "demonstrations") return RowKind::kDemonstrations;
+  for (const RowKind kind : {RowKind::kProblems, RowKind::kDemonstrations, RowKind::kPreferences}) {
+    if (options.kind == to_string(kind)) return kind;
+  }
   if (options.file == "-") {  // looking at the first row would use it up
-    throw Error("standard input", "expected --kind problems or --kind demonstrations");
+    throw Error("standard input",
+                "expected --kind problems, --kind demonstrations or --kind preferences");
   }
   return kind_of_rows(options.file);
 }
 
+ContaminationFilter filter_of(const DataOptions& options) {
+  ContaminationFilter filter;
+  for (const std::string& file : options.against) {
+    ReadReport report;
+    filter.add(std::filesystem::path(file).filename().string(), read_problems(file, report));
+  }
+  return filter;
+}
+
+DemonstrationReadOptions demonstration_options(const DataOptions& options) {
+  DemonstrationReadOptions read_options;
+  read_options.require_thought = !options.allow_direct;
+  read_options.all_turns = options.all_turns;
+  if (!options.thought_tags.empty()) {
+    read_options.thought_tags = *thought_tags_from_string(options.thought_tags);
+  }
+  return read_options;
+}
+
 void read(const DataOptions& options, const Renderer* renderer, Rows& rows) {
   rows.kind = kind_of(options);
+  const ContaminationFilter filter = filter_of(options);
   if (rows.kind == RowKind::kProblems) {
     ProblemReadOptions read_options;
     read_options.choice_seed = options.common.seed;
     rows.problems = read_problems(options.file, rows.report, read_options);
+    filter.filter(rows.problems, rows.report);
     if (!renderer) return;
     for (const Problem& row : rows.problems) {
-      rows.lengths.push_back(static_cast<int64_t>(renderer->tokens(row).size()));
+      rows.lengths.push_back(renderer->tokens(row).num_tokens());
     }
     return;
   }
-  DemonstrationReadOptions read_options;
-  read_options.require_thought = !options.allow_direct;
-  rows.demonstrations = read_demonstrations(options.file, rows.report, read_options);
+  if (rows.kind == RowKind::kPreferences) {
+    if (!renderer) {
+      throw Error(options.file, "preferences are compared token by token",
+                  "name the model's folder with --tokenizer");
+    }
+    if (!filter.empty()) {
+      throw Error(options.file, "--against is for problems and demonstrations");
+    }
+    rows.pairs = read_pairs(renderer->builder(), options.file, Align::kResponse, rows.report);
+    for (const TokenPair& pair : rows.pairs) {
+      rows.lengths.push_back(pair.chosen.num_tokens() + pair.rejected.num_tokens());
+    }
+    return;
+  }
+  rows.demonstrations =
+      read_demonstrations(options.file, rows.report, demonstration_options(options));
+  filter.filter(rows.demonstrations, rows.report);
   if (!renderer) return;
   for (const TokenRow& row :
        build_rows(renderer->builder(), rows.demonstrations, options.file, rows.report)) {
@@ -90,7 +148,7 @@ void read(const DataOptions& options, const Renderer* renderer, Rows& rows) {
 }
 
 void print_report(const DataOptions& options, const Rows& rows) {
-  const std::string_view kind = rows.kind == RowKind::kProblems ? "problems" : "demonstrations";
+  const std::string_view kind = to_string(rows.kind);
   std::vector<int64_t> tokens = rows.lengths;
   std::sort(tokens.begin(), tokens.end());
   const int64_t total = std::accumulate(tokens.begin(), tokens.end(), int64_t{0});
@@ -150,49 +208,128 @@ void print_part(std::string_view name, const std::string& text) {
 void print_row(const Problem& row) {
   fmt::print("{} | {} | level {} | {}:{}\n", row.id, row.domain,
              row.level.empty() ? "-" : row.level, row.file, row.line);
-  print_part("question", row.question);
-  print_part(fmt::format("answer, {}", to_string(row.answer_type)), row.answer);
+  print_part(fmt::format("answer, {}", ponder::to_string(row.answer_type)), row.answer);
 }
 
 void print_row(const Demonstration& row) {
   fmt::print("{} | {} | {}:{}\n", row.id.empty() ? "(no id)" : row.id, row.domain, row.file,
              row.line);
-  print_part("system", row.system);
-  print_part("question", row.question);
-  print_part("thought", row.thought);
-  print_part("solution", row.solution);
   print_part("gold", row.answer);
+}
+
+// What is trained in green on a terminal, in double brackets elsewhere.
+std::string marked(const std::vector<std::pair<bool, std::string>>& parts) {
+  const bool colour = ::isatty(STDOUT_FILENO) != 0;
+  std::string text;
+  for (const auto& [trained, part] : parts) {
+    if (!trained || part.empty()) {
+      text += part;
+    } else {
+      text += (colour ? "\x1b[32m" : "[[") + part + (colour ? "\x1b[0m" : "]]");
+    }
+  }
+  return text;
+}
+
+// The row's tokens as text, parted where `trained` changes.
+std::vector<std::pair<bool, std::string>> parts_of(const Renderer& renderer, const TokenRow& row,
+                                                   const std::vector<uint8_t>& trained) {
+  std::vector<std::pair<bool, std::string>> parts;
+  for (size_t begin = 0, end = 0; begin < row.tokens.size(); begin = end) {
+    while (end < row.tokens.size() && trained[end] == trained[begin]) ++end;
+    parts.emplace_back(trained[begin] != 0,
+                       renderer.text({row.tokens.begin() + static_cast<int64_t>(begin),
+                                      row.tokens.begin() + static_cast<int64_t>(end)}));
+  }
+  return parts;
+}
+
+// Without a tokenizer: as ChatML, which most templates are.
+std::vector<std::pair<bool, std::string>> chatml_parts(const Problem& row) {
+  const std::vector<Message> messages = {{"user", row.question}};
+  return {{false, ChatTemplate::named("chatml").render(messages, true)}};
+}
+std::vector<std::pair<bool, std::string>> chatml_parts(const Demonstration& row) {
+  const ChatTemplate chat = ChatTemplate::named("chatml");
+  std::vector<Message> messages;
+  if (!row.system.empty()) messages.push_back({"system", row.system});
+  for (const Turn& turn : row.history) {
+    messages.push_back({turn.assistant ? "assistant" : "user", turn.content});
+  }
+  messages.push_back({"user", row.question});
+  return {{false, chat.render(messages, true)},
+          {true, row.response() + std::string(chat.end_of_turn())}};
+}
+
+std::string joined(const std::vector<std::pair<bool, std::string>>& parts, bool only_trained) {
+  std::string text;
+  for (const auto& [trained, part] : parts) {
+    if (trained || !only_trained) text += part;
+  }
+  return text;
 }
 
 template <class Row>
 void show_rows(const std::vector<Row>& rows, const DataOptions& options, const Renderer* renderer) {
   const size_t count = std::min(rows.size(), static_cast<size_t>(options.rows));
   for (size_t i = 0; i < count; ++i) {
-    std::vector<int32_t> tokens;
-    if (renderer) tokens = renderer->tokens(rows[i]);
+    std::vector<std::pair<bool, std::string>> parts;
+    std::string lengths = "in ChatML; name the model's folder with --tokenizer for its own";
+    TokenRow row;
+    if (renderer) {
+      row = renderer->tokens(rows[i]);
+      parts = parts_of(*renderer, row, row.trained);
+      lengths = fmt::format("{} tokens, {} trained", row.num_tokens(), row.num_trained());
+    } else {
+      parts = chatml_parts(rows[i]);
+    }
     if (options.common.json) {
-      Json json = to_json(rows[i]);
+      Json json = ponder::to_json(rows[i]);
+      json["text"] = joined(parts, false);
+      json["trained_text"] = joined(parts, true);
       if (renderer) {
-        json["text"] = renderer->text(tokens);
-        json["tokens"] = tokens.size();
+        json["tokens"] = row.num_tokens();
+        json["trained_tokens"] = row.num_trained();
       }
       print_json(json);
       continue;
     }
     fmt::print("{}--- row {} of {}: ", i == 0 ? "" : "\n", i + 1, rows.size());
     print_row(rows[i]);
-    if (renderer) {
-      fmt::print("[as the model sees it, {} tokens]\n{}\n", tokens.size(), renderer->text(tokens));
+    fmt::print("[as the model sees it, {}]\n{}\n", lengths, marked(parts));
+  }
+}
+
+void show_pairs(const std::vector<TokenPair>& pairs, const DataOptions& options,
+                const Renderer& renderer) {
+  const size_t count = std::min(pairs.size(), static_cast<size_t>(options.rows));
+  for (size_t i = 0; i < count; ++i) {
+    const TokenPair& pair = pairs[i];
+    const auto chosen = parts_of(renderer, pair.chosen, pair.chosen_aligned),
+               rejected = parts_of(renderer, pair.rejected, pair.rejected_aligned);
+    if (options.common.json) {
+      print_json({{"name", pair.name},
+                  {"chosen", joined(chosen, false)},
+                  {"rejected", joined(rejected, false)},
+                  {"chosen_tokens", pair.chosen.num_tokens()},
+                  {"rejected_tokens", pair.rejected.num_tokens()}});
+      continue;
     }
+    fmt::print("{}--- pair {} of {}: {}\n[chosen, {} tokens]\n{}\n[rejected, {} tokens]\n{}\n",
+               i == 0 ? "" : "\n", i + 1, pairs.size(), pair.name, pair.chosen.num_tokens(),
+               marked(chosen), pair.rejected.num_tokens(), marked(rejected));
   }
 }
 
 void show(const DataOptions& options) {
   const auto renderer = renderer_of(options);
   Rows rows;
-  read(options, nullptr, rows);
+  // Only pairs are made of tokens; the lengths of all rows are not asked for.
+  const bool pairs = kind_of(options) == RowKind::kPreferences;
+  read(options, pairs ? renderer.get() : nullptr, rows);
   show_rows(rows.problems, options, renderer.get());
   show_rows(rows.demonstrations, options, renderer.get());
+  if (!rows.pairs.empty()) show_pairs(rows.pairs, options, *renderer);
   if (!options.common.quiet) fmt::print(stderr, "{}\n", rows.report.summary());
 }
 
@@ -200,17 +337,20 @@ CLI::App* add_command(CLI::App& data, const char* name, const char* description,
                       const std::shared_ptr<DataOptions>& options,
                       void (*action)(const DataOptions&)) {
   CLI::App* command = data.add_subcommand(name, description);
-  command->add_option("FILE", options->file, "JSON lines or a JSON array, gzipped or not")
+  command->add_option("FILE", options->file, "JSON lines, a JSON array (gzip or zstd) or Parquet")
       ->required();
   command
       ->add_option("--kind", options->kind,
-                   "problems or demonstrations (default: by the first row)")
-      ->check(CLI::IsMember({"problems", "demonstrations"}));
+                   "problems, demonstrations or preferences (default: by the first row)")
+      ->check(CLI::IsMember({"problems", "demonstrations", "preferences"}));
   command->add_option("--tokenizer", options->tokenizer,
                       "folder with tokenizer.json: render and count as training does");
   add_template_options(*command, options->chat_template);
   command->add_flag("--allow-direct", options->allow_direct,
                     "keep demonstrations without a thought");
+  command->add_flag("--all-turns", options->all_turns,
+                    "of a conversation train every assistant turn, not the last alone");
+  add_thought_tags_option(*command, options->thought_tags);
   add_common_options(*command, options->common);
   command->callback([options, action] { action(*options); });
   return command;
@@ -220,7 +360,8 @@ CLI::App* add_command(CLI::App& data, const char* name, const char* description,
 
 void register_data(CLI::App& app) {
   auto options = std::make_shared<DataOptions>();
-  CLI::App* data = app.add_subcommand("data", "look at files of problems and demonstrations");
+  CLI::App* data =
+      app.add_subcommand("data", "look at files of problems, demonstrations and preferences");
   data->require_subcommand(1);
   data->footer("Example:\n  ponder data check demonstrations.jsonl --explain");
   CLI::App* check_command =
@@ -232,7 +373,13 @@ void register_data(CLI::App& app) {
       ->needs("--tokenizer");
   check_command->add_flag("--explain", options->explain,
                           "also list each row that was left out, and why");
-  check_command->footer("Example:\n  ponder data check demonstrations.jsonl --explain");
+  check_command
+      ->add_option("--against", options->against,
+                   "benchmarks (files, by commas): rows that stand in one are contaminated")
+      ->delimiter(',');
+  check_command->footer(
+      "Example:\n  ponder data check problems.jsonl --against MATH_OAI.jsonl,AIME24.jsonl "
+      "--explain");
   CLI::App* show_command =
       add_command(*data, "show", "rows as the model will see them", options, show);
   show_command->add_option("-n", options->rows, "rows to show (default: 3)")

@@ -7,7 +7,8 @@ namespace ponder::cli {
 namespace {
 
 struct SftFlags : TrainFlags {
-  bool allow_direct = false;
+  bool allow_direct = false, all_turns = false;
+  std::string thought_tags;
 };
 
 void run_sft(const SftFlags& flags) {
@@ -19,6 +20,10 @@ void run_sft(const SftFlags& flags) {
     ReadReport report;
     DemonstrationReadOptions options;
     options.require_thought = !flags.allow_direct;
+    options.all_turns = flags.all_turns;
+    if (!flags.thought_tags.empty()) {
+      options.thought_tags = *thought_tags_from_string(flags.thought_tags);
+    }
     const auto demonstrations = read_demonstrations(file, report, options);
     auto own = build_rows(setup.builder(), demonstrations, file, report);
     log_report(log, file, report);
@@ -38,6 +43,9 @@ void register_sft(CLI::App& app) {
   add_train_flags(*command, *flags);
   command->add_flag("--allow-direct", flags->allow_direct,
                     "also train on responses without a thought");
+  command->add_flag("--all-turns", flags->all_turns,
+                    "of a conversation train every assistant turn, not the last alone");
+  add_thought_tags_option(*command, flags->thought_tags);
   command->footer(
       "Example:\n  ponder sft --model models/nano-base --data demonstrations.jsonl --out m1 --lr "
       "1e-4");

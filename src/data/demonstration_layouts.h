@@ -2,10 +2,10 @@
 // folder.
 #pragma once
 
-#include <cstdint>
-#include <string>
+#include <vector>
 
 #include "base/json.h"
+#include "data/readers.h"
 #include "data/rows.h"
 
 namespace ponder {
@@ -14,8 +14,12 @@ class RowFields;
 
 // Whether the row's fields are those of a demonstration rather than of a problem.
 bool is_demonstration(const RowFields& row);
+// Whether they are those of a preference.
+bool is_preference(const RowFields& row);
 
-// With `require_thought`, a response without a thought is a fault. Throws RowFault.
-Demonstration demonstration_from_row(const Json& row, bool require_thought);
+// One demonstration, or several where every assistant turn of a conversation is asked for. Throws
+// RowFault.
+std::vector<Demonstration> demonstrations_from_row(const Json& row,
+                                                   const DemonstrationReadOptions& options);
 
 }  // namespace ponder

@@ -317,9 +317,10 @@ TEST_F(Hostile, ConversationRows) {
             1u);
   EXPECT_EQ(demonstrations_.at(0).system, "be kind");
   EXPECT_EQ(demonstrations_.at(0).solution, "s");
-  expect_demo(turns(user + "," + assistant + "," + user + "," + assistant), "multi_turn");
-  expect_demo(turns(user + "," + user + "," + assistant), "multi_turn");
-  expect_demo(turns(user + "," + assistant + "," + assistant), "multi_turn");
+  expect_demo(turns(user + "," + user + "," + assistant), "turn_order");
+  expect_demo(turns(user + "," + assistant + "," + assistant), "turn_order");
+  expect_demo(turns(user + "," + assistant + R"(,{"role":"system","content":"x"})"), "turn_order");
+  expect_demo(turns(user + "," + assistant + "," + user), "missing_turn");
   expect_demo(turns(assistant + "," + user), "missing_turn");
   expect_demo(turns(user), "missing_turn");
   expect_demo(turns(""), "missing_turn");
@@ -327,8 +328,87 @@ TEST_F(Hostile, ConversationRows) {
   expect_demo(turns(R"("user")"), "bad_field");
   expect_demo(R"({"messages":"q"})", "bad_field");
   expect_demo(turns(R"({"role":"user","content":[1]},)" + assistant), "bad_field");
-  expect_demo(R"({"instruction":"q","output":"<think>t</think>s","history":[["a","b"]]})",
-              "multi_turn");
+  expect_demo(R"({"instruction":"q","output":"<think>t</think>s","history":["a","b"]})",
+              "bad_field");
+}
+
+TEST_F(Hostile, ConversationsOfSeveralTurns) {
+  const std::string row = R"({"id":"c","messages":[{"role":"system","content":"be kind"},)"
+                          R"({"role":"user","content":"q1"},)"
+                          R"({"role":"assistant","content":"<think>t1</think>s1"},)"
+                          R"({"role":"user","content":[{"type":"text","text":"q2"}]},)"
+                          R"({"role":"assistant","reasoning":"t2","content":"s2"}]})";
+  // The last answer is trained on; what came before it is its history, without the thought.
+  EXPECT_EQ(read_demos(row + "\n").rows, 1u) << error_;
+  ASSERT_EQ(demonstrations_.size(), 1u);
+  const Demonstration& last = demonstrations_[0];
+  EXPECT_EQ(last.id, "c");
+  EXPECT_EQ(last.system, "be kind");
+  EXPECT_EQ(last.question, "q2");
+  EXPECT_EQ(last.thought, "t2");
+  ASSERT_EQ(last.history.size(), 2u);
+  EXPECT_EQ(last.history[0].content, "q1");
+  EXPECT_TRUE(last.history[1].assistant);
+  EXPECT_EQ(last.history[1].content, "s1");
+  // Its own form holds the history too.
+  EXPECT_EQ(read_demos(dump_json(to_json(Demonstration(last))) + "\n").kept, 1u) << error_;
+  EXPECT_EQ(demonstrations_.at(0).history.at(1).content, "s1");
+
+  DemonstrationReadOptions all;
+  all.all_turns = true;
+  EXPECT_EQ(read_demos(row + "\n", all).rows, 2u);
+  ASSERT_EQ(demonstrations_.size(), 2u);
+  EXPECT_EQ(demonstrations_[0].id, "c#1");
+  EXPECT_EQ(demonstrations_[0].thought, "t1");
+  EXPECT_TRUE(demonstrations_[0].history.empty());
+  EXPECT_EQ(demonstrations_[1].history.size(), 2u);
+  // The same last question after another beginning is another row.
+  const std::string other = R"({"messages":[{"role":"user","content":"q0"},)"
+                            R"({"role":"assistant","content":"s0"},{"role":"user","content":"q2"},)"
+                            R"({"role":"assistant","reasoning":"t2","content":"s2"}]})";
+  EXPECT_EQ(read_demos(row + "\n" + other + "\n" + other + "\n").kept, 2u);
+}
+
+TEST_F(Hostile, MoreLayoutsOfDemonstrations) {
+  const std::string rows[] = {
+      R"({"prompt":"q","completion":"<think>t</think>s"})",
+      R"({"prompt":[{"role":"system","content":"y"},{"role":"user","content":"q"}],)"
+      R"("completion":[{"role":"assistant","content":"<think>t</think>s"}]})",
+      R"({"prompt":"q","response":"s","reasoning_content":"t"})",
+      R"({"conversations":[{"role":"user","content":"q"},{"role":"assistant","thinking":"t","content":"s"}]})",
+      R"({"problem":"q","deepseek_reasoning":"t","deepseek_solution":"s"})",
+      R"({"question":"q","response":"## Thinking\n\nt\n\n## Final Response\n\ns"})",
+      R"({"instruction":"q","output":"<Thought>t</Thought><Output>s</Output>"})"};
+  for (const std::string& row : rows) {
+    EXPECT_EQ(read_demos(row + "\n").kept, 1u) << row << error_;
+    ASSERT_EQ(demonstrations_.size(), 1u);
+    EXPECT_EQ(demonstrations_[0].question, "q") << row;
+    EXPECT_EQ(demonstrations_[0].thought, "t") << row;
+    EXPECT_EQ(demonstrations_[0].solution, "s") << row;
+    EXPECT_EQ(kind_of_rows(folder_ / "rows.jsonl"), RowKind::kDemonstrations) << row;
+  }
+  DemonstrationReadOptions own;
+  own.thought_tags = *thought_tags_from_string("[[,]]");
+  EXPECT_EQ(read_demos("{\"prompt\":\"q\",\"completion\":\"[[t]] s\"}\n", own).kept, 1u);
+  EXPECT_EQ(demonstrations_.at(0).thought, "t");
+  write(R"({"prompt":"q","chosen":"a","rejected":"b"})");
+  EXPECT_EQ(kind_of_rows(folder_ / "rows.jsonl"), RowKind::kPreferences);
+}
+
+TEST_F(Hostile, RowsBeforeAFileBreaksAreAccountedFor) {
+  ReadReport report;
+  EXPECT_THROW(read_problems(write("[" + kGood + ",{\"a\":1},{\"b\":"), report), Error);
+  EXPECT_EQ(report.rows, 2u);
+  EXPECT_EQ(report.kept, 1u);
+}
+
+TEST_F(Hostile, ParquetHoldsTheSameLayouts) {
+  const fs::path file = fs::path(PONDER_SOURCE_DIR) / "tests/golden/parquet/v1_groups.parquet";
+  EXPECT_EQ(kind_of_rows(file), RowKind::kDemonstrations);
+  ReadReport report;
+  EXPECT_THROW(read_demonstrations(file, report), Error);  // no role of it is a user's
+  EXPECT_EQ(report.rows, 40u);
+  EXPECT_FALSE(report.examples.at(0).detail.empty());
 }
 
 TEST_F(Hostile, SeveralResponsesToOneQuestion) {

@@ -8,6 +8,7 @@
 #include "data/demonstration_layouts.h"
 #include "data/problem_layouts.h"
 #include "data/row_fields.h"
+#include "data/row_source.h"
 
 namespace ponder {
 namespace {
@@ -25,7 +26,12 @@ std::string place(const RejectedRow& row) {
 std::string stem_of(const std::filesystem::path& file) {
   if (file == "-") return "stdin";
   std::filesystem::path name = file.filename();
-  while (name.extension() == ".gz" || name.extension() == ".json" || name.extension() == ".jsonl") {
+  for (;;) {
+    const std::string extension = name.extension();
+    if (extension != ".gz" && extension != ".zst" && extension != ".json" &&
+        extension != ".jsonl" && extension != ".parquet") {
+      break;
+    }
     name = name.stem();
   }
   return name.string();
@@ -52,13 +58,13 @@ class Seen {
   std::unordered_map<std::string, uint64_t> ids_, keys_;
 };
 
-// The loop both kinds share. `convert(json, line)` gives a row or throws RowFault; `key` is what
+// The loop both kinds share. `convert(json, line)` gives rows or throws RowFault; `key` is what
 // makes two rows the same beside their id, which counts if `by_id`.
 template <class Row, class Convert, class Key>
 std::vector<Row> read_rows(const std::filesystem::path& file, std::string_view kind, bool strict,
                            bool by_id, ReadReport& total, const Convert& convert, const Key& key) {
   ReadReport report;
-  JsonRowReader reader(file);
+  const std::unique_ptr<RowSource> reader = RowSource::open(file);
   const auto reject = [&](RejectedRow rejected) {
     if (strict) {
       throw Error(place(rejected), rejected.detail, "mend the row, or read without being strict");
@@ -67,35 +73,40 @@ std::vector<Row> read_rows(const std::filesystem::path& file, std::string_view k
     report.reject(std::move(rejected));
   };
   const auto on_bad = [&](uint64_t line, uint64_t byte_offset, const std::string& problem) {
-    reject({reader.name(), line, byte_offset, "bad_json", problem});
+    reject({reader->name(), line, byte_offset, "bad_json", problem});
   };
   std::vector<Row> rows;
   Seen seen;
   JsonRow json;
-  while (reader.next(json, on_bad)) {
-    try {
-      if (!json.value.is_object()) {
-        throw RowFault{"not_an_object",
-                       "expected a JSON object, found " + excerpt(dump_json(json.value))};
-      }
-      Row row = convert(json.value, json.line);
-      const std::string repeated =
-          seen.repeats(by_id ? row.id : std::string(), key(row), json.line);
-      if (!repeated.empty()) {
-        ++report.rows;
-        ++report.duplicates;
-        keep_example(report.duplicate_examples, {reader.name(), json.line, json.byte_offset,
-                                                 "duplicate", "repeats " + repeated});
-        continue;
-      }
-      row.file = reader.name();
-      row.line = json.line;
-      rows.push_back(std::move(row));
-      ++report.rows;
-      ++report.kept;
-    } catch (const RowFault& fault) {
-      reject({reader.name(), json.line, json.byte_offset, fault.reason, fault.detail});
+  const auto take = [&](Row row) {
+    ++report.rows;
+    const std::string repeated = seen.repeats(by_id ? row.id : std::string(), key(row), json.line);
+    if (!repeated.empty()) {
+      ++report.duplicates;
+      keep_example(report.duplicate_examples, {reader->name(), json.line, json.byte_offset,
+                                               "duplicate", "repeats " + repeated});
+      return;
     }
+    row.file = reader->name();
+    row.line = json.line;
+    rows.push_back(std::move(row));
+    ++report.kept;
+  };
+  try {
+    while (reader->next(json, on_bad)) {
+      try {
+        if (!json.value.is_object()) {
+          throw RowFault{"not_an_object",
+                         "expected a JSON object, found " + excerpt(dump_json(json.value))};
+        }
+        for (Row& row : convert(json.value, json.line)) take(std::move(row));
+      } catch (const RowFault& fault) {
+        reject({reader->name(), json.line, json.byte_offset, fault.reason, fault.detail});
+      }
+    }
+  } catch (const Error&) {
+    total.merge(report);  // what was read before the file broke
+    throw;
   }
   total.merge(report);
   if (rows.empty()) {
@@ -104,7 +115,7 @@ std::vector<Row> read_rows(const std::filesystem::path& file, std::string_view k
       problem +=
           fmt::format("; first: {}: {}", place(report.examples[0]), report.examples[0].detail);
     }
-    throw Error(reader.name(), problem, "see the layouts in docs/formats.md");
+    throw Error(reader->name(), problem, "see the layouts in docs/formats.md");
   }
   return rows;
 }
@@ -165,7 +176,7 @@ std::vector<Problem> read_problems(const std::filesystem::path& file, ReadReport
   return read_rows<Problem>(
       file, "problems", options.strict, true, report,
       [&](const Json& json, uint64_t line) {
-        return problem_from_row(json, stem, line, options.choice_seed);
+        return std::vector<Problem>{problem_from_row(json, stem, line, options.choice_seed)};
       },
       [](const Problem& problem) { return normalised_question(problem.question); });
 }
@@ -175,19 +186,18 @@ std::vector<Demonstration> read_demonstrations(const std::filesystem::path& file
                                                const DemonstrationReadOptions& options) {
   return read_rows<Demonstration>(
       file, "demonstrations", options.strict, options.one_per_question, report,
-      [&](const Json& json, uint64_t) {
-        return demonstration_from_row(json, options.require_thought);
-      },
+      [&](const Json& json, uint64_t) { return demonstrations_from_row(json, options); },
       [&](const Demonstration& row) {
         std::string key = normalised_question(row.question);
         // A line break cannot stand in a normalised text, so it parts the two without doubt.
+        for (const Turn& turn : row.history) key += '\n' + normalised_question(turn.content);
         if (!options.one_per_question) key += '\n' + normalised_question(row.response());
         return key;
       });
 }
 
 RowKind kind_of_rows(const std::filesystem::path& file) {
-  JsonRowReader reader(file);
+  const std::unique_ptr<RowSource> reader = RowSource::open(file);
   JsonRow row;
   std::string first_problem;
   const auto on_bad = [&](uint64_t line, uint64_t byte_offset, const std::string& problem) {
@@ -195,11 +205,12 @@ RowKind kind_of_rows(const std::filesystem::path& file) {
       first_problem = fmt::format("; first: line {}, byte {}: {}", line, byte_offset, problem);
     }
   };
-  while (reader.next(row, on_bad)) {
+  while (reader->next(row, on_bad)) {
     if (!row.value.is_object()) continue;
+    if (is_preference(RowFields(row.value))) return RowKind::kPreferences;
     return is_demonstration(RowFields(row.value)) ? RowKind::kDemonstrations : RowKind::kProblems;
   }
-  throw Error(reader.name(), "expected rows that are JSON objects, found none" + first_problem,
+  throw Error(reader->name(), "expected rows that are JSON objects, found none" + first_problem,
               "see the layouts in docs/formats.md");
 }
 

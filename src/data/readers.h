@@ -10,13 +10,14 @@
 #include <vector>
 
 #include "data/rows.h"
+#include "tokenizer/thought_format.h"
 
 namespace ponder {
 
 struct RejectedRow {
   std::string file;
-  uint64_t line = 0;         // from 1; in a .json array the element's place
-  uint64_t byte_offset = 0;  // of the line in the unpacked file; 0 in an array
+  uint64_t line = 0;         // from 1; in an array the element's place, in Parquet the row's
+  uint64_t byte_offset = 0;  // of the row in the unpacked file; 0 in Parquet
   std::string reason;        // a short stable word: "bad_json", "no_answer", "missing_tag", …
   std::string detail;        // what was expected and found
 };
@@ -57,17 +58,21 @@ struct DemonstrationReadOptions {
   // duplicate.
   bool one_per_question = true;
   bool strict = false;  // throw on the first rejected row
+  // Of a conversation of several turns: one demonstration for every assistant turn, instead of one
+  // for the last. Each counts as a row.
+  bool all_turns = false;
+  ThoughtTags thought_tags = {};  // of one's own, looked for before the known ones
 };
 
 // Layouts: STILL (question, combined_text, domain), ShareGPT conversations, OpenAI messages,
-// alpaca, ponder's own (question, thought, solution), and as published: Marco-o1, HuatuoGPT-o1, R1
-// traces of MMLU-Pro. Multi-turn rows are rejected ("multi_turn"), never silently cut. Throws as
-// read_problems.
+// alpaca, prompt and completion, ponder's own (question, thought, solution), and as published:
+// Marco-o1, HuatuoGPT-o1, OpenThoughts, R1 traces of MMLU-Pro. Earlier turns of a conversation
+// become the history, their thoughts left out. Throws as read_problems.
 std::vector<Demonstration> read_demonstrations(const std::filesystem::path& file,
                                                ReadReport& report,
                                                const DemonstrationReadOptions& options = {});
 
-enum class RowKind { kProblems, kDemonstrations };
+enum class RowKind { kProblems, kDemonstrations, kPreferences };
 // By the fields of the first row that is a JSON object. Throws Error when there is none.
 RowKind kind_of_rows(const std::filesystem::path& file);
 

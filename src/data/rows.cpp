@@ -111,6 +111,10 @@ Json to_json(const Demonstration& demonstration) {
       {"answer", demonstration.answer}, {"answer_type", to_string(demonstration.answer_type)}};
   put_if(json, "source", demonstration.source);
   put_if(json, "system", demonstration.system);
+  for (const Turn& turn : demonstration.history) {
+    json["history"].push_back(
+        {{"role", turn.assistant ? "assistant" : "user"}, {"content", turn.content}});
+  }
   json["thought"] = demonstration.thought;
   json["solution"] = demonstration.solution;
   return json;

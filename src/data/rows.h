@@ -27,13 +27,20 @@ struct Problem {
       choices;  // texts of A, B, … where the file keeps them apart; not exported
 };
 
+// A turn of a conversation before the one that is trained on.
+struct Turn {
+  bool assistant = false;  // else the user's
+  std::string content;     // an assistant's without its thought: a model does not see earlier ones
+};
+
 // A teacher's response to a question.
 struct Demonstration {
   std::string id;  // "" where the file has none
   std::string domain;
-  std::string system;    // system turn, "" for none
-  std::string question;  // the user turn
-  std::string thought;   // may be empty (a direct answer)
+  std::string system;         // system turn, "" for none
+  std::vector<Turn> history;  // of a longer conversation: user, assistant, user, …, assistant
+  std::string question;       // the last user turn
+  std::string thought;        // may be empty (a direct answer)
   std::string solution;
   std::string answer;  // gold where known
   std::string source;

@@ -30,14 +30,14 @@ struct RowLengths {
 };
 
 RowLengths lengths_of(const std::vector<Source>& sources, const RowBuilder& builder,
-                      const Recipe& recipe) {
+                      const Recipe& recipe, const ContaminationFilter& contaminated) {
   RowLengths lengths;
   for (const Source& source : sources) {
     ReadReport report;
-    for (const Demonstration& d : demonstrations_of(source, report)) {
+    for (const Demonstration& d : demonstrations_of(source, report, &contaminated)) {
       std::string reason, detail;
       const auto row = builder.row("", d.system.empty() ? recipe.system : d.system, d.question,
-                                   {d.response(), {}}, reason, detail);
+                                   {d.response(), {}}, reason, detail, d.history);
       if (!row) continue;
       ++lengths.units;
       lengths.tokens += row->num_tokens();
@@ -74,8 +74,9 @@ RecipePlan plan_recipe(const Recipe& recipe, ThreadPool& threads) {
   const int64_t weights = config.num_parameters() * 4;
 
   std::vector<RowLengths> sets;
+  const ContaminationFilter contaminated = contamination_filter_of(recipe);
   for (const ImitationSet& set : recipe.imitation)
-    sets.push_back(lengths_of(set.demonstrations, builder, recipe));
+    sets.push_back(lengths_of(set.demonstrations, builder, recipe, contaminated));
   const RowLengths& main = sets[0];
   if (main.units == 0)
     throw Error(recipe.name, "no demonstration can be trained on", "see `ponder data check`");

@@ -1,6 +1,7 @@
 #include "pipeline/recipe.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <map>
 #include <sstream>
@@ -45,6 +46,16 @@ Source read_source(TomlSection section, const fs::path& folder) {
     source.file = fs::absolute(folder / file).lexically_normal();
     if (!fs::exists(source.file)) section.fail("file", "there is no file " + source.file.string());
     source.count = section.integer("count", 0, 0, kMany);
+    if (section.has("all_turns")) source.all_turns = section.boolean("all_turns", false);
+    if (section.has("thought_tags")) {
+      const std::string tags = fmt::format("{}", fmt::join(section.texts("thought_tags"), ","));
+      const std::optional<ThoughtTags> known = thought_tags_from_string(tags);
+      if (!known) {
+        section.fail("thought_tags", "expected two or four different tags",
+                     "e.g. thought_tags = [\"<reason>\", \"</reason>\"]");
+      }
+      source.thought_tags = *known;
+    }
   }
   section.finish();
   return source;
@@ -158,6 +169,8 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   recipe.max_length = top.integer("max_length", 4096, 2, kMany);
   recipe.dtype =
       *dtype_from_name(top.choice("dtype", "float32", {"float32", "bfloat16", "float16"}));
+
+  if (top.has("decontaminate")) recipe.decontaminate = top.boolean("decontaminate", true);
 
   TomlSection sft = top.section("sft");
   recipe.sft = read_training(sft, 1e-5, recipe.seed);

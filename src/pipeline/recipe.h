@@ -22,9 +22,11 @@ struct Source {
   std::vector<std::string> synth;               // domains of ponder synth, taking turns
   int64_t lowest_level = 1, highest_level = 5;  // synth
   std::string split = "train";                  // synth: train or test
-  int64_t count = 0;    // synth: rows to make; file: rows to keep from its beginning, 0 = all
-  uint64_t seed = 1;    // synth
-  bool direct = false;  // synth demonstrations without a thought
+  int64_t count = 0;         // synth: rows to make; file: rows to keep from its beginning, 0 = all
+  uint64_t seed = 1;         // synth
+  bool direct = false;       // synth demonstrations without a thought
+  bool all_turns = false;    // file: train on every assistant turn, not the last alone
+  ThoughtTags thought_tags;  // file: of one's own
 };
 
 struct ImitationSet {
@@ -77,6 +79,7 @@ struct Recipe {
   std::string system;            // system turn of every prompt; "" for none
   int64_t max_length = 4096;     // tokens of a training row
   DType dtype = DType::kF32;     // of saved checkpoints
+  bool decontaminate = true;     // drop training rows that stand in a benchmark
   TrainOptions sft;
   std::vector<ImitationSet> imitation;  // the main set first
   ExploreOptions explore;

@@ -138,11 +138,14 @@ Json to_json(const Tally& t) {
 
 }  // namespace
 
-std::vector<Problem> problems_of_round(const Recipe& recipe, int round) {
+std::vector<Problem> problems_of_round(const Recipe& recipe, int round, Log* log) {
   std::vector<Problem> all;
+  const ContaminationFilter contaminated = contamination_filter_of(recipe);
   for (const Source& source : recipe.explore.problems) {
     ReadReport report;
-    for (Problem& problem : problems_of(source, report)) all.push_back(std::move(problem));
+    for (Problem& problem : problems_of(source, report, &contaminated))
+      all.push_back(std::move(problem));
+    if (log) log_rejected(*log, source, report);
   }
   const auto total = static_cast<int64_t>(all.size());
   const int64_t rounds = recipe.explore.rounds, each = recipe.explore.problems_per_round;
@@ -169,7 +172,8 @@ std::optional<StageOutcome> run_screen(StageContext& context) {
   SamplingSettings greedy;
   greedy.temperature = 0;
   greedy.max_tokens = static_cast<int>(context.recipe.explore.max_tokens);
-  if (!roll_out(context, model, problems_of_round(context.recipe, context.stage.round), greedy, 1,
+  if (!roll_out(context, model,
+                problems_of_round(context.recipe, context.stage.round, &context.log), greedy, 1,
                 nullptr)) {
     return std::nullopt;
   }
@@ -181,7 +185,8 @@ std::optional<StageOutcome> run_screen(StageContext& context) {
 
 std::optional<StageOutcome> run_explore(StageContext& context) {
   const ExploreOptions& e = context.recipe.explore;
-  std::vector<Problem> problems = problems_of_round(context.recipe, context.stage.round);
+  std::vector<Problem> problems =
+      problems_of_round(context.recipe, context.stage.round, &context.log);
   std::map<std::string, int64_t> expected_tokens;
   if (e.hard_only) {
     std::set<std::string> solved;

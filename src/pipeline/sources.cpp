@@ -38,10 +38,12 @@ std::string source_name(const Source& source) {
                      source.direct ? " direct" : "");
 }
 
-std::vector<Problem> problems_of(const Source& source, ReadReport& report) {
+std::vector<Problem> problems_of(const Source& source, ReadReport& report,
+                                 const ContaminationFilter* contaminated) {
   std::vector<Problem> problems;
   if (!source.file.empty()) {
     problems = read_problems(source.file, report);
+    if (contaminated) contaminated->filter(problems, report);
     keep_first(problems, source.count, report);
     return problems;
   }
@@ -49,13 +51,19 @@ std::vector<Problem> problems_of(const Source& source, ReadReport& report) {
   for (int64_t i = 0; i < source.count; ++i) problems.push_back(stream.next().problem);
   report.rows += static_cast<uint64_t>(source.count);
   report.kept += static_cast<uint64_t>(source.count);
+  if (contaminated) contaminated->filter(problems, report);
   return problems;
 }
 
-std::vector<Demonstration> demonstrations_of(const Source& source, ReadReport& report) {
+std::vector<Demonstration> demonstrations_of(const Source& source, ReadReport& report,
+                                             const ContaminationFilter* contaminated) {
   std::vector<Demonstration> demonstrations;
   if (!source.file.empty()) {
-    demonstrations = read_demonstrations(source.file, report);
+    DemonstrationReadOptions options;
+    options.all_turns = source.all_turns;
+    options.thought_tags = source.thought_tags;
+    demonstrations = read_demonstrations(source.file, report, options);
+    if (contaminated) contaminated->filter(demonstrations, report);
     keep_first(demonstrations, source.count, report);
     return demonstrations;
   }
@@ -64,7 +72,18 @@ std::vector<Demonstration> demonstrations_of(const Source& source, ReadReport& r
     demonstrations.push_back(stream.next().demonstration(source.direct));
   report.rows += static_cast<uint64_t>(source.count);
   report.kept += static_cast<uint64_t>(source.count);
+  if (contaminated) contaminated->filter(demonstrations, report);
   return demonstrations;
+}
+
+ContaminationFilter contamination_filter_of(const Recipe& recipe) {
+  ContaminationFilter filter;
+  if (!recipe.decontaminate) return filter;
+  for (const Source& source : recipe.evaluate.benchmarks) {
+    ReadReport report;
+    filter.add(source.name, problems_of(source, report));
+  }
+  return filter;
 }
 
 }  // namespace ponder

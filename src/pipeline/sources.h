@@ -3,14 +3,21 @@
 
 #include <vector>
 
+#include "data/contamination.h"
 #include "data/readers.h"
 #include "data/rows.h"
 #include "pipeline/recipe.h"
 
 namespace ponder {
 
-std::vector<Problem> problems_of(const Source& source, ReadReport& report);
-std::vector<Demonstration> demonstrations_of(const Source& source, ReadReport& report);
+// `contaminated`, where given, takes out what stands in a benchmark, before `count` is applied.
+std::vector<Problem> problems_of(const Source& source, ReadReport& report,
+                                 const ContaminationFilter* contaminated = nullptr);
+std::vector<Demonstration> demonstrations_of(const Source& source, ReadReport& report,
+                                             const ContaminationFilter* contaminated = nullptr);
+
+// The questions of all of the recipe's benchmarks; empty if the recipe says decontaminate = false.
+ContaminationFilter contamination_filter_of(const Recipe& recipe);
 
 // What the pool calls the source: the file's path, or "synth:arithmetic,choice levels 1-3 train
 // seed 1".

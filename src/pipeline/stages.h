@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/thread_pool.h"
+#include "data/readers.h"
 #include "pipeline/recipe.h"
 #include "pipeline/stage_list.h"
 #include "pool/pool.h"
@@ -46,8 +47,10 @@ std::optional<StageOutcome> run_explore(StageContext& context);
 std::optional<StageOutcome> run_refine(StageContext& context);
 std::optional<StageOutcome> run_evaluate(StageContext& context);
 
-// The problems of a round of exploration, before screening.
-std::vector<Problem> problems_of_round(const Recipe& recipe, int round);
+// The problems of a round of exploration, before screening. `log` is told what was left out.
+std::vector<Problem> problems_of_round(const Recipe& recipe, int round, Log* log = nullptr);
+// The account of a source, and an event for each row that was left out.
+void log_rejected(Log& log, const Source& source, const ReadReport& report);
 // Candidates of a stage's trajectories, in pool order.
 struct Candidate;
 std::vector<Candidate> candidates_of(const Pool& pool, const std::string& stage);

@@ -77,10 +77,12 @@ Json provenance_of(const StageContext& context, const Setup& setup, Json sources
 
 void add_demonstrations(const StageContext& context, const Setup& setup, const ImitationSet& set,
                         RowSet& out) {
+  const ContaminationFilter contaminated = contamination_filter_of(context.recipe);
   for (const Source& source : set.demonstrations) {
     ReadReport report;
-    const std::vector<Demonstration> demonstrations = demonstrations_of(source, report);
-    context.log.info(fmt::format("{}: {}", source_name(source), report.summary()));
+    const std::vector<Demonstration> demonstrations =
+        demonstrations_of(source, report, &contaminated);
+    log_rejected(context.log, source, report);
     for (const auto& [reason, count] : report.rejected)
       out.rejected[reason] += static_cast<int64_t>(count);
     ReadReport account = report;
@@ -90,7 +92,7 @@ void add_demonstrations(const StageContext& context, const Setup& setup, const I
       std::optional<TokenRow> row =
           setup.builder.row(fmt::format("{}#{}", source_name(source), i),
                             d.system.empty() ? context.recipe.system : d.system, d.question,
-                            {d.response(), {}}, reason, detail);
+                            {d.response(), {}}, reason, detail, d.history);
       if (!row) {
         ++out.rejected[reason];
         ++account.rejected[reason];
@@ -193,6 +195,16 @@ std::optional<Json> train(StageContext& context, TrainingTask& task, const Train
 }
 
 }  // namespace
+
+void log_rejected(Log& log, const Source& source, const ReadReport& report) {
+  log.info(fmt::format("{}: {}", source_name(source), report.summary()));
+  for (const RejectedRow& row : report.examples) {
+    log.event("rejected", {{"source", source_name(source)},
+                           {"row", row.line},
+                           {"reason", row.reason},
+                           {"detail", row.detail}});
+  }
+}
 
 std::optional<StageOutcome> run_imitate(StageContext& context) {
   const fs::path from = context.checkpoint(context.stage.input);

@@ -36,6 +36,21 @@ struct ThoughtParts {
 // apart.
 ThoughtParts parse_thought(std::string_view response);
 
+// A pair (or two) of tags of one's own for reading data. The solution's may be absent: all that
+// follows the thought is the solution then.
+struct ThoughtTags {
+  std::string begin_thought, end_thought, begin_solution, end_solution;
+  bool empty() const { return begin_thought.empty(); }
+};
+// "<a>,</a>" or "<a>,</a>,<b>,</b>"; nothing for anything else, or if one tag contains another.
+std::optional<ThoughtTags> thought_tags_from_string(std::string_view text);
+
+// parse_thought for responses of teachers in data files, which also come with `own` tags (looked
+// for first), or with headings: a first line like `## Thinking` (Thinking, Thought, Thought
+// process, Reasoning; hashes or bold) and a later one like `## Final Response` (Final response,
+// Final answer, Answer, Response, Solution, Output; the last such line counts).
+ThoughtParts parse_teacher_response(std::string_view response, const ThoughtTags& own = {});
+
 // The canonical (STILL-2) text of a response; the inverse of parse_thought for well-formed parts.
 std::string format_thought(std::string_view thought, std::string_view solution);
 

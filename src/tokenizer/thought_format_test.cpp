@@ -153,5 +153,44 @@ TEST(ThoughtFormat, RealDemonstrations) {
   EXPECT_GT(num_rows, 200);
 }
 
+TEST(TeacherResponse, Headings) {
+  const ThoughtParts huatuo = parse_teacher_response(
+      "## Thinking\n\nFirst.\n\n## Solution sketch\nMore.\n\n"
+      "## Final Response\n\nIt is 4.");
+  EXPECT_EQ(huatuo.fault, ThoughtFault::kNone) << huatuo.detail;
+  EXPECT_EQ(huatuo.thought, "First.\n\n## Solution sketch\nMore.");
+  EXPECT_EQ(huatuo.solution, "It is 4.");
+  EXPECT_EQ(parse_teacher_response("**Reasoning:**\na\n**Answer**\nb").solution, "b");
+  EXPECT_EQ(parse_teacher_response("# Thinking\nand no end").fault, ThoughtFault::kMissingTag);
+  EXPECT_EQ(parse_teacher_response("# Thinking\n## Answer\nb").fault, ThoughtFault::kEmptyThought);
+  EXPECT_EQ(parse_teacher_response("# Thinking\na\n## Answer\n").fault,
+            ThoughtFault::kEmptySolution);
+  EXPECT_EQ(parse_teacher_response("Words.\n# Thinking\na\n## Answer\nb").fault,
+            ThoughtFault::kNoTags);
+  EXPECT_EQ(parse_teacher_response("# Introduction\na\n## Answer\nb").fault, ThoughtFault::kNoTags);
+  EXPECT_EQ(parse_teacher_response("<think>t</think>s").thought, "t");
+  // A model's own response is not read by its headings.
+  EXPECT_EQ(parse_thought("# Thinking\na\n## Answer\nb").fault, ThoughtFault::kNoTags);
+}
+
+TEST(TeacherResponse, TagsOfOnesOwn) {
+  const auto two = thought_tags_from_string("[[, ]]");
+  ASSERT_TRUE(two);
+  const ThoughtParts parts = parse_teacher_response("[[ why ]] so <think>", *two);
+  EXPECT_EQ(parts.fault, ThoughtFault::kNone) << parts.detail;
+  EXPECT_EQ(parts.thought, "why");
+  EXPECT_EQ(parts.solution, "so <think>");
+  const auto four = thought_tags_from_string("<r>,</r>,<a>,</a>");
+  ASSERT_TRUE(four);
+  EXPECT_EQ(parse_teacher_response("<r>w</r><a>s</a>", *four).solution, "s");
+  EXPECT_EQ(parse_teacher_response("<r>w</r><a>s</a> and", *four).fault,
+            ThoughtFault::kTextOutside);
+  EXPECT_EQ(parse_teacher_response("<a>s</a><r>w</r>", *four).fault, ThoughtFault::kCrossedTags);
+  EXPECT_EQ(parse_teacher_response("<think>t</think>s", *four).thought, "t");
+  for (const char* bad : {"", "<a>", "<a>,", "<a>,<b>,<c>", "a,b,c,d,e", "<a>,<a>", "a,aa"}) {
+    EXPECT_FALSE(thought_tags_from_string(bad)) << bad;
+  }
+}
+
 }  // namespace
 }  // namespace ponder

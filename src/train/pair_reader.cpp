@@ -1,6 +1,9 @@
 #include <fmt/format.h>
 
+#include <map>
+
 #include "base/error.h"
+#include "data/row_source.h"
 #include "train/rows.h"
 
 namespace ponder {
@@ -58,12 +61,29 @@ Response response_of(const Json& row, const char* key) {
   throw RowFault{"bad_field", fmt::format("{}: expected text, a trajectory or messages", key)};
 }
 
+// The messages before the response, where both responses carry them.
+std::optional<Json> implicit_prompt(const Json& row) {
+  const Json *chosen = find(row, "chosen"), *rejected = find(row, "rejected");
+  if (!chosen || !rejected || !chosen->is_array() || !rejected->is_array()) return std::nullopt;
+  if (chosen->size() < 2 || chosen->size() != rejected->size()) return std::nullopt;
+  Json prompt = Json::array();
+  for (size_t i = 0; i + 1 < chosen->size(); ++i) {
+    if ((*chosen)[i] != (*rejected)[i]) {
+      throw RowFault{"bad_field", "chosen and rejected differ before their last messages"};
+    }
+    prompt.push_back((*chosen)[i]);
+  }
+  return prompt;
+}
+
 // The system turn (may be empty) and the user turn.
 std::pair<std::string, std::string> prompt_of(const Json& row) {
   std::string system;
   if (const Json* value = find(row, "system")) system = text_of(*value, "system");
   const Json* prompt = find(row, "prompt");
   if (!prompt) prompt = find(row, "question");
+  const std::optional<Json> implicit = prompt ? std::nullopt : implicit_prompt(row);
+  if (implicit) prompt = &*implicit;
   if (!prompt) throw RowFault{"missing_field", "expected a field prompt or question"};
   if (!prompt->is_array()) return {system, text_of(*prompt, "prompt")};
   if (prompt->size() == 2) {
@@ -95,19 +115,32 @@ TokenPair pair_of(const RowBuilder& builder, const Json& row, const std::string&
 
 std::vector<TokenPair> read_pairs(const RowBuilder& builder, const std::filesystem::path& file,
                                   Align align, ReadReport& report) {
-  JsonRowReader reader(file);
+  const std::unique_ptr<RowSource> reader = RowSource::open(file);
   ReadReport own;
   std::vector<TokenPair> pairs;
+  std::map<std::pair<std::vector<int32_t>, std::vector<int32_t>>, uint64_t> seen;
   JsonRow row;
   const auto on_bad = [&](uint64_t line, uint64_t offset, const std::string& problem) {
     ++own.rows;
     own.reject({file.string(), line, offset, "bad_json", problem});
   };
-  while (reader.next(row, on_bad)) {
+  while (reader->next(row, on_bad)) {
     ++own.rows;
     try {
-      pairs.push_back(pair_of(builder, row.value,
-                              fmt::format("{}:{}", file.filename().string(), row.line), align));
+      TokenPair pair = pair_of(builder, row.value,
+                               fmt::format("{}:{}", file.filename().string(), row.line), align);
+      const auto [first, fresh] =
+          seen.emplace(std::pair(pair.chosen.tokens, pair.rejected.tokens), row.line);
+      if (!fresh) {
+        ++own.duplicates;
+        if (own.duplicate_examples.size() < ReadReport::kMaxExamples) {
+          own.duplicate_examples.push_back(
+              {file.string(), row.line, row.byte_offset, "duplicate",
+               fmt::format("repeats the pair of line {}", first->second)});
+        }
+        continue;
+      }
+      pairs.push_back(std::move(pair));
       ++own.kept;
     } catch (const RowFault& fault) {
       own.reject({file.string(), row.line, row.byte_offset, fault.reason, fault.detail});

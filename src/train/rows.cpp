@@ -48,9 +48,13 @@ RowBuilder::RowBuilder(const Tokenizer& tokenizer, const ChatTemplate& chat, int
   end_of_turn_id_ = *id;
 }
 
-std::vector<int32_t> RowBuilder::prompt(std::string_view system, std::string_view question) const {
+std::vector<int32_t> RowBuilder::prompt(std::string_view system, std::string_view question,
+                                        const std::vector<Turn>& history) const {
   std::vector<Message> messages;
   if (!system.empty()) messages.push_back({"system", std::string(system)});
+  for (const Turn& turn : history) {
+    messages.push_back({turn.assistant ? "assistant" : "user", turn.content});
+  }
   messages.push_back({"user", std::string(question)});
   return tokenizer_.encode(chat_.render(messages, true));
 }
@@ -66,7 +70,8 @@ std::string RowBuilder::after_opened_thought(const std::string& text) const {
 std::optional<TokenRow> RowBuilder::build(std::string name, std::string_view system,
                                           std::string_view question, const Response& response,
                                           bool may_be_unfinished, std::string& reason,
-                                          std::string& detail) const {
+                                          std::string& detail,
+                                          const std::vector<Turn>& history) const {
   const auto reject = [&](const char* why, std::string more) {
     reason = why;
     detail = std::move(more);
@@ -77,6 +82,10 @@ std::optional<TokenRow> RowBuilder::build(std::string name, std::string_view sys
     for (const std::string_view text : {system, question, std::string_view(response.text)}) {
       if (text.find(control) != text.npos)
         return reject("control_token", fmt::format("\"{}\" in the text", control));
+    }
+    for (const Turn& turn : history) {
+      if (turn.content.find(control) != std::string::npos)
+        return reject("control_token", fmt::format("\"{}\" in an earlier turn", control));
     }
   }
   if (!response.template_sha256.empty() && !allow_other_templates_ &&
@@ -97,7 +106,7 @@ std::optional<TokenRow> RowBuilder::build(std::string name, std::string_view sys
 
   TokenRow row;
   row.name = std::move(name);
-  row.tokens = prompt(system, question);
+  row.tokens = prompt(system, question, history);
   row.num_prompt_tokens = row.num_tokens();
   row.tokens.insert(row.tokens.end(), ids.begin(), ids.end());
   if (row.num_tokens() > max_length_) {
@@ -113,8 +122,9 @@ std::optional<TokenRow> RowBuilder::build(std::string name, std::string_view sys
 
 std::optional<TokenRow> RowBuilder::row(std::string name, std::string_view system,
                                         std::string_view question, const Response& response,
-                                        std::string& reason, std::string& detail) const {
-  return build(std::move(name), system, question, response, false, reason, detail);
+                                        std::string& reason, std::string& detail,
+                                        const std::vector<Turn>& history) const {
+  return build(std::move(name), system, question, response, false, reason, detail, history);
 }
 
 std::vector<uint8_t> RowBuilder::aligned(const std::vector<int32_t>& response_ids,
@@ -192,7 +202,7 @@ std::vector<TokenRow> build_rows(const RowBuilder& builder,
     if (!demonstration.id.empty()) name += " " + demonstration.id;
     std::string reason, detail;
     auto row = builder.row(std::move(name), demonstration.system, demonstration.question,
-                           {demonstration.response(), {}}, reason, detail);
+                           {demonstration.response(), {}}, reason, detail, demonstration.history);
     if (row) {
       rows.push_back(std::move(*row));
       continue;

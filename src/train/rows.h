@@ -60,7 +60,9 @@ class RowBuilder {
              bool allow_other_templates = false);
 
   // The ids generation starts from: system turn (if any), user turn, opened assistant turn.
-  std::vector<int32_t> prompt(std::string_view system, std::string_view question) const;
+  // `history`: the turns of a longer conversation before the question.
+  std::vector<int32_t> prompt(std::string_view system, std::string_view question,
+                              const std::vector<Turn>& history = {}) const;
   int32_t end_of_turn_id() const { return end_of_turn_id_; }
 
   // Loss on the response and the end-of-turn token that closes it. Text gets that token appended;
@@ -75,8 +77,8 @@ class RowBuilder {
   // Where the prompt already opens the thought, a text is made to go on from there: its thought,
   // the end of the thought, its solution; a text without a thought ends it at once.
   std::optional<TokenRow> row(std::string name, std::string_view system, std::string_view question,
-                              const Response& response, std::string& reason,
-                              std::string& detail) const;
+                              const Response& response, std::string& reason, std::string& detail,
+                              const std::vector<Turn>& history = {}) const;
 
   // The same for two responses; a rejected response may be unfinished. Further reasons:
   //   nothing_aligned    a response without any token in the part that `align` names
@@ -95,8 +97,8 @@ class RowBuilder {
   std::string after_opened_thought(const std::string& text) const;
   std::optional<TokenRow> build(std::string name, std::string_view system,
                                 std::string_view question, const Response& response,
-                                bool may_be_unfinished, std::string& reason,
-                                std::string& detail) const;
+                                bool may_be_unfinished, std::string& reason, std::string& detail,
+                                const std::vector<Turn>& history = {}) const;
 
   const Tokenizer& tokenizer_;
   ChatTemplate chat_;
@@ -111,10 +113,11 @@ std::vector<TokenRow> build_rows(const RowBuilder& builder,
                                  const std::vector<Demonstration>& demonstrations,
                                  const std::string& file, ReadReport& report);
 
-// Preference pairs of a file of JSON rows: `prompt` or `question` (the user turn), `chosen`,
-// `rejected`, optional `system` and `id`. A response is a string, a trajectory ({"token_ids": […]}
-// or {"text": …}) or chat messages that end with an assistant turn; a `prompt` may be chat messages
-// too. Rows that cannot be used are counted in `report`; throws Error when none is left.
+// Preference pairs of a file of rows: `prompt` or `question` (the user turn), `chosen`, `rejected`,
+// optional `system` and `id`. A response is a string, a trajectory ({"token_ids": […]} or
+// {"text": …}) or chat messages that end with an assistant turn; a `prompt` may be chat messages
+// too, and may be absent where both responses are messages that begin alike. Equal pairs are
+// duplicates. Rows that cannot be used are counted in `report`; throws Error when none is left.
 std::vector<TokenPair> read_pairs(const RowBuilder& builder, const std::filesystem::path& file,
                                   Align align, ReadReport& report);
 
