@@ -14,6 +14,9 @@ struct BpeMerge {
   int32_t merged = 0;           // what it becomes
 };
 
+// Of a word that is being merged; defined in bpe.cpp.
+struct BpeSymbol;
+
 // Immutable; every method may be called from any thread.
 class Bpe {
  public:
@@ -21,8 +24,10 @@ class Bpe {
   // `duplicate()` gives the index of the second.
   Bpe(const std::array<int32_t, 256>& byte_ids, const std::vector<BpeMerge>& merges);
 
-  // Appends the ids of `word` (fewer than 2^31 bytes) to `ids`. O(n log n) for n bytes.
+  // Appends the ids of `word` (fewer than 2^31 bytes) to `ids`. O(n log n) for n bytes, and linear
+  // where merges of one rank are found from left to right, as in long runs of one character.
   void encode_word(std::string_view word, std::vector<int32_t>& ids) const;
+  static constexpr size_t kLongWordBytes = 512;  // from here on by rank, see bpe.cpp
 
   int64_t duplicate() const { return duplicate_; }  // -1: none
 
@@ -38,6 +43,10 @@ class Bpe {
     return uint64_t{static_cast<uint32_t>(left)} << 32 | static_cast<uint32_t>(right);
   }
   size_t slot_of(uint64_t pair) const;
+  // The merge of the symbols at `left` and behind it; nullptr if there is none.
+  const Slot* merge_at(const std::vector<BpeSymbol>& symbols, int32_t left) const;
+  void merge_by_heap(std::vector<BpeSymbol>& symbols) const;
+  void merge_by_rank(std::vector<BpeSymbol>& symbols) const;
 
   std::array<int32_t, 256> byte_ids_;
   std::vector<Slot> table_;  // a power of two, at most half full

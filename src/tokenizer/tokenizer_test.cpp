@@ -6,6 +6,8 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <set>
 #include <thread>
 
 #include "base/error.h"
@@ -251,6 +253,38 @@ TEST(Bpe, MergesInOrderOfRank) {
     std::vector<int32_t> ids;
     bpe.encode_word(word, ids);
     EXPECT_EQ(ids, merge_plainly(data, word)) << word;
+  }
+}
+
+// Long words are merged another way. Also where ranks are in no order, so that a merge makes a pair
+// of a lower rank than its own, and where every place of a rank is made by merges.
+TEST(Bpe, LongWordsMergeAsShortOnesDo) {
+  RandomSequence random(2, 3);
+  for (int table = 0; table < 60; ++table) {
+    TokenizerData data;
+    for (size_t byte = 0; byte < 256; ++byte) data.byte_ids[byte] = static_cast<int32_t>(byte);
+    std::vector<std::string> texts = {"a", "b", "c"};
+    std::map<std::string, int32_t> ids = {{"a", 'a'}, {"b", 'b'}, {"c", 'c'}};
+    std::set<std::pair<int32_t, int32_t>> pairs;
+    for (int i = 0; i < 25; ++i) {
+      const std::string left = texts[random.below(texts.size())],
+                        right = texts[random.below(texts.size())];
+      if (!pairs.emplace(ids[left], ids[right]).second) continue;
+      if (ids.emplace(left + right, 300 + i).second) texts.push_back(left + right);
+      data.merges.push_back({ids[left], ids[right], ids[left + right]});
+    }
+    if (table % 2 == 0) random.shuffle(data.merges);
+    const Bpe bpe(data.byte_ids, data.merges);
+    std::string word;
+    const bool one_letter = table % 3 == 0;
+    while (word.size() < Bpe::kLongWordBytes + 100) word += "abc"[one_letter ? 0 : random.below(3)];
+    std::vector<int32_t> merged;
+    bpe.encode_word(word, merged);
+    EXPECT_EQ(merged, merge_plainly(data, word)) << table;
+    const std::string_view part = std::string_view(word).substr(0, Bpe::kLongWordBytes - 1);
+    merged.clear();
+    bpe.encode_word(part, merged);
+    EXPECT_EQ(merged, merge_plainly(data, std::string(part))) << table;
   }
 }
 
