@@ -8,7 +8,9 @@
 #include "cli/command.h"
 #include "cli/stop_signals.h"
 #include "generate/inference_model.h"
+#include "tokenizer/stream_decoder.h"
 #include "tokenizer/thought_format.h"
+#include "tokenizer/thought_stream.h"
 
 namespace ponder::cli {
 namespace {
@@ -18,6 +20,50 @@ struct ChatOptions {
   std::string model, system;
   TemplateChoice chat_template;
   SamplingSettings sampling{.temperature = 0.7, .top_p = 0.95, .top_k = 0, .max_tokens = 2048};
+};
+
+// Prints an answer as it comes: the thought, on a terminal dimmed, an empty line, the solution.
+class AnswerPrinter {
+ public:
+  AnswerPrinter(const Tokenizer& tokenizer, bool terminal)
+      : decoder_(tokenizer), terminal_(terminal) {}
+
+  void text(std::string_view text) { print(parts_.push(text)); }
+  void token(int32_t id) { text(decoder_.push(id)); }
+  void finish() {
+    text(decoder_.finish());
+    print(parts_.finish());
+    close();
+    fmt::print("\n");
+  }
+  // Leaves the terminal as it was.
+  void close() {
+    if (dimmed_) fmt::print("\x1b[0m");
+    dimmed_ = false;
+    std::fflush(stdout);
+  }
+
+ private:
+  void print(const std::vector<ThoughtStream::Piece>& pieces) {
+    for (const ThoughtStream::Piece& piece : pieces) {
+      if (begun_ && piece.is_thought != in_thought_) {
+        close();
+        fmt::print("\n\n");
+      }
+      begun_ = true;
+      in_thought_ = piece.is_thought;
+      if (in_thought_ && terminal_ && !dimmed_) {
+        fmt::print("\x1b[2m");
+        dimmed_ = true;
+      }
+      fmt::print("{}", piece.text);
+    }
+    if (!pieces.empty()) std::fflush(stdout);
+  }
+
+  StreamDecoder decoder_;
+  ThoughtStream parts_;
+  bool terminal_, begun_ = false, in_thought_ = false, dimmed_ = false;
 };
 
 // Every question is asked on its own: the models of this method answer single problems.
@@ -39,20 +85,28 @@ void chat(const ChatOptions& options) {
     request.prompt_ids = model.prompt_ids(line, options.system);
     request.sampling = options.sampling;
     request.seed = options.common.seed;
-    const std::vector<Trajectory> answer = engine.run_all({&request, 1}, {}, stop_flag());
-    if (answer.empty()) throw Stopped{stop_signal()};
-    const ThoughtParts parts = parse_thought(answer[0].text);
+    AnswerPrinter printer(model.tokenizer(), terminal);
+    EngineHooks hooks;
+    if (!options.common.json) {
+      printer.text(engine_options.opened_thought);
+      hooks.token = [&](const Trajectory& unfinished) {
+        printer.token(unfinished.token_ids.back());
+      };
+    }
+    const std::vector<Trajectory> answer = engine.run_all({&request, 1}, hooks, stop_flag());
+    if (answer.empty()) {
+      printer.close();
+      throw Stopped{stop_signal()};
+    }
     if (options.common.json) {
+      const ThoughtParts parts = parse_thought(answer[0].text);
       print_json({{"thought", parts.thought},
                   {"solution", parts.solution},
                   {"finish_reason", to_string(answer[0].finish_reason)},
                   {"tokens", answer[0].token_ids.size()}});
       continue;
     }
-    if (!parts.thought.empty()) {
-      fmt::print("{}{}{}\n\n", terminal ? "\x1b[2m" : "", parts.thought, terminal ? "\x1b[0m" : "");
-    }
-    fmt::print("{}\n", parts.solution);
+    printer.finish();
     if (answer[0].finish_reason != FinishReason::kStop) {
       fmt::print("[cut: {}]\n", to_string(answer[0].finish_reason));
     }

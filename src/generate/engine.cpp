@@ -153,7 +153,10 @@ class EngineRun {
       Trajectory& trajectory = sample.trajectory;
       trajectory.token_ids.push_back(sampled_[i].id);
       trajectory.logprobs.push_back(sampled_[i].logprob);
-      if (!has_ended(trajectory)) continue;
+      const bool ended = has_ended(trajectory);
+      const bool end_token = ended && trajectory.finish_reason == FinishReason::kStop;
+      if (hooks_.token && !end_token) hooks_.token(trajectory);
+      if (!ended) continue;
       complete(trajectory);
       schedule_.finish(sample);
     }

@@ -74,6 +74,10 @@ struct EngineHooks {
   // Each kept sample, once: as it finishes, or with `enough` as soon as it is known to be kept.
   std::function<void(const Trajectory&)> deliver;
   std::function<void(const EngineProgress&)> progress;  // several times a second, and at the end
+  // Each token of each sample as it is sampled, for somebody who watches: token_ids.back() of an
+  // unfinished trajectory. Not for the end token. With `enough`, also of samples that are
+  // discarded.
+  std::function<void(const Trajectory&)> token;
 };
 
 struct EngineReport {

@@ -47,6 +47,33 @@ TEST(Schedule, SamplesSetAsideGoOnAsIfNothingHadHappened) {
   }
 }
 
+// Whoever watches sees every token once, in order, the end token excepted; also of samples that
+// were set aside and computed again.
+TEST(Schedule, TokensAreToldAsTheyAreSampled) {
+  const auto requests = long_requests(5, 3, 200);
+  int stopped = 0, cut = 0;
+  for (const bool ends : {true, false}) {
+    EngineOptions options = with_pages(options_of(16), 7);
+    if (!ends) options = without_ends(options);
+    std::map<std::pair<std::string, int>, std::vector<int32_t>> told;
+    EngineHooks hooks;
+    hooks.token = [&](const Trajectory& t) {
+      told[{t.problem_id, t.sample}].push_back(t.token_ids.back());
+    };
+    EngineReport report;
+    for (const Trajectory& t : generate(requests, options, 1, hooks, &report)) {
+      std::vector<int32_t> expected = t.token_ids;
+      const bool stop = t.finish_reason == FinishReason::kStop;
+      if (stop) expected.pop_back();
+      (stop ? stopped : cut)++;
+      EXPECT_EQ((told[{t.problem_id, t.sample}]), expected) << t.problem_id;
+    }
+    if (!ends) EXPECT_GT(report.set_aside, 0);
+  }
+  EXPECT_GT(stopped, 0);
+  EXPECT_GT(cut, 0);
+}
+
 TEST(Schedule, EarlyStopWithFewPagesKeepsTheSameSamples) {
   const auto requests = long_requests(4, 8, 150);
   EngineHooks hooks;

@@ -6,20 +6,10 @@
 #include <array>
 #include <vector>
 
+#include "tokenizer/thought_tags.h"
+
 namespace ponder {
 namespace {
-
-// The tags of a family in the order in which they must stand. Without solution tags, all that
-// follows the thought is the solution.
-enum TagRole : size_t { kBeginThought, kEndThought, kBeginSolution, kEndSolution };
-constexpr size_t kNumRoles = 4;
-using Family = std::array<std::string_view, kNumRoles>;
-
-constexpr std::array<Family, 3> kFamilies = {{
-    {"<|begin_of_thought|>", "<|end_of_thought|>", "<|begin_of_solution|>", "<|end_of_solution|>"},
-    {"<think>", "</think>", "", ""},
-    {"<Thought>", "</Thought>", "<Output>", "</Output>"},
-}};
 
 struct Tag {
   size_t family, role;
@@ -27,20 +17,21 @@ struct Tag {
 };
 
 constexpr size_t kAbsent = std::string_view::npos;
-constexpr std::string_view kWhiteSpace = " \t\n\v\f\r";
 
-bool is_blank(std::string_view text) { return text.find_first_not_of(kWhiteSpace) == kAbsent; }
+bool is_blank(std::string_view text) {
+  return text.find_first_not_of(kThoughtWhiteSpace) == kAbsent;
+}
 
 std::string trimmed(std::string_view text) {
-  const size_t begin = text.find_first_not_of(kWhiteSpace);
+  const size_t begin = text.find_first_not_of(kThoughtWhiteSpace);
   if (begin == kAbsent) return "";
-  return std::string(text.substr(begin, text.find_last_not_of(kWhiteSpace) + 1 - begin));
+  return std::string(text.substr(begin, text.find_last_not_of(kThoughtWhiteSpace) + 1 - begin));
 }
 
 // The tags of one family, in the order of the text.
-std::vector<Tag> find_own_tags(std::string_view text, const Family& own) {
+std::vector<Tag> find_own_tags(std::string_view text, const TagFamily& own) {
   std::vector<Tag> tags;
-  for (size_t role = 0; role < kNumRoles; ++role) {
+  for (size_t role = 0; role < kNumTagRoles; ++role) {
     const std::string_view tag = own[role];
     if (tag.empty()) continue;
     for (size_t at = text.find(tag); at != kAbsent; at = text.find(tag, at + tag.size())) {
@@ -56,10 +47,10 @@ std::vector<Tag> find_own_tags(std::string_view text, const Family& own) {
 std::vector<Tag> find_tags(std::string_view text) {
   std::vector<Tag> tags;
   for (size_t at = text.find('<'); at != kAbsent; at = text.find('<', at + 1)) {
-    for (size_t family = 0; family < kFamilies.size(); ++family) {
+    for (size_t family = 0; family < kTagFamilies.size(); ++family) {
       if (!tags.empty() && tags[0].family != family) continue;
-      for (size_t role = 0; role < kNumRoles; ++role) {
-        const std::string_view tag = kFamilies[family][role];
+      for (size_t role = 0; role < kNumTagRoles; ++role) {
+        const std::string_view tag = kTagFamilies[family][role];
         if (!tag.empty() && text.substr(at, tag.size()) == tag) {
           tags.push_back({family, role, at, at + tag.size()});
         }
@@ -78,7 +69,7 @@ const Tag* first_of(const std::vector<Tag>& tags, size_t role, size_t from = 0) 
 
 // What can be told apart, whatever is wrong: a part ends at its end tag, or else where the next
 // part begins.
-void find_parts(std::string_view text, const Family& family, const std::vector<Tag>& tags,
+void find_parts(std::string_view text, const TagFamily& family, const std::vector<Tag>& tags,
                 ThoughtParts& parts) {
   const bool has_solution_tags = !family[kBeginSolution].empty();
   const Tag* begin = first_of(tags, kBeginThought);
@@ -109,15 +100,15 @@ struct Finding {
   std::string detail;
 };
 
-Finding find_tag_fault(const Family& family, const std::vector<Tag>& tags) {
-  std::array<size_t, kNumRoles> count{};
+Finding find_tag_fault(const TagFamily& family, const std::vector<Tag>& tags) {
+  std::array<size_t, kNumTagRoles> count{};
   for (const Tag& tag : tags) {
     if (++count[tag.role] > 1) {
       return {ThoughtFault::kRepeatedTag,
               fmt::format("{} again at byte {}", family[tag.role], tag.begin)};
     }
   }
-  for (size_t role = 0; role < kNumRoles; ++role) {
+  for (size_t role = 0; role < kNumTagRoles; ++role) {
     if (!family[role].empty() && count[role] == 0) {
       return {ThoughtFault::kMissingTag, fmt::format("{} is missing", family[role])};
     }
@@ -137,12 +128,12 @@ Finding find_text_outside(std::string_view text, const std::vector<Tag>& tags) {
   const auto check = [&](size_t begin, size_t end, std::string_view place) -> Finding {
     const std::string_view outside = text.substr(begin, end - begin);
     if (is_blank(outside)) return {};
-    return {
-        ThoughtFault::kTextOutside,
-        fmt::format("text {} at byte {}", place, begin + outside.find_first_not_of(kWhiteSpace))};
+    return {ThoughtFault::kTextOutside,
+            fmt::format("text {} at byte {}", place,
+                        begin + outside.find_first_not_of(kThoughtWhiteSpace))};
   };
   Finding finding = check(0, tags[kBeginThought].begin, "before the thought");
-  if (finding.fault != ThoughtFault::kNone || tags.size() < kNumRoles) return finding;
+  if (finding.fault != ThoughtFault::kNone || tags.size() < kNumTagRoles) return finding;
   finding =
       check(tags[kEndThought].end, tags[kBeginSolution].begin, "between thought and solution");
   if (finding.fault != ThoughtFault::kNone) return finding;
@@ -158,7 +149,7 @@ ThoughtParts without_tags(std::string_view response) {
   return parts;
 }
 
-ThoughtParts parse_tagged(std::string_view response, const Family& family,
+ThoughtParts parse_tagged(std::string_view response, const TagFamily& family,
                           const std::vector<Tag>& tags) {
   ThoughtParts parts;
   find_parts(response, family, tags, parts);
@@ -271,34 +262,34 @@ std::string_view to_string(ThoughtFault fault) {
 ThoughtParts parse_thought(std::string_view response) {
   const std::vector<Tag> tags = find_tags(response);
   if (tags.empty()) return without_tags(response);
-  return parse_tagged(response, kFamilies[tags[0].family], tags);
+  return parse_tagged(response, kTagFamilies[tags[0].family], tags);
 }
 
 ThoughtParts parse_teacher_response(std::string_view response, const ThoughtTags& own) {
   if (!own.empty()) {
-    const Family family = {own.begin_thought, own.end_thought, own.begin_solution,
-                           own.end_solution};
+    const TagFamily family = {own.begin_thought, own.end_thought, own.begin_solution,
+                              own.end_solution};
     const std::vector<Tag> tags = find_own_tags(response, family);
     if (!tags.empty()) return parse_tagged(response, family, tags);
   }
   const std::vector<Tag> tags = find_tags(response);
-  if (!tags.empty()) return parse_tagged(response, kFamilies[tags[0].family], tags);
+  if (!tags.empty()) return parse_tagged(response, kTagFamilies[tags[0].family], tags);
   if (const auto parts = parse_headings(response)) return *parts;
   return without_tags(response);
 }
 
 std::optional<ThoughtTags> thought_tags_from_string(std::string_view text) {
-  std::array<std::string, kNumRoles> tags;
+  std::array<std::string, kNumTagRoles> tags;
   size_t count = 0;
   for (;;) {
     const size_t comma = text.find(',');
-    if (count == kNumRoles) return std::nullopt;
+    if (count == kNumTagRoles) return std::nullopt;
     tags[count++] = trimmed(text.substr(0, comma));
     if (tags[count - 1].empty()) return std::nullopt;
     if (comma == kAbsent) break;
     text.remove_prefix(comma + 1);
   }
-  if (count != 2 && count != kNumRoles) return std::nullopt;
+  if (count != 2 && count != kNumTagRoles) return std::nullopt;
   for (size_t i = 0; i < count; ++i) {
     for (size_t j = 0; j < count; ++j) {
       // A tag inside another could not be told apart from it.
@@ -309,7 +300,7 @@ std::optional<ThoughtTags> thought_tags_from_string(std::string_view text) {
 }
 
 std::string format_thought(std::string_view thought, std::string_view solution) {
-  const Family& tags = kFamilies[0];
+  const TagFamily& tags = kTagFamilies[0];
   return fmt::format("{}\n\n{}\n\n{}\n\n{}\n\n{}\n\n{}", tags[kBeginThought], thought,
                      tags[kEndThought], tags[kBeginSolution], solution, tags[kEndSolution]);
 }
