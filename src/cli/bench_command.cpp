@@ -1,208 +1,193 @@
+// ponder bench: speed of this build on this machine, as a share of the machine's measured limits.
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <algorithm>
-#include <chrono>
-#include <vector>
+#include <iostream>
+#include <memory>
 
 #include "base/error.h"
-#include "base/philox.h"
-#include "base/thread_pool.h"
+#include "cli/bench_tasks.h"
 #include "cli/command.h"
 #include "model/checkpoint.h"
-#include "model/decoder.h"
 #include "ops/peak.h"
 
 namespace ponder::cli {
 namespace {
 
-struct BenchOptions {
+struct BenchFlags {
   CommonOptions common;
-  std::string config;
-  std::string task = "train";
-  int64_t rows = 8;
-  int64_t length = 512;
+  BenchOptions bench;
   int repeats = 5;
-  bool recompute = false;
+  int warm_up = 1;
+  bool on_request = false;
 };
 
-std::vector<int32_t> random_tokens(int64_t count, int64_t vocab_size, uint64_t seed) {
-  RandomSequence random(seed, stable_hash64("bench tokens"));
-  std::vector<int32_t> tokens;
-  for (int64_t i = 0; i < count; ++i) {
-    tokens.push_back(static_cast<int32_t>(random.below(static_cast<uint64_t>(vocab_size))));
-  }
-  return tokens;
-}
+// What a repetition is compared with, measured beside it.
+struct Limits {
+  double gflops = 0;     // f32 peak
+  double read_gbps = 0;  // of memory; 0 where the task is not bound by it
+};
 
-// One repetition of the task; returns the tokens it processed and the FLOPs that takes.
-class Bench {
+class BenchRun {
  public:
-  Bench(const BenchOptions& options, const ModelConfig& config, ThreadPool& pool)
-      : options_(options), config_(config), decoder_(config, pool), parameters_(config, "weights") {
-    initialise(parameters_, config, options.common.seed);
-    decoder_.set_parameters(parameters_);
-    const std::vector<int32_t> tokens =
-        random_tokens(options.rows * options.length, config.vocab_size, options.common.seed);
-    std::vector<uint8_t> trained(static_cast<size_t>(options.length), 1);
-    for (int64_t r = 0; r < options.rows; ++r) {
-      batch_.append(
-          {tokens.begin() + r * options.length, tokens.begin() + (r + 1) * options.length},
-          trained);
-    }
-    logprobs_.resize(static_cast<size_t>(batch_.num_targets()));
-    if (options.task == "train") gradients_ = std::make_unique<Gradients>(config);
-    if (options.task == "prefill" || options.task == "decode") {
-      cache_ = std::make_unique<KvCache>(
-          config, options.rows * KvCache::pages_for(options.length + kDecodeSteps));
-    }
+  explicit BenchRun(const BenchFlags& flags)
+      : flags_(flags),
+        config_(load_config(flags.bench.model.empty() ? flags.bench.config : flags.bench.model)),
+        pool_(flags.common.threads),
+        task_(make_bench_task(flags.bench, config_, pool_)) {
+    for (int i = 0; i < flags.warm_up; ++i) task_->run();
   }
 
-  static constexpr int64_t kDecodeSteps = 64;
-
-  struct Work {
-    int64_t tokens;
-    double flops;
-    double seconds;
-  };
-
-  Work run() {
-    if (options_.task == "decode") return decode();
-    const auto start = std::chrono::steady_clock::now();
-    double factor = 1;
-    if (options_.task == "train") {
-      factor = 3;
-      decoder_.forward(batch_, logprobs_,
-                       options_.recompute ? Keep::kLayerInputs : Keep::kActivations);
-      const std::vector<float> d(logprobs_.size(), -1.0f / static_cast<float>(logprobs_.size()));
-      decoder_.backward(batch_, d, *gradients_);
-      gradients_->finish();
-      decoder_.set_parameters(parameters_);
-    } else if (options_.task == "score") {
-      decoder_.forward(batch_, logprobs_, Keep::kNothing);
-    } else {
-      prefill(options_.length);
-      release();
+  // Repetitions between two measurements of the limits; the median counts.
+  Json measure(int repeats) {
+    const Limits before = limits();
+    std::vector<BenchWork> works;
+    for (int i = 0; i < repeats; ++i) works.push_back(task_->run());
+    peak_memory_ = std::max(peak_memory_, first_ ? peak_memory_bytes() : 0);
+    first_ = false;
+    Limits after = limits();
+    if (works.front().bytes_read > 0) {
+      after.read_gbps = std::max(before.read_gbps, measured_read_gbps(pool_));
     }
-    return {batch_.num_tokens(),
-            factor * config_.forward_flops(batch_.num_tokens(), options_.length),
-            seconds_since(start)};
+    after.gflops = std::max(before.gflops, after.gflops);
+    std::sort(works.begin(), works.end(),
+              [](const auto& a, const auto& b) { return a.seconds < b.seconds; });
+    return result(works[works.size() / 2], after);
   }
+
+  int threads() const { return pool_.num_threads(); }
+  const ModelConfig& config() const { return config_; }
 
  private:
-  static double seconds_since(std::chrono::steady_clock::time_point start) {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  }
+  Limits limits() { return {measured_peak_gflops(pool_), 0}; }
 
-  void prefill(int64_t length) {
-    sequences_.assign(static_cast<size_t>(options_.rows), {});
-    std::vector<float> logits(static_cast<size_t>(config_.vocab_size));
-    for (int64_t r = 0; r < options_.rows; ++r) {
-      StepBatch step;
-      KvSequence& sequence = sequences_[static_cast<size_t>(r)];
-      if (!cache_->extend(sequence, length))
-        throw Error("bench", "the key-value cache is too small");
-      const auto begin = batch_.tokens.begin() + r * options_.length;
-      step.tokens.assign(begin, begin + length);
-      step.runs = {{&sequence, length, true}};
-      decoder_.step(step, *cache_, logits);
+  Json result(const BenchWork& work, const Limits& limits) const {
+    const double gflops = work.flops / work.seconds * 1e-9;
+    Json json = {{"task", flags_.bench.task},
+                 {"tokens_per_second", static_cast<double>(work.tokens) / work.seconds},
+                 {"gflops", gflops},
+                 {"peak_gflops", limits.gflops},
+                 {"fraction_of_peak", gflops / limits.gflops},
+                 {"peak_memory_bytes", peak_memory_},
+                 {"rows", flags_.bench.rows},
+                 {"length", flags_.bench.length},
+                 {"threads", pool_.num_threads()},
+                 {"parameters", config_.num_parameters()},
+                 {"dtype", task_->dtype()},
+                 {"seconds", work.seconds}};
+    if (work.bytes_read > 0) {
+      json["steps"] = flags_.bench.steps;
+      json["read_gbps"] = work.bytes_read / work.seconds * 1e-9;
+      json["peak_read_gbps"] = limits.read_gbps;
+      json["fraction_of_read"] = work.bytes_read / work.seconds * 1e-9 / limits.read_gbps;
     }
-  }
-
-  void release() {
-    for (KvSequence& sequence : sequences_) cache_->release(sequence);
-  }
-
-  Work decode() {
-    prefill(options_.length);
-    std::vector<float> logits(static_cast<size_t>(options_.rows * config_.vocab_size));
-    const auto start = std::chrono::steady_clock::now();
-    for (int64_t i = 0; i < kDecodeSteps; ++i) {
-      StepBatch step;
-      for (KvSequence& sequence : sequences_) {
-        if (!cache_->extend(sequence, 1)) throw Error("bench", "the key-value cache is too small");
-        step.tokens.push_back(static_cast<int32_t>(i % config_.vocab_size));
-        step.runs.push_back({&sequence, 1, true});
-      }
-      decoder_.step(step, *cache_, logits);
+    int64_t planned = 0;
+    for (const auto& [purpose, bytes] : task_->memory()) {
+      json["planned_memory"][purpose] = bytes;
+      planned += bytes;
     }
-    const double seconds = seconds_since(start);
-    release();
-    const int64_t tokens = options_.rows * kDecodeSteps;
-    // Every new token attends to the whole context: twice the causal average of a row of that
-    // length.
-    return {tokens, config_.forward_flops(tokens, 2 * (options_.length + kDecodeSteps / 2)),
-            seconds};
+    json["planned_memory_bytes"] = planned;
+    return json;
   }
 
-  const BenchOptions& options_;
-  const ModelConfig& config_;
-  Decoder decoder_;
-  Parameters parameters_;
-  PackedBatch batch_;
-  std::vector<float> logprobs_;
-  std::unique_ptr<Gradients> gradients_;
-  std::unique_ptr<KvCache> cache_;
-  std::vector<KvSequence> sequences_;
+  const BenchFlags& flags_;
+  const ModelConfig config_;
+  ThreadPool pool_;
+  std::unique_ptr<BenchTask> task_;
+  int64_t peak_memory_ =
+      0;  // of the first repetitions: measuring the memory's speed takes some too
+  bool first_ = true;
 };
 
-void run_bench(const BenchOptions& options) {
-  const ModelConfig config = load_config(options.config);
-  ThreadPool pool(options.common.threads);
-  const double peak_before = measured_peak_gflops(pool);
-  Bench bench(options, config, pool);
-  bench.run();  // warms caches and buffers
-  std::vector<Bench::Work> works;
-  for (int i = 0; i < options.repeats; ++i) works.push_back(bench.run());
-  const double peak = std::max(peak_before, measured_peak_gflops(pool));
-  std::sort(works.begin(), works.end(),
-            [](const auto& a, const auto& b) { return a.seconds < b.seconds; });
-  const Bench::Work median = works[works.size() / 2];
-  const double gflops = median.flops / median.seconds * 1e-9;
-  struct rusage usage {};
-  ::getrusage(RUSAGE_SELF, &usage);
-  const Json result = {{"task", options.task},
-                       {"tokens_per_second", static_cast<double>(median.tokens) / median.seconds},
-                       {"gflops", gflops},
-                       {"peak_gflops", peak},
-                       {"fraction_of_peak", gflops / peak},
-                       {"peak_memory_bytes", int64_t{usage.ru_maxrss} * 1024},
-                       {"rows", options.rows},
-                       {"length", options.length},
-                       {"threads", pool.num_threads()},
-                       {"parameters", config.num_parameters()}};
-  if (options.common.json) {
-    print_json(result);
-    return;
+void print_text(const Json& result, const BenchFlags& flags) {
+  const auto number = [&](const char* key) { return result.at(key).get<double>(); };
+  fmt::print(
+      "{}: {:.0f} tokens/s, {:.1f} GFLOP/s, {:.2f} of this machine's measured f32 peak of {:.1f}",
+      flags.bench.task, number("tokens_per_second"), number("gflops"), number("fraction_of_peak"),
+      number("peak_gflops"));
+  if (result.contains("read_gbps")) {
+    fmt::print("; {:.1f} GB/s read, {:.2f} of memory's measured {:.1f}", number("read_gbps"),
+               number("fraction_of_read"), number("peak_read_gbps"));
   }
   fmt::print(
-      "{}: {:.0f} tokens/s, {:.1f} GFLOP/s, {:.2f} of this machine's measured f32 peak of {:.1f}; "
-      "peak memory {:.0f} MiB ({} rows of {} tokens, {} threads, {:.1f} M parameters, median of "
-      "{})\n",
-      options.task, result["tokens_per_second"].get<double>(), gflops, gflops / peak, peak,
-      static_cast<double>(usage.ru_maxrss) / 1024, options.rows, options.length, pool.num_threads(),
-      static_cast<double>(config.num_parameters()) * 1e-6, options.repeats);
+      "; peak memory {:.0f} MiB, planned {:.0f} ({} rows of {} tokens, {} threads, {:.1f} M {} "
+      "parameters, median of {})\n",
+      number("peak_memory_bytes") / 1048576, number("planned_memory_bytes") / 1048576,
+      flags.bench.rows, flags.bench.length, result.at("threads").get<int>(),
+      number("parameters") * 1e-6, result.at("dtype").get<std::string>(), flags.repeats);
+  for (const auto& [purpose, bytes] : result.at("planned_memory").items()) {
+    fmt::print("  {:<34} {:>9.1f} MiB\n", purpose, bytes.get<double>() / 1048576);
+  }
+}
+
+void run_bench(const BenchFlags& given) {
+  BenchFlags flags = given;
+  flags.bench.seed = flags.common.seed;
+  BenchRun run(flags);
+  if (!flags.on_request) {
+    const Json result = run.measure(flags.repeats);
+    flags.common.json ? print_json(result) : print_text(result, flags);
+    return;
+  }
+  const auto say = [](const Json& json) {
+    print_json(json);
+    std::fflush(stdout);
+  };
+  say({{"ready", true}});
+  for (std::string line; std::getline(std::cin, line);) say(run.measure(1));
 }
 
 }  // namespace
 
 void register_bench(CLI::App& app) {
-  auto options = std::make_shared<BenchOptions>();
+  auto options = std::make_shared<BenchFlags>();
   CLI::App* command =
       app.add_subcommand("bench", "speed of this build on this machine, as a fraction of its peak");
-  command->add_option("--config", options->config, "config.json of the model (weights are random)")
-      ->required();
-  command->add_option("--task", options->task, "what to time")
+  BenchOptions& bench = options->bench;
+  auto* input = command->add_option_group("weights")->require_option(1);
+  auto* config =
+      input->add_option("--config", bench.config, "config.json of the model (weights are random)");
+  input->add_option("--model", bench.model, "checkpoint folder (all tasks but train)");
+  command
+      ->add_option("--task", bench.task,
+                   "what to time: a whole training step with AdamW, scoring, prefill, or decoding "
+                   "with the greedy choice of each token (default: train)")
       ->check(CLI::IsMember({"train", "score", "prefill", "decode"}));
-  command->add_option("--rows", options->rows, "rows, or sequences at once (default: 8)")
+  command
+      ->add_option("--dtype", bench.dtype,
+                   "how the weights of a --config are stored, for all tasks but train (default: "
+                   "f32)")
+      ->check(CLI::IsMember({"f32", "bf16"}))
+      ->needs(config);
+  command->add_option("--rows", bench.rows, "rows, or sequences at once (default: 8)")
       ->check(CLI::Range(1, 65536));
-  command->add_option("--length", options->length, "tokens a row, or of context (default: 512)")
+  command
+      ->add_option("--length", bench.length,
+                   "tokens a row, or of context before the first token decoded (default: 512)")
       ->check(CLI::Range(2, 1 << 20));
+  command
+      ->add_option("--steps", bench.steps, "tokens decoded a sequence and repetition (default: 64)")
+      ->check(CLI::Range(1, 1 << 20));
   command->add_option("--repeats", options->repeats, "timed repetitions; the median counts")
       ->check(CLI::Range(1, 1000));
-  command->add_flag("--recompute", options->recompute, "train with recomputation of activations");
+  command->add_option("--warm-up", options->warm_up, "repetitions before those timed (default: 1)")
+      ->check(CLI::Range(0, 1000));
+  command->add_flag("--recompute", bench.recompute, "train with recomputation of activations");
+  command
+      ->add_option("--micro-batch-tokens", bench.micro_batch_tokens,
+                   "tokens of one forward and backward of training (default: 2048)")
+      ->check(CLI::PositiveNumber);
+  command->add_flag("--on-request", options->on_request,
+                    "one repetition for each line of standard input, one JSON object for each: for "
+                    "measuring in turn with another program");
   add_common_options(*command, options->common);
   command->footer(
+      "FLOPs are the useful ones: for a token, 2 for each element of the matrices it is multiplied "
+      "with (the head too where its logits are needed) and, in each layer, 4 x heads x head_dim "
+      "for "
+      "each key it attends to, causal: L/2 in a row of L. Training counts three times that; "
+      "recomputation, norms and AdamW count nothing. What decoding reads: every matrix once a "
+      "step, and keys and values of each context.\n"
       "Example:\n  ponder bench --config models/nano-base/config.json --task decode --rows 64 "
       "--length 128");
   command->callback([options] { run_bench(*options); });

@@ -1,5 +1,7 @@
-// This machine's f32 fused-multiply-add peak, measured: what every speed is a fraction of.
+// This machine's limits, measured: what every speed is a fraction of.
 #pragma once
+
+#include <cstdint>
 
 #include "base/thread_pool.h"
 
@@ -8,5 +10,10 @@ namespace ponder {
 // GFLOP/s (a multiply-add counts two) of all the pool's threads together, the best of several short
 // runs.
 double measured_peak_gflops(ThreadPool& pool);
+
+// GB/s (1e9 bytes) at which all the pool's threads together read `bytes` of memory, the best of
+// three passes. Takes that much memory while it runs; to see DRAM and no cache, many times the
+// machine's last-level cache: the default is 1 GiB. Throws Error when memory is short.
+double measured_read_gbps(ThreadPool& pool, int64_t bytes = int64_t{1} << 30);
 
 }  // namespace ponder

@@ -1,7 +1,9 @@
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 
 #include "ops/peak.h"
+#include "tensor/buffer.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/peak_cpu.cpp"
@@ -32,6 +34,24 @@ float PeakLoop(int64_t steps, const volatile float* seed) {
   return lanes[0];
 }
 
+// Reads a multiple of 16 vectors; sixteen independent loads a turn keep the memory busy.
+float ReadLoop(const float* data, int64_t vectors) {
+  constexpr int kLoads = 16;
+  const D16 d;
+  V acc[kLoads];
+  for (int i = 0; i < kLoads; ++i) acc[i] = hn::Zero(d);
+  for (int64_t v = 0; v < vectors; v += kLoads) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kLoads; ++i) {
+      acc[i] = hn::Add(acc[i], hn::Load(d, data + (v + i) * kLanes));
+    }
+  }
+  for (int i = 1; i < kLoads; ++i) acc[0] = hn::Add(acc[0], acc[i]);
+  return hn::GetLane(acc[0]);
+}
+
+int64_t ReadGrain() { return 16 * kLanes; }
+
 int64_t PeakLanes() { return 12 * kLanes; }
 
 }  // namespace HWY_NAMESPACE
@@ -42,6 +62,8 @@ HWY_AFTER_NAMESPACE();
 namespace ponder {
 HWY_EXPORT(PeakLoop);
 HWY_EXPORT(PeakLanes);
+HWY_EXPORT(ReadLoop);
+HWY_EXPORT(ReadGrain);
 
 double measured_peak_gflops(ThreadPool& pool) {
   const auto loop = HWY_DYNAMIC_DISPATCH(PeakLoop);
@@ -59,6 +81,29 @@ double measured_peak_gflops(ThreadPool& pool) {
     const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
     const double gflops = 2.0 * lanes * kSteps * pool.num_threads() / elapsed.count() * 1e-9;
     if (gflops > best) best = gflops;
+  }
+  return best;
+}
+
+double measured_read_gbps(ThreadPool& pool, int64_t bytes) {
+  const auto loop = HWY_DYNAMIC_DISPATCH(ReadLoop);
+  const int64_t grain = HWY_DYNAMIC_DISPATCH(ReadGrain)(), lanes = grain / 16;
+  const int64_t share =
+      bytes / static_cast<int64_t>(sizeof(float)) / pool.num_threads() / grain * grain;
+  Buffer buffer("memory to read", share * pool.num_threads());
+  // Written first: untouched pages may all be one page of zeros. Ones, since zeros add nothing.
+  pool.run([&](int part) {
+    std::fill_n(buffer.data() + part * share, static_cast<size_t>(share), 1.0f);
+  });
+  double best = 0;
+  for (int repeat = 0; repeat < 3; ++repeat) {
+    const auto start = std::chrono::steady_clock::now();
+    pool.run([&](int part) {
+      volatile float sink = loop(buffer.data() + part * share, share / lanes);
+      (void)sink;
+    });
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+    best = std::max(best, static_cast<double>(buffer.size_bytes()) / elapsed.count() * 1e-9);
   }
   return best;
 }

@@ -130,6 +130,36 @@ TEST_F(JsonOutput, Bench) {
                            "--rows", "2", "--length", "16", "--repeats", "1"});
   expect_fields(speed, {"task", "tokens_per_second", "gflops", "peak_gflops", "fraction_of_peak",
                         "peak_memory_bytes"});
+  for (const char* key : {"gflops", "peak_gflops", "read_gbps", "peak_read_gbps"}) {
+    EXPECT_GT(speed.at(key).get<double>(), 0) << key;
+  }
+  EXPECT_EQ(speed.at("dtype"), "f32");
+  // What is planned is what the buffers take; code and the allocator come on top.
+  const auto planned = speed.at("planned_memory_bytes").get<int64_t>();
+  EXPECT_GT(planned, 4 * speed.at("parameters").get<int64_t>());
+  EXPECT_LT(planned, speed.at("peak_memory_bytes").get<int64_t>());
+
+  // bf16 weights read half as much.
+  const Json narrow = only({"bench", "--config", kNano + "/config.json", "--task", "decode",
+                            "--rows", "1", "--length", "16", "--repeats", "1", "--dtype", "bf16"});
+  EXPECT_EQ(narrow.at("dtype"), "bf16");
+  const auto weights = [](const Json& json) {
+    return json.at("planned_memory").at("weights laid out for the kernels").get<double>();
+  };
+  EXPECT_NEAR(weights(narrow) / weights(speed), 0.5, 0.01);
+
+  const Json train = only({"bench", "--config", kNano + "/config.json", "--task", "train", "--rows",
+                           "2", "--length", "32", "--repeats", "1"});
+  EXPECT_TRUE(train.at("planned_memory").contains("AdamW moments"));
+}
+
+TEST_F(JsonOutput, BenchOnRequestTakesOneTurnALine) {
+  const std::vector<Json> turns = rows({"bench", "--config", kNano + "/config.json", "--task",
+                                        "score", "--rows", "2", "--length", "32", "--on-request"},
+                                       "\n\n\n");
+  ASSERT_EQ(turns.size(), 4u);
+  EXPECT_TRUE(turns[0].contains("ready"));
+  for (size_t i = 1; i < 4; ++i) EXPECT_EQ(turns[i].at("task"), "score");
 }
 
 TEST_F(JsonOutput, RunAndWhatLooksAtIt) {

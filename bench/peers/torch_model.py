@@ -1,0 +1,191 @@
+"""A plain Qwen2 in PyTorch, in float32, written for speed on the CPU as far as PyTorch 1.13 goes.
+
+What was done to be fair to it: q, k, v and gate, up are one product each; queries of a key-value group share their
+keys as one batched product (nothing is repeated); scale and mask ride along in baddbmm; rotary tables are made once;
+in inference everything that can happens in place and in preallocated memory, under inference_mode; the optimiser is
+the multi-tensor AdamW; nothing is clipped, logged or synchronised.
+"""
+import json
+import math
+
+import torch
+import torch.nn.functional as F
+from torch.utils.checkpoint import checkpoint
+
+
+class Config:
+    def __init__(self, path):
+        with open(path) as file:
+            c = json.load(file)
+        self.vocab = c["vocab_size"]
+        self.hidden = c["hidden_size"]
+        self.ffn = c["intermediate_size"]
+        self.layers = c["num_hidden_layers"]
+        self.heads = c["num_attention_heads"]
+        self.kv_heads = c["num_key_value_heads"]
+        self.dim = c.get("head_dim", self.hidden // self.heads)
+        self.eps = c["rms_norm_eps"]
+        self.theta = c["rope_theta"]
+        self.tied = c["tie_word_embeddings"]
+
+
+def rms_norm(x, weight, eps):
+    return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + eps) * weight
+
+
+def rotate(x, cos, sin):
+    """x (..., T, D); cos, sin (T, D / 2)."""
+    a, b = x.chunk(2, -1)
+    return torch.cat((a * cos - b * sin, b * cos + a * sin), -1)
+
+
+class Layer(torch.nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.c = c
+        q, kv = c.heads * c.dim, c.kv_heads * c.dim
+        self.input_norm = torch.nn.Parameter(torch.ones(c.hidden))
+        self.post_norm = torch.nn.Parameter(torch.ones(c.hidden))
+        self.qkv = torch.nn.Linear(c.hidden, q + 2 * kv)
+        self.out = torch.nn.Linear(q, c.hidden, bias=False)
+        self.gate_up = torch.nn.Linear(c.hidden, 2 * c.ffn, bias=False)
+        self.down = torch.nn.Linear(c.ffn, c.hidden, bias=False)
+
+    def split(self, h, rows, length):
+        """q (B * kv_heads, group, T, D); k, v (B * kv_heads, T, D), before rotation."""
+        c = self.c
+        q, k, v = self.qkv(h).split([c.heads * c.dim, c.kv_heads * c.dim, c.kv_heads * c.dim], -1)
+        q = q.view(rows, length, c.heads, c.dim).transpose(1, 2)
+        k = k.view(rows, length, c.kv_heads, c.dim).transpose(1, 2)
+        v = v.view(rows, length, c.kv_heads, c.dim).transpose(1, 2)
+        return q, k, v
+
+    def mlp(self, x):
+        gate, up = self.gate_up(rms_norm(x, self.post_norm, self.c.eps)).chunk(2, -1)
+        return self.down(F.silu(gate) * up)
+
+    def mlp_in_place(self, x):
+        gate, up = self.gate_up(rms_norm(x, self.post_norm, self.c.eps)).chunk(2, -1)
+        return self.down(F.silu(gate).mul_(up))
+
+    def forward(self, x, cos, sin, mask):
+        """x (B, T, C); mask (group * T, T) of 0 and -inf."""
+        c = self.c
+        rows, length, _ = x.shape
+        group = c.heads // c.kv_heads
+        q, k, v = self.split(rms_norm(x, self.input_norm, c.eps), rows, length)
+        q = rotate(q, cos, sin).reshape(rows * c.kv_heads, group * length, c.dim)
+        k = rotate(k, cos, sin).reshape(rows * c.kv_heads, length, c.dim)
+        v = v.reshape(rows * c.kv_heads, length, c.dim)
+        scores = torch.baddbmm(mask, q, k.transpose(1, 2), alpha=1 / math.sqrt(c.dim))
+        y = torch.bmm(torch.softmax(scores, -1), v)
+        y = y.view(rows, c.heads, length, c.dim).transpose(1, 2).reshape(rows, length, -1)
+        x = x + self.out(y)
+        return x + (self.mlp(x) if torch.is_grad_enabled() else self.mlp_in_place(x))
+
+    def prefill(self, x, cos, sin, mask, keys, values):
+        """The same, leaving keys and values in the cache: keys (B * kv_heads, D, room), values (.., room, D)."""
+        c = self.c
+        rows, length, _ = x.shape
+        group = c.heads // c.kv_heads
+        q, k, v = self.split(rms_norm(x, self.input_norm, c.eps), rows, length)
+        q = rotate(q, cos, sin).reshape(rows * c.kv_heads, group * length, c.dim)
+        k = rotate(k, cos, sin).reshape(rows * c.kv_heads, length, c.dim)
+        v = v.reshape(rows * c.kv_heads, length, c.dim)
+        keys[:, :, :length] = k.transpose(1, 2)
+        values[:, :length] = v
+        scores = torch.baddbmm(mask, q, k.transpose(1, 2), alpha=1 / math.sqrt(c.dim))
+        y = torch.bmm(torch.softmax(scores, -1), v)
+        y = y.view(rows, c.heads, length, c.dim).transpose(1, 2).reshape(rows, length, -1)
+        x = x.add_(self.out(y))
+        return x.add_(self.mlp_in_place(x))
+
+    def decode(self, x, cos, sin, keys, values, position):
+        """x (B, C), one token a sequence at `position`, whose key and value are added to the cache."""
+        c = self.c
+        rows, group = x.shape[0], c.heads // c.kv_heads
+        qkv = self.qkv(rms_norm(x, self.input_norm, c.eps))
+        qk = rotate(qkv[:, : (c.heads + c.kv_heads) * c.dim].view(rows, c.heads + c.kv_heads, c.dim), cos, sin)
+        q = qk[:, : c.heads].reshape(rows * c.kv_heads, group, c.dim)
+        keys[:, :, position] = qk[:, c.heads :].reshape(rows * c.kv_heads, c.dim)
+        values[:, position] = qkv[:, (c.heads + c.kv_heads) * c.dim :].reshape(rows * c.kv_heads, c.dim)
+        end = position + 1
+        scores = torch.bmm(q, keys[:, :, :end]).mul_(1 / math.sqrt(c.dim))
+        y = torch.bmm(torch.softmax(scores, -1), values[:, :end]).view(rows, -1)
+        x = x.add_(self.out(y))
+        return x.add_(self.mlp_in_place(x))
+
+
+class Qwen2(torch.nn.Module):
+    def __init__(self, c, recompute=False):
+        super().__init__()
+        self.c = c
+        self.recompute = recompute
+        self.embed = torch.nn.Parameter(torch.empty(c.vocab, c.hidden).normal_(0, 0.02))
+        self.layers = torch.nn.ModuleList(Layer(c) for _ in range(c.layers))
+        self.norm = torch.nn.Parameter(torch.ones(c.hidden))
+        self.head = self.embed if c.tied else torch.nn.Parameter(torch.empty(c.vocab, c.hidden).normal_(0, 0.02))
+        self.tables = {}
+
+    def rope(self, length):
+        if length not in self.tables:
+            inv_freq = self.c.theta ** -(torch.arange(0, self.c.dim, 2, dtype=torch.float64) / self.c.dim)
+            angle = torch.arange(length).double()[:, None] * inv_freq[None, :]
+            self.tables[length] = (angle.cos().float(), angle.sin().float())
+        return self.tables[length]
+
+    def mask(self, length):
+        key = ("mask", length)
+        if key not in self.tables:
+            future = torch.full((length, length), -math.inf).triu(1)
+            self.tables[key] = future.repeat(self.c.heads // self.c.kv_heads, 1)
+        return self.tables[key]
+
+    def hidden(self, tokens):
+        length = tokens.shape[1]
+        cos, sin = self.rope(length)
+        mask = self.mask(length)
+        x = F.embedding(tokens, self.embed)
+        for layer in self.layers:
+            if self.recompute and torch.is_grad_enabled():
+                x = checkpoint(layer, x, cos, sin, mask, use_reentrant=False, preserve_rng_state=False)
+            else:
+                x = layer(x, cos, sin, mask)
+        return rms_norm(x, self.norm, self.c.eps)
+
+    def loss(self, tokens, reduction="mean"):
+        """Of the tokens (B, T) behind the first of each row."""
+        h = self.hidden(tokens)[:, :-1].reshape(-1, self.c.hidden)
+        return F.cross_entropy(F.linear(h, self.head), tokens[:, 1:].reshape(-1), reduction=reduction)
+
+
+class Cache:
+    """Keys and values of B sequences of one length, laid out for the products that read them."""
+
+    def __init__(self, c, rows, room):
+        self.keys = [torch.zeros(rows * c.kv_heads, c.dim, room) for _ in range(c.layers)]
+        self.values = [torch.zeros(rows * c.kv_heads, room, c.dim) for _ in range(c.layers)]
+
+
+def prefill(model, tokens, cache):
+    """Fills the cache from tokens (B, T), row by row as ours does it."""
+    length = tokens.shape[1]
+    cos, sin = model.rope(length)
+    mask = model.mask(length)
+    kv = model.c.kv_heads
+    for row in range(tokens.shape[0]):
+        x = F.embedding(tokens[row : row + 1], model.embed)
+        for layer, keys, values in zip(model.layers, cache.keys, cache.values):
+            part = slice(row * kv, (row + 1) * kv)
+            x = layer.prefill(x, cos, sin, mask, keys[part], values[part])
+        F.linear(rms_norm(x[:, -1], model.norm, model.c.eps), model.head)
+
+
+def decode_step(model, tokens, cache, position, room):
+    """The greedy next token (B) of each sequence after `tokens` (B)."""
+    cos, sin = model.rope(room)
+    cos, sin = cos[position], sin[position]
+    x = F.embedding(tokens, model.embed)
+    for layer, keys, values in zip(model.layers, cache.keys, cache.values):
+        x = layer.decode(x, cos, sin, keys, values, position)
+    return F.linear(rms_norm(x, model.norm, model.c.eps), model.head).argmax(-1)

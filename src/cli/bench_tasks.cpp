@@ -1,0 +1,308 @@
+#include "cli/bench_tasks.h"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/philox.h"
+#include "generate/sampler.h"
+#include "generate/scorer.h"
+#include "model/checkpoint.h"
+#include "model/decoder.h"
+#include "model/weight_files.h"
+#include "train/trainer.h"
+#include "train/training_job.h"
+
+namespace ponder::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+std::vector<std::vector<int32_t>> random_rows(const BenchOptions& options, int64_t vocab_size) {
+  RandomSequence random(options.seed, stable_hash64("bench tokens"));
+  std::vector<std::vector<int32_t>> rows(static_cast<size_t>(options.rows));
+  for (std::vector<int32_t>& row : rows) {
+    for (int64_t i = 0; i < options.length; ++i) {
+      row.push_back(static_cast<int32_t>(random.below(static_cast<uint64_t>(vocab_size))));
+    }
+  }
+  return rows;
+}
+
+class TrainBench : public BenchTask {
+ public:
+  TrainBench(const BenchOptions& options, const ModelConfig& config, ThreadPool& pool)
+      : options_(options),
+        config_(config),
+        decoder_(config, pool),
+        task_(rows_of(options, config)) {
+    train_.batch.epochs = kMaxRepetitions;
+    train_.batch.batch_rows = options.rows;
+    train_.schedule = ScheduleKind::kConstant;
+    train_.micro_batch_tokens = options.micro_batch_tokens;
+    train_.recompute = options.recompute;
+    Parameters start(config, "weights");
+    initialise(start, config, options.seed, &pool);
+    trainer_.emplace(config, std::move(start), task_, train_, decoder_, pool);
+  }
+
+  BenchWork run() override {
+    const auto start = Clock::now();
+    const StepReport report = *trainer_->step();
+    const double seconds = seconds_since(start);
+    if (!report.skipped.empty()) throw Error("bench", "a training step: " + report.skipped);
+    return {report.tokens, 3 * config_.forward_flops(report.tokens, options_.length), 0, seconds};
+  }
+
+  MemoryPlan memory() const override {
+    return plan_training(decoder_, workload_of(task_), train_).memory_bytes;
+  }
+
+ private:
+  static constexpr int kMaxRepetitions = 20000;
+
+  static std::vector<TokenRow> rows_of(const BenchOptions& options, const ModelConfig& config) {
+    std::vector<TokenRow> rows;
+    for (std::vector<int32_t>& tokens : random_rows(options, config.vocab_size)) {
+      TokenRow& row = rows.emplace_back();
+      row.name = fmt::format("row {}", rows.size());
+      row.trained.assign(tokens.size(), 1);
+      row.trained[0] = 0;
+      row.tokens = std::move(tokens);
+    }
+    return rows;
+  }
+
+  BenchOptions options_;
+  const ModelConfig& config_;
+  Decoder decoder_;
+  SftTask task_;
+  TrainOptions train_;
+  std::optional<Trainer> trainer_;
+};
+
+// Random weights in a folder that is removed once they are loaded.
+class TemporaryCheckpoint {
+ public:
+  TemporaryCheckpoint(const BenchOptions& options, ThreadPool& pool)
+      : folder_(fs::temp_directory_path() / fmt::format("ponder-bench-{}", ::getpid())) {
+    const DType dtype = options.dtype == "bf16" ? DType::kBF16 : DType::kF32;
+    init_checkpoint(options.config, "", folder_, dtype, options.seed, &pool);
+  }
+  ~TemporaryCheckpoint() {
+    std::error_code ignored;
+    fs::remove_all(folder_, ignored);
+  }
+  const fs::path& folder() const { return folder_; }
+
+ private:
+  fs::path folder_;
+};
+
+class InferenceBench : public BenchTask {
+ public:
+  InferenceBench(const BenchOptions& options, const ModelConfig& config, ThreadPool& pool)
+      : options_(options),
+        config_(config),
+        pool_(pool),
+        decoder_(config, pool),
+        rows_(random_rows(options, config.vocab_size)) {
+    if (config.max_position_embeddings < options.length + (decodes() ? options.steps : 0)) {
+      throw Error("--length",
+                  fmt::format("the model has {} positions only", config.max_position_embeddings));
+    }
+    if (!options.model.empty()) {
+      load(options.model);
+      return;
+    }
+    {
+      const TemporaryCheckpoint checkpoint(options, pool);
+      load(checkpoint.folder());
+    }
+    // Making weights takes more memory than having them: the high-water mark begins anew (5, see
+    // proc(5)). Where that is not allowed, the peak reported is that of making them.
+    std::ofstream("/proc/self/clear_refs") << "5";
+  }
+
+  std::string dtype() const override { return dtype_ == DType::kBF16 ? "bf16" : "f32"; }
+
+  MemoryPlan memory() const override {
+    const int64_t C = config_.hidden_size, V = config_.vocab_size;
+    const int64_t rows = options_.rows;
+    int64_t weights = matrix_elements() * size_bytes(dtype_) +
+                      config_.num_hidden_layers * (2 * C + config_.q_size()) * 4;
+    if (!config_.tie_word_embeddings) weights += V * C * size_bytes(dtype_);
+    const bool score = options_.task == "score", decode = decodes();
+    const int64_t row_tokens = rows * options_.length;
+    const int64_t tokens = score    ? std::max(options_.length, std::min(row_tokens, kScoreTokens))
+                           : decode ? std::max(rows, options_.length)
+                                    : options_.length;
+    const int64_t targets = score ? tokens : decode ? rows : 1;
+    MemoryPlan plan = {{"weights laid out for the kernels", weights},
+                       {"activations", decoder_.activation_bytes(tokens, targets, Keep::kNothing)}};
+    if (!score) {
+      plan.emplace_back("keys and values", num_pages() * KvCache::page_bytes(config_));
+      plan.emplace_back("logits", targets * V * 4);
+    }
+    return plan;
+  }
+
+ protected:
+  static constexpr int64_t kScoreTokens = 4096;  // score_rows' default
+
+  bool decodes() const { return options_.task == "decode"; }
+  int64_t matrix_elements() const {
+    const int64_t C = config_.hidden_size, q = config_.q_size(), kv = config_.kv_size();
+    return config_.num_hidden_layers * (C * (2 * q + 2 * kv) + 3 * C * config_.intermediate_size) +
+           C * config_.vocab_size;
+  }
+  // Each sequence may need a copy of the page its context ends in.
+  int64_t num_pages() const {
+    return options_.rows * (KvCache::pages_for(options_.length + options_.steps) + 1);
+  }
+
+  void load(const fs::path& folder) {
+    const OpenCheckpoint checkpoint = open_checkpoint(folder);
+    decoder_.load_weights(*checkpoint.weights);
+    if (checkpoint.weights->dtype() == DType::kBF16) dtype_ = DType::kBF16;
+  }
+
+  BenchOptions options_;
+  const ModelConfig& config_;
+  ThreadPool& pool_;
+  Decoder decoder_;
+  std::vector<std::vector<int32_t>> rows_;
+  DType dtype_ = DType::kF32;  // widest of the weights
+};
+
+class ScoreBench : public InferenceBench {
+ public:
+  ScoreBench(const BenchOptions& options, const ModelConfig& config, ThreadPool& pool)
+      : InferenceBench(options, config, pool) {
+    for (const auto& row : rows_) score_rows_.push_back({row, 1});
+  }
+
+  BenchWork run() override {
+    const auto start = Clock::now();
+    score_rows(decoder_, score_rows_, kScoreTokens);
+    const int64_t tokens = options_.rows * options_.length;
+    return {tokens, config_.forward_flops(tokens, options_.length), 0, seconds_since(start)};
+  }
+
+ private:
+  std::vector<ScoreRow> score_rows_;
+};
+
+class CacheBench : public InferenceBench {
+ public:
+  CacheBench(const BenchOptions& options, const ModelConfig& config, ThreadPool& pool)
+      : InferenceBench(options, config, pool),
+        cache_(config, num_pages()),
+        sampler_(config.vocab_size, config.vocab_size, pool) {
+    greedy_.temperature = 0;
+    if (decodes()) contexts_ = prefill();
+  }
+
+  BenchWork run() override { return decodes() ? decode() : prefill_rows(); }
+
+ private:
+  std::vector<KvSequence> prefill() {
+    std::vector<KvSequence> sequences(rows_.size());
+    std::vector<float> logits(static_cast<size_t>(config_.vocab_size));
+    for (size_t r = 0; r < rows_.size(); ++r) {
+      extend(sequences[r], options_.length);
+      decoder_.step({rows_[r], {{&sequences[r], options_.length, true}}}, cache_, logits);
+    }
+    return sequences;
+  }
+
+  BenchWork prefill_rows() {
+    const auto start = Clock::now();
+    std::vector<KvSequence> sequences = prefill();
+    const double seconds = seconds_since(start);
+    for (KvSequence& sequence : sequences) cache_.release(sequence);
+    const int64_t tokens = options_.rows * options_.length;
+    // Only the last token's logits are computed.
+    const double head = 2.0 * static_cast<double>(config_.hidden_size) *
+                        static_cast<double>(config_.vocab_size) *
+                        static_cast<double>(tokens - options_.rows);
+    return {tokens, config_.forward_flops(tokens, options_.length) - head, 0, seconds};
+  }
+
+  BenchWork decode() {
+    const size_t rows = rows_.size();
+    std::vector<KvSequence> sequences;
+    for (const KvSequence& context : contexts_) sequences.push_back(cache_.fork(context));
+    std::vector<float> logits(rows * static_cast<size_t>(config_.vocab_size));
+    std::vector<SampledToken> sampled(rows, {1, 0});
+    std::vector<Draw> draws;
+    for (size_t r = 0; r < rows; ++r) {
+      draws.push_back({logits.data() + r * static_cast<size_t>(config_.vocab_size), &greedy_, 0});
+    }
+    const auto start = Clock::now();
+    for (int64_t i = 0; i < options_.steps; ++i) {
+      StepBatch step;
+      for (size_t r = 0; r < rows; ++r) {
+        extend(sequences[r], 1);
+        step.tokens.push_back(sampled[r].id);
+        step.runs.push_back({&sequences[r], 1, true});
+      }
+      decoder_.step(step, cache_, logits);
+      sampler_.sample(draws, sampled);
+    }
+    const double seconds = seconds_since(start);
+    for (KvSequence& sequence : sequences) cache_.release(sequence);
+    const int64_t tokens = options_.rows * options_.steps;
+    // Every new token attends to the whole context: twice the causal average of a row that long.
+    const int64_t context = options_.length + options_.steps / 2;
+    const double kv = static_cast<double>(2 * config_.kv_size() * config_.num_hidden_layers * 4);
+    const double read = static_cast<double>(options_.steps) *
+                        (static_cast<double>(matrix_elements() * size_bytes(dtype_)) +
+                         static_cast<double>(options_.rows * context) * kv);
+    return {tokens, config_.forward_flops(tokens, 2 * context), read, seconds};
+  }
+
+  void extend(KvSequence& sequence, int64_t count) {
+    if (!cache_.extend(sequence, count)) throw Error("bench", "the key-value cache is too small");
+  }
+
+  KvCache cache_;
+  Sampler sampler_;
+  SamplingSettings greedy_;
+  std::vector<KvSequence> contexts_;
+};
+
+}  // namespace
+
+std::unique_ptr<BenchTask> make_bench_task(const BenchOptions& options, const ModelConfig& config,
+                                           ThreadPool& pool) {
+  if (options.task == "train") {
+    if (!options.model.empty() || options.dtype != "f32") {
+      throw Error("--task train", "trains random f32 weights of a --config",
+                  "leave out --model and --dtype");
+    }
+    return std::make_unique<TrainBench>(options, config, pool);
+  }
+  if (options.task == "score") return std::make_unique<ScoreBench>(options, config, pool);
+  return std::make_unique<CacheBench>(options, config, pool);
+}
+
+int64_t peak_memory_bytes() {
+  struct rusage usage {};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return int64_t{usage.ru_maxrss} * 1024;
+}
+
+}  // namespace ponder::cli
