@@ -19,6 +19,19 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Sample = RolloutSchedule::Sample;
 
+// Adds the time it lives to a sum of seconds.
+class Timer {
+ public:
+  explicit Timer(double& seconds) : seconds_(seconds) {}
+  ~Timer() { seconds_ += std::chrono::duration<double>(Clock::now() - start_).count(); }
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+
+ private:
+  double& seconds_;
+  Clock::time_point start_ = Clock::now();
+};
+
 // One call of Engine::run.
 class EngineRun {
  public:
@@ -118,8 +131,11 @@ class EngineRun {
 
     const size_t rows = drawing_.size() + prefilled.size();
     logits_.reserve(static_cast<int64_t>(rows) * vocab_size_);
-    decoder_.step(batch_, schedule_.cache(),
-                  logits_.slice(0, static_cast<int64_t>(rows) * vocab_size_));
+    {
+      const Timer timer(report_.model_seconds);
+      decoder_.step(batch_, schedule_.cache(),
+                    logits_.slice(0, static_cast<int64_t>(rows) * vocab_size_));
+    }
     ++report_.steps;
     report_.mean_running += static_cast<double>(running.size());
 
@@ -145,7 +161,10 @@ class EngineRun {
   // One draw for each running sample of drawing_; takes out what has finished.
   void sample_and_settle() {
     sampled_.resize(draws_.size());
-    sampler_.sample(draws_, sampled_);
+    {
+      const Timer timer(report_.sampler_seconds);
+      sampler_.sample(draws_, sampled_);
+    }
     report_.progress.sampled_tokens += static_cast<int64_t>(sampled_.size());
     for (size_t i = 0; i < sampled_.size(); ++i) {
       Sample& sample = schedule_.running()[drawing_[i]];
@@ -157,17 +176,27 @@ class EngineRun {
       const bool end_token = ended && trajectory.finish_reason == FinishReason::kStop;
       if (hooks_.token && !end_token) hooks_.token(trajectory);
       if (!ended) continue;
-      complete(trajectory);
+      {
+        const Timer timer(report_.text_seconds);
+        complete(trajectory);
+      }
+      const Timer timer(report_.hook_seconds);
       schedule_.finish(sample);
     }
     schedule_.remove_ended();
   }
 
+  bool is_stop(int32_t id) const {
+    const auto& stop = options_.stop_ids;
+    return std::find(stop.begin(), stop.end(), id) != stop.end();
+  }
+
   // Sets the reason when the completion ends with its last token.
   bool has_ended(Trajectory& trajectory) const {
     const auto& ids = trajectory.token_ids;
-    const auto& stop = options_.stop_ids;
-    if (std::find(stop.begin(), stop.end(), ids.back()) != stop.end()) {
+    if (is_stop(ids.back())) {
+      trajectory.finish_reason = FinishReason::kStop;
+    } else if (hooks_.ends && hooks_.ends(trajectory)) {
       trajectory.finish_reason = FinishReason::kStop;
     } else if (static_cast<int>(ids.size()) >= trajectory.sampling.max_tokens) {
       trajectory.finish_reason = FinishReason::kLength;
@@ -185,7 +214,7 @@ class EngineRun {
     for (const float logprob : trajectory.logprobs) trajectory.logprob += logprob;
     if (!tokenizer_) return;
     std::span<const int32_t> ids = trajectory.token_ids;
-    if (trajectory.finish_reason == FinishReason::kStop) ids = ids.first(ids.size() - 1);
+    if (is_stop(ids.back())) ids = ids.first(ids.size() - 1);
     trajectory.text = options_.opened_thought + tokenizer_->decode(ids);
     ThoughtParts parts = parse_thought(trajectory.text);
     trajectory.thought = std::move(parts.thought);

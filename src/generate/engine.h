@@ -66,6 +66,10 @@ struct EngineProgress {
 struct EngineHooks {
   // Once for each finished sample, as it finishes: e.g. judges it.
   std::function<void(Trajectory&)> judge;
+  // A stopping rule of the caller's: whether the completion ends with its last token, beside stop
+  // tokens, length and loops; it then counts as stopped. Asked after every token; must be a pure
+  // function of the trajectory so far (problem, sample, token ids).
+  std::function<bool(const Trajectory&)> ends;
   // Early stop. Given a problem's samples 0 .. i in order, says whether they are enough. It is
   // asked for i = 0, 1, …; samples behind the first i that is enough are discarded, whether or not
   // they have run by then, so the samples kept are the same in any batch. Must be a pure function
@@ -87,6 +91,10 @@ struct EngineReport {
   bool interrupted = false;  // the stop flag was set: what was running is lost
   int64_t steps = 0;
   double mean_running = 0;  // sequences per step
+  // Of progress.seconds: the model's steps, the drawing of tokens, the text of finished samples
+  // (tokenizer, thought and solution), and the hooks judge, enough and deliver. The rest is the
+  // engine's own: the schedule and the batches.
+  double model_seconds = 0, sampler_seconds = 0, text_seconds = 0, hook_seconds = 0;
 };
 
 class Engine {

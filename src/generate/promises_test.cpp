@@ -1,0 +1,156 @@
+// The promises about rollouts, each with everything it names: any batch, any threads, any
+// instruction set, any order, any memory, any restart give the same bits, and what sampling
+// recorded is what training computes. The table in docs/arithmetic.md says which test holds which
+// promise.
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <map>
+
+#include "base/philox.h"
+#include "generate/scorer.h"
+#include "generate/test_support.h"
+#include "model/checkpoint.h"
+#include "model/kv_cache.h"
+#include "model/weight_files.h"
+#include "ops/test_support.h"  // first: it says which targets there are
+
+namespace ponder {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace test;
+
+std::vector<Trajectory> in_order(std::vector<Trajectory> trajectories) {
+  const auto key = [](const Trajectory& t) {
+    return std::pair(std::stoi(t.problem_id.substr(1)), t.sample);
+  };
+  std::sort(trajectories.begin(), trajectories.end(),
+            [&](const Trajectory& a, const Trajectory& b) { return key(a) < key(b); });
+  return trajectories;
+}
+
+// Each instruction set, and each number of threads, with batches, memory so short that samples are
+// set aside, prompts in chunks and shuffled requests.
+TEST(Promises, EveryMachineGivesTheSameRollouts) {
+  auto requests = requests_of(4, 3, {.temperature = 0.9, .top_p = 0.95});
+  for (auto& request : requests) request.sampling.max_tokens = 120;
+  const auto alone = generate(requests, options_of(1));
+  ASSERT_EQ(alone.size(), 12u);
+  const TinyModel model;
+  int machines = 0;
+  int64_t set_aside = 0;
+  const auto expect_the_same = [&](ThreadPool& pool) {
+    RandomSequence random(1, static_cast<uint64_t>(machines++));
+    random.shuffle(requests);
+    Decoder decoder(model.config, pool);
+    decoder.set_parameters(model.parameters);
+    for (const int64_t pages : {7, 1000}) {
+      EngineOptions options = options_of(64);
+      options.kv_cache_bytes = pages * KvCache::page_bytes(model.config);
+      options.prefill_tokens = pages == 7 ? 29 : 512;
+      EngineReport report;
+      const auto found =
+          Engine(decoder, nullptr, pool, options).run_all(requests, {}, nullptr, &report);
+      expect_same(alone, in_order(found));
+      set_aside += report.set_aside;
+    }
+  };
+  on_every_machine(false, expect_the_same);
+  EXPECT_GE(machines, 2);  // the baseline and one more
+  for (const int threads : {2, 4}) {
+    ThreadPool pool(threads);
+    expect_the_same(pool);
+  }
+  EXPECT_GE(set_aside, machines / 2);
+}
+
+// A run that is stopped in the middle, and goes on in another batch with other threads from what it
+// delivered.
+TEST(Promises, ARunThatWasStoppedGoesOnToTheSameRollouts) {
+  const auto requests = requests_of(6, 4, {.temperature = 0.8});
+  const auto whole = generate(requests, options_of(1));
+  for (const size_t enough : {size_t{1}, size_t{13}}) {
+    std::vector<Trajectory> merged;
+    std::atomic<bool> stop{false};
+    EngineHooks hooks;
+    hooks.deliver = [&](const Trajectory& trajectory) {
+      merged.push_back(trajectory);
+      stop = merged.size() >= enough;
+    };
+    TinyModel model(enough == 1 ? 2 : 1);
+    const EngineReport report =
+        Engine(model.decoder, nullptr, model.pool, options_of(6)).run(requests, hooks, &stop);
+    EXPECT_TRUE(report.interrupted);
+    ASSERT_LT(merged.size(), whole.size());
+    auto rest = requests;
+    for (const Trajectory& done : merged) {
+      rest[static_cast<size_t>(std::stoi(done.problem_id.substr(1)))].done.push_back(done);
+    }
+    for (const Trajectory& trajectory : generate(rest, options_of(11)))
+      merged.push_back(trajectory);
+    expect_same(whole, in_order(merged));
+  }
+}
+
+// Weights read from a file into panels sample what the trainer's forward computes from the same
+// file, with activations kept, all rows packed into one batch: largest difference 0.
+TEST(Promises, RecordedLogprobsOfACheckpointAreTheTrainersToTheBit) {
+  const fs::path folder = fs::path(testing::TempDir()) / "ponder-promises";
+  TinyModel model;
+  for (const DType dtype : {DType::kF32, DType::kBF16}) {
+    fs::remove_all(folder);
+    SaveOptions save;
+    save.dtype = dtype;
+    save_checkpoint(folder, model.config, model.parameters, save);
+
+    Decoder sampling(model.config, model.pool);
+    const OpenCheckpoint files = open_checkpoint(folder);
+    ASSERT_EQ(files.weights->dtype(), dtype);
+    sampling.load_weights(*files.weights);
+    auto requests = requests_of(64, 6, {.temperature = 1.0, .top_p = 0.95});
+    EngineOptions options = options_of(32);
+    options.kv_cache_bytes = 60 * KvCache::page_bytes(model.config);
+    options.stop_ids = {};
+    const auto trajectories = Engine(sampling, nullptr, model.pool, options).run_all(requests);
+
+    const Checkpoint checkpoint = load_checkpoint(folder);
+    Decoder training(checkpoint.config, model.pool);
+    training.set_parameters(checkpoint.parameters);
+    PackedBatch batch;
+    std::vector<float> recorded;
+    for (const Trajectory& trajectory : trajectories) {
+      const ScoreRow row = score_row_of(trajectory);
+      std::vector<uint8_t> trained(row.tokens.size(), 1);
+      std::fill(trained.begin(), trained.begin() + row.first_scored, uint8_t{0});
+      batch.append(row.tokens, trained);
+      recorded.insert(recorded.end(), trajectory.logprobs.begin(), trajectory.logprobs.end());
+    }
+    ASSERT_GT(recorded.size(), 10'000u);
+    std::vector<float> computed(recorded.size());
+    training.forward(batch, computed, Keep::kActivations);
+    EXPECT_TRUE(same_bits(recorded, computed)) << config_name(dtype);
+  }
+  fs::remove_all(folder);
+}
+
+// A rule of the caller's ends a completion where it says, and counts as a stop.
+TEST(Promises, TheCallersStoppingRuleIsAskedAfterEveryToken) {
+  EngineHooks hooks;
+  const auto length_of = [](const Trajectory& t) { return 5 + 7 * static_cast<size_t>(t.sample); };
+  hooks.ends = [&](const Trajectory& t) { return t.token_ids.size() >= length_of(t); };
+  const auto requests = requests_of(5, 3);
+  const auto free = generate(requests, options_of(4)),
+             ruled = generate(requests, options_of(4), 1, hooks);
+  ASSERT_EQ(ruled.size(), free.size());
+  for (size_t i = 0; i < ruled.size(); ++i) {
+    const size_t length = std::min(length_of(free[i]), free[i].token_ids.size());
+    EXPECT_EQ(ruled[i].token_ids, std::vector<int32_t>(free[i].token_ids.begin(),
+                                                       free[i].token_ids.begin() +
+                                                           static_cast<std::ptrdiff_t>(length)));
+    EXPECT_EQ(ruled[i].finish_reason, FinishReason::kStop);
+  }
+}
+
+}  // namespace
+}  // namespace ponder

@@ -1,0 +1,94 @@
+// The promise about training: weights after n steps are a function of (start, rows, options),
+// whatever the threads, the recomputation, the micro-batches and the instruction set.
+// docs/arithmetic.md has the table of promises.
+#include "ops/test_support.h"  // first: it says which targets there are
+#include "train/test_world.h"
+#include "train/trainer.h"
+
+namespace ponder {
+namespace {
+
+using train_test::random_pairs;
+using train_test::random_rows;
+using train_test::tiny_config;
+using train_test::tiny_model;
+
+// Everything a run leaves: weights, both moments, and each step's loss and norm.
+struct Trace {
+  std::vector<float> weights, exp_avg, exp_avg_sq;
+  std::vector<double> losses, norms;
+  bool operator==(const Trace&) const = default;
+};
+
+Trace train(TrainingTask& task, const TrainOptions& options, ThreadPool& pool) {
+  Decoder decoder(tiny_config(), pool);
+  Trainer trainer(tiny_config(), tiny_model().parameters, task, options, decoder, pool);
+  Trace trace;
+  while (!trainer.done()) {
+    const StepReport report = *trainer.step();
+    EXPECT_TRUE(report.skipped.empty()) << report.skipped;
+    trace.losses.push_back(report.loss);
+    trace.norms.push_back(report.grad_norm);
+  }
+  const auto copy = [](const Parameters& p) {
+    return std::vector<float>(p.flat().begin(), p.flat().end());
+  };
+  trace.weights = copy(trainer.parameters());
+  trace.exp_avg = copy(trainer.optimizer().exp_avg());
+  trace.exp_avg_sq = copy(trainer.optimizer().exp_avg_sq());
+  return trace;
+}
+
+void expect_same(const Trace& a, const Trace& b) {
+  EXPECT_TRUE(same_bits(a.weights, b.weights));
+  EXPECT_TRUE(same_bits(a.exp_avg, b.exp_avg));
+  EXPECT_TRUE(same_bits(a.exp_avg_sq, b.exp_avg_sq));
+  EXPECT_EQ(a.losses, b.losses);
+  EXPECT_EQ(a.norms, b.norms);
+}
+
+TrainOptions options_of(int epochs) {
+  TrainOptions options;
+  options.lr = 2e-3;
+  options.batch.epochs = epochs;
+  options.batch.batch_rows = 4;
+  return options;
+}
+
+TEST(SlowPromises, TwoHundredStepsAreTheSameOnAnyThreadsWithAndWithoutRecomputation) {
+  SftTask task(random_rows(8));
+  TrainOptions options = options_of(100);
+  ThreadPool one(1);
+  const Trace first = train(task, options, one);
+  ASSERT_EQ(first.losses.size(), 200u);
+  EXPECT_LT(first.losses.back(), 0.5 * first.losses.front());  // it did learn
+  for (const int threads : {1, 2, 4}) {
+    ThreadPool pool(threads);
+    for (const bool recompute : {false, true}) {
+      if (threads == 1 && !recompute) continue;
+      SCOPED_TRACE(std::to_string(threads) + " threads, recomputation " +
+                   (recompute ? "on" : "off"));
+      options.recompute = recompute;
+      expect_same(first, train(task, options, pool));
+    }
+  }
+}
+
+TEST(Promises, EveryMachineTrainsTheSame) {
+  SftTask task(random_rows(20));
+  DpoTask preferences(random_pairs(6), {}, Align::kResponse);
+  TrainOptions options = options_of(1);
+  ThreadPool one(1);
+  const Trace first = train(task, options, one), first_dpo = train(preferences, options, one);
+  int machines = 0;
+  on_every_machine(false, [&](ThreadPool& pool) {
+    options.recompute = machines++ % 2 == 1;
+    expect_same(first, train(task, options, pool));
+    DpoTask again(random_pairs(6), {}, Align::kResponse);
+    expect_same(first_dpo, train(again, options, pool));
+  });
+  EXPECT_GE(machines, 2);
+}
+
+}  // namespace
+}  // namespace ponder
