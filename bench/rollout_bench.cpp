@@ -61,7 +61,7 @@ class RolloutBench {
         parameters_(config_, "weights"),
         decoder_(config_, pool_) {
     initialise(parameters_, config_, 1, &pool_);
-    decoder_.set_parameters(parameters_);
+    decoder_.pack_parameters(parameters_);
     for (int p = 0; p < options.problems; ++p) {
       RandomSequence random(7, static_cast<uint64_t>(p));
       RolloutRequest& request = requests_.emplace_back();
