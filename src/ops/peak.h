@@ -8,8 +8,9 @@
 namespace ponder {
 
 // GFLOP/s (a multiply-add counts two) of all the pool's threads together, the best of several short
-// runs.
-double measured_peak_gflops(ThreadPool& pool);
+// runs. By the clock, or by the calling thread's own time (for a pool of one, on a busy machine).
+enum class PeakTime { kClock, kThread };
+double measured_peak_gflops(ThreadPool& pool, PeakTime time = PeakTime::kClock);
 
 // GB/s (1e9 bytes) at which all the pool's threads together read `bytes` of memory, the best of
 // three passes. Takes that much memory while it runs; to see DRAM and no cache, many times the

@@ -1,0 +1,277 @@
+// Speed of attention against this machine's f32 peak, measured in the same process in turn with it;
+// what is printed are medians.
+//   attention_bench [--kind forward,backward,decode,prefill] [--head-dim 32,64,128] [--group 2,7]
+//                   [--length 128,512,2048] [--sequences 1,16,64] [--chunk 256] [--threads N]
+// forward and backward: one row of `length` tokens, laid out as a layer lays it out (4 key-value
+// heads for groups of 2, 2 for 7, of which long rows compute only one); forward includes laying out
+// keys and values in blocks. decode: one query for each of several sequences with `length` tokens
+// in a cache larger than L2 where that is so in practice. prefill: `chunk` queries at the end of
+// `length`. FLOPs are the useful ones, as `ponder bench` counts them: the causal half, 4 D a pair
+// of query and key forward and 8 D backward (which has to compute 10 D).
+#include <fmt/format.h>
+#include <time.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "base/philox.h"
+#include "base/thread_pool.h"
+#include "ops/attention.h"
+#include "ops/peak.h"
+#include "tensor/buffer.h"
+
+using namespace ponder;
+
+namespace {
+
+size_t at(int64_t i) { return static_cast<size_t>(i); }
+
+Buffer random_values(const char* name, int64_t count, uint64_t stream) {
+  const Random random(7, stream);
+  Buffer buffer(name, count);
+  for (int64_t i = 0; i < count; ++i) {
+    buffer.data()[i] = static_cast<float>(2 * random.uniform(static_cast<uint64_t>(i)) - 1);
+  }
+  return buffer;
+}
+
+// Seconds of this thread, or of the clock when several threads share the work.
+double now(int threads) {
+  timespec t;
+  clock_gettime(threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+struct Setting {
+  int64_t D, group, length;
+  int64_t kv_heads() const { return group >= 7 ? 2 : 4; }           // that the layout has
+  int64_t used() const { return length >= 8192 ? 1 : kv_heads(); }  // that are computed
+  int64_t Q() const { return kv_heads() * group * D; }
+  int64_t W() const { return Q() + 2 * kv_heads() * D; }
+  // Pairs of a query and a key it sees, of all heads computed.
+  double pairs(int64_t queries) const {
+    const auto t = static_cast<double>(length), before = static_cast<double>(length - queries);
+    return 0.5 * (t * (t + 1) - before * (before + 1)) * static_cast<double>(used() * group);
+  }
+};
+
+// A row of tokens and what attention makes of it.
+struct Row {
+  explicit Row(const Setting& setting)
+      : s(setting),
+        blocks((s.length + kKeyBlock - 1) / kKeyBlock),
+        qkv(random_values("qkv", s.length * s.W(), 1)),
+        dout(random_values("dout", s.length * s.Q(), 2)),
+        out("out", s.length * s.Q()),
+        lse("lse", s.length * s.kv_heads() * s.group),
+        dqkv("dqkv", s.length * s.W()),
+        keys("keys", blocks * kKeyBlock * s.D * s.used()),
+        values("values", blocks * kKeyBlock * s.D * s.used()) {}
+
+  void lay_out(ThreadPool& pool) {
+    key_blocks.resize(at(blocks * s.used()));
+    value_blocks.resize(key_blocks.size());
+    pool.parallel_for(s.used(), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t kv = begin; kv < end; ++kv) {
+        const int64_t slot = kv * blocks;
+        const float* k = qkv.data() + s.Q() + kv * s.D;
+        const float* v = k + s.kv_heads() * s.D;
+        transpose_keys(keys.data() + slot * kKeyBlock * s.D, k, s.W(), s.length, s.D);
+        for (int64_t b = 0; b < blocks; ++b) {
+          key_blocks[at(slot + b)] = keys.data() + (slot + b) * kKeyBlock * s.D;
+          value_blocks[at(slot + b)] = v + b * kKeyBlock * s.W();
+        }
+      }
+    });
+  }
+
+  void forward(int64_t first, bool with_lse, ThreadPool& pool) {
+    const int64_t heads = s.kv_heads() * s.group;
+    std::vector<AttentionWork> works;
+    for (int64_t h = 0; h < s.used() * s.group; ++h) {
+      const int64_t slot = h / s.group * blocks;
+      works.push_back({qkv.data() + first * s.W() + h * s.D, out.data() + first * s.Q() + h * s.D,
+                       with_lse ? lse.data() + first * heads + h : nullptr,
+                       key_blocks.data() + slot, value_blocks.data() + slot, s.W(), s.Q(), heads,
+                       s.W(), s.length - first, first, 1});
+    }
+    attention(works, s.D, pool);
+  }
+
+  void backward(ThreadPool& pool) {
+    const int64_t heads = s.kv_heads() * s.group;
+    std::vector<AttentionBackwardWork> works;
+    for (int64_t kv = 0; kv < s.used(); ++kv) {
+      const int64_t q = kv * s.group * s.D, k = s.Q() + kv * s.D, v = k + s.kv_heads() * s.D;
+      works.push_back({qkv.data() + q, qkv.data() + k, qkv.data() + v, out.data() + q,
+                       dout.data() + q, lse.data() + kv * s.group, dqkv.data() + q, dqkv.data() + k,
+                       dqkv.data() + v, s.W(), s.Q(), heads, s.length, s.group});
+    }
+    const int64_t size = attention_backward_scratch(s.length, s.D);
+    scratch.reserve(size * pool.num_threads());
+    attention_backward(works, s.D, scratch.data(), size, pool);
+  }
+
+  Setting s;
+  int64_t blocks;
+  Buffer qkv, dout, out, lse, dqkv, keys, values;
+  Buffer scratch{"scratch", 0};
+  std::vector<const float*> key_blocks, value_blocks;
+};
+
+// Sequences that share nothing, one query each, their pages spread over a cache.
+struct Decoding {
+  Decoding(const Setting& setting, int64_t sequences)
+      : s(setting),
+        num(sequences),
+        blocks((s.length + kKeyBlock - 1) / kKeyBlock),
+        copies(std::max<int64_t>(1, kCacheFloats / (num * blocks * page() * s.kv_heads()))),
+        cache(random_values("cache", copies * num * blocks * page() * s.kv_heads(), 1)),
+        q(random_values("q", num * s.W(), 2)),
+        out("out", num * s.Q()) {
+    const int64_t heads = s.kv_heads();
+    for (int64_t c = 0; c < copies; ++c) {
+      for (int64_t i = 0; i < num * heads; ++i) {
+        for (int64_t b = 0; b < blocks; ++b) {
+          // Heads of a page side by side; pages of the sequences in turn, as they were taken.
+          const int64_t place = ((c * blocks + b) * num + i / heads) * heads + i % heads;
+          key_blocks.push_back(cache.data() + place * page());
+          value_blocks.push_back(key_blocks.back() + s.D * kKeyBlock);
+        }
+      }
+    }
+  }
+  int64_t page() const { return 2 * s.D * kKeyBlock; }
+
+  void step(int64_t copy, ThreadPool& pool) {
+    std::vector<AttentionWork> works;
+    for (int64_t i = 0; i < num * s.kv_heads(); ++i) {
+      const int64_t n = i / s.kv_heads(), h = i % s.kv_heads();
+      const size_t slot = at((copy * num * s.kv_heads() + i) * blocks);
+      works.push_back({q.data() + n * s.W() + h * s.group * s.D,
+                       out.data() + n * s.Q() + h * s.group * s.D, nullptr,
+                       key_blocks.data() + slot, value_blocks.data() + slot, s.W(), s.Q(), 0, s.D,
+                       1, s.length - 1, s.group});
+    }
+    attention(works, s.D, pool);
+  }
+
+  static constexpr int64_t kCacheFloats = 8 << 20;  // as many layers' caches in turn as fit
+  Setting s;
+  int64_t num, blocks, copies;
+  Buffer cache, q, out;
+  std::vector<const float*> key_blocks, value_blocks;
+};
+
+struct Timer {
+  int threads;
+  double sample_ms;
+  int repeats;
+  ThreadPool& pool;
+
+  template <class Body>
+  void line(const std::string& what, double flops, double bytes, const Body& body) {
+    body();
+    double start = now(threads);
+    body();
+    const double once = now(threads) - start;
+    const int times = std::max(1, static_cast<int>(sample_ms * 1e-3 / once));
+    std::vector<double> seconds, peaks;
+    for (int r = 0; r < repeats; ++r) {
+      start = now(threads);
+      for (int t = 0; t < times; ++t) body();
+      seconds.push_back((now(threads) - start) / times);
+      if (r % 2 == 0) {
+        peaks.push_back(
+            measured_peak_gflops(pool, threads == 1 ? PeakTime::kThread : PeakTime::kClock));
+      }
+    }
+    const double gflops = flops / median(seconds) * 1e-9, peak = median(peaks);
+    fmt::print("{} {:>8.1f} {:>8.1f} {:>6.2f}", what, gflops, peak, gflops / peak);
+    if (bytes > 0) fmt::print(" {:>6.1f} GB/s", bytes / median(seconds) * 1e-9);
+    fmt::print("\n");
+    std::fflush(stdout);
+  }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("speed of attention against this machine's f32 peak");
+  std::vector<std::string> kinds = {"forward", "backward"};
+  std::vector<int64_t> head_dims = {32, 64, 128}, groups = {2, 7}, lengths = {128, 512, 2048};
+  std::vector<int64_t> sequences = {1, 16, 64};
+  int64_t chunk = 256;
+  int threads = 1, repeats = 5;
+  double sample_ms = 60;
+  app.add_option("--kind", kinds)->delimiter(',');
+  app.add_option("--head-dim", head_dims)->delimiter(',');
+  app.add_option("--group", groups)->delimiter(',');
+  app.add_option("--length", lengths)->delimiter(',');
+  app.add_option("--sequences", sequences)->delimiter(',');
+  app.add_option("--chunk", chunk);
+  app.add_option("--threads", threads);
+  app.add_option("--repeats", repeats);
+  app.add_option("--sample-ms", sample_ms);
+  CLI11_PARSE(app, argc, argv);
+  try {
+    ThreadPool pool(threads);
+    Timer timer{threads, sample_ms, repeats, pool};
+    fmt::print("{:>8} {:>5} {:>5} {:>7} {:>6} {:>8} {:>8} {:>6}\n", "kind", "D", "group", "length",
+               "seqs", "GFLOP/s", "peak", "share");
+    for (const std::string& kind : kinds) {
+      for (const int64_t D : head_dims) {
+        for (const int64_t group : groups) {
+          for (const int64_t length : lengths) {
+            const Setting s{D, group, length};
+            const auto name = [&](int64_t count) {
+              return fmt::format("{:>8} {:>5} {:>5} {:>7} {:>6}", kind, D, group, length, count);
+            };
+            const auto d = static_cast<double>(D);
+            if (kind == "decode") {
+              for (const int64_t count : sequences) {
+                Decoding decoding(s, count);
+                int64_t copy = 0;
+                const auto n = static_cast<double>(count * s.kv_heads() * length);
+                timer.line(name(count), 4 * d * n * static_cast<double>(group), 8 * d * n, [&] {
+                  decoding.step(copy, pool);
+                  copy = (copy + 1) % decoding.copies;
+                });
+              }
+              continue;
+            }
+            Row row(s);
+            row.lay_out(pool);
+            if (kind == "forward") {
+              timer.line(name(1), 4 * d * s.pairs(length), 0, [&] {
+                row.lay_out(pool);
+                row.forward(0, true, pool);
+              });
+            } else if (kind == "prefill") {
+              const int64_t first = std::max<int64_t>(0, length - chunk);
+              timer.line(name(1), 4 * d * s.pairs(length - first), 0,
+                         [&] { row.forward(first, false, pool); });
+            } else if (kind == "backward") {
+              row.forward(0, true, pool);
+              timer.line(name(1), 8 * d * s.pairs(length), 0, [&] { row.backward(pool); });
+            } else {
+              throw std::runtime_error("--kind: forward, backward, decode or prefill");
+            }
+          }
+        }
+      }
+    }
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "attention_bench: {}\n", error.what());
+    return 1;
+  }
+  return 0;
+}
