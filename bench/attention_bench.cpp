@@ -85,9 +85,10 @@ struct Row {
         const float* k = qkv.data() + s.Q() + kv * s.D;
         const float* v = k + s.kv_heads() * s.D;
         transpose_keys(keys.data() + slot * kKeyBlock * s.D, k, s.W(), s.length, s.D);
-        for (int64_t b = 0; b < blocks; ++b) {
-          key_blocks[at(slot + b)] = keys.data() + (slot + b) * kKeyBlock * s.D;
-          value_blocks[at(slot + b)] = v + b * kKeyBlock * s.W();
+        copy_values(values.data() + slot * kKeyBlock * s.D, v, s.W(), s.length, s.D);
+        for (int64_t b = slot; b < slot + blocks; ++b) {
+          key_blocks[at(b)] = keys.data() + b * kKeyBlock * s.D;
+          value_blocks[at(b)] = values.data() + b * kKeyBlock * s.D;
         }
       }
     });
@@ -96,12 +97,12 @@ struct Row {
   void forward(int64_t first, bool with_lse, ThreadPool& pool) {
     const int64_t heads = s.kv_heads() * s.group;
     std::vector<AttentionWork> works;
-    for (int64_t h = 0; h < s.used() * s.group; ++h) {
-      const int64_t slot = h / s.group * blocks;
+    for (int64_t kv = 0; kv < s.used(); ++kv) {
+      const int64_t h = kv * s.group, slot = kv * blocks;
       works.push_back({qkv.data() + first * s.W() + h * s.D, out.data() + first * s.Q() + h * s.D,
                        with_lse ? lse.data() + first * heads + h : nullptr,
                        key_blocks.data() + slot, value_blocks.data() + slot, s.W(), s.Q(), heads,
-                       s.W(), s.length - first, first, 1});
+                       s.length - first, first, s.group});
     }
     attention(works, s.D, pool);
   }
@@ -158,8 +159,8 @@ struct Decoding {
       const size_t slot = at((copy * num * s.kv_heads() + i) * blocks);
       works.push_back({q.data() + n * s.W() + h * s.group * s.D,
                        out.data() + n * s.Q() + h * s.group * s.D, nullptr,
-                       key_blocks.data() + slot, value_blocks.data() + slot, s.W(), s.Q(), 0, s.D,
-                       1, s.length - 1, s.group});
+                       key_blocks.data() + slot, value_blocks.data() + slot, s.W(), s.Q(), 0, 1,
+                       s.length - 1, s.group});
     }
     attention(works, s.D, pool);
   }

@@ -268,7 +268,7 @@ void Decoder::Impl::step(const StepBatch& batch, KvCache& cache, std::span<float
         works.push_back({step_qkv.data() + t * W + h * group * D,
                          step_att.data() + t * Q + h * group * D, nullptr,
                          key_blocks.data() + first_block[next],
-                         value_blocks.data() + first_block[next], W, Q, 0, D, run.num_tokens,
+                         value_blocks.data() + first_block[next], W, Q, 0, run.num_tokens,
                          run.sequence->length() - run.num_tokens, group});
       }
       t += run.num_tokens;
@@ -339,7 +339,7 @@ int64_t Decoder::activation_bytes(int64_t T, int64_t N, Keep keep) const {
     per_layer += T * (Q + c.kv_size() + c.num_attention_heads + c.num_key_value_heads);
   }
   const int64_t layers = c.num_hidden_layers;
-  int64_t floats = T * (3 * C + F + c.kv_size()) + 2 * N * C +
+  int64_t floats = T * (3 * C + F + 2 * c.kv_size()) + 2 * N * C +
                    std::min(head_chunk(c.vocab_size), N) * c.vocab_size;
   floats += keep == Keep::kActivations ? layers * per_layer : per_layer;
   if (keep == Keep::kLayerInputs) floats += layers * T * C;

@@ -82,40 +82,43 @@ void LayerPass::attention_forward(LayerActivations& keep, LayerScratch& s) {
   const int64_t Q = config_.q_size(), KV = config_.kv_size(), W = Q + 2 * KV,
                 group = heads / kv_heads;
   const int64_t rows = static_cast<int64_t>(row_begin_.size()) - 1;
-  // Blocks of every (row, key-value head), rows padded to whole blocks.
+  // Blocks of keys, then of values, of every (row, key-value head), rows padded to whole blocks.
   std::vector<int64_t> first_block(static_cast<size_t>(rows) + 1, 0);
   for (size_t r = 0; r < static_cast<size_t>(rows); ++r) {
     first_block[r + 1] =
         first_block[r] + (row_begin_[r + 1] - row_begin_[r] + kKeyBlock - 1) / kKeyBlock;
   }
   const int64_t blocks = first_block.back();
-  s.keys.reserve(blocks * kKeyBlock * KV);
+  s.keys.reserve(2 * blocks * kKeyBlock * KV);
   std::vector<const float*> key_blocks(static_cast<size_t>(blocks * kv_heads)),
       value_blocks(static_cast<size_t>(blocks * kv_heads));
   std::vector<AttentionWork> works;
-  works.reserve(static_cast<size_t>(rows * heads));
+  works.reserve(static_cast<size_t>(rows * kv_heads));
   pool_.parallel_for(rows * kv_heads, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const auto r = static_cast<size_t>(i / kv_heads);
       const int64_t kv = i % kv_heads, t0 = row_begin_[r], count = row_begin_[r + 1] - t0;
       const int64_t slot = first_block[r] * kv_heads + kv * (first_block[r + 1] - first_block[r]);
-      float* to = s.keys.data() + slot * kKeyBlock * D;
-      transpose_keys(to, keep.qkv.data() + t0 * W + Q + kv * D, W, count, D);
+      float* keys = s.keys.data() + slot * kKeyBlock * D;
+      float* values = keys + blocks * kKeyBlock * KV;
+      const float* k = keep.qkv.data() + t0 * W + Q + kv * D;
+      transpose_keys(keys, k, W, count, D);
+      copy_values(values, k + KV, W, count, D);
       for (int64_t b = 0; b * kKeyBlock < count; ++b) {
-        key_blocks[static_cast<size_t>(slot + b)] = to + b * kKeyBlock * D;
-        value_blocks[static_cast<size_t>(slot + b)] =
-            keep.qkv.data() + (t0 + b * kKeyBlock) * W + Q + KV + kv * D;
+        key_blocks[static_cast<size_t>(slot + b)] = keys + b * kKeyBlock * D;
+        value_blocks[static_cast<size_t>(slot + b)] = values + b * kKeyBlock * D;
       }
     }
   });
   for (size_t r = 0; r < static_cast<size_t>(rows); ++r) {
     const int64_t t0 = row_begin_[r], count = row_begin_[r + 1] - t0;
-    for (int64_t h = 0; h < heads; ++h) {
+    for (int64_t kv = 0; kv < kv_heads; ++kv) {
       const auto slot = static_cast<size_t>(first_block[r] * kv_heads +
-                                            h / group * (first_block[r + 1] - first_block[r]));
+                                            kv * (first_block[r + 1] - first_block[r]));
+      const int64_t h = kv * group;
       works.push_back({keep.qkv.data() + t0 * W + h * D, keep.att.data() + t0 * Q + h * D,
                        keep.lse.data() + t0 * heads + h, key_blocks.data() + slot,
-                       value_blocks.data() + slot, W, Q, heads, W, count, 0, 1});
+                       value_blocks.data() + slot, W, Q, heads, count, 0, group});
     }
   }
   attention(works, D, pool_);

@@ -36,7 +36,7 @@ struct LayerActivations {
 struct LayerScratch {
   Buffer x{"residual stream", 0}, h{"normed", 0}, delta{"branch output", 0};  // (T, C)
   Buffer act{"MLP activation", 0};                                            // (T, F)
-  Buffer keys{"transposed keys", 0};
+  Buffer keys{"keys and values in blocks", 0};
   Buffer dx{"dx", 0}, dh{"dh", 0};       // (T, C)
   Buffer dqkv{"dqkv", 0};                // (T, Q + 2KV)
   Buffer datt{"d attention output", 0};  // (T, Q)

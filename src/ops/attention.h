@@ -1,6 +1,6 @@
 // Causal attention with grouped query heads, computed block by block (online softmax, Milakov &
-// Gimelshein 2018; Dao et al. 2022): score matrices are never stored. Keys come in blocks of
-// kKeyBlock, transposed.
+// Gimelshein 2018; Dao et al. 2022): score matrices are never stored. Keys and values come in
+// blocks of kKeyBlock, keys transposed.
 //
 // Definition, per query (head_dim D, scale 1/sqrt(D)), over the row's blocks of 64 keys in
 // ascending order:
@@ -22,14 +22,14 @@ namespace ponder {
 constexpr int64_t kKeyBlock = 64;
 
 // Queries of one sequence against one key-value head: num_queries consecutive tokens times `group`
-// query heads.
+// query heads. Threads share out the queries, so a work may be as long as a row.
 struct AttentionWork {
   const float* q;                    // token t, head g at q + t * ldq + g * D
   float* out;                        // likewise, row stride ldo; overwritten
   float* lse;                        // nullptr, or token t, head g at lse + t * ld_lse + g
   const float* const* key_blocks;    // each (D, kKeyBlock), transposed
-  const float* const* value_blocks;  // each: key j at block + j * ld_value
-  int64_t ldq, ldo, ld_lse, ld_value;
+  const float* const* value_blocks;  // each (kKeyBlock, D)
+  int64_t ldq, ldo, ld_lse;
   int64_t num_queries;
   int64_t first_position;  // of the first query in its sequence: it sees keys 0 .. first_position
   int64_t group;
@@ -39,8 +39,9 @@ struct AttentionWork {
 void attention(std::span<const AttentionWork> works, int64_t D, ThreadPool& pool);
 
 // keys (count, D), row stride ld, into blocks of (D, kKeyBlock); unused columns of the last block
-// are zero.
+// are zero. Values (count, D), row stride ld, into blocks of (kKeyBlock, D).
 void transpose_keys(float* blocks, const float* keys, int64_t ld, int64_t count, int64_t D);
+void copy_values(float* blocks, const float* values, int64_t ld, int64_t count, int64_t D);
 
 // The backward pass of one row and one key-value head, over all the row's tokens.
 struct AttentionBackwardWork {

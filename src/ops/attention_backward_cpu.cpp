@@ -3,6 +3,8 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <numeric>
+#include <vector>
 
 #include "ops/attention.h"
 
@@ -13,68 +15,201 @@
 
 #include "ops/attention_tiles-inl.h"
 
+#ifndef PONDER_OPS_ATTENTION_BACKWARD_CPU_
+#define PONDER_OPS_ATTENTION_BACKWARD_CPU_
+namespace ponder {
+// Queries of one head that meet a block of keys together: the length of dk's and dv's chains
+// between memory and registers.
+constexpr int64_t kQueryBlock = 64;
+
+// What backward keeps in scratch: one head's queries side by side, and one block of keys.
+struct BackwardScratch {
+  // A null scratch only counts.
+  BackwardScratch(float* scratch, int64_t num_tokens, int64_t D) {
+    const auto take = [&](int64_t floats) {
+      float* p = scratch ? scratch + used : nullptr;
+      used += (floats + 15) / 16 * 16;
+      return p;
+    };
+    for (float** p : {&q, &dout, &dq}) *p = take(num_tokens * D);
+    for (float** p : {&lse, &delta}) *p = take(num_tokens);
+    for (float** p : {&keys_transposed, &values_transposed, &keys, &dk, &dv}) {
+      *p = take(kKeyBlock * D);
+    }
+    for (float** p : {&p, &ds}) *p = take(kQueryBlock * kKeyBlock);
+  }
+  float *q, *dout, *dq;  // (num_tokens, D)
+  float *lse, *delta;    // (num_tokens)
+  float *keys_transposed, *values_transposed, *keys, *dk, *dv;
+  float *p, *ds;  // (kQueryBlock, kKeyBlock)
+  int64_t used = 0;
+};
+}  // namespace ponder
+#endif
+
 HWY_BEFORE_NAMESPACE();
 namespace ponder {
 namespace HWY_NAMESPACE {
 
-// N consecutive queries of one head, from token `first`, against all keys they see.
-//   p_ij = exp(s_ij - lse_i)   dp_ij = do_i . v_j   ds_ij = p_ij (dp_ij - do_i . o_i) scale
-//   dv_j += p_ij do_i          dk_j += ds_ij q_i     dq_i += ds_ij k_j
-template <int N>
-void BackwardTile(const AttentionBackwardWork& w, int64_t D, int64_t head, int64_t first,
-                  const float* keys_transposed, const float* values_transposed) {
-  const float scale = 1.0f / std::sqrt(static_cast<float>(D));
-  HWY_ALIGN float p[N * kKeyBlock];
-  HWY_ALIGN float ds[N * kKeyBlock];
-  const float *q[N], *dout[N];
-  float *dq[N], delta[N], lse[N];
-  for (int i = 0; i < N; ++i) {
-    const int64_t t = first + i;
-    q[i] = w.q + t * w.ld + head * D;
-    dout[i] = w.dout + t * w.ldo + head * D;
-    dq[i] = w.dq + t * w.ld + head * D;
-    lse[i] = w.lse[t * w.ld_lse + head];
-    const float* out = w.out + t * w.ldo + head * D;
-    F16 sum = Set(0.0f);
-    for (int64_t d = 0; d < D; d += 16) sum = Fma(Load(dout[i] + d), Load(out + d), sum);
-    delta[i] = Sum16(sum);
-    std::memset(dq[i], 0, static_cast<size_t>(D) * sizeof(float));
+// Twice the accumulators, for s and dp, in the same registers.
+constexpr int kScoreRows = kLanes == 16 ? 6 : 3;
+constexpr int kScoreVectors = kLanes == 16 ? 2 : 1;
+
+// R queries against keys of a block: p and ds.
+struct GradientTile {
+  const float *q, *dout;       // (R, D)
+  const float *lse, *delta;    // (R)
+  const float *keys, *values;  // (D, kKeyBlock)
+  float *p, *ds;               // (R, kKeyBlock)
+  int64_t visible;             // how many of the block's keys the first query sees; more may be
+  int64_t D;
+  float scale;
+  bool masked;  // or all see all
+};
+
+template <int R, int H>
+HWY_INLINE void GradientColumns(const GradientTile& t, int64_t j) {
+  F16 s[R][H], dp[R][H];
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+    for (int h = 0; h < H; ++h) s[r][h] = dp[r][h] = Set(0.0f);
   }
-  const int64_t most = first + N;
-  for (int64_t begin = 0; begin < most; begin += kKeyBlock) {
-    const int64_t keys = std::min(kKeyBlock, most - begin);
-    Products<N>(p, q, keys_transposed + begin * D, keys, D);
-    Products<N>(ds, dout, values_transposed + begin * D, keys, D);
-    for (int i = 0; i < N; ++i) {
-      const int64_t mine = std::clamp<int64_t>(first + i + 1 - begin, 0, keys);
-      for (int64_t j = 0; j < keys; j += 16) {
-        float *pi = p + i * kKeyBlock + j, *di = ds + i * kKeyBlock + j;
-        const F16 pv = Exp(Sub(Mul(Load(pi), Set(scale)), Set(lse[i])));
-        const F16 dv = Mul(Mul(pv, Sub(Load(di), Set(delta[i]))), Set(scale));
-        Store(pv, pi);
-        Store(dv, di);
-        for (int64_t n = std::max<int64_t>(0, mine - j); n < 16; ++n) pi[n] = di[n] = 0.0f;
+  for (int64_t d = 0; d < t.D; ++d) {
+    F16 k[H], v[H];
+#pragma GCC unroll 4
+    for (int h = 0; h < H; ++h) {
+      k[h] = Load(t.keys + d * kKeyBlock + j + h * 16);
+      v[h] = Load(t.values + d * kKeyBlock + j + h * 16);
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+      const F16 q = Set(t.q[r * t.D + d]), dout = Set(t.dout[r * t.D + d]);
+#pragma GCC unroll 4
+      for (int h = 0; h < H; ++h) {
+        s[r][h] = Fma(q, k[h], s[r][h]);
+        dp[r][h] = Fma(dout, v[h], dp[r][h]);
       }
     }
-    Combine<N>(dq, ds, w.k + begin * w.ld, w.ld, keys, D);
-    Scatter<N>(w.dv + begin * w.ld, w.ld, p, dout, keys, D);
-    Scatter<N>(w.dk + begin * w.ld, w.ld, ds, q, keys, D);
+  }
+  const F16 scale = Set(t.scale), zero = Set(0.0f);
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+    const F16 lse = Set(t.lse[r]), delta = Set(t.delta[r]);
+#pragma GCC unroll 4
+    for (int h = 0; h < H; ++h) {
+      F16 p = Exp(Sub(Mul(s[r][h], scale), lse));
+      F16 ds = Mul(Mul(p, Sub(dp[r][h], delta)), scale);
+      const int64_t at = j + h * 16;
+      if (t.masked) {
+        p = KeepFirst(p, t.visible + r - at, zero);
+        ds = KeepFirst(ds, t.visible + r - at, zero);
+      }
+      Store(p, t.p + r * kKeyBlock + at);
+      Store(ds, t.ds + r * kKeyBlock + at);
+    }
+  }
+}
+
+template <int R>
+void GradientRows(const GradientTile& t) {
+  // Beyond what the last query sees there are zeros.
+  const int64_t end =
+      t.masked ? std::clamp<int64_t>(t.visible + R - 1, 0, kKeyBlock) : int64_t{kKeyBlock};
+  int64_t j = 0;
+  for (; j + 16 * kScoreVectors <= (end + 15) / 16 * 16; j += 16 * kScoreVectors) {
+    GradientColumns<R, kScoreVectors>(t, j);
+  }
+  for (; j < end; j += 16) GradientColumns<R, 1>(t, j);
+  for (; j < kKeyBlock; j += 16) {
+    for (int r = 0; r < R; ++r) {
+      Store(Set(0.0f), t.p + r * kKeyBlock + j);
+      Store(Set(0.0f), t.ds + r * kKeyBlock + j);
+    }
+  }
+}
+
+template <int... R>
+HWY_INLINE void RunGradients(int rows, const GradientTile& t, std::integer_sequence<int, R...>) {
+  static constexpr void (*kTable[])(const GradientTile&) = {&GradientRows<R + 1>...};
+  kTable[rows - 1](t);
+}
+
+// Queries [first, first + count) of a head against the block of keys [begin, begin + keys).
+void BackwardBlock(const BackwardScratch& s, int64_t D, int64_t first, int64_t count, int64_t begin,
+                   int64_t keys) {
+  const int64_t before = first - begin;  // query i sees keys 0 .. before + i of the block
+  const bool masked = before + 1 < keys;
+  const float* q = s.q + first * D;
+  const float* dout = s.dout + first * D;
+  for (int64_t i = 0; i < count; i += kScoreRows) {
+    const int rows = static_cast<int>(std::min<int64_t>(kScoreRows, count - i));
+    RunGradients(rows,
+                 {q + i * D, dout + i * D, s.lse + first + i, s.delta + first + i,
+                  s.keys_transposed, s.values_transposed, s.p + i * kKeyBlock, s.ds + i * kKeyBlock,
+                  before + i + 1, D, 1.0f / std::sqrt(static_cast<float>(D)), masked},
+                 std::make_integer_sequence<int, kScoreRows>());
+  }
+  const Tiles key_tiles(keys), query_tiles(count);
+  for (const bool values : {true, false}) {
+    for (int64_t tile = 0; tile < key_tiles.number; ++tile) {
+      const int64_t j = key_tiles.begin(tile);
+      const int64_t i = std::max<int64_t>(0, j - before);  // the first query that sees key j
+      if (i >= count) break;
+      UpdateByColumns(key_tiles.size(tile), {(values ? s.dv : s.dk) + j * D, nullptr,
+                                             (values ? s.p : s.ds) + i * kKeyBlock + j,
+                                             (values ? dout : q) + i * D, count - i, D});
+    }
+  }
+  for (int64_t tile = 0; tile < query_tiles.number; ++tile) {
+    const int64_t i = query_tiles.begin(tile);
+    const int64_t sees = std::min(keys, before + query_tiles.begin(tile + 1));
+    UpdateByRows(query_tiles.size(tile),
+                 {s.dq + (first + i) * D, nullptr, s.ds + i * kKeyBlock, s.keys, sees, D});
+  }
+}
+
+// Rows of D between the layout of a layer and rows side by side.
+void CopyRows(float* to, int64_t ldt, const float* from, int64_t ldf, int64_t count, int64_t D) {
+  for (int64_t t = 0; t < count; ++t) {
+    std::memcpy(to + t * ldt, from + t * ldf, static_cast<size_t>(D) * sizeof(float));
   }
 }
 
 void BackwardWork(const AttentionBackwardWork& w, int64_t D, float* scratch) {
-  const int64_t padded = (w.num_tokens + kKeyBlock - 1) / kKeyBlock * kKeyBlock;
-  float *keys = scratch, *values = scratch + padded * D;
-  transpose_keys(keys, w.k, w.ld, w.num_tokens, D);
-  transpose_keys(values, w.v, w.ld, w.num_tokens, D);
-  for (int64_t t = 0; t < w.num_tokens; ++t) {
-    std::memset(w.dk + t * w.ld, 0, static_cast<size_t>(D) * sizeof(float));
-    std::memset(w.dv + t * w.ld, 0, static_cast<size_t>(D) * sizeof(float));
-  }
+  const int64_t T = w.num_tokens;
+  const BackwardScratch s(scratch, T, D);
   for (int64_t head = 0; head < w.group; ++head) {
-    int64_t t = 0;
-    for (; t + 4 <= w.num_tokens; t += 4) BackwardTile<4>(w, D, head, t, keys, values);
-    for (; t < w.num_tokens; ++t) BackwardTile<1>(w, D, head, t, keys, values);
+    CopyRows(s.q, D, w.q + head * D, w.ld, T, D);
+    CopyRows(s.dout, D, w.dout + head * D, w.ldo, T, D);
+    std::memset(s.dq, 0, static_cast<size_t>(T * D) * sizeof(float));
+    for (int64_t t = 0; t < T; ++t) {
+      const float* out = w.out + t * w.ldo + head * D;
+      F16 sum = Set(0.0f);
+      for (int64_t d = 0; d < D; d += 16) sum = Fma(Load(s.dout + t * D + d), Load(out + d), sum);
+      s.delta[t] = Sum16(sum);
+      s.lse[t] = w.lse[t * w.ld_lse + head];
+    }
+    for (int64_t begin = 0; begin < T; begin += kKeyBlock) {
+      const int64_t keys = std::min(kKeyBlock, T - begin);
+      TransposeBlock(s.keys_transposed, w.k + begin * w.ld, w.ld, keys, D);
+      TransposeBlock(s.values_transposed, w.v + begin * w.ld, w.ld, keys, D);
+      CopyRows(s.keys, D, w.k + begin * w.ld, w.ld, keys, D);
+      float *dk = w.dk + begin * w.ld, *dv = w.dv + begin * w.ld;
+      if (head == 0) {
+        std::memset(s.dk, 0, static_cast<size_t>(keys * D) * sizeof(float));
+        std::memset(s.dv, 0, static_cast<size_t>(keys * D) * sizeof(float));
+      } else {
+        CopyRows(s.dk, D, dk, w.ld, keys, D);
+        CopyRows(s.dv, D, dv, w.ld, keys, D);
+      }
+      for (int64_t first = begin; first < T; first += kQueryBlock) {
+        BackwardBlock(s, D, first, std::min(kQueryBlock, T - first), begin, keys);
+      }
+      CopyRows(dk, w.ld, s.dk, D, keys, D);
+      CopyRows(dv, w.ld, s.dv, D, keys, D);
+    }
+    CopyRows(w.dq + head * D, w.ld, s.dq, D, T, D);
   }
 }
 
@@ -87,16 +222,21 @@ namespace ponder {
 HWY_EXPORT(BackwardWork);
 
 int64_t attention_backward_scratch(int64_t max_tokens, int64_t D) {
-  return 2 * ((max_tokens + kKeyBlock - 1) / kKeyBlock * kKeyBlock) * D;
+  return BackwardScratch(nullptr, max_tokens, D).used;
 }
 
 void attention_backward(std::span<const AttentionBackwardWork> works, int64_t D, float* scratch,
                         int64_t scratch_per_thread, ThreadPool& pool) {
   const auto kernel = HWY_DYNAMIC_DISPATCH(BackwardWork);
+  // Threads take the next work when they are free, the longest first.
+  std::vector<size_t> order(works.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return works[a].num_tokens > works[b].num_tokens; });
   std::atomic<size_t> next{0};
   pool.run([&](int part) {
     for (size_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < works.size();) {
-      kernel(works[i], D, scratch + part * scratch_per_thread);
+      kernel(works[order[i]], D, scratch + part * scratch_per_thread);
     }
   });
 }

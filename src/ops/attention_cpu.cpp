@@ -3,9 +3,11 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <vector>
 
 #include "ops/attention.h"
 #include "ops/softmax.h"
+#include "tensor/buffer.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/attention_cpu.cpp"
@@ -14,101 +16,181 @@
 
 #include "ops/attention_tiles-inl.h"
 
+#ifndef PONDER_OPS_ATTENTION_CPU_
+#define PONDER_OPS_ATTENTION_CPU_
+namespace ponder {
+// Queries that pass by a block of keys together, counted over tokens and heads: what they take in
+// L1 beside the block, against how often blocks come from L2 or memory.
+constexpr int64_t kQueries = 48;
+}  // namespace ponder
+#endif
+
 HWY_BEFORE_NAMESPACE();
 namespace ponder {
 namespace HWY_NAMESPACE {
 
-// N queries, each with its own count of visible keys.
-template <int N>
-void ForwardTile(const AttentionWork& w, int64_t D, const float* const* q, const int64_t* visible,
-                 float* const* out, float* const* lse) {
-  constexpr float kMinusInfinity = -__builtin_inff();
-  const float scale = 1.0f / std::sqrt(static_cast<float>(D));
-  HWY_ALIGN float p[N * kKeyBlock];
-  float m[N], l[N];
-  int64_t most = 0;
-  for (int i = 0; i < N; ++i) {
-    m[i] = kMinusInfinity;
-    l[i] = 0.0f;
-    most = std::max(most, visible[i]);
-    std::memset(out[i], 0, static_cast<size_t>(D) * sizeof(float));
+// R queries against 16 H keys of a block.
+struct ScoreTile {
+  const float* q;          // (R, D)
+  const float* keys;       // (D, kKeyBlock)
+  float* p;                // (R, kKeyBlock): exp(s - top)
+  const float* m;          // (R) maximum up to here
+  float *top, *sum;        // (R) maximum with this block; sum of p
+  const int64_t* visible;  // (R) how many of the block's keys a query sees, or nullptr: all
+  int64_t D;
+  float scale;
+};
+
+template <int R, int H>
+HWY_INLINE void Weights(F16 (&s)[R][H], const ScoreTile& t, int first) {
+  const F16 scale = Set(t.scale), nothing = Set(-__builtin_inff());
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+    for (int h = 0; h < H; ++h) s[r][h] = Mul(s[r][h], scale);
   }
-  for (int64_t begin = 0; begin < most; begin += kKeyBlock) {
-    const int64_t block = begin / kKeyBlock;
-    const int64_t keys = std::min(kKeyBlock, most - begin);
-    Products<N>(p, q, w.key_blocks[block], keys, D);
-    for (int i = 0; i < N; ++i) {
-      float* s = p + i * kKeyBlock;
-      const int64_t mine = std::clamp<int64_t>(visible[i] - begin, 0, keys);
-      F16 v[4];
-      F16 high = Set(kMinusInfinity);
-      for (int h = 0; h < 4; ++h) {
-        const int64_t n = mine - h * 16;
-        v[h] = n >= 16 ? Mul(Load(s + h * 16), Set(scale)) : Set(kMinusInfinity);
-        if (n > 0 && n < 16) {
-          HWY_ALIGN float lane[16];
-          Store(Mul(Load(s + h * 16), Set(scale)), lane);
-          for (int64_t j = n; j < 16; ++j) lane[j] = kMinusInfinity;
-          v[h] = Load(lane);
-        }
-        high = Max(high, v[h]);
-      }
-      const float top = std::max(m[i], Max16(high));
-      for (int h = 0; h < 4; ++h) {
-        v[h] = Exp(Sub(v[h], Set(top)));
-        Store(v[h], s + h * 16);
-      }
-      const float sum = Sum16(Add(Add(v[0], v[1]), Add(v[2], v[3])));
-      float c = 1.0f;
-      if (m[i] != top) {
-        c = Exp1(m[i] - top);
-        for (int64_t d = 0; d < D; d += 16) Store(Mul(Load(out[i] + d), Set(c)), out[i] + d);
-      }
-      l[i] = std::fma(l[i], c, sum);
-      m[i] = top;
+  if (t.visible) {
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+      for (int h = 0; h < H; ++h)
+        s[r][h] = KeepFirst(s[r][h], t.visible[first + r] - h * 16, nothing);
     }
-    Combine<N>(out, p, w.value_blocks[block], w.ld_value, keys, D);
   }
-  for (int i = 0; i < N; ++i) {
-    const F16 inverse = Set(1.0f / l[i]);
-    for (int64_t d = 0; d < D; d += 16) Store(Mul(Load(out[i] + d), inverse), out[i] + d);
-    if (lse[i])
-      *lse[i] =
-          static_cast<float>(static_cast<double>(m[i]) + stable_log(static_cast<double>(l[i])));
+  F16 top[R];
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+    F16 high = s[r][0];
+#pragma GCC unroll 4
+    for (int h = 1; h < H; ++h) high = Max(high, s[r][h]);
+    const float x = std::max(t.m[first + r], Max16(high));
+    t.top[first + r] = x;
+    top[r] = Set(x);
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+    for (int h = 0; h < H; ++h) {
+      s[r][h] = Exp(Sub(s[r][h], top[r]));
+      Store(s[r][h], t.p + (first + r) * kKeyBlock + h * 16);
+    }
+  }
+  // (v0 + v1) + (v2 + v3); what is missing would be zeros.
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+    F16 sum = s[r][0];
+    if constexpr (H > 1) sum = Add(sum, s[r][1]);
+    if constexpr (H == 3) sum = Add(sum, s[r][2]);
+    if constexpr (H == 4) sum = Add(sum, Add(s[r][2], s[r][3]));
+    t.sum[first + r] = Sum16(sum);
   }
 }
 
-void ForwardWork(const AttentionWork& w, int64_t D) {
-  // All (head, token) pairs of the work in head-major order; four at a time share each key and
-  // value they load.
-  const int64_t count = w.num_queries * w.group;
-  for (int64_t first = 0; first < count; first += 4) {
-    const int n = static_cast<int>(std::min<int64_t>(4, count - first));
-    const float* q[4];
-    float *out[4], *lse[4];
-    int64_t visible[4];
-    for (int i = 0; i < n; ++i) {
-      const int64_t g = (first + i) / w.num_queries, t = (first + i) % w.num_queries;
-      q[i] = w.q + t * w.ldq + g * D;
-      out[i] = w.out + t * w.ldo + g * D;
-      lse[i] = w.lse ? w.lse + t * w.ld_lse + g : nullptr;
-      visible[i] = w.first_position + t + 1;
+template <int R, int H>
+void Scores(const ScoreTile& t) {
+  if constexpr (kTileVectors == 4) {
+    F16 s[R][H];
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+      for (int h = 0; h < H; ++h) s[r][h] = Set(0.0f);
     }
-    switch (n) {
-      case 1:
-        ForwardTile<1>(w, D, q, visible, out, lse);
-        break;
-      case 2:
-        ForwardTile<2>(w, D, q, visible, out, lse);
-        break;
-      case 3:
-        ForwardTile<3>(w, D, q, visible, out, lse);
-        break;
-      default:
-        ForwardTile<4>(w, D, q, visible, out, lse);
-        break;
+    Chains(s, t.q, t.D, 1, t.keys, kKeyBlock, t.D);
+    Weights(s, t, 0);
+  } else {
+    for (int h = 0; h < H; ++h) {
+      F16 s[R][1];
+#pragma GCC unroll 16
+      for (int r = 0; r < R; ++r) s[r][0] = Set(0.0f);
+      Chains(s, t.q, t.D, 1, t.keys + h * 16, kKeyBlock, t.D);
+#pragma GCC unroll 16
+      for (int r = 0; r < R; ++r) Store(s[r][0], t.p + r * kKeyBlock + h * 16);
+    }
+    for (int r = 0; r < R; ++r) {
+      F16 s[1][H];
+      for (int h = 0; h < H; ++h) s[0][h] = Load(t.p + r * kKeyBlock + h * 16);
+      Weights(s, t, r);
     }
   }
+}
+
+template <int... R>
+HWY_INLINE void RunScores(int rows, int64_t vectors, const ScoreTile& t,
+                          std::integer_sequence<int, R...>) {
+  static constexpr void (*kTable[][4])(const ScoreTile&) = {
+      {&Scores<R + 1, 1>, &Scores<R + 1, 2>, &Scores<R + 1, 3>, &Scores<R + 1, 4>}...};
+  kTable[rows - 1][vectors - 1](t);
+}
+
+// Queries [first, first + count) of a work, counted token by token and within a token head by head,
+// so that those of a tile see nearly the same keys. count <= kQueries.
+void ForwardQueries(const AttentionWork& w, int64_t D, int64_t first, int64_t count) {
+  thread_local Buffer scratch("attention scratch", 0);
+  scratch.reserve(kQueries * (2 * D + kKeyBlock));
+  float *q = scratch.data(), *out = q + kQueries * D, *p = out + kQueries * D;
+  HWY_ALIGN float m[kQueries], l[kQueries], top[kQueries], sum[kQueries], c[kQueries];
+  int64_t visible[kQueries], here[kQueries];
+  const size_t row_bytes = static_cast<size_t>(D) * sizeof(float);
+  const auto token = [&](int64_t i) { return (first + i) / w.group; };
+  const auto head = [&](int64_t i) { return (first + i) % w.group; };
+  for (int64_t i = 0; i < kQueries; ++i) {
+    m[i] = top[i] = -__builtin_inff();
+    l[i] = sum[i] = 0.0f;
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    visible[i] = w.first_position + token(i) + 1;
+    std::memcpy(q + i * D, w.q + token(i) * w.ldq + head(i) * D, row_bytes);
+  }
+  std::memset(out, 0, row_bytes * static_cast<size_t>(count));
+  const float scale = 1.0f / std::sqrt(static_cast<float>(D));
+  const Tiles tiles(count);
+  for (int64_t begin = 0; begin < visible[count - 1]; begin += kKeyBlock) {
+    const int64_t block = begin / kKeyBlock;
+    // How many of the block's keys some query of a tile sees.
+    const auto keys_of = [&](int64_t tile) {
+      return std::clamp<int64_t>(visible[tiles.begin(tile + 1) - 1] - begin, 0, kKeyBlock);
+    };
+    const bool masked = visible[0] < begin + kKeyBlock;
+    for (int64_t i = 0; masked && i < count; ++i) here[i] = visible[i] - begin;
+    for (int64_t tile = 0; tile < tiles.number; ++tile) {
+      const int64_t i = tiles.begin(tile), keys = keys_of(tile);
+      if (keys == 0) {
+        for (int64_t r = i; r < i + tiles.size(tile); ++r) {
+          top[r] = m[r];
+          sum[r] = 0.0f;
+        }
+        continue;
+      }
+      RunScores(tiles.size(tile), (keys + 15) / 16,
+                {q + i * D, w.key_blocks[block], p + i * kKeyBlock, m + i, top + i, sum + i,
+                 masked ? here + i : nullptr, D, scale},
+                TileSizes());
+    }
+    for (int64_t i = 0; i < count; i += 16) {
+      const F16 factor = Exp(Sub(Load(m + i), Load(top + i)));
+      Store(factor, c + i);
+      Store(Fma(Load(l + i), factor, Load(sum + i)), l + i);
+      Store(Load(top + i), m + i);
+    }
+    for (int64_t tile = 0; tile < tiles.number; ++tile) {
+      const int64_t i = tiles.begin(tile), keys = keys_of(tile);
+      if (keys == 0) continue;
+      UpdateByRows(tiles.size(tile),
+                   {out + i * D, c + i, p + i * kKeyBlock, w.value_blocks[block], keys, D});
+    }
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    const F16 inverse = Set(1.0f / l[i]);
+    float* to = w.out + token(i) * w.ldo + head(i) * D;
+    for (int64_t d = 0; d < D; d += 16) Store(Mul(Load(out + i * D + d), inverse), to + d);
+    if (!w.lse) continue;
+    w.lse[token(i) * w.ld_lse + head(i)] =
+        static_cast<float>(static_cast<double>(m[i]) + stable_log(static_cast<double>(l[i])));
+  }
+}
+
+void Transpose(float* to, const float* from, int64_t ld, int64_t count, int64_t D) {
+  TransposeBlock(to, from, ld, count, D);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -117,32 +199,38 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace ponder {
-HWY_EXPORT(ForwardWork);
+HWY_EXPORT(ForwardQueries);
+HWY_EXPORT(Transpose);
 
 void attention(std::span<const AttentionWork> works, int64_t D, ThreadPool& pool) {
-  const auto kernel = HWY_DYNAMIC_DISPATCH(ForwardWork);
-  // Works differ in length, so threads take the next one when they are free; who computes a work
-  // changes nothing in it.
-  std::atomic<size_t> next{0};
+  const auto kernel = HWY_DYNAMIC_DISPATCH(ForwardQueries);
+  // Pieces of kQueries queries: threads take the next one when they are free, the last pieces of a
+  // work, which see the most keys, first. Who computes a piece changes nothing in it.
+  std::vector<int64_t> begin(works.size() + 1, 0);  // of each work's pieces
+  for (size_t i = 0; i < works.size(); ++i) {
+    begin[i + 1] = begin[i] + (works[i].num_queries * works[i].group + kQueries - 1) / kQueries;
+  }
+  std::atomic<int64_t> left{begin.back()};
   pool.run([&](int) {
-    for (size_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < works.size();)
-      kernel(works[i], D);
+    for (int64_t piece; (piece = left.fetch_sub(1, std::memory_order_relaxed) - 1) >= 0;) {
+      const auto i = static_cast<size_t>(std::upper_bound(begin.begin(), begin.end(), piece) -
+                                         begin.begin() - 1);
+      const int64_t first = (piece - begin[i]) * kQueries;
+      kernel(works[i], D, first, std::min(kQueries, works[i].num_queries * works[i].group - first));
+    }
   });
 }
 
 void transpose_keys(float* blocks, const float* keys, int64_t ld, int64_t count, int64_t D) {
+  const auto kernel = HWY_DYNAMIC_DISPATCH(Transpose);
   for (int64_t begin = 0; begin < count; begin += kKeyBlock) {
-    float* block = blocks + begin * D;
-    const int64_t n = std::min(kKeyBlock, count - begin);
-    for (int64_t d0 = 0; d0 < D; d0 += 16) {
-      for (int64_t j = 0; j < n; ++j) {
-        for (int64_t d = d0; d < d0 + 16; ++d)
-          block[d * kKeyBlock + j] = keys[(begin + j) * ld + d];
-      }
-    }
-    for (int64_t d = 0; d < D && n < kKeyBlock; ++d) {
-      for (int64_t j = n; j < kKeyBlock; ++j) block[d * kKeyBlock + j] = 0.0f;
-    }
+    kernel(blocks + begin * D, keys + begin * ld, ld, std::min(kKeyBlock, count - begin), D);
+  }
+}
+
+void copy_values(float* blocks, const float* values, int64_t ld, int64_t count, int64_t D) {
+  for (int64_t j = 0; j < count; ++j) {
+    std::memcpy(blocks + j * D, values + j * ld, static_cast<size_t>(D) * sizeof(float));
   }
 }
 

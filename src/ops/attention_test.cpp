@@ -40,14 +40,16 @@ struct Row {
   std::vector<float> qkv, dout, out, lse;  // out and lse by the definition
 };
 
-// Key blocks of a row, and value blocks that point into it.
+// Key and value blocks of a row.
 struct Blocks {
   explicit Blocks(const Row& row)
-      : keys(at((row.T + kKeyBlock - 1) / kKeyBlock * kKeyBlock * row.D), -1.0f) {
+      : keys(at((row.T + kKeyBlock - 1) / kKeyBlock * kKeyBlock * row.D), -1.0f),
+        values(keys.size(), NAN) {  // what stands behind the last value is not looked at
     transpose_keys(keys.data(), row.k(), row.ld, row.T, row.D);
+    copy_values(values.data(), row.v(), row.ld, row.T, row.D);
     for (int64_t begin = 0; begin < row.T; begin += kKeyBlock) {
       key_blocks.push_back(keys.data() + begin * row.D);
-      value_blocks.push_back(row.v() + begin * row.ld);
+      value_blocks.push_back(values.data() + begin * row.D);
     }
   }
   // Queries [first, first + count) of heads [head, head + heads).
@@ -61,12 +63,11 @@ struct Blocks {
             row.ld,
             row.ldo,
             row.group,
-            row.ld,
             count,
             first,
             heads};
   }
-  std::vector<float> keys;
+  std::vector<float> keys, values;
   std::vector<const float*> key_blocks, value_blocks;
 };
 
@@ -128,15 +129,11 @@ TEST(Attention, KeysAfterTheQueryDoNotExist) {
   const Row row(70, 2, 16);
   for (const int64_t last : {0, 5, 16, 63, 64, 68}) {
     Blocks blocks(row);
-    Row poisoned = row;
     for (int64_t t = last + 1; t < row.T; ++t) {
       for (int64_t d = 0; d < row.D; ++d) {
-        poisoned.qkv[at(t * row.ld + (row.group + 1) * row.D + d)] = NAN;
+        blocks.values[at(t * row.D + d)] = NAN;
         blocks.keys[at(t / kKeyBlock * kKeyBlock * row.D + d * kKeyBlock + t % kKeyBlock)] = NAN;
       }
-    }
-    for (size_t b = 0; b < blocks.value_blocks.size(); ++b) {
-      blocks.value_blocks[b] = poisoned.v() + static_cast<int64_t>(b) * kKeyBlock * row.ld;
     }
     const int64_t begin = last * row.ldo, size = row.group * row.D;
     on_every_machine(false, [&](ThreadPool& pool) {

@@ -1,11 +1,14 @@
-// The three products of attention on tiles of N queries and one block of keys, shared by forward
-// and backward. Included once per target by foreach_target.
+// What forward and backward of attention share: a block of keys turned around, and chains of
+// multiply-adds on tiles of accumulators that stay in registers. Included once per target by
+// foreach_target.
 #if defined(PONDER_OPS_ATTENTION_TILES_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef PONDER_OPS_ATTENTION_TILES_INL_H_
 #undef PONDER_OPS_ATTENTION_TILES_INL_H_
 #else
 #define PONDER_OPS_ATTENTION_TILES_INL_H_
 #endif
+
+#include <utility>
 
 #include "ops/attention.h"
 #include "ops/simd-inl.h"
@@ -14,124 +17,123 @@ HWY_BEFORE_NAMESPACE();
 namespace ponder {
 namespace HWY_NAMESPACE {
 
-HWY_INLINE float Exp1(float x) {
-  HWY_ALIGN float lane[16];
-  Store(Exp(Set(x)), lane);
-  return lane[0];
-}
+// A tile's rows and its columns in vectors of 16: accumulators, a row of the other operand and a
+// broadcast fill the 32 registers of AVX-512, or the 16 of AVX2.
+constexpr int kTileRows = 6;
+constexpr int kTileVectors = kLanes == 16 ? 4 : 1;
 
-template <int N, int H>
-HWY_INLINE void ProductsH(float* s, const float* const* q, const float* keys_transposed,
-                          int64_t D) {
-  F16 acc[N][H];
+// acc[r][h] continues its chain over k < n of a[r * ar + k * ak], b[k * ldb + h * 16 + lane].
+template <int R, int H>
+HWY_INLINE void Chains(F16 (&acc)[R][H], const float* a, int64_t ar, int64_t ak, const float* b,
+                       int64_t ldb, int64_t n) {
+  for (int64_t k = 0; k < n; ++k) {
+    F16 row[H];
 #pragma GCC unroll 4
-  for (int i = 0; i < N; ++i) {
+    for (int h = 0; h < H; ++h) row[h] = Load(b + k * ldb + h * 16);
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+      const F16 x = Set(a[r * ar + k * ak]);
 #pragma GCC unroll 4
-    for (int h = 0; h < H; ++h) acc[i][h] = Set(0.0f);
-  }
-  for (int64_t d = 0; d < D; ++d) {
-    F16 k[H];
-#pragma GCC unroll 4
-    for (int h = 0; h < H; ++h) k[h] = Load(keys_transposed + d * kKeyBlock + h * 16);
-#pragma GCC unroll 4
-    for (int i = 0; i < N; ++i) {
-      const F16 qv = Set(q[i][d]);
-#pragma GCC unroll 4
-      for (int h = 0; h < H; ++h) acc[i][h] = Fma(qv, k[h], acc[i][h]);
+      for (int h = 0; h < H; ++h) acc[r][h] = Fma(x, row[h], acc[r][h]);
     }
   }
-#pragma GCC unroll 4
-  for (int i = 0; i < N; ++i) {
-#pragma GCC unroll 4
-    for (int h = 0; h < H; ++h) Store(acc[i][h], s + i * kKeyBlock + h * 16);
-  }
 }
 
-// s (N, kKeyBlock): s[i][j] = fma chain over d of q[i][d] k[j][d], for j below `keys` rounded up
-// to 16.
-template <int N>
-HWY_INLINE void Products(float* s, const float* const* q, const float* keys_transposed,
-                         int64_t keys, int64_t D) {
-  switch ((keys + 15) / 16) {
-    case 1:
-      ProductsH<N, 1>(s, q, keys_transposed, D);
-      break;
-    case 2:
-      ProductsH<N, 2>(s, q, keys_transposed, D);
-      break;
-    case 3:
-      ProductsH<N, 3>(s, q, keys_transposed, D);
-      break;
-    default:
-      ProductsH<N, 4>(s, q, keys_transposed, D);
-      break;
-  }
-}
+// Rows of c (stride D), times their factors if there are any, continue their chains over k < n of a
+// and the rows of b (stride D).
+struct Update {
+  float* c;
+  const float* factors;
+  const float* a;
+  const float* b;
+  int64_t n, D;
+};
 
-template <int N, int H>
-HWY_INLINE void CombineH(float* const* out, int64_t d, const float* p, const float* values,
-                         int64_t ld, int64_t keys) {
-  F16 acc[N][H];
+template <int R, int H, int kRowStep, int kStep>
+HWY_INLINE void UpdateColumns(const Update& u, int64_t d) {
+  F16 acc[R][H];
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 4
-  for (int i = 0; i < N; ++i) {
-#pragma GCC unroll 4
-    for (int h = 0; h < H; ++h) acc[i][h] = Load(out[i] + d + h * 16);
+    for (int h = 0; h < H; ++h) acc[r][h] = Load(u.c + r * u.D + d + h * 16);
   }
-  for (int64_t j = 0; j < keys; ++j) {
-    F16 v[H];
+  if (u.factors) {
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+      const F16 factor = Set(u.factors[r]);
 #pragma GCC unroll 4
-    for (int h = 0; h < H; ++h) v[h] = Load(values + j * ld + d + h * 16);
-#pragma GCC unroll 4
-    for (int i = 0; i < N; ++i) {
-      const F16 w = Set(p[i * kKeyBlock + j]);
-#pragma GCC unroll 4
-      for (int h = 0; h < H; ++h) acc[i][h] = Fma(w, v[h], acc[i][h]);
+      for (int h = 0; h < H; ++h) acc[r][h] = Mul(acc[r][h], factor);
     }
   }
+  Chains(acc, u.a, kRowStep, kStep, u.b + d, u.D, u.n);
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 4
-  for (int i = 0; i < N; ++i) {
-#pragma GCC unroll 4
-    for (int h = 0; h < H; ++h) Store(acc[i][h], out[i] + d + h * 16);
+    for (int h = 0; h < H; ++h) Store(acc[r][h], u.c + r * u.D + d + h * 16);
   }
 }
 
-// out[i][d] continues its chain over j of p[i][j] values[j][d].
-template <int N>
-HWY_INLINE void Combine(float* const* out, const float* p, const float* values, int64_t ld,
-                        int64_t keys, int64_t D) {
+template <int R, int kRowStep, int kStep>
+void UpdateRows(const Update& u) {
   int64_t d = 0;
-  for (; d + 64 <= D; d += 64) CombineH<N, 4>(out, d, p, values, ld, keys);
-  for (; d + 32 <= D; d += 32) CombineH<N, 2>(out, d, p, values, ld, keys);
-  for (; d < D; d += 16) CombineH<N, 1>(out, d, p, values, ld, keys);
+  for (; d + 16 * kTileVectors <= u.D; d += 16 * kTileVectors) {
+    UpdateColumns<R, kTileVectors, kRowStep, kStep>(u, d);
+  }
+  if constexpr (kTileVectors > 1) {
+    if (u.D - d == 48) UpdateColumns<R, 3, kRowStep, kStep>(u, d);
+    if (u.D - d == 32) UpdateColumns<R, 2, kRowStep, kStep>(u, d);
+    if (u.D - d == 16) UpdateColumns<R, 1, kRowStep, kStep>(u, d);
+  }
 }
 
-template <int N, int H>
-HWY_INLINE void ScatterH(float* to, int64_t ld, int64_t d, const float* p, const float* const* rows,
-                         int64_t keys) {
-  F16 r[N][H];
-#pragma GCC unroll 4
-  for (int i = 0; i < N; ++i) {
-#pragma GCC unroll 4
-    for (int h = 0; h < H; ++h) r[i][h] = Load(rows[i] + d + h * 16);
-  }
-  for (int64_t j = 0; j < keys; ++j) {
-#pragma GCC unroll 4
-    for (int h = 0; h < H; ++h) {
-      F16 acc = Load(to + j * ld + d + h * 16);
-#pragma GCC unroll 4
-      for (int i = 0; i < N; ++i) acc = Fma(Set(p[i * kKeyBlock + j]), r[i][h], acc);
-      Store(acc, to + j * ld + d + h * 16);
+template <int kRowStep, int kStep, int... R>
+HWY_INLINE void RunUpdate(int rows, const Update& u, std::integer_sequence<int, R...>) {
+  static constexpr void (*kTable[])(const Update&) = {&UpdateRows<R + 1, kRowStep, kStep>...};
+  kTable[rows - 1](u);
+}
+
+using TileSizes = std::make_integer_sequence<int, kTileRows>;
+
+// Row i of a is a row of weights (kKeyBlock of them), k its columns.
+HWY_INLINE void UpdateByRows(int rows, const Update& u) {
+  RunUpdate<kKeyBlock, 1>(rows, u, TileSizes());
+}
+// Row i of a is a column of weights.
+HWY_INLINE void UpdateByColumns(int rows, const Update& u) {
+  RunUpdate<1, kKeyBlock>(rows, u, TileSizes());
+}
+
+// `count` rows shared out evenly among as few tiles as can be.
+struct Tiles {
+  explicit Tiles(int64_t n) : count(n), number((n + kTileRows - 1) / kTileRows) {}
+  int64_t begin(int64_t tile) const { return count * tile / number; }
+  int size(int64_t tile) const { return static_cast<int>(begin(tile + 1) - begin(tile)); }
+  int64_t count, number;
+};
+
+// to (D, kKeyBlock) = the transpose of `count` rows of D; the columns after them are zero.
+HWY_INLINE void TransposeBlock(float* to, const float* from, int64_t ld, int64_t count, int64_t D) {
+  int64_t j = 0;
+#if HWY_TARGET != HWY_SCALAR
+  const hn::CappedTag<float, 4> four;
+  for (; j + 4 <= count; j += 4) {
+    const float* rows = from + j * ld;
+    for (int64_t d = 0; d < D; d += 4) {
+      const auto r0 = hn::LoadU(four, rows + d), r1 = hn::LoadU(four, rows + ld + d);
+      const auto r2 = hn::LoadU(four, rows + 2 * ld + d), r3 = hn::LoadU(four, rows + 3 * ld + d);
+      const auto a = hn::InterleaveLower(four, r0, r1), b = hn::InterleaveLower(four, r2, r3);
+      const auto e = hn::InterleaveUpper(four, r0, r1), f = hn::InterleaveUpper(four, r2, r3);
+      float* column = to + d * kKeyBlock + j;
+      hn::StoreU(hn::ConcatLowerLower(four, b, a), four, column);
+      hn::StoreU(hn::ConcatUpperUpper(four, b, a), four, column + kKeyBlock);
+      hn::StoreU(hn::ConcatLowerLower(four, f, e), four, column + 2 * kKeyBlock);
+      hn::StoreU(hn::ConcatUpperUpper(four, f, e), four, column + 3 * kKeyBlock);
     }
   }
-}
-
-// to[j][d] continues its chain over i of p[i][j] rows[i][d].
-template <int N>
-HWY_INLINE void Scatter(float* to, int64_t ld, const float* p, const float* const* rows,
-                        int64_t keys, int64_t D) {
-  int64_t d = 0;
-  for (; d + 32 <= D; d += 32) ScatterH<N, 2>(to, ld, d, p, rows, keys);
-  for (; d < D; d += 16) ScatterH<N, 1>(to, ld, d, p, rows, keys);
+#endif
+  for (; j < kKeyBlock; ++j) {
+    for (int64_t d = 0; d < D; ++d) to[d * kKeyBlock + j] = j < count ? from[j * ld + d] : 0.0f;
+  }
 }
 
 }  // namespace HWY_NAMESPACE

@@ -102,25 +102,49 @@ HWY_INLINE F16 Neg(F16 a) {
   PONDER_EACH a.part[i] = hn::Neg(a.part[i]);
   return a;
 }
+// b > a ? b : a. Its operands are swapped because x86 takes the second where one is a NaN.
 HWY_INLINE F16 Max(F16 a, F16 b) {
-  PONDER_EACH a.part[i] = hn::IfThenElse(hn::Gt(b.part[i], a.part[i]), b.part[i], a.part[i]);
+  PONDER_EACH a.part[i] = hn::Max(b.part[i], a.part[i]);
+  return a;
+}
+// The first n lanes (none for n <= 0, all for n >= 16); the others are `fill`.
+HWY_INLINE F16 KeepFirst(F16 a, int64_t n, F16 fill) {
+  PONDER_EACH {
+    const int64_t here = n - i * kLanes;
+    const auto keep = hn::FirstN(D16(), static_cast<size_t>(here > 0 ? here : 0));
+    a.part[i] = hn::IfThenElse(keep, a.part[i], fill.part[i]);
+  }
   return a;
 }
 
+// Folds one register.
+template <class D, class X, class Op>
+HWY_INLINE float FoldLanes(D d, X x, const Op& op) {
+#if HWY_TARGET != HWY_SCALAR
+  if constexpr (hn::MaxLanes(D()) > 4) {
+    const hn::Half<D> half;
+    return FoldLanes(half, op(hn::LowerHalf(half, x), hn::UpperHalf(half, x)), op);
+  } else {
+    x = op(x, hn::Shuffle1032(x));
+    x = op(x, hn::Shuffle2301(x));
+  }
+#endif
+  (void)d, (void)op;
+  return hn::GetLane(x);
+}
+// The folding tree: lane i with lane i + half, for half = 8, 4, 2, 1.
+template <class Op>
+HWY_INLINE float Fold16(F16 a, const Op& op) {
+  for (int half = kParts / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) a.part[i] = op(a.part[i], a.part[i + half]);
+  }
+  return FoldLanes(D16(), a.part[0], op);
+}
 HWY_INLINE float Sum16(F16 a) {
-  float v[16];
-  Store(a, v);
-  for (int i = 0; i < 8; ++i) v[i] += v[i + 8];
-  for (int i = 0; i < 4; ++i) v[i] += v[i + 4];
-  v[0] += v[2];
-  v[1] += v[3];
-  return v[0] + v[1];
+  return Fold16(a, [](auto x, auto y) HWY_ATTR { return hn::Add(x, y); });
 }
 HWY_INLINE float Max16(F16 a) {
-  float v[16];
-  Store(a, v);
-  for (int i = 1; i < 16; ++i) v[0] = v[i] > v[0] ? v[i] : v[0];
-  return v[0];
+  return Fold16(a, [](auto x, auto y) HWY_ATTR { return hn::Max(x, y); });
 }
 
 HWY_INLINE V ExpV(V x) {
@@ -128,11 +152,12 @@ HWY_INLINE V ExpV(V x) {
   const hn::RebindToSigned<D16> di;
   const V low = hn::Set(d, -87.3f), high = hn::Set(d, 88.3f);
   const auto tiny = hn::Lt(x, low);
-  x = hn::IfThenElse(hn::Gt(x, high), high, x);
-  x = hn::IfThenElse(tiny, low, x);
-  const V magic =
-      hn::Set(d, 12582912.0f);  // 1.5 * 2^23: adding it rounds to the nearest integer, ties to even
-  const V n = hn::Sub(FmaV(x, hn::Set(d, 1.44269504f), magic), magic);
+  x = hn::Max(low, hn::Min(high, x));  // in this order of operands a NaN stays one
+  // 1.5 * 2^23: adding it rounds to the nearest integer, ties to even, and leaves that integer in
+  // the low bits.
+  const V magic = hn::Set(d, 12582912.0f);
+  const V shifted = FmaV(x, hn::Set(d, 1.44269504f), magic);
+  const V n = hn::Sub(shifted, magic);
   V r = FmaV(n, hn::Set(d, -0.693359375f), x);
   r = FmaV(n, hn::Set(d, 2.12194440e-4f), r);
   // 1 + r + r^2 q(r), q of least relative error (4e-9) on |r| <= ln(2) / 2; Taylor's is off
@@ -144,9 +169,9 @@ HWY_INLINE V ExpV(V x) {
   p = FmaV(p, r, hn::Set(d, 0x1.fffffcp-2f));
   p = FmaV(p, r, hn::Set(d, 1.0f));
   p = FmaV(p, r, hn::Set(d, 1.0f));
-  const auto exponent = hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, n), hn::Set(di, 127)));
-  const V y = hn::Mul(p, hn::BitCast(d, exponent));
-  return hn::IfThenElse(tiny, hn::Zero(d), y);
+  const auto exponent =
+      hn::Add(hn::ShiftLeft<23>(hn::BitCast(di, shifted)), hn::Set(di, int32_t{127} << 23));
+  return hn::IfThenZeroElse(tiny, hn::Mul(p, hn::BitCast(d, exponent)));
 }
 HWY_INLINE F16 Exp(F16 a) {
   PONDER_EACH a.part[i] = ExpV(a.part[i]);
