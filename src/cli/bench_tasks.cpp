@@ -17,6 +17,7 @@
 #include "model/checkpoint.h"
 #include "model/decoder.h"
 #include "model/weight_files.h"
+#include "ops/attention.h"
 #include "train/trainer.h"
 #include "train/training_job.h"
 
@@ -66,7 +67,7 @@ class TrainBench : public BenchTask {
     return {report.tokens, 3 * config_.forward_flops(report.tokens, options_.length), 0, seconds};
   }
 
-  MemoryPlan memory() const override {
+  MemoryTable memory() const override {
     return plan_training(decoder_, workload_of(task_), train_).memory_bytes;
   }
 
@@ -138,7 +139,7 @@ class InferenceBench : public BenchTask {
 
   std::string dtype() const override { return dtype_ == DType::kBF16 ? "bf16" : "f32"; }
 
-  MemoryPlan memory() const override {
+  MemoryTable memory() const override {
     const int64_t C = config_.hidden_size, V = config_.vocab_size;
     const int64_t rows = options_.rows;
     int64_t weights = matrix_elements() * size_bytes(dtype_) +
@@ -150,8 +151,12 @@ class InferenceBench : public BenchTask {
                            : decode ? std::max(rows, options_.length)
                                     : options_.length;
     const int64_t targets = score ? tokens : decode ? rows : 1;
-    MemoryPlan plan = {{"weights laid out for the kernels", weights},
-                       {"activations", decoder_.activation_bytes(tokens, targets, Keep::kNothing)}};
+    MemoryTable plan = {{"weights", weights}};
+    const PassSize pass{tokens, targets, (tokens + kKeyBlock - 1) / kKeyBlock + rows,
+                        options_.length, Keep::kNothing};
+    for (auto& entry : score ? decoder_.pass_memory(pass) : decoder_.step_memory(tokens, targets)) {
+      plan.push_back(std::move(entry));
+    }
     if (!score) {
       plan.emplace_back("keys and values", num_pages() * KvCache::page_bytes(config_));
       plan.emplace_back("logits", targets * V * 4);

@@ -10,6 +10,7 @@
 
 #include "base/thread_pool.h"
 #include "model/config.h"
+#include "tensor/arena.h"
 
 namespace ponder::cli {
 
@@ -34,14 +35,12 @@ struct BenchWork {
   double seconds = 0;
 };
 
-using MemoryPlan = std::vector<std::pair<std::string, int64_t>>;  // purpose, bytes
-
 class BenchTask {
  public:
   virtual ~BenchTask() = default;
   virtual BenchWork run() = 0;
   // What the task takes by plan, code and allocator aside.
-  virtual MemoryPlan memory() const = 0;
+  virtual MemoryTable memory() const = 0;
   // The checkpoint's or the config's, as it is held: "f32", "bf16".
   virtual std::string dtype() const { return "f32"; }
 };

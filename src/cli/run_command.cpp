@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/log.h"
 #include "base/thread_pool.h"
@@ -81,6 +83,14 @@ void plan(const RunOptions& options) {
       "counted, "
       "rollout tokens estimated\n",
       seconds / 60, threads.num_threads(), plan.peak_gflops);
+  const auto largest =
+      std::max_element(plan.stages.begin(), plan.stages.end(),
+                       [](auto& a, auto& b) { return a.peak_memory_bytes < b.peak_memory_bytes; });
+  if (largest == plan.stages.end()) return;
+  fmt::print("\nmemory of {}, which takes the most\n", largest->name);
+  for (const auto& [purpose, bytes] : largest->memory) {
+    fmt::print("  {:<38}{:>12}\n", purpose, bytes_text(static_cast<double>(bytes)));
+  }
 }
 
 }  // namespace

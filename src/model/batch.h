@@ -1,6 +1,7 @@
 // Rows of tokens packed one after another without padding; rows never attend to each other.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -25,7 +26,7 @@ struct PackedBatch {
     const int64_t before = num_targets();
     tokens.insert(tokens.end(), row.begin(), row.end());
     row_begin.push_back(num_tokens());
-    for (size_t i = 1; i < row.size(); ++i) {
+    for (std::size_t i = 1; i < row.size(); ++i) {
       if (!trained[i]) continue;
       target_index.push_back(static_cast<int32_t>(begin + static_cast<int64_t>(i) - 1));
       target_token.push_back(row[i]);

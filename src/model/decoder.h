@@ -19,17 +19,11 @@
 #include "model/gradients.h"
 #include "model/kv_cache.h"
 #include "model/parameters.h"
+#include "model/pass_memory.h"
 
 namespace ponder {
 
 class WeightFiles;
-
-// What forward keeps for backward.
-enum class Keep {
-  kNothing,      // scoring: memory does not grow with the layers
-  kLayerInputs,  // training with recomputation: each layer runs again in backward, bit-equal
-  kActivations,  // training: everything backward needs
-};
 
 // The tokens one inference step feeds: for each sequence a run of its next tokens.
 struct StepBatch {
@@ -75,8 +69,12 @@ class Decoder {
   // want_logits, V), in the order of runs.
   void step(const StepBatch& batch, KvCache& cache, std::span<float> logits);
 
-  // Bytes of activation memory forward+backward would take for a batch of this size.
-  int64_t activation_bytes(int64_t num_tokens, int64_t num_targets, Keep keep) const;
+  // What forward and backward of a batch, or an inference step, take by purpose; an inference
+  // step's logits are the caller's. All of it is one arena that grows to the largest pass so far.
+  MemoryTable pass_memory(const PassSize& size) const;
+  MemoryTable step_memory(int64_t num_tokens, int64_t num_targets) const;
+  // Makes the arena large enough for such a pass before the first one.
+  void reserve(const PassSize& size);
 
  private:
   struct Impl;

@@ -1,5 +1,9 @@
 #include "model/gradients.h"
 
+#include <algorithm>
+
+#include "ops/embedding.h"
+
 namespace ponder {
 namespace {
 const char* const kEmbedding = "model.embed_tokens.weight";
@@ -7,25 +11,52 @@ const char* const kEmbedding = "model.embed_tokens.weight";
 
 Gradients::Gradients(const ModelConfig& config)
     : parameters_(config, "gradients"),
-      tied_head_("gradients of the tied LM head",
-                 config.tie_word_embeddings ? config.vocab_size * config.hidden_size : 0),
-      tied_(config.tie_word_embeddings) {}
+      tied_(config.tie_word_embeddings),
+      hidden_size_(config.hidden_size) {
+  if (tied_) row_of_.assign(static_cast<size_t>(config.vocab_size), -1);
+}
 
 void Gradients::zero() {
   parameters_.zero();
-  tied_head_.zero();
+  for (const int32_t token : tokens_) row_of_[static_cast<size_t>(token)] = -1;
+  tokens_.clear();
+  embedding_rows_.clear();
+}
+
+void Gradients::add_embedding(std::span<const int32_t> tokens, const float* dx, ThreadPool& pool) {
+  const auto T = static_cast<int64_t>(tokens.size());
+  if (!tied_) {
+    embedding_backward(parameters_.at(kEmbedding).data(), tokens.data(), dx, T, hidden_size_, pool);
+    return;
+  }
+  std::vector<int32_t> rows;
+  rows.reserve(tokens.size());
+  for (const int32_t token : tokens) {
+    int32_t& row = row_of_[static_cast<size_t>(token)];
+    if (row < 0) {
+      row = static_cast<int32_t>(tokens_.size());
+      tokens_.push_back(token);
+    }
+    rows.push_back(row);
+  }
+  embedding_rows_.resize(tokens_.size() * static_cast<size_t>(hidden_size_), 0.0f);
+  embedding_backward(embedding_rows_.data(), rows.data(), dx, T, hidden_size_, pool);
 }
 
 void Gradients::finish() {
-  if (!tied_) return;
-  const std::span<float> embedding = parameters_.at(kEmbedding);
-  const std::span<float> head = tied_head_.span();
-  for (size_t i = 0; i < head.size(); ++i) embedding[i] += head[i];
-  tied_head_.zero();
+  const std::span<float> embedding = tied_ ? parameters_.at(kEmbedding) : std::span<float>();
+  const auto C = static_cast<size_t>(hidden_size_);
+  for (size_t row = 0; row < tokens_.size(); ++row) {
+    float* to = embedding.data() + static_cast<size_t>(tokens_[row]) * C;
+    for (size_t c = 0; c < C; ++c) to[c] += embedding_rows_[row * C + c];
+    row_of_[static_cast<size_t>(tokens_[row])] = -1;
+  }
+  tokens_.clear();
+  embedding_rows_.clear();
 }
 
 std::span<float> Gradients::lm_head() {
-  return tied_ ? tied_head_.span() : parameters_.at("lm_head.weight");
+  return parameters_.at(tied_ ? kEmbedding : "lm_head.weight");
 }
 
 }  // namespace ponder

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "ops/attention.h"
 #include "ops/embedding.h"
 #include "ops/rms_norm.h"
 #include "ops/swiglu.h"
@@ -37,46 +38,25 @@ void LayerPass::set_batch(const PackedBatch& batch) {
   }
 }
 
-void LayerPass::forward(const LayerWeights& weights, const float* delta, LayerActivations& keep,
-                        LayerScratch& s) {
+void LayerPass::forward(const LayerWeights& weights, const float* x, const float* delta,
+                        const LayerActivations& keep, const PassMemory& s) {
   const int64_t C = config_.hidden_size, F = config_.intermediate_size;
   const int64_t Q = config_.q_size(), KV = config_.kv_size(), W = Q + 2 * KV;
   const float eps = static_cast<float>(config_.rms_norm_eps);
-  keep.x_in.reserve(T_ * C);
-  keep.x_mid.reserve(T_ * C);
-  keep.qkv.reserve(T_ * W);
-  keep.att.reserve(T_ * Q);
-  keep.lse.reserve(T_ * config_.num_attention_heads);
-  keep.gate_up.reserve(T_ * 2 * F);
-  keep.inv_rms1.reserve(T_);
-  keep.inv_rms2.reserve(T_);
-  if (weights.q_norm) {
-    keep.raw_qk.reserve(T_ * (Q + KV));
-    keep.inv_rms_qk.reserve(T_ * (config_.num_attention_heads + config_.num_key_value_heads));
-  }
-  s.h.reserve(T_ * C);
-  s.delta.reserve(T_ * C);
-  s.act.reserve(T_ * F);
-
-  add_rms_norm(s.h.data(), keep.inv_rms1.data(), s.x.data(), delta, weights.input_norm, T_, C, eps,
-               pool_);
-  std::memcpy(keep.x_in.data(), s.x.data(), static_cast<size_t>(T_ * C) * sizeof(float));
-  matmul(keep.qkv.data(), W, {s.h.data(), C, 1}, weights.qkv.forward(), weights.bias(), T_, pool_);
-  norm_and_rotate(keep.qkv.data(), keep.raw_qk.data(), keep.inv_rms_qk.data(), weights,
-                  positions_.data(), rope_, T_, config_, pool_);
+  add_rms_norm(s.h, keep.inv_rms1, keep.x_in, x, delta, weights.input_norm, T_, C, eps, pool_);
+  matmul(keep.qkv, W, {s.h, C, 1}, weights.qkv.forward(), weights.bias(), T_, pool_);
+  norm_and_rotate(keep.qkv, keep.raw_qk, keep.inv_rms_qk, weights, positions_.data(), rope_, T_,
+                  config_, pool_);
   attention_forward(keep, s);
-  matmul(s.delta.data(), C, {keep.att.data(), Q, 1}, weights.out.forward(), nullptr, T_, pool_);
-
-  add_rms_norm(s.h.data(), keep.inv_rms2.data(), s.x.data(), s.delta.data(), weights.post_norm, T_,
-               C, eps, pool_);
-  std::memcpy(keep.x_mid.data(), s.x.data(), static_cast<size_t>(T_ * C) * sizeof(float));
-  matmul(keep.gate_up.data(), 2 * F, {s.h.data(), C, 1}, weights.gate_up.forward(), nullptr, T_,
-         pool_);
-  swiglu(s.act.data(), keep.gate_up.data(), T_, F, pool_);
-  matmul(s.delta.data(), C, {s.act.data(), F, 1}, weights.down.forward(), nullptr, T_, pool_);
+  matmul(s.delta, C, {keep.att, Q, 1}, weights.out.forward(), nullptr, T_, pool_);
+  add_rms_norm(s.h, keep.inv_rms2, keep.x_mid, keep.x_in, s.delta, weights.post_norm, T_, C, eps,
+               pool_);
+  matmul(keep.gate_up, 2 * F, {s.h, C, 1}, weights.gate_up.forward(), nullptr, T_, pool_);
+  swiglu(s.act, keep.gate_up, T_, F, pool_);
+  matmul(s.delta, C, {s.act, F, 1}, weights.down.forward(), nullptr, T_, pool_);
 }
 
-void LayerPass::attention_forward(LayerActivations& keep, LayerScratch& s) {
+void LayerPass::attention_forward(const LayerActivations& keep, const PassMemory& s) {
   const int64_t D = config_.head_dim, heads = config_.num_attention_heads,
                 kv_heads = config_.num_key_value_heads;
   const int64_t Q = config_.q_size(), KV = config_.kv_size(), W = Q + 2 * KV,
@@ -89,7 +69,6 @@ void LayerPass::attention_forward(LayerActivations& keep, LayerScratch& s) {
         first_block[r] + (row_begin_[r + 1] - row_begin_[r] + kKeyBlock - 1) / kKeyBlock;
   }
   const int64_t blocks = first_block.back();
-  s.keys.reserve(2 * blocks * kKeyBlock * KV);
   std::vector<const float*> key_blocks(static_cast<size_t>(blocks * kv_heads)),
       value_blocks(static_cast<size_t>(blocks * kv_heads));
   std::vector<AttentionWork> works;
@@ -99,9 +78,9 @@ void LayerPass::attention_forward(LayerActivations& keep, LayerScratch& s) {
       const auto r = static_cast<size_t>(i / kv_heads);
       const int64_t kv = i % kv_heads, t0 = row_begin_[r], count = row_begin_[r + 1] - t0;
       const int64_t slot = first_block[r] * kv_heads + kv * (first_block[r + 1] - first_block[r]);
-      float* keys = s.keys.data() + slot * kKeyBlock * D;
+      float* keys = s.keys + slot * kKeyBlock * D;
       float* values = keys + blocks * kKeyBlock * KV;
-      const float* k = keep.qkv.data() + t0 * W + Q + kv * D;
+      const float* k = keep.qkv + t0 * W + Q + kv * D;
       transpose_keys(keys, k, W, count, D);
       copy_values(values, k + KV, W, count, D);
       for (int64_t b = 0; b * kKeyBlock < count; ++b) {
@@ -116,8 +95,8 @@ void LayerPass::attention_forward(LayerActivations& keep, LayerScratch& s) {
       const auto slot = static_cast<size_t>(first_block[r] * kv_heads +
                                             kv * (first_block[r + 1] - first_block[r]));
       const int64_t h = kv * group;
-      works.push_back({keep.qkv.data() + t0 * W + h * D, keep.att.data() + t0 * Q + h * D,
-                       keep.lse.data() + t0 * heads + h, key_blocks.data() + slot,
+      works.push_back({keep.qkv + t0 * W + h * D, keep.att + t0 * Q + h * D,
+                       keep.lse + t0 * heads + h, key_blocks.data() + slot,
                        value_blocks.data() + slot, W, Q, heads, count, 0, group});
     }
   }
@@ -133,73 +112,69 @@ void LayerPass::input_gradient(float* dX, const float* dY, int64_t ld, const Pro
   matmul(dX, weights.K, {dY, ld, 1}, weights.backward(), nullptr, T_, pool_);
 }
 
-void LayerPass::backward(const LayerWeights& weights, const LayerActivations& kept, LayerScratch& s,
-                         const LayerGradients& g) {
-  const int64_t C = config_.hidden_size, F = config_.intermediate_size, D = config_.head_dim;
-  const int64_t heads = config_.num_attention_heads, kv_heads = config_.num_key_value_heads,
-                group = heads / kv_heads;
+void LayerPass::attention_backward_pass(const LayerActivations& kept, const PassMemory& s) {
+  const int64_t D = config_.head_dim, heads = config_.num_attention_heads,
+                kv_heads = config_.num_key_value_heads, group = heads / kv_heads;
   const int64_t Q = config_.q_size(), KV = config_.kv_size(), W = Q + 2 * KV;
-  s.dh.reserve(T_ * C);
-  s.dact.reserve(T_ * F);
-  s.dqkv.reserve(std::max(T_ * W, T_ * 2 * F));
-  s.datt.reserve(T_ * Q);
-  s.h.reserve(T_ * C);
-  s.act.reserve(T_ * F);
-  float* dx = s.dx.data();
-
-  // MLP: delta = down(swiglu(gate_up(norm(x_mid)))); the residual's gradient stays in dx.
-  swiglu(s.act.data(), kept.gate_up.data(), T_, F, pool_);
-  weight_gradient(g.down_weight, dx, C, C, s.act.data(), F);
-  input_gradient(s.dact.data(), dx, C, weights.down);
-  float* dgate_up = s.dqkv.data();  // shares memory: dqkv is not needed before the MLP is done
-  swiglu_backward(dgate_up, s.dact.data(), kept.gate_up.data(), T_, F, pool_);
-  rms_norm_apply(s.h.data(), kept.x_mid.data(), kept.inv_rms2.data(), weights.post_norm, T_, C,
-                 pool_);
-  weight_gradient(g.gate_weight, dgate_up, 2 * F, F, s.h.data(), C);
-  weight_gradient(g.up_weight, dgate_up + F, 2 * F, F, s.h.data(), C);
-  input_gradient(s.dh.data(), dgate_up, 2 * F, weights.gate_up);
-  rms_norm_backward(dx, g.post_norm, s.dh.data(), kept.x_mid.data(), kept.inv_rms2.data(),
-                    weights.post_norm, T_, C, pool_);
-
-  // Attention: delta = o(attention(rope(head_norm(qkv(norm(x_in)))))), values unturned.
-  weight_gradient(g.o_weight, dx, C, C, kept.att.data(), Q);
-  input_gradient(s.datt.data(), dx, C, weights.out);
   const int64_t scratch = attention_backward_scratch(longest_row_, D);
-  s.attention_backward.reserve(scratch * pool_.num_threads());
   std::vector<AttentionBackwardWork> works;
   for (size_t r = 0; r + 1 < row_begin_.size(); ++r) {
     const int64_t t0 = row_begin_[r], count = row_begin_[r + 1] - t0;
     for (int64_t kv = 0; kv < kv_heads; ++kv) {
-      const float* qkv = kept.qkv.data() + t0 * W;
-      float* dqkv = s.dqkv.data() + t0 * W;
+      const float* qkv = kept.qkv + t0 * W;
+      float* dqkv = s.dqkv + t0 * W;
       const int64_t q = kv * group * D, k = Q + kv * D, v = Q + KV + kv * D;
-      works.push_back({qkv + q, qkv + k, qkv + v, kept.att.data() + t0 * Q + q,
-                       s.datt.data() + t0 * Q + q, kept.lse.data() + t0 * heads + kv * group,
-                       dqkv + q, dqkv + k, dqkv + v, W, Q, heads, count, group});
+      works.push_back({qkv + q, qkv + k, qkv + v, kept.att + t0 * Q + q, s.datt + t0 * Q + q,
+                       kept.lse + t0 * heads + kv * group, dqkv + q, dqkv + k, dqkv + v, W, Q,
+                       heads, count, group});
     }
   }
-  attention_backward(works, D, s.attention_backward.data(), scratch, pool_);
-  rope(s.dqkv.data(), W, positions_.data(), rope_, T_, heads + kv_heads, D,
-       RopeDirection::kBackward, pool_);
+  attention_backward(works, D, s.attention_backward, scratch, pool_);
+}
+
+void LayerPass::backward(const LayerWeights& weights, const LayerActivations& kept,
+                         const PassMemory& s, const LayerGradients& g) {
+  const int64_t C = config_.hidden_size, F = config_.intermediate_size, D = config_.head_dim;
+  const int64_t heads = config_.num_attention_heads, kv_heads = config_.num_key_value_heads;
+  const int64_t Q = config_.q_size(), KV = config_.kv_size(), W = Q + 2 * KV;
+
+  // MLP: delta = down(swiglu(gate_up(norm(x_mid)))); the residual's gradient stays in dx. The
+  // gradient of the activation makes way for the activation, gate and up for their gradients.
+  input_gradient(s.act, s.dx, C, weights.down);
+  float* dgate_up = kept.gate_up;
+  swiglu_backward(dgate_up, s.act, s.act, kept.gate_up, T_, F, pool_);
+  weight_gradient(g.down_weight, s.dx, C, C, s.act, F);
+  rms_norm_apply(s.h, kept.x_mid, kept.inv_rms2, weights.post_norm, T_, C, pool_);
+  weight_gradient(g.gate_weight, dgate_up, 2 * F, F, s.h, C);
+  weight_gradient(g.up_weight, dgate_up + F, 2 * F, F, s.h, C);
+  input_gradient(s.dh, dgate_up, 2 * F, weights.gate_up);
+  rms_norm_backward(s.dx, g.post_norm, s.dh, kept.x_mid, kept.inv_rms2, weights.post_norm, T_, C,
+                    pool_);
+
+  // Attention: delta = o(attention(rope(head_norm(qkv(norm(x_in)))))), values unturned.
+  weight_gradient(g.o_weight, s.dx, C, C, kept.att, Q);
+  input_gradient(s.datt, s.dx, C, weights.out);
+  attention_backward_pass(kept, s);
+  rope(s.dqkv, W, positions_.data(), rope_, T_, heads + kv_heads, D, RopeDirection::kBackward,
+       pool_);
   if (weights.q_norm) {
-    head_norm_backward(s.dqkv.data(), W, g.q_norm, kept.raw_qk.data(), Q + KV,
-                       kept.inv_rms_qk.data(), weights.q_norm, T_, heads, D, pool_);
-    head_norm_backward(s.dqkv.data() + Q, W, g.k_norm, kept.raw_qk.data() + Q, Q + KV,
-                       kept.inv_rms_qk.data() + T_ * heads, weights.k_norm, T_, kv_heads, D, pool_);
+    head_norm_backward(s.dqkv, W, g.q_norm, kept.raw_qk, Q + KV, kept.inv_rms_qk, weights.q_norm,
+                       T_, heads, D, pool_);
+    head_norm_backward(s.dqkv + Q, W, g.k_norm, kept.raw_qk + Q, Q + KV,
+                       kept.inv_rms_qk + T_ * heads, weights.k_norm, T_, kv_heads, D, pool_);
   }
-  rms_norm_apply(s.h.data(), kept.x_in.data(), kept.inv_rms1.data(), weights.input_norm, T_, C,
-                 pool_);
-  weight_gradient(g.q_weight, s.dqkv.data(), W, Q, s.h.data(), C);
-  weight_gradient(g.k_weight, s.dqkv.data() + Q, W, KV, s.h.data(), C);
-  weight_gradient(g.v_weight, s.dqkv.data() + Q + KV, W, KV, s.h.data(), C);
+  rms_norm_apply(s.h, kept.x_in, kept.inv_rms1, weights.input_norm, T_, C, pool_);
+  weight_gradient(g.q_weight, s.dqkv, W, Q, s.h, C);
+  weight_gradient(g.k_weight, s.dqkv + Q, W, KV, s.h, C);
+  weight_gradient(g.v_weight, s.dqkv + Q + KV, W, KV, s.h, C);
   if (g.q_bias) {
-    bias_backward(g.q_bias, s.dqkv.data(), W, T_, Q, pool_);
-    bias_backward(g.k_bias, s.dqkv.data() + Q, W, T_, KV, pool_);
-    bias_backward(g.v_bias, s.dqkv.data() + Q + KV, W, T_, KV, pool_);
+    bias_backward(g.q_bias, s.dqkv, W, T_, Q, pool_);
+    bias_backward(g.k_bias, s.dqkv + Q, W, T_, KV, pool_);
+    bias_backward(g.v_bias, s.dqkv + Q + KV, W, T_, KV, pool_);
   }
-  input_gradient(s.dh.data(), s.dqkv.data(), W, weights.qkv);
-  rms_norm_backward(dx, g.input_norm, s.dh.data(), kept.x_in.data(), kept.inv_rms1.data(),
-                    weights.input_norm, T_, C, pool_);
+  input_gradient(s.dh, s.dqkv, W, weights.qkv);
+  rms_norm_backward(s.dx, g.input_norm, s.dh, kept.x_in, kept.inv_rms1, weights.input_norm, T_, C,
+                    pool_);
 }
 
 }  // namespace ponder

@@ -12,10 +12,10 @@ namespace ponder {
 void rms_norm(float* y, float* inv_rms, const float* x, const float* weight, int64_t T, int64_t C,
               float eps, ThreadPool& pool);
 
-// First x += delta (the residual connection), then as above: one pass. x is overwritten with the
-// sum.
-void add_rms_norm(float* y, float* inv_rms, float* x, const float* delta, const float* weight,
-                  int64_t T, int64_t C, float eps, ThreadPool& pool);
+// First sum = x + delta (the residual connection; delta nullptr: sum = x), then sum normed as
+// above: one pass. sum may be x.
+void add_rms_norm(float* y, float* inv_rms, float* sum, const float* x, const float* delta,
+                  const float* weight, int64_t T, int64_t C, float eps, ThreadPool& pool);
 
 // y from saved inv_rms: the same bits as rms_norm's y.
 void rms_norm_apply(float* y, const float* x, const float* inv_rms, const float* weight, int64_t T,

@@ -22,35 +22,31 @@ void ApplyRow(float* y, const float* x, float inv_rms, const float* w, int64_t C
   if (c < C) StorePart(Mul(Mul(LoadPart(x + c, C - c), inv), LoadPart(w + c, C - c)), y + c, C - c);
 }
 
-// 1 / rms of the row after row += delta; delta may be null.
-float InverseRms(float* row, const float* delta, int64_t C, float eps) {
-  F16 sum = Set(0.0f);
+// 1 / rms of the row x + delta, which goes to sum (may be x); delta may be null.
+float InverseRms(float* sum, const float* x, const float* delta, int64_t C, float eps) {
+  F16 squares = Set(0.0f);
   int64_t c = 0;
   for (; c + 16 <= C; c += 16) {
-    F16 v = Load(row + c);
-    if (delta) {
-      v = Add(v, Load(delta + c));
-      Store(v, row + c);
-    }
-    sum = Fma(v, v, sum);
+    F16 v = Load(x + c);
+    if (delta) v = Add(v, Load(delta + c));
+    if (sum != x || delta) Store(v, sum + c);
+    squares = Fma(v, v, squares);
   }
   if (c < C) {
-    F16 v = LoadPart(row + c, C - c);
-    if (delta) {
-      v = Add(v, LoadPart(delta + c, C - c));
-      StorePart(v, row + c, C - c);
-    }
-    sum = Fma(v, v, sum);
+    F16 v = LoadPart(x + c, C - c);
+    if (delta) v = Add(v, LoadPart(delta + c, C - c));
+    if (sum != x || delta) StorePart(v, sum + c, C - c);
+    squares = Fma(v, v, squares);
   }
-  return 1.0f / std::sqrt(Sum16(sum) / static_cast<float>(C) + eps);
+  return 1.0f / std::sqrt(Sum16(squares) / static_cast<float>(C) + eps);
 }
 
-// delta may be null.
-void NormRows(float* y, float* inv_rms, float* x, const float* delta, const float* w, int64_t begin,
-              int64_t end, int64_t C, float eps) {
+// delta may be null, sum may be x.
+void NormRows(float* y, float* inv_rms, float* sum, const float* x, const float* delta,
+              const float* w, int64_t begin, int64_t end, int64_t C, float eps) {
   for (int64_t t = begin; t < end; ++t) {
-    float* row = x + t * C;
-    inv_rms[t] = InverseRms(row, delta ? delta + t * C : nullptr, C, eps);
+    float* row = sum + t * C;
+    inv_rms[t] = InverseRms(row, x + t * C, delta ? delta + t * C : nullptr, C, eps);
     ApplyRow(y + t * C, row, inv_rms[t], w, C);
   }
 }
@@ -65,7 +61,7 @@ void NormHeads(float* x, int64_t ld, float* kept, int64_t ld_kept, float* inv_rm
     }
     for (int64_t h = 0; h < heads; ++h) {
       float& inv = inv_rms[t * heads + h];
-      inv = InverseRms(row + h * D, nullptr, D, eps);
+      inv = InverseRms(row + h * D, row + h * D, nullptr, D, eps);
       ApplyRow(row + h * D, row + h * D, inv, w, D);
     }
   }
@@ -149,14 +145,14 @@ HWY_EXPORT(WeightGradient);
 void rms_norm(float* y, float* inv_rms, const float* x, const float* weight, int64_t T, int64_t C,
               float eps, ThreadPool& pool) {
   // Without a delta the rows of x are only read.
-  add_rms_norm(y, inv_rms, const_cast<float*>(x), nullptr, weight, T, C, eps, pool);
+  add_rms_norm(y, inv_rms, const_cast<float*>(x), x, nullptr, weight, T, C, eps, pool);
 }
 
-void add_rms_norm(float* y, float* inv_rms, float* x, const float* delta, const float* weight,
-                  int64_t T, int64_t C, float eps, ThreadPool& pool) {
+void add_rms_norm(float* y, float* inv_rms, float* sum, const float* x, const float* delta,
+                  const float* weight, int64_t T, int64_t C, float eps, ThreadPool& pool) {
   const auto kernel = HWY_DYNAMIC_DISPATCH(NormRows);
   pool.parallel_for(T, 4, [&](int64_t begin, int64_t end) {
-    kernel(y, inv_rms, x, delta, weight, begin, end, C, eps);
+    kernel(y, inv_rms, sum, x, delta, weight, begin, end, C, eps);
   });
 }
 

@@ -60,8 +60,18 @@ TEST(RmsNorm, ForwardEqualsTheDefinitionOnEveryMachine) {
       ASSERT_TRUE(same_bits(inv_rms, inv));
       ASSERT_TRUE(same_bits(p.x, x)) << "x is only read";
       Output out2(p.T * C), inv2(p.T);
-      add_rms_norm(out2.data(), inv2.data(), x.data(), p.delta.data(), p.weight.data(), p.T, C,
-                   kEps, pool);
+      Output apart(p.T * C);
+      add_rms_norm(out2.data(), inv2.data(), apart.data(), x.data(), p.delta.data(),
+                   p.weight.data(), p.T, C, kEps, pool);
+      ASSERT_TRUE(same_bits(p.x, x)) << "x is only read";
+      ASSERT_TRUE(same_bits(p.sum, apart)) << "the sum beside x";
+      ASSERT_TRUE(same_bits(y_sum, out2));
+      add_rms_norm(out2.data(), inv2.data(), apart.data(), x.data(), nullptr, p.weight.data(), p.T,
+                   C, kEps, pool);
+      ASSERT_TRUE(same_bits(p.x, apart)) << "no delta";
+      ASSERT_TRUE(same_bits(inv_rms, inv2)) << "no delta";
+      add_rms_norm(out2.data(), inv2.data(), x.data(), x.data(), p.delta.data(), p.weight.data(),
+                   p.T, C, kEps, pool);
       ASSERT_TRUE(same_bits(y_sum, out2));
       ASSERT_TRUE(same_bits(inv_rms_sum, inv2));
       ASSERT_TRUE(same_bits(p.sum, x)) << "x becomes the sum";

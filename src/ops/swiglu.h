@@ -10,8 +10,9 @@ namespace ponder {
 
 void swiglu(float* act, const float* gate_up, int64_t T, int64_t F, ThreadPool& pool);
 
-// dgate_up (T, 2F) overwritten; may alias gate_up.
-void swiglu_backward(float* dgate_up, const float* dact, const float* gate_up, int64_t T, int64_t F,
-                     ThreadPool& pool);
+// dgate_up (T, 2F) and act (T, F), the same bits as swiglu's (the gradient of what reads it needs
+// it again), overwritten; they may alias gate_up and dact.
+void swiglu_backward(float* dgate_up, float* act, const float* dact, const float* gate_up,
+                     int64_t T, int64_t F, ThreadPool& pool);
 
 }  // namespace ponder

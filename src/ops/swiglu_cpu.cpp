@@ -18,9 +18,11 @@ HWY_INLINE F16 Act(F16 gate, F16 up) {
   return Mul(Div(gate, denominator), up);
 }
 
-HWY_INLINE void ActBackward(F16 gate, F16 up, F16 d, F16& dgate, F16& dup) {
+HWY_INLINE void ActBackward(F16 gate, F16 up, F16 d, F16& dgate, F16& dup, F16& act) {
   const F16 one = Set(1.0f);
-  const F16 sigmoid = Div(one, Add(one, Exp(Neg(gate))));
+  const F16 denominator = Add(one, Exp(Neg(gate)));
+  act = Mul(Div(gate, denominator), up);
+  const F16 sigmoid = Div(one, denominator);
   const F16 silu = Mul(gate, sigmoid);
   dup = Mul(d, silu);
   // silu' = s + g s (1 - s)
@@ -37,23 +39,25 @@ void SwigluRows(float* act, const float* gate_up, int64_t begin, int64_t end, in
   }
 }
 
-void SwigluBackwardRows(float* dgate_up, const float* dact, const float* gate_up, int64_t begin,
-                        int64_t end, int64_t F) {
+void SwigluBackwardRows(float* dgate_up, float* act, const float* dact, const float* gate_up,
+                        int64_t begin, int64_t end, int64_t F) {
   for (int64_t t = begin; t < end; ++t) {
     const float *gate = gate_up + t * 2 * F, *up = gate + F, *d = dact + t * F;
-    float *dgate = dgate_up + t * 2 * F, *dup = dgate + F;
-    F16 a, b;
+    float *dgate = dgate_up + t * 2 * F, *dup = dgate + F, *out = act + t * F;
+    F16 a, b, c;
     int64_t f = 0;
     for (; f + 16 <= F; f += 16) {
-      ActBackward(Load(gate + f), Load(up + f), Load(d + f), a, b);
+      ActBackward(Load(gate + f), Load(up + f), Load(d + f), a, b, c);
       Store(a, dgate + f);
       Store(b, dup + f);
+      Store(c, out + f);
     }
     if (f < F) {
       const int64_t n = F - f;
-      ActBackward(LoadPart(gate + f, n), LoadPart(up + f, n), LoadPart(d + f, n), a, b);
+      ActBackward(LoadPart(gate + f, n), LoadPart(up + f, n), LoadPart(d + f, n), a, b, c);
       StorePart(a, dgate + f, n);
       StorePart(b, dup + f, n);
+      StorePart(c, out + f, n);
     }
   }
 }
@@ -72,11 +76,12 @@ void swiglu(float* act, const float* gate_up, int64_t T, int64_t F, ThreadPool& 
   pool.parallel_for(T, 2, [&](int64_t begin, int64_t end) { kernel(act, gate_up, begin, end, F); });
 }
 
-void swiglu_backward(float* dgate_up, const float* dact, const float* gate_up, int64_t T, int64_t F,
-                     ThreadPool& pool) {
+void swiglu_backward(float* dgate_up, float* act, const float* dact, const float* gate_up,
+                     int64_t T, int64_t F, ThreadPool& pool) {
   const auto kernel = HWY_DYNAMIC_DISPATCH(SwigluBackwardRows);
-  pool.parallel_for(
-      T, 2, [&](int64_t begin, int64_t end) { kernel(dgate_up, dact, gate_up, begin, end, F); });
+  pool.parallel_for(T, 2, [&](int64_t begin, int64_t end) {
+    kernel(dgate_up, act, dact, gate_up, begin, end, F);
+  });
 }
 
 }  // namespace ponder

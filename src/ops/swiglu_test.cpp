@@ -47,12 +47,15 @@ TEST(Swiglu, EqualsTheDefinitionOnEveryMachine) {
       Output out(p.T * F);
       swiglu(out.data(), p.gate_up.data(), p.T, F, pool);
       ASSERT_TRUE(same_bits(act, out));
-      Output gradient(p.T * 2 * F);
-      swiglu_backward(gradient.data(), p.dact.data(), p.gate_up.data(), p.T, F, pool);
+      Output gradient(p.T * 2 * F), again(p.T * F);
+      swiglu_backward(gradient.data(), again.data(), p.dact.data(), p.gate_up.data(), p.T, F, pool);
       ASSERT_TRUE(same_bits(dgate_up, gradient));
-      Output aliased(p.gate_up);
-      swiglu_backward(aliased.data(), p.dact.data(), aliased.data(), p.T, F, pool);
+      ASSERT_TRUE(same_bits(act, again));
+      Output aliased(p.gate_up), aliased_act(p.dact);
+      swiglu_backward(aliased.data(), aliased_act.data(), aliased_act.data(), aliased.data(), p.T,
+                      F, pool);
       ASSERT_TRUE(same_bits(dgate_up, aliased)) << "in place";
+      ASSERT_TRUE(same_bits(act, aliased_act)) << "in place";
     });
     if (HasFatalFailure()) return;
   }
@@ -83,8 +86,8 @@ TEST(Swiglu, BackwardEqualsFiniteDifferences) {
     return sum;
   };
   ThreadPool pool(1);
-  Output gradient(p.T * 2 * p.F);
-  swiglu_backward(gradient.data(), p.dact.data(), p.gate_up.data(), p.T, p.F, pool);
+  Output gradient(p.T * 2 * p.F), act(p.T * p.F);
+  swiglu_backward(gradient.data(), act.data(), p.dact.data(), p.gate_up.data(), p.T, p.F, pool);
   EXPECT_TRUE(all_near(numeric_gradient(x, loss), gradient.values(), 2e-6));
 }
 

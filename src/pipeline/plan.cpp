@@ -71,7 +71,10 @@ RecipePlan plan_recipe(const Recipe& recipe, ThreadPool& threads) {
   const RowBuilder builder(tokenizer, template_for(recipe.base, tokenizer, recipe.chat_template),
                            recipe.max_length);
   const Decoder decoder(config, threads);
-  const int64_t weights = config.num_parameters() * 4;
+  // Sampling holds bf16 weights as they are and anything else in f32; the base and what is trained
+  // may differ.
+  const bool narrow = config.dtype == DType::kBF16 && recipe.dtype == DType::kBF16;
+  const int64_t weights = config.num_parameters() * (narrow ? 2 : 4);
 
   std::vector<RowLengths> sets;
   const ContaminationFilter contaminated = contamination_filter_of(recipe);
@@ -89,7 +92,7 @@ RecipePlan plan_recipe(const Recipe& recipe, ThreadPool& threads) {
     const TrainPlan train = plan_training(decoder, workload, options);
     stage.tokens = train.total_tokens;
     stage.flops = train.flops;
-    stage.peak_memory_bytes = train.peak_memory_bytes() + kProcessBytes;
+    stage.memory = train.memory_bytes;
     stage.disk_bytes = train.disk_bytes;
     stage.seconds = train.flops / (kTrainShare * peak);
   };
@@ -101,9 +104,12 @@ RecipePlan plan_recipe(const Recipe& recipe, ThreadPool& threads) {
     const int64_t pages = recipe.engine.max_batch * KvCache::pages_for(mean_prompt + max_tokens);
     const int64_t cache =
         std::min(recipe.engine.kv_cache_bytes, pages * KvCache::page_bytes(config));
-    stage.peak_memory_bytes =
-        weights + cache + recipe.engine.max_batch * config.vocab_size * 4 +
-        decoder.activation_bytes(512 + recipe.engine.max_batch, 1, Keep::kNothing) + kProcessBytes;
+    const int64_t batch = recipe.engine.max_batch;
+    stage.memory = {{"weights", weights},
+                    {"keys and values", cache},
+                    {"logits", batch * config.vocab_size * 4}};
+    for (auto& entry : decoder.step_memory(512 + batch, batch))
+      stage.memory.push_back(std::move(entry));
     stage.disk_bytes = problems * samples * (kRowBytes + kTokenBytes * response);
     stage.seconds = stage.flops / (kDecodeShare * peak);
   };
@@ -154,9 +160,10 @@ RecipePlan plan_recipe(const Recipe& recipe, ThreadPool& threads) {
         rollouts(out, benchmark_problems, recipe.evaluate.samples, recipe.evaluate.max_tokens);
         break;
       case StageKind::kRefine:
-        out.peak_memory_bytes = kProcessBytes;
         break;
     }
+    out.memory.emplace_back("program", kProcessBytes);
+    out.peak_memory_bytes = total_bytes(out.memory);
   }
   return plan;
 }
@@ -164,10 +171,13 @@ RecipePlan plan_recipe(const Recipe& recipe, ThreadPool& threads) {
 Json to_json(const RecipePlan& plan) {
   Json stages = Json::array();
   for (const StagePlan& s : plan.stages) {
+    Json memory = Json::object();
+    for (const auto& [purpose, bytes] : s.memory) memory[purpose] = bytes;
     stages.push_back({{"name", s.name},
                       {"tokens", s.tokens},
                       {"flops", s.flops},
                       {"peak_memory_bytes", s.peak_memory_bytes},
+                      {"memory", memory},
                       {"disk_bytes", s.disk_bytes},
                       {"seconds", s.seconds}});
   }

@@ -10,6 +10,7 @@
 
 #include "base/thread_pool.h"
 #include "pipeline/recipe.h"
+#include "tensor/arena.h"
 
 namespace ponder {
 
@@ -17,6 +18,7 @@ struct StagePlan {
   std::string name;
   int64_t tokens = 0;  // trained, or sampled and prefilled
   double flops = 0;
+  MemoryTable memory;             // what it holds at its peak, by purpose
   int64_t peak_memory_bytes = 0;  // of the whole process during the stage
   int64_t disk_bytes = 0;         // added by the stage
   double seconds = 0;

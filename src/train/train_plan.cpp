@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "ops/attention.h"
 #include "train/training_job.h"
 
 namespace ponder {
@@ -17,11 +18,7 @@ TrainWorkload workload_of(const TrainingTask& task) {
   return workload;
 }
 
-int64_t TrainPlan::peak_memory_bytes() const {
-  int64_t total = 0;
-  for (const auto& [purpose, bytes] : memory_bytes) total += bytes;
-  return total;
-}
+int64_t TrainPlan::peak_memory_bytes() const { return total_bytes(memory_bytes); }
 
 TrainPlan plan_training(const Decoder& decoder, const TrainWorkload& workload,
                         const TrainOptions& options) {
@@ -49,12 +46,19 @@ TrainPlan plan_training(const Decoder& decoder, const TrainWorkload& workload,
       std::min(workload.tokens, std::max(options.micro_batch_tokens, workload.longest_unit));
   const int64_t targets = std::min(tokens, workload.trained_tokens);
   const Keep keep = options.recompute ? Keep::kLayerInputs : Keep::kActivations;
-  const int64_t tied_head =
-      config.tie_word_embeddings ? 4 * config.vocab_size * config.hidden_size : 0;
+  const int64_t blocks = (tokens + kKeyBlock - 1) / kKeyBlock + tokens / row_length;
+  // A tied embedding's own gradients: rows for the tokens that a step holds, at most.
+  const int64_t step_tokens =
+      batch.batch_tokens > 0 ? batch.batch_tokens : batch.batch_rows * (workload.tokens / units);
+  const int64_t embedding_rows =
+      config.tie_word_embeddings
+          ? std::min({config.vocab_size, step_tokens, workload.tokens}) * config.hidden_size * 4
+          : 0;
   plan.memory_bytes = {{"weights", parameters},
-                       {"gradients", parameters + tied_head},
-                       {"AdamW moments", 2 * parameters},
-                       {"activations", decoder.activation_bytes(tokens, targets, keep)}};
+                       {"gradients", parameters + embedding_rows},
+                       {"AdamW moments", 2 * parameters}};
+  const PassSize pass{tokens, targets, blocks, workload.longest_row, keep};
+  for (auto& entry : decoder.pass_memory(pass)) plan.memory_bytes.push_back(std::move(entry));
   // During a save the old folder and the new one: model, and f32 weights and moments.
   plan.disk_bytes = 2 * (parameters + 3 * parameters);
   return plan;

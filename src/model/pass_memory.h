@@ -1,0 +1,81 @@
+// The memory of a pass over a batch: what each layer keeps for backward, and scratch that all of
+// them share, as pieces of one arena. How much that is follows from the sizes alone, so
+// Decoder::memory says it before the pass.
+// T tokens, N targets, C hidden_size, F intermediate_size, V vocab_size, Q = heads * head_dim, KV =
+// key-value heads * head_dim.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "model/batch.h"
+#include "model/config.h"
+#include "tensor/arena.h"
+
+namespace ponder {
+
+// What forward keeps for backward.
+enum class Keep {
+  kNothing,      // scoring: memory does not grow with the layers
+  kLayerInputs,  // training with recomputation: each layer runs again in backward, bit-equal
+  kActivations,  // training: everything backward needs
+};
+
+struct PassSize {
+  int64_t tokens = 0, targets = 0;
+  int64_t key_blocks = 0;  // of kKeyBlock, rows rounded up to whole ones
+  int64_t longest_row = 0;
+  Keep keep = Keep::kNothing;
+};
+PassSize size_of(const PackedBatch& batch, Keep keep);
+
+// Rows of logits computed at a time: 32 Mi floats (128 MiB) at most, whatever the vocabulary and
+// the batch.
+int64_t logits_rows(int64_t vocab_size, int64_t targets);
+
+// What backward needs of one layer. With recomputation only x_in is its own; without backward
+// x_in and x_mid are both the residual stream.
+struct LayerActivations {
+  float* x_in = nullptr;                           // (T, C) residual stream at the layer's start
+  float* x_mid = nullptr;                          // (T, C) and after attention
+  float* qkv = nullptr;                            // (T, Q + 2KV), normed and rotated
+  float* att = nullptr;                            // (T, Q)
+  float* lse = nullptr;                            // (T, heads)
+  float* gate_up = nullptr;                        // (T, 2F); backward turns it into its gradient
+  float *inv_rms1 = nullptr, *inv_rms2 = nullptr;  // (T)
+  // With norms of heads only: what they were given (T, Q + KV), and for queries (T, heads), then
+  // for keys (T, key-value heads), what they divided by.
+  float *raw_qk = nullptr, *inv_rms_qk = nullptr;
+};
+
+struct PassMemory {
+  std::vector<LayerActivations> layers;
+  float *x = nullptr, *h = nullptr, *delta = nullptr;  // (T, C) residual, normed, branch output
+  float* act = nullptr;                                // (T, F)
+  float* keys = nullptr;                               // keys and values in blocks
+  float* inv_rms = nullptr;                            // (T) before the LM head
+  // Backward: gradients of residual and normed (T, C), of q, k, v (T, Q + 2KV), of attention (T,
+  // Q); that of act takes its place.
+  float *dx = nullptr, *dh = nullptr, *dqkv = nullptr, *datt = nullptr;
+  float* attention_backward = nullptr;
+  // LM head.
+  float *hidden = nullptr, *dhidden = nullptr;  // (N, C) normed hidden states of the targets
+  float* lse = nullptr;                         // (N) log-sum-exp of the logits
+  float* logits = nullptr;                      // (logits_rows, V)
+
+  // Takes the pieces; pointers are null while the arena counts.
+  void lay_out(Arena& arena, const ModelConfig& config, const PassSize& size, int threads);
+};
+
+// Scratch of an inference step over T tokens, N of which want logits.
+struct StepMemory {
+  float *x = nullptr, *h = nullptr, *delta = nullptr;  // (T, C)
+  float *act = nullptr, *gate_up = nullptr;            // (T, F), (T, 2F)
+  float *qkv = nullptr, *att = nullptr;                // (T, Q + 2KV), (T, Q)
+  float *inv_rms = nullptr, *inv_rms_qk = nullptr;     // (T), (T, heads + key-value heads)
+  float *hidden = nullptr, *hidden_delta = nullptr;    // (N, C)
+
+  void lay_out(Arena& arena, const ModelConfig& config, int64_t tokens, int64_t targets);
+};
+
+}  // namespace ponder
