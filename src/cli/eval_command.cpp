@@ -19,7 +19,7 @@ namespace {
 struct EvalOptions {
   CommonOptions common;
   SamplingFlags sampling;
-  std::string model, out, details, compare;
+  std::string model, out, details, compare, units, order;
   std::vector<std::string> benchmarks, responses;
   int samples = 1;
   int64_t limit = 0;
@@ -42,6 +42,10 @@ Benchmark read_benchmark(const std::string& file, int64_t limit, Log& log) {
   return benchmark;
 }
 
+JudgeStrictness strictness_of(const EvalOptions& options) {
+  return {ponder::strictness_of(options.units), ponder::strictness_of(options.order)};
+}
+
 BenchmarkResult evaluate_model(InferenceModel& model, const Benchmark& benchmark,
                                const EvalOptions& options, Log& log, LineOutput* out) {
   int64_t longest = 0;
@@ -59,6 +63,7 @@ BenchmarkResult evaluate_model(InferenceModel& model, const Benchmark& benchmark
   }
   settings.seed = options.common.seed;
   settings.system = options.sampling.system;
+  settings.strictness = strictness_of(options);
   settings.engine = engine_options(options.sampling, model);
   settings.progress = [&](const EngineProgress& p) { show_progress(log, benchmark.name, p); };
   std::map<std::string_view, size_t> place;
@@ -136,7 +141,8 @@ void run_eval(const EvalOptions& options) {
     const Benchmark& benchmark = benchmarks[i];
     const BenchmarkResult result =
         model ? evaluate_model(*model, benchmark, options, log, out.get())
-              : score_responses(benchmark.name, benchmark.problems, options.responses[i]);
+              : score_responses(benchmark.name, benchmark.problems, options.responses[i],
+                                strictness_of(options));
     if (result.score.missing > 0) {
       log.warning(fmt::format("{}: no response for {} of {} problems, which count as wrong",
                               benchmark.name, result.score.missing, result.score.n));
@@ -184,6 +190,15 @@ void register_eval(CLI::App& app) {
   sub->add_option("--details", options->details, "file for the verdict on every response");
   sub->add_option("--compare", options->compare,
                   "another evaluation's --details or --out file: can the two be told apart?");
+  sub->add_option("--units", options->units,
+                  "lenient: a unit may be missing on one side; strict: both sides name units that "
+                  "convert into each other")
+      ->check(CLI::IsMember({"lenient", "strict"}))
+      ->default_str("lenient");
+  sub->add_option("--order", options->order,
+                  "lenient: lists without brackets are equal in any order; strict: in gold's order")
+      ->check(CLI::IsMember({"lenient", "strict"}))
+      ->default_str("lenient");
   add_sampling_flags(*sub, options->sampling);
   add_common_options(*sub, options->common);
   sub->footer(

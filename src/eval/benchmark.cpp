@@ -11,20 +11,17 @@
 namespace ponder {
 namespace {
 
-JudgeOptions judge_options(const Problem& problem) {
-  return {.type = problem.answer_type, .tolerance = problem.tolerance, .choices = problem.choices};
-}
-
 bool is_correct(const SampleResult& sample) { return sample.verdict == Verdict::kCorrect; }
 
 int num_correct(const ProblemResult& result) {
   return static_cast<int>(std::count_if(result.samples.begin(), result.samples.end(), is_correct));
 }
 
-bool majority_is_correct(const Problem& problem, const ProblemResult& result) {
+bool majority_is_correct(const Problem& problem, const ProblemResult& result,
+                         const JudgeStrictness& strictness) {
   std::vector<std::string> answers;
   for (const SampleResult& sample : result.samples) answers.push_back(sample.extracted);
-  const int winner = majority_vote(answers, judge_options(problem));
+  const int winner = majority_vote(answers, judge_options(problem, strictness));
   return winner >= 0 && is_correct(result.samples[static_cast<size_t>(winner)]);
 }
 
@@ -64,12 +61,12 @@ std::string benchmark_name(const std::filesystem::path& file) {
 }
 
 SampleResult judge_sample(const Problem& problem, std::string_view text, FinishReason finish_reason,
-                          int64_t tokens) {
+                          int64_t tokens, const JudgeStrictness& strictness) {
   SampleResult sample;
   sample.finished = finish_reason == FinishReason::kStop;
   sample.tokens = tokens;
   Judgement judgement =
-      judge_response(problem.answer, text, sample.finished, judge_options(problem));
+      judge_response(problem.answer, text, sample.finished, judge_options(problem, strictness));
   sample.verdict = judgement.verdict;
   sample.extracted = std::move(judgement.extracted);
   sample.proof = std::move(judgement.proof);
@@ -80,7 +77,8 @@ SampleResult judge_sample(const Problem& problem, std::string_view text, FinishR
 }
 
 BenchmarkScore aggregate(const std::string& benchmark, std::span<const Problem> problems,
-                         std::span<const ProblemResult> results) {
+                         std::span<const ProblemResult> results,
+                         const JudgeStrictness& strictness) {
   if (problems.size() != results.size() || results.empty()) {
     throw Error(benchmark,
                 fmt::format("{} problems and results of {}", problems.size(), results.size()));
@@ -105,7 +103,7 @@ BenchmarkScore aggregate(const std::string& benchmark, std::span<const Problem> 
     for (auto& [j, value] : score.pass_at) {
       value += pass_at_k(score.samples, num_correct(result), j);
     }
-    score.maj_at_k += majority_is_correct(problems[i], result);
+    score.maj_at_k += majority_is_correct(problems[i], result, strictness);
     for (const SampleResult& sample : result.samples) {
       score.finished += sample.finished;
       score.format_failures += sample.format_failure;
@@ -151,7 +149,7 @@ BenchmarkResult evaluate(InferenceModel& model, const std::string& benchmark,
     const size_t i = place.at(trajectory.problem_id);
     SampleResult& sample = result.problems[i].samples[static_cast<size_t>(trajectory.sample)];
     sample = judge_sample(problems[i], trajectory.text, trajectory.finish_reason,
-                          static_cast<int64_t>(trajectory.token_ids.size()));
+                          static_cast<int64_t>(trajectory.token_ids.size()), options.strictness);
     trajectory.verdict = sample.verdict;
     trajectory.proof = sample.proof;
   };
@@ -163,7 +161,7 @@ BenchmarkResult evaluate(InferenceModel& model, const std::string& benchmark,
   if (engine.run(requests, hooks, stop).interrupted) {
     throw Error(benchmark, "was stopped before its end", "run the same command again");
   }
-  result.score = aggregate(benchmark, problems, result.problems);
+  result.score = aggregate(benchmark, problems, result.problems, options.strictness);
   return result;
 }
 

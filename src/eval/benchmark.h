@@ -12,6 +12,7 @@
 
 #include "data/readers.h"
 #include "data/rows.h"
+#include "eval/judging.h"
 #include "eval/metrics.h"
 #include "generate/engine.h"
 #include "generate/inference_model.h"
@@ -59,17 +60,19 @@ struct BenchmarkResult {
 
 // Judges one response: `text` as parse_thought takes it.
 SampleResult judge_sample(const Problem& problem, std::string_view text, FinishReason finish_reason,
-                          int64_t tokens);
+                          int64_t tokens, const JudgeStrictness& strictness = {});
 
 // Every problem must have the same number of samples (at least one).
 BenchmarkScore aggregate(const std::string& benchmark, std::span<const Problem> problems,
-                         std::span<const ProblemResult> results);
+                         std::span<const ProblemResult> results,
+                         const JudgeStrictness& strictness = {});
 
 struct BenchmarkOptions {
   int samples = 1;
   SamplingSettings sampling{.temperature = 0};
   uint64_t seed = 1;
-  std::string system;    // system turn, "" for the template's default
+  std::string system;  // system turn, "" for the template's default
+  JudgeStrictness strictness;
   EngineOptions engine;  // from InferenceModel::engine_options
   std::function<void(const EngineProgress&)> progress;
   std::function<void(const Trajectory&)> deliver;  // each rollout, judged; in any order
@@ -86,6 +89,7 @@ BenchmarkResult evaluate(InferenceModel& model, const std::string& benchmark,
 // the benchmark's order. Several rows of one problem are its samples. Throws Error naming the line
 // for a row of no known problem and for unequal numbers of samples.
 BenchmarkResult score_responses(const std::string& benchmark, std::span<const Problem> problems,
-                                const std::filesystem::path& file);
+                                const std::filesystem::path& file,
+                                const JudgeStrictness& strictness = {});
 
 }  // namespace ponder

@@ -118,6 +118,38 @@ TEST(JudgeSample, FormatFailuresAreOfFinishedResponsesOnly) {
             Verdict::kIncorrect);
 }
 
+TEST_F(GivenResponses, UnitsAndOrderAreStrictWhereAskedFor) {
+  problems_[0].answer = "10 cm";
+  problems_[1].answer = "1, 2";
+  std::ofstream(file_) << R"({"response":"\\boxed{10}"}
+{"response":"\\boxed{2, 1}"}
+{"response":"\\boxed{30}"}
+)";
+  const auto accuracy = [&](const JudgeStrictness& strictness) {
+    return score_responses("b", problems_, file_, strictness).score.accuracy;
+  };
+  EXPECT_NEAR(accuracy({}), 1, 1e-12);
+  EXPECT_NEAR(accuracy({Strictness::kStrict, Strictness::kLenient}), 2.0 / 3, 1e-12);
+  EXPECT_NEAR(accuracy({Strictness::kLenient, Strictness::kStrict}), 2.0 / 3, 1e-12);
+  EXPECT_NEAR(accuracy({Strictness::kStrict, Strictness::kStrict}), 1.0 / 3, 1e-12);
+}
+
+// A vote counts answers that are equal by the same rules.
+TEST(Benchmark, VotesFollowTheStrictnessToo) {
+  std::vector<Problem> problems(1, three_problems()[0]);
+  problems[0].answer = "2, 1";
+  ProblemResult result{problems[0].id, {}};
+  for (const char* answer : {"1, 2", "2, 1", "3"}) {
+    SampleResult& sample = result.samples.emplace_back();
+    sample.extracted = answer;
+    sample.verdict = std::string_view(answer) == "2, 1" ? Verdict::kCorrect : Verdict::kIncorrect;
+  }
+  result.samples.push_back(result.samples[1]);
+  const JudgeStrictness strict{Strictness::kLenient, Strictness::kStrict};
+  EXPECT_EQ(aggregate("b", problems, std::vector{result}, strict).maj_at_k, 1);
+  EXPECT_EQ(aggregate("b", problems, std::vector{result}).maj_at_k, 0);
+}
+
 TEST(Benchmark, GoldsOfWholeFilesAreAllRight) {
   const std::filesystem::path data = PONDER_SHARED_DATA;
   if (!std::filesystem::exists(data / "benchmarks")) GTEST_SKIP() << "no shared data at " << data;

@@ -85,7 +85,8 @@ GivenResponse read_response(const Json& row, const std::string& where) {
 }  // namespace
 
 BenchmarkResult score_responses(const std::string& benchmark, std::span<const Problem> problems,
-                                const std::filesystem::path& file) {
+                                const std::filesystem::path& file,
+                                const JudgeStrictness& strictness) {
   BenchmarkResult result;
   for (const Problem& problem : problems) result.problems.emplace_back().problem_id = problem.id;
   const ProblemIndex index(problems);
@@ -108,8 +109,8 @@ BenchmarkResult score_responses(const std::string& benchmark, std::span<const Pr
                   fmt::format("is one row more than the benchmark's {} problems", problems.size()),
                   "give rows a problem_id");
     }
-    result.problems[place].samples.push_back(
-        judge_sample(problems[place], response.text, response.finish_reason, response.tokens));
+    result.problems[place].samples.push_back(judge_sample(
+        problems[place], response.text, response.finish_reason, response.tokens, strictness));
   }
   if (rows == 0) throw Error(file.string(), "holds no responses");
 
@@ -127,7 +128,7 @@ BenchmarkResult score_responses(const std::string& benchmark, std::span<const Pr
       sample.proof = "no response was given";
     }
   }
-  result.score = aggregate(benchmark, problems, result.problems);
+  result.score = aggregate(benchmark, problems, result.problems, strictness);
   result.score.missing = missing;
   return result;
 }

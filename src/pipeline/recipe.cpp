@@ -18,6 +18,14 @@ namespace {
 
 constexpr int64_t kMany = int64_t{1} << 40;
 
+JudgeStrictness read_strictness(TomlSection& section) {
+  const auto read = [&](const char* key) {
+    return strictness_of(section.choice(key, "lenient", {"lenient", "strict"}));
+  };
+  const Strictness units = read("units");
+  return {units, read("order")};
+}
+
 Source read_source(TomlSection section, const fs::path& folder) {
   Source source;
   source.name = section.text("name", "");
@@ -205,6 +213,7 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   e.temperature = explore.number("temperature", 1.0, 0, 100);
   e.top_p = explore.number("top_p", 0.95, 1e-6, 1);
   e.max_tokens = explore.integer("max_tokens", 1024, 1, kMany);
+  e.strictness = read_strictness(explore);
   explore.finish();
   if (e.rounds > 0 && e.problems.empty()) explore.fail("problems", "exploration needs problems");
 
@@ -248,6 +257,7 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
       evaluate.number("temperature", recipe.evaluate.samples > 1 ? 1.0 : 0.0, 0, 100);
   recipe.evaluate.top_p = evaluate.number("top_p", 0.95, 1e-6, 1);
   recipe.evaluate.max_tokens = evaluate.integer("max_tokens", 1024, 1, kMany);
+  recipe.evaluate.strictness = read_strictness(evaluate);
   evaluate.finish();
 
   TomlSection engine = top.section("engine");

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "eval/judging.h"
 #include "model/config.h"
 #include "tokenizer/template_choice.h"
 #include "train/rows.h"
@@ -43,6 +44,7 @@ struct ExploreOptions {
   int64_t enough_correct = 2, enough_incorrect = 2;  // stop a problem once it has both
   double temperature = 1.0, top_p = 0.95;
   int64_t max_tokens = 1024;
+  JudgeStrictness strictness;  // screening too
 };
 
 struct RefineOptions {
@@ -64,6 +66,7 @@ struct EvaluateOptions {
   int64_t samples = 1;
   double temperature = 0.0, top_p = 0.95;
   int64_t max_tokens = 1024;
+  JudgeStrictness strictness;
 };
 
 struct EngineSettings {

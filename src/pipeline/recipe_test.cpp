@@ -63,6 +63,16 @@ TEST_F(RecipeFile, ReadsWhatItSaysAndFillsInTheRest) {
       7);
 }
 
+TEST_F(RecipeFile, StrictnessOfVerdictsIsSaidByStage) {
+  const Recipe recipe = load(kGood, {"explore.units=strict", "evaluate.order=strict"});
+  EXPECT_EQ(recipe.explore.strictness.units, Strictness::kStrict);
+  EXPECT_EQ(recipe.explore.strictness.order, Strictness::kLenient);
+  EXPECT_EQ(recipe.evaluate.strictness.units, Strictness::kLenient);
+  EXPECT_EQ(recipe.evaluate.strictness.order, Strictness::kStrict);
+  EXPECT_EQ(load(recipe.resolved).explore.strictness.units, Strictness::kStrict);
+  EXPECT_THROW(load(kGood, {"evaluate.units=loose"}), Error);
+}
+
 TEST_F(RecipeFile, ResolvedRecipeSaysTheSame) {
   const Recipe recipe = load(kGood);
   const Recipe again = load(recipe.resolved);

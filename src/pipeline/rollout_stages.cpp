@@ -85,7 +85,7 @@ bool roll_out(StageContext& context, InferenceModel& model, const std::vector<Pr
     const Problem& problem = *by_id.at(t.problem_id);
     const Judgement judgement =
         judge_response(problem.answer, t.text, t.finish_reason == FinishReason::kStop,
-                       {problem.answer_type, problem.tolerance});
+                       judge_options(problem, context.recipe.explore.strictness));
     t.verdict = judgement.verdict;
     t.proof = judgement.proof;
     // Sampled and scored by one forward: the recorded log-probabilities are the perplexity.
@@ -290,6 +290,7 @@ std::optional<StageOutcome> run_evaluate(StageContext& context) {
     options.sampling.max_tokens = static_cast<int>(e.max_tokens);
     options.seed = context.recipe.seed;
     options.system = context.recipe.system;
+    options.strictness = e.strictness;
     options.engine = engine_options(context, model);
     options.progress = [&](const EngineProgress& p) { show_progress(context, p); };
     std::map<std::pair<std::string, int>, std::string>
