@@ -85,6 +85,18 @@ class Bombs {
     }
   }
 
+  // Terms left out between numbers that no one writes.
+  void progressions() {
+    for (size_t n : {10u, 30u, 100u, 1000u}) {
+      const std::string zeros(n, '0'), sevens(n, '7');
+      add("progressions", "1.0" + zeros + "1, 1, 2, \\dots, 3");
+      add("progressions", "1." + zeros + "1," + "1.0001,1,\\dots,0.0001");
+      add("progressions", "1, 2!777!7" + sevens + ", \\dots, " + sevens);
+      add("progressions", "1." + zeros + "2, 1, 0." + std::string(n, '9') + ", \\ldots, 0.5");
+      add("progressions", sevens + " + 1 + \\cdots + 1." + zeros + "3");
+    }
+  }
+
   // Everything that opens, alone and closed again.
   void brackets() {
     const std::pair<const char*, const char*> pairs[] = {{"(", ")"},
@@ -331,6 +343,7 @@ std::vector<Bomb> answer_bombs() {
   bombs.towers();
   bombs.factorials();
   bombs.sums();
+  bombs.progressions();
   bombs.brackets();
   bombs.digits();
   bombs.lists();

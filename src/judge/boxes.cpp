@@ -47,6 +47,13 @@ size_t end_of_unbraced(string_view text, size_t i) {
   return i;
 }
 
+// "++++++", "-----", "| | |" without the spaces: one mark three times or more is a rule, no sum.
+size_t length_of_rule(string_view text, size_t i) {
+  if (string_view("+-=*~#|_/").find(text[i]) == kNone) return 0;
+  const size_t end = std::min(text.find_first_not_of(text[i], i), text.size());
+  return end - i >= 3 ? end - i : 0;
+}
+
 enum class Between { kNothing, kJoin };
 
 // "and", ",", spacing, dollar signs and a name with an equals sign: nothing that starts a new
@@ -62,10 +69,15 @@ Between between_boxes(string_view between) {
                                                            "mbox", "textbf", "mathrm"};
   if (between.size() > kLongestJoin) return Between::kNothing;
   bool joined = false, named = false, paragraph = false, stop = false;
+  bool words = false, laid_out = false;
   size_t i = 0;
   while (i < between.size()) {
     const char c = between[i];
-    if (is_letter(c)) {
+    if (const size_t marks = length_of_rule(between, i)) {
+      joined = true;
+      i += marks;
+    } else if (is_letter(c)) {
+      words = true;
       size_t end = i;
       while (end < between.size() && is_letter(between[end])) ++end;
       const std::string word = to_lower(between.substr(i, end - i));
@@ -99,10 +111,13 @@ Between between_boxes(string_view between) {
       const string_view name = between.substr(i + 1, end - i - 1);
       if (!name.empty() && std::find(kCommands.begin(), kCommands.end(), name) == kCommands.end())
         return Between::kNothing;
+      const char space = name.empty() && end < between.size() ? between[end] : '\0';
+      laid_out |= name == "quad" || name == "qquad" ||
+                  (space != '\0' && string_view("\\,;:! ").find(space) != kNone);
       i = name.empty() ? i + 2 : end;
-    } else if (is_space(c) || is_digit(c) || string_view("$,;{}_=():*/&?.!-").find(c) != kNone) {
+    } else if (is_space(c) || is_digit(c) || string_view("$,;{}_=():*/&?.!-|~").find(c) != kNone) {
       paragraph |= c == '\n' && between.substr(i, 2) == "\n\n";
-      joined |= c == ',' || c == ';' || c == '/' || c == '&' || c == '?';
+      joined |= c == ',' || c == ';' || c == '/' || c == '&' || c == '?' || c == '|';
       stop |= c == '.' || c == '!';
       ++i;
     } else {
@@ -112,7 +127,7 @@ Between between_boxes(string_view between) {
   if (stop && !named) return Between::kNothing;
   if (paragraph) return named ? Between::kJoin : Between::kNothing;
   const bool empty = trim(between).empty() || trim(between) == "$$" || trim(between) == "$ $";
-  return joined || named || empty ? Between::kJoin : Between::kNothing;
+  return joined || named || empty || (laid_out && !words) ? Between::kJoin : Between::kNothing;
 }
 
 // The end of the formula around an unclosed box, if that is on the same line and leaves the braces

@@ -429,6 +429,11 @@ Comparison compare_answers(const Expression& gold, const Expression& prediction,
   const bool gold_words = !gold.measures.empty(), words = !prediction.measures.empty();
   if (!gold_words && !words && !rules.strict_units) return as_read();
   const Measured a = measured(gold), b = measured(prediction);
+  if (const auto duration = a.unit ? a.unit : b.unit; duration && (!a.unit || !b.unit)) {
+    const Expression& other = a.unit ? prediction : gold;
+    if (duration->dimension == known_unit("second")->dimension && is_clock({&other, other.root, 0}))
+      return {Match::kUnknown, "a time span and hours or minutes with a colon"};
+  }
   if (a.unit && b.unit) {
     const bool powers_apart = gold_words && words && !rules.strict_units &&
                               same_base_units(gold, prediction);  // "15 cm" for 15 cm^2

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <boost/math/constants/constants.hpp>
 
+#include "judge/infinite_sum.h"
+
 namespace ponder::judge {
 namespace {
 
@@ -252,6 +254,10 @@ std::optional<Rational> exact_value(View view, Budget& budget) {
     case Kind::kSum:
     case Kind::kProduct: {
       const bool sum = node.kind == Kind::kSum;
+      if (is_infinite_sum(view)) {
+        result = exact_infinite_sum(view, budget);
+        break;
+      }
       Rational total = sum ? 0 : 1;
       const bool done = for_each_term(view, budget, [&] {
         const auto term = exact_value(view.child(2), budget);
@@ -350,6 +356,7 @@ std::optional<Complex> approximate_value(View view, int point, Budget& budget) {
     case Kind::kSum:
     case Kind::kProduct: {
       const bool sum = node.kind == Kind::kSum;
+      if (is_infinite_sum(view)) return approximate_infinite_sum(view, point, budget);
       std::optional<Complex> total = Complex{sum ? 0 : 1, 0, 0};
       const bool done = for_each_term(view, budget, [&] {
         const auto term = approximate_value(view.child(2), point, budget);

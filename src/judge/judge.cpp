@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "judge/choice.h"
 #include "judge/compare.h"
+#include "judge/compound.h"
 #include "judge/dates.h"
 #include "judge/extract.h"
 #include "judge/reader.h"
@@ -128,6 +129,9 @@ Judgement judge_math(std::string_view gold, std::string_view prediction,
   for (CommaRule rule : comma_rules(gold)) golds.push_back(read_answer(gold, rule));
   for (CommaRule rule : comma_rules(prediction))
     predictions.push_back(read_answer(prediction, rule));
+  for (Expression& whole : compound_measures(gold)) golds.push_back({std::move(whole), ""});
+  for (Expression& whole : compound_measures(prediction))
+    predictions.push_back({std::move(whole), ""});
   Comparison first{Match::kUnknown, "a side cannot be read"};
   bool decided = false;
   Budget budget;

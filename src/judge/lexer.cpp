@@ -27,20 +27,21 @@ struct Utf8Spelling {
   std::string_view bytes, latex;
 };
 // Characters that stand for a few tokens, written as LaTeX.
-constexpr std::array<Utf8Spelling, 52> kUtf8Spellings = {
-    {{"½", "\\frac12"},  {"⅓", "\\frac13"},   {"⅔", "\\frac23"}, {"¼", "\\frac14"},
-     {"¾", "\\frac34"},  {"⅕", "\\frac15"},   {"⅖", "\\frac25"}, {"⅗", "\\frac35"},
-     {"⅘", "\\frac45"},  {"⅙", "\\frac16"},   {"⅚", "\\frac56"}, {"⅛", "\\frac18"},
-     {"⅜", "\\frac38"},  {"⅝", "\\frac58"},   {"⅞", "\\frac78"}, {"⅑", "\\frac19"},
-     {"π", "\\pi"},      {"∞", "\\infty"},    {"√", "\\surd"},   {"∛", "\\surd[3]"},
-     {"…", "\\ldots"},   {"∅", "\\emptyset"}, {"⌊", "\\lfloor"}, {"⌋", "\\rfloor"},
-     {"⌈", "\\lceil"},   {"⌉", "\\rceil"},    {"⟨", "\\langle"}, {"⟩", "\\rangle"},
-     {"α", "\\alpha"},   {"β", "\\beta"},     {"γ", "\\gamma"},  {"δ", "\\delta"},
-     {"ε", "\\epsilon"}, {"θ", "\\theta"},    {"λ", "\\lambda"}, {"μ", "\\mu"},
-     {"ν", "\\nu"},      {"ξ", "\\xi"},       {"ρ", "\\rho"},    {"σ", "\\sigma"},
-     {"τ", "\\tau"},     {"φ", "\\phi"},      {"ϕ", "\\phi"},    {"ω", "\\omega"},
-     {"Δ", "\\Delta"},   {"Σ", "\\Sigma"},    {"Ω", "\\Omega"},  {"ℝ", "R"},
-     {"ℤ", "Z"},         {"ℕ", "N"},          {"ℚ", "Q"},        {"ℂ", "C"}}};
+constexpr std::array<Utf8Spelling, 53> kUtf8Spellings = {
+    {{"″", "''"},        {"½", "\\frac12"},  {"⅓", "\\frac13"},   {"⅔", "\\frac23"},
+     {"¼", "\\frac14"},  {"¾", "\\frac34"},  {"⅕", "\\frac15"},   {"⅖", "\\frac25"},
+     {"⅗", "\\frac35"},  {"⅘", "\\frac45"},  {"⅙", "\\frac16"},   {"⅚", "\\frac56"},
+     {"⅛", "\\frac18"},  {"⅜", "\\frac38"},  {"⅝", "\\frac58"},   {"⅞", "\\frac78"},
+     {"⅑", "\\frac19"},  {"π", "\\pi"},      {"∞", "\\infty"},    {"√", "\\surd"},
+     {"∛", "\\surd[3]"}, {"…", "\\ldots"},   {"∅", "\\emptyset"}, {"⌊", "\\lfloor"},
+     {"⌋", "\\rfloor"},  {"⌈", "\\lceil"},   {"⌉", "\\rceil"},    {"⟨", "\\langle"},
+     {"⟩", "\\rangle"},  {"α", "\\alpha"},   {"β", "\\beta"},     {"γ", "\\gamma"},
+     {"δ", "\\delta"},   {"ε", "\\epsilon"}, {"θ", "\\theta"},    {"λ", "\\lambda"},
+     {"μ", "\\mu"},      {"ν", "\\nu"},      {"ξ", "\\xi"},       {"ρ", "\\rho"},
+     {"σ", "\\sigma"},   {"τ", "\\tau"},     {"φ", "\\phi"},      {"ϕ", "\\phi"},
+     {"ω", "\\omega"},   {"Δ", "\\Delta"},   {"Σ", "\\Sigma"},    {"Ω", "\\Omega"},
+     {"ℝ", "R"},         {"ℤ", "Z"},         {"ℕ", "N"},          {"ℚ", "Q"},
+     {"ℂ", "C"}}};
 
 // Superscript characters in a row are one power: 10⁻³.
 constexpr std::array<Utf8Spelling, 12> kSuperscripts = {{{"⁰", "0"},

@@ -115,7 +115,12 @@ int Parser::list() {
 
 namespace {
 
-bool is_ellipsis(const Node& node) { return node.kind == Kind::kText && node.name == "..."; }
+// "..." and, of terms of either sign, "- ...".
+bool is_ellipsis(const Expression& tree, int item) {
+  const Node& node = tree.at(item);
+  if (node.kind == Kind::kNeg) return is_ellipsis(tree, node.children[0]);
+  return node.kind == Kind::kText && node.name == "...";
+}
 
 }  // namespace
 
@@ -123,7 +128,7 @@ bool is_ellipsis(const Node& node) { return node.kind == Kind::kText && node.nam
 int Parser::with_terms_filled(std::vector<int>& items, Kind kind) {
   if (failed()) return kNoNode;
   const auto dots =
-      std::find_if(items.begin(), items.end(), [&](int item) { return is_ellipsis(node(item)); });
+      std::find_if(items.begin(), items.end(), [&](int item) { return is_ellipsis(tree_, item); });
   if (dots == items.end()) return kNoNode;
   const size_t at = static_cast<size_t>(dots - items.begin());
   std::vector<Rational> before, after;
@@ -134,7 +139,10 @@ int Parser::with_terms_filled(std::vector<int>& items, Kind kind) {
     if (!value) return kind == Kind::kList ? kNoNode : fail("terms left out");
     (i < at ? before : after).push_back(*value);
   }
-  const auto terms = fill_progression(before, after);
+  auto terms = fill_progression(before, after);
+  if (!terms && kind == Kind::kAdd && after.empty()) {
+    if (const auto total = sum_to_infinity(before)) terms = {*total};
+  }
   if (!terms) return kind == Kind::kList ? kNoNode : fail("terms left out");
   std::vector<int> filled;
   for (const Rational& term : *terms) {
@@ -267,6 +275,7 @@ int Parser::product(bool of_function) {
       left = mixed_number(left, right);
     } else if (peek().kind == TokenKind::kWord) {
       unit_words();
+      if (peek().kind == TokenKind::kNumber) return fail("two amounts side by side");
     } else if (starts_factor() && !(of_function && peek().kind == TokenKind::kFunction)) {
       if (peek().kind == TokenKind::kNumber && is_plain_number(left)) {
         left = adjacent_numbers(left);
@@ -414,6 +423,14 @@ int Parser::degrees(int index) {
   if (failed()) return kNoNode;
   std::vector<int> parts = {index};
   for (int divisor = 60; divisor <= 3600 && peek().kind == TokenKind::kNumber; divisor *= 60) {
+    if (peek(1).kind == TokenKind::kWord &&
+        (peek(1).text == (divisor == 60 ? "minute" : "second") ||
+         peek(1).text == (divisor == 60 ? "minutes" : "seconds"))) {
+      const int value = number(peek().text);
+      position_ = std::min(position_ + 2, tokens_.size() - 1);
+      parts.push_back(make(Kind::kDiv, {value, number(std::to_string(divisor))}));
+      continue;
+    }
     size_t marks = 0;
     while (peek(1 + marks).is('\'')) ++marks;
     const bool power = peek(1).is('^') && peek(2).is('{') && peek(3).is('\'');

@@ -154,7 +154,7 @@ Comparison compare_formulas(View gold, View prediction, Budget& budget) {
   }
   if (agreed == needed && (has_branches(gold) || has_branches(prediction)) &&
       !agree_for_either_sign(gold, prediction, budget)) {
-    return {Match::kUnknown, "equal only where the variables are positive"};
+    return {Match::kDifferent, "different where a variable is negative"};
   }
   if (agreed == needed) {
     return {Match::kEqual,

@@ -15,4 +15,8 @@ inline constexpr size_t kMostTerms = 400;
 std::optional<std::vector<Rational>> fill_progression(const std::vector<Rational>& before,
                                                       const std::vector<Rational>& after);
 
+// What the terms add up to when they go on forever: at least three terms of one geometric
+// progression that becomes smaller.
+std::optional<Rational> sum_to_infinity(const std::vector<Rational>& before);
+
 }  // namespace ponder::judge

@@ -239,7 +239,7 @@ std::vector<View> children(View view) {
 
 // 8:34 may be a time of day, which is not reduced: two digits after the colon.
 bool is_clock(View ratio) {
-  if (ratio.size() != 2) return false;
+  if (ratio.get().kind != Kind::kRatio || ratio.size() != 2) return false;
   const Node &hour = ratio.child(0).get(), &minute = ratio.child(1).get();
   return hour.kind == Kind::kNumber && minute.kind == Kind::kNumber && hour.value < 24 &&
          minute.value < 60 && (minute.value >= 10 || minute.value == 0);

@@ -40,6 +40,41 @@ TEST(Units, convert_within_a_dimension) {
                    {"12", "12 \\text{ square units}", 'c'}});
 }
 
+TEST(Units, several_of_one_kind_are_one_amount) {
+  expect_verdicts({{"3\\text{ hours }30\\text{ minutes}", "3.5 hours", 'c'},
+                   {"3.5 hours", "3 hours 30 minutes", 'c'},
+                   {"3 hours 30 minutes", "210 minutes", 'c'},
+                   {"3 hours 30 minutes", "210\\text{ min}", 'c'},
+                   {"3 hours 30 minutes", "3.3 hours", 'i'},
+                   {"3 hours 30 minutes", "3.5", 'c'},
+                   {"3 hours 30 minutes", "210", 'c'},
+                   {"3 hours 30 minutes", "330", 'i'},
+                   {"3 hours 30 minutes", "3.5 minutes", 'i'},
+                   {"3 hours 30 minutes", "3.5 miles", 'i'},
+                   {"3 hours and 30 minutes", "3h 30m", 'c'},
+                   {"3 hours, 30 minutes", "3 hr 30 min", 'c'},
+                   {"3 hours 30 minutes", "3 hours 20 minutes", 'i'},
+                   {"3 hours 30 minutes", "30 minutes 3 hours", 'u'},
+                   {"3 hours 90 minutes", "4.5 hours", 'u'},
+                   {"3.5 hours 30 minutes", "4 hours", 'u'},
+                   {"3 hours 30 minutes", "3:30", 'u'},
+                   {"1 hour 2 minutes 3 seconds", "3723 s", 'c'},
+                   {"2.33 hours", "2 hours 20 minutes", 'c'},
+                   {"5 ft 10 in", "70 inches", 'c'},
+                   {"5'10\"", "70 inches", 'c'},
+                   {"5' 10''", "5 feet 10 inches", 'c'},
+                   {"5^{\\prime} 10^{\\prime\\prime}", "5 feet and 10 inches", 'c'},
+                   {"5'10\"", "5'11\"", 'i'},
+                   {"5 feet 10 inches", "5.10 feet", 'i'},
+                   {"2 pounds 4 ounces", "2.25 lbs", 'c'},
+                   {"1\\text{ m } 5\\text{ cm}", "105 cm", 'c'},
+                   {"1 mile 80 feet", "5360 ft", 'c'},
+                   {"5 dollars and 50 cents", "\\$5.50", 'c'},
+                   {"1 year 6 months", "1.5 years", 'c'},
+                   {"1 month 3 days", "33 days", 'u'},
+                   {"2 hours 3 miles", "6", 'u'}});
+}
+
 TEST(Units, strict_units_must_match) {
   JudgeOptions options;
   options.units = Strictness::kStrict;
@@ -47,6 +82,8 @@ TEST(Units, strict_units_must_match) {
                    {"10", "10 cm", 'i'},
                    {"10\\text{ cm}", "10 cm", 'c'},
                    {"10\\text{ cm}", "100\\text{ mm}", 'c'},
+                   {"3 hours 30 minutes", "3.5 hours", 'c'},
+                   {"3 hours 30 minutes", "3.5", 'i'},
                    {"15\\text{ cm}^2", "15\\text{ cm}", 'i'},
                    {"7", "7", 'c'},
                    {"5\\text{ apples}", "5\\text{ apples}", 'c'}},
