@@ -6,56 +6,12 @@
 
 #include "judge/latex_names.h"
 #include "judge/text.h"
+#include "judge/unicode_names.h"
 #include "judge/units.h"
+#include "judge/written_number.h"
 
 namespace ponder::judge {
 namespace {
-
-struct Utf8Symbol {
-  std::string_view bytes;
-  char symbol;  // 0: dropped
-};
-constexpr std::array<Utf8Symbol, 38> kUtf8Symbols = {
-    {{"×", '*'},  {"·", '*'},    {"⋅", '*'},   {"∗", '*'},  {"÷", '/'},    {"∕", '/'},  {"⁄", '/'},
-     {"−", '-'},  {"–", '-'},    {"－", '-'},  {"≤", 'L'},  {"≥", 'G'},    {"⩽", 'L'},  {"⩾", 'G'},
-     {"≠", 'N'},  {"≈", '~'},    {"±", 'P'},   {"∓", 'M'},  {"∪", 'U'},    {"∩", 'I'},  {"∈", 'E'},
-     {"°", 'D'},  {"，", ','},   {"、", ','},  {"（", '('}, {"）", ')'},   {"：", ':'}, {"；", ';'},
-     {"％", '%'}, {"′", '\''},   {"’", '\''},  {"∨", ','},  {"\u00a0", 0}, {"€", 0},    {"£", 0},
-     {"¥", 0},    {"\u2009", 0}, {"\u202f", 0}}};
-
-struct Utf8Spelling {
-  std::string_view bytes, latex;
-};
-// Characters that stand for a few tokens, written as LaTeX.
-constexpr std::array<Utf8Spelling, 53> kUtf8Spellings = {
-    {{"″", "''"},        {"½", "\\frac12"},  {"⅓", "\\frac13"},   {"⅔", "\\frac23"},
-     {"¼", "\\frac14"},  {"¾", "\\frac34"},  {"⅕", "\\frac15"},   {"⅖", "\\frac25"},
-     {"⅗", "\\frac35"},  {"⅘", "\\frac45"},  {"⅙", "\\frac16"},   {"⅚", "\\frac56"},
-     {"⅛", "\\frac18"},  {"⅜", "\\frac38"},  {"⅝", "\\frac58"},   {"⅞", "\\frac78"},
-     {"⅑", "\\frac19"},  {"π", "\\pi"},      {"∞", "\\infty"},    {"√", "\\surd"},
-     {"∛", "\\surd[3]"}, {"…", "\\ldots"},   {"∅", "\\emptyset"}, {"⌊", "\\lfloor"},
-     {"⌋", "\\rfloor"},  {"⌈", "\\lceil"},   {"⌉", "\\rceil"},    {"⟨", "\\langle"},
-     {"⟩", "\\rangle"},  {"α", "\\alpha"},   {"β", "\\beta"},     {"γ", "\\gamma"},
-     {"δ", "\\delta"},   {"ε", "\\epsilon"}, {"θ", "\\theta"},    {"λ", "\\lambda"},
-     {"μ", "\\mu"},      {"ν", "\\nu"},      {"ξ", "\\xi"},       {"ρ", "\\rho"},
-     {"σ", "\\sigma"},   {"τ", "\\tau"},     {"φ", "\\phi"},      {"ϕ", "\\phi"},
-     {"ω", "\\omega"},   {"Δ", "\\Delta"},   {"Σ", "\\Sigma"},    {"Ω", "\\Omega"},
-     {"ℝ", "R"},         {"ℤ", "Z"},         {"ℕ", "N"},          {"ℚ", "Q"},
-     {"ℂ", "C"}}};
-
-// Superscript characters in a row are one power: 10⁻³.
-constexpr std::array<Utf8Spelling, 12> kSuperscripts = {{{"⁰", "0"},
-                                                         {"¹", "1"},
-                                                         {"²", "2"},
-                                                         {"³", "3"},
-                                                         {"⁴", "4"},
-                                                         {"⁵", "5"},
-                                                         {"⁶", "6"},
-                                                         {"⁷", "7"},
-                                                         {"⁸", "8"},
-                                                         {"⁹", "9"},
-                                                         {"⁻", "-"},
-                                                         {"⁺", "+"}}};
 
 class Lexer {
  public:
@@ -295,202 +251,26 @@ class Lexer {
   }
 
   size_t number(std::string_view text, size_t i) {
-    std::string digits;
-    size_t end = i;
-    bool point = false;
-    while (end < text.size()) {
-      if (is_digit(text[end])) {
-        digits += text[end++];
-      } else if (text[end] == '.' && !point && end + 1 < text.size() && is_digit(text[end + 1])) {
-        point = true;
-        digits += text[end++];
-      } else if (const size_t next = point ? 0 : digits_after_comma(text, i, end)) {
-        if (rule_ == CommaRule::kDecimal && text[end] == ',') {
-          point = true;
-          digits += '.';
-        }
-        end = next;
-      } else {
-        break;
-      }
-    }
+    const WrittenNumber number = read_number(text, i, rule_, depth_ > 0);
     const bool dollars = std::exchange(dollars_, false);
-    if (const size_t after = repeating(text, end, point, digits)) return after;
-    if (const size_t after = exponent(text, end, point, digits)) return after;
-    add(TokenKind::kNumber, digits);
-    if (dollars) add(TokenKind::kWord, "dollar");
-    return end;
-  }
-
-  // 0.1\overline{6}, 0.\dot{1}2\dot{3}, 0.1(6), 0.1666...: a number token "0.1r6". Returns where it
-  // ends, or 0.
-  size_t repeating(std::string_view text, size_t end, bool point, const std::string& digits) {
-    size_t at = end;
-    if (!point) {
-      if (text.substr(at, 1) != ".") return 0;
-      ++at;
-    }
-    while (at < text.size() && text[at] == ' ') ++at;
-    const auto add_period = [&](const std::string& period) {
-      add(TokenKind::kNumber, digits + (point ? "r" : ".r") + period);
-    };
-    for (std::string_view bar : {"\\overline{", "\\bar{"}) {
-      if (text.substr(at, bar.size()) != bar) continue;
-      const size_t begin = at + bar.size(), close = digits_end(text, begin);
-      if (close == begin || text.substr(close, 1) != "}") return 0;
-      add_period(std::string(text.substr(begin, close - begin)));
-      return close + 1;
-    }
-    if (text.substr(at, 5) == "\\dot{") {
-      if (digits_end(text, at + 5) != at + 6 || text.substr(at + 6, 1) != "}") return 0;
-      std::string period(1, text[at + 5]);
-      size_t close = at + 7;
-      const size_t middle = digits_end(text, close);
-      if (text.substr(middle, 5) == "\\dot{" && digits_end(text, middle + 5) == middle + 6 &&
-          text.substr(middle + 6, 1) == "}") {
-        period += text.substr(close, middle - close);
-        period += text[middle + 5];
-        close = middle + 7;
-      } else if (middle != close) {
-        return 0;
-      }
-      add_period(period);
-      return close;
-    }
-    if (text.substr(at, 1) == "(") {
-      // 2.5(3) inside a formula is a product; a whole answer 2.5(3) repeats its 3.
-      const size_t close = digits_end(text, at + 1);
-      const std::string_view rest = trim(text.substr(std::min(close + 1, text.size())));
-      const bool whole = rest.empty() || rest == "$" || rest == "." || rest == "\\)";
-      if (close == at + 1 || text.substr(close, 1) != ")" || (point && !whole)) return 0;
-      add_period(std::string(text.substr(at + 1, close - at - 1)));
-      return close + 1;
-    }
-    for (std::string_view dots : {"...", "\\ldots", "\\dots", "\\cdots", "…"}) {
-      if (!point || text.substr(at, dots.size()) != dots) continue;
-      if (const size_t length = evident_period(digits)) {
-        add_period(digits.substr(digits.size() - length));
-      } else {
-        add(TokenKind::kUnknown, "...");  // which digits follow is not said
-      }
-      return at + dots.size();
-    }
-    return 0;
-  }
-
-  static size_t digits_end(std::string_view text, size_t i) {
-    while (i < text.size() && is_digit(text[i])) ++i;
-    return i;
-  }
-
-  // The length of the block that the decimals end in, said three times or, from two digits on,
-  // twice.
-  static size_t evident_period(const std::string& digits) {
-    const size_t decimals = digits.size() - digits.find('.') - 1;
-    for (size_t length = 1; length <= 12; ++length) {
-      const size_t times = length == 1 ? 3 : 2;
-      if (length * times > decimals) break;
-      const std::string_view tail = std::string_view(digits).substr(digits.size() - length * times);
-      bool same = true;
-      for (size_t i = length; i < tail.size(); ++i) same &= tail[i] == tail[i - length];
-      if (same) return length;
-    }
-    return 0;
-  }
-
-  // 1.2e3, 3E-05, 1e-9. "2e-3" may be twice e less three and stays a formula. Returns where it
-  // ends, or 0.
-  size_t exponent(std::string_view text, size_t end, bool point, const std::string& digits) {
-    if (end >= text.size() || (text[end] != 'e' && text[end] != 'E')) return 0;
-    size_t at = end + 1;
-    const bool sign = at < text.size() && (text[at] == '-' || text[at] == '+');
-    if (sign) ++at;
-    const size_t close = digits_end(text, at);
-    if (close == at || close > at + 9) return 0;
-    const bool certain =
-        point || text[end] == 'E' || text[at] == '0' || digits == "1" || (!sign && close > at);
-    if (!certain || (close < text.size() && (is_letter(text[close]) || text[close] == '.')))
-      return 0;
-    add(TokenKind::kNumber, digits);
-    lex("\\cdot10^{" +
-            std::string(text.substr(end + 1 + (text[end + 1] == '+'),
-                                    close - end - 1 - (text[end + 1] == '+'))) +
-            "}",
-        false);
-    return close;
-  }
-
-  // The end of "{,}" with any spaces in and around it, or 0.
-  static size_t braced_comma(std::string_view text, size_t i) {
-    for (char wanted : {'{', ',', '}'}) {
-      while (i < text.size() && text[i] == ' ') ++i;
-      if (i >= text.size() || text[i] != wanted) return 0;
-      ++i;
-    }
-    while (i < text.size() && text[i] == ' ') ++i;
-    return i;
-  }
-
-  // Where the digits go on after a comma that belongs to the number, or 0.
-  size_t digits_after_comma(std::string_view text, size_t begin, size_t comma) const {
-    size_t next = comma;
-    bool certain = false;  // "{,}" and ",\!" are only written inside one number
-    if (const size_t group = braced_comma(text, comma)) {
-      next = group;
-      certain = true;
-    } else if (text[comma] == ',') {
-      next = comma + 1;
-      while (next < text.size() && text[next] == ' ') ++next;
-      if (text.substr(next, 2) == "\\!") {
-        next += 2;
-        certain = true;
-        while (next < text.size() && text[next] == ' ') ++next;
-      } else if (next != comma + 1) {
-        return 0;
-      }
-    } else {
-      return 0;
-    }
-    size_t end = next;
-    while (end < text.size() && end < next + 4 && is_digit(text[end])) ++end;
-    if (rule_ == CommaRule::kDecimal && !certain) return end > next ? next : 0;
-    const bool group = end == next + 3;
-    if (certain) return group ? next : 0;
-    if (rule_ != CommaRule::kThousands || !group || depth_ > 0) return 0;
-    // The first group has one to three digits, not a leading zero alone.
-    size_t first = begin;
-    while (first < comma && is_digit(text[first])) ++first;
-    return first - begin <= 3 && text[begin] != '0' ? next : 0;
+    if (number.unclear)
+      add(TokenKind::kUnknown, "...");  // which digits follow is not said
+    else
+      add(TokenKind::kNumber, number.digits);
+    if (!number.power.empty()) lex("\\cdot10^{" + number.power + "}", false);
+    if (dollars && number.is_plain) add(TokenKind::kWord, "dollar");
+    return number.end;
   }
 
   size_t utf8(std::string_view text, size_t i) {
-    for (const Utf8Symbol& entry : kUtf8Symbols) {
-      if (text.substr(i, entry.bytes.size()) != entry.bytes) continue;
-      if (entry.symbol)
-        symbol(entry.symbol);
-      else
+    if (const UnicodeReading known = read_unicode(text, i); known.end > 0) {
+      if (known.symbol)
+        symbol(known.symbol);
+      else if (known.latex.empty())
         space_ = true;
-      return i + entry.bytes.size();
-    }
-    for (const Utf8Spelling& entry : kUtf8Spellings) {
-      if (text.substr(i, entry.bytes.size()) != entry.bytes) continue;
-      lex(entry.latex, false);
-      return i + entry.bytes.size();
-    }
-    std::string power;
-    size_t after = i;
-    for (bool more = true; more;) {
-      more = false;
-      for (const Utf8Spelling& entry : kSuperscripts) {
-        if (text.substr(after, entry.bytes.size()) != entry.bytes) continue;
-        power += entry.latex;
-        after += entry.bytes.size();
-        more = true;
-      }
-    }
-    if (!power.empty()) {
-      lex("^{" + power + "}", false);
-      return after;
+      else
+        lex(known.latex, false);
+      return known.end;
     }
     size_t end = i + 1;
     while (end < text.size() && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) ++end;
