@@ -6,6 +6,7 @@
 #include "judge/family.h"
 #include "judge/intervals.h"
 #include "judge/matrix.h"
+#include "judge/measured.h"
 #include "judge/scalar.h"
 #include "judge/shape.h"
 #include "judge/text.h"
@@ -360,55 +361,6 @@ Comparison Comparer::compare_collections(View gold, View prediction) {
   return compare_in_any_order(a, b, "lists");
 }
 
-// The answer's own unit, or the one that letters after its number are: 10 m, 3 m/s.
-struct Measured {
-  std::optional<Unit> unit;
-  int value = -1;  // the node without its unit letters
-};
-
-bool add_unit_letters(View view, int power, Unit& unit) {
-  const Node& node = view.get();
-  if (node.kind == Kind::kName && is_unit_letter(node.name)) {
-    const auto known = known_unit(to_lower(node.name));
-    if (!known) return false;
-    for (size_t i = 0; i < unit.dimension.size(); ++i)
-      unit.dimension[i] += power * known->dimension[i];
-    for (int i = 0; i < std::abs(power); ++i)
-      unit.factor *= power > 0 ? known->factor : 1 / known->factor;
-    return true;
-  }
-  if (node.kind == Kind::kPow && node.children.size() == 2) {
-    const View exponent = view.child(1);
-    const bool negative = exponent.get().kind == Kind::kNeg;
-    const View digits = negative ? exponent.child(0) : exponent;
-    if (digits.get().kind != Kind::kNumber || digits.get().value > 4 || digits.get().value < 1 ||
-        denominator(digits.get().value) != 1)
-      return false;
-    const int n = static_cast<int>(numerator(digits.get().value));
-    return add_unit_letters(view.child(0), negative ? -power * n : power * n, unit);
-  }
-  return false;
-}
-
-Measured measured(const Expression& expression) {
-  Measured result{unit_of(expression), expression.root};
-  if (result.unit || !expression.measures.empty()) return result;
-  View view{&expression, expression.root, 0};
-  Unit unit;
-  int power = 1;
-  while (view.get().kind == Kind::kDiv) {
-    if (!add_unit_letters(view.child(1), -1, unit)) return result;
-    view = view.child(0);
-    power = 1;
-  }
-  if (view.get().kind != Kind::kMul || view.size() != 2 || has_names(view.child(0)) ||
-      !add_unit_letters(view.child(1), power, unit))
-    return result;
-  result.unit = unit;
-  result.value = view.child(0).node;
-  return result;
-}
-
 }  // namespace
 
 Comparison compare_answers(const Expression& gold, const Expression& prediction,
@@ -441,20 +393,10 @@ Comparison compare_answers(const Expression& gold, const Expression& prediction,
       return {Match::kDifferent, "units of different dimension"};
     if (a.unit->factor == b.unit->factor || powers_apart)
       return comparer.compare({&gold, a.value, 0}, {&prediction, b.value, 0});
-    Expression converted = prediction;
-    if (!is_scalar({&converted, b.value, 0}) ||
-        converted.nodes.size() + 2 > static_cast<size_t>(kMaxNodes))
-      return {Match::kUnknown, "different units"};
-    Node factor;
-    factor.value = b.unit->factor / a.unit->factor;
-    converted.nodes.push_back(factor);
-    Node product;
-    product.kind = Kind::kMul;
-    product.height = converted.at(b.value).height + 1;
-    product.children = {b.value, static_cast<int>(converted.nodes.size()) - 1};
-    converted.nodes.push_back(product);
-    converted.root = static_cast<int>(converted.nodes.size()) - 1;
-    Comparison result = comparer.compare({&gold, a.value, 0}, {&converted, converted.root, 0});
+    if (!is_scalar({&prediction, b.value, 0})) return {Match::kUnknown, "different units"};
+    const auto same_unit = converted(prediction, b, *a.unit);
+    if (!same_unit) return {Match::kUnknown, "different units"};
+    Comparison result = comparer.compare({&gold, a.value, 0}, {&*same_unit, same_unit->root, 0});
     result.rule += " after conversion of units";
     return result;
   }
@@ -470,39 +412,6 @@ Comparison compare_answers(const Expression& gold, const Expression& prediction,
                                      });
                  });
   return same ? as_read() : Comparison{Match::kUnknown, "different words after the numbers"};
-}
-
-std::string describe(const Expression& expression) {
-  const View view{&expression, expression.root, 0};
-  switch (view.get().kind) {
-    case Kind::kTuple:
-      return "tuple or interval of " + std::to_string(view.size());
-    case Kind::kSet:
-      return "set of " + std::to_string(view.size());
-    case Kind::kList:
-      return "list of " + std::to_string(view.size());
-    case Kind::kUnion:
-      return "union of " + std::to_string(view.size());
-    case Kind::kIntersection:
-      return "intersection of " + std::to_string(view.size());
-    case Kind::kRatio:
-      return "ratio";
-    case Kind::kRelation:
-      return is_equation(view) ? "equation" : "relation";
-    case Kind::kMatrix:
-      return "matrix of " + std::to_string(view.size()) + " rows";
-    case Kind::kText:
-      return "words";
-    default:
-      break;
-  }
-  Budget budget;
-  if (const auto value = exact_value(view, budget)) {
-    const std::string digits = value->str();
-    return "number " +
-           (digits.size() <= 60 ? digits : "of " + std::to_string(digits.size()) + " digits");
-  }
-  return has_names(view) ? "formula" : "number";
 }
 
 }  // namespace ponder::judge

@@ -27,7 +27,4 @@ struct CompareRules {
 Comparison compare_answers(const Expression& gold, const Expression& prediction,
                            const CompareRules& rules, Budget& budget);
 
-// What the answer was read as: "number 3/7", "list of 3", "formula in x"; one short phrase.
-std::string describe(const Expression& expression);
-
 }  // namespace ponder::judge

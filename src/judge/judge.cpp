@@ -8,6 +8,7 @@
 #include "judge/compare.h"
 #include "judge/compound.h"
 #include "judge/dates.h"
+#include "judge/describe.h"
 #include "judge/extract.h"
 #include "judge/reader.h"
 #include "judge/text.h"
