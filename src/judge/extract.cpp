@@ -6,6 +6,7 @@
 
 #include "judge/boxes.h"
 #include "judge/choice.h"
+#include "judge/phrase.h"
 #include "judge/result.h"
 #include "judge/sentence.h"
 #include "judge/solution.h"

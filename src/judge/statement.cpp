@@ -4,36 +4,19 @@
 #include <array>
 #include <vector>
 
+#include "judge/phrase.h"
 #include "judge/result.h"
 #include "judge/sentence.h"
 #include "judge/text.h"
+#include "judge/value_run.h"
 
 namespace ponder::judge {
 namespace {
 
 using std::string_view;
-using Pieces = std::vector<Piece>;
 constexpr size_t kNone = string_view::npos;
-constexpr size_t kStatementWindow = 20000;  // bytes at the end in which prose is read
-constexpr size_t kMostSentences = 60;       // looked at from the end
-constexpr size_t kMostDifferent = 8;        // a text that states more answers states none
+constexpr size_t kMostSentences = 60;  // looked at from the end
 
-template <size_t N>
-bool any_word(const Piece& token, const std::array<string_view, N>& words) {
-  return token.kind == Piece::Kind::kWord &&
-         std::any_of(words.begin(), words.end(), [&](string_view w) { return token.is_word(w); });
-}
-
-constexpr std::array<string_view, 20> kFillers = {
-    "indeed", "simply", "just",   "exactly", "approximately", "about",    "roughly",
-    "only",   "now",    "still",  "thus",    "therefore",     "actually", "equal",
-    "to",     "given",  "around", "at",      "least",         "precisely"};
-constexpr std::array<string_view, 14> kLongFillers = {
-    "by",    "as",     "follows", "the",      "a",    "total", "of",
-    "value", "number", "integer", "fraction", "most", "found", "clearly"};
-constexpr std::array<string_view, 14> kCopulas = {
-    "is",  "are",  "be",     "equals", "equal",  "remains", "becomes",
-    "was", "were", "yields", "gives",  "totals", "lautet",  "est"};
 constexpr std::array<string_view, 13> kPrepositions = {"at",    "in",     "after",  "over",  "for",
                                                        "from",  "within", "with",   "every", "per",
                                                        "those", "these",  "between"};
@@ -51,78 +34,6 @@ constexpr std::array<string_view, 18> kRemarks = {
     "double-check", "hope",       "feel",         "checking",  "check",    "checks"};
 constexpr std::array<string_view, 7> kRemarkStarts = {"this",  "these",  "note",         "here",
                                                       "where", "notice", "alternatively"};
-constexpr std::array<string_view, 9> kHedges = {
-    "or", "maybe", "perhaps", "possibly", "alternatively", "could", "might", "either", "unless"};
-constexpr std::array<string_view, 9> kHedgeFillers = {"but",  "it",   "is",   "be", "also",
-                                                      "else", "even", "just", "and"};
-
-bool is_copula(const Piece& token) {
-  const bool wide = token.kind == Piece::Kind::kWord &&
-                    (token.text.ends_with("为") || token.text.ends_with("是"));
-  return wide || any_word(token, kCopulas) || token.is_mark(":") || token.is_mark("=") ||
-         token.is_mark("≈");
-}
-
-bool is_value(const Piece& token) { return token.kind == Piece::Kind::kValue; }
-
-// Where the values that begin at `i` and belong together end: "2, 3 and 5", "5 or perhaps 7".
-size_t end_of_run(const Pieces& t, size_t i) {
-  size_t end = i + 1;
-  while (end < t.size()) {
-    size_t j = end;
-    bool joined = false, hedged = false, only_plain = true;
-    while (j < t.size() && j < end + 6 && !is_value(t[j])) {
-      if (t[j].is_mark(",") || t[j].is_mark(";") || t[j].is_mark("/") || t[j].is_mark("&") ||
-          t[j].is_word("and")) {
-        joined = true;
-      } else if (any_word(t[j], kHedges) || t[j].is_mark("?")) {
-        hedged = true;
-      } else if (any_word(t[j], kHedgeFillers) || t[j].is_mark("(")) {
-        only_plain = false;
-      } else {
-        return end;
-      }
-      ++j;
-    }
-    if (j >= t.size() || !is_value(t[j])) return end;
-    const bool adjacent = j == end && t[i].bold && t[j].bold;
-    if (!hedged && !adjacent && (!joined || !only_plain)) return end;
-    if (!hedged && t[i].formula != t[j].formula) return end;
-    end = j + 1;
-  }
-  return end;
-}
-
-// The values of a run as one answer; nothing for too many.
-std::optional<std::string> run_text(const Pieces& t, size_t begin, size_t end) {
-  std::vector<std::string> seen;
-  std::string all;
-  for (size_t i = begin; i < end; ++i) {
-    if (!is_value(t[i])) continue;
-    std::string value = result_of(t[i].text);
-    if (value.empty()) continue;
-    std::string form = normal_form(value);
-    if (std::find(seen.begin(), seen.end(), form) != seen.end()) continue;
-    seen.push_back(std::move(form));
-    if (seen.size() > 4 * kMostDifferent) return std::nullopt;
-    if (!all.empty()) all += ", ";
-    all += value;
-  }
-  if (all.empty()) return std::nullopt;
-  return all;
-}
-
-// The value that follows token `i` with nothing but fillers in between; t.size() where none does.
-size_t value_after(const Pieces& t, size_t i) {
-  for (size_t steps = 0; i < t.size() && steps < 6; ++i, ++steps) {
-    if (is_value(t[i])) return i;
-    if (!any_word(t[i], kFillers) && !any_word(t[i], kLongFillers) && !is_copula(t[i]) &&
-        !t[i].is_mark("("))
-      break;
-  }
-  return t.size();
-}
-
 // The value run that ends a sentence right after its verb, at most two words (a unit) behind it:
 // "…, the number of ways is indeed \(6\)." Where it begins, or t.size().
 size_t final_statement(const Pieces& t) {
@@ -136,8 +47,7 @@ size_t final_statement(const Pieces& t) {
     }
     size_t verb = begin;
     while (verb > 0 && begin - verb < 5 &&
-           (any_word(t[verb - 1], kFillers) || any_word(t[verb - 1], kLongFillers) ||
-            any_word(t[verb - 1], kRemarks)))
+           (is_filler(t[verb - 1]) || any_word(t[verb - 1], kRemarks)))
       --verb;
     const bool stated = verb > 0 && is_copula(t[verb - 1]);
     const bool direct = verb == begin || t[begin].strong;
@@ -162,14 +72,6 @@ bool is_remark(const Sentence& sentence) {
   return speaks_of_checking(sentence);
 }
 
-// A question or a supposition: "You ask whether the answer is 7."
-bool asks(const Sentence& sentence) {
-  static constexpr std::array<string_view, 4> kSupposing = {"whether", "suppose", "pretend", "ask"};
-  return sentence.question ||
-         std::any_of(sentence.tokens.begin(), sentence.tokens.end(),
-                     [](const Piece& token) { return any_word(token, kSupposing); });
-}
-
 bool is_conclusion(const Sentence& sentence) {
   for (size_t i = 0; i < sentence.tokens.size() && i < 4; ++i) {
     if (any_word(sentence.tokens[i], kConclusions)) return true;
@@ -186,113 +88,6 @@ bool is_lone_value(const Sentence& sentence) {
     value |= is_value(token);
   }
   return value;
-}
-
-bool few_words(string_view words) {
-  static constexpr std::array<string_view, 28> kNoAnswers = {
-      "correct", "accurate",   "confirmed",  "right",     "verified", "wrong",   "not",
-      "that",    "in",         "to",         "as",        "for",      "needed",  "required",
-      "indeed",  "consistent", "reasonable", "incorrect", "valid",    "what",    "we",
-      "when",    "also",       "clear",      "unknown",   "this",     "because", "reached"};
-  const string_view first = words.substr(0, words.find_first_of(" ,;:."));
-  const std::string lower = to_lower(first);
-  if (std::find(kNoAnswers.begin(), kNoAnswers.end(), lower) != kNoAnswers.end()) return false;
-  return !words.empty() && words.size() <= 60 && std::count(words.begin(), words.end(), ' ') <= 4 &&
-         words.back() != ':';
-}
-
-// "x^2 + 1", "p - q", "f(x) = 2x": letters that are names, and no words. Up to the sentence's end.
-std::optional<std::string> plain_formula(string_view text) {
-  size_t end = 0;
-  bool operators = false;
-  while (end < text.size() && text[end] != '\n') {
-    const char c = text[end];
-    if ((c == '.' || c == ';') && (end + 1 >= text.size() || is_space(text[end + 1]))) break;
-    if (is_letter(c) && end + 1 < text.size() && is_letter(text[end + 1])) {
-      size_t word = end;
-      while (word < text.size() && is_letter(text[word])) ++word;
-      const std::string lower = to_lower(text.substr(end, word - end));
-      bool known = false;
-      for (string_view name : {"sqrt", "pi", "sin", "cos", "tan", "log", "ln", "exp", "inf",
-                               "infinity", "and", "or", "abs", "xy", "ab", "bc", "ac"})
-        known |= lower == name;
-      if (!known) return std::nullopt;
-      end = word;
-      continue;
-    }
-    if (c == '$' || c == '\\' || c == '*') return std::nullopt;
-    operators |= string_view("+-*/^=<>").find(c) != kNone;
-    ++end;
-  }
-  const string_view formula = trim(text.substr(0, end));
-  const bool letters = std::any_of(formula.begin(), formula.end(), is_letter);
-  if (formula.empty() || formula.size() > 80 || !letters || (!operators && formula.size() > 1))
-    return std::nullopt;
-  return std::string(formula);
-}
-
-// From the text that follows the phrase to the end of its line.
-string_view rest_of_line(string_view text, const Piece& after) {
-  const size_t at = static_cast<size_t>(after.text.data() - text.data()) + after.text.size();
-  const string_view rest = text.substr(std::min(at, text.size()));
-  return rest.substr(0, rest.find('\n'));
-}
-
-// "[12 or 13]", "(3, 5)": brackets around all that is said hold one answer, whatever is inside.
-std::optional<std::string> all_in_brackets(string_view text) {
-  text = trim(text.substr(0, text.find('\n')));
-  while (!text.empty() && string_view(".!").find(text.back()) != kNone) text.remove_suffix(1);
-  if (text.empty() || text.size() > 400 || (text.front() != '[' && text.front() != '('))
-    return std::nullopt;
-  int depth = 0;
-  for (size_t i = 0; i < text.size(); ++i) {
-    depth += string_view("[(").find(text[i]) != kNone;
-    depth -= string_view("])").find(text[i]) != kNone;
-    if (depth == 0) return i + 1 == text.size() ? std::optional(std::string(text)) : std::nullopt;
-  }
-  return std::nullopt;
-}
-
-std::optional<PhraseAnswer> in_phrase(const Sentence& sentence, string_view text) {
-  const Pieces& t = sentence.tokens;
-  size_t word = t.size();
-  for (size_t i = 0; i < t.size(); ++i) {
-    if (t[i].is_word("answer") || t[i].is_word("answers") || t[i].is_word("ans")) word = i;
-  }
-  if (word == t.size()) return std::nullopt;
-  for (size_t i = word + 1; i < t.size() && i < word + 10; ++i) {
-    if (is_value(t[i])) break;
-    const bool of = t[i].is_word("of") && i == word + 1;  // "our answer of 7 is correct"
-    const bool verb = is_copula(t[i]) || of || (t[i].is_word("as") && i + 1 < t.size());
-    if (!verb) continue;
-    // "The answer is: therefore": the last of several.
-    size_t begin = i + 1;
-    if (auto brackets = all_in_brackets(rest_of_line(text, t[i])))
-      return PhraseAnswer{std::move(*brackets), true};
-    const size_t value = value_after(t, begin);
-    if (value < t.size()) {
-      if (auto answer = run_text(t, value, end_of_run(t, value))) {
-        if (!t[value].formula && value == begin) {
-          if (auto formula = plain_formula(trim(rest_of_line(text, t[i]))))
-            return PhraseAnswer{*formula, true};
-        }
-        return PhraseAnswer{*answer, true};
-      }
-      break;
-    }
-    if (i + 1 < t.size() && is_copula(t[i + 1])) continue;
-    const string_view rest = trim(rest_of_line(text, t[i]));
-    if (auto formula = plain_formula(rest)) return PhraseAnswer{*formula, true};
-    string_view words = rest.substr(0, rest.find(". "));
-    while (!words.empty() && string_view(".*!\"_").find(words.back()) != kNone)
-      words.remove_suffix(1);
-    while (!words.empty() && string_view("*\"_ ").find(words.front()) != kNone)
-      words.remove_prefix(1);
-    const bool digits = std::any_of(words.begin(), words.end(), is_digit);
-    if (!digits && few_words(words)) return PhraseAnswer{std::string(words), false};
-    break;
-  }
-  return std::nullopt;
 }
 
 // The tokens of the sentence's last clause that hold a value: a leading "Since …," and a trailing
@@ -355,8 +150,7 @@ std::optional<std::string> stated_in(const Sentence& sentence) {
     if (!is_value(t[i])) continue;
     if (!t[i].strong && !t[i].formula) continue;
     size_t before = i;
-    while (before > 0 && before + 6 > i && !is_value(t[before - 1]) &&
-           (any_word(t[before - 1], kFillers) || any_word(t[before - 1], kLongFillers)))
+    while (before > 0 && before + 6 > i && !is_value(t[before - 1]) && is_filler(t[before - 1]))
       --before;
     const bool stated = before > 0 && is_copula(t[before - 1]);
     if (!t[i].strong && !(stated && before == i)) continue;
@@ -373,15 +167,6 @@ std::optional<std::string> stated_in(const Sentence& sentence) {
     if (found) return run_text(t, *found, end_of_run(t, *found));
   }
   return std::nullopt;
-}
-
-std::vector<Sentence> last_sentences(string_view text) {
-  if (text.size() > kStatementWindow) {
-    text.remove_prefix(text.size() - kStatementWindow);
-    const size_t line = text.find('\n');
-    if (line != kNone) text.remove_prefix(line);
-  }
-  return sentences_of(text);
 }
 
 // Results on lines of their own one after another are one answer, and too many are none.
@@ -402,47 +187,6 @@ std::optional<std::string> lone_values(const std::vector<Sentence>& sentences, s
 }
 
 }  // namespace
-
-std::optional<std::string> leading_answer(string_view text, bool words_allowed) {
-  text = trim(text.substr(0, 1000));
-  while (!text.empty() && (text.front() == ':' || text.front() == '*' || text.starts_with("："))) {
-    const bool bold = text.starts_with("**") && text.find("**", 2) < text.find('\n');
-    if (bold) break;
-    text.remove_prefix(text.front() == '*' || text.front() == ':' ? 1 : 3);
-    text = trim(text);
-  }
-  if (auto brackets = all_in_brackets(text)) return brackets;
-  if (auto formula = plain_formula(text)) return formula;
-  const auto sentences = sentences_of(text);
-  if (sentences.empty()) return std::nullopt;
-  const Pieces& t = sentences.front().tokens;
-  const size_t value = value_after(t, 0);
-  if (value < t.size()) return run_text(t, value, end_of_run(t, value));
-  if (!words_allowed) return std::nullopt;
-  string_view line = trim(text.substr(0, text.find('\n')));
-  while (!line.empty() && string_view(".*").find(line.back()) != kNone) line.remove_suffix(1);
-  if (!few_words(line)) return std::nullopt;
-  return std::string(line);
-}
-
-std::optional<PhraseAnswer> phrase_answer(string_view text, bool* several) {
-  std::optional<PhraseAnswer> last;
-  std::vector<std::string> different;
-  for (const Sentence& sentence : last_sentences(text)) {
-    if (asks(sentence)) continue;
-    auto found = in_phrase(sentence, text);
-    if (!found) continue;
-    std::string form = normal_form(found->answer);
-    if (std::find(different.begin(), different.end(), form) == different.end())
-      different.push_back(std::move(form));
-    if (different.size() > kMostDifferent) {
-      if (several) *several = true;
-      return std::nullopt;
-    }
-    last = std::move(found);
-  }
-  return last;
-}
 
 std::optional<std::string> corrected_answer(string_view text) {
   static constexpr std::array<string_view, 9> kCorrections = {
