@@ -171,6 +171,13 @@ TEST(Judge, different_answers_of_every_kind) {
   }
 }
 
+TEST(Judge, a_proof_is_one_line_whatever_the_answer_holds) {
+  const Judgement judgement = judge_answer("\\end{pma\nt}x", "n\\end{pma\rt\x01}x", {});
+  EXPECT_EQ(judgement.verdict, Verdict::kUndecided);
+  EXPECT_NE(judgement.proof.find("was not expected"), std::string::npos) << judgement.proof;
+  EXPECT_EQ(judgement.proof.find_first_of("\n\r\x01"), std::string::npos) << judgement.proof;
+}
+
 TEST(Judge, undecided_where_a_side_cannot_be_read) {
   const Pair pairs[] = {{"", "5"},
                         {"5", "\\foo{5}"},

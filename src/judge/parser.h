@@ -1,6 +1,6 @@
 // The recursive descent behind read_answer: one function per binding strength, from lists down to
-// atoms. After a failure every function returns kNoNode at once. Lists to powers are in reader.cpp,
-// atoms in parser_atoms.cpp.
+// atoms. After a failure every function returns kNoNode at once. Lists to sums are in reader.cpp,
+// products to powers in parser_products.cpp, atoms in parser_atoms.cpp.
 #pragma once
 
 #include <algorithm>
