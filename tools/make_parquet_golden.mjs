@@ -99,6 +99,26 @@ write('v1_groups.parquet', rows, (p) => p.setWriterVersion(WriterVersion.V1).set
 write('lz4.parquet', rows.slice(0, 2), (p) => p.setCompression(Compression.LZ4_RAW))
 fs.writeFileSync(path.join(out, 'rows.jsonl'), rows.map((r) => JSON.stringify(r) + '\n').join(''))
 
+// What a file of demonstrations looks like when a data set is published: a list of structs.
+const turns = (question, thought, solution) => [{ role: 'user', content: question },
+  { role: 'assistant', content: `<think>\n${thought}\n</think>\n\n${solution}` }]
+const conversations = [turns('What is 2 + 3?', 'Two and three make five.', 'It is \\boxed{5}.'),
+  turns('What is 4 * 6?', 'Four times six is twenty-four.', 'It is \\boxed{24}.'),
+  turns('What is 2 + 3?', 'Again five.', 'It is \\boxed{5}.'),  // a duplicate
+  [{ role: 'user', content: 'Who answers?' }]]  // nobody
+const turnsType = new arrow.List(field('element', new arrow.Struct([field('role', new arrow.Utf8()),
+  field('content', new arrow.Utf8())])))
+const builder = arrow.makeBuilder({ type: turnsType, nullValues: [null] })
+for (const conversation of conversations) builder.append(conversation)
+builder.finish()
+const turnsSchema = new arrow.Schema([field('messages', turnsType)])
+const turnsTable = new arrow.Table(turnsSchema, new arrow.RecordBatch(turnsSchema, arrow.makeData({
+  type: new arrow.Struct(turnsSchema.fields), length: conversations.length, nullCount: 0,
+  children: [builder.toVector().data[0]] })))
+fs.writeFileSync(path.join(out, 'demonstrations.parquet'), wasm.writeParquet(
+  wasm.Table.fromIPCStream(arrow.tableToIPC(turnsTable, 'stream')),
+  new wasm.WriterPropertiesBuilder().setCompression(Compression.SNAPPY).build()))
+
 // The other writer: a column of JSON, messages as it guesses them, and a type ponder refuses.
 const small = rows.slice(0, 5)
 fs.writeFileSync(path.join(out, 'hyparquet.parquet'), Buffer.from(hyparquet.parquetWriteBuffer({

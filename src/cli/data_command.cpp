@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "cli/against_flag.h"
 #include "cli/command.h"
 #include "data/contamination.h"
 #include "data/readers.h"
@@ -90,15 +91,6 @@ RowKind kind_of(const DataOptions& options) {
   return kind_of_rows(options.file);
 }
 
-ContaminationFilter filter_of(const DataOptions& options) {
-  ContaminationFilter filter;
-  for (const std::string& file : options.against) {
-    ReadReport report;
-    filter.add(std::filesystem::path(file).filename().string(), read_problems(file, report));
-  }
-  return filter;
-}
-
 DemonstrationReadOptions demonstration_options(const DataOptions& options) {
   DemonstrationReadOptions read_options;
   read_options.require_thought = !options.allow_direct;
@@ -111,7 +103,7 @@ DemonstrationReadOptions demonstration_options(const DataOptions& options) {
 
 void read(const DataOptions& options, const Renderer* renderer, Rows& rows) {
   rows.kind = kind_of(options);
-  const ContaminationFilter filter = filter_of(options);
+  const ContaminationFilter filter = filter_against(options.against);
   if (rows.kind == RowKind::kProblems) {
     ProblemReadOptions read_options;
     read_options.choice_seed = options.common.seed;
@@ -205,15 +197,22 @@ void print_part(std::string_view name, const std::string& text) {
   if (!text.empty()) fmt::print("[{}]\n{}\n", name, text);
 }
 
+// What is known of a row and where it stands, in one line.
+template <class Row>
+void print_origin(const Row& row) {
+  if (!row.id.empty()) fmt::print("{} | ", row.id);
+  if (!row.domain.empty()) fmt::print("{} | ", row.domain);
+  if (!row.level.empty()) fmt::print("level {} | ", row.level);
+  fmt::print("{}:{}\n", row.file, row.line);
+}
+
 void print_row(const Problem& row) {
-  fmt::print("{} | {} | level {} | {}:{}\n", row.id, row.domain,
-             row.level.empty() ? "-" : row.level, row.file, row.line);
+  print_origin(row);
   print_part(fmt::format("answer, {}", ponder::to_string(row.answer_type)), row.answer);
 }
 
 void print_row(const Demonstration& row) {
-  fmt::print("{} | {} | {}:{}\n", row.id.empty() ? "(no id)" : row.id, row.domain, row.file,
-             row.line);
+  print_origin(row);
   print_part("gold", row.answer);
 }
 
@@ -373,10 +372,7 @@ void register_data(CLI::App& app) {
       ->needs("--tokenizer");
   check_command->add_flag("--explain", options->explain,
                           "also list each row that was left out, and why");
-  check_command
-      ->add_option("--against", options->against,
-                   "benchmarks (files, by commas): rows that stand in one are contaminated")
-      ->delimiter(',');
+  add_against_option(*check_command, options->against);
   check_command->footer(
       "Example:\n  ponder data check problems.jsonl --against MATH_OAI.jsonl,AIME24.jsonl "
       "--explain");

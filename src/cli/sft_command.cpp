@@ -1,6 +1,7 @@
 // ponder sft: supervised fine-tuning on demonstrations.
 #include <memory>
 
+#include "cli/against_flag.h"
 #include "cli/train_flags.h"
 
 namespace ponder::cli {
@@ -9,13 +10,25 @@ namespace {
 struct SftFlags : TrainFlags {
   bool allow_direct = false, all_turns = false;
   std::string thought_tags;
+  std::vector<std::string> against;
 };
+
+// What decides the rows beside the files, as it was given: for the model card.
+std::string own_flags(const SftFlags& flags) {
+  std::string text;
+  if (flags.allow_direct) text += " --allow-direct";
+  if (flags.all_turns) text += " --all-turns";
+  if (!flags.thought_tags.empty()) text += " --thought-tags '" + flags.thought_tags + "'";
+  for (const std::string& file : flags.against) text += " --against " + file;
+  return text;
+}
 
 void run_sft(const SftFlags& flags) {
   Log log(flags.common.quiet ? LogLevel::kWarning : LogLevel::kInfo);
   const TrainSetup setup(flags);
+  const ContaminationFilter contaminated = filter_against(flags.against);
   std::vector<TokenRow> rows;
-  JobAccount account{Json::array(), "ponder sft", flags.allow_direct ? " --allow-direct" : ""};
+  JobAccount account{Json::array(), "ponder sft", own_flags(flags)};
   for (const std::string& file : flags.data) {
     ReadReport report;
     DemonstrationReadOptions options;
@@ -24,7 +37,8 @@ void run_sft(const SftFlags& flags) {
     if (!flags.thought_tags.empty()) {
       options.thought_tags = *thought_tags_from_string(flags.thought_tags);
     }
-    const auto demonstrations = read_demonstrations(file, report, options);
+    auto demonstrations = read_demonstrations(file, report, options);
+    contaminated.filter(demonstrations, report);
     auto own = build_rows(setup.builder(), demonstrations, file, report);
     log_report(log, file, report);
     account.sources.push_back(source_account(file, report));
@@ -46,6 +60,7 @@ void register_sft(CLI::App& app) {
   command->add_flag("--all-turns", flags->all_turns,
                     "of a conversation train every assistant turn, not the last alone");
   add_thought_tags_option(*command, flags->thought_tags);
+  add_against_option(*command, flags->against);
   command->footer(
       "Example:\n  ponder sft --model models/nano-base --data demonstrations.jsonl --out m1 --lr "
       "1e-4");

@@ -89,8 +89,10 @@ void add_train_flags(CLI::App& command, TrainFlags& flags) {
                        not_negative = CLI::NonNegativeNumber;
   command.add_option("--model", flags.model, "folder of the model to start from")->required();
   command
-      .add_option("--data", flags.data, "file of rows: JSON (gzip or zstd) or Parquet (repeatable)")
-      ->required();
+      .add_option("--data", flags.data,
+                  "files of rows, by commas: JSON (gzip or zstd) or Parquet (repeatable)")
+      ->required()
+      ->delimiter(',');
   command
       .add_option("--out", flags.out, "folder for the trained model; a stopped job goes on there")
       ->required();

@@ -213,7 +213,9 @@ void check(const Demonstration& d, const DemonstrationReadOptions& options) {
   if (is_blank(d.question)) throw RowFault{"empty_question", "the question is empty"};
   if (is_blank(d.solution)) throw RowFault{"empty_solution", "the solution is empty"};
   if (options.require_thought && is_blank(d.thought)) {
-    throw RowFault{"no_thought", "expected a thought before the solution, found none"};
+    throw RowFault{
+        "no_thought",
+        "expected a thought before the solution, found none (allowing direct answers keeps it)"};
   }
 }
 
