@@ -273,6 +273,21 @@ TEST_F(BaseFiles, DamagedPackedFilesEndInAnError) {
   EXPECT_THROW(read_file(write("more.gz", gzip(text) + "and more")), Error);
 }
 
+TEST_F(BaseFiles, PackedParquetIsNamed) {
+  JsonRowReader reader(write("rows.parquet.gz", gzip("PAR1\n{}\n")));
+  JsonRow row;
+  try {
+    reader.next(row, [](uint64_t, uint64_t, const std::string&) { FAIL(); });
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(error.problem().find("Parquet"), std::string::npos) << error.what();
+  }
+  JsonRowReader other(write("rows.jsonl", "{}\nPAR1\n{}\n"));  // a bad row like any other
+  int good = 0;
+  while (other.next(row, [](uint64_t, uint64_t, const std::string&) {})) ++good;
+  EXPECT_EQ(good, 2);
+}
+
 TEST_F(BaseFiles, AZstandardWindowThatIsTooLargeIsRefused) {
   // A frame header alone: window descriptor 0xB8 asks for 2^33 bytes.
   const std::string frame("\x28\xB5\x2F\xFD\x00\xB8\x01\x00\x00", 9);

@@ -122,7 +122,12 @@ struct JsonRowReader::State {
 
   void start() {
     started = true;
-    while (buffer.size() < 3 && fill()) {
+    while (buffer.size() < 4 && fill()) {
+    }
+    // Where it lies open its reader takes it; here it would be a thousand broken rows.
+    if (buffer.starts_with("PAR1")) {
+      throw Error(name, "a Parquet file cannot be read packed, or from standard input",
+                  "name the Parquet file itself");
     }
     if (buffer.compare(0, 3, "\xEF\xBB\xBF") == 0) begin = 3;
     // Empty lines in front count as lines, unless an array follows.

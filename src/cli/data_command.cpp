@@ -169,7 +169,10 @@ void print_report(const DataOptions& options, const Rows& rows) {
   }
   for (const auto* examples : {&rows.report.examples, &rows.report.duplicate_examples}) {
     for (const RejectedRow& row : *examples) {
-      fmt::print("line {}, byte {}: {}: {}\n", row.line, row.byte_offset, row.reason, row.detail);
+      const bool byte_known = row.byte_offset > 0 || row.line == 1;
+      fmt::print("line {}{}: {}: {}\n", row.line,
+                 byte_known ? fmt::format(", byte {}", row.byte_offset) : "", row.reason,
+                 row.detail);
     }
   }
 }
