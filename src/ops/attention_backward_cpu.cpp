@@ -22,7 +22,12 @@ namespace ponder {
 // between memory and registers.
 constexpr int64_t kQueryBlock = 64;
 
-// What backward keeps in scratch: one head's queries side by side, and one block of keys.
+// Up to so many blocks the keys of a row are laid out once for all heads of a group; in longer
+// rows, where that costs little beside the rest and memory much, again for each head.
+constexpr int64_t kKeptBlocks = 32;
+
+// What backward has in scratch: one head's queries side by side, blocks of keys, and the weights
+// and their gradients of a block of queries and one of keys.
 struct BackwardScratch {
   // A null scratch only counts.
   BackwardScratch(float* scratch, int64_t num_tokens, int64_t D) {
@@ -31,17 +36,21 @@ struct BackwardScratch {
       used += (floats + 15) / 16 * 16;
       return p;
     };
+    const int64_t blocks = (num_tokens + kKeyBlock - 1) / kKeyBlock;
+    kept = blocks <= kKeptBlocks;
     for (float** p : {&q, &dout, &dq}) *p = take(num_tokens * D);
     for (float** p : {&lse, &delta}) *p = take(num_tokens);
     for (float** p : {&keys_transposed, &values_transposed, &keys, &dk, &dv}) {
-      *p = take(kKeyBlock * D);
+      *p = take((kept ? blocks : 1) * kKeyBlock * D);
     }
     for (float** p : {&p, &ds}) *p = take(kQueryBlock * kKeyBlock);
   }
   float *q, *dout, *dq;  // (num_tokens, D)
   float *lse, *delta;    // (num_tokens)
+  // Of the current block of keys: (D, kKeyBlock), then (kKeyBlock, D).
   float *keys_transposed, *values_transposed, *keys, *dk, *dv;
   float *p, *ds;  // (kQueryBlock, kKeyBlock)
+  bool kept;
   int64_t used = 0;
 };
 }  // namespace ponder
@@ -95,18 +104,35 @@ HWY_INLINE void GradientColumns(const GradientTile& t, int64_t j) {
   const F16 scale = Set(t.scale), zero = Set(0.0f);
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
-    const F16 lse = Set(t.lse[r]), delta = Set(t.delta[r]);
+    const F16 lse = Set(t.lse[r]);
+#pragma GCC unroll 4
+    for (int h = 0; h < H; ++h) s[r][h] = Sub(Mul(s[r][h], scale), lse);
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) ExpBounded<H>(s[r]);
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+    const F16 delta = Set(t.delta[r]);
+#pragma GCC unroll 4
+    for (int h = 0; h < H; ++h) dp[r][h] = Mul(Mul(s[r][h], Sub(dp[r][h], delta)), scale);
+  }
+  if (t.masked) {
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+      for (int h = 0; h < H; ++h) {
+        const int64_t visible = t.visible + r - j - h * 16;
+        s[r][h] = KeepFirst(s[r][h], visible, zero);
+        dp[r][h] = KeepFirst(dp[r][h], visible, zero);
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 4
     for (int h = 0; h < H; ++h) {
-      F16 p = Exp(Sub(Mul(s[r][h], scale), lse));
-      F16 ds = Mul(Mul(p, Sub(dp[r][h], delta)), scale);
-      const int64_t at = j + h * 16;
-      if (t.masked) {
-        p = KeepFirst(p, t.visible + r - at, zero);
-        ds = KeepFirst(ds, t.visible + r - at, zero);
-      }
-      Store(p, t.p + r * kKeyBlock + at);
-      Store(ds, t.ds + r * kKeyBlock + at);
+      Store(s[r][h], t.p + r * kKeyBlock + j + h * 16);
+      Store(dp[r][h], t.ds + r * kKeyBlock + j + h * 16);
     }
   }
 }
@@ -169,47 +195,61 @@ void BackwardBlock(const BackwardScratch& s, int64_t D, int64_t first, int64_t c
   }
 }
 
-// Rows of D between the layout of a layer and rows side by side.
-void CopyRows(float* to, int64_t ldt, const float* from, int64_t ldf, int64_t count, int64_t D) {
-  for (int64_t t = 0; t < count; ++t) {
-    std::memcpy(to + t * ldt, from + t * ldf, static_cast<size_t>(D) * sizeof(float));
+// One head's queries, and delta = dout . out of each.
+void GatherHead(const BackwardScratch& s, const AttentionBackwardWork& w, int64_t D, int64_t head) {
+  for (int64_t t = 0; t < w.num_tokens; ++t) {
+    const float* out = w.out + t * w.ldo + head * D;
+    const float* dout = w.dout + t * w.ldo + head * D;
+    const float* q = w.q + t * w.ld + head * D;
+    F16 sum = Set(0.0f);
+    for (int64_t d = 0; d < D; d += 16) {
+      const F16 x = Load(dout + d);
+      sum = Fma(x, Load(out + d), sum);
+      Store(x, s.dout + t * D + d);
+      Store(Set(0.0f), s.dq + t * D + d);
+    }
+    s.delta[t] = Sum16(sum);
+    s.lse[t] = w.lse[t * w.ld_lse + head];
+    CopyRow(s.q + t * D, q, D);
   }
 }
 
 void BackwardWork(const AttentionBackwardWork& w, int64_t D, float* scratch) {
   const int64_t T = w.num_tokens;
-  const BackwardScratch s(scratch, T, D);
+  const BackwardScratch whole(scratch, T, D);
   for (int64_t head = 0; head < w.group; ++head) {
-    CopyRows(s.q, D, w.q + head * D, w.ld, T, D);
-    CopyRows(s.dout, D, w.dout + head * D, w.ldo, T, D);
-    std::memset(s.dq, 0, static_cast<size_t>(T * D) * sizeof(float));
-    for (int64_t t = 0; t < T; ++t) {
-      const float* out = w.out + t * w.ldo + head * D;
-      F16 sum = Set(0.0f);
-      for (int64_t d = 0; d < D; d += 16) sum = Fma(Load(s.dout + t * D + d), Load(out + d), sum);
-      s.delta[t] = Sum16(sum);
-      s.lse[t] = w.lse[t * w.ld_lse + head];
-    }
+    GatherHead(whole, w, D, head);
     for (int64_t begin = 0; begin < T; begin += kKeyBlock) {
       const int64_t keys = std::min(kKeyBlock, T - begin);
-      TransposeBlock(s.keys_transposed, w.k + begin * w.ld, w.ld, keys, D);
-      TransposeBlock(s.values_transposed, w.v + begin * w.ld, w.ld, keys, D);
-      CopyRows(s.keys, D, w.k + begin * w.ld, w.ld, keys, D);
+      const bool first_head = head == 0, last_head = head + 1 == w.group;
+      BackwardScratch s = whole;
+      if (s.kept) {
+        for (float** p : {&s.keys_transposed, &s.values_transposed, &s.keys, &s.dk, &s.dv}) {
+          *p += begin * D;
+        }
+      }
+      if (first_head || !s.kept) {
+        TransposeBlock(s.keys_transposed, w.k + begin * w.ld, w.ld, keys, D);
+        TransposeBlock(s.values_transposed, w.v + begin * w.ld, w.ld, keys, D);
+        CopyRows(s.keys, D, w.k + begin * w.ld, w.ld, keys, D);
+      }
       float *dk = w.dk + begin * w.ld, *dv = w.dv + begin * w.ld;
-      if (head == 0) {
+      if (first_head) {
         std::memset(s.dk, 0, static_cast<size_t>(keys * D) * sizeof(float));
         std::memset(s.dv, 0, static_cast<size_t>(keys * D) * sizeof(float));
-      } else {
+      } else if (!s.kept) {
         CopyRows(s.dk, D, dk, w.ld, keys, D);
         CopyRows(s.dv, D, dv, w.ld, keys, D);
       }
       for (int64_t first = begin; first < T; first += kQueryBlock) {
         BackwardBlock(s, D, first, std::min(kQueryBlock, T - first), begin, keys);
       }
-      CopyRows(dk, w.ld, s.dk, D, keys, D);
-      CopyRows(dv, w.ld, s.dv, D, keys, D);
+      if (last_head || !s.kept) {
+        CopyRows(dk, w.ld, s.dk, D, keys, D);
+        CopyRows(dv, w.ld, s.dv, D, keys, D);
+      }
     }
-    CopyRows(w.dq + head * D, w.ld, s.dq, D, T, D);
+    CopyRows(w.dq + head * D, w.ld, whole.dq, D, T, D);
   }
 }
 

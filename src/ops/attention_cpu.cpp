@@ -70,10 +70,10 @@ HWY_INLINE void Weights(F16 (&s)[R][H], const ScoreTile& t, int first) {
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 4
-    for (int h = 0; h < H; ++h) {
-      s[r][h] = Exp(Sub(s[r][h], top[r]));
-      Store(s[r][h], t.p + (first + r) * kKeyBlock + h * 16);
-    }
+    for (int h = 0; h < H; ++h) s[r][h] = Sub(s[r][h], top[r]);
+    ExpBounded<H>(s[r]);
+#pragma GCC unroll 4
+    for (int h = 0; h < H; ++h) Store(s[r][h], t.p + (first + r) * kKeyBlock + h * 16);
   }
   // (v0 + v1) + (v2 + v3); what is missing would be zeros.
 #pragma GCC unroll 16
@@ -130,7 +130,6 @@ void ForwardQueries(const AttentionWork& w, int64_t D, int64_t first, int64_t co
   float *q = scratch.data(), *out = q + kQueries * D, *p = out + kQueries * D;
   HWY_ALIGN float m[kQueries], l[kQueries], top[kQueries], sum[kQueries], c[kQueries];
   int64_t visible[kQueries], here[kQueries];
-  const size_t row_bytes = static_cast<size_t>(D) * sizeof(float);
   const auto token = [&](int64_t i) { return (first + i) / w.group; };
   const auto head = [&](int64_t i) { return (first + i) % w.group; };
   for (int64_t i = 0; i < kQueries; ++i) {
@@ -139,9 +138,9 @@ void ForwardQueries(const AttentionWork& w, int64_t D, int64_t first, int64_t co
   }
   for (int64_t i = 0; i < count; ++i) {
     visible[i] = w.first_position + token(i) + 1;
-    std::memcpy(q + i * D, w.q + token(i) * w.ldq + head(i) * D, row_bytes);
+    CopyRow(q + i * D, w.q + token(i) * w.ldq + head(i) * D, D);
   }
-  std::memset(out, 0, row_bytes * static_cast<size_t>(count));
+  std::memset(out, 0, static_cast<size_t>(count * D) * sizeof(float));
   const float scale = 1.0f / std::sqrt(static_cast<float>(D));
   const Tiles tiles(count);
   for (int64_t begin = 0; begin < visible[count - 1]; begin += kKeyBlock) {
@@ -190,7 +189,13 @@ void ForwardQueries(const AttentionWork& w, int64_t D, int64_t first, int64_t co
 }
 
 void Transpose(float* to, const float* from, int64_t ld, int64_t count, int64_t D) {
-  TransposeBlock(to, from, ld, count, D);
+  for (int64_t begin = 0; begin < count; begin += kKeyBlock) {
+    TransposeBlock(to + begin * D, from + begin * ld, ld, std::min(kKeyBlock, count - begin), D);
+  }
+}
+
+void Copy(float* to, const float* from, int64_t ld, int64_t count, int64_t D) {
+  CopyRows(to, D, from, ld, count, D);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -201,6 +206,7 @@ HWY_AFTER_NAMESPACE();
 namespace ponder {
 HWY_EXPORT(ForwardQueries);
 HWY_EXPORT(Transpose);
+HWY_EXPORT(Copy);
 
 void attention(std::span<const AttentionWork> works, int64_t D, ThreadPool& pool) {
   const auto kernel = HWY_DYNAMIC_DISPATCH(ForwardQueries);
@@ -222,16 +228,11 @@ void attention(std::span<const AttentionWork> works, int64_t D, ThreadPool& pool
 }
 
 void transpose_keys(float* blocks, const float* keys, int64_t ld, int64_t count, int64_t D) {
-  const auto kernel = HWY_DYNAMIC_DISPATCH(Transpose);
-  for (int64_t begin = 0; begin < count; begin += kKeyBlock) {
-    kernel(blocks + begin * D, keys + begin * ld, ld, std::min(kKeyBlock, count - begin), D);
-  }
+  HWY_DYNAMIC_DISPATCH(Transpose)(blocks, keys, ld, count, D);
 }
 
 void copy_values(float* blocks, const float* values, int64_t ld, int64_t count, int64_t D) {
-  for (int64_t j = 0; j < count; ++j) {
-    std::memcpy(blocks + j * D, values + j * ld, static_cast<size_t>(D) * sizeof(float));
-  }
+  HWY_DYNAMIC_DISPATCH(Copy)(blocks, values, ld, count, D);
 }
 
 }  // namespace ponder

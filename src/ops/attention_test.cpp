@@ -71,13 +71,21 @@ struct Blocks {
   std::vector<const float*> key_blocks, value_blocks;
 };
 
+// Sizes around the borders of tiles (6 queries, 16 to 64 keys), of pieces of 48 queries counted
+// over heads, and of blocks of 64.
 std::vector<Row> rows() {
   std::vector<Row> all;
-  for (const int64_t T :
-       {1, 2, 3, 4, 5, 15, 16, 17, 31, 33, 48, 63, 64, 65, 66, 70, 127, 129, 131}) {
-    all.emplace_back(T, T % 2 + 1, 16);
+  const int64_t head_dims[] = {16, 32, 48, 64, 80, 128};
+  size_t i = 0;
+  for (const int64_t T : {1,  2,  3,  4,  5,  6,  7,  8,  9,  11, 12, 13,  14,  15,  16,  17,
+                          23, 24, 25, 31, 33, 48, 63, 64, 65, 66, 70, 127, 128, 129, 130, 131}) {
+    // With 16 every size, with the others every size that a tile of queries meets.
+    all.emplace_back(T, T % 3 + 1, 16);
+    if (T <= 25 || T % 64 <= 1)
+      all.emplace_back(T, T < 64 ? i % 8 + 1 : i % 2 + 1, head_dims[i % 6]);
+    ++i;
   }
-  for (const int64_t D : {16, 32, 48, 64, 80, 96, 112, 128}) all.emplace_back(6, 3, D);
+  for (const int64_t D : {16, 32, 48, 64, 80, 96, 112, 128}) all.emplace_back(6, D / 16, D);
   all.emplace_back(70, 2, 80);
   all.emplace_back(67, 1, 16,
                    6.0);  // scores so large that most weights vanish and the maximum moves far
@@ -203,6 +211,55 @@ TEST(Attention, BackwardEqualsTheDefinitionOnEveryMachine) {
     });
     if (HasFatalFailure()) return;
   }
+}
+
+// Rows of a packed batch: works of any length in one call, threads taking the next one.
+TEST(Attention, RowsOfAnyLengthTogetherOnEveryMachine) {
+  std::vector<Row> all;
+  std::vector<std::vector<float>> gradients;
+  std::vector<Blocks> blocks;
+  for (const int64_t T : {5, 130, 1, 64, 17, 71, 3}) {
+    all.emplace_back(T, 2, 32);
+    gradients.push_back(backward(all.back()));
+    blocks.emplace_back(all.back());
+  }
+  on_every_machine(true, [&](ThreadPool& pool) {
+    std::vector<Output> outs, lses, found;
+    for (const Row& row : all) {
+      outs.emplace_back(row.T * row.ldo);
+      lses.emplace_back(std::vector<float>(row.lse.size(), 0.0f));
+      found.emplace_back(static_cast<int64_t>(row.qkv.size()));
+    }
+    std::vector<AttentionWork> works;
+    std::vector<AttentionBackwardWork> backward_works;
+    for (size_t i = 0; i < all.size(); ++i) {
+      works.push_back(blocks[i].work(all[i], outs[i].data(), lses[i].data(), 0, all[i].T, 0, 2));
+      backward_works.push_back(backward_work(all[i], found[i].data()));
+    }
+    const int64_t scratch_size = attention_backward_scratch(130, 32);
+    std::vector<float> scratch(at(scratch_size * pool.num_threads()), NAN);
+    attention(works, 32, pool);
+    attention_backward(backward_works, 32, scratch.data(), scratch_size, pool);
+    for (size_t i = 0; i < all.size(); ++i) {
+      ASSERT_TRUE(same_bits(all[i].out, outs[i])) << "row " << i;
+      ASSERT_TRUE(same_bits(all[i].lse, lses[i])) << "row " << i;
+      ASSERT_TRUE(same_bits(gradients[i], found[i])) << "row " << i;
+    }
+  });
+}
+
+// A row so long that backward lays out its keys again for every head.
+TEST(SlowAttention, LongRowsBackwardEqualsTheDefinitionOnEveryMachine) {
+  const Row row(32 * kKeyBlock + 1, 2, 16);
+  const std::vector<float> expected = backward(row);
+  on_every_machine(false, [&](ThreadPool& pool) {
+    Output gradient(static_cast<int64_t>(row.qkv.size()));
+    const int64_t scratch_size = attention_backward_scratch(row.T, row.D);
+    std::vector<float> scratch(at(scratch_size), NAN);
+    const AttentionBackwardWork work = backward_work(row, gradient.data());
+    attention_backward({&work, 1}, row.D, scratch.data(), scratch_size, pool);
+    ASSERT_TRUE(same_bits(expected, gradient));
+  });
 }
 
 // Attention in double precision, of a row's q, k and v, as they lie in qkv.

@@ -103,6 +103,16 @@ HWY_INLINE void UpdateByColumns(int rows, const Update& u) {
   RunUpdate<1, kKeyBlock>(rows, u, TileSizes());
 }
 
+HWY_INLINE void CopyRow(float* to, const float* from, int64_t D) {
+  for (int64_t d = 0; d < D; d += 16) Store(Load(from + d), to + d);
+}
+
+// Rows of D between a layer's layout and rows side by side.
+HWY_INLINE void CopyRows(float* to, int64_t ldt, const float* from, int64_t ldf, int64_t count,
+                         int64_t D) {
+  for (int64_t t = 0; t < count; ++t) CopyRow(to + t * ldt, from + t * ldf, D);
+}
+
 // `count` rows shared out evenly among as few tiles as can be.
 struct Tiles {
   explicit Tiles(int64_t n) : count(n), number((n + kTileRows - 1) / kTileRows) {}

@@ -147,35 +147,56 @@ HWY_INLINE float Max16(F16 a) {
   return Fold16(a, [](auto x, auto y) HWY_ATTR { return hn::Max(x, y); });
 }
 
-HWY_INLINE V ExpV(V x) {
+// N registers in step, since one exp alone is a long chain; kBounded: no x is above 0.
+template <bool kBounded, int N>
+HWY_INLINE void ExpInStep(V (&x)[N]) {
   const D16 d;
   const hn::RebindToSigned<D16> di;
   const V low = hn::Set(d, -87.3f), high = hn::Set(d, 88.3f);
-  const auto tiny = hn::Lt(x, low);
-  x = hn::Max(low, hn::Min(high, x));  // in this order of operands a NaN stays one
   // 1.5 * 2^23: adding it rounds to the nearest integer, ties to even, and leaves that integer in
   // the low bits.
   const V magic = hn::Set(d, 12582912.0f);
-  const V shifted = FmaV(x, hn::Set(d, 1.44269504f), magic);
-  const V n = hn::Sub(shifted, magic);
-  V r = FmaV(n, hn::Set(d, -0.693359375f), x);
-  r = FmaV(n, hn::Set(d, 2.12194440e-4f), r);
+#define PONDER_ALL _Pragma("GCC unroll 16") for (int i = 0; i < N; ++i)
+  V shifted[N], n[N], p[N];
+  decltype(hn::Lt(low, low)) tiny[N];
+  PONDER_ALL tiny[i] = hn::Lt(x[i], low);
+  // In this order of operands a NaN stays one.
+  if (!kBounded) PONDER_ALL x[i] = hn::Min(high, x[i]);
+  PONDER_ALL x[i] = hn::Max(low, x[i]);
+  PONDER_ALL shifted[i] = FmaV(x[i], hn::Set(d, 1.44269504f), magic);
+  PONDER_ALL n[i] = hn::Sub(shifted[i], magic);
+  PONDER_ALL x[i] = FmaV(n[i], hn::Set(d, -0.693359375f), x[i]);
+  PONDER_ALL x[i] = FmaV(n[i], hn::Set(d, 2.12194440e-4f), x[i]);
   // 1 + r + r^2 q(r), q of least relative error (4e-9) on |r| <= ln(2) / 2; Taylor's is off
   // by 1.6e-7 there.
-  V p = hn::Set(d, 0x1.6a23dp-10f);
-  p = FmaV(p, r, hn::Set(d, 0x1.123a2p-7f));
-  p = FmaV(p, r, hn::Set(d, 0x1.5558f2p-5f));
-  p = FmaV(p, r, hn::Set(d, 0x1.555492p-3f));
-  p = FmaV(p, r, hn::Set(d, 0x1.fffffcp-2f));
-  p = FmaV(p, r, hn::Set(d, 1.0f));
-  p = FmaV(p, r, hn::Set(d, 1.0f));
-  const auto exponent =
-      hn::Add(hn::ShiftLeft<23>(hn::BitCast(di, shifted)), hn::Set(di, int32_t{127} << 23));
-  return hn::IfThenZeroElse(tiny, hn::Mul(p, hn::BitCast(d, exponent)));
+  PONDER_ALL p[i] = FmaV(hn::Set(d, 0x1.6a23dp-10f), x[i], hn::Set(d, 0x1.123a2p-7f));
+  PONDER_ALL p[i] = FmaV(p[i], x[i], hn::Set(d, 0x1.5558f2p-5f));
+  PONDER_ALL p[i] = FmaV(p[i], x[i], hn::Set(d, 0x1.555492p-3f));
+  PONDER_ALL p[i] = FmaV(p[i], x[i], hn::Set(d, 0x1.fffffcp-2f));
+  PONDER_ALL p[i] = FmaV(p[i], x[i], hn::Set(d, 1.0f));
+  PONDER_ALL p[i] = FmaV(p[i], x[i], hn::Set(d, 1.0f));
+  PONDER_ALL {
+    const auto exponent =
+        hn::Add(hn::ShiftLeft<23>(hn::BitCast(di, shifted[i])), hn::Set(di, int32_t{127} << 23));
+    x[i] = hn::IfThenZeroElse(tiny[i], hn::Mul(p[i], hn::BitCast(d, exponent)));
+  }
+#undef PONDER_ALL
 }
 HWY_INLINE F16 Exp(F16 a) {
-  PONDER_EACH a.part[i] = ExpV(a.part[i]);
+  ExpInStep<false>(a.part);
   return a;
+}
+// Of `kCount` vectors from x[0] on, none of them above 0.
+template <int kCount>
+HWY_INLINE void ExpBounded(F16* x) {
+  V parts[kCount * kParts];
+  _Pragma("GCC unroll 16") for (int i = 0; i < kCount; ++i) {
+    _Pragma("GCC unroll 4") for (int j = 0; j < kParts; ++j) parts[i * kParts + j] = x[i].part[j];
+  }
+  ExpInStep<true>(parts);
+  _Pragma("GCC unroll 16") for (int i = 0; i < kCount; ++i) {
+    _Pragma("GCC unroll 4") for (int j = 0; j < kParts; ++j) x[i].part[j] = parts[i * kParts + j];
+  }
 }
 
 }  // namespace HWY_NAMESPACE
