@@ -210,19 +210,23 @@ HWY_EXPORT(Copy);
 
 void attention(std::span<const AttentionWork> works, int64_t D, ThreadPool& pool) {
   const auto kernel = HWY_DYNAMIC_DISPATCH(ForwardQueries);
-  // Pieces of kQueries queries: threads take the next one when they are free, the last pieces of a
-  // work, which see the most keys, first. Who computes a piece changes nothing in it.
-  std::vector<int64_t> begin(works.size() + 1, 0);  // of each work's pieces
-  for (size_t i = 0; i < works.size(); ++i) {
-    begin[i + 1] = begin[i] + (works[i].num_queries * works[i].group + kQueries - 1) / kQueries;
+  // Pieces of kQueries queries: threads take the next one when they are free, works in order (in
+  // decoding their keys follow each other in memory), the last pieces of a work, which see the most
+  // keys, first. Who computes a piece changes nothing in it.
+  std::vector<int64_t> end;  // of each work's pieces
+  end.reserve(works.size());
+  int64_t pieces = 0;
+  for (const AttentionWork& w : works) {
+    pieces += (w.num_queries * w.group + kQueries - 1) / kQueries;
+    end.push_back(pieces);
   }
-  std::atomic<int64_t> left{begin.back()};
+  std::atomic<int64_t> next{0};
   pool.run([&](int) {
-    for (int64_t piece; (piece = left.fetch_sub(1, std::memory_order_relaxed) - 1) >= 0;) {
-      const auto i = static_cast<size_t>(std::upper_bound(begin.begin(), begin.end(), piece) -
-                                         begin.begin() - 1);
-      const int64_t first = (piece - begin[i]) * kQueries;
-      kernel(works[i], D, first, std::min(kQueries, works[i].num_queries * works[i].group - first));
+    for (int64_t piece; (piece = next.fetch_add(1, std::memory_order_relaxed)) < pieces;) {
+      const auto i = std::upper_bound(end.begin(), end.end(), piece) - end.begin();
+      const AttentionWork& w = works[static_cast<size_t>(i)];
+      const int64_t first = (end[static_cast<size_t>(i)] - 1 - piece) * kQueries;
+      kernel(w, D, first, std::min(kQueries, w.num_queries * w.group - first));
     }
   });
 }
