@@ -1,6 +1,7 @@
 // ponder generate: rollouts of a model on problems, or on one prompt.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 
@@ -20,6 +21,7 @@ struct GenerateOptions {
   int samples = 1;
   int64_t limit = 0;
   bool raw = false, judge = false;
+  int enough_correct = 0, enough_incorrect = 0;  // 0: not asked for
 };
 
 std::vector<Problem> problems_of(const GenerateOptions& options, Log& log) {
@@ -41,20 +43,35 @@ std::vector<Problem> problems_of(const GenerateOptions& options, Log& log) {
 // Passes trajectories on in the order of problems and samples, as soon as all before have come.
 class OrderedRows {
  public:
-  OrderedRows(LineOutput& out, size_t samples) : out_(out), samples_(samples) {}
+  OrderedRows(LineOutput& out, size_t problems, size_t samples)
+      : out_(out), wanted_(problems, samples) {}
   void put(size_t problem, const Trajectory& trajectory) {
-    waiting_.emplace(problem * samples_ + static_cast<size_t>(trajectory.sample),
+    waiting_.emplace(std::pair(problem, static_cast<size_t>(trajectory.sample)),
                      dump_json(to_json(trajectory)));
-    for (auto row = waiting_.begin(); row != waiting_.end() && row->first == next_; ++next_) {
-      out_.write(row->second);
-      row = waiting_.erase(row);
-    }
+    write_on();
+  }
+  // The problem's samples end here: no others will come.
+  void end(size_t problem, size_t samples) {
+    wanted_[problem] = samples;
+    write_on();
   }
 
  private:
+  void write_on() {
+    for (; problem_ < wanted_.size(); ++problem_, sample_ = 0) {
+      for (; sample_ < wanted_[problem_]; ++sample_) {
+        const auto row = waiting_.find({problem_, sample_});
+        if (row == waiting_.end()) return;
+        out_.write(row->second);
+        waiting_.erase(row);
+      }
+    }
+  }
+
   LineOutput& out_;
-  size_t samples_, next_ = 0;
-  std::map<size_t, std::string> waiting_;
+  std::vector<size_t> wanted_;  // samples, by problem
+  size_t problem_ = 0, sample_ = 0;
+  std::map<std::pair<size_t, size_t>, std::string> waiting_;
 };
 
 void run_generate(const GenerateOptions& options) {
@@ -83,7 +100,7 @@ void run_generate(const GenerateOptions& options) {
   // One prompt on a terminal: a person wants to read the text.
   const bool as_text = options.problems.empty() && options.out.empty() && !options.common.json;
   LineOutput out(options.out);
-  OrderedRows rows(out, static_cast<size_t>(options.samples));
+  OrderedRows rows(out, problems.size(), static_cast<size_t>(options.samples));
   std::map<int, std::string> texts;
   EngineHooks hooks;
   if (options.judge) {
@@ -96,6 +113,20 @@ void run_generate(const GenerateOptions& options) {
                                                   .choices = problem.choices});
       trajectory.verdict = judgement.verdict;
       trajectory.proof = judgement.proof;
+    };
+  }
+  if (options.enough_correct > 0 || options.enough_incorrect > 0) {
+    hooks.enough = [&](std::span<const Trajectory> samples) {
+      const auto count = [&](Verdict verdict) {
+        return std::count_if(samples.begin(), samples.end(),
+                             [&](const Trajectory& t) { return t.verdict == verdict; });
+      };
+      if (count(Verdict::kCorrect) < options.enough_correct ||
+          count(Verdict::kIncorrect) < options.enough_incorrect) {
+        return false;
+      }
+      rows.end(place.at(samples.back().problem_id), samples.size());
+      return true;
     };
   }
   hooks.deliver = [&](const Trajectory& trajectory) {
@@ -115,9 +146,10 @@ void run_generate(const GenerateOptions& options) {
   out.close();
   log.info(fmt::format(
       "{} rollouts, {} tokens sampled and {} prompt tokens read in {:.1f} s, "
-      "{:.0f} tokens/s, {:.1f} sequences at once",
+      "{:.0f} tokens/s, {:.1f} sequences at once{}",
       report.progress.finished, report.progress.sampled_tokens, report.progress.prompt_tokens,
-      report.progress.seconds, report.progress.tokens_per_second(), report.mean_running));
+      report.progress.seconds, report.progress.tokens_per_second(), report.mean_running,
+      report.discarded > 0 ? fmt::format(", {} samples spared", report.discarded) : ""));
 }
 
 }  // namespace
@@ -135,8 +167,17 @@ void register_generate(CLI::App& app) {
       ->check(CLI::PositiveNumber);
   sub->add_option("--out", options->out, "file of trajectory rows (default: standard output)");
   sub->add_flag("--raw", options->raw, "continue the bare text, without the chat template");
-  sub->add_flag("--judge", options->judge, "compare each answer with the gold answer")
-      ->needs(problems);
+  auto* judge = sub->add_flag("--judge", options->judge, "compare each answer with the gold answer")
+                    ->needs(problems);
+  sub->add_option(
+         "--enough-correct", options->enough_correct,
+         "stop sampling a problem once so many of its samples, counted in their order, are "
+         "correct (and as many incorrect as --enough-incorrect says)")
+      ->check(CLI::PositiveNumber)
+      ->needs(judge);
+  sub->add_option("--enough-incorrect", options->enough_incorrect, "the same for incorrect ones")
+      ->check(CLI::PositiveNumber)
+      ->needs(judge);
   add_sampling_flags(*sub, options->sampling);
   add_common_options(*sub, options->common);
   sub->footer(

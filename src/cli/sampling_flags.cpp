@@ -1,7 +1,5 @@
 #include "cli/sampling_flags.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 namespace ponder::cli {
@@ -54,9 +52,8 @@ EngineOptions engine_options(const SamplingFlags& flags, const InferenceModel& m
 }
 
 void show_progress(Log& log, const std::string& task, const EngineProgress& progress) {
-  log.progress(
-      task, static_cast<uint64_t>(progress.finished), static_cast<uint64_t>(progress.total),
-      fmt::format("{:.0f} tokens/s, {} running", progress.tokens_per_second(), progress.running));
+  log.progress(task, static_cast<uint64_t>(progress.finished),
+               static_cast<uint64_t>(progress.total), to_text(progress));
 }
 
 }  // namespace ponder::cli

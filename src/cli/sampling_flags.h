@@ -28,7 +28,7 @@ SamplingSettings sampling_settings(const SamplingFlags& flags, double default_te
                                    const ModelConfig& config);
 EngineOptions engine_options(const SamplingFlags& flags, const InferenceModel& model);
 
-// Shows an engine's progress: samples done, tokens per second, sequences running.
+// Shows an engine's progress: samples done, tokens per second, sequences running, time left.
 void show_progress(Log& log, const std::string& task, const EngineProgress& progress);
 
 }  // namespace ponder::cli

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <map>
 #include <utility>
 
@@ -230,6 +231,7 @@ class EngineRun {
     progress.finished = schedule_.num_finished();
     progress.total = schedule_.num_total();
     progress.running = static_cast<int64_t>(schedule_.running().size());
+    progress.expected_tokens_left = schedule_.expected_tokens_left();
     progress.seconds = std::chrono::duration<double>(now - start_).count();
     if (hooks_.progress) hooks_.progress(progress);
   }
@@ -251,6 +253,16 @@ class EngineRun {
 };
 
 }  // namespace
+
+std::string to_text(const EngineProgress& progress) {
+  std::string text =
+      fmt::format("{:.0f} tokens/s, {} running", progress.tokens_per_second(), progress.running);
+  const double left = progress.seconds_left();
+  if (left < 0 || progress.finished == progress.total) return text;
+  if (left < 60) return text + fmt::format(", about {:.0f} s left", std::ceil(left));
+  if (left < 5400) return text + fmt::format(", about {:.0f} min left", left / 60);
+  return text + fmt::format(", about {:.1f} h left", left / 3600);
+}
 
 Engine::Engine(Decoder& decoder, const Tokenizer* tokenizer, ThreadPool& pool,
                EngineOptions options)

@@ -56,11 +56,22 @@ struct EngineProgress {
   int64_t finished = 0, total = 0;  // samples; `total` shrinks when some are discarded
   int64_t running = 0;
   int64_t sampled_tokens = 0, prompt_tokens = 0;  // computed so far
+  // What the samples not finished may still take, by the mean length so far; -1 until one has
+  // finished.
+  int64_t expected_tokens_left = -1;
   double seconds = 0;
   double tokens_per_second() const {
     return seconds > 0 ? static_cast<double>(sampled_tokens) / seconds : 0;
   }
+  // At the speed so far; negative when there is nothing to tell by.
+  double seconds_left() const {
+    return expected_tokens_left < 0 || sampled_tokens == 0
+               ? -1
+               : static_cast<double>(expected_tokens_left) / tokens_per_second();
+  }
 };
+// "5210 tokens/s, 64 running, about 3 min left": for people.
+std::string to_text(const EngineProgress& progress);
 
 // All are called on the thread that called run; all may be empty, `deliver` excepted.
 struct EngineHooks {

@@ -192,6 +192,21 @@ int64_t RolloutSchedule::pages_expected() const {
   return pages;
 }
 
+int64_t RolloutSchedule::expected_tokens_left() const {
+  if (num_completions_ == 0) return -1;
+  const int64_t mean = std::max<int64_t>(1, completion_tokens_ / num_completions_);
+  int64_t left = 0;
+  const auto add = [&](const Sample& sample) {
+    left += std::max<int64_t>(0, mean - static_cast<int64_t>(sample.trajectory.token_ids.size()));
+  };
+  std::for_each(running_.begin(), running_.end(), add);
+  std::for_each(set_aside_.begin(), set_aside_.end(), add);
+  for (const Problem& problem : problems_) {
+    left += mean * static_cast<int64_t>(problem.todo.size() - problem.next);
+  }
+  return left;
+}
+
 // Of the prefilled problems: one that has not begun a sample and is not known to be short, else the
 // one with the longest sample so far.
 RolloutSchedule::Problem* RolloutSchedule::choose() {

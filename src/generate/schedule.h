@@ -100,6 +100,8 @@ class RolloutSchedule {
   int64_t num_total() const { return num_total_ - num_discarded_; }
   int64_t num_discarded() const { return num_discarded_; }
   int64_t num_set_aside() const { return num_set_aside_; }  // times a sample was
+  // EngineProgress::expected_tokens_left. Looks at every problem: not for every step.
+  int64_t expected_tokens_left() const;
 
  private:
   bool can_start(const Problem& problem) const;

@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <map>
+#include <thread>
 
 #include "generate/test_support.h"
 
@@ -135,6 +137,47 @@ TEST(Schedule, LongTailsDoNotLeaveSlotsEmpty) {
   for (auto& request : requests) request.expected_tokens = request.sampling.max_tokens;
   expect_same(unknown, generate(requests, options, 1, {}, &report));
   EXPECT_GT(fill(report), 0.95);
+}
+
+// A prompt is read once for all its samples, in chunks, while other samples go on.
+TEST(Schedule, PromptsAreReadOnceInChunksBesideDecoding) {
+  auto requests = long_requests(2, 4, 60);
+  requests[0].prompt_ids.resize(8, 1);
+  requests[1].prompt_ids.resize(200, 2);
+  EngineOptions options = without_ends(options_of(8));
+  options.prefill_tokens = 5;
+  EngineReport both, first, second;
+  generate(requests, options, 1, {}, &both);
+  EXPECT_EQ(both.progress.prompt_tokens, 208);
+  EXPECT_EQ(both.progress.sampled_tokens, 2 * 4 * 60);
+  generate({requests[0]}, options, 1, {}, &first);
+  generate({requests[1]}, options, 1, {}, &second);
+  EXPECT_GT(second.steps, 200 / 5 + 50);
+  // While the forty chunks are read the other problem's samples advance.
+  EXPECT_LT(both.steps, first.steps + second.steps - 35);
+}
+
+// The time left is told as soon as something has finished, and falls to nothing.
+TEST(Schedule, ProgressTellsWhatIsLeft) {
+  auto requests = long_requests(30, 2, 40);
+  // Progress comes four times a second: judging is made slow.
+  EngineHooks hooks;
+  hooks.judge = [](Trajectory&) { std::this_thread::sleep_for(std::chrono::milliseconds(20)); };
+  std::vector<EngineProgress> seen;
+  hooks.progress = [&](const EngineProgress& progress) { seen.push_back(progress); };
+  generate(requests, without_ends(options_of(4)), 1, hooks);
+  ASSERT_GE(seen.size(), 3u);
+  const EngineProgress& middle = seen[seen.size() / 2];
+  ASSERT_GT(middle.finished, 0);
+  // All completions are equally long, so the estimate is exact.
+  EXPECT_EQ(middle.expected_tokens_left, 60 * 40 - middle.sampled_tokens);
+  EXPECT_GT(middle.seconds_left(), 0);
+  EXPECT_NE(to_text(middle).find("left"), std::string::npos) << to_text(middle);
+  EXPECT_EQ(seen.back().expected_tokens_left, 0);
+  EXPECT_EQ(to_text(seen.back()).find("left"), std::string::npos);
+  EngineProgress hours{.sampled_tokens = 1000, .expected_tokens_left = 7'200'000, .seconds = 1};
+  hours.total = 1;
+  EXPECT_EQ(to_text(hours), "1000 tokens/s, 0 running, about 2.0 h left");
 }
 
 // Whatever stands beside it in the batch, a greedy rollout is one and the same.

@@ -33,8 +33,7 @@ EngineOptions engine_options(const StageContext& context, const InferenceModel& 
 
 void show_progress(const StageContext& context, const EngineProgress& p) {
   context.log.progress(context.stage.name, static_cast<uint64_t>(p.finished),
-                       static_cast<uint64_t>(p.total),
-                       fmt::format("rollouts, {:.0f} tokens/s", p.tokens_per_second()));
+                       static_cast<uint64_t>(p.total), "rollouts, " + to_text(p));
 }
 
 // Rolls out `problems` and keeps every finished sample in the pool, a few hundred to a transaction:

@@ -90,6 +90,27 @@ TEST_F(JsonOutput, ModelCommands) {
   EXPECT_EQ(eval["interval_95"].size(), 2u);
 }
 
+// A problem with enough wrong answers is left; the rows are the first of those a whole run gives,
+// in their order.
+TEST_F(JsonOutput, GenerateStopsAProblemThatHasEnough) {
+  make_base();
+  rows({"synth", "--domain", "choice", "--count", "3", "--out", "problems.jsonl"});
+  const auto generate = [&](std::vector<std::string> more) {
+    std::vector<std::string> words = {
+        "generate", "--model", "base",         "--problems", "problems.jsonl",
+        "-n",       "6",       "--max-tokens", "8",          "--judge"};
+    words.insert(words.end(), more.begin(), more.end());
+    return rows(words);
+  };
+  const std::vector<Json> all = generate({});
+  ASSERT_EQ(all.size(), 18u);
+  for (const Json& row : all) ASSERT_EQ(row.at("verdict"), "incorrect");  // random weights
+  const std::vector<Json> enough = generate({"--enough-incorrect", "2"});
+  ASSERT_EQ(enough.size(), 6u);
+  for (size_t i = 0; i < 6; ++i) EXPECT_EQ(enough[i], all[i / 2 * 6 + i % 2]);
+  EXPECT_EQ(generate({"--enough-incorrect", "2", "--enough-correct", "1"}), all);
+}
+
 TEST_F(JsonOutput, Training) {
   make_base();
   rows({"synth", "--domain", "choice", "--count", "8", "--demonstrations", "--out", "d.jsonl"});
