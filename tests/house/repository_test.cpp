@@ -103,7 +103,7 @@ TEST(Repository, SourcesAreShortEnoughToRead) {
 }
 
 TEST(Repository, ScriptsParse) {
-  for (const char* folder : {"scripts", "tools", ".ci"}) {
+  for (const char* folder : {"scripts", "tools", "bench", ".ci"}) {
     for (const fs::path& path : files_under(kRoot / folder)) {
       if (!read_file(path).starts_with("#!/usr/bin/env bash")) continue;
       const testing::Outcome outcome = testing::run({"bash", "-n", path.string()});
