@@ -2,8 +2,8 @@
 
 What was done to be fair to it: q, k, v and gate, up are one product each; queries of a key-value group share their
 keys as one batched product (nothing is repeated); scale and mask ride along in baddbmm; rotary tables are made once;
-in inference everything that can happens in place and in preallocated memory, under inference_mode; the optimiser is
-the multi-tensor AdamW; nothing is clipped, logged or synchronised.
+in inference everything that can happens in place and in preallocated memory, under inference_mode; the
+optimiser updates tensor by tensor, which takes the least memory; nothing is clipped or logged.
 """
 import json
 import math
