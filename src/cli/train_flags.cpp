@@ -72,6 +72,7 @@ std::string command_of(const TrainFlags& flags, const JobAccount& account) {
       " --schedule {} --warmup {} --weight-decay {} --max-grad-norm {} --dtype {} --seed {}",
       flags.schedule, train.warmup_ratio, train.adamw.weight_decay, train.max_grad_norm,
       flags.dtype, flags.common.seed);
+  if (flags.optimizer_dtype != "float32") text += " --optimizer-dtype " + flags.optimizer_dtype;
   return text;
 }
 
@@ -131,6 +132,11 @@ void add_train_flags(CLI::App& command, TrainFlags& flags) {
                   "clip the gradient's norm to this; 0: never")
       ->check(not_negative)
       ->capture_default_str();
+  command
+      .add_option("--optimizer-dtype", flags.optimizer_dtype,
+                  "of AdamW's moments; bfloat16 takes half the memory, rounded stochastically")
+      ->check(CLI::IsMember({"float32", "bfloat16"}))
+      ->capture_default_str();
   command.add_option("--dtype", flags.dtype, "of the saved weights")
       ->check(CLI::IsMember({"float32", "bfloat16", "float16", "f32", "bf16", "f16"}))
       ->capture_default_str();
@@ -184,7 +190,8 @@ void run_training_command(const TrainFlags& flags, const TrainSetup& setup, Trai
   const std::atomic<bool>* const stop = stop_flag();
   TrainOptions options = flags.train;
   options.schedule = *schedule_from_string(flags.schedule);
-  options.batch.seed = flags.common.seed;
+  options.batch.seed = options.adamw.seed = flags.common.seed;
+  options.adamw.moments = *dtype_from_name(flags.optimizer_dtype);
   options.check();
 
   ThreadPool pool(flags.common.threads);

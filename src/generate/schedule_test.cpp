@@ -70,7 +70,9 @@ TEST(Schedule, TokensAreToldAsTheyAreSampled) {
       (stop ? stopped : cut)++;
       EXPECT_EQ((told[{t.problem_id, t.sample}]), expected) << t.problem_id;
     }
-    if (!ends) EXPECT_GT(report.set_aside, 0);
+    if (!ends) {
+      EXPECT_GT(report.set_aside, 0);
+    }
   }
   EXPECT_GT(stopped, 0);
   EXPECT_GT(cut, 0);

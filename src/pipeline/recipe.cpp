@@ -86,6 +86,9 @@ TrainOptions read_training(TomlSection& s, double lr, uint64_t seed) {
       *schedule_from_string(s.choice("schedule", "cosine", {"cosine", "linear", "constant"}));
   o.warmup_ratio = s.number("warmup_ratio", 0.1, 0, 1);
   o.adamw.weight_decay = s.number("weight_decay", 0.1, 0, 10);
+  o.adamw.moments =
+      *dtype_from_name(s.choice("optimizer_dtype", "float32", {"float32", "bfloat16"}));
+  o.adamw.seed = seed;
   o.max_grad_norm = s.number("max_grad_norm", 1.0, 0, 1e9);
   o.micro_batch_tokens = s.integer("micro_batch_tokens", o.micro_batch_tokens, 1, kMany);
   o.recompute = s.boolean("recompute", false);

@@ -46,11 +46,14 @@ class SafetensorsFile {
   std::unique_ptr<State> state_;
 };
 
-// What to write: `values` is borrowed until write_safetensors returns.
+// What to write: the values, f32 or (then `values` is empty) bf16, are borrowed until
+// write_safetensors returns.
 struct TensorToWrite {
   std::string name;
   std::vector<int64_t> shape;
   std::span<const float> values;
+  std::span<const uint16_t> bf16_values = {};
+  size_t size() const { return values.size() + bf16_values.size(); }
 };
 
 // Writes atomically (write_file_atomic), tensors in the order given without gaps (the format allows

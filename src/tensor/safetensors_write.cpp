@@ -25,9 +25,9 @@ std::string make_header(const std::string& file, std::span<const TensorToWrite> 
     if (!seen.insert(tensor.name).second) throw Error(where, "its name is taken");
     uint64_t elements = 1;
     for (const int64_t n : tensor.shape) elements *= static_cast<uint64_t>(n);
-    if (elements != tensor.values.size()) {
-      throw Error(where, fmt::format("its shape holds {} elements, found {}", elements,
-                                     tensor.values.size()));
+    if (elements != tensor.size()) {
+      throw Error(where,
+                  fmt::format("its shape holds {} elements, found {}", elements, tensor.size()));
     }
     const uint64_t end = offset + elements * static_cast<uint64_t>(size_bytes(dtype));
     Json entry = Json::object();
@@ -54,10 +54,19 @@ void write_safetensors(const std::filesystem::path& path, std::span<const Tensor
     constexpr size_t kChunk = size_t{1} << 19;  // elements
     std::vector<char> bytes;
     for (const TensorToWrite& tensor : tensors) {
-      if (dtype == DType::kF32) {
-        writer.write(tensor.values.data(), tensor.values.size_bytes());
-        continue;
+      if (dtype == DType::kF32) writer.write(tensor.values.data(), tensor.values.size_bytes());
+      if (dtype == DType::kBF16)
+        writer.write(tensor.bf16_values.data(), tensor.bf16_values.size_bytes());
+      std::vector<float> wide;
+      for (size_t done = 0; dtype != DType::kBF16 && done < tensor.bf16_values.size();
+           done += kChunk) {
+        wide.resize(std::min(kChunk, tensor.bf16_values.size() - done));
+        to_f32(wide, tensor.bf16_values.data() + done, DType::kBF16);
+        bytes.resize(wide.size() * static_cast<size_t>(size_bytes(dtype)));
+        from_f32(bytes.data(), wide, dtype);
+        writer.write(bytes.data(), bytes.size());
       }
+      if (dtype == DType::kF32) continue;
       for (size_t done = 0; done < tensor.values.size(); done += kChunk) {
         const auto part =
             tensor.values.subspan(done, std::min(kChunk, tensor.values.size() - done));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/philox.h"
 #include "train/portable_math.h"
 
 namespace ponder {
@@ -50,8 +51,8 @@ double clip_scale(double norm, double max_norm) {
 AdamW::AdamW(const ModelConfig& config, const AdamWOptions& options, ThreadPool& pool)
     : options_(options),
       pool_(pool),
-      exp_avg_(config, "AdamW exp_avg"),
-      exp_avg_sq_(config, "AdamW exp_avg_sq") {
+      exp_avg_(config, "AdamW exp_avg", options.moments),
+      exp_avg_sq_(config, "AdamW exp_avg_sq", options.moments) {
   // Padding belongs to no parameter and is left alone.
   for (const ParameterInfo& entry : exp_avg_.layout().entries()) {
     segments_.push_back({entry.offset, entry.offset + entry.size, entry.is_matrix()});
@@ -71,8 +72,10 @@ void AdamW::update(Parameters& parameters, const Parameters& gradients, double l
   const float decay = static_cast<float>(lr * options_.weight_decay);
 
   float* const w = parameters.flat().data();
-  float* const m = exp_avg_.flat().data();
-  float* const v = exp_avg_sq_.flat().data();
+  const bool narrow = exp_avg_.storage() == DType::kBF16;
+  const Random random(options_.seed, stable_hash64("AdamW moments"));
+  const auto update = static_cast<uint64_t>(num_updates_);
+  const uint64_t m_key = random.bits(2 * update), v_key = random.bits(2 * update + 1);
   const float* const g = gradients.flat().data();
   pool_.parallel_for(exp_avg_.layout().total(), kBlock, [&](int64_t begin, int64_t end) {
     auto segment = std::partition_point(segments_.begin(), segments_.end(),
@@ -81,8 +84,22 @@ void AdamW::update(Parameters& parameters, const Parameters& gradients, double l
       const int64_t from = std::max(begin, segment->begin);
       AdamWConstants own = constants;
       own.decay = segment->decays ? decay : 0.0f;
-      adamw_elements(own, std::min(end, segment->end) - from, w + from, m + from, v + from,
-                     g + from);
+      const int64_t to = std::min(end, segment->end);
+      if (!narrow) {
+        adamw_elements(own, to - from, w + from, exp_avg_.f32(from), exp_avg_sq_.f32(from),
+                       g + from);
+        continue;
+      }
+      float m[kBlock], v[kBlock];
+      for (int64_t at = from; at < to; at += kBlock) {
+        const int64_t n = std::min(kBlock, to - at);
+        const std::span<float> m_part(m, static_cast<size_t>(n)), v_part(v, m_part.size());
+        exp_avg_.read(at, m_part);
+        exp_avg_sq_.read(at, v_part);
+        adamw_elements(own, n, w + at, m, v, g + at);
+        exp_avg_.write(at, m_part, m_key);
+        exp_avg_sq_.write(at, v_part, v_key);
+      }
     }
   });
 }

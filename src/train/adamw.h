@@ -9,6 +9,7 @@
 
 #include "base/thread_pool.h"
 #include "model/parameters.h"
+#include "train/moments.h"
 
 namespace ponder {
 
@@ -16,7 +17,9 @@ struct AdamWOptions {
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 1e-8;
-  double weight_decay = 0.1;  // of matrices (embeddings included); norms and biases never decay
+  double weight_decay = 0.1;    // of matrices (embeddings included); norms and biases never decay
+  DType moments = DType::kF32;  // how they are stored: kF32, or kBF16 rounded stochastically
+  uint64_t seed = 1;            // of that rounding
 };
 
 // The Euclidean norm of all gradients, in double: squares are summed in eight interleaved lanes
@@ -39,15 +42,16 @@ class AdamW {
   //   v = v + (1 - beta2) (g g - v)
   //   w = w - (rate m / (sqrt(v) * correct + epsilon) + decay w)
   // with decay = lr weight_decay (0 where nothing decays), rate = lr / (1 - beta1^t), correct = 1 /
-  // sqrt(1 - beta2^t). (Not w (1 - decay): at lr 5e-7 a float cannot tell that factor from 1.)
+  // sqrt(1 - beta2^t). Moments kept in bf16 are widened, used as above, and rounded when they are
+  // stored. (Not w (1 - decay): at lr 5e-7 a float cannot tell that factor from 1.)
   void update(Parameters& parameters, const Parameters& gradients, double lr, double scale);
 
   int64_t num_updates() const { return num_updates_; }
   void set_num_updates(int64_t num_updates) { num_updates_ = num_updates; }
-  Parameters& exp_avg() { return exp_avg_; }
-  Parameters& exp_avg_sq() { return exp_avg_sq_; }
-  const Parameters& exp_avg() const { return exp_avg_; }
-  const Parameters& exp_avg_sq() const { return exp_avg_sq_; }
+  Moments& exp_avg() { return exp_avg_; }
+  Moments& exp_avg_sq() { return exp_avg_sq_; }
+  const Moments& exp_avg() const { return exp_avg_; }
+  const Moments& exp_avg_sq() const { return exp_avg_sq_; }
 
  private:
   struct Segment {  // of the flat buffer, all of it decaying or none
@@ -58,7 +62,7 @@ class AdamW {
   AdamWOptions options_;
   ThreadPool& pool_;
   std::vector<Segment> segments_;
-  Parameters exp_avg_, exp_avg_sq_;
+  Moments exp_avg_, exp_avg_sq_;
   int64_t num_updates_ = 0;
 };
 

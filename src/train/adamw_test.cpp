@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -101,6 +102,64 @@ TEST(AdamW, ThreadsChangeNoBit) {
     EXPECT_EQ(std::memcmp(results[i].data(), results[0].data(), results[0].size() * sizeof(float)),
               0);
   }
+}
+
+// A value between two bf16 goes to either, as often as it is near to it; one that is a bf16 stays.
+TEST(AdamW, RoundsStochasticallyWithoutBias) {
+  constexpr int64_t kCount = 1 << 16;
+  for (const float share : {0.0f, 0.1f, 0.5f, 0.99f}) {
+    for (const float base : {1.0f, -0.37109375f, 3.0e-20f}) {
+      const float low = std::bit_cast<float>(std::bit_cast<uint32_t>(base) & 0xFFFF0000u);
+      const float high = std::bit_cast<float>(std::bit_cast<uint32_t>(low) + 0x10000u);
+      const std::vector<float> values(kCount, low + share * (high - low));
+      std::vector<uint16_t> narrow(kCount);
+      round_stochastically(narrow.data(), values.data(), kCount, 12345, 0x123456789ABCDEFull);
+      int64_t up = 0;
+      for (const uint16_t bits : narrow) {
+        const float found = std::bit_cast<float>(uint32_t{bits} << 16);
+        ASSERT_TRUE(found == low || found == high);
+        up += found == high;
+      }
+      const double expected = share, deviation = std::sqrt(expected * (1 - expected) / kCount);
+      EXPECT_NEAR(static_cast<double>(up) / kCount, expected, 4 * deviation + 2e-5);
+    }
+  }
+}
+
+// Moments in bf16 keep up with those in f32 (rounded to nearest, exp_avg_sq would stand still: an
+// update moves it by a thousandth), and what is computed depends on the seed, not on threads.
+TEST(AdamW, MomentsInBf16FollowThoseInF32) {
+  const ModelConfig config = small_config();
+  AdamWOptions narrow;
+  narrow.moments = DType::kBF16;
+  const auto run = [&](const AdamWOptions& options, int threads) {
+    ThreadPool pool(threads);
+    AdamW adamw(config, options, pool);
+    Parameters weights(config, "w"), gradients(config, "g");
+    fill(weights, 1, 0.05);
+    for (int t = 1; t <= 300; ++t) {
+      fill(gradients, 100 + static_cast<uint64_t>(t), 0.01);
+      adamw.update(weights, gradients, 1e-4, 1.0);
+    }
+    return std::pair(std::vector<float>(weights.flat().begin(), weights.flat().end()),
+                     adamw.exp_avg_sq().values());
+  };
+  const auto [wide_w, wide_v] = run({}, 1);
+  const auto [w, v] = run(narrow, 1);
+  const auto [w3, v3] = run(narrow, 3);
+  EXPECT_EQ(std::memcmp(w.data(), w3.data(), w.size() * sizeof(float)), 0);
+  EXPECT_EQ(std::memcmp(v.data(), v3.data(), v.size() * sizeof(float)), 0);
+  narrow.seed = 2;
+  EXPECT_NE(std::memcmp(w.data(), run(narrow, 1).first.data(), w.size() * sizeof(float)), 0);
+  double sum = 0, wide_sum = 0, moved = 0, apart = 0;
+  for (size_t i = 0; i < v.size(); ++i) {
+    sum += v[i];
+    wide_sum += wide_v[i];
+    apart += std::abs(double{w[i]} - wide_w[i]);
+    moved += std::abs(double{wide_w[i]});
+  }
+  EXPECT_NEAR(sum / wide_sum, 1.0, 0.01);
+  EXPECT_LT(apart, 0.01 * moved);
 }
 
 TEST(GradientNorm, IsRightAndSeesEveryElement) {

@@ -34,8 +34,8 @@ Trace train(TrainingTask& task, const TrainOptions& options, ThreadPool& pool) {
     return std::vector<float>(p.flat().begin(), p.flat().end());
   };
   trace.weights = copy(trainer.parameters());
-  trace.exp_avg = copy(trainer.optimizer().exp_avg());
-  trace.exp_avg_sq = copy(trainer.optimizer().exp_avg_sq());
+  trace.exp_avg = trainer.optimizer().exp_avg().values();
+  trace.exp_avg_sq = trainer.optimizer().exp_avg_sq().values();
   return trace;
 }
 

@@ -54,9 +54,10 @@ TrainPlan plan_training(const Decoder& decoder, const TrainWorkload& workload,
       config.tie_word_embeddings
           ? std::min({config.vocab_size, step_tokens, workload.tokens}) * config.hidden_size * 4
           : 0;
-  plan.memory_bytes = {{"weights", parameters},
-                       {"gradients", parameters + embedding_rows},
-                       {"AdamW moments", 2 * parameters}};
+  plan.memory_bytes = {
+      {"weights", parameters},
+      {"gradients", parameters + embedding_rows},
+      {"AdamW moments", 2 * config.num_parameters() * size_bytes(options.adamw.moments)}};
   const PassSize pass{tokens, targets, blocks, workload.longest_row, keep};
   for (auto& entry : decoder.pass_memory(pass)) plan.memory_bytes.push_back(std::move(entry));
   // During a save the old folder and the new one: model, and f32 weights and moments.

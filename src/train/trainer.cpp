@@ -42,18 +42,20 @@ void TrainOptions::check() const {
 }
 
 Json TrainOptions::identity() const {
-  return Json{{"epochs", batch.epochs},
-              {"batch_rows", batch.batch_tokens > 0 ? 0 : batch.batch_rows},
-              {"batch_tokens", batch.batch_tokens},
-              {"seed", batch.seed},
-              {"lr", lr},
-              {"schedule", to_string(schedule)},
-              {"warmup", warmup_ratio},
-              {"weight_decay", adamw.weight_decay},
-              {"beta1", adamw.beta1},
-              {"beta2", adamw.beta2},
-              {"epsilon", adamw.epsilon},
-              {"max_grad_norm", max_grad_norm}};
+  Json json{{"epochs", batch.epochs},
+            {"batch_rows", batch.batch_tokens > 0 ? 0 : batch.batch_rows},
+            {"batch_tokens", batch.batch_tokens},
+            {"seed", batch.seed},
+            {"lr", lr},
+            {"schedule", to_string(schedule)},
+            {"warmup", warmup_ratio},
+            {"weight_decay", adamw.weight_decay},
+            {"beta1", adamw.beta1},
+            {"beta2", adamw.beta2},
+            {"epsilon", adamw.epsilon},
+            {"max_grad_norm", max_grad_norm}};
+  if (adamw.moments != DType::kF32) json["optimizer_dtype"] = config_name(adamw.moments);
+  return json;
 }
 
 Json to_json(const StepReport& report) {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <stdio.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <limits>
@@ -33,16 +34,48 @@ void add_tensors(const char* prefix, const Parameters& parameters,
   }
 }
 
+void add_tensors(const char* prefix, const Moments& moments, std::vector<TensorToWrite>& tensors) {
+  for (const ParameterInfo& entry : moments.layout().entries()) {
+    tensors.push_back({fmt::format("{}/{}", prefix, entry.name), entry.shape,
+                       moments.f32_values(entry), moments.bf16_values(entry)});
+  }
+}
+
+const TensorEntry& tensor_of(const SafetensorsFile& file, const std::string& where,
+                             const char* prefix, const ParameterInfo& entry) {
+  const std::string name = fmt::format("{}/{}", prefix, entry.name);
+  const TensorEntry* tensor = file.find(name);
+  if (!tensor || tensor->shape != entry.shape) {
+    throw Error(where, fmt::format("expected a tensor {} of {} elements", name, entry.size),
+                kStartAgain);
+  }
+  return *tensor;
+}
+
 void read_tensors(const SafetensorsFile& file, const std::string& where, const char* prefix,
                   Parameters& parameters) {
   for (const ParameterInfo& entry : parameters.layout().entries()) {
-    const std::string name = fmt::format("{}/{}", prefix, entry.name);
-    const TensorEntry* tensor = file.find(name);
-    if (!tensor || tensor->shape != entry.shape) {
-      throw Error(where, fmt::format("expected a tensor {} of {} elements", name, entry.size),
-                  kStartAgain);
+    file.read_f32(tensor_of(file, where, prefix, entry), parameters.at(entry.name));
+  }
+}
+
+// The file has f32; what was stored as bf16 is one there, so it comes back as it was.
+void read_tensors(const SafetensorsFile& file, const std::string& where, const char* prefix,
+                  Moments& moments) {
+  constexpr int64_t kChunk = int64_t{1} << 18;
+  std::vector<char> bytes;
+  std::vector<float> values;
+  for (const ParameterInfo& entry : moments.layout().entries()) {
+    const TensorEntry& tensor = tensor_of(file, where, prefix, entry);
+    const int64_t width = size_bytes(tensor.dtype);
+    for (int64_t done = 0; done < entry.size; done += kChunk) {
+      const int64_t count = std::min(kChunk, entry.size - done);
+      bytes.resize(static_cast<size_t>(count * width));
+      values.resize(static_cast<size_t>(count));
+      file.read_bytes(tensor, static_cast<uint64_t>(done * width), bytes);
+      to_f32(values, bytes.data(), tensor.dtype);
+      moments.write(entry.offset + done, values, 0);
     }
-    file.read_f32(*tensor, parameters.at(entry.name));
   }
 }
 

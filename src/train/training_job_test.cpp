@@ -85,6 +85,21 @@ TEST_F(Job, StoppedAndResumedIsByteIdentical) {
   EXPECT_FALSE(fs::exists(root / "half" / "trainer_state" / "optimizer.safetensors"));
 }
 
+TEST_F(Job, MomentsInBf16ResumeByteIdentical) {
+  const JobResult wide = sft(job("wide"));
+  options.adamw.moments = DType::kBF16;
+  sft(job("whole"));
+  EXPECT_NE(weights("whole"), weights("wide"));
+  JobOptions half = job("half");
+  half.stop_after_steps = 3;
+  sft(half);
+  half.stop_after_steps = 0;
+  sft(half);
+  EXPECT_EQ(weights("half"), weights("whole"));
+  options.adamw.moments = DType::kF32;
+  EXPECT_THROW(sft(job("half")), Error) << "another way to store moments is another job";
+}
+
 TEST_F(Job, HalfPrecisionModelsResumeFromFullPrecisionState) {
   JobOptions whole = job("whole"), half = job("half");
   whole.dtype = half.dtype = DType::kBF16;

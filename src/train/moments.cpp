@@ -1,0 +1,45 @@
+#include "train/moments.h"
+
+#include "base/error.h"
+
+namespace ponder {
+
+Moments::Moments(const ModelConfig& config, std::string name, DType storage)
+    : layout_(config),
+      storage_(storage),
+      buffer_(name, storage == DType::kF32 ? layout_.total() : (layout_.total() + 1) / 2) {
+  if (storage == DType::kF16) throw Error(name, "moments are float32 or bfloat16, not float16");
+}
+
+void Moments::read(int64_t begin, std::span<float> to) const {
+  const char* from = storage_ == DType::kF32 ? reinterpret_cast<const char*>(buffer_.data() + begin)
+                                             : reinterpret_cast<const char*>(bf16() + begin);
+  to_f32(to, from, storage_);
+}
+
+void Moments::write(int64_t begin, std::span<const float> values, uint64_t key) {
+  const auto count = static_cast<int64_t>(values.size());
+  if (storage_ == DType::kBF16) {
+    round_stochastically(bf16() + begin, values.data(), count, static_cast<uint64_t>(begin), key);
+    return;
+  }
+  for (int64_t i = 0; i < count; ++i) f32(begin)[i] = values[static_cast<size_t>(i)];
+}
+
+std::span<const float> Moments::f32_values(const ParameterInfo& entry) const {
+  if (storage_ != DType::kF32) return {};
+  return buffer_.slice(entry.offset, entry.size);
+}
+
+std::span<const uint16_t> Moments::bf16_values(const ParameterInfo& entry) const {
+  if (storage_ != DType::kBF16) return {};
+  return {bf16() + entry.offset, static_cast<size_t>(entry.size)};
+}
+
+std::vector<float> Moments::values() const {
+  std::vector<float> all(static_cast<size_t>(layout_.total()));
+  read(0, all);
+  return all;
+}
+
+}  // namespace ponder
