@@ -11,7 +11,6 @@
 #include <cerrno>
 #include <cstring>
 #include <string_view>
-#include <vector>
 
 #include "base/error.h"
 
@@ -26,7 +25,8 @@ constexpr uint64_t kUnpackedBytes = uint64_t{1} << 30, kUnpackedRatio = 5000;
 class RawFile {
  public:
   explicit RawFile(const std::filesystem::path& path)
-      : name_(path == "-" ? "standard input" : path.string()), buffer_(kChunkBytes) {
+      : name_(path == "-" ? "standard input" : path.string()),
+        buffer_(std::make_unique_for_overwrite<char[]>(kChunkBytes)) {
     fd_ = path == "-" ? ::dup(0) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd_ < 0) {
       throw Error(name_, fmt::format("cannot be read: {}", std::strerror(errno)), "check the path");
@@ -43,7 +43,7 @@ class RawFile {
 
   const std::string& name() const { return name_; }
   uint64_t offset() const { return offset_; }  // of the next byte
-  std::string_view ahead() const { return {buffer_.data() + begin_, end_ - begin_}; }
+  std::string_view ahead() const { return {buffer_.get() + begin_, end_ - begin_}; }
   void skip(size_t num_bytes) {
     begin_ += num_bytes;
     offset_ += num_bytes;
@@ -51,11 +51,11 @@ class RawFile {
   // Makes at least `num_bytes` (small) stand ahead; false if the file ends before.
   bool fill(size_t num_bytes) {
     if (end_ - begin_ >= num_bytes) return true;
-    std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+    std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
     end_ -= begin_;
     begin_ = 0;
     while (end_ < num_bytes) {
-      const ssize_t n = ::read(fd_, buffer_.data() + end_, buffer_.size() - end_);
+      const ssize_t n = ::read(fd_, buffer_.get() + end_, kChunkBytes - end_);
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) {
         throw Error(name_, fmt::format("reading failed at byte {}: {}", offset_ + end_,
@@ -69,7 +69,7 @@ class RawFile {
 
  private:
   std::string name_;
-  std::vector<char> buffer_;
+  std::unique_ptr<char[]> buffer_;  // kChunkBytes
   int fd_ = -1;
   size_t begin_ = 0, end_ = 0;
   uint64_t offset_ = 0;

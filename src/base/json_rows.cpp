@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/byte_source.h"
@@ -104,8 +105,10 @@ struct JsonRowReader::State {
     // Growing step by step would hold the row twice; what is reserved and not touched costs
     // nothing.
     if (used > kLargeRow && buffer.capacity() < kWhole) buffer.reserve(kWhole);
-    buffer.resize(used + kChunk);
-    const size_t n = source->read(buffer.data() + used, kChunk);
+    // A small file needs no large buffer.
+    const size_t chunk = std::clamp<size_t>(buffer_offset + used, 1 << 14, kChunk);
+    buffer.resize(used + chunk);
+    const size_t n = source->read(buffer.data() + used, chunk);
     buffer.resize(used + n);
     at_end = n == 0;
     return n > 0;

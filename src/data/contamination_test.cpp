@@ -72,6 +72,25 @@ TEST(Contamination, OverlapNeedsTheSameNumbers) {
   EXPECT_EQ(rule(filter, kStory.substr(0, 60) + "What is 8 times 7 plus 30 by 12?"), "");
 }
 
+// `count` words that begin with `first`.
+std::string words(char first, int count) {
+  std::string text;
+  for (int i = 0; i < count; ++i) {
+    text += {first, static_cast<char>('a' + i / 26), static_cast<char>('a' + i % 26), ' '};
+  }
+  return text;
+}
+
+// A common passage that is a third of the 13-grams, but less than 60 % of the words, is not enough.
+TEST(Contamination, OverlapNeedsMostOfTheShorterQuestion) {
+  const auto filter = filter_of({"Of 7 and 9: " + words('s', 30) + words('x', 30)});
+  EXPECT_EQ(rule(filter, "Of 7 and 9: " + words('s', 30) + words('y', 40)), "");
+  EXPECT_EQ(rule(filter, "Of 7 and 9: " + words('s', 30) + words('x', 12) + words('y', 22)),
+            "q1 overlap");
+  // The shorter one counts: nothing but the passage is in it.
+  EXPECT_EQ(rule(filter, "Of 7 and 9: " + words('s', 30)), "q1 overlap");
+}
+
 TEST(Contamination, WithoutNumbersMostOfItMustBeThere) {
   const std::string text =
       "For a constant c in cylindrical coordinates find the shape that is described by the "

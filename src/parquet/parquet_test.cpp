@@ -107,7 +107,9 @@ TEST(Parquet, WhatIsNotReadIsRefusedByName) {
 // Every single byte changed in turn, and the file cut at every length: rows or an Error, nothing
 // else, and in no time.
 TEST(Parquet, DamageIsAnErrorOrOtherRows) {
-  for (const char* name : {"hyparquet.parquet", "uuid.parquet", "lz4.parquet"}) {
+  std::string problems;  // of all errors
+  for (const char* name :
+       {"hyparquet.parquet", "uuid.parquet", "lz4.parquet", "demonstrations.parquet"}) {
     const std::string whole = read_file(kGolden / name);
     int errors = 0;
     const auto try_out = [&](std::string bytes) {
@@ -118,12 +120,13 @@ TEST(Parquet, DamageIsAnErrorOrOtherRows) {
         while (rows < 1000 && reader.next(row, [&](uint64_t, uint64_t, const std::string&) {})) {
           ++rows;
         }
-      } catch (const Error&) {
+      } catch (const Error& error) {
+        problems += error.problem() + "\n";
         ++errors;
       }
     };
     for (size_t i = 0; i < whole.size(); ++i) {
-      for (const char flip : {'\x01', '\x80', '\xFF'}) {
+      for (const char flip : {'\x01', '\x02', '\x80', '\xFF'}) {
         std::string bytes = whole;
         bytes[i] = static_cast<char>(bytes[i] ^ flip);
         try_out(bytes);
@@ -131,6 +134,13 @@ TEST(Parquet, DamageIsAnErrorOrOtherRows) {
       try_out(whole.substr(0, i));
     }
     EXPECT_GT(errors, static_cast<int>(whole.size()));
+  }
+  // Lies that no count and no length gives away by itself.
+  for (const char* lie :
+       {"the column has more rows than its group", "the column has fewer rows than the others",
+        "where the page's header says", "the pages end", "a row that begins inside a list",
+        "beyond", " values where "}) {
+    EXPECT_NE(problems.find(lie), std::string::npos) << lie;
   }
 }
 
@@ -178,6 +188,57 @@ TEST(Parquet, LyingSizesAllocateNothing) {
   EXPECT_THROW(decompress(4, "", 0), DecodeFault);
 }
 
+// One page of one value in a list, whose repetition and definition levels are these.
+std::string page_with_levels(char repetition, char definition) {
+  const std::string head("\x15\x00\x15\x28\x15\x28\x2C\x15\x02\x15\x00\x15\x06\x15\x06\x00\x00",
+                         17);
+  const std::string length("\x02\x00\x00\x00", 4);
+  return head + length + "\x02" + repetition + length + "\x02" + definition + "12345678";
+}
+
+TEST(Parquet, LevelsBeyondTheirLargestAreRefused) {
+  Leaf leaf;
+  leaf.name = "list";
+  leaf.type = PhysicalType::kInt64;
+  leaf.max_definition_level = leaf.max_repetition_level = 1;
+  const auto read = [&](char repetition, char definition) {
+    const MemoryFile file(page_with_levels(repetition, definition));
+    ColumnChunk chunk;
+    chunk.num_values = 1;
+    chunk.end = file.size();
+    ColumnReader column(file, leaf, chunk, "f");
+    Value value;
+    int level = 0;
+    column.next(value, level);
+    EXPECT_EQ(level, definition);
+    EXPECT_FALSE(column.more());
+  };
+  EXPECT_NO_THROW(read(0, 1));
+  EXPECT_NO_THROW(read(1, 0));
+  EXPECT_THROW(read(3, 1), Error);  // one bit is all it needs, but a run has whole bytes
+  EXPECT_THROW(read(0, 3), Error);
+}
+
+// A list whose repeated group has one member: the group is only there to repeat it, unless its name
+// says that older writers meant a struct of one member.
+TEST(Parquet, ListsOfOldAndNewWriters) {
+  const auto kind_of_member = [](const std::string& repeated) {
+    const auto text = [](const std::string& name) {
+      return std::string(1, static_cast<char>(name.size())) + name;
+    };
+    const std::string footer =
+        "\x29\x4C" + ("\x48" + text("row")) + std::string("\x15\x02\x00", 3) +
+        ("\x35\x02\x18" + text("l")) + std::string("\x15\x02\x15\x06\x00", 5) +
+        ("\x35\x04\x18" + text(repeated)) + std::string("\x15\x02\x00", 3) +
+        ("\x15\x0C\x25\x02\x18" + text("x")) + std::string("\x25\x00\x00\x29\x0C\x00", 6);
+    return parse_metadata(footer, 1000, "f").leaves.at(0).path.back().kind;
+  };
+  EXPECT_EQ(kind_of_member("list"), PathStep::Kind::kSame);
+  EXPECT_EQ(kind_of_member("element"), PathStep::Kind::kSame);
+  EXPECT_EQ(kind_of_member("array"), PathStep::Kind::kField);
+  EXPECT_EQ(kind_of_member("l_tuple"), PathStep::Kind::kField);
+}
+
 TEST(Encodings, RunsAndPackedValues) {
   // The example of the specification: 0 to 7 in three bits, then a run of five 6.
   const std::string bytes("\x03\x88\xC6\xFA\x0A\x06", 6);
@@ -199,6 +260,31 @@ TEST(Encodings, BitsAcrossAllOfSixtyFour) {
   EXPECT_EQ(decoder.next(), -1);
   EXPECT_EQ(decoder.next(), 0x0123456789ABCDEE);
   EXPECT_THROW(decoder.next(), DecodeFault);
+}
+
+// 32-bit columns wrap around in 32 bits: the largest number, and one more.
+TEST(Encodings, DeltasOfThirtyTwoBitsWrapAround) {
+  const std::string bytes("\x80\x01\x04\x02\xFE\xFF\xFF\xFF\x0F\x02\x00\x00\x00\x00", 14);
+  for (const auto& [type, expected] : {std::pair(PhysicalType::kInt32, int64_t{INT32_MIN}),
+                                       std::pair(PhysicalType::kInt64, int64_t{INT32_MAX} + 1)}) {
+    ValueDecoder decoder(bytes, 5, type, nullptr);
+    Value value;
+    decoder.next(value);
+    EXPECT_EQ(value.integer, INT32_MAX);
+    decoder.next(value);
+    EXPECT_EQ(value.integer, expected);
+  }
+}
+
+TEST(Encodings, IndicesStayInsideTheDictionary) {
+  std::vector<Value> dictionary(3);
+  for (int64_t i = 0; i < 3; ++i) dictionary[static_cast<size_t>(i)].integer = 10 + i;
+  const std::string bytes("\x02\x02\x02\x02\x03", 5);  // two bits; one 2, one 3
+  ValueDecoder decoder(bytes, 8, PhysicalType::kInt64, &dictionary);
+  Value value;
+  decoder.next(value);
+  EXPECT_EQ(value.integer, 12);
+  EXPECT_THROW(decoder.next(value), DecodeFault);
 }
 
 TEST(Encodings, ImpossibleDeltas) {
