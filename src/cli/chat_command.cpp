@@ -117,8 +117,9 @@ void chat(const ChatOptions& options) {
 
 void register_chat(CLI::App& app) {
   auto options = std::make_shared<ChatOptions>();
-  CLI::App* command =
-      app.add_subcommand("chat", "ask a model, one line a question; the thought is shown dimmed");
+  CLI::App* command = app.add_subcommand(
+      "chat",
+      "ask a model, one line a question; the answer comes as it is made, its thought dimmed");
   command->add_option("--model", options->model, "checkpoint folder")->required();
   command->add_option("--system", options->system, "system turn");
   command->add_option("--temperature", options->sampling.temperature,
