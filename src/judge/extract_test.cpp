@@ -50,6 +50,10 @@ TEST(Extract, the_final_answer_and_no_intermediate_one) {
       {"\\boxed{1}\n\n---\n\n\\boxed{2}", "2"},
       {"\\[\\boxed{1}\\] \\[\\boxed{2}\\]", "2"},
       {"$\\boxed{1} \\quad \\text{then} \\quad \\boxed{2}$", "2"},
+      {"<solution>\\boxed{5}</solution>\\boxed{6}", "5"},
+      {"It is 3 rather than \\boxed{5}", nullptr},
+      {"So the number of ways is 4 if", nullptr},
+      {"5<end_of_turn>\\boxed{6}", "5"},
       {"<THINK>\\boxed{6}</Think>\\boxed{5}", "5"},
       {"<think>\\boxed{6}<|begin_of_solution|>\\boxed{5}<|end_of_solution|>\\boxed{7}", "5"},
       {"<|<|<</</think>\\boxed{5}</thinking", "5"}};

@@ -36,6 +36,8 @@ TEST(Families, are_sets_of_progressions) {
         "\\pm\\frac{\\pi}{4}+k\\pi, k\\in\\mathbb{Z}", 'c'},
        {"2\\pi n, \\frac{2\\pi}{3}+2\\pi k, n\\in\\mathbb{Z}, k\\in\\mathbb{Z}",
         "\\frac{2\\pi}{3}+2\\pi n, -2\\pi n, n\\in\\mathbb{Z}", 'c'},
+       {"2\\pi n, \\frac{2\\pi}{3}+2\\pi k, n, k\\in\\mathbb{Z}",
+        "\\frac{2\\pi}{3}+2\\pi n, -2\\pi n, n\\in\\mathbb{Z}", 'c'},
        {"\\arctan 2 + n\\pi, n\\in\\mathbb{Z}", "\\arctan 2 - \\pi + k\\pi, k\\in\\mathbb{Z}", 'c'},
        {"\\arctan 2 + n\\pi, n\\in\\mathbb{Z}", "\\arctan 3 + n\\pi, n\\in\\mathbb{Z}", 'i'},
        // single values beside a family

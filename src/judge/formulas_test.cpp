@@ -4,7 +4,9 @@ namespace ponder {
 namespace {
 
 TEST(Formulas, rational_ones_modulo_primes_and_roots_with_signs) {
-  expect_verdicts({{"(x+y)^{20}", "(x^2+2xy+y^2)^{10}", 'c'},
+  expect_verdicts({{"x \\leq 2", "x \\geq 2", 'i'},
+                   {"x \\leq 2", "x \\le 2", 'c'},
+                   {"(x+y)^{20}", "(x^2+2xy+y^2)^{10}", 'c'},
                    {"x^{99999}", "x^{99998}x", 'c'},
                    {"x^{99999}", "x^{99998}", 'i'},
                    {"\\frac{1}{x-1}-\\frac{1}{x+1}", "\\frac{2}{x^2-1}", 'c'},

@@ -5,6 +5,10 @@ namespace {
 
 TEST(Numbers, every_spelling_of_a_number) {
   expect_verdicts({{"0.\\overline{3}", "\\frac13", 'c'},
+                   {"30", "thirty", 'c'},
+                   {"40", "\\text{forty}", 'c'},
+                   {"30", "forty", 'i'},
+                   {"0.3", "\\frac13", 'i'},
                    {"0.1\\overline{6}", "1/6", 'c'},
                    {"0.\\dot{3}", "1/3", 'c'},
                    {"0.\\dot{1}42\\dot{8}", "1428/9999", 'c'},
