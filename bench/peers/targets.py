@@ -51,8 +51,9 @@ class Targets:
                            str(length), "--on-request", "--quiet", *self.threads(), *more], None)
 
     def torch(self, task, rows, length, *more, config):
+        lean = ["--lean"] if self.args.lean else []
         return ("PyTorch", [str(HERE / "torch"), "--config", str(config), "--task", task, "--rows", str(rows),
-                            "--length", str(length), *self.threads(), *more], None)
+                            "--length", str(length), *self.threads(), *lean, *more], None)
 
     def llama(self, gguf, rows, length, steps):
         folder = ROOT / "build" / "peers"
@@ -291,6 +292,8 @@ def main():
     parser.add_argument("--shapes", default="TSQ", help="only these (default: TSQ)")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--recompute", action="store_true", help="ours recomputes at 2,048 tokens on Q, as PyTorch has to")
+    parser.add_argument("--lean", action="store_true",
+                        help="PyTorch's model in a form written for speed, not the plain one the targets were set against")
     parser.add_argument("--flash-attention", action="store_true", help="llama.cpp with it; measured slower on a CPU at these contexts")
     parser.add_argument("--ponder", default=str(ROOT / "build/release/ponder"))
     parser.add_argument("--rollout-bench", default=str(ROOT / "build/release/bench/rollout_bench"))
@@ -310,7 +313,7 @@ def main():
     with open("/proc/cpuinfo") as file:
         cpu = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), "unknown")
     print(f"{cpu}, {args.threads} threads, {args.pairs} pairs, load {os.getloadavg()[0]:.1f}"
-          + (" — QUICK: tiny sizes, the figures mean nothing" if args.quick else ""), flush=True)
+          + (", PyTorch's model: lean" if args.lean else "") + (" — QUICK: tiny sizes, the figures mean nothing" if args.quick else ""), flush=True)
     targets = Targets(args)
     start = time.time()
     for row in rows:

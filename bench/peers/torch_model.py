@@ -1,9 +1,11 @@
-"""A plain Qwen2 in PyTorch, in float32, written for speed on the CPU as far as PyTorch 1.13 goes.
+"""Qwen2 in PyTorch, in float32, in two forms: plain, as transformers' own module computes it (what the targets were set
+against), and lean, written for speed on the CPU as far as PyTorch 1.13 goes.
 
-What was done to be fair to it: q, k, v and gate, up are one product each; queries of a key-value group share their
+What is done in the lean form: q, k, v and gate, up are one product each; queries of a key-value group share their
 keys as one batched product (nothing is repeated); scale and mask ride along in baddbmm; rotary tables are made once;
-in inference everything that can happens in place and in preallocated memory, under inference_mode; the
-optimiser updates tensor by tensor, which takes the least memory; nothing is clipped or logged.
+in inference everything that can happens in place and in preallocated memory, under inference_mode.
+In both: caches have their room from the start, the optimiser updates tensor by tensor, which takes the least memory,
+and nothing is clipped or logged.
 """
 import json
 import math
@@ -116,13 +118,67 @@ class Layer(torch.nn.Module):
         return x.add_(self.mlp_in_place(x))
 
 
+def repeat(x, group):
+    """(B, kv_heads, T, D) -> (B, heads, T, D)."""
+    rows, kv_heads, length, dim = x.shape
+    return x[:, :, None].expand(rows, kv_heads, group, length, dim).reshape(rows, kv_heads * group, length, dim)
+
+
+def rotate_half(x):
+    a, b = x.chunk(2, -1)
+    return torch.cat((-b, a), -1)
+
+
+class PlainLayer(torch.nn.Module):
+    """As in transformers: a product for each matrix, keys and values repeated for their group, scores, mask, softmax."""
+
+    def __init__(self, c):
+        super().__init__()
+        self.c = c
+        q, kv = c.heads * c.dim, c.kv_heads * c.dim
+        self.input_norm = torch.nn.Parameter(torch.ones(c.hidden))
+        self.post_norm = torch.nn.Parameter(torch.ones(c.hidden))
+        self.q = torch.nn.Linear(c.hidden, q)
+        self.k = torch.nn.Linear(c.hidden, kv)
+        self.v = torch.nn.Linear(c.hidden, kv)
+        self.out = torch.nn.Linear(q, c.hidden, bias=False)
+        self.gate = torch.nn.Linear(c.hidden, c.ffn, bias=False)
+        self.up = torch.nn.Linear(c.hidden, c.ffn, bias=False)
+        self.down = torch.nn.Linear(c.ffn, c.hidden, bias=False)
+
+    def forward(self, x, cos, sin, mask, cache=None, position=0):
+        """x (B, T, C); cos, sin (T, D); mask (T, T) or None; cache: keys and values (B, kv_heads, room, D), to which
+        the T tokens are added at `position`."""
+        c = self.c
+        rows, length, _ = x.shape
+        h = rms_norm(x, self.input_norm, c.eps)
+        q = self.q(h).view(rows, length, c.heads, c.dim).transpose(1, 2)
+        k = self.k(h).view(rows, length, c.kv_heads, c.dim).transpose(1, 2)
+        v = self.v(h).view(rows, length, c.kv_heads, c.dim).transpose(1, 2)
+        q, k = q * cos + rotate_half(q) * sin, k * cos + rotate_half(k) * sin
+        if cache is not None:
+            keys, values = cache
+            end = position + length
+            keys[:, :, position:end], values[:, :, position:end] = k, v
+            k, v = keys[:, :, :end], values[:, :, :end]
+        k, v = repeat(k, c.heads // c.kv_heads), repeat(v, c.heads // c.kv_heads)
+        scores = torch.matmul(q, k.transpose(2, 3)) / math.sqrt(c.dim)
+        if mask is not None:
+            scores = scores + mask
+        y = torch.matmul(torch.softmax(scores, -1, dtype=torch.float32), v)
+        x = x + self.out(y.transpose(1, 2).reshape(rows, length, -1))
+        h = rms_norm(x, self.post_norm, c.eps)
+        return x + self.down(F.silu(self.gate(h)) * self.up(h))
+
+
 class Qwen2(torch.nn.Module):
-    def __init__(self, c, recompute=False):
+    def __init__(self, c, recompute=False, lean=False):
         super().__init__()
         self.c = c
         self.recompute = recompute
+        self.lean = lean
         self.embed = torch.nn.Parameter(torch.empty(c.vocab, c.hidden).normal_(0, 0.02))
-        self.layers = torch.nn.ModuleList(Layer(c) for _ in range(c.layers))
+        self.layers = torch.nn.ModuleList((Layer if lean else PlainLayer)(c) for _ in range(c.layers))
         self.norm = torch.nn.Parameter(torch.ones(c.hidden))
         self.head = self.embed if c.tied else torch.nn.Parameter(torch.empty(c.vocab, c.hidden).normal_(0, 0.02))
         self.tables = {}
@@ -131,6 +187,8 @@ class Qwen2(torch.nn.Module):
         if length not in self.tables:
             inv_freq = self.c.theta ** -(torch.arange(0, self.c.dim, 2, dtype=torch.float64) / self.c.dim)
             angle = torch.arange(length).double()[:, None] * inv_freq[None, :]
+            if not self.lean:
+                angle = torch.cat((angle, angle), -1)
             self.tables[length] = (angle.cos().float(), angle.sin().float())
         return self.tables[length]
 
@@ -138,7 +196,7 @@ class Qwen2(torch.nn.Module):
         key = ("mask", length)
         if key not in self.tables:
             future = torch.full((length, length), -math.inf).triu(1)
-            self.tables[key] = future.repeat(self.c.heads // self.c.kv_heads, 1)
+            self.tables[key] = future.repeat(self.c.heads // self.c.kv_heads, 1) if self.lean else future
         return self.tables[key]
 
     def hidden(self, tokens):
@@ -155,16 +213,23 @@ class Qwen2(torch.nn.Module):
 
     def loss(self, tokens, reduction="mean"):
         """Of the tokens (B, T) behind the first of each row."""
-        h = self.hidden(tokens)[:, :-1].reshape(-1, self.c.hidden)
-        return F.cross_entropy(F.linear(h, self.head), tokens[:, 1:].reshape(-1), reduction=reduction)
+        h = self.hidden(tokens)
+        if self.lean:
+            logits = F.linear(h[:, :-1].reshape(-1, self.c.hidden), self.head)
+        else:
+            logits = F.linear(h, self.head)[:, :-1].reshape(-1, self.c.vocab)
+        return F.cross_entropy(logits, tokens[:, 1:].reshape(-1), reduction=reduction)
 
 
 class Cache:
-    """Keys and values of B sequences of one length, laid out for the products that read them."""
+    """Keys and values of B sequences of one length; lean: laid out for the products that read them."""
 
-    def __init__(self, c, rows, room):
-        self.keys = [torch.zeros(rows * c.kv_heads, c.dim, room) for _ in range(c.layers)]
-        self.values = [torch.zeros(rows * c.kv_heads, room, c.dim) for _ in range(c.layers)]
+    def __init__(self, model, rows, room):
+        c = model.c
+        shape = (rows * c.kv_heads, c.dim, room) if model.lean else (rows, c.kv_heads, room, c.dim)
+        self.keys = [torch.zeros(shape) for _ in range(c.layers)]
+        shape = (rows * c.kv_heads, room, c.dim) if model.lean else (rows, c.kv_heads, room, c.dim)
+        self.values = [torch.zeros(shape) for _ in range(c.layers)]
 
 
 def prefill(model, tokens, cache):
@@ -176,16 +241,25 @@ def prefill(model, tokens, cache):
     for row in range(tokens.shape[0]):
         x = F.embedding(tokens[row : row + 1], model.embed)
         for layer, keys, values in zip(model.layers, cache.keys, cache.values):
-            part = slice(row * kv, (row + 1) * kv)
-            x = layer.prefill(x, cos, sin, mask, keys[part], values[part])
+            if model.lean:
+                part = slice(row * kv, (row + 1) * kv)
+                x = layer.prefill(x, cos, sin, mask, keys[part], values[part])
+            else:
+                x = layer(x, cos, sin, mask, (keys[row : row + 1], values[row : row + 1]))
         F.linear(rms_norm(x[:, -1], model.norm, model.c.eps), model.head)
 
 
-def decode_step(model, tokens, cache, position, room):
-    """The greedy next token (B) of each sequence after `tokens` (B)."""
+def decode_logits(model, tokens, cache, position, room):
+    """Logits (B, V) of what follows `tokens` (B) at `position`."""
     cos, sin = model.rope(room)
-    cos, sin = cos[position], sin[position]
     x = F.embedding(tokens, model.embed)
-    for layer, keys, values in zip(model.layers, cache.keys, cache.values):
-        x = layer.decode(x, cos, sin, keys, values, position)
-    return F.linear(rms_norm(x, model.norm, model.c.eps), model.head).argmax(-1)
+    if model.lean:
+        for layer, keys, values in zip(model.layers, cache.keys, cache.values):
+            x = layer.decode(x, cos[position], sin[position], keys, values, position)
+    else:
+        x = x[:, None]
+        cos, sin = cos[position : position + 1], sin[position : position + 1]
+        for layer, keys, values in zip(model.layers, cache.keys, cache.values):
+            x = layer(x, cos, sin, None, (keys, values), position)
+        x = x[:, 0]
+    return F.linear(rms_norm(x, model.norm, model.c.eps), model.head)

@@ -14,7 +14,7 @@ import time
 
 import torch
 
-from torch_model import Cache, Config, Qwen2, decode_step, prefill
+from torch_model import Cache, Config, Qwen2, decode_logits, prefill
 
 
 def train(model, tokens, args):
@@ -39,7 +39,7 @@ def score(model, tokens, args):
 
 
 def prefill_rows(model, tokens, args):
-    cache = Cache(model.c, args.rows, args.length)
+    cache = Cache(model, args.rows, args.length)
 
     def step():
         with torch.inference_mode():
@@ -50,7 +50,7 @@ def prefill_rows(model, tokens, args):
 
 def decode(model, tokens, args):
     room = args.length + args.steps
-    cache = Cache(model.c, args.rows, room)
+    cache = Cache(model, args.rows, room)
     with torch.inference_mode():
         prefill(model, tokens, cache)
 
@@ -58,7 +58,7 @@ def decode(model, tokens, args):
         with torch.inference_mode():
             next_tokens = torch.ones(args.rows, dtype=torch.long)
             for i in range(args.steps):
-                next_tokens = decode_step(model, next_tokens, cache, args.length + i, room)
+                next_tokens = decode_logits(model, next_tokens, cache, args.length + i, room).argmax(-1)
 
     return step
 
@@ -76,6 +76,7 @@ def main():
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--warm-up", type=int, default=1)
     parser.add_argument("--recompute", action="store_true")
+    parser.add_argument("--lean", action="store_true", help="the form written for speed, not the plain one")
     args = parser.parse_args()
     if os.environ.get("OPENBLAS_CORETYPE") != "SKYLAKEX" and os.environ.get("PONDER_TORCH_AS_IT_IS") != "1":
         print("torch_worker: not started by bench/peers/torch; the numbers are those of slow defaults", file=sys.stderr)
@@ -83,7 +84,7 @@ def main():
     torch.set_num_threads(args.threads or len(os.sched_getaffinity(0)))
     torch.manual_seed(1)
     config = Config(args.config)
-    model = Qwen2(config, args.recompute)
+    model = Qwen2(config, args.recompute, args.lean)
     tokens = torch.randint(config.vocab, (args.rows, args.length))
     step = TASKS[args.task](model, tokens, args)
     for _ in range(args.warm_up):
