@@ -174,8 +174,7 @@ class EngineRun {
       trajectory.token_ids.push_back(sampled_[i].id);
       trajectory.logprobs.push_back(sampled_[i].logprob);
       const bool ended = has_ended(trajectory);
-      const bool end_token = ended && trajectory.finish_reason == FinishReason::kStop;
-      if (hooks_.token && !end_token) hooks_.token(trajectory);
+      if (hooks_.token && !is_stop(sampled_[i].id)) hooks_.token(trajectory);
       if (!ended) continue;
       {
         const Timer timer(report_.text_seconds);

@@ -139,6 +139,8 @@ TEST(Promises, TheCallersStoppingRuleIsAskedAfterEveryToken) {
   EngineHooks hooks;
   const auto length_of = [](const Trajectory& t) { return 5 + 7 * static_cast<size_t>(t.sample); };
   hooks.ends = [&](const Trajectory& t) { return t.token_ids.size() >= length_of(t); };
+  size_t told = 0, expected = 0;  // tokens, less end tokens
+  hooks.token = [&](const Trajectory&) { ++told; };
   const auto requests = requests_of(5, 3);
   const auto free = generate(requests, options_of(4)),
              ruled = generate(requests, options_of(4), 1, hooks);
@@ -149,7 +151,9 @@ TEST(Promises, TheCallersStoppingRuleIsAskedAfterEveryToken) {
                                                        free[i].token_ids.begin() +
                                                            static_cast<std::ptrdiff_t>(length)));
     EXPECT_EQ(ruled[i].finish_reason, FinishReason::kStop);
+    expected += length - (ruled[i].token_ids.back() == 3 ? 1 : 0);
   }
+  EXPECT_EQ(told, expected);
 }
 
 }  // namespace
