@@ -151,10 +151,12 @@ void Decoder::Impl::step(const StepBatch& batch, KvCache& cache, std::span<float
   const auto T = static_cast<int64_t>(batch.tokens.size());
   const float eps = static_cast<float>(config.rms_norm_eps);
   std::vector<int32_t> positions;
-  std::vector<int64_t> wanted;  // tokens whose logits are asked for
+  std::vector<int64_t> wanted;     // tokens whose logits are asked for
+  std::vector<int64_t> run_begin;  // each run's first token
   int64_t longest = 0;
   for (const auto& run : batch.runs) {
     const int64_t first = run.sequence->length() - run.num_tokens;
+    run_begin.push_back(static_cast<int64_t>(positions.size()));
     for (int64_t i = 0; i < run.num_tokens; ++i)
       positions.push_back(static_cast<int32_t>(first + i));
     if (run.want_logits) wanted.push_back(static_cast<int64_t>(positions.size()) - 1);
@@ -180,26 +182,31 @@ void Decoder::Impl::step(const StepBatch& batch, KvCache& cache, std::span<float
     add_rms_norm(s.h, s.inv_rms, s.x, s.x, delta, w.input_norm, T, C, eps, pool);
     matmul(s.qkv, W, {s.h, C, 1}, w.qkv.forward(), w.bias(), T, pool);
     norm_and_rotate(s.qkv, nullptr, s.inv_rms_qk, w, positions.data(), rope, T, config, pool);
-    // Keys (as columns) and values (as rows) into their pages; then one work per run and key-value
-    // head.
+    // Keys (as columns) and values (as rows) into their pages, which no two runs share; then one
+    // work per run and key-value head.
+    const auto pieces = static_cast<int64_t>(batch.runs.size()) * kv_heads;
+    pool.parallel_for(pieces, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t piece = begin; piece < end; ++piece) {
+        const auto r = static_cast<size_t>(piece / kv_heads);
+        const int64_t h = piece % kv_heads;
+        const std::vector<int32_t>& pages = cache.pages(*batch.runs[r].sequence);
+        for (int64_t i = run_begin[r]; i < run_begin[r] + batch.runs[r].num_tokens; ++i) {
+          const int64_t position = positions[static_cast<size_t>(i)];
+          const int32_t page = pages[static_cast<size_t>(position / kKeyBlock)];
+          const float* row = s.qkv + i * W + Q + h * D;
+          float* keys = cache.keys(page, static_cast<int64_t>(l), h) + position % kKeyBlock;
+          for (int64_t d = 0; d < D; ++d) keys[d * kKeyBlock] = row[d];
+          std::memcpy(cache.values(page, static_cast<int64_t>(l), h) + position % kKeyBlock * D,
+                      row + KV, static_cast<size_t>(D) * sizeof(float));
+        }
+      }
+    });
     key_blocks.clear();
     value_blocks.clear();
     works.clear();
     std::vector<size_t> first_block;
-    int64_t t = 0;
     for (const auto& run : batch.runs) {
       const std::vector<int32_t>& pages = cache.pages(*run.sequence);
-      for (int64_t i = 0; i < run.num_tokens; ++i) {
-        const int64_t position = positions[static_cast<size_t>(t + i)];
-        const int32_t page = pages[static_cast<size_t>(position / kKeyBlock)];
-        const float* row = s.qkv + (t + i) * W;
-        for (int64_t h = 0; h < kv_heads; ++h) {
-          float* keys = cache.keys(page, static_cast<int64_t>(l), h) + position % kKeyBlock;
-          for (int64_t d = 0; d < D; ++d) keys[d * kKeyBlock] = row[Q + h * D + d];
-          std::memcpy(cache.values(page, static_cast<int64_t>(l), h) + position % kKeyBlock * D,
-                      row + Q + KV + h * D, static_cast<size_t>(D) * sizeof(float));
-        }
-      }
       for (int64_t h = 0; h < kv_heads; ++h) {
         first_block.push_back(key_blocks.size());
         for (const int32_t page : pages) {
@@ -207,9 +214,8 @@ void Decoder::Impl::step(const StepBatch& batch, KvCache& cache, std::span<float
           value_blocks.push_back(cache.values(page, static_cast<int64_t>(l), h));
         }
       }
-      t += run.num_tokens;
     }
-    t = 0;
+    int64_t t = 0;
     size_t next = 0;
     const int64_t group = heads / kv_heads;
     for (const auto& run : batch.runs) {
