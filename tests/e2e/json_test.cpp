@@ -165,7 +165,7 @@ TEST_F(JsonOutput, Bench) {
                             "--rows", "1", "--length", "16", "--repeats", "1", "--dtype", "bf16"});
   EXPECT_EQ(narrow.at("dtype"), "bf16");
   const auto weights = [](const Json& json) {
-    return json.at("planned_memory").at("weights laid out for the kernels").get<double>();
+    return json.at("planned_memory").at("weights").get<double>();
   };
   EXPECT_NEAR(weights(narrow) / weights(speed), 0.5, 0.01);
 
