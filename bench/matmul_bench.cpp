@@ -11,10 +11,12 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <bit>
+#include <chrono>
 #include <cmath>
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/philox.h"
@@ -305,7 +307,7 @@ int main(int argc, char** argv) {
         int64_t floats = 0;
         for (const Shape& shape : shapes_of(model)) floats += shape.out * shape.in;
         const int layers = model == "T" ? 6 : model == "S" ? 8 : 3;
-        const int copies = forward && M < 64 ? layers : 1;
+        const int copies = forward && M <= 64 ? layers : 1;
         std::vector<Operands> operands(group.size());
         std::vector<Case> cases;
         double flops = 0;
@@ -315,6 +317,8 @@ int main(int argc, char** argv) {
         }
         const size_t ways = cases[0].ways.size();
         const auto pass = [&](size_t way, int times) {
+          // The threads of the way before this one spin for a while before they sleep.
+          if (threads > 1) std::this_thread::sleep_for(std::chrono::milliseconds(50));
           const double start = now(threads);
           for (int t = 0; t < times; ++t) {
             for (int copy = 0; copy < copies; ++copy) {

@@ -30,6 +30,13 @@ Ahead FetchFrom(const T* row, int64_t panel_stride) {
           panel_stride * int64_t{sizeof(T)}};
 }
 
+// Part i of n of a block of kn rows of a panel, which so comes from memory at an even pace.
+template <class T>
+Ahead FetchPart(const T* block, int64_t kn, int64_t i, int64_t n) {
+  const int64_t bytes = kPanel * int64_t{sizeof(T)};
+  return {reinterpret_cast<const char*>(block) + kn * bytes * i / n, (bytes + n - 1) / n, 0};
+}
+
 const float* PanelOf(const PackedMatrix& B, int64_t p, const float*) { return B.panel(p); }
 const uint16_t* PanelOf(const PackedMatrix& B, int64_t p, const uint16_t*) {
   return B.bf16_panel(p);
@@ -68,13 +75,18 @@ void RunManyRows(const MatmulTask& t, float* scratch, float* wide) {
   const int64_t K = t.K, M = t.m1 - t.m0;
   constexpr int64_t kBlockM = 16 * kMaxRows;
   const int64_t blocks = (M + kBlockM - 1) / kBlockM;
+  const auto block = [&](int64_t p, int64_t k) {
+    return PanelOf(*t.panels, p, static_cast<T*>(nullptr)) + (k < K ? k : 0) * kPanel;
+  };
   for (int64_t k0 = 0; k0 < K || k0 == 0; k0 += kBlockK) {
     const int64_t kn = std::min(kBlockK, K - k0);
     for (int64_t mb = 0; mb < blocks; ++mb) {
       const Tiling tiling = TilingOf(t.m0 + M * mb / blocks, t.m0 + M * (mb + 1) / blocks);
       PackA<Layout>(t.A, tiling, k0, kn, t.m1, scratch);
       for (int64_t p = t.panel0; p < t.panel1; ++p) {
-        const T* narrow = PanelOf(*t.panels, p, static_cast<T*>(nullptr)) + k0 * kPanel;
+        const T* narrow = block(p, k0);
+        const T* following =
+            block(p + 1 < t.panel1 ? p + 1 : t.panel0, p + 1 < t.panel1 ? k0 : k0 + kn);
         const float* b;
         if constexpr (std::is_same_v<T, uint16_t>) {
           Widen(narrow, kn, wide);
@@ -85,10 +97,8 @@ void RunManyRows(const MatmulTask& t, float* scratch, float* wide) {
         for (int64_t i = 0; i < tiling.tiles; ++i) {
           const bool last = i + 1 == tiling.tiles;
           const float* next = t.C + tiling.begin(last ? 0 : i + 1) * t.ldc + (p + last) * kPanel;
-          // The next panel comes from memory while the first tile of this one is computed.
-          const T* fetch = narrow + (i == 0 && p + 1 < t.panel1 ? K * kPanel : 0);
           StripAt<Layout>(t, tiling, i, scratch + i * kTileFloats, b, 0, p, p + 1, k0, kn,
-                          FetchFrom(fetch, 0), next);
+                          FetchPart(following, kn, i, tiling.tiles), next);
         }
       }
     }
