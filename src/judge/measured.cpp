@@ -39,14 +39,12 @@ Measured measured(const Expression& expression) {
   if (result.unit || !expression.measures.empty()) return result;
   View view{&expression, expression.root, 0};
   Unit unit;
-  int power = 1;
   while (view.get().kind == Kind::kDiv) {
     if (!add_unit_letters(view.child(1), -1, unit)) return result;
     view = view.child(0);
-    power = 1;
   }
   if (view.get().kind != Kind::kMul || view.size() != 2 || has_names(view.child(0)) ||
-      !add_unit_letters(view.child(1), power, unit))
+      !add_unit_letters(view.child(1), 1, unit))
     return result;
   result.unit = unit;
   result.value = view.child(0).node;
