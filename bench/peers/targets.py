@@ -52,7 +52,9 @@ class Targets:
 
     def torch(self, task, rows, length, *more, config):
         lean = ["--lean"] if self.args.lean else []
-        return ("PyTorch", [str(HERE / "torch"), "--config", str(config), "--task", task, "--rows", str(rows),
+        # Blocks of a large vocabulary's logits, kept and cut up by malloc, would leave 24 GiB too few.
+        large = ["env", f"MALLOC_MMAP_THRESHOLD_={256 << 20}"] if "--recompute" in more else []
+        return ("PyTorch", [*large, str(HERE / "torch"), "--config", str(config), "--task", task, "--rows", str(rows),
                             "--length", str(length), *self.threads(), *lean, *more], None)
 
     def llama(self, gguf, rows, length, steps):

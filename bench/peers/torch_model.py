@@ -206,18 +206,15 @@ class Qwen2(torch.nn.Module):
         x = F.embedding(tokens, self.embed)
         for layer in self.layers:
             if self.recompute and torch.is_grad_enabled():
-                x = checkpoint(layer, x, cos, sin, mask, use_reentrant=False, preserve_rng_state=False)
+                x = checkpoint(layer, x, cos, sin, mask, use_reentrant=True, preserve_rng_state=False)
             else:
                 x = layer(x, cos, sin, mask)
         return rms_norm(x, self.norm, self.c.eps)
 
     def loss(self, tokens, reduction="mean"):
         """Of the tokens (B, T) behind the first of each row."""
-        h = self.hidden(tokens)
-        if self.lean:
-            logits = F.linear(h[:, :-1].reshape(-1, self.c.hidden), self.head)
-        else:
-            logits = F.linear(h, self.head)[:, :-1].reshape(-1, self.c.vocab)
+        h = self.hidden(tokens)[:, :-1].reshape(-1, self.c.hidden)
+        logits = F.linear(h, self.head)
         return F.cross_entropy(logits, tokens[:, 1:].reshape(-1), reduction=reduction)
 
 

@@ -1,17 +1,16 @@
 // Keeps the questions of benchmarks out of what is trained on. A row is contaminated by a benchmark
 // question when either
 //   exact    both are the same sequence of words, numbers and signs: letter case, punctuation,
-//   LaTeX
-//            spacing and drawings ([asy]) do not count, digits and operators do; choices such as
-//            "(A) …" below a question of 13 tokens or more do not count either; or
+//            spacing of LaTeX and drawings ([asy]) do not count, digits and operators do; choices
+//            such as "(A) …" below a question of 13 tokens or more do not count either; or
 //   overlap  at least a third of the benchmark question's 13-grams stand in the row's question,
-//   their
-//            longest common subsequence has at least 13 tokens and 60 % of the shorter one, and
-//            every number of the benchmark question stands in the row's question, as often. A
-//            benchmark question without any number needs three quarters of its 13-grams instead.
+//            their longest common subsequence has at least 13 tokens and 60 % of the shorter one,
+//            and the numbers of both are the same, in order. A benchmark question without any
+//            number needs three quarters of its 13-grams instead.
 // The 13-grams and the 60 % are those of the Qwen2.5-Math report (arXiv 2409.12122, section 2);
-// that every number must be there is ours: synthetic problems and textbook drills differ by numbers
-// alone, and such a row is another problem. docs/data.md says what the rule finds in public sets.
+// that the numbers must be the same is ours: synthetic problems and textbook drills differ by
+// numbers alone, and such a row is another problem. docs/data.md says what the rule finds in public
+// sets.
 #pragma once
 
 #include <cstdint>

@@ -33,6 +33,7 @@ struct Decoder::Impl {
   PassMemory memory;  // of the last forward
 
   void embed(float* x, const std::vector<int32_t>& tokens);
+  void gather_hidden(const PackedBatch& batch, int64_t begin, int64_t rows);
   void forward(const PackedBatch& batch, std::span<float> logprobs, Keep keep);
   void backward(const PackedBatch& batch, std::span<const float> dlogprobs, Gradients& gradients);
   void step(const StepBatch& batch, KvCache& cache, std::span<float> logits_out);
@@ -47,6 +48,16 @@ void Decoder::Impl::embed(float* x, const std::vector<int32_t>& tokens) {
     }
   }
   weights.embed(x, tokens, pool);
+}
+
+// memory.hidden = the normed hidden states of `rows` targets from `begin` on.
+void Decoder::Impl::gather_hidden(const PackedBatch& batch, int64_t begin, int64_t rows) {
+  const int64_t C = config.hidden_size;
+  for (int64_t r = 0; r < rows; ++r) {
+    std::memcpy(memory.hidden + r * C,
+                memory.h + batch.target_index[static_cast<size_t>(begin + r)] * C,
+                static_cast<size_t>(C) * sizeof(float));
+  }
 }
 
 void Decoder::Impl::forward(const PackedBatch& batch, std::span<float> logprobs, Keep keep) {
@@ -72,15 +83,11 @@ void Decoder::Impl::forward(const PackedBatch& batch, std::span<float> logprobs,
   add_rms_norm(memory.h, memory.inv_rms, memory.x, x, delta, weights.final_norm, T, C,
                static_cast<float>(config.rms_norm_eps), pool);
 
-  for (int64_t i = 0; i < N; ++i) {
-    std::memcpy(memory.hidden + i * C, memory.h + batch.target_index[static_cast<size_t>(i)] * C,
-                static_cast<size_t>(C) * sizeof(float));
-  }
   const int64_t chunk = logits_rows(V, N);
   for (int64_t begin = 0; begin < N; begin += chunk) {
     const int64_t rows = std::min(chunk, N - begin);
-    matmul(memory.logits, V, {memory.hidden + begin * C, C, 1}, weights.lm_head.forward(), nullptr,
-           rows, pool);
+    gather_hidden(batch, begin, rows);
+    matmul(memory.logits, V, {memory.hidden, C, 1}, weights.lm_head.forward(), nullptr, rows, pool);
     pool.parallel_for(rows, 1, [&](int64_t r0, int64_t r1) {
       for (int64_t r = r0; r < r1; ++r) {
         const float* z = memory.logits + r * V;
@@ -104,13 +111,16 @@ void Decoder::Impl::backward(const PackedBatch& batch, std::span<const float> dl
     throw Error("decoder", fmt::format("expected {} gradients of log-probabilities, found {}", N,
                                        dlogprobs.size()));
   }
+  std::memset(memory.dx, 0, static_cast<size_t>(T * C) * sizeof(float));
+  std::memset(memory.dh, 0, static_cast<size_t>(T * C) * sizeof(float));
   // LM head, chunk by chunk: logits again, then dlogits in their place.
   const int64_t chunk = logits_rows(V, N);
   for (int64_t begin = 0; begin < N; begin += chunk) {
     const int64_t rows = std::min(chunk, N - begin);
-    const float* hidden = memory.hidden + begin * C;
-    if (chunk < N) {  // a single chunk's logits are still there from forward
-      matmul(memory.logits, V, {hidden, C, 1}, weights.lm_head.forward(), nullptr, rows, pool);
+    if (chunk < N) {  // a single chunk's are still there from forward
+      gather_hidden(batch, begin, rows);
+      matmul(memory.logits, V, {memory.hidden, C, 1}, weights.lm_head.forward(), nullptr, rows,
+             pool);
     }
     pool.parallel_for(rows, 1, [&](int64_t r0, int64_t r1) {
       for (int64_t r = r0; r < r1; ++r) {
@@ -120,15 +130,13 @@ void Decoder::Impl::backward(const PackedBatch& batch, std::span<const float> dl
       }
     });
     matmul_continue(gradients.lm_head().data(), C, {memory.logits, 1, V},
-                    MatrixView::rows(hidden, rows, C), V, pool);
-    matmul(memory.dhidden + begin * C, C, {memory.logits, V, 1}, weights.lm_head.backward(),
-           nullptr, rows, pool);
-  }
-  std::memset(memory.dx, 0, static_cast<size_t>(T * C) * sizeof(float));
-  std::memset(memory.dh, 0, static_cast<size_t>(T * C) * sizeof(float));
-  for (int64_t i = 0; i < N; ++i) {
-    std::memcpy(memory.dh + batch.target_index[static_cast<size_t>(i)] * C, memory.dhidden + i * C,
-                static_cast<size_t>(C) * sizeof(float));
+                    MatrixView::rows(memory.hidden, rows, C), V, pool);
+    matmul(memory.dhidden, C, {memory.logits, V, 1}, weights.lm_head.backward(), nullptr, rows,
+           pool);
+    for (int64_t r = 0; r < rows; ++r) {
+      std::memcpy(memory.dh + batch.target_index[static_cast<size_t>(begin + r)] * C,
+                  memory.dhidden + r * C, static_cast<size_t>(C) * sizeof(float));
+    }
   }
   rms_norm_backward(memory.dx, gradients.parameters().at("model.norm.weight").data(), memory.dh,
                     memory.x, memory.inv_rms, weights.final_norm, T, C, pool);

@@ -65,15 +65,16 @@ void PassMemory::lay_out(Arena& arena, const ModelConfig& config, const PassSize
     take_layer(layer, arena, config, T);
   }
 
-  hidden = arena.take("hidden states of the targets", N * C);
+  const int64_t rows = logits_rows(config.vocab_size, N);
   lse = arena.take("statistics of attention and norms", N);
-  logits = arena.take("logits", logits_rows(config.vocab_size, N) * config.vocab_size);
+  logits = arena.take("logits", rows * config.vocab_size);
+  hidden = arena.take("hidden states of the targets", rows * C);
   if (!train) return;
   dx = arena.take("gradients of activations", T * C);
   dh = arena.take("gradients of activations", T * C);
   dqkv = arena.take("gradients of activations", T * (Q + 2 * KV));
   datt = arena.take("gradients of activations", T * Q);
-  dhidden = arena.take("gradients of activations", N * C);
+  dhidden = arena.take("gradients of activations", rows * C);
   attention_backward =
       arena.take("attention backward",
                  threads * attention_backward_scratch(size.longest_row, config.head_dim));

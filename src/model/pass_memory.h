@@ -1,6 +1,6 @@
 // The memory of a pass over a batch: what each layer keeps for backward, and scratch that all of
 // them share, as pieces of one arena. How much that is follows from the sizes alone, so
-// Decoder::memory says it before the pass.
+// Decoder::pass_memory says it before the pass.
 // T tokens, N targets, C hidden_size, F intermediate_size, V vocab_size, Q = heads * head_dim, KV =
 // key-value heads * head_dim.
 #pragma once
@@ -59,9 +59,9 @@ struct PassMemory {
   float *dx = nullptr, *dh = nullptr, *dqkv = nullptr, *datt = nullptr;
   float* attention_backward = nullptr;
   // LM head.
-  float *hidden = nullptr, *dhidden = nullptr;  // (N, C) normed hidden states of the targets
   float* lse = nullptr;                         // (N) log-sum-exp of the logits
   float* logits = nullptr;                      // (logits_rows, V)
+  float *hidden = nullptr, *dhidden = nullptr;  // (logits_rows, C) normed hidden states of targets
 
   // Takes the pieces; pointers are null while the arena counts.
   void lay_out(Arena& arena, const ModelConfig& config, const PassSize& size, int threads);

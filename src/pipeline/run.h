@@ -3,13 +3,12 @@
 // it stopped: finished stages are skipped, rollouts that were paid for stay, training resumes bit
 // for bit.
 //
-//   state of a stage   on disk                                     a restart
-//   not begun          nothing                                     begins it
-//   running            its row in run.db, rollouts so far or       begins it again with what is
-//   there
-//                      trainer_state beside the checkpoint
-//   done               its row in run.db says so, written after    skips it
-//                      everything else of the stage
+//   state of a stage   on disk                               a restart
+//   not begun          nothing                               begins it
+//   running            its row in run.db, rollouts so far    begins it again with what is there
+//                      or trainer_state
+//   done               its row in run.db says so, written    skips it
+//                      after everything else of the stage
 #pragma once
 
 #include <atomic>
