@@ -34,8 +34,14 @@ struct Decoder::Impl {
 
   void embed(float* x, const std::vector<int32_t>& tokens);
   void gather_hidden(const PackedBatch& batch, int64_t begin, int64_t rows);
-  void forward(const PackedBatch& batch, std::span<float> logprobs, Keep keep);
+  // With `gradients` the head's backward follows each chunk of logits at once.
+  void forward(const PackedBatch& batch, std::span<float> logprobs, Keep keep,
+               std::span<const float> dlogprobs, Gradients* gradients);
   void backward(const PackedBatch& batch, std::span<const float> dlogprobs, Gradients& gradients);
+  void head_backward(const PackedBatch& batch, std::span<const float> dlogprobs, int64_t begin,
+                     int64_t rows, Gradients& gradients);
+  void layers_backward(const PackedBatch& batch, Gradients& gradients);
+  void check_backward(const PackedBatch& batch, std::span<const float> dlogprobs) const;
   void step(const StepBatch& batch, KvCache& cache, std::span<float> logits_out);
 };
 
@@ -60,7 +66,8 @@ void Decoder::Impl::gather_hidden(const PackedBatch& batch, int64_t begin, int64
   }
 }
 
-void Decoder::Impl::forward(const PackedBatch& batch, std::span<float> logprobs, Keep keep) {
+void Decoder::Impl::forward(const PackedBatch& batch, std::span<float> logprobs, Keep keep,
+                            std::span<const float> dlogprobs, Gradients* gradients) {
   const int64_t C = config.hidden_size, V = config.vocab_size, T = batch.num_tokens(),
                 N = batch.num_targets();
   if (static_cast<int64_t>(logprobs.size()) != N) {
@@ -68,6 +75,7 @@ void Decoder::Impl::forward(const PackedBatch& batch, std::span<float> logprobs,
                                        logprobs.size()));
   }
   kept = keep;
+  if (gradients) check_backward(batch, dlogprobs);
   layer.set_batch(batch);
   const PassSize size = size_of(batch, keep);
   rope.extend(size.longest_row);
@@ -83,6 +91,7 @@ void Decoder::Impl::forward(const PackedBatch& batch, std::span<float> logprobs,
   add_rms_norm(memory.h, memory.inv_rms, memory.x, x, delta, weights.final_norm, T, C,
                static_cast<float>(config.rms_norm_eps), pool);
 
+  if (gradients) std::memset(memory.dh, 0, static_cast<size_t>(T * C) * sizeof(float));
   const int64_t chunk = logits_rows(V, N);
   for (int64_t begin = 0; begin < N; begin += chunk) {
     const int64_t rows = std::min(chunk, N - begin);
@@ -96,6 +105,39 @@ void Decoder::Impl::forward(const PackedBatch& batch, std::span<float> logprobs,
         logprobs[i] = z[batch.target_token[i]] - memory.lse[begin + r];
       }
     });
+    if (gradients) head_backward(batch, dlogprobs, begin, rows, *gradients);
+  }
+}
+
+void Decoder::Impl::check_backward(const PackedBatch& batch,
+                                   std::span<const float> dlogprobs) const {
+  if (kept == Keep::kNothing)
+    throw Error("decoder", "backward without a forward that kept its activations");
+  if (!weights.trainable())
+    throw Error("decoder", "backward with weights that were packed to sample and score only");
+  if (static_cast<int64_t>(dlogprobs.size()) != batch.num_targets()) {
+    throw Error("decoder", fmt::format("expected {} gradients of log-probabilities, found {}",
+                                       batch.num_targets(), dlogprobs.size()));
+  }
+}
+
+// Of the targets whose logits lie in memory, which their gradients replace.
+void Decoder::Impl::head_backward(const PackedBatch& batch, std::span<const float> dlogprobs,
+                                  int64_t begin, int64_t rows, Gradients& gradients) {
+  const int64_t C = config.hidden_size, V = config.vocab_size;
+  pool.parallel_for(rows, 1, [&](int64_t r0, int64_t r1) {
+    for (int64_t r = r0; r < r1; ++r) {
+      const auto i = static_cast<size_t>(begin + r);
+      log_softmax_backward(memory.logits + r * V, V, batch.target_token[i], memory.lse[begin + r],
+                           dlogprobs[i]);
+    }
+  });
+  matmul_continue(gradients.lm_head().data(), C, {memory.logits, 1, V},
+                  MatrixView::rows(memory.hidden, rows, C), V, pool);
+  matmul(memory.dhidden, C, {memory.logits, V, 1}, weights.lm_head.backward(), nullptr, rows, pool);
+  for (int64_t r = 0; r < rows; ++r) {
+    std::memcpy(memory.dh + batch.target_index[static_cast<size_t>(begin + r)] * C,
+                memory.dhidden + r * C, static_cast<size_t>(C) * sizeof(float));
   }
 }
 
@@ -103,41 +145,24 @@ void Decoder::Impl::backward(const PackedBatch& batch, std::span<const float> dl
                              Gradients& gradients) {
   const int64_t C = config.hidden_size, V = config.vocab_size, T = batch.num_tokens(),
                 N = batch.num_targets();
-  if (kept == Keep::kNothing)
-    throw Error("decoder", "backward without a forward that kept its activations");
-  if (!weights.trainable())
-    throw Error("decoder", "backward with weights that were packed to sample and score only");
-  if (static_cast<int64_t>(dlogprobs.size()) != N) {
-    throw Error("decoder", fmt::format("expected {} gradients of log-probabilities, found {}", N,
-                                       dlogprobs.size()));
-  }
-  std::memset(memory.dx, 0, static_cast<size_t>(T * C) * sizeof(float));
+  check_backward(batch, dlogprobs);
   std::memset(memory.dh, 0, static_cast<size_t>(T * C) * sizeof(float));
-  // LM head, chunk by chunk: logits again, then dlogits in their place.
   const int64_t chunk = logits_rows(V, N);
   for (int64_t begin = 0; begin < N; begin += chunk) {
     const int64_t rows = std::min(chunk, N - begin);
-    if (chunk < N) {  // a single chunk's are still there from forward
+    if (chunk < N) {  // a single chunk's logits are still there from forward
       gather_hidden(batch, begin, rows);
       matmul(memory.logits, V, {memory.hidden, C, 1}, weights.lm_head.forward(), nullptr, rows,
              pool);
     }
-    pool.parallel_for(rows, 1, [&](int64_t r0, int64_t r1) {
-      for (int64_t r = r0; r < r1; ++r) {
-        const auto i = static_cast<size_t>(begin + r);
-        log_softmax_backward(memory.logits + r * V, V, batch.target_token[i], memory.lse[begin + r],
-                             dlogprobs[i]);
-      }
-    });
-    matmul_continue(gradients.lm_head().data(), C, {memory.logits, 1, V},
-                    MatrixView::rows(memory.hidden, rows, C), V, pool);
-    matmul(memory.dhidden, C, {memory.logits, V, 1}, weights.lm_head.backward(), nullptr, rows,
-           pool);
-    for (int64_t r = 0; r < rows; ++r) {
-      std::memcpy(memory.dh + batch.target_index[static_cast<size_t>(begin + r)] * C,
-                  memory.dhidden + r * C, static_cast<size_t>(C) * sizeof(float));
-    }
+    head_backward(batch, dlogprobs, begin, rows, gradients);
   }
+  layers_backward(batch, gradients);
+}
+
+void Decoder::Impl::layers_backward(const PackedBatch& batch, Gradients& gradients) {
+  const int64_t C = config.hidden_size, T = batch.num_tokens();
+  std::memset(memory.dx, 0, static_cast<size_t>(T * C) * sizeof(float));
   rms_norm_backward(memory.dx, gradients.parameters().at("model.norm.weight").data(), memory.dh,
                     memory.x, memory.inv_rms, weights.final_norm, T, C, pool);
 
@@ -279,12 +304,18 @@ void Decoder::load_weights(const WeightFiles& files) {
 }
 
 void Decoder::forward(const PackedBatch& batch, std::span<float> logprobs, Keep keep) {
-  impl_->forward(batch, logprobs, keep);
+  impl_->forward(batch, logprobs, keep, {}, nullptr);
 }
 
 void Decoder::backward(const PackedBatch& batch, std::span<const float> dlogprobs,
                        Gradients& gradients) {
   impl_->backward(batch, dlogprobs, gradients);
+}
+
+void Decoder::forward_backward(const PackedBatch& batch, std::span<float> logprobs, Keep keep,
+                               std::span<const float> dlogprobs, Gradients& gradients) {
+  impl_->forward(batch, logprobs, keep, dlogprobs, &gradients);
+  impl_->layers_backward(batch, gradients);
 }
 
 void Decoder::step(const StepBatch& batch, KvCache& cache, std::span<float> logits) {

@@ -65,6 +65,12 @@ class Decoder {
   // together. Must follow a forward of the same batch with Keep other than kNothing.
   void backward(const PackedBatch& batch, std::span<const float> dlogprobs, Gradients& gradients);
 
+  // Both, to the same bits, for an objective whose dlogprobs do not depend on logprobs, as those of
+  // SFT: the head's gradient follows each chunk of logits (logits_rows) at once, where backward
+  // computes the logits of all chunks a second time.
+  void forward_backward(const PackedBatch& batch, std::span<float> logprobs, Keep keep,
+                        std::span<const float> dlogprobs, Gradients& gradients);
+
   // Runs the step's tokens through the layers, filling in their keys and values. logits (num
   // want_logits, V), in the order of runs.
   void step(const StepBatch& batch, KvCache& cache, std::span<float> logits);

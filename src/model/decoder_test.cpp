@@ -260,6 +260,59 @@ TEST(Decoder, RecomputationAndSplittingABatchChangeNoBitOfTheGradient) {
   }
 }
 
+// A vocabulary so large that 40 rows of logits take two chunks, and 20 take one.
+TEST(Decoder, ChunksOfLogitsAndBackwardAlongWithForwardChangeNoBit) {
+  ModelConfig config = tiny(true);
+  config.vocab_size = 2'000'000;
+  config.hidden_size = 16;
+  config.intermediate_size = 32;
+  config.num_hidden_layers = 1;
+  config.num_attention_heads = config.num_key_value_heads = 1;
+  ASSERT_EQ(logits_rows(config.vocab_size, 40), 20);
+  Parameters parameters(config, "weights");
+  RandomSequence random(21, 0);
+  for (float& value : parameters.flat()) value = static_cast<float>(random.uniform() - 0.5);
+  const auto row = [](uint64_t stream) { return random_row(21, stream, 2'000'000); };
+  const std::vector<std::vector<std::vector<int32_t>>> whole = {{row(1), row(2)}},
+                                                       parts = {{row(1)}, {row(2)}};
+  ThreadPool pool(2);
+  std::vector<float> logprobs;
+  const auto gradient = [&](const auto& split, bool together) {
+    Decoder decoder(config, pool);
+    decoder.set_parameters(parameters);
+    Gradients gradients(config);
+    gradients.zero();
+    logprobs.clear();
+    for (const auto& rows : split) {
+      PackedBatch batch;
+      for (const auto& tokens : rows) {
+        batch.append(tokens, std::vector<uint8_t>(tokens.size(), 1));
+      }
+      const auto count = static_cast<size_t>(batch.num_targets());
+      const std::vector<float> dlogprobs(count, -0.25f);
+      std::vector<float> own(count);
+      if (together) {
+        decoder.forward_backward(batch, own, Keep::kActivations, dlogprobs, gradients);
+      } else {
+        decoder.forward(batch, own, Keep::kActivations);
+        decoder.backward(batch, dlogprobs, gradients);
+      }
+      logprobs.insert(logprobs.end(), own.begin(), own.end());
+    }
+    gradients.finish();
+    const auto flat = gradients.parameters().flat();
+    return std::vector<float>(flat.begin(), flat.end());
+  };
+  const std::vector<float> expected = gradient(parts, false), expected_logprobs = logprobs;
+  EXPECT_EQ(expected_logprobs.size(), 40u);
+  EXPECT_NE(expected, std::vector<float>(expected.size(), 0.0f));
+  for (const bool together : {false, true}) {
+    EXPECT_TRUE(same_bits(expected, gradient(whole, together))) << together;
+    EXPECT_TRUE(same_bits(expected_logprobs, logprobs)) << together;
+    EXPECT_TRUE(same_bits(expected, gradient(parts, together))) << together;
+  }
+}
+
 TEST(Decoder, GradientEqualsFiniteDifferences) {
   for (const ModelConfig& config : every_architecture()) {
     SCOPED_TRACE(name_of(config));

@@ -17,8 +17,9 @@ PassSize size_of(const PackedBatch& batch, Keep keep) {
 }
 
 int64_t logits_rows(int64_t vocab_size, int64_t targets) {
-  const int64_t most = std::max<int64_t>(14, (int64_t{32} << 20) / vocab_size);
-  return std::min(most, std::max<int64_t>(targets, 1));
+  const int64_t most = std::max<int64_t>(14, (int64_t{60} << 20) / vocab_size);
+  const int64_t count = std::max<int64_t>(targets, 1), chunks = (count + most - 1) / most;
+  return (count + chunks - 1) / chunks;
 }
 
 namespace {

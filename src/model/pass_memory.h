@@ -29,8 +29,8 @@ struct PassSize {
 };
 PassSize size_of(const PackedBatch& batch, Keep keep);
 
-// Rows of logits computed at a time: 32 Mi floats (128 MiB) at most, whatever the vocabulary and
-// the batch.
+// Rows of logits computed at a time, in chunks as even as they get: 60 Mi floats (240 MiB) at most,
+// whatever the batch (but 14 rows). Each chunk reads the head's weights anew.
 int64_t logits_rows(int64_t vocab_size, int64_t targets);
 
 // What backward needs of one layer. With recomputation only x_in is its own; without backward

@@ -35,6 +35,12 @@ UnitTerms SftTask::evaluate(int32_t /*unit*/, std::span<const float> logprobs, i
   return {sft_objective(logprobs, step_weight, dlogprobs), {}};
 }
 
+std::optional<float> SftTask::constant_gradient(int64_t step_weight) const {
+  float gradient = 0;
+  sft_objective({}, step_weight, std::span(&gradient, 1));
+  return gradient;
+}
+
 Json SftTask::identity() const {
   Sha256 hash;
   for (const TokenRow& row : rows_) hash_row(hash, row.tokens, row.trained);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -36,6 +37,9 @@ class TrainingTask {
   // logprobs, dlogprobs (unit_trained); dlogprobs is overwritten.
   virtual UnitTerms evaluate(int32_t unit, std::span<const float> logprobs, int64_t step_weight,
                              std::span<float> dlogprobs) const = 0;
+  // What evaluate() writes into every dlogprobs, where that is one value whatever the
+  // log-probabilities are: backward can then go along with forward.
+  virtual std::optional<float> constant_gradient(int64_t /*step_weight*/) const { return {}; }
   virtual std::vector<std::string> metric_names() const { return {}; }
 
   // Called once, before the first step, with the starting weights in the decoder; what it computes
@@ -66,6 +70,7 @@ class SftTask : public TrainingTask {
   int64_t step_weight(std::span<const int32_t> units) const override;  // trained tokens
   UnitTerms evaluate(int32_t unit, std::span<const float> logprobs, int64_t step_weight,
                      std::span<float> dlogprobs) const override;
+  std::optional<float> constant_gradient(int64_t step_weight) const override;
   Json identity() const override;
 
  private:

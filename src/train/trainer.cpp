@@ -117,6 +117,7 @@ void Trainer::set_position(const TrainerPosition& position) {
 
 bool Trainer::accumulate(const StepUnits& step, const std::atomic<bool>* stop, Sums& sums) {
   const int64_t weight = task_.step_weight(step.units);
+  const std::optional<float> constant = task_.constant_gradient(weight);
   const Keep keep = options_.recompute ? Keep::kLayerInputs : Keep::kActivations;
   sums.terms.metrics.assign(task_.metric_names().size(), 0.0);
   for (const UnitRange range : split_step(step.units, unit_tokens_, options_.micro_batch_tokens)) {
@@ -124,8 +125,12 @@ bool Trainer::accumulate(const StepUnits& step, const std::atomic<bool>* stop, S
     PackedBatch batch;
     for (size_t i = range.begin; i < range.end; ++i) task_.append(step.units[i], batch);
     std::vector<float> logprobs(static_cast<size_t>(batch.num_targets())),
-        dlogprobs(logprobs.size());
-    decoder_.forward(batch, logprobs, keep);
+        dlogprobs(logprobs.size(), constant.value_or(0));
+    if (constant) {
+      decoder_.forward_backward(batch, logprobs, keep, dlogprobs, gradients_);
+    } else {
+      decoder_.forward(batch, logprobs, keep);
+    }
 
     size_t at = 0;
     for (size_t i = range.begin; i < range.end; ++i) {
@@ -144,7 +149,7 @@ bool Trainer::accumulate(const StepUnits& step, const std::atomic<bool>* stop, S
     sums.tokens += batch.num_tokens();
     sums.trained_tokens += batch.num_targets();
     // Once a row is bad the step is lost; the others are still looked at, to name every one.
-    if (sums.not_finite.empty()) decoder_.backward(batch, dlogprobs, gradients_);
+    if (!constant && sums.not_finite.empty()) decoder_.backward(batch, dlogprobs, gradients_);
   }
   return true;
 }

@@ -166,6 +166,10 @@ class SpoiledTask : public SftTask {
     ++calls_;
     return terms;
   }
+  std::optional<float> constant_gradient(int64_t weight) const override {
+    if (spoil_ == Spoil::kGradient) return std::nullopt;
+    return SftTask::constant_gradient(weight);
+  }
   mutable std::string last_spoiled;
 
  private:
