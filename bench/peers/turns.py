@@ -4,6 +4,7 @@ import json
 import statistics
 import subprocess
 import sys
+import time
 
 
 class Missing(Exception):
@@ -26,6 +27,7 @@ class Worker:
         sys.exit(f"{self.name} ended with status {status}: {' '.join(map(str, self.process.args))}")
 
     def turn(self):
+        time.sleep(0.3)  # threads of the program before this one spin for a while before they sleep
         self.process.stdin.write("\n")
         self.process.stdin.flush()
         return self.answer()
