@@ -289,8 +289,10 @@ TEST(Decoder, ChunksOfLogitsAndBackwardAlongWithForwardChangeNoBit) {
         batch.append(tokens, std::vector<uint8_t>(tokens.size(), 1));
       }
       const auto count = static_cast<size_t>(batch.num_targets());
-      const std::vector<float> dlogprobs(count, -0.25f);
-      std::vector<float> own(count);
+      std::vector<float> own(count), dlogprobs(count);
+      for (size_t i = 0; i < count; ++i) {
+        dlogprobs[i] = -0.25f + 0.01f * static_cast<float>(logprobs.size() + i);
+      }
       if (together) {
         decoder.forward_backward(batch, own, Keep::kActivations, dlogprobs, gradients);
       } else {
@@ -311,6 +313,26 @@ TEST(Decoder, ChunksOfLogitsAndBackwardAlongWithForwardChangeNoBit) {
     EXPECT_TRUE(same_bits(expected_logprobs, logprobs)) << together;
     EXPECT_TRUE(same_bits(expected, gradient(parts, together))) << together;
   }
+}
+
+TEST(Gradients, GoOnAfterTheyWereFinished) {
+  const ModelConfig config = tiny(true);
+  ThreadPool pool(1);
+  Gradients gradients(config);
+  gradients.zero();
+  const std::vector<float> dx(3 * static_cast<size_t>(config.hidden_size), 0.5f);
+  const std::vector<int32_t> tokens[] = {{5, 9, 5}, {9, 7, 9}};
+  for (const auto& each : tokens) {
+    gradients.add_embedding(each, dx.data(), pool);
+    gradients.finish();
+  }
+  const auto row = [&](int64_t token) {
+    return gradients.parameters().at(
+        "model.embed_tokens.weight")[static_cast<size_t>(token * config.hidden_size)];
+  };
+  EXPECT_EQ(row(5), 1.0f);
+  EXPECT_EQ(row(9), 1.5f);
+  EXPECT_EQ(row(7), 0.5f);
 }
 
 TEST(Decoder, GradientEqualsFiniteDifferences) {

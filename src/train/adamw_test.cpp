@@ -162,6 +162,25 @@ TEST(AdamW, MomentsInBf16FollowThoseInF32) {
   EXPECT_LT(apart, 0.01 * moved);
 }
 
+// Were the random bits of an element the same in every update, most would stop on the way.
+TEST(AdamW, MomentsInBf16ReachTheirLimit) {
+  const ModelConfig config = small_config();
+  AdamWOptions options;
+  options.moments = DType::kBF16;
+  ThreadPool pool(2);
+  AdamW adamw(config, options, pool);
+  Parameters weights(config, "w"), gradients(config, "g");
+  for (float& g : gradients.flat()) g = 0.01f;
+  for (int t = 1; t <= 8000; ++t) adamw.update(weights, gradients, 1e-6, 1.0);
+  const std::vector<float> m = adamw.exp_avg().values(), v = adamw.exp_avg_sq().values();
+  for (const auto& entry : adamw.exp_avg().layout().entries()) {
+    for (int64_t i = entry.offset; i < entry.offset + entry.size; ++i) {
+      ASSERT_NEAR(m[static_cast<size_t>(i)] / 1e-2, 1.0, 0.02) << entry.name;
+      ASSERT_NEAR(v[static_cast<size_t>(i)] / 1e-4, 1.0, 0.05) << entry.name;
+    }
+  }
+}
+
 TEST(GradientNorm, IsRightAndSeesEveryElement) {
   ThreadPool pool(2);
   for (const size_t size : {1u, 7u, 8u, 9u, 4095u, 4096u, 4097u, 20000u}) {
