@@ -15,6 +15,20 @@
 #include "ops/swiglu.h"
 
 namespace ponder {
+namespace {
+
+// Runs of an inference step that go through the layers together, and their scratch.
+struct StepPart {
+  std::span<const StepBatch::Run> runs;
+  int64_t first_token = 0, tokens = 0, first_target = 0, targets = 0;
+  StepMemory memory;
+};
+
+constexpr int64_t kSharedWeightsBytes = int64_t{24} << 20;  // what each thread then reads
+constexpr int64_t kSequencesPerThread = 16;
+
+}  // namespace
+
 struct Decoder::Impl {
   Impl(const ModelConfig& c, ThreadPool& p)
       : config(c),
@@ -32,7 +46,6 @@ struct Decoder::Impl {
   Arena arena{"activations"};
   PassMemory memory;  // of the last forward
 
-  void embed(float* x, const std::vector<int32_t>& tokens);
   void gather_hidden(const PackedBatch& batch, int64_t begin, int64_t rows);
   // With `gradients` the head's backward follows each chunk of logits at once.
   void forward(const PackedBatch& batch, std::span<float> logprobs, Keep keep,
@@ -42,10 +55,13 @@ struct Decoder::Impl {
                      int64_t rows, Gradients& gradients);
   void layers_backward(const PackedBatch& batch, Gradients& gradients);
   void check_backward(const PackedBatch& batch, std::span<const float> dlogprobs) const;
+  void check_tokens(std::span<const int32_t> tokens) const;
   void step(const StepBatch& batch, KvCache& cache, std::span<float> logits_out);
+  void step_part(const StepPart& part, std::span<const int32_t> tokens, KvCache& cache,
+                 float* logits_out, ThreadPool& threads) const;
 };
 
-void Decoder::Impl::embed(float* x, const std::vector<int32_t>& tokens) {
+void Decoder::Impl::check_tokens(std::span<const int32_t> tokens) const {
   for (const int32_t token : tokens) {
     if (token < 0 || token >= config.vocab_size) {
       throw Error("decoder",
@@ -53,7 +69,6 @@ void Decoder::Impl::embed(float* x, const std::vector<int32_t>& tokens) {
                   "is this the tokenizer of this model?");
     }
   }
-  weights.embed(x, tokens, pool);
 }
 
 // memory.hidden = the normed hidden states of `rows` targets from `begin` on.
@@ -81,7 +96,8 @@ void Decoder::Impl::forward(const PackedBatch& batch, std::span<float> logprobs,
   rope.extend(size.longest_row);
   arena.lay_out([&](Arena& a) { memory.lay_out(a, config, size, pool.num_threads()); });
 
-  embed(memory.x, batch.tokens);
+  check_tokens(batch.tokens);
+  weights.embed(memory.x, batch.tokens, pool);
   const float *x = memory.x, *delta = nullptr;
   for (size_t i = 0; i < memory.layers.size(); ++i) {
     layer.forward(weights.layers[i], x, delta, memory.layers[i], memory);
@@ -177,53 +193,91 @@ void Decoder::Impl::layers_backward(const PackedBatch& batch, Gradients& gradien
 }
 
 void Decoder::Impl::step(const StepBatch& batch, KvCache& cache, std::span<float> logits_out) {
+  const auto num_runs = static_cast<int64_t>(batch.runs.size());
+  // Sequences of a small model are shared out: each thread takes its own through all layers, and
+  // one multiplies while another waits for keys and values.
+  const bool by_sequence = weights.matrix_bytes() <= kSharedWeightsBytes &&
+                           static_cast<int64_t>(batch.tokens.size()) == num_runs &&
+                           num_runs >= kSequencesPerThread * pool.num_threads();
+  const int64_t parts = by_sequence ? pool.num_threads() : 1;
+  std::vector<StepPart> all(static_cast<size_t>(parts));
+  int64_t tokens = 0, targets = 0, longest = 0, r = 0;
+  for (int64_t p = 0; p < parts; ++p) {
+    StepPart& part = all[static_cast<size_t>(p)];
+    part.first_token = tokens;
+    part.first_target = targets;
+    part.runs =
+        std::span(batch.runs)
+            .subspan(static_cast<size_t>(r), static_cast<size_t>(num_runs * (p + 1) / parts - r));
+    r = num_runs * (p + 1) / parts;
+    for (const auto& run : part.runs) {
+      tokens += run.num_tokens;
+      targets += run.want_logits;
+      longest = std::max(longest, run.sequence->length());
+    }
+    part.tokens = tokens - part.first_token;
+    part.targets = targets - part.first_target;
+  }
+  if (tokens != static_cast<int64_t>(batch.tokens.size()) ||
+      targets * config.vocab_size != static_cast<int64_t>(logits_out.size())) {
+    throw Error("decoder",
+                "an inference step whose runs, tokens and logits do not agree in number");
+  }
+  check_tokens(batch.tokens);
+  rope.extend(longest);
+  kept = Keep::kNothing;
+  arena.lay_out([&](Arena& arena_now) {
+    for (StepPart& part : all) part.memory.lay_out(arena_now, config, part.tokens, part.targets);
+  });
+  const auto run_part = [&](const StepPart& part, ThreadPool& threads) {
+    step_part(part, std::span(batch.tokens).subspan(static_cast<size_t>(part.first_token)), cache,
+              logits_out.data() + part.first_target * config.vocab_size, threads);
+  };
+  if (parts == 1) return run_part(all[0], pool);
+  pool.run([&](int p) {
+    ThreadPool own(1);
+    run_part(all[static_cast<size_t>(p)], own);
+  });
+}
+
+void Decoder::Impl::step_part(const StepPart& part, std::span<const int32_t> tokens, KvCache& cache,
+                              float* logits_out, ThreadPool& threads) const {
   const int64_t C = config.hidden_size, F = config.intermediate_size, V = config.vocab_size,
                 D = config.head_dim;
   const int64_t heads = config.num_attention_heads, kv_heads = config.num_key_value_heads;
   const int64_t Q = config.q_size(), KV = config.kv_size(), W = Q + 2 * KV;
-  const auto T = static_cast<int64_t>(batch.tokens.size());
+  const int64_t T = part.tokens, S = part.targets;
   const float eps = static_cast<float>(config.rms_norm_eps);
+  const StepMemory& s = part.memory;
   std::vector<int32_t> positions;
   std::vector<int64_t> wanted;     // tokens whose logits are asked for
   std::vector<int64_t> run_begin;  // each run's first token
-  int64_t longest = 0;
-  for (const auto& run : batch.runs) {
+  for (const auto& run : part.runs) {
     const int64_t first = run.sequence->length() - run.num_tokens;
     run_begin.push_back(static_cast<int64_t>(positions.size()));
     for (int64_t i = 0; i < run.num_tokens; ++i)
       positions.push_back(static_cast<int32_t>(first + i));
     if (run.want_logits) wanted.push_back(static_cast<int64_t>(positions.size()) - 1);
-    longest = std::max(longest, run.sequence->length());
   }
-  const auto S = static_cast<int64_t>(wanted.size());
-  if (static_cast<int64_t>(positions.size()) != T ||
-      static_cast<int64_t>(logits_out.size()) != S * V) {
-    throw Error("decoder",
-                "an inference step whose runs, tokens and logits do not agree in number");
-  }
-  rope.extend(longest);
-  kept = Keep::kNothing;
-  StepMemory s;
-  arena.lay_out([&](Arena& a) { s.lay_out(a, config, T, S); });
-  embed(s.x, batch.tokens);
+  weights.embed(s.x, tokens.first(static_cast<size_t>(T)), threads);
 
   std::vector<const float*> key_blocks, value_blocks;
   std::vector<AttentionWork> works;
   const float* delta = nullptr;
   for (size_t l = 0; l < weights.layers.size(); ++l) {
     const LayerWeights& w = weights.layers[l];
-    add_rms_norm(s.h, s.inv_rms, s.x, s.x, delta, w.input_norm, T, C, eps, pool);
-    matmul(s.qkv, W, {s.h, C, 1}, w.qkv.forward(), w.bias(), T, pool);
-    norm_and_rotate(s.qkv, nullptr, s.inv_rms_qk, w, positions.data(), rope, T, config, pool);
+    add_rms_norm(s.h, s.inv_rms, s.x, s.x, delta, w.input_norm, T, C, eps, threads);
+    matmul(s.qkv, W, {s.h, C, 1}, w.qkv.forward(), w.bias(), T, threads);
+    norm_and_rotate(s.qkv, nullptr, s.inv_rms_qk, w, positions.data(), rope, T, config, threads);
     // Keys (as columns) and values (as rows) into their pages, which no two runs share; then one
     // work per run and key-value head.
-    const auto pieces = static_cast<int64_t>(batch.runs.size()) * kv_heads;
-    pool.parallel_for(pieces, 1, [&](int64_t begin, int64_t end) {
+    const auto pieces = static_cast<int64_t>(part.runs.size()) * kv_heads;
+    threads.parallel_for(pieces, 1, [&](int64_t begin, int64_t end) {
       for (int64_t piece = begin; piece < end; ++piece) {
         const auto r = static_cast<size_t>(piece / kv_heads);
         const int64_t h = piece % kv_heads;
-        const std::vector<int32_t>& pages = cache.pages(*batch.runs[r].sequence);
-        for (int64_t i = run_begin[r]; i < run_begin[r] + batch.runs[r].num_tokens; ++i) {
+        const std::vector<int32_t>& pages = cache.pages(*part.runs[r].sequence);
+        for (int64_t i = run_begin[r]; i < run_begin[r] + part.runs[r].num_tokens; ++i) {
           const int64_t position = positions[static_cast<size_t>(i)];
           const int32_t page = pages[static_cast<size_t>(position / kKeyBlock)];
           const float* row = s.qkv + i * W + Q + h * D;
@@ -238,7 +292,7 @@ void Decoder::Impl::step(const StepBatch& batch, KvCache& cache, std::span<float
     value_blocks.clear();
     works.clear();
     std::vector<size_t> first_block;
-    for (const auto& run : batch.runs) {
+    for (const auto& run : part.runs) {
       const std::vector<int32_t>& pages = cache.pages(*run.sequence);
       for (int64_t h = 0; h < kv_heads; ++h) {
         first_block.push_back(key_blocks.size());
@@ -251,7 +305,7 @@ void Decoder::Impl::step(const StepBatch& batch, KvCache& cache, std::span<float
     int64_t t = 0;
     size_t next = 0;
     const int64_t group = heads / kv_heads;
-    for (const auto& run : batch.runs) {
+    for (const auto& run : part.runs) {
       for (int64_t h = 0; h < kv_heads; ++h, ++next) {
         works.push_back({s.qkv + t * W + h * group * D, s.att + t * Q + h * group * D, nullptr,
                          key_blocks.data() + first_block[next],
@@ -260,12 +314,12 @@ void Decoder::Impl::step(const StepBatch& batch, KvCache& cache, std::span<float
       }
       t += run.num_tokens;
     }
-    attention(works, D, pool);
-    matmul(s.delta, C, {s.att, Q, 1}, w.out.forward(), nullptr, T, pool);
-    add_rms_norm(s.h, s.inv_rms, s.x, s.x, s.delta, w.post_norm, T, C, eps, pool);
-    matmul(s.gate_up, 2 * F, {s.h, C, 1}, w.gate_up.forward(), nullptr, T, pool);
-    swiglu(s.act, s.gate_up, T, F, pool);
-    matmul(s.delta, C, {s.act, F, 1}, w.down.forward(), nullptr, T, pool);
+    attention(works, D, threads);
+    matmul(s.delta, C, {s.att, Q, 1}, w.out.forward(), nullptr, T, threads);
+    add_rms_norm(s.h, s.inv_rms, s.x, s.x, s.delta, w.post_norm, T, C, eps, threads);
+    matmul(s.gate_up, 2 * F, {s.h, C, 1}, w.gate_up.forward(), nullptr, T, threads);
+    swiglu(s.act, s.gate_up, T, F, threads);
+    matmul(s.delta, C, {s.act, F, 1}, w.down.forward(), nullptr, T, threads);
     delta = s.delta;
   }
   if (S == 0) return;
@@ -276,8 +330,8 @@ void Decoder::Impl::step(const StepBatch& batch, KvCache& cache, std::span<float
     std::memcpy(d + i * C, delta + wanted[static_cast<size_t>(i)] * C,
                 static_cast<size_t>(C) * sizeof(float));
   }
-  add_rms_norm(s.h, s.inv_rms, x, x, d, weights.final_norm, S, C, eps, pool);
-  matmul(logits_out.data(), V, {s.h, C, 1}, weights.lm_head.forward(), nullptr, S, pool);
+  add_rms_norm(s.h, s.inv_rms, x, x, d, weights.final_norm, S, C, eps, threads);
+  matmul(logits_out, V, {s.h, C, 1}, weights.lm_head.forward(), nullptr, S, threads);
 }
 
 Decoder::Decoder(const ModelConfig& config, ThreadPool& pool) {

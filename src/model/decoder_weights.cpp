@@ -172,6 +172,16 @@ void DecoderWeights::load(const ModelConfig& config, const WeightFiles& files, T
                    {reinterpret_cast<char*>(table_.data()), static_cast<size_t>(bytes)});
 }
 
+int64_t DecoderWeights::matrix_bytes() const {
+  int64_t bytes = lm_head.size_bytes();
+  for (const LayerWeights& layer : layers) {
+    for (const Projection* matrix : {&layer.qkv, &layer.out, &layer.gate_up, &layer.down}) {
+      bytes += matrix->size_bytes();
+    }
+  }
+  return bytes;
+}
+
 void DecoderWeights::embed(float* x, std::span<const int32_t> tokens, ThreadPool& pool) const {
   const PackedMatrix& head = lm_head.panels;
   const int64_t C = lm_head.forward().K(), T = static_cast<int64_t>(tokens.size());

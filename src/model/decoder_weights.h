@@ -28,6 +28,9 @@ struct Projection {
   MatrixB forward() const {
     return parts.empty() ? MatrixB(panels) : MatrixB(MatrixView::weights(parts, K));
   }
+  int64_t size_bytes() const {
+    return parts.empty() ? panels.size_bytes() : forward().N() * K * int64_t{sizeof(float)};
+  }
   // What a gradient of the outputs is multiplied by; borrowed weights only.
   MatrixView backward() const { return MatrixView::rows(parts, K); }
 };
@@ -55,6 +58,7 @@ struct DecoderWeights {
   void load(const ModelConfig& config, const WeightFiles& files, ThreadPool& pool);
   // x (T, C): the embeddings of tokens in [0, V).
   void embed(float* x, std::span<const int32_t> tokens, ThreadPool& pool) const;
+  int64_t matrix_bytes() const;  // what a pass over all layers and the head reads
   bool trainable() const { return !lm_head.parts.empty(); }
 
   std::vector<LayerWeights> layers;
