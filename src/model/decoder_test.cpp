@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -179,6 +180,49 @@ TEST(Decoder, StepsGiveTheBitsOfTheTrainingForward) {
       for (auto& sequence : sequences) cache.release(sequence);
       EXPECT_EQ(cache.num_free_pages(), cache.num_pages());
     }
+  }
+}
+
+// So many that each thread takes its own through the layers.
+TEST(Decoder, SequencesSharedOutAmongThreadsGiveTheBitsOfEachAlone) {
+  constexpr size_t kSequences = 50, kSteps = 3;
+  for (const ModelConfig& config : every_architecture()) {
+    SCOPED_TRACE(name_of(config));
+    const Parameters parameters = random_parameters(config);
+    const auto V = static_cast<size_t>(config.vocab_size);
+    const auto logits_of = [&](int threads, size_t together) {
+      ThreadPool pool(threads);
+      Decoder decoder(config, pool);
+      decoder.pack_parameters(parameters);
+      KvCache cache(config, static_cast<int64_t>(together));
+      std::vector<float> all(kSequences * kSteps * V, 0.0f);
+      for (size_t first = 0; first < kSequences; first += together) {
+        std::vector<KvSequence> sequences(together);
+        for (size_t t = 0; t < kSteps; ++t) {
+          StepBatch step;
+          std::vector<size_t> wanted;
+          for (size_t i = 0; i < together; ++i) {
+            EXPECT_TRUE(cache.extend(sequences[i], 1));
+            const size_t number = first + i;
+            step.tokens.push_back(static_cast<int32_t>((number * 7 + t * 11) % V));
+            step.runs.push_back({&sequences[i], 1, (number + t) % 3 != 0});
+            if (step.runs.back().want_logits) wanted.push_back(number);
+          }
+          std::vector<float> logits(wanted.size() * V);
+          decoder.step(step, cache, logits);
+          for (size_t i = 0; i < wanted.size(); ++i) {
+            std::copy_n(logits.begin() + static_cast<std::ptrdiff_t>(i * V), V,
+                        all.begin() + static_cast<std::ptrdiff_t>((wanted[i] * kSteps + t) * V));
+          }
+        }
+        for (KvSequence& sequence : sequences) cache.release(sequence);
+      }
+      return all;
+    };
+    const std::vector<float> alone = logits_of(1, 1);
+    EXPECT_TRUE(same_bits(alone, logits_of(1, kSequences)));
+    EXPECT_TRUE(same_bits(alone, logits_of(2, kSequences)));
+    EXPECT_TRUE(same_bits(alone, logits_of(3, kSequences)));
   }
 }
 
