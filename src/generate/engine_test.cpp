@@ -18,12 +18,14 @@ namespace {
 using namespace test;
 
 TEST(Engine, BatchMemoryAndChunksChangeNothing) {
-  const auto requests = requests_of(12, 3, {.temperature = 0.9, .top_p = 0.95});
+  const auto requests = requests_of(80, 3, {.temperature = 0.9, .top_p = 0.95});
   const auto alone = generate(requests, options_of(1));
-  ASSERT_EQ(alone.size(), 36u);
+  ASSERT_EQ(alone.size(), 240u);
   EngineReport report;
-  expect_same(alone, generate(requests, options_of(64), 1, {}, &report));
-  EXPECT_GT(report.mean_running, 10);
+  for (const int threads : {1, 2, 4}) {
+    expect_same(alone, generate(requests, options_of(64), threads, {}, &report));
+    EXPECT_GT(report.mean_running, 40);
+  }
   expect_same(alone, generate(requests, options_of(5)));
   EngineOptions chunks = options_of(7);
   chunks.prefill_tokens = 13;
