@@ -67,7 +67,7 @@ class Decoder {
 
   // Both, to the same bits, for an objective whose dlogprobs do not depend on logprobs, as those of
   // SFT: the head's gradient follows each chunk of logits (logits_rows) at once, where backward
-  // computes the logits of all chunks a second time.
+  // computes the logits of all chunks a second time. Keep other than kNothing.
   void forward_backward(const PackedBatch& batch, std::span<float> logprobs, Keep keep,
                         std::span<const float> dlogprobs, Gradients& gradients);
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/error.h"
 #include "base/philox.h"
 #include "ops/softmax.h"
 
@@ -357,6 +358,23 @@ TEST(Decoder, ChunksOfLogitsAndBackwardAlongWithForwardChangeNoBit) {
     EXPECT_TRUE(same_bits(expected_logprobs, logprobs)) << together;
     EXPECT_TRUE(same_bits(expected, gradient(parts, together))) << together;
   }
+}
+
+TEST(Decoder, AForwardThatFailedLeavesNothingForBackward) {
+  const ModelConfig config = tiny(true);
+  const Parameters parameters = random_parameters(config);
+  ThreadPool pool(1);
+  Decoder decoder(config, pool);
+  decoder.set_parameters(parameters);
+  Gradients gradients(config);
+  PackedBatch good = batch_of(kRows), bad = good;
+  bad.tokens[3] = static_cast<int32_t>(config.vocab_size);
+  std::vector<float> logprobs(static_cast<size_t>(good.num_targets()));
+  decoder.forward(good, logprobs, Keep::kActivations);
+  EXPECT_THROW(decoder.forward(bad, logprobs, Keep::kActivations), Error);
+  EXPECT_THROW(decoder.backward(good, logprobs, gradients), Error);
+  EXPECT_THROW(decoder.forward_backward(good, logprobs, Keep::kNothing, logprobs, gradients),
+               Error);
 }
 
 TEST(Gradients, GoOnAfterTheyWereFinished) {

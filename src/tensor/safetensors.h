@@ -46,8 +46,8 @@ class SafetensorsFile {
   std::unique_ptr<State> state_;
 };
 
-// What to write: the values, f32 or (then `values` is empty) bf16, are borrowed until
-// write_safetensors returns.
+// What to write, f32 or (then `values` is empty) bf16; stored in the dtype of the file either way.
+// Borrowed until write_safetensors returns.
 struct TensorToWrite {
   std::string name;
   std::vector<int64_t> shape;

@@ -53,25 +53,20 @@ void write_safetensors(const std::filesystem::path& path, std::span<const Tensor
     writer.write(header.data(), header.size());
     constexpr size_t kChunk = size_t{1} << 19;  // elements
     std::vector<char> bytes;
+    std::vector<float> wide;
     for (const TensorToWrite& tensor : tensors) {
       if (dtype == DType::kF32) writer.write(tensor.values.data(), tensor.values.size_bytes());
-      if (dtype == DType::kBF16)
-        writer.write(tensor.bf16_values.data(), tensor.bf16_values.size_bytes());
-      std::vector<float> wide;
-      for (size_t done = 0; dtype != DType::kBF16 && done < tensor.bf16_values.size();
-           done += kChunk) {
-        wide.resize(std::min(kChunk, tensor.bf16_values.size() - done));
-        to_f32(wide, tensor.bf16_values.data() + done, DType::kBF16);
-        bytes.resize(wide.size() * static_cast<size_t>(size_bytes(dtype)));
-        from_f32(bytes.data(), wide, dtype);
-        writer.write(bytes.data(), bytes.size());
-      }
-      if (dtype == DType::kF32) continue;
-      for (size_t done = 0; done < tensor.values.size(); done += kChunk) {
-        const auto part =
-            tensor.values.subspan(done, std::min(kChunk, tensor.values.size() - done));
-        bytes.resize(part.size() * static_cast<size_t>(size_bytes(dtype)));
-        from_f32(bytes.data(), part, dtype);
+      const bool narrow = !tensor.bf16_values.empty();
+      if (dtype == DType::kF32 && !narrow) continue;
+      for (size_t done = 0; done < tensor.size(); done += kChunk) {
+        const size_t count = std::min(kChunk, tensor.size() - done);
+        if (narrow) {
+          wide.resize(count);
+          to_f32(wide, tensor.bf16_values.data() + done, DType::kBF16);
+        }
+        bytes.resize(count * static_cast<size_t>(size_bytes(dtype)));
+        from_f32(bytes.data(),
+                 narrow ? std::span<const float>(wide) : tensor.values.subspan(done, count), dtype);
         writer.write(bytes.data(), bytes.size());
       }
     }

@@ -47,7 +47,7 @@ class Moments {
 };
 
 // to[i] = values[i] as bf16, up or down with the probability of how near each is; element i is
-// number `first + i` of its tensor. Values must be finite.
+// number `first + i` of the flat buffer. Values must be finite.
 void round_stochastically(uint16_t* to, const float* values, int64_t count, uint64_t first,
                           uint64_t key);
 
