@@ -90,7 +90,30 @@ TEST_F(BaseFiles, AppendLogDropsATornLine) {
 
 TEST_F(BaseFiles, SecondLockIsRefused) {
   LockFile first(folder_ / "lock");
-  EXPECT_THROW(LockFile second(folder_ / "lock"), Error);
+  try {
+    LockFile second(folder_ / "lock");
+    ADD_FAILURE() << "was not refused";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kBusy);
+  }
+}
+
+TEST_F(BaseFiles, ErrorsSayWhatKindTheyAre) {
+  const auto kind_of = [](const std::function<void()>& action) {
+    try {
+      action();
+    } catch (const Error& error) {
+      return error.kind();
+    }
+    return ErrorKind::kInternal;
+  };
+  const fs::path missing = folder_ / "missing", below_a_file = write("x", "{") / "y";
+  EXPECT_EQ(kind_of([&] { read_file(missing); }), ErrorKind::kNotFound);
+  EXPECT_EQ(kind_of([&] { sha256_file(missing); }), ErrorKind::kNotFound);
+  EXPECT_EQ(kind_of([&] { JsonRowReader reader(missing); }), ErrorKind::kNotFound);
+  EXPECT_EQ(kind_of([&] { read_file(below_a_file); }), ErrorKind::kNotFound);
+  EXPECT_EQ(kind_of([&] { read_json_file(folder_ / "x"); }), ErrorKind::kInput);
+  EXPECT_EQ(kind_of([&] { throw Error("a flag", "is wrong"); }), ErrorKind::kInput);
 }
 
 TEST_F(BaseFiles, RowsOfEveryDress) {

@@ -29,7 +29,8 @@ class RawFile {
         buffer_(std::make_unique_for_overwrite<char[]>(kChunkBytes)) {
     fd_ = path == "-" ? ::dup(0) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd_ < 0) {
-      throw Error(name_, fmt::format("cannot be read: {}", std::strerror(errno)), "check the path");
+      throw Error(kind_of_errno(errno), name_,
+                  fmt::format("cannot be read: {}", std::strerror(errno)), "check the path");
     }
     struct stat info {};
     if (::fstat(fd_, &info) == 0 && S_ISDIR(info.st_mode)) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <vector>
 
 namespace ponder {
@@ -33,10 +34,27 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 Error::Error(std::string where, std::string problem, std::string advice)
+    : Error(ErrorKind::kInput, std::move(where), std::move(problem), std::move(advice)) {}
+
+Error::Error(ErrorKind kind, std::string where, std::string problem, std::string advice)
     : std::runtime_error(message(where, problem, advice)),
+      kind_(kind),
       where_(std::move(where)),
       problem_(std::move(problem)),
       advice_(std::move(advice)) {}
+
+ErrorKind kind_of_errno(int code) {
+  switch (code) {
+    case ENOENT:
+    case ENOTDIR:
+      return ErrorKind::kNotFound;
+    case EAGAIN:
+    case EBUSY:
+      return ErrorKind::kBusy;
+    default:
+      return ErrorKind::kInput;
+  }
+}
 
 std::string excerpt(std::string_view text, size_t max_bytes) {
   std::string out;

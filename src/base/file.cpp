@@ -22,7 +22,8 @@ namespace {
   if (code == ENOSPC) advice = "free some space and run the same command again";
   if (code == EACCES) advice = "check the permissions";
   if (code == ENOENT) advice = "check the path";
-  throw Error(path.string(), fmt::format("cannot {}: {}", action, std::strerror(code)), advice);
+  throw Error(kind_of_errno(code), path.string(),
+              fmt::format("cannot {}: {}", action, std::strerror(code)), advice);
 }
 
 struct Descriptor {
@@ -142,7 +143,7 @@ LockFile::LockFile(const fs::path& path) {
     char holder[256] = {};
     [[maybe_unused]] const ssize_t n = ::pread(fd_, holder, sizeof holder - 1, 0);
     ::close(fd_);
-    throw Error(path.parent_path().string(),
+    throw Error(ErrorKind::kBusy, path.parent_path().string(),
                 fmt::format("is in use by another ponder ({})", excerpt(holder, 200)),
                 "wait for it to end, stop it, or choose another folder");
   }

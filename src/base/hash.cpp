@@ -18,7 +18,7 @@ struct Sha256::State {
 
 Sha256::Sha256() : state_(std::make_unique<State>()) {
   if (!state_->context || EVP_DigestInit_ex(state_->context, EVP_sha256(), nullptr) != 1) {
-    throw Error("sha256", "libcrypto could not start a digest");
+    throw Error(ErrorKind::kInternal, "sha256", "libcrypto could not start a digest");
   }
 }
 
@@ -48,7 +48,10 @@ std::string sha256_hex(std::string_view text) {
 
 std::string sha256_file(const std::filesystem::path& path) {
   std::FILE* file = std::fopen(path.c_str(), "rb");
-  if (!file) throw Error(path.string(), std::string("cannot be read: ") + std::strerror(errno));
+  if (!file) {
+    throw Error(kind_of_errno(errno), path.string(),
+                std::string("cannot be read: ") + std::strerror(errno));
+  }
   Sha256 sha;
   std::vector<char> buffer(1 << 20);
   size_t n;

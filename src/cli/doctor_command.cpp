@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "base/thread_pool.h"
+#include "base/version.h"
 #include "cli/command.h"
 #include "ops/peak.h"
 
@@ -25,7 +26,7 @@ void doctor(const CommonOptions& options) {
   const double peak = measured_peak_gflops(threads);
   const auto disk = static_cast<int64_t>(std::filesystem::space(".").available);
   if (options.json) {
-    print_json({{"version", PONDER_VERSION},
+    print_json({{"version", version()},
                 {"simd", simd},
                 {"threads", threads.num_threads()},
                 {"peak_gflops", peak},
@@ -35,7 +36,7 @@ void doctor(const CommonOptions& options) {
                 {"devices", {"cpu"}}});
     return;
   }
-  fmt::print("ponder {}\n", PONDER_VERSION);
+  fmt::print("ponder {}\n", version());
   fmt::print("cpu      {} threads, {}, measured f32 peak {:.0f} GFLOP/s\n", threads.num_threads(),
              simd, peak);
   fmt::print("memory   {:.1f} GiB, {:.1f} GiB available\n",

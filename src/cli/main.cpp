@@ -4,6 +4,7 @@
 #include <exception>
 
 #include "base/error.h"
+#include "base/version.h"
 #include "cli/command.h"
 #include "cli/stop_signals.h"
 
@@ -14,7 +15,7 @@ int main(int argc, char** argv) {
       "slow-thinking one"};
   app.name("ponder");
   app.require_subcommand(1);
-  app.set_version_flag("--version", PONDER_VERSION);
+  app.set_version_flag("--version", std::string(ponder::version()));
   register_run(app);
   register_plan(app);
   register_status(app);
@@ -50,7 +51,7 @@ int main(int argc, char** argv) {
     return 128 + stopped.signal;
   } catch (const ponder::Error& error) {
     std::fprintf(stderr, "ponder: %s\n", error.what());
-    return 1;
+    return error.kind() == ponder::ErrorKind::kUsage ? 2 : 1;
   } catch (const std::bad_alloc&) {
     std::fprintf(stderr,
                  "ponder: out of memory; try a smaller batch, --max-batch or --recompute\n");
