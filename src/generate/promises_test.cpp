@@ -13,7 +13,7 @@
 #include "model/checkpoint.h"
 #include "model/kv_cache.h"
 #include "model/weight_files.h"
-#include "ops/test_support.h"  // first: it says which targets there are
+#include "ops/test_support.h"
 
 namespace ponder {
 namespace {

@@ -3,10 +3,6 @@
 #pragma once
 
 #include <gtest/gtest.h>
-
-// The targets that CMakeLists.txt compiles the kernels for; others would only run the baseline a
-// second time.
-#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4 | HWY_AVX3_DL)
 #include <hwy/targets.h>
 
 #include <bit>

@@ -1,7 +1,7 @@
 // The promise about training: weights after n steps are a function of (start, rows, options),
 // whatever the threads, the recomputation, the micro-batches and the instruction set.
 // docs/arithmetic.md has the table of promises.
-#include "ops/test_support.h"  // first: it says which targets there are
+#include "ops/test_support.h"
 #include "train/test_world.h"
 #include "train/trainer.h"
 
