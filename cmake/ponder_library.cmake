@@ -1,18 +1,18 @@
 # ponder_library(<folder> [LINK <targets>...] [TEST_LINK <targets>...])
 #
-# Makes the static library ponder_<folder> of every *.cpp in the current folder, less the *_test.cpp
-# and *_test_support.cpp ones, which become the test program ponder_<folder>_test (label: fast; tests
-# whose suite name begins with Slow: label slow), linked with TEST_LINK too. PONDER_SHARED_DATA names
-# the folder of shared test data, if there is one: tests that read it skip themselves, saying so,
-# where it is absent.
+# Makes the static library ponder_<folder> of every *.cpp in the current folder, less the *_test.cpp,
+# *_fixture.cpp and *_test_support.cpp ones, which become the test program ponder_<folder>_test (label:
+# fast; tests whose suite name begins with Slow: label slow), linked with ponder_testing and TEST_LINK
+# too. PONDER_SHARED_DATA names the folder of shared test data, if there is one: tests that read it
+# skip themselves, saying so, where it is absent.
 set(PONDER_SHARED_DATA "${CMAKE_SOURCE_DIR}/../shared/data" CACHE PATH "folder of shared test data")
 
 function(ponder_library folder)
   cmake_parse_arguments(ARG "" "" "LINK;TEST_LINK" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cpp")
   set(tests ${sources})
-  list(FILTER sources EXCLUDE REGEX "_test(_support)?\\.cpp$")
-  list(FILTER tests INCLUDE REGEX "_test(_support)?\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "_(test|fixture|test_support)\\.cpp$")
+  list(FILTER tests INCLUDE REGEX "_(test|fixture|test_support)\\.cpp$")
   if(sources)
     add_library(ponder_${folder} STATIC ${sources})
     target_include_directories(ponder_${folder} PUBLIC "${CMAKE_SOURCE_DIR}/src")
@@ -30,13 +30,9 @@ endfunction()
 function(ponder_test name)
   cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
-  target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gtest GTest::gtest_main)
+  target_link_libraries(${name} PRIVATE ${ARG_LINK} ponder_testing GTest::gtest GTest::gtest_main)
   # What is tested is optimised; the tests themselves need to compile quickly.
   target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
-  target_compile_definitions(${name} PRIVATE
-    PONDER_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
-    PONDER_BINARY_DIR="${CMAKE_BINARY_DIR}"
-    PONDER_SHARED_DATA="${PONDER_SHARED_DATA}")
   # Properties (RapidCheck) draw the same cases in every run of the suite; a program run by hand draws
   # new ones, or those of its own RC_PARAMS.
   gtest_discover_tests(${name} TEST_FILTER "-Slow*" TEST_LIST ${name}_fast

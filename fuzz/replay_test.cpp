@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "fuzz.h"
+#include "testing/folders.h"
 
 namespace ponder {
 namespace {
@@ -18,7 +19,7 @@ void replay(std::string_view input) {
 }
 
 TEST(Fuzz, every_seed_of_the_corpus) {
-  const fs::path corpus = fs::path(PONDER_SOURCE_DIR) / "fuzz/corpus" / PONDER_FUZZ_TARGET;
+  const fs::path corpus = source_dir() / "fuzz/corpus" / PONDER_FUZZ_TARGET;
   int inputs = 0;
   for (const auto& entry : fs::directory_iterator(corpus)) {
     if (entry.path().extension() != ".jsonl") {

@@ -6,12 +6,14 @@
 #include <filesystem>
 #include <set>
 
+#include "testing/folders.h"
+
 namespace ponder {
 namespace {
 
 namespace fs = std::filesystem;
 
-fs::path shared(const std::string& name) { return fs::path(PONDER_SHARED_DATA) / name; }
+fs::path shared(const std::string& name) { return shared_data() / name; }
 
 ContaminationFilter filter_of(const std::vector<std::string>& questions) {
   std::vector<Problem> problems;

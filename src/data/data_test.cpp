@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "data/gold.h"
 #include "data/readers.h"
+#include "testing/folders.h"
 #include "tokenizer/thought_format.h"
 
 namespace ponder {
@@ -15,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path shared(const std::string& name) { return fs::path(PONDER_SHARED_DATA) / name; }
+fs::path shared(const std::string& name) { return shared_data() / name; }
 
 #define REQUIRE_SHARED(name) \
   if (!fs::exists(shared(name))) GTEST_SKIP() << shared(name) << " is absent"

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "data/gold.h"
 #include "data/readers.h"
+#include "testing/folders.h"
 
 namespace ponder {
 namespace {
@@ -403,7 +404,7 @@ TEST_F(Hostile, RowsBeforeAFileBreaksAreAccountedFor) {
 }
 
 TEST_F(Hostile, ParquetHoldsTheSameLayouts) {
-  const fs::path file = fs::path(PONDER_SOURCE_DIR) / "tests/golden/parquet/v1_groups.parquet";
+  const fs::path file = source_dir() / "tests/golden/parquet/v1_groups.parquet";
   EXPECT_EQ(kind_of_rows(file), RowKind::kDemonstrations);
   ReadReport report;
   EXPECT_THROW(read_demonstrations(file, report), Error);  // no role of it is a user's

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "testing/folders.h"
 
 namespace ponder {
 namespace {
@@ -151,7 +152,7 @@ TEST(Benchmark, VotesFollowTheStrictnessToo) {
 }
 
 TEST(Benchmark, GoldsOfWholeFilesAreAllRight) {
-  const std::filesystem::path data = PONDER_SHARED_DATA;
+  const std::filesystem::path data = shared_data();
   if (!std::filesystem::exists(data / "benchmarks")) GTEST_SKIP() << "no shared data at " << data;
   for (const auto& [name, n] :
        {std::pair("MATH_OAI.jsonl", 500), {"AIME24.jsonl", 30}, {"gpqa_diamond.json.gz", 198}}) {

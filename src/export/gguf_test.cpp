@@ -15,6 +15,7 @@
 #include "export/gguf_file.h"
 #include "export/gguf_names.h"
 #include "model/checkpoint.h"
+#include "testing/folders.h"
 
 namespace ponder {
 namespace {
@@ -214,7 +215,7 @@ class Gguf : public ::testing::Test {
   }
 
   fs::path root;
-  const fs::path nano = fs::path(PONDER_SOURCE_DIR) / "models/nano-base";
+  const fs::path nano = source_dir() / "models/nano-base";
 };
 
 TEST_F(Gguf, EveryTypeHoldsTheWeights) {
@@ -354,7 +355,7 @@ TEST_F(Gguf, TheTokenizersOfTheKnownFamilies) {
     const fs::path folder = root / tokenizer;
     fs::remove_all(folder);
     fs::create_directories(folder);
-    Json json = read_json_file(fs::path(PONDER_SOURCE_DIR) / "tests/golden/tokenizer" / tokenizer);
+    Json json = read_json_file(source_dir() / "tests/golden/tokenizer" / tokenizer);
     if (edit) edit(json);
     write_file_atomic(folder / "tokenizer.json", dump_json(json));
     ModelConfig config = tiny();

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/philox.h"
+#include "testing/folders.h"
 
 namespace ponder {
 namespace {
@@ -358,9 +359,7 @@ TEST(Property, a_number_moved_by_a_little_is_another) {
   }
 }
 
-std::filesystem::path verifier_data() {
-  return std::filesystem::path(PONDER_SHARED_DATA) / "verifier";
-}
+std::filesystem::path verifier_data() { return shared_data() / "verifier"; }
 
 struct Score {
   int rows = 0, agreed = 0, false_correct = 0;

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "model/parameters.h"
+#include "testing/folders.h"
 
 namespace ponder {
 namespace {
@@ -44,7 +45,7 @@ Json tiny_llama() {
 }
 
 fs::path shared_config(const std::string& model) {
-  return fs::path(PONDER_SHARED_DATA) / "configs" / (model + ".config.json");
+  return shared_data() / "configs" / (model + ".config.json");
 }
 
 TEST(ModelConfig, ReadsTheTinyOne) {

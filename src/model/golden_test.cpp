@@ -10,6 +10,7 @@
 #include "model/decoder.h"
 #include "ops/test_support.h"
 #include "tensor/safetensors.h"
+#include "testing/folders.h"
 
 namespace ponder {
 namespace {
@@ -41,7 +42,7 @@ std::string test_name(const testing::TestParamInfo<Variant>& info) {
 class GoldenModel : public testing::TestWithParam<Variant> {
  protected:
   GoldenModel()
-      : folder_(std::filesystem::path(PONDER_SOURCE_DIR) / "tests/golden" / GetParam().folder),
+      : folder_(source_dir() / "tests/golden" / GetParam().folder),
         golden_(read_json_file(folder_ / "golden.json")),
         tensors_(folder_ / "golden.safetensors"),
         variant_(GetParam().tied ? "tied" : "untied") {

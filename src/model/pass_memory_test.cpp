@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/json.h"
+#include "testing/folders.h"
 
 namespace ponder {
 namespace {
@@ -24,7 +25,7 @@ int64_t planned(const ModelConfig& config, int64_t tokens, int64_t targets, Keep
 }
 
 TEST(PassMemory, LogProbabilitiesTakeLessThan256MiBAtAnyLength) {
-  const ModelConfig config = config_of(PONDER_SOURCE_DIR "/bench/shapes/Q.json");
+  const ModelConfig config = config_of(source_dir() / "bench/shapes/Q.json");
   ASSERT_EQ(config.vocab_size, 151936);
   for (const Keep keep : {Keep::kNothing, Keep::kLayerInputs, Keep::kActivations}) {
     const auto head = [&](int64_t tokens) {

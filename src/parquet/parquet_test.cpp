@@ -11,12 +11,13 @@
 #include "parquet/column_reader.h"
 #include "parquet/encodings.h"
 #include "parquet/thrift.h"
+#include "testing/folders.h"
 
 namespace ponder::parquet {
 namespace {
 
 namespace fs = std::filesystem;
-const fs::path kGolden = fs::path(PONDER_SOURCE_DIR) / "tests/golden/parquet";
+const fs::path kGolden = source_dir() / "tests/golden/parquet";
 
 class MemoryFile : public RandomAccess {
  public:

@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "testing/folders.h"
+
 namespace ponder {
 namespace {
 
@@ -60,7 +62,7 @@ TEST(Sources, RowsOfABenchmarkAreTakenOut) {
 // Synthetic training rows and benchmarks are apart by construction: the filter must not see
 // contamination where only the template is the same.
 void expect_nothing_taken_out(const std::string& name) {
-  const std::filesystem::path root = PONDER_SOURCE_DIR;
+  const std::filesystem::path root = source_dir();
   const Recipe recipe =
       load_recipe(root / "recipes" / name, {"base=" + (root / "models/nano-base").string()});
   const ContaminationFilter filter = contamination_filter_of(recipe);

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/philox.h"
 #include "synth/exercise.h"
+#include "testing/folders.h"
 #include "tokenizer/thought_format.h"
 #include "tokenizer/tokenizer.h"
 
@@ -448,7 +449,7 @@ TEST(Demonstration, IsJudgedCorrectAndAnotherAnswerIsNot) {
 }
 
 TEST(Demonstration, IsShort) {
-  const Tokenizer tokenizer = Tokenizer::load(std::string(PONDER_SOURCE_DIR) + "/models/nano-base");
+  const Tokenizer tokenizer = Tokenizer::load(source_dir() / "models/nano-base");
   EXPECT_EQ(tokenizer.vocab_size(), 512);
   for (const Domain domain :
        {Domain::kArithmetic, Domain::kTarget, Domain::kChoice, Domain::kFacts}) {

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/philox.h"
+#include "testing/folders.h"
 
 namespace ponder {
 namespace {
@@ -78,8 +79,7 @@ std::vector<float> numbers(size_t count, float scale = 1.0f) {
 }
 
 TEST_F(Safetensors, ReadsWhatAnotherProgramWrote) {
-  const SafetensorsFile file(fs::path(PONDER_SOURCE_DIR) /
-                             "tests/golden/safetensors/mixed.safetensors");
+  const SafetensorsFile file(source_dir() / "tests/golden/safetensors/mixed.safetensors");
   const auto value = [](size_t i) {
     return static_cast<float>(static_cast<int>(i * 37 % 101) - 50) / 16.0f;
   };
@@ -248,8 +248,7 @@ TEST_F(Safetensors, TheLargestHeadersStayFast) {
 // Whatever is changed in a good file, it is refused by an Error or is a good file whose tensors can
 // be read.
 TEST_F(Safetensors, RandomDamageNeverCrashes) {
-  const std::string good =
-      read_file(fs::path(PONDER_SOURCE_DIR) / "tests/golden/safetensors/mixed.safetensors");
+  const std::string good = read_file(source_dir() / "tests/golden/safetensors/mixed.safetensors");
   RandomSequence random(1, stable_hash64("safetensors damage"));
   const std::string interesting = "0123456789-.,:[]{}\"\\FB eE\x80\xff\n";
   int accepted = 0;

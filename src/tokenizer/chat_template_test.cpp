@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "testing/folders.h"
 #include "tokenizer/chat_messages.h"
 #include "tokenizer/chat_styles.h"
 #include "tokenizer/tokenizer.h"
@@ -20,8 +21,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kGolden = fs::path(PONDER_SOURCE_DIR) / "tests/golden/tokenizer";
-const fs::path kShared = fs::path(PONDER_SHARED_DATA) / "tokenizers";
+const fs::path kGolden = source_dir() / "tests/golden/tokenizer";
+const fs::path kShared = shared_data() / "tokenizers";
 
 TEST(ChatTemplate, Qwen25Vectors) {
   if (!fs::exists(kShared)) GTEST_SKIP() << "no shared data at " << kShared;
@@ -44,7 +45,7 @@ TEST(ChatTemplate, Qwen25Vectors) {
 // Every published text we know, against jinja2.
 TEST(ChatTemplate, GoldenConversations) {
   std::map<std::string, int> num_rows;
-  JsonRowReader reader(fs::path(PONDER_SOURCE_DIR) / "tests/golden/chat/conversations.jsonl.gz");
+  JsonRowReader reader(source_dir() / "tests/golden/chat/conversations.jsonl.gz");
   for (JsonRow row; reader.next(row);) {
     const std::string hash = row.value.at("template_sha256").get<std::string>();
     const auto known = std::find_if(known_templates().begin(), known_templates().end(),

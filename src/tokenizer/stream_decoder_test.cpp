@@ -6,13 +6,13 @@
 
 #include "base/error.h"
 #include "base/philox.h"
+#include "testing/folders.h"
 #include "tokenizer/unicode.h"
 
 namespace ponder {
 namespace {
 
-const std::filesystem::path kGolden =
-    std::filesystem::path(PONDER_SOURCE_DIR) / "tests/golden/tokenizer";
+const std::filesystem::path kGolden = source_dir() / "tests/golden/tokenizer";
 
 std::vector<int32_t> ids_of_bytes(const Tokenizer& tokenizer, std::string_view bytes) {
   std::vector<int32_t> ids;

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "testing/folders.h"
 #include "tokenizer/tokenizer.h"
 
 namespace ponder {
@@ -25,8 +26,7 @@ class TemplateChoices : public ::testing::Test {
   void SetUp() override {
     folder_ = fs::temp_directory_path() / ("ponder_choice_" + std::to_string(::getpid()));
     fs::create_directories(folder_);
-    fs::copy_file(fs::path(PONDER_SOURCE_DIR) / "tests/golden/tokenizer/qwen2.json",
-                  folder_ / "tokenizer.json");
+    fs::copy_file(source_dir() / "tests/golden/tokenizer/qwen2.json", folder_ / "tokenizer.json");
   }
   void TearDown() override { fs::remove_all(folder_); }
   void record(const Json& json) { std::ofstream(folder_ / "ponder.json") << json.dump(); }

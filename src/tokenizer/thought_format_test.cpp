@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/philox.h"
+#include "testing/folders.h"
 
 namespace ponder {
 namespace {
@@ -138,8 +139,7 @@ TEST(ThoughtFormat, AnyTagSoup) {
 }
 
 TEST(ThoughtFormat, RealDemonstrations) {
-  const std::filesystem::path file =
-      std::filesystem::path(PONDER_SHARED_DATA) / "imitation/still_format.jsonl";
+  const std::filesystem::path file = shared_data() / "imitation/still_format.jsonl";
   if (!std::filesystem::exists(file)) GTEST_SKIP() << "no shared data at " << file;
   int num_rows = 0;
   JsonRowReader reader(file);

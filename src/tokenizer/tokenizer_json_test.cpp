@@ -9,14 +9,14 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "testing/folders.h"
 #include "tokenizer/tokenizer.h"
 
 namespace ponder {
 namespace {
 
 const Json& golden() {
-  static const Json json =
-      read_json_file(std::string(PONDER_SOURCE_DIR) + "/tests/golden/tokenizer/qwen2.json");
+  static const Json json = read_json_file(source_dir() / "tests/golden/tokenizer/qwen2.json");
   return json;
 }
 

@@ -15,6 +15,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/philox.h"
+#include "testing/folders.h"
 #include "tokenizer/bpe.h"
 #include "tokenizer/tokenizer_json.h"
 #include "tokenizer/unicode.h"
@@ -24,8 +25,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kGolden = fs::path(PONDER_SOURCE_DIR) / "tests/golden/tokenizer";
-const fs::path kShared = fs::path(PONDER_SHARED_DATA) / "tokenizers";
+const fs::path kGolden = source_dir() / "tests/golden/tokenizer";
+const fs::path kShared = shared_data() / "tokenizers";
 
 std::vector<Json> rows_of(const fs::path& file) {
   std::vector<Json> rows;

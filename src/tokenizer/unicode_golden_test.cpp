@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "base/json.h"
+#include "testing/folders.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/unicode.h"
 
@@ -15,8 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kGolden = fs::path(PONDER_SOURCE_DIR) / "tests/golden/tokenizer";
-const fs::path kShared = fs::path(PONDER_SHARED_DATA) / "tokenizers";
+const fs::path kGolden = source_dir() / "tests/golden/tokenizer";
+const fs::path kShared = shared_data() / "tokenizers";
 constexpr uint32_t kBlock = 4096, kEnd = 0x110000;
 
 using Context = std::function<std::string(const std::string&)>;

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/hash.h"
+#include "testing/folders.h"
 #include "tokenizer/thought_format.h"
 #include "train/rows.h"
 
@@ -16,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kShared = fs::path(PONDER_SHARED_DATA) / "tokenizers";
+const fs::path kShared = shared_data() / "tokenizers";
 constexpr const char* kThought = "First, 17 + 25.\n\nWait: é, 漢.";
 constexpr const char* kSolution = "It is \\boxed{42}.";
 

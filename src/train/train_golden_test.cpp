@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "model/checkpoint.h"
+#include "testing/folders.h"
 #include "train/trainer.h"
 
 namespace ponder {
@@ -23,7 +24,7 @@ struct Variant {
 class GoldenRun : public testing::TestWithParam<Variant> {
  protected:
   GoldenRun()
-      : folder_(std::filesystem::path(PONDER_SOURCE_DIR) / "tests/golden" / GetParam().folder),
+      : folder_(source_dir() / "tests/golden" / GetParam().folder),
         golden_(read_json_file(folder_ / "golden.json")) {
     const Json& rows = golden_.at("rows");
     for (size_t r = 0; r < rows.size(); ++r) {

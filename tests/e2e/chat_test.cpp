@@ -25,17 +25,16 @@ std::string printed(const Json& answer) {
 // also write tags in no order at all, of which the fields do not hold everything: such answers
 // differ.
 TEST(Chat, StreamedTextIsTheWholeAnswer) {
-  const testing::TemporaryFolder folder;
+  const TemporaryFolder folder;
   make_tiny_base(folder / "base");
   int equal = 0, half_characters = 0;
   for (const char* seed : {"1", "2", "3", "4", "5", "6"}) {
     const auto answer = [&](const char* flag) {
-      testing::Launch launch;
+      Launch launch;
       launch.input = "What is 1 + 1?\n\n";
-      const testing::Outcome outcome =
-          ponder({"chat", "--model", folder / "base", "--temperature", "1", "--top-p", "1",
-                  "--max-tokens", "40", "--seed", seed, flag},
-                 launch);
+      const Outcome outcome = ponder({"chat", "--model", folder / "base", "--temperature", "1",
+                                      "--top-p", "1", "--max-tokens", "40", "--seed", seed, flag},
+                                     launch);
       EXPECT_EQ(outcome.status, 0) << outcome.err;
       return outcome.out;
     };

@@ -5,14 +5,14 @@
 namespace ponder::e2e {
 namespace {
 
-const std::string kNano = PONDER_SOURCE_DIR "/models/nano-base";
-const std::string kParquet = PONDER_SOURCE_DIR "/tests/golden/parquet/demonstrations.parquet";
-const fs::path kImitation = fs::path(PONDER_SHARED_DATA) / "imitation";
+const std::string kNano = source_dir() / "models/nano-base";
+const std::string kParquet = source_dir() / "tests/golden/parquet/demonstrations.parquet";
+const fs::path kImitation = shared_data() / "imitation";
 
 Json check_report(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), {PONDER_BINARY, "data", "check"});
+  arguments.insert(arguments.begin(), {program(), "data", "check"});
   arguments.push_back("--json");
-  const testing::Outcome outcome = testing::run(arguments);
+  const Outcome outcome = run(arguments);
   const std::vector<Json> objects = json_lines(outcome.out);
   EXPECT_EQ(objects.size(), 1u) << outcome.err;
   if (objects.empty()) return {};
@@ -68,7 +68,7 @@ TEST(DataCheck, ParquetOfConversations) {
 }
 
 TEST(DataCheck, ABenchmarksQuestionIsNamed) {
-  const testing::TemporaryFolder folder;
+  const TemporaryFolder folder;
   write_file_atomic(folder / "bench.jsonl",
                     "{\"id\":\"b7\",\"question\":\"what is $4 * 6$\",\"answer\":\"24\"}\n");
   const Json report = check_report({kParquet, "--against", folder / "bench.jsonl", "--explain"});
@@ -78,7 +78,7 @@ TEST(DataCheck, ABenchmarksQuestionIsNamed) {
 }
 
 TEST(DataShow, WhatIsTrainedIsMarked) {
-  const testing::Outcome outcome =
+  const Outcome outcome =
       ponder({"data", "show", kParquet, "-n", "1", "--tokenizer", kNano, "--quiet"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_NE(outcome.out.find("<|im_start|>user\nWhat is 2 + 3?<|im_end|>\n<|im_start|>assistant\n"
@@ -92,11 +92,10 @@ TEST(DataShow, WhatIsTrainedIsMarked) {
 
 TEST(DataShow, InColourOnATerminal) {
   // script (bsdutils, part of every Debian) gives its command a terminal.
-  const testing::Outcome outcome =
-      testing::run({"script", "-qec",
-                    std::string(PONDER_BINARY) + " data show " + kParquet + " -n 1 --tokenizer " +
-                        kNano + " --quiet",
-                    "/dev/null"});
+  const Outcome outcome =
+      run({"script", "-qec",
+           program() + " data show " + kParquet + " -n 1 --tokenizer " + kNano + " --quiet",
+           "/dev/null"});
   ASSERT_EQ(outcome.status, 0) << outcome.out << outcome.err;
   EXPECT_NE(outcome.out.find("\x1b[32m<|begin_of_thought|>"), std::string::npos) << outcome.out;
   EXPECT_NE(outcome.out.find("<|im_end|>\x1b[0m"), std::string::npos) << outcome.out;
@@ -104,11 +103,10 @@ TEST(DataShow, InColourOnATerminal) {
 }
 
 TEST(DataTraining, SftReadsParquet) {
-  const testing::TemporaryFolder folder;
+  const TemporaryFolder folder;
   make_tiny_base(folder / "base");
-  const testing::Outcome outcome =
-      ponder({"sft", "--model", folder / "base", "--data", kParquet, "--out", folder / "out",
-              "--epochs", "1", "--batch-rows", "2"});
+  const Outcome outcome = ponder({"sft", "--model", folder / "base", "--data", kParquet, "--out",
+                                  folder / "out", "--epochs", "1", "--batch-rows", "2"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_NE(outcome.err.find("4 rows, 2 kept, 1 duplicates, 1 rejected (missing_turn 1)"),
             std::string::npos)
@@ -116,14 +114,14 @@ TEST(DataTraining, SftReadsParquet) {
 }
 
 TEST(DataTraining, TheCommandInTheModelCardMakesTheSameRows) {
-  const testing::TemporaryFolder folder;
+  const TemporaryFolder folder;
   make_tiny_base(folder / "base");
   write_file_atomic(
       folder / "turns.jsonl",
       R"({"messages":[{"role":"user","content":"What is 1 + 1?"},)"
       R"({"role":"assistant","content":"<why>One and one.</why>2"},)"
       R"({"role":"user","content":"Plus 1?"},{"role":"assistant","content":"<why>So.</why>3"}]})");
-  const testing::Outcome outcome = ponder(
+  const Outcome outcome = ponder(
       {"sft", "--model", folder / "base", "--data", folder / "turns.jsonl", "--out", folder / "out",
        "--epochs", "1", "--batch-rows", "2", "--all-turns", "--thought-tags", "<why>,</why>"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
@@ -134,13 +132,13 @@ TEST(DataTraining, TheCommandInTheModelCardMakesTheSameRows) {
 }
 
 TEST(DataTraining, ABenchmarksQuestionIsNotTrained) {
-  const testing::TemporaryFolder folder;
+  const TemporaryFolder folder;
   make_tiny_base(folder / "base");
   write_file_atomic(folder / "bench.jsonl",
                     "{\"id\":\"b7\",\"question\":\"what is $4 * 6$\",\"answer\":\"24\"}\n");
   write_file_atomic(folder / "more.jsonl",
                     "{\"question\":\"What is 9 - 2?\",\"thought\":\"t\",\"solution\":\"7\"}\n");
-  const testing::Outcome outcome =
+  const Outcome outcome =
       ponder({"sft", "--model", folder / "base", "--data",
               kParquet + "," + (folder / "more.jsonl").string(), "--out", folder / "out",
               "--epochs", "1", "--batch-rows", "2", "--against", folder / "bench.jsonl"});
@@ -156,18 +154,18 @@ TEST(DataTraining, ABenchmarksQuestionIsNotTrained) {
 
 // Nothing left to train on is an error, never a training run of no steps.
 TEST(DataTraining, NoUsableRowIsAnError) {
-  const testing::TemporaryFolder folder;
+  const TemporaryFolder folder;
   make_tiny_base(folder / "base");
   write_file_atomic(folder / "empty.jsonl", "");
   write_file_atomic(folder / "thoughtless.jsonl",
                     "{\"question\":\"What is 1 + 1?\",\"response\":\"2\"}\n");
   const auto expect_refused = [&](const std::string& file, const char* reason,
                                   std::vector<std::string> more) {
-    std::vector<std::string> arguments = {PONDER_BINARY, "sft", "--model",      folder / "base",
-                                          "--data",      file,  "--out",        folder / "out",
-                                          "--epochs",    "1",   "--batch-rows", "2"};
+    std::vector<std::string> arguments = {program(),  "sft", "--model",      folder / "base",
+                                          "--data",   file,  "--out",        folder / "out",
+                                          "--epochs", "1",   "--batch-rows", "2"};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    const testing::Outcome outcome = testing::run(arguments);
+    const Outcome outcome = run(arguments);
     EXPECT_EQ(outcome.status, 1) << file;
     EXPECT_NE(outcome.err.find(reason), std::string::npos) << outcome.err;
     EXPECT_FALSE(fs::exists(folder / "out"));

@@ -5,16 +5,16 @@
 namespace ponder::e2e {
 namespace {
 
-const std::string kNano = PONDER_SOURCE_DIR "/models/nano-base";
+const std::string kNano = source_dir() / "models/nano-base";
 
 class JsonOutput : public ::testing::Test {
  protected:
   // The objects a command prints; its exit status must be 0.
   std::vector<Json> rows(std::vector<std::string> arguments, const std::string& input = "") {
-    arguments.insert(arguments.begin(), PONDER_BINARY);
+    arguments.insert(arguments.begin(), program());
     arguments.insert(arguments.end(), {"--json", "--threads", "1"});
-    const testing::Outcome outcome = testing::run(
-        arguments, {.folder = folder_.path(), .input = input, .limit = testing::kLimit});
+    const Outcome outcome =
+        run(arguments, {.folder = folder_.path(), .input = input, .limit = kLimit});
     EXPECT_EQ(outcome.status, 0) << outcome.err;
     return json_lines(outcome.out);
   }
@@ -32,7 +32,7 @@ class JsonOutput : public ::testing::Test {
       EXPECT_TRUE(object.contains(name)) << name << " is not in " << object.dump();
   }
 
-  testing::TemporaryFolder folder_;
+  TemporaryFolder folder_;
 };
 
 TEST_F(JsonOutput, Doctor) { EXPECT_FALSE(only({"doctor"}).empty()); }
@@ -185,7 +185,7 @@ TEST_F(JsonOutput, BenchOnRequestTakesOneTurnALine) {
 
 TEST_F(JsonOutput, RunAndWhatLooksAtIt) {
   make_base();
-  const std::vector<Json> stages = rows({"run", PONDER_SOURCE_DIR "/recipes/tiny.toml", "--set",
+  const std::vector<Json> stages = rows({"run", source_dir() / "recipes/tiny.toml", "--set",
                                          "base=" + (folder_ / "base").string(), "--out", "run"});
   ASSERT_EQ(stages.size(), 10u);
   for (const Json& stage : stages) expect_fields(stage, {"stage", "model"});
@@ -193,9 +193,9 @@ TEST_F(JsonOutput, RunAndWhatLooksAtIt) {
   EXPECT_TRUE(fs::exists(folder_ / "run/report.html"));
 
   // The resolved recipe holds every key there is; each is documented.
-  const std::string documented = read_file(PONDER_SOURCE_DIR "/docs/recipes.md");
+  const std::string documented = read_file(source_dir() / "docs/recipes.md");
   int keys = 0;
-  for (const std::string& line : testing::lines_of(read_file(folder_ / "run/recipe.toml"))) {
+  for (const std::string& line : lines_of(read_file(folder_ / "run/recipe.toml"))) {
     const size_t end = line.find(" = ");
     if (end == std::string::npos) continue;
     const std::string key =
@@ -242,8 +242,8 @@ TEST_F(JsonOutput, RunAndWhatLooksAtIt) {
   expect_fields(exported[0], {"problem_id", "sample", "seed", "token_ids", "logprobs", "logprob",
                               "text", "finish_reason", "verdict", "proof"});
 
-  const Json plan = only({"plan", PONDER_SOURCE_DIR "/recipes/tiny.toml", "--set",
-                          "base=" + (folder_ / "base").string()});
+  const Json plan = only(
+      {"plan", source_dir() / "recipes/tiny.toml", "--set", "base=" + (folder_ / "base").string()});
   ASSERT_EQ(plan.at("stages").size(), 10u);
   for (const Json& stage : plan["stages"]) {
     expect_fields(stage, {"name", "tokens", "flops", "peak_memory_bytes", "disk_bytes", "seconds"});

@@ -8,14 +8,13 @@ namespace ponder::e2e {
 namespace {
 
 TEST(SlowLearning, SlowThinkingBeatsTheDirectBase) {
-  const testing::TemporaryFolder folder;
-  testing::Launch launch;
+  const TemporaryFolder folder;
+  Launch launch;
   launch.limit = std::chrono::seconds(500);
-  const testing::Outcome run = ponder(
-      {"run", PONDER_SOURCE_DIR "/recipes/miniature.toml", "--out", folder / "run", "--quiet"},
-      launch);
+  const Outcome run = ponder(
+      {"run", source_dir() / "recipes/miniature.toml", "--out", folder / "run", "--quiet"}, launch);
   ASSERT_EQ(run.status, 0) << run.err;
-  const testing::Outcome status = ponder({"status", folder / "run", "--json"});
+  const Outcome status = ponder({"status", folder / "run", "--json"});
   ASSERT_EQ(status.status, 0) << status.err;
   std::map<std::string, double> accuracy, finished;
   const Json parsed = parse_json(status.out, "status");

@@ -8,21 +8,24 @@
 #include <vector>
 
 #include "base/json.h"
-#include "support/process.h"
+#include "testing/folders.h"
+#include "testing/process.h"
+#include "testing/temporary_folder.h"
 
 namespace ponder::e2e {
 
 namespace fs = std::filesystem;
 
+inline std::string program() { return binary_dir() / "ponder"; }
+
 inline std::vector<std::string> command(std::initializer_list<std::string> arguments) {
-  std::vector<std::string> argv = {PONDER_BINARY};
+  std::vector<std::string> argv = {program()};
   argv.insert(argv.end(), arguments);
   return argv;
 }
 
-inline testing::Outcome ponder(std::initializer_list<std::string> arguments,
-                               const testing::Launch& launch = {}) {
-  return testing::run(command(arguments), launch);
+inline Outcome ponder(std::initializer_list<std::string> arguments, const Launch& launch = {}) {
+  return run(command(arguments), launch);
 }
 
 // The JSON objects of an output that must hold nothing else, one a line.

@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 
 #include "base/file.h"
-#include "support/process.h"
+#include "testing/folders.h"
+#include "testing/process.h"
+#include "testing/temporary_folder.h"
 
 namespace ponder {
 namespace {
@@ -15,14 +17,18 @@ class Layers : public ::testing::Test {
     write("CMakeLists.txt",
           "add_subdirectory(low)   # level 0\n"
           "add_subdirectory(mid)   # level 1\n"
-          "add_subdirectory(peer)  # level 1\n");
+          "add_subdirectory(peer)  # level 1\n"
+          "add_subdirectory(aid)   # tests only\n");
+    write("aid/CMakeLists.txt", "ponder_library(aid LINK ponder_low)\n");
+    write("aid/a.h", "#include \"peer/a.h\"\n");
     write("low/CMakeLists.txt", "ponder_library(low)\n");
     write("low/a.h", "#include <vector>\n#include \"low/b.h\"\n");
     write("mid/CMakeLists.txt",
           "ponder_library(mid LINK ponder_low fmt::fmt)  # not ponder_peer\n");
     write("mid/a.cpp", "#include \"low/a.h\"\n#include \"mid/a.h\"\n");
     write("peer/CMakeLists.txt", "ponder_library(peer LINK ponder_low)\n");
-    write("peer/a_test.cpp", "#include \"low/a.h\"\n");
+    write("peer/a_test.cpp", "#include \"low/a.h\"\n#include \"aid/a.h\"\n");
+    write("low/a_fixture.h", "#include \"aid/a.h\"\n");
   }
 
   void write(const std::string& name, const std::string& text) {
@@ -31,24 +37,24 @@ class Layers : public ::testing::Test {
     write_file_atomic(path, text);
   }
 
-  testing::Outcome check() const {
-    return testing::run({PONDER_SOURCE_DIR "/tools/check_layers", root_.path().string()});
+  Outcome check() const {
+    return run({source_dir() / "tools/check_layers", root_.path().string()});
   }
 
   void expect_refused(const std::string& place) const {
-    const testing::Outcome outcome = check();
+    const Outcome outcome = check();
     EXPECT_EQ(outcome.status, 1) << outcome.out;
     EXPECT_NE(outcome.err.find(place), std::string::npos) << outcome.err;
-    EXPECT_EQ(testing::lines_of(outcome.err).size(), 1u) << outcome.err;
+    EXPECT_EQ(lines_of(outcome.err).size(), 1u) << outcome.err;
   }
 
-  testing::TemporaryFolder root_;
+  TemporaryFolder root_;
 };
 
 TEST_F(Layers, TreeInOrderPasses) {
-  const testing::Outcome outcome = check();
+  const Outcome outcome = check();
   EXPECT_EQ(outcome.status, 0) << outcome.err;
-  EXPECT_EQ(outcome.out, "layers: 3 folders, 4 uses of another, all downwards\n");
+  EXPECT_EQ(outcome.out, "layers: 4 folders, 8 uses of another, all downwards\n");
 }
 
 TEST_F(Layers, FindsAnIncludeOfAHigherFolder) {
@@ -78,10 +84,20 @@ TEST_F(Layers, FindsIncludesThatHideTheirFolder) {
   expect_refused("src/mid/a.cpp:2: \"a.h\" names no folder");
 }
 
+TEST_F(Layers, FindsAProductThatUsesAFolderForTests) {
+  write("mid/a.cpp", "#include \"low/a.h\"\n#include \"aid/a.h\"\n");
+  expect_refused("src/mid/a.cpp:2: mid may use aid only in its tests");
+  write("mid/a.cpp", "#include \"low/a.h\"\n");
+  write("mid/CMakeLists.txt", "ponder_library(mid LINK ponder_low ponder_aid)\n");
+  expect_refused("src/mid/CMakeLists.txt:1: mid may use aid only in its tests");
+}
+
 TEST_F(Layers, FindsAFolderWithoutALevel) {
   write("CMakeLists.txt",
         "add_subdirectory(low)   # level 0\n"
-        "add_subdirectory(mid)   # level 1\n");
+        "add_subdirectory(mid)   # level 1\n"
+        "add_subdirectory(aid)   # tests only\n");
+  write("aid/a.h", "");
   expect_refused("src/peer is not in src/CMakeLists.txt");
 }
 

@@ -6,14 +6,15 @@
 #include <vector>
 
 #include "base/file.h"
-#include "support/process.h"
+#include "testing/folders.h"
+#include "testing/process.h"
 
 namespace ponder {
 namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kRoot = PONDER_SOURCE_DIR;
+const fs::path kRoot = source_dir();
 
 std::vector<fs::path> files_under(const fs::path& folder) {
   std::vector<fs::path> files;
@@ -106,7 +107,7 @@ TEST(Repository, ScriptsParse) {
   for (const char* folder : {"scripts", "tools", "bench", ".ci"}) {
     for (const fs::path& path : files_under(kRoot / folder)) {
       if (!read_file(path).starts_with("#!/usr/bin/env bash")) continue;
-      const testing::Outcome outcome = testing::run({"bash", "-n", path.string()});
+      const Outcome outcome = run({"bash", "-n", path.string()});
       EXPECT_EQ(outcome.status, 0) << path << ": " << outcome.err;
       EXPECT_NE(fs::status(path).permissions() & fs::perms::owner_exec, fs::perms::none) << path;
     }

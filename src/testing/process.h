@@ -1,5 +1,4 @@
-// Runs real programs for tests: start, wait with a limit, signals, everything they print. And a
-// temporary folder that is gone at the end.
+// Runs real programs for tests: start, wait with a limit, signals, everything they print.
 #pragma once
 
 #include <sys/types.h>
@@ -10,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace ponder::testing {
+namespace ponder {
 
 struct Outcome {
   int status = -1;  // exit status; 128 + signal when a signal ended it
@@ -52,20 +51,6 @@ class Process {
 
 Outcome run(const std::vector<std::string>& argv, const Launch& launch = {});
 
-// Made with mkdtemp under TMPDIR, removed with all it holds.
-class TemporaryFolder {
- public:
-  TemporaryFolder();
-  ~TemporaryFolder();
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path operator/(const std::filesystem::path& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
-
 std::vector<std::string> lines_of(const std::string& text);
 
-}  // namespace ponder::testing
+}  // namespace ponder

@@ -1,4 +1,4 @@
-#include "support/process.h"
+#include "testing/process.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -14,7 +14,7 @@
 #include <stdexcept>
 #include <thread>
 
-namespace ponder::testing {
+namespace ponder {
 namespace {
 
 [[noreturn]] void fail(const std::string& what) {
@@ -118,17 +118,6 @@ Outcome run(const std::vector<std::string>& argv, const Launch& launch) {
   return Process(argv, launch).wait();
 }
 
-TemporaryFolder::TemporaryFolder() {
-  std::string name = std::filesystem::temp_directory_path() / "ponder-test-XXXXXX";
-  if (!::mkdtemp(name.data())) fail("mkdtemp");
-  path_ = name;
-}
-
-TemporaryFolder::~TemporaryFolder() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
-
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;
   std::istringstream stream(text);
@@ -136,4 +125,4 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
-}  // namespace ponder::testing
+}  // namespace ponder

@@ -1,0 +1,16 @@
+#include "testing/error_text.h"
+
+#include "base/error.h"
+
+namespace ponder {
+
+std::string error_text(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "(no error)";
+}
+
+}  // namespace ponder
