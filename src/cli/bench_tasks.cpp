@@ -16,6 +16,7 @@
 #include "generate/scorer.h"
 #include "model/checkpoint.h"
 #include "model/decoder.h"
+#include "model/tensor_table.h"
 #include "model/weight_files.h"
 #include "ops/attention.h"
 #include "train/trainer.h"
@@ -140,11 +141,11 @@ class InferenceBench : public BenchTask {
   std::string dtype() const override { return dtype_ == DType::kBF16 ? "bf16" : "f32"; }
 
   MemoryTable memory() const override {
-    const int64_t C = config_.hidden_size, V = config_.vocab_size;
-    const int64_t rows = options_.rows;
-    int64_t weights = matrix_elements() * size_bytes(dtype_) +
-                      config_.num_hidden_layers * (2 * C + config_.q_size()) * 4;
-    if (!config_.tie_word_embeddings) weights += V * C * size_bytes(dtype_);
+    const int64_t V = config_.vocab_size, rows = options_.rows;
+    int64_t weights = 0;
+    for (const TensorSpec& tensor : tensor_table(config_)) {
+      weights += tensor.num_elements() * (tensor.is_matrix() ? size_bytes(dtype_) : 4);
+    }
     const bool score = options_.task == "score", decode = decodes();
     const int64_t row_tokens = rows * options_.length;
     const int64_t tokens = score    ? std::max(options_.length, std::min(row_tokens, kScoreTokens))
@@ -168,11 +169,6 @@ class InferenceBench : public BenchTask {
   static constexpr int64_t kScoreTokens = 4096;  // score_rows' default
 
   bool decodes() const { return options_.task == "decode"; }
-  int64_t matrix_elements() const {
-    const int64_t C = config_.hidden_size, q = config_.q_size(), kv = config_.kv_size();
-    return config_.num_hidden_layers * (C * (2 * q + 2 * kv) + 3 * C * config_.intermediate_size) +
-           C * config_.vocab_size;
-  }
   // Each sequence may need a copy of the page its context ends in.
   int64_t num_pages() const {
     return options_.rows * (KvCache::pages_for(options_.length + options_.steps) + 1);
@@ -274,7 +270,7 @@ class CacheBench : public InferenceBench {
     const int64_t context = options_.length + options_.steps / 2;
     const double kv = static_cast<double>(2 * config_.kv_size() * config_.num_hidden_layers * 4);
     const double read = static_cast<double>(options_.steps) *
-                        (static_cast<double>(matrix_elements() * size_bytes(dtype_)) +
+                        (static_cast<double>(config_.num_matrix_elements() * size_bytes(dtype_)) +
                          static_cast<double>(options_.rows * context) * kv);
     return {tokens, config_.forward_flops(tokens, 2 * context), read, seconds};
   }

@@ -43,7 +43,7 @@ std::string size_label(int64_t num_parameters) {
 }
 
 void add_model(GgufMetadata& metadata, const fs::path& folder, const ModelConfig& config,
-               const GgufArchitecture& architecture, GgmlType type) {
+               const GgufLayout& architecture, GgmlType type) {
   const auto key = [&](std::string_view name) {
     return fmt::format("{}.{}", architecture.name, name);
   };
@@ -78,14 +78,14 @@ void add_model(GgufMetadata& metadata, const fs::path& folder, const ModelConfig
   metadata.add_u32("general.quantization_version", kQuantizationVersion);
 }
 
-std::vector<Piece> pieces_of(const ModelConfig& config, const GgufArchitecture& architecture,
+std::vector<Piece> pieces_of(const ModelConfig& config, const GgufLayout& architecture,
                              GgmlType type, GgufResult& result) {
   std::vector<Piece> pieces;
   const ParameterLayout layout(config);
   for (const ParameterInfo& info : layout.entries()) {
-    Piece piece{{gguf_name(info.name), info.shape, GgmlType::kF32},
+    Piece piece{{info.gguf_name, info.shape, GgmlType::kF32},
                 info.name,
-                gguf_row_order(architecture, config, info.name)};
+                gguf_row_order(architecture, config, info.role)};
     if (info.is_matrix()) {
       piece.tensor.type = type;
       if (piece.tensor.row_size() % block_size(type) != 0) {
@@ -167,7 +167,7 @@ GgufResult export_gguf(const fs::path& folder, const fs::path& out, GgmlType typ
     throw Error(out.string(), "expected the name of a file, found a folder",
                 "add a file name: model.gguf");
   const ModelConfig config = load_config(folder);
-  const GgufArchitecture& architecture = gguf_architecture(config.model_type);
+  const GgufLayout& architecture = gguf_layout(config);
   const WeightFiles weights(folder);
   weights.check(ParameterLayout(config), config.tie_word_embeddings,
                 [](const Error& error) { throw error; });

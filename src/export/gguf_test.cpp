@@ -180,7 +180,7 @@ class Gguf : public ::testing::Test {
     const ModelConfig& config = loaded.config;
     size_t num_checked = 0;
     for (const ParameterInfo& info : loaded.parameters.layout().entries()) {
-      const auto found = file.tensors.find(gguf_name(info.name));
+      const auto found = file.tensors.find(info.gguf_name);
       ASSERT_NE(found, file.tensors.end()) << info.name;
       const ReadTensor& tensor = found->second;
       ++num_checked;
@@ -190,7 +190,7 @@ class Gguf : public ::testing::Test {
       if (!info.is_matrix()) {
         EXPECT_EQ(tensor.type, 0u) << info.name;
       }
-      const auto order = gguf_row_order(gguf_architecture(config.model_type), config, info.name);
+      const auto order = gguf_row_order(gguf_layout(config), config, info.role);
       const auto row = static_cast<size_t>(info.shape.back());
       const auto values = loaded.parameters.at(info.name);
       int bad = 0;
@@ -411,8 +411,9 @@ TEST_F(Gguf, EveryArchitectureIsExported) {
     expect_same_values(file, folder);
     EXPECT_EQ(file.metadata.at("general.architecture"), name);
     EXPECT_TRUE(file.metadata.contains(name + ".rope.freq_base"));
-    EXPECT_EQ(file.tensors.contains("blk.1.attn_q_norm.weight"), architecture.qk_norm);
-    EXPECT_EQ(file.tensors.contains("blk.1.attn_q.bias"), architecture.qkv_bias);
+    EXPECT_EQ(file.tensors.contains("blk.1.attn_q_norm.weight"),
+              architecture.layer.qk_norm != QkNorm::kNone);
+    EXPECT_EQ(file.tensors.contains("blk.1.attn_q.bias"), architecture.layer.qkv_bias);
     EXPECT_FALSE(file.tensors.contains("rope_freqs.weight"));
   }
 }
@@ -453,43 +454,19 @@ TEST_F(Gguf, StretchedRotaryFrequencies) {
       std::string::npos);
 }
 
-TEST(GgufNames, EveryParameterHasItsName) {
-  const std::map<std::string, std::string> expected = {
-      {"model.embed_tokens.weight", "token_embd.weight"},
-      {"model.norm.weight", "output_norm.weight"},
-      {"lm_head.weight", "output.weight"},
-      {"model.layers.7.input_layernorm.weight", "blk.7.attn_norm.weight"},
-      {"model.layers.7.self_attn.q_proj.bias", "blk.7.attn_q.bias"},
-      {"model.layers.7.self_attn.k_proj.weight", "blk.7.attn_k.weight"},
-      {"model.layers.7.self_attn.v_proj.weight", "blk.7.attn_v.weight"},
-      {"model.layers.7.self_attn.q_norm.weight", "blk.7.attn_q_norm.weight"},
-      {"model.layers.7.self_attn.k_norm.weight", "blk.7.attn_k_norm.weight"},
-      {"model.layers.12.self_attn.o_proj.weight", "blk.12.attn_output.weight"},
-      {"model.layers.7.post_attention_layernorm.weight", "blk.7.ffn_norm.weight"},
-      {"model.layers.7.mlp.gate_proj.weight", "blk.7.ffn_gate.weight"},
-      {"model.layers.7.mlp.up_proj.weight", "blk.7.ffn_up.weight"},
-      {"model.layers.7.mlp.down_proj.weight", "blk.7.ffn_down.weight"},
-  };
-  for (const auto& [ours, theirs] : expected) EXPECT_EQ(gguf_name(ours), theirs);
-  EXPECT_THROW(gguf_name("model.layers.0.mlp.experts.0.weight"), Error);
-  EXPECT_THROW(gguf_name("model.layers.0"), Error);
-  EXPECT_THROW(gguf_architecture("gpt_neox"), Error);
-}
-
 TEST(GgufNames, LlamaRowsGoFromHalvesToPairs) {
   ModelConfig config;
   config.num_attention_heads = 2;
   config.num_key_value_heads = 1;
   config.head_dim = 6;
-  const GgufArchitecture& llama = gguf_architecture("llama");
-  EXPECT_EQ(gguf_row_order(llama, config, "model.layers.0.self_attn.q_proj.weight"),
+  config.model_type = "llama";
+  const GgufLayout& llama = gguf_layout(config);
+  EXPECT_EQ(gguf_row_order(llama, config, TensorRole::kQ),
             (std::vector<int64_t>{0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11}));
-  EXPECT_EQ(gguf_row_order(llama, config, "model.layers.0.self_attn.k_proj.weight"),
+  EXPECT_EQ(gguf_row_order(llama, config, TensorRole::kK),
             (std::vector<int64_t>{0, 3, 1, 4, 2, 5}));
-  EXPECT_TRUE(gguf_row_order(llama, config, "model.layers.0.self_attn.v_proj.weight").empty());
-  EXPECT_TRUE(
-      gguf_row_order(gguf_architecture("qwen2"), config, "model.layers.0.self_attn.q_proj.weight")
-          .empty());
+  EXPECT_TRUE(gguf_row_order(llama, config, TensorRole::kV).empty());
+  EXPECT_TRUE(gguf_row_order(find_architecture("qwen2")->gguf, config, TensorRole::kQ).empty());
 }
 
 TEST(GgmlTypes, Q8RoundsHalvesAwayFromZero) {

@@ -125,9 +125,7 @@ std::vector<std::vector<TensorToWrite>> split_into_shards(const Parameters& para
       used = 0;
     }
     used += num_bytes;
-    shards.back().push_back({info.name, info.shape,
-                             parameters.flat().subspan(static_cast<size_t>(info.offset),
-                                                       static_cast<size_t>(info.size))});
+    shards.back().push_back({info.name, info.shape, parameters.at(info)});
   }
   return shards;
 }

@@ -118,7 +118,7 @@ TEST_F(CheckpointTest, FloatWeightsReadBackBitEqual) {
   const auto of_type = [](const char* type, bool tied) {
     ModelConfig config = tiny(tied);
     config.model_type = type;
-    if (config.qk_norm()) config.head_dim = 16;
+    if (config.layer(0).qk_norm != QkNorm::kNone) config.head_dim = 16;
     return config;
   };
   ModelConfig stretched = of_type("llama", false);

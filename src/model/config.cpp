@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "model/config_reader.h"
 #include "model/config_rope.h"
+#include "model/tensor_table.h"
 
 namespace ponder {
 namespace {
@@ -36,36 +37,14 @@ const Architecture& read_architecture(const Reader& reader) {
   return *architecture;
 }
 
-void refuse_unsupported(const Reader& reader, const Architecture& architecture) {
+// What no family runs.
+void refuse_unsupported(const Reader& reader) {
   if (const std::string act = reader.string_or("hidden_act", "silu"); act != "silu") {
     reader.fail("hidden_act", fmt::format("expected \"silu\", found \"{}\"", excerpt(act)));
   }
-  const auto refuse_if_true = [&](std::string_view key, const char* advice) {
-    if (!reader.boolean_or(key, false)) return;
-    reader.fail(key,
-                fmt::format("true is not supported for model_type {}", architecture.model_type),
-                advice);
-  };
-  refuse_if_true("mlp_bias", "only models without biases in the MLP are supported");
-  // Qwen2 has its biases without being asked; transformers ignores the key there.
-  if (!architecture.qkv_bias)
-    refuse_if_true("attention_bias", "only its models without biases in attention are supported");
+  reader.refuse_if_true("mlp_bias", "only models without biases in the MLP are supported");
   for (const std::string_view key : {"num_experts", "num_local_experts", "n_routed_experts"}) {
     if (reader.find(key)) reader.fail(key, "mixture of experts is not supported");
-  }
-  // Qwen2.5 sets sliding_window with use_sliding_window false: not in use.
-  refuse_if_true("use_sliding_window", "models with \"use_sliding_window\": false are supported");
-  if (!architecture.has_sliding_window && reader.find("sliding_window")) {
-    reader.fail("sliding_window", "sliding-window attention is not supported");
-  }
-  if (const Json* types = reader.find("layer_types")) {
-    const bool full =
-        types->is_array() && std::all_of(types->begin(), types->end(),
-                                         [](const Json& t) { return t == "full_attention"; });
-    if (!full) {
-      reader.fail("layer_types",
-                  fmt::format("expected only \"full_attention\", found {}", Reader::show(*types)));
-    }
   }
   if (reader.boolean_or("use_mrope", false))
     reader.fail("use_mrope", "multimodal RoPE is not supported");
@@ -103,7 +82,7 @@ DType read_dtype(const Reader& reader) {
 ModelConfig ModelConfig::from_json(const Json& json, const std::string& where) {
   const Reader reader(json, where);
   const Architecture& architecture = read_architecture(reader);
-  refuse_unsupported(reader, architecture);
+  refuse_unsupported(reader);
 
   // Upper limits: beyond any published model, and small enough that no product below leaves 63
   // bits.
@@ -151,6 +130,7 @@ ModelConfig ModelConfig::from_json(const Json& json, const std::string& where) {
   config.tie_word_embeddings = reader.boolean_or("tie_word_embeddings", false);
   config.dtype = read_dtype(reader);
   config.eos_token_ids = read_eos_token_ids(json, where, config.vocab_size);
+  architecture.read(reader, config);
   return config;
 }
 
@@ -192,8 +172,7 @@ Json ModelConfig::to_json() const {
   json["rms_norm_eps"] = rms_norm_eps;
   json["initializer_range"] = initializer_range;
   json["tie_word_embeddings"] = tie_word_embeddings;
-  if (!own.qkv_bias) json["attention_bias"] = false;
-  if (own.has_sliding_window) json["use_sliding_window"] = false;
+  own.write(*this, json);
   json["torch_dtype"] = config_name(dtype);
   if (eos_token_ids.size() == 1) json["eos_token_id"] = eos_token_ids[0];
   if (eos_token_ids.size() > 1) json["eos_token_id"] = eos_token_ids;
@@ -209,24 +188,30 @@ const Architecture& ModelConfig::architecture() const {
 }
 
 int64_t ModelConfig::num_parameters() const {
-  int64_t attention = hidden_size * (2 * q_size() + 2 * kv_size());
-  if (qkv_bias()) attention += q_size() + 2 * kv_size();
-  if (qk_norm()) attention += 2 * head_dim;
-  const int64_t layer = attention + 3 * hidden_size * intermediate_size + 2 * hidden_size;
-  const int64_t embeddings = vocab_size * hidden_size * (tie_word_embeddings ? 1 : 2);
-  return embeddings + num_hidden_layers * layer + hidden_size;
+  int64_t count = 0;
+  for (const TensorSpec& tensor : tensor_table(*this)) count += tensor.num_elements();
+  return count;
+}
+
+int64_t ModelConfig::num_matrix_elements() const {
+  int64_t count = 0;
+  for (const TensorSpec& tensor : tensor_table(*this)) {
+    if (tensor.is_matrix() && tensor.fused != FusedMatrix::kNone) count += tensor.num_elements();
+  }
+  return count;
 }
 
 double ModelConfig::forward_flops(int64_t tokens, int64_t row_length) const {
-  const double c = static_cast<double>(hidden_size), q = static_cast<double>(q_size());
-  const double kv = static_cast<double>(kv_size()), h = static_cast<double>(intermediate_size);
-  const double layers = static_cast<double>(num_hidden_layers);
-  const double matrices =
-      layers * (c * (2 * q + 2 * kv) + 3 * c * h) + c * static_cast<double>(vocab_size);
+  const auto matrices = static_cast<double>(num_matrix_elements());
+  const auto q = static_cast<double>(q_size()), length = static_cast<double>(row_length);
   // Scores and their product with the values: 2 q_size each per visible key; a token sees half the
-  // row on average.
-  const double attention = layers * 4 * q * static_cast<double>(row_length) / 2;
-  return static_cast<double>(tokens) * (2 * matrices + attention);
+  // row on average, of a window all but half the window at the row's start.
+  double keys = 0;
+  for (int64_t i = 0; i < num_hidden_layers; ++i) {
+    const auto window = static_cast<double>(layer(i).window);
+    keys += window > 0 && window < length ? window - window * window / (2 * length) : length / 2;
+  }
+  return static_cast<double>(tokens) * (2 * matrices + 4 * q * keys);
 }
 
 }  // namespace ponder

@@ -1,5 +1,5 @@
 // The shape of a model, mirrored from a Hugging Face config.json. What its model_type means stands
-// in architecture.h.
+// in architecture.h, and in one file of families/ for each.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +28,8 @@ struct ModelConfig {
   double rms_norm_eps = 1e-6;
   double initializer_range = 0.02;
   bool tie_word_embeddings = false;
+  // Where layers are not all as the architecture says: one for each. Empty: they are.
+  std::vector<LayerSpec> layers;
   DType dtype = DType::kF32;           // of the stored weights
   std::vector<int32_t> eos_token_ids;  // from generation_config.json if there, else config.json
 
@@ -42,11 +44,14 @@ struct ModelConfig {
 
   // Throws Error for a model_type that is not in the table.
   const Architecture& architecture() const;
-  bool qkv_bias() const { return architecture().qkv_bias; }
-  bool qk_norm() const { return architecture().qk_norm; }
+  const LayerSpec& layer(int64_t index) const {
+    return layers.empty() ? architecture().layer : layers[static_cast<size_t>(index)];
+  }
   int64_t q_size() const { return num_attention_heads * head_dim; }
   int64_t kv_size() const { return num_key_value_heads * head_dim; }
   int64_t num_parameters() const;
+  // Of the matrices that a token's forward multiplies by: all but an untied embedding.
+  int64_t num_matrix_elements() const;
   // Floating-point operations of one forward over `tokens` tokens in rows of `row_length` (a
   // multiply-add is two); a training step is three times this.
   double forward_flops(int64_t tokens, int64_t row_length) const;

@@ -82,6 +82,13 @@ std::string ConfigReader::string_or(std::string_view key, std::string fallback) 
   return value->get<std::string>();
 }
 
+void ConfigReader::refuse_if_true(std::string_view key, std::string_view advice) const {
+  if (!boolean_or(key, false)) return;
+  fail(key,
+       fmt::format("true is not supported for model_type {}", string_or("model_type", "(none)")),
+       advice);
+}
+
 ConfigReader ConfigReader::object(std::string_view key) const {
   const Json& value = require(key);
   if (!value.is_object()) fail(key, fmt::format("expected an object, found {}", show(value)));

@@ -27,6 +27,7 @@ class ConfigReader {
   double number_or(std::string_view key, double fallback, double low, double high) const;
   bool boolean_or(std::string_view key, bool fallback) const;
   std::string string_or(std::string_view key, std::string fallback) const;
+  void refuse_if_true(std::string_view key, std::string_view advice) const;
   // The object under a key that is there.
   ConfigReader object(std::string_view key) const;
 

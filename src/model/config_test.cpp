@@ -95,15 +95,15 @@ TEST(ModelConfig, WrittenConfigReadsBackTheSame) {
 
 TEST(ModelConfig, EachArchitectureHasItsOwnParts) {
   const ModelConfig qwen2 = ModelConfig::from_json(tiny(), "tiny");
-  EXPECT_TRUE(qwen2.qkv_bias());
-  EXPECT_FALSE(qwen2.qk_norm());
+  EXPECT_TRUE(qwen2.layer(0).qkv_bias);
+  EXPECT_EQ(qwen2.layer(0).qk_norm, QkNorm::kNone);
   const ModelConfig qwen3 = ModelConfig::from_json(tiny_qwen3(), "tiny");
-  EXPECT_FALSE(qwen3.qkv_bias());
-  EXPECT_TRUE(qwen3.qk_norm());
+  EXPECT_FALSE(qwen3.layer(0).qkv_bias);
+  EXPECT_EQ(qwen3.layer(0).qk_norm, QkNorm::kHead);
   EXPECT_EQ(qwen3.head_dim, 32);
   const ModelConfig llama = ModelConfig::from_json(tiny_llama(), "tiny");
-  EXPECT_FALSE(llama.qkv_bias());
-  EXPECT_FALSE(llama.qk_norm());
+  EXPECT_FALSE(llama.layer(0).qkv_bias);
+  EXPECT_EQ(llama.layer(0).qk_norm, QkNorm::kNone);
   EXPECT_EQ(llama.rope_scaling.type, RopeScaling::Type::kLlama3);
   EXPECT_EQ(llama.rope_scaling.factor, 8.0);
   EXPECT_EQ(llama.rope_scaling.low_freq_factor, 1.0);

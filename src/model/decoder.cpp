@@ -181,14 +181,14 @@ void Decoder::Impl::backward(const PackedBatch& batch, std::span<const float> dl
 void Decoder::Impl::layers_backward(const PackedBatch& batch, Gradients& gradients) {
   const int64_t C = config.hidden_size, T = batch.num_tokens();
   std::memset(memory.dx, 0, static_cast<size_t>(T * C) * sizeof(float));
-  rms_norm_backward(memory.dx, gradients.parameters().at("model.norm.weight").data(), memory.dh,
+  rms_norm_backward(memory.dx, gradients.parameters().find(TensorRole::kFinalNorm), memory.dh,
                     memory.x, memory.inv_rms, weights.final_norm, T, C, pool);
 
   for (size_t i = memory.layers.size(); i-- > 0;) {
     const LayerActivations& a = memory.layers[i];
     if (kept == Keep::kLayerInputs) layer.forward(weights.layers[i], a.x_in, nullptr, a, memory);
     layer.backward(weights.layers[i], a, memory,
-                   LayerGradients(gradients.parameters(), static_cast<int64_t>(i), config));
+                   LayerGradients(gradients.parameters(), static_cast<int64_t>(i)));
   }
   gradients.add_embedding(batch.tokens, memory.dx, pool);
   kept = Keep::kNothing;
@@ -347,12 +347,10 @@ Decoder::~Decoder() = default;
 
 const ModelConfig& Decoder::config() const { return impl_->config; }
 
-void Decoder::set_parameters(const Parameters& parameters) {
-  impl_->weights.borrow(impl_->config, parameters);
-}
+void Decoder::set_parameters(const Parameters& parameters) { impl_->weights.borrow(parameters); }
 
 void Decoder::pack_parameters(const Parameters& parameters, DType storage) {
-  impl_->weights.pack(impl_->config, parameters, storage, impl_->pool);
+  impl_->weights.pack(parameters, storage, impl_->pool);
 }
 
 void Decoder::load_weights(const WeightFiles& files) {

@@ -49,10 +49,9 @@ struct LayerWeights {
 struct DecoderWeights {
   explicit DecoderWeights(const ModelConfig& config);
   // Borrows the parameters; costs nothing.
-  void borrow(const ModelConfig& config, const Parameters& parameters);
+  void borrow(const Parameters& parameters);
   // Packs the matrices; norms and the embedding are borrowed.
-  void pack(const ModelConfig& config, const Parameters& parameters, DType storage,
-            ThreadPool& pool);
+  void pack(const Parameters& parameters, DType storage, ThreadPool& pool);
   // The files must have passed WeightFiles::check for this config. Takes no more memory than the
   // panels and some megabytes a thread.
   void load(const ModelConfig& config, const WeightFiles& files, ThreadPool& pool);
@@ -66,20 +65,20 @@ struct DecoderWeights {
   const float *embedding = nullptr, *final_norm = nullptr;
 
  private:
-  void borrow_vectors(const ModelConfig& config, const Parameters& parameters);
+  void borrow_vectors(const Parameters& parameters);
 
   std::deque<std::vector<float>> vectors_;  // norms, when loaded
   Buffer table_{"embedding table", 0};      // (V, C) of table_dtype_, when loaded and not tied
   DType table_dtype_ = DType::kF32;
 };
 
-// Where the gradients of one layer's parameters go; names as in LayerWeights.
+// Where the gradients of one layer's parameters go; names as in LayerWeights. Null for what the
+// architecture does not have.
 struct LayerGradients {
-  LayerGradients(Parameters& gradients, int64_t layer, const ModelConfig& config);
-  float *input_norm, *post_norm;
-  float *q_norm = nullptr, *k_norm = nullptr;
+  LayerGradients(Parameters& gradients, int64_t layer);
+  float *input_norm, *post_norm, *q_norm, *k_norm;
   float *q_weight, *k_weight, *v_weight, *o_weight, *gate_weight, *up_weight, *down_weight;
-  float *q_bias = nullptr, *k_bias = nullptr, *v_bias = nullptr;
+  float *q_bias, *k_bias, *v_bias;
 };
 
 }  // namespace ponder

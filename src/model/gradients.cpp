@@ -5,10 +5,6 @@
 #include "ops/embedding.h"
 
 namespace ponder {
-namespace {
-const char* const kEmbedding = "model.embed_tokens.weight";
-}
-
 Gradients::Gradients(const ModelConfig& config)
     : parameters_(config, "gradients"),
       tied_(config.tie_word_embeddings),
@@ -26,7 +22,8 @@ void Gradients::zero() {
 void Gradients::add_embedding(std::span<const int32_t> tokens, const float* dx, ThreadPool& pool) {
   const auto T = static_cast<int64_t>(tokens.size());
   if (!tied_) {
-    embedding_backward(parameters_.at(kEmbedding).data(), tokens.data(), dx, T, hidden_size_, pool);
+    embedding_backward(parameters_.find(TensorRole::kEmbedding), tokens.data(), dx, T, hidden_size_,
+                       pool);
     return;
   }
   std::vector<int32_t> rows;
@@ -44,10 +41,10 @@ void Gradients::add_embedding(std::span<const int32_t> tokens, const float* dx, 
 }
 
 void Gradients::finish() {
-  const std::span<float> embedding = tied_ ? parameters_.at(kEmbedding) : std::span<float>();
+  float* const embedding = parameters_.find(TensorRole::kEmbedding);
   const auto C = static_cast<size_t>(hidden_size_);
   for (size_t row = 0; row < tokens_.size(); ++row) {
-    float* to = embedding.data() + static_cast<size_t>(tokens_[row]) * C;
+    float* to = embedding + static_cast<size_t>(tokens_[row]) * C;
     for (size_t c = 0; c < C; ++c) to[c] += embedding_rows_[row * C + c];
     row_of_[static_cast<size_t>(tokens_[row])] = -1;
   }
@@ -56,7 +53,7 @@ void Gradients::finish() {
 }
 
 std::span<float> Gradients::lm_head() {
-  return parameters_.at(tied_ ? kEmbedding : "lm_head.weight");
+  return parameters_.at(*parameters_.layout().weights_of(FusedMatrix::kHead).front());
 }
 
 }  // namespace ponder

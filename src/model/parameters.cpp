@@ -12,45 +12,16 @@ constexpr int64_t kAlignment = 16;  // elements: one cache line
 
 }  // namespace
 
-ParameterLayout::ParameterLayout(const ModelConfig& config) {
-  const int64_t c = config.hidden_size, q = config.q_size(), kv = config.kv_size();
-  const int64_t h = config.intermediate_size;
-  const bool qkv_bias = config.qkv_bias(), qk_norm = config.qk_norm();
-  add("model.embed_tokens.weight", {config.vocab_size, c});
-  for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
-    const std::string prefix = fmt::format("model.layers.{}.", layer);
-    add(prefix + "input_layernorm.weight", {c});
-    const auto projection = [&](const char* name, int64_t rows) {
-      add(fmt::format("{}self_attn.{}.weight", prefix, name), {rows, c});
-      if (qkv_bias) add(fmt::format("{}self_attn.{}.bias", prefix, name), {rows});
-    };
-    projection("q_proj", q);
-    projection("k_proj", kv);
-    projection("v_proj", kv);
-    if (qk_norm) {
-      add(prefix + "self_attn.q_norm.weight", {config.head_dim});
-      add(prefix + "self_attn.k_norm.weight", {config.head_dim});
-    }
-    add(prefix + "self_attn.o_proj.weight", {c, q});
-    add(prefix + "post_attention_layernorm.weight", {c});
-    add(prefix + "mlp.gate_proj.weight", {h, c});
-    add(prefix + "mlp.up_proj.weight", {h, c});
-    add(prefix + "mlp.down_proj.weight", {c, h});
+ParameterLayout::ParameterLayout(const ModelConfig& config)
+    : of_layer_(static_cast<size_t>(config.num_hidden_layers) + 1) {
+  for (TensorSpec& spec : tensor_table(config)) {
+    ParameterInfo info{std::move(spec), total_, 0};
+    info.size = info.num_elements();
+    total_ += (info.size + kAlignment - 1) / kAlignment * kAlignment;
+    index_.emplace(info.name, entries_.size());
+    of_layer_[static_cast<size_t>(info.layer + 1)].push_back(entries_.size());
+    entries_.push_back(std::move(info));
   }
-  add("model.norm.weight", {c});
-  if (!config.tie_word_embeddings) add("lm_head.weight", {config.vocab_size, c});
-}
-
-void ParameterLayout::add(std::string name, std::vector<int64_t> shape) {
-  ParameterInfo info;
-  info.name = std::move(name);
-  info.size = 1;
-  for (const int64_t n : shape) info.size *= n;
-  info.shape = std::move(shape);
-  info.offset = total_;
-  total_ += (info.size + kAlignment - 1) / kAlignment * kAlignment;
-  index_.emplace(info.name, entries_.size());
-  entries_.push_back(std::move(info));
 }
 
 const ParameterInfo& ParameterLayout::at(const std::string& name) const {
@@ -59,26 +30,48 @@ const ParameterInfo& ParameterLayout::at(const std::string& name) const {
   return entries_[found->second];
 }
 
+const ParameterInfo* ParameterLayout::find(TensorRole role, int64_t layer) const {
+  for (const size_t place : of_layer_.at(static_cast<size_t>(layer + 1))) {
+    if (entries_[place].role == role) return &entries_[place];
+  }
+  return nullptr;
+}
+
+std::vector<const ParameterInfo*> ParameterLayout::parts_of(FusedMatrix matrix, int64_t layer,
+                                                            bool matrices) const {
+  std::vector<const ParameterInfo*> parts;
+  for (const size_t place : of_layer_.at(static_cast<size_t>(layer + 1))) {
+    const ParameterInfo& info = entries_[place];
+    if (info.fused == matrix && info.is_matrix() == matrices) parts.push_back(&info);
+  }
+  return parts;
+}
+
 Parameters::Parameters(const ModelConfig& config, std::string buffer_name)
     : layout_(config), buffer_(std::move(buffer_name), layout_.total()) {}
 
-std::span<float> Parameters::at(const std::string& name) {
-  const ParameterInfo& info = layout_.at(name);
-  return buffer_.slice(info.offset, info.size);
-}
+std::span<float> Parameters::at(const std::string& name) { return at(layout_.at(name)); }
 
 std::span<const float> Parameters::at(const std::string& name) const {
-  const ParameterInfo& info = layout_.at(name);
-  return buffer_.slice(info.offset, info.size);
+  return at(layout_.at(name));
+}
+
+float* Parameters::find(TensorRole role, int64_t layer) {
+  const ParameterInfo* info = layout_.find(role, layer);
+  return info ? buffer_.data() + info->offset : nullptr;
+}
+
+const float* Parameters::find(TensorRole role, int64_t layer) const {
+  const ParameterInfo* info = layout_.find(role, layer);
+  return info ? buffer_.data() + info->offset : nullptr;
 }
 
 void initialise(Parameters& parameters, const ModelConfig& config, uint64_t seed,
                 ThreadPool* pool) {
   for (const ParameterInfo& info : parameters.layout().entries()) {
-    const std::span<float> values =
-        parameters.flat().subspan(static_cast<size_t>(info.offset), static_cast<size_t>(info.size));
-    if (!info.is_matrix()) {
-      std::fill(values.begin(), values.end(), info.name.ends_with(".bias") ? 0.0f : 1.0f);
+    const std::span<float> values = parameters.at(info);
+    if (info.init != TensorInit::kNormal) {
+      std::fill(values.begin(), values.end(), info.init == TensorInit::kOnes ? 1.0f : 0.0f);
       continue;
     }
     const Random random(seed, stable_hash64(info.name));

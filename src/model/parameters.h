@@ -10,34 +10,41 @@
 
 #include "base/thread_pool.h"
 #include "model/config.h"
+#include "model/tensor_table.h"
 #include "tensor/buffer.h"
 
 namespace ponder {
 
-struct ParameterInfo {
-  std::string name;            // "model.layers.0.self_attn.q_proj.weight"
-  std::vector<int64_t> shape;  // (out, in) for matrices, (n) for vectors
-  int64_t offset = 0;          // of its first element in the flat buffer; a multiple of 16
-  int64_t size = 0;
-  bool is_matrix() const { return shape.size() == 2; }
+// A row of the table of tensors with its place in the flat buffer.
+struct ParameterInfo : TensorSpec {
+  int64_t offset = 0;  // of its first element; a multiple of 16
+  int64_t size = 0;    // in elements
 };
 
-// Order: embed_tokens, then per layer input_layernorm, q/k/v weight and bias, q_norm, k_norm,
-// o_proj, (biases and the norms of heads where the architecture has them) post_attention_layernorm,
-// gate_proj, up_proj, down_proj; then norm; then lm_head unless tied. Padding between parameters is
-// zero and stays zero.
+// Order: that of tensor_table. Padding between parameters is zero and stays zero.
 class ParameterLayout {
  public:
   explicit ParameterLayout(const ModelConfig& config);
   const std::vector<ParameterInfo>& entries() const { return entries_; }
   int64_t total() const { return total_; }  // elements of the flat buffer, padding included
   const ParameterInfo& at(const std::string& name) const;  // throws Error naming it
+  // nullptr where the model has none. `layer`: -1 for tensors of the whole model.
+  const ParameterInfo* find(TensorRole role, int64_t layer = -1) const;
+  // The weights of a fused matrix, from its first row on, or the biases of its outputs.
+  std::vector<const ParameterInfo*> weights_of(FusedMatrix matrix, int64_t layer = -1) const {
+    return parts_of(matrix, layer, true);
+  }
+  std::vector<const ParameterInfo*> biases_of(FusedMatrix matrix, int64_t layer = -1) const {
+    return parts_of(matrix, layer, false);
+  }
 
  private:
-  void add(std::string name, std::vector<int64_t> shape);
+  std::vector<const ParameterInfo*> parts_of(FusedMatrix matrix, int64_t layer,
+                                             bool matrices) const;
 
   std::vector<ParameterInfo> entries_;
   std::unordered_map<std::string, size_t> index_;  // name -> place in entries_
+  std::vector<std::vector<size_t>> of_layer_;      // places: of the whole model, then of each layer
   int64_t total_ = 0;
 };
 
@@ -50,6 +57,14 @@ class Parameters {
   std::span<const float> flat() const { return buffer_.span(); }
   std::span<float> at(const std::string& name);
   std::span<const float> at(const std::string& name) const;
+  // Of an entry of the layout.
+  std::span<float> at(const ParameterInfo& info) { return buffer_.slice(info.offset, info.size); }
+  std::span<const float> at(const ParameterInfo& info) const {
+    return buffer_.slice(info.offset, info.size);
+  }
+  // nullptr where the model has none.
+  float* find(TensorRole role, int64_t layer = -1);
+  const float* find(TensorRole role, int64_t layer = -1) const;
   void zero() { buffer_.zero(); }
 
  private:
@@ -57,9 +72,8 @@ class Parameters {
   Buffer buffer_;
 };
 
-// Normal(0, initializer_range) for matrices, ones for norms, zeros for biases, as transformers
-// does; from Philox keyed by the seed and the parameter's name, so the pool (may be null) changes
-// only the time it takes.
+// As the table says, which is as transformers does it; from Philox keyed by the seed and the
+// parameter's name, so the pool (may be null) changes only the time it takes.
 void initialise(Parameters& parameters, const ModelConfig& config, uint64_t seed,
                 ThreadPool* pool = nullptr);
 

@@ -33,7 +33,7 @@ void take_layer(LayerActivations& layer, Arena& arena, const ModelConfig& config
   layer.lse = arena.take("statistics of attention and norms", T * heads);
   layer.inv_rms1 = arena.take("statistics of attention and norms", T);
   layer.inv_rms2 = arena.take("statistics of attention and norms", T);
-  if (config.qk_norm()) {
+  if (config.layer(0).qk_norm != QkNorm::kNone) {
     layer.raw_qk = arena.take("queries and keys before their norms", T * (Q + KV));
     layer.inv_rms_qk = arena.take("statistics of attention and norms", T * (heads + kv_heads));
   }
@@ -92,7 +92,7 @@ void StepMemory::lay_out(Arena& arena, const ModelConfig& config, int64_t T, int
   qkv = arena.take("queries, keys, values", T * (Q + 2 * KV));
   att = arena.take("attention output", T * Q);
   inv_rms = arena.take("statistics of attention and norms", T);
-  if (config.qk_norm()) {
+  if (config.layer(0).qk_norm != QkNorm::kNone) {
     inv_rms_qk = arena.take("statistics of attention and norms",
                             T * (config.num_attention_heads + config.num_key_value_heads));
   }

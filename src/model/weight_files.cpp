@@ -19,12 +19,9 @@ constexpr const char* kIndexFile = "model.safetensors.index.json";
 constexpr uint64_t kMaxIndexBytes = uint64_t{2} << 20;  // an entry takes some 90 bytes
 constexpr size_t kMaxShards = 512;  // each stays open: below the usual limit of 1024 descriptors
 
-constexpr const char* kEmbedding = "model.embed_tokens.weight";
-constexpr const char* kHead = "lm_head.weight";
-
 // transformers drops these on loading.
 bool is_ignored(const std::string& name, bool tied) {
-  return name.ends_with("rotary_emb.inv_freq") || (tied && name == kHead);
+  return name.ends_with("rotary_emb.inv_freq") || (tied && name == tensor_name(TensorRole::kHead));
 }
 
 std::string show(const std::vector<int64_t>& shape) {
@@ -143,10 +140,10 @@ void WeightFiles::check(const ParameterLayout& layout, bool tied,
     expected.insert(info.name);
     const auto place = tensors_.find(info.name);
     if (place == tensors_.end()) {
-      report(
-          Error(fmt::format("{}, tensor \"{}\"", folder_.string(), info.name),
-                fmt::format("is missing; config.json asks for it with shape {}", show(info.shape)),
-                info.name == kHead ? "perhaps \"tie_word_embeddings\" should be true" : ""));
+      report(Error(
+          fmt::format("{}, tensor \"{}\"", folder_.string(), info.name),
+          fmt::format("is missing; config.json asks for it with shape {}", show(info.shape)),
+          info.role == TensorRole::kHead ? "perhaps \"tie_word_embeddings\" should be true" : ""));
     } else if (place->second.entry->shape != info.shape) {
       const TensorEntry& entry = *place->second.entry;
       report(Error(
@@ -176,14 +173,15 @@ void WeightFiles::read_bytes(const std::string& name, uint64_t offset, std::span
 
 void WeightFiles::read(Parameters& parameters) const {
   for (const ParameterInfo& info : parameters.layout().entries()) {
-    read_tensor(info.name, parameters.flat().subspan(static_cast<size_t>(info.offset),
-                                                     static_cast<size_t>(info.size)));
+    read_tensor(info.name, parameters.at(info));
   }
-  if (parameters.layout().entries().back().name != kHead) check_tied_head();
+  if (!parameters.layout().find(TensorRole::kHead)) check_tied_head();
 }
 
 void WeightFiles::check_tied_head() const {
-  const auto head = tensors_.find(kHead), embedding = tensors_.find(kEmbedding);
+  const std::string head_name(tensor_name(TensorRole::kHead)),
+      embedding_name(tensor_name(TensorRole::kEmbedding));
+  const auto head = tensors_.find(head_name), embedding = tensors_.find(embedding_name);
   if (head == tensors_.end() || embedding == tensors_.end()) return;
   const int64_t size = embedding->second.entry->num_elements();
   bool same = head->second.entry->num_elements() == size;
@@ -205,8 +203,8 @@ void WeightFiles::check_tied_head() const {
   if (same) return;
   const TensorEntry& entry = *head->second.entry;
   throw Error(fmt::format("{}, tensor \"{}\" at byte {}",
-                          (folder_ / names_[head->second.file]).string(), kHead, entry.begin),
-              fmt::format("differs from {}, but \"tie_word_embeddings\" is true", kEmbedding),
+                          (folder_ / names_[head->second.file]).string(), head_name, entry.begin),
+              fmt::format("differs from {}, but \"tie_word_embeddings\" is true", embedding_name),
               "set \"tie_word_embeddings\" to false to use it, or leave the tensor out");
 }
 

@@ -55,7 +55,7 @@ AdamW::AdamW(const ModelConfig& config, const AdamWOptions& options, ThreadPool&
       exp_avg_sq_(config, "AdamW exp_avg_sq", options.moments) {
   // Padding belongs to no parameter and is left alone.
   for (const ParameterInfo& entry : exp_avg_.layout().entries()) {
-    segments_.push_back({entry.offset, entry.offset + entry.size, entry.is_matrix()});
+    segments_.push_back({entry.offset, entry.offset + entry.size, entry.decays});
   }
 }
 
