@@ -74,15 +74,11 @@ BenchmarkResult evaluate_model(InferenceModel& model, const Benchmark& benchmark
       rows[{place.at(trajectory.problem_id), trajectory.sample}] = dump_json(to_json(trajectory));
     };
   }
-  BenchmarkResult result;
-  try {
-    result = evaluate(model, benchmark.name, benchmark.problems, settings, stop_flag());
-  } catch (const Error&) {
-    if (stop_signal() != 0) throw Stopped{stop_signal()};
-    throw;
-  }
+  std::optional<BenchmarkResult> result =
+      evaluate(model, benchmark.name, benchmark.problems, settings, stop_flag());
+  if (!result) throw Stopped{stop_signal()};
   for (const auto& [key, row] : rows) out->write(row);
-  return result;
+  return std::move(*result);
 }
 
 void write_details(LineOutput& out, const BenchmarkResult& result) {

@@ -4,8 +4,7 @@
 
 #include "base/error.h"
 #include "cli/command.h"
-#include "pipeline/selection.h"
-#include "pipeline/stages.h"
+#include "pipeline/candidates.h"
 #include "pool/pool.h"
 #include "report/report.h"
 

@@ -125,9 +125,10 @@ BenchmarkScore aggregate(const std::string& benchmark, std::span<const Problem> 
   return score;
 }
 
-BenchmarkResult evaluate(InferenceModel& model, const std::string& benchmark,
-                         std::span<const Problem> problems, const BenchmarkOptions& options,
-                         const std::atomic<bool>* stop) {
+std::optional<BenchmarkResult> evaluate(InferenceModel& model, const std::string& benchmark,
+                                        std::span<const Problem> problems,
+                                        const BenchmarkOptions& options,
+                                        const std::atomic<bool>* stop) {
   BenchmarkResult result;
   std::vector<RolloutRequest> requests;
   std::map<std::string_view, size_t> place;
@@ -158,9 +159,7 @@ BenchmarkResult evaluate(InferenceModel& model, const std::string& benchmark,
   };
   hooks.progress = options.progress;
   Engine engine(model.decoder(), &model.tokenizer(), model.pool(), options.engine);
-  if (engine.run(requests, hooks, stop).interrupted) {
-    throw Error(benchmark, "was stopped before its end", "run the same command again");
-  }
+  if (engine.run(requests, hooks, stop).interrupted) return std::nullopt;
   result.score = aggregate(benchmark, problems, result.problems, options.strictness);
   return result;
 }

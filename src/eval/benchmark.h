@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -78,10 +79,11 @@ struct BenchmarkOptions {
   std::function<void(const Trajectory&)> deliver;  // each rollout, judged; in any order
 };
 
-// Throws Error when *stop was set before the end.
-BenchmarkResult evaluate(InferenceModel& model, const std::string& benchmark,
-                         std::span<const Problem> problems, const BenchmarkOptions& options,
-                         const std::atomic<bool>* stop = nullptr);
+// Nothing when *stop was set before the end.
+std::optional<BenchmarkResult> evaluate(InferenceModel& model, const std::string& benchmark,
+                                        std::span<const Problem> problems,
+                                        const BenchmarkOptions& options,
+                                        const std::atomic<bool>* stop = nullptr);
 
 // Scores a JSONL file of responses: `response` (or `text`), optional `finish_reason` and
 // `token_ids` or `tokens`. A row names its problem by `problem_id`, `id`, `question` or `problem`

@@ -6,7 +6,6 @@
 
 #include "base/error.h"
 #include "model/checkpoint.h"
-#include "pipeline/stages.h"
 #include "report/report.h"
 
 namespace ponder {
@@ -67,40 +66,19 @@ bool Run::execute(const std::string& until,
       const auto start = std::chrono::steady_clock::now();
       pool_->begin_stage(stage.name);
       StageContext context{recipe_, stage, *pool_, threads_, log_, stop_, folder_};
-      std::optional<StageOutcome> outcome;
-      switch (stage.kind) {
-        case StageKind::kImitate:
-        case StageKind::kImprove:
-          outcome = run_imitate(context);
-          break;
-        case StageKind::kDpo:
-          outcome = run_dpo(context);
-          break;
-        case StageKind::kScreen:
-          outcome = run_screen(context);
-          break;
-        case StageKind::kExplore:
-          outcome = run_explore(context);
-          break;
-        case StageKind::kRefine:
-          outcome = run_refine(context);
-          break;
-        case StageKind::kEvaluate:
-          outcome = run_evaluate(context);
-          break;
-      }
-      if (!outcome) {
+      const StageOutcome outcome = stage.kind->run(context);
+      if (!outcome.finished) {
         stopped = true;
         log_.info(fmt::format("{}: stopped; the same command goes on from here", stage.name));
         break;
       }
       const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-      pool_->finish_stage(stage.name, StageState::kDone, elapsed.count(), outcome->rows,
-                          outcome->result);
+      pool_->finish_stage(stage.name, StageState::kDone, elapsed.count(), outcome.rows,
+                          outcome.result);
       log_.event("stage",
-                 {{"stage", stage.name}, {"rows", outcome->rows}, {"result", outcome->result}});
+                 {{"stage", stage.name}, {"rows", outcome.rows}, {"result", outcome.result}});
       log_.info(fmt::format("{}: done in {:.1f} s", stage.name, elapsed.count()));
-      on_stage(stage, outcome->result);
+      on_stage(stage, outcome.result);
     }
     if (stage.name == until) break;
   }

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "base/error.h"
 #include "synth/synth.h"
 
 namespace ponder {
@@ -84,6 +87,37 @@ ContaminationFilter contamination_filter_of(const Recipe& recipe) {
     filter.add(source.name, problems_of(source, report));
   }
   return filter;
+}
+
+std::vector<Problem> problems_of_round(const Recipe& recipe, int round, Log* log) {
+  std::vector<Problem> all;
+  const ContaminationFilter contaminated = contamination_filter_of(recipe);
+  for (const Source& source : recipe.explore.problems) {
+    ReadReport report;
+    for (Problem& problem : problems_of(source, report, &contaminated))
+      all.push_back(std::move(problem));
+    if (log) log_rejected(*log, source, report);
+  }
+  const auto total = static_cast<int64_t>(all.size());
+  const int64_t rounds = recipe.explore.rounds, each = recipe.explore.problems_per_round;
+  const int64_t begin =
+      std::min(total, each > 0 ? each * (round - 1) : total * (round - 1) / rounds);
+  const int64_t end = std::min(total, each > 0 ? each * round : total * round / rounds);
+  if (begin == end) {
+    throw Error(fmt::format("explore-{}", round), fmt::format("the {} problems are used up", total),
+                "give more problems, or fewer rounds or problems_per_round");
+  }
+  return {all.begin() + begin, all.begin() + end};
+}
+
+void log_rejected(Log& log, const Source& source, const ReadReport& report) {
+  log.info(fmt::format("{}: {}", source_name(source), report.summary()));
+  for (const RejectedRow& row : report.examples) {
+    log.event("rejected", {{"source", source_name(source)},
+                           {"row", row.line},
+                           {"reason", row.reason},
+                           {"detail", row.detail}});
+  }
 }
 
 }  // namespace ponder

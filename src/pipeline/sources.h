@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "base/log.h"
 #include "data/contamination.h"
 #include "data/readers.h"
 #include "data/rows.h"
@@ -18,6 +19,12 @@ std::vector<Demonstration> demonstrations_of(const Source& source, ReadReport& r
 
 // The questions of all of the recipe's benchmarks; empty if the recipe says decontaminate = false.
 ContaminationFilter contamination_filter_of(const Recipe& recipe);
+
+// The problems of a round of exploration, before screening. `log` is told what was left out.
+std::vector<Problem> problems_of_round(const Recipe& recipe, int round, Log* log = nullptr);
+
+// The account of a source, and an event for each row that was left out.
+void log_rejected(Log& log, const Source& source, const ReadReport& report);
 
 // What the pool calls the source: the file's path, or "synth:arithmetic,choice levels 1-3 train
 // seed 1".

@@ -1,31 +1,56 @@
 #include "pipeline/stage_list.h"
 
+#include "pipeline/stages/kinds.h"
+
 namespace ponder {
 
 std::vector<Stage> stages_of(const Recipe& recipe) {
   std::vector<Stage> stages;
   const auto evaluate = [&](const std::string& model) {
     if (recipe.evaluate.benchmarks.empty()) return;
-    stages.push_back({"evaluate-" + model, StageKind::kEvaluate, 0, 0, model, ""});
+    stages.push_back({.name = "evaluate-" + model, .kind = &kEvaluate, .input = model});
   };
   evaluate("M0");
   for (size_t i = 0; i < recipe.imitation.size(); ++i) {
     const std::string suffix = i == 0 ? "" : "-" + recipe.imitation[i].name;
-    stages.push_back({"imitate" + suffix, StageKind::kImitate, 0, i, "M0", "M1" + suffix});
+    stages.push_back({.name = "imitate" + suffix,
+                      .kind = &kImitate,
+                      .set = i,
+                      .input = "M0",
+                      .output = "M1" + suffix});
     evaluate("M1" + suffix);
   }
+  std::vector<std::string> selections;  // of all rounds so far
   for (int t = 1; t <= recipe.explore.rounds; ++t) {
     const std::string round = "-" + std::to_string(t);
     const std::string now = "M" + std::to_string(t), next = "M" + std::to_string(t + 1);
-    if (recipe.explore.hard_only)
-      stages.push_back({"screen" + round, StageKind::kScreen, t, 0, now, ""});
-    stages.push_back({"explore" + round, StageKind::kExplore, t, 0, now, ""});
-    stages.push_back({"refine" + round, StageKind::kRefine, t, 0, now, ""});
-    stages.push_back({"improve" + round, StageKind::kImprove, t, 0, "M0", next});
+    std::vector<std::string> screened;
+    if (recipe.explore.hard_only) {
+      stages.push_back({.name = "screen" + round, .kind = &kScreen, .round = t, .input = now});
+      screened = {"screen" + round};
+    }
+    stages.push_back({.name = "explore" + round,
+                      .kind = &kExplore,
+                      .round = t,
+                      .input = now,
+                      .reads = screened});
+    stages.push_back({.name = "refine" + round,
+                      .kind = &kRefine,
+                      .round = t,
+                      .input = now,
+                      .reads = {"explore" + round}});
+    selections.push_back("refine" + round);
+    stages.push_back({.name = "improve" + round,
+                      .kind = &kImprove,
+                      .round = t,
+                      .input = "M0",
+                      .output = next,
+                      .reads = selections});
     evaluate(next);
   }
   if (recipe.dpo.enabled) {
-    stages.push_back({"dpo", StageKind::kDpo, 0, 0, "M1", "M1-dpo"});
+    stages.push_back(
+        {.name = "dpo", .kind = &kDpo, .input = "M1", .output = "M1-dpo", .reads = {"explore-1"}});
     evaluate("M1-dpo");
   }
   return stages;

@@ -1,0 +1,15 @@
+// What a run's rollouts offer for selection.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "pipeline/selection.h"
+#include "pool/pool.h"
+
+namespace ponder {
+
+// The candidates among a stage's trajectories, in pool order.
+std::vector<Candidate> candidates_of(const Pool& pool, const std::string& stage);
+
+}  // namespace ponder

@@ -1,0 +1,99 @@
+#include "pipeline/plan_context.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "generate/inference_model.h"
+#include "model/checkpoint.h"
+#include "ops/peak.h"
+#include "pipeline/sources.h"
+
+namespace ponder {
+namespace {
+
+// Shares of the measured f32 peak, as `ponder bench` shows them for small models on this code.
+constexpr double kTrainShare = 0.5, kDecodeShare = 0.22;
+// A trajectory in run.db: ids and log-probabilities (8 bytes a token) and its text, with the row's
+// own fields.
+constexpr int64_t kRowBytes = 1200, kTokenBytes = 12;
+
+RowLengths lengths_of(const std::vector<Source>& sources, const RowBuilder& builder,
+                      const Recipe& recipe, const ContaminationFilter& contaminated) {
+  RowLengths lengths;
+  for (const Source& source : sources) {
+    ReadReport report;
+    for (const Demonstration& d : demonstrations_of(source, report, &contaminated)) {
+      std::string reason, detail;
+      const auto row = builder.row("", d.system.empty() ? recipe.system : d.system, d.question,
+                                   {d.response(), {}}, reason, detail, d.history);
+      if (!row) continue;
+      ++lengths.units;
+      lengths.tokens += row->num_tokens();
+      lengths.trained += row->num_trained();
+      lengths.longest = std::max(lengths.longest, row->num_tokens());
+    }
+  }
+  return lengths;
+}
+
+}  // namespace
+
+PlanContext::PlanContext(const Recipe& recipe, ThreadPool& threads)
+    : recipe_(recipe),
+      peak_gflops_(measured_peak_gflops(threads)),
+      decoder_(load_config(recipe.base), threads) {
+  const Tokenizer tokenizer = Tokenizer::load(recipe.base);
+  const RowBuilder builder(tokenizer, template_for(recipe.base, tokenizer, recipe.chat_template),
+                           recipe.max_length);
+  const ContaminationFilter contaminated = contamination_filter_of(recipe);
+  for (const ImitationSet& set : recipe.imitation)
+    rows_.push_back(lengths_of(set.demonstrations, builder, recipe, contaminated));
+  const RowLengths& main = rows_[0];
+  if (main.units == 0)
+    throw Error(recipe.name, "no demonstration can be trained on", "see `ponder data check`");
+  mean_row_ = std::max<int64_t>(1, main.tokens / main.units);
+  mean_response_ = std::max<int64_t>(1, main.trained / main.units);
+  mean_prompt_ = std::max<int64_t>(1, mean_row_ - mean_response_);
+  if (recipe.explore.rounds > 0)
+    problems_of_a_round_ = static_cast<int64_t>(problems_of_round(recipe, 1).size());
+  for (const Source& source : recipe.evaluate.benchmarks) {
+    ReadReport report;
+    benchmark_problems_ += static_cast<int64_t>(problems_of(source, report).size());
+  }
+}
+
+StagePlan PlanContext::training(const TrainWorkload& workload, const TrainOptions& options) const {
+  const TrainPlan train = plan_training(decoder_, workload, options);
+  StagePlan stage;
+  stage.tokens = train.total_tokens;
+  stage.flops = train.flops;
+  stage.memory = train.memory_bytes;
+  stage.disk_bytes = train.disk_bytes;
+  stage.seconds = train.flops / (kTrainShare * peak_gflops_ * 1e9);
+  return stage;
+}
+
+StagePlan PlanContext::rollouts(int64_t problems, int64_t samples, int64_t max_tokens) const {
+  const ModelConfig& config = decoder_.config();
+  const int64_t response = std::min(max_tokens, mean_response_);
+  // Sampling holds bf16 weights as they are and anything else in f32; the base and what is trained
+  // may differ.
+  const bool narrow = config.dtype == DType::kBF16 && recipe_.dtype == DType::kBF16;
+  const int64_t batch = recipe_.engine.max_batch;
+  const int64_t pages = batch * KvCache::pages_for(mean_prompt_ + max_tokens);
+  const int64_t cache =
+      std::min(recipe_.engine.kv_cache_bytes, pages * KvCache::page_bytes(config));
+  StagePlan stage;
+  stage.tokens = problems * (mean_prompt_ + samples * response);
+  stage.flops = config.forward_flops(stage.tokens, mean_prompt_ + response);
+  stage.memory = {{"weights", config.num_parameters() * (narrow ? 2 : 4)},
+                  {"keys and values", cache},
+                  {"logits", batch * config.vocab_size * 4}};
+  for (auto& entry : decoder_.step_memory(512 + batch, batch))
+    stage.memory.push_back(std::move(entry));
+  stage.disk_bytes = problems * samples * (kRowBytes + kTokenBytes * response);
+  stage.seconds = stage.flops / (kDecodeShare * peak_gflops_ * 1e9);
+  return stage;
+}
+
+}  // namespace ponder

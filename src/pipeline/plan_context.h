@@ -1,0 +1,45 @@
+// What the plans of all stages are worked out from: the recipe's rows, counted once, the model's
+// shape and the machine's speed. Internal to pipeline.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "model/decoder.h"
+#include "pipeline/plan.h"
+#include "pipeline/recipe.h"
+#include "train/training_job.h"
+
+namespace ponder {
+
+struct RowLengths {
+  int64_t units = 0, tokens = 0, trained = 0, longest = 0;
+};
+
+class PlanContext {
+ public:
+  // Reads every source. Throws Error when no demonstration can be trained on.
+  PlanContext(const Recipe& recipe, ThreadPool& threads);
+
+  const Recipe& recipe() const { return recipe_; }
+  double peak_gflops() const { return peak_gflops_; }  // of this machine, measured now
+  // The training rows of an imitation set, counted. Their means, of the main set.
+  const RowLengths& rows(size_t set) const { return rows_[set]; }
+  int64_t mean_row() const { return mean_row_; }
+  int64_t mean_response() const { return mean_response_; }
+  int64_t problems_of_a_round() const { return problems_of_a_round_; }
+  int64_t benchmark_problems() const { return benchmark_problems_; }
+
+  StagePlan training(const TrainWorkload& workload, const TrainOptions& options) const;
+  StagePlan rollouts(int64_t problems, int64_t samples, int64_t max_tokens) const;
+
+ private:
+  const Recipe& recipe_;
+  double peak_gflops_ = 0;
+  Decoder decoder_;
+  std::vector<RowLengths> rows_;
+  int64_t mean_row_ = 1, mean_response_ = 1, mean_prompt_ = 1;
+  int64_t problems_of_a_round_ = 0, benchmark_problems_ = 0;
+};
+
+}  // namespace ponder

@@ -1,0 +1,68 @@
+// A stage of a run: its name, what it reads and makes, and what its kind does. Each kind is one
+// file of stages/, with plan and run side by side; stage_list.h says which stages a recipe has.
+// Kinds are told apart nowhere else.
+#pragma once
+
+#include <atomic>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/thread_pool.h"
+#include "pipeline/recipe.h"
+#include "pool/pool.h"
+
+namespace ponder {
+
+class PlanContext;
+struct StageKind;
+struct StagePlan;
+
+struct Stage {
+  std::string name;         // "imitate", "imitate-large", "screen-1", "improve-1", "evaluate-M1"
+  const StageKind* kind;    // one of stages/kinds.h
+  int round = 0;            // of exploration, from 1
+  size_t set = 0;           // imitate: index into Recipe::imitation
+  std::string input;        // the model it starts from or runs
+  std::string output = {};  // the model it makes, "" for none
+  std::vector<std::string> reads = {};  // the stages whose rows it reads
+};
+
+// What a running stage may use. It reads the recipe and the pool, and writes its results to both
+// the pool and the run directory.
+struct StageContext {
+  const Recipe& recipe;
+  const Stage& stage;
+  Pool& pool;
+  ThreadPool& threads;
+  Log& log;
+  const std::atomic<bool>* stop;
+  std::filesystem::path folder;  // of the run
+
+  std::filesystem::path checkpoint(const std::string& model) const {
+    return model == "M0" ? recipe.base : folder / "checkpoints" / model;
+  }
+  bool stopping() const { return stop && stop->load(); }
+};
+
+struct StageOutcome {
+  bool finished = true;          // false: the stop flag ended it early; what it has is kept
+  int64_t rows = 0;              // made: trajectories, training rows, pairs or scores
+  Json result = Json::object();  // what `ponder status` and the report show
+
+  static StageOutcome stopped() { return {.finished = false}; }
+};
+
+struct StageKind {
+  std::string_view name;  // "imitate", "explore", …
+  // What the stage will cost, its name and the program's own memory left out.
+  StagePlan (*plan)(const PlanContext& context, const Stage& stage);
+  // Begins the stage, or goes on with what the pool and the run directory hold of it. Throws Error
+  // where it cannot be done; a stop is an outcome.
+  StageOutcome (*run)(StageContext& context);
+};
+
+}  // namespace ponder

@@ -1,0 +1,81 @@
+#include "pipeline/stage_list.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "pipeline/stages/kinds.h"
+
+namespace ponder {
+namespace {
+
+Recipe whole_recipe() {
+  Recipe recipe;
+  recipe.imitation = {{"", {}}, {"large", {}}};
+  recipe.explore.rounds = 2;
+  recipe.dpo.enabled = true;
+  recipe.evaluate.benchmarks.resize(1);
+  return recipe;
+}
+
+std::vector<std::string> names_of(const Recipe& recipe) {
+  std::vector<std::string> names;
+  for (const Stage& stage : stages_of(recipe)) names.push_back(stage.name);
+  return names;
+}
+
+TEST(StageList, HoldsTheWholeLoopInItsOrder) {
+  EXPECT_EQ(names_of(whole_recipe()),
+            (std::vector<std::string>{
+                "evaluate-M0", "imitate", "evaluate-M1", "imitate-large", "evaluate-M1-large",
+                "screen-1", "explore-1", "refine-1", "improve-1", "evaluate-M2", "screen-2",
+                "explore-2", "refine-2", "improve-2", "evaluate-M3", "dpo", "evaluate-M1-dpo"}));
+}
+
+TEST(StageList, LeavesOutWhatTheRecipeDoesNotAskFor) {
+  Recipe recipe = whole_recipe();
+  recipe.evaluate.benchmarks.clear();
+  recipe.explore.hard_only = false;
+  recipe.explore.rounds = 1;
+  recipe.imitation.resize(1);
+  recipe.dpo.enabled = false;
+  EXPECT_EQ(names_of(recipe),
+            (std::vector<std::string>{"imitate", "explore-1", "refine-1", "improve-1"}));
+  recipe.explore.rounds = 0;
+  EXPECT_EQ(names_of(recipe), (std::vector<std::string>{"imitate"}));
+}
+
+TEST(StageList, ReadsOnlyWhatIsMadeBefore) {
+  std::set<std::string> models = {"M0"}, stages;
+  for (const Stage& stage : stages_of(whole_recipe())) {
+    EXPECT_TRUE(models.contains(stage.input)) << stage.name << " starts from " << stage.input;
+    for (const std::string& read : stage.reads)
+      EXPECT_TRUE(stages.contains(read)) << stage.name << " reads " << read;
+    EXPECT_TRUE(stages.insert(stage.name).second) << stage.name << " twice";
+    if (!stage.output.empty()) {
+      EXPECT_TRUE(models.insert(stage.output).second) << stage.output << " is made twice";
+    }
+  }
+}
+
+TEST(StageList, EveryRoundImprovesFromTheBaseOnAllSelectionsSoFar) {
+  for (const Stage& stage : stages_of(whole_recipe())) {
+    if (stage.kind != &kImprove) continue;
+    EXPECT_EQ(stage.input, "M0");
+    EXPECT_EQ(stage.output, "M" + std::to_string(stage.round + 1));
+    EXPECT_EQ(stage.reads.size(), static_cast<size_t>(stage.round));
+    EXPECT_EQ(stage.reads.back(), "refine-" + std::to_string(stage.round));
+  }
+}
+
+TEST(StageList, KindsHaveNamesOfTheirOwn) {
+  std::set<std::string_view> names;
+  for (const StageKind* kind :
+       {&kImitate, &kImprove, &kScreen, &kExplore, &kRefine, &kDpo, &kEvaluate}) {
+    EXPECT_TRUE(names.insert(kind->name).second) << kind->name;
+    EXPECT_TRUE(kind->plan && kind->run) << kind->name;
+  }
+}
+
+}  // namespace
+}  // namespace ponder

@@ -1,0 +1,83 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "pipeline/candidates.h"
+#include "pipeline/plan_context.h"
+#include "pipeline/stages/kinds.h"
+#include "pipeline/stages/training.h"
+
+namespace ponder {
+namespace {
+
+StagePlan plan(const PlanContext& context, const Stage& /*stage*/) {
+  const DpoStage& dpo = context.recipe().dpo;
+  const int64_t longest = context.rows(0).longest;
+  int64_t pairs = context.problems_of_a_round();
+  if (dpo.max_pairs > 0) pairs = std::min(pairs, dpo.max_pairs);
+  const int64_t tokens = 2 * pairs * context.mean_row();
+  return context.training(
+      {pairs, tokens, 2 * pairs * context.mean_response(), 2 * longest, longest, tokens},
+      dpo.train);
+}
+
+StageOutcome run(StageContext& context) {
+  const TrainingText text(context);
+  const std::vector<Candidate> candidates = candidates_of(context.pool, context.stage.reads[0]);
+  const std::vector<PairChoice> choices =
+      choose_pairs(candidates, context.recipe.dpo.max_pairs, context.recipe.seed);
+  std::vector<TokenPair> pairs;
+  std::map<std::string, int64_t> rejected;
+  Pool::Transaction transaction(context.pool);
+  for (const PairChoice& choice : choices) {
+    const auto chosen = context.pool.trajectory(candidates[choice.chosen].id);
+    const auto other = context.pool.trajectory(candidates[choice.rejected].id);
+    const auto problem = context.pool.problem(candidates[choice.chosen].problem_id);
+    if (!chosen || !other || !problem)
+      throw Error("run.db", "a chosen pair is missing its trajectories or problem");
+    std::string reason, detail;
+    std::optional<TokenPair> pair =
+        text.builder.pair(problem->id, context.recipe.system, problem->question,
+                          {"", chosen->trajectory.token_ids, chosen->trajectory.template_sha256},
+                          {"", other->trajectory.token_ids, other->trajectory.template_sha256},
+                          context.recipe.dpo.align, reason, detail);
+    if (!pair) {
+      ++rejected[reason];
+      continue;
+    }
+    context.pool.add_pair(
+        {context.stage.name, static_cast<int64_t>(pairs.size()), chosen->id, other->id});
+    pairs.push_back(std::move(*pair));
+  }
+  transaction.commit();
+  if (pairs.empty()) {
+    throw Error(context.stage.name,
+                "exploration left no problem with both a right and a wrong finished response",
+                "explore more problems or samples, or leave [dpo] out");
+  }
+  const auto rows = static_cast<int64_t>(pairs.size());
+  DpoTask task(std::move(pairs), context.recipe.dpo.options, context.recipe.dpo.align);
+  ReadReport account;
+  account.rows = choices.size();
+  account.kept = static_cast<uint64_t>(rows);
+  for (const auto& [reason, count] : rejected)
+    account.rejected[reason] = static_cast<uint64_t>(count);
+  Json provenance = provenance_of(
+      context, text,
+      Json::array({source_account("preference pairs from exploration, round 1", account)}));
+  provenance["pairs"] = rows;
+  std::optional<Json> result =
+      train(context, task, context.recipe.dpo.train, text, std::move(provenance));
+  if (!result) return StageOutcome::stopped();
+  (*result)["pairs"] = rows;
+  (*result)["rejected"] = rejected;
+  (*result)["label"] = fmt::format("SFT & DPO, {} pairs", rows);
+  return {.rows = rows, .result = *result};
+}
+
+}  // namespace
+
+const StageKind kDpo = {"dpo", plan, run};
+
+}  // namespace ponder

@@ -1,0 +1,67 @@
+#include <algorithm>
+#include <map>
+
+#include "pipeline/candidates.h"
+#include "pipeline/plan_context.h"
+#include "pipeline/stages/kinds.h"
+
+namespace ponder {
+namespace {
+
+StagePlan plan(const PlanContext& /*context*/, const Stage& /*stage*/) { return {}; }
+
+StageOutcome run(StageContext& context) {
+  const std::vector<Candidate> candidates = candidates_of(context.pool, context.stage.reads[0]);
+  SelectionOptions options;
+  options.strategy = *strategy_from_string(context.recipe.refine.strategy);
+  options.per_problem = context.recipe.refine.per_problem;
+  options.max_rows = context.recipe.refine.max_rows;
+  options.seed = context.recipe.seed;
+  const auto decisions = select(candidates, options);
+  Pool::Transaction transaction(context.pool);
+  int64_t rows = 0, tokens = 0;
+  double perplexity = 0;
+  std::map<std::string, int64_t> dropped;
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    Selection selection;
+    selection.stage = context.stage.name;
+    selection.round = context.stage.round;
+    selection.strategy = context.recipe.refine.strategy;
+    selection.origin = {RowOrigin::Kind::kTrajectory, candidates[i].id};
+    for (const Decision& d : decisions[i]) {
+      selection.filter = d.filter;
+      selection.kept = d.kept;
+      selection.rank = d.rank;
+      selection.detail = d.detail;
+      context.pool.add_selection(selection);
+      ++selection.step;
+    }
+    if (!selected(decisions[i])) {
+      ++dropped[decisions[i].back().filter];
+      continue;
+    }
+    selection.filter = "selected";
+    selection.kept = true;
+    selection.rank = 0;
+    selection.detail = "";
+    context.pool.add_selection(selection);
+    ++rows;
+    tokens += candidates[i].num_tokens;
+    perplexity += candidates[i].perplexity;
+  }
+  transaction.commit();
+  const double n = std::max<double>(1, static_cast<double>(rows));
+  return {.rows = rows,
+          .result = {{"strategy", context.recipe.refine.strategy},
+                     {"candidates", candidates.size()},
+                     {"rows", rows},
+                     {"mean_tokens", static_cast<double>(tokens) / n},
+                     {"mean_perplexity", perplexity / n},
+                     {"dropped", dropped}}};
+}
+
+}  // namespace
+
+const StageKind kRefine = {"refine", plan, run};
+
+}  // namespace ponder

@@ -1,0 +1,107 @@
+#include "pipeline/stages/training.h"
+
+#include <fmt/format.h>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "generate/inference_model.h"
+
+namespace ponder {
+namespace fs = std::filesystem;
+namespace {
+
+// [[step, loss], …] from the job's log, which is whole also when the job was resumed; thinned to a
+// few hundred points.
+Json loss_curve(const fs::path& log) {
+  Json points = Json::array();
+  JsonRowReader reader(log);
+  JsonRow row;
+  while (reader.next(row)) points.push_back({row.value.at("step"), row.value.at("loss")});
+  const size_t stride = points.size() / 300 + 1;
+  Json curve = Json::array();
+  for (size_t i = 0; i < points.size(); ++i) {
+    if (i % stride == 0 || i + 1 == points.size()) curve.push_back(points[i]);
+  }
+  return curve;
+}
+
+}  // namespace
+
+TrainingText::TrainingText(const StageContext& context)
+    : folder(context.checkpoint(context.stage.input)),
+      tokenizer(Tokenizer::load(folder)),
+      chat(template_for(folder, tokenizer, context.recipe.chat_template)),
+      builder(tokenizer, chat, context.recipe.max_length) {}
+
+std::string ids_sha256(const std::vector<int32_t>& ids) {
+  return sha256_hex({reinterpret_cast<const char*>(ids.data()), ids.size() * sizeof(int32_t)});
+}
+
+Json source_account(const std::string& name, const ReadReport& report) {
+  Json account = {{"source", name}};
+  account.update(to_json(report, false));
+  return account;
+}
+
+Json provenance_of(const StageContext& context, const TrainingText& text, Json sources) {
+  std::string recipe = without_speed_settings(read_file(context.folder / "recipe.toml"));
+  // Folders of this machine are nobody's business; names are enough to find the files again.
+  const auto shorten = [&](const fs::path& path) {
+    const std::string whole = path.string();
+    if (path.filename().empty()) return;
+    for (size_t at = recipe.find(whole); at != recipe.npos; at = recipe.find(whole, at + 1))
+      recipe.replace(at, whole.size(), path.filename().string());
+  };
+  const auto shorten_all = [&](const std::vector<Source>& list) {
+    for (const Source& source : list) shorten(source.file);
+  };
+  shorten(context.recipe.base);
+  for (const ImitationSet& set : context.recipe.imitation) shorten_all(set.demonstrations);
+  shorten_all(context.recipe.explore.problems);
+  shorten_all(context.recipe.evaluate.benchmarks);
+  return {{"recipe", context.recipe.name},
+          {"stage", context.stage.name},
+          {"model", context.stage.output},
+          {"parent", context.stage.input},
+          {"sources", std::move(sources)},
+          {"max_length", context.recipe.max_length},
+          {"command", "ponder run recipe.toml --until " + context.stage.name},
+          {"recipe_toml", recipe},
+          {"template_sha256", text.chat.sha256()},
+          {"chat_template", text.chat.name()}};
+}
+
+std::optional<Json> train(StageContext& context, TrainingTask& task, const TrainOptions& options,
+                          const TrainingText& text, Json provenance) {
+  const fs::path out = context.checkpoint(context.stage.output);
+  JobOptions job;
+  job.out = out;
+  job.base_folder = text.folder;
+  job.end_token_ids = {text.builder.end_of_turn_id()};
+  job.dtype = context.recipe.dtype;
+  job.provenance = std::move(provenance);
+  job.stop = context.stop;
+  fs::create_directories(context.folder / "training");
+  job.log = context.folder / "training" / (context.stage.name + ".jsonl");
+  job.on_step = [&](const StepReport& step) {
+    context.log.progress(
+        context.stage.name, static_cast<uint64_t>(step.step), static_cast<uint64_t>(step.num_steps),
+        fmt::format("loss {:.4f}  {:.0f} tokens/s", step.loss, step.tokens_per_second()));
+  };
+  job.on_note = [&](const std::string& note) {
+    context.log.info(context.stage.name + ": " + note);
+  };
+  const JobResult result =
+      run_training(load_checkpoint(text.folder), task, options, job, context.threads);
+  if (!result.finished) return std::nullopt;
+  const std::optional<ModelRecord> parent = context.pool.model_named(context.stage.input);
+  context.pool.add_model({result.sha256, context.stage.output, parent ? parent->sha256 : "",
+                          context.stage.name, fs::path("checkpoints") / context.stage.output});
+  return Json{{"model", context.stage.output},
+              {"sha256", result.sha256},
+              {"steps", result.num_steps},
+              {"tokens", result.total_tokens},
+              {"loss_curve", loss_curve(job.log)}};
+}
+
+}  // namespace ponder
