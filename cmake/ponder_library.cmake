@@ -15,6 +15,7 @@ function(ponder_library folder)
   list(FILTER tests INCLUDE REGEX "_(test|fixture|test_support)\\.cpp$")
   if(sources)
     add_library(ponder_${folder} STATIC ${sources})
+    compile_together(ponder_${folder})
     target_include_directories(ponder_${folder} PUBLIC "${CMAKE_SOURCE_DIR}/src")
     target_link_libraries(ponder_${folder} PUBLIC ${ARG_LINK})
   else()
@@ -27,9 +28,17 @@ function(ponder_library folder)
   endif()
 endfunction()
 
+# In the release preset (CMAKE_UNITY_BUILD) a folder's sources are compiled some at a time as one: most of
+# a source's compile time is the templates of its headers. So names in unnamed namespaces are unique
+# within a folder; the dev preset compiles each source by itself, which shows a missing #include.
+function(compile_together target)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD_BATCH_SIZE 8)
+endfunction()
+
 function(ponder_test name)
   cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
+  set_target_properties(${name} PROPERTIES UNITY_BUILD OFF)
   target_link_libraries(${name} PRIVATE ${ARG_LINK} ponder_testing GTest::gtest GTest::gtest_main)
   # What is tested is optimised; the tests themselves need to compile quickly.
   target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)

@@ -10,6 +10,8 @@
 #include "base/file.h"
 #include "base/json_element.h"
 
+template class nlohmann::basic_json<nlohmann::ordered_map>;
+
 namespace ponder {
 namespace {
 

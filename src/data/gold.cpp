@@ -9,7 +9,7 @@
 namespace ponder {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool decimal_digit(char c) { return c >= '0' && c <= '9'; }
 
 bool take(std::string_view& text, std::string_view prefix) {
   if (text.substr(0, prefix.size()) != prefix) return false;
@@ -29,13 +29,13 @@ bool take_number(std::string_view& text) {
   skip_spaces(text);
   bool digits = false;
   while (!text.empty()) {
-    const bool group = text[0] == ',' && digits && text.size() > 1 && is_digit(text[1]);
-    if (!is_digit(text[0]) && !group) break;
+    const bool group = text[0] == ',' && digits && text.size() > 1 && decimal_digit(text[1]);
+    if (!decimal_digit(text[0]) && !group) break;
     digits = true;
     text.remove_prefix(1);
   }
   if (take(text, ".")) {
-    while (!text.empty() && is_digit(text[0])) {
+    while (!text.empty() && decimal_digit(text[0])) {
       digits = true;
       text.remove_prefix(1);
     }
@@ -44,8 +44,8 @@ bool take_number(std::string_view& text) {
   std::string_view rest = text;
   if (take(rest, "e") || take(rest, "E")) {
     if (!take(rest, "-")) take(rest, "+");
-    if (!rest.empty() && is_digit(rest[0])) {
-      while (!rest.empty() && is_digit(rest[0])) rest.remove_prefix(1);
+    if (!rest.empty() && decimal_digit(rest[0])) {
+      while (!rest.empty() && decimal_digit(rest[0])) rest.remove_prefix(1);
       text = rest;
     }
   }

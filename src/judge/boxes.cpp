@@ -10,7 +10,6 @@ namespace ponder::judge {
 namespace {
 
 using std::string_view;
-constexpr size_t kNone = string_view::npos;
 constexpr size_t kMostJoined = 32;
 constexpr size_t kLongestJoin = 80;  // bytes between two boxes of one answer
 

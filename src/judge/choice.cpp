@@ -10,7 +10,6 @@ namespace ponder::judge {
 namespace {
 
 using std::string_view;
-constexpr size_t kNone = string_view::npos;
 constexpr size_t kPhraseSearch = 50000;  // bytes at the end in which phrases are looked for
 constexpr char kLastInPhrase = 'J';      // "the answer is X" hardly names a choice
 

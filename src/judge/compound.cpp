@@ -12,7 +12,7 @@ namespace ponder::judge {
 namespace {
 
 using std::string_view;
-constexpr size_t kMostBytes = 200;
+constexpr size_t kMostCompoundBytes = 200;
 constexpr size_t kMostParts = 5;
 constexpr size_t kMostFigures = 15;  // of one amount
 
@@ -117,7 +117,7 @@ bool goes_on(const Part& before, const Part& part) {
 }  // namespace
 
 std::vector<Expression> compound_measures(string_view text) {
-  if (text.size() > kMostBytes) return {};
+  if (text.size() > kMostCompoundBytes) return {};
   Scanner scanner(text);
   std::vector<Part> parts;
   while (parts.empty() || !scanner.at_end()) {

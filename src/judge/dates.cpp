@@ -10,7 +10,7 @@
 namespace ponder::judge {
 namespace {
 
-constexpr size_t kMostBytes = 80;  // of a date with its dress
+constexpr size_t kMostDateBytes = 80;  // of a date with its dress
 
 struct Moment {
   int year = 0, month = 0, day = 0;  // month 0: no date; year 0: none said
@@ -69,7 +69,7 @@ bool is_filler(const std::string& word) {
 }
 
 std::optional<Moment> moment_of(std::string_view text) {
-  if (text.size() > kMostBytes) return std::nullopt;
+  if (text.size() > kMostDateBytes) return std::nullopt;
   const std::vector<std::string> pieces = pieces_of(text);
   Moment moment;
   std::vector<int> free;  // numbers that belong to the date

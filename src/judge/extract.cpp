@@ -17,7 +17,6 @@ namespace ponder::judge {
 namespace {
 
 using std::string_view;
-constexpr size_t kNone = string_view::npos;
 constexpr size_t kMarkSearch = 50000;      // bytes at the end in which marks are looked for
 constexpr size_t kMostDifferentBoxes = 8;  // a response with more commits itself to none
 constexpr size_t kMostDifferentTags = 3;   // likewise

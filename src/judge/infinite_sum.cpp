@@ -9,11 +9,11 @@ namespace {
 
 constexpr int kMostDegree = 4;
 
-bool names(View view, const std::string& index) {
+bool mentions(View view, const std::string& index) {
   const Node& node = view.get();
   if ((node.kind == Kind::kName || node.kind == Kind::kConstant) && node.name == index) return true;
   for (size_t i = 0; i < view.size(); ++i) {
-    if (names(view.child(i), index)) return true;
+    if (mentions(view.child(i), index)) return true;
   }
   return false;
 }
@@ -130,7 +130,7 @@ class Summation {
   }
 
   std::optional<Growth<Number>> growth_of(View term) {
-    if (!names(term, index_)) return Growth<Number>{};
+    if (!mentions(term, index_)) return Growth<Number>{};
     switch (term.get().kind) {
       case Kind::kName:
       case Kind::kConstant:
@@ -174,13 +174,13 @@ class Summation {
   }
 
   std::optional<Growth<Number>> growth_of_power(View base, View exponent) {
-    if (names(exponent, index_)) {  // 2^{2k+1}, its exponent whole at every k
+    if (mentions(exponent, index_)) {  // 2^{2k+1}, its exponent whole at every k
       const auto power = growth_of(exponent);
       const auto exact = [&](int k) {
         return at(first_ + k, [&] { return exact_value(exponent, budget_); });
       };
       const auto low = exact(0), next = exact(1);
-      if (names(base, index_) || !power || power->degree != 1 || power->ratio || !low || !next ||
+      if (mentions(base, index_) || !power || power->degree != 1 || power->ratio || !low || !next ||
           denominator(*low) != 1 || denominator(*next) != 1)
         return std::nullopt;
       const auto value = field_.value(base);

@@ -11,7 +11,6 @@ namespace ponder::judge {
 namespace {
 
 using std::string_view;
-constexpr size_t kNone = string_view::npos;
 
 bool few_words(string_view words) {
   static constexpr std::array<string_view, 28> kNoAnswers = {

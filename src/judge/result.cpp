@@ -10,9 +10,7 @@ namespace ponder::judge {
 
 using std::string_view;
 
-namespace {
-constexpr size_t kNone = string_view::npos;
-}  // namespace
+namespace {}  // namespace
 
 bool breaks_off(string_view text) {
   text = trim(text);

@@ -12,7 +12,6 @@ using std::string_view;
 
 namespace {
 
-constexpr size_t kNone = string_view::npos;
 constexpr size_t kLongestBold = 300;  // bytes of a bold part that may be a result
 
 char at(string_view text, size_t i) { return i < text.size() ? text[i] : '\0'; }

@@ -12,7 +12,6 @@ namespace ponder::judge {
 namespace {
 
 using std::string_view;
-constexpr size_t kNone = string_view::npos;
 
 enum class Mark { kTurnEnd, kThoughtBegin, kThoughtEnd, kSolutionBegin, kSolutionEnd };
 struct Tag {

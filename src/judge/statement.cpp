@@ -14,7 +14,6 @@ namespace ponder::judge {
 namespace {
 
 using std::string_view;
-constexpr size_t kNone = string_view::npos;
 constexpr size_t kMostSentences = 60;  // looked at from the end
 
 constexpr std::array<string_view, 13> kPrepositions = {"at",    "in",     "after",  "over",  "for",

@@ -7,6 +7,8 @@
 
 namespace ponder::judge {
 
+constexpr size_t kNone = std::string_view::npos;  // no such place
+
 inline bool is_digit(char c) { return c >= '0' && c <= '9'; }
 inline bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 inline bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }

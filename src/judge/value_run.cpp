@@ -7,7 +7,6 @@ namespace ponder::judge {
 namespace {
 
 using std::string_view;
-constexpr size_t kNone = string_view::npos;
 constexpr size_t kStatementWindow = 20000;  // bytes at the end in which prose is read
 
 constexpr std::array<string_view, 20> kFillers = {

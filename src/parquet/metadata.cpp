@@ -11,7 +11,7 @@ namespace ponder::parquet {
 namespace {
 
 constexpr size_t kMaxSchemaElements = 10000;
-constexpr int kMaxDepth = 32;
+constexpr int kMaxSchemaDepth = 32;
 // A file of a few bytes may claim any number of rows that are all null.
 constexpr uint64_t kMaxRowsPerByte = 10000;
 
@@ -143,7 +143,8 @@ class SchemaBuilder {
 
   void children(const SchemaElement& parent, const std::vector<PathStep>& path,
                 const std::string& prefix, int depth) {
-    if (depth > kMaxDepth) fail(prefix, fmt::format("nested deeper than {}", kMaxDepth));
+    if (depth > kMaxSchemaDepth)
+      fail(prefix, fmt::format("nested deeper than {}", kMaxSchemaDepth));
     std::set<std::string> names;
     for (int32_t i = 0; i < parent.num_children; ++i) {
       if (next_ >= elements_.size()) fail(prefix, "the schema ends inside a group");

@@ -15,6 +15,12 @@
 #include "parquet/column_reader.h"
 
 namespace ponder::parquet {
+
+// One leaf's way through the current row: which element of each array it stands at.
+struct Cursor {
+  std::vector<size_t> index;  // per repetition level, from 1
+};
+
 namespace {
 
 constexpr uint64_t kMaxFooterBytes = uint64_t{16} << 20;
@@ -65,11 +71,6 @@ class DiskFile : public RandomAccess {
 // Why one row cannot be handed out, though the file is whole.
 struct RowFault {
   std::string problem;
-};
-
-// One leaf's way through the current row: which element of each array it stands at.
-struct Cursor {
-  std::vector<size_t> index;  // per repetition level, from 1
 };
 
 void become(Json& slot, bool array) {

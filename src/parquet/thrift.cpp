@@ -5,7 +5,7 @@
 namespace ponder::parquet {
 namespace {
 
-constexpr int kMaxDepth = 32;
+constexpr int kMaxThriftDepth = 32;
 
 int64_t unzigzag(uint64_t value) {
   return static_cast<int64_t>(value >> 1) ^ -static_cast<int64_t>(value & 1);
@@ -14,7 +14,8 @@ int64_t unzigzag(uint64_t value) {
 }  // namespace
 
 void ThriftReader::enter() {
-  if (++depth_ > kMaxDepth) throw ThriftFault{fmt::format("nested deeper than {}", kMaxDepth)};
+  if (++depth_ > kMaxThriftDepth)
+    throw ThriftFault{fmt::format("nested deeper than {}", kMaxThriftDepth)};
 }
 
 uint8_t ThriftReader::byte() {

@@ -56,7 +56,7 @@ void add_line(std::string& out, std::string line) {
   out += line + "\n";
 }
 
-std::string score_cell(const std::optional<ScoreRecord>& score) {
+std::string score_text(const std::optional<ScoreRecord>& score) {
   if (!score) return "-";
   return fmt::format("{:.1f} [{:.1f}, {:.1f}]", 100 * score->accuracy, 100 * score->interval_low,
                      100 * score->interval_high);
@@ -84,7 +84,7 @@ void add_scores(std::string& out, const LoopTable& table, size_t begin, size_t e
   for (size_t b = begin; b < end; ++b) {
     size_t width = width_of(column_title(table, b));
     for (const LoopTable::Row& row : table.rows) {
-      width = std::max(width, width_of(score_cell(row.scores[b])));
+      width = std::max(width, width_of(score_text(row.scores[b])));
     }
     widths.push_back(width);
     used += kGap + width;
@@ -101,7 +101,7 @@ void add_scores(std::string& out, const LoopTable& table, size_t begin, size_t e
     const std::vector<std::string> label = wrapped(row.label, label_width);
     std::string line = padded(row.model, model_width + kGap) + padded(label[0], label_width);
     for (size_t b = begin; b < end; ++b) {
-      line += std::string(kGap, ' ') + padded(score_cell(row.scores[b]), widths[b - begin], true);
+      line += std::string(kGap, ' ') + padded(score_text(row.scores[b]), widths[b - begin], true);
     }
     add_line(out, line);
     for (size_t i = 1; i < label.size(); ++i) {
@@ -110,7 +110,7 @@ void add_scores(std::string& out, const LoopTable& table, size_t begin, size_t e
   }
 }
 
-std::string difference_cell(const ToldApart::Cell& cell) {
+std::string difference_text(const ToldApart::Cell& cell) {
   if (!cell.comparison) return cell.reason;
   const Comparison& c = *cell.comparison;
   return fmt::format("{:+.1f} [{:+.1f}, {:+.1f}] {}", 100 * c.difference, 100 * c.interval_95.low,
@@ -130,7 +130,7 @@ void add_told_apart(std::string& out, const LoopTable& table, const std::vector<
   for (size_t b = begin; b < end; ++b) {
     size_t width = width_of(table.benchmarks[b]);
     for (const ToldApart& entry : all)
-      width = std::max(width, width_of(difference_cell(entry.cells[b])));
+      width = std::max(width, width_of(difference_text(entry.cells[b])));
     widths.push_back(width);
   }
   std::string title = padded("told apart?", name_width);
@@ -142,7 +142,7 @@ void add_told_apart(std::string& out, const LoopTable& table, const std::vector<
     std::string line = padded(names[i], name_width);
     for (size_t b = begin; b < end; ++b) {
       line += std::string(kGap, ' ') +
-              padded(difference_cell(all[i].cells[b]), widths[b - begin], true);
+              padded(difference_text(all[i].cells[b]), widths[b - begin], true);
     }
     add_line(out, line);
   }

@@ -16,8 +16,6 @@ struct Tag {
   size_t begin, end;
 };
 
-constexpr size_t kAbsent = std::string_view::npos;
-
 bool is_blank(std::string_view text) {
   return text.find_first_not_of(kThoughtWhiteSpace) == kAbsent;
 }

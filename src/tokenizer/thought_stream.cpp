@@ -7,8 +7,6 @@
 namespace ponder {
 namespace {
 
-constexpr size_t kAbsent = std::string_view::npos;
-
 struct FoundTag {
   size_t begin = kAbsent, end = kAbsent;
   int family = -1;

@@ -21,5 +21,6 @@ constexpr std::array<TagFamily, 3> kTagFamilies = {{
 }};
 
 constexpr std::string_view kThoughtWhiteSpace = " \t\n\v\f\r";
+constexpr size_t kAbsent = std::string_view::npos;  // of a tag that was not found
 
 }  // namespace ponder

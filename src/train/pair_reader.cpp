@@ -19,7 +19,7 @@ const Json* find(const Json& object, const char* key) {
   return it == object.end() || it->is_null() ? nullptr : &*it;
 }
 
-std::string text_of(const Json& value, const char* key) {
+std::string string_of(const Json& value, const char* key) {
   if (!value.is_string())
     throw RowFault{"bad_field", fmt::format("{}: expected text, found {}", key, value.type_name())};
   return value.get<std::string>();
@@ -32,7 +32,7 @@ std::string content_of(const Json& message, const char* key, const char* role) {
     throw RowFault{"bad_field",
                    fmt::format("{}: expected a message of role {} with content", key, role)};
   }
-  return text_of(*content, key);
+  return string_of(*content, key);
 }
 
 Response response_of(const Json& row, const char* key) {
@@ -43,9 +43,9 @@ Response response_of(const Json& row, const char* key) {
     return {content_of(value->back(), key, "assistant"), {}};
   if (value->is_object()) {
     Response response;
-    if (const Json* text = find(*value, "text")) response.text = text_of(*text, key);
+    if (const Json* text = find(*value, "text")) response.text = string_of(*text, key);
     if (const Json* hash = find(*value, "template_sha256"))
-      response.template_sha256 = text_of(*hash, key);
+      response.template_sha256 = string_of(*hash, key);
     if (const Json* ids = find(*value, "token_ids")) {
       if (!ids->is_array())
         throw RowFault{"bad_field", fmt::format("{}.token_ids: expected a list", key)};
@@ -79,13 +79,13 @@ std::optional<Json> implicit_prompt(const Json& row) {
 // The system turn (may be empty) and the user turn.
 std::pair<std::string, std::string> prompt_of(const Json& row) {
   std::string system;
-  if (const Json* value = find(row, "system")) system = text_of(*value, "system");
+  if (const Json* value = find(row, "system")) system = string_of(*value, "system");
   const Json* prompt = find(row, "prompt");
   if (!prompt) prompt = find(row, "question");
   const std::optional<Json> implicit = prompt ? std::nullopt : implicit_prompt(row);
   if (implicit) prompt = &*implicit;
   if (!prompt) throw RowFault{"missing_field", "expected a field prompt or question"};
-  if (!prompt->is_array()) return {system, text_of(*prompt, "prompt")};
+  if (!prompt->is_array()) return {system, string_of(*prompt, "prompt")};
   if (prompt->size() == 2) {
     system = content_of(prompt->front(), "prompt", "system");
   } else if (prompt->size() != 1) {

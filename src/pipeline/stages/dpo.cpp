@@ -11,7 +11,7 @@
 namespace ponder {
 namespace {
 
-StagePlan plan(const PlanContext& context, const Stage& /*stage*/) {
+StagePlan plan_dpo(const PlanContext& context, const Stage& /*stage*/) {
   const DpoStage& dpo = context.recipe().dpo;
   const int64_t longest = context.rows(0).longest;
   int64_t pairs = context.problems_of_a_round();
@@ -22,7 +22,7 @@ StagePlan plan(const PlanContext& context, const Stage& /*stage*/) {
       dpo.train);
 }
 
-StageOutcome run(StageContext& context) {
+StageOutcome run_dpo(StageContext& context) {
   const TrainingText text(context);
   const std::vector<Candidate> candidates = candidates_of(context.pool, context.stage.reads[0]);
   const std::vector<PairChoice> choices =
@@ -78,6 +78,6 @@ StageOutcome run(StageContext& context) {
 
 }  // namespace
 
-const StageKind kDpo = {"dpo", plan, run};
+const StageKind kDpo = {"dpo", plan_dpo, run_dpo};
 
 }  // namespace ponder

@@ -15,12 +15,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-StagePlan plan(const PlanContext& context, const Stage& /*stage*/) {
+StagePlan plan_evaluate(const PlanContext& context, const Stage& /*stage*/) {
   const EvaluateOptions& e = context.recipe().evaluate;
   return context.rollouts(context.benchmark_problems(), e.samples, e.max_tokens);
 }
 
-StageOutcome run(StageContext& context) {
+StageOutcome run_evaluate(StageContext& context) {
   InferenceModel model = open_model(context);
   const EvaluateOptions& e = context.recipe.evaluate;
   fs::create_directories(context.folder / "evaluations");
@@ -86,6 +86,6 @@ StageOutcome run(StageContext& context) {
 
 }  // namespace
 
-const StageKind kEvaluate = {"evaluate", plan, run};
+const StageKind kEvaluate = {"evaluate", plan_evaluate, run_evaluate};
 
 }  // namespace ponder

@@ -10,12 +10,12 @@
 namespace ponder {
 namespace {
 
-StagePlan plan(const PlanContext& context, const Stage& /*stage*/) {
+StagePlan plan_explore(const PlanContext& context, const Stage& /*stage*/) {
   const ExploreOptions& e = context.recipe().explore;
   return context.rollouts(context.problems_of_a_round(), e.samples, e.max_tokens);
 }
 
-StageOutcome run(StageContext& context) {
+StageOutcome run_explore(StageContext& context) {
   const ExploreOptions& e = context.recipe.explore;
   std::vector<Problem> problems =
       problems_of_round(context.recipe, context.stage.round, &context.log);
@@ -56,6 +56,6 @@ StageOutcome run(StageContext& context) {
 
 }  // namespace
 
-const StageKind kExplore = {"explore", plan, run};
+const StageKind kExplore = {"explore", plan_explore, run_explore};
 
 }  // namespace ponder

@@ -8,9 +8,9 @@
 namespace ponder {
 namespace {
 
-StagePlan plan(const PlanContext& /*context*/, const Stage& /*stage*/) { return {}; }
+StagePlan plan_refine(const PlanContext& /*context*/, const Stage& /*stage*/) { return {}; }
 
-StageOutcome run(StageContext& context) {
+StageOutcome run_refine(StageContext& context) {
   const std::vector<Candidate> candidates = candidates_of(context.pool, context.stage.reads[0]);
   SelectionOptions options;
   options.strategy = *strategy_from_string(context.recipe.refine.strategy);
@@ -62,6 +62,6 @@ StageOutcome run(StageContext& context) {
 
 }  // namespace
 
-const StageKind kRefine = {"refine", plan, run};
+const StageKind kRefine = {"refine", plan_refine, run_refine};
 
 }  // namespace ponder

@@ -6,11 +6,11 @@
 namespace ponder {
 namespace {
 
-StagePlan plan(const PlanContext& context, const Stage& /*stage*/) {
+StagePlan plan_screen(const PlanContext& context, const Stage& /*stage*/) {
   return context.rollouts(context.problems_of_a_round(), 1, context.recipe().explore.max_tokens);
 }
 
-StageOutcome run(StageContext& context) {
+StageOutcome run_screen(StageContext& context) {
   InferenceModel model = open_model(context);
   SamplingSettings greedy;
   greedy.temperature = 0;
@@ -28,6 +28,6 @@ StageOutcome run(StageContext& context) {
 
 }  // namespace
 
-const StageKind kScreen = {"screen", plan, run};
+const StageKind kScreen = {"screen", plan_screen, run_screen};
 
 }  // namespace ponder
