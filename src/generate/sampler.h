@@ -5,8 +5,8 @@
 // Definition, for a row of V logits and settings (temperature T, top_k, top_p):
 //   T = 0: the highest logit, the lowest id among equals. Otherwise
 //   1. weight[i] = exp((logit[i] - max) / T) by ops/softmax.h, as an integer in units of 2^-40
-//   (rounded
-//      down): sums of weights are exact, whatever their order;
+//      (rounded down): sums of weights are exact,
+//      whatever their order;
 //   2. top_k: only the k highest logits stay (among equals, lower ids first);
 //   3. top_p: of what stays, in that order, the shortest prefix whose weight reaches top_p of the
 //      whole; at least one;

@@ -5,10 +5,10 @@
 //
 // Definitions (the plain-loop forms stand in ops/reference.h):
 //   fma(a, b, c)  a * b + c with one rounding, everywhere
-//   sum16(v)      ((v0+v8)+(v4+v12)) + ((v2+v10)+(v6+v14)) ... : fold 16 -> 8 -> 4 -> 2 -> 1, lane
-//   i with lane i + half exp(x)        n = round(x log2 e); r = x - n ln 2 in two fmas; degree-6
-//   polynomial by Horner in fmas; times 2^n.
-//                 x below -87.3 gives 0, x above 88.3 is taken as 88.3. Relative error below 9e-8.
+//   sum16(v)      fold 16 -> 8 -> 4 -> 2 -> 1, lane i with lane i + half: ((v0+v8)+(v4+v12)) + ...
+//   exp(x)        n = round(x log2 e); r = x - n ln 2 in two fmas; a polynomial of degree 6 in r by
+//                 Horner in fmas; times 2^n. x below -87.3 gives 0, x above 88.3 is taken as 88.3.
+//                 Relative error below 9e-8.
 #if defined(PONDER_OPS_SIMD_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef PONDER_OPS_SIMD_INL_H_
 #undef PONDER_OPS_SIMD_INL_H_

@@ -1,6 +1,6 @@
 // Elementary facts of the synthetic world: one operation on two small whole numbers, every value
-// from 1 to
-// 99. A thought is a chain of such facts, written exactly as the base model drilled them:
+// from 1 to 99. A thought is a chain of such facts, written exactly as the base model drilled
+// them:
 // "17+28=45". What leaves the range has a word instead of a result: "7-8 low", "17*8 big", "68/3
 // no" (not whole).
 #pragma once

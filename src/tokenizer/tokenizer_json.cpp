@@ -17,8 +17,7 @@ using TokenIds = std::unordered_map<std::string_view, int32_t>;  // keys borrowe
 
 std::string in_quotes(std::string_view text) { return fmt::format("\"{}\"", excerpt(text)); }
 
-// --- added_tokens
-// -----------------------------------------------------------------------------------
+// ---- added_tokens
 
 std::vector<AddedToken> read_added_tokens(const JsonFields& top, bool nfc) {
   std::vector<AddedToken> added;
@@ -51,8 +50,7 @@ std::vector<AddedToken> read_added_tokens(const JsonFields& top, bool nfc) {
   return added;
 }
 
-// --- model
-// ------------------------------------------------------------------------------------------
+// ---- model
 
 void check_model_settings(const JsonFields& model) {
   model.allow_only({"type", "dropout", "unk_token", "continuing_subword_prefix",
@@ -189,8 +187,7 @@ void read_merges(const JsonFields& model, const TokenIds& ids, TokenizerData& da
   }
 }
 
-// --- normalizer, pre_tokenizer, decoder, post_processor
-// ------------------------------------------------
+// ---- normalizer, pre_tokenizer, decoder, post_processor
 
 // The members of a component, or of each component of a Sequence, in order.
 template <class Visit>

@@ -47,9 +47,9 @@ struct DpoTerms {
 };
 
 // Direct preference optimisation (Rafailov et al. 2023, arXiv 2305.18290), with
-//   margin = (chosen policy - chosen reference) - (rejected policy - rejected reference), sums over
-//   aligned tokens, loss   = [-log sigmoid(beta * margin) + sft_weight * mean NLL of the chosen
-//   response's trained tokens] / step_pairs.
+//   margin = (chosen policy - chosen reference) - (rejected policy - rejected reference)
+//   loss   = [-log sigmoid(beta * margin) + sft_weight * nll] / step_pairs
+// policy, reference: sums over aligned tokens; nll: mean over the chosen response's trained tokens.
 // Every pair weighs the same in both terms, whatever its length. dchosen and drejected (N each) are
 // overwritten.
 DpoTerms dpo_objective(const DpoOptions& options, const DpoSide& chosen, const DpoSide& rejected,

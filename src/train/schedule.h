@@ -20,8 +20,8 @@ struct Schedule {
   int64_t warmup_steps() const;
   // Of step 0 .. num_steps - 1. With W warm-up steps:
   //   step < W:  peak (step + 1) / W               (no step is spent at a rate of 0)
-  //   then, with p = (step - W) / (num_steps - W):  cosine peak (1 + cos(pi p)) / 2, linear peak (1
-  //   - p), constant peak.
+  //   then, with p = (step - W) / (num_steps - W):
+  //   cosine: peak (1 + cos(pi p)) / 2; linear: peak (1 - p); constant: peak
   double lr(int64_t step) const;
 };
 

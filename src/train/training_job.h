@@ -2,9 +2,9 @@
 //
 // The output folder is a Hugging Face checkpoint at every moment it exists, with trainer_state/
 // beside the model's files:
-//   trainer_state/state.json               job identity, position, hashes of the other files;
-//   written last trainer_state/optimizer.safetensors    f32 weights and moments; gone once the job
-//   is finished
+//   trainer_state/state.json             job identity, position, hashes of the files; written last
+//   trainer_state/optimizer.safetensors  f32 weights and moments; gone once the job is finished
+//
 // Each save builds the folder anew under <out>.next and swaps it in with one rename, so a crash
 // leaves the old or the new.
 #pragma once
