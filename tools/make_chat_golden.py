@@ -4,7 +4,8 @@
     python3 tools/make_chat_golden.py FOLDER tests/golden/chat
 
 FOLDER holds the templates' texts, NAME.jinja for each name below; they are not kept in this repository, and a
-text whose sha256 is another than the one given here is refused. jinja2 is set up as transformers sets it up
+text whose sha256 is another than the one given here is refused. Where FOLDER lacks a text, the rows of that template
+stay as they are. jinja2 is set up as transformers sets it up
 (trim_blocks, lstrip_blocks, tojson without ASCII escapes), but without strftime_now.
 """
 import gzip
@@ -35,6 +36,7 @@ TEMPLATES = [
     ("llama3.2", "5816fce10444e03c2e9ee1ef8a4a1ea61ae7e69e438613f3b17b69d0426223a4", "<|begin_of_text|>", False),
     ("r1-b", "56a1447ad31926fdc21fb07e56e5642bd9c850c4f52d8c8af7bbe5f079a84f5f", "<｜begin▁of▁sentence｜>", False),
     ("r1-a", "b6835114b7303ddd78919a82e4d9f7d8c26ed0d7dfc36beeb12d524f6144eab1", "<｜begin▁of▁sentence｜>", False),
+    ("smollm2", "872be49dbb638044ad01b60388f48d469ff2980e5f0dccdc22ec907db54d0788", "", False),
 ]
 SWITCHED = {"qwen3-a", "qwen3-b"}  # know enable_thinking
 
@@ -112,8 +114,12 @@ def main():
     folder, out = map(pathlib.Path, sys.argv[1:])
     env = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
     env.filters["tojson"] = lambda x, indent=None: json.dumps(x, ensure_ascii=False, indent=indent)
+    lines = gzip.decompress((out / "conversations.jsonl.gz").read_bytes()).split(b"\n")
     with gzip.GzipFile(out / "conversations.jsonl.gz", "wb", 9, mtime=0) as file:
         for name, sha256, bos, tools in TEMPLATES:
+            if not (folder / f"{name}.jinja").exists():
+                file.writelines(line + b"\n" for line in lines if sha256.encode() in line[:120])
+                continue
             text = (folder / f"{name}.jinja").read_bytes()
             found = hashlib.sha256(text).hexdigest()
             if found != sha256:

@@ -43,6 +43,7 @@ std::string_view pre_tokenizer_name(const TokenizerData& data, const Tokenizer& 
                 "set it to false if no token needs it");
   }
   if (data.pattern == SplitPattern::kGpt2) return "gpt-2";
+  if (data.pattern == SplitPattern::kSmolLm) return "smollm";
   return tokenizer.token_id("<｜begin▁of▁sentence｜>") ? "deepseek-r1-qwen" : "qwen2";
 }
 

@@ -8,11 +8,14 @@ namespace {
 constexpr std::string_view kHelpful = "You are a helpful assistant.";
 constexpr std::string_view kQwen =
     "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.";
+constexpr std::string_view kSmolLm2 =
+    "You are a helpful AI assistant named SmolLM, trained by Hugging Face";
 constexpr std::string_view kThink = "<think>\n";
 
 constexpr std::array kStyles = {
     ChatStyle{.name = "chatml", .family = ChatFamily::kChatml},
     ChatStyle{.name = "qwen2", .family = ChatFamily::kChatml, .default_system = kHelpful},
+    ChatStyle{.name = "smollm2", .family = ChatFamily::kChatml, .default_system = kSmolLm2},
     ChatStyle{.name = "qwen2.5-base",
               .family = ChatFamily::kQwen,
               .default_system = kHelpful,
@@ -58,6 +61,8 @@ constexpr std::array kTemplates = {
     KnownTemplate{"58c1a1f04baa7adaeaba1f90267c3d57d9396f0c1f0129bdde9e76d3c6784af7", "chatml"},
     KnownTemplate{"fcf7a096fe99a48fd9ad2b250bf9237e96e8f48bffec1c7ea4d3f225176cd40e", "chatml"},
     KnownTemplate{"d7b5b8c7b58f7a6bf868aa46a5f73ee976d7292f40fcb9c3e7a1defd8d235cfb", "chatml"},
+    // SmolLM2-Instruct.
+    KnownTemplate{"872be49dbb638044ad01b60388f48d469ff2980e5f0dccdc22ec907db54d0788", "smollm2"},
     // Qwen2-Instruct; Qwen2.5 and Qwen3 base models; Qwen2.5-Instruct; QwQ-32B.
     KnownTemplate{"793202280c0910ab26bc6eb57c8212c2417324c6d8c4efd0d10d59092ab3e3eb", "qwen2"},
     KnownTemplate{"44d5f08f3f72b837eaad09f13a54c1f9f4eb58d75240334548b7fd52a5437fa5",

@@ -57,7 +57,7 @@ TEST(ChatTemplate, GoldenConversations) {
         << known->style << ", line " << row.line;
     ++num_rows[hash];
   }
-  EXPECT_EQ(num_rows.size(), 16u);
+  EXPECT_EQ(num_rows.size(), 17u);
   for (const auto& [hash, count] : num_rows) EXPECT_EQ(count, 100) << hash;
   // All but three further spellings of ChatML.
   EXPECT_EQ(known_templates().size(), num_rows.size() + 3);

@@ -30,21 +30,28 @@ struct Char {
 
 class Scanner {
  public:
-  Scanner(SplitPattern pattern, std::string_view text) : pattern_(pattern), text_(text) {}
+  Scanner(SplitPattern pattern, std::string_view text)
+      : pattern_(pattern),
+        numbers_apart_(pattern == SplitPattern::kSmolLm),
+        as_gpt2_(numbers_apart_ || pattern == SplitPattern::kGpt2),
+        text_(text) {}
 
   size_t word_end(size_t begin) const {
     const Char first = at(begin);
+    if (!first.there) return first.end;  // a number apart
     if (first.value == '\'') {
       if (const size_t end = contraction_end(begin + 1)) return end;
     }
-    return pattern_ == SplitPattern::kGpt2 ? gpt2_word_end(first) : newer_word_end(first);
+    return as_gpt2_ ? gpt2_word_end(first) : newer_word_end(first);
   }
 
  private:
   Char at(size_t begin) const {
     if (begin >= text_.size()) return {kInvalidCodePoint, CharClass::kOther, begin, false};
     const CodePoint c = decode_utf8(text_, begin);
-    return {c.value, char_class(c.value), begin + c.num_bytes, true};
+    // A number that stands apart ends the text before it: white space in front of it is trailing.
+    const bool there = !numbers_apart_ || !is_numeric(c.value);
+    return {c.value, char_class(c.value), begin + c.num_bytes, there};
   }
 
   // Where the run of characters of one class that goes on at `begin` ends.
@@ -59,10 +66,10 @@ class Scanner {
 
   // 's|'t|'re|'ve|'m|'ll|'d after the apostrophe: where it ends, or 0.
   size_t contraction_end(size_t begin) const {
-    const bool any_case = pattern_ != SplitPattern::kGpt2;
     const auto letter = [&](const Char& c) -> uint32_t {
-      if (any_case && c.value >= 'A' && c.value <= 'Z') return c.value + ('a' - 'A');
-      if (any_case && c.value == 0x17F) return 's';  // the long s folds to s
+      if (as_gpt2_) return c.value;
+      if (c.value >= 'A' && c.value <= 'Z') return c.value + ('a' - 'A');
+      if (c.value == 0x17F) return 's';  // the long s folds to s
       return c.value;
     };
     const Char one = at(begin);
@@ -122,6 +129,7 @@ class Scanner {
   }
 
   SplitPattern pattern_;
+  bool numbers_apart_, as_gpt2_;
   std::string_view text_;
 };
 

@@ -14,9 +14,10 @@ enum class SplitPattern {
   kGpt2,
   kQwen2,   // GPT-2's with upper-case contractions, single digits and lines kept apart
   kLlama3,  // Qwen2's with up to three digits
+  kSmolLm,  // each numeric character apart, GPT-2's on the text between two of them
 };
 
-// The pattern whose regular expression is exactly `regex`.
+// The pattern whose regular expression is exactly `regex`; kSmolLm has none of its own.
 std::optional<SplitPattern> recognise_split_pattern(std::string_view regex);
 std::string known_split_patterns();  // their names, for messages
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "base/error.h"
@@ -35,7 +36,8 @@ struct Tokenizer::Impl {
         bpe(data.byte_ids, data.merges),
         literal_tokens(tokens_where(data.added, false)),
         normalized_tokens(tokens_where(data.added, true)),
-        special(data.bytes.size()) {
+        special(data.bytes.size()),
+        encodes_all_bytes(std::ranges::count(data.byte_ids, -1) == 0) {
     data.merges = {};
     ids_of_text.reserve(data.bytes.size());
     for (size_t id = 0; id < data.bytes.size(); ++id) {
@@ -105,6 +107,7 @@ struct Tokenizer::Impl {
   Bpe bpe;
   AddedTokenFinder literal_tokens, normalized_tokens;
   std::vector<bool> special;
+  bool encodes_all_bytes;
   // Keys borrowed from `data`.
   std::unordered_map<std::string_view, int32_t> ids_of_text, added_ids;
   mutable WordCache cache;  // thread-safe; changes no result
@@ -205,6 +208,9 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text, bool add_special_t
     throw Error("text to encode",
                 fmt::format("{} bytes; at most {} are supported", text.size(), INT32_MAX));
   }
+  if (const auto missing = byte_without_token(text)) {
+    throw Error("text to encode", missing->describe(), "leave it out of the text");
+  }
   std::vector<int32_t> ids;
   if (add_special_tokens) ids = impl_->data.prefix;
   for (const TextPiece& piece : impl_->literal_tokens.split(text)) {
@@ -217,6 +223,22 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text, bool add_special_t
   if (add_special_tokens)
     ids.insert(ids.end(), impl_->data.suffix.begin(), impl_->data.suffix.end());
   return ids;
+}
+
+std::optional<Tokenizer::ByteWithoutToken> Tokenizer::byte_without_token(
+    std::string_view text) const {
+  if (impl_->encodes_all_bytes) return std::nullopt;
+  for (const TextPiece& piece : impl_->literal_tokens.split(text)) {
+    for (size_t at = piece.begin; piece.id < 0 && at < piece.end; ++at) {
+      const auto byte = static_cast<uint8_t>(text[at]);
+      if (impl_->data.byte_ids[byte] < 0) return ByteWithoutToken{byte, at};
+    }
+  }
+  return std::nullopt;
+}
+
+std::string Tokenizer::ByteWithoutToken::describe() const {
+  return fmt::format("byte 0x{:02X} at {} has no token", byte, at);
 }
 
 std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special) const {

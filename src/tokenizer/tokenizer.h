@@ -1,8 +1,8 @@
 // Byte-level BPE as Hugging Face `tokenizers` does it, read from tokenizer.json: normaliser (none
-// or NFC), pre-tokeniser (recognised by its text: GPT-2, Qwen2, Llama 3; never executed from the
-// file), merges, added tokens, byte-level decoding. Format: https://huggingface.co/docs/tokenizers.
-// Encoding n bytes takes O(n log n), whatever they are. Immutable after load; every method may be
-// called from any thread.
+// or NFC), pre-tokeniser (recognised by its text: GPT-2, Qwen2, Llama 3, SmolLM2; never executed
+// from the file), merges, added tokens, byte-level decoding. Format:
+// https://huggingface.co/docs/tokenizers. Encoding n bytes takes O(n log n), whatever they are.
+// Immutable after load; every method may be called from any thread.
 #pragma once
 
 #include <cstdint>
@@ -32,8 +32,19 @@ class Tokenizer {
 
   // Special and other added tokens in the text are always recognised. `add_special_tokens` adds
   // what the post-processor adds (nothing for Qwen). Invalid UTF-8 bytes are encoded as the bytes
-  // they are.
+  // they are. Throws Error naming byte and place where byte_without_token finds one.
   std::vector<int32_t> encode(std::string_view text, bool add_special_tokens = false) const;
+
+  // Some tokenizers (SmolLM2's) have no token for a few control characters and for bytes that no
+  // UTF-8 has. Hugging Face leaves such bytes out of the ids without a word, and the model would
+  // read another text: here it is for the caller to leave the text out. The first such byte
+  // outside added tokens; nullopt: all of the text can be encoded.
+  struct ByteWithoutToken {
+    uint8_t byte = 0;
+    size_t at = 0;                 // where in the text
+    std::string describe() const;  // "byte 0x04 at 17 has no token"
+  };
+  std::optional<ByteWithoutToken> byte_without_token(std::string_view text) const;
 
   // Bytes of the tokens, joined; incomplete UTF-8 becomes U+FFFD as in Hugging Face. Throws Error
   // on an id outside the vocabulary. `skip_special` leaves special added tokens out.

@@ -69,12 +69,20 @@ void check_model_settings(const JsonFields& model) {
     }
   }
   if (model.boolean_or("byte_fallback", false)) {
-    model.fail("byte_fallback", "byte fallback is not supported",
+    model.fail("byte_fallback", "a SentencePiece tokenizer (byte fallback) is not supported",
                "only byte-level BPE tokenizers are supported");
   }
-  // An unknown token is never needed: all 256 bytes are tokens (checked below).
+  // An unknown token is never needed: a byte without a token is not encoded (Tokenizer::encode).
   if (model.has("unk_token")) model.text("unk_token");
   model.boolean_or("fuse_unk", false);
+}
+
+// Whether text of any kind needs a token of the byte: all but control characters other than tab and
+// line ends, and what no UTF-8 has. Published tokenizers that learned their alphabet from text lack
+// some of the others.
+bool is_needed(uint32_t byte) {
+  if (byte < 0x20) return byte == '\t' || byte == '\n' || byte == '\r';
+  return byte != 0x7F && byte != 0xC0 && byte != 0xC1 && byte < 0xF1;
 }
 
 // Fills bytes and in_model; the ids of model.vocab and added_tokens together must be 0, 1, 2, …
@@ -143,11 +151,13 @@ TokenIds read_vocabulary(const JsonFields& model, TokenizerData& data) {
   for (uint32_t byte = 0; byte < 256; ++byte) {
     const std::string text = token_text_of_byte(static_cast<uint8_t>(byte));
     const auto found = ids.find(text);
-    if (found == ids.end()) {
-      model.fail("vocab", fmt::format("byte 0x{:02X} (\"{}\") is not a token", byte, text),
-                 "only byte-level BPE tokenizers with all 256 bytes are supported");
-    }
-    data.byte_ids[byte] = found->second;
+    data.byte_ids[byte] = found == ids.end() ? -1 : found->second;
+    if (found != ids.end()) continue;
+    const auto fail = [&](const char* advice) {
+      model.fail("vocab", fmt::format("byte 0x{:02X} (\"{}\") is not a token", byte, text), advice);
+    };
+    if (is_needed(byte)) fail("only byte-level BPE tokenizers are supported");
+    if (data.nfc) fail("with a normaliser only tokenizers with all 256 bytes are supported");
   }
   return ids;
 }
@@ -225,14 +235,14 @@ void read_normalizer(const JsonFields& top, TokenizerData& data) {
 }
 
 void read_pre_tokenizer(const JsonFields& top, TokenizerData& data) {
-  bool split = false, bytes = false;
+  bool split = false, digits = false, bytes = false;
   for_each_component(top, "pre_tokenizer", "pretokenizers", [&](const JsonFields& component) {
     const std::string type = component.text("type");
     if (bytes)
       component.fail("type", fmt::format("{} after ByteLevel is not supported", in_quotes(type)));
     if (type == "Split") {
       component.allow_only({"type", "pattern", "behavior", "invert"});
-      if (split) component.fail("type", "a second Split is not supported");
+      if (split || digits) component.fail("type", "a second Split is not supported");
       split = true;
       const JsonFields pattern = component.fields("pattern");
       pattern.allow_only({"Regex"});
@@ -249,6 +259,13 @@ void read_pre_tokenizer(const JsonFields& top, TokenizerData& data) {
       }
       if (component.boolean_or("invert", false))
         component.fail("invert", "expected false, found true");
+    } else if (type == "Digits") {
+      component.allow_only({"type", "individual_digits"});
+      if (split || digits) component.fail("type", "a second Split is not supported");
+      digits = true;
+      data.pattern = SplitPattern::kSmolLm;
+      if (!component.boolean_or("individual_digits", false))
+        component.fail("individual_digits", "expected true, found false");
     } else if (type == "ByteLevel") {
       bytes = true;
       const bool use_regex = read_byte_level(component);
@@ -260,7 +277,7 @@ void read_pre_tokenizer(const JsonFields& top, TokenizerData& data) {
       if (!use_regex && !split)
         component.fail("use_regex", "expected true without a Split, found false");
     } else {
-      unknown_type(component, "Split, ByteLevel");
+      unknown_type(component, "Split, Digits, ByteLevel");
     }
   });
   if (!bytes) {
@@ -332,13 +349,13 @@ TokenizerData parse_tokenizer_json(std::string_view text, const std::string& whe
     top.fail("version", fmt::format("expected \"1.0\", found {}", in_quotes(top.text("version"))));
   }
   TokenizerData data;
-  // What is cheap to refuse comes before the large tables.
+  // What is cheap to refuse comes before the large tables, and first what kind of tokenizer it is.
+  if (top.has("model")) check_model_settings(top.fields("model"));
   read_normalizer(top, data);
   read_pre_tokenizer(top, data);
   read_decoder(top);
   data.added = read_added_tokens(top, data.nfc);
   const JsonFields model = top.fields("model");
-  check_model_settings(model);
   data.ignore_merges = model.boolean_or("ignore_merges", false);
   const TokenIds ids = read_vocabulary(model, data);
   read_merges(model, ids, data);

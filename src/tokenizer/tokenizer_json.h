@@ -19,7 +19,7 @@ struct TokenizerData {
   int32_t num_model_tokens = 0;    // ids 0 .. num_model_tokens - 1 may stand in model.vocab
   std::vector<std::string> bytes;  // by id: what the token stands for; of added tokens, the content
   std::vector<bool> in_model;      // by id: the token is in model.vocab
-  std::array<int32_t, 256> byte_ids{};  // the token of each single byte
+  std::array<int32_t, 256> byte_ids{};  // the token of each single byte; -1: it has none
   std::vector<BpeMerge> merges;         // in order of rank
   std::vector<AddedToken> added;
   SplitPattern pattern = SplitPattern::kGpt2;

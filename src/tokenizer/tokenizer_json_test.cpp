@@ -147,6 +147,43 @@ TEST(TokenizerJson, PreTokenizer) {
   });
 }
 
+TEST(TokenizerJson, Digits) {
+  const auto digits = [](Json& j) {
+    j["normalizer"] = nullptr;
+    j["pre_tokenizer"] = Json::parse(R"({"type": "Sequence", "pretokenizers": [
+        {"type": "Digits", "individual_digits": true}, {"type": "ByteLevel"}]})");
+  };
+  EXPECT_EQ(error_after(digits), "");
+  expect_refused("pretokenizers[0].individual_digits: expected true", [&](Json& j) {
+    digits(j);
+    j["pre_tokenizer"]["pretokenizers"][0]["individual_digits"] = false;
+  });
+  expect_refused("pretokenizers[1].type: a second Split", [](Json& j) {
+    j["pre_tokenizer"]["pretokenizers"].insert(
+        j["pre_tokenizer"]["pretokenizers"].begin() + 1,
+        Json{{"type", "Digits"}, {"individual_digits", true}});
+  });
+  expect_refused("pretokenizers[1].use_regex: expected true", [&](Json& j) {
+    digits(j);
+    j["pre_tokenizer"]["pretokenizers"][1]["use_regex"] = false;
+  });
+}
+
+// A control character need not be a token, unless normalising could make it of others.
+TEST(TokenizerJson, BytesThatAreNoTokens) {
+  const auto rename = [](Json& j) {
+    Json& vocab = j["model"]["vocab"];
+    vocab["another"] = vocab["\u0104"];  // how 0x04 is written
+    vocab.erase("\u0104");
+  };
+  expect_refused("byte 0x04", rename);
+  EXPECT_EQ(error_after([&](Json& j) {
+              rename(j);
+              j["normalizer"] = nullptr;
+            }),
+            "");
+}
+
 TEST(TokenizerJson, OtherComponents) {
   expect_refused("normalizer.type: \"NFKC\"", [](Json& j) {
     j["normalizer"] = Json{{"type", "NFKC"}};

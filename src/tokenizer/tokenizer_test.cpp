@@ -62,6 +62,40 @@ TEST(Tokenizer, GoldenIdsAndTexts) {
   EXPECT_EQ(num_rows, 3 * (2 * 120 + 9));  // texts with and without special tokens, and ids alone
 }
 
+TEST(Tokenizer, GoldenIdsOfTextsWithNumbersApart) {
+  const Tokenizer tokenizer = Tokenizer::load(kGolden / "smollm2.json");
+  int num_rows = 0;
+  for (const Json& row : rows_of(kGolden / "smollm2_vectors.jsonl")) {
+    check_row(tokenizer, row, num_rows);
+  }
+  EXPECT_EQ(num_rows, 240);
+}
+
+// What Hugging Face leaves out silently is found, and never encoded as less than it is.
+TEST(Tokenizer, BytesWithoutAToken) {
+  const Tokenizer tokenizer = Tokenizer::load(kGolden / "smollm2.json");
+  EXPECT_FALSE(tokenizer.byte_without_token("a\x03 1<|im_end|>\n"));
+  EXPECT_FALSE(Tokenizer::load(kGolden / "gpt2.json").byte_without_token("\x04\xFF"));
+  std::string missing;
+  for (int byte = 0; byte < 256; ++byte) {
+    const std::string text = std::string("1<|im_end|>a") + static_cast<char>(byte);
+    const auto found = tokenizer.byte_without_token(text);
+    if (!found) continue;
+    missing += static_cast<char>(byte);
+    EXPECT_EQ(found->byte, byte);
+    EXPECT_EQ(found->at, text.size() - 1);
+  }
+  EXPECT_EQ(missing,
+            "\x04\x06\x13\x14\x16\x1D\xC0\xC1\xF1\xF2\xF5\xF6\xF7\xF8\xF9\xFA\xFB\xFC"
+            "\xFD\xFE\xFF");
+  try {
+    tokenizer.encode("say \x06 twice \x04");
+    FAIL() << "encoded";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("byte 0x06 at 4"), std::string::npos) << error.what();
+  }
+}
+
 TEST(Tokenizer, SharedVectors) {
   if (!fs::exists(kShared)) GTEST_SKIP() << "no shared data at " << kShared;
   const std::vector<Json> rows = rows_of(kShared / "vectors/hf_tokenizers_0.23.2_vectors.jsonl");

@@ -177,6 +177,10 @@ CharClass char_class(uint32_t c) {
   return c == kInvalidCodePoint ? CharClass::kOther : class_of_category(c);
 }
 
+bool is_numeric(uint32_t code_point) {
+  return char_class(code_point) == CharClass::kNumber || is_in(kNewestNumbers, code_point);
+}
+
 bool is_word_char(uint32_t c) {
   if (c == kInvalidCodePoint) return false;
   if (c == 0x200C || c == 0x200D) return true;  // Join_Control

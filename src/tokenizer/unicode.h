@@ -36,6 +36,8 @@ enum class CharClass : uint8_t {
   kNewline,  // \r and \n
 };
 CharClass char_class(uint32_t code_point);
+// As Rust's char::is_numeric: \p{N} of a later Unicode than the patterns'.
+bool is_numeric(uint32_t code_point);
 inline bool is_space(CharClass c) { return c >= CharClass::kSpace; }
 // \w: letters, marks, decimal and letter numbers, connectors, joiners.
 bool is_word_char(uint32_t code_point);

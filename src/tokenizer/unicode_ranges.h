@@ -32,6 +32,11 @@ inline constexpr auto kNewerNumbers = std::to_array<CodePointRange>({
     {0x1CCF0, 0x1CCF9},
     {0x1E5F1, 0x1E5FA},
 });
+// Its Digits ask Rust's char::is_numeric, which knows the numbers of Unicode 17.0 too.
+inline constexpr auto kNewestNumbers = std::to_array<CodePointRange>({
+    {0x11DE0, 0x11DE9},
+    {0x16FF4, 0x16FF6},
+});
 
 // Its normaliser (unicode-normalization-alignments) knows Unicode 9.0. What later versions gave a
 // combining class or a canonical decomposition, up to 17.0, is a plain character to it: it neither

@@ -88,6 +88,14 @@ std::optional<TokenRow> RowBuilder::build(std::string name, std::string_view sys
         return reject("control_token", fmt::format("\"{}\" in an earlier turn", control));
     }
   }
+  for (const std::string_view text : {system, question, std::string_view(response.text)}) {
+    if (const auto missing = tokenizer_.byte_without_token(text))
+      return reject("no_token", missing->describe());
+  }
+  for (const Turn& turn : history) {
+    if (const auto missing = tokenizer_.byte_without_token(turn.content))
+      return reject("no_token", missing->describe() + ", in an earlier turn");
+  }
   if (!response.template_sha256.empty() && !allow_other_templates_ &&
       !same_rendering(response.template_sha256, chat_.sha256())) {
     return reject("other_template",

@@ -70,6 +70,7 @@ class RowBuilder {
   // more:
   //   too_long           more than max_length tokens
   //   control_token      question or response contains the template's own control text
+  //   no_token           a byte of the text has no token (Tokenizer::byte_without_token)
   //   unfinished         sampled ids that do not end with the end of the turn
   //   nothing_to_train   an empty response
   //   other_template     ids sampled after another chat template than this one

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "testing/folders.h"
 #include "tokenizer/thought_format.h"
 #include "train/test_world.h"
 
@@ -62,6 +63,24 @@ TEST_F(Rows, SampledTokensAreUsedAsTheyAre) {
   EXPECT_EQ(
       std::vector<int32_t>(built->tokens.begin() + built->num_prompt_tokens, built->tokens.end()),
       ids);
+}
+
+// Nothing of a text is left out silently: a byte that the tokenizer has no token for rejects the
+// row.
+TEST_F(Rows, BytesWithoutATokenRejectTheRow) {
+  const Tokenizer some = Tokenizer::load(source_dir() / "tests/golden/tokenizer/smollm2.json");
+  const RowBuilder rows(some, ChatTemplate::named("smollm2"), 4000);
+  EXPECT_TRUE(rows.row("r", "", "q", {"a\x03", {}}, reason, detail));
+  const std::vector<Turn> history = {{false, "a\x04"}, {true, "b"}};
+  EXPECT_FALSE(rows.row("r", "", "q", {"a\x04", {}}, reason, detail));
+  EXPECT_EQ(reason, "no_token");
+  EXPECT_EQ(detail, "byte 0x04 at 1 has no token");
+  EXPECT_FALSE(rows.row("r", "", "q\xFF", {"a", {}}, reason, detail));
+  EXPECT_EQ(reason, "no_token");
+  EXPECT_FALSE(rows.row("r", "\x06", "q", {"a", {}}, reason, detail));
+  EXPECT_EQ(reason, "no_token");
+  EXPECT_FALSE(rows.row("r", "", "q", {"a", {}}, reason, detail, history));
+  EXPECT_EQ(reason, "no_token");
 }
 
 TEST_F(Rows, RejectionsSayWhy) {
