@@ -4,15 +4,19 @@
 //
 // Definition, per query (head_dim D, scale 1/sqrt(D)), over the row's blocks of 64 keys in
 // ascending order:
-//   s_j = (fma chain over d of q_d k_jd) * scale; keys after the query are -inf
+//   s_j = (fma chain over d of q_d k_jd) * scale; keys that the query does not see are -inf
 //   m' = max(m, max s); p_j = exp(s_j - m'); c = exp(m - m')
 //   l = fma(l, c, sum p): p in four vectors of 16, (v0 + v1) + (v2 + v3), then the folding tree
 //   o_d = (o_d * c), then a fma chain over j of p_j v_jd
-// and at the end o / l (times 1/l), lse = m + log l. Nothing depends on how many queries are
-// computed together, so training, prefill and single-token decode give the same bits.
+// and at the end o / l (times 1/l), lse = m + log l. A query at position t sees keys 0 .. t; with a
+// sliding window (as Mistral's; transformers' sliding_window) only the last `window` of them,
+// itself among them: blocks of which it sees no key are left out, and the blocks stay where they
+// are, so a window that reaches to the first key changes no bit. Nothing depends on how many
+// queries are computed together, so training, prefill and single-token decode give the same bits.
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 
 #include "base/thread_pool.h"
@@ -20,6 +24,7 @@
 namespace ponder {
 
 constexpr int64_t kKeyBlock = 64;
+constexpr int64_t kNoWindow = std::numeric_limits<int64_t>::max();
 
 // Queries of one sequence against one key-value head: num_queries consecutive tokens times `group`
 // query heads. Threads share out the queries, so a work may be as long as a row.
@@ -33,6 +38,7 @@ struct AttentionWork {
   int64_t num_queries;
   int64_t first_position;  // of the first query in its sequence: it sees keys 0 .. first_position
   int64_t group;
+  int64_t window = kNoWindow;  // at least 1; blocks before all windows are not looked at
 };
 
 // D must be a multiple of 16.
@@ -52,6 +58,7 @@ struct AttentionBackwardWork {
   int64_t ld, ldo, ld_lse;
   int64_t num_tokens;
   int64_t group;
+  int64_t window = kNoWindow;
 };
 
 // Floats of scratch one thread needs for rows of at most max_tokens.

@@ -71,9 +71,10 @@ struct GradientTile {
   const float *keys, *values;  // (D, kKeyBlock)
   float *p, *ds;               // (R, kKeyBlock)
   int64_t visible;             // how many of the block's keys the first query sees; more may be
+  int64_t hidden;  // how many of these, the first, lie before its window; the next hides one more
   int64_t D;
   float scale;
-  bool masked;  // or all see all
+  bool masked, windowed;  // or all see all
 };
 
 template <int R, int H>
@@ -127,6 +128,17 @@ HWY_INLINE void GradientColumns(const GradientTile& t, int64_t j) {
       }
     }
   }
+  if (t.windowed) {
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+      for (int h = 0; h < H; ++h) {
+        const int64_t hidden = t.hidden + r - j - h * 16;
+        s[r][h] = KeepFirst(zero, hidden, s[r][h]);
+        dp[r][h] = KeepFirst(zero, hidden, dp[r][h]);
+      }
+    }
+  }
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 4
@@ -161,20 +173,23 @@ HWY_INLINE void RunGradients(int rows, const GradientTile& t, std::integer_seque
   kTable[rows - 1](t);
 }
 
-// Queries [first, first + count) of a head against the block of keys [begin, begin + keys).
+// Queries [first, first + count) of a head against the block of keys [begin, begin + keys); each
+// query sees a key of the block.
 void BackwardBlock(const BackwardScratch& s, int64_t D, int64_t first, int64_t count, int64_t begin,
-                   int64_t keys) {
-  const int64_t before = first - begin;  // query i sees keys 0 .. before + i of the block
-  const bool masked = before + 1 < keys;
+                   int64_t keys, int64_t window) {
+  const int64_t before = first - begin;        // query i sees keys 0 .. before + i of the block,
+  const int64_t hidden = before + 1 - window;  // less those before hidden + i
+  const bool masked = before + 1 < keys, windowed = hidden + count - 1 > 0;
   const float* q = s.q + first * D;
   const float* dout = s.dout + first * D;
   for (int64_t i = 0; i < count; i += kScoreRows) {
     const int rows = static_cast<int>(std::min<int64_t>(kScoreRows, count - i));
-    RunGradients(rows,
-                 {q + i * D, dout + i * D, s.lse + first + i, s.delta + first + i,
-                  s.keys_transposed, s.values_transposed, s.p + i * kKeyBlock, s.ds + i * kKeyBlock,
-                  before + i + 1, D, 1.0f / std::sqrt(static_cast<float>(D)), masked},
-                 std::make_integer_sequence<int, kScoreRows>());
+    RunGradients(
+        rows,
+        {q + i * D, dout + i * D, s.lse + first + i, s.delta + first + i, s.keys_transposed,
+         s.values_transposed, s.p + i * kKeyBlock, s.ds + i * kKeyBlock, before + i + 1, hidden + i,
+         D, 1.0f / std::sqrt(static_cast<float>(D)), masked, windowed},
+        std::make_integer_sequence<int, kScoreRows>());
   }
   const Tiles key_tiles(keys), query_tiles(count);
   for (const bool values : {true, false}) {
@@ -215,7 +230,7 @@ void GatherHead(const BackwardScratch& s, const AttentionBackwardWork& w, int64_
 }
 
 void BackwardWork(const AttentionBackwardWork& w, int64_t D, float* scratch) {
-  const int64_t T = w.num_tokens;
+  const int64_t T = w.num_tokens, window = std::min(w.window, w.num_tokens);
   const BackwardScratch whole(scratch, T, D);
   for (int64_t head = 0; head < w.group; ++head) {
     GatherHead(whole, w, D, head);
@@ -241,8 +256,10 @@ void BackwardWork(const AttentionBackwardWork& w, int64_t D, float* scratch) {
         CopyRows(s.dk, D, dk, w.ld, keys, D);
         CopyRows(s.dv, D, dv, w.ld, keys, D);
       }
-      for (int64_t first = begin; first < T; first += kQueryBlock) {
-        BackwardBlock(s, D, first, std::min(kQueryBlock, T - first), begin, keys);
+      // Behind the last query that sees the block's last key.
+      const int64_t end = std::min(T, begin + keys - 1 + window);
+      for (int64_t first = begin; first < end; first += kQueryBlock) {
+        BackwardBlock(s, D, first, std::min(kQueryBlock, end - first), begin, keys, window);
       }
       if (last_head || !s.kept) {
         CopyRows(dk, w.ld, s.dk, D, keys, D);

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <vector>
 
 #include "ops/attention.h"
@@ -37,6 +38,7 @@ struct ScoreTile {
   const float* m;          // (R) maximum up to here
   float *top, *sum;        // (R) maximum with this block; sum of p
   const int64_t* visible;  // (R) how many of the block's keys a query sees, or nullptr: all
+  const int64_t* hidden;   // (R) how many of these, the first, lie before its window; or nullptr
   int64_t D;
   float scale;
 };
@@ -55,6 +57,14 @@ HWY_INLINE void Weights(F16 (&s)[R][H], const ScoreTile& t, int first) {
 #pragma GCC unroll 4
       for (int h = 0; h < H; ++h)
         s[r][h] = KeepFirst(s[r][h], t.visible[first + r] - h * 16, nothing);
+    }
+  }
+  if (t.hidden) {
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+      for (int h = 0; h < H; ++h)
+        s[r][h] = KeepFirst(nothing, t.hidden[first + r] - h * 16, s[r][h]);
     }
   }
   F16 top[R];
@@ -129,28 +139,36 @@ void ForwardQueries(const AttentionWork& w, int64_t D, int64_t first, int64_t co
   scratch.reserve(kQueries * (2 * D + kKeyBlock));
   float *q = scratch.data(), *out = q + kQueries * D, *p = out + kQueries * D;
   HWY_ALIGN float m[kQueries], l[kQueries], top[kQueries], sum[kQueries], c[kQueries];
-  int64_t visible[kQueries], here[kQueries];
+  int64_t visible[kQueries], hidden[kQueries];  // the keys [hidden, visible)
+  int64_t visible_here[kQueries], hidden_here[kQueries];
   const auto token = [&](int64_t i) { return (first + i) / w.group; };
   const auto head = [&](int64_t i) { return (first + i) % w.group; };
+  // m begins from the lowest number, as good as -inf before the first score but for one thing: a
+  // query that sees no key of a block whose other queries do keeps its m, as lowest - lowest is 0.
   for (int64_t i = 0; i < kQueries; ++i) {
-    m[i] = top[i] = -__builtin_inff();
+    m[i] = top[i] = std::numeric_limits<float>::lowest();
     l[i] = sum[i] = 0.0f;
   }
   for (int64_t i = 0; i < count; ++i) {
     visible[i] = w.first_position + token(i) + 1;
+    hidden[i] = std::max<int64_t>(0, visible[i] - w.window);
     CopyRow(q + i * D, w.q + token(i) * w.ldq + head(i) * D, D);
   }
   std::memset(out, 0, static_cast<size_t>(count * D) * sizeof(float));
   const float scale = 1.0f / std::sqrt(static_cast<float>(D));
   const Tiles tiles(count);
-  for (int64_t begin = 0; begin < visible[count - 1]; begin += kKeyBlock) {
+  const int64_t first_block = hidden[0] / kKeyBlock;
+  for (int64_t begin = first_block * kKeyBlock; begin < visible[count - 1]; begin += kKeyBlock) {
     const int64_t block = begin / kKeyBlock;
-    // How many of the block's keys some query of a tile sees.
-    const auto keys_of = [&](int64_t tile) {
+    // The block's keys up to the last that some query of a tile sees; 0 if none sees any.
+    const auto keys_of = [&](int64_t tile) -> int64_t {
+      if (hidden[tiles.begin(tile)] >= begin + kKeyBlock) return 0;
       return std::clamp<int64_t>(visible[tiles.begin(tile + 1) - 1] - begin, 0, kKeyBlock);
     };
-    const bool masked = visible[0] < begin + kKeyBlock;
-    for (int64_t i = 0; masked && i < count; ++i) here[i] = visible[i] - begin;
+    const bool masked = visible[0]<begin + kKeyBlock, windowed = hidden[count - 1]> begin;
+    for (int64_t i = 0; masked && i < count; ++i) visible_here[i] = visible[i] - begin;
+    for (int64_t i = 0; windowed && i < count; ++i)
+      hidden_here[i] = std::clamp<int64_t>(hidden[i] - begin, 0, kKeyBlock);
     for (int64_t tile = 0; tile < tiles.number; ++tile) {
       const int64_t i = tiles.begin(tile), keys = keys_of(tile);
       if (keys == 0) {
@@ -160,10 +178,11 @@ void ForwardQueries(const AttentionWork& w, int64_t D, int64_t first, int64_t co
         }
         continue;
       }
-      RunScores(tiles.size(tile), (keys + 15) / 16,
-                {q + i * D, w.key_blocks[block], p + i * kKeyBlock, m + i, top + i, sum + i,
-                 masked ? here + i : nullptr, D, scale},
-                TileSizes());
+      RunScores(
+          tiles.size(tile), (keys + 15) / 16,
+          {q + i * D, w.key_blocks[block], p + i * kKeyBlock, m + i, top + i, sum + i,
+           masked ? visible_here + i : nullptr, windowed ? hidden_here + i : nullptr, D, scale},
+          TileSizes());
     }
     for (int64_t i = 0; i < count; i += 16) {
       const F16 factor = Exp(Sub(Load(m + i), Load(top + i)));

@@ -15,10 +15,12 @@ size_t at(int64_t i) { return static_cast<size_t>(i); }
 // One row of tokens with `group` query heads on one key-value head, laid out as a layer does: q, k
 // and v side by side.
 struct Row {
-  Row(int64_t tokens, int64_t heads, int64_t head_dim, double scale = 1.0, uint64_t stream = 0)
+  Row(int64_t tokens, int64_t heads, int64_t head_dim, double scale = 1.0, uint64_t stream = 0,
+      int64_t seen = kNoWindow)
       : T(tokens),
         group(heads),
         D(head_dim),
+        window(seen),
         ld((heads + 2) * head_dim + 3),
         ldo(heads * head_dim + 1) {
     qkv = random_floats(T * ld, at(T * 1000 + group * 100 + D) + 2 * stream, scale);
@@ -28,7 +30,7 @@ struct Row {
     for (int64_t t = 0; t < T; ++t) {
       for (int64_t g = 0; g < group; ++g) {
         reference::attention(out.data() + t * ldo + g * D, lse[at(t * group + g)], q(t, g), k(),
-                             v(), ld, t + 1, D);
+                             v(), ld, t + 1, D, window);
       }
     }
   }
@@ -36,7 +38,7 @@ struct Row {
   const float* k() const { return qkv.data() + group * D; }
   const float* v() const { return k() + D; }
 
-  int64_t T, group, D, ld, ldo;
+  int64_t T, group, D, window, ld, ldo;
   std::vector<float> qkv, dout, out, lse;  // out and lse by the definition
 };
 
@@ -65,7 +67,8 @@ struct Blocks {
             row.group,
             count,
             first,
-            heads};
+            heads,
+            row.window};
   }
   std::vector<float> keys, values;
   std::vector<const float*> key_blocks, value_blocks;
@@ -92,9 +95,28 @@ std::vector<Row> rows() {
   return all;
 }
 
+// Windows around the borders of vectors and blocks: queries of a tile that see other blocks, and
+// windows that hold all there is.
+std::vector<Row> windowed_rows() {
+  std::vector<Row> all;
+  for (const int64_t window : {1, 2, 15, 16, 17, 31, 62, 63, 64, 65, 66, 100, 128, 129}) {
+    for (const int64_t T : {1, 65, 150}) {
+      all.emplace_back(T, T % 3 + 1, window == 63 ? 48 : 16, window == 31 ? 6.0 : 1.0, 0, window);
+    }
+  }
+  return all;
+}
+
+std::vector<Row> all_rows() {
+  std::vector<Row> all = rows();
+  for (Row& row : windowed_rows()) all.push_back(std::move(row));
+  return all;
+}
+
 TEST(Attention, EqualsTheDefinitionOnEveryMachine) {
-  for (const Row& row : rows()) {
-    SCOPED_TRACE(testing::Message() << "T " << row.T << ", group " << row.group << ", D " << row.D);
+  for (const Row& row : all_rows()) {
+    SCOPED_TRACE(testing::Message() << "T " << row.T << ", group " << row.group << ", D " << row.D
+                                    << ", window " << row.window);
     const Blocks blocks(row);
     on_every_machine(row.T == 66, [&](ThreadPool& pool) {
       // A layer's way: one work per head. And all heads in one work.
@@ -116,19 +138,43 @@ TEST(Attention, EqualsTheDefinitionOnEveryMachine) {
 
 // Decoding is attention of one query, or of a few, at the end of what is there.
 TEST(Attention, QueriesAtATimeChangeNoBitOnEveryMachine) {
-  const Row row(131, 3, 16);
-  const Blocks blocks(row);
-  on_every_machine(true, [&](ThreadPool& pool) {
-    for (const int64_t step : {1, 2, 5, 64, 100}) {
-      Output out(row.T * row.ldo);
-      std::vector<AttentionWork> works;
-      for (int64_t t = 0; t < row.T; t += step) {
-        works.push_back(
-            blocks.work(row, out.data(), nullptr, t, std::min(step, row.T - t), 0, row.group));
+  for (const int64_t window : {kNoWindow, int64_t{5}, int64_t{64}, int64_t{90}}) {
+    const Row row(131, 3, 16, 1.0, 0, window);
+    const Blocks blocks(row);
+    on_every_machine(true, [&](ThreadPool& pool) {
+      for (const int64_t step : {1, 2, 5, 64, 100}) {
+        Output out(row.T * row.ldo);
+        std::vector<AttentionWork> works;
+        for (int64_t t = 0; t < row.T; t += step) {
+          works.push_back(
+              blocks.work(row, out.data(), nullptr, t, std::min(step, row.T - t), 0, row.group));
+        }
+        attention(works, row.D, pool);
+        ASSERT_TRUE(same_bits(row.out, out)) << step << " tokens at a time";
       }
-      attention(works, row.D, pool);
-      ASSERT_TRUE(same_bits(row.out, out)) << step << " tokens at a time";
-    }
+    });
+  }
+}
+
+TEST(Attention, AWindowThatHoldsAllChangesNoBit) {
+  for (const int64_t window : {131, 132, 1000}) {
+    ASSERT_TRUE(same_bits(Row(131, 2, 16).out, Row(131, 2, 16, 1.0, 0, window).out));
+  }
+  ASSERT_FALSE(same_bits(Row(131, 2, 16).out, Row(131, 2, 16, 1.0, 0, 130).out));
+}
+
+// Blocks before all windows are not looked at: their pages may be gone.
+TEST(Attention, BlocksBeforeTheWindowNeedNotExist) {
+  const Row row(200, 2, 16, 1.0, 0, 70);
+  Blocks blocks(row);
+  blocks.key_blocks[0] = blocks.value_blocks[0] =
+      nullptr;  // queries from 133 on see keys from 64 on
+  on_every_machine(false, [&](ThreadPool& pool) {
+    Output out(row.T * row.ldo);
+    const AttentionWork work = blocks.work(row, out.data(), nullptr, 133, 67, 0, row.group);
+    attention({&work, 1}, row.D, pool);
+    const auto from = at(133 * row.ldo);
+    ASSERT_TRUE(same_bits(std::span(row.out).subspan(from), out.values().subspan(from)));
   });
 }
 
@@ -165,9 +211,10 @@ std::vector<float> backward(const Row& row) {
   for (int64_t g = 0; g < row.group; ++g) {
     for (int64_t t = 0; t < row.T; ++t) {
       const int64_t o = t * row.ldo + g * row.D;
-      reference::attention_backward(
-          gradient.data() + t * row.ld + g * row.D, dk, dv, row.dout.data() + o, row.out.data() + o,
-          row.lse[at(t * row.group + g)], row.q(t, g), row.k(), row.v(), row.ld, t + 1, row.D);
+      reference::attention_backward(gradient.data() + t * row.ld + g * row.D, dk, dv,
+                                    row.dout.data() + o, row.out.data() + o,
+                                    row.lse[at(t * row.group + g)], row.q(t, g), row.k(), row.v(),
+                                    row.ld, t + 1, row.D, row.window);
     }
   }
   return gradient;
@@ -187,14 +234,16 @@ AttentionBackwardWork backward_work(const Row& row, float* gradient) {
           row.ldo,
           row.group,
           row.T,
-          row.group};
+          row.group,
+          row.window};
 }
 
 TEST(Attention, BackwardEqualsTheDefinitionOnEveryMachine) {
-  for (const Row& row : rows()) {
-    SCOPED_TRACE(testing::Message() << "T " << row.T << ", group " << row.group << ", D " << row.D);
+  for (const Row& row : all_rows()) {
+    SCOPED_TRACE(testing::Message() << "T " << row.T << ", group " << row.group << ", D " << row.D
+                                    << ", window " << row.window);
     // Other rows beside it, so that threads share the work and must not share their scratch.
-    const Row other(row.T, row.group, row.D, 1.0, 500);
+    const Row other(row.T, row.group, row.D, 1.0, 500, row.window);
     const std::vector<float> expected[] = {backward(row), backward(other)};
     on_every_machine(row.T == 66 || row.D == 48, [&](ThreadPool& pool) {
       const int64_t scratch_size = attention_backward_scratch(row.T, row.D);
@@ -270,7 +319,8 @@ std::vector<double> attention_double(const Row& row, const std::vector<double>& 
     for (int64_t g = 0; g < row.group; ++g) {
       std::vector<double> p;
       double sum = 0;
-      for (int64_t j = 0; j <= t; ++j) {
+      const int64_t first = reference::first_seen(t + 1, row.window);
+      for (int64_t j = first; j <= t; ++j) {
         double s = 0;
         for (int64_t d = 0; d < row.D; ++d)
           s += qkv[at(t * row.ld + g * row.D + d)] * qkv[at(j * row.ld + k + d)];
@@ -279,7 +329,8 @@ std::vector<double> attention_double(const Row& row, const std::vector<double>& 
       }
       for (int64_t d = 0; d < row.D; ++d) {
         double o = 0;
-        for (int64_t j = 0; j <= t; ++j) o += p[at(j)] / sum * qkv[at(j * row.ld + v + d)];
+        for (int64_t j = first; j <= t; ++j)
+          o += p[at(j - first)] / sum * qkv[at(j * row.ld + v + d)];
         out[at(t * row.ldo + g * row.D + d)] = o;
       }
     }
@@ -288,14 +339,14 @@ std::vector<double> attention_double(const Row& row, const std::vector<double>& 
 }
 
 TEST(Attention, DefinitionIsCloseToDoublePrecision) {
-  for (const Row& row : {Row(131, 2, 16), Row(5, 1, 128), Row(70, 1, 64)}) {
+  for (const Row& row :
+       {Row(131, 2, 16), Row(5, 1, 128), Row(70, 1, 64), Row(131, 2, 16, 1, 0, 70)}) {
     const auto expected = attention_double(row, doubles(row.qkv));
     for (size_t i = 0; i < expected.size(); ++i) ASSERT_NEAR(row.out[i], expected[i], 2e-6);
   }
 }
 
-TEST(Attention, BackwardEqualsFiniteDifferences) {
-  const Row row(9, 2, 16);
+void expect_finite_differences(const Row& row) {
   std::vector<double> qkv = doubles(row.qkv);
   const auto loss = [&] {
     const auto out = attention_double(row, qkv);
@@ -314,6 +365,11 @@ TEST(Attention, BackwardEqualsFiniteDifferences) {
   const AttentionBackwardWork work = backward_work(row, gradient.data());
   attention_backward({&work, 1}, row.D, scratch.data(), scratch_size, pool);
   EXPECT_TRUE(all_near(expected, gradient.values(), 1e-6));
+}
+
+TEST(Attention, BackwardEqualsFiniteDifferences) {
+  expect_finite_differences(Row(9, 2, 16));
+  expect_finite_differences(Row(9, 2, 16, 1.0, 0, 4));
 }
 
 }  // namespace

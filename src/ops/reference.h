@@ -130,19 +130,26 @@ inline void log_softmax_backward(float* z, int64_t size, int64_t target, float l
   z[target] += weight;
 }
 
-// ---- attention: one query (D) against keys and values 0 .. visible - 1, row stride ld
+// ---- attention: one query (D) against keys and values 0 .. visible - 1, row stride ld, of which
+// the last `window` are seen
+
+inline int64_t first_seen(int64_t visible, int64_t window) {
+  return window < visible ? visible - window : 0;
+}
 
 inline void attention(float* out, float& lse, const float* q, const float* k, const float* v,
-                      int64_t ld, int64_t visible, int64_t D) {
+                      int64_t ld, int64_t visible, int64_t D, int64_t window = kNoWindow) {
+  const int64_t first = first_seen(visible, window);
   const float scale = 1.0f / std::sqrt(static_cast<float>(D));
   float m = kMinusInfinity, l = 0.0f;
   for (int64_t d = 0; d < D; ++d) out[d] = 0.0f;
-  for (int64_t begin = 0; begin < visible; begin += kKeyBlock) {
+  for (int64_t begin = first / kKeyBlock * kKeyBlock; begin < visible; begin += kKeyBlock) {
     std::array<float, kKeyBlock> p;
     p.fill(kMinusInfinity);
     const int64_t keys = visible - begin < kKeyBlock ? visible - begin : kKeyBlock;
+    const int64_t hidden = first > begin ? first - begin : 0;
     float top = m;
-    for (int64_t j = 0; j < keys; ++j) {
+    for (int64_t j = hidden; j < keys; ++j) {
       const float* key = k + (begin + j) * ld;
       const float s =
           chain(
@@ -172,12 +179,12 @@ inline void attention(float* out, float& lse, const float* q, const float* k, co
 // group in order, for each of them over the queries in order.
 inline void attention_backward(float* dq, float* dk, float* dv, const float* dout, const float* out,
                                float lse, const float* q, const float* k, const float* v,
-                               int64_t ld, int64_t visible, int64_t D) {
+                               int64_t ld, int64_t visible, int64_t D, int64_t window = kNoWindow) {
   const float scale = 1.0f / std::sqrt(static_cast<float>(D));
   const auto dout_at = [&](int64_t d) { return dout[d]; };
   const float delta = dot(D, dout_at, [&](int64_t d) { return out[d]; });
   for (int64_t d = 0; d < D; ++d) dq[d] = 0.0f;
-  for (int64_t j = 0; j < visible; ++j) {
+  for (int64_t j = first_seen(visible, window); j < visible; ++j) {
     const float *key = k + j * ld, *value = v + j * ld;
     const float s = chain(
         0.0f, D, [&](int64_t d) { return q[d]; }, [&](int64_t d) { return key[d]; });

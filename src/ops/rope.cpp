@@ -1,5 +1,6 @@
 #include "ops/rope.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "ops/softmax.h"
@@ -47,12 +48,12 @@ void stable_sin_cos(double x, double& s, double& c) {
   }
 }
 
-double scaled(double inv_freq, const RopeScaling& scaling) {
-  if (scaling.type == RopeScaling::Type::kNone) return inv_freq;
-  if (scaling.type == RopeScaling::Type::kLinear) return inv_freq / scaling.factor;
+constexpr double kTwoPi = 6.28318530717958647693;
+
+double llama3_scaled(double inv_freq, const RopeScaling& scaling) {
   // Turns within the original context, and where they lie between the two limits.
-  const double turns = static_cast<double>(scaling.original_max_position_embeddings) * inv_freq /
-                       6.28318530717958647693;
+  const double turns =
+      static_cast<double>(scaling.original_max_position_embeddings) * inv_freq / kTwoPi;
   if (turns > scaling.high_freq_factor) return inv_freq;
   if (turns < scaling.low_freq_factor) return inv_freq / scaling.factor;
   const double share =
@@ -60,14 +61,57 @@ double scaled(double inv_freq, const RopeScaling& scaling) {
   return (1.0 - share) * (inv_freq / scaling.factor) + share * inv_freq;
 }
 
+// Between which dimensions YaRN's blend lies.
+struct YarnRange {
+  YarnRange(int64_t head_dim, double theta, const RopeScaling& scaling) {
+    const auto context = static_cast<double>(scaling.original_max_position_embeddings);
+    const auto D = static_cast<double>(head_dim);
+    // The dimension that turns so many times within the original context.
+    const auto dimension = [&](double turns) {
+      return D * stable_log(context / (turns * kTwoPi)) / (2.0 * stable_log(theta));
+    };
+    low = dimension(scaling.beta_fast);
+    high = dimension(scaling.beta_slow);
+    if (scaling.truncate) {
+      low = std::floor(low);
+      high = std::ceil(high);
+    }
+    low = std::max(low, 0.0);
+    high = std::min(high, D - 1.0);
+    if (low == high) high += 0.001;
+  }
+  double scaled(double inv_freq, int64_t i, double factor) const {
+    const double slowed = std::clamp((static_cast<double>(i) - low) / (high - low), 0.0, 1.0);
+    return slowed * (inv_freq / factor) + (1.0 - slowed) * inv_freq;
+  }
+  double low, high;
+};
+
 }  // namespace
 
+double yarn_attention_factor(double factor, double mscale) {
+  return factor <= 1.0 ? 1.0 : 0.1 * mscale * stable_log(factor) + 1.0;
+}
+
 RopeTable::RopeTable(int64_t head_dim, double theta, const RopeScaling& scaling)
-    : half_(head_dim / 2) {
+    : half_(head_dim / 2),
+      factor_(scaling.type == RopeScaling::Type::kYarn ? scaling.attention_factor : 1.0) {
+  const auto scaled = [&](double inv_freq, int64_t i) {
+    switch (scaling.type) {
+      case RopeScaling::Type::kNone:
+        return inv_freq;
+      case RopeScaling::Type::kLinear:
+        return inv_freq / scaling.factor;
+      case RopeScaling::Type::kLlama3:
+        return llama3_scaled(inv_freq, scaling);
+      case RopeScaling::Type::kYarn:
+        return YarnRange(head_dim, theta, scaling).scaled(inv_freq, i, scaling.factor);
+    }
+    return inv_freq;
+  };
   for (int64_t i = 0; i < half_; ++i) {
     const double exponent = static_cast<double>(2 * i) / static_cast<double>(head_dim);
-    inv_freq_.push_back(
-        static_cast<float>(scaled(stable_exp(-exponent * stable_log(theta)), scaling)));
+    inv_freq_.push_back(static_cast<float>(scaled(stable_exp(-exponent * stable_log(theta)), i)));
   }
 }
 
@@ -76,8 +120,8 @@ void RopeTable::extend(int64_t num_positions) {
     for (const float inv_freq : inv_freq_) {
       double s, c;
       stable_sin_cos(static_cast<double>(static_cast<float>(position) * inv_freq), s, c);
-      cos_.push_back(static_cast<float>(c));
-      sin_.push_back(static_cast<float>(s));
+      cos_.push_back(static_cast<float>(c * factor_));
+      sin_.push_back(static_cast<float>(s * factor_));
     }
   }
 }

@@ -121,6 +121,67 @@ TEST(Rope, Llama3ScalingIsThePublishedFormula) {
   }
 }
 
+// Frequencies of Qwen2.5 and OLMo 3 stretched by YaRN, and of a small head with limits between
+// dimensions, by transformers' formula in double precision (its own float32 steps are up to 1.6e-7
+// away).
+TEST(Rope, YarnIsThePublishedFormula) {
+  const auto yarn = [](double factor, int64_t original, double fast, bool truncate) {
+    RopeScaling scaling;
+    scaling.type = RopeScaling::Type::kYarn;
+    scaling.factor = factor;
+    scaling.original_max_position_embeddings = original;
+    scaling.beta_fast = fast;
+    scaling.attention_factor = yarn_attention_factor(factor);
+    scaling.truncate = truncate;
+    return scaling;
+  };
+  struct Known {
+    int64_t D;
+    double theta;
+    RopeScaling scaling;
+    double attention_factor;
+    std::vector<std::pair<int64_t, double>> inv_freq;
+  };
+  const Known known[] = {
+      {128,
+       1e6,
+       yarn(4.0, 32768, 32, true),
+       1.138629436111989,
+       {{0, 1},
+        {23, 0.0069783058486},
+        {24, 0.00537532149079},
+        {31, 0.000802959727545},
+        {39, 6.49039432084e-05},
+        {40, 4.4456985251e-05},
+        {63, 3.10234440188e-07}}},
+      {128,
+       5e5,
+       yarn(8.0, 8192, 32, true),
+       1.2079441541679836,
+       {{0, 1},
+        {18, 0.0249554086706},
+        {19, 0.0192827549378},
+        {26, 0.00284671843866},
+        {34, 0.000165613035945},
+        {35, 9.55621235396e-05},
+        {63, 3.06892598891e-07}}},
+      {16,
+       1e4,
+       yarn(4.0, 64, 8, false),
+       1.138629436111989,
+       {{0, 1}, {1, 0.212468678584}, {2, 0.025664394391}, {7, 7.90569415042e-05}}}};
+  for (const Known& k : known) {
+    RopeTable table(k.D, k.theta, k.scaling);
+    table.extend(2);
+    for (const auto& [dimension, inv_freq] : k.inv_freq) {
+      // At position 1 the angle is the frequency itself.
+      const double c = table.cos(1)[dimension], s = table.sin(1)[dimension];
+      EXPECT_NEAR(std::atan2(s, c) / inv_freq, 1.0, 1.3e-7) << k.D << ", dimension " << dimension;
+      EXPECT_NEAR(std::hypot(s, c) / k.attention_factor, 1.0, 1e-7);
+    }
+  }
+}
+
 TEST(Rope, LinearScalingIsThatOfPositions) {
   RopeTable stretched(32, 1e4, {RopeScaling::Type::kLinear, 4.0}), plain(32, 1e4);
   stretched.extend(400);
