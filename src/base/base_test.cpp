@@ -1,12 +1,16 @@
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
 
+#include <array>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <numeric>
+#include <thread>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -66,6 +70,33 @@ TEST(Threads, EveryPartRunsOnceAndErrorsArrive) {
                  Error);
     pool.run([](int) {});
   }
+}
+
+TEST(Threads, TheCallerDoesThePartsOfThreadsThatGetNoCore) {
+  cpu_set_t before, one;
+  ASSERT_EQ(::sched_getaffinity(0, sizeof before, &before), 0);
+  CPU_ZERO(&one);
+  for (int cpu = 0; CPU_COUNT(&one) == 0; ++cpu) {
+    if (CPU_ISSET(cpu, &before)) CPU_SET(cpu, &one);
+  }
+  ASSERT_EQ(::sched_setaffinity(0, sizeof one, &one), 0);  // the pool's threads inherit it
+  {
+    ThreadPool pool(4);
+    const std::thread::id caller = std::this_thread::get_id();
+    int by_caller = 0;
+    for (int repeat = 0; repeat < 1000; ++repeat) {
+      std::array<std::atomic<int>, 4> hits{};
+      std::array<std::thread::id, 4> by;
+      pool.run([&](int part) {
+        ++hits[static_cast<size_t>(part)];
+        by[static_cast<size_t>(part)] = std::this_thread::get_id();
+      });
+      for (const auto& hit : hits) ASSERT_EQ(hit, 1);
+      by_caller += static_cast<int>(std::count(by.begin() + 1, by.end(), caller));
+    }
+    EXPECT_GT(by_caller, 0);
+  }
+  ::sched_setaffinity(0, sizeof before, &before);
 }
 
 TEST_F(BaseFiles, AtomicWriteKeepsTheOldFileOnFailure) {

@@ -22,7 +22,10 @@ inline void pause_cpu() {
 
 // A region follows another within microseconds while a model runs, so waiting threads spin for a
 // while; then they yield, so that on a busy machine the thread they wait for gets the core; workers
-// at last sleep.
+// at last sleep. A part that its thread has not begun after kPatience spins more than the caller's
+// own part took is done by the caller: on an idle machine that never happens, and a core keeps the
+// part whose data it holds.
+constexpr int kPatience = 200;
 constexpr int kSpins = 2000;
 constexpr int kYields = 2000;
 
@@ -30,6 +33,7 @@ constexpr int kYields = 2000;
 
 ThreadPool::ThreadPool(int num_threads)
     : num_threads_(num_threads > 0 ? num_threads : available_cores()),
+      claimed_(std::make_unique<std::atomic<uint64_t>[]>(static_cast<size_t>(num_threads_))),
       errors_(static_cast<size_t>(num_threads_)) {
   for (int part = 1; part < num_threads_; ++part) {
     threads_.emplace_back([this, part] { work(part); });
@@ -41,6 +45,25 @@ ThreadPool::~ThreadPool() {
   generation_.fetch_add(1, std::memory_order_release);
   generation_.notify_all();
   for (auto& thread : threads_) thread.join();
+}
+
+// True for one of those who ask for this part of this region. A thread that wakes up late finds the
+// part taken, as no region ends before all its parts are.
+bool ThreadPool::claim(int part, uint64_t generation) {
+  std::atomic<uint64_t>& claimed = claimed_[static_cast<size_t>(part)];
+  uint64_t last = claimed.load(std::memory_order_relaxed);
+  return last < generation &&
+         claimed.compare_exchange_strong(last, generation, std::memory_order_acq_rel);
+}
+
+void ThreadPool::run_part(int part) {
+  try {
+    function_(context_, part);
+  } catch (...) {
+    errors_[static_cast<size_t>(part)] = std::current_exception();
+    failed_part_.store(part, std::memory_order_relaxed);
+  }
+  pending_.fetch_sub(1, std::memory_order_release);
 }
 
 void ThreadPool::work(int part) {
@@ -60,13 +83,7 @@ void ThreadPool::work(int part) {
     }
     seen = generation;
     if (stop_) return;
-    try {
-      function_(context_, part);
-    } catch (...) {
-      errors_[static_cast<size_t>(part)] = std::current_exception();
-      failed_part_.store(part, std::memory_order_relaxed);
-    }
-    pending_.fetch_sub(1, std::memory_order_release);
+    if (claim(part, generation)) run_part(part);
   }
 }
 
@@ -78,7 +95,7 @@ void ThreadPool::run_erased(Function function, const void* context) {
   function_ = function;
   context_ = context;
   pending_.store(num_threads_ - 1, std::memory_order_relaxed);
-  generation_.fetch_add(1, std::memory_order_release);
+  const uint64_t generation = generation_.fetch_add(1, std::memory_order_release) + 1;
   generation_.notify_all();
   std::exception_ptr own;
   try {
@@ -88,7 +105,11 @@ void ThreadPool::run_erased(Function function, const void* context) {
   }
   int spin = 0;
   while (pending_.load(std::memory_order_acquire) != 0) {
-    if (++spin < kSpins) {
+    if (++spin == kPatience) {
+      for (int part = 1; part < num_threads_; ++part) {
+        if (claim(part, generation)) run_part(part);
+      }
+    } else if (spin < kSpins) {
       pause_cpu();
     } else {
       std::this_thread::yield();

@@ -1,11 +1,13 @@
 // A pool of spinning worker threads with static partitions: part p of n always covers the same
 // work, so nothing depends on timing, and a parallel region costs well under a microsecond while
-// the pool is hot.
+// the pool is hot. Part p has its own thread; where other programs keep that thread from a core,
+// the caller does the part itself rather than wait.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <thread>
 #include <type_traits>
 #include <vector>
@@ -22,8 +24,8 @@ class ThreadPool {
 
   int num_threads() const { return num_threads_; }
 
-  // Calls body(part) for part = 0 .. num_threads() - 1, each on its own thread, part 0 on the
-  // caller's; returns when all are done. The first exception is rethrown here. Only one thread may
+  // Calls body(part) once for each part = 0 .. num_threads() - 1, at the same time where threads are
+  // free, part 0 on the caller's; returns when all are done. The first exception is rethrown here. Only one thread may
   // call; no nesting.
   template <class Body>
   void run(const Body& body) {
@@ -51,11 +53,15 @@ class ThreadPool {
   using Function = void (*)(const void* context, int part);
   void run_erased(Function function, const void* context);
   void work(int part);
+  bool claim(int part, uint64_t generation);
+  void run_part(int part);
 
   int num_threads_;
   std::vector<std::thread> threads_;
   alignas(64) std::atomic<uint64_t> generation_{0};
   alignas(64) std::atomic<int> pending_{0};
+  std::unique_ptr<std::atomic<uint64_t>[]>
+      claimed_;  // per part: the last region somebody took it in
   Function function_ = nullptr;
   const void* context_ = nullptr;
   bool stop_ = false;
