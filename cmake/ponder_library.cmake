@@ -1,14 +1,17 @@
-# ponder_library(<folder> [LINK <targets>...] [TEST_LINK <targets>...])
+# ponder_library(<folder> [HEADERS <header>...] [LINK <targets>...] [TEST_LINK <targets>...])
 #
 # Makes the static library ponder_<folder> of every *.cpp in the current folder and below, less the
 # *_test.cpp, *_fixture.cpp and *_test_support.cpp ones, which become the test program
 # ponder_<folder>_test (label: fast; tests whose suite name begins with Slow: label slow), linked with
 # ponder_testing and TEST_LINK too. PONDER_SHARED_DATA names the folder of shared test data, if there is one: tests that read it
 # skip themselves, saying so, where it is absent.
+#
+# HEADERS are the folder's doors: the headers that other folders may include (tools/check_layers
+# holds them to it); all others are internal to the folder.
 set(PONDER_SHARED_DATA "${CMAKE_SOURCE_DIR}/../shared/data" CACHE PATH "folder of shared test data")
 
 function(ponder_library folder)
-  cmake_parse_arguments(ARG "" "" "LINK;TEST_LINK" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "HEADERS;LINK;TEST_LINK" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cpp")
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_(test|fixture|test_support)\\.cpp$")

@@ -92,6 +92,31 @@ TEST_F(Layers, FindsAProductThatUsesAFolderForTests) {
   expect_refused("src/mid/CMakeLists.txt:1: mid may use aid only in its tests");
 }
 
+TEST_F(Layers, FindsAFolderThatIsNeverUsed) {
+  write("CMakeLists.txt",
+        "add_subdirectory(low)   # level 0\n"
+        "add_subdirectory(mid)   # level 1; never other, low\n"
+        "add_subdirectory(peer)  # level 1\n"
+        "add_subdirectory(aid)   # tests only\n");
+  write("mid/CMakeLists.txt", "ponder_library(mid LINK fmt::fmt)\n");
+  expect_refused("src/mid/a.cpp:1: mid never uses low");
+}
+
+TEST_F(Layers, FindsAnIncludeOfAHeaderThatIsInternalToItsFolder) {
+  write("low/CMakeLists.txt", "ponder_library(low HEADERS a.h sub/c.h\n  LINK fmt::fmt)\n");
+  write("peer/b.cpp", "#include \"low/sub/c.h\"\n");
+  EXPECT_EQ(check().status, 0) << check().err;
+  write("peer/b_test.cpp", "#include \"low/b.h\"\n");  // a test may
+  EXPECT_EQ(check().status, 0) << check().err;
+  write("mid/b.h", "#include \"low/b.h\"\n");
+  expect_refused("src/mid/b.h:1: low/b.h is not among the HEADERS of src/low/CMakeLists.txt");
+}
+
+TEST_F(Layers, FindsADoorThatNobodyUses) {
+  write("low/CMakeLists.txt", "ponder_library(low HEADERS a.h b.h)\n");
+  expect_refused("src/low/b.h is among the HEADERS of its folder, but no other folder includes it");
+}
+
 TEST_F(Layers, FindsAFolderWithoutALevel) {
   write("CMakeLists.txt",
         "add_subdirectory(low)   # level 0\n"
