@@ -2,8 +2,8 @@
 #include <hwy/targets.h>
 
 #include <filesystem>
-#include <fstream>
 
+#include "base/machine.h"
 #include "base/thread_pool.h"
 #include "base/version.h"
 #include "cli/command.h"
@@ -15,14 +15,7 @@ namespace {
 void doctor(const CommonOptions& options) {
   ThreadPool threads(options.threads);
   const std::string simd = hwy::TargetName(hwy::SupportedTargets() & -hwy::SupportedTargets());
-  std::ifstream meminfo("/proc/meminfo");
-  std::string key, unit;
-  int64_t kib = 0, total = 0, available = 0;
-  while (meminfo >> key >> kib) {
-    std::getline(meminfo, unit);
-    if (key == "MemTotal:") total = kib * 1024;
-    if (key == "MemAvailable:") available = kib * 1024;
-  }
+  const MachineMemory memory = machine_memory();
   const double peak = measured_peak_gflops(threads);
   const auto disk = static_cast<int64_t>(std::filesystem::space(".").available);
   if (options.json) {
@@ -30,8 +23,8 @@ void doctor(const CommonOptions& options) {
                 {"simd", simd},
                 {"threads", threads.num_threads()},
                 {"peak_gflops", peak},
-                {"memory_bytes", total},
-                {"memory_available_bytes", available},
+                {"memory_bytes", memory.total_bytes},
+                {"memory_available_bytes", memory.available_bytes},
                 {"disk_available_bytes", disk},
                 {"devices", {"cpu"}}});
     return;
@@ -40,8 +33,8 @@ void doctor(const CommonOptions& options) {
   fmt::print("cpu      {} threads, {}, measured f32 peak {:.0f} GFLOP/s\n", threads.num_threads(),
              simd, peak);
   fmt::print("memory   {:.1f} GiB, {:.1f} GiB available\n",
-             static_cast<double>(total) / 1073741824.0,
-             static_cast<double>(available) / 1073741824.0);
+             static_cast<double>(memory.total_bytes) / 1073741824.0,
+             static_cast<double>(memory.available_bytes) / 1073741824.0);
   fmt::print("disk     {:.1f} GiB free here\n", static_cast<double>(disk) / 1073741824.0);
   fmt::print("gpu      this build computes on CPUs only\n");
   if (simd != "AVX3" && simd != "AVX2")

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "base/json_fields.h"
 #include "cli/command.h"
 #include "generate/inference_model.h"
 #include "generate/scorer.h"
@@ -19,37 +20,28 @@ struct ScoreOptions {
   bool per_token = false, raw = false, no_end_token = false;
 };
 
-std::string text_of(const Json& row, const char* key, const std::string& where) {
-  const auto field = row.find(key);
-  if (field == row.end() || !field->is_string()) {
-    throw Error(where, fmt::format("expected a text \"{}\"", key));
-  }
-  return field->get<std::string>();
-}
-
-std::vector<Message> messages_of(const Json& prompt, const std::string& where) {
+std::vector<Message> messages_of(const JsonFields& row) {
   std::vector<Message> messages;
-  for (const Json& turn : prompt) {
-    if (!turn.is_object()) throw Error(where, "expected a prompt of chat messages to hold objects");
-    messages.push_back({text_of(turn, "role", where), text_of(turn, "content", where)});
+  for (size_t i = 0; i < row.array("prompt").size(); ++i) {
+    const JsonFields turn = row.element("prompt", i);
+    messages.push_back({turn.text("role"), turn.text("content")});
   }
   return messages;
 }
 
-ScoreRow row_of(const Json& row, const InferenceModel& model, const ScoreOptions& options,
+ScoreRow row_of(const Json& json, const InferenceModel& model, const ScoreOptions& options,
                 const std::string& where) {
-  if (!row.is_object()) throw Error(where, "expected an object with \"prompt\" and \"response\"");
-  const auto prompt = row.find("prompt");
+  const JsonFields row(json, where, "", "expected are \"prompt\" and \"response\"");
   ScoreRow scored;
-  if (prompt != row.end() && prompt->is_array() && !options.raw) {
-    scored.tokens = model.prompt_ids(messages_of(*prompt, where));
+  if (row.require("prompt").is_array() && !options.raw) {
+    scored.tokens = model.prompt_ids(messages_of(row));
   } else {
-    const std::string text = text_of(row, "prompt", where);
+    const std::string text = row.text("prompt");
     scored.tokens =
         options.raw ? model.tokenizer().encode(text) : model.prompt_ids(text, options.system);
   }
   scored.first_scored = static_cast<int64_t>(scored.tokens.size());
-  const std::vector<int32_t> response = model.tokenizer().encode(text_of(row, "response", where));
+  const std::vector<int32_t> response = model.tokenizer().encode(row.text("response"));
   scored.tokens.insert(scored.tokens.end(), response.begin(), response.end());
   if (!options.raw && !options.no_end_token) scored.tokens.push_back(model.end_of_turn_id());
   if (scored.first_scored == 0) throw Error(where, "has an empty prompt");

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "base/json_fields.h"
 #include "cli/command.h"
 #include "tokenizer/chat_messages.h"
 #include "tokenizer/chat_template.h"
@@ -19,38 +20,15 @@ struct TokenizeOptions {
   bool decode = false, chat = false, add_special_tokens = false;
 };
 
-const Json& field(const Json& row, const char* key, bool (Json::*is_type)() const noexcept,
-                  std::string_view type_name) {
-  const auto found = row.is_object() ? row.find(key) : row.end();
-  if (!row.is_object() || found == row.end() || !((*found).*is_type)()) {
-    throw Error("", fmt::format("expected an object with \"{}\" ({}), found {}", key, type_name,
-                                excerpt(dump_json(row))));
-  }
-  return *found;
-}
-
-std::vector<int32_t> ids_of(const Json& row) {
-  const Json& list = field(row, "ids", &Json::is_array, "token ids");
-  std::vector<int32_t> ids;
-  ids.reserve(list.size());
-  for (const Json& id : list) {
-    if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() > INT32_MAX) {
-      throw Error("", fmt::format("\"ids\": expected token ids, found {}", excerpt(dump_json(id))));
-    }
-    ids.push_back(id.get<int32_t>());
-  }
-  return ids;
-}
-
 Json convert(const Json& row, const TokenizeOptions& options, const Tokenizer& tokenizer,
              const std::optional<ChatTemplate>& chat) {
-  if (options.decode) return {{"text", tokenizer.decode(ids_of(row))}};
+  if (options.decode) return {{"text", tokenizer.decode(JsonFields(row, "").token_ids("ids"))}};
   if (chat) {
     const Conversation conversation = conversation_of(row);
     const std::string text = chat->render(conversation.messages, conversation.options);
     return {{"text", text}, {"ids", tokenizer.encode(text, options.add_special_tokens)}};
   }
-  const auto& text = field(row, "text", &Json::is_string, "text").get_ref<const std::string&>();
+  const std::string text = JsonFields(row, "").text("text");
   return {{"ids", tokenizer.encode(text, options.add_special_tokens)}};
 }
 

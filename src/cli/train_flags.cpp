@@ -3,26 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/machine.h"
 #include "cli/stop_signals.h"
 
 namespace ponder::cli {
 namespace {
 
 double mebibytes(int64_t bytes) { return static_cast<double>(bytes) / 1048576.0; }
-
-// What the kernel thinks a new program may take; 0 where it does not say.
-int64_t available_memory_bytes() {
-  std::ifstream file("/proc/meminfo");
-  std::string line;
-  while (std::getline(file, line)) {
-    if (line.starts_with("MemAvailable:")) return std::stoll(line.substr(13)) * 1024;
-  }
-  return 0;
-}
 
 void require_memory(const ModelConfig& config, const TrainingTask& task,
                     const TrainOptions& options, ThreadPool& pool, Log& log) {
@@ -35,7 +25,7 @@ void require_memory(const ModelConfig& config, const TrainingTask& task,
   log.info(fmt::format("{} steps, {} tokens, {:.3g} FLOPs, {:.0f} MiB of memory ({})",
                        plan.num_steps, plan.total_tokens, plan.flops,
                        mebibytes(plan.peak_memory_bytes()), purposes));
-  const int64_t available = available_memory_bytes();
+  const int64_t available = machine_memory().available_bytes;
   if (available > 0 && plan.peak_memory_bytes() > available) {
     throw Error("memory",
                 fmt::format("this job needs {:.0f} MiB, {:.0f} MiB are available ({})",

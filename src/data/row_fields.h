@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/text.h"
 
 namespace ponder {
 
@@ -34,11 +35,6 @@ class RowFields {
  private:
   const Json& row_;
 };
-
-std::string_view trimmed(std::string_view text);
-std::string lower_ascii(std::string_view text);
-bool is_blank(std::string_view text);
-bool is_digits(std::string_view text);
 
 // White space collapsed to single spaces and trimmed: what two rows must share to be the same
 // question. Nothing else is folded: "3+4" and "3-4", or "x" and "X", are different questions.

@@ -7,17 +7,11 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "eval/benchmark.h"
 
 namespace ponder {
 namespace {
-
-std::string trimmed(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r\n";
-  const size_t begin = text.find_first_not_of(kSpace);
-  if (begin == std::string_view::npos) return {};
-  return std::string(text.substr(begin, text.find_last_not_of(kSpace) - begin + 1));
-}
 
 // Finds the problem a row speaks of.
 class ProblemIndex {
@@ -25,7 +19,7 @@ class ProblemIndex {
   explicit ProblemIndex(std::span<const Problem> problems) {
     for (size_t i = 0; i < problems.size(); ++i) {
       ids_.emplace(problems[i].id, i);
-      questions_.emplace(trimmed(problems[i].question), i);
+      questions_.emplace(std::string(trimmed(problems[i].question)), i);
     }
   }
 
@@ -38,7 +32,7 @@ class ProblemIndex {
       const std::string name = field->is_string() ? field->get<std::string>() : field->dump();
       const bool by_id = key == "problem_id" || key == "id";
       const auto& index = by_id ? ids_ : questions_;
-      const auto found = index.find(by_id ? name : trimmed(name));
+      const auto found = index.find(by_id ? name : std::string(trimmed(name)));
       if (found != index.end()) return found->second;
       if (named.empty()) named = fmt::format("{} \"{}\"", key, excerpt(name));
     }

@@ -7,8 +7,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/folder_swap.h"
 #include "model/checkpoint.h"
-#include "model/checkpoint_folder.h"
 #include "model/weight_files.h"
 
 namespace ponder {
@@ -168,6 +168,8 @@ std::string write_manifest(const fs::path& folder, Json provenance) {
   return sha256;
 }
 
+constexpr const char* kReplaceable = "a complete checkpoint written by ponder";
+
 bool is_ours_and_complete(const fs::path& folder) {
   if (!fs::exists(folder / "ponder.json")) return false;
   try {
@@ -221,7 +223,7 @@ std::string save_checkpoint(const fs::path& folder, const ModelConfig& config,
   } else {
     contents.config_text = base_config_text(options.base_folder, config, options.dtype);
   }
-  FolderWriter writer(folder, is_ours_and_complete);
+  FolderWriter writer(folder, is_ours_and_complete, kReplaceable);
   return write_checkpoint(writer, parameters, contents);
 }
 
@@ -244,7 +246,7 @@ std::string init_checkpoint(const fs::path& config_json, const fs::path& tokeniz
                     Json::object()};
   contents.provenance["parents"] = Json::array();
   contents.provenance["recipe"] = {{"command", "init"}, {"seed", seed}};
-  FolderWriter writer(out_folder, is_ours_and_complete);
+  FolderWriter writer(out_folder, is_ours_and_complete, kReplaceable);
   Parameters parameters(config, "weights");
   initialise(parameters, config, seed, pool);
   return write_checkpoint(writer, parameters, contents);

@@ -17,7 +17,7 @@ using Reader = ConfigReader;
 
 const Architecture& read_architecture(const Reader& reader) {
   const std::string supported = "supported model types: " + supported_architectures();
-  const std::string type = reader.string_or("model_type", "");
+  const std::string type = reader.text_or("model_type", "");
   if (type.empty()) reader.fail("model_type", "is missing", supported);
   const Architecture* architecture = find_architecture(type);
   if (!architecture)
@@ -39,7 +39,7 @@ const Architecture& read_architecture(const Reader& reader) {
 
 // What no family runs.
 void refuse_unsupported(const Reader& reader) {
-  if (const std::string act = reader.string_or("hidden_act", "silu"); act != "silu") {
+  if (const std::string act = reader.text_or("hidden_act", "silu"); act != "silu") {
     reader.fail("hidden_act", fmt::format("expected \"silu\", found \"{}\"", excerpt(act)));
   }
   reader.refuse_if_true("mlp_bias", "only models without biases in the MLP are supported");
@@ -58,8 +58,8 @@ void refuse_unsupported(const Reader& reader) {
 }
 
 DType read_dtype(const Reader& reader) {
-  const std::string old_name = reader.string_or("torch_dtype", ""),
-                    new_name = reader.string_or("dtype", "");
+  const std::string old_name = reader.text_or("torch_dtype", ""),
+                    new_name = reader.text_or("dtype", "");
   if (!old_name.empty() && !new_name.empty() && old_name != new_name) {
     reader.fail(
         "dtype",
@@ -96,8 +96,8 @@ ModelConfig ModelConfig::from_json(const Json& json, const std::string& where) {
   const int64_t absent_kv_heads = architecture.default_num_key_value_heads;
   config.num_key_value_heads = reader.integer_or(
       "num_key_value_heads",
-      absent_kv_heads == 0 || reader.has("num_key_value_heads") ? config.num_attention_heads
-                                                                : absent_kv_heads,
+      absent_kv_heads == 0 || reader.contains("num_key_value_heads") ? config.num_attention_heads
+                                                                     : absent_kv_heads,
       1, 1024);
   if (config.num_attention_heads % config.num_key_value_heads != 0) {
     reader.fail("num_key_value_heads",

@@ -21,8 +21,8 @@ constexpr std::string_view kKeys[] = {"rope_type",
 constexpr double kMaxFactor = 1e6;
 
 // Under rope_type, or type as it was first called; both may stand if they agree.
-std::string read_type(const ConfigReader& rope, bool required) {
-  const std::string old_name = rope.string_or("type", ""), name = rope.string_or("rope_type", "");
+std::string read_type(const JsonFields& rope, bool required) {
+  const std::string old_name = rope.text_or("type", ""), name = rope.text_or("rope_type", "");
   if (!old_name.empty() && !name.empty() && old_name != name) {
     rope.fail("rope_type",
               fmt::format("is \"{}\", but type is \"{}\"", excerpt(name), excerpt(old_name)),
@@ -34,7 +34,7 @@ std::string read_type(const ConfigReader& rope, bool required) {
   return "default";
 }
 
-RopeScaling read_scaling(const ConfigReader& rope, bool type_required) {
+RopeScaling read_scaling(const JsonFields& rope, bool type_required) {
   RopeScaling scaling;
   const std::string type = read_type(rope, type_required);
   if (type != "default" && type != "linear" && type != "llama3") {
@@ -70,14 +70,14 @@ RopeScaling read_scaling(const ConfigReader& rope, bool type_required) {
 
 }  // namespace
 
-RopeConfig read_rope(const ConfigReader& reader) {
+RopeConfig read_rope(const JsonFields& reader) {
   constexpr double kLow = 1.0, kHigh = 1e12;
   RopeConfig rope;
   rope.theta = reader.number_or("rope_theta", rope.theta, kLow, kHigh);
-  if (reader.find("rope_scaling")) rope.scaling = read_scaling(reader.object("rope_scaling"), true);
+  if (reader.find("rope_scaling")) rope.scaling = read_scaling(reader.fields("rope_scaling"), true);
   if (!reader.find("rope_parameters")) return rope;
 
-  const ConfigReader parameters = reader.object("rope_parameters");
+  const JsonFields parameters = reader.fields("rope_parameters");
   const RopeScaling scaling = read_scaling(parameters, false);
   if (reader.find("rope_scaling") && !(scaling == rope.scaling)) {
     reader.fail("rope_scaling", "says something else than rope_parameters", "remove one of them");

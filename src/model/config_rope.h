@@ -2,7 +2,7 @@
 // rope_scaling (older), or both within rope_parameters (newer).
 #pragma once
 
-#include "model/config_reader.h"
+#include "base/json_fields.h"
 #include "ops/rope.h"
 
 namespace ponder {
@@ -14,7 +14,7 @@ struct RopeConfig {
 
 // Throws Error naming the key: a type other than default, linear and llama3, a key that no such
 // type has, an impossible value, two spellings that do not agree.
-RopeConfig read_rope(const ConfigReader& reader);
+RopeConfig read_rope(const JsonFields& reader);
 
 // The value of rope_scaling; null for none.
 Json rope_scaling_json(const RopeScaling& scaling);

@@ -259,8 +259,8 @@ void expect_refused(const std::vector<BadConfig>& cases, const Json& good) {
     } catch (const Error& error) {
       const size_t slash = bad.key.find('/');
       const std::string outer = bad.key.substr(0, slash);
-      std::string where = "bad/config.json, key \"" + outer + "\"";
-      if (slash != std::string::npos) where += ", key \"" + bad.key.substr(slash + 1) + "\"";
+      std::string where = "bad/config.json: " + outer;
+      if (slash != std::string::npos) where += "." + bad.key.substr(slash + 1);
       EXPECT_EQ(error.where(), where) << error.what();
       EXPECT_FALSE(error.problem().empty());
     }

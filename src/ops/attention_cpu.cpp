@@ -6,6 +6,7 @@
 #include <limits>
 #include <vector>
 
+#include "base/portable_math.h"
 #include "ops/attention.h"
 #include "ops/softmax.h"
 #include "tensor/buffer.h"
@@ -203,7 +204,7 @@ void ForwardQueries(const AttentionWork& w, int64_t D, int64_t first, int64_t co
     for (int64_t d = 0; d < D; d += 16) Store(Mul(Load(out + i * D + d), inverse), to + d);
     if (!w.lse) continue;
     w.lse[token(i) * w.ld_lse + head(i)] =
-        static_cast<float>(static_cast<double>(m[i]) + stable_log(static_cast<double>(l[i])));
+        static_cast<float>(static_cast<double>(m[i]) + portable_log(static_cast<double>(l[i])));
   }
 }
 

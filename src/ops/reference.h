@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "base/portable_math.h"
 #include "ops/attention.h"
 #include "ops/rope.h"
 #include "ops/softmax.h"
@@ -122,7 +123,7 @@ inline float log_sum_exp(const float* z, int64_t size) {
   Lanes lanes{};
   for (int64_t i = 0; i < size; ++i) lanes[static_cast<size_t>(i % 16)] += exp(z[i] - max);
   return static_cast<float>(static_cast<double>(max) +
-                            stable_log(static_cast<double>(fold(lanes))));
+                            portable_log(static_cast<double>(fold(lanes))));
 }
 
 inline void log_softmax_backward(float* z, int64_t size, int64_t target, float lse, float weight) {
@@ -172,7 +173,7 @@ inline void attention(float* out, float& lse, const float* q, const float* k, co
   }
   const float inverse = 1.0f / l;
   for (int64_t d = 0; d < D; ++d) out[d] = out[d] * inverse;
-  lse = static_cast<float>(static_cast<double>(m) + stable_log(static_cast<double>(l)));
+  lse = static_cast<float>(static_cast<double>(m) + portable_log(static_cast<double>(l)));
 }
 
 // dq (D) is overwritten; dk and dv (row stride ld) continue their chains: call for the heads of a

@@ -3,18 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "ops/softmax.h"
+#include "base/portable_math.h"
 
 namespace ponder {
 namespace {
-
-double stable_exp(double x) {  // |x| < 700; squaring keeps the series short
-  const double n = std::nearbyint(x * 1.4426950408889634);
-  const double r = (x - n * 0.693147180369123816490) - n * 1.90821492927058770002e-10;
-  double sum = 1.0;
-  for (int k = 20; k >= 1; --k) sum = sum * r / k + 1.0;
-  return std::ldexp(sum, static_cast<int>(n));
-}
 
 // Sine and cosine of x >= 0, |error| < 1e-12 for x < 1e6: reduction by pi/2 in three parts, then
 // Taylor series.
@@ -68,7 +60,7 @@ struct YarnRange {
     const auto D = static_cast<double>(head_dim);
     // The dimension that turns so many times within the original context.
     const auto dimension = [&](double turns) {
-      return D * stable_log(context / (turns * kTwoPi)) / (2.0 * stable_log(theta));
+      return D * portable_log(context / (turns * kTwoPi)) / (2.0 * portable_log(theta));
     };
     low = dimension(scaling.beta_fast);
     high = dimension(scaling.beta_slow);
@@ -90,7 +82,7 @@ struct YarnRange {
 }  // namespace
 
 double yarn_attention_factor(double factor, double mscale) {
-  return factor <= 1.0 ? 1.0 : 0.1 * mscale * stable_log(factor) + 1.0;
+  return factor <= 1.0 ? 1.0 : 0.1 * mscale * portable_log(factor) + 1.0;
 }
 
 RopeTable::RopeTable(int64_t head_dim, double theta, const RopeScaling& scaling)
@@ -111,7 +103,8 @@ RopeTable::RopeTable(int64_t head_dim, double theta, const RopeScaling& scaling)
   };
   for (int64_t i = 0; i < half_; ++i) {
     const double exponent = static_cast<double>(2 * i) / static_cast<double>(head_dim);
-    inv_freq_.push_back(static_cast<float>(scaled(stable_exp(-exponent * stable_log(theta)), i)));
+    inv_freq_.push_back(
+        static_cast<float>(scaled(portable_exp(-exponent * portable_log(theta)), i)));
   }
 }
 

@@ -18,8 +18,4 @@ void exp_shifted(float* out, const float* logits, int64_t size, float shift, flo
 // weight * ((i == target) - exp(logits[i] - lse)).
 void log_softmax_backward(float* logits, int64_t size, int64_t target, float lse, float weight);
 
-// Natural logarithm of a normal x > 0, double arithmetic, the same on every CPU (unlike libm's).
-// Relative error below 1e-14.
-double stable_log(double x);
-
 }  // namespace ponder

@@ -1,6 +1,6 @@
-#include <bit>
 #include <cstdint>
 
+#include "base/portable_math.h"
 #include "ops/softmax.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -59,23 +59,6 @@ HWY_EXPORT(SumExp);
 HWY_EXPORT(ExpShifted);
 HWY_EXPORT(LogSoftmaxBackward);
 
-double stable_log(double x) {
-  // x = m 2^e with m in [sqrt(1/2), sqrt(2)); log m = 2 atanh(s), s = (m - 1) / (m + 1), |s| <
-  // 0.172.
-  uint64_t bits = std::bit_cast<uint64_t>(x);
-  int64_t e = static_cast<int64_t>(bits >> 52) - 1023;
-  double m = std::bit_cast<double>((bits & 0xFFFFFFFFFFFFFull) | 0x3FF0000000000000ull);
-  if (m > 1.4142135623730951) {
-    m *= 0.5;
-    ++e;
-  }
-  const double s = (m - 1.0) / (m + 1.0);
-  const double z = s * s;
-  double sum = 0.0;
-  for (int k = 19; k >= 1; k -= 2) sum = sum * z + 1.0 / k;
-  return 2.0 * s * sum + static_cast<double>(e) * 0.6931471805599453;
-}
-
 float max_value(const float* logits, int64_t size) {
   return HWY_DYNAMIC_DISPATCH(MaxValue)(logits, size);
 }
@@ -83,7 +66,7 @@ float max_value(const float* logits, int64_t size) {
 float log_sum_exp(const float* logits, int64_t size) {
   const float max = max_value(logits, size);
   const float sum = HWY_DYNAMIC_DISPATCH(SumExp)(logits, size, max);
-  return static_cast<float>(static_cast<double>(max) + stable_log(static_cast<double>(sum)));
+  return static_cast<float>(static_cast<double>(max) + portable_log(static_cast<double>(sum)));
 }
 
 void exp_shifted(float* out, const float* logits, int64_t size, float shift, float scale) {

@@ -4,9 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
 
 #include "base/error.h"
+#include "base/machine.h"
 #include "pipeline/plan_context.h"
 #include "pipeline/stage_list.h"
 
@@ -62,13 +62,7 @@ Json to_json(const RecipePlan& plan) {
 }
 
 void require_fit(const RecipePlan& plan, const std::filesystem::path& out) {
-  std::ifstream meminfo("/proc/meminfo");
-  std::string key, unit;
-  int64_t kib = 0, available = 0;
-  while (meminfo >> key >> kib) {
-    std::getline(meminfo, unit);
-    if (key == "MemAvailable:") available = kib * 1024;
-  }
+  const int64_t available = machine_memory().available_bytes;
   for (const StagePlan& stage : plan.stages) {
     if (available > 0 && stage.peak_memory_bytes > available) {
       throw Error(stage.name,

@@ -28,7 +28,7 @@ string_view after_thought(string_view text) {
 // White space as Python's str.strip takes it.
 bool is_python_space(uint32_t c) { return is_space(char_class(c)) || (c >= 0x1C && c <= 0x1F); }
 
-string_view trimmed(string_view text) {
+string_view python_stripped(string_view text) {
   while (!text.empty()) {
     const CodePoint c = decode_utf8(text, 0);
     if (!is_python_space(c.value)) break;
@@ -211,12 +211,12 @@ string render_llama3(const ChatStyle& style, const std::vector<Message>& message
     // The texts take the day of the rendering where their reader offers one; a rollout must not
     // depend on the day, so it is always the date they name themselves.
     text += "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n";
-    if (messages[0].role == "system") text += trimmed(messages[first++].content);
+    if (messages[0].role == "system") text += python_stripped(messages[first++].content);
     text += "<|eot_id|>";
   }
   for (; first < messages.size(); ++first) {
     header(messages[first].role);
-    text.append(trimmed(messages[first].content)).append("<|eot_id|>");
+    text.append(python_stripped(messages[first].content)).append("<|eot_id|>");
   }
   if (options.add_generation_prompt || style.always_opens_assistant) header("assistant");
   return text;

@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
-#include "base/json.h"
+#include "base/json_fields.h"
 #include "tokenizer/chat_styles.h"
 #include "tokenizer/tokenizer.h"
 
@@ -22,15 +22,6 @@ std::string_view style_of(std::string_view sha256) {
   return "";
 }
 
-std::string text_of(const Json& record, const char* key, const std::string& where) {
-  const auto found = record.is_object() ? record.find(key) : record.end();
-  if (!record.is_object() || found == record.end() || found->is_null()) return "";
-  if (!found->is_string()) {
-    throw Error(where, fmt::format("{}: expected text, found {}", key, excerpt(dump_json(*found))));
-  }
-  return found->get<std::string>();
-}
-
 }  // namespace
 
 bool same_rendering(std::string_view template_sha256, std::string_view other_sha256) {
@@ -45,8 +36,9 @@ ChatTemplate template_for(const std::filesystem::path& folder, const Tokenizer& 
   std::string recorded, recorded_name;
   if (std::filesystem::exists(path)) {
     const Json record = read_json_file(path);
-    recorded = text_of(record, "template_sha256", path.string());
-    recorded_name = text_of(record, "chat_template", path.string());
+    const JsonFields fields(record, path.string());
+    recorded = fields.text_or("template_sha256", "");
+    recorded_name = fields.text_or("chat_template", "");
   }
   // A template chosen by name is not what the tokenizer's files say, so the record decides.
   const bool by_name = !recorded_name.empty() && recorded == sha256_hex(recorded_name);

@@ -6,6 +6,7 @@
 #include <array>
 #include <vector>
 
+#include "base/text.h"
 #include "tokenizer/thought_tags.h"
 
 namespace ponder {
@@ -15,16 +16,6 @@ struct Tag {
   size_t family, role;
   size_t begin, end;
 };
-
-bool is_blank(std::string_view text) {
-  return text.find_first_not_of(kThoughtWhiteSpace) == kAbsent;
-}
-
-std::string trimmed(std::string_view text) {
-  const size_t begin = text.find_first_not_of(kThoughtWhiteSpace);
-  if (begin == kAbsent) return "";
-  return std::string(text.substr(begin, text.find_last_not_of(kThoughtWhiteSpace) + 1 - begin));
-}
 
 // The tags of one family, in the order of the text.
 std::vector<Tag> find_own_tags(std::string_view text, const TagFamily& own) {
@@ -126,9 +117,9 @@ Finding find_text_outside(std::string_view text, const std::vector<Tag>& tags) {
   const auto check = [&](size_t begin, size_t end, std::string_view place) -> Finding {
     const std::string_view outside = text.substr(begin, end - begin);
     if (is_blank(outside)) return {};
-    return {ThoughtFault::kTextOutside,
-            fmt::format("text {} at byte {}", place,
-                        begin + outside.find_first_not_of(kThoughtWhiteSpace))};
+    return {
+        ThoughtFault::kTextOutside,
+        fmt::format("text {} at byte {}", place, begin + outside.find_first_not_of(kWhiteSpace))};
   };
   Finding finding = check(0, tags[kBeginThought].begin, "before the thought");
   if (finding.fault != ThoughtFault::kNone || tags.size() < kNumTagRoles) return finding;
@@ -170,7 +161,7 @@ ThoughtParts parse_tagged(std::string_view response, const TagFamily& family,
 
 // The words of a line that is a heading (`## Thinking`, `**Thinking**`) in lower case, else "".
 std::string heading_of(std::string_view line) {
-  std::string text = trimmed(line);
+  std::string text(trimmed(line));
   const bool hashes = text.starts_with("#");
   const bool bold = text.size() > 4 && text.starts_with("**") && text.ends_with("**");
   if (!hashes && !bold) return "";

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "tokenizer/thought_tags.h"
 
 namespace ponder {
@@ -47,13 +48,13 @@ size_t unfinished_tag(std::string_view text, int family) {
 
 void ThoughtStream::show(std::string_view text, std::vector<Piece>& pieces) {
   if (!begun_) {
-    text.remove_prefix(std::min(text.find_first_not_of(kThoughtWhiteSpace), text.size()));
+    text.remove_prefix(std::min(text.find_first_not_of(kWhiteSpace), text.size()));
     if (text.empty()) return;
     begun_ = true;
     // More solution after some that was shown already is a paragraph of its own.
     if (!in_thought_ && solution_) space_ = "\n\n";
   }
-  const size_t end = text.find_last_not_of(kThoughtWhiteSpace) + 1;  // 0: white space alone
+  const size_t end = text.find_last_not_of(kWhiteSpace) + 1;  // 0: white space alone
   if (end > 0) {
     pieces.push_back({in_thought_, space_ + std::string(text.substr(0, end))});
     space_.clear();

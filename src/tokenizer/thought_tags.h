@@ -1,5 +1,5 @@
-// The families of tags that part a response into thought and solution, and what counts as white
-// space around the parts. Internal to thought_format and thought_stream.
+// The families of tags that part a response into thought and solution. Internal to thought_format
+// and thought_stream.
 #pragma once
 
 #include <array>
@@ -20,7 +20,6 @@ constexpr std::array<TagFamily, 3> kTagFamilies = {{
     {"<Thought>", "</Thought>", "<Output>", "</Output>"},
 }};
 
-constexpr std::string_view kThoughtWhiteSpace = " \t\n\v\f\r";
 constexpr size_t kAbsent = std::string_view::npos;  // of a tag that was not found
 
 }  // namespace ponder

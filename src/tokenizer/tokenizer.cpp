@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
-#include "tokenizer/json_fields.h"
+#include "base/json_fields.h"
 #include "tokenizer/tokenizer_json.h"
 #include "tokenizer/unicode.h"
 #include "tokenizer/word_cache.h"
@@ -119,12 +119,12 @@ struct Tokenizer::Impl {
 // same tokens.
 void Tokenizer::Impl::read_config(const std::filesystem::path& path) {
   const Json json = read_json_file(path);
-  const JsonFields config(json, path.string(), "");
+  const JsonFields config(json, path.string());
   if (config.has("chat_template")) {
-    const Json& value = config.any("chat_template");
+    const Json& value = config.require("chat_template");
     if (value.is_array()) {  // several, each with a name
       for (size_t i = 0; i < value.size(); ++i) {
-        const JsonFields named(value[i], config.where(), fmt::format("chat_template[{}]", i));
+        const JsonFields named = config.element("chat_template", i);
         if (named.text("name") == "default") chat_template = named.text("template");
       }
       if (chat_template.empty())
@@ -134,7 +134,7 @@ void Tokenizer::Impl::read_config(const std::filesystem::path& path) {
     }
   }
   if (config.has("eos_token")) {
-    const bool plain = config.any("eos_token").is_string();
+    const bool plain = config.require("eos_token").is_string();
     const std::string text =
         plain ? config.text("eos_token") : config.fields("eos_token").text("content");
     const auto found = added_ids.find(text);

@@ -6,8 +6,8 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/json_fields.h"
 #include "tokenizer/byte_alphabet.h"
-#include "tokenizer/json_fields.h"
 #include "tokenizer/unicode.h"
 
 namespace ponder {
@@ -24,7 +24,7 @@ std::vector<AddedToken> read_added_tokens(const JsonFields& top, bool nfc) {
   if (!top.has("added_tokens")) return added;
   const Json& list = top.array("added_tokens");
   for (size_t i = 0; i < list.size(); ++i) {
-    const JsonFields fields(list[i], top.where(), fmt::format("added_tokens[{}]", i));
+    const JsonFields fields = top.element("added_tokens", i);
     fields.allow_only(
         {"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"});
     AddedToken token;
@@ -209,7 +209,7 @@ void for_each_component(const JsonFields& top, std::string_view key, std::string
   component.allow_only({"type", list_key});
   const Json& list = component.array(list_key);
   for (size_t i = 0; i < list.size(); ++i) {
-    visit(JsonFields(list[i], top.where(), fmt::format("{}[{}]", component.path_of(list_key), i)));
+    visit(component.element(list_key, i));
   }
 }
 
@@ -298,8 +298,7 @@ void read_template(const JsonFields& component, TokenizerData& data) {
   const Json& single = component.array("single");
   bool after_text = false;
   for (size_t i = 0; i < single.size(); ++i) {
-    const JsonFields item(single[i], component.where(),
-                          fmt::format("{}[{}]", component.path_of("single"), i));
+    const JsonFields item = component.element("single", i);
     item.allow_only({"Sequence", "SpecialToken"});
     if (item.has("Sequence")) {
       if (after_text || item.fields("Sequence").text("id") != "A") {
@@ -342,7 +341,7 @@ void read_post_processor(const JsonFields& top, TokenizerData& data) {
 
 TokenizerData parse_tokenizer_json(std::string_view text, const std::string& where) {
   const Json json = parse_json(text, where);
-  const JsonFields top(json, where, "");
+  const JsonFields top(json, where, "", "only byte-level BPE tokenizers are supported");
   top.allow_only({"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
                   "post_processor", "decoder", "model"});
   if (top.has("version") && top.text("version") != "1.0") {

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "base/philox.h"
-#include "train/portable_math.h"
+#include "base/portable_math.h"
 
 namespace ponder {
 namespace {

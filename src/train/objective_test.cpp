@@ -6,8 +6,6 @@
 #include <numbers>
 #include <vector>
 
-#include "train/portable_math.h"
-
 namespace ponder {
 namespace {
 
@@ -46,22 +44,6 @@ TEST(LogSigmoid, IsSafeAndRightEverywhere) {
   }
   EXPECT_EQ(sigmoid(-1e4), 0.0);
   EXPECT_EQ(sigmoid(1e4), 1.0);
-}
-
-TEST(PortableMath, AgreesWithTheLibrary) {
-  for (double x = -700; x <= 700; x += 0.913)
-    EXPECT_NEAR(portable_exp(x) / std::exp(x), 1.0, 2e-15) << x;
-  EXPECT_EQ(portable_exp(0.0), 1.0);
-  EXPECT_EQ(portable_exp(-1e9), 0.0);
-  EXPECT_TRUE(std::isnan(portable_exp(std::nan(""))));
-  for (int i = 0; i <= 1000; ++i) {
-    const double x = i / 1000.0;
-    EXPECT_NEAR(portable_cos_pi(x), std::cos(std::numbers::pi * x), 1e-15) << x;
-  }
-  EXPECT_EQ(portable_cos_pi(0.0), 1.0);
-  EXPECT_EQ(portable_cos_pi(1.0), -1.0);
-  EXPECT_NEAR(portable_power(0.999, 12345), std::pow(0.999, 12345), 1e-17);
-  EXPECT_EQ(portable_power(0.9, 0), 1.0);
 }
 
 TEST(SftObjective, LossAndGradient) {

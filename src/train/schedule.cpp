@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "train/portable_math.h"
+#include "base/portable_math.h"
 
 namespace ponder {
 

@@ -1,17 +1,15 @@
 #include "train/trainer_state.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <stdio.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <limits>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/folder_swap.h"
 #include "base/hash.h"
+#include "base/json_fields.h"
 #include "tensor/safetensors.h"
 
 namespace ponder {
@@ -79,32 +77,6 @@ void read_tensors(const SafetensorsFile& file, const std::string& where, const c
   }
 }
 
-template <class T>
-T field(const Json& json, const char* key, const std::string& where) {
-  try {
-    return json.at(key).get<T>();
-  } catch (const Json::exception&) {
-    throw Error(where, fmt::format("expected a field {}", key), kStartAgain);
-  }
-}
-
-void rename_or_throw(const fs::path& from, const fs::path& to) {
-  std::error_code error;
-  fs::rename(from, to, error);
-  if (error) throw Error(to.string(), "cannot be renamed into place: " + error.message());
-}
-
-fs::path with_suffix(const fs::path& path, const char* suffix) {
-  fs::path result = path.lexically_normal();
-  if (!result.has_filename()) result = result.parent_path();  // "out/" is "out"
-  result += suffix;
-  return result;
-}
-
-fs::path parent_of(const fs::path& path) {
-  return path.has_parent_path() ? path.parent_path() : fs::path(".");
-}
-
 }  // namespace
 
 void save_trainer_state(const fs::path& folder, TrainerState state, const Trainer& trainer) {
@@ -138,22 +110,23 @@ std::optional<TrainerState> read_trainer_state(const fs::path& folder) {
   if (!fs::exists(path)) return std::nullopt;
   const std::string where = path.string();
   const Json json = read_json_file(path);
-  const int format = field<int>(json, "format", where);
+  const JsonFields fields(json, where, "", kStartAgain);
+  const int64_t format = fields.integer("format");
   if (format != kFormat) {
     throw Error(where, fmt::format("expected format {}, found {}", kFormat, format),
                 "a newer ponder wrote it");
   }
   TrainerState state;
-  state.finished = field<bool>(json, "finished", where);
-  state.position.step = field<int64_t>(json, "step", where);
-  state.position.num_updates = field<int64_t>(json, "num_updates", where);
-  state.position.consecutive_skips = field<int64_t>(json, "consecutive_skips", where);
-  state.position.total_tokens = field<int64_t>(json, "total_tokens", where);
-  state.model_sha256 = field<std::string>(json, "model_sha256", where);
-  state.optimizer_sha256 = field<std::string>(json, "optimizer_sha256", where);
-  state.job = field<Json>(json, "job", where);
-  state.task = field<Json>(json, "task", where);
-  for (const Json& loss : field<Json>(json, "losses", where)) {
+  state.finished = fields.boolean("finished");
+  state.position.step = fields.integer("step");
+  state.position.num_updates = fields.integer("num_updates");
+  state.position.consecutive_skips = fields.integer("consecutive_skips");
+  state.position.total_tokens = fields.integer("total_tokens");
+  state.model_sha256 = fields.text("model_sha256");
+  state.optimizer_sha256 = fields.text("optimizer_sha256");
+  state.job = fields.require("job");
+  state.task = fields.require("task");
+  for (const Json& loss : fields.array("losses")) {
     state.losses.push_back(loss.is_number() ? loss.get<double>()
                                             : std::numeric_limits<double>::quiet_NaN());
   }
@@ -203,30 +176,9 @@ std::string job_differences(const Json& there, const Json& here) {
   return text;
 }
 
-fs::path next_folder(const fs::path& out) { return with_suffix(out, ".next"); }
-
-void replace_folder(const fs::path& next, const fs::path& out) {
-  sync_folder(next);
-  if (!fs::exists(out)) {
-    rename_or_throw(next, out);
-  } else if (::renameat2(AT_FDCWD, next.c_str(), AT_FDCWD, out.c_str(), RENAME_EXCHANGE) != 0) {
-    if (errno != EINVAL && errno != ENOSYS) {
-      throw Error(out.string(), std::string("cannot be replaced: ") + std::strerror(errno));
-    }
-    rename_or_throw(out, with_suffix(out, ".old"));
-    rename_or_throw(next, out);
-  }
-  sync_folder(parent_of(next));
-  fs::remove_all(next);
-  fs::remove_all(with_suffix(out, ".old"));
-}
-
 void recover_folder(const fs::path& out) {
-  const fs::path old = with_suffix(out, ".old");
-  if (!fs::exists(out) && fs::exists(old / "trainer_state" / "state.json"))
-    rename_or_throw(old, out);
-  if (fs::exists(old / "trainer_state" / "state.json")) fs::remove_all(old);
-  fs::path torn = next_folder(out);
+  recover_swapped_folder(out, [](const fs::path& old) { return fs::exists(state_file(old)); });
+  fs::path torn = beside(out, kNextFolder);
   fs::remove_all(torn);
   torn += ".tmp";  // where save_checkpoint builds it
   fs::remove_all(torn);

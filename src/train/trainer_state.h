@@ -36,14 +36,10 @@ void load_trainer_arrays(const std::filesystem::path& folder, const TrainerState
 // "lr: 1e-05 there, 2e-05 here; …" for every key of either that differs; "" if none does.
 std::string job_differences(const Json& there, const Json& here);
 
-// Makes `next` the folder `out`: by one exchange of names where the file system can, by two renames
-// otherwise. What was `out` before is removed. A crash leaves the old or the new folder, after
-// recover_folder at the latest.
-void replace_folder(const std::filesystem::path& next, const std::filesystem::path& out);
-// Clears up after a crash: <out>.old goes back to <out> if that is missing; rests of unfinished
-// saves are removed.
+// The next state is built in beside(out, kNextFolder), then swapped in.
+inline constexpr const char* kNextFolder = ".next";
+// Clears up after a crash: recovers the folder `out` that a swap was replacing, and removes rests
+// of unfinished saves.
 void recover_folder(const std::filesystem::path& out);
-// <out>.next
-std::filesystem::path next_folder(const std::filesystem::path& out);
 
 }  // namespace ponder

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/folder_swap.h"
 #include "base/version.h"
 #include "train/model_card.h"
 #include "train/step_log.h"
@@ -39,7 +40,8 @@ std::optional<TrainerState> resumable(const fs::path& out, const Json& identity)
 // lock itself.
 class OutLock {
  public:
-  explicit OutLock(const fs::path& out) : path_(next_folder(out).replace_extension(".lock")) {
+  explicit OutLock(const fs::path& out)
+      : path_(beside(out, kNextFolder).replace_extension(".lock")) {
     if (path_.has_parent_path()) fs::create_directories(path_.parent_path());
     try {
       lock_ = std::make_unique<LockFile>(path_);
@@ -76,7 +78,7 @@ class Saver {
   // Returns the sha256 of the saved weights.
   std::string save(const std::vector<double>& losses) {
     if (job_.out.empty()) return "";
-    const fs::path next = next_folder(job_.out);
+    const fs::path next = beside(job_.out, kNextFolder);
     if (next.has_parent_path()) fs::create_directories(next.parent_path());
     try {
       TrainerState state{identity_, trainer_.position(), task_.save(), losses, "", trainer_.done(),
@@ -93,7 +95,7 @@ class Saver {
       write_model_card(next);
       if (state.finished) state.task = Json::object();
       save_trainer_state(next, state, trainer_);
-      replace_folder(next, job_.out);
+      swap_folder(next, job_.out);
       last_ = Clock::now();
       return state.model_sha256;
     } catch (...) {

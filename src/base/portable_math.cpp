@@ -1,7 +1,9 @@
-#include "train/portable_math.h"
+#include "base/portable_math.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <numbers>
 
 namespace ponder {
@@ -17,6 +19,23 @@ double portable_exp(double x) {
   double sum = 1.0;  // Taylor to r^14 / 14!, from the smallest term
   for (int k = 14; k >= 1; --k) sum = 1.0 + sum * r / k;
   return std::ldexp(sum, static_cast<int>(n));
+}
+
+double portable_log(double x) {
+  // x = m 2^e with m in [sqrt(1/2), sqrt(2)); log m = 2 atanh(s), s = (m - 1) / (m + 1), |s| <
+  // 0.172.
+  uint64_t bits = std::bit_cast<uint64_t>(x);
+  int64_t e = static_cast<int64_t>(bits >> 52) - 1023;
+  double m = std::bit_cast<double>((bits & 0xFFFFFFFFFFFFFull) | 0x3FF0000000000000ull);
+  if (m > 1.4142135623730951) {
+    m *= 0.5;
+    ++e;
+  }
+  const double s = (m - 1.0) / (m + 1.0);
+  const double z = s * s;
+  double sum = 0.0;
+  for (int k = 19; k >= 1; k -= 2) sum = sum * z + 1.0 / k;
+  return 2.0 * s * sum + static_cast<double>(e) * 0.6931471805599453;
 }
 
 double portable_cos_pi(double x) {
