@@ -15,7 +15,7 @@
 #include "model/gradients.h"
 #include "train/adamw.h"
 #include "train/batches.h"
-#include "train/schedule.h"
+#include "train/lr_schedule.h"
 #include "train/task.h"
 
 namespace ponder {
@@ -101,7 +101,7 @@ class Trainer {
   AdamW optimizer_;
   std::vector<int64_t> unit_tokens_;
   std::vector<StepUnits> steps_;
-  Schedule schedule_;
+  LrSchedule schedule_;
   TrainerPosition position_;
   bool prepared_ = false;
 };

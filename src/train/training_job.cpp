@@ -28,6 +28,9 @@ std::optional<TrainerState> resumable(const fs::path& out, const Json& identity)
                 "expected a new or empty folder, or a job to resume; found something else",
                 "choose another --out, or remove it");
   }
+  // States written before the identity had it: the model beside them says what it was.
+  const DType dtype = load_config(out).dtype;
+  if (dtype != DType::kF32) state->job["dtype"] = config_name(dtype);
   const std::string differences = job_differences(state->job, identity);
   if (!differences.empty()) {
     throw Error(out.string(), "holds the state of a different job: " + differences,
@@ -122,6 +125,7 @@ JobResult run_training(Checkpoint start, TrainingTask& task, const TrainOptions&
   Json identity{{"model_sha256", start.sha256}};
   identity.update(task.identity());
   identity.update(options.identity());
+  if (job.dtype != DType::kF32) identity["dtype"] = config_name(job.dtype);
   const auto note = [&](const std::string& text) {
     if (job.on_note) job.on_note(text);
   };

@@ -111,6 +111,35 @@ TEST_F(Job, HalfPrecisionModelsResumeFromFullPrecisionState) {
   EXPECT_EQ(weights("half"), weights("whole"));
 }
 
+TEST_F(Job, AnotherPrecisionOfTheSavedModelIsAnotherJob) {
+  const auto expect_refused = [&](const JobOptions& files, const char* difference) {
+    try {
+      sft(files);
+      FAIL() << difference;
+    } catch (const Error& error) {
+      EXPECT_NE(error.problem().find(difference), std::string::npos) << error.what();
+    }
+  };
+  JobOptions half = job("half");
+  half.dtype = DType::kBF16;
+  half.stop_after_steps = 3;
+  sft(half);
+  expect_refused(job("half"), "dtype: \"bfloat16\" there, nothing here");
+  half.dtype = DType::kF16;
+  expect_refused(half, "dtype: \"bfloat16\" there, \"float16\" here");
+
+  // A state whose identity does not say it yet.
+  const fs::path state = root / "half" / "trainer_state" / "state.json";
+  Json json = read_json_file(state);
+  json["job"].erase("dtype");
+  write_file_atomic(state, dump_json(json));
+  expect_refused(job("half"), "dtype");
+  half.dtype = DType::kBF16;
+  half.stop_after_steps = 0;
+  EXPECT_TRUE(sft(half).finished);
+  expect_refused(job("half"), "dtype");  // finished ones too
+}
+
 TEST_F(Job, DpoResumesWithItsFirstReference) {
   dpo(job("whole"));
   JobOptions half = job("half");

@@ -27,6 +27,7 @@ TEST(SlowLearning, SlowThinkingBeatsTheDirectBase) {
   EXPECT_LT(accuracy["M0"], 0.25) << "the base answers directly: it cannot know these";
   EXPECT_GT(accuracy["M1"], accuracy["M0"] + 0.20) << run.out;
   EXPECT_GT(accuracy["M2"], accuracy["M0"] + 0.30) << run.out;
+  EXPECT_GT(accuracy["M2"], accuracy["M1"]) << "exploration did not help\n" << run.out;
   EXPECT_GT(finished["M2"], 0.9) << run.out;
 }
 

@@ -11,7 +11,7 @@ enum class ScheduleKind { kCosine, kLinear, kConstant };
 std::string_view to_string(ScheduleKind kind);  // "cosine", "linear", "constant"
 std::optional<ScheduleKind> schedule_from_string(std::string_view text);
 
-struct Schedule {
+struct LrSchedule {
   ScheduleKind kind = ScheduleKind::kCosine;
   double peak_lr = 1e-5;
   double warmup_ratio = 0.1;  // of num_steps, rounded up

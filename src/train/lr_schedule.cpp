@@ -1,4 +1,4 @@
-#include "train/schedule.h"
+#include "train/lr_schedule.h"
 
 #include <algorithm>
 #include <cmath>
@@ -26,13 +26,13 @@ std::optional<ScheduleKind> schedule_from_string(std::string_view text) {
   return std::nullopt;
 }
 
-int64_t Schedule::warmup_steps() const {
+int64_t LrSchedule::warmup_steps() const {
   // 0.1 * 30 is 3.0000000000000004 in binary: the small slack keeps that at 3 steps.
   const double exact = warmup_ratio * static_cast<double>(num_steps);
   return std::clamp<int64_t>(static_cast<int64_t>(std::ceil(exact - 1e-9)), 0, num_steps);
 }
 
-double Schedule::lr(int64_t step) const {
+double LrSchedule::lr(int64_t step) const {
   const int64_t warmup = warmup_steps();
   if (step < warmup) return peak_lr * static_cast<double>(step + 1) / static_cast<double>(warmup);
   if (kind == ScheduleKind::kConstant || num_steps <= warmup) return peak_lr;

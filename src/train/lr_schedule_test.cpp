@@ -1,4 +1,4 @@
-#include "train/schedule.h"
+#include "train/lr_schedule.h"
 
 #include <gtest/gtest.h>
 
@@ -8,8 +8,8 @@
 namespace ponder {
 namespace {
 
-TEST(Schedule, WarmsUpThenFollowsItsShape) {
-  Schedule schedule{ScheduleKind::kCosine, 2e-5, 0.1, 30};
+TEST(LrSchedule, WarmsUpThenFollowsItsShape) {
+  LrSchedule schedule{ScheduleKind::kCosine, 2e-5, 0.1, 30};
   EXPECT_EQ(schedule.warmup_steps(), 3);
   EXPECT_DOUBLE_EQ(schedule.lr(0), 2e-5 / 3);
   EXPECT_DOUBLE_EQ(schedule.lr(2), 2e-5);
@@ -24,11 +24,11 @@ TEST(Schedule, WarmsUpThenFollowsItsShape) {
   EXPECT_EQ(schedule.lr(29), 2e-5);
 }
 
-TEST(Schedule, EveryStepOfEveryLengthHasAPositiveRate) {
+TEST(LrSchedule, EveryStepOfEveryLengthHasAPositiveRate) {
   for (const auto kind : {ScheduleKind::kCosine, ScheduleKind::kLinear, ScheduleKind::kConstant}) {
     for (const double warmup : {0.0, 0.1, 0.5, 1.0}) {
       for (int64_t steps = 1; steps < 25; ++steps) {
-        const Schedule schedule{kind, 1.0, warmup, steps};
+        const LrSchedule schedule{kind, 1.0, warmup, steps};
         for (int64_t step = 0; step < steps; ++step) {
           EXPECT_GT(schedule.lr(step), 0.0);
           EXPECT_LE(schedule.lr(step), 1.0);
@@ -38,7 +38,7 @@ TEST(Schedule, EveryStepOfEveryLengthHasAPositiveRate) {
   }
 }
 
-TEST(Schedule, NamesComeBack) {
+TEST(LrSchedule, NamesComeBack) {
   for (const auto kind : {ScheduleKind::kCosine, ScheduleKind::kLinear, ScheduleKind::kConstant}) {
     EXPECT_EQ(schedule_from_string(to_string(kind)), kind);
   }
