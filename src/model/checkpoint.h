@@ -4,7 +4,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -69,6 +71,12 @@ struct SaveOptions {
 // anything is written. Returns the sha256.
 std::string save_checkpoint(const std::filesystem::path& folder, const ModelConfig& config,
                             const Parameters& parameters, const SaveOptions& options);
+// The same with weights that lie elsewhere: gives elements [begin, begin + to.size()) of a
+// parameter.
+using ReadWeights =
+    std::function<void(const ParameterInfo& parameter, int64_t begin, std::span<float> to)>;
+std::string save_checkpoint(const std::filesystem::path& folder, const ModelConfig& config,
+                            const ReadWeights& read, const SaveOptions& options);
 
 // A randomly initialised checkpoint (ponder init). `tokenizer_folder` may be empty. The pool may be
 // null.

@@ -114,27 +114,29 @@ std::string base_config_text(const fs::path& base, const ModelConfig& config, DT
 }
 
 // Groups of consecutive parameters, each at most `max_bytes` unless a single one is larger.
-std::vector<std::vector<TensorToWrite>> split_into_shards(const Parameters& parameters, DType dtype,
+std::vector<std::vector<TensorToWrite>> split_into_shards(const ParameterLayout& layout,
+                                                          const ReadWeights& read, DType dtype,
                                                           uint64_t max_bytes) {
   std::vector<std::vector<TensorToWrite>> shards(1);
   uint64_t used = 0;
-  for (const ParameterInfo& info : parameters.layout().entries()) {
+  for (const ParameterInfo& info : layout.entries()) {
     const uint64_t num_bytes = static_cast<uint64_t>(info.size * size_bytes(dtype));
     if (used + num_bytes > max_bytes && !shards.back().empty()) {
       shards.emplace_back();
       used = 0;
     }
     used += num_bytes;
-    shards.back().push_back({info.name, info.shape, parameters.at(info)});
+    TensorToWrite& tensor = shards.back().emplace_back(TensorToWrite{info.name, info.shape});
+    tensor.read = [&](int64_t begin, std::span<float> to) { read(info, begin, to); };
   }
   return shards;
 }
 
-void write_weights(const fs::path& folder, const Parameters& parameters, DType dtype,
-                   uint64_t max_shard_bytes) {
+void write_weights(const fs::path& folder, const ParameterLayout& layout, const ReadWeights& read,
+                   DType dtype, uint64_t max_shard_bytes) {
   const std::map<std::string, std::string> metadata = {
       {"format", "pt"}};  // transformers refuses files without it
-  const auto shards = split_into_shards(parameters, dtype, max_shard_bytes);
+  const auto shards = split_into_shards(layout, read, dtype, max_shard_bytes);
   if (shards.size() == 1) {
     write_safetensors(folder / "model.safetensors", shards[0], dtype, metadata);
     return;
@@ -146,7 +148,7 @@ void write_weights(const fs::path& folder, const Parameters& parameters, DType d
     write_safetensors(folder / name, shards[i], dtype, metadata);
     for (const TensorToWrite& tensor : shards[i]) {
       file_of.emplace(tensor.name, name);
-      total_bytes += tensor.values.size() * static_cast<uint64_t>(size_bytes(dtype));
+      total_bytes += static_cast<uint64_t>(tensor.num_elements() * size_bytes(dtype));
     }
   }
   Json index = Json::object();
@@ -193,9 +195,9 @@ struct Contents {
   Json provenance;
 };
 
-std::string write_checkpoint(FolderWriter& writer, const Parameters& parameters,
-                             const Contents& contents) {
-  write_weights(writer.path(), parameters, contents.dtype, contents.max_shard_bytes);
+std::string write_checkpoint(FolderWriter& writer, const ParameterLayout& layout,
+                             const ReadWeights& read, const Contents& contents) {
+  write_weights(writer.path(), layout, read, contents.dtype, contents.max_shard_bytes);
   write_file_atomic(writer.path() / "config.json", contents.config_text);
   if (!contents.generation_config_text.empty()) {
     write_file_atomic(writer.path() / kGenerationConfig, contents.generation_config_text);
@@ -206,10 +208,21 @@ std::string write_checkpoint(FolderWriter& writer, const Parameters& parameters,
   return sha256;
 }
 
+ReadWeights reader_of(const Parameters& parameters) {
+  return [&parameters](const ParameterInfo& parameter, int64_t begin, std::span<float> to) {
+    std::copy_n(parameters.flat().begin() + parameter.offset + begin, to.size(), to.begin());
+  };
+}
+
 }  // namespace
 
 std::string save_checkpoint(const fs::path& folder, const ModelConfig& config,
                             const Parameters& parameters, const SaveOptions& options) {
+  return save_checkpoint(folder, config, reader_of(parameters), options);
+}
+
+std::string save_checkpoint(const fs::path& folder, const ModelConfig& config,
+                            const ReadWeights& read, const SaveOptions& options) {
   Contents contents{"",
                     generation_config_text(options.base_folder, config, options.end_token_ids),
                     options.base_folder,
@@ -224,7 +237,7 @@ std::string save_checkpoint(const fs::path& folder, const ModelConfig& config,
     contents.config_text = base_config_text(options.base_folder, config, options.dtype);
   }
   FolderWriter writer(folder, is_ours_and_complete, kReplaceable);
-  return write_checkpoint(writer, parameters, contents);
+  return write_checkpoint(writer, ParameterLayout(config), read, contents);
 }
 
 std::string init_checkpoint(const fs::path& config_json, const fs::path& tokenizer_folder,
@@ -249,7 +262,7 @@ std::string init_checkpoint(const fs::path& config_json, const fs::path& tokeniz
   FolderWriter writer(out_folder, is_ours_and_complete, kReplaceable);
   Parameters parameters(config, "weights");
   initialise(parameters, config, seed, pool);
-  return write_checkpoint(writer, parameters, contents);
+  return write_checkpoint(writer, parameters.layout(), reader_of(parameters), contents);
 }
 
 }  // namespace ponder

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -46,14 +47,15 @@ class SafetensorsFile {
   std::unique_ptr<State> state_;
 };
 
-// What to write, f32 or (then `values` is empty) bf16; stored in the dtype of the file either way.
-// Borrowed until write_safetensors returns.
+// What to write: f32 values where they lie (borrowed until write_safetensors returns), or a
+// function that gives them piece by piece.
 struct TensorToWrite {
   std::string name;
   std::vector<int64_t> shape;
-  std::span<const float> values;
-  std::span<const uint16_t> bf16_values = {};
-  size_t size() const { return values.size() + bf16_values.size(); }
+  std::span<const float> values = {};
+  // Elements [begin, begin + to.size()); asked for in ascending order, each once.
+  std::function<void(int64_t begin, std::span<float> to)> read = nullptr;
+  int64_t num_elements() const;  // by its shape
 };
 
 // Writes atomically (write_file_atomic), tensors in the order given without gaps (the format allows

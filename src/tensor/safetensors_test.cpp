@@ -113,7 +113,19 @@ TEST_F(Safetensors, WhatWeWriteReadsBackAndIsByteIdentical) {
   for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
     const fs::path one = folder_ / "one", two = folder_ / "two";
     write_safetensors(one, tensors, dtype, {{"format", "pt"}});
-    write_safetensors(two, tensors, dtype, {{"format", "pt"}});
+    // The same piece by piece: every element is asked for once, in order.
+    std::vector<TensorToWrite> streamed;
+    std::vector<int64_t> next(tensors.size(), 0);
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      streamed.push_back({tensors[i].name, tensors[i].shape});
+      streamed.back().read = [&, i](int64_t begin, std::span<float> to) {
+        EXPECT_EQ(begin, next[i]);
+        next[i] += static_cast<int64_t>(to.size());
+        std::copy_n(tensors[i].values.begin() + begin, to.size(), to.begin());
+      };
+    }
+    write_safetensors(two, streamed, dtype, {{"format", "pt"}});
+    EXPECT_EQ(next, (std::vector<int64_t>{15, 1200001, 1, 0}));
     EXPECT_EQ(read_file(one), read_file(two));
 
     const SafetensorsFile file(one);

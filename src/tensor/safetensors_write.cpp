@@ -23,11 +23,10 @@ std::string make_header(const std::string& file, std::span<const TensorToWrite> 
   for (const TensorToWrite& tensor : tensors) {
     const std::string where = fmt::format("{}, tensor \"{}\"", file, excerpt(tensor.name, 120));
     if (!seen.insert(tensor.name).second) throw Error(where, "its name is taken");
-    uint64_t elements = 1;
-    for (const int64_t n : tensor.shape) elements *= static_cast<uint64_t>(n);
-    if (elements != tensor.size()) {
-      throw Error(where,
-                  fmt::format("its shape holds {} elements, found {}", elements, tensor.size()));
+    const auto elements = static_cast<uint64_t>(tensor.num_elements());
+    if (!tensor.read && elements != tensor.values.size()) {
+      throw Error(where, fmt::format("its shape holds {} elements, found {}", elements,
+                                     tensor.values.size()));
     }
     const uint64_t end = offset + elements * static_cast<uint64_t>(size_bytes(dtype));
     Json entry = Json::object();
@@ -46,27 +45,38 @@ std::string make_header(const std::string& file, std::span<const TensorToWrite> 
 
 }  // namespace
 
+int64_t TensorToWrite::num_elements() const {
+  int64_t elements = 1;
+  for (const int64_t n : shape) elements *= n;
+  return elements;
+}
+
 void write_safetensors(const std::filesystem::path& path, std::span<const TensorToWrite> tensors,
                        DType dtype, const std::map<std::string, std::string>& metadata) {
   const std::string header = make_header(path.string(), tensors, dtype, metadata);
   write_file_atomic(path, [&](FileWriter& writer) {
     writer.write(header.data(), header.size());
-    constexpr size_t kChunk = size_t{1} << 19;  // elements
+    constexpr int64_t kChunk = int64_t{1} << 19;  // elements
     std::vector<char> bytes;
-    std::vector<float> wide;
+    std::vector<float> own;
     for (const TensorToWrite& tensor : tensors) {
-      if (dtype == DType::kF32) writer.write(tensor.values.data(), tensor.values.size_bytes());
-      const bool narrow = !tensor.bf16_values.empty();
-      if (dtype == DType::kF32 && !narrow) continue;
-      for (size_t done = 0; done < tensor.size(); done += kChunk) {
-        const size_t count = std::min(kChunk, tensor.size() - done);
-        if (narrow) {
-          wide.resize(count);
-          to_f32(wide, tensor.bf16_values.data() + done, DType::kBF16);
+      const int64_t size = tensor.num_elements();
+      for (int64_t done = 0; done < size; done += kChunk) {
+        const auto count = static_cast<size_t>(std::min(kChunk, size - done));
+        std::span<const float> piece;
+        if (tensor.read) {
+          own.resize(count);
+          tensor.read(done, own);
+          piece = own;
+        } else {
+          piece = tensor.values.subspan(static_cast<size_t>(done), count);
+        }
+        if (dtype == DType::kF32) {
+          writer.write(piece.data(), piece.size_bytes());
+          continue;
         }
         bytes.resize(count * static_cast<size_t>(size_bytes(dtype)));
-        from_f32(bytes.data(),
-                 narrow ? std::span<const float>(wide) : tensor.values.subspan(done, count), dtype);
+        from_f32(bytes.data(), piece, dtype);
         writer.write(bytes.data(), bytes.size());
       }
     }

@@ -48,18 +48,15 @@ double clip_scale(double norm, double max_norm) {
   return max_norm > 0 && norm > max_norm ? max_norm / norm : 1.0;
 }
 
-AdamW::AdamW(const ModelConfig& config, const AdamWOptions& options, ThreadPool& pool)
+AdamW::AdamW(const TrainableSet& trainable, const AdamWOptions& options, ThreadPool& pool)
     : options_(options),
       pool_(pool),
-      exp_avg_(config, "AdamW exp_avg", options.moments),
-      exp_avg_sq_(config, "AdamW exp_avg_sq", options.moments) {
-  // Padding belongs to no parameter and is left alone.
-  for (const ParameterInfo& entry : exp_avg_.layout().entries()) {
-    segments_.push_back({entry.offset, entry.offset + entry.size, entry.decays});
-  }
-}
+      segments_(trainable.segments()),
+      exp_avg_("AdamW exp_avg", trainable.total(), options.moments),
+      exp_avg_sq_("AdamW exp_avg_sq", trainable.total(), options.moments) {}
 
-void AdamW::update(Parameters& parameters, const Parameters& gradients, double lr, double scale) {
+void AdamW::update(std::span<float> weights, std::span<const float> gradients, double lr,
+                   double scale) {
   ++num_updates_;
   AdamWConstants constants;
   constants.scale = static_cast<float>(scale);
@@ -71,15 +68,16 @@ void AdamW::update(Parameters& parameters, const Parameters& gradients, double l
   constants.epsilon = static_cast<float>(options_.epsilon);
   const float decay = static_cast<float>(lr * options_.weight_decay);
 
-  float* const w = parameters.flat().data();
+  float* const w = weights.data();
   const bool narrow = exp_avg_.storage() == DType::kBF16;
   const Random random(options_.seed, stable_hash64("AdamW moments"));
   const auto update = static_cast<uint64_t>(num_updates_);
   const uint64_t m_key = random.bits(2 * update), v_key = random.bits(2 * update + 1);
-  const float* const g = gradients.flat().data();
-  pool_.parallel_for(exp_avg_.layout().total(), kBlock, [&](int64_t begin, int64_t end) {
-    auto segment = std::partition_point(segments_.begin(), segments_.end(),
-                                        [&](const Segment& s) { return s.end <= begin; });
+  const float* const g = gradients.data();
+  pool_.parallel_for(exp_avg_.size(), kBlock, [&](int64_t begin, int64_t end) {
+    auto segment =
+        std::partition_point(segments_.begin(), segments_.end(),
+                             [&](const TrainableSet::Segment& s) { return s.end <= begin; });
     for (; segment != segments_.end() && segment->begin < end; ++segment) {
       const int64_t from = std::max(begin, segment->begin);
       AdamWConstants own = constants;

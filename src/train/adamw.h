@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/thread_pool.h"
-#include "model/parameters.h"
 #include "train/moments.h"
+#include "train/trainable_set.h"
 
 namespace ponder {
 
@@ -17,7 +17,7 @@ struct AdamWOptions {
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 1e-8;
-  double weight_decay = 0.1;    // of matrices (embeddings included); norms and biases never decay
+  double weight_decay = 0.1;    // of what decays (TrainableSet)
   DType moments = DType::kF32;  // how they are stored: kF32, or kBF16 rounded stochastically
   uint64_t seed = 1;            // of that rounding
 };
@@ -34,9 +34,10 @@ double clip_scale(double norm, double max_norm);
 // Persists: exp_avg, exp_avg_sq and the count of updates. One thread calls; the pool does the work.
 class AdamW {
  public:
-  AdamW(const ModelConfig& config, const AdamWOptions& options, ThreadPool& pool);
+  AdamW(const TrainableSet& trainable, const AdamWOptions& options, ThreadPool& pool);
 
-  // One update, t counted from 1. In f32, each constant computed in double and rounded once:
+  // One update of flat buffers laid out as the set is, t counted from 1. In f32, each constant
+  // computed in double and rounded once:
   //   g = scale * gradient
   //   m = m + (1 - beta1) (g - m)
   //   v = v + (1 - beta2) (g g - v)
@@ -44,7 +45,7 @@ class AdamW {
   // with decay = lr weight_decay (0 where nothing decays), rate = lr / (1 - beta1^t), correct = 1 /
   // sqrt(1 - beta2^t). Moments kept in bf16 are widened, used as above, and rounded when they are
   // stored. (Not w (1 - decay): at lr 5e-7 a float cannot tell that factor from 1.)
-  void update(Parameters& parameters, const Parameters& gradients, double lr, double scale);
+  void update(std::span<float> weights, std::span<const float> gradients, double lr, double scale);
 
   int64_t num_updates() const { return num_updates_; }
   void set_num_updates(int64_t num_updates) { num_updates_ = num_updates; }
@@ -54,14 +55,9 @@ class AdamW {
   const Moments& exp_avg_sq() const { return exp_avg_sq_; }
 
  private:
-  struct Segment {  // of the flat buffer, all of it decaying or none
-    int64_t begin, end;
-    bool decays;
-  };
-
   AdamWOptions options_;
   ThreadPool& pool_;
-  std::vector<Segment> segments_;
+  std::vector<TrainableSet::Segment> segments_;
   Moments exp_avg_, exp_avg_sq_;
   int64_t num_updates_ = 0;
 };

@@ -4,10 +4,10 @@
 
 namespace ponder {
 
-Moments::Moments(const ModelConfig& config, std::string name, DType storage)
-    : layout_(config),
+Moments::Moments(std::string name, int64_t size, DType storage)
+    : size_(size),
       storage_(storage),
-      buffer_(name, storage == DType::kF32 ? layout_.total() : (layout_.total() + 1) / 2) {
+      buffer_(name, storage == DType::kF32 ? size : (size + 1) / 2) {
   if (storage == DType::kF16) throw Error(name, "moments are float32 or bfloat16, not float16");
 }
 
@@ -26,18 +26,8 @@ void Moments::write(int64_t begin, std::span<const float> values, uint64_t key) 
   for (int64_t i = 0; i < count; ++i) f32(begin)[i] = values[static_cast<size_t>(i)];
 }
 
-std::span<const float> Moments::f32_values(const ParameterInfo& entry) const {
-  if (storage_ != DType::kF32) return {};
-  return buffer_.slice(entry.offset, entry.size);
-}
-
-std::span<const uint16_t> Moments::bf16_values(const ParameterInfo& entry) const {
-  if (storage_ != DType::kBF16) return {};
-  return {bf16() + entry.offset, static_cast<size_t>(entry.size)};
-}
-
 std::vector<float> Moments::values() const {
-  std::vector<float> all(static_cast<size_t>(layout_.total()));
+  std::vector<float> all(static_cast<size_t>(size_));
   read(0, all);
   return all;
 }

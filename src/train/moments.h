@@ -10,7 +10,6 @@
 #include <string>
 #include <vector>
 
-#include "model/parameters.h"
 #include "tensor/buffer.h"
 #include "tensor/dtype.h"
 
@@ -18,36 +17,32 @@ namespace ponder {
 
 class Moments {
  public:
-  // Zeros. `storage`: kF32 or kBF16; Error for another.
-  Moments(const ModelConfig& config, std::string name, DType storage);
+  // `size` zeros. `storage`: kF32 or kBF16; Error for another.
+  Moments(std::string name, int64_t size, DType storage);
 
-  const ParameterLayout& layout() const { return layout_; }
+  int64_t size() const { return size_; }
   DType storage() const { return storage_; }
   int64_t size_bytes() const { return buffer_.size_bytes(); }
 
-  // Elements from `begin` on of the flat buffer of all parameters: the values themselves (f32
-  // only),
+  // Elements from `begin` on: the values themselves (f32 only),
   float* f32(int64_t begin) { return buffer_.data() + begin; }
   // or widened, and stored again, rounded stochastically by `key` where bf16 cannot hold them.
   void read(int64_t begin, std::span<float> to) const;
   void write(int64_t begin, std::span<const float> values, uint64_t key);
 
-  // As they lie, for files: f32 or bf16, empty for the other.
-  std::span<const float> f32_values(const ParameterInfo& entry) const;
-  std::span<const uint16_t> bf16_values(const ParameterInfo& entry) const;
   std::vector<float> values() const;  // all of them, widened
 
  private:
   uint16_t* bf16() { return reinterpret_cast<uint16_t*>(buffer_.data()); }
   const uint16_t* bf16() const { return reinterpret_cast<const uint16_t*>(buffer_.data()); }
 
-  ParameterLayout layout_;
+  int64_t size_;
   DType storage_;
   Buffer buffer_;
 };
 
 // to[i] = values[i] as bf16, up or down with the probability of how near each is; element i is
-// number `first + i` of the flat buffer. Values must be finite.
+// number `first + i` of all. Values must be finite.
 void round_stochastically(uint16_t* to, const float* values, int64_t count, uint64_t first,
                           uint64_t key);
 

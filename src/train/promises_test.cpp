@@ -33,9 +33,9 @@ Trace train(TrainingTask& task, const TrainOptions& options, ThreadPool& pool) {
   const auto copy = [](const Parameters& p) {
     return std::vector<float>(p.flat().begin(), p.flat().end());
   };
-  trace.weights = copy(trainer.parameters());
-  trace.exp_avg = trainer.optimizer().exp_avg().values();
-  trace.exp_avg_sq = trainer.optimizer().exp_avg_sq().values();
+  trace.weights = copy(trainer.state().weights());
+  trace.exp_avg = train_test::values_of(trainer.state(), TrainingState::Part::kExpAvg);
+  trace.exp_avg_sq = train_test::values_of(trainer.state(), TrainingState::Part::kExpAvgSq);
   return trace;
 }
 

@@ -128,4 +128,15 @@ std::vector<TokenPair> random_pairs(int count, uint64_t seed) {
   return pairs;
 }
 
+std::vector<float> values_of(const TrainingState& state, TrainingState::Part part) {
+  std::vector<float> all;
+  for (const TrainingState::Tensor& tensor : state.tensors()) {
+    if (tensor.part != part) continue;
+    std::vector<float> values(static_cast<size_t>(tensor.parameter.size));
+    state.read(tensor, 0, values);
+    all.insert(all.end(), values.begin(), values.end());
+  }
+  return all;
+}
+
 }  // namespace ponder::train_test

@@ -89,10 +89,7 @@ Trainer::Trainer(const ModelConfig& config, Parameters start, TrainingTask& task
     : task_(task),
       options_(options),
       decoder_(decoder),
-      pool_(pool),
-      parameters_(std::move(start)),
-      gradients_(config),
-      optimizer_(config, options.adamw, pool) {
+      state_(config, TrainableSet::all(config), std::move(start), options.adamw, pool) {
   options_.check();
   if (task.longest_row() > config.max_position_embeddings) {
     throw Error(
@@ -105,14 +102,14 @@ Trainer::Trainer(const ModelConfig& config, Parameters start, TrainingTask& task
     unit_tokens_.push_back(task.unit_tokens(unit));
   steps_ = plan_steps(unit_tokens_, options_.batch);
   schedule_ = {options_.schedule, options_.lr, options_.warmup_ratio, num_steps()};
-  decoder_.set_parameters(parameters_);
+  decoder_.set_parameters(state_.weights());
 }
 
 void Trainer::set_position(const TrainerPosition& position) {
   position_ = position;
-  optimizer_.set_num_updates(position.num_updates);
+  state_.set_num_updates(position.num_updates);
   prepared_ = position.step > 0;
-  decoder_.set_parameters(parameters_);
+  decoder_.set_parameters(state_.weights());
 }
 
 bool Trainer::accumulate(const StepUnits& step, const std::atomic<bool>* stop, Sums& sums) {
@@ -127,7 +124,7 @@ bool Trainer::accumulate(const StepUnits& step, const std::atomic<bool>* stop, S
     std::vector<float> logprobs(static_cast<size_t>(batch.num_targets())),
         dlogprobs(logprobs.size(), constant.value_or(0));
     if (constant) {
-      decoder_.forward_backward(batch, logprobs, keep, dlogprobs, gradients_);
+      decoder_.forward_backward(batch, logprobs, keep, dlogprobs, state_.gradients());
     } else {
       decoder_.forward(batch, logprobs, keep);
     }
@@ -149,7 +146,8 @@ bool Trainer::accumulate(const StepUnits& step, const std::atomic<bool>* stop, S
     sums.tokens += batch.num_tokens();
     sums.trained_tokens += batch.num_targets();
     // Once a row is bad the step is lost; the others are still looked at, to name every one.
-    if (!constant && sums.not_finite.empty()) decoder_.backward(batch, dlogprobs, gradients_);
+    if (!constant && sums.not_finite.empty())
+      decoder_.backward(batch, dlogprobs, state_.gradients());
   }
   return true;
 }
@@ -163,7 +161,7 @@ std::optional<StepReport> Trainer::step(const std::atomic<bool>* stop) {
     prepared_ = true;
   }
   const StepUnits& step = steps_[static_cast<size_t>(position_.step)];
-  gradients_.zero();
+  state_.zero();
   Sums sums;
   if (!accumulate(step, stop, sums)) return std::nullopt;
 
@@ -185,17 +183,15 @@ std::optional<StepReport> Trainer::step(const std::atomic<bool>* stop) {
     report.skipped_rows = sums.not_finite;
   } else {
     if (position_.num_updates == 0) task_.check_first_step(sums.terms);
-    gradients_.finish();
-    report.grad_norm = gradient_norm(gradients_.parameters().flat(), pool_);
+    report.grad_norm = state_.end_gradient();
     if (!(report.grad_norm < kLargestNorm)) {
       report.skipped = "the gradient is not finite";
       for (const int32_t unit : step.units) report.skipped_rows.push_back(task_.unit_name(unit));
     }
   }
   if (report.skipped.empty()) {
-    optimizer_.update(parameters_, gradients_.parameters(), report.lr,
-                      clip_scale(report.grad_norm, options_.max_grad_norm));
-    decoder_.set_parameters(parameters_);
+    state_.update(report.lr, clip_scale(report.grad_norm, options_.max_grad_norm));
+    decoder_.set_parameters(state_.weights());
     position_.consecutive_skips = 0;
   } else if (++position_.consecutive_skips >= kMaxConsecutiveSkips) {
     throw Error(fmt::format("step {}", report.step),
@@ -205,7 +201,7 @@ std::optional<StepReport> Trainer::step(const std::atomic<bool>* stop) {
                 "may help");
   }
   ++position_.step;
-  position_.num_updates = optimizer_.num_updates();
+  position_.num_updates = state_.num_updates();
   position_.total_tokens += report.tokens;
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return report;

@@ -12,11 +12,10 @@
 
 #include "base/thread_pool.h"
 #include "model/decoder.h"
-#include "model/gradients.h"
-#include "train/adamw.h"
 #include "train/batches.h"
 #include "train/lr_schedule.h"
 #include "train/task.h"
+#include "train/training_state.h"
 
 namespace ponder {
 
@@ -81,11 +80,9 @@ class Trainer {
   // be skipped.
   std::optional<StepReport> step(const std::atomic<bool>* stop = nullptr);
 
-  const Parameters& parameters() const { return parameters_; }
-  const AdamW& optimizer() const { return optimizer_; }
-  // To resume: fill parameters and moments, then set the position.
-  Parameters& mutable_parameters() { return parameters_; }
-  AdamW& mutable_optimizer() { return optimizer_; }
+  const TrainingState& state() const { return state_; }
+  // To resume: fill the state, then set the position.
+  TrainingState& mutable_state() { return state_; }
   void set_position(const TrainerPosition& position);
 
  private:
@@ -95,10 +92,7 @@ class Trainer {
   TrainingTask& task_;
   TrainOptions options_;
   Decoder& decoder_;
-  ThreadPool& pool_;
-  Parameters parameters_;
-  Gradients gradients_;
-  AdamW optimizer_;
+  TrainingState state_;
   std::vector<int64_t> unit_tokens_;
   std::vector<StepUnits> steps_;
   LrSchedule schedule_;

@@ -24,55 +24,39 @@ fs::path arrays_file(const fs::path& folder) {
   return folder / "trainer_state" / "optimizer.safetensors";
 }
 
-void add_tensors(const char* prefix, const Parameters& parameters,
-                 std::vector<TensorToWrite>& tensors) {
-  for (const ParameterInfo& entry : parameters.layout().entries()) {
-    tensors.push_back(
-        {fmt::format("{}/{}", prefix, entry.name), entry.shape, parameters.at(entry.name)});
+void write_arrays(const fs::path& path, const TrainingState& state) {
+  std::vector<TensorToWrite> tensors;
+  for (const TrainingState::Tensor& tensor : state.tensors()) {
+    tensors.push_back({tensor.name, tensor.parameter.shape});
+    tensors.back().read = [&state, tensor](int64_t begin, std::span<float> to) {
+      state.read(tensor, begin, to);
+    };
   }
-}
-
-void add_tensors(const char* prefix, const Moments& moments, std::vector<TensorToWrite>& tensors) {
-  for (const ParameterInfo& entry : moments.layout().entries()) {
-    tensors.push_back({fmt::format("{}/{}", prefix, entry.name), entry.shape,
-                       moments.f32_values(entry), moments.bf16_values(entry)});
-  }
-}
-
-const TensorEntry& tensor_of(const SafetensorsFile& file, const std::string& where,
-                             const char* prefix, const ParameterInfo& entry) {
-  const std::string name = fmt::format("{}/{}", prefix, entry.name);
-  const TensorEntry* tensor = file.find(name);
-  if (!tensor || tensor->shape != entry.shape) {
-    throw Error(where, fmt::format("expected a tensor {} of {} elements", name, entry.size),
-                kStartAgain);
-  }
-  return *tensor;
-}
-
-void read_tensors(const SafetensorsFile& file, const std::string& where, const char* prefix,
-                  Parameters& parameters) {
-  for (const ParameterInfo& entry : parameters.layout().entries()) {
-    file.read_f32(tensor_of(file, where, prefix, entry), parameters.at(entry.name));
-  }
+  write_safetensors(path, tensors, DType::kF32);
 }
 
 // The file has f32; what was stored as bf16 is one there, so it comes back as it was.
-void read_tensors(const SafetensorsFile& file, const std::string& where, const char* prefix,
-                  Moments& moments) {
+void read_arrays(const fs::path& path, TrainingState& state) {
   constexpr int64_t kChunk = int64_t{1} << 18;
+  const SafetensorsFile file(path);
   std::vector<char> bytes;
   std::vector<float> values;
-  for (const ParameterInfo& entry : moments.layout().entries()) {
-    const TensorEntry& tensor = tensor_of(file, where, prefix, entry);
-    const int64_t width = size_bytes(tensor.dtype);
-    for (int64_t done = 0; done < entry.size; done += kChunk) {
-      const int64_t count = std::min(kChunk, entry.size - done);
+  for (const TrainingState::Tensor& tensor : state.tensors()) {
+    const TensorEntry* entry = file.find(tensor.name);
+    if (!entry || entry->shape != tensor.parameter.shape) {
+      throw Error(
+          path.string(),
+          fmt::format("expected a tensor {} of {} elements", tensor.name, tensor.parameter.size),
+          kStartAgain);
+    }
+    const int64_t width = size_bytes(entry->dtype);
+    for (int64_t done = 0; done < tensor.parameter.size; done += kChunk) {
+      const int64_t count = std::min(kChunk, tensor.parameter.size - done);
       bytes.resize(static_cast<size_t>(count * width));
       values.resize(static_cast<size_t>(count));
-      file.read_bytes(tensor, static_cast<uint64_t>(done * width), bytes);
-      to_f32(values, bytes.data(), tensor.dtype);
-      moments.write(entry.offset + done, values, 0);
+      file.read_bytes(*entry, static_cast<uint64_t>(done * width), bytes);
+      to_f32(values, bytes.data(), entry->dtype);
+      state.write(tensor, done, values);
     }
   }
 }
@@ -83,11 +67,7 @@ void save_trainer_state(const fs::path& folder, TrainerState state, const Traine
   fs::create_directories(folder / "trainer_state");
   state.optimizer_sha256.clear();
   if (!state.finished) {
-    std::vector<TensorToWrite> tensors;
-    add_tensors("weights", trainer.parameters(), tensors);
-    add_tensors("exp_avg", trainer.optimizer().exp_avg(), tensors);
-    add_tensors("exp_avg_sq", trainer.optimizer().exp_avg_sq(), tensors);
-    write_safetensors(arrays_file(folder), tensors, DType::kF32);
+    write_arrays(arrays_file(folder), trainer.state());
     state.optimizer_sha256 = sha256_file(arrays_file(folder));
   }
   const TrainerPosition& position = state.position;
@@ -148,10 +128,7 @@ void load_trainer_arrays(const fs::path& folder, const TrainerState& state, Trai
                             state.position.step),
                 kStartAgain);
   }
-  const SafetensorsFile file(path);
-  read_tensors(file, path.string(), "weights", trainer.mutable_parameters());
-  read_tensors(file, path.string(), "exp_avg", trainer.mutable_optimizer().exp_avg());
-  read_tensors(file, path.string(), "exp_avg_sq", trainer.mutable_optimizer().exp_avg_sq());
+  read_arrays(path, trainer.mutable_state());
   trainer.set_position(state.position);
 }
 

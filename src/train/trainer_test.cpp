@@ -45,7 +45,7 @@ Outcome run(TrainingTask& task, const TrainOptions& options, int threads = 1) {
   Trainer trainer(tiny_config(), tiny_model().parameters, task, options, decoder, pool);
   Outcome result;
   while (!trainer.done()) result.reports.push_back(*trainer.step());
-  result.weights = flat(trainer.parameters());
+  result.weights = flat(trainer.state().weights());
   return result;
 }
 
@@ -185,8 +185,9 @@ TEST(Trainer, StepThatIsNotFiniteChangesNothingAndNamesTheRow) {
     Decoder decoder(tiny_config(), pool);
     Trainer trainer(tiny_config(), tiny_model().parameters, task, options_for(4), decoder, pool);
     EXPECT_TRUE(trainer.step()->skipped.empty());
-    const auto weights = flat(trainer.parameters()), m = trainer.optimizer().exp_avg().values(),
-               v = trainer.optimizer().exp_avg_sq().values();
+    const auto weights = flat(trainer.state().weights()),
+               m = train_test::values_of(trainer.state(), TrainingState::Part::kExpAvg),
+               v = train_test::values_of(trainer.state(), TrainingState::Part::kExpAvgSq);
     const StepReport report = *trainer.step();
     EXPECT_FALSE(report.skipped.empty());
     EXPECT_NE(std::find(report.skipped_rows.begin(), report.skipped_rows.end(), task.last_spoiled),
@@ -194,10 +195,11 @@ TEST(Trainer, StepThatIsNotFiniteChangesNothingAndNamesTheRow) {
     if (spoil == SpoiledTask::Spoil::kLoss) {
       EXPECT_EQ(report.skipped_rows.size(), 1u);
     }
-    EXPECT_TRUE(same_bits(weights, flat(trainer.parameters())));
-    EXPECT_TRUE(same_bits(m, trainer.optimizer().exp_avg().values()));
-    EXPECT_TRUE(same_bits(v, trainer.optimizer().exp_avg_sq().values()));
-    EXPECT_EQ(trainer.optimizer().num_updates(), 1);
+    EXPECT_TRUE(same_bits(weights, flat(trainer.state().weights())));
+    EXPECT_TRUE(same_bits(m, train_test::values_of(trainer.state(), TrainingState::Part::kExpAvg)));
+    EXPECT_TRUE(
+        same_bits(v, train_test::values_of(trainer.state(), TrainingState::Part::kExpAvgSq)));
+    EXPECT_EQ(trainer.state().num_updates(), 1);
     EXPECT_EQ(trainer.position().step, 2);
     EXPECT_TRUE(trainer.step()->skipped.empty());
     EXPECT_EQ(trainer.position().consecutive_skips, 0);
@@ -225,11 +227,11 @@ TEST(Trainer, StopBetweenMicroBatchesLeavesTheStepUndone) {
   ThreadPool pool(1);
   Decoder decoder(tiny_config(), pool);
   Trainer trainer(tiny_config(), tiny_model().parameters, task, options_for(4), decoder, pool);
-  const auto weights = flat(trainer.parameters());
+  const auto weights = flat(trainer.state().weights());
   const std::atomic<bool> stop{true};
   EXPECT_FALSE(trainer.step(&stop));
   EXPECT_EQ(trainer.position().step, 0);
-  EXPECT_TRUE(same_bits(weights, flat(trainer.parameters())));
+  EXPECT_TRUE(same_bits(weights, flat(trainer.state().weights())));
 }
 
 TEST(DpoTraining, StartsAtLn2AndLearnsThePreference) {

@@ -93,7 +93,12 @@ class Saver {
       options.provenance["training"] = identity_;
       options.provenance["steps_done"] = trainer_.position().step;
       options.provenance["num_steps"] = trainer_.num_steps();
-      state.model_sha256 = save_checkpoint(next, config_, trainer_.parameters(), options);
+      state.model_sha256 = save_checkpoint(
+          next, config_,
+          [&](const ParameterInfo& parameter, int64_t begin, std::span<float> to) {
+            trainer_.state().read_weights(parameter, begin, to);
+          },
+          options);
       keep_base_card(job_.base_folder, next);
       write_model_card(next);
       if (state.finished) state.task = Json::object();

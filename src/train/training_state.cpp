@@ -1,0 +1,71 @@
+#include "train/training_state.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace ponder {
+
+TrainingState::TrainingState(const ModelConfig& config, TrainableSet trainable, Parameters start,
+                             const AdamWOptions& options, ThreadPool& pool)
+    : pool_(pool),
+      trainable_(std::move(trainable)),
+      weights_(std::move(start)),
+      gradients_(config),
+      optimizer_(trainable_, options, pool) {}
+
+void TrainingState::zero() { gradients_.zero(); }
+
+double TrainingState::end_gradient() {
+  gradients_.finish();
+  return gradient_norm(gradients_.parameters().flat(), pool_);
+}
+
+void TrainingState::update(double lr, double scale) {
+  optimizer_.update(weights_.flat(), gradients_.parameters().flat(), lr, scale);
+}
+
+std::vector<TrainingState::Tensor> TrainingState::tensors() const {
+  constexpr std::pair<Part, const char*> kParts[] = {
+      {Part::kWeights, "weights"}, {Part::kExpAvg, "exp_avg"}, {Part::kExpAvgSq, "exp_avg_sq"}};
+  std::vector<Tensor> tensors;
+  for (const auto& [part, prefix] : kParts) {
+    for (const ParameterInfo& parameter : trainable_.layout().entries()) {
+      tensors.push_back({fmt::format("{}/{}", prefix, parameter.name), part, parameter});
+    }
+  }
+  return tensors;
+}
+
+void TrainingState::read(const Tensor& tensor, int64_t begin, std::span<float> to) const {
+  const int64_t at = tensor.parameter.offset + begin;
+  switch (tensor.part) {
+    case Part::kWeights:
+      return read_weights(tensor.parameter, begin, to);
+    case Part::kExpAvg:
+      return optimizer_.exp_avg().read(at, to);
+    case Part::kExpAvgSq:
+      return optimizer_.exp_avg_sq().read(at, to);
+  }
+}
+
+void TrainingState::write(const Tensor& tensor, int64_t begin, std::span<const float> from) {
+  const int64_t at = tensor.parameter.offset + begin;
+  switch (tensor.part) {
+    case Part::kWeights:
+      std::copy(from.begin(), from.end(), weights_.flat().begin() + at);
+      return;
+    case Part::kExpAvg:
+      return optimizer_.exp_avg().write(at, from, 0);
+    case Part::kExpAvgSq:
+      return optimizer_.exp_avg_sq().write(at, from, 0);
+  }
+}
+
+void TrainingState::read_weights(const ParameterInfo& parameter, int64_t begin,
+                                 std::span<float> to) const {
+  const auto from = weights_.flat().begin() + parameter.offset + begin;
+  std::copy(from, from + static_cast<int64_t>(to.size()), to.begin());
+}
+
+}  // namespace ponder

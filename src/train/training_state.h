@@ -1,0 +1,65 @@
+// What a training job changes: weights, gradients and AdamW's moments. Where they lie is known here
+// alone: the decoder borrows the weights, backward adds to the gradients, and everyone else reads
+// and writes tensors in pieces, so that a save needs no second copy of anything.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "model/gradients.h"
+#include "model/parameters.h"
+#include "train/adamw.h"
+#include "train/trainable_set.h"
+
+namespace ponder {
+
+// One thread calls; the pool does the work and is borrowed.
+class TrainingState {
+ public:
+  // `start` is consumed; it has the tensors of `trainable`.
+  TrainingState(const ModelConfig& config, TrainableSet trainable, Parameters start,
+                const AdamWOptions& options, ThreadPool& pool);
+
+  // For the decoder, which borrows them: they stay where they are, and change in update() and
+  // write() only.
+  const Parameters& weights() const { return weights_; }
+
+  // One optimiser step: zero(), any number of backward passes into gradients(), end_gradient(),
+  // update(). A step that is given up needs nothing: the next one zeroes.
+  void zero();
+  Gradients& gradients() { return gradients_; }
+  // Completes the step's gradient and returns its norm.
+  double end_gradient();
+  void update(double lr, double scale);
+
+  int64_t num_updates() const { return optimizer_.num_updates(); }
+  void set_num_updates(int64_t num_updates) { optimizer_.set_num_updates(num_updates); }
+
+  // What goes into a file, in this order: for every trained tensor weights/NAME, then for each
+  // exp_avg/NAME, then exp_avg_sq/NAME. All are read and written as f32; moments kept in bf16 come
+  // back as they were.
+  enum class Part { kWeights, kExpAvg, kExpAvgSq };
+  struct Tensor {
+    std::string name;
+    Part part;
+    ParameterInfo parameter;
+  };
+  std::vector<Tensor> tensors() const;
+  // Elements [begin, begin + size) of a tensor.
+  void read(const Tensor& tensor, int64_t begin, std::span<float> to) const;
+  void write(const Tensor& tensor, int64_t begin, std::span<const float> from);
+  // The same for weights alone, by parameter.
+  void read_weights(const ParameterInfo& parameter, int64_t begin, std::span<float> to) const;
+
+ private:
+  ThreadPool& pool_;
+  TrainableSet trainable_;
+  Parameters weights_;
+  Gradients gradients_;
+  AdamW optimizer_;
+};
+
+}  // namespace ponder
