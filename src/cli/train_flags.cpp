@@ -62,6 +62,7 @@ std::string command_of(const TrainFlags& flags, const JobAccount& account) {
       " --schedule {} --warmup {} --weight-decay {} --max-grad-norm {} --dtype {} --seed {}",
       flags.schedule, train.warmup_ratio, train.adamw.weight_decay, train.max_grad_norm,
       flags.dtype, flags.common.seed);
+  if (train.group_tokens > 0) text += fmt::format(" --group-tokens {}", train.group_tokens);
   if (flags.optimizer_dtype != "float32") text += " --optimizer-dtype " + flags.optimizer_dtype;
   return text;
 }
@@ -120,6 +121,13 @@ void add_train_flags(CLI::App& command, TrainFlags& flags) {
   command
       .add_option("--max-grad-norm", train.max_grad_norm,
                   "clip the gradient's norm to this; 0: never")
+      ->check(not_negative)
+      ->capture_default_str();
+  command
+      .add_option(
+          "--group-tokens", train.group_tokens,
+          "the gradient is a sum over groups of neighbouring rows of at most so many tokens; "
+          "0: one chain over the step")
       ->check(not_negative)
       ->capture_default_str();
   command

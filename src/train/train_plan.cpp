@@ -47,9 +47,11 @@ TrainPlan plan_training(const Decoder& decoder, const TrainWorkload& workload,
   const int64_t targets = std::min(tokens, workload.trained_tokens);
   const Keep keep = options.recompute ? Keep::kLayerInputs : Keep::kActivations;
   const int64_t blocks = (tokens + kKeyBlock - 1) / kKeyBlock + tokens / row_length;
-  // A tied embedding's own gradients: rows for the tokens that a step holds, at most.
-  const int64_t step_tokens =
+  // A tied embedding's own gradients: rows for the tokens that a step (or group) holds, at most.
+  int64_t step_tokens =
       batch.batch_tokens > 0 ? batch.batch_tokens : batch.batch_rows * (workload.tokens / units);
+  if (options.group_tokens > 0)
+    step_tokens = std::min(step_tokens, std::max(options.group_tokens, workload.longest_unit));
   const int64_t embedding_rows =
       config.tie_word_embeddings
           ? std::min({config.vocab_size, step_tokens, workload.tokens}) * config.hidden_size * 4
@@ -58,6 +60,7 @@ TrainPlan plan_training(const Decoder& decoder, const TrainWorkload& workload,
       {"weights", parameters},
       {"gradients", parameters + embedding_rows},
       {"AdamW moments", 2 * config.num_parameters() * size_bytes(options.adamw.moments)}};
+  if (options.group_tokens > 0) plan.memory_bytes.push_back({"sum of group gradients", parameters});
   const PassSize pass{tokens, targets, blocks, workload.longest_row, keep};
   for (auto& entry : decoder.pass_memory(pass)) plan.memory_bytes.push_back(std::move(entry));
   // During a save the old folder and the new one: model, and f32 weights and moments.

@@ -37,6 +37,8 @@ void TrainOptions::check() const {
   require(adamw.beta2 >= 0 && adamw.beta2 < 1, "beta2", "a number in [0, 1)", adamw.beta2);
   require(adamw.epsilon > 0, "epsilon", "a number above 0", adamw.epsilon);
   require(max_grad_norm >= 0, "max_grad_norm", "0 (off) or more", max_grad_norm);
+  require(group_tokens >= 0, "group_tokens", "0 (one chain) or more",
+          static_cast<double>(group_tokens));
   require(micro_batch_tokens >= 1, "micro_batch_tokens", "at least 1",
           static_cast<double>(micro_batch_tokens));
 }
@@ -54,6 +56,7 @@ Json TrainOptions::identity() const {
             {"beta2", adamw.beta2},
             {"epsilon", adamw.epsilon},
             {"max_grad_norm", max_grad_norm}};
+  if (group_tokens > 0) json["group_tokens"] = group_tokens;
   if (adamw.moments != DType::kF32) json["optimizer_dtype"] = config_name(adamw.moments);
   return json;
 }
@@ -89,7 +92,9 @@ Trainer::Trainer(const ModelConfig& config, Parameters start, TrainingTask& task
     : task_(task),
       options_(options),
       decoder_(decoder),
-      state_(config, TrainableSet::all(config), std::move(start), options.adamw, pool) {
+      state_(config, TrainableSet::all(config), std::move(start), options.adamw,
+             options.group_tokens > 0 ? GradientKind::kSumOfGroups : GradientKind::kOneChain,
+             pool) {
   options_.check();
   if (task.longest_row() > config.max_position_embeddings) {
     throw Error(
@@ -114,13 +119,25 @@ void Trainer::set_position(const TrainerPosition& position) {
 
 bool Trainer::accumulate(const StepUnits& step, const std::atomic<bool>* stop, Sums& sums) {
   const int64_t weight = task_.step_weight(step.units);
+  sums.terms.metrics.assign(task_.metric_names().size(), 0.0);
+  const std::span<const int32_t> units = step.units;
+  if (options_.group_tokens == 0) return add_group(units, weight, stop, sums);
+  for (const UnitRange group : split_step(units, unit_tokens_, options_.group_tokens)) {
+    if (!add_group(units.subspan(group.begin, group.end - group.begin), weight, stop, sums))
+      return false;
+    state_.end_group();
+  }
+  return true;
+}
+
+bool Trainer::add_group(std::span<const int32_t> units, int64_t weight,
+                        const std::atomic<bool>* stop, Sums& sums) {
   const std::optional<float> constant = task_.constant_gradient(weight);
   const Keep keep = options_.recompute ? Keep::kLayerInputs : Keep::kActivations;
-  sums.terms.metrics.assign(task_.metric_names().size(), 0.0);
-  for (const UnitRange range : split_step(step.units, unit_tokens_, options_.micro_batch_tokens)) {
+  for (const UnitRange range : split_step(units, unit_tokens_, options_.micro_batch_tokens)) {
     if (stop && stop->load(std::memory_order_relaxed)) return false;
     PackedBatch batch;
-    for (size_t i = range.begin; i < range.end; ++i) task_.append(step.units[i], batch);
+    for (size_t i = range.begin; i < range.end; ++i) task_.append(units[i], batch);
     std::vector<float> logprobs(static_cast<size_t>(batch.num_targets())),
         dlogprobs(logprobs.size(), constant.value_or(0));
     if (constant) {
@@ -131,7 +148,7 @@ bool Trainer::accumulate(const StepUnits& step, const std::atomic<bool>* stop, S
 
     size_t at = 0;
     for (size_t i = range.begin; i < range.end; ++i) {
-      const int32_t unit = step.units[i];
+      const int32_t unit = units[i];
       const size_t count = static_cast<size_t>(task_.unit_trained(unit));
       const auto own = std::span(dlogprobs).subspan(at, count);
       const UnitTerms terms =

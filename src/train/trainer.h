@@ -26,6 +26,10 @@ struct TrainOptions {
   double warmup_ratio = 0.1;  // of all steps
   AdamWOptions adamw;
   double max_grad_norm = 1.0;  // 0: no clipping
+  // 0: the gradient is one chain over all tokens of a step. Otherwise it is the sum of the
+  // gradients of groups: neighbouring units of at most so many tokens (a longer unit is a group by
+  // itself).
+  int64_t group_tokens = 0;
   // How it is computed; changes no bit of the result.
   int64_t micro_batch_tokens = 2048;  // tokens per forward and backward, unless one unit is longer
   bool recompute = false;  // keep layer inputs only: less memory, about a third more work
@@ -88,6 +92,8 @@ class Trainer {
  private:
   struct Sums;
   bool accumulate(const StepUnits& step, const std::atomic<bool>* stop, Sums& sums);
+  bool add_group(std::span<const int32_t> units, int64_t weight, const std::atomic<bool>* stop,
+                 Sums& sums);
 
   TrainingTask& task_;
   TrainOptions options_;

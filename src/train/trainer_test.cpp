@@ -82,6 +82,76 @@ TEST(Trainer, SplitRecomputationAndThreadsChangeNoBit) {
   }
 }
 
+// The gradient by its definition, with nothing of the trainer's: the rows of each group in one
+// batch, chains from zero, groups added in order.
+TEST(Trainer, GradientsOfGroupsAreAddedInOrder) {
+  constexpr int64_t kGroupTokens = 50;
+  const std::vector<TokenRow> rows = random_rows(9);
+  SftTask task(rows);
+  TrainOptions options = options_for(9);
+  std::vector<int64_t> tokens;
+  for (const TokenRow& row : rows) tokens.push_back(row.num_tokens());
+  const std::vector<int32_t> order = plan_steps(tokens, options.batch)[0].units;
+
+  ThreadPool pool(1);
+  Decoder decoder(tiny_config(), pool);
+  const Checkpoint model = tiny_model();
+  decoder.set_parameters(model.parameters);
+  Gradients gradients(tiny_config());
+  std::vector<float> sum(gradients.parameters().flat().size(), 0.0f);
+  const std::optional<float> d = task.constant_gradient(task.step_weight(order));
+  int groups = 0;
+  for (size_t next = 0; next < order.size(); ++groups) {
+    PackedBatch batch;
+    while (next < order.size()) {
+      const TokenRow& row = rows[static_cast<size_t>(order[next])];
+      if (batch.num_tokens() > 0 && batch.num_tokens() + row.num_tokens() > kGroupTokens) break;
+      batch.append(row.tokens, row.trained);
+      ++next;
+    }
+    std::vector<float> logprobs(static_cast<size_t>(batch.num_targets()));
+    decoder.forward(batch, logprobs, Keep::kActivations);
+    gradients.zero();
+    decoder.backward(batch, std::vector<float>(logprobs.size(), *d), gradients);
+    gradients.finish();
+    for (size_t i = 0; i < sum.size(); ++i) sum[i] += gradients.parameters().flat()[i];
+  }
+  ASSERT_GE(groups, 3);
+  ASSERT_LT(groups, 9);
+
+  options.batch.epochs = 1;
+  options.group_tokens = kGroupTokens;
+  EXPECT_EQ(run(task, options).reports[0].grad_norm, gradient_norm(sum, pool));
+  options.group_tokens = 0;
+  EXPECT_NE(run(task, options).reports[0].grad_norm, gradient_norm(sum, pool));
+}
+
+TEST(Trainer, SplitRecomputationAndThreadsChangeNoBitOfGroups) {
+  TrainOptions options = options_for(6);
+  options.batch.epochs = 2;
+  options.group_tokens = 70;
+  const auto outcome = [&](int64_t micro, bool recompute, int threads, bool dpo) {
+    options.micro_batch_tokens = micro;
+    options.recompute = recompute;
+    SftTask rows(random_rows(20));
+    DpoTask pairs(random_pairs(12), {}, Align::kThought);
+    return run(dpo ? static_cast<TrainingTask&>(pairs) : rows, options, threads).weights;
+  };
+  for (const bool dpo : {false, true}) {
+    const auto weights = outcome(2048, false, 1, dpo);
+    EXPECT_TRUE(same_bits(weights, outcome(1, true, 2, dpo))) << dpo;
+    EXPECT_TRUE(same_bits(weights, outcome(60, false, 1, dpo))) << dpo;
+    EXPECT_TRUE(same_bits(weights, outcome(100, false, 1, dpo))) << dpo;
+    // All of a step as one group is the one chain; other groups are another rounding.
+    options.group_tokens = 1 << 20;
+    const auto one_group = outcome(60, false, 1, dpo);
+    options.group_tokens = 0;
+    EXPECT_TRUE(same_bits(one_group, outcome(60, false, 1, dpo))) << dpo;
+    EXPECT_FALSE(same_bits(one_group, weights)) << dpo;
+    options.group_tokens = 70;
+  }
+}
+
 // A packed row's log-probabilities are those it has alone.
 TEST(Trainer, PackedRowsDoNotSeeEachOther) {
   ThreadPool pool(1);

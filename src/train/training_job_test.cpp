@@ -100,6 +100,18 @@ TEST_F(Job, MomentsInBf16ResumeByteIdentical) {
   EXPECT_THROW(sft(job("half")), Error) << "another way to store moments is another job";
 }
 
+TEST_F(Job, GradientsOfGroupsResumeByteIdentical) {
+  options.group_tokens = 60;
+  sft(job("whole"));
+  JobOptions half = job("half");
+  half.stop_after_steps = 3;
+  sft(half);
+  half.stop_after_steps = 0;
+  options.micro_batch_tokens = 25;
+  sft(half);
+  EXPECT_EQ(weights("half"), weights("whole"));
+}
+
 TEST_F(Job, HalfPrecisionModelsResumeFromFullPrecisionState) {
   JobOptions whole = job("whole"), half = job("half");
   whole.dtype = half.dtype = DType::kBF16;
@@ -201,8 +213,17 @@ TEST_F(Job, OtherSettingsAreRefusedByName) {
     EXPECT_NE(error.problem().find("seed"), std::string::npos);
     EXPECT_EQ(error.problem().find("epochs"), std::string::npos);
   }
-  // How it is computed may change.
   options.lr = 2e-3;
+  options.group_tokens = 64;
+  try {
+    sft(half);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(error.problem().find("group_tokens: nothing there, 64 here"), std::string::npos)
+        << error.what();
+  }
+  options.group_tokens = 0;
+  // How it is computed may change.
   options.batch.seed = 1;
   options.micro_batch_tokens = 17;
   options.recompute = true;
@@ -297,6 +318,13 @@ TEST_F(Job, PlanCountsStepsAndBytes) {
   EXPECT_EQ(plan.num_steps, 6);
   EXPECT_GT(plan.flops, 0);
   EXPECT_GT(plan.peak_memory_bytes(), 6 * 4 * train_test::tiny_config().num_parameters());
+
+  // A sum beside the gradient of a group, whose embedding has rows for fewer tokens.
+  options.group_tokens = 30;
+  const int64_t more = plan_training(decoder, workload_of(task), options).peak_memory_bytes() -
+                       plan.peak_memory_bytes();
+  EXPECT_LE(more, 4 * train_test::tiny_config().num_parameters());
+  EXPECT_GT(more, 3 * train_test::tiny_config().num_parameters());
 }
 
 }  // namespace

@@ -7,22 +7,42 @@
 namespace ponder {
 
 TrainingState::TrainingState(const ModelConfig& config, TrainableSet trainable, Parameters start,
-                             const AdamWOptions& options, ThreadPool& pool)
+                             const AdamWOptions& options, GradientKind kind, ThreadPool& pool)
     : pool_(pool),
       trainable_(std::move(trainable)),
       weights_(std::move(start)),
       gradients_(config),
+      kind_(kind),
+      sum_("sum of groups' gradients", kind == GradientKind::kOneChain ? 0 : trainable_.total()),
       optimizer_(trainable_, options, pool) {}
 
-void TrainingState::zero() { gradients_.zero(); }
+void TrainingState::zero() {
+  gradients_.zero();
+  sum_.zero();
+}
+
+void TrainingState::end_group() {
+  gradients_.finish();
+  constexpr int64_t kGrain = 4096;
+  float* const sum = sum_.data();
+  const float* const group = gradients_.parameters().flat().data();
+  pool_.parallel_for(sum_.size(), kGrain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) sum[i] += group[i];
+  });
+  gradients_.zero();
+}
 
 double TrainingState::end_gradient() {
-  gradients_.finish();
-  return gradient_norm(gradients_.parameters().flat(), pool_);
+  if (kind_ == GradientKind::kOneChain) gradients_.finish();
+  return gradient_norm(gradient(), pool_);
 }
 
 void TrainingState::update(double lr, double scale) {
-  optimizer_.update(weights_.flat(), gradients_.parameters().flat(), lr, scale);
+  optimizer_.update(weights_.flat(), gradient(), lr, scale);
+}
+
+std::span<const float> TrainingState::gradient() const {
+  return kind_ == GradientKind::kOneChain ? gradients_.parameters().flat() : sum_.span();
 }
 
 std::vector<TrainingState::Tensor> TrainingState::tensors() const {

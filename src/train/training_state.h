@@ -11,26 +11,34 @@
 #include "base/thread_pool.h"
 #include "model/gradients.h"
 #include "model/parameters.h"
+#include "tensor/buffer.h"
 #include "train/adamw.h"
 #include "train/trainable_set.h"
 
 namespace ponder {
+
+// How a step's gradient is defined (docs/arithmetic.md): one chain over all its tokens, or the sum
+// of the chains of groups, which takes one more buffer.
+enum class GradientKind { kOneChain, kSumOfGroups };
 
 // One thread calls; the pool does the work and is borrowed.
 class TrainingState {
  public:
   // `start` is consumed; it has the tensors of `trainable`.
   TrainingState(const ModelConfig& config, TrainableSet trainable, Parameters start,
-                const AdamWOptions& options, ThreadPool& pool);
+                const AdamWOptions& options, GradientKind kind, ThreadPool& pool);
 
   // For the decoder, which borrows them: they stay where they are, and change in update() and
   // write() only.
   const Parameters& weights() const { return weights_; }
 
   // One optimiser step: zero(), any number of backward passes into gradients(), end_gradient(),
-  // update(). A step that is given up needs nothing: the next one zeroes.
+  // update(); with groups, end_group() after the last pass of each. A step that is given up needs
+  // nothing: the next one zeroes.
   void zero();
   Gradients& gradients() { return gradients_; }
+  // Adds the group's gradient to the step's; the next group begins from zero.
+  void end_group();
   // Completes the step's gradient and returns its norm.
   double end_gradient();
   void update(double lr, double scale);
@@ -55,10 +63,14 @@ class TrainingState {
   void read_weights(const ParameterInfo& parameter, int64_t begin, std::span<float> to) const;
 
  private:
+  std::span<const float> gradient() const;  // of the step, once it is complete
+
   ThreadPool& pool_;
   TrainableSet trainable_;
   Parameters weights_;
-  Gradients gradients_;
+  Gradients gradients_;  // of the step, or of the group in progress
+  GradientKind kind_;
+  Buffer sum_;  // of the groups' gradients; empty without groups
   AdamW optimizer_;
 };
 
