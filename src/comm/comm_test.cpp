@@ -47,6 +47,9 @@ TEST(Communicator, BroadcastGatherAndAgreement) {
         int value = 100 + c.rank();
         c.broadcast(std::as_writable_bytes(std::span(&value, 1)), root);
         EXPECT_EQ(value, 100 + root);
+        std::string text(static_cast<size_t>(3 * c.rank()), static_cast<char>('a' + c.rank()));
+        c.broadcast(text, root);
+        EXPECT_EQ(text, std::string(static_cast<size_t>(3 * root), static_cast<char>('a' + root)));
       }
       const double mine = 0.5 * c.rank();
       std::vector<double> all(static_cast<size_t>(size));

@@ -34,6 +34,13 @@ void Communicator::broadcast(Bytes data, int root) {
   exchange(to, from);
 }
 
+void Communicator::broadcast(std::string& text, int root) {
+  size_t length = text.size();
+  broadcast(std::as_writable_bytes(std::span(&length, 1)), root);
+  text.resize(length);
+  broadcast(std::as_writable_bytes(std::span(text)), root);
+}
+
 void Communicator::gather(ConstBytes mine, Bytes all) {
   const std::vector<ConstBytes> to(static_cast<size_t>(size()), mine);
   std::vector<Bytes> from;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <exception>
 #include <span>
 #include <string>
 
@@ -33,12 +34,24 @@ class Communicator {
   void barrier();
   // Everyone's `data` becomes the root's.
   void broadcast(Bytes data, int root);
+  void broadcast(std::string& text, int root);  // of any length
   // `all` becomes every member's `mine`, by rank; all of one size.
   void gather(ConstBytes mine, Bytes all);
   // The same answer for everyone.
   bool any(bool mine);
   bool all(bool mine);
 };
+
+// Does `body`; if it throws, the others are stopped before the exception goes on.
+template <class Body>
+auto abort_on_error(Communicator& members, const Body& body) {
+  try {
+    return body();
+  } catch (const std::exception& error) {
+    members.abort(error.what());
+    throw;
+  }
+}
 
 // The one member of a job that is not shared out. It has nobody to wait for; abort does nothing.
 Communicator& single_member();

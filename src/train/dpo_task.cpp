@@ -93,34 +93,44 @@ std::vector<std::string> DpoTask::metric_names() const {
           "rejected_reward", "margin",     "accuracy"};
 }
 
-void DpoTask::prepare(Decoder& decoder, int64_t micro_batch_tokens) {
+void DpoTask::prepare(const Policy& policy) {
   std::vector<int32_t> units(pairs_.size());
   std::vector<int64_t> tokens(pairs_.size());
   for (size_t i = 0; i < units.size(); ++i) {
     units[i] = static_cast<int32_t>(i);
     tokens[i] = unit_tokens(units[i]);
   }
-  std::vector<Reference> references(pairs_.size());
-  for (const UnitRange range : split_step(units, tokens, micro_batch_tokens)) {
-    PackedBatch batch;
-    for (size_t i = range.begin; i < range.end; ++i) append(units[i], batch);
-    std::vector<float> logprobs(static_cast<size_t>(batch.num_targets()));
-    decoder.forward(batch, logprobs, Keep::kNothing);
-    std::span<const float> rest = logprobs;
-    for (size_t i = range.begin; i < range.end; ++i) {
-      const Targets& targets = targets_[i];
-      references[i].chosen = aligned_sum(rest.first(targets.chosen.size()), targets.chosen);
-      rest = rest.subspan(targets.chosen.size());
-      references[i].rejected = aligned_sum(rest.first(targets.rejected.size()), targets.rejected);
-      rest = rest.subspan(targets.rejected.size());
-      if (!std::isfinite(references[i].chosen) || !std::isfinite(references[i].rejected)) {
-        throw Error(pairs_[i].name,
-                    "the reference model gives this pair a log-probability that is not finite",
-                    "check the model's weights with: ponder inspect");
-      }
+  const std::vector<UnitRange> ranges = split_step(units, tokens, policy.micro_batch_tokens);
+  const auto size = static_cast<size_t>(policy.members.size()),
+             rank = static_cast<size_t>(policy.members.rank());
+  std::vector<Reference> own(pairs_.size()), all(size * own.size());
+  for (size_t r = rank; r < ranges.size(); r += size) score(policy.decoder, ranges[r], own);
+  policy.members.gather(std::as_bytes(std::span(own)), std::as_writable_bytes(std::span(all)));
+  references_.resize(own.size());
+  for (size_t r = 0; r < ranges.size(); ++r) {
+    for (size_t i = ranges[r].begin; i < ranges[r].end; ++i)
+      references_[i] = all[r % size * own.size() + i];
+  }
+}
+
+void DpoTask::score(Decoder& decoder, UnitRange range, std::span<Reference> references) const {
+  PackedBatch batch;
+  for (size_t i = range.begin; i < range.end; ++i) append(static_cast<int32_t>(i), batch);
+  std::vector<float> logprobs(static_cast<size_t>(batch.num_targets()));
+  decoder.forward(batch, logprobs, Keep::kNothing);
+  std::span<const float> rest = logprobs;
+  for (size_t i = range.begin; i < range.end; ++i) {
+    const Targets& targets = targets_[i];
+    references[i].chosen = aligned_sum(rest.first(targets.chosen.size()), targets.chosen);
+    rest = rest.subspan(targets.chosen.size());
+    references[i].rejected = aligned_sum(rest.first(targets.rejected.size()), targets.rejected);
+    rest = rest.subspan(targets.rejected.size());
+    if (!std::isfinite(references[i].chosen) || !std::isfinite(references[i].rejected)) {
+      throw Error(pairs_[i].name,
+                  "the reference model gives this pair a log-probability that is not finite",
+                  "check the model's weights with: ponder inspect");
     }
   }
-  references_ = std::move(references);
 }
 
 int64_t DpoTask::reference_tokens() const {

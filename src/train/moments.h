@@ -5,6 +5,7 @@
 // a hash of (key, element): a function of the run, not of threads or time.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -31,6 +32,8 @@ class Moments {
   void write(int64_t begin, std::span<const float> values, uint64_t key);
 
   std::vector<float> values() const;  // all of them, widened
+  // As they lie.
+  std::span<std::byte> bytes() { return std::as_writable_bytes(buffer_.span()); }
 
  private:
   uint16_t* bf16() { return reinterpret_cast<uint16_t*>(buffer_.data()); }

@@ -9,8 +9,9 @@
 #include <vector>
 
 #include "model/batch.h"
-#include "model/decoder.h"
+#include "train/batches.h"
 #include "train/objective.h"
+#include "train/policy.h"
 #include "train/rows.h"
 
 namespace ponder {
@@ -42,9 +43,9 @@ class TrainingTask {
   virtual std::optional<float> constant_gradient(int64_t /*step_weight*/) const { return {}; }
   virtual std::vector<std::string> metric_names() const { return {}; }
 
-  // Called once, before the first step, with the starting weights in the decoder; what it computes
-  // is saved with the trainer's state and given back by load().
-  virtual void prepare(Decoder&, int64_t /*micro_batch_tokens*/) {}
+  // Called once, before the first step, with the starting weights; what it computes is saved with
+  // the trainer's state and given back by load().
+  virtual void prepare(const Policy&) {}
   virtual int64_t reference_tokens() const { return 0; }  // that prepare() scores
   virtual Json save() const { return Json::object(); }
   virtual void load(const Json&, const std::string& /*where*/) {}
@@ -95,7 +96,7 @@ class DpoTask : public TrainingTask {
   UnitTerms evaluate(int32_t unit, std::span<const float> logprobs, int64_t step_weight,
                      std::span<float> dlogprobs) const override;
   std::vector<std::string> metric_names() const override;
-  void prepare(Decoder& decoder, int64_t micro_batch_tokens) override;
+  void prepare(const Policy& policy) override;
   int64_t reference_tokens() const override;
   Json save() const override;
   void load(const Json& state, const std::string& where) override;
@@ -110,6 +111,8 @@ class DpoTask : public TrainingTask {
     double chosen = 0, rejected = 0;
   };
   const TokenPair& pair(int32_t unit) const { return pairs_[static_cast<size_t>(unit)]; }
+  // References of the pairs of a range; a batch of its own.
+  void score(Decoder& decoder, UnitRange range, std::span<Reference> references) const;
 
   std::vector<TokenPair> pairs_;
   std::vector<Targets> targets_;

@@ -88,14 +88,22 @@ struct Trainer::Sums {
 };
 
 Trainer::Trainer(const ModelConfig& config, Parameters start, TrainingTask& task,
-                 const TrainOptions& options, Decoder& decoder, ThreadPool& pool)
+                 const TrainOptions& options, Decoder& decoder, ThreadPool& pool,
+                 Communicator& members)
     : task_(task),
       options_(options),
       decoder_(decoder),
+      members_(members),
       state_(config, TrainableSet::all(config), std::move(start), options.adamw,
-             options.group_tokens > 0 ? GradientKind::kSumOfGroups : GradientKind::kOneChain,
-             pool) {
+             options.group_tokens > 0 ? GradientKind::kSumOfGroups : GradientKind::kOneChain, pool,
+             members) {
   options_.check();
+  if (members.size() > 1 && options_.group_tokens == 0) {
+    throw Error("group_tokens",
+                fmt::format("expected more than 0 for a job of {} members: a gradient of one chain "
+                            "cannot be shared out",
+                            members.size()));
+  }
   if (task.longest_row() > config.max_position_embeddings) {
     throw Error(
         "training data",
@@ -117,27 +125,85 @@ void Trainer::set_position(const TrainerPosition& position) {
   decoder_.set_parameters(state_.weights());
 }
 
+// What the members have to tell each other about a step: a row of numbers for each of its units,
+// filled in by who computed it.
+class Trainer::UnitTable {
+ public:
+  UnitTable(size_t units, size_t metrics) : width_(metrics + 2), rows_(units * width_) {}
+
+  void set(size_t unit, const UnitTerms& terms, bool finite) {
+    const auto row = rows_.begin() + static_cast<int64_t>(unit * width_);
+    row[0] = terms.loss;
+    row[1] = finite;
+    std::copy(terms.metrics.begin(), terms.metrics.end(), row + 2);
+    finite_ = finite_ && finite;
+  }
+  bool finite() const { return finite_; }  // of the units that this member computed
+
+  // Everyone's rows: those of groups[k] from member k modulo their number.
+  void gather(Communicator& members, std::span<const UnitRange> groups) {
+    const auto size = static_cast<size_t>(members.size());
+    std::vector<double> all(size * rows_.size());
+    members.gather(std::as_bytes(std::span(rows_)), std::as_writable_bytes(std::span(all)));
+    for (size_t k = 0; k < groups.size(); ++k) {
+      const auto from = all.begin() + static_cast<int64_t>(k % size * rows_.size());
+      std::copy(from + static_cast<int64_t>(groups[k].begin * width_),
+                from + static_cast<int64_t>(groups[k].end * width_),
+                rows_.begin() + static_cast<int64_t>(groups[k].begin * width_));
+    }
+  }
+  // Of a unit: loss, 1 where finite, then the metrics.
+  std::span<const double> row(size_t unit) const {
+    return std::span(rows_).subspan(unit * width_, width_);
+  }
+
+ private:
+  size_t width_;
+  std::vector<double> rows_;
+  bool finite_ = true;
+};
+
 bool Trainer::accumulate(const StepUnits& step, const std::atomic<bool>* stop, Sums& sums) {
-  const int64_t weight = task_.step_weight(step.units);
-  sums.terms.metrics.assign(task_.metric_names().size(), 0.0);
   const std::span<const int32_t> units = step.units;
-  if (options_.group_tokens == 0) return add_group(units, weight, stop, sums);
-  for (const UnitRange group : split_step(units, unit_tokens_, options_.group_tokens)) {
-    if (!add_group(units.subspan(group.begin, group.end - group.begin), weight, stop, sums))
-      return false;
-    state_.end_group();
+  const int64_t weight = task_.step_weight(units);
+  const bool grouped = options_.group_tokens > 0;
+  const std::vector<UnitRange> groups = grouped
+                                            ? split_step(units, unit_tokens_, options_.group_tokens)
+                                            : std::vector<UnitRange>{{0, units.size()}};
+  const auto size = static_cast<size_t>(members_.size()),
+             rank = static_cast<size_t>(members_.rank());
+  UnitTable table(units.size(), task_.metric_names().size());
+  for (size_t first = 0; first < groups.size(); first += size) {
+    const size_t count = std::min(size, groups.size() - first);
+    const bool stopped =
+        rank < count && !add_group(units, groups[first + rank], weight, stop, table);
+    if (members_.any(stopped)) return false;
+    if (grouped) state_.end_groups(static_cast<int64_t>(count));
+  }
+  table.gather(members_, groups);
+
+  sums.terms.metrics.assign(task_.metric_names().size(), 0.0);
+  for (size_t i = 0; i < units.size(); ++i) {
+    const std::span<const double> row = table.row(i);
+    sums.terms.loss += row[0];
+    for (size_t m = 0; m < sums.terms.metrics.size(); ++m) sums.terms.metrics[m] += row[2 + m];
+    if (row[1] == 0) sums.not_finite.push_back(task_.unit_name(units[i]));
+    sums.tokens += task_.unit_tokens(units[i]);
+    sums.trained_tokens += task_.unit_trained(units[i]);
   }
   return true;
 }
 
-bool Trainer::add_group(std::span<const int32_t> units, int64_t weight,
-                        const std::atomic<bool>* stop, Sums& sums) {
+// Adds the group's share to the gradients; false if it was stopped.
+bool Trainer::add_group(std::span<const int32_t> units, UnitRange group, int64_t weight,
+                        const std::atomic<bool>* stop, UnitTable& table) {
   const std::optional<float> constant = task_.constant_gradient(weight);
   const Keep keep = options_.recompute ? Keep::kLayerInputs : Keep::kActivations;
-  for (const UnitRange range : split_step(units, unit_tokens_, options_.micro_batch_tokens)) {
+  const auto own_units = units.subspan(group.begin, group.end - group.begin);
+  for (const UnitRange range : split_step(own_units, unit_tokens_, options_.micro_batch_tokens)) {
     if (stop && stop->load(std::memory_order_relaxed)) return false;
     PackedBatch batch;
-    for (size_t i = range.begin; i < range.end; ++i) task_.append(units[i], batch);
+    for (size_t i = range.begin; i < range.end; ++i) task_.append(own_units[i], batch);
     std::vector<float> logprobs(static_cast<size_t>(batch.num_targets())),
         dlogprobs(logprobs.size(), constant.value_or(0));
     if (constant) {
@@ -148,33 +214,32 @@ bool Trainer::add_group(std::span<const int32_t> units, int64_t weight,
 
     size_t at = 0;
     for (size_t i = range.begin; i < range.end; ++i) {
-      const int32_t unit = units[i];
+      const int32_t unit = own_units[i];
       const size_t count = static_cast<size_t>(task_.unit_trained(unit));
       const auto own = std::span(dlogprobs).subspan(at, count);
       const UnitTerms terms =
           task_.evaluate(unit, std::span<const float>(logprobs).subspan(at, count), weight, own);
       at += count;
-      sums.terms.loss += terms.loss;
-      for (size_t m = 0; m < terms.metrics.size(); ++m) sums.terms.metrics[m] += terms.metrics[m];
       bool finite = std::isfinite(terms.loss);
       for (const float d : own) finite = finite && std::isfinite(d);
-      if (!finite) sums.not_finite.push_back(task_.unit_name(unit));
+      table.set(group.begin + i, terms, finite);
     }
-    sums.tokens += batch.num_tokens();
-    sums.trained_tokens += batch.num_targets();
     // Once a row is bad the step is lost; the others are still looked at, to name every one.
-    if (!constant && sums.not_finite.empty())
-      decoder_.backward(batch, dlogprobs, state_.gradients());
+    if (!constant && table.finite()) decoder_.backward(batch, dlogprobs, state_.gradients());
   }
   return true;
 }
 
 std::optional<StepReport> Trainer::step(const std::atomic<bool>* stop) {
+  return abort_on_error(members_, [&] { return next_step(stop); });
+}
+
+std::optional<StepReport> Trainer::next_step(const std::atomic<bool>* stop) {
   const auto begin = std::chrono::steady_clock::now();
-  if (stop && stop->load(std::memory_order_relaxed)) return std::nullopt;
+  if (members_.any(stop && stop->load(std::memory_order_relaxed))) return std::nullopt;
   if (done()) throw Error("trainer", "every planned step is done already");
   if (!prepared_) {
-    task_.prepare(decoder_, options_.micro_batch_tokens);
+    task_.prepare({decoder_, options_.micro_batch_tokens, members_});
     prepared_ = true;
   }
   const StepUnits& step = steps_[static_cast<size_t>(position_.step)];

@@ -1,5 +1,5 @@
 // The optimiser loop: forward, objective, backward, clip, AdamW. Weights after step n are a
-// function of (starting weights, task, options): threads, the split into micro-batches,
+// function of (starting weights, task, options): threads, members, the split into micro-batches,
 // recomputation and restarts change no bit.
 #pragma once
 
@@ -67,21 +67,26 @@ struct TrainerPosition {
   int64_t total_tokens = 0;
 };
 
-// Borrows task, decoder and pool for its life. One thread calls.
+// Borrows task, decoder, pool and members for its life. One thread calls.
+//
+// Over many members every one has a trainer with the same start, task and options, and calls the
+// same functions. Group k of a step is made by member k modulo their number; loss, reports, skips
+// and stops are the same for all. What one of them throws ends the job for all.
 class Trainer {
  public:
   static constexpr int64_t kMaxConsecutiveSkips = 3;
 
   Trainer(const ModelConfig& config, Parameters start, TrainingTask& task,
-          const TrainOptions& options, Decoder& decoder, ThreadPool& pool);
+          const TrainOptions& options, Decoder& decoder, ThreadPool& pool,
+          Communicator& members = single_member());
 
   int64_t num_steps() const { return static_cast<int64_t>(steps_.size()); }
   const TrainerPosition& position() const { return position_; }
   bool done() const { return position_.step == num_steps(); }
 
-  // The next optimiser step. nullopt if `stop` (may be null) was set: it is looked at before every
-  // micro-batch, and the step counts as not begun. Throws Error when the third step in a row had to
-  // be skipped.
+  // The next optimiser step. nullopt if `stop` (may be null) of any member was set: it is looked at
+  // before every micro-batch, and the step counts as not begun. Throws Error when the third step in
+  // a row had to be skipped.
   std::optional<StepReport> step(const std::atomic<bool>* stop = nullptr);
 
   const TrainingState& state() const { return state_; }
@@ -91,13 +96,16 @@ class Trainer {
 
  private:
   struct Sums;
+  class UnitTable;
+  std::optional<StepReport> next_step(const std::atomic<bool>* stop);
   bool accumulate(const StepUnits& step, const std::atomic<bool>* stop, Sums& sums);
-  bool add_group(std::span<const int32_t> units, int64_t weight, const std::atomic<bool>* stop,
-                 Sums& sums);
+  bool add_group(std::span<const int32_t> units, UnitRange group, int64_t weight,
+                 const std::atomic<bool>* stop, UnitTable& table);
 
   TrainingTask& task_;
   TrainOptions options_;
   Decoder& decoder_;
+  Communicator& members_;
   TrainingState state_;
   std::vector<int64_t> unit_tokens_;
   std::vector<StepUnits> steps_;

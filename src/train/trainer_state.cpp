@@ -70,26 +70,31 @@ void save_trainer_state(const fs::path& folder, TrainerState state, const Traine
     write_arrays(arrays_file(folder), trainer.state());
     state.optimizer_sha256 = sha256_file(arrays_file(folder));
   }
+  write_file_atomic(state_file(folder), dump_json(to_json(state)) + "\n");
+}
+
+Json to_json(const TrainerState& state) {
   const TrainerPosition& position = state.position;
-  const Json json{{"format", kFormat},
-                  {"finished", state.finished},
-                  {"step", position.step},
-                  {"num_updates", position.num_updates},
-                  {"consecutive_skips", position.consecutive_skips},
-                  {"total_tokens", position.total_tokens},
-                  {"model_sha256", state.model_sha256},
-                  {"optimizer_sha256", state.optimizer_sha256},
-                  {"job", state.job},
-                  {"losses", state.losses},
-                  {"task", state.task}};
-  write_file_atomic(state_file(folder), dump_json(json) + "\n");
+  return Json{{"format", kFormat},
+              {"finished", state.finished},
+              {"step", position.step},
+              {"num_updates", position.num_updates},
+              {"consecutive_skips", position.consecutive_skips},
+              {"total_tokens", position.total_tokens},
+              {"model_sha256", state.model_sha256},
+              {"optimizer_sha256", state.optimizer_sha256},
+              {"job", state.job},
+              {"losses", state.losses},
+              {"task", state.task}};
 }
 
 std::optional<TrainerState> read_trainer_state(const fs::path& folder) {
   const fs::path path = state_file(folder);
   if (!fs::exists(path)) return std::nullopt;
-  const std::string where = path.string();
-  const Json json = read_json_file(path);
+  return trainer_state_from(read_json_file(path), path.string());
+}
+
+TrainerState trainer_state_from(const Json& json, const std::string& where) {
   const JsonFields fields(json, where, "", kStartAgain);
   const int64_t format = fields.integer("format");
   if (format != kFormat) {
@@ -129,7 +134,6 @@ void load_trainer_arrays(const fs::path& folder, const TrainerState& state, Trai
                 kStartAgain);
   }
   read_arrays(path, trainer.mutable_state());
-  trainer.set_position(state.position);
 }
 
 std::string job_differences(const Json& there, const Json& here) {

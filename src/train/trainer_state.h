@@ -25,11 +25,15 @@ struct TrainerState {
 void save_trainer_state(const std::filesystem::path& folder, TrainerState state,
                         const Trainer& trainer);
 
+// state.json, all but the arrays. `where` is for errors.
+Json to_json(const TrainerState& state);
+TrainerState trainer_state_from(const Json& json, const std::string& where);
+
 // state.json of <folder>/trainer_state; nullopt if there is none. Throws Error if it is damaged.
 std::optional<TrainerState> read_trainer_state(const std::filesystem::path& folder);
 
-// Puts weights, moments and position into the trainer. Throws Error if the file's hash or tensors
-// are not what they were.
+// Puts weights and moments into the trainer; the position is the caller's to set. Throws Error if
+// the file's hash or tensors are not what they were.
 void load_trainer_arrays(const std::filesystem::path& folder, const TrainerState& state,
                          Trainer& trainer);
 

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/folder_swap.h"
+#include "base/hash.h"
 #include "base/version.h"
 #include "train/model_card.h"
 #include "train/step_log.h"
@@ -122,15 +123,46 @@ class Saver {
   Clock::time_point last_ = Clock::now();
 };
 
-}  // namespace
+// Member 0's state for everyone; nothing where it has none.
+std::optional<TrainerState> share(std::optional<TrainerState> state, Communicator& members) {
+  if (members.size() == 1) return state;
+  std::string text = state ? dump_json(to_json(*state)) : "";
+  members.broadcast(text, 0);
+  constexpr const char* kWhere = "state of member 0";
+  if (text.empty()) return std::nullopt;
+  return trainer_state_from(parse_json(text, kWhere), kWhere);
+}
 
-JobResult run_training(Checkpoint start, TrainingTask& task, const TrainOptions& options,
-                       const JobOptions& job, ThreadPool& pool) {
+// Members that were started with different rows or settings would train nonsense.
+void require_one_job(const Json& identity, Communicator& members) {
+  const std::string own = sha256_hex(dump_json(identity));
+  std::string of_first = own;
+  members.broadcast(of_first, 0);
+  if (members.all(own == of_first)) return;
+  throw Error("ranks", "the members of this job were given different models, rows or settings",
+              "start all of them with the same command");
+}
+
+JobResult result_of(const TrainerState& state) {
+  JobResult result;
+  result.finished = state.finished;
+  result.steps_done = state.position.step;
+  result.total_tokens = state.position.total_tokens;
+  result.losses = state.losses;
+  if (!result.losses.empty()) result.last_loss = result.losses.back();
+  result.sha256 = state.model_sha256;
+  return result;
+}
+
+JobResult run_job(Checkpoint start, TrainingTask& task, const TrainOptions& options, JobOptions job,
+                  ThreadPool& pool, Communicator& members) {
   options.check();
+  if (members.rank() != 0) job.out = job.log = "";
   Json identity{{"model_sha256", start.sha256}};
   identity.update(task.identity());
   identity.update(options.identity());
   if (job.dtype != DType::kF32) identity["dtype"] = config_name(job.dtype);
+  require_one_job(identity, members);
   const auto note = [&](const std::string& text) {
     if (job.on_note) job.on_note(text);
   };
@@ -141,20 +173,15 @@ JobResult run_training(Checkpoint start, TrainingTask& task, const TrainOptions&
     lock = std::make_unique<OutLock>(job.out);
     state = resumable(job.out, identity);
   }
+  state = share(std::move(state), members);
 
   const ModelConfig config = start.config;
   Decoder decoder(config, pool);
-  Trainer trainer(config, std::move(start.parameters), task, options, decoder, pool);
-  JobResult result;
+  Trainer trainer(config, std::move(start.parameters), task, options, decoder, pool, members);
+  JobResult result = state ? result_of(*state) : JobResult();
   result.num_steps = trainer.num_steps();
-  if (state && state->finished) {
+  if (result.finished) {
     note(fmt::format("already finished: all {} steps are done", result.num_steps));
-    result.finished = true;
-    result.steps_done = state->position.step;
-    result.total_tokens = state->position.total_tokens;
-    result.losses = state->losses;
-    if (!result.losses.empty()) result.last_loss = result.losses.back();
-    result.sha256 = state->model_sha256;
     return result;
   }
   if (state) {
@@ -162,10 +189,9 @@ JobResult run_training(Checkpoint start, TrainingTask& task, const TrainOptions&
     if (state->position.step > 0) {
       task.load(state->task, (job.out / "trainer_state/state.json").string());
     }
-    load_trainer_arrays(job.out, *state, trainer);
-    result.losses = state->losses;
-    if (!result.losses.empty()) result.last_loss = result.losses.back();
-    result.sha256 = state->model_sha256;
+    if (members.rank() == 0) load_trainer_arrays(job.out, *state, trainer);
+    trainer.mutable_state().broadcast(0);
+    trainer.set_position(state->position);
     note(fmt::format("resumed after step {} of {}", state->position.step, result.num_steps));
   }
 
@@ -199,7 +225,16 @@ JobResult run_training(Checkpoint start, TrainingTask& task, const TrainOptions&
   result.finished = trainer.done();
   result.steps_done = trainer.position().step;
   result.total_tokens = trainer.position().total_tokens;
+  members.broadcast(result.sha256, 0);  // and nobody is done before the last save is
   return result;
+}
+
+}  // namespace
+
+JobResult run_training(Checkpoint start, TrainingTask& task, const TrainOptions& options,
+                       const JobOptions& job, ThreadPool& pool, Communicator& members) {
+  return abort_on_error(
+      members, [&] { return run_job(std::move(start), task, options, job, pool, members); });
 }
 
 }  // namespace ponder

@@ -48,8 +48,13 @@ struct JobResult {
 // `start` is consumed. If `out` holds the state of the same job it goes on from there (or returns
 // at once if that is finished); if of another job, or something else, Error listing what differs.
 // Two processes on one `out`: the second gets an Error.
+//
+// Over many members everyone calls it with the same start, task and options. Member 0 alone reads
+// and writes files and needs `out`; a stop of any member stops all, and so does an error. A job
+// goes on with any number of members, whatever number saved it.
 JobResult run_training(Checkpoint start, TrainingTask& task, const TrainOptions& options,
-                       const JobOptions& job, ThreadPool& pool);
+                       const JobOptions& job, ThreadPool& pool,
+                       Communicator& members = single_member());
 
 // Bytes and work of a job before it starts.
 struct TrainWorkload {

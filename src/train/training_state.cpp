@@ -4,11 +4,15 @@
 
 #include <algorithm>
 
+#include "comm/ordered_sum.h"
+
 namespace ponder {
 
 TrainingState::TrainingState(const ModelConfig& config, TrainableSet trainable, Parameters start,
-                             const AdamWOptions& options, GradientKind kind, ThreadPool& pool)
+                             const AdamWOptions& options, GradientKind kind, ThreadPool& pool,
+                             Communicator& members)
     : pool_(pool),
+      members_(members),
       trainable_(std::move(trainable)),
       weights_(std::move(start)),
       gradients_(config),
@@ -21,20 +25,25 @@ void TrainingState::zero() {
   sum_.zero();
 }
 
-void TrainingState::end_group() {
+void TrainingState::end_groups(int64_t count) {
   gradients_.finish();
-  constexpr int64_t kGrain = 4096;
-  float* const sum = sum_.data();
-  const float* const group = gradients_.parameters().flat().data();
-  pool_.parallel_for(sum_.size(), kGrain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) sum[i] += group[i];
-  });
+  add_by_rank(members_, sum_.span(), gradients_.parameters().flat(), count, pool_);
   gradients_.zero();
 }
 
 double TrainingState::end_gradient() {
-  if (kind_ == GradientKind::kOneChain) gradients_.finish();
+  if (kind_ == GradientKind::kOneChain) {
+    gradients_.finish();
+  } else {
+    share_segments(members_, sum_.span());
+  }
   return gradient_norm(gradient(), pool_);
+}
+
+void TrainingState::broadcast(int root) {
+  members_.broadcast(std::as_writable_bytes(weights_.flat()), root);
+  members_.broadcast(optimizer_.exp_avg().bytes(), root);
+  members_.broadcast(optimizer_.exp_avg_sq().bytes(), root);
 }
 
 void TrainingState::update(double lr, double scale) {

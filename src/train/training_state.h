@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "comm/communicator.h"
 #include "model/gradients.h"
 #include "model/parameters.h"
 #include "tensor/buffer.h"
@@ -21,30 +22,37 @@ namespace ponder {
 // of the chains of groups, which takes one more buffer.
 enum class GradientKind { kOneChain, kSumOfGroups };
 
-// One thread calls; the pool does the work and is borrowed.
+// Over many members (comm/communicator.h) each has the same weights and moments and makes every
+// update itself; what is shared out is the groups' gradients. One thread calls; the pool does the
+// work. Pool and members are borrowed.
 class TrainingState {
  public:
   // `start` is consumed; it has the tensors of `trainable`.
   TrainingState(const ModelConfig& config, TrainableSet trainable, Parameters start,
-                const AdamWOptions& options, GradientKind kind, ThreadPool& pool);
+                const AdamWOptions& options, GradientKind kind, ThreadPool& pool,
+                Communicator& members);
 
   // For the decoder, which borrows them: they stay where they are, and change in update() and
   // write() only.
   const Parameters& weights() const { return weights_; }
 
   // One optimiser step: zero(), any number of backward passes into gradients(), end_gradient(),
-  // update(); with groups, end_group() after the last pass of each. A step that is given up needs
-  // nothing: the next one zeroes.
+  // update(); with groups, end_groups() after the last pass of each. A step that is given up needs
+  // nothing: the next one zeroes. end_groups() and end_gradient() are called by all members.
   void zero();
   Gradients& gradients() { return gradients_; }
-  // Adds the group's gradient to the step's; the next group begins from zero.
-  void end_group();
+  // Adds the gradients of the groups that the first `count` members have made, by rank, to the
+  // step's; the next group begins from zero.
+  void end_groups(int64_t count);
   // Completes the step's gradient and returns its norm.
   double end_gradient();
   void update(double lr, double scale);
 
   int64_t num_updates() const { return optimizer_.num_updates(); }
   void set_num_updates(int64_t num_updates) { optimizer_.set_num_updates(num_updates); }
+
+  // Everyone's weights and moments become the root's.
+  void broadcast(int root);
 
   // What goes into a file, in this order: for every trained tensor weights/NAME, then for each
   // exp_avg/NAME, then exp_avg_sq/NAME. All are read and written as f32; moments kept in bf16 come
@@ -66,11 +74,13 @@ class TrainingState {
   std::span<const float> gradient() const;  // of the step, once it is complete
 
   ThreadPool& pool_;
+  Communicator& members_;
   TrainableSet trainable_;
   Parameters weights_;
   Gradients gradients_;  // of the step, or of the group in progress
   GradientKind kind_;
-  Buffer sum_;  // of the groups' gradients; empty without groups
+  Buffer sum_;  // of the groups' gradients, while they are added the own segment of it; empty
+                // without groups
   AdamW optimizer_;
 };
 
