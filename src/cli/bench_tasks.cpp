@@ -57,7 +57,8 @@ class TrainBench : public BenchTask {
     train_.recompute = options.recompute;
     Parameters start(config, "weights");
     initialise(start, config, options.seed, &pool);
-    trainer_.emplace(config, std::move(start), task_, train_, decoder_, pool);
+    batches_.emplace(task_, train_.batch);
+    trainer_.emplace(config, std::move(start), *batches_, train_, decoder_, pool);
   }
 
   BenchWork run() override {
@@ -92,6 +93,7 @@ class TrainBench : public BenchTask {
   Decoder decoder_;
   SftTask task_;
   TrainOptions train_;
+  std::optional<PlannedBatches> batches_;
   std::optional<Trainer> trainer_;
 };
 

@@ -47,7 +47,9 @@ std::vector<StepUnits> plan_steps(std::span<const int64_t> unit_tokens,
       add_by_rows(order, options.batch_rows, epoch, steps);
       continue;
     }
-    for (const UnitRange range : split_step(order, unit_tokens, options.batch_tokens)) {
+    std::vector<int64_t> tokens;
+    for (const int32_t unit : order) tokens.push_back(unit_tokens[static_cast<size_t>(unit)]);
+    for (const UnitRange range : split_step(tokens, options.batch_tokens)) {
       steps.push_back({epoch,
                        {order.begin() + static_cast<int64_t>(range.begin),
                         order.begin() + static_cast<int64_t>(range.end)}});
@@ -56,18 +58,16 @@ std::vector<StepUnits> plan_steps(std::span<const int64_t> unit_tokens,
   return steps;
 }
 
-std::vector<UnitRange> split_step(std::span<const int32_t> units,
-                                  std::span<const int64_t> unit_tokens, int64_t max_tokens) {
+std::vector<UnitRange> split_step(std::span<const int64_t> tokens, int64_t max_tokens) {
   std::vector<UnitRange> ranges;
-  int64_t tokens = 0;
-  for (size_t i = 0; i < units.size(); ++i) {
-    const int64_t more = unit_tokens[static_cast<size_t>(units[i])];
-    if (ranges.empty() || tokens + more > max_tokens) {
+  int64_t joined = 0;
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    if (ranges.empty() || joined + tokens[i] > max_tokens) {
       ranges.push_back({i, i});
-      tokens = 0;
+      joined = 0;
     }
     ranges.back().end = i + 1;
-    tokens += more;
+    joined += tokens[i];
   }
   return ranges;
 }

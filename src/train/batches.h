@@ -28,13 +28,12 @@ struct StepUnits {
 std::vector<StepUnits> plan_steps(std::span<const int64_t> unit_tokens,
                                   const BatchOptions& options);
 
-// Neighbouring units joined while their tokens fit into max_tokens: ranges [begin, end) into
-// `units`. A longer unit is a batch of its own. The order stays, so how a step is split changes
-// nothing in its gradient.
+// Neighbouring units joined while their tokens fit into max_tokens: ranges [begin, end) of the
+// units whose tokens are given. A longer unit is a batch of its own. The order stays, so how a step
+// is split changes nothing in its gradient.
 struct UnitRange {
   size_t begin, end;
 };
-std::vector<UnitRange> split_step(std::span<const int32_t> units,
-                                  std::span<const int64_t> unit_tokens, int64_t max_tokens);
+std::vector<UnitRange> split_step(std::span<const int64_t> tokens, int64_t max_tokens);
 
 }  // namespace ponder

@@ -94,13 +94,9 @@ std::vector<std::string> DpoTask::metric_names() const {
 }
 
 void DpoTask::prepare(const Policy& policy) {
-  std::vector<int32_t> units(pairs_.size());
-  std::vector<int64_t> tokens(pairs_.size());
-  for (size_t i = 0; i < units.size(); ++i) {
-    units[i] = static_cast<int32_t>(i);
-    tokens[i] = unit_tokens(units[i]);
-  }
-  const std::vector<UnitRange> ranges = split_step(units, tokens, policy.micro_batch_tokens);
+  std::vector<int64_t> tokens;
+  for (int32_t unit = 0; unit < num_units(); ++unit) tokens.push_back(unit_tokens(unit));
+  const std::vector<UnitRange> ranges = split_step(tokens, policy.micro_batch_tokens);
   const auto size = static_cast<size_t>(policy.members.size()),
              rank = static_cast<size_t>(policy.members.rank());
   std::vector<Reference> own(pairs_.size()), all(size * own.size());

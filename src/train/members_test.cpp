@@ -52,7 +52,8 @@ std::vector<Trace> train(int members, bool dpo, const TrainOptions& options) {
     ThreadPool pool(1);
     Decoder decoder(tiny_config(), pool);
     const auto task = task_of(dpo);
-    Trainer trainer(tiny_config(), tiny_model().parameters, *task, options, decoder, pool, c);
+    PlannedBatches batches(*task, options.batch);
+    Trainer trainer(tiny_config(), tiny_model().parameters, batches, options, decoder, pool, c);
     Trace& trace = traces[static_cast<size_t>(c.rank())];
     while (!trainer.done()) {
       StepReport report = *trainer.step();
@@ -123,7 +124,8 @@ TEST(Members, AnErrorOfOneEndsTheJobOfAll) {
       ThreadPool pool(1);
       Decoder decoder(tiny_config(), pool);
       BadRow task(random_rows(24), 5, true);
-      Trainer trainer(tiny_config(), tiny_model().parameters, task, options_of_groups(), decoder,
+      PlannedBatches batches(task, options_of_groups().batch);
+      Trainer trainer(tiny_config(), tiny_model().parameters, batches, options_of_groups(), decoder,
                       pool, c);
       const std::string own = error_text([&] {
         while (!trainer.done()) trainer.step();
@@ -142,7 +144,8 @@ TEST(Members, AStepThatIsNotFiniteForOneIsSkippedByAll) {
     ThreadPool pool(1);
     Decoder decoder(tiny_config(), pool);
     BadRow task(random_rows(24), 5, false);
-    Trainer trainer(tiny_config(), tiny_model().parameters, task, options_of_groups(), decoder,
+    PlannedBatches batches(task, options_of_groups().batch);
+    Trainer trainer(tiny_config(), tiny_model().parameters, batches, options_of_groups(), decoder,
                     pool, c);
     int skipped = 0;
     while (!trainer.done()) {
@@ -163,7 +166,8 @@ TEST(Members, AStopOfOneStopsAllBeforeTheSameStep) {
     ThreadPool pool(1);
     Decoder decoder(tiny_config(), pool);
     SftTask task(random_rows(24));
-    Trainer trainer(tiny_config(), tiny_model().parameters, task, options_of_groups(), decoder,
+    PlannedBatches batches(task, options_of_groups().batch);
+    Trainer trainer(tiny_config(), tiny_model().parameters, batches, options_of_groups(), decoder,
                     pool, c);
     EXPECT_TRUE(trainer.step());
     const std::atomic<bool> stop{c.rank() == 2};
@@ -199,7 +203,8 @@ TEST(Members, AStopInsideOfAGroupLeavesNobodyWaiting) {
       ThreadPool pool(1);
       Decoder decoder(tiny_config(), pool);
       StopsAtARow task(random_rows(24));
-      Trainer trainer(tiny_config(), tiny_model().parameters, task, options, decoder, pool, c);
+      PlannedBatches batches(task, options.batch);
+      Trainer trainer(tiny_config(), tiny_model().parameters, batches, options, decoder, pool, c);
       int stopped = 0;
       while (!trainer.done()) {
         if (trainer.step(&task.stop)) continue;

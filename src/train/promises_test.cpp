@@ -22,7 +22,8 @@ struct Trace {
 
 Trace train(TrainingTask& task, const TrainOptions& options, ThreadPool& pool) {
   Decoder decoder(tiny_config(), pool);
-  Trainer trainer(tiny_config(), tiny_model().parameters, task, options, decoder, pool);
+  PlannedBatches batches(task, options.batch);
+  Trainer trainer(tiny_config(), tiny_model().parameters, batches, options, decoder, pool);
   Trace trace;
   while (!trainer.done()) {
     const StepReport report = *trainer.step();

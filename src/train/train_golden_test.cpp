@@ -61,7 +61,8 @@ class GoldenRun : public testing::TestWithParam<Variant> {
     ThreadPool pool(2);
     Decoder decoder(config, pool);
     SftTask task(rows_);
-    Trainer trainer(config, std::move(start), task, options_, decoder, pool);
+    PlannedBatches batches(task, options_.batch);
+    Trainer trainer(config, std::move(start), batches, options_, decoder, pool);
     std::vector<StepReport> reports;
     while (!trainer.done()) reports.push_back(*trainer.step());
     return reports;

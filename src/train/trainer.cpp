@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 
@@ -44,11 +45,7 @@ void TrainOptions::check() const {
 }
 
 Json TrainOptions::identity() const {
-  Json json{{"epochs", batch.epochs},
-            {"batch_rows", batch.batch_tokens > 0 ? 0 : batch.batch_rows},
-            {"batch_tokens", batch.batch_tokens},
-            {"seed", batch.seed},
-            {"lr", lr},
+  Json json{{"lr", lr},
             {"schedule", to_string(schedule)},
             {"warmup", warmup_ratio},
             {"weight_decay", adamw.weight_decay},
@@ -70,8 +67,8 @@ Json to_json(const StepReport& report) {
             {"tokens_per_second", report.tokens_per_second()},
             {"trained_tokens", report.trained_tokens},
             {"rows", report.rows},
-            {"epoch", report.epoch},
-            {"num_steps", report.num_steps}};
+            {"epoch", report.epoch}};
+  if (report.num_steps > 0) json["num_steps"] = report.num_steps;
   for (const auto& [name, value] : report.metrics) json[name] = value;
   if (!report.skipped.empty()) {
     json["skipped"] = report.skipped;
@@ -80,17 +77,10 @@ Json to_json(const StepReport& report) {
   return json;
 }
 
-// What one step adds up, in unit order.
-struct Trainer::Sums {
-  UnitTerms terms;
-  int64_t tokens = 0, trained_tokens = 0;
-  std::vector<std::string> not_finite;  // units whose loss or gradient factor is not finite
-};
-
-Trainer::Trainer(const ModelConfig& config, Parameters start, TrainingTask& task,
+Trainer::Trainer(const ModelConfig& config, Parameters start, BatchSource& source,
                  const TrainOptions& options, Decoder& decoder, ThreadPool& pool,
                  Communicator& members)
-    : task_(task),
+    : source_(source),
       options_(options),
       decoder_(decoder),
       members_(members),
@@ -104,17 +94,18 @@ Trainer::Trainer(const ModelConfig& config, Parameters start, TrainingTask& task
                             "cannot be shared out",
                             members.size()));
   }
-  if (task.longest_row() > config.max_position_embeddings) {
+  if (source.longest_row() > config.max_position_embeddings) {
     throw Error(
         "training data",
         fmt::format("expected rows of at most {} tokens (max_position_embeddings), found {}",
-                    config.max_position_embeddings, task.longest_row()),
+                    config.max_position_embeddings, source.longest_row()),
         "lower --max-length");
   }
-  for (int32_t unit = 0; unit < task.num_units(); ++unit)
-    unit_tokens_.push_back(task.unit_tokens(unit));
-  steps_ = plan_steps(unit_tokens_, options_.batch);
-  schedule_ = {options_.schedule, options_.lr, options_.warmup_ratio, num_steps()};
+  if (!num_steps() && (options_.schedule != ScheduleKind::kConstant || options_.warmup_ratio > 0)) {
+    throw Error("schedule",
+                "expected constant, with warmup 0, for a job whose number of steps is not known");
+  }
+  schedule_ = {options_.schedule, options_.lr, options_.warmup_ratio, num_steps().value_or(1)};
   decoder_.set_parameters(state_.weights());
 }
 
@@ -152,80 +143,93 @@ class Trainer::UnitTable {
                 rows_.begin() + static_cast<int64_t>(groups[k].begin * width_));
     }
   }
-  // Of a unit: loss, 1 where finite, then the metrics.
-  std::span<const double> row(size_t unit) const {
-    return std::span(rows_).subspan(unit * width_, width_);
+  // Of one unit, after gather() of any.
+  UnitTerms terms(size_t unit) const {
+    const auto row = rows_.begin() + static_cast<int64_t>(unit * width_);
+    return {row[0], std::vector<double>(row + 2, row + static_cast<int64_t>(width_))};
   }
+  bool finite(size_t unit) const { return rows_[unit * width_ + 1] != 0; }
 
  private:
-  size_t width_;
+  size_t width_;  // of a row: loss, 1 where finite, then the metrics
   std::vector<double> rows_;
   bool finite_ = true;
 };
 
-bool Trainer::accumulate(const StepUnits& step, const std::atomic<bool>* stop, Sums& sums) {
-  const std::span<const int32_t> units = step.units;
-  const int64_t weight = task_.step_weight(units);
+// The step under way.
+struct Trainer::Step {
+  TrainingTask& task;
+  std::vector<int32_t> units;
+  std::vector<int64_t> tokens;    // of each unit
+  int64_t weight;                 // what its loss is divided by
+  std::optional<float> constant;  // TrainingTask::constant_gradient
+  const std::atomic<bool>* stop;
+  UnitTable table;
+
+  Step(TrainBatch batch, const std::atomic<bool>* stop_flag)
+      : task(*batch.task),
+        units(std::move(batch.units)),
+        weight(task.step_weight(units)),
+        constant(task.constant_gradient(weight)),
+        stop(stop_flag),
+        table(units.size(), task.metric_names().size()) {
+    for (const int32_t unit : units) tokens.push_back(task.unit_tokens(unit));
+  }
+  bool stopped() const { return stop && stop->load(std::memory_order_relaxed); }
+};
+
+// The gradient of all groups, each from its member, and everyone's rows of the table; false if it
+// was stopped.
+bool Trainer::accumulate(Step& step) {
   const bool grouped = options_.group_tokens > 0;
-  const std::vector<UnitRange> groups = grouped
-                                            ? split_step(units, unit_tokens_, options_.group_tokens)
-                                            : std::vector<UnitRange>{{0, units.size()}};
+  const std::vector<UnitRange> groups = grouped ? split_step(step.tokens, options_.group_tokens)
+                                                : std::vector<UnitRange>{{0, step.units.size()}};
   const auto size = static_cast<size_t>(members_.size()),
              rank = static_cast<size_t>(members_.rank());
-  UnitTable table(units.size(), task_.metric_names().size());
   for (size_t first = 0; first < groups.size(); first += size) {
     const size_t count = std::min(size, groups.size() - first);
-    const bool stopped =
-        rank < count && !add_group(units, groups[first + rank], weight, stop, table);
+    const bool stopped = rank < count && !add_group(step, groups[first + rank]);
     if (members_.any(stopped)) return false;
     if (grouped) state_.end_groups(static_cast<int64_t>(count));
   }
-  table.gather(members_, groups);
-
-  sums.terms.metrics.assign(task_.metric_names().size(), 0.0);
-  for (size_t i = 0; i < units.size(); ++i) {
-    const std::span<const double> row = table.row(i);
-    sums.terms.loss += row[0];
-    for (size_t m = 0; m < sums.terms.metrics.size(); ++m) sums.terms.metrics[m] += row[2 + m];
-    if (row[1] == 0) sums.not_finite.push_back(task_.unit_name(units[i]));
-    sums.tokens += task_.unit_tokens(units[i]);
-    sums.trained_tokens += task_.unit_trained(units[i]);
-  }
+  step.table.gather(members_, groups);
   return true;
 }
 
 // Adds the group's share to the gradients; false if it was stopped.
-bool Trainer::add_group(std::span<const int32_t> units, UnitRange group, int64_t weight,
-                        const std::atomic<bool>* stop, UnitTable& table) {
-  const std::optional<float> constant = task_.constant_gradient(weight);
+bool Trainer::add_group(Step& step, UnitRange group) {
   const Keep keep = options_.recompute ? Keep::kLayerInputs : Keep::kActivations;
-  const auto own_units = units.subspan(group.begin, group.end - group.begin);
-  for (const UnitRange range : split_step(own_units, unit_tokens_, options_.micro_batch_tokens)) {
-    if (stop && stop->load(std::memory_order_relaxed)) return false;
+  const auto tokens =
+      std::span<const int64_t>(step.tokens).subspan(group.begin, group.end - group.begin);
+  for (const UnitRange range : split_step(tokens, options_.micro_batch_tokens)) {
+    if (step.stopped()) return false;
+    const size_t begin = group.begin + range.begin, end = group.begin + range.end;
     PackedBatch batch;
-    for (size_t i = range.begin; i < range.end; ++i) task_.append(own_units[i], batch);
+    for (size_t i = begin; i < end; ++i) step.task.append(step.units[i], batch);
     std::vector<float> logprobs(static_cast<size_t>(batch.num_targets())),
-        dlogprobs(logprobs.size(), constant.value_or(0));
-    if (constant) {
+        dlogprobs(logprobs.size(), step.constant.value_or(0));
+    if (step.constant) {
       decoder_.forward_backward(batch, logprobs, keep, dlogprobs, state_.gradients());
     } else {
       decoder_.forward(batch, logprobs, keep);
     }
 
     size_t at = 0;
-    for (size_t i = range.begin; i < range.end; ++i) {
-      const int32_t unit = own_units[i];
-      const size_t count = static_cast<size_t>(task_.unit_trained(unit));
+    for (size_t i = begin; i < end; ++i) {
+      const int32_t unit = step.units[i];
+      const size_t count = static_cast<size_t>(step.task.unit_trained(unit));
       const auto own = std::span(dlogprobs).subspan(at, count);
-      const UnitTerms terms =
-          task_.evaluate(unit, std::span<const float>(logprobs).subspan(at, count), weight, own);
+      const UnitTerms terms = step.task.evaluate(
+          unit, std::span<const float>(logprobs).subspan(at, count), step.weight, own);
       at += count;
       bool finite = std::isfinite(terms.loss);
       for (const float d : own) finite = finite && std::isfinite(d);
-      table.set(group.begin + i, terms, finite);
+      step.table.set(i, terms, finite);
     }
     // Once a row is bad the step is lost; the others are still looked at, to name every one.
-    if (!constant && table.finite()) decoder_.backward(batch, dlogprobs, state_.gradients());
+    if (!step.constant && step.table.finite()) {
+      decoder_.backward(batch, dlogprobs, state_.gradients());
+    }
   }
   return true;
 }
@@ -239,36 +243,48 @@ std::optional<StepReport> Trainer::next_step(const std::atomic<bool>* stop) {
   if (members_.any(stop && stop->load(std::memory_order_relaxed))) return std::nullopt;
   if (done()) throw Error("trainer", "every planned step is done already");
   if (!prepared_) {
-    task_.prepare({decoder_, options_.micro_batch_tokens, members_});
+    source_.prepare(policy());
     prepared_ = true;
   }
-  const StepUnits& step = steps_[static_cast<size_t>(position_.step)];
+  std::optional<TrainBatch> batch = source_.next(position_.step, policy());
+  if (!batch) {
+    ended_ = true;
+    return std::nullopt;
+  }
+  const int epoch = batch->epoch;
+  Step step(*std::move(batch), stop);
   state_.zero();
-  Sums sums;
-  if (!accumulate(step, stop, sums)) return std::nullopt;
+  if (!accumulate(step)) return std::nullopt;
 
   StepReport report;
   report.step = position_.step + 1;
-  report.num_steps = num_steps();
-  report.epoch = step.epoch + 1;
-  report.loss = sums.terms.loss;
+  report.num_steps = num_steps().value_or(0);
+  report.epoch = epoch + 1;
   report.lr = schedule_.lr(position_.step);
-  report.tokens = sums.tokens;
-  report.trained_tokens = sums.trained_tokens;
   report.rows = static_cast<int64_t>(step.units.size());
-  const auto names = task_.metric_names();
-  for (size_t m = 0; m < names.size(); ++m)
-    report.metrics.emplace_back(names[m], sums.terms.metrics[m]);
+  UnitTerms sums;
+  const std::vector<std::string> names = step.task.metric_names();
+  sums.metrics.assign(names.size(), 0.0);
+  for (size_t i = 0; i < step.units.size(); ++i) {
+    const UnitTerms terms = step.table.terms(i);
+    sums.loss += terms.loss;
+    for (size_t m = 0; m < names.size(); ++m) sums.metrics[m] += terms.metrics[m];
+    if (!step.table.finite(i)) report.skipped_rows.push_back(step.task.unit_name(step.units[i]));
+    report.tokens += step.tokens[i];
+    report.trained_tokens += step.task.unit_trained(step.units[i]);
+  }
+  report.loss = sums.loss;
+  for (size_t m = 0; m < names.size(); ++m) report.metrics.emplace_back(names[m], sums.metrics[m]);
 
-  if (!sums.not_finite.empty()) {
+  if (!report.skipped_rows.empty()) {
     report.skipped = "the loss is not finite";
-    report.skipped_rows = sums.not_finite;
   } else {
-    if (position_.num_updates == 0) task_.check_first_step(sums.terms);
+    if (position_.num_updates == 0) step.task.check_first_step(sums);
     report.grad_norm = state_.end_gradient();
     if (!(report.grad_norm < kLargestNorm)) {
       report.skipped = "the gradient is not finite";
-      for (const int32_t unit : step.units) report.skipped_rows.push_back(task_.unit_name(unit));
+      for (const int32_t unit : step.units)
+        report.skipped_rows.push_back(step.task.unit_name(unit));
     }
   }
   if (report.skipped.empty()) {

@@ -1,5 +1,5 @@
 // The optimiser loop: forward, objective, backward, clip, AdamW. Weights after step n are a
-// function of (starting weights, task, options): threads, members, the split into micro-batches,
+// function of (starting weights, batches, options): threads, members, the split into micro-batches,
 // recomputation and restarts change no bit.
 #pragma once
 
@@ -12,15 +12,14 @@
 
 #include "base/thread_pool.h"
 #include "model/decoder.h"
-#include "train/batches.h"
+#include "train/batch_source.h"
 #include "train/lr_schedule.h"
-#include "train/task.h"
 #include "train/training_state.h"
 
 namespace ponder {
 
 struct TrainOptions {
-  BatchOptions batch;  // epochs, rows or tokens per step, seed of the order
+  BatchOptions batch;  // of a planned job; other sources of batches have settings of their own
   double lr = 1e-5;    // peak
   ScheduleKind schedule = ScheduleKind::kCosine;
   double warmup_ratio = 0.1;  // of all steps
@@ -36,14 +35,14 @@ struct TrainOptions {
 
   // Throws Error naming the option that makes no sense.
   void check() const;
-  Json identity() const;  // the fields that change results
+  Json identity() const;  // the fields that change results, less `batch`: PlannedBatches has those
 };
 
 // One optimiser step, as logged.
 struct StepReport {
-  int64_t step = 0;  // counted from 1
-  int64_t num_steps = 0;
-  int epoch = 0;  // counted from 1
+  int64_t step = 0;       // counted from 1
+  int64_t num_steps = 0;  // 0: not known
+  int epoch = 0;          // counted from 1
   double loss = 0, lr = 0, grad_norm = 0;
   int64_t tokens = 0, trained_tokens = 0, rows = 0;
   double seconds = 0;
@@ -67,26 +66,27 @@ struct TrainerPosition {
   int64_t total_tokens = 0;
 };
 
-// Borrows task, decoder, pool and members for its life. One thread calls.
+// Borrows source, decoder, pool and members for its life. One thread calls.
 //
-// Over many members every one has a trainer with the same start, task and options, and calls the
-// same functions. Group k of a step is made by member k modulo their number; loss, reports, skips
-// and stops are the same for all. What one of them throws ends the job for all.
+// Over many members every one has a trainer with the same start, batches and options, and calls
+// the same functions. Group k of a step is made by member k modulo their number; loss, reports,
+// skips and stops are the same for all. What one of them throws ends the job for all.
 class Trainer {
  public:
   static constexpr int64_t kMaxConsecutiveSkips = 3;
 
-  Trainer(const ModelConfig& config, Parameters start, TrainingTask& task,
+  // Without a known number of steps the schedule must be constant, without warm-up.
+  Trainer(const ModelConfig& config, Parameters start, BatchSource& source,
           const TrainOptions& options, Decoder& decoder, ThreadPool& pool,
           Communicator& members = single_member());
 
-  int64_t num_steps() const { return static_cast<int64_t>(steps_.size()); }
+  std::optional<int64_t> num_steps() const { return source_.num_steps(); }
   const TrainerPosition& position() const { return position_; }
-  bool done() const { return position_.step == num_steps(); }
+  bool done() const { return ended_ || position_.step == num_steps(); }
 
   // The next optimiser step. nullopt if `stop` (may be null) of any member was set: it is looked at
-  // before every micro-batch, and the step counts as not begun. Throws Error when the third step in
-  // a row had to be skipped.
+  // before every micro-batch, and the step counts as not begun. Also nullopt, and done() from then
+  // on, if the source has no more. Throws Error when the third step in a row had to be skipped.
   std::optional<StepReport> step(const std::atomic<bool>* stop = nullptr);
 
   const TrainingState& state() const { return state_; }
@@ -95,23 +95,21 @@ class Trainer {
   void set_position(const TrainerPosition& position);
 
  private:
-  struct Sums;
   class UnitTable;
+  struct Step;
   std::optional<StepReport> next_step(const std::atomic<bool>* stop);
-  bool accumulate(const StepUnits& step, const std::atomic<bool>* stop, Sums& sums);
-  bool add_group(std::span<const int32_t> units, UnitRange group, int64_t weight,
-                 const std::atomic<bool>* stop, UnitTable& table);
+  bool accumulate(Step& step);
+  bool add_group(Step& step, UnitRange group);
+  Policy policy() const { return {decoder_, options_.micro_batch_tokens, members_}; }
 
-  TrainingTask& task_;
+  BatchSource& source_;
   TrainOptions options_;
   Decoder& decoder_;
   Communicator& members_;
   TrainingState state_;
-  std::vector<int64_t> unit_tokens_;
-  std::vector<StepUnits> steps_;
   LrSchedule schedule_;
   TrainerPosition position_;
-  bool prepared_ = false;
+  bool prepared_ = false, ended_ = false;
 };
 
 }  // namespace ponder

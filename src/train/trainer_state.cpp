@@ -85,7 +85,7 @@ Json to_json(const TrainerState& state) {
               {"optimizer_sha256", state.optimizer_sha256},
               {"job", state.job},
               {"losses", state.losses},
-              {"task", state.task}};
+              {"task", state.source}};
 }
 
 std::optional<TrainerState> read_trainer_state(const fs::path& folder) {
@@ -110,7 +110,7 @@ TrainerState trainer_state_from(const Json& json, const std::string& where) {
   state.model_sha256 = fields.text("model_sha256");
   state.optimizer_sha256 = fields.text("optimizer_sha256");
   state.job = fields.require("job");
-  state.task = fields.require("task");
+  state.source = fields.require("task");
   for (const Json& loss : fields.array("losses")) {
     state.losses.push_back(loss.is_number() ? loss.get<double>()
                                             : std::numeric_limits<double>::quiet_NaN());
@@ -126,12 +126,13 @@ void load_trainer_arrays(const fs::path& folder, const TrainerState& state, Trai
                 fmt::format("expected sha256 {}, found {}", state.optimizer_sha256, found),
                 kStartAgain);
   }
-  if (state.position.step < 0 || state.position.step > trainer.num_steps() ||
+  const int64_t num_steps = trainer.num_steps().value_or(state.position.step);
+  if (state.position.step < 0 || state.position.step > num_steps ||
       state.position.num_updates > state.position.step) {
-    throw Error(state_file(folder).string(),
-                fmt::format("expected a step of at most {}, found {}", trainer.num_steps(),
-                            state.position.step),
-                kStartAgain);
+    throw Error(
+        state_file(folder).string(),
+        fmt::format("expected a step of at most {}, found {}", num_steps, state.position.step),
+        kStartAgain);
   }
   read_arrays(path, trainer.mutable_state());
 }

@@ -13,7 +13,7 @@ namespace ponder {
 struct TrainerState {
   Json job;  // identity: what the job is a function of
   TrainerPosition position;
-  Json task = Json::object();    // TrainingTask::save()
+  Json source = Json::object();  // BatchSource::save()
   std::vector<double> losses;    // of every step done; NaN where it was not finite
   std::string model_sha256;      // of the model saved beside it
   bool finished = false;         // then there are no weights and moments

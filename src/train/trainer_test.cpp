@@ -42,7 +42,8 @@ struct Outcome {
 Outcome run(TrainingTask& task, const TrainOptions& options, int threads = 1) {
   ThreadPool pool(threads);
   Decoder decoder(tiny_config(), pool);
-  Trainer trainer(tiny_config(), tiny_model().parameters, task, options, decoder, pool);
+  PlannedBatches batches(task, options.batch);
+  Trainer trainer(tiny_config(), tiny_model().parameters, batches, options, decoder, pool);
   Outcome result;
   while (!trainer.done()) result.reports.push_back(*trainer.step());
   result.weights = flat(trainer.state().weights());
@@ -253,7 +254,8 @@ TEST(Trainer, StepThatIsNotFiniteChangesNothingAndNamesTheRow) {
     SpoiledTask task(random_rows(8), {5}, spoil);  // the second unit of the second step
     ThreadPool pool(1);
     Decoder decoder(tiny_config(), pool);
-    Trainer trainer(tiny_config(), tiny_model().parameters, task, options_for(4), decoder, pool);
+    PlannedBatches batches(task, options_for(4).batch);
+    Trainer trainer(tiny_config(), tiny_model().parameters, batches, options_for(4), decoder, pool);
     EXPECT_TRUE(trainer.step()->skipped.empty());
     const auto weights = flat(trainer.state().weights()),
                m = train_test::values_of(trainer.state(), TrainingState::Part::kExpAvg),
@@ -282,7 +284,8 @@ TEST(Trainer, ThreeSkippedStepsInARowStop) {
   Decoder decoder(tiny_config(), pool);
   TrainOptions options = options_for(4);
   options.batch.epochs = 6;
-  Trainer trainer(tiny_config(), tiny_model().parameters, task, options, decoder, pool);
+  PlannedBatches batches(task, options.batch);
+  Trainer trainer(tiny_config(), tiny_model().parameters, batches, options, decoder, pool);
   for (int i = 0; i < 3; ++i) trainer.step();
   try {
     trainer.step();
@@ -296,7 +299,8 @@ TEST(Trainer, StopBetweenMicroBatchesLeavesTheStepUndone) {
   SftTask task(random_rows(8));
   ThreadPool pool(1);
   Decoder decoder(tiny_config(), pool);
-  Trainer trainer(tiny_config(), tiny_model().parameters, task, options_for(4), decoder, pool);
+  PlannedBatches batches(task, options_for(4).batch);
+  Trainer trainer(tiny_config(), tiny_model().parameters, batches, options_for(4), decoder, pool);
   const auto weights = flat(trainer.state().weights());
   const std::atomic<bool> stop{true};
   EXPECT_FALSE(trainer.step(&stop));
@@ -329,10 +333,10 @@ TEST(DpoTraining, ReferenceOfAnotherModelStopsTheJob) {
   class WrongReference : public DpoTask {
    public:
     using DpoTask::DpoTask;
-    void prepare(Decoder& d, int64_t micro_batch_tokens) override {
-      d.set_parameters(other_.parameters);
-      DpoTask::prepare(d, micro_batch_tokens);
-      d.set_parameters(start_.parameters);
+    void prepare(const Policy& policy) override {
+      policy.decoder.set_parameters(other_.parameters);
+      DpoTask::prepare(policy);
+      policy.decoder.set_parameters(start_.parameters);
     }
 
    private:
@@ -340,7 +344,8 @@ TEST(DpoTraining, ReferenceOfAnotherModelStopsTheJob) {
     Checkpoint other_ = tiny_model(2), start_ = tiny_model(1);
   };
   WrongReference wrong(random_pairs(4), {1.0, 0.0}, Align::kThought);
-  Trainer trainer(tiny_config(), tiny_model(1).parameters, wrong, options_for(4), decoder, pool);
+  PlannedBatches batches(wrong, options_for(4).batch);
+  Trainer trainer(tiny_config(), tiny_model(1).parameters, batches, options_for(4), decoder, pool);
   try {
     trainer.step();
     FAIL();

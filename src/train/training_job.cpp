@@ -68,8 +68,8 @@ class OutLock {
 class Saver {
  public:
   Saver(const JobOptions& job, const ModelConfig& config, const Json& identity,
-        const TrainingTask& task, const Trainer& trainer)
-      : job_(job), config_(config), identity_(identity), task_(task), trainer_(trainer) {}
+        const BatchSource& source, const Trainer& trainer)
+      : job_(job), config_(config), identity_(identity), source_(source), trainer_(trainer) {}
 
   bool due() const {
     const int64_t step = trainer_.position().step;
@@ -85,15 +85,15 @@ class Saver {
     const fs::path next = beside(job_.out, kNextFolder);
     if (next.has_parent_path()) fs::create_directories(next.parent_path());
     try {
-      TrainerState state{identity_, trainer_.position(), task_.save(), losses, "", trainer_.done(),
-                         ""};
+      TrainerState state{
+          identity_, trainer_.position(), source_.save(), losses, "", trainer_.done(), ""};
       SaveOptions options{job_.dtype, job_.base_folder, job_.end_token_ids, job_.provenance};
       options.provenance["ponder"] = version();
       options.provenance["base"] =
           base_facts(job_.base_folder, identity_.at("model_sha256").get<std::string>());
       options.provenance["training"] = identity_;
       options.provenance["steps_done"] = trainer_.position().step;
-      options.provenance["num_steps"] = trainer_.num_steps();
+      if (trainer_.num_steps()) options.provenance["num_steps"] = *trainer_.num_steps();
       state.model_sha256 = save_checkpoint(
           next, config_,
           [&](const ParameterInfo& parameter, int64_t begin, std::span<float> to) {
@@ -102,7 +102,7 @@ class Saver {
           options);
       keep_base_card(job_.base_folder, next);
       write_model_card(next);
-      if (state.finished) state.task = Json::object();
+      if (state.finished) state.source = Json::object();
       save_trainer_state(next, state, trainer_);
       swap_folder(next, job_.out);
       last_ = Clock::now();
@@ -118,7 +118,7 @@ class Saver {
   const JobOptions& job_;
   const ModelConfig& config_;
   const Json& identity_;
-  const TrainingTask& task_;
+  const BatchSource& source_;
   const Trainer& trainer_;
   Clock::time_point last_ = Clock::now();
 };
@@ -154,12 +154,12 @@ JobResult result_of(const TrainerState& state) {
   return result;
 }
 
-JobResult run_job(Checkpoint start, TrainingTask& task, const TrainOptions& options, JobOptions job,
-                  ThreadPool& pool, Communicator& members) {
+JobResult run_job(Checkpoint start, BatchSource& source, const TrainOptions& options,
+                  JobOptions job, ThreadPool& pool, Communicator& members) {
   options.check();
   if (members.rank() != 0) job.out = job.log = "";
   Json identity{{"model_sha256", start.sha256}};
-  identity.update(task.identity());
+  identity.update(source.identity());
   identity.update(options.identity());
   if (job.dtype != DType::kF32) identity["dtype"] = config_name(job.dtype);
   require_one_job(identity, members);
@@ -177,38 +177,40 @@ JobResult run_job(Checkpoint start, TrainingTask& task, const TrainOptions& opti
 
   const ModelConfig config = start.config;
   Decoder decoder(config, pool);
-  Trainer trainer(config, std::move(start.parameters), task, options, decoder, pool, members);
+  Trainer trainer(config, std::move(start.parameters), source, options, decoder, pool, members);
   JobResult result = state ? result_of(*state) : JobResult();
-  result.num_steps = trainer.num_steps();
+  result.num_steps = trainer.num_steps().value_or(0);
   if (result.finished) {
-    note(fmt::format("already finished: all {} steps are done", result.num_steps));
+    note(fmt::format("already finished: all {} steps are done", result.steps_done));
     return result;
   }
   if (state) {
-    // Before the first step there is nothing of the task's to give back: it prepares itself again.
+    // Before the first step there is nothing to give back: the source prepares itself again.
     if (state->position.step > 0) {
-      task.load(state->task, (job.out / "trainer_state/state.json").string());
+      source.load(state->source, (job.out / "trainer_state/state.json").string());
     }
     if (members.rank() == 0) load_trainer_arrays(job.out, *state, trainer);
     trainer.mutable_state().broadcast(0);
     trainer.set_position(state->position);
-    note(fmt::format("resumed after step {} of {}", state->position.step, result.num_steps));
+    note(fmt::format("resumed after step {}", state->position.step) +
+         (trainer.num_steps() ? fmt::format(" of {}", *trainer.num_steps()) : ""));
   }
 
   StepLog log(job.log, trainer.position().step);
-  Saver saver(job, config, identity, task, trainer);
-  int64_t saved_step = state ? state->position.step : -1;
+  Saver saver(job, config, identity, source, trainer);
+  const auto place = [&] { return std::pair(trainer.position().step, trainer.done()); };
+  auto saved = std::pair(state ? state->position.step : -1, false);
   const auto save = [&] {
-    if (saved_step == trainer.position().step) return;
+    if (saved == place()) return;
     log.sync();
     result.sha256 = saver.save(result.losses);
-    saved_step = trainer.position().step;
+    saved = place();
   };
   while (!trainer.done() &&
          !(job.stop_after_steps > 0 && trainer.position().step >= job.stop_after_steps)) {
     const auto report = trainer.step(job.stop);
     if (!report) {
-      result.stopped_by_request = true;
+      result.stopped_by_request = !trainer.done();
       break;
     }
     result.losses.push_back(report->loss);
@@ -231,10 +233,18 @@ JobResult run_job(Checkpoint start, TrainingTask& task, const TrainOptions& opti
 
 }  // namespace
 
-JobResult run_training(Checkpoint start, TrainingTask& task, const TrainOptions& options,
+JobResult run_training(Checkpoint start, BatchSource& source, const TrainOptions& options,
                        const JobOptions& job, ThreadPool& pool, Communicator& members) {
   return abort_on_error(
-      members, [&] { return run_job(std::move(start), task, options, job, pool, members); });
+      members, [&] { return run_job(std::move(start), source, options, job, pool, members); });
+}
+
+JobResult run_training(Checkpoint start, TrainingTask& task, const TrainOptions& options,
+                       const JobOptions& job, ThreadPool& pool, Communicator& members) {
+  return abort_on_error(members, [&] {
+    PlannedBatches batches(task, options.batch);
+    return run_job(std::move(start), batches, options, job, pool, members);
+  });
 }
 
 }  // namespace ponder

@@ -36,22 +36,26 @@ struct JobOptions {
 };
 
 struct JobResult {
-  bool finished = false;  // all planned steps are done; otherwise stopped, and a rerun goes on
+  bool finished = false;  // there are no more steps; otherwise stopped, and a rerun goes on
   bool stopped_by_request = false;
-  int64_t steps_done = 0, num_steps = 0, total_tokens = 0;
+  int64_t steps_done = 0, num_steps = 0, total_tokens = 0;  // num_steps 0: not known
   std::vector<double>
       losses;            // of every step of the job, earlier runs of it included; NaN where skipped
   double last_loss = 0;  // the last of them
   std::string sha256;    // of the saved weights; empty without `out`
 };
 
-// `start` is consumed. If `out` holds the state of the same job it goes on from there (or returns
-// at once if that is finished); if of another job, or something else, Error listing what differs.
-// Two processes on one `out`: the second gets an Error.
+// Trains on what `source` gives. `start` is consumed. If `out` holds the state of the same job it
+// goes on from there (or returns at once if that is finished); if of another job, or something
+// else, Error listing what differs. Two processes on one `out`: the second gets an Error.
 //
-// Over many members everyone calls it with the same start, task and options. Member 0 alone reads
+// Over many members everyone calls it with the same start, source and options. Member 0 alone reads
 // and writes files and needs `out`; a stop of any member stops all, and so does an error. A job
 // goes on with any number of members, whatever number saved it.
+JobResult run_training(Checkpoint start, BatchSource& source, const TrainOptions& options,
+                       const JobOptions& job, ThreadPool& pool,
+                       Communicator& members = single_member());
+// With the task's units planned as options.batch says.
 JobResult run_training(Checkpoint start, TrainingTask& task, const TrainOptions& options,
                        const JobOptions& job, ThreadPool& pool,
                        Communicator& members = single_member());
