@@ -1,4 +1,4 @@
-// Rows of tokens packed one after another without padding; rows never attend to each other.
+// What a decoder is given: whole rows, to train and score, or the next tokens of sequences.
 #pragma once
 
 #include <cstddef>
@@ -7,6 +7,7 @@
 
 namespace ponder {
 
+// Rows of tokens packed one after another without padding; rows never attend to each other.
 struct PackedBatch {
   std::vector<int32_t> tokens;           // (T) all rows' tokens, joined
   std::vector<int64_t> row_begin = {0};  // (R + 1) row r is tokens [row_begin[r], row_begin[r + 1])
@@ -33,6 +34,20 @@ struct PackedBatch {
     }
     return num_targets() - before;
   }
+};
+
+class KvSequence;
+
+// The tokens one inference step feeds: for each sequence a run of its next tokens.
+struct StepBatch {
+  struct Run {
+    // Already extended by num_tokens (KvCache::extend): they are its last positions.
+    KvSequence* sequence;
+    int64_t num_tokens;
+    bool want_logits;  // of the run's last token
+  };
+  std::vector<int32_t> tokens;  // all runs' tokens, joined
+  std::vector<Run> runs;
 };
 
 }  // namespace ponder

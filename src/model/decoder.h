@@ -23,20 +23,10 @@
 
 namespace ponder {
 
+class DecoderBackend;
 class WeightFiles;
 
-// The tokens one inference step feeds: for each sequence a run of its next tokens.
-struct StepBatch {
-  struct Run {
-    KvSequence*
-        sequence;  // already extended by num_tokens (KvCache::extend): they are its last positions
-    int64_t num_tokens;
-    bool want_logits;  // of the run's last token
-  };
-  std::vector<int32_t> tokens;  // all runs' tokens, joined
-  std::vector<Run> runs;
-};
-
+// Checks what it is given; what then runs is a backend (decoder_backend.h), the CPU's.
 class Decoder {
  public:
   // Borrows the pool for its life.
@@ -45,7 +35,7 @@ class Decoder {
   Decoder(const Decoder&) = delete;
   Decoder& operator=(const Decoder&) = delete;
 
-  const ModelConfig& config() const;
+  const ModelConfig& config() const { return config_; }
   // Borrows the parameters, until the next call of one of these three or the decoder's end, and
   // reads them where they lie: to train. Call again after every change of them (it costs nothing).
   void set_parameters(const Parameters& parameters);
@@ -83,8 +73,13 @@ class Decoder {
   void reserve(const PassSize& size);
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  void check_tokens(std::span<const int32_t> tokens) const;
+  void check_forward(const PackedBatch& batch, std::span<const float> logprobs) const;
+  void check_backward(const PackedBatch& batch, std::span<const float> dlogprobs, Keep keep) const;
+
+  const ModelConfig config_;
+  std::unique_ptr<DecoderBackend> backend_;
+  Keep kept_ = Keep::kNothing;  // by the last forward, for backward
 };
 
 }  // namespace ponder

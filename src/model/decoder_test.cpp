@@ -44,16 +44,28 @@ ModelConfig tiny_llama(bool tied) {
   return c;
 }
 
+// Layers of two kinds, with what no family above has: norms of the branches' outputs, of all of
+// queries and keys, no rotation, and a window.
+ModelConfig tiny_mixed(bool tied) {
+  ModelConfig c = tiny(tied);
+  c.model_type = "llama";
+  c.layers = {{.branch_norm = BranchNorm::kOutput, .qk_norm = QkNorm::kWhole, .rotates = false},
+              {.qk_norm = QkNorm::kHead, .qkv_bias = true, .window = 40}};
+  return c;
+}
+
 std::vector<ModelConfig> every_architecture() {
   std::vector<ModelConfig> configs;
   for (const bool tied : {true, false}) {
-    configs.insert(configs.end(), {tiny(tied), tiny_qwen3(tied), tiny_llama(tied)});
+    configs.insert(configs.end(),
+                   {tiny(tied), tiny_qwen3(tied), tiny_llama(tied), tiny_mixed(tied)});
   }
   return configs;
 }
 
 std::string name_of(const ModelConfig& config) {
-  return config.model_type + (config.tie_word_embeddings ? ", tied" : ", untied");
+  return config.model_type + (config.layers.empty() ? "" : ", mixed layers") +
+         (config.tie_word_embeddings ? ", tied" : ", untied");
 }
 
 std::vector<int32_t> random_row(int64_t length, uint64_t stream, int64_t vocab) {

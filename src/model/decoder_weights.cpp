@@ -26,123 +26,95 @@ const char* panels_name(FusedMatrix matrix) {
   return "packed lm_head";
 }
 
-// The tensors a matrix is stacked from.
+// Where every tensor of a layer goes: matrix(linear, its tensors) and norm(pointer, its role).
+template <class Layer, class Matrix, class Norm>
+void for_each_place(Layer& layer, const Matrix& matrix, const Norm& norm) {
+  matrix(layer.qkv, FusedMatrix::kQkv);
+  matrix(layer.out, FusedMatrix::kAttentionOut);
+  matrix(layer.gate_up, FusedMatrix::kGateUp);
+  matrix(layer.down, FusedMatrix::kMlpDown);
+  norm(layer.attention_norm, TensorRole::kAttentionNorm);
+  norm(layer.mlp_norm, TensorRole::kMlpNorm);
+  norm(layer.q_norm, TensorRole::kQNorm);
+  norm(layer.k_norm, TensorRole::kKNorm);
+}
+
+// The tensors of a matrix.
 struct Stack {
-  Stack(const ParameterLayout& layout, FusedMatrix matrix, int64_t layer = -1)
+  Stack(const ParameterLayout& layout, FusedMatrix matrix, int64_t layer)
       : name(panels_name(matrix)),
-        parts(layout.weights_of(matrix, layer)),
-        K(parts.front()->shape[1]),
-        N(parts.back()->fused_row + parts.back()->shape[0]) {}
+        weights(layout.weights_of(matrix, layer)),
+        biases(layout.biases_of(matrix, layer)),
+        K(weights.front()->shape[1]),
+        N(weights.back()->fused_row + weights.back()->shape[0]) {}
 
   const char* name;
-  std::vector<const ParameterInfo*> parts;
+  std::vector<const ParameterInfo*> weights, biases;
   int64_t K, N;
 };
 
-constexpr FusedMatrix kLayerMatrices[] = {FusedMatrix::kQkv, FusedMatrix::kAttentionOut,
-                                          FusedMatrix::kGateUp, FusedMatrix::kMlpDown};
-
-Projection& matrix_of(LayerWeights& layer, FusedMatrix matrix) {
-  switch (matrix) {
-    case FusedMatrix::kAttentionOut:
-      return layer.out;
-    case FusedMatrix::kGateUp:
-      return layer.gate_up;
-    case FusedMatrix::kMlpDown:
-      return layer.down;
-    default:
-      return layer.qkv;
+// fill(values, tensor) for each bias.
+template <class Fill>
+void fill_bias(Linear& linear, const Stack& stack, const Fill& fill) {
+  linear.drop_bias();
+  if (stack.biases.empty()) return;
+  const std::span<float> bias = linear.make_bias();
+  for (const ParameterInfo* info : stack.biases) {
+    fill(bias.subspan(static_cast<size_t>(info->fused_row), static_cast<size_t>(info->size)),
+         *info);
   }
 }
 
-// A layer's norms: set(where it goes, its tensor) for each that the model has.
-template <class Set>
-void for_each_norm(LayerWeights& weights, const ParameterLayout& layout, int64_t layer,
-                   const Set& set) {
-  const std::pair<const float**, TensorRole> norms[] = {
-      {&weights.input_norm, TensorRole::kAttentionNorm},
-      {&weights.post_norm, TensorRole::kMlpNorm},
-      {&weights.q_norm, TensorRole::kQNorm},
-      {&weights.k_norm, TensorRole::kKNorm}};
-  for (const auto& [to, role] : norms) {
-    if (const ParameterInfo* info = layout.find(role, layer)) set(*to, *info);
-  }
+void borrow_matrix(Linear& linear, const Stack& stack, const Parameters& parameters) {
+  std::vector<MatrixView::Part> parts;
+  for (const ParameterInfo* info : stack.weights)
+    parts.push_back({parameters.at(*info).data(), info->shape[0]});
+  linear.borrow(parts, stack.K);
 }
 
-// The biases of q, k and v, one below the other: set(values, tensor) for each.
-template <class Set>
-void for_each_bias(LayerWeights& weights, const ParameterLayout& layout, int64_t layer,
-                   const Set& set) {
-  const auto biases = layout.biases_of(FusedMatrix::kQkv, layer);
-  if (biases.empty()) return;
-  weights.qkv_bias.resize(static_cast<size_t>(biases.back()->fused_row + biases.back()->size));
-  for (const ParameterInfo* info : biases) {
-    set(std::span(weights.qkv_bias)
-            .subspan(static_cast<size_t>(info->fused_row), static_cast<size_t>(info->size)),
-        *info);
-  }
-}
-
-void borrow_stack(Projection& to, const Stack& stack, const Parameters& parameters) {
-  to.panels = PackedMatrix();
-  to.K = stack.K;
-  to.parts.clear();
-  for (const ParameterInfo* part : stack.parts)
-    to.parts.push_back({parameters.at(*part).data(), part->shape[0]});
-}
-
-// Makes room in the shape and storage asked for, once.
-PackedMatrix& prepare(Projection& to, const Stack& stack, DType storage) {
-  PackedMatrix& matrix = to.panels;
-  to.parts.clear();
-  if (matrix.N() == stack.N && matrix.K() == stack.K && matrix.storage() == storage) return matrix;
-  matrix = PackedMatrix();  // what is there goes first
-  return matrix = PackedMatrix(stack.name, stack.K, stack.N, storage);
-}
-
-void pack_stack(Projection& to, const Stack& stack, const Parameters& parameters, DType storage,
-                ThreadPool& pool) {
-  PackedMatrix& matrix = prepare(to, stack, storage);
-  for (const ParameterInfo* part : stack.parts) {
-    matrix.pack_weight(parameters.at(*part).data(), part->shape[0], part->fused_row, pool);
-  }
+void pack_matrix(Linear& linear, const Stack& stack, const Parameters& parameters, DType storage,
+                 ThreadPool& threads) {
+  PackedMatrix& panels = linear.panels(stack.name, stack.K, stack.N, storage);
+  for (const ParameterInfo* info : stack.weights)
+    panels.pack_weight(parameters.at(*info).data(), info->shape[0], info->fused_row, threads);
 }
 
 // What each thread reads and packs at a time, about.
 constexpr int64_t kChunkBytes = int64_t{1} << 20;
 
 // Reads a matrix's tensors into its panels, every thread its share of the rows.
-void read_stack(Projection& to, const Stack& stack, const WeightFiles& files,
-                std::vector<Buffer>& chunks, ThreadPool& pool) {
+void read_matrix(Linear& linear, const Stack& stack, const WeightFiles& files,
+                 std::vector<Buffer>& chunks, ThreadPool& threads) {
   bool narrow = true;
-  for (const ParameterInfo* part : stack.parts) {
-    narrow = narrow && files.entry(part->name).dtype == DType::kBF16;
+  for (const ParameterInfo* info : stack.weights) {
+    narrow = narrow && files.entry(info->name).dtype == DType::kBF16;
   }
-  PackedMatrix& matrix = prepare(to, stack, narrow ? DType::kBF16 : DType::kF32);
-  for (const ParameterInfo* part : stack.parts) {
-    const DType dtype = files.entry(part->name).dtype;
+  PackedMatrix& panels =
+      linear.panels(stack.name, stack.K, stack.N, narrow ? DType::kBF16 : DType::kF32);
+  for (const ParameterInfo* info : stack.weights) {
+    const DType dtype = files.entry(info->name).dtype;
     const int64_t row_bytes = stack.K * size_bytes(dtype), panel = PackedMatrix::kPanel;
     const int64_t step = std::max<int64_t>(kChunkBytes / (row_bytes * panel), 1) * panel;
-    const int64_t part_rows = part->shape[0];
-    const int64_t steps = (part_rows + step - 1) / step, threads = pool.num_threads();
-    pool.run([&](int thread) {
+    const int64_t all_rows = info->shape[0], steps = (all_rows + step - 1) / step;
+    const int64_t count = threads.num_threads();
+    threads.run([&](int thread) {
       Buffer& chunk = chunks[static_cast<size_t>(thread)];
       chunk.reserve((step * row_bytes + 3) / 4);
       char* bytes = reinterpret_cast<char*>(chunk.data());
-      for (int64_t s = steps * thread / threads; s < steps * (thread + 1) / threads; ++s) {
-        const int64_t row = s * step, rows = std::min(step, part_rows - row);
-        files.read_bytes(part->name, static_cast<uint64_t>(row * row_bytes),
+      for (int64_t s = steps * thread / count; s < steps * (thread + 1) / count; ++s) {
+        const int64_t row = s * step, rows = std::min(step, all_rows - row);
+        files.read_bytes(info->name, static_cast<uint64_t>(row * row_bytes),
                          {bytes, static_cast<size_t>(rows * row_bytes)});
-        matrix.pack_weight(bytes, dtype, rows, part->fused_row + row);
+        panels.pack_weight(bytes, dtype, rows, info->fused_row + row);
       }
     });
   }
 }
 
-void read_vector(std::span<float> to, const std::string& tensor, const WeightFiles& files) {
-  const DType dtype = files.entry(tensor).dtype;
+void read_vector(std::span<float> to, const ParameterInfo& info, const WeightFiles& files) {
+  const DType dtype = files.entry(info.name).dtype;
   std::vector<char> bytes(to.size() * static_cast<size_t>(size_bytes(dtype)));
-  files.read_bytes(tensor, 0, bytes);
+  files.read_bytes(info.name, 0, bytes);
   to_f32(to, bytes.data(), dtype);
 }
 
@@ -151,30 +123,37 @@ void read_vector(std::span<float> to, const std::string& tensor, const WeightFil
 DecoderWeights::DecoderWeights(const ModelConfig& config)
     : layers(static_cast<size_t>(config.num_hidden_layers)) {}
 
-void DecoderWeights::load(const ModelConfig& config, const WeightFiles& files, ThreadPool& pool) {
+void DecoderWeights::load(const ModelConfig& config, const WeightFiles& files,
+                          ThreadPool& threads) {
   if (config.tie_word_embeddings) files.check_tied_head();
   const ParameterLayout layout(config);
   std::vector<Buffer> chunks;
-  for (int t = 0; t < pool.num_threads(); ++t) chunks.emplace_back("weights being read", 0);
+  for (int t = 0; t < threads.num_threads(); ++t) chunks.emplace_back("weights being read", 0);
   vectors_.clear();
-  const auto read_norm = [&](const float*& to, const ParameterInfo& info) {
-    std::vector<float>& values = vectors_.emplace_back(static_cast<size_t>(info.size));
-    read_vector(values, info.name, files);
-    to = values.data();
-  };
-  for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
-    layers[static_cast<size_t>(i)] = LayerWeights();
-    LayerWeights& layer = layers[static_cast<size_t>(i)];
-    for (const FusedMatrix matrix : kLayerMatrices) {
-      read_stack(matrix_of(layer, matrix), Stack(layout, matrix, i), files, chunks, pool);
-    }
-    for_each_norm(layer, layout, i, read_norm);
-    for_each_bias(layer, layout, i, [&](std::span<float> to, const ParameterInfo& info) {
-      read_vector(to, info.name, files);
+  const auto read_matrix_of = [&](Linear& linear, FusedMatrix matrix, int64_t layer) {
+    const Stack stack(layout, matrix, layer);
+    read_matrix(linear, stack, files, chunks, threads);
+    fill_bias(linear, stack, [&](std::span<float> to, const ParameterInfo& info) {
+      read_vector(to, info, files);
     });
+  };
+  const auto read_norm = [&](const float*& norm, TensorRole role, int64_t layer) {
+    norm = nullptr;
+    const ParameterInfo* info = layout.find(role, layer);
+    if (!info) return;
+    std::vector<float>& values = vectors_.emplace_back(static_cast<size_t>(info->size));
+    read_vector(values, *info, files);
+    norm = values.data();
+  };
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const auto layer = static_cast<int64_t>(i);
+    for_each_place(
+        layers[i],
+        [&](Linear& linear, FusedMatrix matrix) { read_matrix_of(linear, matrix, layer); },
+        [&](const float*& norm, TensorRole role) { read_norm(norm, role, layer); });
   }
-  read_norm(final_norm, *layout.find(TensorRole::kFinalNorm));
-  read_stack(lm_head, Stack(layout, FusedMatrix::kHead), files, chunks, pool);
+  read_norm(final_norm, TensorRole::kFinalNorm, -1);
+  read_matrix_of(lm_head, FusedMatrix::kHead, -1);
   embedding = nullptr;
   if (config.tie_word_embeddings) return;
   const ParameterInfo& info = *layout.find(TensorRole::kEmbedding);
@@ -188,24 +167,23 @@ void DecoderWeights::load(const ModelConfig& config, const WeightFiles& files, T
 int64_t DecoderWeights::matrix_bytes() const {
   int64_t bytes = lm_head.size_bytes();
   for (const LayerWeights& layer : layers) {
-    for (const Projection* matrix : {&layer.qkv, &layer.out, &layer.gate_up, &layer.down}) {
+    for (const Linear* matrix : {&layer.qkv, &layer.out, &layer.gate_up, &layer.down}) {
       bytes += matrix->size_bytes();
     }
   }
   return bytes;
 }
 
-void DecoderWeights::embed(float* x, std::span<const int32_t> tokens, ThreadPool& pool) const {
-  const PackedMatrix& head = lm_head.panels;
-  const int64_t C = lm_head.forward().K(), T = static_cast<int64_t>(tokens.size());
-  if (embedding) return ponder::embedding(x, tokens.data(), embedding, T, C, pool);
+void DecoderWeights::embed(float* x, std::span<const int32_t> tokens, ThreadPool& threads) const {
+  const int64_t C = lm_head.K(), T = static_cast<int64_t>(tokens.size());
+  if (embedding) return ponder::embedding(x, tokens.data(), embedding, T, C, threads);
   const int64_t row_bytes = C * size_bytes(table_dtype_);
   const auto* table = reinterpret_cast<const char*>(table_.data());
-  pool.parallel_for(T, 4, [&](int64_t begin, int64_t end) {
+  threads.parallel_for(T, 4, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       const int64_t token = tokens[static_cast<size_t>(t)];
       if (table_.size() == 0) {
-        head.read_column(token, x + t * C);
+        lm_head.read_row(token, x + t * C);
       } else {
         to_f32({x + t * C, static_cast<size_t>(C)}, table + token * row_bytes, table_dtype_);
       }
@@ -213,61 +191,58 @@ void DecoderWeights::embed(float* x, std::span<const int32_t> tokens, ThreadPool
   });
 }
 
-void DecoderWeights::borrow_vectors(const Parameters& parameters) {
+// set(linear, stack) lays out each matrix; vectors are borrowed, biases copied.
+template <class Set>
+void DecoderWeights::set(const Parameters& parameters, const Set& set_matrix) {
   const ParameterLayout& layout = parameters.layout();
-  for (size_t i = 0; i < layers.size(); ++i) {
-    const auto layer = static_cast<int64_t>(i);
-    for_each_norm(layers[i], layout, layer, [&](const float*& to, const ParameterInfo& info) {
-      to = parameters.at(info).data();
-    });
-    for_each_bias(layers[i], layout, layer, [&](std::span<float> to, const ParameterInfo& info) {
+  const auto matrix_of = [&](Linear& linear, FusedMatrix matrix, int64_t layer) {
+    const Stack stack(layout, matrix, layer);
+    set_matrix(linear, stack);
+    fill_bias(linear, stack, [&](std::span<float> to, const ParameterInfo& info) {
       std::copy_n(parameters.at(info).begin(), to.size(), to.begin());
     });
+  };
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const auto layer = static_cast<int64_t>(i);
+    for_each_place(
+        layers[i], [&](Linear& linear, FusedMatrix matrix) { matrix_of(linear, matrix, layer); },
+        [&](const float*& norm, TensorRole role) { norm = parameters.find(role, layer); });
   }
+  matrix_of(lm_head, FusedMatrix::kHead, -1);
   embedding = parameters.find(TensorRole::kEmbedding);
   final_norm = parameters.find(TensorRole::kFinalNorm);
 }
 
 void DecoderWeights::borrow(const Parameters& parameters) {
-  const ParameterLayout& layout = parameters.layout();
-  for (size_t i = 0; i < layers.size(); ++i) {
-    for (const FusedMatrix matrix : kLayerMatrices) {
-      borrow_stack(matrix_of(layers[i], matrix), Stack(layout, matrix, static_cast<int64_t>(i)),
-                   parameters);
-    }
-  }
-  borrow_stack(lm_head, Stack(layout, FusedMatrix::kHead), parameters);
-  borrow_vectors(parameters);
+  set(parameters,
+      [&](Linear& linear, const Stack& stack) { borrow_matrix(linear, stack, parameters); });
 }
 
-void DecoderWeights::pack(const Parameters& parameters, DType storage, ThreadPool& pool) {
-  const ParameterLayout& layout = parameters.layout();
-  for (size_t i = 0; i < layers.size(); ++i) {
-    for (const FusedMatrix matrix : kLayerMatrices) {
-      pack_stack(matrix_of(layers[i], matrix), Stack(layout, matrix, static_cast<int64_t>(i)),
-                 parameters, storage, pool);
-    }
+void DecoderWeights::pack(const Parameters& parameters, DType storage, ThreadPool& threads) {
+  set(parameters, [&](Linear& linear, const Stack& stack) {
+    pack_matrix(linear, stack, parameters, storage, threads);
+  });
+}
+
+LinearGradients gradients_of(Parameters& gradients, FusedMatrix matrix, int64_t layer) {
+  const auto weights = gradients.layout().weights_of(matrix, layer);
+  const auto biases = gradients.layout().biases_of(matrix, layer);
+  LinearGradients result;
+  for (size_t i = 0; i < weights.size(); ++i) {
+    result.parts.push_back({gradients.at(*weights[i]).data(),
+                            biases.empty() ? nullptr : gradients.at(*biases[i]).data(),
+                            weights[i]->shape[0]});
   }
-  pack_stack(lm_head, Stack(layout, FusedMatrix::kHead), parameters, storage, pool);
-  borrow_vectors(parameters);
+  return result;
 }
 
 LayerGradients::LayerGradients(Parameters& gradients, int64_t layer) {
-  const auto at = [&](TensorRole role) { return gradients.find(role, layer); };
-  input_norm = at(TensorRole::kAttentionNorm);
-  post_norm = at(TensorRole::kMlpNorm);
-  q_norm = at(TensorRole::kQNorm);
-  k_norm = at(TensorRole::kKNorm);
-  q_weight = at(TensorRole::kQ);
-  k_weight = at(TensorRole::kK);
-  v_weight = at(TensorRole::kV);
-  o_weight = at(TensorRole::kO);
-  gate_weight = at(TensorRole::kGate);
-  up_weight = at(TensorRole::kUp);
-  down_weight = at(TensorRole::kDown);
-  q_bias = at(TensorRole::kQBias);
-  k_bias = at(TensorRole::kKBias);
-  v_bias = at(TensorRole::kVBias);
+  for_each_place(
+      *this,
+      [&](LinearGradients& linear, FusedMatrix matrix) {
+        linear = gradients_of(gradients, matrix, layer);
+      },
+      [&](float*& norm, TensorRole role) { norm = gradients.find(role, layer); });
 }
 
 }  // namespace ponder

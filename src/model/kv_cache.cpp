@@ -69,13 +69,22 @@ void KvCache::release(KvSequence& sequence) {
   sequence.length_ = 0;
 }
 
-float* KvCache::keys(int32_t page, int64_t layer, int64_t kv_head) {
-  return storage_.data() +
-         ((page * layers_ + layer) * kv_heads_ + kv_head) * 2 * head_dim_ * kKeyBlock;
-}
-
-float* KvCache::values(int32_t page, int64_t layer, int64_t kv_head) {
-  return keys(page, layer, kv_head) + head_dim_ * kKeyBlock;
+KeyValueBlocks KvCache::blocks(std::span<const StepBatch::Run> runs) {
+  // A page holds layer by layer, head by head, keys, then values.
+  const int64_t size = head_dim_ * kKeyBlock;
+  KeyValueBlocks blocks;
+  blocks.layer_stride = kv_heads_ * 2 * size;
+  for (const StepBatch::Run& run : runs) {
+    for (int64_t head = 0; head < kv_heads_; ++head) {
+      blocks.first.push_back(blocks.keys.size());
+      for (const int32_t page : run.sequence->pages_) {
+        float* keys = storage_.data() + page * layers_ * blocks.layer_stride + head * 2 * size;
+        blocks.keys.push_back(keys);
+        blocks.values.push_back(keys + size);
+      }
+    }
+  }
+  return blocks;
 }
 
 }  // namespace ponder

@@ -4,9 +4,12 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
+#include "model/batch.h"
 #include "model/config.h"
+#include "model/pass_tokens.h"
 #include "tensor/buffer.h"
 
 namespace ponder {
@@ -20,7 +23,6 @@ class KvSequence {
 
  private:
   friend class KvCache;
-  friend class Decoder;
   int64_t length_ = 0;
   std::vector<int32_t> pages_;
 };
@@ -43,10 +45,8 @@ class KvCache {
   KvSequence fork(const KvSequence& sequence);
   void release(KvSequence& sequence);  // gives its pages back; length becomes 0
 
-  // Of one page, layer and key-value head: keys transposed (head_dim, kKeyBlock), values
-  // (kKeyBlock, head_dim).
-  float* keys(int32_t page, int64_t layer, int64_t kv_head);
-  float* values(int32_t page, int64_t layer, int64_t kv_head);
+  // Where the keys and values of the runs' sequences lie.
+  KeyValueBlocks blocks(std::span<const StepBatch::Run> runs);
   const std::vector<int32_t>& pages(const KvSequence& sequence) const { return sequence.pages_; }
 
  private:

@@ -3,178 +3,226 @@
 #include <algorithm>
 #include <cstring>
 
-#include "ops/attention.h"
 #include "ops/embedding.h"
 #include "ops/rms_norm.h"
 #include "ops/swiglu.h"
 
 namespace ponder {
+namespace {
 
-void norm_and_rotate(float* qkv, float* raw_qk, float* inv_rms_qk, const LayerWeights& weights,
-                     const int32_t* positions, const RopeTable& rope_table, int64_t T,
-                     const ModelConfig& config, ThreadPool& pool) {
-  const int64_t heads = config.num_attention_heads, kv_heads = config.num_key_value_heads;
-  const int64_t D = config.head_dim, Q = config.q_size(), KV = config.kv_size(), W = Q + 2 * KV;
-  if (weights.q_norm) {
-    const float eps = static_cast<float>(config.rms_norm_eps);
-    head_norm(qkv, W, raw_qk, Q + KV, inv_rms_qk, weights.q_norm, T, heads, D, eps, pool);
-    head_norm(qkv + Q, W, raw_qk ? raw_qk + Q : nullptr, Q + KV, inv_rms_qk + T * heads,
-              weights.k_norm, T, kv_heads, D, eps, pool);
-  }
-  rope(qkv, W, positions, rope_table, T, heads + kv_heads, D, RopeDirection::kForward, pool);
+int64_t window_of(const LayerSpec& spec) { return spec.window > 0 ? spec.window : kNoWindow; }
+
+}  // namespace
+
+LayerPass::LayerPass(const ModelConfig& config, const RopeTable& rope, PassTokens tokens,
+                     KeyValueBlocks blocks, ThreadPool& threads)
+    : config_(config),
+      rope_(rope),
+      tokens_(std::move(tokens)),
+      blocks_(std::move(blocks)),
+      threads_(threads),
+      T_(tokens_.size()),
+      C_(config.hidden_size),
+      F_(config.intermediate_size),
+      D_(config.head_dim),
+      heads_(config.num_attention_heads),
+      kv_heads_(config.num_key_value_heads),
+      Q_(config.q_size()),
+      KV_(config.kv_size()),
+      W_(Q_ + 2 * KV_),
+      keys_(blocks_.keys),
+      values_(blocks_.values) {}
+
+void LayerPass::forward(int64_t index, const LayerWeights& weights, const float* x,
+                        const float* delta, const LayerActivations& keep,
+                        const LayerMemory& memory) {
+  const LayerSpec& spec = config_.layer(index);
+  const Norm attention_norm{weights.attention_norm, keep.inv_rms1},
+      mlp_norm{weights.mlp_norm, keep.inv_rms2};
+  const float* in = enter(spec, attention_norm, keep.x_in, x, delta, memory);
+  weights.qkv.forward(keep.qkv, in, T_, threads_);
+  norm_and_rotate(spec, weights, keep);
+  attend(index, spec, keep);
+  leave(spec, attention_norm, weights.out, keep.att, keep.attention_out, memory);
+
+  in = enter(spec, mlp_norm, keep.x_mid, keep.x_in, memory.delta, memory);
+  weights.gate_up.forward(keep.gate_up, in, T_, threads_);
+  swiglu(memory.act, keep.gate_up, T_, F_, threads_);
+  leave(spec, mlp_norm, weights.down, memory.act, keep.mlp_out, memory);
 }
 
-void LayerPass::set_batch(const PackedBatch& batch) {
-  T_ = batch.num_tokens();
-  row_begin_ = batch.row_begin;
-  positions_.resize(static_cast<size_t>(T_));
-  longest_row_ = 0;
-  for (int64_t r = 0; r < batch.num_rows(); ++r) {
-    const int64_t begin = row_begin_[static_cast<size_t>(r)],
-                  end = row_begin_[static_cast<size_t>(r) + 1];
-    for (int64_t t = begin; t < end; ++t)
-      positions_[static_cast<size_t>(t)] = static_cast<int32_t>(t - begin);
-    longest_row_ = std::max(longest_row_, end - begin);
+void LayerPass::backward(int64_t index, const LayerWeights& weights, const LayerActivations& kept,
+                         const LayerMemory& memory, const LayerGradients& gradients) {
+  const LayerSpec& spec = config_.layer(index);
+  const Norm attention_norm{weights.attention_norm, kept.inv_rms1},
+      mlp_norm{weights.mlp_norm, kept.inv_rms2};
+  // MLP. The gradient of the activation makes way for the activation, gate and up for their
+  // gradients; the residual's gradient stays in dx.
+  const float* dy = leave_backward(spec, mlp_norm, gradients.mlp_norm, kept.mlp_out, memory);
+  weights.down.input_gradient(memory.act, dy, T_, threads_);
+  float* dgate_up = kept.gate_up;
+  swiglu_backward(dgate_up, memory.act, memory.act, kept.gate_up, T_, F_, threads_);
+  weights.down.weight_gradient(gradients.down, dy, memory.act, T_, threads_);
+  const float* in = entered(spec, mlp_norm, kept.x_mid, memory);
+  weights.gate_up.weight_gradient(gradients.gate_up, dgate_up, in, T_, threads_);
+  weights.gate_up.input_gradient(memory.dh, dgate_up, T_, threads_);
+  enter_backward(spec, mlp_norm, gradients.mlp_norm, kept.x_mid, memory);
+
+  // Attention, values unturned.
+  dy = leave_backward(spec, attention_norm, gradients.attention_norm, kept.attention_out, memory);
+  weights.out.weight_gradient(gradients.out, dy, kept.att, T_, threads_);
+  weights.out.input_gradient(memory.datt, dy, T_, threads_);
+  attend_backward(spec, kept, memory);
+  norm_and_rotate_backward(spec, weights, kept, memory, gradients);
+  in = entered(spec, attention_norm, kept.x_in, memory);
+  weights.qkv.weight_gradient(gradients.qkv, memory.dqkv, in, T_, threads_);
+  weights.qkv.input_gradient(memory.dh, memory.dqkv, T_, threads_);
+  enter_backward(spec, attention_norm, gradients.attention_norm, kept.x_in, memory);
+}
+
+const float* LayerPass::enter(const LayerSpec& spec, const Norm& norm, float* sum, const float* x,
+                              const float* delta, const LayerMemory& memory) {
+  if (spec.branch_norm == BranchNorm::kOutput) {
+    if (delta || sum != x) add(sum, x, delta, T_ * C_, threads_);
+    return sum;
+  }
+  add_rms_norm(memory.h, norm.inv_rms, sum, x, delta, norm.weight, T_, C_,
+               static_cast<float>(config_.rms_norm_eps), threads_);
+  return memory.h;
+}
+
+void LayerPass::leave(const LayerSpec& spec, const Norm& norm, const Linear& linear, const float* x,
+                      float* raw, const LayerMemory& memory) {
+  if (spec.branch_norm == BranchNorm::kInput) return linear.forward(memory.delta, x, T_, threads_);
+  linear.forward(raw, x, T_, threads_);
+  rms_norm(memory.delta, norm.inv_rms, raw, norm.weight, T_, C_,
+           static_cast<float>(config_.rms_norm_eps), threads_);
+}
+
+const float* LayerPass::leave_backward(const LayerSpec& spec, const Norm& norm, float* dnorm,
+                                       const float* raw, const LayerMemory& memory) {
+  if (spec.branch_norm == BranchNorm::kInput) return memory.dx;
+  add(memory.dh, memory.dx, nullptr, T_ * C_, threads_);
+  head_norm_backward(memory.dh, C_, dnorm, raw, C_, norm.inv_rms, norm.weight, T_, 1, C_, threads_);
+  return memory.dh;
+}
+
+const float* LayerPass::entered(const LayerSpec& spec, const Norm& norm, const float* x,
+                                const LayerMemory& memory) {
+  if (spec.branch_norm == BranchNorm::kOutput) return x;
+  rms_norm_apply(memory.h, x, norm.inv_rms, norm.weight, T_, C_, threads_);
+  return memory.h;
+}
+
+void LayerPass::enter_backward(const LayerSpec& spec, const Norm& norm, float* dnorm,
+                               const float* x, const LayerMemory& memory) {
+  if (spec.branch_norm == BranchNorm::kOutput)
+    return add(memory.dx, memory.dx, memory.dh, T_ * C_, threads_);
+  rms_norm_backward(memory.dx, dnorm, memory.dh, x, norm.inv_rms, norm.weight, T_, C_, threads_);
+}
+
+LayerPass::QkHeads LayerPass::qk_heads(const LayerSpec& spec) const {
+  if (spec.qk_norm == QkNorm::kWhole) return {1, 1, Q_, KV_};
+  return {heads_, kv_heads_, D_, D_};
+}
+
+void LayerPass::norm_and_rotate(const LayerSpec& spec, const LayerWeights& weights,
+                                const LayerActivations& keep) {
+  if (spec.qk_norm != QkNorm::kNone) {
+    const QkHeads n = qk_heads(spec);
+    const float eps = static_cast<float>(config_.rms_norm_eps);
+    float* raw_k = keep.raw_qk ? keep.raw_qk + Q_ : nullptr;
+    head_norm(keep.qkv, W_, keep.raw_qk, Q_ + KV_, keep.inv_rms_qk, weights.q_norm, T_, n.q,
+              n.q_width, eps, threads_);
+    head_norm(keep.qkv + Q_, W_, raw_k, Q_ + KV_, keep.inv_rms_qk + T_ * n.q, weights.k_norm, T_,
+              n.k, n.k_width, eps, threads_);
+  }
+  if (spec.rotates) {
+    rope(keep.qkv, W_, tokens_.positions().data(), rope_, T_, heads_ + kv_heads_, D_,
+         RopeDirection::kForward, threads_);
   }
 }
 
-void LayerPass::forward(const LayerWeights& weights, const float* x, const float* delta,
-                        const LayerActivations& keep, const PassMemory& s) {
-  const int64_t C = config_.hidden_size, F = config_.intermediate_size;
-  const int64_t Q = config_.q_size(), KV = config_.kv_size(), W = Q + 2 * KV;
-  const float eps = static_cast<float>(config_.rms_norm_eps);
-  add_rms_norm(s.h, keep.inv_rms1, keep.x_in, x, delta, weights.input_norm, T_, C, eps, pool_);
-  matmul(keep.qkv, W, {s.h, C, 1}, weights.qkv.forward(), weights.bias(), T_, pool_);
-  norm_and_rotate(keep.qkv, keep.raw_qk, keep.inv_rms_qk, weights, positions_.data(), rope_, T_,
-                  config_, pool_);
-  attention_forward(keep, s);
-  matmul(s.delta, C, {keep.att, Q, 1}, weights.out.forward(), nullptr, T_, pool_);
-  add_rms_norm(s.h, keep.inv_rms2, keep.x_mid, keep.x_in, s.delta, weights.post_norm, T_, C, eps,
-               pool_);
-  matmul(keep.gate_up, 2 * F, {s.h, C, 1}, weights.gate_up.forward(), nullptr, T_, pool_);
-  swiglu(s.act, keep.gate_up, T_, F, pool_);
-  matmul(s.delta, C, {s.act, F, 1}, weights.down.forward(), nullptr, T_, pool_);
+void LayerPass::norm_and_rotate_backward(const LayerSpec& spec, const LayerWeights& weights,
+                                         const LayerActivations& kept, const LayerMemory& memory,
+                                         const LayerGradients& gradients) {
+  if (spec.rotates) {
+    rope(memory.dqkv, W_, tokens_.positions().data(), rope_, T_, heads_ + kv_heads_, D_,
+         RopeDirection::kBackward, threads_);
+  }
+  if (spec.qk_norm == QkNorm::kNone) return;
+  const QkHeads n = qk_heads(spec);
+  head_norm_backward(memory.dqkv, W_, gradients.q_norm, kept.raw_qk, Q_ + KV_, kept.inv_rms_qk,
+                     weights.q_norm, T_, n.q, n.q_width, threads_);
+  head_norm_backward(memory.dqkv + Q_, W_, gradients.k_norm, kept.raw_qk + Q_, Q_ + KV_,
+                     kept.inv_rms_qk + T_ * n.q, weights.k_norm, T_, n.k, n.k_width, threads_);
 }
 
-void LayerPass::attention_forward(const LayerActivations& keep, const PassMemory& s) {
-  const int64_t D = config_.head_dim, heads = config_.num_attention_heads,
-                kv_heads = config_.num_key_value_heads;
-  const int64_t Q = config_.q_size(), KV = config_.kv_size(), W = Q + 2 * KV,
-                group = heads / kv_heads;
-  const int64_t rows = static_cast<int64_t>(row_begin_.size()) - 1;
-  // Blocks of keys, then of values, of every (row, key-value head), rows padded to whole blocks.
-  std::vector<int64_t> first_block(static_cast<size_t>(rows) + 1, 0);
-  for (size_t r = 0; r < static_cast<size_t>(rows); ++r) {
-    first_block[r + 1] =
-        first_block[r] + (row_begin_[r + 1] - row_begin_[r] + kKeyBlock - 1) / kKeyBlock;
+void LayerPass::store_keys_and_values(int64_t index, const float* qkv) {
+  for (size_t i = 0; blocks_.layer_stride != 0 && i < keys_.size(); ++i) {
+    keys_[i] = blocks_.keys[i] + index * blocks_.layer_stride;
+    values_[i] = blocks_.values[i] + index * blocks_.layer_stride;
   }
-  const int64_t blocks = first_block.back();
-  std::vector<const float*> key_blocks(static_cast<size_t>(blocks * kv_heads)),
-      value_blocks(static_cast<size_t>(blocks * kv_heads));
-  std::vector<AttentionWork> works;
-  works.reserve(static_cast<size_t>(rows * kv_heads));
-  pool_.parallel_for(rows * kv_heads, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const auto r = static_cast<size_t>(i / kv_heads);
-      const int64_t kv = i % kv_heads, t0 = row_begin_[r], count = row_begin_[r + 1] - t0;
-      const int64_t slot = first_block[r] * kv_heads + kv * (first_block[r + 1] - first_block[r]);
-      float* keys = s.keys + slot * kKeyBlock * D;
-      float* values = keys + blocks * kKeyBlock * KV;
-      const float* k = keep.qkv + t0 * W + Q + kv * D;
-      transpose_keys(keys, k, W, count, D);
-      copy_values(values, k + KV, W, count, D);
-      for (int64_t b = 0; b * kKeyBlock < count; ++b) {
-        key_blocks[static_cast<size_t>(slot + b)] = keys + b * kKeyBlock * D;
-        value_blocks[static_cast<size_t>(slot + b)] = values + b * kKeyBlock * D;
+  const auto pieces = static_cast<int64_t>(tokens_.runs().size()) * kv_heads_;
+  threads_.parallel_for(pieces, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t piece = begin; piece < end; ++piece) {
+      const TokenRun& run = tokens_.runs()[static_cast<size_t>(piece / kv_heads_)];
+      const size_t first = blocks_.first[static_cast<size_t>(piece)];
+      const float* row = qkv + run.begin * W_ + Q_ + piece % kv_heads_ * D_;
+      const int64_t last = run.first_position + run.count;
+      for (int64_t position = run.first_position, n = 0; position < last; position += n) {
+        const size_t block = first + static_cast<size_t>(position / kKeyBlock);
+        const int64_t column = position % kKeyBlock;
+        n = std::min(kKeyBlock - column, last - position);
+        if (column == 0) {
+          transpose_keys(keys_[block], row, W_, n, D_);
+        } else {
+          for (int64_t i = 0; i < n; ++i) {
+            float* keys = keys_[block] + column + i;
+            for (int64_t d = 0; d < D_; ++d) keys[d * kKeyBlock] = row[i * W_ + d];
+          }
+        }
+        copy_values(values_[block] + column * D_, row + KV_, W_, n, D_);
+        row += n * W_;
       }
     }
   });
-  for (size_t r = 0; r < static_cast<size_t>(rows); ++r) {
-    const int64_t t0 = row_begin_[r], count = row_begin_[r + 1] - t0;
-    for (int64_t kv = 0; kv < kv_heads; ++kv) {
-      const auto slot = static_cast<size_t>(first_block[r] * kv_heads +
-                                            kv * (first_block[r + 1] - first_block[r]));
-      const int64_t h = kv * group;
-      works.push_back({keep.qkv + t0 * W + h * D, keep.att + t0 * Q + h * D,
-                       keep.lse + t0 * heads + h, key_blocks.data() + slot,
-                       value_blocks.data() + slot, W, Q, heads, count, 0, group});
+}
+
+void LayerPass::attend(int64_t index, const LayerSpec& spec, const LayerActivations& keep) {
+  store_keys_and_values(index, keep.qkv);
+  const int64_t group = heads_ / kv_heads_;
+  works_.clear();
+  size_t piece = 0;
+  for (const TokenRun& run : tokens_.runs()) {
+    for (int64_t h = 0; h < heads_; h += group, ++piece) {
+      const size_t first = blocks_.first[piece];
+      works_.push_back({keep.qkv + run.begin * W_ + h * D_, keep.att + run.begin * Q_ + h * D_,
+                        keep.lse ? keep.lse + run.begin * heads_ + h : nullptr,
+                        keys_.data() + first, values_.data() + first, W_, Q_, heads_, run.count,
+                        run.first_position, group, window_of(spec)});
     }
   }
-  attention(works, D, pool_);
+  attention(works_, D_, threads_);
 }
 
-void LayerPass::weight_gradient(float* dW, const float* dY, int64_t ld, int64_t N, const float* X,
-                                int64_t K) {
-  matmul_continue(dW, K, {dY, 1, ld}, MatrixView::rows(X, T_, K), N, pool_);
-}
-
-void LayerPass::input_gradient(float* dX, const float* dY, int64_t ld, const Projection& weights) {
-  matmul(dX, weights.K, {dY, ld, 1}, weights.backward(), nullptr, T_, pool_);
-}
-
-void LayerPass::attention_backward_pass(const LayerActivations& kept, const PassMemory& s) {
-  const int64_t D = config_.head_dim, heads = config_.num_attention_heads,
-                kv_heads = config_.num_key_value_heads, group = heads / kv_heads;
-  const int64_t Q = config_.q_size(), KV = config_.kv_size(), W = Q + 2 * KV;
-  const int64_t scratch = attention_backward_scratch(longest_row_, D);
+void LayerPass::attend_backward(const LayerSpec& spec, const LayerActivations& kept,
+                                const LayerMemory& memory) {
+  const int64_t group = heads_ / kv_heads_;
   std::vector<AttentionBackwardWork> works;
-  for (size_t r = 0; r + 1 < row_begin_.size(); ++r) {
-    const int64_t t0 = row_begin_[r], count = row_begin_[r + 1] - t0;
-    for (int64_t kv = 0; kv < kv_heads; ++kv) {
-      const float* qkv = kept.qkv + t0 * W;
-      float* dqkv = s.dqkv + t0 * W;
-      const int64_t q = kv * group * D, k = Q + kv * D, v = Q + KV + kv * D;
-      works.push_back({qkv + q, qkv + k, qkv + v, kept.att + t0 * Q + q, s.datt + t0 * Q + q,
-                       kept.lse + t0 * heads + kv * group, dqkv + q, dqkv + k, dqkv + v, W, Q,
-                       heads, count, group});
+  for (const TokenRun& run : tokens_.runs()) {
+    for (int64_t kv = 0; kv < kv_heads_; ++kv) {
+      const float* qkv = kept.qkv + run.begin * W_;
+      float* dqkv = memory.dqkv + run.begin * W_;
+      const int64_t q = kv * group * D_, k = Q_ + kv * D_, v = k + KV_;
+      works.push_back({qkv + q, qkv + k, qkv + v, kept.att + run.begin * Q_ + q,
+                       memory.datt + run.begin * Q_ + q, kept.lse + run.begin * heads_ + kv * group,
+                       dqkv + q, dqkv + k, dqkv + v, W_, Q_, heads_, run.count, group,
+                       window_of(spec)});
     }
   }
-  attention_backward(works, D, s.attention_backward, scratch, pool_);
-}
-
-void LayerPass::backward(const LayerWeights& weights, const LayerActivations& kept,
-                         const PassMemory& s, const LayerGradients& g) {
-  const int64_t C = config_.hidden_size, F = config_.intermediate_size, D = config_.head_dim;
-  const int64_t heads = config_.num_attention_heads, kv_heads = config_.num_key_value_heads;
-  const int64_t Q = config_.q_size(), KV = config_.kv_size(), W = Q + 2 * KV;
-
-  // MLP: delta = down(swiglu(gate_up(norm(x_mid)))); the residual's gradient stays in dx. The
-  // gradient of the activation makes way for the activation, gate and up for their gradients.
-  input_gradient(s.act, s.dx, C, weights.down);
-  float* dgate_up = kept.gate_up;
-  swiglu_backward(dgate_up, s.act, s.act, kept.gate_up, T_, F, pool_);
-  weight_gradient(g.down_weight, s.dx, C, C, s.act, F);
-  rms_norm_apply(s.h, kept.x_mid, kept.inv_rms2, weights.post_norm, T_, C, pool_);
-  weight_gradient(g.gate_weight, dgate_up, 2 * F, F, s.h, C);
-  weight_gradient(g.up_weight, dgate_up + F, 2 * F, F, s.h, C);
-  input_gradient(s.dh, dgate_up, 2 * F, weights.gate_up);
-  rms_norm_backward(s.dx, g.post_norm, s.dh, kept.x_mid, kept.inv_rms2, weights.post_norm, T_, C,
-                    pool_);
-
-  // Attention: delta = o(attention(rope(head_norm(qkv(norm(x_in)))))), values unturned.
-  weight_gradient(g.o_weight, s.dx, C, C, kept.att, Q);
-  input_gradient(s.datt, s.dx, C, weights.out);
-  attention_backward_pass(kept, s);
-  rope(s.dqkv, W, positions_.data(), rope_, T_, heads + kv_heads, D, RopeDirection::kBackward,
-       pool_);
-  if (weights.q_norm) {
-    head_norm_backward(s.dqkv, W, g.q_norm, kept.raw_qk, Q + KV, kept.inv_rms_qk, weights.q_norm,
-                       T_, heads, D, pool_);
-    head_norm_backward(s.dqkv + Q, W, g.k_norm, kept.raw_qk + Q, Q + KV,
-                       kept.inv_rms_qk + T_ * heads, weights.k_norm, T_, kv_heads, D, pool_);
-  }
-  rms_norm_apply(s.h, kept.x_in, kept.inv_rms1, weights.input_norm, T_, C, pool_);
-  weight_gradient(g.q_weight, s.dqkv, W, Q, s.h, C);
-  weight_gradient(g.k_weight, s.dqkv + Q, W, KV, s.h, C);
-  weight_gradient(g.v_weight, s.dqkv + Q + KV, W, KV, s.h, C);
-  if (g.q_bias) {
-    bias_backward(g.q_bias, s.dqkv, W, T_, Q, pool_);
-    bias_backward(g.k_bias, s.dqkv + Q, W, T_, KV, pool_);
-    bias_backward(g.v_bias, s.dqkv + Q + KV, W, T_, KV, pool_);
-  }
-  input_gradient(s.dh, s.dqkv, W, weights.qkv);
-  rms_norm_backward(s.dx, g.input_norm, s.dh, kept.x_in, kept.inv_rms1, weights.input_norm, T_, C,
-                    pool_);
+  attention_backward(works, D_, memory.attention_backward,
+                     attention_backward_scratch(tokens_.longest(), D_), threads_);
 }
 
 }  // namespace ponder

@@ -1,64 +1,93 @@
-// One transformer layer over a packed batch, forward and backward.
+// The decoder layer, forward and backward: the one that training, scoring, prefill and decode run.
+// What it consists of stands in its LayerSpec.
 // T tokens, C hidden_size, F intermediate_size, Q = heads * head_dim, KV = key-value heads *
 // head_dim.
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "base/thread_pool.h"
-#include "model/batch.h"
 #include "model/config.h"
 #include "model/decoder_weights.h"
 #include "model/pass_memory.h"
+#include "model/pass_tokens.h"
+#include "ops/attention.h"
 #include "ops/rope.h"
 
 namespace ponder {
 
-// What stands between a layer's projections and its attention, in place in qkv (T, Q + 2KV): the
-// norms of query and key heads where the architecture has them, then RoPE. One for training,
-// scoring and sampling. raw_qk (T, Q + KV) receives the queries and keys before their norms unless
-// null; inv_rms_qk is room for T * (heads + key-value heads).
-void norm_and_rotate(float* qkv, float* raw_qk, float* inv_rms_qk, const LayerWeights& weights,
-                     const int32_t* positions, const RopeTable& rope_table, int64_t T,
-                     const ModelConfig& config, ThreadPool& pool);
-
+// One pass of tokens through the layers of a model. Borrows what it is given.
 class LayerPass {
  public:
-  LayerPass(const ModelConfig& config, const RopeTable& rope, ThreadPool& pool)
-      : config_(config), rope_(rope), pool_(pool) {}
+  // The table must reach the tokens' positions.
+  LayerPass(const ModelConfig& config, const RopeTable& rope, PassTokens tokens,
+            KeyValueBlocks blocks, ThreadPool& threads);
 
-  // Fixes the batch for the calls that follow: positions and row borders.
-  void set_batch(const PackedBatch& batch);
-  const std::vector<int32_t>& positions() const { return positions_; }
-
-  // The layer over the residual stream x (T, C) + delta (T, C; the previous layer's MLP output;
-  // nullptr for none); its own MLP output is left in memory.delta, the residual stream before it in
-  // keep.x_mid. x may be keep.x_in, or what that shares its memory with.
-  void forward(const LayerWeights& weights, const float* x, const float* delta,
-               const LayerActivations& keep, const PassMemory& memory);
+  // Layer `index` over the residual stream x (T, C) + delta (T, C; what the previous layer left in
+  // memory.delta; nullptr for none). It leaves its own last branch's output in memory.delta and the
+  // residual stream before it in keep.x_mid. x may be keep.x_in, or what that shares its memory
+  // with. Keys and values of the tokens are written to their blocks.
+  void forward(int64_t index, const LayerWeights& weights, const float* x, const float* delta,
+               const LayerActivations& keep, const LayerMemory& memory);
 
   // memory.dx (T, C): in, the gradient of the layer's output; out, of its input. Parameter
-  // gradients accumulate. What is kept of gate and up is lost.
-  void backward(const LayerWeights& weights, const LayerActivations& kept, const PassMemory& memory,
-                const LayerGradients& gradients);
+  // gradients accumulate. What is kept of gate and up is lost. Whole rows only.
+  void backward(int64_t index, const LayerWeights& weights, const LayerActivations& kept,
+                const LayerMemory& memory, const LayerGradients& gradients);
+
+  const PassTokens& tokens() const { return tokens_; }
 
  private:
-  void attention_forward(const LayerActivations& keep, const PassMemory& memory);
-  void attention_backward_pass(const LayerActivations& kept, const PassMemory& memory);
-  // dW (N, K) += dY (T, N; stride ld)^T X (T, K).
-  void weight_gradient(float* dW, const float* dY, int64_t ld, int64_t N, const float* X,
-                       int64_t K);
-  // dX (T, K) = dY (T, N; stride ld) W.
-  void input_gradient(float* dX, const float* dY, int64_t ld, const Projection& weights);
+  // A branch's norm: its weight, and what it divided by.
+  struct Norm {
+    const float* weight;
+    float* inv_rms;
+  };
+
+  // sum = x + delta; returns what the branch reads: sum, or in memory.h its norm.
+  const float* enter(const LayerSpec& spec, const Norm& norm, float* sum, const float* x,
+                     const float* delta, const LayerMemory& memory);
+  // memory.delta = linear(x), or its norm; `raw` is then room for what it was before.
+  void leave(const LayerSpec& spec, const Norm& norm, const Linear& linear, const float* x,
+             float* raw, const LayerMemory& memory);
+  // The gradient of the branch's last Linear, of memory.dx.
+  const float* leave_backward(const LayerSpec& spec, const Norm& norm, float* dnorm,
+                              const float* raw, const LayerMemory& memory);
+  // What the branch read, again.
+  const float* entered(const LayerSpec& spec, const Norm& norm, const float* x,
+                       const LayerMemory& memory);
+  // memory.dx, the residual stream's gradient, gains what comes through the branch in memory.dh.
+  void enter_backward(const LayerSpec& spec, const Norm& norm, float* dnorm, const float* x,
+                      const LayerMemory& memory);
+
+  // In place in keep.qkv (T, Q + 2KV), between projection and attention.
+  void norm_and_rotate(const LayerSpec& spec, const LayerWeights& weights,
+                       const LayerActivations& keep);
+  void norm_and_rotate_backward(const LayerSpec& spec, const LayerWeights& weights,
+                                const LayerActivations& kept, const LayerMemory& memory,
+                                const LayerGradients& gradients);
+  // Heads that a norm of queries, and one of keys, treats one by one, and their width.
+  struct QkHeads {
+    int64_t q, k, q_width, k_width;
+  };
+  QkHeads qk_heads(const LayerSpec& spec) const;
+
+  void store_keys_and_values(int64_t index, const float* qkv);
+  void attend(int64_t index, const LayerSpec& spec, const LayerActivations& keep);
+  void attend_backward(const LayerSpec& spec, const LayerActivations& kept,
+                       const LayerMemory& memory);
 
   const ModelConfig& config_;
   const RopeTable& rope_;
-  ThreadPool& pool_;
-  std::vector<int32_t> positions_;  // (T)
-  std::vector<int64_t> row_begin_;
-  int64_t T_ = 0;
-  int64_t longest_row_ = 0;
+  const PassTokens tokens_;
+  const KeyValueBlocks blocks_;
+  ThreadPool& threads_;
+  const int64_t T_, C_, F_, D_, heads_, kv_heads_, Q_, KV_,
+      W_;                              // W: a row of queries, keys, values
+  std::vector<float*> keys_, values_;  // blocks of the layer that runs
+  std::vector<AttentionWork> works_;
 };
 
 }  // namespace ponder

@@ -24,8 +24,39 @@ int64_t logits_rows(int64_t vocab_size, int64_t targets) {
 
 namespace {
 
-void take_layer(LayerActivations& layer, Arena& arena, const ModelConfig& config, int64_t T) {
-  const int64_t heads = config.num_attention_heads, kv_heads = config.num_key_value_heads;
+// What the norms of queries and keys divide a token's by: how many numbers.
+int64_t qk_norms(const ModelConfig& config, const LayerSpec& spec) {
+  switch (spec.qk_norm) {
+    case QkNorm::kNone:
+      return 0;
+    case QkNorm::kHead:
+      return config.num_attention_heads + config.num_key_value_heads;
+    case QkNorm::kWhole:
+      return 2;
+  }
+  return 0;
+}
+
+// What only some layers need: of one layer, or the most of any, where they share it.
+struct NormNeeds {
+  explicit NormNeeds(const ModelConfig& config) {
+    for (int64_t i = 0; i < config.num_hidden_layers; ++i) add(config, config.layer(i));
+  }
+  NormNeeds(const ModelConfig& config, const LayerSpec& spec) { add(config, spec); }
+
+  int64_t num_qk_norms = 0;
+  bool output_norms = false;
+
+ private:
+  void add(const ModelConfig& config, const LayerSpec& spec) {
+    num_qk_norms = std::max(num_qk_norms, qk_norms(config, spec));
+    output_norms = output_norms || spec.branch_norm == BranchNorm::kOutput;
+  }
+};
+
+void take_layer(LayerActivations& layer, Arena& arena, const ModelConfig& config,
+                const NormNeeds& needs, int64_t T) {
+  const int64_t heads = config.num_attention_heads;
   const int64_t Q = config.q_size(), KV = config.kv_size();
   layer.qkv = arena.take("queries, keys, values", T * (Q + 2 * KV));
   layer.att = arena.take("attention output", T * Q);
@@ -33,10 +64,17 @@ void take_layer(LayerActivations& layer, Arena& arena, const ModelConfig& config
   layer.lse = arena.take("statistics of attention and norms", T * heads);
   layer.inv_rms1 = arena.take("statistics of attention and norms", T);
   layer.inv_rms2 = arena.take("statistics of attention and norms", T);
-  if (config.layer(0).qk_norm != QkNorm::kNone) {
+  if (needs.num_qk_norms > 0) {
     layer.raw_qk = arena.take("queries and keys before their norms", T * (Q + KV));
-    layer.inv_rms_qk = arena.take("statistics of attention and norms", T * (heads + kv_heads));
+    layer.inv_rms_qk = arena.take("statistics of attention and norms", T * needs.num_qk_norms);
   }
+}
+
+void take_outputs(LayerActivations& layer, Arena& arena, const ModelConfig& config,
+                  const NormNeeds& needs, int64_t T) {
+  if (!needs.output_norms) return;
+  layer.attention_out = arena.take("branches' outputs before their norms", T * config.hidden_size);
+  layer.mlp_out = arena.take("branches' outputs before their norms", T * config.hidden_size);
 }
 
 }  // namespace
@@ -56,14 +94,21 @@ void PassMemory::lay_out(Arena& arena, const ModelConfig& config, const PassSize
   layers.assign(static_cast<size_t>(config.num_hidden_layers), {});
   LayerActivations shared;
   shared.x_in = shared.x_mid = x;
-  if (size.keep != Keep::kActivations) take_layer(shared, arena, config, T);
-  if (size.keep == Keep::kLayerInputs) shared.x_mid = arena.take("residual stream", T * C);
-  for (LayerActivations& layer : layers) {
+  if (size.keep != Keep::kActivations) take_layer(shared, arena, config, NormNeeds(config), T);
+  if (size.keep == Keep::kNothing) shared.attention_out = shared.mlp_out = h;
+  if (size.keep == Keep::kLayerInputs) {
+    shared.x_mid = arena.take("residual stream", T * C);
+    take_outputs(shared, arena, config, NormNeeds(config), T);
+  }
+  for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
+    LayerActivations& layer = layers[static_cast<size_t>(i)];
     layer = shared;
     if (train) layer.x_in = arena.take("layers' inputs", T * C);
     if (size.keep != Keep::kActivations) continue;
+    const NormNeeds own(config, config.layer(i));
     layer.x_mid = arena.take("layers' residuals after attention", T * C);
-    take_layer(layer, arena, config, T);
+    take_layer(layer, arena, config, own, T);
+    take_outputs(layer, arena, config, own, T);
   }
 
   const int64_t rows = logits_rows(config.vocab_size, N);
@@ -84,17 +129,18 @@ void PassMemory::lay_out(Arena& arena, const ModelConfig& config, const PassSize
 void StepMemory::lay_out(Arena& arena, const ModelConfig& config, int64_t T, int64_t N) {
   const int64_t C = config.hidden_size, F = config.intermediate_size, Q = config.q_size(),
                 KV = config.kv_size();
-  x = arena.take("residual stream", T * C);
-  h = arena.take("normed and branch output", T * C);
+  layer = {};
+  layer.x_in = layer.x_mid = arena.take("residual stream", T * C);
+  h = layer.attention_out = layer.mlp_out = arena.take("normed and branch output", T * C);
   delta = arena.take("normed and branch output", T * C);
   act = arena.take("MLP activation", T * F);
-  gate_up = arena.take("gate and up", T * 2 * F);
-  qkv = arena.take("queries, keys, values", T * (Q + 2 * KV));
-  att = arena.take("attention output", T * Q);
-  inv_rms = arena.take("statistics of attention and norms", T);
-  if (config.layer(0).qk_norm != QkNorm::kNone) {
-    inv_rms_qk = arena.take("statistics of attention and norms",
-                            T * (config.num_attention_heads + config.num_key_value_heads));
+  layer.gate_up = arena.take("gate and up", T * 2 * F);
+  layer.qkv = arena.take("queries, keys, values", T * (Q + 2 * KV));
+  layer.att = arena.take("attention output", T * Q);
+  inv_rms = layer.inv_rms1 = layer.inv_rms2 = arena.take("statistics of attention and norms", T);
+  const int64_t num_qk_norms = NormNeeds(config).num_qk_norms;
+  if (num_qk_norms > 0) {
+    layer.inv_rms_qk = arena.take("statistics of attention and norms", T * num_qk_norms);
   }
   hidden = arena.take("hidden states of the targets", N * C);
   hidden_delta = arena.take("hidden states of the targets", N * C);

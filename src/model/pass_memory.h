@@ -33,31 +33,39 @@ PassSize size_of(const PackedBatch& batch, Keep keep);
 // whatever the batch (but 14 rows). Each chunk reads the head's weights anew.
 int64_t logits_rows(int64_t vocab_size, int64_t targets);
 
-// What backward needs of one layer. With recomputation only x_in is its own; without backward
-// x_in and x_mid are both the residual stream.
+// What a layer makes, and its backward needs. With recomputation only x_in is its own; without
+// backward x_in and x_mid are both the residual stream.
 struct LayerActivations {
   float* x_in = nullptr;                           // (T, C) residual stream at the layer's start
   float* x_mid = nullptr;                          // (T, C) and after attention
   float* qkv = nullptr;                            // (T, Q + 2KV), normed and rotated
   float* att = nullptr;                            // (T, Q)
-  float* lse = nullptr;                            // (T, heads)
+  float* lse = nullptr;                            // (T, heads); may be null without backward
   float* gate_up = nullptr;                        // (T, 2F); backward turns it into its gradient
   float *inv_rms1 = nullptr, *inv_rms2 = nullptr;  // (T)
-  // With norms of heads only: what they were given (T, Q + KV), and for queries (T, heads), then
-  // for keys (T, key-value heads), what they divided by.
+  // With norms of queries and keys only: what they were given (T, Q + KV; may be null without
+  // backward), and for queries, then for keys, what they divided by: one number a token and head,
+  // or a token.
   float *raw_qk = nullptr, *inv_rms_qk = nullptr;
+  // With norms of the branches' outputs only: what they were given (T, C).
+  float *attention_out = nullptr, *mlp_out = nullptr;
 };
 
-struct PassMemory {
-  std::vector<LayerActivations> layers;
-  float *x = nullptr, *h = nullptr, *delta = nullptr;  // (T, C) residual, normed, branch output
-  float* act = nullptr;                                // (T, F)
-  float* keys = nullptr;                               // keys and values in blocks
-  float* inv_rms = nullptr;                            // (T) before the LM head
+// Scratch that the layers share.
+struct LayerMemory {
+  float *h = nullptr, *delta = nullptr;  // (T, C) a branch's normed input, and its output
+  float* act = nullptr;                  // (T, F)
   // Backward: gradients of residual and normed (T, C), of q, k, v (T, Q + 2KV), of attention (T,
   // Q); that of act takes its place.
   float *dx = nullptr, *dh = nullptr, *dqkv = nullptr, *datt = nullptr;
   float* attention_backward = nullptr;
+};
+
+struct PassMemory : LayerMemory {
+  std::vector<LayerActivations> layers;
+  float* x = nullptr;        // (T, C) residual stream
+  float* keys = nullptr;     // keys and values in blocks
+  float* inv_rms = nullptr;  // (T) before the LM head
   // LM head.
   float* lse = nullptr;                         // (N) log-sum-exp of the logits
   float* logits = nullptr;                      // (logits_rows, V)
@@ -68,12 +76,10 @@ struct PassMemory {
 };
 
 // Scratch of an inference step over T tokens, N of which want logits.
-struct StepMemory {
-  float *x = nullptr, *h = nullptr, *delta = nullptr;  // (T, C)
-  float *act = nullptr, *gate_up = nullptr;            // (T, F), (T, 2F)
-  float *qkv = nullptr, *att = nullptr;                // (T, Q + 2KV), (T, Q)
-  float *inv_rms = nullptr, *inv_rms_qk = nullptr;     // (T), (T, heads + key-value heads)
-  float *hidden = nullptr, *hidden_delta = nullptr;    // (N, C)
+struct StepMemory : LayerMemory {
+  LayerActivations layer;                            // all layers use the same
+  float* inv_rms = nullptr;                          // (T)
+  float *hidden = nullptr, *hidden_delta = nullptr;  // (N, C)
 
   void lay_out(Arena& arena, const ModelConfig& config, int64_t tokens, int64_t targets);
 };

@@ -1,5 +1,6 @@
 #include "ops/embedding.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace ponder {
@@ -34,9 +35,13 @@ void bias_backward(float* dbias, const float* dy, int64_t ld, int64_t T, int64_t
   });
 }
 
-void add_in_place(float* x, const float* delta, int64_t size, ThreadPool& pool) {
+void add(float* sum, const float* x, const float* delta, int64_t size, ThreadPool& pool) {
   pool.parallel_for(size, 1024, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) x[i] += delta[i];
+    if (!delta) {
+      std::copy(x + begin, x + end, sum + begin);
+      return;
+    }
+    for (int64_t i = begin; i < end; ++i) sum[i] = x[i] + delta[i];
   });
 }
 

@@ -1,4 +1,4 @@
-// Token embedding and its gradient, and the column sums that are the gradient of a bias.
+// Token embedding and its gradient, the column sums that are the gradient of a bias, and sums.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ void embedding_backward(float* dweight, const int32_t* tokens, const float* dx, 
 void bias_backward(float* dbias, const float* dy, int64_t ld, int64_t T, int64_t N,
                    ThreadPool& pool);
 
-// x += delta, element by element.
-void add_in_place(float* x, const float* delta, int64_t size, ThreadPool& pool);
+// sum = x + delta, element by element (delta nullptr: a copy). sum may be x or delta.
+void add(float* sum, const float* x, const float* delta, int64_t size, ThreadPool& pool);
 
 }  // namespace ponder

@@ -82,15 +82,17 @@ TEST(BiasBackward, SumsColumnsInRowOrderOnEveryMachine) {
   }
 }
 
-TEST(AddInPlace, AddsEveryElementOnEveryMachine) {
+TEST(Add, AddsOrCopiesEveryElementOnEveryMachine) {
   for (const int64_t size : {1, 7, 16, 33, 1023, 1024, 1025, 5000}) {
     const auto x = random_floats(size, 6), delta = random_floats(size, 7);
     std::vector<float> sum = x;
     for (size_t i = 0; i < sum.size(); ++i) sum[i] += delta[i];
     on_every_machine(size == 33 || size == 5000, [&](ThreadPool& pool) {
       Output out(x);
-      add_in_place(out.data(), delta.data(), size, pool);
+      add(out.data(), out.data(), delta.data(), size, pool);
       ASSERT_TRUE(same_bits(sum, out)) << size;
+      add(out.data(), x.data(), nullptr, size, pool);
+      ASSERT_TRUE(same_bits(x, out)) << size;
     });
   }
 }

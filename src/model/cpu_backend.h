@@ -1,0 +1,14 @@
+// The decoder on the CPU, by the definitions in the headers of src/ops.
+#pragma once
+
+#include <memory>
+
+#include "base/thread_pool.h"
+#include "model/decoder_backend.h"
+
+namespace ponder {
+
+// Borrows both for its life.
+std::unique_ptr<DecoderBackend> make_cpu_backend(const ModelConfig& config, ThreadPool& threads);
+
+}  // namespace ponder

@@ -1,0 +1,61 @@
+#include "model/linear.h"
+
+#include <algorithm>
+
+#include "ops/embedding.h"
+
+namespace ponder {
+
+void Linear::borrow(std::span<const MatrixView::Part> parts, int64_t K) {
+  panels_ = PackedMatrix();
+  parts_.assign(parts.begin(), parts.end());
+  K_ = K;
+  N_ = 0;
+  for (const MatrixView::Part& part : parts) N_ += part.rows;
+}
+
+PackedMatrix& Linear::panels(const char* name, int64_t K, int64_t N, DType storage) {
+  parts_.clear();
+  K_ = K;
+  N_ = N;
+  if (panels_.N() == N && panels_.K() == K && panels_.storage() == storage) return panels_;
+  panels_ = PackedMatrix();  // what is there goes first
+  return panels_ = PackedMatrix(name, K, N, storage);
+}
+
+std::span<float> Linear::make_bias() {
+  bias_.resize(static_cast<size_t>(N_));
+  return bias_;
+}
+
+int64_t Linear::size_bytes() const {
+  return parts_.empty() ? panels_.size_bytes() : N_ * K_ * int64_t{sizeof(float)};
+}
+
+void Linear::read_row(int64_t n, float* w) const {
+  if (parts_.empty()) return panels_.read_column(n, w);
+  std::copy_n(MatrixView::weights(parts_, K_).row(n), K_, w);
+}
+
+MatrixB Linear::weights() const {
+  return parts_.empty() ? MatrixB(panels_) : MatrixB(MatrixView::weights(parts_, K_));
+}
+
+void Linear::forward(float* y, const float* x, int64_t T, ThreadPool& threads) const {
+  matmul(y, N_, {x, K_, 1}, weights(), bias_.empty() ? nullptr : bias_.data(), T, threads);
+}
+
+void Linear::input_gradient(float* dx, const float* dy, int64_t T, ThreadPool& threads) const {
+  matmul(dx, K_, {dy, N_, 1}, MatrixView::rows(parts_, K_), nullptr, T, threads);
+}
+
+void Linear::weight_gradient(const LinearGradients& gradients, const float* dy, const float* x,
+                             int64_t T, ThreadPool& threads) const {
+  for (const LinearGradients::Part& part : gradients.parts) {
+    matmul_continue(part.weight, K_, {dy, 1, N_}, MatrixView::rows(x, T, K_), part.rows, threads);
+    if (part.bias) bias_backward(part.bias, dy, N_, T, part.rows, threads);
+    dy += part.rows;
+  }
+}
+
+}  // namespace ponder

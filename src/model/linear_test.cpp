@@ -1,0 +1,128 @@
+#include "model/linear.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/philox.h"
+
+namespace ponder {
+namespace {
+
+constexpr int64_t kT = 5, kK = 21;
+constexpr int64_t kRows[] = {33, 16, 7};  // of the parts
+constexpr int64_t kN = 33 + 16 + 7;
+
+std::vector<float> random_values(int64_t count, uint64_t stream) {
+  RandomSequence random(17, stream);
+  std::vector<float> values;
+  // Exact in bf16, so that every layout holds the same values.
+  for (int64_t i = 0; i < count; ++i)
+    values.push_back(static_cast<float>(static_cast<int64_t>(random.below(255)) - 127) / 64.0f);
+  return values;
+}
+
+struct Layout {
+  const char* name;
+  bool packed;
+  DType storage;
+  bool bias;
+};
+
+class LinearTest : public testing::TestWithParam<Layout> {
+ protected:
+  LinearTest() {
+    std::vector<MatrixView::Part> parts;
+    const float* from = weight_.data();
+    for (const int64_t rows : kRows) {
+      parts.push_back({from, rows});
+      from += rows * kK;
+    }
+    if (GetParam().packed) {
+      PackedMatrix& panels = linear_.panels("test", kK, kN, GetParam().storage);
+      int64_t row = 0;
+      for (const MatrixView::Part& part : parts) {
+        panels.pack_weight(part.data, part.rows, row, threads_);
+        row += part.rows;
+      }
+    } else {
+      linear_.borrow(parts, kK);
+    }
+    if (GetParam().bias) std::copy(bias_.begin(), bias_.end(), linear_.make_bias().begin());
+  }
+
+  float weight(int64_t n, int64_t k) const { return weight_[static_cast<size_t>(n * kK + k)]; }
+
+  const std::vector<float> weight_ = random_values(kN * kK, 1), bias_ = random_values(kN, 2),
+                           x_ = random_values(kT * kK, 3), dy_ = random_values(kT * kN, 4);
+  ThreadPool threads_{2};
+  Linear linear_;
+};
+
+INSTANTIATE_TEST_SUITE_P(, LinearTest,
+                         testing::Values(Layout{"borrowed", false, DType::kF32, true},
+                                         Layout{"f32_panels", true, DType::kF32, true},
+                                         Layout{"bf16_panels", true, DType::kBF16, true},
+                                         Layout{"without_bias", false, DType::kF32, false}),
+                         [](const auto& layout) { return std::string(layout.param.name); });
+
+TEST_P(LinearTest, ForwardIsTheDefinition) {
+  ASSERT_EQ(linear_.K(), kK);
+  ASSERT_EQ(linear_.N(), kN);
+  std::vector<float> y(kT * kN), row(kK);
+  linear_.forward(y.data(), x_.data(), kT, threads_);
+  for (int64_t t = 0; t < kT; ++t) {
+    for (int64_t n = 0; n < kN; ++n) {
+      float chain = GetParam().bias ? bias_[static_cast<size_t>(n)] : 0.0f;
+      for (int64_t k = 0; k < kK; ++k)
+        chain = std::fma(x_[static_cast<size_t>(t * kK + k)], weight(n, k), chain);
+      ASSERT_EQ(y[static_cast<size_t>(t * kN + n)], chain) << t << ", " << n;
+    }
+  }
+  for (int64_t n = 0; n < kN; ++n) {
+    linear_.read_row(n, row.data());
+    for (int64_t k = 0; k < kK; ++k) ASSERT_EQ(row[static_cast<size_t>(k)], weight(n, k)) << n;
+  }
+}
+
+TEST_P(LinearTest, GradientsAreTheDefinition) {
+  EXPECT_EQ(linear_.trainable(), !GetParam().packed);
+  if (GetParam().packed) return;
+  std::vector<float> dx(kT * kK);
+  linear_.input_gradient(dx.data(), dy_.data(), kT, threads_);
+  for (int64_t t = 0; t < kT; ++t) {
+    for (int64_t k = 0; k < kK; ++k) {
+      float chain = 0;
+      for (int64_t n = 0; n < kN; ++n)
+        chain = std::fma(dy_[static_cast<size_t>(t * kN + n)], weight(n, k), chain);
+      ASSERT_EQ(dx[static_cast<size_t>(t * kK + k)], chain) << t << ", " << k;
+    }
+  }
+  // Gradients continue what is there.
+  const std::vector<float> dw_before = random_values(kN * kK, 5), db_before = random_values(kN, 6);
+  std::vector<float> dw = dw_before, db = db_before;
+  LinearGradients gradients;
+  int64_t row = 0;
+  for (const int64_t rows : kRows) {
+    gradients.parts.push_back(
+        {dw.data() + row * kK, GetParam().bias ? db.data() + row : nullptr, rows});
+    row += rows;
+  }
+  linear_.weight_gradient(gradients, dy_.data(), x_.data(), kT, threads_);
+  for (int64_t n = 0; n < kN; ++n) {
+    float sum = db_before[static_cast<size_t>(n)];
+    for (int64_t t = 0; GetParam().bias && t < kT; ++t) sum += dy_[static_cast<size_t>(t * kN + n)];
+    ASSERT_EQ(db[static_cast<size_t>(n)], sum) << n;
+    for (int64_t k = 0; k < kK; ++k) {
+      float chain = dw_before[static_cast<size_t>(n * kK + k)];
+      for (int64_t t = 0; t < kT; ++t) {
+        chain = std::fma(dy_[static_cast<size_t>(t * kN + n)], x_[static_cast<size_t>(t * kK + k)],
+                         chain);
+      }
+      ASSERT_EQ(dw[static_cast<size_t>(n * kK + k)], chain) << n << ", " << k;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ponder

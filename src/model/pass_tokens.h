@@ -1,0 +1,53 @@
+// The tokens of a pass through the layers, sequence by sequence, and where the keys and values of
+// each sequence lie: the only thing in which training, scoring, prefill and decode differ.
+// T tokens, D head_dim.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "model/batch.h"
+#include "model/config.h"
+
+namespace ponder {
+
+// Consecutive tokens of one sequence: those of the pass from `begin` on.
+struct TokenRun {
+  int64_t begin, count;
+  int64_t first_position;  // in its sequence; keys before it are there already
+};
+
+class PassTokens {
+ public:
+  // Whole rows.
+  explicit PassTokens(const PackedBatch& batch);
+  // The next tokens of sequences that lie in a cache.
+  explicit PassTokens(std::span<const StepBatch::Run> runs);
+
+  const std::vector<TokenRun>& runs() const { return runs_; }
+  const std::vector<int32_t>& positions() const { return positions_; }  // (T), each in its sequence
+  int64_t size() const { return static_cast<int64_t>(positions_.size()); }
+  int64_t longest() const { return longest_; }  // positions of the longest sequence
+
+ private:
+  void add(int64_t count, int64_t first_position);
+
+  std::vector<TokenRun> runs_;
+  std::vector<int32_t> positions_;
+  int64_t longest_ = 0;
+};
+
+// Blocks of kKeyBlock positions: keys transposed (D, kKeyBlock), values (kKeyBlock, D). Borrowed.
+struct KeyValueBlocks {
+  // Of the first layer: run by run, key-value head by head, the sequence's blocks in order.
+  std::vector<float*> keys, values;
+  std::vector<size_t> first;  // of each run and head, its place in keys; run * heads + head
+  // Floats from a layer's blocks to the next layer's; 0: each layer writes over the last one's.
+  int64_t layer_stride = 0;
+};
+
+// Blocks of whole rows in `memory`: 2 * PassSize::key_blocks * kKeyBlock * kv_size floats.
+KeyValueBlocks blocks_of_rows(const PassTokens& tokens, const ModelConfig& config, float* memory);
+
+}  // namespace ponder
