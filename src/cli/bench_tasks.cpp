@@ -212,7 +212,7 @@ class CacheBench : public InferenceBench {
  public:
   CacheBench(const BenchOptions& options, const ModelConfig& config, ThreadPool& pool)
       : InferenceBench(options, config, pool),
-        cache_(config, num_pages()),
+        cache_(decoder_.make_cache(num_pages())),
         sampler_(config.vocab_size, config.vocab_size, pool) {
     greedy_.temperature = 0;
     if (decodes()) contexts_ = prefill();

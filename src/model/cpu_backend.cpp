@@ -5,6 +5,8 @@
 #include <optional>
 #include <vector>
 
+#include "base/error.h"
+#include "model/cpu_kv_storage.h"
 #include "model/decoder_weights.h"
 #include "model/layer.h"
 #include "ops/rms_norm.h"
@@ -23,6 +25,12 @@ struct StepPart {
 // Each thread then reads all weights: measured to gain where they stay in L3 (18 MB of 32).
 constexpr int64_t kSharedWeightsBytes = int64_t{24} << 20;
 constexpr int64_t kSequencesPerThread = 16;
+
+KeyValueBlocks blocks_of(KvCache& cache, std::span<const StepBatch::Run> runs) {
+  auto* storage = dynamic_cast<CpuKvStorage*>(&cache.storage());
+  if (!storage) throw Error("decoder", "a key-value cache of another backend");
+  return storage->blocks(cache, runs);
+}
 
 class CpuBackend : public DecoderBackend {
  public:
@@ -51,6 +59,9 @@ class CpuBackend : public DecoderBackend {
   }
   void step(const StepBatch& batch, KvCache& cache, std::span<float> logits) override;
 
+  std::unique_ptr<KvStorage> make_kv_storage(int64_t num_pages) const override {
+    return std::make_unique<CpuKvStorage>(config_, num_pages);
+  }
   MemoryTable pass_memory(const PassSize& size) const override {
     PassMemory memory;
     return Arena::plan([&](Arena& a) { memory.lay_out(a, config_, size, threads_.num_threads()); });
@@ -237,7 +248,7 @@ void CpuBackend::step_part(const StepPart& part, std::span<const int32_t> tokens
   const int64_t C = config_.hidden_size, S = part.targets;
   const StepMemory& memory = part.memory;
   const LayerActivations& layer = memory.layer;
-  LayerPass pass(config_, rope_, PassTokens(part.runs), cache.blocks(part.runs), threads);
+  LayerPass pass(config_, rope_, PassTokens(part.runs), blocks_of(cache, part.runs), threads);
   weights_.embed(layer.x_in, tokens, threads);
   const float* delta = nullptr;
   for (size_t i = 0; i < weights_.layers.size(); ++i) {

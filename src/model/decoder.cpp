@@ -91,6 +91,10 @@ void Decoder::step(const StepBatch& batch, KvCache& cache, std::span<float> logi
   backend_->step(batch, cache, logits);
 }
 
+KvCache Decoder::make_cache(int64_t num_pages) const {
+  return KvCache(backend_->make_kv_storage(num_pages));
+}
+
 MemoryTable Decoder::pass_memory(const PassSize& size) const { return backend_->pass_memory(size); }
 
 MemoryTable Decoder::step_memory(int64_t num_tokens, int64_t num_targets) const {

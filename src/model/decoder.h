@@ -65,6 +65,10 @@ class Decoder {
   // want_logits, V), in the order of runs.
   void step(const StepBatch& batch, KvCache& cache, std::span<float> logits);
 
+  // Pages for the keys and values of sequences, in this decoder's memory; throws Error when it is
+  // short.
+  KvCache make_cache(int64_t num_pages) const;
+
   // What forward and backward of a batch, or an inference step, take by purpose; an inference
   // step's logits are the caller's. All of it is one arena that grows to the largest pass so far.
   MemoryTable pass_memory(const PassSize& size) const;

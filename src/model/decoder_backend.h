@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 
 #include "model/batch.h"
@@ -35,9 +36,11 @@ class DecoderBackend {
                         Gradients& gradients) = 0;
   virtual void forward_backward(const PackedBatch& batch, std::span<float> logprobs, Keep keep,
                                 std::span<const float> dlogprobs, Gradients& gradients) = 0;
+  // The cache's storage is this backend's.
   virtual void step(const StepBatch& batch, KvCache& cache, std::span<float> logits) = 0;
 
   // Memory.
+  virtual std::unique_ptr<KvStorage> make_kv_storage(int64_t num_pages) const = 0;
   virtual MemoryTable pass_memory(const PassSize& size) const = 0;
   virtual MemoryTable step_memory(int64_t num_tokens, int64_t num_targets) const = 0;
   virtual void reserve(const PassSize& size) = 0;

@@ -149,7 +149,7 @@ TEST(Decoder, StepsGiveTheBitsOfTheTrainingForward) {
     Decoder decoder(config, pool);
     decoder.set_parameters(parameters);
     for (const int64_t chunk : {1, 3, 70, 200}) {
-      KvCache cache(config, 16);
+      KvCache cache = decoder.make_cache(16);
       std::vector<KvSequence> sequences(kRows.size());
       std::vector<size_t> fed(kRows.size(), 0);
       std::vector<std::vector<float>> logprobs(kRows.size());
@@ -207,7 +207,7 @@ TEST(Decoder, SequencesSharedOutAmongThreadsGiveTheBitsOfEachAlone) {
       ThreadPool pool(threads);
       Decoder decoder(config, pool);
       decoder.pack_parameters(parameters);
-      KvCache cache(config, static_cast<int64_t>(together));
+      KvCache cache = decoder.make_cache(static_cast<int64_t>(together));
       std::vector<float> all(kSequences * kSteps * V, 0.0f);
       for (size_t first = 0; first < kSequences; first += together) {
         std::vector<KvSequence> sequences(together);
@@ -246,7 +246,7 @@ TEST(Decoder, ForkedSequencesShareAPromptWithoutTouchingIt) {
     ThreadPool pool(1);
     Decoder decoder(config, pool);
     decoder.set_parameters(parameters);
-    KvCache cache(config, 8);
+    KvCache cache = decoder.make_cache(8);
     const auto V = static_cast<size_t>(config.vocab_size);
     KvSequence prompt;
     ASSERT_TRUE(cache.extend(prompt, 90));

@@ -151,7 +151,7 @@ TEST_P(GoldenModel, StepsGivePyTorchsLogits) {
   for (const int64_t at_a_time : {1, 1000}) {
     std::vector<float> logits;
     for (const auto& row : rows_) {
-      KvCache cache(config_, 8);
+      KvCache cache = decoder.make_cache(8);
       KvSequence sequence;
       std::vector<float> last(V);
       for (size_t begin = 0; begin < row.size();) {

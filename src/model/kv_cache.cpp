@@ -1,21 +1,19 @@
 #include "model/kv_cache.h"
 
-#include <cstring>
+#include <utility>
 
+#include "model/cpu_kv_storage.h"
 #include "ops/attention.h"
 
 namespace ponder {
 
-KvCache::KvCache(const ModelConfig& config, int64_t num_pages)
-    : layers_(config.num_hidden_layers),
-      kv_heads_(config.num_key_value_heads),
-      head_dim_(config.head_dim),
-      num_pages_(num_pages),
-      storage_("key-value cache",
-               num_pages * page_bytes(config) / static_cast<int64_t>(sizeof(float))),
-      owners_(static_cast<size_t>(num_pages), 0) {
-  for (int64_t page = num_pages; page-- > 0;) free_.push_back(static_cast<int32_t>(page));
+KvCache::KvCache(std::unique_ptr<KvStorage> storage)
+    : storage_(std::move(storage)), owners_(static_cast<size_t>(num_pages()), 0) {
+  for (int64_t page = num_pages(); page-- > 0;) free_.push_back(static_cast<int32_t>(page));
 }
+
+KvCache::KvCache(const ModelConfig& config, int64_t num_pages)
+    : KvCache(std::make_unique<CpuKvStorage>(config, num_pages)) {}
 
 int64_t KvCache::page_bytes(const ModelConfig& config) {
   return config.num_hidden_layers * config.num_key_value_heads * 2 * config.head_dim * kKeyBlock *
@@ -43,9 +41,7 @@ bool KvCache::extend(KvSequence& sequence, int64_t num_tokens) {
   if (copy) {
     const int32_t shared = sequence.pages_.back();
     const int32_t own = take_page();
-    const int64_t page_floats = storage_.size() / num_pages_;
-    std::memcpy(storage_.data() + own * page_floats, storage_.data() + shared * page_floats,
-                static_cast<size_t>(page_floats) * sizeof(float));
+    storage_->copy_page(own, shared);
     --owners_[static_cast<size_t>(shared)];
     sequence.pages_.back() = own;
   }
@@ -67,24 +63,6 @@ void KvCache::release(KvSequence& sequence) {
   }
   sequence.pages_.clear();
   sequence.length_ = 0;
-}
-
-KeyValueBlocks KvCache::blocks(std::span<const StepBatch::Run> runs) {
-  // A page holds layer by layer, head by head, keys, then values.
-  const int64_t size = head_dim_ * kKeyBlock;
-  KeyValueBlocks blocks;
-  blocks.layer_stride = kv_heads_ * 2 * size;
-  for (const StepBatch::Run& run : runs) {
-    for (int64_t head = 0; head < kv_heads_; ++head) {
-      blocks.first.push_back(blocks.keys.size());
-      for (const int32_t page : run.sequence->pages_) {
-        float* keys = storage_.data() + page * layers_ * blocks.layer_stride + head * 2 * size;
-        blocks.keys.push_back(keys);
-        blocks.values.push_back(keys + size);
-      }
-    }
-  }
-  return blocks;
 }
 
 }  // namespace ponder

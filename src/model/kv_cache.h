@@ -4,13 +4,11 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
+#include <memory>
 #include <vector>
 
-#include "model/batch.h"
 #include "model/config.h"
-#include "model/pass_tokens.h"
-#include "tensor/buffer.h"
+#include "model/kv_storage.h"
 
 namespace ponder {
 
@@ -30,12 +28,14 @@ class KvSequence {
 // Not thread-safe.
 class KvCache {
  public:
-  // Room for `num_pages` pages; throws Error when memory is short.
+  // The pages of a backend (Decoder::make_cache).
+  explicit KvCache(std::unique_ptr<KvStorage> storage);
+  // Or pages in the machine's memory; throws Error when it is short.
   KvCache(const ModelConfig& config, int64_t num_pages);
 
   static int64_t page_bytes(const ModelConfig& config);
   static int64_t pages_for(int64_t num_positions);
-  int64_t num_pages() const { return num_pages_; }
+  int64_t num_pages() const { return storage_->num_pages(); }
   int64_t num_free_pages() const { return static_cast<int64_t>(free_.size()); }
 
   // Appends positions [length, length + num_tokens), to be filled by the next Decoder::step,
@@ -45,15 +45,13 @@ class KvCache {
   KvSequence fork(const KvSequence& sequence);
   void release(KvSequence& sequence);  // gives its pages back; length becomes 0
 
-  // Where the keys and values of the runs' sequences lie.
-  KeyValueBlocks blocks(std::span<const StepBatch::Run> runs);
   const std::vector<int32_t>& pages(const KvSequence& sequence) const { return sequence.pages_; }
+  KvStorage& storage() { return *storage_; }
 
  private:
   int32_t take_page();
 
-  int64_t layers_, kv_heads_, head_dim_, num_pages_;
-  Buffer storage_;
+  std::unique_ptr<KvStorage> storage_;
   std::vector<int32_t> owners_;  // per page
   std::vector<int32_t> free_;
 };

@@ -73,7 +73,7 @@ Results run(Decoder& decoder) {
   Results results;
   results.logprobs.resize(static_cast<size_t>(batch.num_targets()));
   decoder.forward(batch, results.logprobs, Keep::kNothing);
-  KvCache cache(config, 4);
+  KvCache cache = decoder.make_cache(4);
   KvSequence sequence;
   EXPECT_TRUE(cache.extend(sequence, static_cast<int64_t>(row.size())));
   results.logits.resize(static_cast<size_t>(config.vocab_size));
