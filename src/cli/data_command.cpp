@@ -45,10 +45,11 @@ class Renderer {
     return prompt;
   }
   TokenRow tokens(const Demonstration& row) const {
-    std::string reason, detail;
-    auto tokens = builder_.row(row.id, row.system, row.question, {row.response(), {}}, reason,
-                               detail, row.history);
-    if (!tokens) throw Error(fmt::format("{}:{}", row.file, row.line), reason + ": " + detail);
+    auto tokens = builder_.row(row.id, row);
+    if (!tokens) {
+      throw Error(fmt::format("{}:{}", row.file, row.line),
+                  tokens.why().reason + ": " + tokens.why().detail);
+    }
     return std::move(*tokens);
   }
   std::string text(const std::vector<int32_t>& tokens) const { return tokenizer_.decode(tokens); }

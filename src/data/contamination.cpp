@@ -221,7 +221,7 @@ void drop_contaminated(std::vector<Row>& rows, ReadReport& report, const Find& f
     }
     --report.kept;
     report.reject(
-        {row.file.empty() ? row.id : row.file, row.line, 0, "contaminated", match->describe()});
+        {{"contaminated", match->describe()}, row.file.empty() ? row.id : row.file, row.line, 0});
   }
   rows = std::move(kept);
 }

@@ -19,10 +19,10 @@ void take_response(const std::string& response, const std::string& reasoning,
     solution = std::string(trimmed(response));
     return;
   }
-  if (is_blank(response)) throw RowFault{"empty_solution", "the response is empty"};
+  if (is_blank(response)) throw Rejection{"empty_solution", "the response is empty"};
   const ThoughtParts parts = parse_teacher_response(response, tags);
   if (parts.fault != ThoughtFault::kNone && parts.fault != ThoughtFault::kNoTags) {
-    throw RowFault{std::string(to_string(parts.fault)), parts.detail};
+    throw Rejection{std::string(to_string(parts.fault)), parts.detail};
   }
   thought = parts.thought;
   solution = parts.solution;
@@ -40,8 +40,8 @@ std::string content_of(const RowFields& fields, const char* key) {
   for (const Json& part : *content) {
     const auto type = part.is_object() ? part.find("type") : part.end();
     if (!part.is_object() || type == part.end() || *type != "text") {
-      throw RowFault{"bad_field", fmt::format("expected parts of text in \"{}\", found {}", key,
-                                              excerpt(dump_json(part)))};
+      throw Rejection{"bad_field", fmt::format("expected parts of text in \"{}\", found {}", key,
+                                               excerpt(dump_json(part)))};
     }
     text += RowFields(part).text("text");
   }
@@ -59,25 +59,27 @@ class Conversation {
       : common_(common), options_(options) {}
 
   void add(const Json& turns, const TurnKeys& keys) {
-    if (!turns.is_array()) throw RowFault{"bad_field", "expected the turns as an array"};
+    if (!turns.is_array()) throw Rejection{"bad_field", "expected the turns as an array"};
     for (const Json& turn : turns) {
       if (!turn.is_object()) {
-        throw RowFault{"bad_field", fmt::format("expected turns with {} and {}, found {}",
-                                                keys.role, keys.content, excerpt(dump_json(turn)))};
+        throw Rejection{"bad_field",
+                        fmt::format("expected turns with {} and {}, found {}", keys.role,
+                                    keys.content, excerpt(dump_json(turn)))};
       }
       add(RowFields(turn), keys);
     }
   }
   void ask(std::string question) {
-    if (asked_) throw RowFault{"turn_order", "two questions without a response between them"};
-    if (is_blank(question)) throw RowFault{"empty_question", "the question is empty"};
+    if (asked_) throw Rejection{"turn_order", "two questions without a response between them"};
+    if (is_blank(question)) throw Rejection{"empty_question", "the question is empty"};
     question_ = std::move(question);
     asked_ = true;
   }
   void answer(const std::string& response, const std::string& reasoning) {
     if (!asked_) {
-      throw done_.empty() ? RowFault{"missing_turn", "a response before the first question"}
-                          : RowFault{"turn_order", "two responses without a question between them"};
+      throw done_.empty()
+          ? Rejection{"missing_turn", "a response before the first question"}
+          : Rejection{"turn_order", "two responses without a question between them"};
     }
     Demonstration d = common_;
     d.history = history_;
@@ -90,8 +92,8 @@ class Conversation {
   }
   // The last response, or all of them.
   std::vector<Demonstration> finish() {
-    if (done_.empty()) throw RowFault{"missing_turn", "no question with a response"};
-    if (asked_) throw RowFault{"missing_turn", "the last question has no response"};
+    if (done_.empty()) throw Rejection{"missing_turn", "no question with a response"};
+    if (asked_) throw Rejection{"missing_turn", "the last question has no response"};
     if (!options_.all_turns) done_.erase(done_.begin(), done_.end() - 1);
     for (size_t i = 0; done_.size() > 1 && i < done_.size(); ++i) {
       if (!done_[i].id.empty()) done_[i].id += fmt::format("#{}", i + 1);
@@ -104,7 +106,7 @@ class Conversation {
     const std::string role = fields.text(keys.role);
     if (role == "system") {
       if (asked_ || !done_.empty()) {
-        throw RowFault{"turn_order", "a system turn behind the first question"};
+        throw Rejection{"turn_order", "a system turn behind the first question"};
       }
       common_.system = content_of(fields, keys.content);
     } else if (role == "user" || role == "human") {
@@ -112,7 +114,7 @@ class Conversation {
     } else if (role == "assistant" || role == "gpt" || role == "model") {
       answer(content_of(fields, keys.content), reasoning_of(fields));
     } else {
-      throw RowFault{
+      throw Rejection{
           "unsupported_role",
           fmt::format("expected system, user and assistant turns, found \"{}\"", excerpt(role))};
     }
@@ -130,10 +132,10 @@ constexpr TurnKeys kShareGpt = {"from", "value"}, kOpenAi = {"role", "content"};
 
 void alpaca(const RowFields& row, Conversation& conversation) {
   if (const Json* history = row.find("history")) {  // [[question, response], …]
-    if (!history->is_array()) throw RowFault{"bad_field", "expected the history as an array"};
+    if (!history->is_array()) throw Rejection{"bad_field", "expected the history as an array"};
     for (const Json& turn : *history) {
       if (!turn.is_array() || turn.size() != 2 || !turn[0].is_string() || !turn[1].is_string()) {
-        throw RowFault{"bad_field", "expected pairs of question and response in the history"};
+        throw Rejection{"bad_field", "expected pairs of question and response in the history"};
       }
       conversation.ask(turn[0].get<std::string>());
       conversation.answer(turn[1].get<std::string>(), "");
@@ -174,7 +176,7 @@ void take_gold(const RowFields& row, Demonstration& demonstration) {
   if (!type.empty()) {
     const auto known = answer_type_from_string(type);
     if (!known) {
-      throw RowFault{
+      throw Rejection{
           "bad_answer_type",
           fmt::format("expected math, choice, number or text, found \"{}\"", excerpt(type))};
     }
@@ -185,35 +187,35 @@ void take_gold(const RowFields& row, Demonstration& demonstration) {
   }
   if (!demonstration.answer.empty() &&
       !gold_is_readable(demonstration.answer, demonstration.answer_type)) {
-    throw RowFault{"bad_answer", fmt::format("\"{}\" cannot be read as an answer of type {}",
-                                             excerpt(demonstration.answer),
-                                             to_string(demonstration.answer_type))};
+    throw Rejection{"bad_answer", fmt::format("\"{}\" cannot be read as an answer of type {}",
+                                              excerpt(demonstration.answer),
+                                              to_string(demonstration.answer_type))};
   }
 }
 
 // ponder's own form of earlier turns: user and assistant in turn.
 void take_history(const Json& history, Demonstration& demonstration) {
-  if (!history.is_array()) throw RowFault{"bad_field", "expected the history as an array"};
+  if (!history.is_array()) throw Rejection{"bad_field", "expected the history as an array"};
   for (const Json& turn : history) {
-    if (!turn.is_object()) throw RowFault{"bad_field", "expected turns in the history"};
+    if (!turn.is_object()) throw Rejection{"bad_field", "expected turns in the history"};
     const RowFields fields(turn);
     const bool assistant = demonstration.history.size() % 2 == 1;
     if (fields.text("role") != (assistant ? "assistant" : "user")) {
-      throw RowFault{"turn_order", "expected user and assistant in turn in the history"};
+      throw Rejection{"turn_order", "expected user and assistant in turn in the history"};
     }
     demonstration.history.push_back({assistant, fields.text("content")});
   }
   if (demonstration.history.size() % 2 == 1) {
-    throw RowFault{"turn_order", "the history ends with a question"};
+    throw Rejection{"turn_order", "the history ends with a question"};
   }
 }
 
-// Throws RowFault when there is no thought and one is required, or nothing else to learn from.
+// Throws Rejection when there is no thought and one is required, or nothing else to learn from.
 void check(const Demonstration& d, const DemonstrationReadOptions& options) {
-  if (is_blank(d.question)) throw RowFault{"empty_question", "the question is empty"};
-  if (is_blank(d.solution)) throw RowFault{"empty_solution", "the solution is empty"};
+  if (is_blank(d.question)) throw Rejection{"empty_question", "the question is empty"};
+  if (is_blank(d.solution)) throw Rejection{"empty_solution", "the solution is empty"};
   if (options.require_thought && is_blank(d.thought)) {
-    throw RowFault{
+    throw Rejection{
         "no_thought",
         "expected a thought before the solution, found none (allowing direct answers keeps it)"};
   }
@@ -287,8 +289,8 @@ std::vector<Demonstration> demonstrations_from_row(const Json& json,
     }
     const std::string predicted = row.text("predicted_letter");
     if (!predicted.empty() && predicted != d.answer) {
-      throw RowFault{"wrong_answer", fmt::format("the teacher chose {}, the gold answer is {}",
-                                                 excerpt(predicted), d.answer)};
+      throw Rejection{"wrong_answer", fmt::format("the teacher chose {}, the gold answer is {}",
+                                                  excerpt(predicted), d.answer)};
     }
     separate_parts(row, "reasoning", "answer_text", d);
   } else if (row.has("deepseek_reasoning") && row.has("deepseek_solution")) {  // OpenThoughts
@@ -305,8 +307,8 @@ std::vector<Demonstration> demonstrations_from_row(const Json& json,
     take_response(row.text_of({"response", "solution"}), reasoning_of(row), options.thought_tags,
                   d.thought, d.solution);
   } else {
-    throw RowFault{"unknown_layout",
-                   "no question and response in any known layout among the fields " + row.keys()};
+    throw Rejection{"unknown_layout",
+                    "no question and response in any known layout among the fields " + row.keys()};
   }
   d.answer = std::string(trimmed(d.answer));
   check(d, options);

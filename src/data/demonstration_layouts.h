@@ -18,7 +18,7 @@ bool is_demonstration(const RowFields& row);
 bool is_preference(const RowFields& row);
 
 // One demonstration, or several where every assistant turn of a conversation is asked for. Throws
-// RowFault.
+// Rejection.
 std::vector<Demonstration> demonstrations_from_row(const Json& row,
                                                    const DemonstrationReadOptions& options);
 

@@ -50,9 +50,9 @@ void gpqa(const RowFields& row, Problem& problem, uint64_t choice_seed) {
     problem.answer = choice_letter(row.text("Correct Choice"));
     if (!is_blank(problem.question) &&
         problem.question.find("(" + problem.answer + ")") == std::string::npos) {
-      throw RowFault{"bad_answer",
-                     fmt::format("Correct Choice is \"{}\", which the question does not list",
-                                 excerpt(problem.answer))};
+      throw Rejection{"bad_answer",
+                      fmt::format("Correct Choice is \"{}\", which the question does not list",
+                                  excerpt(problem.answer))};
     }
     return;
   }
@@ -61,7 +61,7 @@ void gpqa(const RowFields& row, Problem& problem, uint64_t choice_seed) {
        {"Correct Answer", "Incorrect Answer 1", "Incorrect Answer 2", "Incorrect Answer 3"}) {
     options.emplace_back(trimmed(row.text(key)));
     if (options.back().empty())
-      throw RowFault{"bad_options", fmt::format("\"{}\" is missing or empty", key)};
+      throw Rejection{"bad_options", fmt::format("\"{}\" is missing or empty", key)};
   }
   const std::string correct = options[0];
   RandomSequence random(choice_seed, stable_hash64(normalised_question(problem.question)));
@@ -112,22 +112,22 @@ std::string question_of_messages(const Json& field) {
     try {
       parsed = parse_json(field.get_ref<const std::string&>(), "messages");
     } catch (const Error& error) {
-      throw RowFault{"bad_field", "messages: " + error.problem()};
+      throw Rejection{"bad_field", "messages: " + error.problem()};
     }
     messages = &parsed;
   }
-  if (!messages->is_array()) throw RowFault{"bad_field", "expected messages as an array"};
+  if (!messages->is_array()) throw Rejection{"bad_field", "expected messages as an array"};
   std::string question;
   int turns = 0;
   for (const Json& message : *messages) {
     if (!message.is_object())
-      throw RowFault{"bad_field", "expected messages with role and content"};
+      throw Rejection{"bad_field", "expected messages with role and content"};
     const RowFields fields(message);
     const std::string role = fields.text("role");
     if (role == "system") continue;
     if (role != "user")
-      throw RowFault{"multi_turn", fmt::format("a turn of \"{}\" in a problem", excerpt(role))};
-    if (++turns > 1) throw RowFault{"multi_turn", "two user turns in a problem"};
+      throw Rejection{"multi_turn", fmt::format("a turn of \"{}\" in a problem", excerpt(role))};
+    if (++turns > 1) throw Rejection{"multi_turn", "two user turns in a problem"};
     question = fields.text("content");
   }
   return question;
@@ -161,7 +161,7 @@ void question_and_answer(const RowFields& row, Problem& problem) {
     const std::string type = row.text("answer_type");
     const auto known = answer_type_from_string(type);
     if (!known) {
-      throw RowFault{
+      throw Rejection{
           "bad_answer_type",
           fmt::format("expected math, choice, number or text, found \"{}\"", excerpt(type))};
     }
@@ -177,9 +177,9 @@ void question_and_answer(const RowFields& row, Problem& problem) {
   if (const Json* tolerance = row.find("tolerance")) {
     const double value = tolerance->is_number() ? tolerance->get<double>() : -1;
     if (!(value >= 0 && value < 1)) {
-      throw RowFault{"bad_tolerance",
-                     fmt::format("expected a share of at least 0 and below 1, found {}",
-                                 excerpt(dump_json(*tolerance)))};
+      throw Rejection{"bad_tolerance",
+                      fmt::format("expected a share of at least 0 and below 1, found {}",
+                                  excerpt(dump_json(*tolerance)))};
     }
     problem.tolerance = value;
   }
@@ -218,20 +218,20 @@ Problem problem_from_row(const Json& json, const std::string& stem, uint64_t lin
   } else if (row.has("question") || row.has("problem")) {
     question_and_answer(row, problem);
   } else {
-    throw RowFault{"unknown_layout",
-                   "no question in any known layout among the fields " + row.keys()};
+    throw Rejection{"unknown_layout",
+                    "no question in any known layout among the fields " + row.keys()};
   }
   problem.id = id_of(row, row.has("answer_type"), stem, line);
   problem.answer = std::string(trimmed(problem.answer));
-  if (is_blank(problem.question)) throw RowFault{"empty_question", "the question is empty"};
+  if (is_blank(problem.question)) throw Rejection{"empty_question", "the question is empty"};
   if (problem.answer.empty()) {
-    throw RowFault{"no_answer",
-                   "expected a gold answer, found none among the fields " + row.keys()};
+    throw Rejection{"no_answer",
+                    "expected a gold answer, found none among the fields " + row.keys()};
   }
   if (!gold_is_readable(problem.answer, problem.answer_type)) {
-    throw RowFault{"bad_answer",
-                   fmt::format("\"{}\" cannot be read as an answer of type {}",
-                               excerpt(problem.answer), to_string(problem.answer_type))};
+    throw Rejection{"bad_answer",
+                    fmt::format("\"{}\" cannot be read as an answer of type {}",
+                                excerpt(problem.answer), to_string(problem.answer_type))};
   }
   return problem;
 }

@@ -9,7 +9,7 @@
 
 namespace ponder {
 
-// `stem` and `line` make an id where the row has none. Throws RowFault.
+// `stem` and `line` make an id where the row has none. Throws Rejection.
 Problem problem_from_row(const Json& row, const std::string& stem, uint64_t line,
                          uint64_t choice_seed);
 

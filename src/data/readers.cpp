@@ -58,7 +58,7 @@ class Seen {
   std::unordered_map<std::string, uint64_t> ids_, keys_;
 };
 
-// The loop both kinds share. `convert(json, line)` gives rows or throws RowFault; `key` is what
+// The loop both kinds share. `convert(json, line)` gives rows or throws Rejection; `key` is what
 // makes two rows the same beside their id, which counts if `by_id`.
 template <class Row, class Convert, class Key>
 std::vector<Row> read_rows(const std::filesystem::path& file, std::string_view kind, bool strict,
@@ -73,7 +73,7 @@ std::vector<Row> read_rows(const std::filesystem::path& file, std::string_view k
     report.reject(std::move(rejected));
   };
   const auto on_bad = [&](uint64_t line, uint64_t byte_offset, const std::string& problem) {
-    reject({reader->name(), line, byte_offset, "bad_json", problem});
+    reject({{"bad_json", problem}, reader->name(), line, byte_offset});
   };
   std::vector<Row> rows;
   Seen seen;
@@ -83,8 +83,9 @@ std::vector<Row> read_rows(const std::filesystem::path& file, std::string_view k
     const std::string repeated = seen.repeats(by_id ? row.id : std::string(), key(row), json.line);
     if (!repeated.empty()) {
       ++report.duplicates;
-      keep_example(report.duplicate_examples, {reader->name(), json.line, json.byte_offset,
-                                               "duplicate", "repeats " + repeated});
+      keep_example(
+          report.duplicate_examples,
+          {{"duplicate", "repeats " + repeated}, reader->name(), json.line, json.byte_offset});
       return;
     }
     row.file = reader->name();
@@ -96,12 +97,12 @@ std::vector<Row> read_rows(const std::filesystem::path& file, std::string_view k
     while (reader->next(json, on_bad)) {
       try {
         if (!json.value.is_object()) {
-          throw RowFault{"not_an_object",
-                         "expected a JSON object, found " + excerpt(dump_json(json.value))};
+          throw Rejection{"not_an_object",
+                          "expected a JSON object, found " + excerpt(dump_json(json.value))};
         }
         for (Row& row : convert(json.value, json.line)) take(std::move(row));
-      } catch (const RowFault& fault) {
-        reject({reader->name(), json.line, json.byte_offset, fault.reason, fault.detail});
+      } catch (const Rejection& why) {
+        reject({why, reader->name(), json.line, json.byte_offset});
       }
     }
   } catch (const Error&) {

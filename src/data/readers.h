@@ -9,17 +9,16 @@
 #include <string>
 #include <vector>
 
+#include "data/rejection.h"
 #include "data/rows.h"
 #include "tokenizer/thought_format.h"
 
 namespace ponder {
 
-struct RejectedRow {
+struct RejectedRow : Rejection {
   std::string file;
   uint64_t line = 0;         // from 1; in an array the element's place, in Parquet the row's
   uint64_t byte_offset = 0;  // of the row in the unpacked file; 0 in Parquet
-  std::string reason;        // a short stable word: "bad_json", "no_answer", "missing_tag", …
-  std::string detail;        // what was expected and found
 };
 
 // What became of the rows of one or more files. rows == kept + duplicates + sum of rejected counts.

@@ -19,8 +19,8 @@ std::string RowFields::text(const char* key) const {
   if (value->is_string()) return value->get<std::string>();
   if (value->is_number_integer()) return dump_json(*value);
   if (value->is_number()) return fmt::format("{}", value->get<double>());
-  throw RowFault{"bad_field",
-                 fmt::format("expected text in \"{}\", found {}", key, excerpt(dump_json(*value)))};
+  throw Rejection{"bad_field", fmt::format("expected text in \"{}\", found {}", key,
+                                           excerpt(dump_json(*value)))};
 }
 
 std::string RowFields::text_of(std::initializer_list<const char*> keys) const {
@@ -69,7 +69,7 @@ std::vector<std::string> options_of(const RowFields& row) {
   std::vector<std::string> result;
   const auto add = [&](const Json& option) {
     if (!option.is_string() && !option.is_number()) {
-      throw RowFault{"bad_options", "expected text options, found " + excerpt(dump_json(option))};
+      throw Rejection{"bad_options", "expected text options, found " + excerpt(dump_json(option))};
     }
     result.emplace_back(
         trimmed(option.is_string() ? option.get_ref<const std::string&>() : dump_json(option)));
@@ -80,17 +80,18 @@ std::vector<std::string> options_of(const RowFields& row) {
     for (const auto& item : options.items()) {
       const std::string expected(1, static_cast<char>('A' + std::min<size_t>(result.size(), 26)));
       if (item.key() != expected) {
-        throw RowFault{"bad_options", fmt::format("expected option \"{}\", found \"{}\"", expected,
-                                                  excerpt(item.key()))};
+        throw Rejection{"bad_options", fmt::format("expected option \"{}\", found \"{}\"", expected,
+                                                   excerpt(item.key()))};
       }
       add(item.value());
     }
   } else {
-    throw RowFault{"bad_options", "expected options as an array or an object, found " +
-                                      excerpt(dump_json(options))};
+    throw Rejection{"bad_options", "expected options as an array or an object, found " +
+                                       excerpt(dump_json(options))};
   }
   if (result.size() < 2 || result.size() > 26) {
-    throw RowFault{"bad_options", fmt::format("expected 2 to 26 options, found {}", result.size())};
+    throw Rejection{"bad_options",
+                    fmt::format("expected 2 to 26 options, found {}", result.size())};
   }
   return result;
 }
@@ -99,24 +100,24 @@ std::string option_letter(const RowFields& row, size_t num_options) {
   std::string letter(trimmed(row.text_of({"answer_letter", "answer_idx"})));
   const Json* index = row.find("answer_index");
   if (letter.empty() && !index) letter = std::string(trimmed(row.text("answer")));
-  if (letter.empty() && !index) throw RowFault{"no_answer", "options, but no answer_letter"};
+  if (letter.empty() && !index) throw Rejection{"no_answer", "options, but no answer_letter"};
   if (index) {
     if (!index->is_number_integer() || index->get<int64_t>() < 0 ||
         index->get<int64_t>() >= static_cast<int64_t>(num_options)) {
-      throw RowFault{"bad_answer", fmt::format("answer_index {} of {} options",
-                                               excerpt(dump_json(*index)), num_options)};
+      throw Rejection{"bad_answer", fmt::format("answer_index {} of {} options",
+                                                excerpt(dump_json(*index)), num_options)};
     }
     const std::string named(1, static_cast<char>('A' + index->get<int64_t>()));
     if (letter.empty()) letter = named;
     if (letter != named) {
-      throw RowFault{"bad_answer", fmt::format("answer_letter {} but answer_index means {}",
-                                               excerpt(letter), named)};
+      throw Rejection{"bad_answer", fmt::format("answer_letter {} but answer_index means {}",
+                                                excerpt(letter), named)};
     }
   }
   if (letter.size() != 1 || letter[0] < 'A' || letter[0] >= static_cast<char>('A' + num_options)) {
-    throw RowFault{"bad_answer",
-                   fmt::format("expected a letter from A to {}, found \"{}\"",
-                               static_cast<char>('A' + num_options - 1), excerpt(letter))};
+    throw Rejection{"bad_answer",
+                    fmt::format("expected a letter from A to {}, found \"{}\"",
+                                static_cast<char>('A' + num_options - 1), excerpt(letter))};
   }
   return letter;
 }

@@ -1,5 +1,5 @@
-// What the layouts share: typed access to the fields of one row, and the text helpers of several of
-// them. Internal to this folder.
+// What the layouts share: lenient access to the fields of one row, and the text helpers of several
+// of them.
 #pragma once
 
 #include <initializer_list>
@@ -9,16 +9,11 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "data/rejection.h"
 
 namespace ponder {
 
-// Why a row cannot be used. Thrown by the layouts, caught by the reader's loop, which counts it;
-// never leaves the folder.
-struct RowFault {
-  std::string reason;  // a short stable word
-  std::string detail;
-};
-
+// A row that cannot be used throws its Rejection here; the reader's loop catches and counts it.
 class RowFields {
  public:
   explicit RowFields(const Json& row) : row_(row) {}
@@ -26,7 +21,8 @@ class RowFields {
   // Null counts as absent everywhere.
   bool has(const char* key) const { return find(key) != nullptr; }
   const Json* find(const char* key) const;
-  // Text, or a number as it would be typed; RowFault "bad_field" for anything else, "" when absent.
+  // Text, or a number as it would be typed; Rejection "bad_field" for anything else, "" when
+  // absent.
   std::string text(const char* key) const;
   // Of the first key that is there.
   std::string text_of(std::initializer_list<const char*> keys) const;
@@ -42,10 +38,11 @@ std::string normalised_question(std::string_view question);
 
 // The question, a blank line, and a line "(A) …" for each option.
 std::string with_options(std::string_view question, const std::vector<std::string>& options);
-// Of the field `options`: an array, or an object with the keys "A", "B", …; RowFault "bad_options".
+// Of the field `options`: an array, or an object with the keys "A", "B", …; Rejection
+// "bad_options".
 std::vector<std::string> options_of(const RowFields& row);
 // The letter of the right option: from answer_letter, answer_idx, answer or answer_index, which
-// must agree where several are there, and name one of the options; RowFault "no_answer" or
+// must agree where several are there, and name one of the options; Rejection "no_answer" or
 // "bad_answer".
 std::string option_letter(const RowFields& row, size_t num_options);
 

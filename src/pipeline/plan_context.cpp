@@ -22,16 +22,15 @@ RowLengths lengths_of(const std::vector<Source>& sources, const RowBuilder& buil
   RowLengths lengths;
   for (const Source& source : sources) {
     ReadReport report;
-    for (const Demonstration& d : demonstrations_of(source, report, &contaminated)) {
-      std::string reason, detail;
-      const auto row = builder.row("", d.system.empty() ? recipe.system : d.system, d.question,
-                                   {d.response(), {}}, reason, detail, d.history);
-      if (!row) continue;
+    RowVisitor visitor;
+    visitor.row = [&](size_t, const TokenRow& row) {
       ++lengths.units;
-      lengths.tokens += row->num_tokens();
-      lengths.trained += row->num_trained();
-      lengths.longest = std::max(lengths.longest, row->num_tokens());
-    }
+      lengths.tokens += row.num_tokens();
+      lengths.trained += row.num_trained();
+      lengths.longest = std::max(lengths.longest, row.num_tokens());
+    };
+    visit_rows(builder, demonstrations_of(source, report, &contaminated), recipe.system, report,
+               visitor);
   }
   return lengths;
 }

@@ -9,10 +9,7 @@
 namespace ponder {
 namespace {
 
-// Why a row cannot be used; thrown and caught in this file.
-struct RowFault {
-  std::string reason, detail;
-};
+// A row that cannot be used throws its Rejection; read_pairs catches and counts it.
 
 const Json* find(const Json& object, const char* key) {
   const auto it = object.find(key);
@@ -21,7 +18,8 @@ const Json* find(const Json& object, const char* key) {
 
 std::string string_of(const Json& value, const char* key) {
   if (!value.is_string())
-    throw RowFault{"bad_field", fmt::format("{}: expected text, found {}", key, value.type_name())};
+    throw Rejection{"bad_field",
+                    fmt::format("{}: expected text, found {}", key, value.type_name())};
   return value.get<std::string>();
 }
 
@@ -29,15 +27,15 @@ std::string content_of(const Json& message, const char* key, const char* role) {
   const Json* found_role = message.is_object() ? find(message, "role") : nullptr;
   const Json* content = message.is_object() ? find(message, "content") : nullptr;
   if (!found_role || !content || *found_role != role) {
-    throw RowFault{"bad_field",
-                   fmt::format("{}: expected a message of role {} with content", key, role)};
+    throw Rejection{"bad_field",
+                    fmt::format("{}: expected a message of role {} with content", key, role)};
   }
   return string_of(*content, key);
 }
 
 Response response_of(const Json& row, const char* key) {
   const Json* value = find(row, key);
-  if (!value) throw RowFault{"missing_field", fmt::format("expected a field {}", key)};
+  if (!value) throw Rejection{"missing_field", fmt::format("expected a field {}", key)};
   if (value->is_string()) return {value->get<std::string>(), {}};
   if (value->is_array() && !value->empty())
     return {content_of(value->back(), key, "assistant"), {}};
@@ -48,17 +46,17 @@ Response response_of(const Json& row, const char* key) {
       response.template_sha256 = string_of(*hash, key);
     if (const Json* ids = find(*value, "token_ids")) {
       if (!ids->is_array())
-        throw RowFault{"bad_field", fmt::format("{}.token_ids: expected a list", key)};
+        throw Rejection{"bad_field", fmt::format("{}.token_ids: expected a list", key)};
       for (const Json& id : *ids) {
         if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() > INT32_MAX) {
-          throw RowFault{"bad_field", fmt::format("{}.token_ids: expected token ids", key)};
+          throw Rejection{"bad_field", fmt::format("{}.token_ids: expected token ids", key)};
         }
         response.token_ids.push_back(id.get<int32_t>());
       }
     }
     return response;
   }
-  throw RowFault{"bad_field", fmt::format("{}: expected text, a trajectory or messages", key)};
+  throw Rejection{"bad_field", fmt::format("{}: expected text, a trajectory or messages", key)};
 }
 
 // The messages before the response, where both responses carry them.
@@ -69,7 +67,7 @@ std::optional<Json> implicit_prompt(const Json& row) {
   Json prompt = Json::array();
   for (size_t i = 0; i + 1 < chosen->size(); ++i) {
     if ((*chosen)[i] != (*rejected)[i]) {
-      throw RowFault{"bad_field", "chosen and rejected differ before their last messages"};
+      throw Rejection{"bad_field", "chosen and rejected differ before their last messages"};
     }
     prompt.push_back((*chosen)[i]);
   }
@@ -84,13 +82,13 @@ std::pair<std::string, std::string> prompt_of(const Json& row) {
   if (!prompt) prompt = find(row, "question");
   const std::optional<Json> implicit = prompt ? std::nullopt : implicit_prompt(row);
   if (implicit) prompt = &*implicit;
-  if (!prompt) throw RowFault{"missing_field", "expected a field prompt or question"};
+  if (!prompt) throw Rejection{"missing_field", "expected a field prompt or question"};
   if (!prompt->is_array()) return {system, string_of(*prompt, "prompt")};
   if (prompt->size() == 2) {
     system = content_of(prompt->front(), "prompt", "system");
   } else if (prompt->size() != 1) {
-    throw RowFault{"multi_turn", fmt::format("prompt: expected one user turn, found {} messages",
-                                             prompt->size())};
+    throw Rejection{"multi_turn", fmt::format("prompt: expected one user turn, found {} messages",
+                                              prompt->size())};
   }
   return {system, content_of(prompt->back(), "prompt", "user")};
 }
@@ -98,16 +96,15 @@ std::pair<std::string, std::string> prompt_of(const Json& row) {
 TokenPair pair_of(const RowBuilder& builder, const Json& row, const std::string& where,
                   Align align) {
   if (!row.is_object())
-    throw RowFault{"bad_row", fmt::format("expected an object, found {}", row.type_name())};
+    throw Rejection{"bad_row", fmt::format("expected an object, found {}", row.type_name())};
   const auto [system, question] = prompt_of(row);
-  if (question.empty()) throw RowFault{"empty_question", "the prompt is empty"};
+  if (question.empty()) throw Rejection{"empty_question", "the prompt is empty"};
   std::string name = where;
   if (const Json* id = find(row, "id"))
     name += id->is_string() ? " " + id->get<std::string>() : " " + dump_json(*id);
-  RowFault fault;
   auto pair = builder.pair(name, system, question, response_of(row, "chosen"),
-                           response_of(row, "rejected"), align, fault.reason, fault.detail);
-  if (!pair) throw fault;
+                           response_of(row, "rejected"), align);
+  if (!pair) throw pair.why();
   return std::move(*pair);
 }
 
@@ -122,7 +119,7 @@ std::vector<TokenPair> read_pairs(const RowBuilder& builder, const std::filesyst
   JsonRow row;
   const auto on_bad = [&](uint64_t line, uint64_t offset, const std::string& problem) {
     ++own.rows;
-    own.reject({file.string(), line, offset, "bad_json", problem});
+    own.reject({{"bad_json", problem}, file.string(), line, offset});
   };
   while (reader->next(row, on_bad)) {
     ++own.rows;
@@ -135,15 +132,17 @@ std::vector<TokenPair> read_pairs(const RowBuilder& builder, const std::filesyst
         ++own.duplicates;
         if (own.duplicate_examples.size() < ReadReport::kMaxExamples) {
           own.duplicate_examples.push_back(
-              {file.string(), row.line, row.byte_offset, "duplicate",
-               fmt::format("repeats the pair of line {}", first->second)});
+              {{"duplicate", fmt::format("repeats the pair of line {}", first->second)},
+               file.string(),
+               row.line,
+               row.byte_offset});
         }
         continue;
       }
       pairs.push_back(std::move(pair));
       ++own.kept;
-    } catch (const RowFault& fault) {
-      own.reject({file.string(), row.line, row.byte_offset, fault.reason, fault.detail});
+    } catch (const Rejection& why) {
+      own.reject({why, file.string(), row.line, row.byte_offset});
     }
   }
   report.merge(own);

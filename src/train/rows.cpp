@@ -67,15 +67,12 @@ std::string RowBuilder::after_opened_thought(const std::string& text) const {
   return parts.fault == ThoughtFault::kNoTags ? "\n</think>\n\n" + text : text;
 }
 
-std::optional<TokenRow> RowBuilder::build(std::string name, std::string_view system,
-                                          std::string_view question, const Response& response,
-                                          bool may_be_unfinished, std::string& reason,
-                                          std::string& detail,
-                                          const std::vector<Turn>& history) const {
-  const auto reject = [&](const char* why, std::string more) {
-    reason = why;
-    detail = std::move(more);
-    return std::nullopt;
+Accepted<TokenRow> RowBuilder::build(std::string name, std::string_view system,
+                                     std::string_view question, const Response& response,
+                                     bool may_be_unfinished,
+                                     const std::vector<Turn>& history) const {
+  const auto reject = [](const char* reason, std::string detail) {
+    return Rejection{reason, std::move(detail)};
   };
   // The end of a turn inside a text would end the turn there, for the model and for the loss.
   for (const std::string_view control : chat_.control_texts()) {
@@ -128,11 +125,18 @@ std::optional<TokenRow> RowBuilder::build(std::string name, std::string_view sys
   return row;
 }
 
-std::optional<TokenRow> RowBuilder::row(std::string name, std::string_view system,
-                                        std::string_view question, const Response& response,
-                                        std::string& reason, std::string& detail,
-                                        const std::vector<Turn>& history) const {
-  return build(std::move(name), system, question, response, false, reason, detail, history);
+Accepted<TokenRow> RowBuilder::row(std::string name, std::string_view system,
+                                   std::string_view question, const Response& response,
+                                   const std::vector<Turn>& history) const {
+  return build(std::move(name), system, question, response, false, history);
+}
+
+Accepted<TokenRow> RowBuilder::row(std::string name, const Demonstration& demonstration,
+                                   std::string_view default_system) const {
+  const std::string_view system =
+      demonstration.system.empty() ? default_system : std::string_view(demonstration.system);
+  return build(std::move(name), system, demonstration.question, {demonstration.response(), {}},
+               false, demonstration.history);
 }
 
 std::vector<uint8_t> RowBuilder::aligned(const std::vector<int32_t>& response_ids,
@@ -163,61 +167,63 @@ std::vector<uint8_t> RowBuilder::aligned(const std::vector<int32_t>& response_id
   return mask;
 }
 
-std::optional<TokenPair> RowBuilder::pair(std::string name, std::string_view system,
-                                          std::string_view question, const Response& chosen,
-                                          const Response& rejected, Align align,
-                                          std::string& reason, std::string& detail) const {
+Accepted<TokenPair> RowBuilder::pair(std::string name, std::string_view system,
+                                     std::string_view question, const Response& chosen,
+                                     const Response& rejected, Align align) const {
   const auto side = [&](const char* which, const Response& response, bool may_be_unfinished,
-                        TokenRow& row, std::vector<uint8_t>& mask) {
-    auto built =
-        build(name + " " + which, system, question, response, may_be_unfinished, reason, detail);
-    if (!built) {
-      detail = fmt::format("{}: {}", which, detail);
-      return false;
-    }
+                        TokenRow& row, std::vector<uint8_t>& mask) -> std::optional<Rejection> {
+    auto built = build(name + " " + which, system, question, response, may_be_unfinished, {});
+    if (!built)
+      return Rejection{built.why().reason, fmt::format("{}: {}", which, built.why().detail)};
     row = std::move(*built);
     const std::vector<int32_t> ids(row.tokens.begin() + row.num_prompt_tokens, row.tokens.end());
     mask.assign(static_cast<size_t>(row.num_prompt_tokens), 0);
     const auto own = aligned(ids, align);
     mask.insert(mask.end(), own.begin(), own.end());
-    if (std::count(mask.begin(), mask.end(), 1) > 0) return true;
-    reason = "nothing_aligned";
-    detail = fmt::format("{}: no {} found in the response", which, to_string(align));
-    return false;
+    if (std::count(mask.begin(), mask.end(), 1) > 0) return std::nullopt;
+    return Rejection{"nothing_aligned",
+                     fmt::format("{}: no {} found in the response", which, to_string(align))};
   };
   TokenPair pair;
   pair.name = name;
-  if (!side("chosen", chosen, false, pair.chosen, pair.chosen_aligned)) return std::nullopt;
-  if (!side("rejected", rejected, true, pair.rejected, pair.rejected_aligned)) return std::nullopt;
-  if (pair.chosen.tokens == pair.rejected.tokens) {
-    reason = "same_response";
-    detail = "chosen and rejected are the same";
-    return std::nullopt;
-  }
+  if (auto why = side("chosen", chosen, false, pair.chosen, pair.chosen_aligned)) return *why;
+  if (auto why = side("rejected", rejected, true, pair.rejected, pair.rejected_aligned))
+    return *why;
+  if (pair.chosen.tokens == pair.rejected.tokens)
+    return Rejection{"same_response", "chosen and rejected are the same"};
   pair.rejected.trained = pair.rejected_aligned;
   return pair;
+}
+
+void visit_rows(const RowBuilder& builder, std::span<const Demonstration> demonstrations,
+                std::string_view default_system, ReadReport& report, const RowVisitor& visitor) {
+  for (size_t i = 0; i < demonstrations.size(); ++i) {
+    const Demonstration& demonstration = demonstrations[i];
+    auto row =
+        builder.row(visitor.name ? visitor.name(i) : std::string(), demonstration, default_system);
+    if (row) {
+      visitor.row(i, std::move(*row));
+      continue;
+    }
+    if (report.kept > 0) --report.kept;
+    const uint64_t line = demonstration.line > 0 ? demonstration.line : i + 1;
+    report.reject({row.why(), demonstration.file, line, 0});
+    if (visitor.rejected) visitor.rejected(i, row.why());
+  }
 }
 
 std::vector<TokenRow> build_rows(const RowBuilder& builder,
                                  const std::vector<Demonstration>& demonstrations,
                                  const std::string& file, ReadReport& report) {
   std::vector<TokenRow> rows;
-  uint64_t index = 0;
-  for (const Demonstration& demonstration : demonstrations) {
-    const uint64_t line = demonstration.line > 0 ? demonstration.line : index + 1;
-    ++index;
-    std::string name = fmt::format("{}:{}", file, line);
-    if (!demonstration.id.empty()) name += " " + demonstration.id;
-    std::string reason, detail;
-    auto row = builder.row(std::move(name), demonstration.system, demonstration.question,
-                           {demonstration.response(), {}}, reason, detail, demonstration.history);
-    if (row) {
-      rows.push_back(std::move(*row));
-      continue;
-    }
-    if (report.kept > 0) --report.kept;
-    report.reject({file, line, 0, reason, detail});
-  }
+  RowVisitor visitor;
+  visitor.name = [&](size_t i) {
+    const Demonstration& d = demonstrations[i];
+    const std::string name = fmt::format("{}:{}", file, d.line > 0 ? d.line : i + 1);
+    return d.id.empty() ? name : name + " " + d.id;
+  };
+  visitor.row = [&](size_t, TokenRow row) { rows.push_back(std::move(row)); };
+  visit_rows(builder, demonstrations, "", report, visitor);
   if (rows.empty()) {
     throw Error(
         file, fmt::format("no row is left to train on ({})", report.summary()),

@@ -7,12 +7,15 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "data/readers.h"
+#include "data/rejection.h"
 #include "data/rows.h"
 #include "tokenizer/chat_template.h"
 #include "tokenizer/tokenizer.h"
@@ -66,8 +69,7 @@ class RowBuilder {
   int32_t end_of_turn_id() const { return end_of_turn_id_; }
 
   // Loss on the response and the end-of-turn token that closes it. Text gets that token appended;
-  // sampled ids are taken as they are. On nullopt `reason` is a short stable word and `detail` says
-  // more:
+  // sampled ids are taken as they are. Reasons of a Rejection:
   //   too_long           more than max_length tokens
   //   control_token      question or response contains the template's own control text
   //   no_token           a byte of the text has no token (Tokenizer::byte_without_token)
@@ -77,17 +79,17 @@ class RowBuilder {
   //
   // Where the prompt already opens the thought, a text is made to go on from there: its thought,
   // the end of the thought, its solution; a text without a thought ends it at once.
-  std::optional<TokenRow> row(std::string name, std::string_view system, std::string_view question,
-                              const Response& response, std::string& reason, std::string& detail,
-                              const std::vector<Turn>& history = {}) const;
+  Accepted<TokenRow> row(std::string name, std::string_view system, std::string_view question,
+                         const Response& response, const std::vector<Turn>& history = {}) const;
+  // `default_system`: the system turn of a demonstration that has none.
+  Accepted<TokenRow> row(std::string name, const Demonstration& demonstration,
+                         std::string_view default_system = "") const;
 
   // The same for two responses; a rejected response may be unfinished. Further reasons:
   //   nothing_aligned    a response without any token in the part that `align` names
   //   same_response      chosen and rejected are equal
-  std::optional<TokenPair> pair(std::string name, std::string_view system,
-                                std::string_view question, const Response& chosen,
-                                const Response& rejected, Align align, std::string& reason,
-                                std::string& detail) const;
+  Accepted<TokenPair> pair(std::string name, std::string_view system, std::string_view question,
+                           const Response& chosen, const Response& rejected, Align align) const;
 
   // For each token of a response, whether any of its bytes lies in the part: the thought or the
   // solution as parse_thought finds them in the bytes the tokens spell (tags and surrounding white
@@ -96,10 +98,9 @@ class RowBuilder {
 
  private:
   std::string after_opened_thought(const std::string& text) const;
-  std::optional<TokenRow> build(std::string name, std::string_view system,
-                                std::string_view question, const Response& response,
-                                bool may_be_unfinished, std::string& reason, std::string& detail,
-                                const std::vector<Turn>& history = {}) const;
+  Accepted<TokenRow> build(std::string name, std::string_view system, std::string_view question,
+                           const Response& response, bool may_be_unfinished,
+                           const std::vector<Turn>& history) const;
 
   const Tokenizer& tokenizer_;
   ChatTemplate chat_;
@@ -108,8 +109,19 @@ class RowBuilder {
   int32_t end_of_turn_id_ = 0;
 };
 
-// All demonstrations that can be trained on, in order; the others are counted in `report` (which
-// then is the account of reading and of building). Throws Error when none is left.
+// What becomes of a demonstration, by its index.
+struct RowVisitor {
+  std::function<std::string(size_t)> name = {};  // of the row; empty: ""
+  std::function<void(size_t, TokenRow)> row;     // it can be trained on
+  std::function<void(size_t, const Rejection&)> rejected = {};
+};
+
+// Makes the row of each demonstration, in order. Those that cannot be trained on go from `report`'s
+// kept to its rejected, which then is the account of reading and of building.
+void visit_rows(const RowBuilder& builder, std::span<const Demonstration> demonstrations,
+                std::string_view default_system, ReadReport& report, const RowVisitor& visitor);
+
+// The rows of demonstrations read from `file`. Throws Error when none is left.
 std::vector<TokenRow> build_rows(const RowBuilder& builder,
                                  const std::vector<Demonstration>& demonstrations,
                                  const std::string& file, ReadReport& report);

@@ -25,14 +25,13 @@ class Rows : public testing::Test {
     }
     return text;
   }
-  std::optional<TokenRow> row(const std::string& question, const Response& own) {
-    return builder.row("r", "", question, own, reason, detail);
+  Accepted<TokenRow> row(const std::string& question, const Response& own) {
+    return builder.row("r", "", question, own);
   }
 
   Tokenizer tokenizer = tiny_tokenizer();
   ChatTemplate chat = ChatTemplate::named("chatml");
   RowBuilder builder{tokenizer, chat, 400};
-  std::string reason, detail;
   const std::string response = format_thought("I try 2.", "It is \\boxed{2}.");
 };
 
@@ -49,7 +48,7 @@ TEST_F(Rows, LossIsOnTheAssistantTurnAndItsEnd) {
 }
 
 TEST_F(Rows, SystemTurnStandsInFront) {
-  const auto built = builder.row("r", "Think.", "q", {"a", {}}, reason, detail);
+  const auto built = builder.row("r", "Think.", "q", {"a", {}});
   ASSERT_TRUE(built);
   EXPECT_EQ(tokenizer.decode(built->tokens).find("<|im_start|>system\nThink.<|im_end|>"), 0u);
 }
@@ -70,57 +69,50 @@ TEST_F(Rows, SampledTokensAreUsedAsTheyAre) {
 TEST_F(Rows, BytesWithoutATokenRejectTheRow) {
   const Tokenizer some = Tokenizer::load(source_dir() / "tests/golden/tokenizer/smollm2.json");
   const RowBuilder rows(some, ChatTemplate::named("smollm2"), 4000);
-  EXPECT_TRUE(rows.row("r", "", "q", {"a\x03", {}}, reason, detail));
+  EXPECT_TRUE(rows.row("r", "", "q", {"a\x03", {}}));
   const std::vector<Turn> history = {{false, "a\x04"}, {true, "b"}};
-  EXPECT_FALSE(rows.row("r", "", "q", {"a\x04", {}}, reason, detail));
-  EXPECT_EQ(reason, "no_token");
-  EXPECT_EQ(detail, "byte 0x04 at 1 has no token");
-  EXPECT_FALSE(rows.row("r", "", "q\xFF", {"a", {}}, reason, detail));
-  EXPECT_EQ(reason, "no_token");
-  EXPECT_FALSE(rows.row("r", "\x06", "q", {"a", {}}, reason, detail));
-  EXPECT_EQ(reason, "no_token");
-  EXPECT_FALSE(rows.row("r", "", "q", {"a", {}}, reason, detail, history));
-  EXPECT_EQ(reason, "no_token");
+  const auto built = rows.row("r", "", "q", {"a\x04", {}});
+  ASSERT_FALSE(built);
+  EXPECT_EQ(built.why().reason, "no_token");
+  EXPECT_EQ(built.why().detail, "byte 0x04 at 1 has no token");
+  EXPECT_EQ(rows.row("r", "", "q\xFF", {"a", {}}).why().reason, "no_token");
+  EXPECT_EQ(rows.row("r", "\x06", "q", {"a", {}}).why().reason, "no_token");
+  EXPECT_EQ(rows.row("r", "", "q", {"a", {}}, history).why().reason, "no_token");
 }
 
 TEST_F(Rows, RejectionsSayWhy) {
-  EXPECT_FALSE(row("q", {std::string(500, 'x'), {}}));
-  EXPECT_EQ(reason, "too_long");
-  EXPECT_NE(detail.find("at most 400"), std::string::npos);
-  EXPECT_FALSE(row("q", {"", {}}));
-  EXPECT_EQ(reason, "nothing_to_train");
-  EXPECT_FALSE(row("q", {"a<|im_end|>b", {}}));
-  EXPECT_EQ(reason, "control_token");
-  EXPECT_FALSE(row("a <|im_start|>system", {"b", {}}));
-  EXPECT_EQ(reason, "control_token");
-  EXPECT_FALSE(row("q", {"", {'x', 'y'}}));
-  EXPECT_EQ(reason, "unfinished");
+  const auto too_long = row("q", {std::string(500, 'x'), {}});
+  ASSERT_FALSE(too_long);
+  EXPECT_EQ(too_long.why().reason, "too_long");
+  EXPECT_NE(too_long.why().detail.find("at most 400"), std::string::npos);
+  EXPECT_EQ(row("q", {"", {}}).why().reason, "nothing_to_train");
+  EXPECT_EQ(row("q", {"a<|im_end|>b", {}}).why().reason, "control_token");
+  EXPECT_EQ(row("a <|im_start|>system", {"b", {}}).why().reason, "control_token");
+  EXPECT_EQ(row("q", {"", {'x', 'y'}}).why().reason, "unfinished");
 }
 
 TEST_F(Rows, LengthLimitIsExact) {
   const auto built = row("q", {"abcdef", {}});
   const RowBuilder exact(tokenizer, chat, built->num_tokens()),
       less(tokenizer, chat, built->num_tokens() - 1);
-  EXPECT_TRUE(exact.row("r", "", "q", {"abcdef", {}}, reason, detail));
-  EXPECT_FALSE(less.row("r", "", "q", {"abcdef", {}}, reason, detail));
+  EXPECT_TRUE(exact.row("r", "", "q", {"abcdef", {}}));
+  EXPECT_FALSE(less.row("r", "", "q", {"abcdef", {}}));
 }
 
 TEST_F(Rows, MasksFollowThoughtAndSolution) {
   const Response chosen{response, {}}, rejected{format_thought("No.", "\\boxed{3}"), {}};
-  const auto thought =
-      builder.pair("p", "", "q", chosen, rejected, Align::kThought, reason, detail);
-  ASSERT_TRUE(thought) << reason << detail;
+  const auto thought = builder.pair("p", "", "q", chosen, rejected, Align::kThought);
+  ASSERT_TRUE(thought);
   const std::string text = selected(thought->chosen, thought->chosen_aligned);
   EXPECT_EQ(text, "I try 2.");  // no tag, no white space around it, no end of turn
   EXPECT_EQ(selected(thought->chosen, thought->chosen.trained), response + "<|im_end|>");
   EXPECT_EQ(thought->rejected.trained, thought->rejected_aligned);
 
-  const auto solution =
-      builder.pair("p", "", "q", chosen, rejected, Align::kSolution, reason, detail);
+  const auto solution = builder.pair("p", "", "q", chosen, rejected, Align::kSolution);
   const std::string end = selected(solution->chosen, solution->chosen_aligned);
   EXPECT_EQ(end, "It is \\boxed{2}.");
 
-  const auto whole = builder.pair("p", "", "q", chosen, rejected, Align::kResponse, reason, detail);
+  const auto whole = builder.pair("p", "", "q", chosen, rejected, Align::kResponse);
   EXPECT_EQ(whole->chosen_aligned, whole->chosen.trained);
 }
 
@@ -130,8 +122,8 @@ TEST_F(Rows, MaskSurvivesNormalisation) {
   std::string accents;
   for (int i = 0; i < 30; ++i) accents += "e\xCC\x81";
   const auto pair = builder.pair("p", "", "q", {format_thought(accents + "!", "yes"), {}},
-                                 {format_thought("no", "no"), {}}, Align::kThought, reason, detail);
-  ASSERT_TRUE(pair) << reason;
+                                 {format_thought("no", "no"), {}}, Align::kThought);
+  ASSERT_TRUE(pair);
   const std::string text = selected(pair->chosen, pair->chosen_aligned);
   EXPECT_NE(text.find("\xC3\xA9!"), std::string::npos);
   EXPECT_EQ(text.find("end_of_thought"), std::string::npos);
@@ -139,17 +131,33 @@ TEST_F(Rows, MaskSurvivesNormalisation) {
 
 TEST_F(Rows, PairsThatTeachNothingAreRejected) {
   const Response good{response, {}};
-  EXPECT_FALSE(
-      builder.pair("p", "", "q", good, {"no thought here", {}}, Align::kThought, reason, detail));
-  EXPECT_EQ(reason, "nothing_aligned");
-  EXPECT_NE(detail.find("rejected"), std::string::npos);
-  EXPECT_FALSE(builder.pair("p", "", "q", good, good, Align::kResponse, reason, detail));
-  EXPECT_EQ(reason, "same_response");
+  const auto pair = [&](const Response& chosen, const Response& rejected, Align align) {
+    return builder.pair("p", "", "q", chosen, rejected, align);
+  };
+  const auto unaligned = pair(good, {"no thought here", {}}, Align::kThought);
+  ASSERT_FALSE(unaligned);
+  EXPECT_EQ(unaligned.why().reason, "nothing_aligned");
+  EXPECT_NE(unaligned.why().detail.find("rejected"), std::string::npos);
+  EXPECT_EQ(pair(good, good, Align::kResponse).why().reason, "same_response");
   // A rejected response may have run into the length limit; a chosen one may not.
   const Response cut{"", {'x', 'y'}};
-  EXPECT_TRUE(builder.pair("p", "", "q", good, cut, Align::kResponse, reason, detail));
-  EXPECT_FALSE(builder.pair("p", "", "q", cut, good, Align::kResponse, reason, detail));
-  EXPECT_EQ(reason, "unfinished");
+  EXPECT_TRUE(pair(good, cut, Align::kResponse));
+  EXPECT_EQ(pair(cut, good, Align::kResponse).why().reason, "unfinished");
+}
+
+TEST_F(Rows, ADemonstrationsOwnSystemTurnComesBeforeTheDefault) {
+  Demonstration demonstration;
+  demonstration.question = "q";
+  demonstration.solution = "s";
+  demonstration.history = {{false, "first"}, {true, "yes"}};
+  const auto text = [&](std::string_view default_system) {
+    return tokenizer.decode(builder.row("r", demonstration, default_system)->tokens);
+  };
+  EXPECT_EQ(text("").find("system"), std::string::npos);
+  EXPECT_NE(text("Default.").find("system\nDefault."), std::string::npos);
+  demonstration.system = "Own.";
+  EXPECT_NE(text("Default.").find("system\nOwn."), std::string::npos);
+  EXPECT_NE(text("").find("user\nfirst"), std::string::npos);
 }
 
 TEST_F(Rows, EveryDemonstrationIsAccountedFor) {

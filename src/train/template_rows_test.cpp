@@ -57,9 +57,8 @@ std::string bytes_where(const Tokenizer& tokenizer, const std::vector<int32_t>& 
 void check_row(const Tokenizer& tokenizer, const ChatTemplate& chat, const std::string& response,
                const std::string& own) {
   const RowBuilder builder(tokenizer, chat, 4096);
-  std::string reason, detail;
-  const auto row = builder.row("r", "Be brief.", "What is 17+25?", {response, {}}, reason, detail);
-  ASSERT_TRUE(row) << reason << ": " << detail;
+  const auto row = builder.row("r", "Be brief.", "What is 17+25?", {response, {}});
+  ASSERT_TRUE(row);
   const std::vector<Message> prompt = {{"system", "Be brief."}, {"user", "What is 17+25?"}};
   EXPECT_EQ(bytes_where(tokenizer, *row, 0), chat.render(prompt, true));
   EXPECT_EQ(bytes_where(tokenizer, *row, 1), own + std::string(chat.end_of_turn()));
@@ -127,12 +126,10 @@ TEST_F(TemplateRows, DeepseekR1) {
 TEST_F(TemplateRows, NoThoughtClosesTheOpenedOneAtOnce) {
   const Tokenizer tokenizer = deepseek_tokenizer();
   const RowBuilder builder(tokenizer, ChatTemplate::named("deepseek-r1"), 4096);
-  std::string reason, detail;
-  const auto row = builder.row("r", "", "q", {"42", {}}, reason, detail);
+  const auto row = builder.row("r", "", "q", {"42", {}});
   ASSERT_TRUE(row);
   EXPECT_EQ(bytes_where(tokenizer, *row, 1), "\n</think>\n\n42<｜end▁of▁sentence｜>");
-  EXPECT_FALSE(builder.row("r", "", "q<｜User｜>", {"42", {}}, reason, detail));
-  EXPECT_EQ(reason, "control_token");
+  EXPECT_EQ(builder.row("r", "", "q<｜User｜>", {"42", {}}).why().reason, "control_token");
 }
 
 TEST_F(TemplateRows, IdsOfAnotherTemplateAreRefused) {
@@ -140,13 +137,13 @@ TEST_F(TemplateRows, IdsOfAnotherTemplateAreRefused) {
   const ChatTemplate chat = ChatTemplate::named("qwen2.5");
   const RowBuilder builder(tokenizer, chat, 4096), lenient(tokenizer, chat, 4096, true);
   Response sampled{"", {40, builder.end_of_turn_id()}, chat.sha256()};
-  std::string reason, detail;
-  EXPECT_TRUE(builder.row("r", "", "q", sampled, reason, detail));
+  EXPECT_TRUE(builder.row("r", "", "q", sampled));
   sampled.template_sha256 = sha256_hex("qwen3");
-  EXPECT_FALSE(builder.row("r", "", "q", sampled, reason, detail));
-  EXPECT_EQ(reason, "other_template");
-  EXPECT_NE(detail.find("--allow-template-change"), std::string::npos) << detail;
-  EXPECT_TRUE(lenient.row("r", "", "q", sampled, reason, detail));
+  const auto refused = builder.row("r", "", "q", sampled);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.why().reason, "other_template");
+  EXPECT_NE(refused.why().detail.find("--allow-template-change"), std::string::npos);
+  EXPECT_TRUE(lenient.row("r", "", "q", sampled));
 }
 
 }  // namespace

@@ -36,14 +36,13 @@ StageOutcome run_dpo(StageContext& context) {
     const auto problem = context.pool.problem(candidates[choice.chosen].problem_id);
     if (!chosen || !other || !problem)
       throw Error("run.db", "a chosen pair is missing its trajectories or problem");
-    std::string reason, detail;
-    std::optional<TokenPair> pair =
+    auto pair =
         text.builder.pair(problem->id, context.recipe.system, problem->question,
                           {"", chosen->trajectory.token_ids, chosen->trajectory.template_sha256},
                           {"", other->trajectory.token_ids, other->trajectory.template_sha256},
-                          context.recipe.dpo.align, reason, detail);
+                          context.recipe.dpo.align);
     if (!pair) {
-      ++rejected[reason];
+      ++rejected[pair.why().reason];
       continue;
     }
     context.pool.add_pair(

@@ -44,35 +44,28 @@ void add_demonstrations(const StageContext& context, const TrainingText& text,
   Pool::Transaction transaction(context.pool);
   const ContaminationFilter contaminated = contamination_filter_of(context.recipe);
   for (const Source& source : set.demonstrations) {
-    ReadReport report;
+    ReadReport account;
     const std::vector<Demonstration> demonstrations =
-        demonstrations_of(source, report, &contaminated);
-    log_rejected(context.log, source, report);
-    for (const auto& [reason, count] : report.rejected)
-      out.rejected[reason] += static_cast<int64_t>(count);
-    ReadReport account = report;
-    for (size_t i = 0; i < demonstrations.size(); ++i) {
-      const Demonstration& d = demonstrations[i];
-      std::string reason, detail;
-      std::optional<TokenRow> row =
-          text.builder.row(fmt::format("{}#{}", source_name(source), i),
-                           d.system.empty() ? context.recipe.system : d.system, d.question,
-                           {d.response(), {}}, reason, detail, d.history);
-      if (!row) {
-        ++out.rejected[reason];
-        ++account.rejected[reason];
-        --account.kept;
-        context.log.event(
-            "rejected",
-            {{"source", source_name(source)}, {"row", i}, {"reason", reason}, {"detail", detail}});
-        continue;
-      }
+        demonstrations_of(source, account, &contaminated);
+    log_rejected(context.log, source, account);
+    const std::string name = source_name(source);
+    RowVisitor visitor;
+    visitor.name = [&](size_t i) { return fmt::format("{}#{}", name, i); };
+    visitor.row = [&](size_t i, TokenRow row) {
       const int64_t id =
-          context.pool.add_demonstration(source_name(source), static_cast<int64_t>(i), d);
-      out.rows.push_back(std::move(*row));
+          context.pool.add_demonstration(name, static_cast<int64_t>(i), demonstrations[i]);
+      out.rows.push_back(std::move(row));
       out.origins.push_back({RowOrigin::Kind::kDemonstration, id});
       ++out.demonstrations;
-    }
+    };
+    visitor.rejected = [&](size_t i, const Rejection& why) {
+      context.log.event(
+          "rejected",
+          {{"source", name}, {"row", i}, {"reason", why.reason}, {"detail", why.detail}});
+    };
+    visit_rows(text.builder, demonstrations, context.recipe.system, account, visitor);
+    for (const auto& [reason, count] : account.rejected)
+      out.rejected[reason] += static_cast<int64_t>(count);
     out.sources.push_back(source_account(
         source.file.empty() ? source_name(source) : source.file.filename().string(), account));
   }
@@ -93,15 +86,13 @@ void add_selected(const StageContext& context, const TrainingText& text, RowSet&
       const std::optional<Problem> problem = context.pool.problem(stored->trajectory.problem_id);
       if (!problem)
         throw Error("run.db", "the problem " + stored->trajectory.problem_id + " is missing");
-      std::string reason, detail;
-      std::optional<TokenRow> row = text.builder.row(
+      auto row = text.builder.row(
           fmt::format("{}/{}", stored->trajectory.problem_id, stored->trajectory.sample),
-          context.recipe.system, problem->question, {"", stored->trajectory.token_ids}, reason,
-          detail);
+          context.recipe.system, problem->question, {"", stored->trajectory.token_ids});
       ++account.rows;
       if (!row) {
-        ++out.rejected[reason];
-        ++account.rejected[reason];
+        ++out.rejected[row.why().reason];
+        ++account.rejected[row.why().reason];
         continue;
       }
       ++account.kept;
