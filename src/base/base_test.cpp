@@ -1,6 +1,5 @@
 #include <gtest/gtest.h>
 #include <sched.h>
-#include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -18,6 +17,7 @@
 #include "base/json.h"
 #include "base/philox.h"
 #include "base/thread_pool.h"
+#include "testing/temporary_folder.h"
 
 namespace ponder {
 namespace {
@@ -26,18 +26,12 @@ namespace fs = std::filesystem;
 
 class BaseFiles : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() /
-              ("ponder_base_" + std::to_string(::getpid()) + "_" +
-               ::testing::UnitTest::GetInstance()->current_test_info()->name());
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
   fs::path write(const std::string& name, const std::string& text) {
     std::ofstream(folder_ / name, std::ios::binary) << text;
     return folder_ / name;
   }
-  fs::path folder_;
+  TemporaryFolder temporary_;
+  const fs::path folder_ = temporary_.path();
 };
 
 TEST(Philox, KnownAnswers) {  // kat_vectors of Random123 1.14, philox4x32 10

@@ -1,7 +1,6 @@
 // Files and rows that are broken on purpose: every row is accounted for, with its place and a
 // reason.
 #include <gtest/gtest.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include <filesystem>
@@ -11,6 +10,7 @@
 #include "data/gold.h"
 #include "data/readers.h"
 #include "testing/folders.h"
+#include "testing/temporary_folder.h"
 
 namespace ponder {
 namespace {
@@ -21,14 +21,6 @@ const std::string kGood = R"({"id":"g","question":"What is 1 + 1?","answer":"2"}
 
 class Hostile : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() /
-              ("ponder_data_" + std::to_string(::getpid()) + "_" +
-               ::testing::UnitTest::GetInstance()->current_test_info()->name());
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   fs::path write(const std::string& text, const std::string& name = "rows.jsonl") {
     std::ofstream(folder_ / name, std::ios::binary) << text;
     return folder_ / name;
@@ -84,7 +76,8 @@ class Hostile : public ::testing::Test {
     EXPECT_NE(error_.find("rows.jsonl:1"), std::string::npos) << error_;
   }
 
-  fs::path folder_;
+  TemporaryFolder temporary_;
+  const fs::path folder_ = temporary_.path();
   std::vector<Problem> problems_;
   std::vector<Demonstration> demonstrations_;
   std::string error_;

@@ -1,12 +1,13 @@
 #include "eval/benchmark.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <fstream>
 
 #include "base/error.h"
+#include "testing/error_text.h"
 #include "testing/folders.h"
+#include "testing/temporary_folder.h"
 
 namespace ponder {
 namespace {
@@ -28,18 +29,12 @@ class GivenResponses : public testing::Test {
     return score_responses("b", problems_, file_);
   }
   std::string error(const std::string& rows) {
-    try {
-      score(rows);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "accepted";
+    return error_text([&] { score(rows); });
   }
-  void TearDown() override { std::filesystem::remove(file_); }
 
   std::vector<Problem> problems_ = three_problems();
-  std::filesystem::path file_ = std::filesystem::temp_directory_path() /
-                                ("ponder_responses_" + std::to_string(::getpid()) + ".jsonl");
+  TemporaryFolder temporary_;
+  const std::filesystem::path file_ = temporary_ / "responses.jsonl";
 };
 
 TEST_F(GivenResponses, InTheBenchmarksOrder) {

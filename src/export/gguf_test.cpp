@@ -1,7 +1,6 @@
 #include "export/gguf.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -16,6 +15,7 @@
 #include "export/gguf_names.h"
 #include "model/checkpoint.h"
 #include "testing/folders.h"
+#include "testing/temporary_folder.h"
 
 namespace ponder {
 namespace {
@@ -132,15 +132,6 @@ struct ReadFile {
 
 class Gguf : public ::testing::Test {
  protected:
-  void SetUp() override {
-    root = fs::temp_directory_path() /
-           ("ponder_gguf_" + std::to_string(::getpid()) + "_" +
-            ::testing::UnitTest::GetInstance()->current_test_info()->name());
-    fs::remove_all(root);
-    fs::create_directories(root);
-  }
-  void TearDown() override { fs::remove_all(root); }
-
   static ModelConfig tiny() {
     ModelConfig config;
     config.vocab_size = 520;  // nano-base's tokenizer has 512 tokens
@@ -214,7 +205,8 @@ class Gguf : public ::testing::Test {
     return "";
   }
 
-  fs::path root;
+  TemporaryFolder temporary;
+  const fs::path root = temporary.path();
   const fs::path nano = source_dir() / "models/nano-base";
 };
 

@@ -1,7 +1,6 @@
 // Weights read from files straight into panels against the same weights set as parameters.
 #include <gtest/gtest.h>
 #include <malloc.h>
-#include <unistd.h>
 
 #include <bit>
 #include <cmath>
@@ -13,6 +12,7 @@
 #include "model/checkpoint.h"
 #include "model/decoder.h"
 #include "model/weight_files.h"
+#include "testing/temporary_folder.h"
 
 namespace ponder {
 namespace {
@@ -89,14 +89,6 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
 
 class LoadWeightsTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() /
-              ("ponder_load_weights_" + std::to_string(::getpid()) + "_" +
-               ::testing::UnitTest::GetInstance()->current_test_info()->name());
-    fs::remove_all(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   void expect_same_as_parameters(const std::string& what) {
     const Checkpoint checkpoint = load_checkpoint(folder_);
     ThreadPool one(1);
@@ -115,7 +107,8 @@ class LoadWeightsTest : public ::testing::Test {
     }
   }
 
-  fs::path folder_;
+  TemporaryFolder temporary_;
+  const fs::path folder_ = temporary_ / "model";
 };
 
 TEST_F(LoadWeightsTest, GiveTheBitsOfTheSameValuesSetAsParameters) {

@@ -1,13 +1,14 @@
 #include "pipeline/recipe.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 
 #include "base/error.h"
 #include "pipeline/stage_list.h"
+#include "testing/error_text.h"
+#include "testing/temporary_folder.h"
 
 namespace ponder {
 namespace {
@@ -17,26 +18,20 @@ namespace fs = std::filesystem;
 class RecipeFile : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder_ = fs::temp_directory_path() / ("ponder_recipe_" + std::to_string(::getpid()));
     fs::create_directories(folder_ / "base");
     std::ofstream(folder_ / "rows.jsonl") << "{}\n";
   }
-  void TearDown() override { fs::remove_all(folder_); }
 
   Recipe load(const std::string& text, const std::vector<std::string>& overrides = {}) {
     std::ofstream(folder_ / "r.toml") << text;
     return load_recipe(folder_ / "r.toml", overrides);
   }
   std::string error_of(const std::string& text, const std::vector<std::string>& overrides = {}) {
-    try {
-      load(text, overrides);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "";
+    return error_text([&] { load(text, overrides); });
   }
 
-  fs::path folder_;
+  TemporaryFolder temporary_;
+  const fs::path folder_ = temporary_.path();
 };
 
 const std::string kGood =

@@ -1,19 +1,19 @@
 #include "pipeline/sources.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 
 #include "testing/folders.h"
+#include "testing/temporary_folder.h"
 
 namespace ponder {
 namespace {
 
 TEST(Sources, RowsBeyondTheCountAreAccountedFor) {
-  const auto file = std::filesystem::temp_directory_path() /
-                    ("ponder_sources_" + std::to_string(::getpid()) + ".jsonl");
+  const TemporaryFolder folder;
+  const auto file = folder / "problems.jsonl";
   std::ofstream(file) << "{\"id\":\"a\",\"question\":\"1+1\",\"answer\":\"2\"}\n"
                          "{\"id\":\"b\",\"question\":\"1+2\",\"answer\":\"3\"}\n"
                          "{\"id\":\"c\",\"question\":\"1+3\",\"answer\":\"4\"}\n";
@@ -22,16 +22,13 @@ TEST(Sources, RowsBeyondTheCountAreAccountedFor) {
   source.count = 2;
   ReadReport report;
   EXPECT_EQ(problems_of(source, report).size(), 2u);
-  std::filesystem::remove(file);
   EXPECT_EQ(report.rows, 3u);
   EXPECT_EQ(report.kept, 2u);
   EXPECT_EQ(report.rejected["beyond_count"], 1u);
 }
 
 TEST(Sources, RowsOfABenchmarkAreTakenOut) {
-  const auto folder = std::filesystem::temp_directory_path() /
-                      ("ponder_contamination_" + std::to_string(::getpid()));
-  std::filesystem::create_directories(folder);
+  const TemporaryFolder folder;
   std::ofstream(folder / "bench.jsonl")
       << "{\"id\":\"b7\",\"question\":\"What is $1 + 2$?\",\"answer\":\"3\"}\n";
   std::ofstream(folder / "train.jsonl")
@@ -50,7 +47,6 @@ TEST(Sources, RowsOfABenchmarkAreTakenOut) {
   const auto rows = demonstrations_of(source, report, &filter);
   recipe.decontaminate = false;
   EXPECT_TRUE(contamination_filter_of(recipe).empty());
-  std::filesystem::remove_all(folder);
   ASSERT_EQ(rows.size(), 1u);
   EXPECT_EQ(rows[0].line, 2u);
   EXPECT_EQ(report.rejected["contaminated"], 1u);

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/philox.h"
 #include "testing/folders.h"
+#include "testing/temporary_folder.h"
 
 namespace ponder {
 namespace {
@@ -27,14 +28,6 @@ constexpr int kSlowdown = 1;
 
 class Safetensors : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() /
-              ("ponder_safetensors_" + std::to_string(::getpid()) + "_" +
-               ::testing::UnitTest::GetInstance()->current_test_info()->name());
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   static std::string little_endian(uint64_t value) {
     return {reinterpret_cast<const char*>(&value), sizeof value};
   }
@@ -69,7 +62,8 @@ class Safetensors : public ::testing::Test {
     EXPECT_NE(message.find(path.string()), std::string::npos) << message;
     return message;
   }
-  fs::path folder_;
+  TemporaryFolder temporary_;
+  const fs::path folder_ = temporary_.path();
 };
 
 std::vector<float> numbers(size_t count, float scale = 1.0f) {

@@ -1,7 +1,6 @@
 #include "tokenizer/chat_template.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -12,6 +11,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "testing/folders.h"
+#include "testing/temporary_folder.h"
 #include "tokenizer/chat_messages.h"
 #include "tokenizer/chat_styles.h"
 #include "tokenizer/tokenizer.h"
@@ -88,8 +88,8 @@ TEST(ChatTemplate, Refuses) {
 }
 
 TEST(ChatTemplate, RecognisedByItsText) {
-  const fs::path folder = fs::temp_directory_path() / ("ponder_chat_" + std::to_string(::getpid()));
-  fs::create_directories(folder);
+  const TemporaryFolder temporary;
+  const fs::path folder = temporary.path();
   fs::copy_file(kGolden / "qwen2.json", folder / "tokenizer.json");
   const auto with_template = [&](const std::string& text) {
     std::ofstream(folder / "tokenizer_config.json") << Json{{"chat_template", text}}.dump();
@@ -113,7 +113,6 @@ TEST(ChatTemplate, RecognisedByItsText) {
     EXPECT_EQ(with_template(with_default).name(), "chatml");
     EXPECT_THROW(with_template(text + " "), Error);
   }
-  fs::remove_all(folder);
 }
 
 }  // namespace

@@ -1,14 +1,15 @@
 #include "tokenizer/template_choice.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <fstream>
 
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "testing/error_text.h"
 #include "testing/folders.h"
+#include "testing/temporary_folder.h"
 #include "tokenizer/tokenizer.h"
 
 namespace ponder {
@@ -24,11 +25,8 @@ constexpr const char* kChatmlText =
 class TemplateChoices : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder_ = fs::temp_directory_path() / ("ponder_choice_" + std::to_string(::getpid()));
-    fs::create_directories(folder_);
     fs::copy_file(source_dir() / "tests/golden/tokenizer/qwen2.json", folder_ / "tokenizer.json");
   }
-  void TearDown() override { fs::remove_all(folder_); }
   void record(const Json& json) { std::ofstream(folder_ / "ponder.json") << json.dump(); }
   void template_text(const std::string& text) {
     std::ofstream(folder_ / "chat_template.jinja") << text;
@@ -37,14 +35,10 @@ class TemplateChoices : public ::testing::Test {
     return template_for(folder_, Tokenizer::load(folder_), choice);
   }
   std::string error_of(const TemplateChoice& choice = {}) {
-    try {
-      choose(choice);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "";
+    return error_text([&] { choose(choice); });
   }
-  fs::path folder_;
+  TemporaryFolder temporary_;
+  const fs::path folder_ = temporary_.path();
 };
 
 TEST_F(TemplateChoices, OfTheFolderOrByName) {
@@ -69,7 +63,7 @@ TEST_F(TemplateChoices, RefusesAnotherThanTheCheckpointWasTrainedWith) {
   EXPECT_EQ(choose({"", true}).name(), "chatml");
   EXPECT_EQ(choose({"qwen3"}).name(), "qwen3");
   record({{"template_sha256", "an unknown text's"}});
-  EXPECT_NE(error_of(), "");
+  EXPECT_NE(error_of(), "(no error)");
   record({{"template_sha256", sha256_hex("chatml")}});  // of the name, the folder has the text
   template_text(kChatmlText);
   EXPECT_EQ(choose().sha256(), sha256_hex(kChatmlText));
@@ -83,7 +77,7 @@ TEST_F(TemplateChoices, AChoiceByNameIsKept) {
   template_text("{{ messages }}");
   record({{"template_sha256", sha256_hex("qwen3")}, {"chat_template", "qwen3"}});
   EXPECT_EQ(choose().name(), "qwen3");
-  EXPECT_NE(error_of({"chatml"}), "");
+  EXPECT_NE(error_of({"chatml"}), "(no error)");
   EXPECT_EQ(choose({"chatml", true}).name(), "chatml");
 }
 

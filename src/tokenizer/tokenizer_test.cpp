@@ -1,7 +1,6 @@
 #include "tokenizer/tokenizer.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <filesystem>
@@ -15,7 +14,9 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/philox.h"
+#include "testing/error_text.h"
 #include "testing/folders.h"
+#include "testing/temporary_folder.h"
 #include "tokenizer/bpe.h"
 #include "tokenizer/tokenizer_json.h"
 #include "tokenizer/unicode.h"
@@ -153,24 +154,15 @@ TEST(Tokenizer, ReadsTheConfigBesideIt) {
 
 class TokenizerFolder : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() / ("ponder_tokenizer_" + std::to_string(::getpid()));
-    fs::create_directories(folder_);
-    fs::copy_file(kGolden / "qwen2.json", folder_ / "tokenizer.json");
-  }
-  void TearDown() override { fs::remove_all(folder_); }
+  void SetUp() override { fs::copy_file(kGolden / "qwen2.json", folder_ / "tokenizer.json"); }
   void write(const std::string& name, const std::string& text) {
     std::ofstream(folder_ / name, std::ios::binary) << text;
   }
   std::string load_error() {
-    try {
-      Tokenizer::load(folder_);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "";
+    return error_text([&] { Tokenizer::load(folder_); });
   }
-  fs::path folder_;
+  TemporaryFolder temporary_;
+  const fs::path folder_ = temporary_.path();
 };
 
 TEST_F(TokenizerFolder, WithoutConfig) {

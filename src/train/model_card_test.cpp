@@ -1,9 +1,9 @@
 #include "train/model_card.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include "base/file.h"
+#include "testing/temporary_folder.h"
 
 namespace ponder {
 namespace {
@@ -12,18 +12,17 @@ namespace fs = std::filesystem;
 
 class ModelCard : public testing::Test {
  protected:
-  ModelCard() : root(fs::temp_directory_path() / ("ponder_card_" + std::to_string(::getpid()))) {
-    fs::remove_all(root);
+  ModelCard() {
     fs::create_directories(root / "base-7b");
     fs::create_directories(root / "out");
   }
-  ~ModelCard() override { fs::remove_all(root); }
 
   static void expect_has(const std::string& card, const std::string& part) {
     EXPECT_NE(card.find(part), std::string::npos) << part << "\nis not in\n" << card;
   }
 
-  fs::path root;
+  TemporaryFolder temporary;
+  const fs::path root = temporary.path();
   Json manifest = {{"base", {{"name", "base-7b"}, {"sha256", "b0b0"}, {"license", "apache-2.0"}}},
                    {"ponder", "9.8.7"},
                    {"model", "M2"},

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "testing/folders.h"
+#include "testing/temporary_folder.h"
 #include "tokenizer/thought_format.h"
 #include "train/test_world.h"
 
@@ -184,7 +185,8 @@ TEST_F(Rows, EveryDemonstrationIsAccountedFor) {
 }
 
 TEST_F(Rows, PairFilesInTheirLayouts) {
-  const auto path = std::filesystem::temp_directory_path() / "ponder_pairs_test.jsonl";
+  const TemporaryFolder folder;
+  const auto path = folder / "pairs.jsonl";
   write_file_atomic(
       path,
       "{\"prompt\":\"q\",\"chosen\":\"good\",\"rejected\":\"bad\"}\n"
@@ -209,7 +211,6 @@ TEST_F(Rows, PairFilesInTheirLayouts) {
   EXPECT_EQ(report.rejected.at("bad_json"), 1u);
   EXPECT_EQ(report.rejected.at("bad_row"), 1u);
   EXPECT_NE(pairs[1].name.find(":2 7"), std::string::npos);
-  std::filesystem::remove(path);
 }
 
 }  // namespace

@@ -1,12 +1,12 @@
 #include "train/training_job.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstring>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "testing/temporary_folder.h"
 #include "train/test_world.h"
 #include "train/trainer_state.h"
 
@@ -28,8 +28,6 @@ constexpr const char* kConfig = R"({
 class Job : public testing::Test {
  protected:
   Job() {
-    root = fs::temp_directory_path() / ("ponder_job_" + std::to_string(::getpid()));
-    fs::remove_all(root);
     fs::create_directories(root / "base");
     // What a real base folder brings: a config and a tokenizer, copied into every checkpoint.
     write_file_atomic(root / "base" / "config.json", kConfig);
@@ -38,7 +36,6 @@ class Job : public testing::Test {
     options.batch.batch_rows = 4;
     options.batch.epochs = 2;
   }
-  ~Job() override { fs::remove_all(root); }
 
   JobOptions job(const std::string& out) const {
     JobOptions result;
@@ -58,7 +55,8 @@ class Job : public testing::Test {
     return read_file(root / out / "model.safetensors");
   }
 
-  fs::path root;
+  TemporaryFolder temporary;
+  const fs::path root = temporary.path();
   TrainOptions options;
   ThreadPool pool{1};
 };
