@@ -42,6 +42,25 @@ std::string size_label(int64_t num_parameters) {
   return fmt::format("{:.{}f}{}", n * scale, std::max(0, 2 - (zero ? 0 : digits)), suffix);
 }
 
+// llama.cpp has YaRN's published constants built in and takes the attention factor from the factor.
+void add_yarn(GgufMetadata& metadata, const std::string& prefix, const RopeScaling& scaling,
+              const fs::path& folder) {
+  RopeScaling published = scaling;
+  published.beta_fast = 32.0;
+  published.beta_slow = 1.0;
+  published.truncate = true;
+  const double usual = yarn_attention_factor(scaling.factor);
+  if (!(published == scaling) || std::abs(scaling.attention_factor / usual - 1) > 1e-6) {
+    throw Error((folder / "config.json").string() + ", key \"rope_scaling\"",
+                "llama.cpp knows yarn with beta_fast 32, beta_slow 1 and the attention factor that "
+                "follows from the factor only");
+  }
+  metadata.add_string(prefix + "type", "yarn");
+  metadata.add_f32(prefix + "factor", static_cast<float>(scaling.factor));
+  metadata.add_u32(prefix + "original_context_length",
+                   static_cast<uint32_t>(scaling.original_max_position_embeddings));
+}
+
 void add_model(GgufMetadata& metadata, const fs::path& folder, const ModelConfig& config,
                const GgufLayout& architecture, GgmlType type) {
   const auto key = [&](std::string_view name) {
@@ -66,6 +85,9 @@ void add_model(GgufMetadata& metadata, const fs::path& folder, const ModelConfig
   if (config.rope_scaling.type == RopeScaling::Type::kLinear) {
     metadata.add_string(key("rope.scaling.type"), "linear");
     metadata.add_f32(key("rope.scaling.factor"), static_cast<float>(config.rope_scaling.factor));
+  }
+  if (config.rope_scaling.type == RopeScaling::Type::kYarn) {
+    add_yarn(metadata, key("rope.scaling."), config.rope_scaling, folder);
   }
   const Json json = read_json_file(folder / "config.json");
   if (json.contains("head_dim") && !json.at("head_dim").is_null()) {

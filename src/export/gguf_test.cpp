@@ -438,8 +438,21 @@ TEST_F(Gguf, StretchedRotaryFrequencies) {
   EXPECT_EQ(linear.metadata.at("llama.rope.scaling.factor"), 4.0f);
   EXPECT_FALSE(linear.tensors.contains("rope_freqs.weight"));
 
+  config.rope_scaling = {RopeScaling::Type::kYarn, 4.0, 1.0, 4.0, 512};
+  config.rope_scaling.attention_factor = yarn_attention_factor(4.0);
+  export_gguf(checkpoint("yarn", config), root / "yarn.gguf", GgmlType::kF32);
+  const ReadFile yarn(root / "yarn.gguf");
+  EXPECT_EQ(yarn.metadata.at("llama.rope.scaling.type"), "yarn");
+  EXPECT_EQ(yarn.metadata.at("llama.rope.scaling.factor"), 4.0f);
+  EXPECT_EQ(yarn.metadata.at("llama.rope.scaling.original_context_length"), 512);
+  config.rope_scaling.beta_fast = 16.0;
+  const fs::path other = checkpoint("other_yarn", config);
+  EXPECT_NE(
+      refusal([&] { export_gguf(other, root / "y.gguf", GgmlType::kF32); }).find("rope_scaling"),
+      std::string::npos);
+
   config.model_type = "qwen2";
-  config.rope_scaling.type = RopeScaling::Type::kLlama3;
+  config.rope_scaling = {RopeScaling::Type::kLlama3};
   const fs::path folder = checkpoint("mixed", config);
   EXPECT_NE(
       refusal([&] { export_gguf(folder, root / "m.gguf", GgmlType::kF32); }).find("rope_scaling"),

@@ -9,7 +9,7 @@
 namespace ponder {
 namespace {
 
-constexpr std::string_view kTypes = "supported are default, linear and llama3";
+constexpr std::string_view kTypes = "supported are default, linear, llama3 and yarn";
 constexpr std::string_view kKeys[] = {"rope_type",
                                       "type",
                                       "rope_theta",
@@ -18,6 +18,8 @@ constexpr std::string_view kKeys[] = {"rope_type",
                                       "high_freq_factor",
                                       "original_max_position_embeddings",
                                       "partial_rotary_factor"};
+constexpr std::string_view kYarnKeys[] = {"beta_fast", "beta_slow",      "attention_factor",
+                                          "mscale",    "mscale_all_dim", "truncate"};
 constexpr double kMaxFactor = 1e6;
 
 // Under rope_type, or type as it was first called; both may stand if they agree.
@@ -34,16 +36,37 @@ std::string read_type(const JsonFields& rope, bool required) {
   return "default";
 }
 
+// As transformers' _compute_yarn_parameters.
+RopeScaling read_yarn(const JsonFields& rope, RopeScaling scaling) {
+  scaling.type = RopeScaling::Type::kYarn;
+  scaling.beta_fast = rope.number_or("beta_fast", scaling.beta_fast, 1e-6, kMaxFactor);
+  scaling.beta_slow = rope.number_or("beta_slow", scaling.beta_slow, 1e-6, kMaxFactor);
+  if (scaling.beta_fast < scaling.beta_slow) {
+    rope.fail("beta_fast", fmt::format("expected at least beta_slow {}, found {}",
+                                       scaling.beta_slow, scaling.beta_fast));
+  }
+  const double mscale = rope.number_or("mscale", 0.0, 0.0, kMaxFactor);
+  const double all_dim = rope.number_or("mscale_all_dim", 0.0, 0.0, kMaxFactor);
+  const double inferred = mscale != 0.0 && all_dim != 0.0
+                              ? yarn_attention_factor(scaling.factor, mscale) /
+                                    yarn_attention_factor(scaling.factor, all_dim)
+                              : yarn_attention_factor(scaling.factor);
+  scaling.attention_factor = rope.number_or("attention_factor", inferred, 1e-6, kMaxFactor);
+  scaling.truncate = rope.boolean_or("truncate", true);
+  return scaling;
+}
+
 RopeScaling read_scaling(const JsonFields& rope, bool type_required) {
   RopeScaling scaling;
   const std::string type = read_type(rope, type_required);
-  if (type != "default" && type != "linear" && type != "llama3") {
+  if (type != "default" && type != "linear" && type != "llama3" && type != "yarn") {
     rope.fail(rope.find("rope_type") ? "rope_type" : "type",
               fmt::format("\"{}\" is not supported", excerpt(type)), kTypes);
   }
   for (const auto& [key, value] : rope.json().items()) {
-    if (std::find(std::begin(kKeys), std::end(kKeys), key) != std::end(kKeys) || value.is_null())
-      continue;
+    const bool known = std::ranges::count(kKeys, key) > 0 ||
+                       (type == "yarn" && std::ranges::count(kYarnKeys, key) > 0);
+    if (known || value.is_null()) continue;
     rope.fail(excerpt(key, 60), fmt::format("is not known of RoPE of type {}", type),
               "leaving it out could change the model; remove it only if it has no meaning");
   }
@@ -56,6 +79,9 @@ RopeScaling read_scaling(const JsonFields& rope, bool type_required) {
     scaling.type = RopeScaling::Type::kLinear;
     return scaling;
   }
+  scaling.original_max_position_embeddings =
+      rope.integer("original_max_position_embeddings", 1, int64_t{1} << 30);
+  if (type == "yarn") return read_yarn(rope, scaling);
   scaling.type = RopeScaling::Type::kLlama3;
   scaling.low_freq_factor = rope.number("low_freq_factor", 1e-6, kMaxFactor);
   scaling.high_freq_factor = rope.number("high_freq_factor", 1e-6, kMaxFactor);
@@ -63,8 +89,6 @@ RopeScaling read_scaling(const JsonFields& rope, bool type_required) {
     rope.fail("high_freq_factor", fmt::format("expected more than low_freq_factor {}, found {}",
                                               scaling.low_freq_factor, scaling.high_freq_factor));
   }
-  scaling.original_max_position_embeddings =
-      rope.integer("original_max_position_embeddings", 1, int64_t{1} << 30);
   return scaling;
 }
 
@@ -75,7 +99,13 @@ RopeConfig read_rope(const JsonFields& reader) {
   RopeConfig rope;
   rope.theta = reader.number_or("rope_theta", rope.theta, kLow, kHigh);
   if (reader.find("rope_scaling")) rope.scaling = read_scaling(reader.fields("rope_scaling"), true);
-  if (!reader.find("rope_parameters")) return rope;
+  // YaRN's limits are logarithms to the base theta.
+  const auto checked = [&](const RopeConfig& found) {
+    if (found.scaling.type == RopeScaling::Type::kYarn && found.theta <= 1.0)
+      reader.fail("rope_theta", "expected more than 1 with RoPE of type yarn");
+    return found;
+  };
+  if (!reader.find("rope_parameters")) return checked(rope);
 
   const JsonFields parameters = reader.fields("rope_parameters");
   const RopeScaling scaling = read_scaling(parameters, false);
@@ -87,7 +117,7 @@ RopeConfig read_rope(const JsonFields& reader) {
     reader.fail("rope_theta", fmt::format("is {}, but rope_parameters says {}", rope.theta, theta),
                 "remove one of them");
   }
-  return {theta, scaling};
+  return checked({theta, scaling});
 }
 
 Json rope_scaling_json(const RopeScaling& scaling) {
@@ -98,9 +128,17 @@ Json rope_scaling_json(const RopeScaling& scaling) {
     json["rope_type"] = "linear";
     return json;
   }
+  json["original_max_position_embeddings"] = scaling.original_max_position_embeddings;
+  if (scaling.type == RopeScaling::Type::kYarn) {
+    json["attention_factor"] = scaling.attention_factor;
+    json["beta_fast"] = scaling.beta_fast;
+    json["beta_slow"] = scaling.beta_slow;
+    json["rope_type"] = "yarn";
+    if (!scaling.truncate) json["truncate"] = false;
+    return json;
+  }
   json["high_freq_factor"] = scaling.high_freq_factor;
   json["low_freq_factor"] = scaling.low_freq_factor;
-  json["original_max_position_embeddings"] = scaling.original_max_position_embeddings;
   json["rope_type"] = "llama3";
   return json;
 }

@@ -12,8 +12,8 @@ struct RopeConfig {
   RopeScaling scaling;
 };
 
-// Throws Error naming the key: a type other than default, linear and llama3, a key that no such
-// type has, an impossible value, two spellings that do not agree.
+// Throws Error naming the key: a type other than default, linear, llama3 and yarn, a key that no
+// such type has, an impossible value, two spellings that do not agree.
 RopeConfig read_rope(const JsonFields& reader);
 
 // The value of rope_scaling; null for none.

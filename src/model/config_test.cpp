@@ -83,7 +83,12 @@ TEST(ModelConfig, WrittenConfigReadsBackTheSame) {
   EXPECT_EQ(again.num_parameters(), config.num_parameters());
   Json linear = tiny_qwen3();
   linear["rope_scaling"] = {{"rope_type", "linear"}, {"factor", 3.5}};
-  for (const Json& other : {tiny_qwen3(), tiny_llama(), linear}) {
+  Json yarn = tiny();
+  yarn["rope_scaling"] = {{"type", "yarn"},          {"factor", 4.0},
+                          {"beta_fast", 16},         {"beta_slow", 2},
+                          {"attention_factor", 1.3}, {"truncate", false},
+                          {"mscale", nullptr},       {"original_max_position_embeddings", 64}};
+  for (const Json& other : {tiny_qwen3(), tiny_llama(), linear, yarn}) {
     const ModelConfig first = ModelConfig::from_json(other, "tiny");
     const ModelConfig second = ModelConfig::from_json(first.to_json(), "written");
     EXPECT_EQ(first.to_json(), second.to_json());
@@ -91,6 +96,26 @@ TEST(ModelConfig, WrittenConfigReadsBackTheSame) {
     EXPECT_EQ(second.rope_scaling, first.rope_scaling);
     EXPECT_EQ(second.head_dim, first.head_dim);
   }
+}
+
+// As transformers: what is given counts, then mscale over mscale_all_dim, then the factor's own.
+TEST(ModelConfig, YarnsAttentionFactor) {
+  Json json = tiny();
+  Json& scaling = json["rope_scaling"];
+  scaling = {{"type", "yarn"}, {"factor", 4.0}, {"original_max_position_embeddings", 64}};
+  const auto read = [&] { return ModelConfig::from_json(json, "yarn").rope_scaling; };
+  EXPECT_EQ(read().type, RopeScaling::Type::kYarn);
+  EXPECT_EQ(read().beta_fast, 32.0);
+  EXPECT_EQ(read().beta_slow, 1.0);
+  EXPECT_NEAR(read().attention_factor, 1.138629436111989, 1e-14);
+  scaling["mscale"] = 0.7;
+  EXPECT_NEAR(read().attention_factor, 1.138629436111989, 1e-14);
+  scaling["mscale_all_dim"] = 2.0;
+  EXPECT_NEAR(read().attention_factor, 1.0970406052783923 / 1.2772588722239781, 1e-14);
+  scaling["attention_factor"] = 1.0;
+  EXPECT_EQ(read().attention_factor, 1.0);
+  json["rope_theta"] = 1.0;
+  EXPECT_THROW(read(), Error);
 }
 
 TEST(ModelConfig, EachArchitectureHasItsOwnParts) {
@@ -300,7 +325,21 @@ TEST(ModelConfig, ImpossibleValuesNameTheirKey) {
       set("rms_norm_eps", -1.0),
       set("rms_norm_eps", "1e-6"),
       set("rope_theta", 0),
-      set("rope_scaling", {{"rope_type", "yarn"}, {"factor", 4.0}}, "rope_scaling/rope_type"),
+      set("rope_scaling", {{"rope_type", "longrope"}, {"factor", 4.0}}, "rope_scaling/rope_type"),
+      set("rope_scaling", {{"rope_type", "yarn"}, {"factor", 4.0}},
+          "rope_scaling/original_max_position_embeddings"),
+      set("rope_scaling",
+          {{"type", "yarn"},
+           {"factor", 4.0},
+           {"original_max_position_embeddings", 64},
+           {"beta_fast", 0.5}},
+          "rope_scaling/beta_fast"),
+      set("rope_scaling",
+          {{"type", "yarn"},
+           {"factor", 4.0},
+           {"original_max_position_embeddings", 64},
+           {"attention_factor", 0}},
+          "rope_scaling/attention_factor"),
       set("rope_scaling", {{"type", "dynamic"}, {"factor", 4.0}}, "rope_scaling/type"),
       set("rope_scaling", {{"type", "mrope"}, {"rope_type", "default"}}, "rope_scaling/rope_type"),
       set("rope_scaling", {{"factor", 4.0}}, "rope_scaling/rope_type"),
