@@ -8,6 +8,13 @@ namespace ponder {
 
 const GgufLayout& gguf_layout(const ModelConfig& config) {
   const GgufLayout& layout = config.architecture().gguf;
+  for (const LayerSpec& layer : config.layers) {
+    if (layer.window > 0 && !layout.name.empty()) {
+      throw Error("config.json, key \"sliding_window\"",
+                  fmt::format("llama.cpp's {} has no windows: it would read long texts otherwise",
+                              layout.name));
+    }
+  }
   if (!layout.name.empty()) return layout;
   std::string known;
   for (const Architecture& architecture : architectures()) {

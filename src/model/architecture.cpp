@@ -7,7 +7,8 @@
 namespace ponder {
 
 std::span<const Architecture> architectures() {
-  static const Architecture kFamilies[] = {qwen2_family(), qwen3_family(), llama_family()};
+  static const Architecture kFamilies[] = {qwen2_family(),   qwen3_family(), llama_family(),
+                                           mistral_family(), olmo3_family(), smollm3_family()};
   return kFamilies;
 }
 

@@ -48,6 +48,13 @@ struct Architecture {
   int64_t default_num_key_value_heads = 0;  // 0: num_attention_heads (so too where it is null)
   int64_t default_head_dim = 0;             // 0: hidden_size / num_attention_heads
   int64_t default_max_position_embeddings = 2048;
+  double default_rope_theta = 10000.0;
+  double default_rms_norm_eps = 1e-6;
+  bool default_tie_word_embeddings = false;
+
+  // rope_scaling is that of its layers with full attention, and rope_parameters may hold an object
+  // for each layer type.
+  bool rope_by_layer_type = false;
 
   // Reads the keys that not all families have into `config`, whose other fields are there already.
   // Throws Error naming the key for what is not run.

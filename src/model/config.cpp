@@ -122,12 +122,14 @@ ModelConfig ModelConfig::from_json(const Json& json, const std::string& where) {
   }
   config.max_position_embeddings = reader.integer_or(
       "max_position_embeddings", architecture.default_max_position_embeddings, 1, int64_t{1} << 30);
-  const RopeConfig rope = read_rope(reader);
+  const RopeConfig rope = read_rope(reader, architecture);
   config.rope_theta = rope.theta;
   config.rope_scaling = rope.scaling;
-  config.rms_norm_eps = reader.number_or("rms_norm_eps", 1e-6, 1e-12, 1.0);
+  config.rms_norm_eps =
+      reader.number_or("rms_norm_eps", architecture.default_rms_norm_eps, 1e-12, 1.0);
   config.initializer_range = reader.number_or("initializer_range", 0.02, 0.0, 10.0);
-  config.tie_word_embeddings = reader.boolean_or("tie_word_embeddings", false);
+  config.tie_word_embeddings =
+      reader.boolean_or("tie_word_embeddings", architecture.default_tie_word_embeddings);
   config.dtype = read_dtype(reader);
   config.eos_token_ids = read_eos_token_ids(json, where, config.vocab_size);
   architecture.read(reader, config);

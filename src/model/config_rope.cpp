@@ -21,6 +21,7 @@ constexpr std::string_view kKeys[] = {"rope_type",
 constexpr std::string_view kYarnKeys[] = {"beta_fast", "beta_slow",      "attention_factor",
                                           "mscale",    "mscale_all_dim", "truncate"};
 constexpr double kMaxFactor = 1e6;
+constexpr double kLowTheta = 1.0, kHighTheta = 1e12;
 
 // Under rope_type, or type as it was first called; both may stand if they agree.
 std::string read_type(const JsonFields& rope, bool required) {
@@ -92,32 +93,66 @@ RopeScaling read_scaling(const JsonFields& rope, bool type_required) {
   return scaling;
 }
 
-}  // namespace
-
-RopeConfig read_rope(const JsonFields& reader) {
-  constexpr double kLow = 1.0, kHigh = 1e12;
-  RopeConfig rope;
-  rope.theta = reader.number_or("rope_theta", rope.theta, kLow, kHigh);
+RopeConfig read_for_all_layers(const JsonFields& reader, RopeConfig rope) {
+  rope.theta = reader.number_or("rope_theta", rope.theta, kLowTheta, kHighTheta);
   if (reader.find("rope_scaling")) rope.scaling = read_scaling(reader.fields("rope_scaling"), true);
-  // YaRN's limits are logarithms to the base theta.
-  const auto checked = [&](const RopeConfig& found) {
-    if (found.scaling.type == RopeScaling::Type::kYarn && found.theta <= 1.0)
-      reader.fail("rope_theta", "expected more than 1 with RoPE of type yarn");
-    return found;
-  };
-  if (!reader.find("rope_parameters")) return checked(rope);
+  if (!reader.find("rope_parameters")) return rope;
 
   const JsonFields parameters = reader.fields("rope_parameters");
   const RopeScaling scaling = read_scaling(parameters, false);
   if (reader.find("rope_scaling") && !(scaling == rope.scaling)) {
     reader.fail("rope_scaling", "says something else than rope_parameters", "remove one of them");
   }
-  const double theta = parameters.number_or("rope_theta", rope.theta, kLow, kHigh);
+  const double theta = parameters.number_or("rope_theta", rope.theta, kLowTheta, kHighTheta);
   if (reader.find("rope_theta") && theta != rope.theta) {
     reader.fail("rope_theta", fmt::format("is {}, but rope_parameters says {}", rope.theta, theta),
                 "remove one of them");
   }
-  return checked({theta, scaling});
+  return {theta, scaling};
+}
+
+RopeConfig read_by_layer_type(const JsonFields& reader, RopeConfig rope) {
+  if (reader.number_or("rope_theta", rope.theta, kLowTheta, kHighTheta) != rope.theta) {
+    reader.fail("rope_theta",
+                fmt::format("other than {} is that of the layers with full attention only, in "
+                            "transformers",
+                            rope.theta),
+                "say it for both layer types in rope_parameters");
+  }
+  if (reader.find("rope_scaling")) rope.scaling = read_scaling(reader.fields("rope_scaling"), true);
+  if (reader.find("rope_parameters")) {
+    if (reader.find("rope_scaling"))
+      reader.fail("rope_scaling", "stands beside rope_parameters", "remove one of them");
+    const JsonFields types = reader.fields("rope_parameters");
+    RopeConfig sliding = rope;
+    for (const auto& [type, value] : types.json().items()) {
+      if (value.is_null()) continue;
+      if (type != "full_attention" && type != "sliding_attention")
+        types.fail(excerpt(type, 60), "is no type of layer");
+      const JsonFields parameters = types.fields(type);
+      RopeConfig& own = type == "full_attention" ? rope : sliding;
+      own.theta = parameters.number_or("rope_theta", own.theta, kLowTheta, kHighTheta);
+      own.scaling = read_scaling(parameters, false);
+    }
+    if (sliding.theta != rope.theta || sliding.scaling.type != RopeScaling::Type::kNone) {
+      types.fail("sliding_attention", "expected plain RoPE of full_attention's rope_theta");
+    }
+  }
+  if (!rope.scaling.truncate)  // transformers looks for it where it is not
+    reader.fail("truncate", "false is not supported with RoPE by the type of a layer");
+  return rope;
+}
+
+}  // namespace
+
+RopeConfig read_rope(const JsonFields& reader, const Architecture& architecture) {
+  const RopeConfig none = {architecture.default_rope_theta, {}};
+  const RopeConfig rope = architecture.rope_by_layer_type ? read_by_layer_type(reader, none)
+                                                          : read_for_all_layers(reader, none);
+  // YaRN's limits are logarithms to the base theta.
+  if (rope.scaling.type == RopeScaling::Type::kYarn && rope.theta <= 1.0)
+    reader.fail("rope_theta", "expected more than 1 with RoPE of type yarn");
+  return rope;
 }
 
 Json rope_scaling_json(const RopeScaling& scaling) {

@@ -2,7 +2,8 @@
 // rope_scaling (older), or both within rope_parameters (newer).
 #pragma once
 
-#include "base/json_fields.h"
+#include "model/architecture.h"
+#include "model/config_reader.h"
 #include "ops/rope.h"
 
 namespace ponder {
@@ -14,7 +15,8 @@ struct RopeConfig {
 
 // Throws Error naming the key: a type other than default, linear, llama3 and yarn, a key that no
 // such type has, an impossible value, two spellings that do not agree.
-RopeConfig read_rope(const JsonFields& reader);
+// The scaling of an architecture that says it by the type of a layer is that of full attention.
+RopeConfig read_rope(const JsonFields& reader, const Architecture& architecture);
 
 // The value of rope_scaling; null for none.
 Json rope_scaling_json(const RopeScaling& scaling);

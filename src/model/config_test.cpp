@@ -243,7 +243,7 @@ TEST(ModelConfig, DeepSeekR1DistillLlama) {
 }
 
 TEST(ModelConfig, OtherArchitecturesAreRefusedByName) {
-  for (const char* type : {"qwen3_moe", "mixtral", "qwen2_moe", "mistral", "gemma3", "qwen"}) {
+  for (const char* type : {"qwen3_moe", "mixtral", "qwen2_moe", "ministral", "gemma3", "qwen"}) {
     Json json = tiny();
     json["model_type"] = type;
     try {

@@ -35,10 +35,7 @@ KeyValueBlocks blocks_of(KvCache& cache, std::span<const StepBatch::Run> runs) {
 class CpuBackend : public DecoderBackend {
  public:
   CpuBackend(const ModelConfig& config, ThreadPool& threads)
-      : config_(config),
-        threads_(threads),
-        weights_(config),
-        rope_(config.head_dim, config.rope_theta, config.rope_scaling) {}
+      : config_(config), threads_(threads), weights_(config), rope_(config) {}
 
   void set_parameters(const Parameters& parameters) override { weights_.borrow(parameters); }
   void pack_parameters(const Parameters& parameters, DType storage) override {
@@ -89,7 +86,7 @@ class CpuBackend : public DecoderBackend {
   const ModelConfig& config_;
   ThreadPool& threads_;
   DecoderWeights weights_;
-  RopeTable rope_;
+  LayerRope rope_;
   Arena arena_{"activations"};
   // Of the last forward.
   PassMemory memory_;

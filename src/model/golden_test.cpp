@@ -1,9 +1,10 @@
-// The whole model of every architecture against PyTorch in double precision (tests/golden/model,
-// model_qwen3 and model_llama, made by tools/make_model_golden.py).
+// The whole model of every architecture against PyTorch in double precision (tests/golden/model
+// and model_*, made by tools/make_model_golden.py and make_family_golden.py).
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <set>
+#include <tuple>
 
 #include "base/json.h"
 #include "model/checkpoint.h"
@@ -32,6 +33,7 @@ double difference(std::span<const float> found, std::span<const float> expected)
 struct Variant {
   const char* folder;
   bool tied;
+  size_t num_layers;
   size_t vectors_per_layer;  // norms and biases
 };
 
@@ -96,13 +98,24 @@ class GoldenModel : public testing::TestWithParam<Variant> {
   std::vector<float> dlogprobs_;
 };
 
-INSTANTIATE_TEST_SUITE_P(, GoldenModel,
-                         testing::Values(Variant{"model", false, 5}, Variant{"model", true, 5},
-                                         Variant{"model_qwen3", false, 4},
-                                         Variant{"model_qwen3", true, 4},
-                                         Variant{"model_llama", false, 2},
-                                         Variant{"model_llama", true, 2}),
-                         test_name);
+std::vector<Variant> variants() {
+  std::vector<Variant> all;
+  for (const bool tied : {false, true}) {
+    for (const auto& [folder, layers, vectors] : {std::tuple{"model", 2, 5},
+                                                  {"model_qwen3", 2, 4},
+                                                  {"model_llama", 2, 2},
+                                                  {"model_smollm2", 2, 2},
+                                                  {"model_smollm3", 3, 2},
+                                                  {"model_olmo3", 2, 4},
+                                                  {"model_mistral", 2, 2},
+                                                  {"model_qwen2_yarn", 2, 5}}) {
+      all.push_back({folder, tied, static_cast<size_t>(layers), static_cast<size_t>(vectors)});
+    }
+  }
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(, GoldenModel, testing::ValuesIn(variants()), test_name);
 
 TEST_P(GoldenModel, LogprobsAndLossArePyTorchs) {
   ThreadPool pool(2);
@@ -136,9 +149,9 @@ TEST_P(GoldenModel, EveryGradientIsPyTorchs) {
       EXPECT_LT(difference(gradients.parameters().at(entry.name), expected), kTolerance)
           << entry.name;
     }
-    // Two layers of vectors and, untied, seven matrices; the last norm, the embedding, the head.
-    const size_t vectors = 2 * GetParam().vectors_per_layer;
-    EXPECT_EQ(compared, GetParam().tied ? vectors + 2 : vectors + 2 * 7 + 3);
+    // Layers of vectors and, untied, seven matrices; the last norm, the embedding, the head.
+    const size_t layers = GetParam().num_layers, vectors = layers * GetParam().vectors_per_layer;
+    EXPECT_EQ(compared, GetParam().tied ? vectors + 2 : vectors + layers * 7 + 3);
   }
 }
 

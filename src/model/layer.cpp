@@ -14,7 +14,7 @@ int64_t window_of(const LayerSpec& spec) { return spec.window > 0 ? spec.window 
 
 }  // namespace
 
-LayerPass::LayerPass(const ModelConfig& config, const RopeTable& rope, PassTokens tokens,
+LayerPass::LayerPass(const ModelConfig& config, const LayerRope& rope, PassTokens tokens,
                      KeyValueBlocks blocks, ThreadPool& threads)
     : config_(config),
       rope_(rope),
@@ -138,7 +138,7 @@ void LayerPass::norm_and_rotate(const LayerSpec& spec, const LayerWeights& weigh
               n.k, n.k_width, eps, threads_);
   }
   if (spec.rotates) {
-    rope(keep.qkv, W_, tokens_.positions().data(), rope_, T_, heads_ + kv_heads_, D_,
+    rope(keep.qkv, W_, tokens_.positions().data(), rope_.of(spec), T_, heads_ + kv_heads_, D_,
          RopeDirection::kForward, threads_);
   }
 }
@@ -147,7 +147,7 @@ void LayerPass::norm_and_rotate_backward(const LayerSpec& spec, const LayerWeigh
                                          const LayerActivations& kept, const LayerMemory& memory,
                                          const LayerGradients& gradients) {
   if (spec.rotates) {
-    rope(memory.dqkv, W_, tokens_.positions().data(), rope_, T_, heads_ + kv_heads_, D_,
+    rope(memory.dqkv, W_, tokens_.positions().data(), rope_.of(spec), T_, heads_ + kv_heads_, D_,
          RopeDirection::kBackward, threads_);
   }
   if (spec.qk_norm == QkNorm::kNone) return;

@@ -11,10 +11,10 @@
 #include "base/thread_pool.h"
 #include "model/config.h"
 #include "model/decoder_weights.h"
+#include "model/layer_rope.h"
 #include "model/pass_memory.h"
 #include "model/pass_tokens.h"
 #include "ops/attention.h"
-#include "ops/rope.h"
 
 namespace ponder {
 
@@ -22,7 +22,7 @@ namespace ponder {
 class LayerPass {
  public:
   // The table must reach the tokens' positions.
-  LayerPass(const ModelConfig& config, const RopeTable& rope, PassTokens tokens,
+  LayerPass(const ModelConfig& config, const LayerRope& rope, PassTokens tokens,
             KeyValueBlocks blocks, ThreadPool& threads);
 
   // Layer `index` over the residual stream x (T, C) + delta (T, C; what the previous layer left in
@@ -80,7 +80,7 @@ class LayerPass {
                        const LayerMemory& memory);
 
   const ModelConfig& config_;
-  const RopeTable& rope_;
+  const LayerRope& rope_;
   const PassTokens tokens_;
   const KeyValueBlocks blocks_;
   ThreadPool& threads_;

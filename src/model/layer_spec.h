@@ -22,8 +22,9 @@ struct LayerSpec {
   BranchNorm branch_norm = BranchNorm::kInput;
   QkNorm qk_norm = QkNorm::kNone;
   bool qkv_bias = false;
-  bool rotates = true;  // RoPE on queries and keys; else the layer knows no positions
-  int64_t window = 0;   // positions a query sees, its own included; 0: all up to its own
+  bool rotates = true;      // RoPE on queries and keys; else the layer knows no positions
+  bool scales_rope = true;  // as rope_scaling says; else RoPE of theta alone
+  int64_t window = 0;       // positions a query sees, its own included; 0: all up to its own
 
   bool operator==(const LayerSpec&) const = default;
 };

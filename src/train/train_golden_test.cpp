@@ -1,6 +1,6 @@
 // Ten steps of supervised fine-tuning of every architecture against PyTorch in double precision
-// (tests/golden/model, model_qwen3 and model_llama, made by tools/make_model_golden.py): forward,
-// objective, backward, clipping, schedule and AdamW together.
+// (tests/golden/model and model_*, made by tools/make_model_golden.py and make_family_golden.py):
+// forward, objective, backward, clipping, schedule and AdamW together.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -74,14 +74,18 @@ class GoldenRun : public testing::TestWithParam<Variant> {
   TrainOptions options_;
 };
 
-INSTANTIATE_TEST_SUITE_P(
-    , GoldenRun,
-    testing::Values(Variant{"model", false}, Variant{"model", true}, Variant{"model_qwen3", false},
-                    Variant{"model_qwen3", true}, Variant{"model_llama", false},
-                    Variant{"model_llama", true}),
-    [](const auto& test) {
-      return std::string(test.param.folder) + (test.param.tied ? "_tied" : "_untied");
-    });
+std::vector<Variant> variants() {
+  std::vector<Variant> all;
+  for (const char* folder : {"model", "model_qwen3", "model_llama", "model_smollm2",
+                             "model_smollm3", "model_olmo3", "model_mistral", "model_qwen2_yarn"}) {
+    for (const bool tied : {false, true}) all.push_back({folder, tied});
+  }
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(, GoldenRun, testing::ValuesIn(variants()), [](const auto& test) {
+  return std::string(test.param.folder) + (test.param.tied ? "_tied" : "_untied");
+});
 
 TEST_P(GoldenRun, TenLossesArePyTorchs) {
   const auto expected = golden_.at(GetParam().tied ? "tied" : "untied").at("train");

@@ -6,8 +6,11 @@
 namespace ponder {
 
 Architecture llama_family();
+Architecture mistral_family();
+Architecture olmo3_family();
 Architecture qwen2_family();
 Architecture qwen3_family();
+Architecture smollm3_family();
 
 // Refuse keys of config.json that ask for what a family does not run; Error naming the key.
 void refuse_attention_bias(const ConfigReader& reader);  // "attention_bias": true

@@ -1,4 +1,4 @@
-// Llama 3 (arXiv 2407.21783): the plain layer.
+// Llama 3 (arXiv 2407.21783) and SmolLM2 (arXiv 2502.02737): the plain layer.
 #include "model/config.h"
 #include "model/config_reader.h"
 #include "model/families/families.h"
@@ -21,7 +21,7 @@ void write_llama(const ModelConfig&, Json& json) { json["attention_bias"] = fals
 Architecture llama_family() {
   return {.model_type = "llama",
           .class_name = "LlamaForCausalLM",
-          .models = "Llama 3.x, DeepSeek-R1-Distill-Llama",
+          .models = "Llama 3.x, SmolLM2, DeepSeek-R1-Distill-Llama",
           .layer = {},
           .names = {},
           .default_num_key_value_heads = 0,
