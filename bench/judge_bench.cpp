@@ -109,7 +109,8 @@ void print_responses(const char* what, const std::vector<std::string>& responses
   std::vector<double> times;
   std::string slowest;
   for (const std::string& response : responses) {
-    const double seconds = seconds_of([&] { judge_response("13", response, true, {}); });
+    const double seconds =
+        seconds_of([&] { judge_response("13", response, ResponseEnd::kFinished, {}); });
     if (times.empty() || seconds > *std::max_element(times.begin(), times.end()))
       slowest = response;
     times.push_back(seconds);

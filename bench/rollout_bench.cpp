@@ -187,7 +187,7 @@ class RolloutBench {
   EngineHooks hooks(Run& run) const {
     EngineHooks hooks;
     hooks.judge = [](Trajectory& t) {
-      const Judgement judgement = judge_response("42", t.text, true, {});
+      const Judgement judgement = judge_response("42", t.text, ResponseEnd::kFinished, {});
       t.verdict = judgement.verdict;
       t.proof = judgement.proof;
     };

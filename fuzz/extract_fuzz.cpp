@@ -13,10 +13,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     // Boxes are joined by ", ".
     if (answer) require(answer->size() <= 2 * response.size(), "an answer is part of its response");
     const JudgeOptions options{type, {}};
-    const Judgement judged = judge_response("7", response, true, options);
+    const Judgement judged = judge_response("7", response, ResponseEnd::kFinished, options);
     require(!judged.proof.empty(), "every verdict has a proof");
     require(answer || judged.verdict != Verdict::kCorrect, "no answer is not correct");
-    require(judge_response("7", response, false, options).verdict == Verdict::kIncorrect,
+    require(judge_response("7", response, ResponseEnd::kTokenLimit, options).verdict ==
+                Verdict::kIncorrect,
             "a cut response is incorrect");
     if (response.find('<') == std::string_view::npos) {
       require(!extract_answer("<think>" + std::string(response), type),

@@ -10,6 +10,7 @@
 #include "cli/sampling_flags.h"
 #include "cli/stop_signals.h"
 #include "data/readers.h"
+#include "eval/judging.h"
 
 namespace ponder::cli {
 namespace {
@@ -105,14 +106,7 @@ void run_generate(const GenerateOptions& options) {
   EngineHooks hooks;
   if (options.judge) {
     hooks.judge = [&](Trajectory& trajectory) {
-      const Problem& problem = problems[place.at(trajectory.problem_id)];
-      const Judgement judgement = judge_response(problem.answer, trajectory.text,
-                                                 trajectory.finish_reason == FinishReason::kStop,
-                                                 {.type = problem.answer_type,
-                                                  .tolerance = problem.tolerance,
-                                                  .choices = problem.choices});
-      trajectory.verdict = judgement.verdict;
-      trajectory.proof = judgement.proof;
+      judge_rollout(problems[place.at(trajectory.problem_id)], {}, trajectory);
     };
   }
   if (options.enough_correct > 0 || options.enough_incorrect > 0) {

@@ -87,11 +87,15 @@ Judgement judge_row(const JsonRow& row, const JudgeCommand& command, const std::
   const std::string gold = text_of(row, "gold", where);
   const std::string answer = text_of(row, has_prediction ? "prediction" : "response", where);
   if (!whole) return judge_answer(gold, answer, options);
-  bool finished = true;
+  ResponseEnd end = ResponseEnd::kFinished;
   const auto flag = row.value.find("finished");
-  if (flag != row.value.end() && flag->is_boolean()) finished = flag->get<bool>();
-  if (text_of(row, "finish_reason", where) == "length") finished = false;
-  return judge_response(gold, answer, finished, options);
+  if (flag != row.value.end() && flag->is_boolean() && !flag->get<bool>()) {
+    end = ResponseEnd::kTokenLimit;
+  }
+  const std::string reason = text_of(row, "finish_reason", where);
+  if (reason == "length") end = ResponseEnd::kTokenLimit;
+  if (reason == "repetition") end = ResponseEnd::kRepetition;
+  return judge_response(gold, answer, end, options);
 }
 
 void count(Tally& tally, const JsonRow& row, Verdict verdict) {

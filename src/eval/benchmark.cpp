@@ -65,8 +65,7 @@ SampleResult judge_sample(const Problem& problem, std::string_view text, FinishR
   SampleResult sample;
   sample.finished = finish_reason == FinishReason::kStop;
   sample.tokens = tokens;
-  Judgement judgement =
-      judge_response(problem.answer, text, sample.finished, judge_options(problem, strictness));
+  Judgement judgement = judge_completion(problem, strictness, text, finish_reason);
   sample.verdict = judgement.verdict;
   sample.extracted = std::move(judgement.extracted);
   sample.proof = std::move(judgement.proof);

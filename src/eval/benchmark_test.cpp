@@ -109,7 +109,9 @@ TEST(JudgeSample, FormatFailuresAreOfFinishedResponsesOnly) {
               "\\boxed{10}\n\n<|end_of_solution|>"));
   EXPECT_TRUE(failure("<|begin_of_thought|>\n\nhm \\boxed{10}"));
   EXPECT_FALSE(failure("<|begin_of_thought|>\n\nhm", FinishReason::kLength));
-  EXPECT_FALSE(judge_sample(problem, "\\boxed{10}", FinishReason::kRepetition, 1).finished);
+  const SampleResult loop = judge_sample(problem, "\\boxed{10}", FinishReason::kRepetition, 1);
+  EXPECT_FALSE(loop.finished);
+  EXPECT_EQ(loop.proof.find("token limit"), std::string::npos) << loop.proof;
   EXPECT_EQ(judge_sample(problem, "\\boxed{10}", FinishReason::kLength, 1).verdict,
             Verdict::kIncorrect);
 }

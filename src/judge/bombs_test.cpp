@@ -61,8 +61,10 @@ TEST(Bombs, answers_end_soon_and_never_wrongly) {
       EXPECT_EQ(verdict, timed(bomb.text, bomb.second)) << "once so, once otherwise";
     }
     Judgement whole;
-    EXPECT_LT(seconds_of(
-                  [&] { whole = judge_response("13", "So \\boxed{" + bomb.text + "}", true, {}); }),
+    EXPECT_LT(seconds_of([&] {
+                whole = judge_response("13", "So \\boxed{" + bomb.text + "}",
+                                       ResponseEnd::kFinished, {});
+              }),
               kMostSeconds);
     EXPECT_NE(whole.verdict, Verdict::kCorrect);
   }
@@ -94,7 +96,7 @@ TEST(Bombs, responses_end_soon_and_earn_nothing) {
     for (AnswerType type : {AnswerType::kMath, AnswerType::kChoice}) {
       Judgement judgement;
       EXPECT_LT(seconds_of([&] {
-                  judgement = judge_response("13", response, true, {type, {}});
+                  judgement = judge_response("13", response, ResponseEnd::kFinished, {type, {}});
                 }),
                 5 * kMostSeconds);
       EXPECT_NE(judgement.verdict, Verdict::kCorrect);
@@ -107,9 +109,9 @@ TEST(Bombs, stuffed_responses_earn_nothing) {
   const std::vector<std::string> responses = stuffed_responses();
   EXPECT_GE(responses.size(), 200u);
   for (const std::string& response : responses) {
-    EXPECT_NE(judge_response("13", response, true, {}).verdict, Verdict::kCorrect)
+    EXPECT_NE(judge_response("13", response, ResponseEnd::kFinished, {}).verdict, Verdict::kCorrect)
         << shortened(response) << "\n"
-        << judge_response("13", response, true, {}).proof;
+        << judge_response("13", response, ResponseEnd::kFinished, {}).proof;
   }
 }
 

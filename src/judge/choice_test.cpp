@@ -75,7 +75,7 @@ TEST(Choice, the_text_of_a_choice_is_its_letter_where_the_choices_are_known) {
       .type = AnswerType::kChoice,
       .choices = {"12 m/s", "(B) \\frac{1}{2}", "the Golgi apparatus", "1/2 or 3"}};
   const auto judged = [&](const char* gold, const char* response) {
-    return judge_response(gold, response, true, options).verdict;
+    return judge_response(gold, response, ResponseEnd::kFinished, options).verdict;
   };
   EXPECT_EQ(judged("B", "Thus \\boxed{0.5}"), Verdict::kCorrect);
   EXPECT_EQ(judged("A", "Thus \\boxed{0.5}"), Verdict::kIncorrect);

@@ -155,12 +155,16 @@ TEST(Extract, the_result_that_prose_states) {
 }
 
 TEST(Extract, a_response_without_an_answer_is_incorrect_unless_gold_is_words) {
-  EXPECT_EQ(judge_response("5", "I cannot say.", true, {}).verdict, Verdict::kIncorrect);
-  EXPECT_EQ(judge_response("5", "<think>\\boxed{5}", true, {}).verdict, Verdict::kIncorrect);
-  EXPECT_EQ(judge_response("east", "I cannot say.", true, {}).verdict, Verdict::kUndecided);
-  EXPECT_EQ(judge_response("east", "<think>east", true, {}).verdict, Verdict::kIncorrect);
-  const Judgement prose =
-      judge_response("5", "\\boxed{\\text{Use a numerical solver or a graph}}", true, {});
+  EXPECT_EQ(judge_response("5", "I cannot say.", ResponseEnd::kFinished, {}).verdict,
+            Verdict::kIncorrect);
+  EXPECT_EQ(judge_response("5", "<think>\\boxed{5}", ResponseEnd::kFinished, {}).verdict,
+            Verdict::kIncorrect);
+  EXPECT_EQ(judge_response("east", "I cannot say.", ResponseEnd::kFinished, {}).verdict,
+            Verdict::kUndecided);
+  EXPECT_EQ(judge_response("east", "<think>east", ResponseEnd::kFinished, {}).verdict,
+            Verdict::kIncorrect);
+  const Judgement prose = judge_response("5", "\\boxed{\\text{Use a numerical solver or a graph}}",
+                                         ResponseEnd::kFinished, {});
   EXPECT_EQ(prose.verdict, Verdict::kIncorrect) << prose.proof;
 }
 
@@ -174,10 +178,15 @@ TEST(Extract, what_follows_the_box) {
 }
 
 TEST(Extract, a_cut_response_has_no_answer) {
-  EXPECT_EQ(judge_response("5", "\\boxed{5}", true, {}).verdict, Verdict::kCorrect);
-  const Judgement cut = judge_response("5", "\\boxed{5}", false, {});
+  EXPECT_EQ(judge_response("5", "\\boxed{5}", ResponseEnd::kFinished, {}).verdict,
+            Verdict::kCorrect);
+  const Judgement cut = judge_response("5", "\\boxed{5}", ResponseEnd::kTokenLimit, {});
   EXPECT_EQ(cut.verdict, Verdict::kIncorrect);
-  EXPECT_NE(cut.proof.find("cut"), std::string::npos);
+  EXPECT_NE(cut.proof.find("token limit"), std::string::npos);
+  const Judgement loop = judge_response("5", "\\boxed{5}", ResponseEnd::kRepetition, {});
+  EXPECT_EQ(loop.verdict, Verdict::kIncorrect);
+  EXPECT_EQ(loop.proof.find("token limit"), std::string::npos) << loop.proof;
+  EXPECT_NE(loop.proof.find("repeated"), std::string::npos) << loop.proof;
 }
 
 std::string repeat(std::string_view text, size_t times) {
@@ -204,7 +213,8 @@ TEST(Hostile, ten_megabytes_end_soon) {
   for (const std::string& response : responses) {
     for (AnswerType type : {AnswerType::kMath, AnswerType::kChoice}) {
       const std::clock_t begin = std::clock();
-      EXPECT_NE(judge_response("13", response, true, {type}).verdict, Verdict::kCorrect)
+      EXPECT_NE(judge_response("13", response, ResponseEnd::kFinished, {type}).verdict,
+                Verdict::kCorrect)
           << response.substr(0, 20);
       const double seconds = seconds_since(begin);
       EXPECT_LT(seconds, 5.0) << response.substr(0, 20);

@@ -273,11 +273,14 @@ Judgement judge_answer(std::string_view gold, std::string_view prediction,
   }
 }
 
-Judgement judge_response(std::string_view gold, std::string_view response, bool finished,
+Judgement judge_response(std::string_view gold, std::string_view response, ResponseEnd end,
                          const JudgeOptions& options) {
   try {
-    if (!finished)
+    if (end == ResponseEnd::kTokenLimit)
       return {Verdict::kIncorrect, "", "the response was cut by the token limit: it has no answer"};
+    if (end == ResponseEnd::kRepetition)
+      return {Verdict::kIncorrect, "",
+              "the response was cut as it repeated itself: it has no answer"};
     std::string problem;
     const auto extraction = extract(response, options, problem);
     if (!extraction) {

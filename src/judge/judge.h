@@ -46,9 +46,16 @@ std::optional<std::string> extract_answer(std::string_view response, AnswerType 
 Judgement judge_answer(std::string_view gold, std::string_view prediction,
                        const JudgeOptions& options);
 
-// `response` is a whole response; `finished` is false when the token limit cut it: then it has no
-// answer and is kIncorrect, and the proof says so.
-Judgement judge_response(std::string_view gold, std::string_view response, bool finished,
+// How a response ended.
+enum class ResponseEnd {
+  kFinished,    // its writer ended it
+  kTokenLimit,  // cut
+  kRepetition,  // cut, as it went round in a circle
+};
+
+// `response` is a whole response; one that was cut has no answer and is kIncorrect, and the proof
+// says what cut it.
+Judgement judge_response(std::string_view gold, std::string_view response, ResponseEnd end,
                          const JudgeOptions& options);
 
 }  // namespace ponder

@@ -282,8 +282,8 @@ TEST(Hostile, bombs_end_soon) {
     EXPECT_NE(verdict("13", bomb), Verdict::kCorrect) << bomb.substr(0, 60);
     judge_answer(bomb, "13", {});
     judge_answer(bomb, bomb + " ", {});
-    judge_response("13", "so it is \\boxed{" + bomb + "}", true, {});
-    judge_response("13", "the answer is " + bomb, true, {});
+    judge_response("13", "so it is \\boxed{" + bomb + "}", ResponseEnd::kFinished, {});
+    judge_response("13", "the answer is " + bomb, ResponseEnd::kFinished, {});
     const double seconds = seconds_since(begin);
     EXPECT_LT(seconds, 5.0) << bomb.substr(0, 60);
   }
@@ -378,8 +378,9 @@ Score score(const char* file) {
     const std::string kind = row.value.value("kind", "response");
     const JudgeOptions options{kind == "multiple_choice" ? AnswerType::kChoice : AnswerType::kMath,
                                {}};
-    const Verdict found = kind == "equivalence" ? judge_answer(gold, text, options).verdict
-                                                : judge_response(gold, text, true, options).verdict;
+    const Verdict found = kind == "equivalence"
+                              ? judge_answer(gold, text, options).verdict
+                              : judge_response(gold, text, ResponseEnd::kFinished, options).verdict;
     ++score.rows;
     score.agreed += found == (expected ? Verdict::kCorrect : Verdict::kIncorrect);
     score.false_correct += !expected && found == Verdict::kCorrect;

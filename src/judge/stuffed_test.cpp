@@ -113,7 +113,7 @@ constexpr const char* kTemplates[] = {
 };
 
 int check(std::string_view gold, const std::string& response, const JudgeOptions& options = {}) {
-  const Judgement judgement = judge_response(gold, response, true, options);
+  const Judgement judgement = judge_response(gold, response, ResponseEnd::kFinished, options);
   EXPECT_NE(judgement.verdict, Verdict::kCorrect)
       << "gold " << gold << ": " << response.substr(0, 120) << "\n"
       << judgement.proof;

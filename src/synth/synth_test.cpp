@@ -437,13 +437,16 @@ TEST(Demonstration, IsJudgedCorrectAndAnotherAnswerIsNot) {
       JudgeOptions options;
       options.type = problem.answer_type;
       const std::string right = rows[i].demonstration(false).response();
-      ASSERT_EQ(judge_response(problem.answer, right, true, options).verdict, Verdict::kCorrect)
+      ASSERT_EQ(judge_response(problem.answer, right, ResponseEnd::kFinished, options).verdict,
+                Verdict::kCorrect)
           << right;
       const SynthRow& other = rows[(i + 5) % rows.size()];  // of the same level
       const Verdict expected =
           other.problem.answer == problem.answer ? Verdict::kCorrect : Verdict::kIncorrect;
       const std::string wrong = other.demonstration(true).response();
-      ASSERT_EQ(judge_response(problem.answer, wrong, true, options).verdict, expected) << wrong;
+      ASSERT_EQ(judge_response(problem.answer, wrong, ResponseEnd::kFinished, options).verdict,
+                expected)
+          << wrong;
     }
   }
 }

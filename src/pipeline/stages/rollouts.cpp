@@ -1,5 +1,6 @@
 #include "pipeline/stages/rollouts.h"
 
+#include "eval/judging.h"
 #include "generate/scorer.h"
 
 namespace ponder {
@@ -63,12 +64,7 @@ bool roll_out(StageContext& context, InferenceModel& model, const std::vector<Pr
   };
   EngineHooks hooks;
   hooks.judge = [&](Trajectory& t) {
-    const Problem& problem = *by_id.at(t.problem_id);
-    const Judgement judgement =
-        judge_response(problem.answer, t.text, t.finish_reason == FinishReason::kStop,
-                       judge_options(problem, context.recipe.explore.strictness));
-    t.verdict = judgement.verdict;
-    t.proof = judgement.proof;
+    judge_rollout(*by_id.at(t.problem_id), context.recipe.explore.strictness, t);
     // Sampled and scored by one forward: the recorded log-probabilities are the perplexity.
     t.perplexity = make_score(t.logprobs).perplexity;
     t.perplexity_model_sha256 = t.model_sha256;
