@@ -27,6 +27,7 @@
 #include "judge/judge.h"
 #include "model/checkpoint.h"
 #include "model/kv_cache.h"
+#include "rollout/run_rollouts.h"
 
 namespace ponder {
 namespace {
@@ -91,8 +92,9 @@ class RolloutBench {
     if (continuous.hash != shrinking.hash || continuous.hash != padded.hash) {
       throw Error("rollout_bench", "the three ways gave different completions");
     }
-    const EngineReport& report = continuous.report;
-    const double seconds = report.progress.seconds;
+    const EngineReport& engine = continuous.engine;
+    const double seconds = continuous.report.progress.seconds;
+    const double hook_seconds = continuous.report.hook_seconds;
     std::vector<int> sorted = lengths_;
     std::sort(sorted.begin(), sorted.end());
     const auto at = [&](double share) {
@@ -111,16 +113,16 @@ class RolloutBench {
             {"static_shrinking", summary(shrinking, tokens)},
             {"against_padded", median(ratios(padded, continuous))},
             {"against_shrinking", median(ratios(shrinking, continuous))},
-            {"slot_fill", report.mean_running / options_.max_batch},
+            {"slot_fill", engine.mean_running / options_.max_batch},
             {"share_of_time",
-             {{"model", report.model_seconds / seconds},
-              {"sampler", report.sampler_seconds / seconds},
-              {"tokenizer", report.text_seconds / seconds},
-              {"judge", report.hook_seconds / seconds},
-              {"scheduler", 1 - (report.model_seconds + report.sampler_seconds +
-                                 report.text_seconds + report.hook_seconds) /
+             {{"model", engine.model_seconds / seconds},
+              {"sampler", engine.sampler_seconds / seconds},
+              {"tokenizer", engine.text_seconds / seconds},
+              {"judge", hook_seconds / seconds},
+              {"scheduler", 1 - (engine.model_seconds + engine.sampler_seconds +
+                                 engine.text_seconds + hook_seconds) /
                                     seconds}}},
-            {"outside_model", 1 - report.model_seconds / seconds},
+            {"outside_model", 1 - engine.model_seconds / seconds},
             {"pairs", options_.pairs},
             {"threads", pool_.num_threads()}};
   }
@@ -136,12 +138,12 @@ class RolloutBench {
     EngineOptions engine_options = options();
     engine_options.max_batch = options_.shared_samples;
     Engine engine(decoder_, nullptr, pool_, engine_options);
-    EngineHooks hooks;
-    hooks.deliver = [](const Trajectory&) {};
+    RolloutHooks hooks;
+    hooks.on_completion = [](const Trajectory&) {};
     std::vector<double> together, apart, ratio;
     for (int pair = -1; pair < options_.pairs; ++pair) {  // the first warms up
       const auto start = std::chrono::steady_clock::now();
-      engine.run({&request, 1}, hooks);
+      run_rollouts(engine, {&request, 1}, hooks);
       const double a = seconds_since(start), b = prefill_and_decodes(request);
       if (pair < 0) continue;
       together.push_back(a);
@@ -162,9 +164,9 @@ class RolloutBench {
  private:
   struct Run {
     std::vector<double> seconds;
-    EngineReport report;  // of the last
-    int64_t steps = 0;    // of it
-    uint64_t hash = 0;    // of the completions, whatever their order
+    RolloutReport report;  // of the last
+    EngineReport engine;   // of the last
+    uint64_t hash = 0;     // of the completions, whatever their order
   };
 
   int32_t random_id(RandomSequence& random) const {
@@ -172,8 +174,9 @@ class RolloutBench {
     return static_cast<int32_t>(random.below(static_cast<uint64_t>(ids)));
   }
 
-  int length_of(const Trajectory& t) const {
-    return lengths_[static_cast<size_t>(std::stoi(t.problem_id) * options_.samples + t.sample)];
+  int length_of(std::string_view problem_id, int sample) const {
+    const int problem = std::stoi(std::string(problem_id));
+    return lengths_[static_cast<size_t>(problem * options_.samples + sample)];
   }
 
   EngineOptions options() const {
@@ -184,44 +187,49 @@ class RolloutBench {
   }
 
   // Judges and delivers as a run does; adds the completion, cut to its own length, to the hash.
-  EngineHooks hooks(Run& run) const {
-    EngineHooks hooks;
+  RolloutHooks hooks(Run& run) const {
+    RolloutHooks hooks;
     hooks.judge = [](Trajectory& t) {
       const Judgement judgement = judge_response("42", t.text, ResponseEnd::kFinished, {});
       t.verdict = judgement.verdict;
       t.proof = judgement.proof;
     };
-    hooks.deliver = [this, &run](const Trajectory& t) {
+    hooks.on_completion = [this, &run](const Trajectory& t) {
       std::string ids = fmt::format("{} {}", t.problem_id, t.sample);
-      for (int i = 0; i < length_of(t); ++i)
+      const int length = length_of(t.problem_id, t.sample);
+      for (int i = 0; i < length; ++i)
         ids += fmt::format(" {}", t.token_ids[static_cast<size_t>(i)]);
       run.hash += stable_hash64(ids);
     };
     return hooks;
   }
 
-  bool has_its_length(const Trajectory& t) const {
-    return static_cast<int>(t.token_ids.size()) >= length_of(t);
+  // Ends every completion at its own length.
+  void force_lengths(RolloutHooks& hooks) const {
+    hooks.stop_condition = [this](std::string_view problem_id, int sample,
+                                  std::span<const int32_t> token_ids) {
+      return static_cast<int>(token_ids.size()) >= length_of(problem_id, sample);
+    };
   }
 
   void whole(Run& run) {
     run.hash = 0;
-    EngineHooks with = hooks(run);
-    with.ends = [this](const Trajectory& t) { return has_its_length(t); };
+    RolloutHooks with = hooks(run);
+    force_lengths(with);
     const auto start = std::chrono::steady_clock::now();
-    run.report = Engine(decoder_, &tokenizer_, pool_, options()).run(requests_, with);
+    Engine engine(decoder_, &tokenizer_, pool_, options());
+    run.report = run_rollouts(engine, requests_, with);
+    run.engine = engine.report();
     run.seconds.push_back(seconds_since(start));
-    run.steps = run.report.steps;
   }
 
   void in_batches(Run& run, bool padded) {
     run.hash = 0;
-    run.steps = 0;
-    EngineHooks with = hooks(run);
-    if (!padded) with.ends = [this](const Trajectory& t) { return has_its_length(t); };
+    RolloutHooks with = hooks(run);
+    if (!padded) force_lengths(with);
+    const auto start = std::chrono::steady_clock::now();
     Engine engine(decoder_, &tokenizer_, pool_, options());
     const int at_once = std::max(1, options_.max_batch / options_.samples);
-    const auto start = std::chrono::steady_clock::now();
     for (int begin = 0; begin < options_.problems; begin += at_once) {
       const int end = std::min(options_.problems, begin + at_once);
       std::vector<RolloutRequest> batch(requests_.begin() + begin, requests_.begin() + end);
@@ -230,8 +238,9 @@ class RolloutBench {
       for (RolloutRequest& request : batch) {
         if (padded) request.sampling.max_tokens = longest;
       }
-      run.steps += engine.run(batch, with).steps;
+      run_rollouts(engine, batch, with);
     }
+    run.engine = engine.report();
     run.seconds.push_back(seconds_since(start));
   }
 
@@ -282,7 +291,8 @@ class RolloutBench {
 
   static Json summary(const Run& run, double tokens) {
     const double seconds = median(run.seconds);
-    return {{"seconds", seconds}, {"tokens_per_second", tokens / seconds}, {"steps", run.steps}};
+    return {
+        {"seconds", seconds}, {"tokens_per_second", tokens / seconds}, {"steps", run.engine.steps}};
   }
 
   Options options_;

@@ -6,9 +6,10 @@
 #include "base/error.h"
 #include "base/thread_pool.h"
 #include "cli/command.h"
+#include "cli/sampling_flags.h"
 #include "cli/stop_signals.h"
 #include "generate/inference_model.h"
-#include "tokenizer/stream_decoder.h"
+#include "rollout/run_rollouts.h"
 #include "tokenizer/thought_format.h"
 #include "tokenizer/thought_stream.h"
 
@@ -18,6 +19,7 @@ namespace {
 struct ChatOptions {
   CommonOptions common;
   std::string model, system;
+  std::vector<std::string> stop;
   TemplateChoice chat_template;
   SamplingSettings sampling{.temperature = 0.7, .top_p = 0.95, .top_k = 0, .max_tokens = 2048};
 };
@@ -25,13 +27,15 @@ struct ChatOptions {
 // Prints an answer as it comes: the thought, on a terminal dimmed, an empty line, the solution.
 class AnswerPrinter {
  public:
-  AnswerPrinter(const Tokenizer& tokenizer, bool terminal)
-      : decoder_(tokenizer), terminal_(terminal) {}
+  explicit AnswerPrinter(bool terminal) : terminal_(terminal) {}
 
-  void text(std::string_view text) { print(parts_.push(text)); }
-  void token(int32_t id) { text(decoder_.push(id)); }
-  void finish() {
-    text(decoder_.finish());
+  void text(std::string_view text) {
+    num_bytes_ += text.size();
+    print(parts_.push(text));
+  }
+  // The rest of the whole answer, of which text() was told the beginning.
+  void finish(std::string_view answer) {
+    text(answer.substr(num_bytes_));
     print(parts_.finish());
     close();
     fmt::print("\n");
@@ -61,8 +65,8 @@ class AnswerPrinter {
     if (!pieces.empty()) std::fflush(stdout);
   }
 
-  StreamDecoder decoder_;
   ThoughtStream parts_;
+  size_t num_bytes_ = 0;
   bool terminal_, begun_ = false, in_thought_ = false, dimmed_ = false;
 };
 
@@ -70,9 +74,12 @@ class AnswerPrinter {
 void chat(const ChatOptions& options) {
   ThreadPool threads(options.common.threads);
   InferenceModel model(options.model, threads, options.chat_template);
-  EngineOptions engine_options = model.engine_options();
-  engine_options.max_batch = 1;
-  Engine engine(model.decoder(), &model.tokenizer(), threads, engine_options);
+  Engine engine(model.decoder(), &model.tokenizer(), threads, model.engine_options(1));
+  RolloutSpec spec;
+  spec.sampling = options.sampling;
+  spec.seed = options.common.seed;
+  spec.system = options.system;
+  spec.stop_strings = options.stop;
   const bool terminal = ::isatty(1) != 0, prompt = ::isatty(0) != 0 && terminal;
   std::string line;
   for (int turn = 1;; ++turn) {
@@ -80,20 +87,20 @@ void chat(const ChatOptions& options) {
     std::fflush(stdout);
     if (!std::getline(std::cin, line)) break;
     if (line.empty()) continue;
-    RolloutRequest request;
-    request.problem_id = fmt::format("chat-{}", turn);
-    request.prompt_ids = model.prompt_ids(line, options.system);
-    request.sampling = options.sampling;
-    request.seed = options.common.seed;
-    AnswerPrinter printer(model.tokenizer(), terminal);
-    EngineHooks hooks;
+    Problem problem;
+    problem.id = fmt::format("chat-{}", turn);
+    problem.question = line;
+    const RolloutRequest request = model.rollout_request(problem, spec);
+    AnswerPrinter printer(terminal);
+    RolloutHooks hooks;
     if (!options.common.json) {
-      printer.text(engine_options.opened_thought);
-      hooks.token = [&](const Trajectory& unfinished) {
-        printer.token(unfinished.token_ids.back());
+      printer.text(request.response_prefix);
+      hooks.token = [&](std::string_view, int, const TokenSampled& token) {
+        printer.text(token.text);
       };
     }
-    const std::vector<Trajectory> answer = engine.run_all({&request, 1}, hooks, stop_flag());
+    const std::vector<Trajectory> answer =
+        collect_rollouts(engine, {&request, 1}, hooks, {}, stop_flag());
     if (answer.empty()) {
       printer.close();
       throw Stopped{stop_signal()};
@@ -106,7 +113,7 @@ void chat(const ChatOptions& options) {
                   {"tokens", answer[0].token_ids.size()}});
       continue;
     }
-    printer.finish();
+    printer.finish(answer[0].text);
     if (answer[0].finish_reason != FinishReason::kStop) {
       fmt::print("[cut: {}]\n", to_string(answer[0].finish_reason));
     }
@@ -126,6 +133,7 @@ void register_chat(CLI::App& app) {
                       "0 for greedy (default: 0.7)");
   command->add_option("--top-p", options->sampling.top_p, "nucleus (default: 0.95)");
   command->add_option("--max-tokens", options->sampling.max_tokens, "per answer (default: 2048)");
+  add_stop_option(*command, options->stop);
   add_template_options(*command, options->chat_template);
   add_common_options(*command, options->common);
   command->footer(

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <cstdio>
-#include <map>
 #include <memory>
 #include <optional>
 
@@ -48,36 +47,38 @@ JudgeStrictness strictness_of(const EvalOptions& options) {
 
 BenchmarkResult evaluate_model(InferenceModel& model, const Benchmark& benchmark,
                                const EvalOptions& options, Log& log, LineOutput* out) {
+  RolloutSpec spec;
+  spec.samples = options.samples;
+  spec.seed = options.common.seed;
+  spec.system = options.sampling.system;
+  spec.stop_strings = options.sampling.stop;
+  std::vector<RolloutRequest> requests;
   int64_t longest = 0;
   for (const Problem& problem : benchmark.problems) {
-    const auto ids = model.prompt_ids(problem.question, options.sampling.system);
-    longest = std::max(longest, static_cast<int64_t>(ids.size()));
+    requests.push_back(model.rollout_request(problem, spec));
+    longest = std::max(longest, static_cast<int64_t>(requests.back().prompt_ids.size()));
   }
-  BenchmarkOptions settings;
-  settings.samples = options.samples;
   const bool greedy = options.samples == 1;
-  settings.sampling = sampling_settings(options.sampling, greedy ? 0.0 : 1.0, greedy ? 1.0 : 0.95,
-                                        longest, model.config());
-  if (!greedy && settings.sampling.temperature == 0) {
+  const SamplingSettings sampling = sampling_settings(options.sampling, greedy ? 0.0 : 1.0,
+                                                      greedy ? 1.0 : 0.95, longest, model.config());
+  if (!greedy && sampling.temperature == 0) {
     log.warning("with --temperature 0 all samples of a problem are the same");
   }
-  settings.seed = options.common.seed;
-  settings.system = options.sampling.system;
+  for (RolloutRequest& request : requests) request.sampling = sampling;
+  BenchmarkOptions settings;
   settings.strictness = strictness_of(options);
-  settings.engine = engine_options(options.sampling, model);
-  settings.progress = [&](const EngineProgress& p) { show_progress(log, benchmark.name, p); };
-  std::map<std::string_view, size_t> place;
-  for (size_t i = 0; i < benchmark.problems.size(); ++i) place.emplace(benchmark.problems[i].id, i);
-  std::map<std::pair<size_t, int>, std::string> rows;
+  settings.progress = [&](const RolloutProgress& p) { show_progress(log, benchmark.name, p); };
+  std::vector<std::string> rows;
   if (out) {
-    settings.deliver = [&](const Trajectory& trajectory) {
-      rows[{place.at(trajectory.problem_id), trajectory.sample}] = dump_json(to_json(trajectory));
+    settings.on_completion = [&](const Trajectory& trajectory) {
+      rows.push_back(dump_json(to_json(trajectory)));
     };
   }
+  Engine engine = open_engine(options.sampling, model);
   std::optional<BenchmarkResult> result =
-      evaluate(model, benchmark.name, benchmark.problems, settings, stop_flag());
+      evaluate(engine, benchmark.name, benchmark.problems, requests, settings, stop_flag());
   if (!result) throw Stopped{stop_signal()};
-  for (const auto& [key, row] : rows) out->write(row);
+  for (const std::string& row : rows) out->write(row);
   return std::move(*result);
 }
 

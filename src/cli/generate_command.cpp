@@ -11,6 +11,7 @@
 #include "cli/stop_signals.h"
 #include "data/readers.h"
 #include "eval/judging.h"
+#include "rollout/run_rollouts.h"
 
 namespace ponder::cli {
 namespace {
@@ -41,58 +42,25 @@ std::vector<Problem> problems_of(const GenerateOptions& options, Log& log) {
   return problems;
 }
 
-// Passes trajectories on in the order of problems and samples, as soon as all before have come.
-class OrderedRows {
- public:
-  OrderedRows(LineOutput& out, size_t problems, size_t samples)
-      : out_(out), wanted_(problems, samples) {}
-  void put(size_t problem, const Trajectory& trajectory) {
-    waiting_.emplace(std::pair(problem, static_cast<size_t>(trajectory.sample)),
-                     dump_json(to_json(trajectory)));
-    write_on();
-  }
-  // The problem's samples end here: no others will come.
-  void end(size_t problem, size_t samples) {
-    wanted_[problem] = samples;
-    write_on();
-  }
-
- private:
-  void write_on() {
-    for (; problem_ < wanted_.size(); ++problem_, sample_ = 0) {
-      for (; sample_ < wanted_[problem_]; ++sample_) {
-        const auto row = waiting_.find({problem_, sample_});
-        if (row == waiting_.end()) return;
-        out_.write(row->second);
-        waiting_.erase(row);
-      }
-    }
-  }
-
-  LineOutput& out_;
-  std::vector<size_t> wanted_;  // samples, by problem
-  size_t problem_ = 0, sample_ = 0;
-  std::map<std::pair<size_t, size_t>, std::string> waiting_;
-};
-
 void run_generate(const GenerateOptions& options) {
   Log log(options.common.quiet ? LogLevel::kQuiet : LogLevel::kInfo);
   const std::vector<Problem> problems = problems_of(options, log);
   ThreadPool pool(options.common.threads);
   InferenceModel model(options.model, pool, options.sampling.chat_template);
 
+  RolloutSpec spec;
+  spec.samples = options.samples;
+  spec.seed = options.common.seed;
+  spec.system = options.sampling.system;
+  spec.stop_strings = options.sampling.stop;
+  spec.raw = options.raw;
   std::vector<RolloutRequest> requests;
-  std::map<std::string_view, size_t> place;
+  std::map<std::string_view, const Problem*> problem_of;
   int64_t longest = 0;
   for (const Problem& problem : problems) {
-    place.emplace(problem.id, requests.size());
-    RolloutRequest& request = requests.emplace_back();
-    request.problem_id = problem.id;
-    request.prompt_ids = options.raw ? model.tokenizer().encode(problem.question)
-                                     : model.prompt_ids(problem.question, options.sampling.system);
-    request.num_samples = options.samples;
-    request.seed = options.common.seed;
-    longest = std::max(longest, static_cast<int64_t>(request.prompt_ids.size()));
+    problem_of.emplace(problem.id, &problem);
+    requests.push_back(model.rollout_request(problem, spec));
+    longest = std::max(longest, static_cast<int64_t>(requests.back().prompt_ids.size()));
   }
   for (RolloutRequest& request : requests) {
     request.sampling = sampling_settings(options.sampling, 1.0, 1.0, longest, model.config());
@@ -101,48 +69,42 @@ void run_generate(const GenerateOptions& options) {
   // One prompt on a terminal: a person wants to read the text.
   const bool as_text = options.problems.empty() && options.out.empty() && !options.common.json;
   LineOutput out(options.out);
-  OrderedRows rows(out, problems.size(), static_cast<size_t>(options.samples));
-  std::map<int, std::string> texts;
-  EngineHooks hooks;
+  std::vector<std::string> texts;
+  RolloutHooks hooks;
   if (options.judge) {
     hooks.judge = [&](Trajectory& trajectory) {
-      judge_rollout(problems[place.at(trajectory.problem_id)], {}, trajectory);
+      judge_rollout(*problem_of.at(trajectory.problem_id), {}, trajectory);
     };
   }
   if (options.enough_correct > 0 || options.enough_incorrect > 0) {
-    hooks.enough = [&](std::span<const Trajectory> samples) {
+    hooks.group_complete = [&](std::span<const Trajectory> samples) {
       const auto count = [&](Verdict verdict) {
         return std::count_if(samples.begin(), samples.end(),
                              [&](const Trajectory& t) { return t.verdict == verdict; });
       };
-      if (count(Verdict::kCorrect) < options.enough_correct ||
-          count(Verdict::kIncorrect) < options.enough_incorrect) {
-        return false;
-      }
-      rows.end(place.at(samples.back().problem_id), samples.size());
-      return true;
+      return count(Verdict::kCorrect) >= options.enough_correct &&
+             count(Verdict::kIncorrect) >= options.enough_incorrect;
     };
   }
-  hooks.deliver = [&](const Trajectory& trajectory) {
+  hooks.on_completion = [&](const Trajectory& trajectory) {
     if (as_text) {
-      texts[trajectory.sample] = trajectory.text;
+      texts.push_back(trajectory.text);
     } else {
-      rows.put(place.at(trajectory.problem_id), trajectory);
+      out.write(dump_json(to_json(trajectory)));
     }
   };
-  hooks.progress = [&](const EngineProgress& p) { show_progress(log, "rollouts", p); };
-  EngineOptions settings = engine_options(options.sampling, model);
-  if (options.raw) settings.opened_thought.clear();
-  Engine engine(model.decoder(), &model.tokenizer(), pool, settings);
-  const EngineReport report = engine.run(requests, hooks, stop_flag());
+  hooks.progress = [&](const RolloutProgress& p) { show_progress(log, "rollouts", p); };
+  Engine engine = open_engine(options.sampling, model);
+  const RolloutReport report =
+      run_rollouts(engine, requests, hooks, {.in_order = true}, stop_flag());
   if (report.interrupted) throw Stopped{stop_signal()};
-  for (const auto& [sample, text] : texts) out.write(text);
+  for (const std::string& text : texts) out.write(text);
   out.close();
   log.info(fmt::format(
       "{} rollouts, {} tokens sampled and {} prompt tokens read in {:.1f} s, "
       "{:.0f} tokens/s, {:.1f} sequences at once{}",
       report.progress.finished, report.progress.sampled_tokens, report.progress.prompt_tokens,
-      report.progress.seconds, report.progress.tokens_per_second(), report.mean_running,
+      report.progress.seconds, report.progress.tokens_per_second(), engine.report().mean_running,
       report.discarded > 0 ? fmt::format(", {} samples spared", report.discarded) : ""));
 }
 

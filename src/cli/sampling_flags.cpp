@@ -26,8 +26,17 @@ void add_sampling_flags(CLI::App& command, SamplingFlags& flags) {
           "--kv-cache-bytes", flags.kv_cache_bytes,
           "memory for keys and values, e.g. 512MiB; never changes the result (default: 2GiB)")
       ->transform(CLI::AsSizeValue(true));
+  add_stop_option(command, flags.stop);
   command.add_option("--system", flags.system, "system turn (default: the chat template's own)");
   add_template_options(command, flags.chat_template);
+}
+
+void add_stop_option(CLI::App& command, std::vector<std::string>& stop) {
+  command
+      .add_option("--stop", stop,
+                  "text that ends a completion and is left out of it; may be given several times")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
 SamplingSettings sampling_settings(const SamplingFlags& flags, double default_temperature,
@@ -44,16 +53,9 @@ SamplingSettings sampling_settings(const SamplingFlags& flags, double default_te
   return settings;
 }
 
-EngineOptions engine_options(const SamplingFlags& flags, const InferenceModel& model) {
-  EngineOptions options = model.engine_options();
-  options.max_batch = flags.max_batch;
-  options.kv_cache_bytes = static_cast<int64_t>(flags.kv_cache_bytes);
-  return options;
-}
-
-void show_progress(Log& log, const std::string& task, const EngineProgress& progress) {
-  log.progress(task, static_cast<uint64_t>(progress.finished),
-               static_cast<uint64_t>(progress.total), to_text(progress));
+Engine open_engine(const SamplingFlags& flags, InferenceModel& model) {
+  return Engine(model.decoder(), &model.tokenizer(), model.pool(),
+                model.engine_options(flags.max_batch, static_cast<int64_t>(flags.kv_cache_bytes)));
 }
 
 }  // namespace ponder::cli

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "cli/command.h"
 #include "generate/inference_model.h"
@@ -17,18 +18,18 @@ struct SamplingFlags {
   int max_batch = 64;
   uint64_t kv_cache_bytes = uint64_t{2} << 30;
   std::string system;
+  std::vector<std::string> stop;
   TemplateChoice chat_template;
 };
 
 void add_sampling_flags(CLI::App& command, SamplingFlags& flags);
+// Adds --stop, which may be given several times.
+void add_stop_option(CLI::App& command, std::vector<std::string>& stop);
 
 // The settings of rollouts from prompts of at most `longest_prompt` tokens.
 SamplingSettings sampling_settings(const SamplingFlags& flags, double default_temperature,
                                    double default_top_p, int64_t longest_prompt,
                                    const ModelConfig& config);
-EngineOptions engine_options(const SamplingFlags& flags, const InferenceModel& model);
-
-// Shows an engine's progress: samples done, tokens per second, sequences running, time left.
-void show_progress(Log& log, const std::string& task, const EngineProgress& progress);
+Engine open_engine(const SamplingFlags& flags, InferenceModel& model);
 
 }  // namespace ponder::cli

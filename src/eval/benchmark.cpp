@@ -124,41 +124,41 @@ BenchmarkScore aggregate(const std::string& benchmark, std::span<const Problem> 
   return score;
 }
 
-std::optional<BenchmarkResult> evaluate(InferenceModel& model, const std::string& benchmark,
+std::optional<BenchmarkResult> evaluate(Generator& generator, const std::string& benchmark,
                                         std::span<const Problem> problems,
+                                        std::span<const RolloutRequest> requests,
                                         const BenchmarkOptions& options,
                                         const std::atomic<bool>* stop) {
   BenchmarkResult result;
-  std::vector<RolloutRequest> requests;
   std::map<std::string_view, size_t> place;
-  for (const Problem& problem : problems) {
-    RolloutRequest& request = requests.emplace_back();
-    request.problem_id = problem.id;
-    request.prompt_ids = model.prompt_ids(problem.question, options.system);
-    request.num_samples = options.samples;
-    request.sampling = options.sampling;
-    request.seed = options.seed;
-    place.emplace(problem.id, result.problems.size());
-    ProblemResult& slot = result.problems.emplace_back();
-    slot.problem_id = problem.id;
-    slot.samples.resize(static_cast<size_t>(std::max(0, options.samples)));
-  }
-
-  EngineHooks hooks;
-  hooks.judge = [&](Trajectory& trajectory) {
+  const auto judge = [&](const Trajectory& trajectory) -> const SampleResult& {
     const size_t i = place.at(trajectory.problem_id);
-    SampleResult& sample = result.problems[i].samples[static_cast<size_t>(trajectory.sample)];
+    SampleResult& sample = result.problems[i].samples.at(static_cast<size_t>(trajectory.sample));
     sample = judge_sample(problems[i], trajectory.text, trajectory.finish_reason,
                           static_cast<int64_t>(trajectory.token_ids.size()), options.strictness);
+    return sample;
+  };
+  for (const RolloutRequest& request : requests) {
+    place.emplace(request.problem_id, result.problems.size());
+    ProblemResult& slot = result.problems.emplace_back();
+    slot.problem_id = request.problem_id;
+    slot.samples.resize(static_cast<size_t>(std::max(0, request.num_samples)));
+    for (const Trajectory& done : request.done) {
+      if (done.sample >= 0 && done.sample < request.num_samples) judge(done);
+    }
+  }
+
+  RolloutHooks hooks;
+  hooks.judge = [&](Trajectory& trajectory) {
+    const SampleResult& sample = judge(trajectory);
     trajectory.verdict = sample.verdict;
     trajectory.proof = sample.proof;
   };
-  hooks.deliver = [&](const Trajectory& trajectory) {
-    if (options.deliver) options.deliver(trajectory);
-  };
+  hooks.on_completion = options.on_completion;
   hooks.progress = options.progress;
-  Engine engine(model.decoder(), &model.tokenizer(), model.pool(), options.engine);
-  if (engine.run(requests, hooks, stop).interrupted) return std::nullopt;
+  if (run_rollouts(generator, requests, hooks, {.in_order = true}, stop).interrupted) {
+    return std::nullopt;
+  }
   result.score = aggregate(benchmark, problems, result.problems, options.strictness);
   return result;
 }

@@ -15,8 +15,7 @@
 #include "data/rows.h"
 #include "eval/judging.h"
 #include "eval/metrics.h"
-#include "generate/engine.h"
-#include "generate/inference_model.h"
+#include "rollout/run_rollouts.h"
 
 namespace ponder {
 
@@ -69,19 +68,17 @@ BenchmarkScore aggregate(const std::string& benchmark, std::span<const Problem> 
                          const JudgeStrictness& strictness = {});
 
 struct BenchmarkOptions {
-  int samples = 1;
-  SamplingSettings sampling{.temperature = 0};
-  uint64_t seed = 1;
-  std::string system;  // system turn, "" for the template's default
   JudgeStrictness strictness;
-  EngineOptions engine;  // from InferenceModel::engine_options
-  std::function<void(const EngineProgress&)> progress;
-  std::function<void(const Trajectory&)> deliver;  // each rollout, judged; in any order
+  std::function<void(const RolloutProgress&)> progress;
+  // Each rollout, judged, in the order of problems and samples; those done before excepted.
+  std::function<void(const Trajectory&)> on_completion;
 };
 
-// Nothing when *stop was set before the end.
-std::optional<BenchmarkResult> evaluate(InferenceModel& model, const std::string& benchmark,
+// Samples and judges `requests`: one for each problem, in their order, all with the same number of
+// samples. Rollouts done before count as the others do. Nothing when *stop was set before the end.
+std::optional<BenchmarkResult> evaluate(Generator& generator, const std::string& benchmark,
                                         std::span<const Problem> problems,
+                                        std::span<const RolloutRequest> requests,
                                         const BenchmarkOptions& options,
                                         const std::atomic<bool>* stop = nullptr);
 

@@ -3,22 +3,21 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
-#include <cmath>
 #include <map>
 #include <utility>
 
 #include "base/error.h"
+#include "base/philox.h"
+#include "generate/kv_scheduler.h"
 #include "generate/sampler.h"
-#include "generate/schedule.h"
+#include "rollout/stop_rule.h"
 #include "tensor/buffer.h"
-#include "tokenizer/thought_format.h"
 
 namespace ponder {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using Sample = RolloutSchedule::Sample;
+using Prompt = KvScheduler::Prompt;
 
 // Adds the time it lives to a sum of seconds.
 class Timer {
@@ -33,265 +32,267 @@ class Timer {
   Clock::time_point start_ = Clock::now();
 };
 
-// One call of Engine::run.
-class EngineRun {
- public:
-  EngineRun(Decoder& decoder, const Tokenizer* tokenizer, ThreadPool& pool,
-            const EngineOptions& options, std::span<const RolloutRequest> requests,
-            const EngineHooks& hooks)
-      : decoder_(decoder),
-        tokenizer_(tokenizer),
-        options_(options),
-        hooks_(hooks),
-        vocab_size_(decoder.config().vocab_size),
-        sampler_(vocab_size_,
-                 tokenizer ? std::min<int64_t>(vocab_size_, tokenizer->vocab_size()) : vocab_size_,
-                 pool),
-        schedule_(requests, options, hooks, decoder.config()) {}
+}  // namespace
 
-  EngineReport run(const std::atomic<bool>* stop) {
-    while (!schedule_.finished()) {
-      if (stop && stop->load(std::memory_order_relaxed)) {
-        report_.interrupted = true;
-        break;
-      }
-      start_samples();
-      schedule_.open_problems();
-      step();
-      if (!schedule_.finished()) report_progress(false);
+struct Engine::Impl {
+  // An open request and what has been sampled of it.
+  struct OpenRequest : KvScheduler::Sequence {
+    OpenRequest(CompletionRequest r, const RepetitionRule& repetition, const Tokenizer* tokenizer)
+        : request(std::move(r)),
+          name_hash(stable_hash64(request.seed_key.name)),
+          stop(request, repetition, tokenizer) {
+      max_tokens = request.sampling.max_tokens;
     }
-    report_progress(true);
-    report_.discarded = schedule_.num_discarded();
-    report_.set_aside = schedule_.num_set_aside();
-    if (report_.steps > 0) report_.mean_running /= static_cast<double>(report_.steps);
-    return report_;
+    CompletionRequest request;  // less prompt_ids, which the scheduler keeps
+    uint64_t name_hash;
+    std::vector<float> logprobs;
+    StopRule stop;
+  };
+  static OpenRequest& open_request(KvScheduler::Sequence* sequence) {
+    return static_cast<OpenRequest&>(*sequence);
   }
 
- private:
-  // Fills free slots. A new sample's first token is drawn from the prompt's logits at once; it may
-  // already end the sample and so free its slot again.
-  void start_samples() {
+  Impl(Decoder& d, const Tokenizer* t, ThreadPool& threads, EngineOptions o)
+      : decoder(d),
+        tokenizer(t),
+        options(std::move(o)),
+        vocab_size(d.config().vocab_size),
+        sampler(vocab_size, t ? std::min<int64_t>(vocab_size, t->vocab_size()) : vocab_size,
+                threads),
+        scheduler(d.config(), options.max_batch, options.kv_cache_bytes) {}
+
+  void check(const CompletionRequest& request) const {
+    check_sampling(request.sampling, request.id);
+    if (request.prompt_ids.empty()) throw Error(request.id, "has an empty prompt");
+    for (const int32_t id : request.prompt_ids) {
+      if (id < 0 || id >= vocab_size) {
+        throw Error(request.id, fmt::format("its prompt has token {}, outside the vocabulary of {}",
+                                            id, vocab_size));
+      }
+    }
+    StopRule(request, options.repetition, tokenizer);
+    scheduler.check(static_cast<int64_t>(request.prompt_ids.size()), request.sampling.max_tokens,
+                    request.id);
+  }
+
+  // Fills free slots. A new sequence's first token is drawn from the prompt's logits at once; it
+  // may already end the sequence and so free its slot again.
+  void start_sequences() {
     do {
-      draws_.clear();
-      drawing_.clear();
-      while (schedule_.start_next()) {
-        const Sample& sample = schedule_.running().back();
-        if (!sample.trajectory.token_ids.empty()) continue;  // goes on where it was set aside
-        drawing_.push_back(schedule_.running().size() - 1);
-        add_draw(sample, sample.problem->logits.data());
+      draws.clear();
+      drawing.clear();
+      while (scheduler.start_next()) {
+        OpenRequest& open = open_request(scheduler.running().back());
+        if (!open.token_ids.empty()) continue;  // goes on where it was preempted
+        drawing.push_back(&open);
+        add_draw(open, open.prompt->logits.data());
       }
       sample_and_settle();
-    } while (!draws_.empty());
+    } while (!draws.empty());
   }
 
   // One step of the model: the next token of every running sequence, and a share of what waits to
-  // be prefilled: prompts, and sequences that had been set aside.
+  // be prefilled: prompts, and sequences that had been preempted.
   void step() {
-    std::vector<Sample>& running = schedule_.running();
-    batch_.tokens.clear();
-    batch_.runs.clear();
-    draws_.clear();
-    drawing_.clear();
-    int64_t budget = std::max<int64_t>(1, options_.prefill_tokens);
-    // Making room for one sample may set those behind it aside, never one before it.
-    for (size_t i = 0; i < running.size(); ++i) {
-      Sample& sample = running[i];
-      const int64_t pending = sample.num_pending();
+    batch.tokens.clear();
+    batch.runs.clear();
+    draws.clear();
+    drawing.clear();
+    int64_t budget = std::max<int64_t>(1, options.prefill_tokens);
+    // Making room for one sequence may preempt those behind it, never one before it.
+    for (size_t i = 0; i < scheduler.running().size(); ++i) {
+      OpenRequest& open = open_request(scheduler.running()[i]);
+      const int64_t pending = open.num_pending();
       const int64_t count = pending == 1 ? 1 : std::min(pending, budget);
       if (count == 0) continue;
-      const size_t before = batch_.tokens.size();
-      sample.append_pending(count, batch_.tokens);
-      if (!schedule_.extend(i, count)) {
-        batch_.tokens.resize(before);
+      const size_t before = batch.tokens.size();
+      open.append_pending(count, batch.tokens);
+      if (!scheduler.extend(i, count)) {
+        batch.tokens.resize(before);
         break;
       }
-      batch_.runs.push_back({&sample.sequence, count, count == pending});
-      if (count == pending) drawing_.push_back(i);
+      batch.runs.push_back({&open.pages, count, count == pending});
+      if (count == pending) drawing.push_back(&open);
       if (pending > 1) {
-        report_.progress.prompt_tokens += count;
+        prompt_tokens += count;
         budget -= count;
       }
     }
-    std::vector<RolloutSchedule::Problem*> prefilled;
-    schedule_.begin_prefill();
+    std::vector<Prompt*> prefilled;
+    scheduler.begin_prefill();
     int64_t count = 0;
     while (budget > 0) {
-      RolloutSchedule::Problem* problem = schedule_.extend_prompt(budget, count);
-      if (!problem) break;
-      const auto& prompt = problem->request->prompt_ids;
-      const int64_t end = problem->prompt.length();
-      const bool whole = end == static_cast<int64_t>(prompt.size());
-      batch_.tokens.insert(batch_.tokens.end(), prompt.begin() + (end - count),
-                           prompt.begin() + end);
-      batch_.runs.push_back({&problem->prompt, count, whole});
-      if (whole) prefilled.push_back(problem);
-      report_.progress.prompt_tokens += count;
+      Prompt* prompt = scheduler.extend_prompt(budget, count);
+      if (!prompt) break;
+      const std::vector<int32_t>& ids = *prompt->token_ids;
+      const int64_t end = prompt->pages.length();
+      const bool whole = end == static_cast<int64_t>(ids.size());
+      batch.tokens.insert(batch.tokens.end(), ids.begin() + (end - count), ids.begin() + end);
+      batch.runs.push_back({&prompt->pages, count, whole});
+      if (whole) prefilled.push_back(prompt);
+      prompt_tokens += count;
       budget -= count;
     }
-    if (batch_.runs.empty()) return;
+    if (batch.runs.empty()) return;
 
-    const size_t rows = drawing_.size() + prefilled.size();
-    logits_.reserve(static_cast<int64_t>(rows) * vocab_size_);
+    const size_t rows = drawing.size() + prefilled.size();
+    logits.reserve(static_cast<int64_t>(rows) * vocab_size);
     {
-      const Timer timer(report_.model_seconds);
-      decoder_.step(batch_, schedule_.cache(),
-                    logits_.slice(0, static_cast<int64_t>(rows) * vocab_size_));
+      const Timer timer(report.model_seconds);
+      decoder.step(batch, scheduler.cache(),
+                   logits.slice(0, static_cast<int64_t>(rows) * vocab_size));
     }
-    ++report_.steps;
-    report_.mean_running += static_cast<double>(running.size());
+    ++report.steps;
+    sequence_steps += static_cast<int64_t>(scheduler.running().size());
 
     for (size_t i = 0; i < prefilled.size(); ++i) {
-      const float* row = logits_row(drawing_.size() + i);
-      prefilled[i]->logits.assign(row, row + vocab_size_);
+      const float* row = logits_row(drawing.size() + i);
+      prefilled[i]->logits.assign(row, row + vocab_size);
     }
-    for (size_t i = 0; i < drawing_.size(); ++i) add_draw(running[drawing_[i]], logits_row(i));
+    for (size_t i = 0; i < drawing.size(); ++i) add_draw(*drawing[i], logits_row(i));
     sample_and_settle();
   }
 
   const float* logits_row(size_t row) const {
-    return logits_.data() + static_cast<int64_t>(row) * vocab_size_;
+    return logits.data() + static_cast<int64_t>(row) * vocab_size;
   }
 
-  void add_draw(const Sample& sample, const float* logits) {
-    const Trajectory& trajectory = sample.trajectory;
-    draws_.push_back({logits, &sample.problem->request->sampling,
-                      rollout_uniform(trajectory.seed, sample.problem->hash, trajectory.sample,
-                                      static_cast<int64_t>(trajectory.token_ids.size()))});
+  void add_draw(const OpenRequest& open, const float* row) {
+    const SeedKey& key = open.request.seed_key;
+    draws.push_back({row, &open.request.sampling,
+                     rollout_uniform(key.seed, open.name_hash, key.index,
+                                     static_cast<int64_t>(open.token_ids.size()))});
   }
 
-  // One draw for each running sample of drawing_; takes out what has finished.
+  // One draw for each sequence of `drawing`; takes out what has ended.
   void sample_and_settle() {
-    sampled_.resize(draws_.size());
+    sampled.resize(draws.size());
     {
-      const Timer timer(report_.sampler_seconds);
-      sampler_.sample(draws_, sampled_);
+      const Timer timer(report.sampler_seconds);
+      sampler.sample(draws, sampled);
     }
-    report_.progress.sampled_tokens += static_cast<int64_t>(sampled_.size());
-    for (size_t i = 0; i < sampled_.size(); ++i) {
-      Sample& sample = schedule_.running()[drawing_[i]];
-      if (sample.ended) continue;  // its problem had enough a moment ago
-      Trajectory& trajectory = sample.trajectory;
-      trajectory.token_ids.push_back(sampled_[i].id);
-      trajectory.logprobs.push_back(sampled_[i].logprob);
-      const bool ended = has_ended(trajectory);
-      if (hooks_.token && !is_stop(sampled_[i].id)) hooks_.token(trajectory);
-      if (!ended) continue;
-      {
-        const Timer timer(report_.text_seconds);
-        complete(trajectory);
+    sampled_tokens += static_cast<int64_t>(sampled.size());
+    bool any_ended = false;
+    for (size_t i = 0; i < sampled.size(); ++i) {
+      OpenRequest& open = *drawing[i];
+      const int32_t id = sampled[i].id;
+      open.token_ids.push_back(id);
+      open.logprobs.push_back(sampled[i].logprob);
+      const std::optional<FinishReason> reason = open.stop.push(open.token_ids);
+      if (open.request.want_tokens && !open.stop.is_stop_id(id)) {
+        events.push_back({open.request.id, TokenSampled{id, open.stop.take_text()}});
       }
-      const Timer timer(report_.hook_seconds);
-      schedule_.finish(sample);
+      if (!reason) continue;
+      any_ended = true;
+      scheduler.finish(open);
+      complete(open, *reason);
     }
-    schedule_.remove_ended();
+    if (!any_ended) return;
+    scheduler.remove_ended();
+    for (const std::string& id : ended) requests.erase(id);
+    ended.clear();
   }
 
-  bool is_stop(int32_t id) const {
-    const auto& stop = options_.stop_ids;
-    return std::find(stop.begin(), stop.end(), id) != stop.end();
-  }
-
-  // Sets the reason when the completion ends with its last token.
-  bool has_ended(Trajectory& trajectory) const {
-    const auto& ids = trajectory.token_ids;
-    if (is_stop(ids.back())) {
-      trajectory.finish_reason = FinishReason::kStop;
-    } else if (hooks_.ends && hooks_.ends(trajectory)) {
-      trajectory.finish_reason = FinishReason::kStop;
-    } else if (static_cast<int>(ids.size()) >= trajectory.sampling.max_tokens) {
-      trajectory.finish_reason = FinishReason::kLength;
-    } else if (is_repetition(ids, options_.repetition)) {
-      trajectory.finish_reason = FinishReason::kRepetition;
-    } else {
-      return false;
+  void complete(OpenRequest& open, FinishReason reason) {
+    Completion completion;
+    {
+      const Timer timer(report.text_seconds);
+      completion.text = open.stop.text(open.token_ids);
     }
-    return true;
+    completion.finish_reason = reason;
+    completion.usage = {static_cast<int64_t>(open.prompt->token_ids->size()),
+                        static_cast<int64_t>(open.token_ids.size())};
+    completion.model_sha256 = options.model_sha256;
+    completion.token_ids = std::move(open.token_ids);
+    if (open.request.want_logprobs) {
+      completion.logprobs = std::move(open.logprobs);
+      completion.logprob_source = LogprobSource::kEngine;
+    }
+    ended.push_back(open.request.id);
+    events.push_back({open.request.id, std::move(completion)});
   }
 
-  // Everything about a finished completion but its verdict.
-  void complete(Trajectory& trajectory) const {
-    trajectory.logprob = 0;
-    for (const float logprob : trajectory.logprobs) trajectory.logprob += logprob;
-    if (!tokenizer_) return;
-    std::span<const int32_t> ids = trajectory.token_ids;
-    if (is_stop(ids.back())) ids = ids.first(ids.size() - 1);
-    trajectory.text = options_.opened_thought + tokenizer_->decode(ids);
-    ThoughtParts parts = parse_thought(trajectory.text);
-    trajectory.thought = std::move(parts.thought);
-    trajectory.solution = std::move(parts.solution);
-  }
-
-  void report_progress(bool last) {
-    const auto now = Clock::now();
-    if (!hooks_.progress && !last) return;
-    if (!last && now - last_report_ < std::chrono::milliseconds(250)) return;
-    last_report_ = now;
-    EngineProgress& progress = report_.progress;
-    progress.finished = schedule_.num_finished();
-    progress.total = schedule_.num_total();
-    progress.running = static_cast<int64_t>(schedule_.running().size());
-    progress.expected_tokens_left = schedule_.expected_tokens_left();
-    progress.seconds = std::chrono::duration<double>(now - start_).count();
-    if (hooks_.progress) hooks_.progress(progress);
-  }
-
-  Decoder& decoder_;
-  const Tokenizer* tokenizer_;
-  const EngineOptions& options_;
-  const EngineHooks& hooks_;
-  int64_t vocab_size_;
-  Sampler sampler_;
-  RolloutSchedule schedule_;
-  StepBatch batch_;
-  Buffer logits_;
-  std::vector<Draw> draws_;
-  std::vector<size_t> drawing_;  // of running(), one per draw
-  std::vector<SampledToken> sampled_;
-  EngineReport report_;
-  Clock::time_point start_ = Clock::now(), last_report_ = start_;
+  Decoder& decoder;
+  const Tokenizer* tokenizer;
+  EngineOptions options;
+  int64_t vocab_size;
+  Sampler sampler;
+  KvScheduler scheduler;
+  std::map<std::string, std::unique_ptr<OpenRequest>, std::less<>> requests;
+  std::vector<GeneratorEvent> events;  // of this poll
+  std::vector<std::string> ended;
+  StepBatch batch;
+  Buffer logits;
+  std::vector<Draw> draws;
+  std::vector<OpenRequest*> drawing;  // one per draw
+  std::vector<SampledToken> sampled;
+  EngineReport report;
+  int64_t sampled_tokens = 0, prompt_tokens = 0, sequence_steps = 0;
 };
-
-}  // namespace
-
-std::string to_text(const EngineProgress& progress) {
-  std::string text =
-      fmt::format("{:.0f} tokens/s, {} running", progress.tokens_per_second(), progress.running);
-  const double left = progress.seconds_left();
-  if (left < 0 || progress.finished == progress.total) return text;
-  if (left < 60) return text + fmt::format(", about {:.0f} s left", std::ceil(left));
-  if (left < 5400) return text + fmt::format(", about {:.0f} min left", left / 60);
-  return text + fmt::format(", about {:.1f} h left", left / 3600);
-}
 
 Engine::Engine(Decoder& decoder, const Tokenizer* tokenizer, ThreadPool& pool,
                EngineOptions options)
-    : decoder_(&decoder), tokenizer_(tokenizer), pool_(&pool), options_(std::move(options)) {}
+    : impl_(std::make_unique<Impl>(decoder, tokenizer, pool, std::move(options))) {}
 
 Engine::~Engine() = default;
 
-EngineReport Engine::run(std::span<const RolloutRequest> requests, const EngineHooks& hooks,
-                         const std::atomic<bool>* stop) {
-  return EngineRun(*decoder_, tokenizer_, *pool_, options_, requests, hooks).run(stop);
+void Engine::announce(const CompletionRequest& request, int64_t count) {
+  impl_->check(request);
+  impl_->scheduler.announce(static_cast<int64_t>(request.prompt_ids.size()),
+                            request.sampling.max_tokens, count);
 }
 
-std::vector<Trajectory> Engine::run_all(std::span<const RolloutRequest> requests, EngineHooks hooks,
-                                        const std::atomic<bool>* stop, EngineReport* report) {
-  std::map<std::string, size_t> place;
-  for (size_t i = 0; i < requests.size(); ++i) place.emplace(requests[i].problem_id, i);
-  std::vector<std::pair<size_t, Trajectory>> collected;
-  hooks.deliver = [&, inner = std::move(hooks.deliver)](const Trajectory& trajectory) {
-    if (inner) inner(trajectory);
-    collected.emplace_back(place.at(trajectory.problem_id), trajectory);
-  };
-  const EngineReport done = run(requests, hooks, stop);
-  if (report) *report = done;
-  std::sort(collected.begin(), collected.end(), [](const auto& a, const auto& b) {
-    return std::pair(a.first, a.second.sample) < std::pair(b.first, b.second.sample);
-  });
-  std::vector<Trajectory> trajectories;
-  trajectories.reserve(collected.size());
-  for (auto& [request, trajectory] : collected) trajectories.push_back(std::move(trajectory));
-  return trajectories;
+void Engine::submit(CompletionRequest request) {
+  impl_->check(request);
+  if (impl_->requests.contains(request.id)) {
+    throw Error(request.id, "is the id of an open request", "give every request an id of its own");
+  }
+  std::vector<int32_t> prompt_ids = std::move(request.prompt_ids);
+  auto open = std::make_unique<Impl::OpenRequest>(std::move(request), impl_->options.repetition,
+                                                  impl_->tokenizer);
+  impl_->scheduler.submit(*open, std::move(prompt_ids), open->request.expected_tokens,
+                          open->request.prompt_returns);
+  const std::string& id = open->request.id;
+  impl_->requests.emplace(id, std::move(open));
+}
+
+void Engine::cancel(std::string_view id) {
+  const auto found = impl_->requests.find(id);
+  if (found == impl_->requests.end()) return;
+  impl_->scheduler.remove(*found->second);
+  impl_->requests.erase(found);
+}
+
+std::vector<GeneratorEvent> Engine::poll(std::chrono::milliseconds) {
+  impl_->scheduler.prepare();
+  if (!impl_->scheduler.idle()) {
+    impl_->start_sequences();
+    impl_->step();
+  }
+  return std::exchange(impl_->events, {});
+}
+
+int64_t Engine::room() const { return impl_->scheduler.room(); }
+
+GeneratorLoad Engine::load() const {
+  GeneratorLoad load;
+  load.running = static_cast<int64_t>(impl_->scheduler.running().size());
+  load.sampled_tokens = impl_->sampled_tokens;
+  load.prompt_tokens = impl_->prompt_tokens;
+  for (const auto& [id, open] : impl_->requests) {
+    load.unfinished.push_back(static_cast<int64_t>(open->token_ids.size()));
+  }
+  return load;
+}
+
+EngineReport Engine::report() const {
+  EngineReport report = impl_->report;
+  report.preemptions = impl_->scheduler.num_preemptions();
+  if (report.steps > 0) {
+    report.mean_running =
+        static_cast<double>(impl_->sequence_steps) / static_cast<double>(report.steps);
+  }
+  return report;
 }
 
 }  // namespace ponder

@@ -21,10 +21,10 @@ TEST(Engine, BatchMemoryAndChunksChangeNothing) {
   const auto requests = requests_of(80, 3, {.temperature = 0.9, .top_p = 0.95});
   const auto alone = generate(requests, options_of(1));
   ASSERT_EQ(alone.size(), 240u);
-  EngineReport report;
+  Report report;
   for (const int threads : {1, 2, 4}) {
     expect_same(alone, generate(requests, options_of(64), threads, {}, &report));
-    EXPECT_GT(report.mean_running, 40);
+    EXPECT_GT(report.engine.mean_running, 40);
   }
   expect_same(alone, generate(requests, options_of(5)));
   EngineOptions chunks = options_of(7);
@@ -33,7 +33,7 @@ TEST(Engine, BatchMemoryAndChunksChangeNothing) {
   EngineOptions small = options_of(64);
   small.kv_cache_bytes = 9 * KvCache::page_bytes(tiny_config());
   expect_same(alone, generate(requests, small, 1, {}, &report));
-  EXPECT_LT(report.mean_running, 10);
+  EXPECT_LT(report.engine.mean_running, 10);
 }
 
 TEST(Engine, ThreadsChangeNothing) {
@@ -61,8 +61,7 @@ TEST(Engine, OrderOfRequestsChangesNoRollout) {
 TEST(Engine, EqualsAPlainLoop) {
   TinyModel model;
   const auto requests = requests_of(4, 2, {.temperature = 0.8, .top_p = 0.9});
-  const auto trajectories =
-      Engine(model.decoder, nullptr, model.pool, options_of(8)).run_all(requests);
+  const auto trajectories = generate(model.decoder, model.pool, requests, options_of(8));
   for (const Trajectory& trajectory : trajectories) {
     const RolloutRequest& request = requests[static_cast<size_t>(trajectory.problem_id[1] - '0')];
     KvCache cache(model.config, 8);
@@ -105,8 +104,7 @@ TEST(Engine, RecordedLogprobsAreTheTrainersToTheBit) {
   for (const double temperature : {0.0, 0.7, 1.0}) {
     const auto requests =
         requests_of(40, 4, {.temperature = temperature, .top_p = 0.9, .top_k = 30});
-    Engine engine(model.decoder, nullptr, model.pool, options_of(16));
-    const auto trajectories = engine.run_all(requests);
+    const auto trajectories = generate(model.decoder, model.pool, requests, options_of(16));
     std::vector<ScoreRow> rows;
     for (const Trajectory& trajectory : trajectories) rows.push_back(score_row_of(trajectory));
     for (const int64_t batch_tokens : {1, 300, 100000}) {
@@ -124,8 +122,7 @@ TEST(Engine, RecordedLogprobsAreTheTrainersToTheBit) {
 TEST(Engine, GreedyFollowsTheModel) {
   TinyModel model;
   auto requests = requests_of(3, 1, {.temperature = 0});
-  const auto trajectories =
-      Engine(model.decoder, nullptr, model.pool, options_of(4)).run_all(requests);
+  const auto trajectories = generate(model.decoder, model.pool, requests, options_of(4));
   for (size_t r = 0; r < 3; ++r) {
     // No other token has a higher log-probability after the same prefix.
     const auto& ids = trajectories[r].token_ids;
@@ -169,14 +166,12 @@ TEST(Engine, LeavesARepetitionLoop) {
   auto requests = requests_of(2, 1, {.temperature = 0});
   for (auto& request : requests) request.sampling.max_tokens = 300;
   EngineOptions options = options_of(8);
-  for (const Trajectory& trajectory :
-       Engine(model.decoder, nullptr, model.pool, options).run_all(requests)) {
+  for (const Trajectory& trajectory : generate(model.decoder, model.pool, requests, options)) {
     EXPECT_EQ(trajectory.finish_reason, FinishReason::kRepetition);
     EXPECT_EQ(trajectory.token_ids, std::vector<int32_t>(128, 0));
   }
   options.repetition.min_repeats = 0;
-  for (const Trajectory& trajectory :
-       Engine(model.decoder, nullptr, model.pool, options).run_all(requests)) {
+  for (const Trajectory& trajectory : generate(model.decoder, model.pool, requests, options)) {
     EXPECT_EQ(trajectory.finish_reason, FinishReason::kLength);
     EXPECT_EQ(trajectory.token_ids.size(), 300u);
   }
@@ -203,12 +198,11 @@ TEST(Engine, EarlyStopKeepsTheSameSamplesInAnyBatch) {
   ASSERT_LT(expected.size(), all.size());
   for (const int max_batch : {1, 3, 64}) {
     for (const int ahead : {1, 4, 20}) {
-      EngineOptions options = options_of(max_batch);
-      options.samples_ahead = ahead;
-      EngineHooks hooks;
-      hooks.enough = enough;
-      EngineReport report;
-      expect_same(expected, generate(requests, options, 1, hooks, &report));
+      RolloutHooks hooks;
+      hooks.group_complete = enough;
+      Report report;
+      expect_same(expected, generate(requests, options_of(max_batch), 1, hooks, &report,
+                                     {.samples_ahead = ahead}));
       EXPECT_EQ(report.discarded, static_cast<int64_t>(all.size() - expected.size()));
       EXPECT_EQ(report.progress.finished, report.progress.total);
     }
@@ -221,8 +215,8 @@ TEST(Engine, GoesOnFromWhatIsDone) {
     return samples.back().token_ids.size() < 15;
   };
   for (const bool early_stop : {false, true}) {
-    EngineHooks hooks;
-    if (early_stop) hooks.enough = enough;
+    RolloutHooks hooks;
+    if (early_stop) hooks.group_complete = enough;
     const auto whole = generate(requests, options_of(4), 1, hooks);
     for (const size_t cut : {size_t{1}, whole.size() / 2, whole.size()}) {
       auto rest = requests;
@@ -244,7 +238,7 @@ TEST(Engine, GoesOnFromWhatIsDone) {
 
 TEST(Engine, JudgesEachSampleOnceBeforeItIsDelivered) {
   std::map<std::pair<std::string, int>, int> judged;
-  EngineHooks hooks;
+  RolloutHooks hooks;
   hooks.judge = [&](Trajectory& trajectory) {
     ++judged[{trajectory.problem_id, trajectory.sample}];
     trajectory.verdict = Verdict::kCorrect;
@@ -259,11 +253,11 @@ TEST(Engine, JudgesEachSampleOnceBeforeItIsDelivered) {
 TEST(Engine, StopFlagEndsEarly) {
   TinyModel model;
   std::atomic<bool> stop{false};
-  EngineHooks hooks;
-  hooks.deliver = [&](const Trajectory&) { stop = true; };
-  EngineReport report;
-  const auto trajectories = Engine(model.decoder, nullptr, model.pool, options_of(2))
-                                .run_all(requests_of(30, 2), hooks, &stop, &report);
+  RolloutHooks hooks;
+  hooks.on_completion = [&](const Trajectory&) { stop = true; };
+  Report report;
+  const auto trajectories = generate(model.decoder, model.pool, requests_of(30, 2), options_of(2),
+                                     hooks, &report, {}, &stop);
   EXPECT_TRUE(report.interrupted);
   EXPECT_GE(trajectories.size(), 1u);
   EXPECT_LT(trajectories.size(), 10u);

@@ -53,12 +53,27 @@ std::vector<int32_t> InferenceModel::prompt_ids(const std::vector<Message>& mess
   return tokenizer_.encode(chat_.render(messages, true));
 }
 
-EngineOptions InferenceModel::engine_options() const {
+RolloutRequest InferenceModel::rollout_request(const Problem& problem,
+                                               const RolloutSpec& spec) const {
+  RolloutRequest request;
+  request.problem_id = problem.id;
+  request.prompt_ids =
+      spec.raw ? tokenizer_.encode(problem.question) : prompt_ids(problem.question, spec.system);
+  request.num_samples = spec.samples;
+  request.sampling = spec.sampling;
+  request.seed = spec.seed;
+  request.stop_ids = stop_ids_;
+  request.stop_strings = spec.stop_strings;
+  if (!spec.raw) request.response_prefix = chat_.opened_thought();
+  request.template_sha256 = chat_.sha256();
+  return request;
+}
+
+EngineOptions InferenceModel::engine_options(int max_batch, int64_t kv_cache_bytes) const {
   EngineOptions options;
-  options.stop_ids = stop_ids_;
+  options.max_batch = max_batch;
+  options.kv_cache_bytes = kv_cache_bytes;
   options.model_sha256 = sha256_;
-  options.template_sha256 = chat_.sha256();
-  options.opened_thought = chat_.opened_thought();
   return options;
 }
 

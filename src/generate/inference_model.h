@@ -12,11 +12,22 @@
 #include "generate/engine.h"
 #include "model/checkpoint.h"
 #include "model/decoder.h"
+#include "rollout/rollout_request.h"
 #include "tokenizer/chat_template.h"
 #include "tokenizer/template_choice.h"
 #include "tokenizer/tokenizer.h"
 
 namespace ponder {
+
+// How problems are asked, and how their samples are drawn.
+struct RolloutSpec {
+  int samples = 1;  // of each problem
+  SamplingSettings sampling;
+  uint64_t seed = 1;
+  std::string system;  // system turn, "" for the template's default
+  bool raw = false;    // the bare question is continued: no chat template
+  std::vector<std::string> stop_strings;
+};
 
 class InferenceModel {
  public:
@@ -42,8 +53,11 @@ class InferenceModel {
   // `system` is empty (the template may have its own default) and the generation prompt.
   std::vector<int32_t> prompt_ids(std::string_view question, std::string_view system = "") const;
   std::vector<int32_t> prompt_ids(const std::vector<Message>& messages) const;
-  // Engine options with stop ids and provenance filled in.
-  EngineOptions engine_options() const;
+  // The samples of a problem, with stop ids and provenance filled in.
+  RolloutRequest rollout_request(const Problem& problem, const RolloutSpec& spec) const;
+  // With provenance filled in.
+  EngineOptions engine_options(int max_batch,
+                               int64_t kv_cache_bytes = EngineOptions().kv_cache_bytes) const;
 
  private:
   InferenceModel(OpenCheckpoint checkpoint, const std::filesystem::path& folder, ThreadPool& pool,

@@ -31,7 +31,7 @@ std::vector<Trajectory> in_order(std::vector<Trajectory> trajectories) {
 }
 
 // Each instruction set, and each number of threads, with batches, memory so short that samples are
-// set aside, prompts in chunks and shuffled requests.
+// preempted, prompts in chunks and shuffled requests.
 TEST(Promises, EveryMachineGivesTheSameRollouts) {
   auto requests = requests_of(4, 3, {.temperature = 0.9, .top_p = 0.95});
   for (auto& request : requests) request.sampling.max_tokens = 120;
@@ -39,7 +39,7 @@ TEST(Promises, EveryMachineGivesTheSameRollouts) {
   ASSERT_EQ(alone.size(), 12u);
   const TinyModel model;
   int machines = 0;
-  int64_t set_aside = 0;
+  int64_t preemptions = 0;
   const auto expect_the_same = [&](ThreadPool& pool) {
     RandomSequence random(1, static_cast<uint64_t>(machines++));
     random.shuffle(requests);
@@ -49,11 +49,10 @@ TEST(Promises, EveryMachineGivesTheSameRollouts) {
       EngineOptions options = options_of(64);
       options.kv_cache_bytes = pages * KvCache::page_bytes(model.config);
       options.prefill_tokens = pages == 7 ? 29 : 512;
-      EngineReport report;
-      const auto found =
-          Engine(decoder, nullptr, pool, options).run_all(requests, {}, nullptr, &report);
+      Report report;
+      const auto found = generate(decoder, pool, requests, options, {}, &report);
       expect_same(alone, in_order(found));
-      set_aside += report.set_aside;
+      preemptions += report.engine.preemptions;
     }
   };
   on_every_machine(false, expect_the_same);
@@ -62,7 +61,7 @@ TEST(Promises, EveryMachineGivesTheSameRollouts) {
     ThreadPool pool(threads);
     expect_the_same(pool);
   }
-  EXPECT_GE(set_aside, machines / 2);
+  EXPECT_GE(preemptions, machines / 2);
 }
 
 // A run that is stopped in the middle, and goes on in another batch with other threads from what it
@@ -73,14 +72,14 @@ TEST(Promises, ARunThatWasStoppedGoesOnToTheSameRollouts) {
   for (const size_t enough : {size_t{1}, size_t{13}}) {
     std::vector<Trajectory> merged;
     std::atomic<bool> stop{false};
-    EngineHooks hooks;
-    hooks.deliver = [&](const Trajectory& trajectory) {
+    RolloutHooks hooks;
+    hooks.on_completion = [&](const Trajectory& trajectory) {
       merged.push_back(trajectory);
       stop = merged.size() >= enough;
     };
     TinyModel model(enough == 1 ? 2 : 1);
-    const EngineReport report =
-        Engine(model.decoder, nullptr, model.pool, options_of(6)).run(requests, hooks, &stop);
+    Engine engine(model.decoder, nullptr, model.pool, options_of(6));
+    const RolloutReport report = run_rollouts(engine, requests, hooks, {}, &stop);
     EXPECT_TRUE(report.interrupted);
     ASSERT_LT(merged.size(), whole.size());
     auto rest = requests;
@@ -111,8 +110,8 @@ TEST(Promises, RecordedLogprobsOfACheckpointAreTheTrainersToTheBit) {
     auto requests = requests_of(64, 6, {.temperature = 1.0, .top_p = 0.95});
     EngineOptions options = options_of(32);
     options.kv_cache_bytes = 60 * KvCache::page_bytes(model.config);
-    options.stop_ids = {};
-    const auto trajectories = Engine(sampling, nullptr, model.pool, options).run_all(requests);
+    for (auto& request : requests) request.stop_ids = {};
+    const auto trajectories = generate(sampling, model.pool, requests, options);
 
     const Checkpoint checkpoint = load_checkpoint(folder);
     Decoder training(checkpoint.config, model.pool);
@@ -136,17 +135,19 @@ TEST(Promises, RecordedLogprobsOfACheckpointAreTheTrainersToTheBit) {
 
 // A rule of the caller's ends a completion where it says, and counts as a stop.
 TEST(Promises, TheCallersStoppingRuleIsAskedAfterEveryToken) {
-  EngineHooks hooks;
-  const auto length_of = [](const Trajectory& t) { return 5 + 7 * static_cast<size_t>(t.sample); };
-  hooks.ends = [&](const Trajectory& t) { return t.token_ids.size() >= length_of(t); };
+  RolloutHooks hooks;
+  const auto length_of = [](int sample) { return 5 + 7 * static_cast<size_t>(sample); };
+  hooks.stop_condition = [&](std::string_view, int sample, std::span<const int32_t> token_ids) {
+    return token_ids.size() >= length_of(sample);
+  };
   size_t told = 0, expected = 0;  // tokens, less end tokens
-  hooks.token = [&](const Trajectory&) { ++told; };
+  hooks.token = [&](std::string_view, int, const TokenSampled&) { ++told; };
   const auto requests = requests_of(5, 3);
   const auto free = generate(requests, options_of(4)),
              ruled = generate(requests, options_of(4), 1, hooks);
   ASSERT_EQ(ruled.size(), free.size());
   for (size_t i = 0; i < ruled.size(); ++i) {
-    const size_t length = std::min(length_of(free[i]), free[i].token_ids.size());
+    const size_t length = std::min(length_of(free[i].sample), free[i].token_ids.size());
     EXPECT_EQ(ruled[i].token_ids, std::vector<int32_t>(free[i].token_ids.begin(),
                                                        free[i].token_ids.begin() +
                                                            static_cast<std::ptrdiff_t>(length)));

@@ -9,6 +9,7 @@
 
 #include "base/philox.h"
 #include "generate/engine.h"
+#include "rollout/run_rollouts.h"
 
 namespace ponder::test {
 
@@ -43,7 +44,6 @@ struct TinyModel {
 inline EngineOptions options_of(int max_batch) {
   EngineOptions options;
   options.max_batch = max_batch;
-  options.stop_ids = {3};
   return options;
 }
 
@@ -63,16 +63,36 @@ inline std::vector<RolloutRequest> requests_of(int problems, int samples,
     request.num_samples = samples;
     request.sampling = sampling;
     request.seed = 5;
+    request.stop_ids = {3};
   }
   return requests;
 }
 
+struct Report : RolloutReport {
+  EngineReport engine;
+};
+
+// By an engine of its own on this decoder; without a tokenizer.
+inline std::vector<Trajectory> generate(Decoder& decoder, ThreadPool& pool,
+                                        const std::vector<RolloutRequest>& requests,
+                                        EngineOptions options, RolloutHooks hooks = {},
+                                        Report* report = nullptr, RolloutOptions rollouts = {},
+                                        const std::atomic<bool>* stop = nullptr) {
+  Engine engine(decoder, nullptr, pool, std::move(options));
+  Report done;
+  auto trajectories = collect_rollouts(engine, requests, std::move(hooks), rollouts, stop, &done);
+  done.engine = engine.report();
+  if (report) *report = done;
+  return trajectories;
+}
+
 inline std::vector<Trajectory> generate(const std::vector<RolloutRequest>& requests,
                                         EngineOptions options, int threads = 1,
-                                        EngineHooks hooks = {}, EngineReport* report = nullptr) {
+                                        RolloutHooks hooks = {}, Report* report = nullptr,
+                                        RolloutOptions rollouts = {}) {
   TinyModel model(threads);
-  return Engine(model.decoder, nullptr, model.pool, std::move(options))
-      .run_all(requests, std::move(hooks), nullptr, report);
+  return generate(model.decoder, model.pool, requests, std::move(options), std::move(hooks), report,
+                  rollouts);
 }
 
 inline void expect_same(const std::vector<Trajectory>& a, const std::vector<Trajectory>& b) {

@@ -1,6 +1,8 @@
 // ponder chat prints an answer as its tokens come, and what it printed in the end is the answer.
 #include <simdjson.h>
 
+#include <cctype>
+
 #include "e2e/ponder.h"
 
 namespace ponder::e2e {
@@ -48,6 +50,49 @@ TEST(Chat, StreamedTextIsTheWholeAnswer) {
   }
   EXPECT_GE(equal, 3);
   EXPECT_GE(half_characters, 3);
+}
+
+// Two plain characters of a text, not at its beginning, and no such pair before them.
+std::string piece_of(const std::string& text) {
+  const auto plain = [&](size_t i) {
+    return std::isgraph(static_cast<unsigned char>(text[i])) != 0;
+  };
+  for (size_t i = 8; i + 2 < text.size(); ++i) {
+    const std::string piece = text.substr(i, 2);
+    if (plain(i - 1) && plain(i) && plain(i + 1) && text.find(piece) == i) return piece;
+  }
+  ADD_FAILURE() << "no plain characters in " << text;
+  return "?";
+}
+
+// --stop ends an answer before its text, in rows and streamed; the rows hold the tokens that were
+// sampled.
+TEST(Chat, StopStringsEndTheAnswer) {
+  const TemporaryFolder folder;
+  make_tiny_base(folder / "base");
+  const auto out = [&](std::vector<std::string> command, const std::vector<std::string>& flags) {
+    command.insert(command.begin(), program());
+    command.insert(command.end(), {"--model", folder / "base", "--temperature", "1", "--seed", "3",
+                                   "--max-tokens", "60"});
+    command.insert(command.end(), flags.begin(), flags.end());
+    Launch launch;
+    launch.input = "What?\n";
+    const Outcome outcome = run(command, launch);
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return outcome.out;
+  };
+  const std::vector<std::string> generate = {"generate", "--prompt", "What?", "--json"};
+  const Json free = json_lines(out(generate, {})).at(0);
+  const std::string text = free.at("text"), stop = piece_of(text);
+  const Json cut = json_lines(out(generate, {"--stop", "never said", "--stop", stop})).at(0);
+  EXPECT_EQ(cut.at("text"), text.substr(0, text.find(stop)));
+  EXPECT_EQ(cut.at("finish_reason"), "stop");
+  EXPECT_LT(cut.at("token_ids").size(), free.at("token_ids").size());
+  EXPECT_EQ(cut.at("token_ids").size(), cut.at("logprobs").size());
+
+  const std::string streamed = out({"chat", "--quiet"}, {}), end = piece_of(streamed);
+  EXPECT_EQ(out({"chat", "--quiet"}, {"--stop", end}),
+            streamed.substr(0, streamed.find(end)) + "\n");
 }
 
 }  // namespace

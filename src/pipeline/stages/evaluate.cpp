@@ -29,19 +29,25 @@ StageOutcome run_evaluate(StageContext& context) {
   for (const Source& source : e.benchmarks) {
     ReadReport report;
     const std::vector<Problem> problems = problems_of(source, report);
+    RolloutSpec spec;
+    spec.samples = static_cast<int>(e.samples);
+    spec.sampling.temperature = e.temperature;
+    spec.sampling.top_p = e.temperature > 0 ? e.top_p : 1.0;
+    spec.sampling.max_tokens = static_cast<int>(e.max_tokens);
+    spec.seed = context.recipe.seed;
+    spec.system = context.recipe.system;
+    std::vector<RolloutRequest> requests;
+    for (const Problem& problem : problems) {
+      requests.push_back(model.rollout_request(problem, spec));
+    }
     BenchmarkOptions options;
-    options.samples = static_cast<int>(e.samples);
-    options.sampling.temperature = e.temperature;
-    options.sampling.top_p = e.temperature > 0 ? e.top_p : 1.0;
-    options.sampling.max_tokens = static_cast<int>(e.max_tokens);
-    options.seed = context.recipe.seed;
-    options.system = context.recipe.system;
     options.strictness = e.strictness;
-    options.engine = engine_options(context, model);
-    options.progress = [&](const EngineProgress& p) { show_progress(context, p); };
+    options.progress = [&](const RolloutProgress& progress) {
+      show_progress(context.log, context.stage.name, progress, "rollouts");
+    };
     std::map<std::pair<std::string, int>, std::string>
         lines;  // in the order of the ids, whatever the order of arrival
-    options.deliver = [&](const Trajectory& t) {
+    options.on_completion = [&](const Trajectory& t) {
       lines[{t.problem_id, t.sample}] = dump_json({{"problem_id", t.problem_id},
                                                    {"sample", t.sample},
                                                    {"verdict", to_string(*t.verdict)},
@@ -50,8 +56,9 @@ StageOutcome run_evaluate(StageContext& context) {
                                                    {"tokens", t.token_ids.size()},
                                                    {"response", t.text}});
     };
+    Engine engine = open_engine(context, model);
     const std::optional<BenchmarkResult> result =
-        evaluate(model, source.name, problems, options, context.stop);
+        evaluate(engine, source.name, problems, requests, options, context.stop);
     if (!result) return StageOutcome::stopped();
     const BenchmarkScore& score = result->score;
     std::string correct;  // one character a problem: '0' to '9', tenths of its samples that are

@@ -39,7 +39,7 @@ StageOutcome run_explore(StageContext& context) {
   sampling.temperature = e.temperature;
   sampling.top_p = e.top_p;
   sampling.max_tokens = static_cast<int>(e.max_tokens);
-  const auto enough = [&](std::span<const Trajectory> samples) {
+  const auto group_complete = [&](std::span<const Trajectory> samples) {
     int64_t correct = 0, incorrect = 0;
     for (const Trajectory& t : samples) {
       correct += t.verdict == Verdict::kCorrect;
@@ -47,7 +47,7 @@ StageOutcome run_explore(StageContext& context) {
     }
     return correct >= e.enough_correct && incorrect >= e.enough_incorrect;
   };
-  if (!roll_out(context, model, problems, sampling, static_cast<int>(e.samples), enough,
+  if (!roll_out(context, model, problems, sampling, static_cast<int>(e.samples), group_complete,
                 expected_tokens))
     return StageOutcome::stopped();
   const Tally tally = tally_of(context.pool, context.stage.name);

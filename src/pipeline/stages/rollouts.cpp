@@ -2,6 +2,7 @@
 
 #include "eval/judging.h"
 #include "generate/scorer.h"
+#include "rollout/run_rollouts.h"
 
 namespace ponder {
 
@@ -10,21 +11,15 @@ InferenceModel open_model(const StageContext& context) {
                         context.recipe.chat_template);
 }
 
-EngineOptions engine_options(const StageContext& context, const InferenceModel& model) {
-  EngineOptions options = model.engine_options();
-  options.max_batch = static_cast<int>(context.recipe.engine.max_batch);
-  options.kv_cache_bytes = context.recipe.engine.kv_cache_bytes;
-  return options;
-}
-
-void show_progress(const StageContext& context, const EngineProgress& p) {
-  context.log.progress(context.stage.name, static_cast<uint64_t>(p.finished),
-                       static_cast<uint64_t>(p.total), "rollouts, " + to_text(p));
+Engine open_engine(const StageContext& context, InferenceModel& model) {
+  const auto& engine = context.recipe.engine;
+  return Engine(model.decoder(), &model.tokenizer(), context.threads,
+                model.engine_options(static_cast<int>(engine.max_batch), engine.kv_cache_bytes));
 }
 
 bool roll_out(StageContext& context, InferenceModel& model, const std::vector<Problem>& problems,
               const SamplingSettings& sampling, int samples,
-              const std::function<bool(std::span<const Trajectory>)>& enough,
+              const std::function<bool(std::span<const Trajectory>)>& group_complete,
               const std::map<std::string, int64_t>& expected_tokens) {
   std::map<std::string, const Problem*> by_id;
   std::vector<RolloutRequest> requests;
@@ -33,17 +28,16 @@ bool roll_out(StageContext& context, InferenceModel& model, const std::vector<Pr
     for (const Problem& problem : problems) context.pool.add_problem(problem);
     transaction.commit();
   }
+  RolloutSpec spec;
+  spec.samples = samples;
+  spec.sampling = sampling;
+  spec.seed = context.recipe.seed;
+  spec.system = context.recipe.system;
   for (const Problem& problem : problems) {
     by_id[problem.id] = &problem;
-    RolloutRequest request;
-    request.problem_id = problem.id;
-    request.prompt_ids = model.prompt_ids(problem.question, context.recipe.system);
-    request.num_samples = samples;
-    request.sampling = sampling;
-    request.seed = context.recipe.seed;
+    RolloutRequest& request = requests.emplace_back(model.rollout_request(problem, spec));
     const auto expected = expected_tokens.find(problem.id);
     if (expected != expected_tokens.end()) request.expected_tokens = expected->second;
-    requests.push_back(std::move(request));
   }
   std::map<std::string, RolloutRequest*> request_of;
   for (RolloutRequest& request : requests) request_of[request.problem_id] = &request;
@@ -62,22 +56,23 @@ bool roll_out(StageContext& context, InferenceModel& model, const std::vector<Pr
     transaction.commit();
     unsaved.clear();
   };
-  EngineHooks hooks;
+  RolloutHooks hooks;
   hooks.judge = [&](Trajectory& t) {
     judge_rollout(*by_id.at(t.problem_id), context.recipe.explore.strictness, t);
     // Sampled and scored by one forward: the recorded log-probabilities are the perplexity.
     t.perplexity = make_score(t.logprobs).perplexity;
     t.perplexity_model_sha256 = t.model_sha256;
   };
-  hooks.enough = enough;
-  hooks.deliver = [&](const Trajectory& t) {
+  hooks.group_complete = group_complete;
+  hooks.on_completion = [&](const Trajectory& t) {
     unsaved.push_back(t);
     if (unsaved.size() >= 256) save();
   };
-  hooks.progress = [&](const EngineProgress& p) { show_progress(context, p); };
-  Engine engine(model.decoder(), &model.tokenizer(), context.threads,
-                engine_options(context, model));
-  const EngineReport report = engine.run(requests, hooks, context.stop);
+  hooks.progress = [&](const RolloutProgress& progress) {
+    show_progress(context.log, context.stage.name, progress, "rollouts");
+  };
+  Engine engine = open_engine(context, model);
+  const RolloutReport report = run_rollouts(engine, requests, hooks, {}, context.stop);
   save();
   return !report.interrupted;
 }

@@ -17,15 +17,14 @@
 namespace ponder {
 
 InferenceModel open_model(const StageContext& context);
-EngineOptions engine_options(const StageContext& context, const InferenceModel& model);
-void show_progress(const StageContext& context, const EngineProgress& progress);
+Engine open_engine(const StageContext& context, InferenceModel& model);
 
 // Rolls out `problems` and keeps every finished sample in the pool, a few hundred to a transaction:
-// what a kill can cost is the last of these. `expected_tokens`: lengths of completions by problem
-// id, where they are known. False when stopped.
+// what a kill can cost is the last of these. `group_complete`: see RolloutHooks. `expected_tokens`:
+// lengths of completions by problem id, where they are known. False when stopped.
 bool roll_out(StageContext& context, InferenceModel& model, const std::vector<Problem>& problems,
               const SamplingSettings& sampling, int samples,
-              const std::function<bool(std::span<const Trajectory>)>& enough,
+              const std::function<bool(std::span<const Trajectory>)>& group_complete,
               const std::map<std::string, int64_t>& expected_tokens = {});
 
 // A stage's trajectories, counted.

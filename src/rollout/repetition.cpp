@@ -1,4 +1,4 @@
-#include "generate/repetition.h"
+#include "rollout/repetition.h"
 
 #include <algorithm>
 

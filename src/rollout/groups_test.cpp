@@ -1,0 +1,348 @@
+#include "rollout/groups.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+
+#include "rollout/run_rollouts.h"
+#include "rollout/scripted_generator_fixture.h"
+#include "testing/error_text.h"
+
+namespace ponder {
+namespace {
+
+std::vector<RolloutRequest> requests_of(int problems, int samples) {
+  std::vector<RolloutRequest> requests(static_cast<size_t>(problems));
+  for (size_t i = 0; i < requests.size(); ++i) {
+    requests[i].problem_id = "p" + std::to_string(i);
+    requests[i].prompt_ids = {1, 2, 3};
+    requests[i].num_samples = samples;
+    requests[i].seed = 5;
+    // Opened in another order than they are given in.
+    requests[i].expected_tokens = static_cast<int64_t>(i * 7 % 5);
+  }
+  return requests;
+}
+
+using Key = std::pair<std::string, int>;
+
+// Complete with the second sample of more than twenty tokens.
+bool two_long(std::span<const Trajectory> samples) {
+  return std::count_if(samples.begin(), samples.end(),
+                       [](const Trajectory& t) { return t.token_ids.size() > 20; }) == 2;
+}
+
+// What is to be kept, in the order of requests and samples, whatever the generator does.
+std::vector<Key> expected_of(const std::vector<RolloutRequest>& requests, bool rule) {
+  std::vector<Key> expected;
+  for (const RolloutRequest& request : requests) {
+    std::vector<Trajectory> samples;
+    for (int i = 0; i < request.num_samples; ++i) {
+      samples.push_back(
+          trajectory_of(request, i, scripted_answer({request.seed, request.problem_id, i})));
+      expected.emplace_back(request.problem_id, i);
+      if (rule && two_long(samples)) break;
+    }
+  }
+  return expected;
+}
+
+struct Kept {
+  std::vector<Key> keys;  // as they were handed over
+  std::vector<Trajectory> trajectories;
+  std::map<Key, int> judged;
+  RolloutReport report;
+};
+
+RolloutHooks hooks_into(Kept& kept, bool rule) {
+  RolloutHooks hooks;
+  hooks.judge = [&](Trajectory& t) {
+    ++kept.judged[{t.problem_id, t.sample}];
+    t.verdict = Verdict::kCorrect;
+  };
+  if (rule) hooks.group_complete = two_long;
+  hooks.on_completion = [&](const Trajectory& t) {
+    EXPECT_EQ(t.text, t.problem_id + " " + std::to_string(t.sample));
+    EXPECT_TRUE(t.verdict.has_value());
+    kept.keys.emplace_back(t.problem_id, t.sample);
+    kept.trajectories.push_back(t);
+  };
+  return hooks;
+}
+
+Kept roll_out(Generator& generator, const std::vector<RolloutRequest>& requests, bool rule,
+              bool in_order, int samples_ahead = 4) {
+  Kept kept;
+  kept.report = run_rollouts(generator, requests, hooks_into(kept, rule),
+                             {.samples_ahead = samples_ahead, .in_order = in_order});
+  return kept;
+}
+
+// Any order, answers that come twice or after they were cancelled, failures in between.
+TEST(RolloutGroups, WhatIsKeptDoesNotDependOnTheGenerator) {
+  const auto requests = requests_of(7, 9);
+  for (uint64_t seed = 0; seed < 300; ++seed) {
+    const bool rule = seed % 2 == 0, in_order = seed % 3 == 0;
+    Script script{.seed = seed, .room = static_cast<int64_t>(1 + seed % 13)};
+    if (seed % 5 > 0) script.repeated = 0.4;
+    if (seed % 7 > 2) script.busy = 0.3;
+    if (seed % 7 > 4) script.transient = 0.1;
+    ScriptedGenerator generator(script);
+    Kept kept = roll_out(generator, requests, rule, in_order, static_cast<int>(1 + seed % 6));
+    const auto expected = expected_of(requests, rule);
+    EXPECT_EQ(kept.report.discarded, 63 - static_cast<int64_t>(expected.size()));
+    EXPECT_EQ(kept.report.progress.finished, static_cast<int64_t>(expected.size()));
+    EXPECT_EQ(kept.report.progress.total, kept.report.progress.finished);
+    for (const auto& [key, times] : kept.judged) EXPECT_EQ(times, 1) << key.first;
+    if (rule) {  // in the order of a problem's samples, always
+      std::map<std::string, int> next;
+      for (const auto& [problem, sample] : kept.keys) EXPECT_EQ(sample, next[problem]++);
+    }
+    if (!in_order) std::sort(kept.keys.begin(), kept.keys.end());
+    ASSERT_EQ(kept.keys, expected) << "seed " << seed;
+    EXPECT_TRUE(generator.open.empty());
+  }
+}
+
+// A run that was stopped after any number of samples goes on from what it handed over.
+TEST(RolloutGroups, GoOnFromWhatIsDone) {
+  for (const bool rule : {true, false}) {
+    const auto requests = requests_of(4, 8);
+    const auto expected = expected_of(requests, rule);
+    ScriptedGenerator whole({});
+    const Kept kept = roll_out(whole, requests, rule, false);
+    for (size_t cut = 0; cut <= kept.trajectories.size(); ++cut) {
+      auto rest = requests;
+      std::vector<Key> merged(kept.keys.begin(),
+                              kept.keys.begin() + static_cast<std::ptrdiff_t>(cut));
+      for (size_t i = 0; i < cut; ++i) {
+        const Trajectory& done = kept.trajectories[i];
+        rest[static_cast<size_t>(done.problem_id[1] - '0')].done.push_back(done);
+      }
+      ScriptedGenerator generator({.seed = cut, .repeated = 0.3});
+      for (const Key& key : roll_out(generator, rest, rule, cut % 2 == 0).keys) {
+        merged.push_back(key);
+      }
+      std::sort(merged.begin(), merged.end());
+      EXPECT_EQ(merged, expected) << cut;
+      for (size_t i = 0; i < cut; ++i) {
+        const auto& [problem, sample] = kept.keys[i];
+        EXPECT_FALSE(generator.submitted.contains(problem + "#" + std::to_string(sample)));
+      }
+    }
+  }
+}
+
+TEST(RolloutGroups, ProblemsAreOpenedAsRoomIsAndSamplesRunAheadSoFar) {
+  const auto requests = requests_of(20, 6);
+  ScriptedGenerator one_by_one({.room = 1});
+  roll_out(one_by_one, requests, true, false, 2);
+  EXPECT_EQ(one_by_one.max_open_of_a_name, 2);
+  EXPECT_LE(one_by_one.max_open, 2);
+  ScriptedGenerator wide({.room = 10});
+  roll_out(wide, requests, true, false, 3);
+  EXPECT_EQ(wide.max_open_of_a_name, 3);
+  EXPECT_GE(wide.max_open, 10);
+  // Without a rule all samples of an open problem are asked for.
+  ScriptedGenerator all({.room = 1});
+  roll_out(all, requests, false, false);
+  EXPECT_EQ(all.max_open, 6);
+  for (const auto* generator : {&one_by_one, &wide, &all}) {
+    EXPECT_EQ(generator->opened_without_room, 0);
+  }
+}
+
+TEST(RolloutGroups, TheLongestProblemsAreOpenedFirst) {
+  const auto requests = requests_of(5, 1);
+  RolloutGroups groups(requests, {});
+  std::vector<std::string> opened;
+  while (auto request = groups.next(true, {})) opened.push_back(request->seed_key.name);
+  EXPECT_EQ(opened, (std::vector<std::string>{"p2", "p4", "p1", "p3", "p0"}));
+}
+
+// Told to stop after so many polls.
+struct StoppedGenerator : ScriptedGenerator {
+  StoppedGenerator(Script script, std::atomic<bool>& flag)
+      : ScriptedGenerator(std::move(script)), stop(flag) {}
+  std::vector<GeneratorEvent> poll(std::chrono::milliseconds timeout) override {
+    stop = polls > 500;
+    return ScriptedGenerator::poll(timeout);
+  }
+  std::atomic<bool>& stop;
+};
+
+// A sample that never comes holds its own problem back, and no other.
+TEST(RolloutGroups, ASampleThatNeverComesHoldsItsProblemBack) {
+  const auto requests = requests_of(3, 4);
+  for (const bool rule : {true, false}) {
+    std::atomic<bool> stop{false};
+    StoppedGenerator generator({.never = {"p1#1"}}, stop);
+    Kept kept;
+    RolloutHooks hooks = hooks_into(kept, false);
+    if (rule) {
+      hooks.group_complete = [](std::span<const Trajectory>) { return false; };
+    }
+    kept.report = run_rollouts(generator, requests, hooks, {}, &stop);
+    EXPECT_TRUE(kept.report.interrupted);
+    std::vector<Key> wanted;
+    for (const Key& key : expected_of(requests, false)) {
+      if (key.first != "p1" || key.second < 1 || (!rule && key.second > 1)) wanted.push_back(key);
+    }
+    std::sort(kept.keys.begin(), kept.keys.end());
+    EXPECT_EQ(kept.keys, wanted);
+    EXPECT_TRUE(generator.open.empty()) << "what was open is cancelled";
+    EXPECT_TRUE(generator.cancelled.contains("p1#1"));
+  }
+}
+
+// Nothing behind a sample that failed can be kept by the rule; all else is, and then it is said.
+TEST(RolloutGroups, APermanentFailureIsSaidWhenAllElseHasCome) {
+  const auto requests = requests_of(3, 6);
+  for (const bool rule : {true, false}) {
+    ScriptedGenerator generator({.repeated = 0.3, .refused = {"p1#2"}});
+    Kept kept;
+    RolloutHooks hooks = hooks_into(kept, false);
+    if (rule) {
+      hooks.group_complete = [&](std::span<const Trajectory>) { return false; };
+    }
+    const std::string message = error_text(
+        [&] { kept.report = run_rollouts(generator, requests, hooks, {.in_order = true}); });
+    EXPECT_NE(message.find("p1, sample 2"), std::string::npos) << message;
+    EXPECT_NE(message.find("refused"), std::string::npos) << message;
+    std::vector<Key> wanted;
+    for (const Key& key : expected_of(requests, false)) {
+      if (key.first != "p1" || key.second < 2 || (!rule && key.second > 2)) wanted.push_back(key);
+    }
+    EXPECT_EQ(kept.keys, wanted);
+    EXPECT_EQ(generator.submitted.at("p1#2"), 1);
+  }
+}
+
+TEST(RolloutGroups, ATransientFailureIsTriedSoManyTimes) {
+  const auto requests = requests_of(1, 1);
+  const RolloutGroups::Time start{};
+  using std::chrono::milliseconds;
+  GroupRules rules;
+  rules.max_attempts = 3;
+  RolloutGroups groups(requests, rules);
+  const auto fail = [&](Failure::Kind kind, RolloutGroups::Time now) {
+    groups.failed("p0#0", Failure{kind, "late", milliseconds(100)}, now);
+  };
+  ASSERT_TRUE(groups.next(true, start));
+  EXPECT_FALSE(groups.next(true, start));
+  for (int i = 0; i < 20; ++i) {  // costs no attempt
+    fail(Failure::Kind::kBusy, start);
+    EXPECT_FALSE(groups.next(true, start + milliseconds(99)));
+    EXPECT_FALSE(groups.finished());
+    ASSERT_TRUE(groups.next(true, start + milliseconds(100)));
+  }
+  for (int attempt = 1; attempt < 3; ++attempt) {
+    fail(Failure::Kind::kTransient, start);
+    ASSERT_TRUE(groups.next(true, start + milliseconds(100)));
+  }
+  fail(Failure::Kind::kTransient, start);
+  EXPECT_FALSE(groups.next(true, start + milliseconds(1000)));
+  EXPECT_TRUE(groups.finished());
+  ASSERT_EQ(groups.failures().size(), 1u);
+  EXPECT_EQ(groups.failures()[0].problem_id, "p0");
+}
+
+// The answer of an attempt that was given up for lost is as good as any.
+TEST(RolloutGroups, AnAnswerThatComesAfterItsFailureIsTaken) {
+  const auto requests = requests_of(1, 1);
+  RolloutGroups groups(requests, {});
+  const CompletionRequest request = *groups.next(true, {});
+  groups.failed(request.id, Failure{Failure::Kind::kTransient, "silent", {}}, {});
+  groups.answered(request.id, scripted_answer(request.seed_key));
+  EXPECT_TRUE(groups.finished());
+  EXPECT_FALSE(groups.next(true, {})) << "it need not be asked for again";
+  groups.answered(request.id, scripted_answer(request.seed_key));
+  EXPECT_EQ(groups.take_kept().size(), 1u);
+  EXPECT_TRUE(groups.take_kept().empty());
+}
+
+TEST(RolloutGroups, TokensAreToldOfSamplesThatAreAskedFor) {
+  const auto requests = requests_of(3, 8);
+  ScriptedGenerator generator({.repeated = 0.5});
+  Kept kept;
+  RolloutHooks hooks = hooks_into(kept, true);
+  std::map<Key, int> told;
+  hooks.token = [&](std::string_view problem_id, int sample, const TokenSampled& token) {
+    EXPECT_EQ(token.text, "t");
+    ++told[{std::string(problem_id), sample}];
+  };
+  run_rollouts(generator, requests, hooks);
+  for (const Key& key : kept.keys) EXPECT_EQ(told[key], 1);
+}
+
+// A closed set is refused before anything of it is asked for.
+TEST(RolloutGroups, WhatCannotBeServedIsRefusedFirst) {
+  auto requests = requests_of(3, 4);
+  requests[0].done.push_back(
+      trajectory_of(requests[0], 2, scripted_answer({requests[0].seed, "p0", 2})));
+  ScriptedGenerator generator({});
+  run_rollouts(generator, requests, {});
+  EXPECT_EQ(generator.announced, (std::map<std::string, int64_t>{
+                                     {"problem p0", 3}, {"problem p1", 4}, {"problem p2", 4}}));
+  requests[2].prompt_ids.clear();
+  ScriptedGenerator strict({});
+  EXPECT_NE(error_text([&] { run_rollouts(strict, requests, {}); }).find("problem p2"),
+            std::string::npos);
+  EXPECT_TRUE(strict.submitted.empty());
+  const auto refused = [&](const std::string& words) {
+    const std::string message = error_text([&] { RolloutGroups(requests, {}); });
+    EXPECT_NE(message.find(words), std::string::npos) << message;
+  };
+  requests[1].problem_id = "p0";
+  refused("twice");
+  requests[1].num_samples = 0;
+  requests[1].problem_id = "p1";
+  refused("at least 1");
+}
+
+TEST(RolloutRequest, BecomesARequestAndATrajectory) {
+  RolloutRequest request = requests_of(1, 3)[0];
+  request.stop_ids = {9};
+  request.stop_strings = {"\n\n"};
+  request.response_prefix = "<think>\n";
+  request.template_sha256 = "template";
+  request.sampling.top_k = 12;
+  const CompletionRequest asked = completion_request(request, 2);
+  EXPECT_EQ(asked.id, "p0#2");
+  EXPECT_EQ(asked.prompt_ids, request.prompt_ids);
+  EXPECT_EQ(asked.seed_key.seed, 5u);
+  EXPECT_EQ(asked.seed_key.name, "p0");
+  EXPECT_EQ(asked.seed_key.index, 2);
+  EXPECT_EQ(asked.stop_ids, request.stop_ids);
+  EXPECT_EQ(asked.stop_strings, request.stop_strings);
+  EXPECT_EQ(asked.sampling.top_k, 12);
+  EXPECT_TRUE(asked.want_logprobs);
+
+  Completion completion;
+  completion.text = "a thought\n</think>\n\nthe end";
+  completion.token_ids = {4, 5, 9};
+  completion.logprobs = {-0.5f, -0.25f, -1.0f};
+  completion.finish_reason = FinishReason::kLength;
+  completion.model_sha256 = "model";
+  const Trajectory t = trajectory_of(request, 2, completion);
+  EXPECT_EQ(t.text, "<think>\na thought\n</think>\n\nthe end");
+  EXPECT_EQ(t.thought, "a thought");
+  EXPECT_EQ(t.solution, "the end");
+  EXPECT_EQ(t.logprob, -1.75);
+  EXPECT_EQ(t.finish_reason, FinishReason::kLength);
+  EXPECT_EQ(t.model_sha256, "model");
+  EXPECT_EQ(t.template_sha256, "template");
+  EXPECT_EQ(t.sample, 2);
+  EXPECT_EQ(t.seed, 5u);
+  // A server's answer: text alone.
+  completion.token_ids.reset();
+  completion.logprobs.reset();
+  const Trajectory bare = trajectory_of(request, 2, completion);
+  EXPECT_TRUE(bare.token_ids.empty() && bare.logprobs.empty());
+  EXPECT_EQ(bare.solution, "the end");
+}
+
+}  // namespace
+}  // namespace ponder

@@ -1,0 +1,41 @@
+// The samples wanted of one problem. The only place where a sample of a problem becomes a request
+// for a completion, and a completion a trajectory.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "data/rows.h"
+#include "rollout/completion.h"
+
+namespace ponder {
+
+struct RolloutRequest {
+  std::string problem_id;           // not twice in one run
+  std::vector<int32_t> prompt_ids;  // see CompletionRequest
+  std::vector<Message> messages;
+  int num_samples = 1;  // sample indices 0 .. num_samples - 1
+  SamplingSettings sampling;
+  uint64_t seed = 1;
+  std::vector<int32_t> stop_ids;
+  std::vector<std::string> stop_strings;
+  // What the prompt ends with of the response ("<think>\n"): a trajectory's text begins with it,
+  // its token ids do not hold it.
+  std::string response_prefix;
+  std::string template_sha256;  // provenance, copied into every trajectory
+  int64_t expected_tokens = 0;  // length of a completion, where known: long ones are begun first
+  // Samples that an earlier run delivered. They are not made again, but a rule for complete groups
+  // sees them.
+  std::vector<Trajectory> done;
+};
+
+// The id of a sample's request, unique among the samples of problems with different ids.
+std::string completion_id(const RolloutRequest& request, int sample);
+// Its seed key is (seed, problem id, sample).
+CompletionRequest completion_request(const RolloutRequest& request, int sample);
+// Everything about a finished sample but its verdict. A completion without token ids or
+// log-probabilities gives a trajectory without them.
+Trajectory trajectory_of(const RolloutRequest& request, int sample, Completion completion);
+
+}  // namespace ponder

@@ -1,0 +1,173 @@
+#include "rollout/run_rollouts.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+
+namespace ponder {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds kProgressEvery{250};
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+GroupRules rules_of(const RolloutHooks& hooks, const RolloutOptions& options) {
+  GroupRules rules;
+  rules.judge = hooks.judge;
+  rules.group_complete = hooks.group_complete;
+  rules.stop_condition = hooks.stop_condition;
+  rules.want_tokens = static_cast<bool>(hooks.token);
+  rules.samples_ahead = options.samples_ahead;
+  rules.in_order = options.in_order;
+  return rules;
+}
+
+// One call of run_rollouts.
+class RolloutRun {
+ public:
+  RolloutRun(Generator& generator, std::span<const RolloutRequest> requests,
+             const RolloutHooks& hooks, const RolloutOptions& options)
+      : generator_(generator), hooks_(hooks), groups_(requests, rules_of(hooks, options)) {
+    for (const auto& [request, count] : groups_.announcements()) {
+      generator_.announce(request, count);
+    }
+    const GeneratorLoad before = generator_.load();
+    sampled_before_ = before.sampled_tokens;
+    prompt_before_ = before.prompt_tokens;
+  }
+
+  RolloutReport run(const std::atomic<bool>* stop) {
+    while (!groups_.finished()) {
+      if (stop && stop->load(std::memory_order_relaxed)) {
+        report_.interrupted = true;
+        for (const std::string& id : groups_.open_requests()) generator_.cancel(id);
+        break;
+      }
+      while (auto request = groups_.next(generator_.room() > 0, Clock::now())) {
+        generator_.submit(*std::move(request));
+      }
+      for (GeneratorEvent& event : generator_.poll(kProgressEvery)) take(event);
+      hand_over();
+      if (!groups_.finished()) report_progress(false);
+    }
+    report_progress(true);
+    report_.discarded = groups_.num_discarded();
+    if (!report_.interrupted) refuse_failures();
+    return report_;
+  }
+
+ private:
+  void take(GeneratorEvent& event) {
+    if (const auto* token = std::get_if<TokenSampled>(&event.what)) {
+      int sample = 0;
+      const RolloutRequest* request = groups_.find(event.request_id, sample);
+      if (request && hooks_.token) hooks_.token(request->problem_id, sample, *token);
+    } else if (auto* completion = std::get_if<Completion>(&event.what)) {
+      const auto start = Clock::now();
+      groups_.answered(event.request_id, std::move(*completion));
+      report_.hook_seconds += seconds_since(start);
+    } else {
+      groups_.failed(event.request_id, std::get<Failure>(event.what), Clock::now());
+    }
+  }
+
+  void hand_over() {
+    for (const std::string& id : groups_.take_cancelled()) generator_.cancel(id);
+    const std::vector<Trajectory> kept = groups_.take_kept();
+    if (kept.empty() || !hooks_.on_completion) return;
+    const auto start = Clock::now();
+    for (const Trajectory& trajectory : kept) hooks_.on_completion(trajectory);
+    report_.hook_seconds += seconds_since(start);
+  }
+
+  void report_progress(bool last) {
+    const auto now = Clock::now();
+    if (!hooks_.progress && !last) return;
+    if (!last && now - last_progress_ < kProgressEvery) return;
+    last_progress_ = now;
+    const GeneratorLoad load = generator_.load();
+    RolloutProgress& progress = report_.progress;
+    progress.finished = groups_.num_kept();
+    progress.total = groups_.num_total();
+    progress.running = load.running;
+    progress.sampled_tokens = load.sampled_tokens - sampled_before_;
+    progress.prompt_tokens = load.prompt_tokens - prompt_before_;
+    if (groups_.mean_tokens() >= 0) {
+      const int64_t mean = std::max<int64_t>(1, groups_.mean_tokens());
+      int64_t left = mean * groups_.num_waiting();
+      for (const int64_t tokens : load.unfinished) left += std::max<int64_t>(0, mean - tokens);
+      progress.expected_tokens_left = left;
+    }
+    progress.seconds = std::chrono::duration<double>(now - start_).count();
+    if (hooks_.progress) hooks_.progress(progress);
+  }
+
+  void refuse_failures() const {
+    const auto& failures = groups_.failures();
+    if (failures.empty()) return;
+    const RolloutFailure& first = failures.front();
+    const bool passing = std::all_of(failures.begin(), failures.end(), [](const auto& f) {
+      return f.failure.kind != Failure::Kind::kPermanent;
+    });
+    throw Error(passing ? ErrorKind::kBusy : ErrorKind::kInput,
+                fmt::format("problem {}, sample {}", excerpt(first.problem_id), first.sample),
+                fmt::format("{} ({} of {} samples failed)", first.failure.message, failures.size(),
+                            groups_.num_total()));
+  }
+
+  Generator& generator_;
+  const RolloutHooks& hooks_;
+  RolloutGroups groups_;
+  RolloutReport report_;
+  int64_t sampled_before_ = 0, prompt_before_ = 0;
+  Clock::time_point start_ = Clock::now(), last_progress_ = start_;
+};
+
+}  // namespace
+
+std::string to_text(const RolloutProgress& progress) {
+  std::string text =
+      fmt::format("{:.0f} tokens/s, {} running", progress.tokens_per_second(), progress.running);
+  const double left = progress.seconds_left();
+  if (left < 0 || progress.finished == progress.total) return text;
+  if (left < 60) return text + fmt::format(", about {:.0f} s left", std::ceil(left));
+  if (left < 5400) return text + fmt::format(", about {:.0f} min left", left / 60);
+  return text + fmt::format(", about {:.1f} h left", left / 3600);
+}
+
+void show_progress(Log& log, std::string_view task, const RolloutProgress& progress,
+                   std::string_view unit) {
+  log.progress(task, static_cast<uint64_t>(progress.finished),
+               static_cast<uint64_t>(progress.total),
+               unit.empty() ? to_text(progress) : fmt::format("{}, {}", unit, to_text(progress)));
+}
+
+RolloutReport run_rollouts(Generator& generator, std::span<const RolloutRequest> requests,
+                           const RolloutHooks& hooks, const RolloutOptions& options,
+                           const std::atomic<bool>* stop) {
+  return RolloutRun(generator, requests, hooks, options).run(stop);
+}
+
+std::vector<Trajectory> collect_rollouts(Generator& generator,
+                                         std::span<const RolloutRequest> requests,
+                                         RolloutHooks hooks, RolloutOptions options,
+                                         const std::atomic<bool>* stop, RolloutReport* report) {
+  std::vector<Trajectory> trajectories;
+  options.in_order = true;
+  hooks.on_completion = [&, inner = std::move(hooks.on_completion)](const Trajectory& trajectory) {
+    if (inner) inner(trajectory);
+    trajectories.push_back(trajectory);
+  };
+  const RolloutReport done = run_rollouts(generator, requests, hooks, options, stop);
+  if (report) *report = done;
+  return trajectories;
+}
+
+}  // namespace ponder

@@ -1,0 +1,83 @@
+// Rollouts of a closed set of problems by any generator, from the first request to the last kept
+// sample.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/log.h"
+#include "rollout/groups.h"
+
+namespace ponder {
+
+struct RolloutProgress {
+  int64_t finished = 0, total = 0;  // samples; `total` shrinks when some are discarded
+  int64_t running = 0;
+  int64_t sampled_tokens = 0, prompt_tokens = 0;  // computed so far
+  // What the samples not finished may still take, by the mean length so far; -1 until one has
+  // finished.
+  int64_t expected_tokens_left = -1;
+  double seconds = 0;
+  double tokens_per_second() const {
+    return seconds > 0 ? static_cast<double>(sampled_tokens) / seconds : 0;
+  }
+  // At the speed so far; negative when there is nothing to tell by.
+  double seconds_left() const {
+    return expected_tokens_left < 0 || sampled_tokens == 0
+               ? -1
+               : static_cast<double>(expected_tokens_left) / tokens_per_second();
+  }
+};
+// "5210 tokens/s, 64 running, about 3 min left": for people.
+std::string to_text(const RolloutProgress& progress);
+// One line of a log: samples done of all, and to_text after `unit`, if any ("rollouts").
+void show_progress(Log& log, std::string_view task, const RolloutProgress& progress,
+                   std::string_view unit = "");
+
+// All are called on the thread that called run_rollouts; all may be empty. See GroupRules.
+struct RolloutHooks {
+  std::function<void(Trajectory&)> judge;
+  std::function<bool(std::span<const Trajectory> samples)> group_complete;
+  std::function<bool(std::string_view problem_id, int sample, std::span<const int32_t> token_ids)>
+      stop_condition;
+  // Each kept sample, once.
+  std::function<void(const Trajectory&)> on_completion;
+  std::function<void(const RolloutProgress&)> progress;  // several times a second, and at the end
+  // Each token of each sample as it is sampled, for somebody who watches. With group_complete, also
+  // of samples that are discarded.
+  std::function<void(std::string_view problem_id, int sample, const TokenSampled&)> token;
+};
+
+struct RolloutOptions {
+  int samples_ahead = 4;
+  bool in_order = false;  // on_completion: in the order of requests and samples
+};
+
+struct RolloutReport {
+  RolloutProgress progress;
+  int64_t discarded = 0;     // samples, asked for or not
+  bool interrupted = false;  // the stop flag was set: what was running is lost
+  double hook_seconds = 0;   // of progress.seconds: judging, group_complete and on_completion
+};
+
+// Throws Error before anything is sampled for a request that can never be served (its length, the
+// generator's memory, settings out of range), an empty prompt or a repeated problem id; and at the
+// end, when all that can come has come, for samples that failed. Returns soon after *stop becomes
+// true: what was kept until then has been handed over. The generator must have no other requests.
+RolloutReport run_rollouts(Generator& generator, std::span<const RolloutRequest> requests,
+                           const RolloutHooks& hooks, const RolloutOptions& options = {},
+                           const std::atomic<bool>* stop = nullptr);
+
+// The same, collected in the order of requests and samples.
+std::vector<Trajectory> collect_rollouts(Generator& generator,
+                                         std::span<const RolloutRequest> requests,
+                                         RolloutHooks hooks = {}, RolloutOptions options = {},
+                                         const std::atomic<bool>* stop = nullptr,
+                                         RolloutReport* report = nullptr);
+
+}  // namespace ponder
