@@ -80,6 +80,51 @@ TEST(CommandLine, WrongUsageIsTwo) {
   EXPECT_EQ(ponder({"doctor", "--threads", "many"}).status, 2);
 }
 
+// Values are checked before any file is looked at; the complaint begins with the flag.
+TEST(CommandLine, WrongValuesAreTwoAndNamedByTheirFlag) {
+  struct Case {
+    std::vector<std::string> arguments;
+    std::string flag;
+  };
+  const std::vector<std::string> train = {"--model", "m", "--data", "d", "--out", "o"};
+  std::vector<Case> cases = {
+      {{"export", "m", "--out", "o", "--gguf", "q9"}, "--gguf"},
+      {{"generate", "--model", "m", "--prompt", "x", "--top-p", "2"}, "--top-p"},
+      {{"generate", "--model", "m", "--prompt", "x", "--temperature", "-1"}, "--temperature"},
+      {{"eval", "--model", "m", "--benchmark", "b", "--samples", "0"}, "--samples"},
+      {{"judge", "f", "--units", "soft"}, "--units"},
+      {{"tokenize", "--tokenizer", "m", "--decode", "--chat"}, "--decode"},
+      {{"bench", "--task", "fly"}, "--task"},
+      {{"score", "--model", "m", "--data", "d", "--batch-tokens", "0"}, "--batch-tokens"},
+      {{"init", "--config", "c", "--out", "o", "--dtype", "x"}, "--dtype"},
+      {{"synth", "--domain", "arithmetic", "--count", "0"}, "--count"},
+      {{"chat", "--model", "m", "--chat-template", "none"}, "--chat-template"},
+      {{"data", "check", "f", "--kind", "odd"}, "--kind"},
+      {{"run", "r", "--out", "o", "--set"}, "--set"}};
+  for (const std::vector<std::string>& flag :
+       std::vector<std::vector<std::string>>{{"--lr", "-1"},
+                                             {"--epochs", "0"},
+                                             {"--schedule", "sine"},
+                                             {"--dtype", "int8"},
+                                             {"--warmup", "2"},
+                                             {"--batch-rows", "2", "--batch-tokens", "5"}}) {
+    for (const char* command : {"sft", "dpo"}) {
+      std::vector<std::string> arguments = {command};
+      arguments.insert(arguments.end(), train.begin(), train.end());
+      arguments.insert(arguments.end(), flag.begin(), flag.end());
+      cases.push_back({arguments, flag[0]});
+    }
+  }
+  for (const Case& each : cases) {
+    std::vector<std::string> argv = {program()};
+    argv.insert(argv.end(), each.arguments.begin(), each.arguments.end());
+    const Outcome outcome = run(argv);
+    EXPECT_EQ(outcome.status, 2) << each.flag << ": " << outcome.err;
+    EXPECT_EQ(outcome.out, "") << each.flag;
+    EXPECT_EQ(outcome.err.find(each.flag), 0u) << outcome.err;
+  }
+}
+
 TEST(CommandLine, VersionIsPrinted) {
   const Outcome outcome = ponder({"--version"});
   EXPECT_EQ(outcome.status, 0);
