@@ -1,7 +1,5 @@
 #include "cli/against_flag.h"
 
-#include <filesystem>
-
 #include "data/readers.h"
 
 namespace ponder::cli {
@@ -18,7 +16,7 @@ ContaminationFilter filter_against(const std::vector<std::string>& files) {
   ContaminationFilter filter;
   for (const std::string& file : files) {
     ReadReport report;
-    filter.add(std::filesystem::path(file).filename().string(), read_problems(file, report));
+    filter.add(dataset_name(file), read_problems(file, report));
   }
   return filter;
 }

@@ -33,7 +33,7 @@ Benchmark read_benchmark(const std::string& file, int64_t limit, Log& log) {
   Benchmark benchmark;
   ReadReport report;
   benchmark.problems = read_problems(file, report);
-  benchmark.name = benchmark_name(file);
+  benchmark.name = dataset_name(file);
   if (report.kept != report.rows) log.warning(report.summary());
   if (limit > 0 && static_cast<size_t>(limit) < benchmark.problems.size()) {
     benchmark.problems.resize(static_cast<size_t>(limit));

@@ -31,9 +31,11 @@ void print_counts(const PoolOptions& options) {
     return;
   }
   fmt::print(
-      "{} problems, {} demonstrations, {} models, {} trajectories, {} training rows, {} pairs\n",
+      "{} problems, {} demonstrations, {} models, {} trajectories, {} training rows, {} pairs; of "
+      "benchmarks {} problems, {} trajectories\n",
       counts.problems, counts.demonstrations, counts.models, counts.trajectories,
-      counts.training_rows, counts.pairs);
+      counts.training_rows, counts.pairs, counts.benchmark_problems,
+      counts.evaluation_trajectories);
   if (counts.stages.empty()) return;
   fmt::print("{:<20} {:>12} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}\n", "stage", "trajectories",
              "correct", "incorrect", "undecided", "unjudged", "problems", "solved");
@@ -68,6 +70,10 @@ void export_rows(const PoolOptions& options) {
       Json json = to_json(stored.trajectory);
       json["stage"] = stored.stage;
       json["round"] = stored.round;
+      if (!stored.benchmark.empty()) json["benchmark"] = stored.benchmark;
+      if (stored.origin.logprob_source != LogprobSource::kEngine)
+        json["logprob_source"] = to_string(stored.origin.logprob_source);
+      if (!stored.origin.endpoint.empty()) json["endpoint"] = stored.origin.endpoint;
       out.write(dump_json(json));
       ++rows;
     });
@@ -104,7 +110,8 @@ void register_pool(CLI::App& app) {
       export_command
           ->add_option("--verdict", options->verdict, "only correct, incorrect or undecided ones")
           ->check(CLI::IsMember({"correct", "incorrect", "undecided"}));
-  auto* stage = export_command->add_option("--stage", options->stage, "only those of this stage");
+  auto* stage = export_command->add_option(
+      "--stage", options->stage, "only those of this stage (default: of all but evaluations)");
   export_command
       ->add_flag("--problems", options->problems, "the problems instead of the trajectories")
       ->excludes(verdict)

@@ -9,6 +9,7 @@
 #include "cli/stop_signals.h"
 #include "pipeline/plan.h"
 #include "pipeline/run.h"
+#include "pool/stage_result.h"
 #include "report/report.h"
 
 namespace ponder::cli {
@@ -37,11 +38,13 @@ void run(const RunOptions& options) {
   Log log(options.common.quiet ? LogLevel::kWarning : LogLevel::kInfo);
   require_fit(plan_recipe(recipe, threads), out);
   Run run(recipe, out, threads, log, stop);
-  const bool finished = run.execute(options.until, [&](const Stage& stage, const Json& result) {
+  const bool finished = run.execute(options.until, [&](const StageRecord& stage) {
     if (!options.common.json) return;
-    const std::string& model = stage.output.empty() ? stage.input : stage.output;
-    Json line = {{"stage", stage.name}, {"model", model}};
-    if (result.contains("benchmarks")) line["benchmarks"] = result["benchmarks"];
+    const auto& models = stage.outputs.empty() ? stage.inputs : stage.outputs;
+    Json line = {{"stage", stage.name}};
+    if (stage.kind != stage_kind::kIngest && !models.empty()) line["model"] = models[0];
+    if (const auto result = result_of<EvaluateResult>(stage))
+      line["benchmarks"] = result->benchmarks;
     print_json(line);
   });
   if (!finished) throw Stopped{stop_signal()};

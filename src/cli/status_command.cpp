@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "pipeline/candidates.h"
 #include "pool/pool.h"
+#include "pool/stage_result.h"
 #include "report/report.h"
 
 namespace ponder::cli {
@@ -60,7 +61,7 @@ void refine(const StatusOptions& options) {
   selection.seed = options.common.seed;
   std::vector<Candidate> candidates;
   for (const StageRecord& stage : pool.stages()) {
-    if (!stage.name.starts_with("explore-")) continue;
+    if (stage.kind != stage_kind::kExplore) continue;
     for (Candidate& candidate : candidates_of(pool, stage.name))
       candidates.push_back(std::move(candidate));
   }

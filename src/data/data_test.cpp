@@ -294,5 +294,14 @@ TEST(Rows, TrajectoryFromElsewhereIsChecked) {
   }
 }
 
+TEST(DatasetName, IsTheFilesLessWhatItIsPackedIn) {
+  for (const char* file : {"MATH_OAI.jsonl", "a/MATH_OAI.jsonl.gz", "MATH_OAI.jsonl.zst",
+                           "/b/MATH_OAI.parquet", "MATH_OAI.json", "MATH_OAI"}) {
+    EXPECT_EQ(dataset_name(file), "MATH_OAI") << file;
+  }
+  EXPECT_EQ(dataset_name("v1.2.jsonl"), "v1.2");
+  EXPECT_EQ(dataset_name("-"), "stdin");
+}
+
 }  // namespace
 }  // namespace ponder

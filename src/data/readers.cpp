@@ -23,20 +23,6 @@ std::string place(const RejectedRow& row) {
 }
 
 // `dir/MATH.jsonl.gz` -> `MATH`.
-std::string stem_of(const std::filesystem::path& file) {
-  if (file == "-") return "stdin";
-  std::filesystem::path name = file.filename();
-  for (;;) {
-    const std::string extension = name.extension();
-    if (extension != ".gz" && extension != ".zst" && extension != ".json" &&
-        extension != ".jsonl" && extension != ".parquet") {
-      break;
-    }
-    name = name.stem();
-  }
-  return name.string();
-}
-
 // The lines at which ids and questions were first seen.
 class Seen {
  public:
@@ -150,6 +136,20 @@ std::string ReadReport::summary() const {
   return text;
 }
 
+std::string dataset_name(const std::filesystem::path& file) {
+  if (file == "-") return "stdin";
+  std::filesystem::path name = file.filename();
+  for (;;) {
+    const std::string extension = name.extension();
+    if (extension != ".gz" && extension != ".zst" && extension != ".json" &&
+        extension != ".jsonl" && extension != ".parquet") {
+      break;
+    }
+    name = name.stem();
+  }
+  return name.string();
+}
+
 Json to_json(const ReadReport& report, bool explain) {
   Json rejected = Json::object();
   for (const auto& [reason, count] : report.rejected) rejected[reason] = count;
@@ -173,7 +173,7 @@ Json to_json(const ReadReport& report, bool explain) {
 
 std::vector<Problem> read_problems(const std::filesystem::path& file, ReadReport& report,
                                    const ProblemReadOptions& options) {
-  const std::string stem = stem_of(file);
+  const std::string stem = dataset_name(file);
   return read_rows<Problem>(
       file, "problems", options.strict, true, report,
       [&](const Json& json, uint64_t line) {

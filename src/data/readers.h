@@ -36,6 +36,9 @@ struct ReadReport {
 // The fields of `ponder data check`; with `explain` also each example.
 Json to_json(const ReadReport& report, bool explain);
 
+// What a file of rows is called: `dir/MATH_OAI.jsonl.zst` is MATH_OAI, "-" is stdin.
+std::string dataset_name(const std::filesystem::path& file);
+
 struct ProblemReadOptions {
   uint64_t choice_seed = 1;  // shuffles the choices of GPQA-like rows that come unshuffled
   bool strict = false;       // throw on the first rejected row

@@ -52,14 +52,6 @@ Json to_json(const BenchmarkScore& score) {
   return json;
 }
 
-std::string benchmark_name(const std::filesystem::path& file) {
-  std::filesystem::path name = file.filename();
-  while (name.extension() == ".gz" || name.extension() == ".json" || name.extension() == ".jsonl") {
-    name = name.stem();
-  }
-  return name.string();
-}
-
 SampleResult judge_sample(const Problem& problem, std::string_view text, FinishReason finish_reason,
                           int64_t tokens, const JudgeStrictness& strictness) {
   SampleResult sample;

@@ -50,9 +50,6 @@ struct BenchmarkScore {
 };
 Json to_json(const BenchmarkScore& score);
 
-// `dir/MATH_OAI.jsonl.gz` is MATH_OAI.
-std::string benchmark_name(const std::filesystem::path& file);
-
 struct BenchmarkResult {
   BenchmarkScore score;
   std::vector<ProblemResult> problems;  // in the benchmark's order

@@ -1,12 +1,31 @@
 #include "pipeline/candidates.h"
 
+#include "tokenizer/thought_format.h"
+
 namespace ponder {
+namespace {
+
+Candidate candidate_of(const StoredTrajectory& stored) {
+  const Trajectory& t = stored.trajectory;
+  Candidate c;
+  c.id = stored.id;
+  c.problem_id = t.problem_id;
+  c.sample = t.sample;
+  c.verdict = t.verdict.value_or(Verdict::kUndecided);
+  c.finish_reason = t.finish_reason;
+  c.well_formed = parse_thought(t.text).fault == ThoughtFault::kNone;
+  c.num_tokens = stored.num_tokens;
+  c.perplexity = t.perplexity.value_or(0);
+  return c;
+}
+
+}  // namespace
 
 std::vector<Candidate> candidates_of(const Pool& pool, const std::string& stage) {
   std::vector<Candidate> candidates;
-  pool.for_each_trajectory({stage, "", std::nullopt, true}, [&](const StoredTrajectory& stored) {
-    candidates.push_back(candidate_of(stored.id, stored.trajectory));
-  });
+  pool.for_each_trajectory(
+      {.stage = stage, .with_tokens = false},
+      [&](const StoredTrajectory& stored) { candidates.push_back(candidate_of(stored)); });
   return candidates;
 }
 

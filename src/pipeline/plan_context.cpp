@@ -17,22 +17,17 @@ constexpr double kTrainShare = 0.5, kDecodeShare = 0.22;
 // own fields.
 constexpr int64_t kRowBytes = 1200, kTokenBytes = 12;
 
-RowLengths lengths_of(const std::vector<Source>& sources, const RowBuilder& builder,
-                      const Recipe& recipe, const ContaminationFilter& contaminated) {
-  RowLengths lengths;
-  for (const Source& source : sources) {
-    ReadReport report;
-    RowVisitor visitor;
-    visitor.row = [&](size_t, const TokenRow& row) {
-      ++lengths.units;
-      lengths.tokens += row.num_tokens();
-      lengths.trained += row.num_trained();
-      lengths.longest = std::max(lengths.longest, row.num_tokens());
-    };
-    visit_rows(builder, demonstrations_of(source, report, &contaminated), recipe.system, report,
-               visitor);
-  }
-  return lengths;
+void count(const ReadSource& read, const RowBuilder& builder, const Recipe& recipe,
+           RowLengths& lengths) {
+  ReadReport report = read.report;
+  RowVisitor visitor;
+  visitor.row = [&](size_t, const TokenRow& row) {
+    ++lengths.units;
+    lengths.tokens += row.num_tokens();
+    lengths.trained += row.num_trained();
+    lengths.longest = std::max(lengths.longest, row.num_tokens());
+  };
+  visit_rows(builder, read.demonstrations, recipe.system, report, visitor);
 }
 
 }  // namespace
@@ -44,21 +39,25 @@ PlanContext::PlanContext(const Recipe& recipe, ThreadPool& threads)
   const Tokenizer tokenizer = Tokenizer::load(recipe.base);
   const RowBuilder builder(tokenizer, template_for(recipe.base, tokenizer, recipe.chat_template),
                            recipe.max_length);
-  const ContaminationFilter contaminated = contamination_filter_of(recipe);
-  for (const ImitationSet& set : recipe.imitation)
-    rows_.push_back(lengths_of(set.demonstrations, builder, recipe, contaminated));
+  rows_.resize(recipe.imitation.size());
+  int64_t problems = 0;
+  read_sources(recipe, [&](const ReadSource& read) {
+    for (size_t set = 0; set < rows_.size(); ++set) {
+      if (recipe.imitation[set].name == read.set) count(read, builder, recipe, rows_[set]);
+    }
+    (read.role == SourceRecord::Role::kBenchmark ? benchmark_problems_ : problems) +=
+        static_cast<int64_t>(read.problems.size());
+  });
+  for (int t = 1; t <= recipe.explore.rounds; ++t) {
+    const auto [begin, end] = round_of(recipe.explore, t, problems);
+    problems_of_round_.push_back(end - begin);
+  }
   const RowLengths& main = rows_[0];
   if (main.units == 0)
     throw Error(recipe.name, "no demonstration can be trained on", "see `ponder data check`");
   mean_row_ = std::max<int64_t>(1, main.tokens / main.units);
   mean_response_ = std::max<int64_t>(1, main.trained / main.units);
   mean_prompt_ = std::max<int64_t>(1, mean_row_ - mean_response_);
-  if (recipe.explore.rounds > 0)
-    problems_of_a_round_ = static_cast<int64_t>(problems_of_round(recipe, 1).size());
-  for (const Source& source : recipe.evaluate.benchmarks) {
-    ReadReport report;
-    benchmark_problems_ += static_cast<int64_t>(problems_of(source, report).size());
-  }
 }
 
 StagePlan PlanContext::training(const TrainWorkload& workload, const TrainOptions& options) const {

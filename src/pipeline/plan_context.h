@@ -18,7 +18,8 @@ struct RowLengths {
 
 class PlanContext {
  public:
-  // Reads every source. Throws Error when no demonstration can be trained on.
+  // Reads every source. Throws Error when no demonstration can be trained on, or when the problems
+  // do not last for all rounds.
   PlanContext(const Recipe& recipe, ThreadPool& threads);
 
   const Recipe& recipe() const { return recipe_; }
@@ -27,7 +28,9 @@ class PlanContext {
   const RowLengths& rows(size_t set) const { return rows_[set]; }
   int64_t mean_row() const { return mean_row_; }
   int64_t mean_response() const { return mean_response_; }
-  int64_t problems_of_a_round() const { return problems_of_a_round_; }
+  int64_t problems_of_round(int round) const {
+    return problems_of_round_[static_cast<size_t>(round - 1)];
+  }
   int64_t benchmark_problems() const { return benchmark_problems_; }
 
   StagePlan training(const TrainWorkload& workload, const TrainOptions& options) const;
@@ -39,7 +42,8 @@ class PlanContext {
   Decoder decoder_;
   std::vector<RowLengths> rows_;
   int64_t mean_row_ = 1, mean_response_ = 1, mean_prompt_ = 1;
-  int64_t problems_of_a_round_ = 0, benchmark_problems_ = 0;
+  std::vector<int64_t> problems_of_round_;
+  int64_t benchmark_problems_ = 0;
 };
 
 }  // namespace ponder

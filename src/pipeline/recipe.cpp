@@ -249,7 +249,7 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   recipe.evaluate.benchmarks = read_sources(evaluate, "benchmarks", folder);
   for (Source& source : recipe.evaluate.benchmarks) {
     if (source.name.empty())
-      source.name = source.file.empty() ? source.synth[0] : source.file.stem().string();
+      source.name = source.file.empty() ? source.synth[0] : dataset_name(source.file);
     for (const Source& other : recipe.evaluate.benchmarks) {
       if (&other != &source && other.name == source.name) {
         evaluate.fail("benchmarks", fmt::format("two benchmarks are named \"{}\"", source.name));
@@ -291,24 +291,28 @@ std::string without_speed_settings(const std::string& resolved) {
   return out.str();
 }
 
+std::map<std::string, std::string> recipe_keys(const std::string& resolved) {
+  std::map<std::string, std::string> keys;
+  flatten(toml::parse(resolved), "", keys);
+  std::erase_if(keys, [](const auto& entry) {
+    const std::string& key = entry.first;
+    return key.starts_with("engine.") || key.ends_with("micro_batch_tokens") ||
+           key.ends_with("recompute");
+  });
+  return keys;
+}
+
 std::vector<std::string> recipe_differences(const std::string& then, const std::string& now) {
-  std::map<std::string, std::string> a, b;
-  flatten(toml::parse(then), "", a);
-  flatten(toml::parse(now), "", b);
+  const std::map<std::string, std::string> a = recipe_keys(then), b = recipe_keys(now);
   std::vector<std::string> differences;
-  const auto matters = [](const std::string& key) {
-    return !key.starts_with("engine.") && !key.ends_with("micro_batch_tokens") &&
-           !key.ends_with("recompute");
-  };
   for (const auto& [key, value] : a) {
     const auto other = b.find(key);
-    if (!matters(key) || (other != b.end() && other->second == value)) continue;
+    if (other != b.end() && other->second == value) continue;
     differences.push_back(fmt::format("{}: {} then, {} now", key, value,
                                       other == b.end() ? "absent" : other->second));
   }
   for (const auto& [key, value] : b) {
-    if (matters(key) && !a.contains(key))
-      differences.push_back(fmt::format("{}: absent then, {} now", key, value));
+    if (!a.contains(key)) differences.push_back(fmt::format("{}: absent then, {} now", key, value));
   }
   return differences;
 }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -100,6 +101,10 @@ Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::str
 // A resolved recipe without the keys that change no byte of what it makes: [engine], and in any
 // section micro_batch_tokens and recompute.
 std::string without_speed_settings(const std::string& resolved);
+
+// Every key of a resolved recipe that can change a result, dotted ("explore.problems[0].count"), with
+// its value as text.
+std::map<std::string, std::string> recipe_keys(const std::string& resolved);
 
 // "sft.lr: 1e-05 then, 2e-05 now" for every key in which two resolved recipes differ. Engine
 // settings never change a result and are left out.

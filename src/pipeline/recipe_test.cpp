@@ -125,10 +125,10 @@ TEST_F(RecipeFile, ErrorsPointAtTheLine) {
 TEST_F(RecipeFile, StagesFollowTheMethod) {
   std::vector<std::string> names;
   for (const Stage& stage : stages_of(load(kGood + "[dpo]\n"))) names.push_back(stage.name);
-  EXPECT_EQ(names, (std::vector<std::string>{"evaluate-M0", "imitate", "evaluate-M1", "screen-1",
-                                             "explore-1", "refine-1", "improve-1", "evaluate-M2",
-                                             "screen-2", "explore-2", "refine-2", "improve-2",
-                                             "evaluate-M3", "dpo", "evaluate-M1-dpo"}));
+  EXPECT_EQ(names, (std::vector<std::string>{
+                       "ingest", "evaluate-M0", "imitate", "evaluate-M1", "screen-1", "explore-1",
+                       "refine-1", "improve-1", "evaluate-M2", "screen-2", "explore-2", "refine-2",
+                       "improve-2", "evaluate-M3", "dpo", "evaluate-M1-dpo"}));
 }
 
 }  // namespace

@@ -6,10 +6,26 @@
 
 #include "base/error.h"
 #include "model/checkpoint.h"
+#include "pipeline/stage_inputs.h"
 #include "report/report.h"
 
 namespace ponder {
 namespace fs = std::filesystem;
+namespace {
+
+StageSpec spec_of(const Stage& stage, const Recipe& recipe, const Pool& pool) {
+  StageSpec spec;
+  spec.name = stage.name;
+  spec.kind = stage.kind->name;
+  spec.round = stage.round;
+  if (!stage.input.empty()) spec.inputs = {stage.input};
+  spec.inputs.insert(spec.inputs.end(), stage.reads.begin(), stage.reads.end());
+  if (!stage.output.empty()) spec.outputs = {stage.output};
+  spec.inputs_sha256 = inputs_sha256(stage, recipe, pool);
+  return spec;
+}
+
+}  // namespace
 
 Run::Run(const Recipe& recipe, const fs::path& folder, ThreadPool& threads, Log& log,
          const std::atomic<bool>* stop)
@@ -45,7 +61,7 @@ Run::Run(const Recipe& recipe, const fs::path& folder, ThreadPool& threads, Log&
 Run::~Run() = default;
 
 bool Run::execute(const std::string& until,
-                  const std::function<void(const Stage&, const Json&)>& on_stage) {
+                  const std::function<void(const StageRecord&)>& on_stage) {
   const std::vector<Stage> stages = stages_of(recipe_);
   std::string names;
   bool known = until.empty();
@@ -60,30 +76,42 @@ bool Run::execute(const std::string& until,
     const std::optional<StageRecord> record = pool_->stage(stage.name);
     if (record && record->state == StageState::kDone) {
       log_.info(fmt::format("{}: done already", stage.name));
-      on_stage(stage, record->result);
     } else {
       log_.info(fmt::format("{}: {}", stage.name, record ? "going on" : "begins"));
-      const auto start = std::chrono::steady_clock::now();
-      pool_->begin_stage(stage.name);
-      StageContext context{recipe_, stage, *pool_, threads_, log_, stop_, folder_};
-      const StageOutcome outcome = stage.kind->run(context);
-      if (!outcome.finished) {
-        stopped = true;
-        log_.info(fmt::format("{}: stopped; the same command goes on from here", stage.name));
-        break;
-      }
-      const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-      pool_->finish_stage(stage.name, StageState::kDone, elapsed.count(), outcome.rows,
-                          outcome.result);
-      log_.event("stage",
-                 {{"stage", stage.name}, {"rows", outcome.rows}, {"result", outcome.result}});
-      log_.info(fmt::format("{}: done in {:.1f} s", stage.name, elapsed.count()));
-      on_stage(stage, outcome.result);
+      stopped = !run_stage(stage);
+      if (stopped) break;
     }
+    on_stage(*pool_->stage(stage.name));
     if (stage.name == until) break;
   }
   write_report(*pool_, folder_);
   return !stopped;
+}
+
+bool Run::run_stage(const Stage& stage) {
+  const auto start = std::chrono::steady_clock::now();
+  const auto seconds = [&] {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  };
+  pool_->begin_stage(spec_of(stage, recipe_, *pool_));
+  StageContext context{recipe_, stage, *pool_, threads_, log_, stop_, folder_};
+  StageOutcome outcome;
+  try {
+    outcome = stage.kind->run(context);
+  } catch (const Error&) {
+    pool_->finish_stage(stage.name, StageState::kFailed, seconds(), 0, Json::object());
+    write_report(*pool_, folder_);
+    throw;
+  }
+  if (!outcome.finished) {
+    log_.info(fmt::format("{}: stopped; the same command goes on from here", stage.name));
+    return false;
+  }
+  const double elapsed = seconds();
+  pool_->finish_stage(stage.name, StageState::kDone, elapsed, outcome.rows, outcome.result);
+  log_.event("stage", {{"stage", stage.name}, {"rows", outcome.rows}, {"result", outcome.result}});
+  log_.info(fmt::format("{}: done in {:.1f} s", stage.name, elapsed));
+  return true;
 }
 
 }  // namespace ponder

@@ -7,6 +7,7 @@
 //   not begun          nothing                               begins it
 //   running            its row in run.db, rollouts so far    begins it again with what is there
 //                      or trainer_state
+//   failed             the same, after an Error               the same
 //   done               its row in run.db says so, written    skips it
 //                      after everything else of the stage
 #pragma once
@@ -38,12 +39,14 @@ class Run {
   // Runs what is left, up to and including the stage named `until` ("" = all). After each stage,
   // also those found done already, calls `on_stage`. False if the stop flag ended it early. Writes
   // the report at the end.
-  bool execute(const std::string& until,
-               const std::function<void(const Stage&, const Json&)>& on_stage);
+  bool execute(const std::string& until, const std::function<void(const StageRecord&)>& on_stage);
 
   const Pool& pool() const { return *pool_; }
 
  private:
+  // False when stopped. A stage that ends in an Error is marked as failed before it is passed on.
+  bool run_stage(const Stage& stage);
+
   const Recipe& recipe_;
   std::filesystem::path folder_;
   ThreadPool& threads_;

@@ -7,7 +7,6 @@
 #include <tuple>
 
 #include "base/philox.h"
-#include "tokenizer/thought_format.h"
 
 namespace ponder {
 namespace {
@@ -32,7 +31,8 @@ double strategy_key(const Candidate& c, const SelectionOptions& options) {
     case Strategy::kLowestPerplexity:
       return c.perplexity;
     case Strategy::kRandom:
-      return Random(options.seed, stable_hash64(c.problem_id))
+      // A stream of its own: the problem's own hash draws the tokens of its rollouts.
+      return Random(options.seed, stable_hash64("random selection\n" + c.problem_id))
           .uniform(static_cast<uint64_t>(c.sample));
   }
   return 0;
@@ -63,19 +63,6 @@ std::string strategy_names() {
   for (const auto& [strategy, name] : kStrategies)
     names += (names.empty() ? "" : ", ") + std::string(name);
   return names;
-}
-
-Candidate candidate_of(int64_t id, const Trajectory& t) {
-  Candidate c;
-  c.id = id;
-  c.problem_id = t.problem_id;
-  c.sample = t.sample;
-  c.verdict = t.verdict.value_or(Verdict::kUndecided);
-  c.finish_reason = t.finish_reason;
-  c.well_formed = parse_thought(t.text).fault == ThoughtFault::kNone;
-  c.num_tokens = static_cast<int64_t>(t.token_ids.size());
-  c.perplexity = t.perplexity.value_or(0);
-  return c;
 }
 
 bool selected(std::span<const Decision> decisions) {

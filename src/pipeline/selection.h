@@ -30,7 +30,6 @@ struct Candidate {
   int64_t num_tokens = 0;
   double perplexity = 0;
 };
-Candidate candidate_of(int64_t id, const Trajectory& trajectory);
 
 struct Decision {
   std::string filter;  // "finished", "correct", "well_formed", the strategy's name, "max_rows"

@@ -99,6 +99,29 @@ TEST(Selection, PairsAreConfidentMistakesAgainstUnsureSuccesses) {
   EXPECT_EQ(choose_pairs(kPool, 1, 1).size(), 1u);
 }
 
+// The sampler draws token p of sample s of a problem by the problem's own hash; a selection by the
+// same stream would prefer rollouts by the number that drew their tokens.
+TEST(Selection, RandomDoesNotShareTheSamplersNumbers) {
+  std::vector<Candidate> candidates;
+  for (int sample = 0; sample < 8; ++sample) {
+    Candidate c = kPool[2];
+    c.id = 100 + sample;
+    c.sample = sample;
+    candidates.push_back(c);
+  }
+  int same = 0;
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    const Random sampler(seed, stable_hash64(candidates[0].problem_id));
+    uint64_t lowest = 0;
+    for (uint64_t s = 1; s < 8; ++s) {
+      if (sampler.uniform(s) < sampler.uniform(lowest)) lowest = s;
+    }
+    same += chosen(candidates, {Strategy::kRandom, 1, 0, seed}).at(0) ==
+            100 + static_cast<int64_t>(lowest);
+  }
+  EXPECT_LT(same, 15);  // 5 of 40 by chance
+}
+
 TEST(Selection, NamesRoundTrip) {
   for (const char* name :
        {"longest", "shortest", "highest-perplexity", "lowest-perplexity", "random"}) {

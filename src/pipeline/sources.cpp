@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "data/contamination.h"
 #include "synth/synth.h"
 
 namespace ponder {
@@ -30,15 +31,6 @@ void keep_first(std::vector<Row>& rows, int64_t count, ReadReport& report) {
   report.kept -= dropped;
   report.rejected["beyond_count"] += dropped;
   rows.resize(static_cast<size_t>(count));
-}
-
-}  // namespace
-
-std::string source_name(const Source& source) {
-  if (!source.file.empty()) return source.file.string();
-  return fmt::format("synth:{} levels {}-{} {} seed {}{}", fmt::join(source.synth, ","),
-                     source.lowest_level, source.highest_level, source.split, source.seed,
-                     source.direct ? " direct" : "");
 }
 
 std::vector<Problem> problems_of(const Source& source, ReadReport& report,
@@ -79,27 +71,54 @@ std::vector<Demonstration> demonstrations_of(const Source& source, ReadReport& r
   return demonstrations;
 }
 
-ContaminationFilter contamination_filter_of(const Recipe& recipe) {
-  ContaminationFilter filter;
-  if (!recipe.decontaminate) return filter;
-  for (const Source& source : recipe.evaluate.benchmarks) {
-    ReadReport report;
-    filter.add(source.name, problems_of(source, report));
-  }
-  return filter;
+}  // namespace
+
+std::string source_name(const Source& source) {
+  if (!source.file.empty()) return source.file.string();
+  return fmt::format("synth:{} levels {}-{} {} seed {}{}", fmt::join(source.synth, ","),
+                     source.lowest_level, source.highest_level, source.split, source.seed,
+                     source.direct ? " direct" : "");
 }
 
-std::vector<Problem> problems_of_round(const Recipe& recipe, int round, Log* log) {
-  std::vector<Problem> all;
-  const ContaminationFilter contaminated = contamination_filter_of(recipe);
-  for (const Source& source : recipe.explore.problems) {
-    ReadReport report;
-    for (Problem& problem : problems_of(source, report, &contaminated))
-      all.push_back(std::move(problem));
-    if (log) log_rejected(*log, source, report);
+void read_sources(const Recipe& recipe, const std::function<void(const ReadSource&)>& visit) {
+  using Role = SourceRecord::Role;
+  ContaminationFilter filter;
+  for (const Source& source : recipe.evaluate.benchmarks) {
+    ReadSource read{source, Role::kBenchmark, source.name, {}, {}, {}};
+    read.problems = problems_of(source, read.report, nullptr);
+    if (recipe.decontaminate) filter.add(source.name, read.problems);
+    visit(read);
   }
-  const auto total = static_cast<int64_t>(all.size());
-  const int64_t rounds = recipe.explore.rounds, each = recipe.explore.problems_per_round;
+  for (const ImitationSet& set : recipe.imitation) {
+    for (const Source& source : set.demonstrations) {
+      ReadSource read{source, Role::kDemonstrations, set.name, {}, {}, {}};
+      read.demonstrations = demonstrations_of(source, read.report, &filter);
+      visit(read);
+    }
+  }
+  if (recipe.explore.rounds == 0) return;
+  for (const Source& source : recipe.explore.problems) {
+    ReadSource read{source, Role::kProblems, "", {}, {}, {}};
+    read.problems = problems_of(source, read.report, &filter);
+    visit(read);
+  }
+}
+
+std::vector<SourceRecord> sources_of(const Pool& pool, SourceRecord::Role role,
+                                     const std::string& set) {
+  std::vector<SourceRecord> found;
+  for (SourceRecord& source : pool.sources()) {
+    if (source.role == role && source.set == set) found.push_back(std::move(source));
+  }
+  if (found.empty()) {
+    throw Error(ErrorKind::kInternal, "run.db",
+                fmt::format("no {} of \"{}\" were ingested", to_string(role), set));
+  }
+  return found;
+}
+
+std::pair<int64_t, int64_t> round_of(const ExploreOptions& explore, int round, int64_t total) {
+  const int64_t rounds = explore.rounds, each = explore.problems_per_round;
   const int64_t begin =
       std::min(total, each > 0 ? each * (round - 1) : total * (round - 1) / rounds);
   const int64_t end = std::min(total, each > 0 ? each * round : total * round / rounds);
@@ -107,6 +126,15 @@ std::vector<Problem> problems_of_round(const Recipe& recipe, int round, Log* log
     throw Error(fmt::format("explore-{}", round), fmt::format("the {} problems are used up", total),
                 "give more problems, or fewer rounds or problems_per_round");
   }
+  return {begin, end};
+}
+
+std::vector<Problem> problems_of_round(const Pool& pool, const Recipe& recipe, int round) {
+  std::vector<Problem> all;
+  for (const SourceRecord& source : sources_of(pool, SourceRecord::Role::kProblems, "")) {
+    for (Problem& problem : pool.problems_of(source.id)) all.push_back(std::move(problem));
+  }
+  const auto [begin, end] = round_of(recipe.explore, round, static_cast<int64_t>(all.size()));
   return {all.begin() + begin, all.begin() + end};
 }
 

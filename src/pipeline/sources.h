@@ -1,27 +1,43 @@
 // Turns a recipe's sources into rows, with an account of what was kept and why the rest was not.
 #pragma once
 
+#include <functional>
+#include <string>
 #include <vector>
 
 #include "base/log.h"
-#include "data/contamination.h"
 #include "data/readers.h"
 #include "data/rows.h"
 #include "pipeline/recipe.h"
+#include "pool/pool.h"
 
 namespace ponder {
 
-// `contaminated`, where given, takes out what stands in a benchmark, before `count` is applied.
-std::vector<Problem> problems_of(const Source& source, ReadReport& report,
-                                 const ContaminationFilter* contaminated = nullptr);
-std::vector<Demonstration> demonstrations_of(const Source& source, ReadReport& report,
-                                             const ContaminationFilter* contaminated = nullptr);
+// One source, read. `demonstrations` or `problems` by its role.
+struct ReadSource {
+  const Source& source;
+  SourceRecord::Role role;
+  std::string set;  // the imitation set or benchmark it belongs to, "" for the main set
+  ReadReport report;
+  std::vector<Demonstration> demonstrations;
+  std::vector<Problem> problems;
+};
 
-// The questions of all of the recipe's benchmarks; empty if the recipe says decontaminate = false.
-ContaminationFilter contamination_filter_of(const Recipe& recipe);
+// Reads every source of the recipe once and hands each to `visit`, which may keep what it needs: the
+// benchmarks, the imitation sets, the problems to explore. Demonstrations and problems that stand in
+// a benchmark are left out (unless the recipe says decontaminate = false) before `count` is applied.
+void read_sources(const Recipe& recipe, const std::function<void(const ReadSource&)>& visit);
 
-// The problems of a round of exploration, before screening. `log` is told what was left out.
-std::vector<Problem> problems_of_round(const Recipe& recipe, int round, Log* log = nullptr);
+// What the pool has of the sources of a role and set, in the recipe's order. Throws Error where
+// there are none: they were not ingested.
+std::vector<SourceRecord> sources_of(const Pool& pool, SourceRecord::Role role,
+                                     const std::string& set);
+
+// Of `total` problems, begin and end of those of a round of exploration, before screening. Throws
+// Error when none is left.
+std::pair<int64_t, int64_t> round_of(const ExploreOptions& explore, int round, int64_t total);
+// Those problems, as ingested.
+std::vector<Problem> problems_of_round(const Pool& pool, const Recipe& recipe, int round);
 
 // The account of a source, and an event for each row that was left out.
 void log_rejected(Log& log, const Source& source, const ReadReport& report);

@@ -2,32 +2,22 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <fstream>
 
+#include "testing/error_text.h"
 #include "testing/folders.h"
 #include "testing/temporary_folder.h"
 
 namespace ponder {
 namespace {
 
-TEST(Sources, RowsBeyondTheCountAreAccountedFor) {
-  const TemporaryFolder folder;
-  const auto file = folder / "problems.jsonl";
-  std::ofstream(file) << "{\"id\":\"a\",\"question\":\"1+1\",\"answer\":\"2\"}\n"
-                         "{\"id\":\"b\",\"question\":\"1+2\",\"answer\":\"3\"}\n"
-                         "{\"id\":\"c\",\"question\":\"1+3\",\"answer\":\"4\"}\n";
-  Source source;
-  source.file = file;
-  source.count = 2;
-  ReadReport report;
-  EXPECT_EQ(problems_of(source, report).size(), 2u);
-  EXPECT_EQ(report.rows, 3u);
-  EXPECT_EQ(report.kept, 2u);
-  EXPECT_EQ(report.rejected["beyond_count"], 1u);
+std::vector<ReadSource> all_of(const Recipe& recipe) {
+  std::vector<ReadSource> all;
+  read_sources(recipe, [&](const ReadSource& read) { all.push_back(read); });
+  return all;
 }
 
-TEST(Sources, RowsOfABenchmarkAreTakenOut) {
+TEST(Sources, AreReadOnceInOrderWithAnAccountOfWhatIsLeftOut) {
   const TemporaryFolder folder;
   std::ofstream(folder / "bench.jsonl")
       << "{\"id\":\"b7\",\"question\":\"What is $1 + 2$?\",\"answer\":\"3\"}\n";
@@ -35,24 +25,65 @@ TEST(Sources, RowsOfABenchmarkAreTakenOut) {
       << "{\"question\":\"what is 1+2\",\"thought\":\"t\",\"solution\":\"3\"}\n"
          "{\"question\":\"what is 1+3\",\"thought\":\"t\",\"solution\":\"4\"}\n"
          "{\"question\":\"what is 1+4\",\"thought\":\"t\",\"solution\":\"5\"}\n";
+  std::ofstream(folder / "problems.jsonl")
+      << "{\"id\":\"a\",\"question\":\"What is 1 + 2?\",\"answer\":\"3\"}\n"
+         "{\"id\":\"b\",\"question\":\"What is 1 + 5?\",\"answer\":\"6\"}\n"
+         "{\"id\":\"c\",\"question\":\"What is 1 + 6?\",\"answer\":\"7\"}\n";
+  const auto source = [&](const char* name, int64_t count) {
+    Source made;
+    made.file = folder / name;
+    made.count = count;
+    return made;
+  };
   Recipe recipe;
-  Source& benchmark = recipe.evaluate.benchmarks.emplace_back();
-  benchmark.name = "bench";
-  benchmark.file = folder / "bench.jsonl";
-  Source source;
-  source.file = folder / "train.jsonl";
-  source.count = 1;  // of what is left
-  const ContaminationFilter filter = contamination_filter_of(recipe);
-  ReadReport report;
-  const auto rows = demonstrations_of(source, report, &filter);
+  recipe.evaluate.benchmarks = {source("bench.jsonl", 0)};
+  recipe.evaluate.benchmarks[0].name = "bench";
+  recipe.imitation = {{"", {source("train.jsonl", 1)}}, {"all", {source("train.jsonl", 0)}}};
+  recipe.explore.rounds = 1;
+  recipe.explore.problems = {source("problems.jsonl", 2)};
+
+  const std::vector<ReadSource> all = all_of(recipe);
+  ASSERT_EQ(all.size(), 4u);
+  EXPECT_EQ(all[0].role, SourceRecord::Role::kBenchmark);
+  EXPECT_EQ(all[0].set, "bench");
+  EXPECT_EQ(all[0].problems.size(), 1u);
+
+  const ReadReport& main = all[1].report;
+  ASSERT_EQ(all[1].demonstrations.size(), 1u);  // the first of what is left
+  EXPECT_EQ(all[1].demonstrations[0].line, 2u);
+  EXPECT_EQ(main.rejected.at("contaminated"), 1u);
+  EXPECT_EQ(main.rejected.at("beyond_count"), 1u);
+  EXPECT_EQ(main.rows, main.kept + 2);
+  EXPECT_NE(main.examples.at(0).detail.find("b7 of bench"), std::string::npos);
+  EXPECT_EQ(all[2].set, "all");
+  EXPECT_EQ(all[2].demonstrations.size(), 2u);
+
+  EXPECT_EQ(all[3].role, SourceRecord::Role::kProblems);
+  EXPECT_EQ(all[3].report.rejected.at("contaminated"), 1u);
+  EXPECT_EQ(all[3].problems.size(), 2u);
+
   recipe.decontaminate = false;
-  EXPECT_TRUE(contamination_filter_of(recipe).empty());
-  ASSERT_EQ(rows.size(), 1u);
-  EXPECT_EQ(rows[0].line, 2u);
-  EXPECT_EQ(report.rejected["contaminated"], 1u);
-  EXPECT_EQ(report.rejected["beyond_count"], 1u);
-  EXPECT_EQ(report.rows, report.kept + 2);
-  EXPECT_NE(report.examples.at(0).detail.find("b7 of bench"), std::string::npos);
+  recipe.explore.rounds = 0;  // then nobody reads the problems
+  const std::vector<ReadSource> plain = all_of(recipe);
+  ASSERT_EQ(plain.size(), 3u);
+  EXPECT_EQ(plain[2].demonstrations.size(), 3u);
+}
+
+TEST(Sources, RoundsShareTheProblemsOut) {
+  ExploreOptions explore;
+  explore.rounds = 3;
+  int64_t next = 0;
+  for (int round = 1; round <= 3; ++round) {
+    const auto [begin, end] = round_of(explore, round, 10);
+    EXPECT_EQ(begin, next);
+    EXPECT_GE(end - begin, 3);
+    next = end;
+  }
+  EXPECT_EQ(next, 10);
+  explore.problems_per_round = 4;
+  EXPECT_EQ(round_of(explore, 3, 10), (std::pair<int64_t, int64_t>(8, 10)));
+  EXPECT_NE(error_text([&] { round_of(explore, 3, 8); }).find("the 8 problems are used up"),
+            std::string::npos);
 }
 
 // Synthetic training rows and benchmarks are apart by construction: the filter must not see
@@ -61,20 +92,10 @@ void expect_nothing_taken_out(const std::string& name) {
   const std::filesystem::path root = source_dir();
   const Recipe recipe =
       load_recipe(root / "recipes" / name, {"base=" + (root / "models/nano-base").string()});
-  const ContaminationFilter filter = contamination_filter_of(recipe);
-  EXPECT_FALSE(filter.empty());
-  for (const ImitationSet& set : recipe.imitation) {
-    for (const Source& source : set.demonstrations) {
-      ReadReport report;
-      demonstrations_of(source, report, &filter);
-      EXPECT_EQ(report.rejected["contaminated"], 0u)
-          << name << " " << source_name(source) << " " << report.examples.at(0).detail;
-    }
-  }
-  for (const Source& source : recipe.explore.problems) {
-    ReadReport report;
-    problems_of(source, report, &filter);
-    EXPECT_EQ(report.rejected["contaminated"], 0u) << name << " " << source_name(source);
+  ASSERT_TRUE(recipe.decontaminate && !recipe.evaluate.benchmarks.empty());
+  for (const ReadSource& read : all_of(recipe)) {
+    EXPECT_FALSE(read.report.rejected.contains("contaminated"))
+        << name << " " << source_name(read.source);
   }
 }
 

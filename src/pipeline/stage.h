@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,7 +27,7 @@ struct Stage {
   const StageKind* kind;    // one of stages/kinds.h
   int round = 0;            // of exploration, from 1
   size_t set = 0;           // imitate: index into Recipe::imitation
-  std::string input;        // the model it starts from or runs
+  std::string input = {};   // the model it starts from or runs
   std::string output = {};  // the model it makes, "" for none
   std::vector<std::string> reads = {};  // the stages whose rows it reads
 };
@@ -58,6 +59,12 @@ struct StageOutcome {
 
 struct StageKind {
   std::string_view name;  // "imitate", "explore", …
+  // What its result depends on beside its input model and the stages it reads: the version of its
+  // code (raised whenever the same inputs would give another result), the recipe's keys or tables of
+  // keys ("-explore.problems": not these), and the ingested sources of a role.
+  int version;
+  std::vector<std::string_view> keys;
+  std::optional<SourceRecord::Role> sources;
   // What the stage will cost, its name and the program's own memory left out.
   StagePlan (*plan)(const PlanContext& context, const Stage& stage);
   // Begins the stage, or goes on with what the pool and the run directory hold of it. Throws Error

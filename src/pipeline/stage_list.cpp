@@ -8,8 +8,10 @@ std::vector<Stage> stages_of(const Recipe& recipe) {
   std::vector<Stage> stages;
   const auto evaluate = [&](const std::string& model) {
     if (recipe.evaluate.benchmarks.empty()) return;
-    stages.push_back({.name = "evaluate-" + model, .kind = &kEvaluate, .input = model});
+    stages.push_back(
+        {.name = "evaluate-" + model, .kind = &kEvaluate, .input = model, .reads = {"ingest"}});
   };
+  stages.push_back({.name = "ingest", .kind = &kIngest});
   evaluate("M0");
   for (size_t i = 0; i < recipe.imitation.size(); ++i) {
     const std::string suffix = i == 0 ? "" : "-" + recipe.imitation[i].name;
@@ -17,35 +19,40 @@ std::vector<Stage> stages_of(const Recipe& recipe) {
                       .kind = &kImitate,
                       .set = i,
                       .input = "M0",
-                      .output = "M1" + suffix});
+                      .output = "M1" + suffix,
+                      .reads = {"ingest"}});
     evaluate("M1" + suffix);
   }
-  std::vector<std::string> selections;  // of all rounds so far
+  std::vector<std::string> trained = {"ingest"};  // and the selections of all rounds so far
   for (int t = 1; t <= recipe.explore.rounds; ++t) {
     const std::string round = "-" + std::to_string(t);
     const std::string now = "M" + std::to_string(t), next = "M" + std::to_string(t + 1);
-    std::vector<std::string> screened;
+    std::vector<std::string> explored = {"ingest"};
     if (recipe.explore.hard_only) {
-      stages.push_back({.name = "screen" + round, .kind = &kScreen, .round = t, .input = now});
-      screened = {"screen" + round};
+      stages.push_back({.name = "screen" + round,
+                        .kind = &kScreen,
+                        .round = t,
+                        .input = now,
+                        .reads = {"ingest"}});
+      explored.push_back("screen" + round);
     }
     stages.push_back({.name = "explore" + round,
                       .kind = &kExplore,
                       .round = t,
                       .input = now,
-                      .reads = screened});
+                      .reads = explored});
     stages.push_back({.name = "refine" + round,
                       .kind = &kRefine,
                       .round = t,
                       .input = now,
                       .reads = {"explore" + round}});
-    selections.push_back("refine" + round);
+    trained.push_back("refine" + round);
     stages.push_back({.name = "improve" + round,
                       .kind = &kImprove,
                       .round = t,
                       .input = "M0",
                       .output = next,
-                      .reads = selections});
+                      .reads = trained});
     evaluate(next);
   }
   if (recipe.dpo.enabled) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "pipeline/stages/kinds.h"
@@ -25,11 +26,12 @@ std::vector<std::string> names_of(const Recipe& recipe) {
 }
 
 TEST(StageList, HoldsTheWholeLoopInItsOrder) {
-  EXPECT_EQ(names_of(whole_recipe()),
-            (std::vector<std::string>{
-                "evaluate-M0", "imitate", "evaluate-M1", "imitate-large", "evaluate-M1-large",
-                "screen-1", "explore-1", "refine-1", "improve-1", "evaluate-M2", "screen-2",
-                "explore-2", "refine-2", "improve-2", "evaluate-M3", "dpo", "evaluate-M1-dpo"}));
+  EXPECT_EQ(
+      names_of(whole_recipe()),
+      (std::vector<std::string>{"ingest", "evaluate-M0", "imitate", "evaluate-M1", "imitate-large",
+                                "evaluate-M1-large", "screen-1", "explore-1", "refine-1",
+                                "improve-1", "evaluate-M2", "screen-2", "explore-2", "refine-2",
+                                "improve-2", "evaluate-M3", "dpo", "evaluate-M1-dpo"}));
 }
 
 TEST(StageList, LeavesOutWhatTheRecipeDoesNotAskFor) {
@@ -40,15 +42,19 @@ TEST(StageList, LeavesOutWhatTheRecipeDoesNotAskFor) {
   recipe.imitation.resize(1);
   recipe.dpo.enabled = false;
   EXPECT_EQ(names_of(recipe),
-            (std::vector<std::string>{"imitate", "explore-1", "refine-1", "improve-1"}));
+            (std::vector<std::string>{"ingest", "imitate", "explore-1", "refine-1", "improve-1"}));
   recipe.explore.rounds = 0;
-  EXPECT_EQ(names_of(recipe), (std::vector<std::string>{"imitate"}));
+  EXPECT_EQ(names_of(recipe), (std::vector<std::string>{"ingest", "imitate"}));
 }
 
 TEST(StageList, ReadsOnlyWhatIsMadeBefore) {
   std::set<std::string> models = {"M0"}, stages;
   for (const Stage& stage : stages_of(whole_recipe())) {
-    EXPECT_TRUE(models.contains(stage.input)) << stage.name << " starts from " << stage.input;
+    EXPECT_TRUE(stage.kind == &kIngest || models.contains(stage.input))
+        << stage.name << " starts from " << stage.input;
+    EXPECT_EQ(stage.kind->sources.has_value(),
+              std::find(stage.reads.begin(), stage.reads.end(), "ingest") != stage.reads.end())
+        << stage.name << " and the sources it reads";
     for (const std::string& read : stage.reads)
       EXPECT_TRUE(stages.contains(read)) << stage.name << " reads " << read;
     EXPECT_TRUE(stages.insert(stage.name).second) << stage.name << " twice";
@@ -63,7 +69,7 @@ TEST(StageList, EveryRoundImprovesFromTheBaseOnAllSelectionsSoFar) {
     if (stage.kind != &kImprove) continue;
     EXPECT_EQ(stage.input, "M0");
     EXPECT_EQ(stage.output, "M" + std::to_string(stage.round + 1));
-    EXPECT_EQ(stage.reads.size(), static_cast<size_t>(stage.round));
+    EXPECT_EQ(stage.reads.size(), 1 + static_cast<size_t>(stage.round));  // and the sources
     EXPECT_EQ(stage.reads.back(), "refine-" + std::to_string(stage.round));
   }
 }
@@ -71,7 +77,7 @@ TEST(StageList, EveryRoundImprovesFromTheBaseOnAllSelectionsSoFar) {
 TEST(StageList, KindsHaveNamesOfTheirOwn) {
   std::set<std::string_view> names;
   for (const StageKind* kind :
-       {&kImitate, &kImprove, &kScreen, &kExplore, &kRefine, &kDpo, &kEvaluate}) {
+       {&kIngest, &kImitate, &kImprove, &kScreen, &kExplore, &kRefine, &kDpo, &kEvaluate}) {
     EXPECT_TRUE(names.insert(kind->name).second) << kind->name;
     EXPECT_TRUE(kind->plan && kind->run) << kind->name;
   }

@@ -47,7 +47,7 @@ Json lineage_of_trajectory(const Pool& pool, int64_t id) {
   Json json = {{"kind", "trajectory"},
                {"stage", stored->stage},
                {"round", stored->round},
-               {"problem", to_json(*pool.problem(t.problem_id))},
+               {"problem", to_json(*pool.problem(t.problem_id, stored->benchmark))},
                {"sample", t.sample},
                {"seed", t.seed},
                {"sampling",
@@ -59,8 +59,9 @@ Json lineage_of_trajectory(const Pool& pool, int64_t id) {
                {"models", models_of(pool, t.model_sha256)},
                {"template_sha256", t.template_sha256},
                {"prompt_sha256", t.prompt_sha256},
-               {"tokens", t.token_ids.size()},
-               {"logprob", t.logprob},
+               {"tokens", stored->num_tokens},
+               {"logprob", stored->origin.logprob_source == LogprobSource::kNone ? Json(nullptr)
+                                                                                 : Json(t.logprob)},
                {"finish_reason", to_string(t.finish_reason)}};
   if (t.verdict) {
     json["verdict"] = to_string(*t.verdict);
@@ -106,8 +107,11 @@ void print_origin(std::string& out, const Json& origin, const std::string& inden
     }
     line("model", fmt::format("{} (sha256 {})", chain, text("model_sha256")));
     line("template", "sha256 " + text("template_sha256"));
-    line("ended", fmt::format("{} after {} tokens, logprob {:.3f}", text("finish_reason"),
-                              origin["tokens"].get<int64_t>(), origin["logprob"].get<double>()));
+    line("ended", fmt::format("{} after {} tokens, logprob {}", text("finish_reason"),
+                              origin["tokens"].get<int64_t>(),
+                              origin["logprob"].is_null()
+                                  ? "not known"
+                                  : fmt::format("{:.3f}", origin["logprob"].get<double>())));
     line("verdict",
          origin.contains("verdict") ? text("verdict") + ": " + text("proof") : "not judged");
     if (origin.contains("perplexity")) {
@@ -131,12 +135,17 @@ void print_origin(std::string& out, const Json& origin, const std::string& inden
 Json Pool::Impl::lineage_of_demonstration(int64_t id) const {
   auto row = prepare(
       "SELECT source_file, row_index, line, demonstration_id, domain, source, question, "
-      "response_sha256 "
-      "FROM demonstrations WHERE id = ?");
+      "response_sha256, thought, solution FROM demonstrations WHERE id = ?");
   row.bind(id).step();
-  return {{"kind", "demonstration"}, {"file", row.text(0)},     {"row", row.integer(1)},
-          {"line", row.integer(2)},  {"id", row.text(3)},       {"domain", row.text(4)},
-          {"source", row.text(5)},   {"question", row.text(6)}, {"response_sha256", row.text(7)}};
+  Json json = {
+      {"kind", "demonstration"}, {"file", row.text(0)},     {"row", row.integer(1)},
+      {"line", row.integer(2)},  {"id", row.text(3)},       {"domain", row.text(4)},
+      {"source", row.text(5)},   {"question", row.text(6)}, {"response_sha256", row.text(7)}};
+  if (!row.is_null(8)) {
+    json["thought"] = row.text(8);
+    json["solution"] = row.text(9);
+  }
+  return json;
 }
 
 Json Pool::lineage(std::string_view name) const {

@@ -22,13 +22,17 @@ std::string utc_now() {
 }
 
 constexpr const char* kStageColumns =
-    "SELECT name, state, started, finished, seconds, rows, result FROM stages";
+    "SELECT name, state, started, finished, seconds, rows, result, kind, round, inputs, outputs, "
+    "inputs_sha256 FROM stages";
 constexpr const char* kProblemColumns =
-    "SELECT id, domain, level, question, answer, answer_type, source, tolerance, file, line FROM "
-    "problems";
+    "SELECT p.id, p.domain, p.level, p.question, p.answer, p.answer_type, p.source, p.tolerance, "
+    "p.file, p.line, p.choices FROM problems p";
 constexpr const char* kModelColumns = "SELECT sha256, name, parent_sha256, stage, path FROM models";
 
 StageRecord stage_of(const sqlite::Statement& row, const std::string& where) {
+  const auto names = [&](int column) {
+    return parse_json(row.text(column), where).get<std::vector<std::string>>();
+  };
   StageRecord stage;
   stage.name = row.text(0);
   const std::string state = row.text(1);
@@ -40,10 +44,15 @@ StageRecord stage_of(const sqlite::Statement& row, const std::string& where) {
   stage.seconds = row.real(4);
   stage.rows = row.integer(5);
   stage.result = parse_json(row.text(6), where);
+  stage.kind = row.text(7);
+  stage.round = static_cast<int>(row.integer(8));
+  stage.inputs = names(9);
+  stage.outputs = names(10);
+  stage.inputs_sha256 = row.text(11);
   return stage;
 }
 
-Problem problem_of(const sqlite::Statement& row) {
+Problem problem_of(const sqlite::Statement& row, const std::string& where) {
   Problem problem;
   problem.id = row.text(0);
   problem.domain = row.text(1);
@@ -55,6 +64,8 @@ Problem problem_of(const sqlite::Statement& row) {
   if (!row.is_null(7)) problem.tolerance = row.real(7);
   problem.file = row.text(8);
   problem.line = static_cast<uint64_t>(row.integer(9));
+  if (!row.is_null(10))
+    problem.choices = parse_json(row.text(10), where).get<std::vector<std::string>>();
   return problem;
 }
 
@@ -97,7 +108,15 @@ Pool Pool::open(const std::filesystem::path& file) {
   impl->lock = std::make_unique<LockFile>(lock);
   impl->database = std::make_unique<sqlite::Database>(file, false);
   const sqlite::Database& database = *impl->database;
-  create_or_check_schema(database, false);
+  const int version = schema_version(database, false);
+  if (version == 0) {
+    // In one transaction: a kill leaves an empty file or a whole schema.
+    database.execute("BEGIN IMMEDIATE");
+    make_schema(database);
+    database.execute("COMMIT");
+  } else if (version < kPoolSchemaVersion) {
+    migrate(database, version);
+  }
   {
     // Not before the check: it would turn a foreign database into one with a write-ahead log.
     sqlite::Statement mode = database.prepare("PRAGMA journal_mode = WAL");
@@ -117,7 +136,11 @@ Pool Pool::open_read_only(const std::filesystem::path& file) {
   auto impl = std::make_unique<Impl>();
   impl->read_only = true;
   impl->database = std::make_unique<sqlite::Database>(file, true);
-  create_or_check_schema(*impl->database, true);
+  const int version = schema_version(*impl->database, true);
+  if (version < kPoolSchemaVersion) {
+    impl->database = sqlite::Database::copy_of(*impl->database);
+    migrate(*impl->database, version);
+  }
   return Pool(std::move(impl));
 }
 
@@ -164,24 +187,36 @@ void Pool::Transaction::commit() {
   pool_ = nullptr;
 }
 
-void Pool::begin_stage(const std::string& name) {
+void Pool::begin_stage(const StageSpec& spec) {
+  const std::string& name = spec.name;
   const auto known = stage(name);
   if (known && known->state == StageState::kDone) {
     impl_->refuse(fmt::format("stage \"{}\" is done already", name));
   }
   WriteScope scope(*this, impl_->in_transaction);
-  if (!known) {
-    impl_->prepare("INSERT INTO stages (name, state, started) VALUES (?, 'running', ?)")
+  impl_
+      ->prepare(
+          "INSERT INTO stages (name, state, started, kind, round, inputs, outputs, inputs_sha256) "
+          "VALUES (?, 'running', ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET "
+          "state = 'running', finished = NULL, kind = excluded.kind, round = excluded.round, "
+          "inputs = excluded.inputs, outputs = excluded.outputs, "
+          "inputs_sha256 = excluded.inputs_sha256")
+      .bind(name)
+      .bind(utc_now())
+      .bind(spec.kind)
+      .bind(spec.round)
+      .bind(dump_json(spec.inputs))
+      .bind(dump_json(spec.outputs))
+      .bind(spec.inputs_sha256)
+      .run();
+  for (const char* table : {"source_rows", "rejections"}) {
+    const std::string sources = "(SELECT position FROM sources WHERE stage = ?)";
+    impl_->prepare(fmt::format("DELETE FROM {} WHERE source IN {}", table, sources))
         .bind(name)
-        .bind(utc_now())
         .run();
-  } else {
-    impl_->prepare("UPDATE stages SET state = 'running', finished = NULL WHERE name = ?")
-        .bind(name)
-        .run();
-    for (const char* table : {"selections", "training_rows", "pairs", "scores"}) {
-      impl_->prepare(fmt::format("DELETE FROM {} WHERE stage = ?", table)).bind(name).run();
-    }
+  }
+  for (const char* table : {"sources", "selections", "training_rows", "pairs", "scores"}) {
+    impl_->prepare(fmt::format("DELETE FROM {} WHERE stage = ?", table)).bind(name).run();
   }
   scope.commit();
 }
@@ -229,47 +264,67 @@ void Pool::Impl::require_model(std::string_view sha256) const {
   }
 }
 
-int64_t Pool::Impl::problem_position(std::string_view id) const {
-  auto row = prepare("SELECT position FROM problems WHERE id = ?");
-  if (!row.bind(id).step())
+int64_t Pool::Impl::problem_position(std::string_view id, std::string_view benchmark) const {
+  auto row = prepare("SELECT position FROM problems WHERE benchmark = ? AND id = ?");
+  if (!row.bind(benchmark).bind(id).step())
     refuse(fmt::format("unknown problem \"{}\"", excerpt(id)), "add the problem first");
   return row.integer(0);
 }
 
-void Pool::add_problem(const Problem& problem) {
+void Pool::add_problem(const Problem& problem, const std::string& benchmark) {
   if (problem.id.empty()) impl_->refuse("a problem without an id");
-  if (const auto known = this->problem(problem.id)) {
+  if (const auto known = this->problem(problem.id, benchmark)) {
     if (dump_json(to_json(*known)) != dump_json(to_json(problem))) {
       impl_->refuse(fmt::format("problem \"{}\" is already there with other contents", problem.id),
                     "give one of them another id");
     }
+    if (known->choices.empty() && !problem.choices.empty()) {  // version 1 did not keep them
+      impl_->prepare("UPDATE problems SET choices = ? WHERE benchmark = ? AND id = ?")
+          .bind(dump_json(problem.choices))
+          .bind(benchmark)
+          .bind(problem.id)
+          .run();
+    }
     return;
   }
   auto row = impl_->prepare(
-      "INSERT INTO problems (id, domain, level, question, answer, answer_type, source, tolerance, "
-      "file, line) "
-      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-  row.bind(problem.id)
+      "INSERT INTO problems (benchmark, id, domain, level, question, answer, answer_type, source, "
+      "tolerance, file, line, choices) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  row.bind(benchmark)
+      .bind(problem.id)
       .bind(problem.domain)
       .bind(problem.level)
       .bind(problem.question)
       .bind(problem.answer);
   row.bind(to_string(problem.answer_type)).bind(problem.source);
   problem.tolerance ? row.bind(*problem.tolerance) : row.bind_null();
-  row.bind(problem.file).bind(static_cast<int64_t>(problem.line)).run();
+  row.bind(problem.file).bind(static_cast<int64_t>(problem.line));
+  row.bind_or_null(problem.choices.empty() ? "" : dump_json(problem.choices)).run();
 }
 
-std::optional<Problem> Pool::problem(std::string_view id) const {
-  auto row = impl_->prepare(fmt::format("{} WHERE id = ?", kProblemColumns));
-  row.bind(id);
+std::optional<Problem> Pool::problem(std::string_view id, std::string_view benchmark) const {
+  auto row = impl_->prepare(fmt::format("{} WHERE p.benchmark = ? AND p.id = ?", kProblemColumns));
+  row.bind(benchmark).bind(id);
   if (!row.step()) return std::nullopt;
-  return problem_of(row);
+  return problem_of(row, impl_->database->name());
 }
 
 std::vector<Problem> Pool::problems() const {
   std::vector<Problem> result;
-  auto row = impl_->prepare(fmt::format("{} ORDER BY position", kProblemColumns));
-  while (row.step()) result.push_back(problem_of(row));
+  auto row =
+      impl_->prepare(fmt::format("{} WHERE p.benchmark = '' ORDER BY p.position", kProblemColumns));
+  while (row.step()) result.push_back(problem_of(row, impl_->database->name()));
+  return result;
+}
+
+std::vector<Problem> Pool::problems_of(int64_t source) const {
+  std::vector<Problem> result;
+  auto row = impl_->prepare(
+      fmt::format("{} JOIN source_rows r ON r.problem = p.position WHERE r.source = ? "
+                  "ORDER BY r.row_index",
+                  kProblemColumns));
+  row.bind(source);
+  while (row.step()) result.push_back(problem_of(row, impl_->database->name()));
   return result;
 }
 

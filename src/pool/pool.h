@@ -20,7 +20,7 @@
 namespace ponder {
 
 struct TrajectoryQuery {
-  std::string stage = {};       // "" = all
+  std::string stage = {};       // "" = all but evaluations
   std::string problem_id = {};  // "" = all
   std::optional<Verdict> verdict = {};
   bool with_tokens =
@@ -55,19 +55,20 @@ class Pool {
     Pool* pool_;
   };
 
-  // Stages. begin_stage starts one, or starts it again after a kill or failure: selections,
-  // training rows, pairs and scores it had are removed, its trajectories (which were paid for)
-  // stay. Throws Error when it is already done.
-  void begin_stage(const std::string& name);
+  // Stages. begin_stage starts one, or starts it again after a kill or failure: sources,
+  // selections, training rows, pairs and scores it had are removed, its trajectories (which were
+  // paid for) stay. Throws Error when it is already done.
+  void begin_stage(const StageSpec& stage);
   void finish_stage(const std::string& name, StageState state, double seconds, int64_t rows,
                     const Json& result);
   std::optional<StageRecord> stage(std::string_view name) const;
   std::vector<StageRecord> stages() const;  // in the order they were begun
 
-  // Adding the same thing twice is fine; the same id with other contents is an Error.
-  void add_problem(const Problem& problem);
-  std::optional<Problem> problem(std::string_view id) const;
-  std::vector<Problem> problems() const;  // in the order they were added
+  // Problems to train on, or of a benchmark. Adding the same thing twice is fine; the same id with
+  // other contents is an Error.
+  void add_problem(const Problem& problem, const std::string& benchmark = "");
+  std::optional<Problem> problem(std::string_view id, std::string_view benchmark = "") const;
+  std::vector<Problem> problems() const;  // to train on, in the order they were added
 
   // The same weights may be there under several names.
   void add_model(const ModelRecord& model);
@@ -78,11 +79,30 @@ class Pool {
   // `index`: the row's place among those kept of `file`. Returns the id for RowOrigin.
   int64_t add_demonstration(const std::string& file, int64_t index,
                             const Demonstration& demonstration);
+  // The whole row. Throws Error when there is none, or when its text is not known (a run of schema
+  // version 1).
+  Demonstration demonstration(int64_t id) const;
 
-  // Stage, model and problem must be known, prompt_sha256 given. Returns the id. The same rollout
-  // added again changes nothing (verdict and perplexity are taken over where given); other tokens
-  // for the same (stage, model, problem, sample) are an Error.
-  int64_t add_trajectory(const std::string& stage, int round, const Trajectory& trajectory);
+  // What was read. Rows are added in the order of the source: demonstrations by id, problems (known
+  // by add_problem) by name.
+  int64_t add_source(const SourceRecord& source);
+  void add_source_row(int64_t source, int64_t index, int64_t demonstration);
+  void add_source_row(int64_t source, int64_t index, std::string_view problem_id,
+                      std::string_view benchmark);
+  void add_rejection(const RejectionRecord& rejection);
+  std::vector<SourceRecord> sources() const;                     // in the order they were added
+  std::vector<int64_t> demonstrations_of(int64_t source) const;  // ids
+  std::vector<Problem> problems_of(int64_t source) const;
+  std::vector<RejectionRecord> rejections_of(int64_t source) const;
+
+  // Stage, model and problem must be known, prompt_sha256 given, and `trajectory` hold what
+  // `origin` says comes with it. Returns the id. The same rollout added again changes nothing
+  // (verdict and perplexity are taken over where given); other tokens for the same (stage, model,
+  // problem, sample) are an Error. `benchmark`: of the problem.
+  int64_t add_trajectory(const std::string& stage, int round, const Trajectory& trajectory,
+                         const std::string& benchmark = "", const CompletionOrigin& origin = {});
+  // Log-probabilities of a completion that came without, by a forward of our own.
+  void set_logprobs(int64_t trajectory, std::span<const float> logprobs);
   void set_verdict(int64_t trajectory, Verdict verdict, std::string_view proof);
   void set_perplexity(int64_t trajectory, double perplexity, std::string_view model_sha256);
 
@@ -90,10 +110,6 @@ class Pool {
   // Streams in the order (stage, problem as added, sample, model). `visit` may write to the pool.
   void for_each_trajectory(const TrajectoryQuery& query,
                            const std::function<void(const StoredTrajectory&)>& visit) const;
-  // (problem id, sample) of all that a stage already has from this model: what a restart need not
-  // sample again.
-  std::vector<std::pair<std::string, int>> samples_done(std::string_view stage,
-                                                        std::string_view model_sha256) const;
 
   void add_selection(const Selection& selection);
   std::vector<Selection> selections(std::string_view stage) const;
@@ -109,6 +125,7 @@ class Pool {
   std::vector<ScoreRecord> scores() const;
 
   PoolCounts counts() const;
+  PoolCounts::Stage counts_of(std::string_view stage) const;
 
   // The lineage of one trained row, as far back as it is known. `row` is "STAGE:INDEX". Throws
   // Error saying which stages have rows when there is no such one. lineage_text is the same for

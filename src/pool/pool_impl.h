@@ -27,7 +27,7 @@ struct Pool::Impl {
   // Each throws Error naming what is unknown: SQLite's own foreign key message does not.
   void require_stage(std::string_view name) const;
   void require_model(std::string_view sha256) const;
-  int64_t problem_position(std::string_view id) const;
+  int64_t problem_position(std::string_view id, std::string_view benchmark) const;
   void require_origin(RowOrigin origin) const;
   void require_trajectory(int64_t id) const;
   std::optional<StoredTrajectory> load_trajectory(int64_t id, bool with_tokens) const;

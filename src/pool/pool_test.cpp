@@ -237,9 +237,8 @@ TEST_F(PoolTest, KillLosesNothingCommittedAndNothingElseStays) {
     EXPECT_EQ(reader.counts().trajectories, 1);
   }
   Pool pool = Pool::open(file_);
-  EXPECT_EQ(pool.samples_done("explore-1", "m1"),
-            (std::vector<std::pair<std::string, int>>{{"a", 0}}));
-  pool.begin_stage("explore-1");
+  EXPECT_EQ(pool.counts_of("explore-1").trajectories, 1);
+  pool.begin_stage({.name = "explore-1", .kind = "explore", .round = 1});
   pool.add_trajectory("explore-1", 1, trajectory("a", 0));
   pool.add_trajectory("explore-1", 1, trajectory("a", 1));
   EXPECT_EQ(pool.counts().trajectories, 2);
@@ -307,12 +306,39 @@ TEST_F(PoolTest, ForeignDamagedOldAndNewFilesAreRefusedByName) {
   Pool::open(file_);
   alter(file_, "PRAGMA user_version = 999");
   const std::string newer = message([&] { Pool::open(file_); });
-  EXPECT_NE(newer.find("999"), std::string::npos);
-  EXPECT_NE(newer.find("newer"), std::string::npos);
+  EXPECT_NE(newer.find("newer ponder that wrote schema version 999"), std::string::npos) << newer;
   alter(file_, "PRAGMA user_version = 0");
-  EXPECT_NE(message([&] { Pool::open_read_only(file_); }).find("older"), std::string::npos);
-  alter(file_, "PRAGMA user_version = 1");
+  EXPECT_NE(message([&] { Pool::open_read_only(file_); }).find("no known schema version"),
+            std::string::npos);
+  alter(file_, "PRAGMA user_version = 2");
   EXPECT_EQ(Pool::open_read_only(file_).counts().problems, 0);
+}
+
+TEST_F(PoolTest, ASchemaThatDoesNotFitIsRefusedByTableAndColumn) {
+  Pool::open(file_);
+  const auto refusal = [&](const char* sql) {
+    const std::filesystem::path changed = folder_ / "changed.db";
+    std::filesystem::copy_file(file_, changed, std::filesystem::copy_options::overwrite_existing);
+    sqlite3* raw = nullptr;
+    sqlite3_open(changed.c_str(), &raw);
+    EXPECT_EQ(sqlite3_exec(raw, sql, nullptr, nullptr, nullptr), SQLITE_OK) << sql;
+    sqlite3_close(raw);
+    const std::string writer = message([&] { Pool::open(changed); });
+    EXPECT_EQ(message([&] { Pool::open_read_only(changed); }), writer);
+    return writer;
+  };
+  const std::string missing = refusal("ALTER TABLE stages DROP COLUMN kind");
+  EXPECT_NE(missing.find("stages.kind"), std::string::npos) << missing;
+  EXPECT_NE(missing.find("found none"), std::string::npos) << missing;
+  const std::string table = refusal("DROP TABLE rejections");
+  EXPECT_NE(table.find("rejections."), std::string::npos) << table;
+  const std::string type = refusal(
+      "DROP TABLE prompts; CREATE TABLE prompts (sha256 TEXT PRIMARY KEY, token_ids TEXT NOT NULL) "
+      "STRICT");
+  EXPECT_NE(type.find("prompts.token_ids"), std::string::npos) << type;
+  EXPECT_NE(type.find("expected a column of type BLOB NOT NULL, found TEXT NOT NULL"),
+            std::string::npos)
+      << type;
 }
 
 }  // namespace

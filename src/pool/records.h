@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "base/json.h"
+#include "data/readers.h"
 #include "data/rows.h"
+#include "rollout/completion.h"
 
 namespace ponder {
 
@@ -24,8 +26,17 @@ struct ModelRecord {
 enum class StageState { kRunning, kDone, kFailed };
 std::string_view to_string(StageState state);  // "running", "done", "failed"
 
-struct StageRecord {
-  std::string name;  // "imitate", "explore-1", …; rows refer to it
+// What a stage is: fixed when it begins.
+struct StageSpec {
+  std::string name;                       // "imitate", "explore-1", …; rows refer to it
+  std::string kind = {};                  // "imitate", "explore", …: stage_result.h
+  int round = 0;                          // of exploration, from 1; 0 outside of it
+  std::vector<std::string> inputs = {};   // names of the models and stages it reads
+  std::vector<std::string> outputs = {};  // of the models it makes
+  std::string inputs_sha256 = {};         // of all that its result depends on; "" if not known
+};
+
+struct StageRecord : StageSpec {
   StageState state = StageState::kRunning;
   std::string started, finished;  // UTC, 2026-01-31T12:00:00Z; `finished` is "" while running
   double seconds = 0;             // spent so far, restarts included
@@ -33,10 +44,24 @@ struct StageRecord {
   Json result = Json::object();   // what else the stage wants to remember
 };
 
+std::string_view to_string(LogprobSource source);  // "engine", "rescored", "none"
+
+// Where a completion was made, and what came with it.
+struct CompletionOrigin {
+  LogprobSource logprob_source = LogprobSource::kEngine;
+  std::string endpoint = {};  // "" for this program's engine
+  Json usage = {};            // as the endpoint reports it; null for none
+  bool has_token_ids = true;  // else the text is all there is
+  int64_t num_tokens = 0;     // of the completion, where it has no ids
+};
+
 struct StoredTrajectory {
   int64_t id = 0;  // a hash of (stage, model, problem, sample): the same in any order of arrival
   std::string stage;
   int round = 0;
+  std::string benchmark;   // of an evaluation's problem, "" for problems to train on
+  int64_t num_tokens = 0;  // of the completion, whether or not its ids were loaded
+  CompletionOrigin origin;
   Trajectory trajectory;
 };
 
@@ -76,6 +101,26 @@ struct PairRow {
   int64_t chosen = 0, rejected = 0;  // trajectory ids
 };
 
+// A source an ingest stage read, and the account of its rows.
+struct SourceRecord {
+  enum class Role { kDemonstrations, kProblems, kBenchmark };
+  int64_t id = 0;  // given by add_source; in the order of the recipe
+  std::string stage;
+  Role role = Role::kDemonstrations;
+  std::string set;          // of demonstrations to compare with, or the benchmark's name; else ""
+  std::string name;         // a path, or a synthetic world's settings
+  std::string rows_sha256;  // of the rows that were kept
+  ReadReport account = {};  // counts alone: the rows are RejectionRecords
+};
+std::string_view to_string(SourceRecord::Role role);  // "demonstrations", "problems", "benchmark"
+
+// A row that a source did not keep.
+struct RejectionRecord {
+  int64_t source = 0;
+  uint64_t line = 0;
+  std::string reason, detail;
+};
+
 struct ScoreRecord {
   std::string stage;
   std::string model;  // its name, e.g. "M1"
@@ -93,12 +138,15 @@ struct PoolCounts {
   struct Stage {
     std::string stage;
     int64_t trajectories = 0, correct = 0, incorrect = 0, undecided = 0, unjudged = 0;
+    int64_t unfinished = 0;       // cut by the token limit or a loop
     int64_t problems = 0;         // with at least one trajectory
     int64_t problems_solved = 0;  // with at least one correct one
     int64_t tokens = 0;
   };
+  // Benchmarks' problems and evaluations' trajectories are not among `problems` and
+  // `trajectories`: nobody trains on them.
   int64_t problems = 0, demonstrations = 0, models = 0, trajectories = 0, training_rows = 0,
-          pairs = 0;
+          pairs = 0, benchmark_problems = 0, evaluation_trajectories = 0;
   std::vector<Stage> stages;
 };
 

@@ -19,7 +19,7 @@ std::vector<std::string> keys_of(const Pool& pool, const TrajectoryQuery& query)
 TEST_F(PoolTest, StreamingIsInOrderWhateverTheOrderOfArrival) {
   Pool pool = Pool::open(file_);
   fill(pool);
-  pool.begin_stage("explore-2");
+  pool.begin_stage({.name = "explore-2", .kind = "explore", .round = 2});
   std::vector<int64_t> ids;
   for (const auto& [stage, id, sample] :
        std::vector<std::tuple<std::string, std::string, int>>{{"explore-2", "b", 0},
@@ -85,7 +85,7 @@ TEST_F(PoolTest, VisitorsMayWriteAndTokensMayBeLeftOut) {
 TEST_F(PoolTest, AStageBegunAgainStartsCleanButKeepsItsRollouts) {
   Pool pool = Pool::open(file_);
   fill(pool);
-  EXPECT_THROW(pool.begin_stage("imitate"), Error);  // done
+  EXPECT_THROW(pool.begin_stage({.name = "imitate", .kind = "imitate"}), Error);  // done
   const int64_t first = pool.add_trajectory("explore-1", 1, trajectory("a", 0));
   const int64_t second = pool.add_trajectory("explore-1", 1, trajectory("a", 1));
   const auto results = [&] {
@@ -106,7 +106,7 @@ TEST_F(PoolTest, AStageBegunAgainStartsCleanButKeepsItsRollouts) {
   results();
   EXPECT_THROW(results(), Error);  // twice without a restart
   pool.finish_stage("explore-1", StageState::kFailed, 1, 0, Json::object());
-  pool.begin_stage("explore-1");
+  pool.begin_stage({.name = "explore-1", .kind = "explore", .round = 1});
   EXPECT_EQ(pool.counts().training_rows + pool.counts().pairs, 0);
   EXPECT_TRUE(pool.selections("explore-1").empty() && pool.scores().empty());
   EXPECT_EQ(pool.counts().trajectories, 2);
@@ -133,10 +133,10 @@ TEST_F(PoolTest, LineageOfARollout) {
   t.perplexity = 1.5;
   t.perplexity_model_sha256 = "m1";
   const RowOrigin origin = {RowOrigin::Kind::kTrajectory, pool.add_trajectory("explore-1", 1, t)};
-  pool.begin_stage("refine-1");
+  pool.begin_stage({.name = "refine-1", .kind = "refine", .round = 1});
   pool.add_selection({"refine-1", 1, "longest", origin, 1, "longest", true, 1, "3 tokens"});
   pool.add_selection({"refine-1", 1, "longest", origin, 0, "correct", true, 0, ""});
-  pool.begin_stage("improve-1");
+  pool.begin_stage({.name = "improve-1", .kind = "improve", .round = 1});
   pool.add_training_row({"improve-1", 12, origin, "texthash", 40});
 
   const Json json = pool.lineage("improve-1:12");
@@ -175,7 +175,7 @@ TEST_F(PoolTest, LineageOfADemonstrationAndOfAPair) {
   d.line = 10;
   const RowOrigin origin = {RowOrigin::Kind::kDemonstration,
                             pool.add_demonstration("still.jsonl", 9, d)};
-  pool.begin_stage("improve-1");
+  pool.begin_stage({.name = "improve-1", .kind = "improve", .round = 1});
   pool.add_selection({"improve-1", 1, "all", origin, 0, "length", true, 0, ""});
   pool.add_training_row({"improve-1", 0, origin, "h", 7});
   const Json json = pool.lineage("improve-1:0");
@@ -187,7 +187,7 @@ TEST_F(PoolTest, LineageOfADemonstrationAndOfAPair) {
 
   const int64_t good = pool.add_trajectory("explore-1", 1, trajectory("a", 0));
   const int64_t bad = pool.add_trajectory("explore-1", 1, trajectory("a", 1));
-  pool.begin_stage("dpo");
+  pool.begin_stage({.name = "dpo", .kind = "dpo"});
   pool.add_pair({"dpo", 3, good, bad});
   const Json pair = pool.lineage("dpo:3");
   EXPECT_EQ(pair.at("chosen").at("sample"), 0);

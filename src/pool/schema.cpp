@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <map>
+#include <string>
+
 #include "base/error.h"
+#include "base/version.h"
 
 namespace ponder {
 namespace {
@@ -14,6 +18,11 @@ constexpr const char* kTables = R"sql(
 CREATE TABLE stages (
   position INTEGER PRIMARY KEY,
   name TEXT NOT NULL UNIQUE,
+  kind TEXT NOT NULL,
+  round INTEGER NOT NULL,
+  inputs TEXT NOT NULL,
+  outputs TEXT NOT NULL,
+  inputs_sha256 TEXT NOT NULL,
   state TEXT NOT NULL CHECK (state IN ('running', 'done', 'failed')),
   started TEXT NOT NULL,
   finished TEXT,
@@ -22,9 +31,11 @@ CREATE TABLE stages (
   result TEXT NOT NULL DEFAULT '{}'
 ) STRICT;
 
+-- `benchmark`: the name of the benchmark it belongs to, '' for problems to train on.
 CREATE TABLE problems (
   position INTEGER PRIMARY KEY,
-  id TEXT NOT NULL UNIQUE,
+  benchmark TEXT NOT NULL,
+  id TEXT NOT NULL,
   domain TEXT NOT NULL,
   level TEXT NOT NULL,
   question TEXT NOT NULL,
@@ -33,7 +44,9 @@ CREATE TABLE problems (
   source TEXT NOT NULL,
   tolerance REAL,
   file TEXT NOT NULL,
-  line INTEGER NOT NULL
+  line INTEGER NOT NULL,
+  choices TEXT,
+  UNIQUE (benchmark, id)
 ) STRICT;
 
 -- Training is a function of its inputs, so two stages may make the same weights: one row here, two
@@ -52,6 +65,7 @@ CREATE TABLE models (
   UNIQUE (sha256, name)
 ) STRICT;
 
+-- From `system` on NULL: added by version 1, which kept the hash of the response alone.
 CREATE TABLE demonstrations (
   id INTEGER PRIMARY KEY,
   source_file TEXT NOT NULL,
@@ -62,7 +76,41 @@ CREATE TABLE demonstrations (
   question TEXT NOT NULL,
   response_sha256 TEXT NOT NULL,
   line INTEGER NOT NULL,
+  system TEXT,
+  history TEXT,
+  thought TEXT,
+  solution TEXT,
+  answer TEXT,
+  answer_type TEXT CHECK (answer_type IN ('math', 'choice', 'number', 'text')),
+  level TEXT,
   UNIQUE (source_file, row_index)
+) STRICT;
+
+-- What an ingest stage read, in the recipe's order, and the rows that were kept of each.
+CREATE TABLE sources (
+  position INTEGER PRIMARY KEY,
+  stage TEXT NOT NULL REFERENCES stages (name),
+  role TEXT NOT NULL CHECK (role IN ('demonstrations', 'problems', 'benchmark')),
+  set_name TEXT NOT NULL,
+  name TEXT NOT NULL,
+  rows_sha256 TEXT NOT NULL,
+  account TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE source_rows (
+  source INTEGER NOT NULL REFERENCES sources (position),
+  row_index INTEGER NOT NULL CHECK (row_index >= 0),
+  demonstration INTEGER REFERENCES demonstrations (id),
+  problem INTEGER REFERENCES problems (position),
+  PRIMARY KEY (source, row_index),
+  CHECK ((demonstration IS NULL) <> (problem IS NULL))
+) STRICT;
+
+CREATE TABLE rejections (
+  source INTEGER NOT NULL REFERENCES sources (position),
+  line INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  detail TEXT NOT NULL
 ) STRICT;
 
 CREATE TABLE prompts (
@@ -70,6 +118,8 @@ CREATE TABLE prompts (
   token_ids BLOB NOT NULL
 ) STRICT;
 
+-- A completion from elsewhere may come without ids or log-probabilities. `endpoint` NULL: made by
+-- this program's engine. num_tokens is the endpoint's own count where there are no ids.
 CREATE TABLE trajectories (
   id INTEGER PRIMARY KEY,
   stage TEXT NOT NULL REFERENCES stages (name),
@@ -85,7 +135,10 @@ CREATE TABLE trajectories (
   template_sha256 TEXT NOT NULL,
   prompt_sha256 TEXT NOT NULL REFERENCES prompts (sha256),
   num_tokens INTEGER NOT NULL,
-  logprob REAL NOT NULL,
+  logprob REAL,
+  logprob_source TEXT NOT NULL CHECK (logprob_source IN ('engine', 'rescored', 'none')),
+  endpoint TEXT,
+  usage TEXT,
   text TEXT NOT NULL,
   thought TEXT NOT NULL,
   solution TEXT NOT NULL,
@@ -94,9 +147,12 @@ CREATE TABLE trajectories (
   proof TEXT,
   perplexity REAL,
   perplexity_model_sha256 TEXT,
-  token_ids BLOB NOT NULL,
-  logprobs BLOB NOT NULL,
-  UNIQUE (stage, problem, sample, model_sha256)
+  token_ids BLOB,
+  logprobs BLOB,
+  UNIQUE (stage, problem, sample, model_sha256),
+  CHECK ((logprob_source = 'none') = (logprob IS NULL)),
+  CHECK ((logprob_source = 'none') = (logprobs IS NULL)),
+  CHECK (logprobs IS NULL OR token_ids IS NOT NULL)
 ) STRICT;
 
 CREATE TABLE selections (
@@ -156,9 +212,46 @@ CREATE TABLE scores (
 ) STRICT;
 )sql";
 
+// The columns of every table, "TABLE.COLUMN TYPE" with its NOT NULL.
+std::map<std::string, std::string> columns_of(const sqlite::Database& database) {
+  std::map<std::string, std::string> columns;
+  auto row = database.prepare(
+      "SELECT s.name, c.name, c.type, c.\"notnull\" FROM sqlite_schema s "
+      "JOIN pragma_table_info(s.name) c WHERE s.type = 'table' ORDER BY s.name, c.cid");
+  while (row.step()) {
+    columns[row.text(0) + "." + row.text(1)] =
+        row.text(2) + (row.integer(3) != 0 ? " NOT NULL" : "");
+  }
+  return columns;
+}
+
+// Throws Error naming table and column of the first difference from what make_schema makes.
+void check_columns(const sqlite::Database& database) {
+  const sqlite::Database model;
+  make_schema(model);
+  const auto expected = columns_of(model), found = columns_of(database);
+  const auto refuse = [&](const std::string& column, const std::string& problem) {
+    throw Error(database.name() + ", " + column, problem,
+                "another program has changed the database: restore it from a copy");
+  };
+  for (const auto& [column, type] : expected) {
+    const auto there = found.find(column);
+    if (there == found.end())
+      refuse(column, fmt::format("expected a column of type {}, found none", type));
+    if (there->second != type)
+      refuse(column, fmt::format("expected a column of type {}, found {}", type, there->second));
+  }
+}
+
 }  // namespace
 
-void create_or_check_schema(const sqlite::Database& database, bool read_only) {
+void make_schema(const sqlite::Database& database) {
+  database.execute(kTables);
+  database.execute(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}",
+                               kApplicationId, kPoolSchemaVersion));
+}
+
+int schema_version(const sqlite::Database& database, bool read_only) {
   const int64_t application = database.value("PRAGMA application_id");
   const int64_t version = database.value("PRAGMA user_version");
   const int64_t objects = database.value("SELECT count(*) FROM sqlite_schema");
@@ -167,25 +260,25 @@ void create_or_check_schema(const sqlite::Database& database, bool read_only) {
       throw Error(database.name(), "expected a run database, found an empty file",
                   "start the run again: it makes its database");
     }
-    // In one transaction: a kill leaves an empty file or a whole schema.
-    database.execute(
-        fmt::format("BEGIN IMMEDIATE; {} PRAGMA application_id = {}; "
-                    "PRAGMA user_version = {}; COMMIT;",
-                    kTables, kApplicationId, kPoolSchemaVersion));
-    return;
+    return 0;
   }
   if (application != kApplicationId) {
     throw Error(database.name(), "expected a run database, found another program's database",
                 "check the path");
   }
-  if (version != kPoolSchemaVersion) {
-    throw Error(
-        database.name(),
-        fmt::format("expected schema version {}, found {}, made by {} ponder", kPoolSchemaVersion,
-                    version, version > kPoolSchemaVersion ? "a newer" : "an older"),
-        version > kPoolSchemaVersion ? "read it with that newer version"
-                                     : "read it with the version that made it, or run again");
+  if (version > kPoolSchemaVersion) {
+    throw Error(database.name(),
+                fmt::format("has schema version {}, this is ponder {}, which knows versions up "
+                            "to {}",
+                            version, ponder::version(), kPoolSchemaVersion),
+                fmt::format("read it with the newer ponder that wrote schema version {}", version));
   }
+  if (version < 1) {
+    throw Error(database.name(), fmt::format("has no known schema version: {}", version),
+                "restore it from a copy");
+  }
+  if (version == kPoolSchemaVersion) check_columns(database);
+  return static_cast<int>(version);
 }
 
 }  // namespace ponder

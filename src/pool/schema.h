@@ -5,10 +5,18 @@
 
 namespace ponder {
 
-inline constexpr int kPoolSchemaVersion = 1;
+inline constexpr int kPoolSchemaVersion = 2;
 
-// Makes the tables in an empty database. Throws Error when the file holds another program's
-// database, or a schema of another version.
-void create_or_check_schema(const sqlite::Database& database, bool read_only);
+// Makes the tables of this version in a database without tables.
+void make_schema(const sqlite::Database& database);
+
+// The version of a run database; 0 for an empty file, which is an Error if it is read only. Throws
+// Error when the file holds another program's database, a schema newer than this build's, or one of
+// this version that lacks a column or has one of another type, naming it.
+int schema_version(const sqlite::Database& database, bool read_only);
+
+// Brings an older database to this version in one transaction: it is there as a whole or not at
+// all. migrations.cpp says what each version becomes.
+void migrate(const sqlite::Database& database, int version);
 
 }  // namespace ponder

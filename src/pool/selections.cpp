@@ -1,8 +1,7 @@
-// Demonstrations, selections, training rows, pairs, scores and counts.
+// Selections, training rows, pairs, scores and counts.
 #include <fmt/format.h>
 
 #include "base/error.h"
-#include "base/hash.h"
 #include "pool/pool.h"
 #include "pool/pool_impl.h"
 
@@ -31,6 +30,19 @@ std::vector<Selection> selections_from(sqlite::Statement& row) {
   return result;
 }
 
+constexpr const char* kStageCounts =
+    "SELECT t.stage, count(*), count(*) FILTER (WHERE verdict = 'correct'), "
+    "count(*) FILTER (WHERE verdict = 'incorrect'), "
+    "count(*) FILTER (WHERE verdict = 'undecided'), count(*) FILTER (WHERE verdict IS NULL), "
+    "count(*) FILTER (WHERE finish_reason <> 'stop'), count(DISTINCT problem), "
+    "count(DISTINCT CASE WHEN verdict = 'correct' THEN problem END), sum(num_tokens) "
+    "FROM trajectories t JOIN stages s ON s.name = t.stage";
+
+PoolCounts::Stage stage_counts_of(const sqlite::Statement& row) {
+  return {row.text(0),    row.integer(1), row.integer(2), row.integer(3), row.integer(4),
+          row.integer(5), row.integer(6), row.integer(7), row.integer(8), row.integer(9)};
+}
+
 }  // namespace
 
 void Pool::Impl::require_origin(RowOrigin origin) const {
@@ -45,29 +57,6 @@ void Pool::Impl::bind_origin(sqlite::Statement& statement, RowOrigin origin) con
   const bool trajectory = origin.kind == RowOrigin::Kind::kTrajectory;
   trajectory ? statement.bind(origin.id) : statement.bind_null();
   trajectory ? statement.bind_null() : statement.bind(origin.id);
-}
-
-int64_t Pool::add_demonstration(const std::string& file, int64_t index, const Demonstration& d) {
-  const std::string hash = sha256_hex(d.response());
-  auto known = impl_->prepare(
-      "SELECT id, response_sha256, question FROM demonstrations WHERE source_file = ? AND "
-      "row_index = ?");
-  if (known.bind(file).bind(index).step()) {
-    if (known.text(1) != hash || known.text(2) != d.question) {
-      impl_->refuse(fmt::format("row {} of {} is already there with other contents", index, file),
-                    "the file has changed since the run began; put it back or start another run");
-    }
-    return known.integer(0);
-  }
-  auto row = impl_->prepare(
-      "INSERT INTO demonstrations (source_file, row_index, demonstration_id, domain, source, "
-      "question, "
-      "response_sha256, line) VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id");
-  row.bind(file).bind(index).bind(d.id).bind(d.domain).bind(d.source).bind(d.question).bind(hash);
-  row.bind(static_cast<int64_t>(d.line)).step();
-  const int64_t id = row.integer(0);
-  row.run();
-  return id;
 }
 
 void Pool::add_selection(const Selection& selection) {
@@ -186,29 +175,35 @@ std::vector<ScoreRecord> Pool::scores() const {
 PoolCounts Pool::counts() const {
   const sqlite::Database& database = *impl_->database;
   PoolCounts counts;
-  counts.problems = database.value("SELECT count(*) FROM problems");
+  counts.problems = database.value("SELECT count(*) FROM problems WHERE benchmark = ''");
+  counts.benchmark_problems = database.value("SELECT count(*) FROM problems WHERE benchmark <> ''");
   counts.demonstrations = database.value("SELECT count(*) FROM demonstrations");
   counts.models = database.value("SELECT count(*) FROM models");
-  counts.trajectories = database.value("SELECT count(*) FROM trajectories");
+  counts.evaluation_trajectories = database.value(
+      "SELECT count(*) FROM trajectories t JOIN problems p ON p.position = t.problem "
+      "WHERE p.benchmark <> ''");
+  counts.trajectories =
+      database.value("SELECT count(*) FROM trajectories") - counts.evaluation_trajectories;
   counts.training_rows = database.value("SELECT count(*) FROM training_rows");
   counts.pairs = database.value("SELECT count(*) FROM pairs");
-  auto row = impl_->prepare(
-      "SELECT t.stage, count(*), count(*) FILTER (WHERE verdict = 'correct'), "
-      "count(*) FILTER (WHERE verdict = 'incorrect'), count(*) FILTER (WHERE verdict = "
-      "'undecided'), "
-      "count(*) FILTER (WHERE verdict IS NULL), count(DISTINCT problem), "
-      "count(DISTINCT CASE WHEN verdict = 'correct' THEN problem END), sum(num_tokens) "
-      "FROM trajectories t JOIN stages s ON s.name = t.stage GROUP BY t.stage ORDER BY s.position");
-  while (row.step()) {
-    counts.stages.push_back({row.text(0), row.integer(1), row.integer(2), row.integer(3),
-                             row.integer(4), row.integer(5), row.integer(6), row.integer(7),
-                             row.integer(8)});
-  }
+  auto row = impl_->prepare(fmt::format("{} GROUP BY t.stage ORDER BY s.position", kStageCounts));
+  while (row.step()) counts.stages.push_back(stage_counts_of(row));
   return counts;
+}
+
+PoolCounts::Stage Pool::counts_of(std::string_view stage) const {
+  auto row = impl_->prepare(fmt::format("{} WHERE t.stage = ? GROUP BY t.stage", kStageCounts));
+  if (row.bind(stage).step()) return stage_counts_of(row);
+  return {.stage = std::string(stage)};
 }
 
 Json to_json(const StageRecord& stage) {
   Json json = {{"name", stage.name},
+               {"kind", stage.kind},
+               {"round", stage.round},
+               {"inputs", stage.inputs},
+               {"outputs", stage.outputs},
+               {"inputs_sha256", stage.inputs_sha256},
                {"state", to_string(stage.state)},
                {"rows", stage.rows},
                {"seconds", stage.seconds},
@@ -240,6 +235,8 @@ Json to_json(const PoolCounts& counts) {
                {"trajectories", counts.trajectories},
                {"training_rows", counts.training_rows},
                {"pairs", counts.pairs},
+               {"benchmark_problems", counts.benchmark_problems},
+               {"evaluation_trajectories", counts.evaluation_trajectories},
                {"stages", Json::array()}};
   for (const PoolCounts::Stage& stage : counts.stages) {
     json["stages"].push_back({{"stage", stage.stage},
@@ -248,6 +245,7 @@ Json to_json(const PoolCounts& counts) {
                               {"incorrect", stage.incorrect},
                               {"undecided", stage.undecided},
                               {"unjudged", stage.unjudged},
+                              {"unfinished", stage.unfinished},
                               {"problems", stage.problems},
                               {"problems_solved", stage.problems_solved},
                               {"tokens", stage.tokens}});

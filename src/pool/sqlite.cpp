@@ -110,6 +110,19 @@ Database::Database(const std::filesystem::path& file, bool read_only) : name_(fi
   }
 }
 
+Database::Database() : Database(":memory:", false) {}
+
+std::unique_ptr<Database> Database::copy_of(const Database& other) {
+  auto copy = std::make_unique<Database>();
+  copy->name_ = other.name_;
+  sqlite3_backup* backup = sqlite3_backup_init(copy->handle_, "main", other.handle_, "main");
+  if (!backup) copy->fail(sqlite3_errcode(copy->handle_), "copy");
+  sqlite3_backup_step(backup, -1);
+  const int code = sqlite3_backup_finish(backup);
+  if (code != SQLITE_OK) other.fail(code, "copy");
+  return copy;
+}
+
 Database::~Database() { close(); }
 
 void Database::close() {

@@ -57,6 +57,9 @@ class Statement {
 class Database {
  public:
   Database(const std::filesystem::path& file, bool read_only);
+  Database();  // in memory, empty
+  // In memory, with what `other` holds; keeps its name.
+  static std::unique_ptr<Database> copy_of(const Database& other);
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;

@@ -61,11 +61,11 @@ class PoolTest : public ::testing::Test {
   // Stages imitate and explore-1, models M0 and M1, problems b and a (in this order).
   static void fill(Pool& pool) {
     Pool::Transaction transaction(pool);
-    pool.begin_stage("imitate");
+    pool.begin_stage({.name = "imitate", .kind = "imitate"});
     pool.add_model({"m0", "M0", "", "", "checkpoints/M0"});
     pool.add_model({"m1", "M1", "m0", "imitate", "checkpoints/M1"});
     pool.finish_stage("imitate", StageState::kDone, 1.5, 10, Json{{"loss", 0.5}});
-    pool.begin_stage("explore-1");
+    pool.begin_stage({.name = "explore-1", .kind = "explore", .round = 1});
     pool.add_problem(problem("b"));
     pool.add_problem(problem("a"));
     transaction.commit();

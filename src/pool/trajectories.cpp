@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/philox.h"
 #include "pool/pool.h"
 #include "pool/pool_impl.h"
@@ -23,9 +24,9 @@ std::vector<T> vector_of(std::span<const std::byte> bytes) {
 }
 
 // The key of a rollout decides its id, so ids do not depend on the order in which rollouts ended.
-int64_t id_of(const std::string& stage, const Trajectory& t) {
-  const std::string key =
-      fmt::format("{}\n{}\n{}\n{}", stage, t.model_sha256, t.problem_id, t.sample);
+int64_t id_of(const std::string& stage, const Trajectory& t, const std::string& benchmark) {
+  std::string key = fmt::format("{}\n{}\n{}\n{}", stage, t.model_sha256, t.problem_id, t.sample);
+  if (!benchmark.empty()) key += "\n" + benchmark;
   return static_cast<int64_t>(stable_hash64(key) >> 1);
 }
 
@@ -33,9 +34,14 @@ constexpr std::string_view kColumns =
     "SELECT t.id, t.stage, t.round, p.id, t.sample, t.seed, t.temperature, t.top_p, t.top_k, "
     "t.max_tokens, "
     "t.model_sha256, t.template_sha256, t.prompt_sha256, t.logprob, t.text, t.thought, t.solution, "
-    "t.finish_reason, t.verdict, t.proof, t.perplexity, t.perplexity_model_sha256";
+    "t.finish_reason, t.verdict, t.proof, t.perplexity, t.perplexity_model_sha256, p.benchmark, "
+    "t.num_tokens, t.logprob_source, t.endpoint, t.usage, t.token_ids IS NOT NULL";
 
-StoredTrajectory trajectory_of(const sqlite::Statement& row, bool with_tokens) {
+constexpr LogprobSource kLogprobSources[] = {LogprobSource::kEngine, LogprobSource::kRescored,
+                                             LogprobSource::kNone};
+
+StoredTrajectory trajectory_of(const sqlite::Statement& row, bool with_tokens,
+                               const std::string& where) {
   StoredTrajectory stored;
   int column = 0;
   stored.id = row.integer(column++);
@@ -61,6 +67,16 @@ StoredTrajectory trajectory_of(const sqlite::Statement& row, bool with_tokens) {
   t.proof = row.text(++column);
   if (!row.is_null(++column)) t.perplexity = row.real(column);
   t.perplexity_model_sha256 = row.text(++column);
+  stored.benchmark = row.text(++column);
+  stored.num_tokens = row.integer(++column);
+  const std::string source = row.text(++column);
+  for (const LogprobSource known : kLogprobSources) {
+    if (source == to_string(known)) stored.origin.logprob_source = known;
+  }
+  stored.origin.endpoint = row.text(++column);
+  if (!row.is_null(++column)) stored.origin.usage = parse_json(row.text(column), where);
+  stored.origin.has_token_ids = row.integer(++column) != 0;
+  stored.origin.num_tokens = stored.num_tokens;
   if (with_tokens) {
     t.token_ids = vector_of<int32_t>(row.blob(++column));
     t.logprobs = vector_of<float>(row.blob(++column));
@@ -89,6 +105,18 @@ std::string_view difference(const Trajectory& a, const Trajectory& b) {
 
 }  // namespace
 
+std::string_view to_string(LogprobSource source) {
+  switch (source) {
+    case LogprobSource::kEngine:
+      return "engine";
+    case LogprobSource::kRescored:
+      return "rescored";
+    case LogprobSource::kNone:
+      return "none";
+  }
+  return "none";
+}
+
 void Pool::Impl::require_trajectory(int64_t id) const {
   auto row = prepare("SELECT 1 FROM trajectories WHERE id = ?");
   if (!row.bind(id).step())
@@ -102,7 +130,7 @@ std::optional<StoredTrajectory> Pool::Impl::load_trajectory(int64_t id, bool wit
       with_tokens ? " JOIN prompts r ON r.sha256 = t.prompt_sha256" : ""));
   row.bind(id);
   if (!row.step()) return std::nullopt;
-  return trajectory_of(row, with_tokens);
+  return trajectory_of(row, with_tokens, database->name());
 }
 
 void Pool::Impl::add_prompt(const Trajectory& t) const {
@@ -119,10 +147,15 @@ void Pool::Impl::add_prompt(const Trajectory& t) const {
       .run();
 }
 
-int64_t Pool::add_trajectory(const std::string& stage, int round, const Trajectory& t) {
+int64_t Pool::add_trajectory(const std::string& stage, int round, const Trajectory& t,
+                             const std::string& benchmark, const CompletionOrigin& origin) {
   const std::string what =
       fmt::format("sample {} of problem \"{}\"", t.sample, excerpt(t.problem_id));
-  if (t.logprobs.size() != t.token_ids.size()) {
+  const bool with_logprobs = origin.logprob_source != LogprobSource::kNone;
+  if (!origin.has_token_ids && (!t.token_ids.empty() || with_logprobs)) {
+    impl_->refuse(fmt::format("{}: token ids and log-probabilities come together", what));
+  }
+  if (t.logprobs.size() != (with_logprobs ? t.token_ids.size() : 0)) {
     impl_->refuse(fmt::format("{}: expected one log-probability per token, found {} for {} tokens",
                               what, t.logprobs.size(), t.token_ids.size()));
   }
@@ -133,8 +166,8 @@ int64_t Pool::add_trajectory(const std::string& stage, int round, const Trajecto
   if (t.prompt_sha256.empty()) impl_->refuse(fmt::format("{}: the prompt's hash is missing", what));
   impl_->require_stage(stage);
   impl_->require_model(t.model_sha256);
-  const int64_t problem = impl_->problem_position(t.problem_id);
-  const int64_t id = id_of(stage, t);
+  const int64_t problem = impl_->problem_position(t.problem_id, benchmark);
+  const int64_t id = id_of(stage, t, benchmark);
 
   WriteScope scope(*this, impl_->in_transaction);
   if (const auto known = impl_->load_trajectory(id, true)) {
@@ -153,22 +186,27 @@ int64_t Pool::add_trajectory(const std::string& stage, int round, const Trajecto
     impl_->add_prompt(t);
     auto row = impl_->prepare(
         "INSERT INTO trajectories (id, stage, problem, sample, model_sha256, round, seed, "
-        "temperature, top_p, "
-        "top_k, max_tokens, template_sha256, prompt_sha256, num_tokens, logprob, text, thought, "
-        "solution, "
-        "finish_reason, token_ids, logprobs) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-        "?, ?, ?, ?, ?, ?)");
+        "temperature, top_p, top_k, max_tokens, template_sha256, prompt_sha256, num_tokens, "
+        "logprob, logprob_source, endpoint, usage, text, thought, solution, finish_reason, "
+        "token_ids, logprobs) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+        "?, ?, ?, ?)");
     row.bind(id).bind(stage).bind(problem).bind(t.sample).bind(t.model_sha256).bind(round);
     row.bind(static_cast<int64_t>(t.seed)).bind(t.sampling.temperature).bind(t.sampling.top_p);
     row.bind(t.sampling.top_k)
         .bind(t.sampling.max_tokens)
         .bind(t.template_sha256)
         .bind(t.prompt_sha256);
-    row.bind(static_cast<int64_t>(t.token_ids.size())).bind(t.logprob);
+    row.bind(origin.has_token_ids ? static_cast<int64_t>(t.token_ids.size()) : origin.num_tokens);
+    with_logprobs ? row.bind(t.logprob) : row.bind_null();
+    row.bind(to_string(origin.logprob_source)).bind_or_null(origin.endpoint);
+    row.bind_or_null(origin.usage.is_null() ? "" : dump_json(origin.usage));
     row.bind(t.text).bind(t.thought).bind(t.solution).bind(to_string(t.finish_reason));
-    row.bind_blob(std::as_bytes(std::span(t.token_ids)))
-        .bind_blob(std::as_bytes(std::span(t.logprobs)))
-        .run();
+    const auto blob = [&](bool there, std::span<const std::byte> bytes) {
+      there ? row.bind_blob(bytes) : row.bind_null();
+    };
+    blob(origin.has_token_ids, std::as_bytes(std::span(t.token_ids)));
+    blob(with_logprobs, std::as_bytes(std::span(t.logprobs)));
+    row.run();
   }
   if (t.verdict) set_verdict(id, *t.verdict, t.proof);
   if (t.perplexity) set_perplexity(id, *t.perplexity, t.perplexity_model_sha256);
@@ -200,6 +238,28 @@ void Pool::set_perplexity(int64_t trajectory, double perplexity, std::string_vie
     impl_->refuse(fmt::format("unknown trajectory {}", trajectory));
 }
 
+void Pool::set_logprobs(int64_t trajectory, std::span<const float> logprobs) {
+  double sum = 0;
+  for (const float logprob : logprobs) sum += static_cast<double>(logprob);
+  if (!std::isfinite(sum))
+    impl_->refuse(fmt::format("trajectory {}: expected finite log-probabilities", trajectory));
+  impl_
+      ->prepare(
+          "UPDATE trajectories SET logprob = ?, logprobs = ?, logprob_source = 'rescored' "
+          "WHERE id = ? AND logprob_source = 'none' AND num_tokens = ? AND token_ids IS NOT NULL")
+      .bind(sum)
+      .bind_blob(std::as_bytes(logprobs))
+      .bind(trajectory)
+      .bind(static_cast<int64_t>(logprobs.size()))
+      .run();
+  if (impl_->database->changes() == 0) {
+    impl_->refuse(
+        fmt::format("expected a trajectory {} with {} token ids and without "
+                    "log-probabilities, found none",
+                    trajectory, logprobs.size()));
+  }
+}
+
 std::optional<StoredTrajectory> Pool::trajectory(int64_t id) const {
   return impl_->load_trajectory(id, true);
 }
@@ -213,7 +273,7 @@ void Pool::for_each_trajectory(const TrajectoryQuery& query,
     const auto add = [&](const char* condition) {
       where += (where.empty() ? " WHERE " : " AND ") + std::string(condition);
     };
-    if (!query.stage.empty()) add("t.stage = ?");
+    add(query.stage.empty() ? "p.benchmark = ''" : "t.stage = ?");
     if (!query.problem_id.empty()) add("p.id = ?");
     if (query.verdict) add("t.verdict = ?");
     auto row = impl_->prepare(
@@ -229,17 +289,6 @@ void Pool::for_each_trajectory(const TrajectoryQuery& query,
   for (const int64_t id : ids) {
     if (const auto stored = impl_->load_trajectory(id, query.with_tokens)) visit(*stored);
   }
-}
-
-std::vector<std::pair<std::string, int>> Pool::samples_done(std::string_view stage,
-                                                            std::string_view model_sha256) const {
-  std::vector<std::pair<std::string, int>> result;
-  auto row = impl_->prepare(
-      "SELECT p.id, t.sample FROM trajectories t JOIN problems p ON p.position = t.problem "
-      "WHERE t.stage = ? AND t.model_sha256 = ? ORDER BY t.problem, t.sample");
-  row.bind(stage).bind(model_sha256);
-  while (row.step()) result.emplace_back(row.text(0), static_cast<int>(row.integer(1)));
-  return result;
 }
 
 }  // namespace ponder

@@ -37,24 +37,6 @@ Markup picture(double width, double height, const std::string& title, const Mark
                  content);
 }
 
-std::vector<CurvePoint> thinned(const std::vector<CurvePoint>& points) {
-  constexpr size_t kMost = 300;
-  if (points.size() <= kMost) return points;
-  std::vector<CurvePoint> means;
-  for (size_t i = 0; i < kMost; ++i) {
-    const size_t begin = i * points.size() / kMost, end = (i + 1) * points.size() / kMost;
-    CurvePoint mean;
-    for (size_t j = begin; j < end; ++j) {
-      mean.x += points[j].x;
-      mean.y += points[j].y;
-    }
-    mean.x /= static_cast<double>(end - begin);
-    mean.y /= static_cast<double>(end - begin);
-    means.push_back(mean);
-  }
-  return means;
-}
-
 }  // namespace
 
 std::vector<double> nice_ticks(double low, double high, int wanted) {
@@ -119,18 +101,17 @@ Markup interval_chart(const std::string& title, const std::vector<IntervalPoint>
 }
 
 Markup curve_chart(const std::string& title, const std::string& x_title, const std::string& y_title,
-                   const std::vector<CurvePoint>& all) {
-  const std::vector<CurvePoint> points = thinned(all);
+                   const std::vector<CurvePoint>& points) {
   double low = points[0].y, high = low;
   for (const CurvePoint& p : points) {
     low = std::min(low, p.y);
     high = std::max(high, p.y);
   }
   const std::vector<double> ys = nice_ticks(low, high, 4);
-  const std::vector<double> xs = nice_ticks(std::min(0.0, all.front().x), all.back().x, 5);
+  const std::vector<double> xs = nice_ticks(std::min(0.0, points.front().x), points.back().x, 5);
   const double left = 58, right = 326, top = 34, bottom = 184;
   const Scale y{ys.front(), ys.back(), bottom, top};
-  const Scale x{xs.front(), std::max(all.back().x, xs[1]), left, right};
+  const Scale x{xs.front(), std::max(points.back().x, xs[1]), left, right};
   Markup content = label("title", 4, 14, title);
   for (const double tick : ys) {
     content += line(tick == ys.front() ? "axis" : "grid", left, y(tick), right, y(tick));

@@ -20,7 +20,7 @@ Markup interval_chart(const std::string& title, const std::vector<IntervalPoint>
 struct CurvePoint {
   double x = 0, y = 0;
 };
-// Points must be finite; above 300, means of equal stretches are drawn.
+// Points must be finite, and at least one.
 Markup curve_chart(const std::string& title, const std::string& x_title, const std::string& y_title,
                    const std::vector<CurvePoint>& points);
 

@@ -1,48 +1,33 @@
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <map>
+#include <optional>
 
+#include "pool/stage_result.h"
 #include "report/sections.h"
 
 namespace ponder {
 namespace {
 
-// "explore-3" -> 3 for the prefix "explore-"; 0 for other names.
-int round_of(const std::string& stage, std::string_view prefix) {
-  if (!stage.starts_with(prefix) || stage.size() == prefix.size() ||
-      stage.size() > prefix.size() + 6) {
-    return 0;
-  }
-  const std::string digits = stage.substr(prefix.size());
-  const bool number =
-      std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
-  return number ? std::stoi(digits) : 0;
-}
-
 struct Round {
-  const StageRecord* screen = nullptr;
-  const StageRecord* explore = nullptr;
-  const StageRecord* refine = nullptr;
+  std::optional<RolloutResult> screen, explore;
+  std::optional<RefineResult> refine;
+  const StageRecord* exploring = nullptr;
 };
 
-std::optional<double> field(const StageRecord* stage, std::string_view key) {
-  return stage ? number_of(stage->result, key) : std::nullopt;
+std::optional<double> number(const auto& result, auto member) {
+  return result ? std::optional(static_cast<double>((*result).*member)) : std::nullopt;
 }
 
 std::optional<double> share(std::optional<double> part, std::optional<double> whole) {
   return part && whole && *whole > 0 ? std::optional(100 * *part / *whole) : std::nullopt;
 }
 
-std::string dropped_words(const StageRecord& refine) {
+std::string dropped_words(const RefineResult& refine) {
   std::string words;
-  const auto dropped = refine.result.find("dropped");
-  if (dropped == refine.result.end() || !dropped->is_object()) return words;
-  for (const auto& [filter, count] : dropped->items()) {
-    if (count.is_number()) {
-      words +=
-          fmt::format("{}{} {}", words.empty() ? "" : ", ", filter, counted(count.get<double>()));
-    }
+  for (const auto& [filter, count] : refine.dropped) {
+    words += fmt::format("{}{} {}", words.empty() ? "" : ", ", filter,
+                         counted(static_cast<double>(count)));
   }
   return words;
 }
@@ -53,49 +38,54 @@ Markup exploration_section(const Pool& pool) {
   const std::vector<StageRecord> stages = pool.stages();
   std::map<int, Round> rounds;
   for (const StageRecord& stage : stages) {
-    if (const int t = round_of(stage.name, "screen-")) rounds[t].screen = &stage;
-    if (const int t = round_of(stage.name, "explore-")) rounds[t].explore = &stage;
-    if (const int t = round_of(stage.name, "refine-")) rounds[t].refine = &stage;
+    if (stage.kind == stage_kind::kScreen) {
+      rounds[stage.round].screen = result_of<RolloutResult>(stage);
+    } else if (stage.kind == stage_kind::kExplore) {
+      rounds[stage.round].explore = result_of<RolloutResult>(stage);
+      rounds[stage.round].exploring = &stage;
+    } else if (stage.kind == stage_kind::kRefine) {
+      rounds[stage.round].refine = result_of<RefineResult>(stage);
+    }
   }
   if (rounds.empty()) return {};
   const PoolCounts counts = pool.counts();
   Markup body, notes;
   for (const auto& [t, round] : rounds) {
     std::optional<double> tried, samples, solved, correct;
-    if (round.explore) {  // counted, so that a round under way shows what it has
+    if (round.exploring) {  // counted, so that a round under way shows what it has
       for (const PoolCounts::Stage& c : counts.stages) {
-        if (c.stage != round.explore->name) continue;
+        if (c.stage != round.exploring->name) continue;
         tried = static_cast<double>(c.problems);
         samples = static_cast<double>(c.trajectories);
         solved = static_cast<double>(c.problems_solved);
         correct = static_cast<double>(c.correct);
       }
     }
-    std::optional<double> problems = field(round.screen, "problems");
+    std::optional<double> problems = number(round.screen, &RolloutResult::problems);
     if (!problems) problems = tried;
-    body += element("tr", element("th", {{"scope", "row"}}, text(std::to_string(t))) +
-                              number_cell(problems) + number_cell(field(round.screen, "hard")) +
-                              number_cell(samples) + number_cell(solved) +
-                              number_cell(share(correct, samples), 1) +
-                              number_cell(share(field(round.explore, "undecided"), samples), 1) +
-                              number_cell(share(field(round.explore, "unfinished"), samples), 1) +
-                              number_cell(field(round.refine, "rows")) +
-                              number_cell(field(round.refine, "mean_tokens"), 1) +
-                              number_cell(field(round.refine, "mean_perplexity"), 3));
-    if (round.explore && round.explore->state != StageState::kDone) {
+    std::optional<double> hard;
+    if (round.screen && round.screen->hard) hard = static_cast<double>(*round.screen->hard);
+    body += element(
+        "tr",
+        element("th", {{"scope", "row"}}, text(std::to_string(t))) + number_cell(problems) +
+            number_cell(hard) + number_cell(samples) + number_cell(solved) +
+            number_cell(share(correct, samples), 1) +
+            number_cell(share(number(round.explore, &RolloutResult::undecided), samples), 1) +
+            number_cell(share(number(round.explore, &RolloutResult::unfinished), samples), 1) +
+            number_cell(number(round.refine, &RefineResult::rows)) +
+            number_cell(number(round.refine, &RefineResult::mean_tokens), 1) +
+            number_cell(number(round.refine, &RefineResult::mean_perplexity), 3));
+    if (round.exploring && round.exploring->state != StageState::kDone) {
       notes += element("li", text(fmt::format("Round {} is not finished ({}).", t,
-                                              to_string(round.explore->state))));
+                                              to_string(round.exploring->state))));
     }
     if (!round.refine) continue;
-    const auto strategy = round.refine->result.find("strategy");
     const std::string dropped = dropped_words(*round.refine);
-    if (strategy != round.refine->result.end() && strategy->is_string()) {
-      notes +=
-          element("li", text(fmt::format("Round {}: strategy {}; of {} candidates left out by: {}.",
-                                         t, strategy->get<std::string>(),
-                                         counted(field(round.refine, "candidates").value_or(0)),
-                                         dropped.empty() ? "none" : dropped)));
-    }
+    notes +=
+        element("li", text(fmt::format("Round {}: strategy {}; of {} candidates left out by: {}.",
+                                       t, round.refine->strategy,
+                                       counted(static_cast<double>(round.refine->candidates)),
+                                       dropped.empty() ? "none" : dropped)));
   }
   Markup content = wide_table(
       header_row({"round", "problems", "hard", "samples", "solved", "correct %", "undecided %",

@@ -4,16 +4,24 @@
 #include <array>
 #include <map>
 
+#include "pool/stage_result.h"
+
 namespace ponder {
 namespace {
 
 std::string label_of(const Pool& pool, const ModelRecord& model) {
   if (model.stage.empty()) return "base";
   const std::optional<StageRecord> stage = pool.stage(model.stage);
-  if (!stage) return model.stage;
-  const auto label = stage->result.find("label");
-  return label != stage->result.end() && label->is_string() ? label->get<std::string>()
-                                                            : model.stage;
+  const auto result = stage ? result_of<TrainResult>(*stage) : std::nullopt;
+  return result && !result->label.empty() ? result->label : model.stage;
+}
+
+// The base, main imitation and the rounds; a comparison set's output is another model than M1.
+bool on_main_line(const Pool& pool, const ModelRecord& model) {
+  if (model.stage.empty()) return true;
+  const std::optional<StageRecord> stage = pool.stage(model.stage);
+  return stage && (stage->kind == stage_kind::kImprove ||
+                   (stage->kind == stage_kind::kImitate && model.name == "M1"));
 }
 
 ToldApart::Cell compare(const std::optional<ScoreRecord>& other,
@@ -39,8 +47,7 @@ LoopTable loop_table(const Pool& pool) {
     LoopTable::Row row;
     row.model = model.name;
     row.label = label_of(pool, model);
-    row.main_line =
-        model.stage.empty() || model.stage == "imitate" || model.stage.starts_with("improve-");
+    row.main_line = on_main_line(pool, model);
     const auto parent = row_of.find(model.parent_sha256);
     if (row.main_line) {
       row.before = main_end;

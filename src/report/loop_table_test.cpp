@@ -86,7 +86,7 @@ TEST_F(ReportTest, ModelsAreHeldAgainstTheFirstTheirOwnPredecessorAndTheOneAbove
 
 TEST_F(ReportTest, WhatCannotBeComparedSaysWhy) {
   Pool pool = open();
-  pool.begin_stage("s");
+  begin(pool, stage_kind::kEvaluate, "s");
   add_test_score(pool, "A", "one", 100, 50);
   add_test_score(pool, "A", "two", 100, 50);
   add_test_score(pool, "B", "one", 80, 50);
@@ -126,14 +126,14 @@ TEST_F(ReportTest, ScoresTableIsAlignedWithinAHundredColumns) {
 
 TEST_F(ReportTest, ScoresTableCountsColumnsNotBytes) {
   Pool pool = open();
-  pool.begin_stage("imitate");
+  begin(pool, stage_kind::kImitate, "imitate");
   pool.finish_stage("imitate", StageState::kDone, 1, 1, {{"label", "démonstrations – été"}});
-  pool.begin_stage("dpo");
+  begin(pool, stage_kind::kDpo, "dpo");
   pool.finish_stage("dpo", StageState::kDone, 1, 1, {{"label", "慢思考"}});
   pool.add_model({"a", "M0", "", "", ""});
   pool.add_model({"b", "M1-é", "", "imitate", ""});
   pool.add_model({"c", "M2", "", "dpo", ""});
-  pool.begin_stage("s");
+  begin(pool, stage_kind::kEvaluate, "s");
   for (const char* model : {"M0", "M1-é", "M2"}) add_test_score(pool, model, "b", 100, 50);
   const std::vector<std::string> lines = lines_of(scores_table(pool));
   EXPECT_EQ(characters(lines[1]), characters(lines[0]));
@@ -146,7 +146,7 @@ TEST_F(ReportTest, ScoresTableOfManyBenchmarksComesInBlocks) {
   EXPECT_EQ(scores_table(pool), "no model yet\n");
   pool.add_model({"a", "M0", "", "", ""});
   EXPECT_TRUE(has(scores_table(pool), "no model was evaluated yet"));
-  pool.begin_stage("s");
+  begin(pool, stage_kind::kEvaluate, "s");
   for (const char* name : {"math_oai", "aime24", "gpqa_diamond", "gsm8k"}) {
     add_test_score(pool, "M0", name, 198, 198);
   }

@@ -85,6 +85,7 @@ TEST_F(ReportTest, ShowsTheLoop) {
            "improve-1 → M2",
            "Round 2: strategy longest; of 120 candidates left out by: correct 88, finished 2",
            "1,234,567",
+           "<td class=\"number\">0.4514</td>",  // the last loss
            "<td class=\"number\">412.5</td>",
            "<td class=\"number\">1.875</td>",
        }) {
@@ -115,7 +116,7 @@ TEST_F(ReportTest, ShowsRolloutsFromAllOverTheRounds) {
 TEST_F(ReportTest, ShowsAtMostFiveOfAKind) {
   Pool pool = open();
   pool.add_model({"m0", "M0", "", "", "models/base"});
-  pool.begin_stage("explore-1");
+  begin(pool, stage_kind::kExplore, "explore-1", 1);
   for (int i = 0; i < 12; ++i) {
     Problem problem;
     problem.id = fmt::format("p{}", i);
@@ -142,7 +143,7 @@ TEST_F(ReportTest, EscapesWhatModelsWrote) {
   problem.id = "</pre><script>alert(1)</script>";
   problem.question = "\"quoted\" & 'single' <img src=x onerror=alert(1)>";
   problem.answer = std::string("zero\0esc\x1b[31m", 13);
-  pool.begin_stage("explore-3");
+  begin(pool, stage_kind::kExplore, "explore-3", 3);
   pool.add_problem(problem);
   Trajectory t;
   t.problem_id = problem.id;
@@ -154,7 +155,7 @@ TEST_F(ReportTest, EscapesWhatModelsWrote) {
   t.verdict = Verdict::kCorrect;
   t.proof = "]]> --> <!-- &lt;";
   pool.add_trajectory("explore-3", 3, t);
-  pool.begin_stage("evaluate-\"M9\"");
+  begin(pool, stage_kind::kEvaluate, "evaluate-\"M9\"");
   pool.add_score({"evaluate-\"M9\"", "<M9>", "\"><script>", 2, 1, 0.5, 0.1, 0.9, 1, 0, 5});
   const std::string html = report_html(pool, "</title><script>");
   EXPECT_EQ(fault(html), "");
@@ -180,7 +181,7 @@ TEST_F(ReportTest, SaysWhatIsNotThereYet) {
   EXPECT_EQ(fault(html), "");
   EXPECT_TRUE(has(html, "No model was evaluated yet."));
 
-  pool.begin_stage("evaluate-M0");
+  begin(pool, stage_kind::kEvaluate, "evaluate-M0");
   add_test_score(pool, "M0", "easy", 100, 40);
   html = report_html(pool, "r");
   EXPECT_EQ(fault(html), "");
@@ -188,9 +189,9 @@ TEST_F(ReportTest, SaysWhatIsNotThereYet) {
   EXPECT_FALSE(has(html, "told apart?"));
 
   // A stage that was killed, and exploration under way without a single verdict.
-  pool.begin_stage("imitate");
+  begin(pool, stage_kind::kImitate, "imitate");
   pool.add_model({"m1", "M1", "m0", "imitate", "checkpoints/M1"});
-  pool.begin_stage("explore-1");
+  begin(pool, stage_kind::kExplore, "explore-1", 1);
   Problem problem;
   problem.id = "p";
   pool.add_problem(problem);
@@ -208,19 +209,17 @@ TEST_F(ReportTest, SaysWhatIsNotThereYet) {
 
 TEST_F(ReportTest, LeavesOutLossesThatCannotBeDrawn) {
   Pool pool = open();
-  pool.begin_stage("imitate");
-  pool.finish_stage(
-      "imitate", StageState::kDone, 1, 1,
-      Json::parse(R"({"loss_curve": [[1, 2.5], [2, null], [3, 1e300], [4, 2.0], "x"]})"));
-  pool.begin_stage("dpo");
-  pool.finish_stage(
-      "dpo", StageState::kDone, 1, 1,
-      Json::parse(R"({"loss_curve": [[1, 0.6931]], "steps": "many", "tokens": null})"));
-  pool.begin_stage("improve-1");
+  begin(pool, stage_kind::kImitate, "imitate");
+  pool.finish_stage("imitate", StageState::kDone, 1, 1,
+                    Json::parse(R"({"loss_curve": [[1, 2.5], [2, null], [3, 1e300], [4, 2.0]]})"));
+  begin(pool, stage_kind::kDpo, "dpo");
+  pool.finish_stage("dpo", StageState::kDone, 1, 1,
+                    Json::parse(R"({"loss_curve": [[1, 0.6931]]})"));
+  begin(pool, stage_kind::kImprove, "improve-1", 1);
   pool.finish_stage("improve-1", StageState::kDone, 1, 1, Json::parse(R"({"loss_curve": []})"));
   const std::string html = report_html(pool, "r");
   EXPECT_EQ(fault(html), "");
-  EXPECT_TRUE(has(html, "<figcaption>3 steps have no loss that can be drawn"));
+  EXPECT_TRUE(has(html, "<figcaption>2 steps have no loss that can be drawn"));
   EXPECT_EQ(times(html, "<polyline"), 1u);
   EXPECT_EQ(times(html, "<circle"), 1u);
   EXPECT_EQ(times(html, "<figure>"), 2u);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "pool/stage_result.h"
 #include "report/sections.h"
 
 namespace ponder {
@@ -43,7 +44,8 @@ std::optional<StoredTrajectory> first_of(const Pool& pool, const std::string& st
 void pick(const Pool& pool, std::vector<Example>& right, std::vector<Example>& wrong) {
   std::vector<PoolCounts::Stage> stages;
   for (const PoolCounts::Stage& c : pool.counts().stages) {
-    if (c.stage.starts_with("explore-")) stages.push_back(c);
+    if (const auto stage = pool.stage(c.stage); stage && stage->kind == stage_kind::kExplore)
+      stages.push_back(c);
   }
   if (stages.empty()) return;
   const std::vector<Problem> problems = pool.problems();

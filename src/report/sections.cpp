@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "pool/stage_result.h"
 #include "report/charts.h"
 
 namespace ponder {
@@ -53,28 +54,17 @@ Markup loss_section(const Pool& pool) {
   constexpr double kDrawable = 1e12;  // also false for what is not a number
   Markup charts;
   for (const StageRecord& stage : pool.stages()) {
-    const auto curve = stage.result.find("loss_curve");
-    if (curve == stage.result.end() || !curve->is_array()) continue;
+    const std::optional<TrainResult> result = result_of<TrainResult>(stage);
+    if (!result) continue;
     std::vector<CurvePoint> points;
-    size_t skipped = 0;
-    for (const Json& point : *curve) {
-      const bool usable = point.is_array() && point.size() == 2 && point[0].is_number() &&
-                          point[1].is_number() && std::abs(point[0].get<double>()) < kDrawable &&
-                          std::abs(point[1].get<double>()) < kDrawable;
-      if (usable) {
-        points.push_back({point[0].get<double>(), point[1].get<double>()});
-      } else {
-        ++skipped;
-      }
+    for (const LossPoint& point : result->loss_curve) {
+      if (point.loss && std::abs(*point.loss) < kDrawable)
+        points.push_back({static_cast<double>(point.step), *point.loss});
     }
     if (points.empty()) continue;
-    const auto model = stage.result.find("model");
-    std::string title = stage.name;
-    if (model != stage.result.end() && model->is_string()) {
-      title += " → " + model->get<std::string>();
-    }
-    Markup chart = curve_chart(title, "optimiser step", "loss", points);
-    if (skipped > 0) {
+    Markup chart =
+        curve_chart(stage.name + " → " + result->model, "optimiser step", "loss", points);
+    if (const size_t skipped = result->loss_curve.size() - points.size(); skipped > 0) {
       chart +=
           element("figcaption", text(fmt::format("{} steps have no loss that can be drawn (not a "
                                                  "number, or 1e12 and up) and are left out",
@@ -88,8 +78,7 @@ Markup loss_section(const Pool& pool) {
       element("p", {{"class", "note"}},
               text("SFT: mean negative log-likelihood of the trained tokens of a step, in "
                    "nats. DPO: loss of a step's pairs with its SFT term. Every chart has "
-                   "its own vertical axis; curves of more than 300 steps show means of "
-                   "equal stretches.")) +
+                   "its own vertical axis; of more than 300 steps every k-th is drawn.")) +
           element("div", {{"class", "charts"}}, charts));
 }
 
@@ -100,12 +89,18 @@ Markup stages_section(const Pool& pool) {
   double seconds = 0;
   for (const StageRecord& stage : stages) {
     seconds += stage.seconds;
+    std::optional<double> steps, tokens, last_loss;
+    if (const auto train = result_of<TrainResult>(stage)) {
+      steps = static_cast<double>(train->steps);
+      tokens = static_cast<double>(train->tokens);
+      last_loss = train->last_loss;
+    } else if (const auto rollouts = result_of<RolloutResult>(stage)) {
+      tokens = static_cast<double>(rollouts->tokens);
+    }
     body += element("tr", element("th", {{"scope", "row"}}, text(stage.name)) +
                               element("td", text(to_string(stage.state))) +
-                              number_cell(static_cast<double>(stage.rows)) +
-                              number_cell(number_of(stage.result, "steps")) +
-                              number_cell(number_of(stage.result, "tokens")) +
-                              number_cell(number_of(stage.result, "last_loss"), 4) +
+                              number_cell(static_cast<double>(stage.rows)) + number_cell(steps) +
+                              number_cell(tokens) + number_cell(last_loss, 4) +
                               number_cell(stage.seconds, 1));
   }
   body += element("tr", {{"class", "total"}},

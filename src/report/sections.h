@@ -19,7 +19,7 @@ Markup exploration_section(const Pool& pool);
 Markup rollouts_section(const Pool& pool);
 Markup stages_section(const Pool& pool);
 
-// A number of a stage's result; nothing where it is missing or not a number.
+// A number of a score's extra fields; nothing where it is missing or not a number.
 std::optional<double> number_of(const Json& result, std::string_view key);
 std::string counted(double whole);  // "1,234,567"
 // A table cell that holds a number, or a dash where there is none.

@@ -13,6 +13,7 @@
 
 #include "eval/metrics.h"
 #include "pool/pool.h"
+#include "pool/stage_result.h"
 
 namespace ponder {
 
@@ -40,11 +41,15 @@ class ReportTest : public ::testing::Test {
   std::filesystem::path folder_;
 };
 
+inline void begin(Pool& pool, std::string_view kind, const std::string& name, int round = 0) {
+  pool.begin_stage({.name = name, .kind = std::string(kind), .round = round});
+}
+
 // One model's score, its `correct` field with `right` of n problems: the easier ones for the most
 // part, and some by the model's own luck.
 inline void add_test_score(Pool& pool, const std::string& model, const std::string& benchmark,
                            int n, int right) {
-  if (!pool.stage("evaluate-" + model)) pool.begin_stage("evaluate-" + model);
+  if (!pool.stage("evaluate-" + model)) begin(pool, stage_kind::kEvaluate, "evaluate-" + model);
   const int luck = std::accumulate(model.begin(), model.end(), 0) * 7907;
   std::vector<std::pair<int, size_t>> difficulty;
   for (int i = 0; i < n; ++i) {
@@ -60,33 +65,41 @@ inline void add_test_score(Pool& pool, const std::string& model, const std::stri
                   interval.high, 0.992, 0.004, 312.4, Json{{"correct", correct}}});
 }
 
-inline void train(Pool& pool, const std::string& stage, const std::string& model, Json result) {
-  pool.begin_stage(stage);
-  Json curve = Json::array();
+inline void train(Pool& pool, std::string_view kind, const std::string& stage,
+                  const std::string& model, const std::string& label) {
+  begin(pool, kind, stage);
+  std::vector<LossPoint> steps;
   for (int step = 1; step <= 400; ++step) {
-    curve.push_back({step, 0.4 + 1.6 * std::exp(-step / 60.0) + 0.05 * std::sin(step * 1.7)});
+    steps.push_back({step, 0.4 + 1.6 * std::exp(-step / 60.0) + 0.05 * std::sin(step * 1.7)});
   }
   pool.add_model(
       {"sha-" + model, model, stage == "dpo" ? "sha-M1" : "sha-M0", stage, "checkpoints/" + model});
-  result.update({{"model", model}, {"steps", 400}, {"tokens", 1234567}, {"last_loss", 0.4125}});
-  result["loss_curve"] = curve;
-  pool.finish_stage(stage, StageState::kDone, 12.25, 1100, result);
+  TrainResult result;
+  result.model = model;
+  result.label = label;
+  result.steps = 400;
+  result.tokens = 1234567;
+  result.last_loss = steps.back().loss;
+  result.loss_curve = thinned(steps);
+  pool.finish_stage(stage, StageState::kDone, 12.25, 1100, to_json(result));
 }
 
 inline void evaluate(Pool& pool, const std::string& model, int easy, int hard, int choice) {
-  pool.begin_stage("evaluate-" + model);
+  begin(pool, stage_kind::kEvaluate, "evaluate-" + model);
   add_test_score(pool, model, "easy", 500, easy);
   add_test_score(pool, model, "hard", 500, hard);
   add_test_score(pool, model, "choice", 500, choice);
-  pool.finish_stage("evaluate-" + model, StageState::kDone, 3.5, 3, Json{{"model", model}});
+  pool.finish_stage("evaluate-" + model, StageState::kDone, 3.5, 3,
+                    to_json(EvaluateResult{.model = model}));
 }
 
 inline void explore(Pool& pool, int round, const std::string& model) {
   const std::string name = fmt::format("explore-{}", round);
   const std::string screen = fmt::format("screen-{}", round);
-  pool.begin_stage(screen);
-  pool.finish_stage(screen, StageState::kDone, 5, 900, {{"problems", 900}, {"hard", 40}});
-  pool.begin_stage(name);
+  begin(pool, stage_kind::kScreen, screen, round);
+  pool.finish_stage(screen, StageState::kDone, 5, 900,
+                    to_json(RolloutResult{.problems = 900, .solved = 860, .hard = 40}));
+  begin(pool, stage_kind::kExplore, name, round);
   for (int p = 0; p < 40; ++p) {
     Problem problem;
     problem.id = fmt::format("arithmetic-{}-{}", round, p);
@@ -125,40 +138,41 @@ inline void explore(Pool& pool, int round, const std::string& model) {
     }
   }
   pool.finish_stage(name, StageState::kDone, 30, 120,
-                    {{"problems", 40},
-                     {"solved", 30},
-                     {"samples", 120},
-                     {"correct", 30},
-                     {"incorrect", 90},
-                     {"undecided", 0},
-                     {"unfinished", 6},
-                     {"tokens", 360}});
+                    to_json(RolloutResult{.problems = 40,
+                                          .solved = 30,
+                                          .samples = 120,
+                                          .correct = 30,
+                                          .incorrect = 90,
+                                          .undecided = 0,
+                                          .unfinished = 6,
+                                          .tokens = 360,
+                                          .hard = {}}));
   const std::string refine = fmt::format("refine-{}", round);
-  pool.begin_stage(refine);
+  begin(pool, stage_kind::kRefine, refine, round);
   pool.finish_stage(refine, StageState::kDone, 0.5, 30,
-                    {{"strategy", "longest"},
-                     {"candidates", 120},
-                     {"rows", 30},
-                     {"mean_tokens", 412.5},
-                     {"mean_perplexity", 1.875},
-                     {"dropped", {{"correct", 88}, {"finished", 2}}}});
+                    to_json(RefineResult{.strategy = "longest",
+                                         .candidates = 120,
+                                         .rows = 30,
+                                         .mean_tokens = 412.5,
+                                         .mean_perplexity = 1.875,
+                                         .dropped = {{"correct", 88}, {"finished", 2}}}));
 }
 
 inline void fill_run(Pool& pool) {
   Pool::Transaction transaction(pool);
   pool.add_model({"sha-M0", "M0", "", "", "models/base"});
   evaluate(pool, "M0", 220, 61, 178);
-  train(pool, "imitate", "M1", {{"label", "imitation, 1100 demonstrations"}});
+  train(pool, stage_kind::kImitate, "imitate", "M1", "imitation, 1100 demonstrations");
   evaluate(pool, "M1", 401, 205, 240);
-  train(pool, "imitate-large", "M1-large", {{"label", "imitation, 3900 demonstrations"}});
+  train(pool, stage_kind::kImitate, "imitate-large", "M1-large", "imitation, 3900 demonstrations");
   evaluate(pool, "M1-large", 466, 331, 290);
   explore(pool, 1, "M1");
-  train(pool, "improve-1", "M2", {{"label", "imitation + 700 explored, round 1"}});
+  train(pool, stage_kind::kImprove, "improve-1", "M2", "imitation + 700 explored, round 1");
   evaluate(pool, "M2", 433, 240, 262);
   explore(pool, 2, "M2");
-  train(pool, "improve-2", "M3", {{"label", "imitation + 1600 explored, round 2"}});
+  train(pool, stage_kind::kImprove, "improve-2", "M3", "imitation + 1600 explored, round 2");
   evaluate(pool, "M3", 441, 246, 270);
-  train(pool, "dpo", "M1-dpo", {{"label", "SFT & DPO, 300 pairs"}});
+  train(pool, stage_kind::kDpo, "dpo", "M1-dpo", "SFT & DPO, 300 pairs");
   evaluate(pool, "M1-dpo", 410, 214, 226);
   transaction.commit();
 }

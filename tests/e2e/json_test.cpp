@@ -208,7 +208,7 @@ TEST_F(JsonOutput, RunAndWhatLooksAtIt) {
 
   const Json status = only({"status", "run"});
   expect_fields(status, {"stages", "scores"});
-  ASSERT_EQ(status["stages"].size(), 10u);
+  ASSERT_EQ(status["stages"].size(), 11u);
   for (const Json& stage : status["stages"]) {
     expect_fields(stage, {"name", "state", "rows", "seconds"});
     EXPECT_EQ(stage["state"], "done");
@@ -244,7 +244,7 @@ TEST_F(JsonOutput, RunAndWhatLooksAtIt) {
 
   const Json plan = only(
       {"plan", source_dir() / "recipes/tiny.toml", "--set", "base=" + (folder_ / "base").string()});
-  ASSERT_EQ(plan.at("stages").size(), 10u);
+  ASSERT_EQ(plan.at("stages").size(), 11u);
   for (const Json& stage : plan["stages"]) {
     expect_fields(stage, {"name", "tokens", "flops", "peak_memory_bytes", "disk_bytes", "seconds"});
   }

@@ -14,7 +14,7 @@ namespace {
 StagePlan plan_dpo(const PlanContext& context, const Stage& /*stage*/) {
   const DpoStage& dpo = context.recipe().dpo;
   const int64_t longest = context.rows(0).longest;
-  int64_t pairs = context.problems_of_a_round();
+  int64_t pairs = context.problems_of_round(1);
   if (dpo.max_pairs > 0) pairs = std::min(pairs, dpo.max_pairs);
   const int64_t tokens = 2 * pairs * context.mean_row();
   return context.training(
@@ -66,17 +66,25 @@ StageOutcome run_dpo(StageContext& context) {
       context, text,
       Json::array({source_account("preference pairs from exploration, round 1", account)}));
   provenance["pairs"] = rows;
-  std::optional<Json> result =
+  std::optional<TrainResult> result =
       train(context, task, context.recipe.dpo.train, text, std::move(provenance));
   if (!result) return StageOutcome::stopped();
-  (*result)["pairs"] = rows;
-  (*result)["rejected"] = rejected;
-  (*result)["label"] = fmt::format("SFT & DPO, {} pairs", rows);
-  return {.rows = rows, .result = *result};
+  result->label = fmt::format("SFT & DPO, {} pairs", rows);
+  result->pairs = rows;
+  result->rejected = std::move(rejected);
+  return {.rows = rows, .result = to_json(*result)};
 }
 
 }  // namespace
 
-const StageKind kDpo = {"dpo", plan_dpo, run_dpo};
+const StageKind kDpo = {
+    .name = stage_kind::kDpo,
+    .version = 1,
+    .keys = {"chat_template", "allow_template_change", "system", "max_length", "dtype", "seed",
+             "dpo"},
+    .sources = {},
+    .plan = plan_dpo,
+    .run = run_dpo,
+};
 
 }  // namespace ponder

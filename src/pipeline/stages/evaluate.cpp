@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <utility>
 
 #include "base/file.h"
 #include "eval/benchmark.h"
@@ -20,79 +21,102 @@ StagePlan plan_evaluate(const PlanContext& context, const Stage& /*stage*/) {
   return context.rollouts(context.benchmark_problems(), e.samples, e.max_tokens);
 }
 
+// A benchmark's rollouts as the pool has them: per problem, and as lines of the evaluation's file
+// in the order of the ids.
+struct Judged {
+  std::vector<ProblemResult> results;
+  std::string lines;
+};
+
+Judged judged(const StageContext& context, const RolloutWork& work) {
+  Judged judged;
+  std::map<std::string_view, size_t> place;
+  for (const Problem& problem : work.problems) {
+    place.emplace(problem.id, judged.results.size());
+    judged.results.push_back({problem.id, {}});
+  }
+  std::map<std::pair<std::string, int>, std::string> lines;
+  context.pool.for_each_trajectory(
+      {.stage = context.stage.name, .with_tokens = false}, [&](const StoredTrajectory& stored) {
+        const Trajectory& t = stored.trajectory;
+        const auto at = place.find(t.problem_id);
+        if (stored.benchmark != work.benchmark || at == place.end()) return;
+        judged.results[at->second].samples.push_back(
+            judge_sample(work.problems[at->second], t.text, t.finish_reason, stored.num_tokens,
+                         work.strictness));
+        lines[{t.problem_id, t.sample}] = dump_json({{"problem_id", t.problem_id},
+                                                     {"sample", t.sample},
+                                                     {"verdict", to_string(*t.verdict)},
+                                                     {"proof", t.proof},
+                                                     {"finish_reason", to_string(t.finish_reason)},
+                                                     {"tokens", stored.num_tokens},
+                                                     {"response", t.text}});
+      });
+  for (const auto& [key, line] : lines) judged.lines += line + "\n";
+  return judged;
+}
+
+// One character a problem: '0' to '9', tenths of its samples that are right, 'x' all.
+std::string shares_of(const std::vector<ProblemResult>& results) {
+  std::string correct;
+  for (const ProblemResult& p : results) {
+    const double share = p.share_correct();
+    correct += share >= 1.0 ? 'x' : static_cast<char>('0' + static_cast<int>(share * 10));
+  }
+  return correct;
+}
+
 StageOutcome run_evaluate(StageContext& context) {
   InferenceModel model = open_model(context);
   const EvaluateOptions& e = context.recipe.evaluate;
+  const std::string& name = context.stage.input;
   fs::create_directories(context.folder / "evaluations");
   Json scores = Json::array();
-  Pool::Transaction transaction(context.pool);
   for (const Source& source : e.benchmarks) {
-    ReadReport report;
-    const std::vector<Problem> problems = problems_of(source, report);
-    RolloutSpec spec;
-    spec.samples = static_cast<int>(e.samples);
-    spec.sampling.temperature = e.temperature;
-    spec.sampling.top_p = e.temperature > 0 ? e.top_p : 1.0;
-    spec.sampling.max_tokens = static_cast<int>(e.max_tokens);
-    spec.seed = context.recipe.seed;
-    spec.system = context.recipe.system;
-    std::vector<RolloutRequest> requests;
-    for (const Problem& problem : problems) {
-      requests.push_back(model.rollout_request(problem, spec));
-    }
-    BenchmarkOptions options;
-    options.strictness = e.strictness;
-    options.progress = [&](const RolloutProgress& progress) {
-      show_progress(context.log, context.stage.name, progress, "rollouts");
-    };
-    std::map<std::pair<std::string, int>, std::string>
-        lines;  // in the order of the ids, whatever the order of arrival
-    options.on_completion = [&](const Trajectory& t) {
-      lines[{t.problem_id, t.sample}] = dump_json({{"problem_id", t.problem_id},
-                                                   {"sample", t.sample},
-                                                   {"verdict", to_string(*t.verdict)},
-                                                   {"proof", t.proof},
-                                                   {"finish_reason", to_string(t.finish_reason)},
-                                                   {"tokens", t.token_ids.size()},
-                                                   {"response", t.text}});
-    };
-    Engine engine = open_engine(context, model);
-    const std::optional<BenchmarkResult> result =
-        evaluate(engine, source.name, problems, requests, options, context.stop);
-    if (!result) return StageOutcome::stopped();
-    const BenchmarkScore& score = result->score;
-    std::string correct;  // one character a problem: '0' to '9', tenths of its samples that are
-                          // right, 'x' all
-    for (const ProblemResult& p : result->problems) {
-      const double share = p.share_correct();
-      correct += share >= 1.0 ? 'x' : static_cast<char>('0' + static_cast<int>(share * 10));
-    }
+    RolloutWork work;
+    for (const SourceRecord& read :
+         sources_of(context.pool, SourceRecord::Role::kBenchmark, source.name))
+      work.problems = context.pool.problems_of(read.id);
+    work.benchmark = source.name;
+    work.samples = static_cast<int>(e.samples);
+    work.sampling.temperature = e.temperature;
+    work.sampling.top_p = e.temperature > 0 ? e.top_p : 1.0;
+    work.sampling.max_tokens = static_cast<int>(e.max_tokens);
+    work.strictness = e.strictness;
+    if (!roll_out(context, model, work)) return StageOutcome::stopped();
+
+    const Judged rollouts = judged(context, work);
+    const BenchmarkScore score =
+        aggregate(source.name, work.problems, rollouts.results, e.strictness);
     Json extra = ponder::to_json(score);
-    extra["correct"] = correct;
-    context.pool.add_score({context.stage.name, context.stage.input, source.name, score.n,
-                            score.samples, score.accuracy, score.interval_95.low,
-                            score.interval_95.high, score.finished, score.format_failures,
-                            score.mean_tokens, extra});
-    std::string text;
-    for (const auto& [key, line] : lines) text += line + "\n";
-    write_file_atomic(context.folder / "evaluations" /
-                          fmt::format("{}-{}.jsonl", context.stage.input, source.name),
-                      text);
+    extra["correct"] = shares_of(rollouts.results);
+    context.pool.add_score({context.stage.name, name, source.name, score.n, score.samples,
+                            score.accuracy, score.interval_95.low, score.interval_95.high,
+                            score.finished, score.format_failures, score.mean_tokens, extra});
+    write_file_atomic(
+        context.folder / "evaluations" / fmt::format("{}-{}.jsonl", name, source.name),
+        rollouts.lines);
     scores.push_back(ponder::to_json(score));
-    context.log.info(fmt::format("{} on {}: {:.1f} % [{:.1f}, {:.1f}] of {}", context.stage.input,
-                                 source.name, 100 * score.accuracy, 100 * score.interval_95.low,
+    context.log.info(fmt::format("{} on {}: {:.1f} % [{:.1f}, {:.1f}] of {}", name, source.name,
+                                 100 * score.accuracy, 100 * score.interval_95.low,
                                  100 * score.interval_95.high, score.n));
   }
   // The card of a model made here says how good it is; the base belongs to somebody else.
-  if (context.stage.input != "M0")
-    write_model_card(context.checkpoint(context.stage.input), scores);
-  transaction.commit();
-  return {.rows = static_cast<int64_t>(scores.size()),
-          .result = {{"model", context.stage.input}, {"benchmarks", scores}}};
+  if (name != "M0") write_model_card(context.checkpoint(name), scores);
+  const auto rows = static_cast<int64_t>(scores.size());
+  return {.rows = rows, .result = to_json(EvaluateResult{name, std::move(scores)})};
 }
 
 }  // namespace
 
-const StageKind kEvaluate = {"evaluate", plan_evaluate, run_evaluate};
+const StageKind kEvaluate = {
+    .name = stage_kind::kEvaluate,
+    .version = 1,
+    .keys = {"chat_template", "allow_template_change", "system", "seed", "evaluate",
+             "-evaluate.benchmarks"},
+    .sources = SourceRecord::Role::kBenchmark,
+    .plan = plan_evaluate,
+    .run = run_evaluate,
+};
 
 }  // namespace ponder

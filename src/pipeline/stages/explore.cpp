@@ -10,36 +10,38 @@
 namespace ponder {
 namespace {
 
-StagePlan plan_explore(const PlanContext& context, const Stage& /*stage*/) {
+StagePlan plan_explore(const PlanContext& context, const Stage& stage) {
   const ExploreOptions& e = context.recipe().explore;
-  return context.rollouts(context.problems_of_a_round(), e.samples, e.max_tokens);
+  return context.rollouts(context.problems_of_round(stage.round), e.samples, e.max_tokens);
 }
 
 StageOutcome run_explore(StageContext& context) {
   const ExploreOptions& e = context.recipe.explore;
-  std::vector<Problem> problems =
-      problems_of_round(context.recipe, context.stage.round, &context.log);
-  std::map<std::string, int64_t> expected_tokens;
+  RolloutWork work;
+  work.problems = problems_of_round(context.pool, context.recipe, context.stage.round);
   if (e.hard_only) {
     std::set<std::string> solved;
-    context.pool.for_each_trajectory(
-        {context.stage.reads[0], "", std::nullopt, true}, [&](const StoredTrajectory& stored) {
-          const Trajectory& greedy = stored.trajectory;
-          expected_tokens[greedy.problem_id] = static_cast<int64_t>(greedy.token_ids.size());
-          if (greedy.verdict == Verdict::kCorrect) solved.insert(greedy.problem_id);
-        });
-    std::erase_if(problems, [&](const Problem& problem) { return solved.contains(problem.id); });
-    if (problems.empty()) {
+    context.pool.for_each_trajectory({.stage = context.stage.reads.back(), .with_tokens = false},
+                                     [&](const StoredTrajectory& stored) {
+                                       const Trajectory& greedy = stored.trajectory;
+                                       work.expected_tokens[greedy.problem_id] = stored.num_tokens;
+                                       if (greedy.verdict == Verdict::kCorrect)
+                                         solved.insert(greedy.problem_id);
+                                     });
+    std::erase_if(work.problems,
+                  [&](const Problem& problem) { return solved.contains(problem.id); });
+    if (work.problems.empty()) {
       throw Error(context.stage.name, "the model solves every problem of this round greedily",
                   "give harder problems, or set explore.hard_only = false");
     }
   }
   InferenceModel model = open_model(context);
-  SamplingSettings sampling;
-  sampling.temperature = e.temperature;
-  sampling.top_p = e.top_p;
-  sampling.max_tokens = static_cast<int>(e.max_tokens);
-  const auto group_complete = [&](std::span<const Trajectory> samples) {
+  work.sampling.temperature = e.temperature;
+  work.sampling.top_p = e.top_p;
+  work.sampling.max_tokens = static_cast<int>(e.max_tokens);
+  work.samples = static_cast<int>(e.samples);
+  work.strictness = e.strictness;
+  work.group_complete = [&e](std::span<const Trajectory> samples) {
     int64_t correct = 0, incorrect = 0;
     for (const Trajectory& t : samples) {
       correct += t.verdict == Verdict::kCorrect;
@@ -47,15 +49,21 @@ StageOutcome run_explore(StageContext& context) {
     }
     return correct >= e.enough_correct && incorrect >= e.enough_incorrect;
   };
-  if (!roll_out(context, model, problems, sampling, static_cast<int>(e.samples), group_complete,
-                expected_tokens))
-    return StageOutcome::stopped();
-  const Tally tally = tally_of(context.pool, context.stage.name);
-  return {.rows = tally.samples, .result = to_json(tally)};
+  if (!roll_out(context, model, work)) return StageOutcome::stopped();
+  const RolloutResult result = rollouts_of(context.pool, context.stage.name);
+  return {.rows = result.samples, .result = to_json(result)};
 }
 
 }  // namespace
 
-const StageKind kExplore = {"explore", plan_explore, run_explore};
+const StageKind kExplore = {
+    .name = stage_kind::kExplore,
+    .version = 1,
+    .keys = {"chat_template", "allow_template_change", "system", "seed", "explore",
+             "-explore.problems"},
+    .sources = SourceRecord::Role::kProblems,
+    .plan = plan_explore,
+    .run = run_explore,
+};
 
 }  // namespace ponder

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/error.h"
 #include "pipeline/plan_context.h"
@@ -22,7 +23,8 @@ StagePlan plan_imitate(const PlanContext& context, const Stage& stage) {
 StagePlan plan_improve(const PlanContext& context, const Stage& stage) {
   const RefineOptions& refine = context.recipe().refine;
   const RowLengths& main = context.rows(0);
-  int64_t rows = context.problems_of_a_round() * stage.round * refine.per_problem;
+  int64_t rows = 0;
+  for (int t = 1; t <= stage.round; ++t) rows += context.problems_of_round(t) * refine.per_problem;
   if (refine.max_rows > 0) rows = std::min(rows, refine.max_rows * stage.round);
   const int64_t longest = std::max(main.longest, context.mean_row());
   return context.training({main.units + rows, main.tokens + rows * context.mean_row(),
@@ -40,34 +42,43 @@ struct RowSet {
 };
 
 void add_demonstrations(const StageContext& context, const TrainingText& text,
-                        const ImitationSet& set, RowSet& out) {
+                        const std::string& set, RowSet& out) {
   Pool::Transaction transaction(context.pool);
-  const ContaminationFilter contaminated = contamination_filter_of(context.recipe);
-  for (const Source& source : set.demonstrations) {
-    ReadReport account;
-    const std::vector<Demonstration> demonstrations =
-        demonstrations_of(source, account, &contaminated);
-    log_rejected(context.log, source, account);
-    const std::string name = source_name(source);
+  std::set<int64_t> told;  // a source may be given twice
+  for (const SourceRecord& source :
+       sources_of(context.pool, SourceRecord::Role::kDemonstrations, set)) {
+    const std::vector<int64_t> ids = context.pool.demonstrations_of(source.id);
+    std::vector<Demonstration> demonstrations;
+    for (const int64_t id : ids) demonstrations.push_back(context.pool.demonstration(id));
+    ReadReport account = source.account;
     RowVisitor visitor;
-    visitor.name = [&](size_t i) { return fmt::format("{}#{}", name, i); };
+    visitor.name = [&](size_t i) { return fmt::format("{}#{}", source.name, i); };
     visitor.row = [&](size_t i, TokenRow row) {
-      const int64_t id =
-          context.pool.add_demonstration(name, static_cast<int64_t>(i), demonstrations[i]);
       out.rows.push_back(std::move(row));
-      out.origins.push_back({RowOrigin::Kind::kDemonstration, id});
+      out.origins.push_back({RowOrigin::Kind::kDemonstration, ids[i]});
       ++out.demonstrations;
     };
     visitor.rejected = [&](size_t i, const Rejection& why) {
+      if (told.insert(ids[i]).second) {
+        Selection decision;
+        decision.stage = context.stage.name;
+        decision.round = context.stage.round;
+        decision.origin = {RowOrigin::Kind::kDemonstration, ids[i]};
+        decision.filter = why.reason;
+        decision.detail = why.detail;
+        context.pool.add_selection(decision);
+      }
       context.log.event(
           "rejected",
-          {{"source", name}, {"row", i}, {"reason", why.reason}, {"detail", why.detail}});
+          {{"source", source.name}, {"row", i}, {"reason", why.reason}, {"detail", why.detail}});
     };
     visit_rows(text.builder, demonstrations, context.recipe.system, account, visitor);
     for (const auto& [reason, count] : account.rejected)
       out.rejected[reason] += static_cast<int64_t>(count);
+    // A file's name is enough to find it again; its folder is nobody's business.
+    const bool file = !source.name.starts_with("synth:");
     out.sources.push_back(source_account(
-        source.file.empty() ? source_name(source) : source.file.filename().string(), account));
+        file ? std::filesystem::path(source.name).filename().string() : source.name, account));
   }
   transaction.commit();
 }
@@ -76,6 +87,7 @@ void add_demonstrations(const StageContext& context, const TrainingText& text,
 void add_selected(const StageContext& context, const TrainingText& text, RowSet& out) {
   int round = 0;
   for (const std::string& refine : context.stage.reads) {
+    if (context.pool.stage(refine)->kind != stage_kind::kRefine) continue;
     ReadReport account;
     for (const Selection& selection : context.pool.selections(refine)) {
       if (selection.filter != "selected" || !selection.kept) continue;
@@ -88,7 +100,8 @@ void add_selected(const StageContext& context, const TrainingText& text, RowSet&
         throw Error("run.db", "the problem " + stored->trajectory.problem_id + " is missing");
       auto row = text.builder.row(
           fmt::format("{}/{}", stored->trajectory.problem_id, stored->trajectory.sample),
-          context.recipe.system, problem->question, {"", stored->trajectory.token_ids});
+          context.recipe.system, problem->question,
+          {"", stored->trajectory.token_ids, stored->trajectory.template_sha256});
       ++account.rows;
       if (!row) {
         ++out.rejected[row.why().reason];
@@ -127,18 +140,20 @@ StageOutcome train_on(StageContext& context, const TrainingText& text, RowSet se
   SftTask task(std::move(set.rows));
   Json provenance = provenance_of(context, text, std::move(set.sources));
   provenance["data"] = data;
-  std::optional<Json> result =
+  std::optional<TrainResult> result =
       train(context, task, context.recipe.sft, text, std::move(provenance));
   if (!result) return StageOutcome::stopped();
-  result->update(data);
-  (*result)["label"] = label;
-  return {.rows = rows, .result = *result};
+  result->label = label;
+  result->demonstrations = set.demonstrations;
+  result->explored = set.explored;
+  result->rejected = std::move(set.rejected);
+  return {.rows = rows, .result = to_json(*result)};
 }
 
 StageOutcome run_imitate(StageContext& context) {
   const TrainingText text(context);
   RowSet set;
-  add_demonstrations(context, text, context.recipe.imitation[context.stage.set], set);
+  add_demonstrations(context, text, context.recipe.imitation[context.stage.set].name, set);
   const std::string label = fmt::format("imitation, {} demonstrations", set.demonstrations);
   return train_on(context, text, std::move(set), label);
 }
@@ -146,7 +161,7 @@ StageOutcome run_imitate(StageContext& context) {
 StageOutcome run_improve(StageContext& context) {
   const TrainingText text(context);
   RowSet set;
-  add_demonstrations(context, text, context.recipe.imitation[0], set);
+  add_demonstrations(context, text, "", set);
   add_selected(context, text, set);
   const std::string label =
       fmt::format("imitation + {} explored, round {}", set.explored, context.stage.round);
@@ -155,7 +170,23 @@ StageOutcome run_improve(StageContext& context) {
 
 }  // namespace
 
-const StageKind kImitate = {"imitate", plan_imitate, run_imitate};
-const StageKind kImprove = {"improve", plan_improve, run_improve};
+const StageKind kImitate = {
+    .name = stage_kind::kImitate,
+    .version = 1,
+    .keys = {"chat_template", "allow_template_change", "system", "max_length", "dtype", "seed",
+             "sft"},
+    .sources = SourceRecord::Role::kDemonstrations,
+    .plan = plan_imitate,
+    .run = run_imitate,
+};
+const StageKind kImprove = {
+    .name = stage_kind::kImprove,
+    .version = 1,
+    .keys = {"chat_template", "allow_template_change", "system", "max_length", "dtype", "seed",
+             "sft"},
+    .sources = SourceRecord::Role::kDemonstrations,
+    .plan = plan_improve,
+    .run = run_improve,
+};
 
 }  // namespace ponder

@@ -5,6 +5,7 @@
 
 namespace ponder {
 
+extern const StageKind kIngest;    // every source, read once
 extern const StageKind kImitate;   // SFT of the base model on demonstrations
 extern const StageKind kImprove;   // the same with what exploration selected (imitate.cpp)
 extern const StageKind kScreen;    // greedy attempts that say which problems are hard

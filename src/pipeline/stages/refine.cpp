@@ -1,9 +1,9 @@
 #include <algorithm>
-#include <map>
 
 #include "pipeline/candidates.h"
 #include "pipeline/plan_context.h"
 #include "pipeline/stages/kinds.h"
+#include "pool/stage_result.h"
 
 namespace ponder {
 namespace {
@@ -19,9 +19,11 @@ StageOutcome run_refine(StageContext& context) {
   options.seed = context.recipe.seed;
   const auto decisions = select(candidates, options);
   Pool::Transaction transaction(context.pool);
-  int64_t rows = 0, tokens = 0;
+  RefineResult result;
+  result.strategy = context.recipe.refine.strategy;
+  result.candidates = static_cast<int64_t>(candidates.size());
+  int64_t tokens = 0;
   double perplexity = 0;
-  std::map<std::string, int64_t> dropped;
   for (size_t i = 0; i < candidates.size(); ++i) {
     Selection selection;
     selection.stage = context.stage.name;
@@ -37,7 +39,7 @@ StageOutcome run_refine(StageContext& context) {
       ++selection.step;
     }
     if (!selected(decisions[i])) {
-      ++dropped[decisions[i].back().filter];
+      ++result.dropped[decisions[i].back().filter];
       continue;
     }
     selection.filter = "selected";
@@ -45,23 +47,26 @@ StageOutcome run_refine(StageContext& context) {
     selection.rank = 0;
     selection.detail = "";
     context.pool.add_selection(selection);
-    ++rows;
+    ++result.rows;
     tokens += candidates[i].num_tokens;
     perplexity += candidates[i].perplexity;
   }
   transaction.commit();
-  const double n = std::max<double>(1, static_cast<double>(rows));
-  return {.rows = rows,
-          .result = {{"strategy", context.recipe.refine.strategy},
-                     {"candidates", candidates.size()},
-                     {"rows", rows},
-                     {"mean_tokens", static_cast<double>(tokens) / n},
-                     {"mean_perplexity", perplexity / n},
-                     {"dropped", dropped}}};
+  const double n = std::max<double>(1, static_cast<double>(result.rows));
+  result.mean_tokens = static_cast<double>(tokens) / n;
+  result.mean_perplexity = perplexity / n;
+  return {.rows = result.rows, .result = to_json(result)};
 }
 
 }  // namespace
 
-const StageKind kRefine = {"refine", plan_refine, run_refine};
+const StageKind kRefine = {
+    .name = stage_kind::kRefine,
+    .version = 1,
+    .keys = {"refine", "seed"},
+    .sources = {},
+    .plan = plan_refine,
+    .run = run_refine,
+};
 
 }  // namespace ponder

@@ -5,34 +5,37 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <set>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "eval/judging.h"
 #include "generate/engine.h"
 #include "generate/inference_model.h"
 #include "pipeline/stage.h"
+#include "pool/stage_result.h"
 
 namespace ponder {
 
 InferenceModel open_model(const StageContext& context);
-Engine open_engine(const StageContext& context, InferenceModel& model);
 
-// Rolls out `problems` and keeps every finished sample in the pool, a few hundred to a transaction:
-// what a kill can cost is the last of these. `group_complete`: see RolloutHooks. `expected_tokens`:
-// lengths of completions by problem id, where they are known. False when stopped.
-bool roll_out(StageContext& context, InferenceModel& model, const std::vector<Problem>& problems,
-              const SamplingSettings& sampling, int samples,
-              const std::function<bool(std::span<const Trajectory>)>& group_complete,
-              const std::map<std::string, int64_t>& expected_tokens = {});
+struct RolloutWork {
+  std::vector<Problem> problems;
+  std::string benchmark = {};  // they are of, "" for problems to train on
+  SamplingSettings sampling;
+  int samples = 1;  // of each problem
+  JudgeStrictness strictness;
+  std::function<bool(std::span<const Trajectory>)> group_complete = nullptr;  // see RolloutHooks
+  // Lengths of completions by problem id, where they are known.
+  std::map<std::string, int64_t> expected_tokens = {};
+};
+
+// Rolls out the problems, judges and keeps every finished sample in the pool, a few hundred to a
+// transaction: what a kill can cost is the last of these. Samples the pool has are not made again.
+// False when stopped.
+bool roll_out(StageContext& context, InferenceModel& model, const RolloutWork& work);
 
 // A stage's trajectories, counted.
-struct Tally {
-  int64_t samples = 0, correct = 0, incorrect = 0, undecided = 0, tokens = 0, unfinished = 0;
-  std::set<std::string> problems, solved;
-};
-Tally tally_of(const Pool& pool, const std::string& stage);
-Json to_json(const Tally& tally);
+RolloutResult rollouts_of(const Pool& pool, const std::string& stage);
 
 }  // namespace ponder

@@ -6,28 +6,34 @@
 namespace ponder {
 namespace {
 
-StagePlan plan_screen(const PlanContext& context, const Stage& /*stage*/) {
-  return context.rollouts(context.problems_of_a_round(), 1, context.recipe().explore.max_tokens);
+StagePlan plan_screen(const PlanContext& context, const Stage& stage) {
+  return context.rollouts(context.problems_of_round(stage.round), 1,
+                          context.recipe().explore.max_tokens);
 }
 
 StageOutcome run_screen(StageContext& context) {
   InferenceModel model = open_model(context);
-  SamplingSettings greedy;
-  greedy.temperature = 0;
-  greedy.max_tokens = static_cast<int>(context.recipe.explore.max_tokens);
-  if (!roll_out(context, model,
-                problems_of_round(context.recipe, context.stage.round, &context.log), greedy, 1,
-                nullptr)) {
-    return StageOutcome::stopped();
-  }
-  const Tally tally = tally_of(context.pool, context.stage.name);
-  Json result = to_json(tally);
-  result["hard"] = tally.problems.size() - tally.solved.size();
-  return {.rows = tally.samples, .result = result};
+  RolloutWork work;
+  work.problems = problems_of_round(context.pool, context.recipe, context.stage.round);
+  work.sampling.temperature = 0;
+  work.sampling.max_tokens = static_cast<int>(context.recipe.explore.max_tokens);
+  work.strictness = context.recipe.explore.strictness;
+  if (!roll_out(context, model, work)) return StageOutcome::stopped();
+  RolloutResult result = rollouts_of(context.pool, context.stage.name);
+  result.hard = result.problems - result.solved;
+  return {.rows = result.samples, .result = to_json(result)};
 }
 
 }  // namespace
 
-const StageKind kScreen = {"screen", plan_screen, run_screen};
+const StageKind kScreen = {
+    .name = stage_kind::kScreen,
+    .version = 1,
+    .keys = {"chat_template", "allow_template_change", "system", "seed", "explore.rounds",
+             "explore.problems_per_round", "explore.max_tokens", "explore.units", "explore.order"},
+    .sources = SourceRecord::Role::kProblems,
+    .plan = plan_screen,
+    .run = run_screen,
+};
 
 }  // namespace ponder

@@ -10,19 +10,17 @@ namespace ponder {
 namespace fs = std::filesystem;
 namespace {
 
-// [[step, loss], …] from the job's log, which is whole also when the job was resumed; thinned to a
-// few hundred points.
-Json loss_curve(const fs::path& log) {
-  Json points = Json::array();
+// From the job's log, which is whole also when the job was resumed.
+std::vector<LossPoint> loss_curve(const fs::path& log) {
+  std::vector<LossPoint> steps;
   JsonRowReader reader(log);
   JsonRow row;
-  while (reader.next(row)) points.push_back({row.value.at("step"), row.value.at("loss")});
-  const size_t stride = points.size() / 300 + 1;
-  Json curve = Json::array();
-  for (size_t i = 0; i < points.size(); ++i) {
-    if (i % stride == 0 || i + 1 == points.size()) curve.push_back(points[i]);
+  while (reader.next(row)) {
+    const Json& loss = row.value.at("loss");
+    steps.push_back({row.value.at("step").get<int64_t>(),
+                     loss.is_null() ? std::nullopt : std::optional(loss.get<double>())});
   }
-  return curve;
+  return thinned(steps);
 }
 
 }  // namespace
@@ -71,8 +69,9 @@ Json provenance_of(const StageContext& context, const TrainingText& text, Json s
           {"chat_template", text.chat.name()}};
 }
 
-std::optional<Json> train(StageContext& context, TrainingTask& task, const TrainOptions& options,
-                          const TrainingText& text, Json provenance) {
+std::optional<TrainResult> train(StageContext& context, TrainingTask& task,
+                                 const TrainOptions& options, const TrainingText& text,
+                                 Json provenance) {
   const fs::path out = context.checkpoint(context.stage.output);
   JobOptions job;
   job.out = out;
@@ -97,11 +96,14 @@ std::optional<Json> train(StageContext& context, TrainingTask& task, const Train
   const std::optional<ModelRecord> parent = context.pool.model_named(context.stage.input);
   context.pool.add_model({result.sha256, context.stage.output, parent ? parent->sha256 : "",
                           context.stage.name, fs::path("checkpoints") / context.stage.output});
-  return Json{{"model", context.stage.output},
-              {"sha256", result.sha256},
-              {"steps", result.num_steps},
-              {"tokens", result.total_tokens},
-              {"loss_curve", loss_curve(job.log)}};
+  TrainResult trained;
+  trained.model = context.stage.output;
+  trained.sha256 = result.sha256;
+  trained.steps = result.num_steps;
+  trained.tokens = result.total_tokens;
+  trained.loss_curve = loss_curve(job.log);
+  if (!trained.loss_curve.empty()) trained.last_loss = trained.loss_curve.back().loss;
+  return trained;
 }
 
 }  // namespace ponder

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "pipeline/stage.h"
+#include "pool/stage_result.h"
 #include "tokenizer/chat_template.h"
 #include "tokenizer/tokenizer.h"
 #include "train/rows.h"
@@ -33,9 +34,10 @@ Json source_account(const std::string& name, const ReadReport& report);
 // What every checkpoint of a run says about where it comes from.
 Json provenance_of(const StageContext& context, const TrainingText& text, Json sources);
 
-// Trains `task` into the stage's output checkpoint and registers the model: the stage's result, or
-// nothing when stopped.
-std::optional<Json> train(StageContext& context, TrainingTask& task, const TrainOptions& options,
-                          const TrainingText& text, Json provenance);
+// Trains `task` into the stage's output checkpoint and registers the model. The result lacks what
+// depends on the objective (label, rows, rejected); nothing when stopped.
+std::optional<TrainResult> train(StageContext& context, TrainingTask& task,
+                                 const TrainOptions& options, const TrainingText& text,
+                                 Json provenance);
 
 }  // namespace ponder

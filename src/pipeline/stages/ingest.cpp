@@ -1,0 +1,90 @@
+#include "base/hash.h"
+#include "pipeline/plan_context.h"
+#include "pipeline/sources.h"
+#include "pipeline/stages/kinds.h"
+#include "pool/stage_result.h"
+
+namespace ponder {
+namespace {
+
+StagePlan plan_ingest(const PlanContext& /*context*/, const Stage& /*stage*/) { return {}; }
+
+// Of all that later stages read of the rows.
+std::string rows_sha256(const ReadSource& read) {
+  Sha256 hash;
+  for (const Demonstration& d : read.demonstrations) {
+    Json turns = Json::array();
+    for (const Turn& turn : d.history) turns.push_back({turn.assistant, turn.content});
+    hash.update(dump_json(Json::array({d.system, turns, d.question, d.thought, d.solution})) +
+                "\n");
+  }
+  for (const Problem& p : read.problems) {
+    Json json = to_json(p);
+    json["choices"] = p.choices;
+    hash.update(dump_json(json) + "\n");
+  }
+  return hash.hex();
+}
+
+void record(StageContext& context, const ReadSource& read) {
+  Pool& pool = context.pool;
+  SourceRecord source;
+  source.stage = context.stage.name;
+  source.role = read.role;
+  source.set = read.set;
+  source.name = source_name(read.source);
+  source.rows_sha256 = rows_sha256(read);
+  source.account = read.report;
+  const int64_t id = pool.add_source(source);
+  int64_t index = 0;
+  for (const Demonstration& d : read.demonstrations) {
+    pool.add_source_row(id, index, pool.add_demonstration(source.name, index, d));
+    ++index;
+  }
+  const std::string benchmark = read.role == SourceRecord::Role::kBenchmark ? read.set : "";
+  for (const Problem& problem : read.problems) {
+    pool.add_problem(problem, benchmark);
+    pool.add_source_row(id, index++, problem.id, benchmark);
+  }
+  for (const auto* examples : {&read.report.examples, &read.report.duplicate_examples}) {
+    for (const RejectedRow& row : *examples)
+      pool.add_rejection({id, row.line, row.reason, row.detail});
+  }
+}
+
+StageOutcome run_ingest(StageContext& context) {
+  IngestResult result;
+  bool stopped = false;
+  Pool::Transaction transaction(context.pool);
+  read_sources(context.recipe, [&](const ReadSource& read) {
+    stopped = stopped || context.stopping();
+    if (stopped) return;
+    log_rejected(context.log, read.source, read.report);
+    record(context, read);
+    ++result.sources;
+    result.demonstrations += static_cast<int64_t>(read.demonstrations.size());
+    (read.role == SourceRecord::Role::kBenchmark ? result.benchmark_problems : result.problems) +=
+        static_cast<int64_t>(read.problems.size());
+    result.duplicates += static_cast<int64_t>(read.report.duplicates);
+    for (const auto& [reason, count] : read.report.rejected)
+      result.rejected[reason] += static_cast<int64_t>(count);
+  });
+  if (stopped) return StageOutcome::stopped();
+  transaction.commit();
+  return {.rows = result.demonstrations + result.problems + result.benchmark_problems,
+          .result = to_json(result)};
+}
+
+}  // namespace
+
+const StageKind kIngest = {
+    .name = stage_kind::kIngest,
+    .version = 1,
+    .keys = {"decontaminate", "imitate", "explore.rounds", "explore.problems",
+             "evaluate.benchmarks"},
+    .sources = {},
+    .plan = plan_ingest,
+    .run = run_ingest,
+};
+
+}  // namespace ponder

@@ -1,0 +1,106 @@
+// Run databases of older versions, kept in tests/golden.
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "base/hash.h"
+#include "pool/schema.h"
+#include "pool/stage_result.h"
+#include "pool/test_pool.h"
+#include "testing/folders.h"
+
+namespace ponder {
+namespace {
+
+class Version1 : public PoolTest {
+ protected:
+  void SetUp() override {
+    PoolTest::SetUp();
+    std::filesystem::copy_file(source_dir() / "tests/golden/run_v1/run.db", file_);
+  }
+
+  static void expect_whole(const Pool& pool) {
+    const PoolCounts counts = pool.counts();
+    EXPECT_EQ(counts.problems, 16);
+    EXPECT_EQ(counts.demonstrations, 32);
+    EXPECT_EQ(counts.models, 4);
+    EXPECT_EQ(counts.trajectories, 44);
+    EXPECT_EQ(counts.training_rows, 70);
+    EXPECT_EQ(counts.pairs, 5);
+    EXPECT_EQ(pool.selections("refine-1").size(), 76u);
+    EXPECT_EQ(pool.scores().size(), 4u);
+  }
+};
+
+std::map<std::string, std::string> definitions_of(const sqlite::Database& database) {
+  std::map<std::string, std::string> definitions;
+  auto row = database.prepare("SELECT name, coalesce(sql, '') FROM sqlite_schema");
+  while (row.step()) definitions[row.text(0)] = row.text(1);
+  return definitions;
+}
+
+TEST_F(Version1, IsReadWithoutBeingChanged) {
+  const std::string before = sha256_file(file_);
+  {
+    const Pool pool = Pool::open_read_only(file_);
+    expect_whole(pool);
+    EXPECT_EQ(pool.lineage("improve-1:37").at("origin").at("kind"), "trajectory");
+  }
+  EXPECT_EQ(sha256_file(file_), before);
+  EXPECT_EQ(sqlite::Database(file_, true).value("PRAGMA user_version"), 1);
+}
+
+TEST_F(Version1, IsMigratedByItsWriter) {
+  expect_whole(Pool::open(file_));
+  expect_whole(Pool::open_read_only(file_));
+  const sqlite::Database migrated(file_, true);
+  EXPECT_EQ(migrated.value("PRAGMA user_version"), kPoolSchemaVersion);
+  EXPECT_EQ(migrated.value("PRAGMA foreign_keys"), 1);
+  const sqlite::Database fresh;
+  make_schema(fresh);
+  EXPECT_EQ(definitions_of(migrated), definitions_of(fresh));
+  auto check = migrated.prepare("PRAGMA integrity_check");
+  ASSERT_TRUE(check.step());
+  EXPECT_EQ(check.text(0), "ok");
+}
+
+TEST_F(Version1, StagesAreToldByTheirNames) {
+  const Pool pool = Pool::open(file_);
+  std::map<std::string, StageRecord> stages;
+  for (const StageRecord& stage : pool.stages()) stages[stage.name] = stage;
+  EXPECT_EQ(stages.at("explore-1").kind, stage_kind::kExplore);
+  EXPECT_EQ(stages.at("explore-1").round, 1);
+  EXPECT_EQ(stages.at("explore-1").inputs, (std::vector<std::string>{"M1", "screen-1"}));
+  EXPECT_EQ(stages.at("improve-1").inputs, (std::vector<std::string>{"M0", "refine-1"}));
+  EXPECT_EQ(stages.at("improve-1").outputs, (std::vector<std::string>{"M2"}));
+  EXPECT_EQ(stages.at("dpo").inputs, (std::vector<std::string>{"M1", "explore-1"}));
+  EXPECT_EQ(stages.at("evaluate-M1-dpo").inputs, (std::vector<std::string>{"M1-dpo"}));
+  EXPECT_EQ(stages.at("imitate").outputs, (std::vector<std::string>{"M1"}));
+  for (const auto& [name, stage] : stages) EXPECT_EQ(stage.inputs_sha256, "") << name;
+
+  EXPECT_EQ(result_of<TrainResult>(stages.at("dpo"))->pairs, 5);
+  EXPECT_EQ(result_of<TrainResult>(stages.at("imitate"))->last_loss, std::nullopt);
+  EXPECT_EQ(result_of<RolloutResult>(stages.at("explore-1"))->samples, 28);
+  EXPECT_EQ(result_of<RefineResult>(stages.at("refine-1"))->rows, 6);
+  EXPECT_EQ(result_of<EvaluateResult>(stages.at("evaluate-M0"))->model, "M0");
+}
+
+TEST_F(Version1, RolloutsStayAndDemonstrationsLearnTheirText) {
+  Pool pool = Pool::open(file_);
+  int64_t trajectories = 0;
+  pool.for_each_trajectory({}, [&](const StoredTrajectory& stored) {
+    ++trajectories;
+    EXPECT_EQ(stored.origin.logprob_source, LogprobSource::kEngine);
+    EXPECT_EQ(stored.origin.endpoint, "");
+    EXPECT_EQ(stored.num_tokens, static_cast<int64_t>(stored.trajectory.token_ids.size()));
+    EXPECT_EQ(stored.trajectory.logprobs.size(), stored.trajectory.token_ids.size());
+    // The same rollout is known by the same id.
+    EXPECT_EQ(pool.add_trajectory(stored.stage, stored.round, stored.trajectory), stored.id);
+  });
+  EXPECT_EQ(trajectories, 44);
+  const RowOrigin origin = pool.training_rows("imitate").at(0).origin;
+  EXPECT_NE(message([&] { pool.demonstration(origin.id); }).find("version 1"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace ponder

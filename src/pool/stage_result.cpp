@@ -1,0 +1,206 @@
+#include "pool/stage_result.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <type_traits>
+
+#include "base/error.h"
+
+namespace ponder {
+namespace {
+
+// The keys of each result, spelled once: Fields is a Writer or a Reader.
+template <class Fields, class Result>
+void visit(Fields& fields, Result& r) {
+  using Plain = std::remove_const_t<Result>;
+  if constexpr (std::is_same_v<Plain, IngestResult>) {
+    fields("sources", r.sources);
+    fields("demonstrations", r.demonstrations);
+    fields("problems", r.problems);
+    fields("benchmark_problems", r.benchmark_problems);
+    fields("duplicates", r.duplicates);
+    fields("rejected", r.rejected);
+  } else if constexpr (std::is_same_v<Plain, TrainResult>) {
+    fields("model", r.model);
+    fields("sha256", r.sha256);
+    fields("steps", r.steps);
+    fields("tokens", r.tokens);
+    fields("last_loss", r.last_loss);
+    fields("loss_curve", r.loss_curve);
+    fields("demonstrations", r.demonstrations);
+    fields("explored", r.explored);
+    fields("pairs", r.pairs);
+    fields("rejected", r.rejected);
+    fields("label", r.label);
+  } else if constexpr (std::is_same_v<Plain, RolloutResult>) {
+    fields("problems", r.problems);
+    fields("solved", r.solved);
+    fields("samples", r.samples);
+    fields("correct", r.correct);
+    fields("incorrect", r.incorrect);
+    fields("undecided", r.undecided);
+    fields("unfinished", r.unfinished);
+    fields("tokens", r.tokens);
+    fields("hard", r.hard);
+  } else if constexpr (std::is_same_v<Plain, RefineResult>) {
+    fields("strategy", r.strategy);
+    fields("candidates", r.candidates);
+    fields("rows", r.rows);
+    fields("mean_tokens", r.mean_tokens);
+    fields("mean_perplexity", r.mean_perplexity);
+    fields("dropped", r.dropped);
+  } else {
+    static_assert(std::is_same_v<Plain, EvaluateResult>);
+    fields("model", r.model);
+    fields("benchmarks", r.benchmarks);
+  }
+}
+
+template <class Result>
+constexpr std::array<std::string_view, 3> kKindsOf = {};
+template <>
+constexpr std::array<std::string_view, 3> kKindsOf<IngestResult> = {stage_kind::kIngest};
+template <>
+constexpr std::array<std::string_view, 3> kKindsOf<TrainResult> = {
+    stage_kind::kImitate, stage_kind::kImprove, stage_kind::kDpo};
+template <>
+constexpr std::array<std::string_view, 3> kKindsOf<RolloutResult> = {stage_kind::kScreen,
+                                                                     stage_kind::kExplore};
+template <>
+constexpr std::array<std::string_view, 3> kKindsOf<RefineResult> = {stage_kind::kRefine};
+template <>
+constexpr std::array<std::string_view, 3> kKindsOf<EvaluateResult> = {stage_kind::kEvaluate};
+
+class Writer {
+ public:
+  template <class Value>
+  void operator()(const char* key, const Value& value) {
+    json[key] = value;
+  }
+  template <class Value>
+  void operator()(const char* key, const std::optional<Value>& value) {
+    if (value) json[key] = *value;
+  }
+  void operator()(const char* key, const std::vector<LossPoint>& curve) {
+    Json& points = json[key] = Json::array();
+    for (const LossPoint& point : curve) {
+      points.push_back({point.step, point.loss ? Json(*point.loss) : Json(nullptr)});
+    }
+  }
+  Json json = Json::object();
+};
+
+class Reader {
+ public:
+  explicit Reader(const StageRecord& stage) : stage_(stage) {}
+
+  void operator()(const char* key, std::string& value) {
+    read(key, "a text", &Json::is_string, value);
+  }
+  void operator()(const char* key, int64_t& value) {
+    read(key, "a whole number", &Json::is_number_integer, value);
+  }
+  void operator()(const char* key, double& value) {
+    read(key, "a number", &Json::is_number, value);
+  }
+  template <class Value>
+  void operator()(const char* key, std::optional<Value>& value) {
+    const Json* field = find(key);
+    if (field && !field->is_null()) (*this)(key, value.emplace());
+  }
+  void operator()(const char* key, std::map<std::string, int64_t>& counts) {
+    const Json* field = find(key);
+    if (!field) return;
+    if (!field->is_object()) fail(key, "an object");
+    for (const auto& [name, count] : field->items()) {
+      if (!count.is_number_integer()) fail(key, "whole numbers");
+      counts[name] = count.get<int64_t>();
+    }
+  }
+  void operator()(const char* key, std::vector<LossPoint>& curve) {
+    const Json* field = find(key);
+    if (!field) return;
+    if (!field->is_array()) fail(key, "pairs of step and loss");
+    for (const Json& point : *field) {
+      if (!point.is_array() || point.size() != 2 || !point[0].is_number_integer() ||
+          !(point[1].is_number() || point[1].is_null())) {
+        fail(key, "pairs of step and loss");
+      }
+      curve.push_back({point[0].get<int64_t>(), std::nullopt});
+      if (point[1].is_number()) curve.back().loss = point[1].get<double>();
+    }
+  }
+  void operator()(const char* key, Json& list) {
+    const Json* field = find(key);
+    if (!field) return;
+    if (!field->is_array()) fail(key, "a list");
+    list = *field;
+  }
+
+ private:
+  const Json* find(const char* key) const {
+    const auto field = stage_.result.find(key);
+    return field == stage_.result.end() ? nullptr : &*field;
+  }
+  template <class Value>
+  void read(const char* key, const char* expected, bool (Json::*is)() const noexcept,
+            Value& value) {
+    const Json* field = find(key);
+    if (!field) return;
+    if (!(field->*is)()) fail(key, expected);
+    value = field->get<Value>();
+  }
+  [[noreturn]] void fail(const char* key, const char* expected) const {
+    throw Error(fmt::format("stages.result of \"{}\"", stage_.name),
+                fmt::format("\"{}\": expected {}, found {}", key, expected,
+                            excerpt(dump_json(stage_.result.at(key)))),
+                "another program has changed the database: restore it from a copy");
+  }
+  const StageRecord& stage_;
+};
+
+template <class Result>
+Json written(const Result& result) {
+  Writer writer;
+  visit(writer, result);
+  return std::move(writer.json);
+}
+
+}  // namespace
+
+std::vector<LossPoint> thinned(const std::vector<LossPoint>& steps) {
+  const size_t stride = steps.size() / 300 + 1;
+  std::vector<LossPoint> kept;
+  for (size_t i = 0; i < steps.size(); ++i) {
+    if (i % stride == 0 || i + 1 == steps.size()) kept.push_back(steps[i]);
+  }
+  return kept;
+}
+
+Json to_json(const IngestResult& result) { return written(result); }
+Json to_json(const TrainResult& result) { return written(result); }
+Json to_json(const RolloutResult& result) { return written(result); }
+Json to_json(const RefineResult& result) { return written(result); }
+Json to_json(const EvaluateResult& result) { return written(result); }
+
+template <class Result>
+std::optional<Result> result_of(const StageRecord& stage) {
+  const auto& kinds = kKindsOf<Result>;
+  if (stage.state != StageState::kDone ||
+      std::find(kinds.begin(), kinds.end(), stage.kind) == kinds.end()) {
+    return std::nullopt;
+  }
+  Result result;
+  Reader reader(stage);
+  visit(reader, result);
+  return result;
+}
+template std::optional<IngestResult> result_of(const StageRecord&);
+template std::optional<TrainResult> result_of(const StageRecord&);
+template std::optional<RolloutResult> result_of(const StageRecord&);
+template std::optional<RefineResult> result_of(const StageRecord&);
+template std::optional<EvaluateResult> result_of(const StageRecord&);
+
+}  // namespace ponder
