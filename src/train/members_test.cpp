@@ -178,36 +178,39 @@ TEST(Members, AStopOfOneStopsAllBeforeTheSameStep) {
   });
 }
 
-// Sets a flag while row 3 is evaluated for the first time.
-class StopsAtARow : public SftTask {
+// Sets a flag while its first row is evaluated.
+class StopsAtOnce : public SftTask {
  public:
-  using SftTask::SftTask;
+  StopsAtOnce(std::vector<TokenRow> rows, bool stops) : SftTask(std::move(rows)), stops_(stops) {}
   UnitTerms evaluate(int32_t unit, std::span<const float> logprobs, int64_t weight,
                      std::span<float> dlogprobs) const override {
-    if (unit == 3 && !seen_) stop = seen_ = true;
+    if (stops_) stop = true;
+    stops_ = false;
     return SftTask::evaluate(unit, logprobs, weight, dlogprobs);
   }
   mutable std::atomic<bool> stop = false;
 
  private:
-  mutable bool seen_ = false;
+  mutable bool stops_;
 };
 
 TEST(Members, AStopInsideOfAGroupLeavesNobodyWaiting) {
   TrainOptions options = options_of_groups();
-  options.batch.epochs = 1;  // in another epoch another member would be given the row
+  options.group_tokens = 120;
   const Trace whole = train(1, false, options)[0];
-  for (const int64_t micro : {1, 2048}) {  // looked at again in the same group, or in the next step
+  // Seen by member 1 before the next row of its group, or before the next step.
+  for (const int64_t micro : {1, 2048}) {
     options.micro_batch_tokens = micro;
-    run_members(3, [&](Communicator& c) {
+    run_members(2, [&](Communicator& c) {
       ThreadPool pool(1);
       Decoder decoder(tiny_config(), pool);
-      StopsAtARow task(random_rows(24));
+      StopsAtOnce task(random_rows(24), c.rank() == 1);
       PlannedBatches batches(task, options.batch);
       Trainer trainer(tiny_config(), tiny_model().parameters, batches, options, decoder, pool, c);
       int stopped = 0;
       while (!trainer.done()) {
         if (trainer.step(&task.stop)) continue;
+        EXPECT_EQ(trainer.position().step, micro == 1 ? 0 : 1);
         ++stopped;
         task.stop = false;
       }
