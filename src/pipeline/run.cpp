@@ -25,6 +25,17 @@ StageSpec spec_of(const Stage& stage, const Recipe& recipe, const Pool& pool) {
   return spec;
 }
 
+// The recipe a run was begun with, as this program resolves it: a key that it did not know then has
+// its default, which is what the program did then. As it stands where it cannot be resolved, because
+// its base or a file has moved: that is then among the differences.
+std::string resolved_again(const fs::path& saved) {
+  try {
+    return load_recipe(saved, {}).resolved;
+  } catch (const Error&) {
+    return read_file(saved);
+  }
+}
+
 }  // namespace
 
 Run::Run(const Recipe& recipe, const fs::path& folder, ThreadPool& threads, Log& log,
@@ -35,7 +46,7 @@ Run::Run(const Recipe& recipe, const fs::path& folder, ThreadPool& threads, Log&
   const fs::path saved = folder_ / "recipe.toml";
   if (fs::exists(saved)) {
     const std::vector<std::string> differences =
-        recipe_differences(read_file(saved), recipe.resolved);
+        recipe_differences(resolved_again(saved), recipe.resolved);
     if (!differences.empty()) {
       throw Error(folder_.string(),
                   fmt::format("was begun with another recipe: {}", fmt::join(differences, "; ")),
