@@ -41,8 +41,8 @@ void run(const RunOptions& options) {
   const bool finished = run.execute(options.until, [&](const StageRecord& stage) {
     if (!options.common.json) return;
     const auto& models = stage.outputs.empty() ? stage.inputs : stage.outputs;
-    Json line = {{"stage", stage.name}};
-    if (stage.kind != stage_kind::kIngest && !models.empty()) line["model"] = models[0];
+    const bool no_model = stage.kind == stage_kind::kIngest || models.empty();
+    Json line = {{"stage", stage.name}, {"model", no_model ? "" : models[0]}};
     if (const auto result = result_of<EvaluateResult>(stage))
       line["benchmarks"] = result->benchmarks;
     print_json(line);
