@@ -123,8 +123,8 @@ void CpuBackend::run_forward(const PackedBatch& batch, std::span<float> logprobs
     x = memory_.layers[i].x_mid;
     delta = memory_.delta;
   }
-  add_rms_norm(memory_.h, memory_.inv_rms, memory_.x, x, delta, weights_.final_norm, T, C, eps(),
-               threads_);
+  add_rms_norm(memory_.h, memory_.inv_rms, {memory_.x, x, delta}, weights_.final_norm, {T, C},
+               eps(), threads_);
 
   if (gradients) std::memset(memory_.dh, 0, static_cast<size_t>(T * C) * sizeof(float));
   const int64_t chunk = logits_rows(V, N);
@@ -185,8 +185,8 @@ void CpuBackend::layers_backward(const PackedBatch& batch, Gradients& gradients)
   const int64_t C = config_.hidden_size, T = batch.num_tokens();
   Parameters& all = gradients.parameters();
   std::memset(memory_.dx, 0, static_cast<size_t>(T * C) * sizeof(float));
-  rms_norm_backward(memory_.dx, all.find(TensorRole::kFinalNorm), memory_.dh, memory_.x,
-                    memory_.inv_rms, weights_.final_norm, T, C, threads_);
+  rms_norm_backward(memory_.dx, all.find(TensorRole::kFinalNorm), memory_.dh,
+                    {memory_.x, memory_.inv_rms, weights_.final_norm}, {T, C}, threads_);
   for (size_t i = memory_.layers.size(); i-- > 0;) {
     const LayerActivations& a = memory_.layers[i];
     const auto layer = static_cast<int64_t>(i);
@@ -263,7 +263,7 @@ void CpuBackend::step_part(const StepPart& part, std::span<const int32_t> tokens
     std::memcpy(d + row * C, delta + last * C, bytes);
     ++row;
   }
-  add_rms_norm(memory.h, memory.inv_rms, x, x, d, weights_.final_norm, S, C, eps(), threads);
+  add_rms_norm(memory.h, memory.inv_rms, {x, x, d}, weights_.final_norm, {S, C}, eps(), threads);
   weights_.lm_head.forward(logits, memory.h, S, threads);
 }
 

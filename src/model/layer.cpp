@@ -86,7 +86,7 @@ const float* LayerPass::enter(const LayerSpec& spec, const Norm& norm, float* su
     if (delta || sum != x) add(sum, x, delta, T_ * C_, threads_);
     return sum;
   }
-  add_rms_norm(memory.h, norm.inv_rms, sum, x, delta, norm.weight, T_, C_,
+  add_rms_norm(memory.h, norm.inv_rms, {sum, x, delta}, norm.weight, {T_, C_},
                static_cast<float>(config_.rms_norm_eps), threads_);
   return memory.h;
 }
@@ -95,7 +95,7 @@ void LayerPass::leave(const LayerSpec& spec, const Norm& norm, const Linear& lin
                       float* raw, const LayerMemory& memory) {
   if (spec.branch_norm == BranchNorm::kInput) return linear.forward(memory.delta, x, T_, threads_);
   linear.forward(raw, x, T_, threads_);
-  rms_norm(memory.delta, norm.inv_rms, raw, norm.weight, T_, C_,
+  rms_norm(memory.delta, norm.inv_rms, raw, norm.weight, {T_, C_},
            static_cast<float>(config_.rms_norm_eps), threads_);
 }
 
@@ -103,14 +103,15 @@ const float* LayerPass::leave_backward(const LayerSpec& spec, const Norm& norm, 
                                        const float* raw, const LayerMemory& memory) {
   if (spec.branch_norm == BranchNorm::kInput) return memory.dx;
   add(memory.dh, memory.dx, nullptr, T_ * C_, threads_);
-  head_norm_backward(memory.dh, C_, dnorm, raw, C_, norm.inv_rms, norm.weight, T_, 1, C_, threads_);
+  head_norm_backward({memory.dh, C_}, dnorm, {raw, C_}, norm.inv_rms, norm.weight, {T_, 1, C_},
+                     threads_);
   return memory.dh;
 }
 
 const float* LayerPass::entered(const LayerSpec& spec, const Norm& norm, const float* x,
                                 const LayerMemory& memory) {
   if (spec.branch_norm == BranchNorm::kOutput) return x;
-  rms_norm_apply(memory.h, x, norm.inv_rms, norm.weight, T_, C_, threads_);
+  rms_norm_apply(memory.h, {x, norm.inv_rms, norm.weight}, {T_, C_}, threads_);
   return memory.h;
 }
 
@@ -118,12 +119,13 @@ void LayerPass::enter_backward(const LayerSpec& spec, const Norm& norm, float* d
                                const float* x, const LayerMemory& memory) {
   if (spec.branch_norm == BranchNorm::kOutput)
     return add(memory.dx, memory.dx, memory.dh, T_ * C_, threads_);
-  rms_norm_backward(memory.dx, dnorm, memory.dh, x, norm.inv_rms, norm.weight, T_, C_, threads_);
+  rms_norm_backward(memory.dx, dnorm, memory.dh, {x, norm.inv_rms, norm.weight}, {T_, C_},
+                    threads_);
 }
 
 LayerPass::QkHeads LayerPass::qk_heads(const LayerSpec& spec) const {
-  if (spec.qk_norm == QkNorm::kWhole) return {1, 1, Q_, KV_};
-  return {heads_, kv_heads_, D_, D_};
+  if (spec.qk_norm == QkNorm::kWhole) return {{T_, 1, Q_}, {T_, 1, KV_}};
+  return {{T_, heads_, D_}, {T_, kv_heads_, D_}};
 }
 
 void LayerPass::norm_and_rotate(const LayerSpec& spec, const LayerWeights& weights,
@@ -132,13 +134,13 @@ void LayerPass::norm_and_rotate(const LayerSpec& spec, const LayerWeights& weigh
     const QkHeads n = qk_heads(spec);
     const float eps = static_cast<float>(config_.rms_norm_eps);
     float* raw_k = keep.raw_qk ? keep.raw_qk + Q_ : nullptr;
-    head_norm(keep.qkv, W_, keep.raw_qk, Q_ + KV_, keep.inv_rms_qk, weights.q_norm, T_, n.q,
-              n.q_width, eps, threads_);
-    head_norm(keep.qkv + Q_, W_, raw_k, Q_ + KV_, keep.inv_rms_qk + T_ * n.q, weights.k_norm, T_,
-              n.k, n.k_width, eps, threads_);
+    head_norm({keep.qkv, W_}, {keep.raw_qk, Q_ + KV_}, keep.inv_rms_qk, weights.q_norm, n.q, eps,
+              threads_);
+    head_norm({keep.qkv + Q_, W_}, {raw_k, Q_ + KV_}, keep.inv_rms_qk + T_ * n.q.heads,
+              weights.k_norm, n.k, eps, threads_);
   }
   if (spec.rotates) {
-    rope(keep.qkv, W_, tokens_.positions().data(), rope_.of(spec), T_, heads_ + kv_heads_, D_,
+    rope({keep.qkv, W_}, tokens_.positions().data(), rope_.of(spec), {T_, heads_ + kv_heads_, D_},
          RopeDirection::kForward, threads_);
   }
 }
@@ -147,15 +149,15 @@ void LayerPass::norm_and_rotate_backward(const LayerSpec& spec, const LayerWeigh
                                          const LayerActivations& kept, const LayerMemory& memory,
                                          const LayerGradients& gradients) {
   if (spec.rotates) {
-    rope(memory.dqkv, W_, tokens_.positions().data(), rope_.of(spec), T_, heads_ + kv_heads_, D_,
-         RopeDirection::kBackward, threads_);
+    rope({memory.dqkv, W_}, tokens_.positions().data(), rope_.of(spec),
+         {T_, heads_ + kv_heads_, D_}, RopeDirection::kBackward, threads_);
   }
   if (spec.qk_norm == QkNorm::kNone) return;
   const QkHeads n = qk_heads(spec);
-  head_norm_backward(memory.dqkv, W_, gradients.q_norm, kept.raw_qk, Q_ + KV_, kept.inv_rms_qk,
-                     weights.q_norm, T_, n.q, n.q_width, threads_);
-  head_norm_backward(memory.dqkv + Q_, W_, gradients.k_norm, kept.raw_qk + Q_, Q_ + KV_,
-                     kept.inv_rms_qk + T_ * n.q, weights.k_norm, T_, n.k, n.k_width, threads_);
+  head_norm_backward({memory.dqkv, W_}, gradients.q_norm, {kept.raw_qk, Q_ + KV_}, kept.inv_rms_qk,
+                     weights.q_norm, n.q, threads_);
+  head_norm_backward({memory.dqkv + Q_, W_}, gradients.k_norm, {kept.raw_qk + Q_, Q_ + KV_},
+                     kept.inv_rms_qk + T_ * n.q.heads, weights.k_norm, n.k, threads_);
 }
 
 void LayerPass::store_keys_and_values(int64_t index, const float* qkv) {

@@ -68,9 +68,9 @@ class LayerPass {
   void norm_and_rotate_backward(const LayerSpec& spec, const LayerWeights& weights,
                                 const LayerActivations& kept, const LayerMemory& memory,
                                 const LayerGradients& gradients);
-  // Heads that a norm of queries, and one of keys, treats one by one, and their width.
+  // What the norm of queries, and that of keys, treats one by one.
   struct QkHeads {
-    int64_t q, k, q_width, k_width;
+    HeadShape q, k;
   };
   QkHeads qk_heads(const LayerSpec& spec) const;
 

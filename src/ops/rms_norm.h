@@ -1,45 +1,53 @@
 // RMSNorm (Zhang & Sennrich 2019), as in Llama, Qwen2 and Qwen3: y = x * inv_rms * weight, inv_rms
 // = 1 / sqrt(mean(x^2) + eps). The mean is sixteen interleaved fma chains over ascending index,
-// folded by the fixed tree. Shapes: x, y (T, C), inv_rms (T), weight (C).
+// folded by the fixed tree. Shapes: x, y (T, C), inv_rms (T), weight (C). Impossible shapes are an
+// Error.
 #pragma once
 
 #include <cstdint>
 
 #include "base/thread_pool.h"
+#include "ops/view.h"
 
 namespace ponder {
 
-void rms_norm(float* y, float* inv_rms, const float* x, const float* weight, int64_t T, int64_t C,
+void rms_norm(float* y, float* inv_rms, const float* x, const float* weight, RowShape shape,
               float eps, ThreadPool& pool);
 
-// First sum = x + delta (the residual connection; delta nullptr: sum = x), then sum normed as
-// above: one pass. sum may be x.
-void add_rms_norm(float* y, float* inv_rms, float* sum, const float* x, const float* delta,
-                  const float* weight, int64_t T, int64_t C, float eps, ThreadPool& pool);
+// The residual connection: sum = x + delta (delta nullptr: sum = x). sum may be x.
+struct Residual {
+  float* sum;
+  const float *x, *delta;
+};
 
-// y from saved inv_rms: the same bits as rms_norm's y.
-void rms_norm_apply(float* y, const float* x, const float* inv_rms, const float* weight, int64_t T,
-                    int64_t C, ThreadPool& pool);
+// First the sum, then the sum normed as above: one pass.
+void add_rms_norm(float* y, float* inv_rms, const Residual& residual, const float* weight,
+                  RowShape shape, float eps, ThreadPool& pool);
+
+// What a norm was given, what it divided by, and its weight: all that comes after it needs.
+struct Normed {
+  const float *x, *inv_rms, *weight;
+};
+
+// y again: the same bits as rms_norm's y.
+void rms_norm_apply(float* y, const Normed& normed, RowShape shape, ThreadPool& pool);
 
 // dx += the gradient through the norm (dx holds the residual path's gradient already); dweight
 // accumulates, each element one chain of fmas over ascending t.
-void rms_norm_backward(float* dx, float* dweight, const float* dy, const float* x,
-                       const float* inv_rms, const float* weight, int64_t T, int64_t C,
-                       ThreadPool& pool);
+void rms_norm_backward(float* dx, float* dweight, const float* dy, const Normed& normed,
+                       RowShape shape, ThreadPool& pool);
 
-// The norm of each head of queries or keys (Qwen3): every one of `heads` runs of D elements in each
-// of T rows of x (row stride ld) is normed by itself, in place, with one weight (D) for all of
-// them. kept (T, heads * D; row stride ld_kept) receives what x held, unless null. inv_rms (T,
-// heads). A head's arithmetic is that of a row of rms_norm with C = D.
-void head_norm(float* x, int64_t ld, float* kept, int64_t ld_kept, float* inv_rms,
-               const float* weight, int64_t T, int64_t heads, int64_t D, float eps,
+// The norm of each head of queries or keys (Qwen3): every head of every row of x is normed by
+// itself, in place, with one weight (D) for all of them. kept (T, heads * D) receives what x held,
+// unless its data is null. inv_rms (T, heads). A head's arithmetic is that of a row of rms_norm with
+// C = D.
+void head_norm(Rows x, Rows kept, float* inv_rms, const float* weight, HeadShape shape, float eps,
                ThreadPool& pool);
 
-// dx (row stride ld): in, the gradient of the normed heads; out, of the heads before (no residual
-// path here, so it is overwritten). dweight (D) accumulates, each element one chain of fmas over
-// ascending t and, within it, ascending head.
-void head_norm_backward(float* dx, int64_t ld, float* dweight, const float* kept, int64_t ld_kept,
-                        const float* inv_rms, const float* weight, int64_t T, int64_t heads,
-                        int64_t D, ThreadPool& pool);
+// dx: in, the gradient of the normed heads; out, of the heads before (no residual path here, so it
+// is overwritten). dweight (D) accumulates, each element one chain of fmas over ascending t and,
+// within it, ascending head.
+void head_norm_backward(Rows dx, float* dweight, ConstRows kept, const float* inv_rms,
+                        const float* weight, HeadShape shape, ThreadPool& pool);
 
 }  // namespace ponder

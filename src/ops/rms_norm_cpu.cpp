@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "ops/rms_norm.h"
+#include "ops/rms_norm_task.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/rms_norm_cpu.cpp"
@@ -41,35 +41,36 @@ float InverseRms(float* sum, const float* x, const float* delta, int64_t C, floa
   return 1.0f / std::sqrt(Sum16(squares) / static_cast<float>(C) + eps);
 }
 
-// delta may be null, sum may be x.
-void NormRows(float* y, float* inv_rms, float* sum, const float* x, const float* delta,
-              const float* w, int64_t begin, int64_t end, int64_t C, float eps) {
+void NormRows(const NormTask& task, int64_t begin, int64_t end) {
+  const auto [sum, x, delta] = task.residual;
+  const int64_t C = task.C;
   for (int64_t t = begin; t < end; ++t) {
     float* row = sum + t * C;
-    inv_rms[t] = InverseRms(row, x + t * C, delta ? delta + t * C : nullptr, C, eps);
-    ApplyRow(y + t * C, row, inv_rms[t], w, C);
+    const float inv = InverseRms(row, x + t * C, delta ? delta + t * C : nullptr, C, task.eps);
+    task.inv_rms[t] = inv;
+    ApplyRow(task.y + t * C, row, inv, task.weight, C);
   }
 }
 
-// kept may be null.
-void NormHeads(float* x, int64_t ld, float* kept, int64_t ld_kept, float* inv_rms, const float* w,
-               int64_t begin, int64_t end, int64_t heads, int64_t D, float eps) {
+void NormHeads(const HeadNormTask& task, int64_t begin, int64_t end) {
+  const int64_t heads = task.shape.heads, D = task.shape.D;
   for (int64_t t = begin; t < end; ++t) {
-    float* row = x + t * ld;
-    if (kept) {
-      std::memcpy(kept + t * ld_kept, row, static_cast<size_t>(heads * D) * sizeof(float));
+    float* row = task.x.data + t * task.x.stride;
+    if (task.kept.data) {
+      std::memcpy(task.kept.data + t * task.kept.stride, row,
+                  static_cast<size_t>(heads * D) * sizeof(float));
     }
     for (int64_t h = 0; h < heads; ++h) {
-      float& inv = inv_rms[t * heads + h];
-      inv = InverseRms(row + h * D, row + h * D, nullptr, D, eps);
-      ApplyRow(row + h * D, row + h * D, inv, w, D);
+      const float inv = InverseRms(row + h * D, row + h * D, nullptr, D, task.eps);
+      task.inv_rms[t * heads + h] = inv;
+      ApplyRow(row + h * D, row + h * D, inv, task.weight, D);
     }
   }
 }
 
-void ApplyRows(float* y, const float* x, const float* inv_rms, const float* w, int64_t begin,
-               int64_t end, int64_t C) {
-  for (int64_t t = begin; t < end; ++t) ApplyRow(y + t * C, x + t * C, inv_rms[t], w, C);
+void ApplyRows(float* y, const Normed& normed, int64_t C, int64_t begin, int64_t end) {
+  const auto [x, inv_rms, weight] = normed;
+  for (int64_t t = begin; t < end; ++t) ApplyRow(y + t * C, x + t * C, inv_rms[t], weight, C);
 }
 
 // inv * (w_c dy_c - x_c * inv^2 * mean(w dy x)), added to dx_c or in its place; then dx may be dy.
@@ -94,30 +95,33 @@ void BackwardRow(float* dx, const float* dy, const float* x, float inv, const fl
   }
 }
 
-void BackwardRows(float* dx, const float* dy, const float* x, const float* inv_rms, const float* w,
-                  int64_t begin, int64_t end, int64_t C) {
+void BackwardRows(const NormBackwardTask& task, int64_t begin, int64_t end) {
+  const auto [x, inv_rms, weight] = task.normed;
+  const int64_t C = task.C;
   for (int64_t t = begin; t < end; ++t) {
-    BackwardRow<true>(dx + t * C, dy + t * C, x + t * C, inv_rms[t], w, C);
+    BackwardRow<true>(task.dx + t * C, task.dy + t * C, x + t * C, inv_rms[t], weight, C);
   }
 }
 
-void BackwardHeads(float* dx, int64_t ld, const float* kept, int64_t ld_kept, const float* inv_rms,
-                   const float* w, int64_t begin, int64_t end, int64_t heads, int64_t D) {
+void BackwardHeads(const HeadNormBackwardTask& task, int64_t begin, int64_t end) {
+  const int64_t heads = task.shape.heads, D = task.shape.D;
   for (int64_t t = begin; t < end; ++t) {
+    const float* kept = task.kept.data + t * task.kept.stride;
     for (int64_t h = 0; h < heads; ++h) {
-      float* head = dx + t * ld + h * D;
-      BackwardRow<false>(head, head, kept + t * ld_kept + h * D, inv_rms[t * heads + h], w, D);
+      float* head = task.dx.data + t * task.dx.stride + h * D;
+      BackwardRow<false>(head, head, kept + h * D, task.inv_rms[t * heads + h], task.weight, D);
     }
   }
 }
 
-// Columns [begin, end), begin a multiple of 16, over all heads of C elements of all rows.
-void WeightGradient(float* dw, const float* dy, int64_t ld_dy, const float* x, int64_t ld_x,
-                    const float* inv_rms, int64_t begin, int64_t end, int64_t T, int64_t heads,
-                    int64_t C) {
+void WeightGradient(const NormWeightTask& task, int64_t begin, int64_t end) {
+  const auto [dy, ld_dy] = task.dy;
+  const auto [x, ld_x] = task.x;
+  const auto [T, heads, C] = task.shape;
+  const float* inv_rms = task.inv_rms;
   for (int64_t c = begin; c < end; c += 16) {
     const int64_t n = end - c < 16 ? end - c : 16;
-    F16 acc = LoadPart(dw + c, n);
+    F16 acc = LoadPart(task.dweight + c, n);
     for (int64_t t = 0; t < T; ++t) {
       for (int64_t h = 0; h < heads; ++h) {
         const float *g = dy + t * ld_dy + h * C + c, *v = x + t * ld_x + h * C + c;
@@ -125,7 +129,7 @@ void WeightGradient(float* dw, const float* dy, int64_t ld_dy, const float* x, i
         acc = Fma(gv, Mul(xv, Set(inv_rms[t * heads + h])), acc);
       }
     }
-    StorePart(acc, dw + c, n);
+    StorePart(acc, task.dweight + c, n);
   }
 }
 
@@ -142,60 +146,23 @@ HWY_EXPORT(BackwardRows);
 HWY_EXPORT(BackwardHeads);
 HWY_EXPORT(WeightGradient);
 
-void rms_norm(float* y, float* inv_rms, const float* x, const float* weight, int64_t T, int64_t C,
-              float eps, ThreadPool& pool) {
-  // Without a delta the rows of x are only read.
-  add_rms_norm(y, inv_rms, const_cast<float*>(x), x, nullptr, weight, T, C, eps, pool);
+void norm_rows(const NormTask& task, int64_t begin, int64_t end) {
+  HWY_DYNAMIC_DISPATCH(NormRows)(task, begin, end);
 }
-
-void add_rms_norm(float* y, float* inv_rms, float* sum, const float* x, const float* delta,
-                  const float* weight, int64_t T, int64_t C, float eps, ThreadPool& pool) {
-  const auto kernel = HWY_DYNAMIC_DISPATCH(NormRows);
-  pool.parallel_for(T, 4, [&](int64_t begin, int64_t end) {
-    kernel(y, inv_rms, sum, x, delta, weight, begin, end, C, eps);
-  });
+void norm_heads(const HeadNormTask& task, int64_t begin, int64_t end) {
+  HWY_DYNAMIC_DISPATCH(NormHeads)(task, begin, end);
 }
-
-void rms_norm_apply(float* y, const float* x, const float* inv_rms, const float* weight, int64_t T,
-                    int64_t C, ThreadPool& pool) {
-  const auto kernel = HWY_DYNAMIC_DISPATCH(ApplyRows);
-  pool.parallel_for(
-      T, 4, [&](int64_t begin, int64_t end) { kernel(y, x, inv_rms, weight, begin, end, C); });
+void apply_norm(float* y, const Normed& normed, int64_t C, int64_t begin, int64_t end) {
+  HWY_DYNAMIC_DISPATCH(ApplyRows)(y, normed, C, begin, end);
 }
-
-void rms_norm_backward(float* dx, float* dweight, const float* dy, const float* x,
-                       const float* inv_rms, const float* weight, int64_t T, int64_t C,
-                       ThreadPool& pool) {
-  const auto rows = HWY_DYNAMIC_DISPATCH(BackwardRows);
-  const auto columns = HWY_DYNAMIC_DISPATCH(WeightGradient);
-  pool.parallel_for(
-      T, 4, [&](int64_t begin, int64_t end) { rows(dx, dy, x, inv_rms, weight, begin, end, C); });
-  pool.parallel_for(C, 16, [&](int64_t begin, int64_t end) {
-    columns(dweight, dy, C, x, C, inv_rms, begin, end, T, 1, C);
-  });
+void norm_backward_rows(const NormBackwardTask& task, int64_t begin, int64_t end) {
+  HWY_DYNAMIC_DISPATCH(BackwardRows)(task, begin, end);
 }
-
-void head_norm(float* x, int64_t ld, float* kept, int64_t ld_kept, float* inv_rms,
-               const float* weight, int64_t T, int64_t heads, int64_t D, float eps,
-               ThreadPool& pool) {
-  const auto kernel = HWY_DYNAMIC_DISPATCH(NormHeads);
-  pool.parallel_for(T, 4, [&](int64_t begin, int64_t end) {
-    kernel(x, ld, kept, ld_kept, inv_rms, weight, begin, end, heads, D, eps);
-  });
+void norm_backward_heads(const HeadNormBackwardTask& task, int64_t begin, int64_t end) {
+  HWY_DYNAMIC_DISPATCH(BackwardHeads)(task, begin, end);
 }
-
-void head_norm_backward(float* dx, int64_t ld, float* dweight, const float* kept, int64_t ld_kept,
-                        const float* inv_rms, const float* weight, int64_t T, int64_t heads,
-                        int64_t D, ThreadPool& pool) {
-  const auto columns = HWY_DYNAMIC_DISPATCH(WeightGradient);
-  const auto rows = HWY_DYNAMIC_DISPATCH(BackwardHeads);
-  // The weight's gradient first: the rows then write over what it reads.
-  pool.parallel_for(D, 16, [&](int64_t begin, int64_t end) {
-    columns(dweight, dx, ld, kept, ld_kept, inv_rms, begin, end, T, heads, D);
-  });
-  pool.parallel_for(T, 4, [&](int64_t begin, int64_t end) {
-    rows(dx, ld, kept, ld_kept, inv_rms, weight, begin, end, heads, D);
-  });
+void norm_weight_gradient(const NormWeightTask& task, int64_t begin, int64_t end) {
+  HWY_DYNAMIC_DISPATCH(WeightGradient)(task, begin, end);
 }
 
 }  // namespace ponder

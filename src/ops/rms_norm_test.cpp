@@ -55,28 +55,28 @@ TEST(RmsNorm, ForwardEqualsTheDefinitionOnEveryMachine) {
     p.forward(p.sum, y_sum, inv_rms_sum);
     on_every_machine(C == 5 || C == 33 || C == 129, [&](ThreadPool& pool) {
       Output out(p.T * C), inv(p.T), x(p.x);
-      rms_norm(out.data(), inv.data(), x.data(), p.weight.data(), p.T, C, kEps, pool);
+      rms_norm(out.data(), inv.data(), x.data(), p.weight.data(), {p.T, C}, kEps, pool);
       ASSERT_TRUE(same_bits(y, out));
       ASSERT_TRUE(same_bits(inv_rms, inv));
       ASSERT_TRUE(same_bits(p.x, x)) << "x is only read";
       Output out2(p.T * C), inv2(p.T);
       Output apart(p.T * C);
-      add_rms_norm(out2.data(), inv2.data(), apart.data(), x.data(), p.delta.data(),
-                   p.weight.data(), p.T, C, kEps, pool);
+      add_rms_norm(out2.data(), inv2.data(), {apart.data(), x.data(), p.delta.data()},
+                   p.weight.data(), {p.T, C}, kEps, pool);
       ASSERT_TRUE(same_bits(p.x, x)) << "x is only read";
       ASSERT_TRUE(same_bits(p.sum, apart)) << "the sum beside x";
       ASSERT_TRUE(same_bits(y_sum, out2));
-      add_rms_norm(out2.data(), inv2.data(), apart.data(), x.data(), nullptr, p.weight.data(), p.T,
-                   C, kEps, pool);
+      add_rms_norm(out2.data(), inv2.data(), {apart.data(), x.data(), nullptr}, p.weight.data(),
+                   {p.T, C}, kEps, pool);
       ASSERT_TRUE(same_bits(p.x, apart)) << "no delta";
       ASSERT_TRUE(same_bits(inv_rms, inv2)) << "no delta";
-      add_rms_norm(out2.data(), inv2.data(), x.data(), x.data(), p.delta.data(), p.weight.data(),
-                   p.T, C, kEps, pool);
+      add_rms_norm(out2.data(), inv2.data(), {x.data(), x.data(), p.delta.data()}, p.weight.data(),
+                   {p.T, C}, kEps, pool);
       ASSERT_TRUE(same_bits(y_sum, out2));
       ASSERT_TRUE(same_bits(inv_rms_sum, inv2));
       ASSERT_TRUE(same_bits(p.sum, x)) << "x becomes the sum";
       Output again(p.T * C);
-      rms_norm_apply(again.data(), p.sum.data(), inv2.data(), p.weight.data(), p.T, C, pool);
+      rms_norm_apply(again.data(), {p.sum.data(), inv2.data(), p.weight.data()}, {p.T, C}, pool);
       ASSERT_TRUE(same_bits(y_sum, again)) << "from the saved statistics";
     });
     if (HasFatalFailure()) return;
@@ -96,13 +96,35 @@ TEST(RmsNorm, BackwardEqualsTheDefinitionOnEveryMachine) {
     }
     on_every_machine(C == 5 || C == 33 || C == 129, [&](ThreadPool& pool) {
       Output dx_found(p.dx), dweight_found(p.dweight);
-      rms_norm_backward(dx_found.data(), dweight_found.data(), p.dy.data(), p.x.data(),
-                        inv_rms.data(), p.weight.data(), p.T, C, pool);
+      rms_norm_backward(dx_found.data(), dweight_found.data(), p.dy.data(),
+                        {p.x.data(), inv_rms.data(), p.weight.data()}, {p.T, C}, pool);
       ASSERT_TRUE(same_bits(dx, dx_found));
       ASSERT_TRUE(same_bits(dweight, dweight_found));
     });
     if (HasFatalFailure()) return;
   }
+}
+
+TEST(RmsNorm, ImpossibleShapesAreRefused) {
+  ThreadPool pool(1);
+  std::vector<float> a(64, 1.0f), b(64), c(64), weight(64, 1.0f);
+  float *x = a.data(), *y = b.data(), *inv_rms = c.data(), *w = weight.data();
+  for (const RowShape shape : {RowShape{-1, 4}, {4, 0}}) {
+    EXPECT_TRUE(refused([&] { rms_norm(y, inv_rms, x, w, shape, kEps, pool); }));
+    EXPECT_TRUE(refused([&] { rms_norm_apply(y, {x, inv_rms, w}, shape, pool); }));
+    EXPECT_TRUE(refused([&] { rms_norm_backward(y, w, x, {x, inv_rms, w}, shape, pool); }));
+  }
+  // Rows nearer to each other than they are wide.
+  const HeadShape shape{4, 2, 4};
+  EXPECT_TRUE(refused([&] { head_norm({x, 7}, {}, inv_rms, w, shape, kEps, pool); }));
+  EXPECT_TRUE(refused([&] { head_norm({x, 8}, {y, 7}, inv_rms, w, shape, kEps, pool); }));
+  EXPECT_TRUE(refused([&] { head_norm_backward({x, 7}, w, {y, 8}, inv_rms, w, shape, pool); }));
+  EXPECT_TRUE(refused([&] { head_norm_backward({x, 8}, w, {y, 7}, inv_rms, w, shape, pool); }));
+  // Every size of a row of heads.
+  for (const HeadShape bad : {HeadShape{-1, 2, 4}, {4, 0, 4}, {4, 2, 0}}) {
+    EXPECT_TRUE(refused([&] { head_norm({x, 8}, {}, inv_rms, w, bad, kEps, pool); }));
+  }
+  EXPECT_EQ(a, std::vector<float>(64, 1.0f));
 }
 
 // RMSNorm in double precision: y of row t.
@@ -146,8 +168,8 @@ TEST(RmsNorm, BackwardEqualsFiniteDifferences) {
     for (size_t i = 0; i < dweight.size(); ++i) dweight[i] += p.dweight[i];
     ThreadPool pool(1);
     Output dx_found(p.dx), dweight_found(p.dweight);
-    rms_norm_backward(dx_found.data(), dweight_found.data(), p.dy.data(), p.x.data(),
-                      inv_rms.data(), p.weight.data(), 4, C, pool);
+    rms_norm_backward(dx_found.data(), dweight_found.data(), p.dy.data(),
+                      {p.x.data(), inv_rms.data(), p.weight.data()}, {4, C}, pool);
     EXPECT_TRUE(all_near(dx, dx_found.values(), 2e-6)) << C;
     EXPECT_TRUE(all_near(dweight, dweight_found.values(), 2e-6)) << C;
   }
@@ -198,18 +220,18 @@ TEST(HeadNorm, ForwardAndBackwardEqualTheDefinitionOnEveryMachine) {
     }
     on_every_machine(D == 17 || D == 128, [&](ThreadPool& pool) {
       Output y(p.x), inv_rms(p.T * p.heads), kept(p.T * p.ld_kept);
-      head_norm(y.data(), p.ld, kept.data(), p.ld_kept, inv_rms.data(), p.weight.data(), p.T,
-                p.heads, D, kEps, pool);
+      head_norm({y.data(), p.ld}, {kept.data(), p.ld_kept}, inv_rms.data(), p.weight.data(),
+                {p.T, p.heads, D}, kEps, pool);
       ASSERT_TRUE(same_bits(p.y, y));
       ASSERT_TRUE(same_bits(p.inv_rms, inv_rms));
       ASSERT_TRUE(same_bits(p.kept, kept));
       Output again(p.x);
-      head_norm(again.data(), p.ld, nullptr, 0, inv_rms.data(), p.weight.data(), p.T, p.heads, D,
-                kEps, pool);
+      head_norm({again.data(), p.ld}, {}, inv_rms.data(), p.weight.data(), {p.T, p.heads, D}, kEps,
+                pool);
       ASSERT_TRUE(same_bits(p.y, again)) << "without keeping";
       Output dx_found(p.dy), dweight_found(p.dweight);
-      head_norm_backward(dx_found.data(), p.ld, dweight_found.data(), kept.data(), p.ld_kept,
-                         inv_rms.data(), p.weight.data(), p.T, p.heads, D, pool);
+      head_norm_backward({dx_found.data(), p.ld}, dweight_found.data(), {kept.data(), p.ld_kept},
+                         inv_rms.data(), p.weight.data(), {p.T, p.heads, D}, pool);
       ASSERT_TRUE(same_bits(dx, dx_found));
       ASSERT_TRUE(same_bits(dweight, dweight_found));
     });
@@ -238,8 +260,8 @@ TEST(HeadNorm, BackwardEqualsFiniteDifferences) {
     for (size_t i = 0; i < dweight.size(); ++i) dweight[i] += p.dweight[i];  // accumulates
     ThreadPool pool(1);
     Output dx_found(p.dy), dweight_found(p.dweight);
-    head_norm_backward(dx_found.data(), p.ld, dweight_found.data(), p.kept.data(), p.ld_kept,
-                       p.inv_rms.data(), p.weight.data(), p.T, p.heads, D, pool);
+    head_norm_backward({dx_found.data(), p.ld}, dweight_found.data(), {p.kept.data(), p.ld_kept},
+                       p.inv_rms.data(), p.weight.data(), {p.T, p.heads, D}, pool);
     for (int64_t t = 0; t < p.T; ++t) {  // between the rows: left alone
       for (int64_t i = p.heads * D; i < p.ld; ++i) {
         const auto gap = static_cast<size_t>(t * p.ld + i);

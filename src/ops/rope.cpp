@@ -1,9 +1,12 @@
 #include "ops/rope.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
 #include "base/portable_math.h"
+#include "ops/rope_task.h"
 
 namespace ponder {
 namespace {
@@ -117,6 +120,18 @@ void RopeTable::extend(int64_t num_positions) {
       sin_.push_back(static_cast<float>(s * factor_));
     }
   }
+}
+
+void rope(Rows x, const int32_t* positions, const RopeTable& table, HeadShape shape,
+          RopeDirection direction, ThreadPool& pool) {
+  check_shape("rope", shape, x.stride);
+  if (shape.D != table.head_dim()) {
+    refuse_shape("rope", fmt::format("heads of {} elements, and a table for heads of {}", shape.D,
+                                     table.head_dim()));
+  }
+  const float sign = direction == RopeDirection::kForward ? 1.0f : -1.0f;
+  const RopeTask task{x, positions, &table, shape, sign};
+  pool.parallel_for(shape.T, 4, [&](int64_t begin, int64_t end) { rope_rows(task, begin, end); });
 }
 
 }  // namespace ponder

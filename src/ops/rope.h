@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "ops/view.h"
 
 namespace ponder {
 
@@ -48,6 +49,7 @@ class RopeTable {
   // Makes positions [0, num_positions) available.
   void extend(int64_t num_positions);
   int64_t num_positions() const { return static_cast<int64_t>(cos_.size()) / half_; }
+  int64_t head_dim() const { return 2 * half_; }
   const float* cos(int64_t position) const { return cos_.data() + position * half_; }
   const float* sin(int64_t position) const { return sin_.data() + position * half_; }
 
@@ -59,10 +61,11 @@ class RopeTable {
 
 enum class RopeDirection { kForward, kBackward };
 
-// Rotates, in place, `heads` heads of D in each of T rows of x (row stride ld). positions (T).
+// Rotates the heads of every row of x, in place. positions (T), of the table; shape.D is its
+// head_dim. Impossible shapes are an Error.
 // Forward: (a, b) -> (a cos - b sin, b cos + a sin), the second product fused. Backward: the
 // inverse rotation.
-void rope(float* x, int64_t ld, const int32_t* positions, const RopeTable& table, int64_t T,
-          int64_t heads, int64_t D, RopeDirection direction, ThreadPool& pool);
+void rope(Rows x, const int32_t* positions, const RopeTable& table, HeadShape shape,
+          RopeDirection direction, ThreadPool& pool);
 
 }  // namespace ponder

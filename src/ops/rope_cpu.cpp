@@ -1,7 +1,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "ops/rope.h"
+#include "ops/rope_task.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/rope_cpu.cpp"
@@ -14,12 +14,13 @@ HWY_BEFORE_NAMESPACE();
 namespace ponder {
 namespace HWY_NAMESPACE {
 
-void RopeRows(float* x, int64_t ld, const int32_t* positions, const RopeTable* table, int64_t begin,
-              int64_t end, int64_t heads, int64_t D, float sign) {
-  const int64_t half = D / 2;
-  const F16 sgn = Set(sign);
+void RopeRows(const RopeTask& task, int64_t begin, int64_t end) {
+  const auto [x, ld] = task.x;
+  const int64_t heads = task.shape.heads, D = task.shape.D, half = D / 2;
+  const F16 sgn = Set(task.sign);
   for (int64_t t = begin; t < end; ++t) {
-    const float *cos = table->cos(positions[t]), *sin = table->sin(positions[t]);
+    const float *cos = task.table->cos(task.positions[t]),
+                *sin = task.table->sin(task.positions[t]);
     for (int64_t h = 0; h < heads; ++h) {
       float *a = x + t * ld + h * D, *b = a + half;
       for (int64_t i = 0; i < half; i += 16) {
@@ -50,13 +51,8 @@ HWY_AFTER_NAMESPACE();
 namespace ponder {
 HWY_EXPORT(RopeRows);
 
-void rope(float* x, int64_t ld, const int32_t* positions, const RopeTable& table, int64_t T,
-          int64_t heads, int64_t D, RopeDirection direction, ThreadPool& pool) {
-  const auto kernel = HWY_DYNAMIC_DISPATCH(RopeRows);
-  const float sign = direction == RopeDirection::kForward ? 1.0f : -1.0f;
-  pool.parallel_for(T, 4, [&](int64_t begin, int64_t end) {
-    kernel(x, ld, positions, &table, begin, end, heads, D, sign);
-  });
+void rope_rows(const RopeTask& task, int64_t begin, int64_t end) {
+  HWY_DYNAMIC_DISPATCH(RopeRows)(task, begin, end);
 }
 
 }  // namespace ponder

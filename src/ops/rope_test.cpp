@@ -34,9 +34,11 @@ TEST(Rope, RotatesByTheDefinitionOnEveryMachine) {
     SCOPED_TRACE(testing::Message() << "D " << D);
     on_every_machine(D == 34 || D == 64, [&](ThreadPool& pool) {
       Output y(x), z(x);
-      rope(y.data(), ld, positions.data(), table, kRows, kHeads, D, RopeDirection::kForward, pool);
+      rope({y.data(), ld}, positions.data(), table, {kRows, kHeads, D}, RopeDirection::kForward,
+           pool);
       ASSERT_TRUE(same_bits(forward, y));
-      rope(z.data(), ld, positions.data(), table, kRows, kHeads, D, RopeDirection::kBackward, pool);
+      rope({z.data(), ld}, positions.data(), table, {kRows, kHeads, D}, RopeDirection::kBackward,
+           pool);
       ASSERT_TRUE(same_bits(backward, z));
     });
     if (HasFatalFailure()) return;
@@ -207,6 +209,20 @@ TEST(Rope, TableGrowsWithoutChange) {
   }
 }
 
+TEST(Rope, ImpossibleShapesAreRefused) {
+  ThreadPool pool(1);
+  RopeTable table(16, 1e4);
+  table.extend(4);
+  std::vector<float> x(4 * 32, 1.0f);
+  const std::vector<int32_t> positions(4);
+  const auto rotate = [&](int64_t stride, HeadShape shape) {
+    rope({x.data(), stride}, positions.data(), table, shape, RopeDirection::kForward, pool);
+  };
+  EXPECT_TRUE(refused([&] { rotate(31, {4, 2, 16}); }));
+  EXPECT_TRUE(refused([&] { rotate(32, {4, 1, 32}); })) << "heads that the table is not of";
+  rotate(32, {4, 2, 16});
+}
+
 TEST(Rope, ForwardIsCloseToDoubleAndBackwardEqualsFiniteDifferences) {
   const int64_t D = 48;
   const std::vector<int32_t> positions = {5, 80, 0};
@@ -227,8 +243,8 @@ TEST(Rope, ForwardIsCloseToDoubleAndBackwardEqualsFiniteDifferences) {
   };
   ThreadPool pool(1);
   Output y(x), dx(dy);
-  rope(y.data(), D, positions.data(), table, 3, 1, D, RopeDirection::kForward, pool);
-  rope(dx.data(), D, positions.data(), table, 3, 1, D, RopeDirection::kBackward, pool);
+  rope({y.data(), D}, positions.data(), table, {3, 1, D}, RopeDirection::kForward, pool);
+  rope({dx.data(), D}, positions.data(), table, {3, 1, D}, RopeDirection::kBackward, pool);
   EXPECT_TRUE(all_near(rotated(), y.values(), 2e-7));
   EXPECT_TRUE(all_near(numeric_gradient(in, loss), dx.values(), 5e-7));
 }

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "base/philox.h"
 #include "base/thread_pool.h"
 
@@ -116,6 +117,18 @@ inline testing::AssertionResult all_near(std::span<const double> expected,
                                        << ", found " << found[i] << ", largest " << largest;
   }
   return testing::AssertionSuccess();
+}
+
+// Whether f() refuses what it is given, as an op does an impossible shape.
+template <class F>
+testing::AssertionResult refused(const F& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::kInternal) return testing::AssertionSuccess();
+    return testing::AssertionFailure() << "another error: " << error.what();
+  }
+  return testing::AssertionFailure() << "accepted";
 }
 
 // The derivatives of f(), a function of the elements of x in double, by central differences (error
