@@ -84,8 +84,8 @@ struct Row {
         const int64_t slot = kv * blocks;
         const float* k = qkv.data() + s.Q() + kv * s.D;
         const float* v = k + s.kv_heads() * s.D;
-        transpose_keys(keys.data() + slot * kKeyBlock * s.D, k, s.W(), s.length, s.D);
-        copy_values(values.data() + slot * kKeyBlock * s.D, v, s.W(), s.length, s.D);
+        transpose_keys(keys.data() + slot * kKeyBlock * s.D, {k, s.W()}, s.length, s.D);
+        copy_values(values.data() + slot * kKeyBlock * s.D, {v, s.W()}, s.length, s.D);
         for (int64_t b = slot; b < slot + blocks; ++b) {
           key_blocks[at(b)] = keys.data() + b * kKeyBlock * s.D;
           value_blocks[at(b)] = values.data() + b * kKeyBlock * s.D;
@@ -99,10 +99,14 @@ struct Row {
     std::vector<AttentionWork> works;
     for (int64_t kv = 0; kv < s.used(); ++kv) {
       const int64_t h = kv * s.group, slot = kv * blocks;
-      works.push_back({qkv.data() + first * s.W() + h * s.D, out.data() + first * s.Q() + h * s.D,
-                       with_lse ? lse.data() + first * heads + h : nullptr,
-                       key_blocks.data() + slot, value_blocks.data() + slot, s.W(), s.Q(), heads,
-                       s.length - first, first, s.group});
+      works.push_back({{qkv.data() + first * s.W() + h * s.D, s.W()},
+                       {out.data() + first * s.Q() + h * s.D, s.Q()},
+                       {with_lse ? lse.data() + first * heads + h : nullptr, heads},
+                       key_blocks.data() + slot,
+                       value_blocks.data() + slot,
+                       s.length - first,
+                       first,
+                       s.group});
     }
     attention(works, s.D, pool);
   }
@@ -112,9 +116,17 @@ struct Row {
     std::vector<AttentionBackwardWork> works;
     for (int64_t kv = 0; kv < s.used(); ++kv) {
       const int64_t q = kv * s.group * s.D, k = s.Q() + kv * s.D, v = k + s.kv_heads() * s.D;
-      works.push_back({qkv.data() + q, qkv.data() + k, qkv.data() + v, out.data() + q,
-                       dout.data() + q, lse.data() + kv * s.group, dqkv.data() + q, dqkv.data() + k,
-                       dqkv.data() + v, s.W(), s.Q(), heads, s.length, s.group});
+      works.push_back({{qkv.data() + q, s.W()},
+                       {qkv.data() + k, s.W()},
+                       {qkv.data() + v, s.W()},
+                       {out.data() + q, s.Q()},
+                       {dout.data() + q, s.Q()},
+                       {lse.data() + kv * s.group, heads},
+                       {dqkv.data() + q, s.W()},
+                       {dqkv.data() + k, s.W()},
+                       {dqkv.data() + v, s.W()},
+                       s.length,
+                       s.group});
     }
     const int64_t size = attention_backward_scratch(s.length, s.D);
     scratch.reserve(size * pool.num_threads());
@@ -157,10 +169,14 @@ struct Decoding {
     for (int64_t i = 0; i < num * s.kv_heads(); ++i) {
       const int64_t n = i / s.kv_heads(), h = i % s.kv_heads();
       const size_t slot = at((copy * num * s.kv_heads() + i) * blocks);
-      works.push_back({q.data() + n * s.W() + h * s.group * s.D,
-                       out.data() + n * s.Q() + h * s.group * s.D, nullptr,
-                       key_blocks.data() + slot, value_blocks.data() + slot, s.W(), s.Q(), 0, 1,
-                       s.length - 1, s.group});
+      works.push_back({{q.data() + n * s.W() + h * s.group * s.D, s.W()},
+                       {out.data() + n * s.Q() + h * s.group * s.D, s.Q()},
+                       {},
+                       key_blocks.data() + slot,
+                       value_blocks.data() + slot,
+                       1,
+                       s.length - 1,
+                       s.group});
     }
     attention(works, s.D, pool);
   }

@@ -188,14 +188,14 @@ Case make_case(const Shape& shape, const Setting& s, Operands& o, ThreadPool& po
       o.bf16.back().pack_weight(narrow.data(), DType::kBF16, N, 0, pool);
     }
     result.ways.push_back([=, &o, &pool](int i) {
-      matmul(c, N, {x, K, 1}, o.f32[size_t(i)], nullptr, M, pool);
+      matmul({c, N}, {x, K, 1}, o.f32[size_t(i)], nullptr, M, pool);
     });
     result.ways.push_back([=, &o, &pool](int i) {
-      matmul(c, N, {x, K, 1}, o.bf16[size_t(i)], nullptr, M, pool);
+      matmul({c, N}, {x, K, 1}, o.bf16[size_t(i)], nullptr, M, pool);
     });
     const MatrixView::Part part{w, N};
     const MatrixView view = MatrixView::weights(std::span(&part, 1), K);
-    result.ways.push_back([=, &pool](int) { matmul(c, N, {x, K, 1}, view, nullptr, M, pool); });
+    result.ways.push_back([=, &pool](int) { matmul({c, N}, {x, K, 1}, view, nullptr, M, pool); });
     if (s.check) {
       for (const bool wide : {true, false}) {
         std::vector<float> rounded(narrow.size());
@@ -216,7 +216,7 @@ Case make_case(const Shape& shape, const Setting& s, Operands& o, ThreadPool& po
 #endif
   } else if (s.kind == "dx") {
     result.ways.push_back([=, &o, &pool](int) {
-      matmul(c, K, {dy, N, 1}, MatrixView::rows(w, N, K), nullptr, M, pool);
+      matmul({c, K}, {dy, N, 1}, MatrixView::rows(w, N, K), nullptr, M, pool);
     });
     if (s.check) {
       result.ways[0](0);
@@ -232,7 +232,7 @@ Case make_case(const Shape& shape, const Setting& s, Operands& o, ThreadPool& po
 #endif
   } else {
     result.ways.push_back([=, &o, &pool](int) {
-      matmul_continue(c, K, {dy, 1, N}, MatrixView::rows(x, M, K), N, pool);
+      matmul_continue({c, K}, {dy, 1, N}, MatrixView::rows(x, M, K), N, pool);
     });
     if (s.check) {
       result.ways[0](0);

@@ -176,7 +176,7 @@ int64_t DecoderWeights::matrix_bytes() const {
 
 void DecoderWeights::embed(float* x, std::span<const int32_t> tokens, ThreadPool& threads) const {
   const int64_t C = lm_head.K(), T = static_cast<int64_t>(tokens.size());
-  if (embedding) return ponder::embedding(x, tokens.data(), embedding, T, C, threads);
+  if (embedding) return ponder::embedding(x, tokens.data(), embedding, {T, C}, threads);
   const int64_t row_bytes = C * size_bytes(table_dtype_);
   const auto* table = reinterpret_cast<const char*>(table_.data());
   threads.parallel_for(T, 4, [&](int64_t begin, int64_t end) {

@@ -47,7 +47,7 @@ void LayerPass::forward(int64_t index, const LayerWeights& weights, const float*
 
   in = enter(spec, mlp_norm, keep.x_mid, keep.x_in, memory.delta, memory);
   weights.gate_up.forward(keep.gate_up, in, T_, threads_);
-  swiglu(memory.act, keep.gate_up, T_, F_, threads_);
+  swiglu(memory.act, keep.gate_up, {T_, F_}, threads_);
   leave(spec, mlp_norm, weights.down, memory.act, keep.mlp_out, memory);
 }
 
@@ -61,7 +61,7 @@ void LayerPass::backward(int64_t index, const LayerWeights& weights, const Layer
   const float* dy = leave_backward(spec, mlp_norm, gradients.mlp_norm, kept.mlp_out, memory);
   weights.down.input_gradient(memory.act, dy, T_, threads_);
   float* dgate_up = kept.gate_up;
-  swiglu_backward(dgate_up, memory.act, memory.act, kept.gate_up, T_, F_, threads_);
+  swiglu_backward(dgate_up, memory.act, memory.act, kept.gate_up, {T_, F_}, threads_);
   weights.down.weight_gradient(gradients.down, dy, memory.act, T_, threads_);
   const float* in = entered(spec, mlp_norm, kept.x_mid, memory);
   weights.gate_up.weight_gradient(gradients.gate_up, dgate_up, in, T_, threads_);
@@ -83,7 +83,7 @@ void LayerPass::backward(int64_t index, const LayerWeights& weights, const Layer
 const float* LayerPass::enter(const LayerSpec& spec, const Norm& norm, float* sum, const float* x,
                               const float* delta, const LayerMemory& memory) {
   if (spec.branch_norm == BranchNorm::kOutput) {
-    if (delta || sum != x) add(sum, x, delta, T_ * C_, threads_);
+    if (delta || sum != x) add(sum, x, delta, {T_, C_}, threads_);
     return sum;
   }
   add_rms_norm(memory.h, norm.inv_rms, {sum, x, delta}, norm.weight, {T_, C_},
@@ -102,7 +102,7 @@ void LayerPass::leave(const LayerSpec& spec, const Norm& norm, const Linear& lin
 const float* LayerPass::leave_backward(const LayerSpec& spec, const Norm& norm, float* dnorm,
                                        const float* raw, const LayerMemory& memory) {
   if (spec.branch_norm == BranchNorm::kInput) return memory.dx;
-  add(memory.dh, memory.dx, nullptr, T_ * C_, threads_);
+  add(memory.dh, memory.dx, nullptr, {T_, C_}, threads_);
   head_norm_backward({memory.dh, C_}, dnorm, {raw, C_}, norm.inv_rms, norm.weight, {T_, 1, C_},
                      threads_);
   return memory.dh;
@@ -118,7 +118,7 @@ const float* LayerPass::entered(const LayerSpec& spec, const Norm& norm, const f
 void LayerPass::enter_backward(const LayerSpec& spec, const Norm& norm, float* dnorm,
                                const float* x, const LayerMemory& memory) {
   if (spec.branch_norm == BranchNorm::kOutput)
-    return add(memory.dx, memory.dx, memory.dh, T_ * C_, threads_);
+    return add(memory.dx, memory.dx, memory.dh, {T_, C_}, threads_);
   rms_norm_backward(memory.dx, dnorm, memory.dh, {x, norm.inv_rms, norm.weight}, {T_, C_},
                     threads_);
 }
@@ -177,14 +177,14 @@ void LayerPass::store_keys_and_values(int64_t index, const float* qkv) {
         const int64_t column = position % kKeyBlock;
         n = std::min(kKeyBlock - column, last - position);
         if (column == 0) {
-          transpose_keys(keys_[block], row, W_, n, D_);
+          transpose_keys(keys_[block], {row, W_}, n, D_);
         } else {
           for (int64_t i = 0; i < n; ++i) {
             float* keys = keys_[block] + column + i;
             for (int64_t d = 0; d < D_; ++d) keys[d * kKeyBlock] = row[i * W_ + d];
           }
         }
-        copy_values(values_[block] + column * D_, row + KV_, W_, n, D_);
+        copy_values(values_[block] + column * D_, {row + KV_, W_}, n, D_);
         row += n * W_;
       }
     }
@@ -199,10 +199,15 @@ void LayerPass::attend(int64_t index, const LayerSpec& spec, const LayerActivati
   for (const TokenRun& run : tokens_.runs()) {
     for (int64_t h = 0; h < heads_; h += group, ++piece) {
       const size_t first = blocks_.first[piece];
-      works_.push_back({keep.qkv + run.begin * W_ + h * D_, keep.att + run.begin * Q_ + h * D_,
-                        keep.lse ? keep.lse + run.begin * heads_ + h : nullptr,
-                        keys_.data() + first, values_.data() + first, W_, Q_, heads_, run.count,
-                        run.first_position, group, window_of(spec)});
+      works_.push_back({{keep.qkv + run.begin * W_ + h * D_, W_},
+                        {keep.att + run.begin * Q_ + h * D_, Q_},
+                        {keep.lse ? keep.lse + run.begin * heads_ + h : nullptr, heads_},
+                        keys_.data() + first,
+                        values_.data() + first,
+                        run.count,
+                        run.first_position,
+                        group,
+                        window_of(spec)});
     }
   }
   attention(works_, D_, threads_);
@@ -217,9 +222,17 @@ void LayerPass::attend_backward(const LayerSpec& spec, const LayerActivations& k
       const float* qkv = kept.qkv + run.begin * W_;
       float* dqkv = memory.dqkv + run.begin * W_;
       const int64_t q = kv * group * D_, k = Q_ + kv * D_, v = k + KV_;
-      works.push_back({qkv + q, qkv + k, qkv + v, kept.att + run.begin * Q_ + q,
-                       memory.datt + run.begin * Q_ + q, kept.lse + run.begin * heads_ + kv * group,
-                       dqkv + q, dqkv + k, dqkv + v, W_, Q_, heads_, run.count, group,
+      works.push_back({{qkv + q, W_},
+                       {qkv + k, W_},
+                       {qkv + v, W_},
+                       {kept.att + run.begin * Q_ + q, Q_},
+                       {memory.datt + run.begin * Q_ + q, Q_},
+                       {kept.lse + run.begin * heads_ + kv * group, heads_},
+                       {dqkv + q, W_},
+                       {dqkv + k, W_},
+                       {dqkv + v, W_},
+                       run.count,
+                       group,
                        window_of(spec)});
     }
   }

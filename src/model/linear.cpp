@@ -42,18 +42,18 @@ MatrixB Linear::weights() const {
 }
 
 void Linear::forward(float* y, const float* x, int64_t T, ThreadPool& threads) const {
-  matmul(y, N_, {x, K_, 1}, weights(), bias_.empty() ? nullptr : bias_.data(), T, threads);
+  matmul({y, N_}, {x, K_, 1}, weights(), bias_.empty() ? nullptr : bias_.data(), T, threads);
 }
 
 void Linear::input_gradient(float* dx, const float* dy, int64_t T, ThreadPool& threads) const {
-  matmul(dx, K_, {dy, N_, 1}, MatrixView::rows(parts_, K_), nullptr, T, threads);
+  matmul({dx, K_}, {dy, N_, 1}, MatrixView::rows(parts_, K_), nullptr, T, threads);
 }
 
 void Linear::weight_gradient(const LinearGradients& gradients, const float* dy, const float* x,
                              int64_t T, ThreadPool& threads) const {
   for (const LinearGradients::Part& part : gradients.parts) {
-    matmul_continue(part.weight, K_, {dy, 1, N_}, MatrixView::rows(x, T, K_), part.rows, threads);
-    if (part.bias) bias_backward(part.bias, dy, N_, T, part.rows, threads);
+    matmul_continue({part.weight, K_}, {dy, 1, N_}, MatrixView::rows(x, T, K_), part.rows, threads);
+    if (part.bias) bias_backward(part.bias, {dy, N_}, {T, part.rows}, threads);
     dy += part.rows;
   }
 }

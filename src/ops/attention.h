@@ -20,6 +20,7 @@
 #include <span>
 
 #include "base/thread_pool.h"
+#include "ops/view.h"
 
 namespace ponder {
 
@@ -29,33 +30,31 @@ constexpr int64_t kNoWindow = std::numeric_limits<int64_t>::max();
 // Queries of one sequence against one key-value head: num_queries consecutive tokens times `group`
 // query heads. Threads share out the queries, so a work may be as long as a row.
 struct AttentionWork {
-  const float* q;                    // token t, head g at q + t * ldq + g * D
-  float* out;                        // likewise, row stride ldo; overwritten
-  float* lse;                        // nullptr, or token t, head g at lse + t * ld_lse + g
+  ConstRows q;                       // token t, head g: row t, from g * D on
+  Rows out;                          // likewise; overwritten
+  Rows lse;                          // token t, head g: row t, element g; null data: not wanted
   const float* const* key_blocks;    // each (D, kKeyBlock), transposed
   const float* const* value_blocks;  // each (kKeyBlock, D)
-  int64_t ldq, ldo, ld_lse;
   int64_t num_queries;
   int64_t first_position;  // of the first query in its sequence: it sees keys 0 .. first_position
   int64_t group;
   int64_t window = kNoWindow;  // at least 1; blocks before all windows are not looked at
 };
 
-// D must be a multiple of 16.
+// D must be a multiple of 16. Impossible shapes are an Error, here and below.
 void attention(std::span<const AttentionWork> works, int64_t D, ThreadPool& pool);
 
-// keys (count, D), row stride ld, into blocks of (D, kKeyBlock); unused columns of the last block
-// are zero. Values (count, D), row stride ld, into blocks of (kKeyBlock, D).
-void transpose_keys(float* blocks, const float* keys, int64_t ld, int64_t count, int64_t D);
-void copy_values(float* blocks, const float* values, int64_t ld, int64_t count, int64_t D);
+// keys (count, D) into blocks of (D, kKeyBlock); unused columns of the last block are zero. Values
+// (count, D) into blocks of (kKeyBlock, D).
+void transpose_keys(float* blocks, ConstRows keys, int64_t count, int64_t D);
+void copy_values(float* blocks, ConstRows values, int64_t count, int64_t D);
 
 // The backward pass of one row and one key-value head, over all the row's tokens.
 struct AttentionBackwardWork {
-  const float *q, *k, *v;   // token t at + t * ld (q: head g at + g * D)
-  const float *out, *dout;  // token t, head g at + t * ldo + g * D
-  const float* lse;         // token t, head g at + t * ld_lse + g
-  float *dq, *dk, *dv;      // strides as q, k, v; overwritten
-  int64_t ld, ldo, ld_lse;
+  ConstRows q, k, v;    // token t: row t (q: head g from g * D on)
+  ConstRows out, dout;  // token t, head g: row t, from g * D on
+  ConstRows lse;        // token t, head g: row t, element g
+  Rows dq, dk, dv;      // as q, k, v; overwritten
   int64_t num_tokens;
   int64_t group;
   int64_t window = kNoWindow;

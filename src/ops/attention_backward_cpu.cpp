@@ -1,12 +1,9 @@
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
-#include <numeric>
-#include <vector>
 
-#include "ops/attention.h"
+#include "ops/attention_task.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/attention_backward_cpu.cpp"
@@ -14,47 +11,6 @@
 #include <hwy/highway.h>
 
 #include "ops/attention_tiles-inl.h"
-
-#ifndef PONDER_OPS_ATTENTION_BACKWARD_CPU_
-#define PONDER_OPS_ATTENTION_BACKWARD_CPU_
-namespace ponder {
-// Queries of one head that meet a block of keys together: the length of dk's and dv's chains
-// between memory and registers.
-constexpr int64_t kQueryBlock = 64;
-
-// Up to so many blocks the keys of a row are laid out once for all heads of a group; in longer
-// rows, where that costs little beside the rest and memory much, again for each head.
-constexpr int64_t kKeptBlocks = 32;
-
-// What backward has in scratch: one head's queries side by side, blocks of keys, and the weights
-// and their gradients of a block of queries and one of keys.
-struct BackwardScratch {
-  // A null scratch only counts.
-  BackwardScratch(float* scratch, int64_t num_tokens, int64_t D) {
-    const auto take = [&](int64_t floats) {
-      float* p = scratch ? scratch + used : nullptr;
-      used += (floats + 15) / 16 * 16;
-      return p;
-    };
-    const int64_t blocks = (num_tokens + kKeyBlock - 1) / kKeyBlock;
-    kept = blocks <= kKeptBlocks;
-    for (float** p : {&q, &dout, &dq}) *p = take(num_tokens * D);
-    for (float** p : {&lse, &delta}) *p = take(num_tokens);
-    for (float** p : {&keys_transposed, &values_transposed, &keys, &dk, &dv}) {
-      *p = take((kept ? blocks : 1) * kKeyBlock * D);
-    }
-    for (float** p : {&p, &ds}) *p = take(kQueryBlock * kKeyBlock);
-  }
-  float *q, *dout, *dq;  // (num_tokens, D)
-  float *lse, *delta;    // (num_tokens)
-  // Of the current block of keys: (D, kKeyBlock), then (kKeyBlock, D).
-  float *keys_transposed, *values_transposed, *keys, *dk, *dv;
-  float *p, *ds;  // (kQueryBlock, kKeyBlock)
-  bool kept;
-  int64_t used = 0;
-};
-}  // namespace ponder
-#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace ponder {
@@ -213,9 +169,9 @@ void BackwardBlock(const BackwardScratch& s, int64_t D, int64_t first, int64_t c
 // One head's queries, and delta = dout . out of each.
 void GatherHead(const BackwardScratch& s, const AttentionBackwardWork& w, int64_t D, int64_t head) {
   for (int64_t t = 0; t < w.num_tokens; ++t) {
-    const float* out = w.out + t * w.ldo + head * D;
-    const float* dout = w.dout + t * w.ldo + head * D;
-    const float* q = w.q + t * w.ld + head * D;
+    const float* out = w.out.data + t * w.out.stride + head * D;
+    const float* dout = w.dout.data + t * w.dout.stride + head * D;
+    const float* q = w.q.data + t * w.q.stride + head * D;
     F16 sum = Set(0.0f);
     for (int64_t d = 0; d < D; d += 16) {
       const F16 x = Load(dout + d);
@@ -224,7 +180,7 @@ void GatherHead(const BackwardScratch& s, const AttentionBackwardWork& w, int64_
       Store(Set(0.0f), s.dq + t * D + d);
     }
     s.delta[t] = Sum16(sum);
-    s.lse[t] = w.lse[t * w.ld_lse + head];
+    s.lse[t] = w.lse.data[t * w.lse.stride + head];
     CopyRow(s.q + t * D, q, D);
   }
 }
@@ -244,17 +200,18 @@ void BackwardWork(const AttentionBackwardWork& w, int64_t D, float* scratch) {
         }
       }
       if (first_head || !s.kept) {
-        TransposeBlock(s.keys_transposed, w.k + begin * w.ld, w.ld, keys, D);
-        TransposeBlock(s.values_transposed, w.v + begin * w.ld, w.ld, keys, D);
-        CopyRows(s.keys, D, w.k + begin * w.ld, w.ld, keys, D);
+        const float *k = w.k.data + begin * w.k.stride, *v = w.v.data + begin * w.v.stride;
+        TransposeBlock(s.keys_transposed, k, w.k.stride, keys, D);
+        TransposeBlock(s.values_transposed, v, w.v.stride, keys, D);
+        CopyRows(s.keys, D, k, w.k.stride, keys, D);
       }
-      float *dk = w.dk + begin * w.ld, *dv = w.dv + begin * w.ld;
+      float *dk = w.dk.data + begin * w.dk.stride, *dv = w.dv.data + begin * w.dv.stride;
       if (first_head) {
         std::memset(s.dk, 0, static_cast<size_t>(keys * D) * sizeof(float));
         std::memset(s.dv, 0, static_cast<size_t>(keys * D) * sizeof(float));
       } else if (!s.kept) {
-        CopyRows(s.dk, D, dk, w.ld, keys, D);
-        CopyRows(s.dv, D, dv, w.ld, keys, D);
+        CopyRows(s.dk, D, dk, w.dk.stride, keys, D);
+        CopyRows(s.dv, D, dv, w.dv.stride, keys, D);
       }
       // Behind the last query that sees the block's last key.
       const int64_t end = std::min(T, begin + keys - 1 + window);
@@ -262,11 +219,11 @@ void BackwardWork(const AttentionBackwardWork& w, int64_t D, float* scratch) {
         BackwardBlock(s, D, first, std::min(kQueryBlock, end - first), begin, keys, window);
       }
       if (last_head || !s.kept) {
-        CopyRows(dk, w.ld, s.dk, D, keys, D);
-        CopyRows(dv, w.ld, s.dv, D, keys, D);
+        CopyRows(dk, w.dk.stride, s.dk, D, keys, D);
+        CopyRows(dv, w.dv.stride, s.dv, D, keys, D);
       }
     }
-    CopyRows(w.dq + head * D, w.ld, whole.dq, D, T, D);
+    CopyRows(w.dq.data + head * D, w.dq.stride, whole.dq, D, T, D);
   }
 }
 
@@ -278,24 +235,8 @@ HWY_AFTER_NAMESPACE();
 namespace ponder {
 HWY_EXPORT(BackwardWork);
 
-int64_t attention_backward_scratch(int64_t max_tokens, int64_t D) {
-  return BackwardScratch(nullptr, max_tokens, D).used;
-}
-
-void attention_backward(std::span<const AttentionBackwardWork> works, int64_t D, float* scratch,
-                        int64_t scratch_per_thread, ThreadPool& pool) {
-  const auto kernel = HWY_DYNAMIC_DISPATCH(BackwardWork);
-  // Threads take the next work when they are free, the longest first.
-  std::vector<size_t> order(works.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return works[a].num_tokens > works[b].num_tokens; });
-  std::atomic<size_t> next{0};
-  pool.run([&](int part) {
-    for (size_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < works.size();) {
-      kernel(works[order[i]], D, scratch + part * scratch_per_thread);
-    }
-  });
+void attention_backward_work(const AttentionBackwardWork& work, int64_t D, float* scratch) {
+  HWY_DYNAMIC_DISPATCH(BackwardWork)(work, D, scratch);
 }
 
 }  // namespace ponder

@@ -1,14 +1,11 @@
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <limits>
-#include <vector>
 
 #include "base/portable_math.h"
-#include "ops/attention.h"
-#include "ops/softmax.h"
+#include "ops/attention_task.h"
 #include "tensor/buffer.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -17,15 +14,6 @@
 #include <hwy/highway.h>
 
 #include "ops/attention_tiles-inl.h"
-
-#ifndef PONDER_OPS_ATTENTION_CPU_
-#define PONDER_OPS_ATTENTION_CPU_
-namespace ponder {
-// Queries that pass by a block of keys together, counted over tokens and heads: what they take in
-// L1 beside the block, against how often blocks come from L2 or memory.
-constexpr int64_t kQueries = 48;
-}  // namespace ponder
-#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace ponder {
@@ -133,8 +121,6 @@ HWY_INLINE void RunScores(int rows, int64_t vectors, const ScoreTile& t,
   kTable[rows - 1][vectors - 1](t);
 }
 
-// Queries [first, first + count) of a work, counted token by token and within a token head by head,
-// so that those of a tile see nearly the same keys. count <= kQueries.
 void ForwardQueries(const AttentionWork& w, int64_t D, int64_t first, int64_t count) {
   thread_local Buffer scratch("attention scratch", 0);
   scratch.reserve(kQueries * (2 * D + kKeyBlock));
@@ -153,7 +139,7 @@ void ForwardQueries(const AttentionWork& w, int64_t D, int64_t first, int64_t co
   for (int64_t i = 0; i < count; ++i) {
     visible[i] = w.first_position + token(i) + 1;
     hidden[i] = std::max<int64_t>(0, visible[i] - w.window);
-    CopyRow(q + i * D, w.q + token(i) * w.ldq + head(i) * D, D);
+    CopyRow(q + i * D, w.q.data + token(i) * w.q.stride + head(i) * D, D);
   }
   std::memset(out, 0, static_cast<size_t>(count * D) * sizeof(float));
   const float scale = 1.0f / std::sqrt(static_cast<float>(D));
@@ -200,22 +186,23 @@ void ForwardQueries(const AttentionWork& w, int64_t D, int64_t first, int64_t co
   }
   for (int64_t i = 0; i < count; ++i) {
     const F16 inverse = Set(1.0f / l[i]);
-    float* to = w.out + token(i) * w.ldo + head(i) * D;
+    float* to = w.out.data + token(i) * w.out.stride + head(i) * D;
     for (int64_t d = 0; d < D; d += 16) Store(Mul(Load(out + i * D + d), inverse), to + d);
-    if (!w.lse) continue;
-    w.lse[token(i) * w.ld_lse + head(i)] =
+    if (!w.lse.data) continue;
+    w.lse.data[token(i) * w.lse.stride + head(i)] =
         static_cast<float>(static_cast<double>(m[i]) + portable_log(static_cast<double>(l[i])));
   }
 }
 
-void Transpose(float* to, const float* from, int64_t ld, int64_t count, int64_t D) {
+void TransposeRows(float* to, ConstRows keys, int64_t count, int64_t D) {
   for (int64_t begin = 0; begin < count; begin += kKeyBlock) {
-    TransposeBlock(to + begin * D, from + begin * ld, ld, std::min(kKeyBlock, count - begin), D);
+    TransposeBlock(to + begin * D, keys.data + begin * keys.stride, keys.stride,
+                   std::min(kKeyBlock, count - begin), D);
   }
 }
 
-void Copy(float* to, const float* from, int64_t ld, int64_t count, int64_t D) {
-  CopyRows(to, D, from, ld, count, D);
+void CopyValues(float* to, ConstRows values, int64_t count, int64_t D) {
+  CopyRows(to, D, values.data, values.stride, count, D);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -225,38 +212,19 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace ponder {
 HWY_EXPORT(ForwardQueries);
-HWY_EXPORT(Transpose);
-HWY_EXPORT(Copy);
+HWY_EXPORT(TransposeRows);
+HWY_EXPORT(CopyValues);
 
-void attention(std::span<const AttentionWork> works, int64_t D, ThreadPool& pool) {
-  const auto kernel = HWY_DYNAMIC_DISPATCH(ForwardQueries);
-  // Pieces of kQueries queries: threads take the next one when they are free, works in order (in
-  // decoding their keys follow each other in memory), the last pieces of a work, which see the most
-  // keys, first. Who computes a piece changes nothing in it.
-  std::vector<int64_t> end;  // of each work's pieces
-  end.reserve(works.size());
-  int64_t pieces = 0;
-  for (const AttentionWork& w : works) {
-    pieces += (w.num_queries * w.group + kQueries - 1) / kQueries;
-    end.push_back(pieces);
-  }
-  std::atomic<int64_t> next{0};
-  pool.run([&](int) {
-    for (int64_t piece; (piece = next.fetch_add(1, std::memory_order_relaxed)) < pieces;) {
-      const auto i = std::upper_bound(end.begin(), end.end(), piece) - end.begin();
-      const AttentionWork& w = works[static_cast<size_t>(i)];
-      const int64_t first = (end[static_cast<size_t>(i)] - 1 - piece) * kQueries;
-      kernel(w, D, first, std::min(kQueries, w.num_queries * w.group - first));
-    }
-  });
+void attend_queries(const AttentionWork& work, int64_t D, int64_t first, int64_t count) {
+  HWY_DYNAMIC_DISPATCH(ForwardQueries)(work, D, first, count);
 }
 
-void transpose_keys(float* blocks, const float* keys, int64_t ld, int64_t count, int64_t D) {
-  HWY_DYNAMIC_DISPATCH(Transpose)(blocks, keys, ld, count, D);
+void transpose_key_rows(float* blocks, ConstRows keys, int64_t count, int64_t D) {
+  HWY_DYNAMIC_DISPATCH(TransposeRows)(blocks, keys, count, D);
 }
 
-void copy_values(float* blocks, const float* values, int64_t ld, int64_t count, int64_t D) {
-  HWY_DYNAMIC_DISPATCH(Copy)(blocks, values, ld, count, D);
+void copy_value_rows(float* blocks, ConstRows values, int64_t count, int64_t D) {
+  HWY_DYNAMIC_DISPATCH(CopyValues)(blocks, values, count, D);
 }
 
 }  // namespace ponder

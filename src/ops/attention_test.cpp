@@ -29,14 +29,15 @@ struct Row {
     lse.assign(at(T * group), 0.0f);
     for (int64_t t = 0; t < T; ++t) {
       for (int64_t g = 0; g < group; ++g) {
-        reference::attention(out.data() + t * ldo + g * D, lse[at(t * group + g)], q(t, g), k(),
-                             v(), ld, t + 1, D, window);
+        reference::attention(out.data() + t * ldo + g * D, lse[at(t * group + g)], q(t, g),
+                             seen_by(t));
       }
     }
   }
   const float* q(int64_t t, int64_t g) const { return qkv.data() + t * ld + g * D; }
-  const float* k() const { return qkv.data() + group * D; }
-  const float* v() const { return k() + D; }
+  ConstRows k() const { return {qkv.data() + group * D, ld}; }
+  ConstRows v() const { return {k().data + D, ld}; }
+  reference::Seen seen_by(int64_t t) const { return {k(), v(), t + 1, D, window}; }
 
   int64_t T, group, D, window, ld, ldo;
   std::vector<float> qkv, dout, out, lse;  // out and lse by the definition
@@ -47,8 +48,8 @@ struct Blocks {
   explicit Blocks(const Row& row)
       : keys(at((row.T + kKeyBlock - 1) / kKeyBlock * kKeyBlock * row.D), -1.0f),
         values(keys.size(), NAN) {  // what stands behind the last value is not looked at
-    transpose_keys(keys.data(), row.k(), row.ld, row.T, row.D);
-    copy_values(values.data(), row.v(), row.ld, row.T, row.D);
+    transpose_keys(keys.data(), row.k(), row.T, row.D);
+    copy_values(values.data(), row.v(), row.T, row.D);
     for (int64_t begin = 0; begin < row.T; begin += kKeyBlock) {
       key_blocks.push_back(keys.data() + begin * row.D);
       value_blocks.push_back(values.data() + begin * row.D);
@@ -57,14 +58,11 @@ struct Blocks {
   // Queries [first, first + count) of heads [head, head + heads).
   AttentionWork work(const Row& row, float* out, float* lse, int64_t first, int64_t count,
                      int64_t head, int64_t heads) const {
-    return {row.q(first, head),
-            out + first * row.ldo + head * row.D,
-            lse ? lse + first * row.group + head : nullptr,
+    return {{row.q(first, head), row.ld},
+            {out + first * row.ldo + head * row.D, row.ldo},
+            {lse ? lse + first * row.group + head : nullptr, row.group},
             key_blocks.data(),
             value_blocks.data(),
-            row.ld,
-            row.ldo,
-            row.group,
             count,
             first,
             heads,
@@ -213,26 +211,22 @@ std::vector<float> backward(const Row& row) {
       const int64_t o = t * row.ldo + g * row.D;
       reference::attention_backward(gradient.data() + t * row.ld + g * row.D, dk, dv,
                                     row.dout.data() + o, row.out.data() + o,
-                                    row.lse[at(t * row.group + g)], row.q(t, g), row.k(), row.v(),
-                                    row.ld, t + 1, row.D, row.window);
+                                    row.lse[at(t * row.group + g)], row.q(t, g), row.seen_by(t));
     }
   }
   return gradient;
 }
 
 AttentionBackwardWork backward_work(const Row& row, float* gradient) {
-  return {row.q(0, 0),
+  return {{row.q(0, 0), row.ld},
           row.k(),
           row.v(),
-          row.out.data(),
-          row.dout.data(),
-          row.lse.data(),
-          gradient,
-          gradient + row.group * row.D,
-          gradient + (row.group + 1) * row.D,
-          row.ld,
-          row.ldo,
-          row.group,
+          {row.out.data(), row.ldo},
+          {row.dout.data(), row.ldo},
+          {row.lse.data(), row.group},
+          {gradient, row.ld},
+          {gradient + row.group * row.D, row.ld},
+          {gradient + (row.group + 1) * row.D, row.ld},
           row.T,
           row.group,
           row.window};
@@ -295,6 +289,65 @@ TEST(Attention, RowsOfAnyLengthTogetherOnEveryMachine) {
       ASSERT_TRUE(same_bits(gradients[i], found[i])) << "row " << i;
     }
   });
+}
+
+TEST(Attention, ImpossibleShapesAreRefused) {
+  const Row row(5, 2, 16);
+  const Blocks blocks(row);
+  ThreadPool pool(1);
+  std::vector<float> out(row.out.size()), lse(row.lse.size());
+  const AttentionWork work = blocks.work(row, out.data(), lse.data(), 0, 5, 0, 2);
+  attention({&work, 1}, 16, pool);
+  const auto forward_refused = [&](int64_t D, auto&& change) {
+    AttentionWork bad = work;
+    change(bad);
+    return refused([&] { attention({&bad, 1}, D, pool); });
+  };
+  const auto nothing = [](auto&) {};
+  for (const int64_t D : {-16, 0, 15}) EXPECT_TRUE(forward_refused(D, nothing)) << D;
+  EXPECT_TRUE(forward_refused(16, [](AttentionWork& w) { w.num_queries = -1; }));
+  EXPECT_TRUE(forward_refused(16, [](AttentionWork& w) { w.group = 0; }));
+  EXPECT_TRUE(forward_refused(16, [](AttentionWork& w) { w.window = 0; }));
+  EXPECT_TRUE(forward_refused(16, [](AttentionWork& w) { w.first_position = -1; }));
+  EXPECT_TRUE(forward_refused(16, [](AttentionWork& w) { w.q.stride = 31; }));
+  EXPECT_TRUE(forward_refused(16, [](AttentionWork& w) { w.out.stride = 31; }));
+  EXPECT_TRUE(forward_refused(16, [](AttentionWork& w) { w.lse.stride = 1; }));
+
+  std::vector<float> gradient(row.qkv.size());
+  const int64_t scratch_size = attention_backward_scratch(5, 16);
+  std::vector<float> scratch(at(scratch_size));
+  const AttentionBackwardWork backward = backward_work(row, gradient.data());
+  const auto backward_refused = [&](int64_t D, int64_t size, auto&& change) {
+    AttentionBackwardWork bad = backward;
+    change(bad);
+    return refused([&] { attention_backward({&bad, 1}, D, scratch.data(), size, pool); });
+  };
+  attention_backward({&backward, 1}, 16, scratch.data(), scratch_size, pool);
+  EXPECT_TRUE(backward_refused(8, scratch_size, nothing));
+  EXPECT_TRUE(backward_refused(16, scratch_size - 1, nothing));
+  using Work = AttentionBackwardWork;
+  for (int64_t Work::*size : {&Work::num_tokens, &Work::group, &Work::window}) {
+    EXPECT_TRUE(backward_refused(16, scratch_size, [&](Work& w) { w.*size = -1; }));
+  }
+  for (ConstRows Work::*rows : {&Work::q, &Work::out, &Work::dout}) {
+    EXPECT_TRUE(backward_refused(16, scratch_size, [&](Work& w) { (w.*rows).stride = 31; }));
+  }
+  for (ConstRows Work::*rows : {&Work::k, &Work::v}) {
+    EXPECT_TRUE(backward_refused(16, scratch_size, [&](Work& w) { (w.*rows).stride = 15; }));
+  }
+  EXPECT_TRUE(backward_refused(16, scratch_size, [](Work& w) { w.lse.stride = 1; }));
+  EXPECT_TRUE(backward_refused(16, scratch_size, [](Work& w) { w.dq.stride = 31; }));
+  EXPECT_TRUE(backward_refused(16, scratch_size, [](Work& w) { w.dk.stride = 15; }));
+  EXPECT_TRUE(backward_refused(16, scratch_size, [](Work& w) { w.dv.stride = 15; }));
+  EXPECT_TRUE(refused([&] { attention_backward_scratch(-1, 16); }));
+  EXPECT_TRUE(refused([&] { attention_backward_scratch(5, 8); }));
+
+  std::vector<float> block(at(kKeyBlock * 16));
+  for (const auto copy : {transpose_keys, copy_values}) {
+    EXPECT_TRUE(refused([&] { copy(block.data(), row.k(), 5, 15); }));
+    EXPECT_TRUE(refused([&] { copy(block.data(), row.k(), -1, 16); }));
+    EXPECT_TRUE(refused([&] { copy(block.data(), {row.k().data, 15}, 5, 16); }));
+  }
 }
 
 // A row so long that backward lays out its keys again for every head.

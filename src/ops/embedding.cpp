@@ -1,48 +1,36 @@
 #include "ops/embedding.h"
 
-#include <algorithm>
-#include <cstring>
+#include "ops/embedding_task.h"
 
 namespace ponder {
 
-void embedding(float* x, const int32_t* tokens, const float* weight, int64_t T, int64_t C,
+void embedding(float* x, const int32_t* tokens, const float* weight, RowShape shape,
                ThreadPool& pool) {
-  pool.parallel_for(T, 16, [&](int64_t begin, int64_t end) {
-    for (int64_t t = begin; t < end; ++t) {
-      std::memcpy(x + t * C, weight + tokens[t] * C, static_cast<size_t>(C) * sizeof(float));
-    }
+  check_shape("embedding", shape);
+  pool.parallel_for(shape.T, 16, [&](int64_t begin, int64_t end) {
+    embedding_rows(x, tokens, weight, shape.C, begin, end);
   });
 }
 
-void embedding_backward(float* dweight, const int32_t* tokens, const float* dx, int64_t T,
-                        int64_t C, ThreadPool& pool) {
-  pool.parallel_for(C, 16, [&](int64_t begin, int64_t end) {
-    for (int64_t t = 0; t < T; ++t) {
-      float* to = dweight + tokens[t] * C;
-      const float* from = dx + t * C;
-      for (int64_t c = begin; c < end; ++c) to[c] += from[c];
-    }
+void embedding_backward(float* dweight, const int32_t* tokens, const float* dx, RowShape shape,
+                        ThreadPool& pool) {
+  check_shape("embedding", shape);
+  pool.parallel_for(shape.C, 16, [&](int64_t begin, int64_t end) {
+    embedding_backward_columns(dweight, tokens, dx, shape, begin, end);
   });
 }
 
-void bias_backward(float* dbias, const float* dy, int64_t ld, int64_t T, int64_t N,
-                   ThreadPool& pool) {
-  pool.parallel_for(N, 16, [&](int64_t begin, int64_t end) {
-    for (int64_t t = 0; t < T; ++t) {
-      const float* from = dy + t * ld;
-      for (int64_t n = begin; n < end; ++n) dbias[n] += from[n];
-    }
+void bias_backward(float* dbias, ConstRows dy, RowShape shape, ThreadPool& pool) {
+  check_shape("bias", shape, dy.stride);
+  pool.parallel_for(shape.C, 16, [&](int64_t begin, int64_t end) {
+    bias_backward_columns(dbias, dy, shape.T, begin, end);
   });
 }
 
-void add(float* sum, const float* x, const float* delta, int64_t size, ThreadPool& pool) {
-  pool.parallel_for(size, 1024, [&](int64_t begin, int64_t end) {
-    if (!delta) {
-      std::copy(x + begin, x + end, sum + begin);
-      return;
-    }
-    for (int64_t i = begin; i < end; ++i) sum[i] = x[i] + delta[i];
-  });
+void add(float* sum, const float* x, const float* delta, RowShape shape, ThreadPool& pool) {
+  check_shape("add", shape);
+  pool.parallel_for(shape.T * shape.C, 1024,
+                    [&](int64_t begin, int64_t end) { add_elements(sum, x, delta, begin, end); });
 }
 
 }  // namespace ponder

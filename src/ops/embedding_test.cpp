@@ -32,9 +32,9 @@ TEST(Embedding, CopiesRowsAndSumsGradientsInTokenOrderOnEveryMachine) {
     SCOPED_TRACE(testing::Message() << "C " << C);
     on_every_machine(C == 5 || C == 17 || C == 64, [&](ThreadPool& pool) {
       Output out(kTokens * C), gradient(weight);
-      embedding(out.data(), ids.data(), weight.data(), kTokens, C, pool);
+      embedding(out.data(), ids.data(), weight.data(), {kTokens, C}, pool);
       ASSERT_TRUE(same_bits(x, out));
-      embedding_backward(gradient.data(), ids.data(), dx.data(), kTokens, C, pool);
+      embedding_backward(gradient.data(), ids.data(), dx.data(), {kTokens, C}, pool);
       ASSERT_TRUE(same_bits(dweight, gradient));
     });
     if (HasFatalFailure()) return;
@@ -55,7 +55,7 @@ TEST(Embedding, BackwardEqualsFiniteDifferences) {
   };
   ThreadPool pool(1);
   Output gradient(std::vector<float>(weight.size(), 0.0f));
-  embedding_backward(gradient.data(), ids.data(), dx.data(), kTokens, C, pool);
+  embedding_backward(gradient.data(), ids.data(), dx.data(), {kTokens, C}, pool);
   EXPECT_TRUE(all_near(numeric_gradient(w, loss), gradient.values(), 1e-6));
 }
 
@@ -75,11 +75,26 @@ TEST(BiasBackward, SumsColumnsInRowOrderOnEveryMachine) {
     SCOPED_TRACE(testing::Message() << "N " << N);
     on_every_machine(N == 5 || N == 17 || N == 64, [&](ThreadPool& pool) {
       Output gradient(before);
-      bias_backward(gradient.data(), dy.data(), ld, T, N, pool);
+      bias_backward(gradient.data(), {dy.data(), ld}, {T, N}, pool);
       ASSERT_TRUE(same_bits(dbias, gradient));
     });
     if (HasFatalFailure()) return;
   }
+}
+
+TEST(Embedding, ImpossibleShapesAreRefused) {
+  ThreadPool pool(1);
+  const std::vector<int32_t> ids(4);
+  std::vector<float> a(16, 1.0f), b(16, 1.0f);
+  float *x = a.data(), *y = b.data();
+  for (const RowShape shape : {RowShape{-1, 4}, {4, 0}}) {
+    EXPECT_TRUE(refused([&] { embedding(x, ids.data(), y, shape, pool); }));
+    EXPECT_TRUE(refused([&] { embedding_backward(x, ids.data(), y, shape, pool); }));
+    EXPECT_TRUE(refused([&] { bias_backward(x, {y, 4}, shape, pool); }));
+    EXPECT_TRUE(refused([&] { add(x, x, y, shape, pool); }));
+  }
+  EXPECT_TRUE(refused([&] { bias_backward(x, {y, 3}, {4, 4}, pool); }));
+  EXPECT_EQ(a, std::vector<float>(16, 1.0f));
 }
 
 TEST(Add, AddsOrCopiesEveryElementOnEveryMachine) {
@@ -89,9 +104,9 @@ TEST(Add, AddsOrCopiesEveryElementOnEveryMachine) {
     for (size_t i = 0; i < sum.size(); ++i) sum[i] += delta[i];
     on_every_machine(size == 33 || size == 5000, [&](ThreadPool& pool) {
       Output out(x);
-      add(out.data(), out.data(), delta.data(), size, pool);
+      add(out.data(), out.data(), delta.data(), {size, 1}, pool);
       ASSERT_TRUE(same_bits(sum, out)) << size;
-      add(out.data(), x.data(), nullptr, size, pool);
+      add(out.data(), x.data(), nullptr, {1, size}, pool);
       ASSERT_TRUE(same_bits(x, out)) << size;
     });
   }

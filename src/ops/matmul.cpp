@@ -1,8 +1,7 @@
 #include "ops/matmul.h"
 
-#include <algorithm>
+#include <fmt/format.h>
 
-#include "base/error.h"
 #include "ops/matmul_task.h"
 
 namespace ponder {
@@ -30,11 +29,22 @@ Grid grid_for(int64_t M, int64_t panels, int64_t threads) {
   return best;
 }
 
-void run(float* C, int64_t ldc, MatrixA A, const MatrixB& B, const float* begin,
-         int64_t begin_row_stride, int64_t M, ThreadPool& pool) {
-  const MatmulTask task{C,     ldc,   A,     B.panels(),       B.panels() ? nullptr : &B.view(),
-                        B.K(), B.N(), begin, begin_row_stride, 0,
-                        0,     0,     0};
+void check(Rows C, MatrixA A, const MatrixB& B, int64_t M) {
+  const int64_t K = B.K(), N = B.N();
+  if (M < 0) refuse_shape("matmul", fmt::format("{} rows", M));
+  if (M > 1 && C.stride < N) {
+    refuse_shape("matmul", fmt::format("a result of {} columns in rows {} apart", N, C.stride));
+  }
+  // A's rows lie side by side, or its columns do.
+  if (M > 1 && K > 1 && A.row_stride < K * A.column_stride && A.column_stride < M * A.row_stride) {
+    refuse_shape("matmul", fmt::format("a left operand ({}, {}) with strides {} and {}", M, K,
+                                       A.row_stride, A.column_stride));
+  }
+}
+
+void run(Rows C, MatrixA A, const MatrixB& B, ConstRows begin, int64_t M, ThreadPool& pool) {
+  check(C, A, B, M);
+  const MatmulTask task{C, A, B.panels(), B.panels() ? nullptr : &B.view(), B.K(), B.N(), begin};
   const int64_t panels = (task.N + PackedMatrix::kPanel - 1) / PackedMatrix::kPanel;
   if (M == 0 || panels == 0) return;
   const Grid grid = grid_for(M, panels, pool.num_threads());
@@ -56,21 +66,19 @@ void run(float* C, int64_t ldc, MatrixA A, const MatrixB& B, const float* begin,
 
 MatrixView::MatrixView(Direction direction, std::span<const Part> parts, int64_t width)
     : direction_(direction), width_(width) {
-  if (parts.size() > kMaxParts) throw Error("matmul", "a view of too many matrices");
+  if (parts.size() > kMaxParts) refuse_shape("matmul", "a view of too many matrices");
   for (const Part& part : parts) {
     parts_[num_parts_++] = part;
     rows_ += part.rows;
   }
 }
 
-void matmul(float* C, int64_t ldc, MatrixA A, const MatrixB& B, const float* bias, int64_t M,
-            ThreadPool& pool) {
-  run(C, ldc, A, B, bias, 0, M, pool);
+void matmul(Rows C, MatrixA A, const MatrixB& B, const float* bias, int64_t M, ThreadPool& pool) {
+  run(C, A, B, {bias, 0}, M, pool);
 }
 
-void matmul_continue(float* C, int64_t ldc, MatrixA A, const MatrixB& B, int64_t M,
-                     ThreadPool& pool) {
-  run(C, ldc, A, B, C, ldc, M, pool);
+void matmul_continue(Rows C, MatrixA A, const MatrixB& B, int64_t M, ThreadPool& pool) {
+  run(C, A, B, C, M, pool);
 }
 
 }  // namespace ponder

@@ -8,6 +8,7 @@
 #include <span>
 
 #include "base/thread_pool.h"
+#include "ops/view.h"
 #include "tensor/buffer.h"
 #include "tensor/dtype.h"
 
@@ -122,11 +123,10 @@ struct MatrixA {
   int64_t column_stride;
 };
 
-// C (M, N), row stride ldc, overwritten; bias (N) or nullptr for zero begins each chain.
-void matmul(float* C, int64_t ldc, MatrixA A, const MatrixB& B, const float* bias, int64_t M,
-            ThreadPool& pool);
+// C (M, N), overwritten; bias (N) or nullptr for zero begins each chain. Impossible shapes are an
+// Error, here and above.
+void matmul(Rows C, MatrixA A, const MatrixB& B, const float* bias, int64_t M, ThreadPool& pool);
 // C (M, N) continues the chains it holds.
-void matmul_continue(float* C, int64_t ldc, MatrixA A, const MatrixB& B, int64_t M,
-                     ThreadPool& pool);
+void matmul_continue(Rows C, MatrixA A, const MatrixB& B, int64_t M, ThreadPool& pool);
 
 }  // namespace ponder

@@ -60,8 +60,8 @@ void RunFewRows(const MatmulTask& t, float* scratch) {
       const int64_t kn = std::min(kBlockK, K - k0);
       const T* b = PanelOf(*t.panels, p, static_cast<T*>(nullptr)) + k0 * kPanel;
       for (int64_t i = 0; i < tiling.tiles; ++i) {
-        StripAt<ByRow>(t, tiling, i, scratch + k0 / kBlockK * block_floats + i * kTileFloats, b,
-                       panel_stride, p, end, k0, kn,
+        StripAt<ByRow>(t, tiling, i, scratch + k0 / kBlockK * block_floats + i * kTileFloats,
+                       {p, end, k0, kn}, PanelRows<T>{b, panel_stride},
                        FetchFrom(b + (sizeof(T) == 2 ? 16 * kPanel : 0), panel_stride), nullptr);
       }
     }
@@ -96,9 +96,10 @@ void RunManyRows(const MatmulTask& t, float* scratch, float* wide) {
         }
         for (int64_t i = 0; i < tiling.tiles; ++i) {
           const bool last = i + 1 == tiling.tiles;
-          const float* next = t.C + tiling.begin(last ? 0 : i + 1) * t.ldc + (p + last) * kPanel;
-          StripAt<Layout>(t, tiling, i, scratch + i * kTileFloats, b, 0, p, p + 1, k0, kn,
-                          FetchPart(following, kn, i, tiling.tiles), next);
+          const float* next =
+              t.C.data + tiling.begin(last ? 0 : i + 1) * t.C.stride + (p + last) * kPanel;
+          StripAt<Layout>(t, tiling, i, scratch + i * kTileFloats, {p, p + 1, k0, kn},
+                          PanelRows<float>{b, 0}, FetchPart(following, kn, i, tiling.tiles), next);
         }
       }
     }

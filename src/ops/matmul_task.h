@@ -9,15 +9,14 @@ namespace ponder {
 
 // Rows [m0, m1) of C times panels (kPanel columns) [panel0, panel1) of it.
 struct MatmulTask {
-  float* C;
-  int64_t ldc;
+  Rows C;
   MatrixA A;
   const PackedMatrix* panels;  // B, or nullptr where it is
   const MatrixView* view;      // this
   int64_t K, N;
-  const float* begin;        // what the chains begin from: C itself, a bias row; nullptr for zero
-  int64_t begin_row_stride;  // 0 for a row shared by all
-  int64_t m0, m1, panel0, panel1;
+  // What the chains begin from: C itself; a bias row, shared by all with stride 0; null for zero.
+  ConstRows begin;
+  int64_t m0 = 0, m1 = 0, panel0 = 0, panel1 = 0;
 };
 
 // A block of k. Measured on AVX-512: at 256 a tile spends a tenth of its time loading and storing

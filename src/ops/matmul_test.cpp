@@ -92,13 +92,13 @@ TEST(Matmul, EqualsAChainPerElementOnEveryMachine) {
       PackedMatrix B("B", size.K, size.N);
       B.pack_weight(p.W.data(), size.N, 0, pool);
       Output C(p.before);
-      matmul(C.data(), p.ldc(), rows, B, nullptr, size.M, pool);
+      matmul({C.data(), p.ldc()}, rows, B, nullptr, size.M, pool);
       ASSERT_TRUE(same_bits(plain, C)) << "no bias";
       Output D(p.before);
-      matmul(D.data(), p.ldc(), columns, B, p.bias.data(), size.M, pool);
+      matmul({D.data(), p.ldc()}, columns, B, p.bias.data(), size.M, pool);
       ASSERT_TRUE(same_bits(biased, D)) << "bias, A transposed";
       Output E(p.before);
-      matmul_continue(E.data(), p.ldc(), size.M % 2 ? rows : columns, B, size.M, pool);
+      matmul_continue({E.data(), p.ldc()}, size.M % 2 ? rows : columns, B, size.M, pool);
       ASSERT_TRUE(same_bits(continued, E)) << "continued";
     });
     if (HasFatalFailure()) return;
@@ -137,13 +137,13 @@ TEST(Matmul, ViewsEqualAChainPerElementOnEveryMachine) {
     SCOPED_TRACE(testing::Message() << "M " << size.M << ", N " << size.N << ", K " << size.K);
     on_every_machine(size.threads, [&](ThreadPool& pool) {
       Output C(p.before);
-      matmul(C.data(), p.ldc(), rows, weights, p.bias.data(), size.M, pool);
+      matmul({C.data(), p.ldc()}, rows, weights, p.bias.data(), size.M, pool);
       ASSERT_TRUE(same_bits(biased, C)) << "weights, bias";
       Output D(p.before);
-      matmul(D.data(), p.ldc(), size.M % 2 ? rows : columns, down, nullptr, size.M, pool);
+      matmul({D.data(), p.ldc()}, size.M % 2 ? rows : columns, down, nullptr, size.M, pool);
       ASSERT_TRUE(same_bits(plain, D)) << "rows in parts, no bias";
       Output E(p.before);
-      matmul_continue(E.data(), p.ldc(), columns, one, size.M, pool);
+      matmul_continue({E.data(), p.ldc()}, columns, one, size.M, pool);
       ASSERT_TRUE(same_bits(continued, E)) << "rows, continued";
     });
     if (HasFatalFailure()) return;
@@ -176,12 +176,12 @@ TEST(Matmul, Bf16PanelsEqualAChainOverTheRoundedWeightsOnEveryMachine) {
       PackedMatrix B("B", size.K, size.N, DType::kBF16);
       B.pack_weight(file.data() + 1, DType::kBF16, size.N, 0, pool);
       Output C(p.before);
-      matmul(C.data(), p.ldc(), rows, B, p.bias.data(), size.M, pool);
+      matmul({C.data(), p.ldc()}, rows, B, p.bias.data(), size.M, pool);
       ASSERT_TRUE(same_bits(biased, C)) << "from bf16";
       PackedMatrix D("D", size.K, size.N, DType::kBF16);
       D.pack_weight(unrounded.data(), size.N, 0, pool);
       Output E(p.before);
-      matmul_continue(E.data(), p.ldc(), size.M % 2 ? columns : rows, D, size.M, pool);
+      matmul_continue({E.data(), p.ldc()}, size.M % 2 ? columns : rows, D, size.M, pool);
       ASSERT_TRUE(same_bits(continued, E)) << "from f32, continued";
     });
     if (HasFatalFailure()) return;
@@ -236,8 +236,8 @@ TEST(Matmul, ContinuingOverAPartOfKIsTheWholeChain) {
       Output C(p.before);
       const MatrixView first = MatrixView::rows(rows.data(), cut, 50);
       const MatrixView second = MatrixView::rows(rows.data() + cut * 50, 40 - cut, 50);
-      matmul(C.data(), p.ldc(), {p.A.data(), 40, 1}, first, nullptr, 31, pool);
-      matmul_continue(C.data(), p.ldc(), {p.A.data() + cut, 40, 1}, second, 31, pool);
+      matmul({C.data(), p.ldc()}, {p.A.data(), 40, 1}, first, nullptr, 31, pool);
+      matmul_continue({C.data(), p.ldc()}, {p.A.data() + cut, 40, 1}, second, 31, pool);
       ASSERT_TRUE(same_bits(expected, C)) << "cut at " << cut;
     }
   });
@@ -252,9 +252,34 @@ TEST(Matmul, PacksStackedWeights) {
     B.pack_weight(p.W.data(), 7, 0, pool);
     B.pack_weight(p.W.data() + 7 * 21, 33, 7, pool);
     Output C(p.before);
-    matmul(C.data(), p.ldc(), {p.A.data(), 21, 1}, B, p.bias.data(), 5, pool);
+    matmul({C.data(), p.ldc()}, {p.A.data(), 21, 1}, B, p.bias.data(), 5, pool);
     ASSERT_TRUE(same_bits(expected, C));
   });
+}
+
+TEST(Matmul, ImpossibleShapesAreRefused) {
+  const Problem p({4, 6, 5});
+  ThreadPool pool(1);
+  PackedMatrix B("B", 5, 6);
+  B.pack_weight(p.W.data(), 6, 0, pool);
+  std::vector<float> C(4 * 6, 1.0f);
+  const auto product_refused = [&](int64_t stride, MatrixA A, int64_t M) {
+    const bool once = refused([&] { matmul({C.data(), stride}, A, B, nullptr, M, pool); });
+    return once && refused([&] { matmul_continue({C.data(), stride}, A, B, M, pool); });
+  };
+  EXPECT_TRUE(product_refused(6, {p.A.data(), 5, 1}, -1));
+  EXPECT_TRUE(product_refused(5, {p.A.data(), 5, 1}, 4)) << "rows of C that overlap";
+  EXPECT_TRUE(product_refused(6, {p.A.data(), 4, 1}, 4)) << "rows of A that overlap";
+  EXPECT_TRUE(product_refused(6, {p.A.data(), 1, 3}, 4)) << "columns of A that overlap";
+  EXPECT_EQ(C, std::vector<float>(4 * 6, 1.0f));
+
+  EXPECT_TRUE(refused([&] { B.pack_weight(p.W.data(), 6, 1, pool); }));
+  EXPECT_TRUE(refused([&] { B.pack_weight(p.W.data(), 1, -1, pool); }));
+  EXPECT_TRUE(refused([&] { B.pack_weight(p.W.data(), DType::kF32, -1, 0); }));
+  EXPECT_TRUE(refused([&] { B.read_column(6, C.data()); }));
+  EXPECT_TRUE(refused([&] { B.read_column(-1, C.data()); }));
+  const std::vector<MatrixView::Part> parts(MatrixView::kMaxParts + 1, {p.W.data(), 1});
+  EXPECT_TRUE(refused([&] { MatrixView::weights(parts, 5); }));
 }
 
 // The error of a chain of K roundings: at most K 2^-24 times the sum of the magnitudes.
@@ -296,8 +321,8 @@ TEST(Matmul, ProductsOfBackwardEqualFiniteDifferences) {
   };
   ThreadPool pool(1);
   Output dX(T * K), dW(std::vector<float>(static_cast<size_t>(N * K), 0.0f));
-  matmul(dX.data(), K, {dY.data(), N, 1}, MatrixView::rows(W.data(), N, K), nullptr, T, pool);
-  matmul_continue(dW.data(), K, {dY.data(), 1, N}, MatrixView::rows(X.data(), T, K), N, pool);
+  matmul({dX.data(), K}, {dY.data(), N, 1}, MatrixView::rows(W.data(), N, K), nullptr, T, pool);
+  matmul_continue({dW.data(), K}, {dY.data(), 1, N}, MatrixView::rows(X.data(), T, K), N, pool);
   EXPECT_TRUE(all_near(numeric_gradient(x, loss), dX.values(), 1e-6));
   EXPECT_TRUE(all_near(numeric_gradient(w, loss), dW.values(), 1e-6));
 }

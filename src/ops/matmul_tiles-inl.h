@@ -58,30 +58,43 @@ struct Ahead {
 template <int R, class T>
 constexpr bool kFetches = sizeof(T) == 2 ? R > 2 : R > (kLanes == 16 ? 6 : 3);
 
+// Where a strip of R rows finds its operands. `b` is the block of k of the first panel.
+template <class T>
+struct StripTask {
+  const float* a;
+  const T* b;
+  int64_t panel_stride, kn;
+  ConstRows begin;  // null: chains begin from zero
+  Rows c;
+  int64_t columns;  // up to the end of the last panel or of C
+  Ahead ahead;
+  const float* next;  // of C: what the strip after this one begins with, or nullptr
+};
+
 // R rows times H half panels (16 columns each) from half h0 on, kept in registers over kn values
 // of k.
 template <int R, int H, class Layout, class T>
-HWY_INLINE void Tile(const float* a, const T* b, Ahead ahead, int h0, int64_t panel_stride,
-                     int64_t kn, const float* begin, int64_t begin_stride, float* c, int64_t ldc) {
+HWY_INLINE void Tile(const StripTask<T>& t, int h0) {
   F16 acc[R][H];
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
     for (int h = 0; h < H; ++h)
-      acc[r][h] = begin ? Load(begin + r * begin_stride + h * 16) : Set(0.0f);
+      acc[r][h] =
+          t.begin.data ? Load(t.begin.data + r * t.begin.stride + (h0 + h) * 16) : Set(0.0f);
   }
-  for (int64_t k = 0; k < kn; ++k) {
+  for (int64_t k = 0; k < t.kn; ++k) {
     F16 bv[H];
 #pragma GCC unroll 16
     for (int h = 0; h < H; ++h) {
-      bv[h] = LoadHalf(b + ((h0 + h) / 2) * panel_stride + k * kPanel, (h0 + h) % 2);
-      const char* line = ahead.data + (h / 2) * ahead.panel_step + k * ahead.step;
+      bv[h] = LoadHalf(t.b + ((h0 + h) / 2) * t.panel_stride + k * kPanel, (h0 + h) % 2);
+      const char* line = t.ahead.data + (h / 2) * t.ahead.panel_step + k * t.ahead.step;
       if (kFetches<R, T> && h % 2 == 0) hwy::Prefetch(line);
       if (kFetches<R, T> && h % 2 == 1 && sizeof(T) == sizeof(float)) hwy::Prefetch(line + 64);
     }
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
-      const F16 av = Set(a[r * Layout::kRow + k * Layout::kColumn]);
+      const F16 av = Set(t.a[r * Layout::kRow + k * Layout::kColumn]);
 #pragma GCC unroll 16
       for (int h = 0; h < H; ++h) acc[r][h] = Fma(av, bv[h], acc[r][h]);
     }
@@ -89,7 +102,7 @@ HWY_INLINE void Tile(const float* a, const T* b, Ahead ahead, int h0, int64_t pa
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
-    for (int h = 0; h < H; ++h) Store(acc[r][h], c + r * ldc + h * 16);
+    for (int h = 0; h < H; ++h) Store(acc[r][h], t.c.data + r * t.c.stride + (h0 + h) * 16);
   }
 }
 
@@ -104,31 +117,10 @@ constexpr int HalvesFor() {
 
 // One panel or several: the tile in whichever pieces fit the registers.
 template <int R, int H, class Layout, class T>
-HWY_INLINE void Panels(const float* a, const T* b, Ahead ahead, int64_t panel_stride, int64_t kn,
-                       const float* begin, int64_t begin_stride, float* c, int64_t ldc) {
-  if constexpr (H == 1) {
-    Tile<R, 1, Layout>(a, b, ahead, 0, panel_stride, kn, begin, begin_stride, c, ldc);
-    Tile<R, 1, Layout>(a, b, ahead, 1, panel_stride, kn, begin ? begin + 16 : nullptr, begin_stride,
-                       c + 16, ldc);
-  } else {
-    Tile<R, H, Layout>(a, b, ahead, 0, panel_stride, kn, begin, begin_stride, c, ldc);
-  }
+HWY_INLINE void Panels(const StripTask<T>& t) {
+  Tile<R, H, Layout>(t, 0);
+  if constexpr (H == 1) Tile<R, 1, Layout>(t, 1);
 }
-
-// Where a strip of R rows finds its operands. `b` is the block of k of the first panel.
-template <class T>
-struct StripTask {
-  const float* a;
-  const T* b;
-  int64_t panel_stride, kn;
-  const float* begin;  // nullptr: chains begin from zero
-  int64_t begin_stride;
-  float* c;
-  int64_t ldc;
-  int64_t columns;  // up to the end of the last panel or of C
-  Ahead ahead;
-  const float* next;  // of C: what the strip after this one begins with, or nullptr
-};
 
 template <int R, class Layout, class T>
 void Strip(const StripTask<T>& t) {
@@ -140,10 +132,8 @@ void Strip(const StripTask<T>& t) {
         t.b + column / kPanel * t.panel_stride,
         t.panel_stride,
         t.kn,
-        t.begin ? t.begin + column : nullptr,
-        t.begin_stride,
-        t.c + column,
-        t.ldc,
+        {t.begin.data ? t.begin.data + column : nullptr, t.begin.stride},
+        {t.c.data + column, t.c.stride},
         t.columns - column,
         {t.ahead.data + column / kPanel * t.ahead.panel_step, t.ahead.step, t.ahead.panel_step},
         t.next ? t.next + column : nullptr};
@@ -153,31 +143,31 @@ void Strip(const StripTask<T>& t) {
     const StripTask<T> u = at(column);
     if (u.next) {
       for (int r = 0; r < R; ++r) {
-        hwy::Prefetch(u.next + r * t.ldc);
-        hwy::Prefetch(u.next + r * t.ldc + 16);
+        hwy::Prefetch(u.next + r * t.c.stride);
+        hwy::Prefetch(u.next + r * t.c.stride + 16);
       }
     }
-    Panels<R, H, Layout>(u.a, u.b, u.ahead, u.panel_stride, u.kn, u.begin, u.begin_stride, u.c,
-                         u.ldc);
+    Panels<R, H, Layout>(u);
   }
   for (; column < t.columns; column += kPanel) {
     const StripTask<T> u = at(column);
     if (u.columns >= kPanel) {
-      Panels<R, std::min(H, 2), Layout>(u.a, u.b, u.ahead, u.panel_stride, u.kn, u.begin,
-                                        u.begin_stride, u.c, u.ldc);
+      Panels<R, std::min(H, 2), Layout>(u);
       continue;
     }
     // The last columns, fewer than a panel's: through a buffer.
     float buffer[R * kPanel];
     for (int r = 0; r < R; ++r) {
       for (int64_t j = 0; j < kPanel; ++j) {
-        buffer[r * kPanel + j] = u.begin && j < u.columns ? u.begin[r * u.begin_stride + j] : 0.0f;
+        buffer[r * kPanel + j] =
+            u.begin.data && j < u.columns ? u.begin.data[r * u.begin.stride + j] : 0.0f;
       }
     }
-    Panels<R, std::min(H, 2), Layout>(u.a, u.b, u.ahead, u.panel_stride, u.kn, buffer, kPanel,
-                                      buffer, kPanel);
+    StripTask<T> buffered = u;
+    buffered.begin = buffered.c = Rows{buffer, kPanel};
+    Panels<R, std::min(H, 2), Layout>(buffered);
     for (int r = 0; r < R; ++r) {
-      std::memcpy(u.c + r * u.ldc, buffer + r * kPanel,
+      std::memcpy(u.c.data + r * u.c.stride, buffer + r * kPanel,
                   static_cast<size_t>(u.columns) * sizeof(float));
     }
   }
@@ -233,23 +223,38 @@ void PackA(const MatrixA& A, const Tiling& tiling, int64_t k0, int64_t kn, int64
   }
 }
 
-// Tile i over the panels [panel0, panel1), whose block [k0, k0 + kn) begins at b.
+// A block of k of some panels.
+struct Block {
+  int64_t panel0, panel1, k0, kn;
+};
+
+// Where such a block lies, panel by panel.
+template <class T>
+struct PanelRows {
+  const T* data;
+  int64_t panel_stride;
+};
+
+// Tile i, packed at a, over a block.
 template <class Layout, class T>
-void StripAt(const MatmulTask& t, const Tiling& tiling, int64_t i, const float* a, const T* b,
-             int64_t panel_stride, int64_t panel0, int64_t panel1, int64_t k0, int64_t kn,
-             Ahead ahead, const float* next) {
-  const int64_t m = tiling.begin(i), column = panel0 * kPanel;
-  float* c = t.C + m * t.ldc + column;
-  const float* begin = c;
-  int64_t begin_stride = t.ldc;
-  if (k0 == 0) {
-    begin = t.begin ? t.begin + m * t.begin_row_stride + column : nullptr;
-    begin_stride = t.begin_row_stride;
+void StripAt(const MatmulTask& t, const Tiling& tiling, int64_t i, const float* a,
+             const Block& block, PanelRows<T> b, Ahead ahead, const float* next) {
+  const int64_t m = tiling.begin(i), column = block.panel0 * kPanel;
+  const Rows c{t.C.data + m * t.C.stride + column, t.C.stride};
+  ConstRows begin = c;
+  if (block.k0 == 0) {
+    begin.data = t.begin.data ? t.begin.data + m * t.begin.stride + column : nullptr;
+    begin.stride = t.begin.stride;
   }
-  const StripTask<T> strip{a,     b,     panel_stride,
-                           kn,    begin, begin_stride,
-                           c,     t.ldc, std::min(panel1 * kPanel, t.N) - column,
-                           ahead, next};
+  const StripTask<T> strip{a,
+                           b.data,
+                           b.panel_stride,
+                           block.kn,
+                           begin,
+                           c,
+                           std::min(block.panel1 * kPanel, t.N) - column,
+                           ahead,
+                           next};
   RunStrip<Layout>(tiling.size(i), strip, std::make_integer_sequence<int, kMaxRows>());
 }
 

@@ -61,28 +61,22 @@ void FillTransposed(const MatrixView& B, int64_t p, int64_t k0, int64_t kn, floa
   }
 }
 
-void FillRows(const MatrixView& B, int64_t panel0, int64_t panel1, int64_t k0, int64_t kn,
-              float* to) {
-  const int64_t first = panel0 * kPanel, columns = std::min(panel1 * kPanel, B.N()) - first;
-  for (int64_t k = 0; k < kn; ++k) {
-    const float* from = B.row(k0 + k) + first;
+void FillRows(const MatrixView& B, const Block& b, float* to) {
+  const int64_t first = b.panel0 * kPanel, columns = std::min(b.panel1 * kPanel, B.N()) - first;
+  for (int64_t k = 0; k < b.kn; ++k) {
+    const float* from = B.row(b.k0 + k) + first;
     int64_t column = 0;
     for (; column + kPanel <= columns; column += kPanel) {
-      float* row = to + column * kn + k * kPanel;
+      float* row = to + column * b.kn + k * kPanel;
       Store(Load(from + column), row);
       Store(Load(from + column + 16), row + 16);
     }
     if (column < columns) {
-      float* row = to + column * kn + k * kPanel;
+      float* row = to + column * b.kn + k * kPanel;
       for (int64_t j = 0; j < kPanel; ++j) row[j] = j < columns - column ? from[column + j] : 0.0f;
     }
   }
 }
-
-// A block of k of some panels.
-struct Block {
-  int64_t panel0, panel1, k0, kn;
-};
 
 // Part i of n of what the block reads, into the cache. Inlined, or the compiler drops the call as
 // one without effect.
@@ -114,16 +108,16 @@ void RunChunk(const MatmulTask& t, const Tiling& tiling, float* a, float* wide) 
       for (int64_t p = now.panel0; p < now.panel1; ++p)
         FillTransposed(B, p, now.k0, now.kn, wide + (p - now.panel0) * now.kn * kPanel);
     } else {
-      FillRows(B, now.panel0, now.panel1, now.k0, now.kn, wide);
+      FillRows(B, now, wide);
     }
     for (int64_t tile = 0; tile < tiling.tiles; ++tile) {
       if (i + 1 < blocks * groups) Fetch(B, block(i + 1), tile, tiling.tiles);
       const bool last = tile + 1 == tiling.tiles;
       const float* next =
-          last ? nullptr : t.C + tiling.begin(tile + 1) * t.ldc + now.panel0 * kPanel;
+          last ? nullptr : t.C.data + tiling.begin(tile + 1) * t.C.stride + now.panel0 * kPanel;
       const float* next_a = a + (last ? 0 : tile + 1) * kTileFloats;
-      StripAt<Layout>(t, tiling, tile, a + tile * kTileFloats, static_cast<const float*>(wide),
-                      now.kn * kPanel, now.panel0, now.panel1, now.k0, now.kn,
+      StripAt<Layout>(t, tiling, tile, a + tile * kTileFloats, now,
+                      PanelRows<float>{wide, now.kn * kPanel},
                       Ahead{reinterpret_cast<const char*>(next_a), 64, 0}, next);
     }
   }

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -53,6 +55,10 @@ void PackedMatrix::pack_weight(const void* W, DType dtype, int64_t rows, int64_t
 }
 
 void PackedMatrix::pack_weight(const void* W, DType dtype, int64_t rows, int64_t first_column) {
+  if (rows < 0 || first_column < 0 || first_column + rows > N_) {
+    refuse_shape("matmul",
+                 fmt::format("{} weights from column {} on of {}", rows, first_column, N_));
+  }
   // Sixteen k of up to 32 rows at a time: the reads run along rows of W, the writes stay in one
   // cache-sized strip of the panel.
   constexpr int64_t kStrip = 16;
@@ -95,6 +101,7 @@ void PackedMatrix::pack_weight(const void* W, DType dtype, int64_t rows, int64_t
 }
 
 void PackedMatrix::read_column(int64_t n, float* to) const {
+  if (n < 0 || n >= N_) refuse_shape("matmul", fmt::format("column {} of {}", n, N_));
   const int64_t panel_start = n / kPanel * K_ * kPanel, j = n % kPanel;
   if (storage_ == DType::kF32) {
     const float* from = data_.data() + panel_start + j;

@@ -131,15 +131,22 @@ inline void log_softmax_backward(float* z, int64_t size, int64_t target, float l
   z[target] += weight;
 }
 
-// ---- attention: one query (D) against keys and values 0 .. visible - 1, row stride ld, of which
-// the last `window` are seen
+// ---- attention: one query (D) against keys and values 0 .. visible - 1, of which the last `window`
+// are seen
+
+struct Seen {
+  ConstRows k, v;
+  int64_t visible, D;
+  int64_t window = kNoWindow;
+};
 
 inline int64_t first_seen(int64_t visible, int64_t window) {
   return window < visible ? visible - window : 0;
 }
 
-inline void attention(float* out, float& lse, const float* q, const float* k, const float* v,
-                      int64_t ld, int64_t visible, int64_t D, int64_t window = kNoWindow) {
+inline void attention(float* out, float& lse, const float* q, const Seen& seen) {
+  const ConstRows keys = seen.k, values = seen.v;
+  const int64_t visible = seen.visible, D = seen.D, window = seen.window;
   const int64_t first = first_seen(visible, window);
   const float scale = 1.0f / std::sqrt(static_cast<float>(D));
   float m = kMinusInfinity, l = 0.0f;
@@ -147,11 +154,11 @@ inline void attention(float* out, float& lse, const float* q, const float* k, co
   for (int64_t begin = first / kKeyBlock * kKeyBlock; begin < visible; begin += kKeyBlock) {
     std::array<float, kKeyBlock> p;
     p.fill(kMinusInfinity);
-    const int64_t keys = visible - begin < kKeyBlock ? visible - begin : kKeyBlock;
+    const int64_t here = visible - begin < kKeyBlock ? visible - begin : kKeyBlock;
     const int64_t hidden = first > begin ? first - begin : 0;
     float top = m;
-    for (int64_t j = hidden; j < keys; ++j) {
-      const float* key = k + (begin + j) * ld;
+    for (int64_t j = hidden; j < here; ++j) {
+      const float* key = keys.data + (begin + j) * keys.stride;
       const float s =
           chain(
               0.0f, D, [&](int64_t d) { return q[d]; }, [&](int64_t d) { return key[d]; }) *
@@ -167,8 +174,8 @@ inline void attention(float* out, float& lse, const float* q, const float* k, co
     m = top;
     for (int64_t d = 0; d < D; ++d) {
       out[d] = chain(
-          out[d] * c, keys, [&](int64_t j) { return p[static_cast<size_t>(j)]; },
-          [&](int64_t j) { return v[(begin + j) * ld + d]; });
+          out[d] * c, here, [&](int64_t j) { return p[static_cast<size_t>(j)]; },
+          [&](int64_t j) { return values.data[(begin + j) * values.stride + d]; });
     }
   }
   const float inverse = 1.0f / l;
@@ -176,17 +183,18 @@ inline void attention(float* out, float& lse, const float* q, const float* k, co
   lse = static_cast<float>(static_cast<double>(m) + portable_log(static_cast<double>(l)));
 }
 
-// dq (D) is overwritten; dk and dv (row stride ld) continue their chains: call for the heads of a
+// dq (D) is overwritten; dk and dv, strides as k and v, continue their chains: call for the heads of a
 // group in order, for each of them over the queries in order.
 inline void attention_backward(float* dq, float* dk, float* dv, const float* dout, const float* out,
-                               float lse, const float* q, const float* k, const float* v,
-                               int64_t ld, int64_t visible, int64_t D, int64_t window = kNoWindow) {
+                               float lse, const float* q, const Seen& seen) {
+  const ConstRows keys = seen.k, values = seen.v;
+  const int64_t visible = seen.visible, D = seen.D, window = seen.window;
   const float scale = 1.0f / std::sqrt(static_cast<float>(D));
   const auto dout_at = [&](int64_t d) { return dout[d]; };
   const float delta = dot(D, dout_at, [&](int64_t d) { return out[d]; });
   for (int64_t d = 0; d < D; ++d) dq[d] = 0.0f;
   for (int64_t j = first_seen(visible, window); j < visible; ++j) {
-    const float *key = k + j * ld, *value = v + j * ld;
+    const float *key = keys.data + j * keys.stride, *value = values.data + j * values.stride;
     const float s = chain(
         0.0f, D, [&](int64_t d) { return q[d]; }, [&](int64_t d) { return key[d]; });
     const float p = exp(s * scale - lse);
@@ -194,8 +202,9 @@ inline void attention_backward(float* dq, float* dk, float* dv, const float* dou
     const float ds = (p * (dp - delta)) * scale;
     for (int64_t d = 0; d < D; ++d) {
       dq[d] = std::fma(ds, key[d], dq[d]);
-      dk[j * ld + d] = std::fma(ds, q[d], dk[j * ld + d]);
-      dv[j * ld + d] = std::fma(p, dout[d], dv[j * ld + d]);
+      float &to_k = dk[j * keys.stride + d], &to_v = dv[j * values.stride + d];
+      to_k = std::fma(ds, q[d], to_k);
+      to_v = std::fma(p, dout[d], to_v);
     }
   }
 }

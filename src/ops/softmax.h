@@ -1,13 +1,14 @@
 // Log-softmax over one row of logits, by a definition that fixes every bit: the maximum; then
 // sixteen interleaved sums of exp(logit - max) over ascending index, folded by the fixed tree; then
-// the natural logarithm of that sum, computed in double precision and rounded once.
+// the natural logarithm of that sum, computed in double precision and rounded once. A size below 1
+// and a target outside of the row are an Error.
 #pragma once
 
 #include <cstdint>
 
 namespace ponder {
 
-// log(sum(exp(logits))), size > 0. -inf entries count as zero.
+// log(sum(exp(logits))). -inf entries count as zero.
 float log_sum_exp(const float* logits, int64_t size);
 float max_value(const float* logits, int64_t size);
 

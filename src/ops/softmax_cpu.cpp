@@ -1,7 +1,6 @@
 #include <cstdint>
 
-#include "base/portable_math.h"
-#include "ops/softmax.h"
+#include "ops/softmax_task.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/softmax_cpu.cpp"
@@ -59,21 +58,20 @@ HWY_EXPORT(SumExp);
 HWY_EXPORT(ExpShifted);
 HWY_EXPORT(LogSoftmaxBackward);
 
-float max_value(const float* logits, int64_t size) {
+float max_of_row(const float* logits, int64_t size) {
   return HWY_DYNAMIC_DISPATCH(MaxValue)(logits, size);
 }
 
-float log_sum_exp(const float* logits, int64_t size) {
-  const float max = max_value(logits, size);
-  const float sum = HWY_DYNAMIC_DISPATCH(SumExp)(logits, size, max);
-  return static_cast<float>(static_cast<double>(max) + portable_log(static_cast<double>(sum)));
+float sum_exp_of_row(const float* logits, int64_t size, float max) {
+  return HWY_DYNAMIC_DISPATCH(SumExp)(logits, size, max);
 }
 
-void exp_shifted(float* out, const float* logits, int64_t size, float shift, float scale) {
+void exp_shifted_row(float* out, const float* logits, int64_t size, float shift, float scale) {
   HWY_DYNAMIC_DISPATCH(ExpShifted)(out, logits, size, shift, scale);
 }
 
-void log_softmax_backward(float* logits, int64_t size, int64_t target, float lse, float weight) {
+void log_softmax_backward_row(float* logits, int64_t size, int64_t target, float lse,
+                              float weight) {
   HWY_DYNAMIC_DISPATCH(LogSoftmaxBackward)(logits, size, target, lse, weight);
 }
 

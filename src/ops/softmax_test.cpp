@@ -123,6 +123,17 @@ TEST(Softmax, DefinitionIsCloseToDoublePrecision) {
   }
 }
 
+TEST(Softmax, ImpossibleShapesAreRefused) {
+  std::vector<float> z(8, 1.0f);
+  EXPECT_TRUE(refused([&] { max_value(z.data(), 0); }));
+  EXPECT_TRUE(refused([&] { log_sum_exp(z.data(), 0); }));
+  EXPECT_TRUE(refused([&] { exp_shifted(z.data(), z.data(), 0, 0.0f, 1.0f); }));
+  EXPECT_TRUE(refused([&] { log_softmax_backward(z.data(), 0, 0, 0.0f, 1.0f); }));
+  EXPECT_TRUE(refused([&] { log_softmax_backward(z.data(), 8, 8, 0.0f, 1.0f); }));
+  EXPECT_TRUE(refused([&] { log_softmax_backward(z.data(), 8, -1, 0.0f, 1.0f); }));
+  EXPECT_EQ(z, std::vector<float>(8, 1.0f));
+}
+
 TEST(Softmax, BackwardEqualsFiniteDifferences) {
   for (const int64_t size : {1, 9, 40}) {
     const auto z = logits(size);

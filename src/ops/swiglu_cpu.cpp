@@ -1,6 +1,6 @@
 #include <cstdint>
 
-#include "ops/swiglu.h"
+#include "ops/swiglu_task.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/swiglu_cpu.cpp"
@@ -29,7 +29,7 @@ HWY_INLINE void ActBackward(F16 gate, F16 up, F16 d, F16& dgate, F16& dup, F16& 
   dgate = Mul(Mul(d, up), Fma(silu, Sub(one, sigmoid), sigmoid));
 }
 
-void SwigluRows(float* act, const float* gate_up, int64_t begin, int64_t end, int64_t F) {
+void SwigluRows(float* act, const float* gate_up, int64_t F, int64_t begin, int64_t end) {
   for (int64_t t = begin; t < end; ++t) {
     const float *gate = gate_up + t * 2 * F, *up = gate + F;
     float* out = act + t * F;
@@ -40,7 +40,7 @@ void SwigluRows(float* act, const float* gate_up, int64_t begin, int64_t end, in
 }
 
 void SwigluBackwardRows(float* dgate_up, float* act, const float* dact, const float* gate_up,
-                        int64_t begin, int64_t end, int64_t F) {
+                        int64_t F, int64_t begin, int64_t end) {
   for (int64_t t = begin; t < end; ++t) {
     const float *gate = gate_up + t * 2 * F, *up = gate + F, *d = dact + t * F;
     float *dgate = dgate_up + t * 2 * F, *dup = dgate + F, *out = act + t * F;
@@ -71,17 +71,13 @@ namespace ponder {
 HWY_EXPORT(SwigluRows);
 HWY_EXPORT(SwigluBackwardRows);
 
-void swiglu(float* act, const float* gate_up, int64_t T, int64_t F, ThreadPool& pool) {
-  const auto kernel = HWY_DYNAMIC_DISPATCH(SwigluRows);
-  pool.parallel_for(T, 2, [&](int64_t begin, int64_t end) { kernel(act, gate_up, begin, end, F); });
+void swiglu_rows(float* act, const float* gate_up, int64_t F, int64_t begin, int64_t end) {
+  HWY_DYNAMIC_DISPATCH(SwigluRows)(act, gate_up, F, begin, end);
 }
 
-void swiglu_backward(float* dgate_up, float* act, const float* dact, const float* gate_up,
-                     int64_t T, int64_t F, ThreadPool& pool) {
-  const auto kernel = HWY_DYNAMIC_DISPATCH(SwigluBackwardRows);
-  pool.parallel_for(T, 2, [&](int64_t begin, int64_t end) {
-    kernel(dgate_up, act, dact, gate_up, begin, end, F);
-  });
+void swiglu_backward_rows(float* dgate_up, float* act, const float* dact, const float* gate_up,
+                          int64_t F, int64_t begin, int64_t end) {
+  HWY_DYNAMIC_DISPATCH(SwigluBackwardRows)(dgate_up, act, dact, gate_up, F, begin, end);
 }
 
 }  // namespace ponder

@@ -45,19 +45,32 @@ TEST(Swiglu, EqualsTheDefinitionOnEveryMachine) {
     }
     on_every_machine(F % 23 == 10, [&](ThreadPool& pool) {
       Output out(p.T * F);
-      swiglu(out.data(), p.gate_up.data(), p.T, F, pool);
+      swiglu(out.data(), p.gate_up.data(), {p.T, F}, pool);
       ASSERT_TRUE(same_bits(act, out));
       Output gradient(p.T * 2 * F), again(p.T * F);
-      swiglu_backward(gradient.data(), again.data(), p.dact.data(), p.gate_up.data(), p.T, F, pool);
+      swiglu_backward(gradient.data(), again.data(), p.dact.data(), p.gate_up.data(), {p.T, F},
+                      pool);
       ASSERT_TRUE(same_bits(dgate_up, gradient));
       ASSERT_TRUE(same_bits(act, again));
       Output aliased(p.gate_up), aliased_act(p.dact);
-      swiglu_backward(aliased.data(), aliased_act.data(), aliased_act.data(), aliased.data(), p.T,
-                      F, pool);
+      swiglu_backward(aliased.data(), aliased_act.data(), aliased_act.data(), aliased.data(),
+                      {p.T, F}, pool);
       ASSERT_TRUE(same_bits(dgate_up, aliased)) << "in place";
       ASSERT_TRUE(same_bits(act, aliased_act)) << "in place";
     });
     if (HasFatalFailure()) return;
+  }
+}
+
+TEST(Swiglu, ImpossibleShapesAreRefused) {
+  ThreadPool pool(1);
+  const Problem p(2, 4);
+  Output act(p.dact), gate_up(p.gate_up);
+  for (const RowShape shape : {RowShape{-1, 4}, {2, 0}}) {
+    EXPECT_TRUE(refused([&] { swiglu(act.data(), p.gate_up.data(), shape, pool); }));
+    EXPECT_TRUE(refused([&] {
+      swiglu_backward(gate_up.data(), act.data(), p.dact.data(), p.gate_up.data(), shape, pool);
+    }));
   }
 }
 
@@ -87,7 +100,7 @@ TEST(Swiglu, BackwardEqualsFiniteDifferences) {
   };
   ThreadPool pool(1);
   Output gradient(p.T * 2 * p.F), act(p.T * p.F);
-  swiglu_backward(gradient.data(), act.data(), p.dact.data(), p.gate_up.data(), p.T, p.F, pool);
+  swiglu_backward(gradient.data(), act.data(), p.dact.data(), p.gate_up.data(), {p.T, p.F}, pool);
   EXPECT_TRUE(all_near(numeric_gradient(x, loss), gradient.values(), 2e-6));
 }
 
