@@ -249,9 +249,9 @@ class RolloutBench {
     const auto length = static_cast<int64_t>(request.prompt_ids.size());
     const auto V = static_cast<size_t>(config_.vocab_size);
     const auto start = std::chrono::steady_clock::now();
-    KvCache cache(config_, KvCache::pages_for(length) +
-                               request.num_samples *
-                                   (1 + KvCache::pages_for(length + request.sampling.max_tokens)));
+    KvCache cache = decoder_.make_cache(
+        KvCache::pages_for(length) +
+        request.num_samples * (1 + KvCache::pages_for(length + request.sampling.max_tokens)));
     Sampler sampler(config_.vocab_size, config_.vocab_size, pool_);
     KvSequence prompt;
     if (!cache.extend(prompt, length)) throw Error("rollout_bench", "the cache is too small");

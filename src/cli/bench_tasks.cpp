@@ -161,7 +161,7 @@ class InferenceBench : public BenchTask {
       plan.push_back(std::move(entry));
     }
     if (!score) {
-      plan.emplace_back("keys and values", num_pages() * KvCache::page_bytes(config_));
+      plan.emplace_back("keys and values", num_pages() * decoder_.kv_page_bytes());
       plan.emplace_back("logits", targets * V * 4);
     }
     return plan;

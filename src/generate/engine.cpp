@@ -59,7 +59,7 @@ struct Engine::Impl {
         vocab_size(d.config().vocab_size),
         sampler(vocab_size, t ? std::min<int64_t>(vocab_size, t->vocab_size()) : vocab_size,
                 threads),
-        scheduler(d.config(), options.max_batch, options.kv_cache_bytes) {}
+        scheduler(d, options.max_batch, options.kv_cache_bytes) {}
 
   void check(const CompletionRequest& request) const {
     check_sampling(request.sampling, request.id);

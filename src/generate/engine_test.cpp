@@ -31,7 +31,7 @@ TEST(Engine, BatchMemoryAndChunksChangeNothing) {
   chunks.prefill_tokens = 13;
   expect_same(alone, generate(requests, chunks));
   EngineOptions small = options_of(64);
-  small.kv_cache_bytes = 9 * KvCache::page_bytes(tiny_config());
+  small.kv_cache_bytes = 9 * page_bytes();
   expect_same(alone, generate(requests, small, 1, {}, &report));
   EXPECT_LT(report.engine.mean_running, 10);
 }
@@ -64,7 +64,7 @@ TEST(Engine, EqualsAPlainLoop) {
   const auto trajectories = generate(model.decoder, model.pool, requests, options_of(8));
   for (const Trajectory& trajectory : trajectories) {
     const RolloutRequest& request = requests[static_cast<size_t>(trajectory.problem_id[1] - '0')];
-    KvCache cache(model.config, 8);
+    KvCache cache = model.decoder.make_cache(8);
     KvSequence sequence;
     Sampler sampler(50, 50, model.pool);
     std::vector<int32_t> next = request.prompt_ids, ids;
@@ -295,7 +295,7 @@ TEST(Engine, RefusesWhatCanNeverFit) {
 
 TEST(Engine, TheSmallestBudgetThatIsAcceptedIsEnough) {
   auto requests = requests_of(6, 4);
-  const int64_t page = KvCache::page_bytes(tiny_config());
+  const int64_t page = page_bytes();
   EngineOptions options = options_of(64);
   for (options.kv_cache_bytes = page;; options.kv_cache_bytes += page) {
     try {

@@ -41,8 +41,8 @@ bool KvScheduler::is_prefilled(const Prompt& prompt) {
   return !prompt.logits.empty() && prompt.pages.length() == length_of(*prompt.token_ids);
 }
 
-KvScheduler::KvScheduler(const ModelConfig& config, int max_batch, int64_t kv_cache_bytes)
-    : config_(config), max_batch_(max_batch), kv_cache_bytes_(kv_cache_bytes) {
+KvScheduler::KvScheduler(const Decoder& decoder, int max_batch, int64_t kv_cache_bytes)
+    : decoder_(decoder), max_batch_(max_batch), kv_cache_bytes_(kv_cache_bytes) {
   if (max_batch < 1) {
     throw Error(ErrorKind::kUsage, "--max-batch",
                 fmt::format("is {}, expected at least 1", max_batch));
@@ -56,14 +56,14 @@ int64_t KvScheduler::lookahead() const { return 1 + max_batch_ / 8; }
 // Prompts that are open at once, each with its pages and logits: as many as slots ask for anyway,
 // and beyond that some more, to see early which ones are long.
 int64_t KvScheduler::max_prompts() const {
-  const int64_t logits_bytes = config_.vocab_size * static_cast<int64_t>(sizeof(float));
+  const int64_t logits_bytes = decoder_.config().vocab_size * static_cast<int64_t>(sizeof(float));
   return max_batch_ + std::max(lookahead(), std::min<int64_t>(7 * int64_t{max_batch_},
                                                               (64 << 20) / logits_bytes));
 }
 
 void KvScheduler::check(int64_t prompt_tokens, int max_tokens, std::string_view where) const {
   const int64_t tokens = prompt_tokens + max_tokens;
-  const int64_t positions = config_.max_position_embeddings;
+  const int64_t positions = decoder_.config().max_position_embeddings;
   if (positions > 0 && tokens > positions) {
     throw Error(std::string(where),
                 fmt::format("its prompt of {} tokens and a completion of up to {} exceed the "
@@ -73,7 +73,7 @@ void KvScheduler::check(int64_t prompt_tokens, int max_tokens, std::string_view 
                     ? fmt::format("lower --max-tokens to at most {}", positions - prompt_tokens)
                     : std::string("leave the problem out"));
   }
-  const int64_t needed = worst_pages(prompt_tokens, max_tokens) * KvCache::page_bytes(config_);
+  const int64_t needed = worst_pages(prompt_tokens, max_tokens) * decoder_.kv_page_bytes();
   if (needed > kv_cache_bytes_) {
     throw Error(
         std::string(where),
@@ -93,7 +93,7 @@ void KvScheduler::announce(int64_t prompt_tokens, int max_tokens, int64_t count)
 
 // No more pages than the budget has, or than what was announced can ever use at once.
 int64_t KvScheduler::wanted_pages() const {
-  const int64_t budget = kv_cache_bytes_ / KvCache::page_bytes(config_);
+  const int64_t budget = kv_cache_bytes_ / decoder_.kv_page_bytes();
   const int64_t at_once = largest_pages_ * max_batch_ + largest_prompt_pages_ * max_prompts();
   const int64_t in_all = std::max(pages_in_all_, largest_pages_);
   return std::max<int64_t>(1, std::min({budget, in_all, at_once}));
@@ -142,7 +142,7 @@ void KvScheduler::prepare() {
     prompt->logits = {};
   }
   cache_.reset();  // first: the two need not fit side by side
-  cache_.emplace(config_, wanted_pages());
+  cache_.emplace(decoder_.make_cache(wanted_pages()));
 }
 
 int64_t KvScheduler::room() const {

@@ -24,7 +24,7 @@
 #include <string_view>
 #include <vector>
 
-#include "model/config.h"
+#include "model/decoder.h"
 #include "model/kv_cache.h"
 
 namespace ponder {
@@ -67,8 +67,8 @@ class KvScheduler {
     State state = State::kWaiting;
   };
 
-  // At most `max_batch` sequences run at once.
-  KvScheduler(const ModelConfig& config, int max_batch, int64_t kv_cache_bytes);
+  // Pages are the decoder's, which is borrowed. At most `max_batch` sequences run at once.
+  KvScheduler(const Decoder& decoder, int max_batch, int64_t kv_cache_bytes);
 
   // Throws Error, naming `where`, if such a sequence cannot fit into the budget even alone.
   void check(int64_t prompt_tokens, int max_tokens, std::string_view where) const;
@@ -126,7 +126,7 @@ class KvScheduler {
   void preempt_last();
   void release(Sequence& sequence);
 
-  ModelConfig config_;
+  const Decoder& decoder_;
   int max_batch_;
   int64_t kv_cache_bytes_;
   // Of what was announced and has not ended.

@@ -16,7 +16,7 @@ namespace {
 using namespace test;
 
 EngineOptions with_pages(EngineOptions options, int64_t pages) {
-  options.kv_cache_bytes = pages * KvCache::page_bytes(tiny_config());
+  options.kv_cache_bytes = pages * page_bytes();
   return options;
 }
 

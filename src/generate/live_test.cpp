@@ -34,7 +34,7 @@ std::map<std::string, Completion> run_to_the_end(Engine& engine) {
 
 EngineOptions with_pages(int max_batch, int64_t pages) {
   EngineOptions options = options_of(max_batch);
-  options.kv_cache_bytes = pages * KvCache::page_bytes(tiny_config());
+  options.kv_cache_bytes = pages * page_bytes();
   return options;
 }
 

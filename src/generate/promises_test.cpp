@@ -47,7 +47,7 @@ TEST(Promises, EveryMachineGivesTheSameRollouts) {
     decoder.set_parameters(model.parameters);
     for (const int64_t pages : {7, 1000}) {
       EngineOptions options = options_of(64);
-      options.kv_cache_bytes = pages * KvCache::page_bytes(model.config);
+      options.kv_cache_bytes = pages * model.decoder.kv_page_bytes();
       options.prefill_tokens = pages == 7 ? 29 : 512;
       Report report;
       const auto found = generate(decoder, pool, requests, options, {}, &report);
@@ -109,7 +109,7 @@ TEST(Promises, RecordedLogprobsOfACheckpointAreTheTrainersToTheBit) {
     sampling.load_weights(*files.weights);
     auto requests = requests_of(64, 6, {.temperature = 1.0, .top_p = 0.95});
     EngineOptions options = options_of(32);
-    options.kv_cache_bytes = 60 * KvCache::page_bytes(model.config);
+    options.kv_cache_bytes = 60 * model.decoder.kv_page_bytes();
     for (auto& request : requests) request.stop_ids = {};
     const auto trajectories = generate(sampling, model.pool, requests, options);
 

@@ -41,6 +41,8 @@ struct TinyModel {
   Decoder decoder;
 };
 
+inline int64_t page_bytes() { return TinyModel().decoder.kv_page_bytes(); }
+
 inline EngineOptions options_of(int max_batch) {
   EngineOptions options;
   options.max_batch = max_batch;

@@ -59,6 +59,7 @@ class CpuBackend : public DecoderBackend {
   std::unique_ptr<KvStorage> make_kv_storage(int64_t num_pages) const override {
     return std::make_unique<CpuKvStorage>(config_, num_pages);
   }
+  int64_t kv_page_bytes() const override { return CpuKvStorage::page_bytes(config_); }
   MemoryTable pass_memory(const PassSize& size) const override {
     PassMemory memory;
     return Arena::plan([&](Arena& a) { memory.lay_out(a, config_, size, threads_.num_threads()); });

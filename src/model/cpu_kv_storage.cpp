@@ -15,6 +15,10 @@ CpuKvStorage::CpuKvStorage(const ModelConfig& config, int64_t num_pages)
       num_pages_(num_pages),
       memory_("key-value cache", num_pages * page_floats_) {}
 
+int64_t CpuKvStorage::page_bytes(const ModelConfig& config) {
+  return CpuKvStorage(config, 0).page_floats_ * int64_t{sizeof(float)};
+}
+
 void CpuKvStorage::copy_page(int32_t to, int32_t from) {
   std::copy_n(memory_.data() + from * page_floats_, page_floats_,
               memory_.data() + to * page_floats_);

@@ -18,6 +18,7 @@ class CpuKvStorage : public KvStorage {
  public:
   // Throws Error when memory is short.
   CpuKvStorage(const ModelConfig& config, int64_t num_pages);
+  static int64_t page_bytes(const ModelConfig& config);
 
   int64_t num_pages() const override { return num_pages_; }
   void copy_page(int32_t to, int32_t from) override;

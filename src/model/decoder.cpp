@@ -95,6 +95,8 @@ KvCache Decoder::make_cache(int64_t num_pages) const {
   return KvCache(backend_->make_kv_storage(num_pages));
 }
 
+int64_t Decoder::kv_page_bytes() const { return backend_->kv_page_bytes(); }
+
 MemoryTable Decoder::pass_memory(const PassSize& size) const { return backend_->pass_memory(size); }
 
 MemoryTable Decoder::step_memory(int64_t num_tokens, int64_t num_targets) const {

@@ -68,6 +68,7 @@ class Decoder {
   // Pages for the keys and values of sequences, in this decoder's memory; throws Error when it is
   // short.
   KvCache make_cache(int64_t num_pages) const;
+  int64_t kv_page_bytes() const;  // of each of them
 
   // What forward and backward of a batch, or an inference step, take by purpose; an inference
   // step's logits are the caller's. All of it is one arena that grows to the largest pass so far.

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/philox.h"
+#include "ops/attention.h"
 #include "ops/softmax.h"
 
 namespace ponder {
@@ -236,6 +237,14 @@ TEST(Decoder, SequencesSharedOutAmongThreadsGiveTheBitsOfEachAlone) {
     EXPECT_TRUE(same_bits(alone, logits_of(1, kSequences)));
     EXPECT_TRUE(same_bits(alone, logits_of(2, kSequences)));
     EXPECT_TRUE(same_bits(alone, logits_of(3, kSequences)));
+  }
+}
+
+TEST(Decoder, APageHoldsTheKeysAndValuesOfAllLayersAndHeads) {
+  for (const ModelConfig& config : every_architecture()) {
+    ThreadPool pool(1);
+    EXPECT_EQ(Decoder(config, pool).kv_page_bytes(),
+              kKeyBlock * config.num_hidden_layers * 2 * config.kv_size() * 4);
   }
 }
 

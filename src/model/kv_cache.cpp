@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "model/cpu_kv_storage.h"
 #include "ops/attention.h"
 
 namespace ponder {
@@ -10,14 +9,6 @@ namespace ponder {
 KvCache::KvCache(std::unique_ptr<KvStorage> storage)
     : storage_(std::move(storage)), owners_(static_cast<size_t>(num_pages()), 0) {
   for (int64_t page = num_pages(); page-- > 0;) free_.push_back(static_cast<int32_t>(page));
-}
-
-KvCache::KvCache(const ModelConfig& config, int64_t num_pages)
-    : KvCache(std::make_unique<CpuKvStorage>(config, num_pages)) {}
-
-int64_t KvCache::page_bytes(const ModelConfig& config) {
-  return config.num_hidden_layers * config.num_key_value_heads * 2 * config.head_dim * kKeyBlock *
-         static_cast<int64_t>(sizeof(float));
 }
 
 int64_t KvCache::pages_for(int64_t num_positions) {

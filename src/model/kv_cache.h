@@ -7,7 +7,6 @@
 #include <memory>
 #include <vector>
 
-#include "model/config.h"
 #include "model/kv_storage.h"
 
 namespace ponder {
@@ -28,12 +27,9 @@ class KvSequence {
 // Not thread-safe.
 class KvCache {
  public:
-  // The pages of a backend (Decoder::make_cache).
+  // The pages of a backend: Decoder::make_cache.
   explicit KvCache(std::unique_ptr<KvStorage> storage);
-  // Or pages in the machine's memory; throws Error when it is short.
-  KvCache(const ModelConfig& config, int64_t num_pages);
 
-  static int64_t page_bytes(const ModelConfig& config);
   static int64_t pages_for(int64_t num_positions);
   int64_t num_pages() const { return storage_->num_pages(); }
   int64_t num_free_pages() const { return static_cast<int64_t>(free_.size()); }

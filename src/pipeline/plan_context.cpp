@@ -79,8 +79,7 @@ StagePlan PlanContext::rollouts(int64_t problems, int64_t samples, int64_t max_t
   const bool narrow = config.dtype == DType::kBF16 && recipe_.dtype == DType::kBF16;
   const int64_t batch = recipe_.engine.max_batch;
   const int64_t pages = batch * KvCache::pages_for(mean_prompt_ + max_tokens);
-  const int64_t cache =
-      std::min(recipe_.engine.kv_cache_bytes, pages * KvCache::page_bytes(config));
+  const int64_t cache = std::min(recipe_.engine.kv_cache_bytes, pages * decoder_.kv_page_bytes());
   StagePlan stage;
   stage.tokens = problems * (mean_prompt_ + samples * response);
   stage.flops = config.forward_flops(stage.tokens, mean_prompt_ + response);
