@@ -74,7 +74,7 @@ class AnswerPrinter {
 void chat(const ChatOptions& options) {
   ThreadPool threads(options.common.threads);
   InferenceModel model(options.model, threads, options.chat_template);
-  Engine engine(model.decoder(), &model.tokenizer(), threads, model.engine_options(1));
+  Engine engine(model.decoder(), &model.text().tokenizer(), threads, model.engine_options(1));
   RolloutSpec spec;
   spec.sampling = options.sampling;
   spec.seed = options.common.seed;

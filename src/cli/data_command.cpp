@@ -12,9 +12,9 @@
 #include "cli/command.h"
 #include "data/contamination.h"
 #include "data/readers.h"
+#include "data/token_rows.h"
 #include "tokenizer/chat_template.h"
 #include "tokenizer/tokenizer.h"
-#include "train/rows.h"
 
 namespace ponder::cli {
 namespace {
@@ -28,36 +28,37 @@ struct DataOptions {
   bool explain = false, allow_direct = false, all_turns = false;
 };
 
-// Makes tokens of rows exactly as training and sampling do, and text of the tokens.
-class Renderer {
- public:
-  Renderer(const std::string& folder, const TemplateChoice& choice, int64_t max_length)
-      : tokenizer_(Tokenizer::load(folder)),
-        builder_(tokenizer_, template_for(folder, tokenizer_, choice), max_length) {}
-
-  const RowBuilder& builder() const { return builder_; }
-  // A problem is a prompt: nothing of it is trained.
-  TokenRow tokens(const Problem& row) const {
-    TokenRow prompt;
-    prompt.tokens = builder_.prompt("", row.question);
-    prompt.num_prompt_tokens = prompt.num_tokens();
-    prompt.trained.assign(prompt.tokens.size(), 0);
-    return prompt;
-  }
-  TokenRow tokens(const Demonstration& row) const {
-    auto tokens = builder_.row(row.id, row);
-    if (!tokens) {
-      throw Error(fmt::format("{}:{}", row.file, row.line),
-                  tokens.why().reason + ": " + tokens.why().detail);
-    }
-    return std::move(*tokens);
-  }
-  std::string text(const std::vector<int32_t>& tokens) const { return tokenizer_.decode(tokens); }
-
- private:
-  Tokenizer tokenizer_;
-  RowBuilder builder_;  // borrows tokenizer_
+// With --tokenizer: what makes tokens of rows, as for training.
+struct TextSide {
+  TextSide(const DataOptions& options, int64_t max_length)
+      : text(options.tokenizer, {options.chat_template}), builder(text, max_length) {}
+  TextSide(const TextSide&) = delete;  // builder borrows text
+  const ModelText text;
+  const RowBuilder builder;
 };
+
+std::unique_ptr<TextSide> text_side(const DataOptions& options) {
+  if (options.tokenizer.empty()) return nullptr;
+  return std::make_unique<TextSide>(options,
+                                    options.max_length > 0 ? options.max_length : INT64_MAX);
+}
+
+// A problem is a prompt: nothing of it is trained.
+TokenRow tokens_of(const TextSide& side, const Problem& row) {
+  TokenRow prompt;
+  prompt.tokens = side.text.prompt_ids(row.question);
+  prompt.num_prompt_tokens = prompt.num_tokens();
+  prompt.trained.assign(prompt.tokens.size(), 0);
+  return prompt;
+}
+TokenRow tokens_of(const TextSide& side, const Demonstration& row) {
+  auto tokens = side.builder.row(row.id, row);
+  if (!tokens) {
+    throw Error(fmt::format("{}:{}", row.file, row.line),
+                tokens.why().reason + ": " + tokens.why().detail);
+  }
+  return std::move(*tokens);
+}
 
 // What was read: one of the three is filled.
 struct Rows {
@@ -102,7 +103,7 @@ DemonstrationReadOptions demonstration_options(const DataOptions& options) {
   return read_options;
 }
 
-void read(const DataOptions& options, const Renderer* renderer, Rows& rows) {
+void read(const DataOptions& options, const TextSide* side, Rows& rows) {
   rows.kind = kind_of(options);
   const ContaminationFilter filter = filter_against(options.against);
   if (rows.kind == RowKind::kProblems) {
@@ -110,21 +111,21 @@ void read(const DataOptions& options, const Renderer* renderer, Rows& rows) {
     read_options.choice_seed = options.common.seed;
     rows.problems = read_problems(options.file, rows.report, read_options);
     filter.filter(rows.problems, rows.report);
-    if (!renderer) return;
+    if (!side) return;
     for (const Problem& row : rows.problems) {
-      rows.lengths.push_back(renderer->tokens(row).num_tokens());
+      rows.lengths.push_back(tokens_of(*side, row).num_tokens());
     }
     return;
   }
   if (rows.kind == RowKind::kPreferences) {
-    if (!renderer) {
+    if (!side) {
       throw Error(options.file, "preferences are compared token by token",
                   "name the model's folder with --tokenizer");
     }
     if (!filter.empty()) {
       throw Error(options.file, "--against is for problems and demonstrations");
     }
-    rows.pairs = read_pairs(renderer->builder(), options.file, Align::kResponse, rows.report);
+    rows.pairs = read_pairs(side->builder, options.file, Align::kResponse, rows.report);
     for (const TokenPair& pair : rows.pairs) {
       rows.lengths.push_back(pair.chosen.num_tokens() + pair.rejected.num_tokens());
     }
@@ -133,9 +134,9 @@ void read(const DataOptions& options, const Renderer* renderer, Rows& rows) {
   rows.demonstrations =
       read_demonstrations(options.file, rows.report, demonstration_options(options));
   filter.filter(rows.demonstrations, rows.report);
-  if (!renderer) return;
+  if (!side) return;
   for (const TokenRow& row :
-       build_rows(renderer->builder(), rows.demonstrations, options.file, rows.report)) {
+       build_rows(side->builder, rows.demonstrations, options.file, rows.report)) {
     rows.lengths.push_back(row.num_tokens());
   }
 }
@@ -178,17 +179,11 @@ void print_report(const DataOptions& options, const Rows& rows) {
   }
 }
 
-std::unique_ptr<Renderer> renderer_of(const DataOptions& options) {
-  if (options.tokenizer.empty()) return nullptr;
-  return std::make_unique<Renderer>(options.tokenizer, options.chat_template,
-                                    options.max_length > 0 ? options.max_length : INT64_MAX);
-}
-
 void check(const DataOptions& options) {
-  const auto renderer = renderer_of(options);
+  const auto side = text_side(options);
   Rows rows;
   try {
-    read(options, renderer.get(), rows);
+    read(options, side.get(), rows);
   } catch (const Error&) {
     // A file with nothing usable fails, but what became of its rows is what was asked for.
     if (rows.report.rows > 0) print_report(options, rows);
@@ -235,14 +230,14 @@ std::string marked(const std::vector<std::pair<bool, std::string>>& parts) {
 }
 
 // The row's tokens as text, parted where `trained` changes.
-std::vector<std::pair<bool, std::string>> parts_of(const Renderer& renderer, const TokenRow& row,
+std::vector<std::pair<bool, std::string>> parts_of(const TextSide& side, const TokenRow& row,
                                                    const std::vector<uint8_t>& trained) {
   std::vector<std::pair<bool, std::string>> parts;
   for (size_t begin = 0, end = 0; begin < row.tokens.size(); begin = end) {
     while (end < row.tokens.size() && trained[end] == trained[begin]) ++end;
-    parts.emplace_back(trained[begin] != 0,
-                       renderer.text({row.tokens.begin() + static_cast<int64_t>(begin),
-                                      row.tokens.begin() + static_cast<int64_t>(end)}));
+    parts.emplace_back(trained[begin] != 0, side.text.tokenizer().decode(
+                                                {row.tokens.begin() + static_cast<int64_t>(begin),
+                                                 row.tokens.begin() + static_cast<int64_t>(end)}));
   }
   return parts;
 }
@@ -273,15 +268,15 @@ std::string joined(const std::vector<std::pair<bool, std::string>>& parts, bool 
 }
 
 template <class Row>
-void show_rows(const std::vector<Row>& rows, const DataOptions& options, const Renderer* renderer) {
+void show_rows(const std::vector<Row>& rows, const DataOptions& options, const TextSide* side) {
   const size_t count = std::min(rows.size(), static_cast<size_t>(options.rows));
   for (size_t i = 0; i < count; ++i) {
     std::vector<std::pair<bool, std::string>> parts;
     std::string lengths = "in ChatML; name the model's folder with --tokenizer for its own";
     TokenRow row;
-    if (renderer) {
-      row = renderer->tokens(rows[i]);
-      parts = parts_of(*renderer, row, row.trained);
+    if (side) {
+      row = tokens_of(*side, rows[i]);
+      parts = parts_of(*side, row, row.trained);
       lengths = fmt::format("{} tokens, {} trained", row.num_tokens(), row.num_trained());
     } else {
       parts = chatml_parts(rows[i]);
@@ -290,7 +285,7 @@ void show_rows(const std::vector<Row>& rows, const DataOptions& options, const R
       Json json = ponder::to_json(rows[i]);
       json["text"] = joined(parts, false);
       json["trained_text"] = joined(parts, true);
-      if (renderer) {
+      if (side) {
         json["tokens"] = row.num_tokens();
         json["trained_tokens"] = row.num_trained();
       }
@@ -304,12 +299,12 @@ void show_rows(const std::vector<Row>& rows, const DataOptions& options, const R
 }
 
 void show_pairs(const std::vector<TokenPair>& pairs, const DataOptions& options,
-                const Renderer& renderer) {
+                const TextSide& side) {
   const size_t count = std::min(pairs.size(), static_cast<size_t>(options.rows));
   for (size_t i = 0; i < count; ++i) {
     const TokenPair& pair = pairs[i];
-    const auto chosen = parts_of(renderer, pair.chosen, pair.chosen_aligned),
-               rejected = parts_of(renderer, pair.rejected, pair.rejected_aligned);
+    const auto chosen = parts_of(side, pair.chosen, pair.chosen_aligned),
+               rejected = parts_of(side, pair.rejected, pair.rejected_aligned);
     if (options.common.json) {
       print_json({{"name", pair.name},
                   {"chosen", joined(chosen, false)},
@@ -325,14 +320,14 @@ void show_pairs(const std::vector<TokenPair>& pairs, const DataOptions& options,
 }
 
 void show(const DataOptions& options) {
-  const auto renderer = renderer_of(options);
+  const auto side = text_side(options);
   Rows rows;
   // Only pairs are made of tokens; the lengths of all rows are not asked for.
   const bool pairs = kind_of(options) == RowKind::kPreferences;
-  read(options, pairs ? renderer.get() : nullptr, rows);
-  show_rows(rows.problems, options, renderer.get());
-  show_rows(rows.demonstrations, options, renderer.get());
-  if (!rows.pairs.empty()) show_pairs(rows.pairs, options, *renderer);
+  read(options, pairs ? side.get() : nullptr, rows);
+  show_rows(rows.problems, options, side.get());
+  show_rows(rows.demonstrations, options, side.get());
+  if (!rows.pairs.empty()) show_pairs(rows.pairs, options, *side);
   if (!options.common.quiet) fmt::print(stderr, "{}\n", rows.report.summary());
 }
 

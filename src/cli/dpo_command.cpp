@@ -24,7 +24,7 @@ void run_dpo(const DpoFlags& flags) {
                                  flags.dpo.sft_weight, flags.align)};
   for (const std::string& file : flags.data) {
     ReadReport report;
-    auto own = read_pairs(setup.builder(), file, align, report);
+    auto own = read_pairs(setup.builder, file, align, report);
     log_report(log, file, report);
     account.sources.push_back(source_account(file, report));
     pairs.insert(pairs.end(), std::make_move_iterator(own.begin()),

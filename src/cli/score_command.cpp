@@ -34,16 +34,16 @@ ScoreRow row_of(const Json& json, const InferenceModel& model, const ScoreOption
   const JsonFields row(json, where, "", "expected are \"prompt\" and \"response\"");
   ScoreRow scored;
   if (row.require("prompt").is_array() && !options.raw) {
-    scored.tokens = model.prompt_ids(messages_of(row));
+    scored.tokens = model.text().prompt_ids(messages_of(row));
   } else {
     const std::string text = row.text("prompt");
-    scored.tokens =
-        options.raw ? model.tokenizer().encode(text) : model.prompt_ids(text, options.system);
+    scored.tokens = options.raw ? model.text().tokenizer().encode(text)
+                                : model.text().prompt_ids(text, options.system);
   }
   scored.first_scored = static_cast<int64_t>(scored.tokens.size());
-  const std::vector<int32_t> response = model.tokenizer().encode(row.text("response"));
+  const std::vector<int32_t> response = model.text().tokenizer().encode(row.text("response"));
   scored.tokens.insert(scored.tokens.end(), response.begin(), response.end());
-  if (!options.raw && !options.no_end_token) scored.tokens.push_back(model.end_of_turn_id());
+  if (!options.raw && !options.no_end_token) scored.tokens.push_back(model.text().end_of_turn_id());
   if (scored.first_scored == 0) throw Error(where, "has an empty prompt");
   if (scored.first_scored == static_cast<int64_t>(scored.tokens.size())) {
     throw Error(where, "has an empty response");

@@ -39,7 +39,7 @@ void run_sft(const SftFlags& flags) {
     }
     auto demonstrations = read_demonstrations(file, report, options);
     contaminated.filter(demonstrations, report);
-    auto own = build_rows(setup.builder(), demonstrations, file, report);
+    auto own = build_rows(setup.builder, demonstrations, file, report);
     log_report(log, file, report);
     account.sources.push_back(source_account(file, report));
     rows.insert(rows.end(), std::make_move_iterator(own.begin()),

@@ -158,20 +158,12 @@ void add_train_flags(CLI::App& command, TrainFlags& flags) {
 }
 
 TrainSetup::TrainSetup(const TrainFlags& flags)
-    : config_(load_config(flags.model)),
-      tokenizer_(Tokenizer::load(flags.model)),
-      chat_(template_for(flags.model, tokenizer_, flags.chat_template)),
-      builder_(tokenizer_, chat_,
-               flags.max_length > 0 ? std::min(flags.max_length, config_.max_position_embeddings)
-                                    : config_.max_position_embeddings,
-               flags.chat_template.allow_change) {
-  if (tokenizer_.vocab_size() > config_.vocab_size) {
-    throw Error(flags.model,
-                fmt::format("the tokenizer has {} tokens, the model's vocabulary {}",
-                            tokenizer_.vocab_size(), config_.vocab_size),
-                "use the tokenizer that belongs to the model");
-  }
-}
+    : config(load_config(flags.model)),
+      text(flags.model, {flags.chat_template, config.vocab_size, config.eos_token_ids}),
+      builder(text,
+              flags.max_length > 0 ? std::min(flags.max_length, config.max_position_embeddings)
+                                   : config.max_position_embeddings,
+              flags.chat_template.allow_change) {}
 
 void log_report(Log& log, const std::string& file, const ReadReport& report) {
   constexpr size_t kShown = 5;
@@ -193,19 +185,19 @@ void run_training_command(const TrainFlags& flags, const TrainSetup& setup, Trai
   options.check();
 
   ThreadPool pool(flags.common.threads);
-  require_memory(setup.config(), task, options, pool, log);
+  require_memory(setup.config, task, options, pool, log);
   Checkpoint start = load_checkpoint(flags.model);
   JobOptions job;
   job.out = flags.out;
   job.base_folder = flags.model;
-  job.end_token_ids = {setup.builder().end_of_turn_id()};
+  job.end_token_ids = {setup.text.end_of_turn_id()};
   job.dtype = *dtype_from_name(flags.dtype);
   job.provenance = Json{{"parents", Json::array({start.sha256})},
                         {"data", data_files(flags.data)},
                         {"sources", account.sources},
                         {"command", command_of(flags, account)},
-                        {"template_sha256", setup.chat().sha256()},
-                        {"chat_template", setup.chat().name()}};
+                        {"template_sha256", setup.text.chat().sha256()},
+                        {"chat_template", setup.text.chat().name()}};
   if (flags.max_length > 0) job.provenance["max_length"] = flags.max_length;
   job.log = flags.log;
   job.stop_after_steps = flags.stop_after_steps;

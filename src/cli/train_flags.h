@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "cli/command.h"
-#include "tokenizer/tokenizer.h"
+#include "data/token_rows.h"
 #include "train/training_job.h"
 
 namespace ponder::cli {
@@ -23,20 +23,13 @@ struct TrainFlags {
 
 void add_train_flags(CLI::App& command, TrainFlags& flags);
 
-// The tokenizer, template and row builder of --model; Error if tokenizer and weights do not belong
-// together.
-class TrainSetup {
- public:
+// --model but for its weights, and what makes rows for it.
+struct TrainSetup {
   explicit TrainSetup(const TrainFlags& flags);
-  const RowBuilder& builder() const { return builder_; }
-  const ModelConfig& config() const { return config_; }
-  const ChatTemplate& chat() const { return chat_; }
-
- private:
-  ModelConfig config_;
-  Tokenizer tokenizer_;
-  ChatTemplate chat_;
-  RowBuilder builder_;  // borrows tokenizer_
+  TrainSetup(const TrainSetup&) = delete;  // builder borrows text
+  const ModelConfig config;
+  const ModelText text;
+  const RowBuilder builder;
 };
 
 // One line: what was kept and rejected, and the first few rejected rows.

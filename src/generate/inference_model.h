@@ -1,5 +1,5 @@
-// A checkpoint ready to sample and score: weights, decoder, tokenizer, chat template and end
-// tokens. The weights are held once, in the file's 2 or 4 bytes an element.
+// A checkpoint ready to sample and score: its text side and a decoder with its weights, which are
+// held once, in the file's 2 or 4 bytes an element.
 #pragma once
 
 #include <cstdint>
@@ -9,13 +9,11 @@
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "data/model_text.h"
 #include "generate/engine.h"
 #include "model/checkpoint.h"
 #include "model/decoder.h"
 #include "rollout/rollout_request.h"
-#include "tokenizer/chat_template.h"
-#include "tokenizer/template_choice.h"
-#include "tokenizer/tokenizer.h"
 
 namespace ponder {
 
@@ -31,28 +29,15 @@ struct RolloutSpec {
 
 class InferenceModel {
  public:
-  // Borrows the pool. Throws Error for what load_checkpoint, Tokenizer::load and template_for
-  // refuse, and for a tokenizer with more ids than the model has rows.
+  // Borrows the pool. Throws Error for what load_checkpoint and ModelText refuse.
   InferenceModel(const std::filesystem::path& folder, ThreadPool& pool,
                  const TemplateChoice& choice = {});
 
   const std::string& sha256() const { return sha256_; }
   const ModelConfig& config() const { return decoder_.config(); }
-  const Tokenizer& tokenizer() const { return tokenizer_; }
-  const ChatTemplate& chat() const { return chat_; }
+  const ModelText& text() const { return text_; }
   Decoder& decoder() { return decoder_; }
   ThreadPool& pool() { return *pool_; }
-  // What ends a completion: the chat template's end of turn, and the end tokens of config and
-  // tokenizer.
-  const std::vector<int32_t>& stop_ids() const { return stop_ids_; }
-
-  // The token of the chat template's end of turn: the last token of a response.
-  int32_t end_of_turn_id() const { return end_of_turn_id_; }
-
-  // The tokens of a question as the model is asked it: the chat template with a system turn unless
-  // `system` is empty (the template may have its own default) and the generation prompt.
-  std::vector<int32_t> prompt_ids(std::string_view question, std::string_view system = "") const;
-  std::vector<int32_t> prompt_ids(const std::vector<Message>& messages) const;
   // The samples of a problem, with stop ids and provenance filled in.
   RolloutRequest rollout_request(const Problem& problem, const RolloutSpec& spec) const;
   // With provenance filled in.
@@ -65,11 +50,8 @@ class InferenceModel {
 
   ThreadPool* pool_;
   std::string sha256_;
-  Tokenizer tokenizer_;
-  ChatTemplate chat_;
+  ModelText text_;
   Decoder decoder_;
-  int32_t end_of_turn_id_ = 0;
-  std::vector<int32_t> stop_ids_;
 };
 
 }  // namespace ponder

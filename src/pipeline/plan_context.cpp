@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "generate/inference_model.h"
 #include "model/checkpoint.h"
 #include "ops/peak.h"
 #include "pipeline/sources.h"
@@ -36,9 +35,10 @@ PlanContext::PlanContext(const Recipe& recipe, ThreadPool& threads)
     : recipe_(recipe),
       peak_gflops_(measured_peak_gflops(threads)),
       decoder_(load_config(recipe.base), threads) {
-  const Tokenizer tokenizer = Tokenizer::load(recipe.base);
-  const RowBuilder builder(tokenizer, template_for(recipe.base, tokenizer, recipe.chat_template),
-                           recipe.max_length);
+  const ModelConfig& config = decoder_.config();
+  const ModelText text(recipe.base,
+                       {recipe.chat_template, config.vocab_size, config.eos_token_ids});
+  const RowBuilder builder(text, recipe.max_length);
   rows_.resize(recipe.imitation.size());
   int64_t problems = 0;
   read_sources(recipe, [&](const ReadSource& read) {

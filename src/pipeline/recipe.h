@@ -9,10 +9,10 @@
 #include <string>
 #include <vector>
 
+#include "data/token_rows.h"
 #include "eval/judging.h"
 #include "model/config.h"
 #include "tokenizer/template_choice.h"
-#include "train/rows.h"
 #include "train/trainer.h"
 
 namespace ponder {

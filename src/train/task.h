@@ -8,11 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "data/token_rows.h"
 #include "model/batch.h"
 #include "train/batches.h"
 #include "train/objective.h"
 #include "train/policy.h"
-#include "train/rows.h"
 
 namespace ponder {
 

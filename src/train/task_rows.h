@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/hash.h"
-#include "train/rows.h"
+#include "data/token_rows.h"
 
 namespace ponder {
 

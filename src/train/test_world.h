@@ -1,21 +1,14 @@
-// For the tests of this folder: a byte tokenizer with two merges, and a random model small enough
-// to train in a blink.
+// For the tests of this folder: a random model small enough to train in a blink, and random rows.
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "data/token_rows.h"
 #include "model/checkpoint.h"
-#include "tokenizer/tokenizer.h"
-#include "train/rows.h"
 #include "train/training_state.h"
 
 namespace ponder::train_test {
-
-// All 256 bytes, ">\n" and ">\n\n" as single tokens, <|im_start|>, <|im_end|>; NFC and Qwen's
-// pre-tokeniser.
-std::string tiny_tokenizer_json();
-Tokenizer tiny_tokenizer();
 
 ModelConfig tiny_config();                 // 300 tokens, 2 layers
 Checkpoint tiny_model(uint64_t seed = 1);  // as loaded from a folder; folder "" and a made-up hash

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "testing/byte_tokenizer.h"
 #include "testing/temporary_folder.h"
 #include "train/test_world.h"
 #include "train/trainer_state.h"
@@ -31,7 +32,7 @@ class Job : public testing::Test {
     fs::create_directories(root / "base");
     // What a real base folder brings: a config and a tokenizer, copied into every checkpoint.
     write_file_atomic(root / "base" / "config.json", kConfig);
-    write_file_atomic(root / "base" / "tokenizer.json", train_test::tiny_tokenizer_json());
+    write_file_atomic(root / "base" / "tokenizer.json", byte_tokenizer_json());
     options.lr = 2e-3;
     options.batch.batch_rows = 4;
     options.batch.epochs = 2;

@@ -23,7 +23,8 @@ StagePlan plan_dpo(const PlanContext& context, const Stage& /*stage*/) {
 }
 
 StageOutcome run_dpo(StageContext& context) {
-  const TrainingText text(context);
+  const ModelText text = open_text(context);
+  const RowBuilder builder(text, context.recipe.max_length);
   const std::vector<Candidate> candidates = candidates_of(context.pool, context.stage.reads[0]);
   const std::vector<PairChoice> choices =
       choose_pairs(candidates, context.recipe.dpo.max_pairs, context.recipe.seed);
@@ -36,11 +37,10 @@ StageOutcome run_dpo(StageContext& context) {
     const auto problem = context.pool.problem(candidates[choice.chosen].problem_id);
     if (!chosen || !other || !problem)
       throw Error("run.db", "a chosen pair is missing its trajectories or problem");
-    auto pair =
-        text.builder.pair(problem->id, context.recipe.system, problem->question,
-                          {"", chosen->trajectory.token_ids, chosen->trajectory.template_sha256},
-                          {"", other->trajectory.token_ids, other->trajectory.template_sha256},
-                          context.recipe.dpo.align);
+    auto pair = builder.pair(problem->id, context.recipe.system, problem->question,
+                             {"", chosen->trajectory.token_ids, chosen->trajectory.template_sha256},
+                             {"", other->trajectory.token_ids, other->trajectory.template_sha256},
+                             context.recipe.dpo.align);
     if (!pair) {
       ++rejected[pair.why().reason];
       continue;

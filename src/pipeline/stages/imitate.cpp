@@ -41,8 +41,9 @@ struct RowSet {
   Json sources = Json::array();  // the account of each source, for ponder.json
 };
 
-void add_demonstrations(const StageContext& context, const TrainingText& text,
-                        const std::string& set, RowSet& out) {
+void add_demonstrations(const StageContext& context, const ModelText& text, const std::string& set,
+                        RowSet& out) {
+  const RowBuilder builder(text, context.recipe.max_length);
   Pool::Transaction transaction(context.pool);
   std::set<int64_t> told;  // a source may be given twice
   for (const SourceRecord& source :
@@ -72,7 +73,7 @@ void add_demonstrations(const StageContext& context, const TrainingText& text,
           "rejected",
           {{"source", source.name}, {"row", i}, {"reason", why.reason}, {"detail", why.detail}});
     };
-    visit_rows(text.builder, demonstrations, context.recipe.system, account, visitor);
+    visit_rows(builder, demonstrations, context.recipe.system, account, visitor);
     for (const auto& [reason, count] : account.rejected)
       out.rejected[reason] += static_cast<int64_t>(count);
     // A file's name is enough to find it again; its folder is nobody's business.
@@ -84,7 +85,8 @@ void add_demonstrations(const StageContext& context, const TrainingText& text,
 }
 
 // What every round so far selected.
-void add_selected(const StageContext& context, const TrainingText& text, RowSet& out) {
+void add_selected(const StageContext& context, const ModelText& text, RowSet& out) {
+  const RowBuilder builder(text, context.recipe.max_length);
   int round = 0;
   for (const std::string& refine : context.stage.reads) {
     if (context.pool.stage(refine)->kind != stage_kind::kRefine) continue;
@@ -98,7 +100,7 @@ void add_selected(const StageContext& context, const TrainingText& text, RowSet&
       const std::optional<Problem> problem = context.pool.problem(stored->trajectory.problem_id);
       if (!problem)
         throw Error("run.db", "the problem " + stored->trajectory.problem_id + " is missing");
-      auto row = text.builder.row(
+      auto row = builder.row(
           fmt::format("{}/{}", stored->trajectory.problem_id, stored->trajectory.sample),
           context.recipe.system, problem->question,
           {"", stored->trajectory.token_ids, stored->trajectory.template_sha256});
@@ -119,7 +121,7 @@ void add_selected(const StageContext& context, const TrainingText& text, RowSet&
 }
 
 // Records the rows and trains on them. `label`: what the report calls the model.
-StageOutcome train_on(StageContext& context, const TrainingText& text, RowSet set,
+StageOutcome train_on(StageContext& context, const ModelText& text, RowSet set,
                       const std::string& label) {
   for (const auto& [reason, count] : set.rejected) {
     context.log.warning(fmt::format("{}: {} rows rejected: {}", context.stage.name, count, reason));
@@ -151,7 +153,7 @@ StageOutcome train_on(StageContext& context, const TrainingText& text, RowSet se
 }
 
 StageOutcome run_imitate(StageContext& context) {
-  const TrainingText text(context);
+  const ModelText text = open_text(context);
   RowSet set;
   add_demonstrations(context, text, context.recipe.imitation[context.stage.set].name, set);
   const std::string label = fmt::format("imitation, {} demonstrations", set.demonstrations);
@@ -159,7 +161,7 @@ StageOutcome run_imitate(StageContext& context) {
 }
 
 StageOutcome run_improve(StageContext& context) {
-  const TrainingText text(context);
+  const ModelText text = open_text(context);
   RowSet set;
   add_demonstrations(context, text, "", set);
   add_selected(context, text, set);

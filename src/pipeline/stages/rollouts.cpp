@@ -10,7 +10,7 @@ namespace {
 
 Engine open_engine(const StageContext& context, InferenceModel& model) {
   const auto& engine = context.recipe.engine;
-  return Engine(model.decoder(), &model.tokenizer(), context.threads,
+  return Engine(model.decoder(), &model.text().tokenizer(), context.threads,
                 model.engine_options(static_cast<int>(engine.max_batch), engine.kv_cache_bytes));
 }
 

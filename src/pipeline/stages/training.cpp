@@ -4,7 +4,6 @@
 
 #include "base/file.h"
 #include "base/hash.h"
-#include "generate/inference_model.h"
 
 namespace ponder {
 namespace fs = std::filesystem;
@@ -25,11 +24,11 @@ std::vector<LossPoint> loss_curve(const fs::path& log) {
 
 }  // namespace
 
-TrainingText::TrainingText(const StageContext& context)
-    : folder(context.checkpoint(context.stage.input)),
-      tokenizer(Tokenizer::load(folder)),
-      chat(template_for(folder, tokenizer, context.recipe.chat_template)),
-      builder(tokenizer, chat, context.recipe.max_length) {}
+ModelText open_text(const StageContext& context) {
+  const fs::path folder = context.checkpoint(context.stage.input);
+  const ModelConfig config = load_config(folder);
+  return ModelText(folder, {context.recipe.chat_template, config.vocab_size, config.eos_token_ids});
+}
 
 std::string ids_sha256(const std::vector<int32_t>& ids) {
   return sha256_hex({reinterpret_cast<const char*>(ids.data()), ids.size() * sizeof(int32_t)});
@@ -41,7 +40,7 @@ Json source_account(const std::string& name, const ReadReport& report) {
   return account;
 }
 
-Json provenance_of(const StageContext& context, const TrainingText& text, Json sources) {
+Json provenance_of(const StageContext& context, const ModelText& text, Json sources) {
   std::string recipe = without_speed_settings(read_file(context.folder / "recipe.toml"));
   // Folders of this machine are nobody's business; names are enough to find the files again.
   const auto shorten = [&](const fs::path& path) {
@@ -65,18 +64,18 @@ Json provenance_of(const StageContext& context, const TrainingText& text, Json s
           {"max_length", context.recipe.max_length},
           {"command", "ponder run recipe.toml --until " + context.stage.name},
           {"recipe_toml", recipe},
-          {"template_sha256", text.chat.sha256()},
-          {"chat_template", text.chat.name()}};
+          {"template_sha256", text.chat().sha256()},
+          {"chat_template", text.chat().name()}};
 }
 
 std::optional<TrainResult> train(StageContext& context, TrainingTask& task,
-                                 const TrainOptions& options, const TrainingText& text,
+                                 const TrainOptions& options, const ModelText& text,
                                  Json provenance) {
   const fs::path out = context.checkpoint(context.stage.output);
   JobOptions job;
   job.out = out;
-  job.base_folder = text.folder;
-  job.end_token_ids = {text.builder.end_of_turn_id()};
+  job.base_folder = context.checkpoint(context.stage.input);
+  job.end_token_ids = {text.end_of_turn_id()};
   job.dtype = context.recipe.dtype;
   job.provenance = std::move(provenance);
   job.stop = context.stop;
@@ -91,7 +90,7 @@ std::optional<TrainResult> train(StageContext& context, TrainingTask& task,
     context.log.info(context.stage.name + ": " + note);
   };
   const JobResult result =
-      run_training(load_checkpoint(text.folder), task, options, job, context.threads);
+      run_training(load_checkpoint(job.base_folder), task, options, job, context.threads);
   if (!result.finished) return std::nullopt;
   const std::optional<ModelRecord> parent = context.pool.model_named(context.stage.input);
   context.pool.add_model({result.sha256, context.stage.output, parent ? parent->sha256 : "",

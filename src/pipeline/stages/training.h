@@ -7,24 +7,15 @@
 #include <string>
 #include <vector>
 
+#include "data/token_rows.h"
 #include "pipeline/stage.h"
 #include "pool/stage_result.h"
-#include "tokenizer/chat_template.h"
-#include "tokenizer/tokenizer.h"
-#include "train/rows.h"
 #include "train/training_job.h"
 
 namespace ponder {
 
-// Tokenizer, template and row builder of the stage's input model.
-struct TrainingText {
-  explicit TrainingText(const StageContext& context);
-  TrainingText(const TrainingText&) = delete;
-  std::filesystem::path folder;
-  Tokenizer tokenizer;
-  ChatTemplate chat;
-  RowBuilder builder;
-};
+// The text side of the stage's input model.
+ModelText open_text(const StageContext& context);
 
 std::string ids_sha256(const std::vector<int32_t>& ids);
 
@@ -32,12 +23,12 @@ std::string ids_sha256(const std::vector<int32_t>& ids);
 Json source_account(const std::string& name, const ReadReport& report);
 
 // What every checkpoint of a run says about where it comes from.
-Json provenance_of(const StageContext& context, const TrainingText& text, Json sources);
+Json provenance_of(const StageContext& context, const ModelText& text, Json sources);
 
 // Trains `task` into the stage's output checkpoint and registers the model. The result lacks what
 // depends on the objective (label, rows, rejected); nothing when stopped.
 std::optional<TrainResult> train(StageContext& context, TrainingTask& task,
-                                 const TrainOptions& options, const TrainingText& text,
+                                 const TrainOptions& options, const ModelText& text,
                                  Json provenance);
 
 }  // namespace ponder

@@ -14,11 +14,10 @@
 #include <string_view>
 #include <vector>
 
+#include "data/model_text.h"
 #include "data/readers.h"
 #include "data/rejection.h"
 #include "data/rows.h"
-#include "tokenizer/chat_template.h"
-#include "tokenizer/tokenizer.h"
 
 namespace ponder {
 
@@ -54,19 +53,13 @@ struct Response {
   std::string template_sha256 = {};  // of the prompt the ids were sampled after; "" if not known
 };
 
-// Borrows the tokenizer. Const members may be called from any thread.
+// Borrows the text. Const members may be called from any thread.
 class RowBuilder {
  public:
-  // max_length: tokens of a whole row. Throws Error if the template's end of turn is not one token
-  // of the tokenizer. `allow_other_templates`: also take ids sampled after another template.
-  RowBuilder(const Tokenizer& tokenizer, const ChatTemplate& chat, int64_t max_length,
-             bool allow_other_templates = false);
-
-  // The ids generation starts from: system turn (if any), user turn, opened assistant turn.
-  // `history`: the turns of a longer conversation before the question.
-  std::vector<int32_t> prompt(std::string_view system, std::string_view question,
-                              const std::vector<Turn>& history = {}) const;
-  int32_t end_of_turn_id() const { return end_of_turn_id_; }
+  // max_length: tokens of a whole row. `allow_other_templates`: also take ids sampled after another
+  // template.
+  RowBuilder(const ModelText& text, int64_t max_length, bool allow_other_templates = false)
+      : text_(text), max_length_(max_length), allow_other_templates_(allow_other_templates) {}
 
   // Loss on the response and the end-of-turn token that closes it. Text gets that token appended;
   // sampled ids are taken as they are. Reasons of a Rejection:
@@ -102,11 +95,9 @@ class RowBuilder {
                            const Response& response, bool may_be_unfinished,
                            const std::vector<Turn>& history) const;
 
-  const Tokenizer& tokenizer_;
-  ChatTemplate chat_;
+  const ModelText& text_;
   int64_t max_length_;
   bool allow_other_templates_;
-  int32_t end_of_turn_id_ = 0;
 };
 
 // What becomes of a demonstration, by its index.

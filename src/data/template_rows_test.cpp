@@ -8,9 +8,9 @@
 
 #include "base/file.h"
 #include "base/hash.h"
+#include "data/token_rows.h"
 #include "testing/folders.h"
 #include "tokenizer/thought_format.h"
-#include "train/rows.h"
 
 namespace ponder {
 namespace {
@@ -53,16 +53,24 @@ std::string bytes_where(const Tokenizer& tokenizer, const std::vector<int32_t>& 
   return bytes;
 }
 
+ModelText text_of(const char* model, const char* chat) {
+  return ModelText(Tokenizer::load(kShared / model), ChatTemplate::named(chat));
+}
+ModelText deepseek_text(const char* chat) {
+  return ModelText(deepseek_tokenizer(), ChatTemplate::named(chat));
+}
+
 // `own` is how the turn spells the response after what the prompt has opened.
-void check_row(const Tokenizer& tokenizer, const ChatTemplate& chat, const std::string& response,
-               const std::string& own) {
-  const RowBuilder builder(tokenizer, chat, 4096);
+void check_row(const ModelText& text, const std::string& response, const std::string& own) {
+  const Tokenizer& tokenizer = text.tokenizer();
+  const ChatTemplate& chat = text.chat();
+  const RowBuilder builder(text, 4096);
   const auto row = builder.row("r", "Be brief.", "What is 17+25?", {response, {}});
   ASSERT_TRUE(row);
   const std::vector<Message> prompt = {{"system", "Be brief."}, {"user", "What is 17+25?"}};
   EXPECT_EQ(bytes_where(tokenizer, *row, 0), chat.render(prompt, true));
   EXPECT_EQ(bytes_where(tokenizer, *row, 1), own + std::string(chat.end_of_turn()));
-  EXPECT_EQ(row->tokens.back(), builder.end_of_turn_id());
+  EXPECT_EQ(row->tokens.back(), text.end_of_turn_id());
   EXPECT_EQ(row->num_tokens() - row->num_prompt_tokens, row->num_trained());
   // One contiguous part, at the end.
   EXPECT_TRUE(std::is_sorted(row->trained.begin(), row->trained.end()));
@@ -87,56 +95,50 @@ class TemplateRows : public testing::Test {
 };
 
 TEST_F(TemplateRows, Qwen25) {
-  const Tokenizer tokenizer = Tokenizer::load(kShared / "qwen2.5");
   for (const char* name : {"chatml", "qwen2", "qwen2.5-base", "qwen2.5", "qwen3-instruct"})
-    check_row(tokenizer, ChatTemplate::named(name), still, still);
-  check_row(tokenizer, ChatTemplate::named("qwq"), still, opened);
+    check_row(text_of("qwen2.5", name), still, still);
+  check_row(text_of("qwen2.5", "qwq"), still, opened);
 }
 
 TEST_F(TemplateRows, Qwen3) {
-  const Tokenizer tokenizer = Tokenizer::load(kShared / "qwen3");
-  const ChatTemplate chat = ChatTemplate::named("qwen3");
-  check_row(tokenizer, chat, still, still);
-  check_row(tokenizer, chat, think, think);
-  check_row(tokenizer, ChatTemplate::named("qwen3-instruct-mlx"), still, still);
-  for (const std::string& response : {still, think, opened})
-    check_row(tokenizer, ChatTemplate::named("qwen3-thinking"), response, opened);
+  const ModelText text = text_of("qwen3", "qwen3");
+  check_row(text, still, still);
+  check_row(text, think, think);
+  check_row(text_of("qwen3", "qwen3-instruct-mlx"), still, still);
+  const ModelText thinking = text_of("qwen3", "qwen3-thinking");
+  for (const std::string& response : {still, think, opened}) check_row(thinking, response, opened);
   // An earlier turn's thought is what the template leaves out.
   const std::vector<Message> turns = {{"user", "a"}, {"assistant", think}, {"user", "b"}};
-  EXPECT_EQ(chat.render(turns, true).find("Wait"), std::string::npos);
+  EXPECT_EQ(text.chat().render(turns, true).find("Wait"), std::string::npos);
 }
 
 TEST_F(TemplateRows, Llama3) {
-  const Tokenizer tokenizer = Tokenizer::load(kShared / "llama3");
   for (const char* name : {"llama3", "llama3-open", "llama3.1"})
-    check_row(tokenizer, ChatTemplate::named(name), still, still);
+    check_row(text_of("llama3", name), still, still);
 }
 
 TEST_F(TemplateRows, DeepseekR1) {
-  const Tokenizer tokenizer = deepseek_tokenizer();
-  const ChatTemplate chat = ChatTemplate::named("deepseek-r1");
-  for (const std::string& response : {still, think, opened})
-    check_row(tokenizer, chat, response, opened);
-  check_row(tokenizer, ChatTemplate::named("deepseek-r1-unopened"), think, think);
+  const ModelText text = deepseek_text("deepseek-r1");
+  for (const std::string& response : {still, think, opened}) check_row(text, response, opened);
+  check_row(deepseek_text("deepseek-r1-unopened"), think, think);
   // The template would have eaten it, also in the last turn.
   const std::vector<Message> turns = {{"user", "a"}, {"assistant", think}};
-  EXPECT_EQ(chat.render(turns, false).find("Wait"), std::string::npos);
+  EXPECT_EQ(text.chat().render(turns, false).find("Wait"), std::string::npos);
 }
 
 TEST_F(TemplateRows, NoThoughtClosesTheOpenedOneAtOnce) {
-  const Tokenizer tokenizer = deepseek_tokenizer();
-  const RowBuilder builder(tokenizer, ChatTemplate::named("deepseek-r1"), 4096);
+  const ModelText text = deepseek_text("deepseek-r1");
+  const RowBuilder builder(text, 4096);
   const auto row = builder.row("r", "", "q", {"42", {}});
   ASSERT_TRUE(row);
-  EXPECT_EQ(bytes_where(tokenizer, *row, 1), "\n</think>\n\n42<｜end▁of▁sentence｜>");
+  EXPECT_EQ(bytes_where(text.tokenizer(), *row, 1), "\n</think>\n\n42<｜end▁of▁sentence｜>");
   EXPECT_EQ(builder.row("r", "", "q<｜User｜>", {"42", {}}).why().reason, "control_token");
 }
 
 TEST_F(TemplateRows, IdsOfAnotherTemplateAreRefused) {
-  const Tokenizer tokenizer = Tokenizer::load(kShared / "qwen2.5");
-  const ChatTemplate chat = ChatTemplate::named("qwen2.5");
-  const RowBuilder builder(tokenizer, chat, 4096), lenient(tokenizer, chat, 4096, true);
-  Response sampled{"", {40, builder.end_of_turn_id()}, chat.sha256()};
+  const ModelText text = text_of("qwen2.5", "qwen2.5");
+  const RowBuilder builder(text, 4096), lenient(text, 4096, true);
+  Response sampled{"", {40, text.end_of_turn_id()}, text.chat().sha256()};
   EXPECT_TRUE(builder.row("r", "", "q", sampled));
   sampled.template_sha256 = sha256_hex("qwen3");
   const auto refused = builder.row("r", "", "q", sampled);

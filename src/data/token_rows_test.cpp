@@ -1,4 +1,4 @@
-#include "train/rows.h"
+#include "data/token_rows.h"
 
 #include <gtest/gtest.h>
 
@@ -6,37 +6,36 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "testing/byte_tokenizer.h"
 #include "testing/folders.h"
 #include "testing/temporary_folder.h"
 #include "tokenizer/thought_format.h"
-#include "train/test_world.h"
 
 namespace ponder {
 namespace {
 
-using train_test::tiny_tokenizer;
-
-class Rows : public testing::Test {
+class TokenRows : public testing::Test {
  protected:
   // The text of the tokens of a row that a mask selects.
   std::string selected(const TokenRow& row, const std::vector<uint8_t>& mask) const {
-    std::string text;
+    std::string bytes;
     for (size_t i = 0; i < mask.size(); ++i) {
-      if (mask[i]) text += tokenizer.token_bytes(row.tokens[i]);
+      if (mask[i]) bytes += tokenizer.token_bytes(row.tokens[i]);
     }
-    return text;
+    return bytes;
   }
   Accepted<TokenRow> row(const std::string& question, const Response& own) {
     return builder.row("r", "", question, own);
   }
 
-  Tokenizer tokenizer = tiny_tokenizer();
-  ChatTemplate chat = ChatTemplate::named("chatml");
-  RowBuilder builder{tokenizer, chat, 400};
+  const ModelText text{Tokenizer::parse(byte_tokenizer_json(), "bytes"),
+                       ChatTemplate::named("chatml")};
+  const Tokenizer& tokenizer = text.tokenizer();
+  const RowBuilder builder{text, 400};
   const std::string response = format_thought("I try 2.", "It is \\boxed{2}.");
 };
 
-TEST_F(Rows, LossIsOnTheAssistantTurnAndItsEnd) {
+TEST_F(TokenRows, LossIsOnTheAssistantTurnAndItsEnd) {
   const auto built = row("1+1?", {response, {}});
   ASSERT_TRUE(built);
   EXPECT_EQ(tokenizer.decode(built->tokens),
@@ -45,18 +44,18 @@ TEST_F(Rows, LossIsOnTheAssistantTurnAndItsEnd) {
   EXPECT_EQ(built->num_tokens() - built->num_prompt_tokens, built->num_trained());
   const std::vector<int32_t> prompt(built->tokens.begin(),
                                     built->tokens.begin() + built->num_prompt_tokens);
-  EXPECT_EQ(prompt, builder.prompt("", "1+1?"));  // what generation starts from
+  EXPECT_EQ(prompt, text.prompt_ids("1+1?"));  // what generation starts from
 }
 
-TEST_F(Rows, SystemTurnStandsInFront) {
+TEST_F(TokenRows, SystemTurnStandsInFront) {
   const auto built = builder.row("r", "Think.", "q", {"a", {}});
   ASSERT_TRUE(built);
   EXPECT_EQ(tokenizer.decode(built->tokens).find("<|im_start|>system\nThink.<|im_end|>"), 0u);
 }
 
-TEST_F(Rows, SampledTokensAreUsedAsTheyAre) {
+TEST_F(TokenRows, SampledTokensAreUsedAsTheyAre) {
   // ">" and a line end one by one, though encoding the text would make one token of them.
-  const std::vector<int32_t> ids{'>', '\n', 'x', builder.end_of_turn_id()};
+  const std::vector<int32_t> ids{'>', '\n', 'x', text.end_of_turn_id()};
   ASSERT_NE(tokenizer.encode(">\nx").size(), 3u);
   const auto built = row("q", {">\nx", ids});
   ASSERT_TRUE(built);
@@ -67,9 +66,10 @@ TEST_F(Rows, SampledTokensAreUsedAsTheyAre) {
 
 // Nothing of a text is left out silently: a byte that the tokenizer has no token for rejects the
 // row.
-TEST_F(Rows, BytesWithoutATokenRejectTheRow) {
-  const Tokenizer some = Tokenizer::load(source_dir() / "tests/golden/tokenizer/smollm2.json");
-  const RowBuilder rows(some, ChatTemplate::named("smollm2"), 4000);
+TEST_F(TokenRows, BytesWithoutATokenRejectTheRow) {
+  const ModelText some(Tokenizer::load(source_dir() / "tests/golden/tokenizer/smollm2.json"),
+                       ChatTemplate::named("smollm2"));
+  const RowBuilder rows(some, 4000);
   EXPECT_TRUE(rows.row("r", "", "q", {"a\x03", {}}));
   const std::vector<Turn> history = {{false, "a\x04"}, {true, "b"}};
   const auto built = rows.row("r", "", "q", {"a\x04", {}});
@@ -81,7 +81,7 @@ TEST_F(Rows, BytesWithoutATokenRejectTheRow) {
   EXPECT_EQ(rows.row("r", "", "q", {"a", {}}, history).why().reason, "no_token");
 }
 
-TEST_F(Rows, RejectionsSayWhy) {
+TEST_F(TokenRows, RejectionsSayWhy) {
   const auto too_long = row("q", {std::string(500, 'x'), {}});
   ASSERT_FALSE(too_long);
   EXPECT_EQ(too_long.why().reason, "too_long");
@@ -92,20 +92,19 @@ TEST_F(Rows, RejectionsSayWhy) {
   EXPECT_EQ(row("q", {"", {'x', 'y'}}).why().reason, "unfinished");
 }
 
-TEST_F(Rows, LengthLimitIsExact) {
+TEST_F(TokenRows, LengthLimitIsExact) {
   const auto built = row("q", {"abcdef", {}});
-  const RowBuilder exact(tokenizer, chat, built->num_tokens()),
-      less(tokenizer, chat, built->num_tokens() - 1);
+  const RowBuilder exact(text, built->num_tokens()), less(text, built->num_tokens() - 1);
   EXPECT_TRUE(exact.row("r", "", "q", {"abcdef", {}}));
   EXPECT_FALSE(less.row("r", "", "q", {"abcdef", {}}));
 }
 
-TEST_F(Rows, MasksFollowThoughtAndSolution) {
+TEST_F(TokenRows, MasksFollowThoughtAndSolution) {
   const Response chosen{response, {}}, rejected{format_thought("No.", "\\boxed{3}"), {}};
   const auto thought = builder.pair("p", "", "q", chosen, rejected, Align::kThought);
   ASSERT_TRUE(thought);
-  const std::string text = selected(thought->chosen, thought->chosen_aligned);
-  EXPECT_EQ(text, "I try 2.");  // no tag, no white space around it, no end of turn
+  const std::string part = selected(thought->chosen, thought->chosen_aligned);
+  EXPECT_EQ(part, "I try 2.");  // no tag, no white space around it, no end of turn
   EXPECT_EQ(selected(thought->chosen, thought->chosen.trained), response + "<|im_end|>");
   EXPECT_EQ(thought->rejected.trained, thought->rejected_aligned);
 
@@ -117,7 +116,7 @@ TEST_F(Rows, MasksFollowThoughtAndSolution) {
   EXPECT_EQ(whole->chosen_aligned, whole->chosen.trained);
 }
 
-TEST_F(Rows, MaskSurvivesNormalisation) {
+TEST_F(TokenRows, MaskSurvivesNormalisation) {
   // "e" and a combining acute accent become one character of two bytes: offsets in the text are not
   // those of the tokens.
   std::string accents;
@@ -125,12 +124,12 @@ TEST_F(Rows, MaskSurvivesNormalisation) {
   const auto pair = builder.pair("p", "", "q", {format_thought(accents + "!", "yes"), {}},
                                  {format_thought("no", "no"), {}}, Align::kThought);
   ASSERT_TRUE(pair);
-  const std::string text = selected(pair->chosen, pair->chosen_aligned);
-  EXPECT_NE(text.find("\xC3\xA9!"), std::string::npos);
-  EXPECT_EQ(text.find("end_of_thought"), std::string::npos);
+  const std::string part = selected(pair->chosen, pair->chosen_aligned);
+  EXPECT_NE(part.find("\xC3\xA9!"), std::string::npos);
+  EXPECT_EQ(part.find("end_of_thought"), std::string::npos);
 }
 
-TEST_F(Rows, PairsThatTeachNothingAreRejected) {
+TEST_F(TokenRows, PairsThatTeachNothingAreRejected) {
   const Response good{response, {}};
   const auto pair = [&](const Response& chosen, const Response& rejected, Align align) {
     return builder.pair("p", "", "q", chosen, rejected, align);
@@ -146,22 +145,22 @@ TEST_F(Rows, PairsThatTeachNothingAreRejected) {
   EXPECT_EQ(pair(cut, good, Align::kResponse).why().reason, "unfinished");
 }
 
-TEST_F(Rows, ADemonstrationsOwnSystemTurnComesBeforeTheDefault) {
+TEST_F(TokenRows, ADemonstrationsOwnSystemTurnComesBeforeTheDefault) {
   Demonstration demonstration;
   demonstration.question = "q";
   demonstration.solution = "s";
   demonstration.history = {{false, "first"}, {true, "yes"}};
-  const auto text = [&](std::string_view default_system) {
+  const auto shown = [&](std::string_view default_system) {
     return tokenizer.decode(builder.row("r", demonstration, default_system)->tokens);
   };
-  EXPECT_EQ(text("").find("system"), std::string::npos);
-  EXPECT_NE(text("Default.").find("system\nDefault."), std::string::npos);
+  EXPECT_EQ(shown("").find("system"), std::string::npos);
+  EXPECT_NE(shown("Default.").find("system\nDefault."), std::string::npos);
   demonstration.system = "Own.";
-  EXPECT_NE(text("Default.").find("system\nOwn."), std::string::npos);
-  EXPECT_NE(text("").find("user\nfirst"), std::string::npos);
+  EXPECT_NE(shown("Default.").find("system\nOwn."), std::string::npos);
+  EXPECT_NE(shown("").find("user\nfirst"), std::string::npos);
 }
 
-TEST_F(Rows, EveryDemonstrationIsAccountedFor) {
+TEST_F(TokenRows, EveryDemonstrationIsAccountedFor) {
   std::vector<Demonstration> demonstrations(3);
   for (auto& d : demonstrations) {
     d.question = "q";
@@ -184,7 +183,7 @@ TEST_F(Rows, EveryDemonstrationIsAccountedFor) {
   EXPECT_THROW(build_rows(builder, demonstrations, "file.jsonl", report), Error);
 }
 
-TEST_F(Rows, PairFilesInTheirLayouts) {
+TEST_F(TokenRows, PairFilesInTheirLayouts) {
   const TemporaryFolder folder;
   const auto path = folder / "pairs.jsonl";
   write_file_atomic(

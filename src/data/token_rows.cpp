@@ -1,4 +1,4 @@
-#include "train/rows.h"
+#include "data/token_rows.h"
 
 #include <fmt/format.h>
 
@@ -31,36 +31,8 @@ std::optional<Align> align_from_string(std::string_view text) {
   return std::nullopt;
 }
 
-RowBuilder::RowBuilder(const Tokenizer& tokenizer, const ChatTemplate& chat, int64_t max_length,
-                       bool allow_other_templates)
-    : tokenizer_(tokenizer),
-      chat_(chat),
-      max_length_(max_length),
-      allow_other_templates_(allow_other_templates) {
-  const auto id = tokenizer.token_id(chat.end_of_turn());
-  if (!id) {
-    throw Error(
-        "tokenizer",
-        fmt::format("expected the chat template's end of turn \"{}\" to be a token, found none",
-                    chat.end_of_turn()),
-        "use the tokenizer that belongs to the chat template");
-  }
-  end_of_turn_id_ = *id;
-}
-
-std::vector<int32_t> RowBuilder::prompt(std::string_view system, std::string_view question,
-                                        const std::vector<Turn>& history) const {
-  std::vector<Message> messages;
-  if (!system.empty()) messages.push_back({"system", std::string(system)});
-  for (const Turn& turn : history) {
-    messages.push_back({turn.assistant ? "assistant" : "user", turn.content});
-  }
-  messages.push_back({"user", std::string(question)});
-  return tokenizer_.encode(chat_.render(messages, true));
-}
-
 std::string RowBuilder::after_opened_thought(const std::string& text) const {
-  const std::string opened(chat_.opened_thought());
+  const std::string opened(text_.chat().opened_thought());
   if (opened.empty() || parse_thought(opened + text).fault == ThoughtFault::kNone) return text;
   const ThoughtParts parts = parse_thought(text);
   if (parts.fault == ThoughtFault::kNone) return parts.thought + "\n</think>\n\n" + parts.solution;
@@ -75,7 +47,7 @@ Accepted<TokenRow> RowBuilder::build(std::string name, std::string_view system,
     return Rejection{reason, std::move(detail)};
   };
   // The end of a turn inside a text would end the turn there, for the model and for the loss.
-  for (const std::string_view control : chat_.control_texts()) {
+  for (const std::string_view control : text_.chat().control_texts()) {
     for (const std::string_view text : {system, question, std::string_view(response.text)}) {
       if (text.find(control) != text.npos)
         return reject("control_token", fmt::format("\"{}\" in the text", control));
@@ -86,32 +58,33 @@ Accepted<TokenRow> RowBuilder::build(std::string name, std::string_view system,
     }
   }
   for (const std::string_view text : {system, question, std::string_view(response.text)}) {
-    if (const auto missing = tokenizer_.byte_without_token(text))
+    if (const auto missing = text_.tokenizer().byte_without_token(text))
       return reject("no_token", missing->describe());
   }
   for (const Turn& turn : history) {
-    if (const auto missing = tokenizer_.byte_without_token(turn.content))
+    if (const auto missing = text_.tokenizer().byte_without_token(turn.content))
       return reject("no_token", missing->describe() + ", in an earlier turn");
   }
   if (!response.template_sha256.empty() && !allow_other_templates_ &&
-      !same_rendering(response.template_sha256, chat_.sha256())) {
-    return reject("other_template",
-                  fmt::format("sampled after the template {}, this is {} ({}); to train on it all "
-                              "the same: --allow-template-change",
-                              response.template_sha256, chat_.sha256(), chat_.name()));
+      !same_rendering(response.template_sha256, text_.chat().sha256())) {
+    return reject(
+        "other_template",
+        fmt::format("sampled after the template {}, this is {} ({}); to train on it all "
+                    "the same: --allow-template-change",
+                    response.template_sha256, text_.chat().sha256(), text_.chat().name()));
   }
   std::vector<int32_t> ids = response.token_ids;
   if (ids.empty()) {
     if (response.text.empty()) return reject("nothing_to_train", "the response is empty");
-    ids = tokenizer_.encode(after_opened_thought(response.text));
-    ids.push_back(end_of_turn_id_);
-  } else if (ids.back() != end_of_turn_id_ && !may_be_unfinished) {
+    ids = text_.tokenizer().encode(after_opened_thought(response.text));
+    ids.push_back(text_.end_of_turn_id());
+  } else if (ids.back() != text_.end_of_turn_id() && !may_be_unfinished) {
     return reject("unfinished", "the sampled response does not end with the end of the turn");
   }
 
   TokenRow row;
   row.name = std::move(name);
-  row.tokens = prompt(system, question, history);
+  row.tokens = text_.prompt_ids(question, system, history);
   row.num_prompt_tokens = row.num_tokens();
   row.tokens.insert(row.tokens.end(), ids.begin(), ids.end());
   if (row.num_tokens() > max_length_) {
@@ -143,11 +116,11 @@ std::vector<uint8_t> RowBuilder::aligned(const std::vector<int32_t>& response_id
                                          Align align) const {
   if (align == Align::kResponse) return std::vector<uint8_t>(response_ids.size(), 1);
   // The bytes the tokens spell, not the original text: normalisation may have changed its length.
-  const std::string_view opened = chat_.opened_thought();
+  const std::string_view opened = text_.chat().opened_thought();
   std::string bytes(opened);
   std::vector<size_t> ends;
   for (const int32_t id : response_ids) {
-    if (id != end_of_turn_id_) bytes += tokenizer_.token_bytes(id);
+    if (id != text_.end_of_turn_id()) bytes += text_.tokenizer().token_bytes(id);
     ends.push_back(bytes.size());
   }
   const ThoughtParts parts = parse_thought(bytes);

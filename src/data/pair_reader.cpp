@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "data/row_source.h"
-#include "train/rows.h"
+#include "data/token_rows.h"
 
 namespace ponder {
 namespace {
@@ -23,7 +23,7 @@ std::string string_of(const Json& value, const char* key) {
   return value.get<std::string>();
 }
 
-std::string content_of(const Json& message, const char* key, const char* role) {
+std::string message_content(const Json& message, const char* key, const char* role) {
   const Json* found_role = message.is_object() ? find(message, "role") : nullptr;
   const Json* content = message.is_object() ? find(message, "content") : nullptr;
   if (!found_role || !content || *found_role != role) {
@@ -38,7 +38,7 @@ Response response_of(const Json& row, const char* key) {
   if (!value) throw Rejection{"missing_field", fmt::format("expected a field {}", key)};
   if (value->is_string()) return {value->get<std::string>(), {}};
   if (value->is_array() && !value->empty())
-    return {content_of(value->back(), key, "assistant"), {}};
+    return {message_content(value->back(), key, "assistant"), {}};
   if (value->is_object()) {
     Response response;
     if (const Json* text = find(*value, "text")) response.text = string_of(*text, key);
@@ -85,12 +85,12 @@ std::pair<std::string, std::string> prompt_of(const Json& row) {
   if (!prompt) throw Rejection{"missing_field", "expected a field prompt or question"};
   if (!prompt->is_array()) return {system, string_of(*prompt, "prompt")};
   if (prompt->size() == 2) {
-    system = content_of(prompt->front(), "prompt", "system");
+    system = message_content(prompt->front(), "prompt", "system");
   } else if (prompt->size() != 1) {
     throw Rejection{"multi_turn", fmt::format("prompt: expected one user turn, found {} messages",
                                               prompt->size())};
   }
-  return {system, content_of(prompt->back(), "prompt", "user")};
+  return {system, message_content(prompt->back(), "prompt", "user")};
 }
 
 TokenPair pair_of(const RowBuilder& builder, const Json& row, const std::string& where,

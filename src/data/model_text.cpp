@@ -1,0 +1,68 @@
+#include "data/model_text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace ponder {
+namespace {
+
+// Tokenizer and template of a folder belong together; the template is looked up in the tokenizer.
+std::pair<Tokenizer, ChatTemplate> open_folder(const std::filesystem::path& folder,
+                                               const TemplateChoice& choice) {
+  Tokenizer tokenizer = Tokenizer::load(folder);
+  ChatTemplate chat = template_for(folder, tokenizer, choice);
+  return {std::move(tokenizer), std::move(chat)};
+}
+
+}  // namespace
+
+ModelText::ModelText(const std::filesystem::path& folder, const ModelTextOptions& options)
+    : ModelText(folder.string(), open_folder(folder, options.chat_template), options) {}
+
+ModelText::ModelText(Tokenizer tokenizer, const ChatTemplate& chat)
+    : ModelText("tokenizer", {std::move(tokenizer), chat}, {}) {}
+
+ModelText::ModelText(const std::string& where, std::pair<Tokenizer, ChatTemplate> parts,
+                     const ModelTextOptions& options)
+    : tokenizer_(std::move(parts.first)), chat_(std::move(parts.second)) {
+  if (options.vocab_size > 0 && tokenizer_.vocab_size() > options.vocab_size) {
+    throw Error(where,
+                fmt::format("its tokenizer has {} ids, its model only {} rows",
+                            tokenizer_.vocab_size(), options.vocab_size),
+                "use the tokenizer the model was trained with");
+  }
+  const auto end_of_turn = tokenizer_.token_id(chat_.end_of_turn());
+  if (!end_of_turn) {
+    throw Error(where,
+                fmt::format("its vocabulary lacks {}, which ends a turn of the chat template {}",
+                            chat_.end_of_turn(), chat_.name()),
+                "use the tokenizer that belongs to the chat template");
+  }
+  const auto add = [&](int32_t id) {
+    if (std::find(stop_ids_.begin(), stop_ids_.end(), id) == stop_ids_.end())
+      stop_ids_.push_back(id);
+  };
+  add(*end_of_turn);
+  for (const int32_t id : options.end_token_ids) add(id);
+  if (const auto id = tokenizer_.eos_token_id()) add(*id);
+}
+
+std::vector<int32_t> ModelText::prompt_ids(std::string_view question, std::string_view system,
+                                           const std::vector<Turn>& history) const {
+  std::vector<Message> messages;
+  if (!system.empty()) messages.push_back({"system", std::string(system)});
+  for (const Turn& turn : history) {
+    messages.push_back({turn.assistant ? "assistant" : "user", turn.content});
+  }
+  messages.push_back({"user", std::string(question)});
+  return prompt_ids(messages);
+}
+
+std::vector<int32_t> ModelText::prompt_ids(const std::vector<Message>& messages) const {
+  return tokenizer_.encode(chat_.render(messages, true));
+}
+
+}  // namespace ponder

@@ -1,0 +1,57 @@
+// The text side of a model folder: tokenizer, chat template and the tokens that end a response. It is
+// opened here for training, sampling and looking at data alike, so that all three see the same tokens.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "data/rows.h"
+#include "tokenizer/chat_template.h"
+#include "tokenizer/template_choice.h"
+#include "tokenizer/tokenizer.h"
+
+namespace ponder {
+
+struct ModelTextOptions {
+  TemplateChoice chat_template = {};
+  // From the model's configuration, where a model stands beside the tokenizer:
+  int64_t vocab_size = 0;                   // rows of its embedding; 0: not known
+  std::vector<int32_t> end_token_ids = {};  // eos_token_id
+};
+
+// Const members may be called from any thread. A RowBuilder borrows it, so it stays where it is.
+class ModelText {
+ public:
+  // Throws Error for what Tokenizer::load and template_for refuse, for a tokenizer with more ids than
+  // vocab_size, and for a template whose end of turn is not one token.
+  explicit ModelText(const std::filesystem::path& folder, const ModelTextOptions& options = {});
+  ModelText(Tokenizer tokenizer, const ChatTemplate& chat);
+
+  const Tokenizer& tokenizer() const { return tokenizer_; }
+  const ChatTemplate& chat() const { return chat_; }
+  // The token of the chat template's end of turn: the last token of a response.
+  int32_t end_of_turn_id() const { return stop_ids_.front(); }
+  // What ends a completion, each id once: the end of turn, the model's end tokens, the tokenizer's.
+  const std::vector<int32_t>& stop_ids() const { return stop_ids_; }
+
+  // The ids a completion starts from: a system turn unless `system` is empty (the template may have
+  // its own default), the turns of a longer conversation before the question, the question, and the
+  // opened assistant turn.
+  std::vector<int32_t> prompt_ids(std::string_view question, std::string_view system = "",
+                                  const std::vector<Turn>& history = {}) const;
+  std::vector<int32_t> prompt_ids(const std::vector<Message>& messages) const;
+
+ private:
+  ModelText(const std::string& where, std::pair<Tokenizer, ChatTemplate> parts,
+            const ModelTextOptions& options);
+
+  Tokenizer tokenizer_;
+  ChatTemplate chat_;
+  std::vector<int32_t> stop_ids_;
+};
+
+}  // namespace ponder
