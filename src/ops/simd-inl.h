@@ -35,6 +35,15 @@ struct F16 {
   V part[kParts];
 };
 
+// The baseline's sixteen single floats are worked on in functions of their own: inlined everywhere
+// they take half of the kernels' compile time, and its speed is that of std::fma anyway.
+#undef PONDER_INLINE
+#if HWY_TARGET == HWY_SCALAR
+#define PONDER_INLINE HWY_NOINLINE inline
+#else
+#define PONDER_INLINE HWY_INLINE
+#endif
+
 // fma of one register; instruction sets without it (the baseline) go lane by lane through std::fma.
 HWY_INLINE V FmaV(V a, V b, V c) {
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON
@@ -52,63 +61,65 @@ HWY_INLINE V FmaV(V a, V b, V c) {
 
 #define PONDER_EACH _Pragma("GCC unroll 4") for (int i = 0; i < kParts; ++i)
 
-HWY_INLINE F16 Set(float x) {
+PONDER_INLINE F16 Set(float x) {
   F16 r;
   PONDER_EACH r.part[i] = hn::Set(D16(), x);
   return r;
 }
-HWY_INLINE F16 Load(const float* p) {
+PONDER_INLINE F16 Load(const float* p) {
   F16 r;
   PONDER_EACH r.part[i] = hn::LoadU(D16(), p + i * kLanes);
   return r;
 }
-HWY_INLINE void Store(F16 a, float* p) { PONDER_EACH hn::StoreU(a.part[i], D16(), p + i * kLanes); }
+PONDER_INLINE void Store(F16 a, float* p) {
+  PONDER_EACH hn::StoreU(a.part[i], D16(), p + i * kLanes);
+}
 // The first n lanes; the others are `fill`.
-HWY_INLINE F16 LoadPart(const float* p, int64_t n, float fill = 0.0f) {
+PONDER_INLINE F16 LoadPart(const float* p, int64_t n, float fill = 0.0f) {
   float lane[16];
   for (int i = 0; i < 16; ++i) lane[i] = i < n ? p[i] : fill;
   return Load(lane);
 }
-HWY_INLINE void StorePart(F16 a, float* p, int64_t n) {
+PONDER_INLINE void StorePart(F16 a, float* p, int64_t n) {
   float lane[16];
   Store(a, lane);
   for (int i = 0; i < n; ++i) p[i] = lane[i];
 }
-HWY_INLINE F16 Fma(F16 a, F16 b, F16 c) {
+PONDER_INLINE F16 Fma(F16 a, F16 b, F16 c) {
   PONDER_EACH c.part[i] = FmaV(a.part[i], b.part[i], c.part[i]);
   return c;
 }
-HWY_INLINE F16 Add(F16 a, F16 b) {
+PONDER_INLINE F16 Add(F16 a, F16 b) {
   PONDER_EACH a.part[i] = hn::Add(a.part[i], b.part[i]);
   return a;
 }
-HWY_INLINE F16 Sub(F16 a, F16 b) {
+PONDER_INLINE F16 Sub(F16 a, F16 b) {
   PONDER_EACH a.part[i] = hn::Sub(a.part[i], b.part[i]);
   return a;
 }
-HWY_INLINE F16 Mul(F16 a, F16 b) {
+PONDER_INLINE F16 Mul(F16 a, F16 b) {
   PONDER_EACH a.part[i] = hn::Mul(a.part[i], b.part[i]);
   return a;
 }
-HWY_INLINE F16 Div(F16 a, F16 b) {
+PONDER_INLINE F16 Div(F16 a, F16 b) {
   PONDER_EACH a.part[i] = hn::Div(a.part[i], b.part[i]);
   return a;
 }
-HWY_INLINE F16 Sqrt(F16 a) {
+PONDER_INLINE F16 Sqrt(F16 a) {
   PONDER_EACH a.part[i] = hn::Sqrt(a.part[i]);
   return a;
 }
-HWY_INLINE F16 Neg(F16 a) {
+PONDER_INLINE F16 Neg(F16 a) {
   PONDER_EACH a.part[i] = hn::Neg(a.part[i]);
   return a;
 }
 // b > a ? b : a. Its operands are swapped because x86 takes the second where one is a NaN.
-HWY_INLINE F16 Max(F16 a, F16 b) {
+PONDER_INLINE F16 Max(F16 a, F16 b) {
   PONDER_EACH a.part[i] = hn::Max(b.part[i], a.part[i]);
   return a;
 }
 // The first n lanes (none for n <= 0, all for n >= 16); the others are `fill`.
-HWY_INLINE F16 KeepFirst(F16 a, int64_t n, F16 fill) {
+PONDER_INLINE F16 KeepFirst(F16 a, int64_t n, F16 fill) {
   PONDER_EACH {
     const int64_t here = n - i * kLanes;
     const auto keep = hn::FirstN(D16(), static_cast<size_t>(here > 0 ? here : 0));
@@ -149,7 +160,7 @@ HWY_INLINE float Max16(F16 a) {
 
 // N registers in step, since one exp alone is a long chain; kBounded: no x is above 0.
 template <bool kBounded, int N>
-HWY_INLINE void ExpInStep(V (&x)[N]) {
+PONDER_INLINE void ExpInStep(V (&x)[N]) {
   const D16 d;
   const hn::RebindToSigned<D16> di;
   const V low = hn::Set(d, -87.3f), high = hn::Set(d, 88.3f);
@@ -182,13 +193,13 @@ HWY_INLINE void ExpInStep(V (&x)[N]) {
   }
 #undef PONDER_ALL
 }
-HWY_INLINE F16 Exp(F16 a) {
+PONDER_INLINE F16 Exp(F16 a) {
   ExpInStep<false>(a.part);
   return a;
 }
 // Of `kCount` vectors from x[0] on, none of them above 0.
 template <int kCount>
-HWY_INLINE void ExpBounded(F16* x) {
+PONDER_INLINE void ExpBounded(F16* x) {
   V parts[kCount * kParts];
   _Pragma("GCC unroll 16") for (int i = 0; i < kCount; ++i) {
     _Pragma("GCC unroll 4") for (int j = 0; j < kParts; ++j) parts[i * kParts + j] = x[i].part[j];
