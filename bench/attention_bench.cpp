@@ -96,41 +96,41 @@ struct Row {
 
   void forward(int64_t first, bool with_lse, ThreadPool& pool) {
     const int64_t heads = s.kv_heads() * s.group;
-    std::vector<AttentionWork> works;
+    std::vector<AttentionSequence> sequences;
     for (int64_t kv = 0; kv < s.used(); ++kv) {
       const int64_t h = kv * s.group, slot = kv * blocks;
-      works.push_back({{qkv.data() + first * s.W() + h * s.D, s.W()},
-                       {out.data() + first * s.Q() + h * s.D, s.Q()},
-                       {with_lse ? lse.data() + first * heads + h : nullptr, heads},
-                       key_blocks.data() + slot,
-                       value_blocks.data() + slot,
-                       s.length - first,
-                       first,
-                       s.group});
+      sequences.push_back({{qkv.data() + first * s.W() + h * s.D, s.W()},
+                           {out.data() + first * s.Q() + h * s.D, s.Q()},
+                           {with_lse ? lse.data() + first * heads + h : nullptr, heads},
+                           key_blocks.data() + slot,
+                           value_blocks.data() + slot,
+                           s.length - first,
+                           first,
+                           s.group});
     }
-    attention(works, s.D, pool);
+    attention(sequences, s.D, pool);
   }
 
   void backward(ThreadPool& pool) {
     const int64_t heads = s.kv_heads() * s.group;
-    std::vector<AttentionBackwardWork> works;
+    std::vector<AttentionBackwardSequence> sequences;
     for (int64_t kv = 0; kv < s.used(); ++kv) {
       const int64_t q = kv * s.group * s.D, k = s.Q() + kv * s.D, v = k + s.kv_heads() * s.D;
-      works.push_back({{qkv.data() + q, s.W()},
-                       {qkv.data() + k, s.W()},
-                       {qkv.data() + v, s.W()},
-                       {out.data() + q, s.Q()},
-                       {dout.data() + q, s.Q()},
-                       {lse.data() + kv * s.group, heads},
-                       {dqkv.data() + q, s.W()},
-                       {dqkv.data() + k, s.W()},
-                       {dqkv.data() + v, s.W()},
-                       s.length,
-                       s.group});
+      sequences.push_back({{qkv.data() + q, s.W()},
+                           {qkv.data() + k, s.W()},
+                           {qkv.data() + v, s.W()},
+                           {out.data() + q, s.Q()},
+                           {dout.data() + q, s.Q()},
+                           {lse.data() + kv * s.group, heads},
+                           {dqkv.data() + q, s.W()},
+                           {dqkv.data() + k, s.W()},
+                           {dqkv.data() + v, s.W()},
+                           s.length,
+                           s.group});
     }
     const int64_t size = attention_backward_scratch(s.length, s.D);
     scratch.reserve(size * pool.num_threads());
-    attention_backward(works, s.D, scratch.data(), size, pool);
+    attention_backward(sequences, s.D, scratch.data(), size, pool);
   }
 
   Setting s;
@@ -165,20 +165,20 @@ struct Decoding {
   int64_t page() const { return 2 * s.D * kKeyBlock; }
 
   void step(int64_t copy, ThreadPool& pool) {
-    std::vector<AttentionWork> works;
+    std::vector<AttentionSequence> sequences;
     for (int64_t i = 0; i < num * s.kv_heads(); ++i) {
       const int64_t n = i / s.kv_heads(), h = i % s.kv_heads();
       const size_t slot = at((copy * num * s.kv_heads() + i) * blocks);
-      works.push_back({{q.data() + n * s.W() + h * s.group * s.D, s.W()},
-                       {out.data() + n * s.Q() + h * s.group * s.D, s.Q()},
-                       {},
-                       key_blocks.data() + slot,
-                       value_blocks.data() + slot,
-                       1,
-                       s.length - 1,
-                       s.group});
+      sequences.push_back({{q.data() + n * s.W() + h * s.group * s.D, s.W()},
+                           {out.data() + n * s.Q() + h * s.group * s.D, s.Q()},
+                           {},
+                           key_blocks.data() + slot,
+                           value_blocks.data() + slot,
+                           1,
+                           s.length - 1,
+                           s.group});
     }
-    attention(works, s.D, pool);
+    attention(sequences, s.D, pool);
   }
 
   static constexpr int64_t kCacheFloats = 8 << 20;  // as many layers' caches in turn as fit

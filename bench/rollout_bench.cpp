@@ -271,11 +271,11 @@ class RolloutBench {
     draw(true, 0);
     for (size_t s = 0; s < samples; ++s) sequences.push_back(cache.fork(prompt));
     for (int64_t i = 1; i < request.sampling.max_tokens; ++i) {
-      StepBatch step;
+      InferenceBatch step;
       for (size_t s = 0; s < samples; ++s) {
         if (!cache.extend(sequences[s], 1)) throw Error("rollout_bench", "the cache is too small");
         step.tokens.push_back(sampled[s].id);
-        step.runs.push_back({&sequences[s], 1, true});
+        step.slices.push_back({&sequences[s], 1, true});
       }
       decoder_.step(step, cache, logits);
       draw(false, i);

@@ -54,7 +54,7 @@ class TrainBench : public BenchTask {
     train_.batch.batch_rows = options.rows;
     train_.schedule = ScheduleKind::kConstant;
     train_.micro_batch_tokens = options.micro_batch_tokens;
-    train_.recompute = options.recompute;
+    train_.activation_checkpointing = options.recompute;
     Parameters start(config, "weights");
     initialise(start, config, options.seed, &pool);
     batches_.emplace(task_, train_.batch);
@@ -81,8 +81,8 @@ class TrainBench : public BenchTask {
     for (std::vector<int32_t>& tokens : random_rows(options, config.vocab_size)) {
       TokenRow& row = rows.emplace_back();
       row.name = fmt::format("row {}", rows.size());
-      row.trained.assign(tokens.size(), 1);
-      row.trained[0] = 0;
+      row.loss_mask.assign(tokens.size(), 1);
+      row.loss_mask[0] = 0;
       row.tokens = std::move(tokens);
     }
     return rows;
@@ -256,11 +256,11 @@ class CacheBench : public InferenceBench {
     }
     const auto start = Clock::now();
     for (int64_t i = 0; i < options_.steps; ++i) {
-      StepBatch step;
+      InferenceBatch step;
       for (size_t r = 0; r < rows; ++r) {
         extend(sequences[r], 1);
         step.tokens.push_back(sampled[r].id);
-        step.runs.push_back({&sequences[r], 1, true});
+        step.slices.push_back({&sequences[r], 1, true});
       }
       decoder_.step(step, cache_, logits);
       sampler_.sample(draws, sampled);

@@ -48,7 +48,7 @@ TokenRow tokens_of(const TextSide& side, const Problem& row) {
   TokenRow prompt;
   prompt.tokens = side.text.prompt_ids(row.question);
   prompt.num_prompt_tokens = prompt.num_tokens();
-  prompt.trained.assign(prompt.tokens.size(), 0);
+  prompt.loss_mask.assign(prompt.tokens.size(), 0);
   return prompt;
 }
 TokenRow tokens_of(const TextSide& side, const Demonstration& row) {
@@ -276,8 +276,8 @@ void show_rows(const std::vector<Row>& rows, const DataOptions& options, const T
     TokenRow row;
     if (side) {
       row = tokens_of(*side, rows[i]);
-      parts = parts_of(*side, row, row.trained);
-      lengths = fmt::format("{} tokens, {} trained", row.num_tokens(), row.num_trained());
+      parts = parts_of(*side, row, row.loss_mask);
+      lengths = fmt::format("{} tokens, {} trained", row.num_tokens(), row.num_loss_tokens());
     } else {
       parts = chatml_parts(rows[i]);
     }
@@ -287,7 +287,7 @@ void show_rows(const std::vector<Row>& rows, const DataOptions& options, const T
       json["trained_text"] = joined(parts, true);
       if (side) {
         json["tokens"] = row.num_tokens();
-        json["trained_tokens"] = row.num_trained();
+        json["trained_tokens"] = row.num_loss_tokens();
       }
       print_json(json);
       continue;

@@ -54,7 +54,7 @@ SamplingSettings sampling_settings(const SamplingFlags& flags, double default_te
 }
 
 Engine open_engine(const SamplingFlags& flags, InferenceModel& model) {
-  return Engine(model.decoder(), &model.text().tokenizer(), model.pool(),
+  return Engine(model.decoder(), &model.text().tokenizer(), model.threads(),
                 model.engine_options(flags.max_batch, static_cast<int64_t>(flags.kv_cache_bytes)));
 }
 

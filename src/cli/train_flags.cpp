@@ -151,7 +151,7 @@ void add_train_flags(CLI::App& command, TrainFlags& flags) {
                   "tokens computed at once; never changes the result")
       ->check(positive)
       ->capture_default_str();
-  command.add_flag("--recompute", train.recompute,
+  command.add_flag("--recompute", train.activation_checkpointing,
                    "less memory, a third more work; never changes the result");
   add_template_options(command, flags.chat_template);
   add_common_options(command, flags.common);

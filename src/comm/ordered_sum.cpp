@@ -17,8 +17,8 @@ std::span<T> piece_of(std::span<T> all, Segment segment, int64_t done) {
   return all.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
 }
 
-void add(std::span<float> sum, std::span<const float> more, ThreadPool& pool) {
-  pool.parallel_for(static_cast<int64_t>(sum.size()), kGrain, [&](int64_t begin, int64_t end) {
+void add(std::span<float> sum, std::span<const float> more, ThreadPool& threads) {
+  threads.parallel_for(static_cast<int64_t>(sum.size()), kGrain, [&](int64_t begin, int64_t end) {
     float* const to = sum.data();
     const float* const from = more.data();
     for (int64_t i = begin; i < end; ++i) to[i] += from[i];
@@ -32,7 +32,7 @@ Segment segment_of(int64_t total, int rank, int size) {
 }
 
 void add_by_rank(Communicator& members, std::span<float> sum, std::span<const float> mine,
-                 int64_t contributors, ThreadPool& pool) {
+                 int64_t contributors, ThreadPool& threads) {
   const int size = members.size(), rank = members.rank();
   const auto total = static_cast<int64_t>(sum.size());
   const Segment own = segment_of(total, rank, size);
@@ -56,7 +56,8 @@ void add_by_rank(Communicator& members, std::span<float> sum, std::span<const fl
     }
     members.exchange(to, from);
     for (int r = 0; r < contributors; ++r) {
-      add(own_sum, r == rank ? piece_of(mine, own, done) : received[static_cast<size_t>(r)], pool);
+      add(own_sum, r == rank ? piece_of(mine, own, done) : received[static_cast<size_t>(r)],
+          threads);
     }
   }
 }

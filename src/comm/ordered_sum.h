@@ -22,7 +22,7 @@ Segment segment_of(int64_t total, int rank, int size);
 // sum, mine: (N), of one size on all members; the rest of `sum` is left alone, and what `mine`
 // holds on ranks from `contributors` on does not matter. Takes some MiB for every member.
 void add_by_rank(Communicator& members, std::span<float> sum, std::span<const float> mine,
-                 int64_t contributors, ThreadPool& pool);
+                 int64_t contributors, ThreadPool& threads);
 
 // Everyone's `sum` (N) becomes whole: each segment from the member that owns it.
 void share_segments(Communicator& members, std::span<float> sum);

@@ -39,7 +39,7 @@ Tokenizer deepseek_tokenizer() {
 std::string bytes_where(const Tokenizer& tokenizer, const TokenRow& row, uint8_t trained) {
   std::string bytes;
   for (size_t i = 0; i < row.tokens.size(); ++i) {
-    if (row.trained[i] == trained) bytes += tokenizer.token_bytes(row.tokens[i]);
+    if (row.loss_mask[i] == trained) bytes += tokenizer.token_bytes(row.tokens[i]);
   }
   return bytes;
 }
@@ -71,9 +71,9 @@ void check_row(const ModelText& text, const std::string& response, const std::st
   EXPECT_EQ(bytes_where(tokenizer, *row, 0), chat.render(prompt, true));
   EXPECT_EQ(bytes_where(tokenizer, *row, 1), own + std::string(chat.end_of_turn()));
   EXPECT_EQ(row->tokens.back(), text.end_of_turn_id());
-  EXPECT_EQ(row->num_tokens() - row->num_prompt_tokens, row->num_trained());
+  EXPECT_EQ(row->num_tokens() - row->num_prompt_tokens, row->num_loss_tokens());
   // One contiguous part, at the end.
-  EXPECT_TRUE(std::is_sorted(row->trained.begin(), row->trained.end()));
+  EXPECT_TRUE(std::is_sorted(row->loss_mask.begin(), row->loss_mask.end()));
 
   const std::vector<int32_t> ids(row->tokens.begin() + row->num_prompt_tokens, row->tokens.end());
   const std::string thought = bytes_where(tokenizer, ids, builder.aligned(ids, Align::kThought));

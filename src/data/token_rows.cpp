@@ -10,7 +10,9 @@
 
 namespace ponder {
 
-int64_t TokenRow::num_trained() const { return std::count(trained.begin(), trained.end(), 1); }
+int64_t TokenRow::num_loss_tokens() const {
+  return std::count(loss_mask.begin(), loss_mask.end(), 1);
+}
 
 std::string_view to_string(Align align) {
   switch (align) {
@@ -91,10 +93,10 @@ Accepted<TokenRow> RowBuilder::build(std::string name, std::string_view system,
     return reject("too_long",
                   fmt::format("{} tokens, at most {} allowed", row.num_tokens(), max_length_));
   }
-  row.trained.assign(row.tokens.size(), 1);
-  const auto prompt_end = row.trained.begin() + std::max<int64_t>(row.num_prompt_tokens, 1);
-  std::fill(row.trained.begin(), prompt_end, 0);
-  if (row.num_trained() == 0) return reject("nothing_to_train", "no token carries loss");
+  row.loss_mask.assign(row.tokens.size(), 1);
+  const auto prompt_end = row.loss_mask.begin() + std::max<int64_t>(row.num_prompt_tokens, 1);
+  std::fill(row.loss_mask.begin(), prompt_end, 0);
+  if (row.num_loss_tokens() == 0) return reject("nothing_to_train", "no token carries loss");
   return row;
 }
 
@@ -164,7 +166,7 @@ Accepted<TokenPair> RowBuilder::pair(std::string name, std::string_view system,
     return *why;
   if (pair.chosen.tokens == pair.rejected.tokens)
     return Rejection{"same_response", "chosen and rejected are the same"};
-  pair.rejected.trained = pair.rejected_aligned;
+  pair.rejected.loss_mask = pair.rejected_aligned;
   return pair;
 }
 

@@ -24,12 +24,12 @@ namespace ponder {
 struct TokenRow {
   std::string name;             // what errors and logs call it, e.g. "data.jsonl:12"
   std::vector<int32_t> tokens;  // prompt, response, end of turn
-  std::vector<uint8_t>
-      trained;  // (tokens) 1: this token is predicted and carries loss; trained[0] is 0
+  // (tokens) 1: this token is predicted and carries loss; loss_mask[0] is 0.
+  std::vector<uint8_t> loss_mask;
   int64_t num_prompt_tokens = 0;
 
   int64_t num_tokens() const { return static_cast<int64_t>(tokens.size()); }
-  int64_t num_trained() const;
+  int64_t num_loss_tokens() const;
 };
 
 // A preference: two responses to one prompt. In `chosen` the whole response is trained (for the

@@ -40,8 +40,8 @@ TEST_F(TokenRows, LossIsOnTheAssistantTurnAndItsEnd) {
   ASSERT_TRUE(built);
   EXPECT_EQ(tokenizer.decode(built->tokens),
             "<|im_start|>user\n1+1?<|im_end|>\n<|im_start|>assistant\n" + response + "<|im_end|>");
-  EXPECT_EQ(selected(*built, built->trained), response + "<|im_end|>");
-  EXPECT_EQ(built->num_tokens() - built->num_prompt_tokens, built->num_trained());
+  EXPECT_EQ(selected(*built, built->loss_mask), response + "<|im_end|>");
+  EXPECT_EQ(built->num_tokens() - built->num_prompt_tokens, built->num_loss_tokens());
   const std::vector<int32_t> prompt(built->tokens.begin(),
                                     built->tokens.begin() + built->num_prompt_tokens);
   EXPECT_EQ(prompt, text.prompt_ids("1+1?"));  // what generation starts from
@@ -105,15 +105,15 @@ TEST_F(TokenRows, MasksFollowThoughtAndSolution) {
   ASSERT_TRUE(thought);
   const std::string part = selected(thought->chosen, thought->chosen_aligned);
   EXPECT_EQ(part, "I try 2.");  // no tag, no white space around it, no end of turn
-  EXPECT_EQ(selected(thought->chosen, thought->chosen.trained), response + "<|im_end|>");
-  EXPECT_EQ(thought->rejected.trained, thought->rejected_aligned);
+  EXPECT_EQ(selected(thought->chosen, thought->chosen.loss_mask), response + "<|im_end|>");
+  EXPECT_EQ(thought->rejected.loss_mask, thought->rejected_aligned);
 
   const auto solution = builder.pair("p", "", "q", chosen, rejected, Align::kSolution);
   const std::string end = selected(solution->chosen, solution->chosen_aligned);
   EXPECT_EQ(end, "It is \\boxed{2}.");
 
   const auto whole = builder.pair("p", "", "q", chosen, rejected, Align::kResponse);
-  EXPECT_EQ(whole->chosen_aligned, whole->chosen.trained);
+  EXPECT_EQ(whole->chosen_aligned, whole->chosen.loss_mask);
 }
 
 TEST_F(TokenRows, MaskSurvivesNormalisation) {

@@ -95,7 +95,7 @@ struct Engine::Impl {
   // be prefilled: prompts, and sequences that had been preempted.
   void step() {
     batch.tokens.clear();
-    batch.runs.clear();
+    batch.slices.clear();
     draws.clear();
     drawing.clear();
     int64_t budget = std::max<int64_t>(1, options.prefill_tokens);
@@ -111,7 +111,7 @@ struct Engine::Impl {
         batch.tokens.resize(before);
         break;
       }
-      batch.runs.push_back({&open.pages, count, count == pending});
+      batch.slices.push_back({&open.pages, count, count == pending});
       if (count == pending) drawing.push_back(&open);
       if (pending > 1) {
         prompt_tokens += count;
@@ -128,12 +128,12 @@ struct Engine::Impl {
       const int64_t end = prompt->pages.length();
       const bool whole = end == static_cast<int64_t>(ids.size());
       batch.tokens.insert(batch.tokens.end(), ids.begin() + (end - count), ids.begin() + end);
-      batch.runs.push_back({&prompt->pages, count, whole});
+      batch.slices.push_back({&prompt->pages, count, whole});
       if (whole) prefilled.push_back(prompt);
       prompt_tokens += count;
       budget -= count;
     }
-    if (batch.runs.empty()) return;
+    if (batch.slices.empty()) return;
 
     const size_t rows = drawing.size() + prefilled.size();
     logits.reserve(static_cast<int64_t>(rows) * vocab_size);
@@ -221,7 +221,7 @@ struct Engine::Impl {
   std::map<std::string, std::unique_ptr<OpenRequest>, std::less<>> requests;
   std::vector<GeneratorEvent> events;  // of this poll
   std::vector<std::string> ended;
-  StepBatch batch;
+  InferenceBatch batch;
   Buffer logits;
   std::vector<Draw> draws;
   std::vector<OpenRequest*> drawing;  // one per draw
@@ -230,9 +230,9 @@ struct Engine::Impl {
   int64_t sampled_tokens = 0, prompt_tokens = 0, sequence_steps = 0;
 };
 
-Engine::Engine(Decoder& decoder, const Tokenizer* tokenizer, ThreadPool& pool,
+Engine::Engine(Decoder& decoder, const Tokenizer* tokenizer, ThreadPool& threads,
                EngineOptions options)
-    : impl_(std::make_unique<Impl>(decoder, tokenizer, pool, std::move(options))) {}
+    : impl_(std::make_unique<Impl>(decoder, tokenizer, threads, std::move(options))) {}
 
 Engine::~Engine() = default;
 

@@ -43,7 +43,7 @@ class Engine : public Generator {
  public:
   // Borrows everything for its life. `tokenizer` may be null: then texts stay empty and every id of
   // the model can be sampled; otherwise only ids the tokenizer has.
-  Engine(Decoder& decoder, const Tokenizer* tokenizer, ThreadPool& pool, EngineOptions options);
+  Engine(Decoder& decoder, const Tokenizer* tokenizer, ThreadPool& threads, EngineOptions options);
   ~Engine() override;
 
   // Throws Error for what can never fit (cache budget, the model's positions), an empty prompt or

@@ -2,16 +2,16 @@
 
 namespace ponder {
 
-InferenceModel::InferenceModel(const std::filesystem::path& folder, ThreadPool& pool,
+InferenceModel::InferenceModel(const std::filesystem::path& folder, ThreadPool& threads,
                                const TemplateChoice& choice)
-    : InferenceModel(open_checkpoint(folder), folder, pool, choice) {}
+    : InferenceModel(open_checkpoint(folder), folder, threads, choice) {}
 
 InferenceModel::InferenceModel(OpenCheckpoint checkpoint, const std::filesystem::path& folder,
-                               ThreadPool& pool, const TemplateChoice& choice)
-    : pool_(&pool),
+                               ThreadPool& threads, const TemplateChoice& choice)
+    : threads_(&threads),
       sha256_(std::move(checkpoint.sha256)),
       text_(folder, {choice, checkpoint.config.vocab_size, checkpoint.config.eos_token_ids}),
-      decoder_(checkpoint.config, pool) {
+      decoder_(checkpoint.config, threads) {
   decoder_.load_weights(*checkpoint.weights);
 }
 

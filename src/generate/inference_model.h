@@ -29,15 +29,15 @@ struct RolloutSpec {
 
 class InferenceModel {
  public:
-  // Borrows the pool. Throws Error for what load_checkpoint and ModelText refuse.
-  InferenceModel(const std::filesystem::path& folder, ThreadPool& pool,
+  // Borrows the threads. Throws Error for what load_checkpoint and ModelText refuse.
+  InferenceModel(const std::filesystem::path& folder, ThreadPool& threads,
                  const TemplateChoice& choice = {});
 
   const std::string& sha256() const { return sha256_; }
   const ModelConfig& config() const { return decoder_.config(); }
   const ModelText& text() const { return text_; }
   Decoder& decoder() { return decoder_; }
-  ThreadPool& pool() { return *pool_; }
+  ThreadPool& threads() { return *threads_; }
   // The samples of a problem, with stop ids and provenance filled in.
   RolloutRequest rollout_request(const Problem& problem, const RolloutSpec& spec) const;
   // With provenance filled in.
@@ -45,10 +45,10 @@ class InferenceModel {
                                int64_t kv_cache_bytes = EngineOptions().kv_cache_bytes) const;
 
  private:
-  InferenceModel(OpenCheckpoint checkpoint, const std::filesystem::path& folder, ThreadPool& pool,
-                 const TemplateChoice& choice);
+  InferenceModel(OpenCheckpoint checkpoint, const std::filesystem::path& folder,
+                 ThreadPool& threads, const TemplateChoice& choice);
 
-  ThreadPool* pool_;
+  ThreadPool* threads_;
   std::string sha256_;
   ModelText text_;
   Decoder decoder_;

@@ -81,11 +81,11 @@ double rollout_uniform(uint64_t seed, uint64_t problem_hash, int sample, int64_t
       .uniform((uint64_t{static_cast<uint32_t>(sample)} << 32) | static_cast<uint32_t>(position));
 }
 
-Sampler::Sampler(int64_t vocab_size, int64_t num_ids, ThreadPool& pool)
+Sampler::Sampler(int64_t vocab_size, int64_t num_ids, ThreadPool& threads)
     : vocab_size_(vocab_size),
       num_ids_(num_ids),
-      pool_(&pool),
-      scratch_(static_cast<size_t>(pool.num_threads())) {
+      threads_(&threads),
+      scratch_(static_cast<size_t>(threads.num_threads())) {
   if (num_ids < 1 || num_ids > vocab_size) {
     throw Error("sampler", fmt::format("{} ids to sample of {} logits", num_ids, vocab_size));
   }
@@ -97,7 +97,7 @@ void Sampler::sample(std::span<const Draw> draws, std::span<SampledToken> sample
   }
   const int64_t count = static_cast<int64_t>(draws.size());
   // A draw is a function of its row alone, so how draws are dealt to threads is free.
-  const int64_t parts = count * vocab_size_ < 8192 ? 1 : pool_->num_threads();
+  const int64_t parts = count * vocab_size_ < 8192 ? 1 : threads_->num_threads();
   const auto body = [&](int part) {
     if (part >= parts) return;
     Scratch& scratch = scratch_[static_cast<size_t>(part)];
@@ -108,7 +108,7 @@ void Sampler::sample(std::span<const Draw> draws, std::span<SampledToken> sample
   if (parts == 1) {
     body(0);
   } else {
-    pool_->run(body);
+    threads_->run(body);
   }
 }
 

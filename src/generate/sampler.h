@@ -50,8 +50,9 @@ struct Draw {
 class Sampler {
  public:
   // Rows have `vocab_size` logits; ids from `num_ids` on (rows of the embedding that no token of
-  // the tokenizer has) are never drawn, though they count in the log-probability. Borrows the pool.
-  Sampler(int64_t vocab_size, int64_t num_ids, ThreadPool& pool);
+  // the tokenizer has) are never drawn, though they count in the log-probability. Borrows
+  // the threads.
+  Sampler(int64_t vocab_size, int64_t num_ids, ThreadPool& threads);
 
   // sampled[i] for draws[i]. Throws Error when a row holds a NaN, +infinity or nothing finite.
   void sample(std::span<const Draw> draws, std::span<SampledToken> sampled);
@@ -74,7 +75,7 @@ class Sampler {
   static void keep_prefix(const Draw& draw, int64_t count, uint64_t enough, Scratch& scratch);
 
   int64_t vocab_size_, num_ids_;
-  ThreadPool* pool_;
+  ThreadPool* threads_;
   std::vector<Scratch> scratch_;  // one per thread
 };
 

@@ -20,15 +20,15 @@ struct PackedBatch {
   int64_t num_rows() const { return static_cast<int64_t>(row_begin.size()) - 1; }
   int64_t num_targets() const { return static_cast<int64_t>(target_index.size()); }
 
-  // Appends a row. trained[i] says whether token i (i >= 1) is a target; token 0 never is. Returns
-  // the number of targets added.
-  int64_t append(const std::vector<int32_t>& row, const std::vector<uint8_t>& trained) {
+  // Appends a row. loss_mask[i] says whether token i (i >= 1) is a target; token 0 never is.
+  // Returns the number of targets added.
+  int64_t append(const std::vector<int32_t>& row, const std::vector<uint8_t>& loss_mask) {
     const int64_t begin = num_tokens();
     const int64_t before = num_targets();
     tokens.insert(tokens.end(), row.begin(), row.end());
     row_begin.push_back(num_tokens());
     for (std::size_t i = 1; i < row.size(); ++i) {
-      if (!trained[i]) continue;
+      if (!loss_mask[i]) continue;
       target_index.push_back(static_cast<int32_t>(begin + static_cast<int64_t>(i) - 1));
       target_token.push_back(row[i]);
     }
@@ -38,16 +38,18 @@ struct PackedBatch {
 
 class KvSequence;
 
-// The tokens one inference step feeds: for each sequence a run of its next tokens.
-struct StepBatch {
-  struct Run {
-    // Already extended by num_tokens (KvCache::extend): they are its last positions.
-    KvSequence* sequence;
-    int64_t num_tokens;
-    bool want_logits;  // of the run's last token
-  };
-  std::vector<int32_t> tokens;  // all runs' tokens, joined
-  std::vector<Run> runs;
+// The next tokens of a sequence.
+struct SequenceSlice {
+  // Already extended by num_tokens (KvCache::extend): they are its last positions.
+  KvSequence* sequence;
+  int64_t num_tokens;
+  bool want_logits;  // of the last of them
+};
+
+// The tokens one inference step feeds.
+struct InferenceBatch {
+  std::vector<int32_t> tokens;  // all slices' tokens, joined
+  std::vector<SequenceSlice> slices;
 };
 
 }  // namespace ponder

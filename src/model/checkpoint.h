@@ -78,12 +78,12 @@ using ReadWeights =
 std::string save_checkpoint(const std::filesystem::path& folder, const ModelConfig& config,
                             const ReadWeights& read, const SaveOptions& options);
 
-// A randomly initialised checkpoint (ponder init). `tokenizer_folder` may be empty. The pool may be
-// null.
+// A randomly initialised checkpoint (ponder init). `tokenizer_folder` may be empty. The threads may
+// be null.
 std::string init_checkpoint(const std::filesystem::path& config_json,
                             const std::filesystem::path& tokenizer_folder,
                             const std::filesystem::path& out_folder, DType dtype, uint64_t seed,
-                            ThreadPool* pool = nullptr);
+                            ThreadPool* threads = nullptr);
 
 // What `ponder inspect` says, without reading the data of more than headers (unless `hash`). Throws
 // Error only where there is no checkpoint at all.

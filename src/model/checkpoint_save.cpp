@@ -242,7 +242,7 @@ std::string save_checkpoint(const fs::path& folder, const ModelConfig& config,
 
 std::string init_checkpoint(const fs::path& config_json, const fs::path& tokenizer_folder,
                             const fs::path& out_folder, DType dtype, uint64_t seed,
-                            ThreadPool* pool) {
+                            ThreadPool* threads) {
   const ModelConfig config = load_config(config_json);
   if (!tokenizer_folder.empty() && !fs::exists(tokenizer_folder / "tokenizer.json") &&
       !fs::exists(tokenizer_folder / "tokenizer.json.gz")) {
@@ -261,7 +261,7 @@ std::string init_checkpoint(const fs::path& config_json, const fs::path& tokeniz
   contents.provenance["recipe"] = {{"command", "init"}, {"seed", seed}};
   FolderWriter writer(out_folder, is_ours_and_complete, kReplaceable);
   Parameters parameters(config, "weights");
-  initialise(parameters, config, seed, pool);
+  initialise(parameters, config, seed, threads);
   return write_checkpoint(writer, parameters.layout(), reader_of(parameters), contents);
 }
 

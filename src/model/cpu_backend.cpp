@@ -17,7 +17,7 @@ namespace {
 
 // Runs of an inference step that go through the layers together, and their scratch.
 struct StepPart {
-  std::span<const StepBatch::Run> runs;
+  std::span<const SequenceSlice> slices;
   int64_t first_token = 0, tokens = 0, first_target = 0, targets = 0;
   StepMemory memory;
 };
@@ -26,10 +26,10 @@ struct StepPart {
 constexpr int64_t kSharedWeightsBytes = int64_t{24} << 20;
 constexpr int64_t kSequencesPerThread = 16;
 
-KeyValueBlocks blocks_of(KvCache& cache, std::span<const StepBatch::Run> runs) {
+KeyValueBlocks blocks_of(KvCache& cache, std::span<const SequenceSlice> slices) {
   auto* storage = dynamic_cast<CpuKvStorage*>(&cache.storage());
   if (!storage) throw Error("decoder", "a key-value cache of another backend");
-  return storage->blocks(cache, runs);
+  return storage->blocks(cache, slices);
 }
 
 class CpuBackend : public DecoderBackend {
@@ -54,7 +54,7 @@ class CpuBackend : public DecoderBackend {
     run_forward(batch, logprobs, keep, dlogprobs, &gradients);
     layers_backward(batch, gradients);
   }
-  void step(const StepBatch& batch, KvCache& cache, std::span<float> logits) override;
+  void step(const InferenceBatch& batch, KvCache& cache, std::span<float> logits) override;
 
   std::unique_ptr<KvStorage> make_kv_storage(int64_t num_pages) const override {
     return std::make_unique<CpuKvStorage>(config_, num_pages);
@@ -191,20 +191,20 @@ void CpuBackend::layers_backward(const PackedBatch& batch, Gradients& gradients)
   for (size_t i = memory_.layers.size(); i-- > 0;) {
     const LayerActivations& a = memory_.layers[i];
     const auto layer = static_cast<int64_t>(i);
-    if (kept_ == Keep::kLayerInputs)
+    if (kept_ == Keep::kCheckpoints)
       pass_->forward(layer, weights_.layers[i], a.x_in, nullptr, a, memory_);
     pass_->backward(layer, weights_.layers[i], a, memory_, LayerGradients(all, layer));
   }
   gradients.add_embedding(batch.tokens, memory_.dx, threads_);
 }
 
-void CpuBackend::step(const StepBatch& batch, KvCache& cache, std::span<float> logits) {
-  const auto num_runs = static_cast<int64_t>(batch.runs.size());
+void CpuBackend::step(const InferenceBatch& batch, KvCache& cache, std::span<float> logits) {
+  const auto num_slices = static_cast<int64_t>(batch.slices.size());
   // Sequences of a small model are shared out: each thread takes its own through all layers, and
   // one multiplies while another waits for keys and values.
   const bool by_sequence = weights_.matrix_bytes() <= kSharedWeightsBytes &&
-                           static_cast<int64_t>(batch.tokens.size()) == num_runs &&
-                           num_runs >= kSequencesPerThread * threads_.num_threads();
+                           static_cast<int64_t>(batch.tokens.size()) == num_slices &&
+                           num_slices >= kSequencesPerThread * threads_.num_threads();
   const int64_t parts = by_sequence ? threads_.num_threads() : 1;
   std::vector<StepPart> all(static_cast<size_t>(parts));
   int64_t tokens = 0, targets = 0, longest = 0, r = 0;
@@ -212,14 +212,14 @@ void CpuBackend::step(const StepBatch& batch, KvCache& cache, std::span<float> l
     StepPart& part = all[static_cast<size_t>(p)];
     part.first_token = tokens;
     part.first_target = targets;
-    part.runs =
-        std::span(batch.runs)
-            .subspan(static_cast<size_t>(r), static_cast<size_t>(num_runs * (p + 1) / parts - r));
-    r = num_runs * (p + 1) / parts;
-    for (const StepBatch::Run& run : part.runs) {
-      tokens += run.num_tokens;
-      targets += run.want_logits;
-      longest = std::max(longest, run.sequence->length());
+    part.slices =
+        std::span(batch.slices)
+            .subspan(static_cast<size_t>(r), static_cast<size_t>(num_slices * (p + 1) / parts - r));
+    r = num_slices * (p + 1) / parts;
+    for (const SequenceSlice& slice : part.slices) {
+      tokens += slice.num_tokens;
+      targets += slice.want_logits;
+      longest = std::max(longest, slice.sequence->length());
     }
     part.tokens = tokens - part.first_token;
     part.targets = targets - part.first_target;
@@ -246,7 +246,7 @@ void CpuBackend::step_part(const StepPart& part, std::span<const int32_t> tokens
   const int64_t C = config_.hidden_size, S = part.targets;
   const StepMemory& memory = part.memory;
   const LayerActivations& layer = memory.layer;
-  LayerPass pass(config_, rope_, PassTokens(part.runs), blocks_of(cache, part.runs), threads);
+  LayerPass pass(config_, rope_, PassTokens(part.slices), blocks_of(cache, part.slices), threads);
   weights_.embed(layer.x_in, tokens, threads);
   const float* delta = nullptr;
   for (size_t i = 0; i < weights_.layers.size(); ++i) {
@@ -256,9 +256,9 @@ void CpuBackend::step_part(const StepPart& part, std::span<const int32_t> tokens
   if (S == 0) return;
   float *x = memory.hidden, *d = memory.hidden_delta;
   int64_t last = -1, row = 0;
-  for (const StepBatch::Run& run : part.runs) {
-    last += run.num_tokens;
-    if (!run.want_logits) continue;
+  for (const SequenceSlice& slice : part.slices) {
+    last += slice.num_tokens;
+    if (!slice.want_logits) continue;
     const size_t bytes = static_cast<size_t>(C) * sizeof(float);
     std::memcpy(x + row * C, layer.x_mid + last * C, bytes);
     std::memcpy(d + row * C, delta + last * C, bytes);

@@ -24,13 +24,13 @@ void CpuKvStorage::copy_page(int32_t to, int32_t from) {
               memory_.data() + to * page_floats_);
 }
 
-KeyValueBlocks CpuKvStorage::blocks(const KvCache& cache, std::span<const StepBatch::Run> runs) {
+KeyValueBlocks CpuKvStorage::blocks(const KvCache& cache, std::span<const SequenceSlice> slices) {
   KeyValueBlocks blocks;
   blocks.layer_stride = layer_floats_;
-  for (const StepBatch::Run& run : runs) {
+  for (const SequenceSlice& slice : slices) {
     for (int64_t head = 0; head < kv_heads_; ++head) {
       blocks.first.push_back(blocks.keys.size());
-      for (const int32_t page : cache.pages(*run.sequence)) {
+      for (const int32_t page : cache.pages(*slice.sequence)) {
         float* keys = memory_.data() + page * page_floats_ + head * 2 * block_floats_;
         blocks.keys.push_back(keys);
         blocks.values.push_back(keys + block_floats_);

@@ -22,8 +22,8 @@ class CpuKvStorage : public KvStorage {
 
   int64_t num_pages() const override { return num_pages_; }
   void copy_page(int32_t to, int32_t from) override;
-  // Where the keys and values of the runs' sequences, which are of `cache`, lie.
-  KeyValueBlocks blocks(const KvCache& cache, std::span<const StepBatch::Run> runs);
+  // Where the keys and values of the slices' sequences, which are of `cache`, lie.
+  KeyValueBlocks blocks(const KvCache& cache, std::span<const SequenceSlice> slices);
 
  private:
   // A page holds layer by layer, head by head, keys (head_dim, kKeyBlock), then values (kKeyBlock,

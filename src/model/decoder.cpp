@@ -7,11 +7,11 @@
 
 namespace ponder {
 
-Decoder::Decoder(const ModelConfig& config, ThreadPool& pool) : config_(config) {
+Decoder::Decoder(const ModelConfig& config, ThreadPool& threads) : config_(config) {
   if (config.head_dim % 16 != 0) {
     throw Error("config.json", fmt::format("head_dim {} is not a multiple of 16", config.head_dim));
   }
-  backend_ = make_cpu_backend(config_, pool);
+  backend_ = make_cpu_backend(config_, threads);
 }
 
 Decoder::~Decoder() = default;
@@ -75,16 +75,16 @@ void Decoder::forward_backward(const PackedBatch& batch, std::span<float> logpro
   backend_->forward_backward(batch, logprobs, keep, dlogprobs, gradients);
 }
 
-void Decoder::step(const StepBatch& batch, KvCache& cache, std::span<float> logits) {
+void Decoder::step(const InferenceBatch& batch, KvCache& cache, std::span<float> logits) {
   int64_t tokens = 0, targets = 0;
-  for (const StepBatch::Run& run : batch.runs) {
-    tokens += run.num_tokens;
-    targets += run.want_logits;
+  for (const SequenceSlice& slice : batch.slices) {
+    tokens += slice.num_tokens;
+    targets += slice.want_logits;
   }
   if (tokens != static_cast<int64_t>(batch.tokens.size()) ||
       targets * config_.vocab_size != static_cast<int64_t>(logits.size())) {
     throw Error("decoder",
-                "an inference step whose runs, tokens and logits do not agree in number");
+                "an inference step whose slices, tokens and logits do not agree in number");
   }
   check_tokens(batch.tokens);
   kept_ = Keep::kNothing;

@@ -29,8 +29,8 @@ class WeightFiles;
 // Checks what it is given; what then runs is a backend (decoder_backend.h), the CPU's.
 class Decoder {
  public:
-  // Borrows the pool for its life.
-  Decoder(const ModelConfig& config, ThreadPool& pool);
+  // Borrows the threads for its life.
+  Decoder(const ModelConfig& config, ThreadPool& threads);
   ~Decoder();
   Decoder(const Decoder&) = delete;
   Decoder& operator=(const Decoder&) = delete;
@@ -62,8 +62,8 @@ class Decoder {
                         std::span<const float> dlogprobs, Gradients& gradients);
 
   // Runs the step's tokens through the layers, filling in their keys and values. logits (num
-  // want_logits, V), in the order of runs.
-  void step(const StepBatch& batch, KvCache& cache, std::span<float> logits);
+  // want_logits, V), in the order of slices.
+  void step(const InferenceBatch& batch, KvCache& cache, std::span<float> logits);
 
   // Pages for the keys and values of sequences, in this decoder's memory; throws Error when it is
   // short.

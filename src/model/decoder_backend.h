@@ -37,7 +37,7 @@ class DecoderBackend {
   virtual void forward_backward(const PackedBatch& batch, std::span<float> logprobs, Keep keep,
                                 std::span<const float> dlogprobs, Gradients& gradients) = 0;
   // The cache's storage is this backend's.
-  virtual void step(const StepBatch& batch, KvCache& cache, std::span<float> logits) = 0;
+  virtual void step(const InferenceBatch& batch, KvCache& cache, std::span<float> logits) = 0;
 
   // Memory.
   virtual std::unique_ptr<KvStorage> make_kv_storage(int64_t num_pages) const = 0;

@@ -156,7 +156,7 @@ TEST(Decoder, StepsGiveTheBitsOfTheTrainingForward) {
       std::vector<std::vector<float>> logprobs(kRows.size());
       for (bool more = true; more;) {
         more = false;
-        StepBatch step;
+        InferenceBatch step;
         std::vector<size_t> who;
         for (size_t r = 0; r < kRows.size(); ++r) {
           const auto n = std::min<int64_t>(r % 2 == 0 ? chunk : 1,
@@ -166,7 +166,7 @@ TEST(Decoder, StepsGiveTheBitsOfTheTrainingForward) {
           ASSERT_TRUE(cache.extend(sequences[r], n));
           for (int64_t i = 0; i < n; ++i)
             step.tokens.push_back(kRows[r][fed[r] + static_cast<size_t>(i)]);
-          step.runs.push_back({&sequences[r], n, true});
+          step.slices.push_back({&sequences[r], n, true});
           fed[r] += static_cast<size_t>(n);
           who.push_back(r);
         }
@@ -213,14 +213,14 @@ TEST(Decoder, SequencesSharedOutAmongThreadsGiveTheBitsOfEachAlone) {
       for (size_t first = 0; first < kSequences; first += together) {
         std::vector<KvSequence> sequences(together);
         for (size_t t = 0; t < kSteps; ++t) {
-          StepBatch step;
+          InferenceBatch step;
           std::vector<size_t> wanted;
           for (size_t i = 0; i < together; ++i) {
             EXPECT_TRUE(cache.extend(sequences[i], 1));
             const size_t number = first + i;
             step.tokens.push_back(static_cast<int32_t>((number * 7 + t * 11) % V));
-            step.runs.push_back({&sequences[i], 1, (number + t) % 3 != 0});
-            if (step.runs.back().want_logits) wanted.push_back(number);
+            step.slices.push_back({&sequences[i], 1, (number + t) % 3 != 0});
+            if (step.slices.back().want_logits) wanted.push_back(number);
           }
           std::vector<float> logits(wanted.size() * V);
           decoder.step(step, cache, logits);
@@ -259,17 +259,17 @@ TEST(Decoder, ForkedSequencesShareAPromptWithoutTouchingIt) {
     const auto V = static_cast<size_t>(config.vocab_size);
     KvSequence prompt;
     ASSERT_TRUE(cache.extend(prompt, 90));
-    StepBatch step;
+    InferenceBatch step;
     step.tokens = kRows[0];
-    step.runs = {{&prompt, 90, false}};
+    step.slices = {{&prompt, 90, false}};
     decoder.step(step, cache, {});
     std::vector<KvSequence> forks = {cache.fork(prompt), cache.fork(prompt), cache.fork(prompt)};
     EXPECT_EQ(cache.num_free_pages(), 6);
-    StepBatch next;
+    InferenceBatch next;
     for (size_t i = 0; i < forks.size(); ++i) {
       ASSERT_TRUE(cache.extend(forks[i], 1));
       next.tokens.push_back(static_cast<int32_t>(i));
-      next.runs.push_back({&forks[i], 1, true});
+      next.slices.push_back({&forks[i], 1, true});
     }
     std::vector<float> logits(3 * V);
     decoder.step(next, cache, logits);
@@ -292,7 +292,7 @@ TEST(Decoder, ForkedSequencesShareAPromptWithoutTouchingIt) {
   }
 }
 
-TEST(Decoder, RecomputationAndSplittingABatchChangeNoBitOfTheGradient) {
+TEST(Decoder, CheckpointingAndSplittingABatchChangeNoBitOfTheGradient) {
   for (const ModelConfig& config : every_architecture()) {
     SCOPED_TRACE(name_of(config));
     const Parameters parameters = random_parameters(config);
@@ -318,7 +318,7 @@ TEST(Decoder, RecomputationAndSplittingABatchChangeNoBitOfTheGradient) {
       return std::vector<float>(flat.begin(), flat.end());
     };
     const auto whole = gradient(pool, Keep::kActivations, {kRows});
-    EXPECT_TRUE(same_bits(whole, gradient(pool, Keep::kLayerInputs, {kRows})));
+    EXPECT_TRUE(same_bits(whole, gradient(pool, Keep::kCheckpoints, {kRows})));
     EXPECT_TRUE(same_bits(whole, gradient(single, Keep::kActivations, {kRows})));
     EXPECT_TRUE(
         same_bits(whole, gradient(pool, Keep::kActivations,

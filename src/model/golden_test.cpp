@@ -135,7 +135,7 @@ TEST_P(GoldenModel, LogprobsAndLossArePyTorchs) {
 
 TEST_P(GoldenModel, EveryGradientIsPyTorchs) {
   ThreadPool pool(2);
-  for (const Keep keep : {Keep::kActivations, Keep::kLayerInputs}) {
+  for (const Keep keep : {Keep::kActivations, Keep::kCheckpoints}) {
     Gradients gradients(config_);
     run(pool, keep, &gradients);
     size_t compared = 0;
@@ -170,10 +170,10 @@ TEST_P(GoldenModel, StepsGivePyTorchsLogits) {
       for (size_t begin = 0; begin < row.size();) {
         const size_t count = std::min(row.size() - begin, static_cast<size_t>(at_a_time));
         ASSERT_TRUE(cache.extend(sequence, static_cast<int64_t>(count)));
-        StepBatch step;
+        InferenceBatch step;
         step.tokens.assign(row.begin() + static_cast<int64_t>(begin),
                            row.begin() + static_cast<int64_t>(begin + count));
-        step.runs = {{&sequence, static_cast<int64_t>(count), true}};
+        step.slices = {{&sequence, static_cast<int64_t>(count), true}};
         decoder.step(step, cache, last);
         begin += count;
       }

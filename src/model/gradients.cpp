@@ -19,11 +19,12 @@ void Gradients::zero() {
   embedding_rows_.clear();
 }
 
-void Gradients::add_embedding(std::span<const int32_t> tokens, const float* dx, ThreadPool& pool) {
+void Gradients::add_embedding(std::span<const int32_t> tokens, const float* dx,
+                              ThreadPool& threads) {
   const auto T = static_cast<int64_t>(tokens.size());
   if (!tied_) {
     embedding_backward(parameters_.find(TensorRole::kEmbedding), tokens.data(), dx,
-                       {T, hidden_size_}, pool);
+                       {T, hidden_size_}, threads);
     return;
   }
   std::vector<int32_t> rows;
@@ -37,7 +38,7 @@ void Gradients::add_embedding(std::span<const int32_t> tokens, const float* dx, 
     rows.push_back(row);
   }
   embedding_rows_.resize(tokens_.size() * static_cast<size_t>(hidden_size_), 0.0f);
-  embedding_backward(embedding_rows_.data(), rows.data(), dx, {T, hidden_size_}, pool);
+  embedding_backward(embedding_rows_.data(), rows.data(), dx, {T, hidden_size_}, threads);
 }
 
 void Gradients::finish() {

@@ -18,7 +18,7 @@ class Gradients {
   explicit Gradients(const ModelConfig& config);
   void zero();
   // The embedding's share of tokens (T): dx (T, C), t ascending.
-  void add_embedding(std::span<const int32_t> tokens, const float* dx, ThreadPool& pool);
+  void add_embedding(std::span<const int32_t> tokens, const float* dx, ThreadPool& threads);
   // Joins the two shares of a tied embedding; call once, after the last backward of a step, before
   // reading parameters(). Nothing to do when untied.
   void finish();

@@ -165,14 +165,14 @@ void LayerPass::store_keys_and_values(int64_t index, const float* qkv) {
     keys_[i] = blocks_.keys[i] + index * blocks_.layer_stride;
     values_[i] = blocks_.values[i] + index * blocks_.layer_stride;
   }
-  const auto pieces = static_cast<int64_t>(tokens_.runs().size()) * kv_heads_;
+  const auto pieces = static_cast<int64_t>(tokens_.slices().size()) * kv_heads_;
   threads_.parallel_for(pieces, 1, [&](int64_t begin, int64_t end) {
     for (int64_t piece = begin; piece < end; ++piece) {
-      const TokenRun& run = tokens_.runs()[static_cast<size_t>(piece / kv_heads_)];
+      const TokenSlice& slice = tokens_.slices()[static_cast<size_t>(piece / kv_heads_)];
       const size_t first = blocks_.first[static_cast<size_t>(piece)];
-      const float* row = qkv + run.begin * W_ + Q_ + piece % kv_heads_ * D_;
-      const int64_t last = run.first_position + run.count;
-      for (int64_t position = run.first_position, n = 0; position < last; position += n) {
+      const float* row = qkv + slice.begin * W_ + Q_ + piece % kv_heads_ * D_;
+      const int64_t last = slice.first_position + slice.count;
+      for (int64_t position = slice.first_position, n = 0; position < last; position += n) {
         const size_t block = first + static_cast<size_t>(position / kKeyBlock);
         const int64_t column = position % kKeyBlock;
         n = std::min(kKeyBlock - column, last - position);
@@ -194,49 +194,49 @@ void LayerPass::store_keys_and_values(int64_t index, const float* qkv) {
 void LayerPass::attend(int64_t index, const LayerSpec& spec, const LayerActivations& keep) {
   store_keys_and_values(index, keep.qkv);
   const int64_t group = heads_ / kv_heads_;
-  works_.clear();
+  sequences_.clear();
   size_t piece = 0;
-  for (const TokenRun& run : tokens_.runs()) {
+  for (const TokenSlice& slice : tokens_.slices()) {
     for (int64_t h = 0; h < heads_; h += group, ++piece) {
       const size_t first = blocks_.first[piece];
-      works_.push_back({{keep.qkv + run.begin * W_ + h * D_, W_},
-                        {keep.att + run.begin * Q_ + h * D_, Q_},
-                        {keep.lse ? keep.lse + run.begin * heads_ + h : nullptr, heads_},
-                        keys_.data() + first,
-                        values_.data() + first,
-                        run.count,
-                        run.first_position,
-                        group,
-                        window_of(spec)});
+      sequences_.push_back({{keep.qkv + slice.begin * W_ + h * D_, W_},
+                            {keep.att + slice.begin * Q_ + h * D_, Q_},
+                            {keep.lse ? keep.lse + slice.begin * heads_ + h : nullptr, heads_},
+                            keys_.data() + first,
+                            values_.data() + first,
+                            slice.count,
+                            slice.first_position,
+                            group,
+                            window_of(spec)});
     }
   }
-  attention(works_, D_, threads_);
+  attention(sequences_, D_, threads_);
 }
 
 void LayerPass::attend_backward(const LayerSpec& spec, const LayerActivations& kept,
                                 const LayerMemory& memory) {
   const int64_t group = heads_ / kv_heads_;
-  std::vector<AttentionBackwardWork> works;
-  for (const TokenRun& run : tokens_.runs()) {
+  std::vector<AttentionBackwardSequence> sequences;
+  for (const TokenSlice& slice : tokens_.slices()) {
     for (int64_t kv = 0; kv < kv_heads_; ++kv) {
-      const float* qkv = kept.qkv + run.begin * W_;
-      float* dqkv = memory.dqkv + run.begin * W_;
+      const float* qkv = kept.qkv + slice.begin * W_;
+      float* dqkv = memory.dqkv + slice.begin * W_;
       const int64_t q = kv * group * D_, k = Q_ + kv * D_, v = k + KV_;
-      works.push_back({{qkv + q, W_},
-                       {qkv + k, W_},
-                       {qkv + v, W_},
-                       {kept.att + run.begin * Q_ + q, Q_},
-                       {memory.datt + run.begin * Q_ + q, Q_},
-                       {kept.lse + run.begin * heads_ + kv * group, heads_},
-                       {dqkv + q, W_},
-                       {dqkv + k, W_},
-                       {dqkv + v, W_},
-                       run.count,
-                       group,
-                       window_of(spec)});
+      sequences.push_back({{qkv + q, W_},
+                           {qkv + k, W_},
+                           {qkv + v, W_},
+                           {kept.att + slice.begin * Q_ + q, Q_},
+                           {memory.datt + slice.begin * Q_ + q, Q_},
+                           {kept.lse + slice.begin * heads_ + kv * group, heads_},
+                           {dqkv + q, W_},
+                           {dqkv + k, W_},
+                           {dqkv + v, W_},
+                           slice.count,
+                           group,
+                           window_of(spec)});
     }
   }
-  attention_backward(works, D_, memory.attention_backward,
+  attention_backward(sequences, D_, memory.attention_backward,
                      attention_backward_scratch(tokens_.longest(), D_), threads_);
 }
 

@@ -87,7 +87,7 @@ class LayerPass {
   const int64_t T_, C_, F_, D_, heads_, kv_heads_, Q_, KV_,
       W_;                              // W: a row of queries, keys, values
   std::vector<float*> keys_, values_;  // blocks of the layer that runs
-  std::vector<AttentionWork> works_;
+  std::vector<AttentionSequence> sequences_;
 };
 
 }  // namespace ponder

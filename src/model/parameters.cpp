@@ -67,7 +67,7 @@ const float* Parameters::find(TensorRole role, int64_t layer) const {
 }
 
 void initialise(Parameters& parameters, const ModelConfig& config, uint64_t seed,
-                ThreadPool* pool) {
+                ThreadPool* threads) {
   for (const ParameterInfo& info : parameters.layout().entries()) {
     const std::span<float> values = parameters.at(info);
     if (info.init != TensorInit::kNormal) {
@@ -81,8 +81,8 @@ void initialise(Parameters& parameters, const ModelConfig& config, uint64_t seed
         values[static_cast<size_t>(i)] = static_cast<float>(config.initializer_range * normal);
       }
     };
-    if (pool) {
-      pool->parallel_for(info.size, 4096, fill);
+    if (threads) {
+      threads->parallel_for(info.size, 4096, fill);
     } else {
       fill(0, info.size);
     }

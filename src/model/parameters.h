@@ -73,8 +73,8 @@ class Parameters {
 };
 
 // As the table says, which is as transformers does it; from Philox keyed by the seed and the
-// parameter's name, so the pool (may be null) changes only the time it takes.
+// parameter's name, so threads (may be null) change only the time it takes.
 void initialise(Parameters& parameters, const ModelConfig& config, uint64_t seed,
-                ThreadPool* pool = nullptr);
+                ThreadPool* threads = nullptr);
 
 }  // namespace ponder

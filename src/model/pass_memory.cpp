@@ -96,7 +96,7 @@ void PassMemory::lay_out(Arena& arena, const ModelConfig& config, const PassSize
   shared.x_in = shared.x_mid = x;
   if (size.keep != Keep::kActivations) take_layer(shared, arena, config, NormNeeds(config), T);
   if (size.keep == Keep::kNothing) shared.attention_out = shared.mlp_out = h;
-  if (size.keep == Keep::kLayerInputs) {
+  if (size.keep == Keep::kCheckpoints) {
     shared.x_mid = arena.take("residual stream", T * C);
     take_outputs(shared, arena, config, NormNeeds(config), T);
   }

@@ -17,7 +17,7 @@ namespace ponder {
 // What forward keeps for backward.
 enum class Keep {
   kNothing,      // scoring: memory does not grow with the layers
-  kLayerInputs,  // training with recomputation: each layer runs again in backward, bit-equal
+  kCheckpoints,  // training with activation checkpointing: each layer runs again, bit-equal
   kActivations,  // training: everything backward needs
 };
 
@@ -33,8 +33,8 @@ PassSize size_of(const PackedBatch& batch, Keep keep);
 // whatever the batch (but 14 rows). Each chunk reads the head's weights anew.
 int64_t logits_rows(int64_t vocab_size, int64_t targets);
 
-// What a layer makes, and its backward needs. With recomputation only x_in is its own; without
-// backward x_in and x_mid are both the residual stream.
+// What a layer makes, and its backward needs. With activation checkpointing only x_in is its own;
+// without backward x_in and x_mid are both the residual stream.
 struct LayerActivations {
   float* x_in = nullptr;                           // (T, C) residual stream at the layer's start
   float* x_mid = nullptr;                          // (T, C) and after attention

@@ -27,7 +27,7 @@ int64_t planned(const ModelConfig& config, int64_t tokens, int64_t targets, Keep
 TEST(PassMemory, LogProbabilitiesTakeLessThan256MiBAtAnyLength) {
   const ModelConfig config = config_of(source_dir() / "bench/shapes/Q.json");
   ASSERT_EQ(config.vocab_size, 151936);
-  for (const Keep keep : {Keep::kNothing, Keep::kLayerInputs, Keep::kActivations}) {
+  for (const Keep keep : {Keep::kNothing, Keep::kCheckpoints, Keep::kActivations}) {
     const auto head = [&](int64_t tokens) {
       return planned(config, tokens, tokens - 1, keep) - planned(config, tokens, 0, keep);
     };

@@ -12,13 +12,13 @@ PassTokens::PassTokens(const PackedBatch& batch) {
     add(batch.row_begin[r + 1] - batch.row_begin[r], 0);
 }
 
-PassTokens::PassTokens(std::span<const StepBatch::Run> runs) {
-  for (const StepBatch::Run& run : runs)
-    add(run.num_tokens, run.sequence->length() - run.num_tokens);
+PassTokens::PassTokens(std::span<const SequenceSlice> slices) {
+  for (const SequenceSlice& slice : slices)
+    add(slice.num_tokens, slice.sequence->length() - slice.num_tokens);
 }
 
 void PassTokens::add(int64_t count, int64_t first_position) {
-  runs_.push_back({size(), count, first_position});
+  slices_.push_back({size(), count, first_position});
   for (int64_t i = 0; i < count; ++i)
     positions_.push_back(static_cast<int32_t>(first_position + i));
   longest_ = std::max(longest_, first_position + count);
@@ -27,10 +27,10 @@ void PassTokens::add(int64_t count, int64_t first_position) {
 KeyValueBlocks blocks_of_rows(const PassTokens& tokens, const ModelConfig& config, float* memory) {
   KeyValueBlocks blocks;
   const int64_t heads = config.num_key_value_heads, size = kKeyBlock * config.head_dim;
-  for (const TokenRun& run : tokens.runs()) {
+  for (const TokenSlice& slice : tokens.slices()) {
     for (int64_t head = 0; head < heads; ++head) {
       blocks.first.push_back(blocks.keys.size());
-      for (int64_t begin = 0; begin < run.count; begin += kKeyBlock) {
+      for (int64_t begin = 0; begin < slice.count; begin += kKeyBlock) {
         blocks.keys.push_back(memory + static_cast<int64_t>(blocks.keys.size()) * size);
       }
     }

@@ -13,7 +13,7 @@
 namespace ponder {
 
 // Consecutive tokens of one sequence: those of the pass from `begin` on.
-struct TokenRun {
+struct TokenSlice {
   int64_t begin, count;
   int64_t first_position;  // in its sequence; keys before it are there already
 };
@@ -23,9 +23,9 @@ class PassTokens {
   // Whole rows.
   explicit PassTokens(const PackedBatch& batch);
   // The next tokens of sequences that lie in a cache.
-  explicit PassTokens(std::span<const StepBatch::Run> runs);
+  explicit PassTokens(std::span<const SequenceSlice> slices);
 
-  const std::vector<TokenRun>& runs() const { return runs_; }
+  const std::vector<TokenSlice>& slices() const { return slices_; }
   const std::vector<int32_t>& positions() const { return positions_; }  // (T), each in its sequence
   int64_t size() const { return static_cast<int64_t>(positions_.size()); }
   int64_t longest() const { return longest_; }  // positions of the longest sequence
@@ -33,16 +33,16 @@ class PassTokens {
  private:
   void add(int64_t count, int64_t first_position);
 
-  std::vector<TokenRun> runs_;
+  std::vector<TokenSlice> slices_;
   std::vector<int32_t> positions_;
   int64_t longest_ = 0;
 };
 
 // Blocks of kKeyBlock positions: keys transposed (D, kKeyBlock), values (kKeyBlock, D). Borrowed.
 struct KeyValueBlocks {
-  // Of the first layer: run by run, key-value head by head, the sequence's blocks in order.
+  // Of the first layer: slice by slice, key-value head by head, the sequence's blocks in order.
   std::vector<float*> keys, values;
-  std::vector<size_t> first;  // of each run and head, its place in keys; run * heads + head
+  std::vector<size_t> first;  // of each slice and head, its place in keys; slice * heads + head
   // Floats from a layer's blocks to the next layer's; 0: each layer writes over the last one's.
   int64_t layer_stride = 0;
 };

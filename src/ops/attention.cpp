@@ -29,7 +29,7 @@ void check_rows(const char* what, int64_t stride, int64_t width) {
                                         width, what, stride));
 }
 
-void check_work(const AttentionWork& w, int64_t D) {
+void check_sequence(const AttentionSequence& w, int64_t D) {
   check_sizes(w.num_queries, w.group, w.window);
   if (w.first_position < 0) {
     refuse_shape("attention", fmt::format("a first position of {}", w.first_position));
@@ -39,7 +39,7 @@ void check_work(const AttentionWork& w, int64_t D) {
   if (w.lse.data) check_rows("log-sum-exp", w.lse.stride, w.group);
 }
 
-void check_work(const AttentionBackwardWork& w, int64_t D) {
+void check_sequence(const AttentionBackwardSequence& w, int64_t D) {
   check_sizes(w.num_tokens, w.group, w.window);
   for (const ConstRows& rows : {w.q, w.out, w.dout, ConstRows(w.dq)}) {
     check_rows("queries, outputs or their gradients", rows.stride, w.group * D);
@@ -52,24 +52,24 @@ void check_work(const AttentionBackwardWork& w, int64_t D) {
 
 }  // namespace
 
-void attention(std::span<const AttentionWork> works, int64_t D, ThreadPool& pool) {
+void attention(std::span<const AttentionSequence> sequences, int64_t D, ThreadPool& threads) {
   check_head_dim(D);
-  // Pieces of kQueries queries: threads take the next one when they are free, works in order (in
-  // decoding their keys follow each other in memory), the last pieces of a work, which see the most
-  // keys, first. Who computes a piece changes nothing in it.
+  // Pieces of kQueries queries: threads take the next one when they are free, sequences in order
+  // (in decoding their keys follow each other in memory), the last pieces of a work, which see the
+  // most keys, first. Who computes a piece changes nothing in it.
   std::vector<int64_t> end;  // of each work's pieces
-  end.reserve(works.size());
+  end.reserve(sequences.size());
   int64_t pieces = 0;
-  for (const AttentionWork& w : works) {
-    check_work(w, D);
+  for (const AttentionSequence& w : sequences) {
+    check_sequence(w, D);
     pieces += (w.num_queries * w.group + kQueries - 1) / kQueries;
     end.push_back(pieces);
   }
   std::atomic<int64_t> next{0};
-  pool.run([&](int) {
+  threads.run([&](int) {
     for (int64_t piece; (piece = next.fetch_add(1, std::memory_order_relaxed)) < pieces;) {
       const auto i = std::upper_bound(end.begin(), end.end(), piece) - end.begin();
-      const AttentionWork& w = works[static_cast<size_t>(i)];
+      const AttentionSequence& w = sequences[static_cast<size_t>(i)];
       const int64_t first = (end[static_cast<size_t>(i)] - 1 - piece) * kQueries;
       attend_queries(w, D, first, std::min(kQueries, w.num_queries * w.group - first));
     }
@@ -94,12 +94,12 @@ int64_t attention_backward_scratch(int64_t max_tokens, int64_t D) {
   return BackwardScratch(nullptr, max_tokens, D).used;
 }
 
-void attention_backward(std::span<const AttentionBackwardWork> works, int64_t D, float* scratch,
-                        int64_t scratch_per_thread, ThreadPool& pool) {
+void attention_backward(std::span<const AttentionBackwardSequence> sequences, int64_t D,
+                        float* scratch, int64_t scratch_per_thread, ThreadPool& threads) {
   check_head_dim(D);
   int64_t longest = 0;
-  for (const AttentionBackwardWork& w : works) {
-    check_work(w, D);
+  for (const AttentionBackwardSequence& w : sequences) {
+    check_sequence(w, D);
     longest = std::max(longest, w.num_tokens);
   }
   if (scratch_per_thread < attention_backward_scratch(longest, D)) {
@@ -107,14 +107,15 @@ void attention_backward(std::span<const AttentionBackwardWork> works, int64_t D,
                                           scratch_per_thread, longest));
   }
   // Threads take the next work when they are free, the longest first.
-  std::vector<size_t> order(works.size());
+  std::vector<size_t> order(sequences.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return works[a].num_tokens > works[b].num_tokens; });
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return sequences[a].num_tokens > sequences[b].num_tokens;
+  });
   std::atomic<size_t> next{0};
-  pool.run([&](int part) {
-    for (size_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < works.size();) {
-      attention_backward_work(works[order[i]], D, scratch + part * scratch_per_thread);
+  threads.run([&](int part) {
+    for (size_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < sequences.size();) {
+      attention_backward_sequence(sequences[order[i]], D, scratch + part * scratch_per_thread);
     }
   });
 }

@@ -29,7 +29,7 @@ constexpr int64_t kNoWindow = std::numeric_limits<int64_t>::max();
 
 // Queries of one sequence against one key-value head: num_queries consecutive tokens times `group`
 // query heads. Threads share out the queries, so a work may be as long as a row.
-struct AttentionWork {
+struct AttentionSequence {
   ConstRows q;                       // token t, head g: row t, from g * D on
   Rows out;                          // likewise; overwritten
   Rows lse;                          // token t, head g: row t, element g; null data: not wanted
@@ -42,7 +42,7 @@ struct AttentionWork {
 };
 
 // D must be a multiple of 16. Impossible shapes are an Error, here and below.
-void attention(std::span<const AttentionWork> works, int64_t D, ThreadPool& pool);
+void attention(std::span<const AttentionSequence> sequences, int64_t D, ThreadPool& threads);
 
 // keys (count, D) into blocks of (D, kKeyBlock); unused columns of the last block are zero. Values
 // (count, D) into blocks of (kKeyBlock, D).
@@ -50,7 +50,7 @@ void transpose_keys(float* blocks, ConstRows keys, int64_t count, int64_t D);
 void copy_values(float* blocks, ConstRows values, int64_t count, int64_t D);
 
 // The backward pass of one row and one key-value head, over all the row's tokens.
-struct AttentionBackwardWork {
+struct AttentionBackwardSequence {
   ConstRows q, k, v;    // token t: row t (q: head g from g * D on)
   ConstRows out, dout;  // token t, head g: row t, from g * D on
   ConstRows lse;        // token t, head g: row t, element g
@@ -65,7 +65,7 @@ int64_t attention_backward_scratch(int64_t max_tokens, int64_t D);
 
 // dk_j and dv_j are fma chains over the group's heads, then over queries ascending; dq_i over keys
 // ascending. scratch: num_threads * attention_backward_scratch floats.
-void attention_backward(std::span<const AttentionBackwardWork> works, int64_t D, float* scratch,
-                        int64_t scratch_per_thread, ThreadPool& pool);
+void attention_backward(std::span<const AttentionBackwardSequence> sequences, int64_t D,
+                        float* scratch, int64_t scratch_per_thread, ThreadPool& threads);
 
 }  // namespace ponder

@@ -167,7 +167,8 @@ void BackwardBlock(const BackwardScratch& s, int64_t D, int64_t first, int64_t c
 }
 
 // One head's queries, and delta = dout . out of each.
-void GatherHead(const BackwardScratch& s, const AttentionBackwardWork& w, int64_t D, int64_t head) {
+void GatherHead(const BackwardScratch& s, const AttentionBackwardSequence& w, int64_t D,
+                int64_t head) {
   for (int64_t t = 0; t < w.num_tokens; ++t) {
     const float* out = w.out.data + t * w.out.stride + head * D;
     const float* dout = w.dout.data + t * w.dout.stride + head * D;
@@ -185,7 +186,7 @@ void GatherHead(const BackwardScratch& s, const AttentionBackwardWork& w, int64_
   }
 }
 
-void BackwardWork(const AttentionBackwardWork& w, int64_t D, float* scratch) {
+void BackwardSequence(const AttentionBackwardSequence& w, int64_t D, float* scratch) {
   const int64_t T = w.num_tokens, window = std::min(w.window, w.num_tokens);
   const BackwardScratch whole(scratch, T, D);
   for (int64_t head = 0; head < w.group; ++head) {
@@ -233,10 +234,10 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace ponder {
-HWY_EXPORT(BackwardWork);
+HWY_EXPORT(BackwardSequence);
 
-void attention_backward_work(const AttentionBackwardWork& work, int64_t D, float* scratch) {
-  HWY_DYNAMIC_DISPATCH(BackwardWork)(work, D, scratch);
+void attention_backward_sequence(const AttentionBackwardSequence& work, int64_t D, float* scratch) {
+  HWY_DYNAMIC_DISPATCH(BackwardSequence)(work, D, scratch);
 }
 
 }  // namespace ponder

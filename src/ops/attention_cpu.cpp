@@ -121,7 +121,7 @@ HWY_INLINE void RunScores(int rows, int64_t vectors, const ScoreTile& t,
   kTable[rows - 1][vectors - 1](t);
 }
 
-void ForwardQueries(const AttentionWork& w, int64_t D, int64_t first, int64_t count) {
+void ForwardQueries(const AttentionSequence& w, int64_t D, int64_t first, int64_t count) {
   thread_local Buffer scratch("attention scratch", 0);
   scratch.reserve(kQueries * (2 * D + kKeyBlock));
   float *q = scratch.data(), *out = q + kQueries * D, *p = out + kQueries * D;
@@ -215,7 +215,7 @@ HWY_EXPORT(ForwardQueries);
 HWY_EXPORT(TransposeRows);
 HWY_EXPORT(CopyValues);
 
-void attend_queries(const AttentionWork& work, int64_t D, int64_t first, int64_t count) {
+void attend_queries(const AttentionSequence& work, int64_t D, int64_t first, int64_t count) {
   HWY_DYNAMIC_DISPATCH(ForwardQueries)(work, D, first, count);
 }
 

@@ -56,8 +56,8 @@ struct Blocks {
     }
   }
   // Queries [first, first + count) of heads [head, head + heads).
-  AttentionWork work(const Row& row, float* out, float* lse, int64_t first, int64_t count,
-                     int64_t head, int64_t heads) const {
+  AttentionSequence work(const Row& row, float* out, float* lse, int64_t first, int64_t count,
+                         int64_t head, int64_t heads) const {
     return {{row.q(first, head), row.ld},
             {out + first * row.ldo + head * row.D, row.ldo},
             {lse ? lse + first * row.group + head : nullptr, row.group},
@@ -120,12 +120,12 @@ TEST(Attention, EqualsTheDefinitionOnEveryMachine) {
       // A layer's way: one work per head. And all heads in one work.
       for (const bool together : {false, true}) {
         Output out(row.T * row.ldo), lse(std::vector<float>(row.lse.size(), 0.0f));
-        std::vector<AttentionWork> works;
+        std::vector<AttentionSequence> sequences;
         for (int64_t g = 0; g < row.group; g += together ? row.group : 1) {
-          works.push_back(
+          sequences.push_back(
               blocks.work(row, out.data(), lse.data(), 0, row.T, g, together ? row.group : 1));
         }
-        attention(works, row.D, pool);
+        attention(sequences, row.D, pool);
         ASSERT_TRUE(same_bits(row.out, out)) << (together ? "heads together" : "heads apart");
         ASSERT_TRUE(same_bits(row.lse, lse));
       }
@@ -142,12 +142,12 @@ TEST(Attention, QueriesAtATimeChangeNoBitOnEveryMachine) {
     on_every_machine(true, [&](ThreadPool& pool) {
       for (const int64_t step : {1, 2, 5, 64, 100}) {
         Output out(row.T * row.ldo);
-        std::vector<AttentionWork> works;
+        std::vector<AttentionSequence> sequences;
         for (int64_t t = 0; t < row.T; t += step) {
-          works.push_back(
+          sequences.push_back(
               blocks.work(row, out.data(), nullptr, t, std::min(step, row.T - t), 0, row.group));
         }
-        attention(works, row.D, pool);
+        attention(sequences, row.D, pool);
         ASSERT_TRUE(same_bits(row.out, out)) << step << " tokens at a time";
       }
     });
@@ -169,7 +169,7 @@ TEST(Attention, BlocksBeforeTheWindowNeedNotExist) {
       nullptr;  // queries from 133 on see keys from 64 on
   on_every_machine(false, [&](ThreadPool& pool) {
     Output out(row.T * row.ldo);
-    const AttentionWork work = blocks.work(row, out.data(), nullptr, 133, 67, 0, row.group);
+    const AttentionSequence work = blocks.work(row, out.data(), nullptr, 133, 67, 0, row.group);
     attention({&work, 1}, row.D, pool);
     const auto from = at(133 * row.ldo);
     ASSERT_TRUE(same_bits(std::span(row.out).subspan(from), out.values().subspan(from)));
@@ -190,7 +190,7 @@ TEST(Attention, KeysAfterTheQueryDoNotExist) {
     const int64_t begin = last * row.ldo, size = row.group * row.D;
     on_every_machine(false, [&](ThreadPool& pool) {
       Output out(row.T * row.ldo);
-      const AttentionWork work = blocks.work(row, out.data(), nullptr, last, 1, 0, row.group);
+      const AttentionSequence work = blocks.work(row, out.data(), nullptr, last, 1, 0, row.group);
       attention({&work, 1}, row.D, pool);
       ASSERT_TRUE(same_bits(std::span(row.out).subspan(at(begin), at(size)),
                             out.values().subspan(at(begin), at(size))))
@@ -217,7 +217,7 @@ std::vector<float> backward(const Row& row) {
   return gradient;
 }
 
-AttentionBackwardWork backward_work(const Row& row, float* gradient) {
+AttentionBackwardSequence backward_work(const Row& row, float* gradient) {
   return {{row.q(0, 0), row.ld},
           row.k(),
           row.v(),
@@ -244,11 +244,11 @@ TEST(Attention, BackwardEqualsTheDefinitionOnEveryMachine) {
       std::vector<float> scratch(at(scratch_size * pool.num_threads()), NAN);
       std::vector<Output> gradients(pool.num_threads() > 1 ? 20 : 2,
                                     Output(static_cast<int64_t>(row.qkv.size())));
-      std::vector<AttentionBackwardWork> works;
+      std::vector<AttentionBackwardSequence> sequences;
       for (size_t i = 0; i < gradients.size(); ++i) {
-        works.push_back(backward_work(i % 2 ? other : row, gradients[i].data()));
+        sequences.push_back(backward_work(i % 2 ? other : row, gradients[i].data()));
       }
-      attention_backward(works, row.D, scratch.data(), scratch_size, pool);
+      attention_backward(sequences, row.D, scratch.data(), scratch_size, pool);
       for (size_t i = 0; i < gradients.size(); ++i)
         ASSERT_TRUE(same_bits(expected[i % 2], gradients[i]));
     });
@@ -256,7 +256,7 @@ TEST(Attention, BackwardEqualsTheDefinitionOnEveryMachine) {
   }
 }
 
-// Rows of a packed batch: works of any length in one call, threads taking the next one.
+// Rows of a packed batch: sequences of any length in one call, threads taking the next one.
 TEST(Attention, RowsOfAnyLengthTogetherOnEveryMachine) {
   std::vector<Row> all;
   std::vector<std::vector<float>> gradients;
@@ -273,16 +273,17 @@ TEST(Attention, RowsOfAnyLengthTogetherOnEveryMachine) {
       lses.emplace_back(std::vector<float>(row.lse.size(), 0.0f));
       found.emplace_back(static_cast<int64_t>(row.qkv.size()));
     }
-    std::vector<AttentionWork> works;
-    std::vector<AttentionBackwardWork> backward_works;
+    std::vector<AttentionSequence> sequences;
+    std::vector<AttentionBackwardSequence> backward_sequences;
     for (size_t i = 0; i < all.size(); ++i) {
-      works.push_back(blocks[i].work(all[i], outs[i].data(), lses[i].data(), 0, all[i].T, 0, 2));
-      backward_works.push_back(backward_work(all[i], found[i].data()));
+      sequences.push_back(
+          blocks[i].work(all[i], outs[i].data(), lses[i].data(), 0, all[i].T, 0, 2));
+      backward_sequences.push_back(backward_work(all[i], found[i].data()));
     }
     const int64_t scratch_size = attention_backward_scratch(130, 32);
     std::vector<float> scratch(at(scratch_size * pool.num_threads()), NAN);
-    attention(works, 32, pool);
-    attention_backward(backward_works, 32, scratch.data(), scratch_size, pool);
+    attention(sequences, 32, pool);
+    attention_backward(backward_sequences, 32, scratch.data(), scratch_size, pool);
     for (size_t i = 0; i < all.size(); ++i) {
       ASSERT_TRUE(same_bits(all[i].out, outs[i])) << "row " << i;
       ASSERT_TRUE(same_bits(all[i].lse, lses[i])) << "row " << i;
@@ -296,36 +297,36 @@ TEST(Attention, ImpossibleShapesAreRefused) {
   const Blocks blocks(row);
   ThreadPool pool(1);
   std::vector<float> out(row.out.size()), lse(row.lse.size());
-  const AttentionWork work = blocks.work(row, out.data(), lse.data(), 0, 5, 0, 2);
+  const AttentionSequence work = blocks.work(row, out.data(), lse.data(), 0, 5, 0, 2);
   attention({&work, 1}, 16, pool);
   const auto forward_refused = [&](int64_t D, auto&& change) {
-    AttentionWork bad = work;
+    AttentionSequence bad = work;
     change(bad);
     return refused([&] { attention({&bad, 1}, D, pool); });
   };
   const auto nothing = [](auto&) {};
   for (const int64_t D : {-16, 0, 15}) EXPECT_TRUE(forward_refused(D, nothing)) << D;
-  EXPECT_TRUE(forward_refused(16, [](AttentionWork& w) { w.num_queries = -1; }));
-  EXPECT_TRUE(forward_refused(16, [](AttentionWork& w) { w.group = 0; }));
-  EXPECT_TRUE(forward_refused(16, [](AttentionWork& w) { w.window = 0; }));
-  EXPECT_TRUE(forward_refused(16, [](AttentionWork& w) { w.first_position = -1; }));
-  EXPECT_TRUE(forward_refused(16, [](AttentionWork& w) { w.q.stride = 31; }));
-  EXPECT_TRUE(forward_refused(16, [](AttentionWork& w) { w.out.stride = 31; }));
-  EXPECT_TRUE(forward_refused(16, [](AttentionWork& w) { w.lse.stride = 1; }));
+  EXPECT_TRUE(forward_refused(16, [](AttentionSequence& w) { w.num_queries = -1; }));
+  EXPECT_TRUE(forward_refused(16, [](AttentionSequence& w) { w.group = 0; }));
+  EXPECT_TRUE(forward_refused(16, [](AttentionSequence& w) { w.window = 0; }));
+  EXPECT_TRUE(forward_refused(16, [](AttentionSequence& w) { w.first_position = -1; }));
+  EXPECT_TRUE(forward_refused(16, [](AttentionSequence& w) { w.q.stride = 31; }));
+  EXPECT_TRUE(forward_refused(16, [](AttentionSequence& w) { w.out.stride = 31; }));
+  EXPECT_TRUE(forward_refused(16, [](AttentionSequence& w) { w.lse.stride = 1; }));
 
   std::vector<float> gradient(row.qkv.size());
   const int64_t scratch_size = attention_backward_scratch(5, 16);
   std::vector<float> scratch(at(scratch_size));
-  const AttentionBackwardWork backward = backward_work(row, gradient.data());
+  const AttentionBackwardSequence backward = backward_work(row, gradient.data());
   const auto backward_refused = [&](int64_t D, int64_t size, auto&& change) {
-    AttentionBackwardWork bad = backward;
+    AttentionBackwardSequence bad = backward;
     change(bad);
     return refused([&] { attention_backward({&bad, 1}, D, scratch.data(), size, pool); });
   };
   attention_backward({&backward, 1}, 16, scratch.data(), scratch_size, pool);
   EXPECT_TRUE(backward_refused(8, scratch_size, nothing));
   EXPECT_TRUE(backward_refused(16, scratch_size - 1, nothing));
-  using Work = AttentionBackwardWork;
+  using Work = AttentionBackwardSequence;
   for (int64_t Work::*size : {&Work::num_tokens, &Work::group, &Work::window}) {
     EXPECT_TRUE(backward_refused(16, scratch_size, [&](Work& w) { w.*size = -1; }));
   }
@@ -358,7 +359,7 @@ TEST(SlowAttention, LongRowsBackwardEqualsTheDefinitionOnEveryMachine) {
     Output gradient(static_cast<int64_t>(row.qkv.size()));
     const int64_t scratch_size = attention_backward_scratch(row.T, row.D);
     std::vector<float> scratch(at(scratch_size), NAN);
-    const AttentionBackwardWork work = backward_work(row, gradient.data());
+    const AttentionBackwardSequence work = backward_work(row, gradient.data());
     attention_backward({&work, 1}, row.D, scratch.data(), scratch_size, pool);
     ASSERT_TRUE(same_bits(expected, gradient));
   });
@@ -415,7 +416,7 @@ void expect_finite_differences(const Row& row) {
   const int64_t scratch_size = attention_backward_scratch(row.T, row.D);
   std::vector<float> scratch(at(scratch_size));
   Output gradient(std::vector<float>(row.qkv.size(), 0.0f));
-  const AttentionBackwardWork work = backward_work(row, gradient.data());
+  const AttentionBackwardSequence work = backward_work(row, gradient.data());
   attention_backward({&work, 1}, row.D, scratch.data(), scratch_size, pool);
   EXPECT_TRUE(all_near(expected, gradient.values(), 1e-6));
 }

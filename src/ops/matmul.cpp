@@ -42,13 +42,13 @@ void check(Rows C, MatrixA A, const MatrixB& B, int64_t M) {
   }
 }
 
-void run(Rows C, MatrixA A, const MatrixB& B, ConstRows begin, int64_t M, ThreadPool& pool) {
+void run(Rows C, MatrixA A, const MatrixB& B, ConstRows begin, int64_t M, ThreadPool& threads) {
   check(C, A, B, M);
   const MatmulTask task{C, A, B.panels(), B.panels() ? nullptr : &B.view(), B.K(), B.N(), begin};
   const int64_t panels = (task.N + PackedMatrix::kPanel - 1) / PackedMatrix::kPanel;
   if (M == 0 || panels == 0) return;
-  const Grid grid = grid_for(M, panels, pool.num_threads());
-  pool.run([&](int part) {
+  const Grid grid = grid_for(M, panels, threads.num_threads());
+  threads.run([&](int part) {
     const int64_t row = part / grid.columns, column = part % grid.columns;
     if (row >= grid.rows) return;
     MatmulTask mine = task;
@@ -73,12 +73,13 @@ MatrixView::MatrixView(Direction direction, std::span<const Part> parts, int64_t
   }
 }
 
-void matmul(Rows C, MatrixA A, const MatrixB& B, const float* bias, int64_t M, ThreadPool& pool) {
-  run(C, A, B, {bias, 0}, M, pool);
+void matmul(Rows C, MatrixA A, const MatrixB& B, const float* bias, int64_t M,
+            ThreadPool& threads) {
+  run(C, A, B, {bias, 0}, M, threads);
 }
 
-void matmul_continue(Rows C, MatrixA A, const MatrixB& B, int64_t M, ThreadPool& pool) {
-  run(C, A, B, C, M, pool);
+void matmul_continue(Rows C, MatrixA A, const MatrixB& B, int64_t M, ThreadPool& threads) {
+  run(C, A, B, C, M, threads);
 }
 
 }  // namespace ponder

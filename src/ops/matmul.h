@@ -30,9 +30,9 @@ class PackedMatrix {
   // alignment: B[k][n] = W[n][k]. Exact where the storage holds every value of `dtype`, else
   // rounded to nearest, ties to even.
   void pack_weight(const void* W, DType dtype, int64_t rows, int64_t first_column,
-                   ThreadPool& pool);
-  void pack_weight(const float* W, int64_t rows, int64_t first_column, ThreadPool& pool) {
-    pack_weight(W, DType::kF32, rows, first_column, pool);
+                   ThreadPool& threads);
+  void pack_weight(const float* W, int64_t rows, int64_t first_column, ThreadPool& threads) {
+    pack_weight(W, DType::kF32, rows, first_column, threads);
   }
   // The same on the calling thread alone; threads may pack different columns at once.
   void pack_weight(const void* W, DType dtype, int64_t rows, int64_t first_column);
@@ -125,8 +125,8 @@ struct MatrixA {
 
 // C (M, N), overwritten; bias (N) or nullptr for zero begins each chain. Impossible shapes are an
 // Error, here and above.
-void matmul(Rows C, MatrixA A, const MatrixB& B, const float* bias, int64_t M, ThreadPool& pool);
+void matmul(Rows C, MatrixA A, const MatrixB& B, const float* bias, int64_t M, ThreadPool& threads);
 // C (M, N) continues the chains it holds.
-void matmul_continue(Rows C, MatrixA A, const MatrixB& B, int64_t M, ThreadPool& pool);
+void matmul_continue(Rows C, MatrixA A, const MatrixB& B, int64_t M, ThreadPool& threads);
 
 }  // namespace ponder

@@ -47,8 +47,8 @@ PackedMatrix::PackedMatrix(const char* name, int64_t K, int64_t N, DType storage
 }
 
 void PackedMatrix::pack_weight(const void* W, DType dtype, int64_t rows, int64_t first_column,
-                               ThreadPool& pool) {
-  pool.parallel_for(rows, kPanel, [&](int64_t begin, int64_t end) {
+                               ThreadPool& threads) {
+  threads.parallel_for(rows, kPanel, [&](int64_t begin, int64_t end) {
     const char* from = static_cast<const char*>(W) + begin * K_ * ponder::size_bytes(dtype);
     pack_weight(from, dtype, end - begin, first_column + begin);
   });

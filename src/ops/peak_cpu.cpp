@@ -75,7 +75,7 @@ double seconds(PeakTime time) {
 }
 }  // namespace
 
-double measured_peak_gflops(ThreadPool& pool, PeakTime time) {
+double measured_peak_gflops(ThreadPool& threads, PeakTime time) {
   const auto loop = HWY_DYNAMIC_DISPATCH(PeakLoop);
   const auto lanes = static_cast<double>(HWY_DYNAMIC_DISPATCH(PeakLanes)());
   volatile float seed[14];
@@ -84,31 +84,31 @@ double measured_peak_gflops(ThreadPool& pool, PeakTime time) {
   double best = 0;
   for (int repeat = 0; repeat < 7; ++repeat) {
     const double start = seconds(time);
-    pool.run([&](int) {
+    threads.run([&](int) {
       volatile float sink = loop(kSteps, seed);
       (void)sink;
     });
     const double elapsed = seconds(time) - start;
-    const double gflops = 2.0 * lanes * kSteps * pool.num_threads() / elapsed * 1e-9;
+    const double gflops = 2.0 * lanes * kSteps * threads.num_threads() / elapsed * 1e-9;
     if (gflops > best) best = gflops;
   }
   return best;
 }
 
-double measured_read_gbps(ThreadPool& pool, int64_t bytes) {
+double measured_read_gbps(ThreadPool& threads, int64_t bytes) {
   const auto loop = HWY_DYNAMIC_DISPATCH(ReadLoop);
   const int64_t grain = HWY_DYNAMIC_DISPATCH(ReadGrain)(), lanes = grain / 16;
   const int64_t share =
-      bytes / static_cast<int64_t>(sizeof(float)) / pool.num_threads() / grain * grain;
-  Buffer buffer("memory to read", share * pool.num_threads());
+      bytes / static_cast<int64_t>(sizeof(float)) / threads.num_threads() / grain * grain;
+  Buffer buffer("memory to read", share * threads.num_threads());
   // Written first: untouched pages may all be one page of zeros. Ones, since zeros add nothing.
-  pool.run([&](int part) {
+  threads.run([&](int part) {
     std::fill_n(buffer.data() + part * share, static_cast<size_t>(share), 1.0f);
   });
   double best = 0;
   for (int repeat = 0; repeat < 3; ++repeat) {
     const auto start = std::chrono::steady_clock::now();
-    pool.run([&](int part) {
+    threads.run([&](int part) {
       volatile float sink = loop(buffer.data() + part * share, share / lanes);
       (void)sink;
     });

@@ -123,7 +123,7 @@ void RopeTable::extend(int64_t num_positions) {
 }
 
 void rope(Rows x, const int32_t* positions, const RopeTable& table, HeadShape shape,
-          RopeDirection direction, ThreadPool& pool) {
+          RopeDirection direction, ThreadPool& threads) {
   check_shape("rope", shape, x.stride);
   if (shape.D != table.head_dim()) {
     refuse_shape("rope", fmt::format("heads of {} elements, and a table for heads of {}", shape.D,
@@ -131,7 +131,8 @@ void rope(Rows x, const int32_t* positions, const RopeTable& table, HeadShape sh
   }
   const float sign = direction == RopeDirection::kForward ? 1.0f : -1.0f;
   const RopeTask task{x, positions, &table, shape, sign};
-  pool.parallel_for(shape.T, 4, [&](int64_t begin, int64_t end) { rope_rows(task, begin, end); });
+  threads.parallel_for(shape.T, 4,
+                       [&](int64_t begin, int64_t end) { rope_rows(task, begin, end); });
 }
 
 }  // namespace ponder

@@ -66,6 +66,6 @@ enum class RopeDirection { kForward, kBackward };
 // Forward: (a, b) -> (a cos - b sin, b cos + a sin), the second product fused. Backward: the
 // inverse rotation.
 void rope(Rows x, const int32_t* positions, const RopeTable& table, HeadShape shape,
-          RopeDirection direction, ThreadPool& pool);
+          RopeDirection direction, ThreadPool& threads);
 
 }  // namespace ponder

@@ -9,17 +9,17 @@ constexpr int64_t kSwigluRows = 2;  // that a thread takes at least
 
 }  // namespace
 
-void swiglu(float* act, const float* gate_up, RowShape shape, ThreadPool& pool) {
+void swiglu(float* act, const float* gate_up, RowShape shape, ThreadPool& threads) {
   check_shape("swiglu", shape);
-  pool.parallel_for(shape.T, kSwigluRows, [&](int64_t begin, int64_t end) {
+  threads.parallel_for(shape.T, kSwigluRows, [&](int64_t begin, int64_t end) {
     swiglu_rows(act, gate_up, shape.C, begin, end);
   });
 }
 
 void swiglu_backward(float* dgate_up, float* act, const float* dact, const float* gate_up,
-                     RowShape shape, ThreadPool& pool) {
+                     RowShape shape, ThreadPool& threads) {
   check_shape("swiglu", shape);
-  pool.parallel_for(shape.T, kSwigluRows, [&](int64_t begin, int64_t end) {
+  threads.parallel_for(shape.T, kSwigluRows, [&](int64_t begin, int64_t end) {
     swiglu_backward_rows(dgate_up, act, dact, gate_up, shape.C, begin, end);
   });
 }

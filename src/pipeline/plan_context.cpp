@@ -23,7 +23,7 @@ void count(const ReadSource& read, const RowBuilder& builder, const Recipe& reci
   visitor.row = [&](size_t, const TokenRow& row) {
     ++lengths.units;
     lengths.tokens += row.num_tokens();
-    lengths.trained += row.num_trained();
+    lengths.trained += row.num_loss_tokens();
     lengths.longest = std::max(lengths.longest, row.num_tokens());
   };
   visit_rows(builder, read.demonstrations, recipe.system, report, visitor);

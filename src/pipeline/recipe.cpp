@@ -92,7 +92,7 @@ TrainOptions read_training(TomlSection& s, double lr, uint64_t seed) {
   o.max_grad_norm = s.number("max_grad_norm", 1.0, 0, 1e9);
   o.group_tokens = s.integer("group_tokens", 0, 0, kMany);
   o.micro_batch_tokens = s.integer("micro_batch_tokens", o.micro_batch_tokens, 1, kMany);
-  o.recompute = s.boolean("recompute", false);
+  o.activation_checkpointing = s.boolean("recompute", false);
   return o;
 }
 

@@ -30,10 +30,10 @@ double block_sum_of_squares(const float* g, int64_t count) {
 
 }  // namespace
 
-double gradient_norm(std::span<const float> gradients, ThreadPool& pool) {
+double gradient_norm(std::span<const float> gradients, ThreadPool& threads) {
   const int64_t size = static_cast<int64_t>(gradients.size());
   std::vector<double> sums(static_cast<size_t>((size + kBlock - 1) / kBlock));
-  pool.parallel_for(size, kBlock, [&](int64_t begin, int64_t end) {
+  threads.parallel_for(size, kBlock, [&](int64_t begin, int64_t end) {
     for (int64_t at = begin; at < end; at += kBlock) {
       sums[static_cast<size_t>(at / kBlock)] =
           block_sum_of_squares(gradients.data() + at, std::min(kBlock, end - at));
@@ -48,9 +48,9 @@ double clip_scale(double norm, double max_norm) {
   return max_norm > 0 && norm > max_norm ? max_norm / norm : 1.0;
 }
 
-AdamW::AdamW(const TrainableSet& trainable, const AdamWOptions& options, ThreadPool& pool)
+AdamW::AdamW(const TrainableSet& trainable, const AdamWOptions& options, ThreadPool& threads)
     : options_(options),
-      pool_(pool),
+      threads_(threads),
       segments_(trainable.segments()),
       exp_avg_("AdamW exp_avg", trainable.total(), options.moments),
       exp_avg_sq_("AdamW exp_avg_sq", trainable.total(), options.moments) {}
@@ -74,7 +74,7 @@ void AdamW::update(std::span<float> weights, std::span<const float> gradients, d
   const auto update = static_cast<uint64_t>(num_updates_);
   const uint64_t m_key = random.bits(2 * update), v_key = random.bits(2 * update + 1);
   const float* const g = gradients.data();
-  pool_.parallel_for(exp_avg_.size(), kBlock, [&](int64_t begin, int64_t end) {
+  threads_.parallel_for(exp_avg_.size(), kBlock, [&](int64_t begin, int64_t end) {
     auto segment =
         std::partition_point(segments_.begin(), segments_.end(),
                              [&](const TrainableSet::Segment& s) { return s.end <= begin; });

@@ -25,16 +25,16 @@ struct AdamWOptions {
 // The Euclidean norm of all gradients, in double: squares are summed in eight interleaved lanes
 // within blocks of 4096 elements, lanes are folded pairwise, blocks are added in order. NaN or
 // infinite if any element is.
-double gradient_norm(std::span<const float> gradients, ThreadPool& pool);
+double gradient_norm(std::span<const float> gradients, ThreadPool& threads);
 
 // What every gradient is multiplied by: max_norm / norm where the norm is larger, else 1. max_norm
 // 0: never clips.
 double clip_scale(double norm, double max_norm);
 
-// Persists: exp_avg, exp_avg_sq and the count of updates. One thread calls; the pool does the work.
+// Persists: exp_avg, exp_avg_sq and the count of updates. One thread calls; threads do the work.
 class AdamW {
  public:
-  AdamW(const TrainableSet& trainable, const AdamWOptions& options, ThreadPool& pool);
+  AdamW(const TrainableSet& trainable, const AdamWOptions& options, ThreadPool& threads);
 
   // One update of flat buffers laid out as the set is, t counted from 1. In f32, each constant
   // computed in double and rounded once:
@@ -56,7 +56,7 @@ class AdamW {
 
  private:
   AdamWOptions options_;
-  ThreadPool& pool_;
+  ThreadPool& threads_;
   std::vector<TrainableSet::Segment> segments_;
   Moments exp_avg_, exp_avg_sq_;
   int64_t num_updates_ = 0;

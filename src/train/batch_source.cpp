@@ -5,14 +5,15 @@ namespace ponder {
 PlannedBatches::PlannedBatches(TrainingTask& task, const BatchOptions& options)
     : task_(task), options_(options) {
   std::vector<int64_t> tokens;
-  for (int32_t unit = 0; unit < task.num_units(); ++unit) tokens.push_back(task.unit_tokens(unit));
+  for (int32_t example = 0; example < task.num_examples(); ++example)
+    tokens.push_back(task.example_tokens(example));
   steps_ = plan_steps(tokens, options);
 }
 
 std::optional<TrainBatch> PlannedBatches::next(int64_t step, const Policy& /*policy*/) {
   if (step >= num_steps()) return std::nullopt;
-  const StepUnits& planned = steps_[static_cast<size_t>(step)];
-  return TrainBatch{&task_, planned.units, planned.epoch};
+  const StepExamples& planned = steps_[static_cast<size_t>(step)];
+  return TrainBatch{&task_, planned.examples, planned.epoch};
 }
 
 Json PlannedBatches::identity() const {

@@ -1,6 +1,6 @@
 // Where a trainer's steps come from: before each step it asks for the next batch. A list planned
-// from the units of one task is the first source; others may make rows from what the policy of the
-// moment does, without an end.
+// from the examples of one task is the first source; others may make rows from what the policy of
+// the moment does, without an end.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +18,9 @@ namespace ponder {
 // What one optimiser step trains on.
 struct TrainBatch {
   TrainingTask* task = nullptr;  // rows and objective; the source's, until next() is called again
-  std::vector<int32_t> units;    // of the task, at least one, in the order in which they are summed
-  int epoch = 0;                 // counted from 0
+  // Of the task, at least one, in the order in which they are summed.
+  std::vector<int32_t> examples;
+  int epoch = 0;  // counted from 0
 };
 
 // Over many members everyone has a source, calls the same functions, and must get the same batches.
@@ -44,7 +45,7 @@ class BatchSource {
   virtual Json identity() const = 0;
 };
 
-// Every unit of a task once per epoch (plan_steps). Borrows the task.
+// Every example of a task once per epoch (plan_steps). Borrows the task.
 class PlannedBatches : public BatchSource {
  public:
   PlannedBatches(TrainingTask& task, const BatchOptions& options);
@@ -60,7 +61,7 @@ class PlannedBatches : public BatchSource {
  private:
   TrainingTask& task_;
   BatchOptions options_;
-  std::vector<StepUnits> steps_;
+  std::vector<StepExamples> steps_;
 };
 
 }  // namespace ponder

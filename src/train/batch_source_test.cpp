@@ -59,7 +59,7 @@ class HardestRows : public BatchSource {
  private:
   static double mean_logprob(const TokenRow& row, const Policy& policy) {
     PackedBatch batch;
-    std::vector<float> logprobs(static_cast<size_t>(batch.append(row.tokens, row.trained)));
+    std::vector<float> logprobs(static_cast<size_t>(batch.append(row.tokens, row.loss_mask)));
     policy.decoder.forward(batch, logprobs, Keep::kNothing);
     double sum = 0;
     for (const float logprob : logprobs) sum += logprob;
@@ -204,7 +204,7 @@ TEST(PlannedBatches, GiveThePlanAndThenNothing) {
     const TrainBatch batch = *batches.next(step, policy);
     EXPECT_EQ(batch.task, &task);
     EXPECT_EQ(batch.epoch, step / 3);
-    for (const int32_t unit : batch.units) ++seen[static_cast<size_t>(unit)];
+    for (const int32_t example : batch.examples) ++seen[static_cast<size_t>(example)];
   }
   EXPECT_EQ(seen, std::vector<int>(10, 2));
   EXPECT_FALSE(batches.next(6, policy));

@@ -20,7 +20,7 @@ std::vector<int32_t> shuffled(size_t count, uint64_t seed, int epoch) {
 }
 
 void add_by_rows(const std::vector<int32_t>& order, int64_t batch_rows, int epoch,
-                 std::vector<StepUnits>& steps) {
+                 std::vector<StepExamples>& steps) {
   const int64_t count = static_cast<int64_t>(order.size());
   const int64_t num_steps = (count + batch_rows - 1) / batch_rows;
   for (int64_t s = 0; s < num_steps; ++s) {
@@ -32,24 +32,25 @@ void add_by_rows(const std::vector<int32_t>& order, int64_t batch_rows, int epoc
 
 }  // namespace
 
-std::vector<StepUnits> plan_steps(std::span<const int64_t> unit_tokens,
-                                  const BatchOptions& options) {
-  if (unit_tokens.empty()) throw Error("training data", "no rows are left to train on");
+std::vector<StepExamples> plan_steps(std::span<const int64_t> example_tokens,
+                                     const BatchOptions& options) {
+  if (example_tokens.empty()) throw Error("training data", "no rows are left to train on");
   if (options.epochs < 1)
     throw Error("epochs", fmt::format("expected at least 1, found {}", options.epochs));
   if (options.batch_tokens <= 0 && options.batch_rows < 1) {
     throw Error("batch_rows", fmt::format("expected at least 1, found {}", options.batch_rows));
   }
-  std::vector<StepUnits> steps;
+  std::vector<StepExamples> steps;
   for (int epoch = 0; epoch < options.epochs; ++epoch) {
-    const auto order = shuffled(unit_tokens.size(), options.seed, epoch);
+    const auto order = shuffled(example_tokens.size(), options.seed, epoch);
     if (options.batch_tokens <= 0) {
       add_by_rows(order, options.batch_rows, epoch, steps);
       continue;
     }
     std::vector<int64_t> tokens;
-    for (const int32_t unit : order) tokens.push_back(unit_tokens[static_cast<size_t>(unit)]);
-    for (const UnitRange range : split_step(tokens, options.batch_tokens)) {
+    for (const int32_t example : order)
+      tokens.push_back(example_tokens[static_cast<size_t>(example)]);
+    for (const ExampleRange range : split_step(tokens, options.batch_tokens)) {
       steps.push_back({epoch,
                        {order.begin() + static_cast<int64_t>(range.begin),
                         order.begin() + static_cast<int64_t>(range.end)}});
@@ -58,8 +59,8 @@ std::vector<StepUnits> plan_steps(std::span<const int64_t> unit_tokens,
   return steps;
 }
 
-std::vector<UnitRange> split_step(std::span<const int64_t> tokens, int64_t max_tokens) {
-  std::vector<UnitRange> ranges;
+std::vector<ExampleRange> split_step(std::span<const int64_t> tokens, int64_t max_tokens) {
+  std::vector<ExampleRange> ranges;
   int64_t joined = 0;
   for (size_t i = 0; i < tokens.size(); ++i) {
     if (ranges.empty() || joined + tokens[i] > max_tokens) {

@@ -1,5 +1,5 @@
 // Which rows make up each optimiser step, and how a step is split into batches that fit into
-// memory. A unit is what an objective is about: a row (SFT) or a pair of rows (DPO).
+// memory. An example is what an objective is about: a row (SFT) or a pair of rows (DPO).
 #pragma once
 
 #include <cstdint>
@@ -10,30 +10,30 @@ namespace ponder {
 
 struct BatchOptions {
   int epochs = 3;
-  int64_t batch_rows = 96;  // units per optimiser step, at most
-  int64_t batch_tokens =
-      0;  // if above 0, instead of batch_rows: tokens per step, at most (a longer unit goes alone)
+  int64_t batch_rows = 96;  // examples per optimiser step, at most
+  // If above 0, instead of batch_rows: tokens per step, at most (a longer example goes alone).
+  int64_t batch_tokens = 0;
   uint64_t seed = 1;
 };
 
-struct StepUnits {
+struct StepExamples {
   int epoch = 0;
-  std::vector<int32_t> units;  // in the order in which they are summed
+  std::vector<int32_t> examples;  // in the order in which they are summed
 };
 
-// Every unit once per epoch, in an order drawn for that epoch from (seed, epoch). By rows, an epoch
-// of n units takes ceil(n / batch_rows) steps that differ by at most one unit in size, so no small
-// rest weighs more than the others. By tokens, steps are filled in order. Throws Error if there are
-// no units or an option makes no sense.
-std::vector<StepUnits> plan_steps(std::span<const int64_t> unit_tokens,
-                                  const BatchOptions& options);
+// Every example once per epoch, in an order drawn for that epoch from (seed, epoch). By rows, an
+// epoch of n examples takes ceil(n / batch_rows) steps that differ by at most one example in size,
+// so no small rest weighs more than the others. By tokens, steps are filled in order. Throws Error
+// if there are no examples or an option makes no sense.
+std::vector<StepExamples> plan_steps(std::span<const int64_t> example_tokens,
+                                     const BatchOptions& options);
 
-// Neighbouring units joined while their tokens fit into max_tokens: ranges [begin, end) of the
-// units whose tokens are given. A longer unit is a batch of its own. The order stays, so how a step
-// is split changes nothing in its gradient.
-struct UnitRange {
+// Neighbouring examples joined while their tokens fit into max_tokens: ranges [begin, end) of the
+// examples whose tokens are given. A longer example is a batch of its own. The order stays, so how
+// a step is split changes nothing in its gradient.
+struct ExampleRange {
   size_t begin, end;
 };
-std::vector<UnitRange> split_step(std::span<const int64_t> tokens, int64_t max_tokens);
+std::vector<ExampleRange> split_step(std::span<const int64_t> tokens, int64_t max_tokens);
 
 }  // namespace ponder

@@ -16,26 +16,27 @@ std::vector<int64_t> lengths(int count) {
   return result;
 }
 
-void expect_every_unit_once_per_epoch(const std::vector<StepUnits>& steps, int units, int epochs) {
+void expect_every_example_once_per_epoch(const std::vector<StepExamples>& steps, int examples,
+                                         int epochs) {
   std::map<std::pair<int, int32_t>, int> seen;
   for (const auto& step : steps) {
-    EXPECT_FALSE(step.units.empty());
-    for (const int32_t unit : step.units) ++seen[{step.epoch, unit}];
+    EXPECT_FALSE(step.examples.empty());
+    for (const int32_t example : step.examples) ++seen[{step.epoch, example}];
   }
-  EXPECT_EQ(seen.size(), static_cast<size_t>(units * epochs));
+  EXPECT_EQ(seen.size(), static_cast<size_t>(examples * epochs));
   for (const auto& [key, count] : seen) EXPECT_EQ(count, 1);
 }
 
 TEST(PlanSteps, ByRowsStepsAreEvenAndComplete) {
-  for (const int units : {1, 5, 96, 97, 200}) {
+  for (const int examples : {1, 5, 96, 97, 200}) {
     BatchOptions options;
-    const auto steps = plan_steps(lengths(units), options);
-    expect_every_unit_once_per_epoch(steps, units, 3);
-    EXPECT_EQ(steps.size(), static_cast<size_t>(3 * ((units + 95) / 96)));
+    const auto steps = plan_steps(lengths(examples), options);
+    expect_every_example_once_per_epoch(steps, examples, 3);
+    EXPECT_EQ(steps.size(), static_cast<size_t>(3 * ((examples + 95) / 96)));
     size_t least = 1000, most = 0;
     for (const auto& step : steps) {
-      least = std::min(least, step.units.size());
-      most = std::max(most, step.units.size());
+      least = std::min(least, step.examples.size());
+      most = std::max(most, step.examples.size());
     }
     EXPECT_LE(most, 96u);
     EXPECT_LE(most - least, 1u);
@@ -48,11 +49,11 @@ TEST(PlanSteps, ByTokensStepsStayBelowTheLimit) {
   BatchOptions options;
   options.batch_tokens = 300;
   const auto steps = plan_steps(sizes, options);
-  expect_every_unit_once_per_epoch(steps, 50, 3);
+  expect_every_example_once_per_epoch(steps, 50, 3);
   for (const auto& step : steps) {
     int64_t tokens = 0;
-    for (const int32_t unit : step.units) tokens += sizes[static_cast<size_t>(unit)];
-    EXPECT_TRUE(tokens <= 300 || step.units.size() == 1);
+    for (const int32_t example : step.examples) tokens += sizes[static_cast<size_t>(example)];
+    EXPECT_TRUE(tokens <= 300 || step.examples.size() == 1);
   }
 }
 
@@ -60,11 +61,11 @@ TEST(PlanSteps, OrderDependsOnSeedAndEpochOnly) {
   BatchOptions options;
   options.batch_rows = 1000;
   const auto once = plan_steps(lengths(40), options), again = plan_steps(lengths(40), options);
-  EXPECT_EQ(once[0].units, again[0].units);
-  EXPECT_NE(once[0].units, once[1].units);
-  EXPECT_FALSE(std::is_sorted(once[0].units.begin(), once[0].units.end()));
+  EXPECT_EQ(once[0].examples, again[0].examples);
+  EXPECT_NE(once[0].examples, once[1].examples);
+  EXPECT_FALSE(std::is_sorted(once[0].examples.begin(), once[0].examples.end()));
   options.seed = 2;
-  EXPECT_NE(plan_steps(lengths(40), options)[0].units, once[0].units);
+  EXPECT_NE(plan_steps(lengths(40), options)[0].examples, once[0].examples);
 }
 
 TEST(PlanSteps, NonsenseIsAnError) {

@@ -63,7 +63,7 @@ TokenRow row_of(const Json& json, const std::string& name) {
   TokenRow row;
   row.name = name;
   row.tokens = json.at("tokens").get<std::vector<int32_t>>();
-  row.trained = json.at("trained").get<std::vector<uint8_t>>();
+  row.loss_mask = json.at("trained").get<std::vector<uint8_t>>();
   return row;
 }
 

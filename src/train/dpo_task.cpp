@@ -20,7 +20,7 @@ std::vector<uint8_t> at_targets(const TokenRow& row, const std::vector<uint8_t>&
   }
   std::vector<uint8_t> result;
   for (size_t i = 1; i < row.tokens.size(); ++i) {
-    if (row.trained[i]) result.push_back(aligned[i]);
+    if (row.loss_mask[i]) result.push_back(aligned[i]);
   }
   if (std::count(result.begin(), result.end(), 1) == 0) {
     throw Error(row.name, "expected at least one aligned token, found none", "leave the pair out");
@@ -41,19 +41,19 @@ DpoTask::DpoTask(std::vector<TokenPair> pairs, const DpoOptions& options, Align 
     throw Error("sft_weight", fmt::format("expected 0 or more, found {}", options.sft_weight));
   }
   for (const TokenPair& pair : pairs_) {
-    checked_num_trained(pair.chosen);
-    checked_num_trained(pair.rejected);
+    checked_loss_tokens(pair.chosen);
+    checked_loss_tokens(pair.rejected);
     targets_.push_back({at_targets(pair.chosen, pair.chosen_aligned),
                         at_targets(pair.rejected, pair.rejected_aligned)});
   }
 }
 
-int64_t DpoTask::unit_tokens(int32_t unit) const {
-  return pair(unit).chosen.num_tokens() + pair(unit).rejected.num_tokens();
+int64_t DpoTask::example_tokens(int32_t example) const {
+  return pair(example).chosen.num_tokens() + pair(example).rejected.num_tokens();
 }
 
-int64_t DpoTask::unit_trained(int32_t unit) const {
-  const Targets& targets = targets_[static_cast<size_t>(unit)];
+int64_t DpoTask::example_loss_tokens(int32_t example) const {
+  const Targets& targets = targets_[static_cast<size_t>(example)];
   return static_cast<int64_t>(targets.chosen.size() + targets.rejected.size());
 }
 
@@ -65,19 +65,19 @@ int64_t DpoTask::longest_row() const {
   return longest;
 }
 
-void DpoTask::append(int32_t unit, PackedBatch& batch) const {
-  batch.append(pair(unit).chosen.tokens, pair(unit).chosen.trained);
-  batch.append(pair(unit).rejected.tokens, pair(unit).rejected.trained);
+void DpoTask::append(int32_t example, PackedBatch& batch) const {
+  batch.append(pair(example).chosen.tokens, pair(example).chosen.loss_mask);
+  batch.append(pair(example).rejected.tokens, pair(example).rejected.loss_mask);
 }
 
-int64_t DpoTask::step_weight(std::span<const int32_t> units) const {
-  return static_cast<int64_t>(units.size());
+int64_t DpoTask::step_weight(std::span<const int32_t> examples) const {
+  return static_cast<int64_t>(examples.size());
 }
 
-UnitTerms DpoTask::evaluate(int32_t unit, std::span<const float> logprobs, int64_t step_weight,
-                            std::span<float> dlogprobs) const {
-  const Targets& targets = targets_[static_cast<size_t>(unit)];
-  const Reference& reference = references_.at(static_cast<size_t>(unit));
+ExampleTerms DpoTask::evaluate(int32_t example, std::span<const float> logprobs,
+                               int64_t step_weight, std::span<float> dlogprobs) const {
+  const Targets& targets = targets_[static_cast<size_t>(example)];
+  const Reference& reference = references_.at(static_cast<size_t>(example));
   const size_t split = targets.chosen.size();
   const DpoTerms terms =
       dpo_objective(options_, {logprobs.first(split), targets.chosen, reference.chosen},
@@ -95,8 +95,9 @@ std::vector<std::string> DpoTask::metric_names() const {
 
 void DpoTask::prepare(const Policy& policy) {
   std::vector<int64_t> tokens;
-  for (int32_t unit = 0; unit < num_units(); ++unit) tokens.push_back(unit_tokens(unit));
-  const std::vector<UnitRange> ranges = split_step(tokens, policy.micro_batch_tokens);
+  for (int32_t example = 0; example < num_examples(); ++example)
+    tokens.push_back(example_tokens(example));
+  const std::vector<ExampleRange> ranges = split_step(tokens, policy.micro_batch_tokens);
   const auto size = static_cast<size_t>(policy.members.size()),
              rank = static_cast<size_t>(policy.members.rank());
   std::vector<Reference> own(pairs_.size()), all(size * own.size());
@@ -109,7 +110,7 @@ void DpoTask::prepare(const Policy& policy) {
   }
 }
 
-void DpoTask::score(Decoder& decoder, UnitRange range, std::span<Reference> references) const {
+void DpoTask::score(Decoder& decoder, ExampleRange range, std::span<Reference> references) const {
   PackedBatch batch;
   for (size_t i = range.begin; i < range.end; ++i) append(static_cast<int32_t>(i), batch);
   std::vector<float> logprobs(static_cast<size_t>(batch.num_targets()));
@@ -131,7 +132,7 @@ void DpoTask::score(Decoder& decoder, UnitRange range, std::span<Reference> refe
 
 int64_t DpoTask::reference_tokens() const {
   int64_t tokens = 0;
-  for (int32_t unit = 0; unit < num_units(); ++unit) tokens += unit_tokens(unit);
+  for (int32_t example = 0; example < num_examples(); ++example) tokens += example_tokens(example);
   return tokens;
 }
 
@@ -161,7 +162,7 @@ void DpoTask::load(const Json& state, const std::string& where) {
   references_ = std::move(references);
 }
 
-void DpoTask::check_first_step(const UnitTerms& sums) const {
+void DpoTask::check_first_step(const ExampleTerms& sums) const {
   const double loss = sums.metrics[0], margin = sums.metrics[4];
   if (std::abs(loss - std::numbers::ln2) <= 1e-6 && std::abs(margin) <= 1e-6) return;
   throw Error(
@@ -179,8 +180,8 @@ Json DpoTask::identity() const {
     hash_row(hash, pair.rejected.tokens, pair.rejected_aligned);
   }
   return Json{
-      {"objective", "dpo"},         {"beta", options_.beta}, {"sft_weight", options_.sft_weight},
-      {"align", to_string(align_)}, {"rows", num_units()},   {"rows_sha256", hash.hex()}};
+      {"objective", "dpo"},         {"beta", options_.beta},  {"sft_weight", options_.sft_weight},
+      {"align", to_string(align_)}, {"rows", num_examples()}, {"rows_sha256", hash.hex()}};
 }
 
 }  // namespace ponder

@@ -74,7 +74,7 @@ TEST(Members, OneTwoThreeAndFourTrainTheSame) {
     const Trace one = train(1, dpo, options)[0];
     ASSERT_GE(one.reports.size(), 4u);
     for (const int members : {2, 3, 4}) {
-      options.recompute = members == 3;
+      options.activation_checkpointing = members == 3;
       options.micro_batch_tokens = 20 * members;
       for (const Trace& trace : train(members, dpo, options)) {
         EXPECT_EQ(trace.reports, one.reports) << members << " members, dpo " << dpo;
@@ -104,11 +104,11 @@ class BadRow : public SftTask {
  public:
   BadRow(std::vector<TokenRow> rows, int32_t bad, bool throws)
       : SftTask(std::move(rows)), bad_(bad), throws_(throws) {}
-  UnitTerms evaluate(int32_t unit, std::span<const float> logprobs, int64_t weight,
-                     std::span<float> dlogprobs) const override {
-    UnitTerms terms = SftTask::evaluate(unit, logprobs, weight, dlogprobs);
-    if (unit == bad_ && throws_) throw Error(unit_name(unit), "cannot be evaluated");
-    if (unit == bad_) terms.loss = std::numeric_limits<double>::quiet_NaN();
+  ExampleTerms evaluate(int32_t example, std::span<const float> logprobs, int64_t weight,
+                        std::span<float> dlogprobs) const override {
+    ExampleTerms terms = SftTask::evaluate(example, logprobs, weight, dlogprobs);
+    if (example == bad_ && throws_) throw Error(example_name(example), "cannot be evaluated");
+    if (example == bad_) terms.loss = std::numeric_limits<double>::quiet_NaN();
     return terms;
   }
 
@@ -182,11 +182,11 @@ TEST(Members, AStopOfOneStopsAllBeforeTheSameStep) {
 class StopsAtOnce : public SftTask {
  public:
   StopsAtOnce(std::vector<TokenRow> rows, bool stops) : SftTask(std::move(rows)), stops_(stops) {}
-  UnitTerms evaluate(int32_t unit, std::span<const float> logprobs, int64_t weight,
-                     std::span<float> dlogprobs) const override {
+  ExampleTerms evaluate(int32_t example, std::span<const float> logprobs, int64_t weight,
+                        std::span<float> dlogprobs) const override {
     if (stops_) stop = true;
     stops_ = false;
-    return SftTask::evaluate(unit, logprobs, weight, dlogprobs);
+    return SftTask::evaluate(example, logprobs, weight, dlogprobs);
   }
   mutable std::atomic<bool> stop = false;
 

@@ -14,11 +14,11 @@ double sigmoid(double z) {
   return z >= 0 ? 1.0 / (1.0 + e) : e / (1.0 + e);
 }
 
-double sft_objective(std::span<const float> logprobs, int64_t step_trained_tokens,
+double sft_objective(std::span<const float> logprobs, int64_t step_loss_tokens,
                      std::span<float> dlogprobs) {
   double sum = 0;
   for (const float logprob : logprobs) sum += logprob;
-  const double tokens = static_cast<double>(step_trained_tokens);
+  const double tokens = static_cast<double>(step_loss_tokens);
   std::fill(dlogprobs.begin(), dlogprobs.end(), static_cast<float>(-1.0 / tokens));
   return -sum / tokens;
 }

@@ -1,7 +1,7 @@
 // Objectives: pure functions from the log-probabilities of trained tokens to a loss, its gradient
-// with respect to those log-probabilities, and metrics. They work on one unit at a time (SFT: a
+// with respect to those log-probabilities, and metrics. They work on one example at a time (SFT: a
 // row; DPO: a pair) and are given what the whole optimiser step is divided by, so the sum over the
-// step's units is the step's loss however it is split into batches. Sums are double, in token
+// step's examples is the step's loss however it is split into batches. Sums are double, in token
 // order; gradients are rounded to float once.
 #pragma once
 
@@ -19,7 +19,7 @@ double sigmoid(double z);
 // trained tokens of the whole step: a long row weighs as many times more than a short one as it has
 // more tokens. logprobs, dlogprobs: (N) of this row; dlogprobs is overwritten. Returns the row's
 // share of the loss.
-double sft_objective(std::span<const float> logprobs, int64_t step_trained_tokens,
+double sft_objective(std::span<const float> logprobs, int64_t step_loss_tokens,
                      std::span<float> dlogprobs);
 
 struct DpoOptions {

@@ -10,7 +10,7 @@ namespace ponder {
 
 struct Policy {
   Decoder& decoder;
-  int64_t micro_batch_tokens;  // at most so many tokens at once, unless one unit is longer
+  int64_t micro_batch_tokens;  // at most so many tokens at once, unless one example is longer
   Communicator& members;       // to share the scoring out; all of them come by
 };
 

@@ -56,7 +56,7 @@ TrainOptions options_of(int epochs) {
   return options;
 }
 
-TEST(SlowPromises, TwoHundredStepsAreTheSameOnAnyThreadsWithAndWithoutRecomputation) {
+TEST(SlowPromises, TwoHundredStepsAreTheSameOnAnyThreadsWithAndWithoutCheckpointing) {
   SftTask task(random_rows(8));
   TrainOptions options = options_of(100);
   ThreadPool one(1);
@@ -69,7 +69,7 @@ TEST(SlowPromises, TwoHundredStepsAreTheSameOnAnyThreadsWithAndWithoutRecomputat
       if (threads == 1 && !recompute) continue;
       SCOPED_TRACE(std::to_string(threads) + " threads, recomputation " +
                    (recompute ? "on" : "off"));
-      options.recompute = recompute;
+      options.activation_checkpointing = recompute;
       expect_same(first, train(task, options, pool));
     }
   }
@@ -83,7 +83,7 @@ TEST(Promises, EveryMachineTrainsTheSame) {
   const Trace first = train(task, options, one), first_dpo = train(preferences, options, one);
   int machines = 0;
   on_every_machine(false, [&](ThreadPool& pool) {
-    options.recompute = machines++ % 2 == 1;
+    options.activation_checkpointing = machines++ % 2 == 1;
     expect_same(first, train(task, options, pool));
     DpoTask again(random_pairs(6), {}, Align::kResponse);
     expect_same(first_dpo, train(again, options, pool));

@@ -11,7 +11,7 @@ namespace ponder {
 
 SftTask::SftTask(std::vector<TokenRow> rows) : rows_(std::move(rows)) {
   if (rows_.empty()) throw Error("training data", "no rows are left to train on");
-  for (const TokenRow& row : rows_) trained_.push_back(checked_num_trained(row));
+  for (const TokenRow& row : rows_) loss_tokens_.push_back(checked_loss_tokens(row));
 }
 
 int64_t SftTask::longest_row() const {
@@ -20,18 +20,18 @@ int64_t SftTask::longest_row() const {
   return longest;
 }
 
-void SftTask::append(int32_t unit, PackedBatch& batch) const {
-  batch.append(row(unit).tokens, row(unit).trained);
+void SftTask::append(int32_t example, PackedBatch& batch) const {
+  batch.append(row(example).tokens, row(example).loss_mask);
 }
 
-int64_t SftTask::step_weight(std::span<const int32_t> units) const {
+int64_t SftTask::step_weight(std::span<const int32_t> examples) const {
   int64_t tokens = 0;
-  for (const int32_t unit : units) tokens += unit_trained(unit);
+  for (const int32_t example : examples) tokens += example_loss_tokens(example);
   return tokens;
 }
 
-UnitTerms SftTask::evaluate(int32_t /*unit*/, std::span<const float> logprobs, int64_t step_weight,
-                            std::span<float> dlogprobs) const {
+ExampleTerms SftTask::evaluate(int32_t /*example*/, std::span<const float> logprobs,
+                               int64_t step_weight, std::span<float> dlogprobs) const {
   return {sft_objective(logprobs, step_weight, dlogprobs), {}};
 }
 
@@ -43,8 +43,8 @@ std::optional<float> SftTask::constant_gradient(int64_t step_weight) const {
 
 Json SftTask::identity() const {
   Sha256 hash;
-  for (const TokenRow& row : rows_) hash_row(hash, row.tokens, row.trained);
-  return Json{{"objective", "sft"}, {"rows", num_units()}, {"rows_sha256", hash.hex()}};
+  for (const TokenRow& row : rows_) hash_row(hash, row.tokens, row.loss_mask);
+  return Json{{"objective", "sft"}, {"rows", num_examples()}, {"rows_sha256", hash.hex()}};
 }
 
 }  // namespace ponder

@@ -1,4 +1,4 @@
-// What a trainer trains on: units of rows and the objective over them. A new objective is a
+// What a trainer trains on: examples of rows and the objective over them. A new objective is a
 // function in objective.h and a task here; the trainer stays as it is.
 #pragma once
 
@@ -16,8 +16,8 @@
 
 namespace ponder {
 
-// A unit's share of the step's loss and metrics; shares are added in unit order.
-struct UnitTerms {
+// An example's share of the step's loss and metrics; shares are added in example order.
+struct ExampleTerms {
   double loss = 0;
   std::vector<double> metrics;  // in the order of metric_names()
 };
@@ -26,18 +26,18 @@ class TrainingTask {
  public:
   virtual ~TrainingTask() = default;
 
-  virtual int64_t num_units() const = 0;
-  virtual const std::string& unit_name(int32_t unit) const = 0;
-  virtual int64_t unit_tokens(int32_t unit) const = 0;   // of all its rows
-  virtual int64_t unit_trained(int32_t unit) const = 0;  // targets of all its rows
-  virtual int64_t longest_row() const = 0;               // tokens
-  // Appends the unit's rows; adds unit_trained(unit) targets.
-  virtual void append(int32_t unit, PackedBatch& batch) const = 0;
+  virtual int64_t num_examples() const = 0;
+  virtual const std::string& example_name(int32_t example) const = 0;
+  virtual int64_t example_tokens(int32_t example) const = 0;       // of all its rows
+  virtual int64_t example_loss_tokens(int32_t example) const = 0;  // targets of all its rows
+  virtual int64_t longest_row() const = 0;                         // tokens
+  // Appends the example's rows; adds example_loss_tokens(example) targets.
+  virtual void append(int32_t example, PackedBatch& batch) const = 0;
   // What the step's loss is divided by.
-  virtual int64_t step_weight(std::span<const int32_t> units) const = 0;
-  // logprobs, dlogprobs (unit_trained); dlogprobs is overwritten.
-  virtual UnitTerms evaluate(int32_t unit, std::span<const float> logprobs, int64_t step_weight,
-                             std::span<float> dlogprobs) const = 0;
+  virtual int64_t step_weight(std::span<const int32_t> examples) const = 0;
+  // logprobs, dlogprobs (example_loss_tokens); dlogprobs is overwritten.
+  virtual ExampleTerms evaluate(int32_t example, std::span<const float> logprobs,
+                                int64_t step_weight, std::span<float> dlogprobs) const = 0;
   // What evaluate() writes into every dlogprobs, where that is one value whatever the
   // log-probabilities are: backward can then go along with forward.
   virtual std::optional<float> constant_gradient(int64_t /*step_weight*/) const { return {}; }
@@ -51,7 +51,7 @@ class TrainingTask {
   virtual void load(const Json&, const std::string& /*where*/) {}
   // Looks at the first step's sums before anything is updated; throws Error if they cannot be
   // right.
-  virtual void check_first_step(const UnitTerms&) const {}
+  virtual void check_first_step(const ExampleTerms&) const {}
 
   // Name, settings and a hash of the rows: two tasks with equal identities train the same.
   virtual Json identity() const = 0;
@@ -62,22 +62,24 @@ class SftTask : public TrainingTask {
  public:
   explicit SftTask(std::vector<TokenRow> rows);
 
-  int64_t num_units() const override { return static_cast<int64_t>(rows_.size()); }
-  const std::string& unit_name(int32_t unit) const override { return row(unit).name; }
-  int64_t unit_tokens(int32_t unit) const override { return row(unit).num_tokens(); }
-  int64_t unit_trained(int32_t unit) const override { return trained_[static_cast<size_t>(unit)]; }
+  int64_t num_examples() const override { return static_cast<int64_t>(rows_.size()); }
+  const std::string& example_name(int32_t example) const override { return row(example).name; }
+  int64_t example_tokens(int32_t example) const override { return row(example).num_tokens(); }
+  int64_t example_loss_tokens(int32_t example) const override {
+    return loss_tokens_[static_cast<size_t>(example)];
+  }
   int64_t longest_row() const override;
-  void append(int32_t unit, PackedBatch& batch) const override;
-  int64_t step_weight(std::span<const int32_t> units) const override;  // trained tokens
-  UnitTerms evaluate(int32_t unit, std::span<const float> logprobs, int64_t step_weight,
-                     std::span<float> dlogprobs) const override;
+  void append(int32_t example, PackedBatch& batch) const override;
+  int64_t step_weight(std::span<const int32_t> examples) const override;  // trained tokens
+  ExampleTerms evaluate(int32_t example, std::span<const float> logprobs, int64_t step_weight,
+                        std::span<float> dlogprobs) const override;
   std::optional<float> constant_gradient(int64_t step_weight) const override;
   Json identity() const override;
 
  private:
-  const TokenRow& row(int32_t unit) const { return rows_[static_cast<size_t>(unit)]; }
+  const TokenRow& row(int32_t example) const { return rows_[static_cast<size_t>(example)]; }
   std::vector<TokenRow> rows_;
-  std::vector<int64_t> trained_;
+  std::vector<int64_t> loss_tokens_;
 };
 
 // The reference is the model training starts from: its log-probabilities are computed once, by
@@ -86,21 +88,21 @@ class DpoTask : public TrainingTask {
  public:
   DpoTask(std::vector<TokenPair> pairs, const DpoOptions& options, Align align);
 
-  int64_t num_units() const override { return static_cast<int64_t>(pairs_.size()); }
-  const std::string& unit_name(int32_t unit) const override { return pair(unit).name; }
-  int64_t unit_tokens(int32_t unit) const override;
-  int64_t unit_trained(int32_t unit) const override;
+  int64_t num_examples() const override { return static_cast<int64_t>(pairs_.size()); }
+  const std::string& example_name(int32_t example) const override { return pair(example).name; }
+  int64_t example_tokens(int32_t example) const override;
+  int64_t example_loss_tokens(int32_t example) const override;
   int64_t longest_row() const override;
-  void append(int32_t unit, PackedBatch& batch) const override;
-  int64_t step_weight(std::span<const int32_t> units) const override;  // pairs
-  UnitTerms evaluate(int32_t unit, std::span<const float> logprobs, int64_t step_weight,
-                     std::span<float> dlogprobs) const override;
+  void append(int32_t example, PackedBatch& batch) const override;
+  int64_t step_weight(std::span<const int32_t> examples) const override;  // pairs
+  ExampleTerms evaluate(int32_t example, std::span<const float> logprobs, int64_t step_weight,
+                        std::span<float> dlogprobs) const override;
   std::vector<std::string> metric_names() const override;
   void prepare(const Policy& policy) override;
   int64_t reference_tokens() const override;
   Json save() const override;
   void load(const Json& state, const std::string& where) override;
-  void check_first_step(const UnitTerms& sums) const override;
+  void check_first_step(const ExampleTerms& sums) const override;
   Json identity() const override;
 
  private:
@@ -110,9 +112,9 @@ class DpoTask : public TrainingTask {
   struct Reference {  // sums over aligned tokens
     double chosen = 0, rejected = 0;
   };
-  const TokenPair& pair(int32_t unit) const { return pairs_[static_cast<size_t>(unit)]; }
+  const TokenPair& pair(int32_t example) const { return pairs_[static_cast<size_t>(example)]; }
   // References of the pairs of a range; a batch of its own.
-  void score(Decoder& decoder, UnitRange range, std::span<Reference> references) const;
+  void score(Decoder& decoder, ExampleRange range, std::span<Reference> references) const;
 
   std::vector<TokenPair> pairs_;
   std::vector<Targets> targets_;

@@ -6,22 +6,22 @@
 
 namespace ponder {
 
-int64_t checked_num_trained(const TokenRow& row) {
-  if (row.trained.size() != row.tokens.size()) {
+int64_t checked_loss_tokens(const TokenRow& row) {
+  if (row.loss_mask.size() != row.tokens.size()) {
     throw Error(row.name, fmt::format("expected a mask of {} tokens, found {}", row.tokens.size(),
-                                      row.trained.size()));
+                                      row.loss_mask.size()));
   }
   // Token 0 has nothing before it to be predicted from.
-  if (row.tokens.size() < 2 || row.trained[0]) {
+  if (row.tokens.size() < 2 || row.loss_mask[0]) {
     throw Error(
         row.name,
         fmt::format("expected a prompt and a response, found a row of {} tokens with {} trained",
-                    row.tokens.size(), row.num_trained()));
+                    row.tokens.size(), row.num_loss_tokens()));
   }
-  const int64_t trained = row.num_trained();
-  if (trained == 0)
+  const int64_t loss_tokens = row.num_loss_tokens();
+  if (loss_tokens == 0)
     throw Error(row.name, "expected at least one trained token, found none", "leave the row out");
-  return trained;
+  return loss_tokens;
 }
 
 void hash_row(Sha256& hash, const std::vector<int32_t>& tokens, const std::vector<uint8_t>& mask) {

@@ -11,7 +11,7 @@ namespace ponder {
 
 // The row's number of targets. Throws Error naming the row if its mask does not fit or if nothing
 // is trained: its share of the loss would be 0 / 0.
-int64_t checked_num_trained(const TokenRow& row);
+int64_t checked_loss_tokens(const TokenRow& row);
 
 // Adds tokens and mask, lengths first, so that no two lists of rows run together.
 void hash_row(Sha256& hash, const std::vector<int32_t>& tokens, const std::vector<uint8_t>& mask);

@@ -41,8 +41,8 @@ std::vector<TokenRow> random_rows(int count, uint64_t seed) {
     for (int64_t t = 0; t < prompt + response; ++t)
       row.tokens.push_back(static_cast<int32_t>(random.below(300)));
     row.num_prompt_tokens = prompt;
-    row.trained.assign(row.tokens.size(), 1);
-    std::fill_n(row.trained.begin(), prompt, 0);
+    row.loss_mask.assign(row.tokens.size(), 1);
+    std::fill_n(row.loss_mask.begin(), prompt, 0);
     rows.push_back(std::move(row));
   }
   return rows;
@@ -56,9 +56,9 @@ std::vector<TokenPair> random_pairs(int count, uint64_t seed) {
     pair.name = fmt::format("pair {}", i);
     pair.chosen = std::move(chosen[static_cast<size_t>(i)]);
     pair.rejected = std::move(rejected[static_cast<size_t>(i)]);
-    pair.chosen_aligned = pair.chosen.trained;
-    pair.rejected_aligned = pair.rejected.trained;
-    if (pair.chosen.num_trained() > 1)
+    pair.chosen_aligned = pair.chosen.loss_mask;
+    pair.rejected_aligned = pair.rejected.loss_mask;
+    if (pair.chosen.num_loss_tokens() > 1)
       pair.chosen_aligned.back() = 0;  // the end is not part of the thought
     pairs.push_back(std::move(pair));
   }

@@ -31,7 +31,7 @@ class GoldenRun : public testing::TestWithParam<Variant> {
       TokenRow row;
       row.name = "golden.json:" + std::to_string(r);
       row.tokens = rows[r].get<std::vector<int32_t>>();
-      row.trained = golden_.at("trained")[r].get<std::vector<uint8_t>>();
+      row.loss_mask = golden_.at("trained")[r].get<std::vector<uint8_t>>();
       rows_.push_back(row);
     }
     const Json& settings = golden_.at("train_settings");
@@ -92,7 +92,7 @@ TEST_P(GoldenRun, TenLossesArePyTorchs) {
   // One batch per step; rows one by one, with recomputation.
   for (const bool split : {false, true}) {
     options_.micro_batch_tokens = split ? 1 : 4096;
-    options_.recompute = split;
+    options_.activation_checkpointing = split;
     const auto reports = train();
     ASSERT_EQ(reports.size(), 10u);
     for (size_t i = 0; i < reports.size(); ++i) {

@@ -7,12 +7,12 @@ namespace ponder {
 
 TrainWorkload workload_of(const TrainingTask& task) {
   TrainWorkload workload;
-  workload.units = task.num_units();
+  workload.examples = task.num_examples();
   workload.longest_row = task.longest_row();
-  for (int32_t unit = 0; unit < task.num_units(); ++unit) {
-    workload.tokens += task.unit_tokens(unit);
-    workload.trained_tokens += task.unit_trained(unit);
-    workload.longest_unit = std::max(workload.longest_unit, task.unit_tokens(unit));
+  for (int32_t example = 0; example < task.num_examples(); ++example) {
+    workload.tokens += task.example_tokens(example);
+    workload.loss_tokens += task.example_loss_tokens(example);
+    workload.longest_example = std::max(workload.longest_example, task.example_tokens(example));
   }
   workload.reference_tokens = task.reference_tokens();
   return workload;
@@ -26,32 +26,34 @@ TrainPlan plan_training(const Decoder& decoder, const TrainWorkload& workload,
   const ModelConfig& config = decoder.config();
   TrainPlan plan;
   const BatchOptions& batch = options.batch;
-  const int64_t units = std::max<int64_t>(workload.units, 1);
+  const int64_t examples = std::max<int64_t>(workload.examples, 1);
   // By tokens the exact number depends on the order of rows; this is the fewest steps possible.
   const int64_t steps = batch.batch_tokens > 0
                             ? (workload.tokens + batch.batch_tokens - 1) / batch.batch_tokens
-                            : (workload.units + batch.batch_rows - 1) / batch.batch_rows;
+                            : (workload.examples + batch.batch_rows - 1) / batch.batch_rows;
   plan.num_steps = batch.epochs * steps;
   plan.total_tokens = batch.epochs * workload.tokens;
 
   const int64_t row_length =
-      std::max<int64_t>(1, std::min(workload.longest_row, workload.tokens / units));
+      std::max<int64_t>(1, std::min(workload.longest_row, workload.tokens / examples));
   const double work =
-      options.recompute ? 4.0 : 3.0;  // forwards: one, a backward worth two, one more to recompute
+      options.activation_checkpointing
+          ? 4.0
+          : 3.0;  // forwards: one, a backward worth two, one more with activation checkpointing
   plan.flops = work * config.forward_flops(plan.total_tokens, row_length) +
                config.forward_flops(workload.reference_tokens, row_length);
 
   const int64_t parameters = 4 * config.num_parameters();
   const int64_t tokens =
-      std::min(workload.tokens, std::max(options.micro_batch_tokens, workload.longest_unit));
-  const int64_t targets = std::min(tokens, workload.trained_tokens);
-  const Keep keep = options.recompute ? Keep::kLayerInputs : Keep::kActivations;
+      std::min(workload.tokens, std::max(options.micro_batch_tokens, workload.longest_example));
+  const int64_t targets = std::min(tokens, workload.loss_tokens);
+  const Keep keep = options.activation_checkpointing ? Keep::kCheckpoints : Keep::kActivations;
   const int64_t blocks = (tokens + kKeyBlock - 1) / kKeyBlock + tokens / row_length;
   // A tied embedding's own gradients: rows for the tokens that a step (or group) holds, at most.
   int64_t step_tokens =
-      batch.batch_tokens > 0 ? batch.batch_tokens : batch.batch_rows * (workload.tokens / units);
+      batch.batch_tokens > 0 ? batch.batch_tokens : batch.batch_rows * (workload.tokens / examples);
   if (options.group_tokens > 0)
-    step_tokens = std::min(step_tokens, std::max(options.group_tokens, workload.longest_unit));
+    step_tokens = std::min(step_tokens, std::max(options.group_tokens, workload.longest_example));
   const int64_t embedding_rows =
       config.tie_word_embeddings
           ? std::min({config.vocab_size, step_tokens, workload.tokens}) * config.hidden_size * 4

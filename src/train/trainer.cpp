@@ -78,15 +78,15 @@ Json to_json(const StepReport& report) {
 }
 
 Trainer::Trainer(const ModelConfig& config, Parameters start, BatchSource& source,
-                 const TrainOptions& options, Decoder& decoder, ThreadPool& pool,
+                 const TrainOptions& options, Decoder& decoder, ThreadPool& threads,
                  Communicator& members)
     : source_(source),
       options_(options),
       decoder_(decoder),
       members_(members),
       state_(config, TrainableSet::all(config), std::move(start), options.adamw,
-             options.group_tokens > 0 ? GradientKind::kSumOfGroups : GradientKind::kOneChain, pool,
-             members) {
+             options.group_tokens > 0 ? GradientKind::kSumOfGroups : GradientKind::kOneChain,
+             threads, members) {
   options_.check();
   if (members.size() > 1 && options_.group_tokens == 0) {
     throw Error("group_tokens",
@@ -116,23 +116,23 @@ void Trainer::set_position(const TrainerPosition& position) {
   decoder_.set_parameters(state_.weights());
 }
 
-// What the members have to tell each other about a step: a row of numbers for each of its units,
+// What the members have to tell each other about a step: a row of numbers for each of its examples,
 // filled in by who computed it.
-class Trainer::UnitTable {
+class Trainer::ExampleTable {
  public:
-  UnitTable(size_t units, size_t metrics) : width_(metrics + 2), rows_(units * width_) {}
+  ExampleTable(size_t examples, size_t metrics) : width_(metrics + 2), rows_(examples * width_) {}
 
-  void set(size_t unit, const UnitTerms& terms, bool finite) {
-    const auto row = rows_.begin() + static_cast<int64_t>(unit * width_);
+  void set(size_t example, const ExampleTerms& terms, bool finite) {
+    const auto row = rows_.begin() + static_cast<int64_t>(example * width_);
     row[0] = terms.loss;
     row[1] = finite;
     std::copy(terms.metrics.begin(), terms.metrics.end(), row + 2);
     finite_ = finite_ && finite;
   }
-  bool finite() const { return finite_; }  // of the units that this member computed
+  bool finite() const { return finite_; }  // of the examples that this member computed
 
   // Everyone's rows: those of groups[k] from member k modulo their number.
-  void gather(Communicator& members, std::span<const UnitRange> groups) {
+  void gather(Communicator& members, std::span<const ExampleRange> groups) {
     const auto size = static_cast<size_t>(members.size());
     std::vector<double> all(size * rows_.size());
     members.gather(std::as_bytes(std::span(rows_)), std::as_writable_bytes(std::span(all)));
@@ -143,12 +143,12 @@ class Trainer::UnitTable {
                 rows_.begin() + static_cast<int64_t>(groups[k].begin * width_));
     }
   }
-  // Of one unit, after gather() of any.
-  UnitTerms terms(size_t unit) const {
-    const auto row = rows_.begin() + static_cast<int64_t>(unit * width_);
+  // Of one example, after gather() of any.
+  ExampleTerms terms(size_t example) const {
+    const auto row = rows_.begin() + static_cast<int64_t>(example * width_);
     return {row[0], std::vector<double>(row + 2, row + static_cast<int64_t>(width_))};
   }
-  bool finite(size_t unit) const { return rows_[unit * width_ + 1] != 0; }
+  bool finite(size_t example) const { return rows_[example * width_ + 1] != 0; }
 
  private:
   size_t width_;  // of a row: loss, 1 where finite, then the metrics
@@ -159,21 +159,21 @@ class Trainer::UnitTable {
 // The step under way.
 struct Trainer::Step {
   TrainingTask& task;
-  std::vector<int32_t> units;
-  std::vector<int64_t> tokens;    // of each unit
+  std::vector<int32_t> examples;
+  std::vector<int64_t> tokens;    // of each example
   int64_t weight;                 // what its loss is divided by
   std::optional<float> constant;  // TrainingTask::constant_gradient
   const std::atomic<bool>* stop;
-  UnitTable table;
+  ExampleTable table;
 
   Step(TrainBatch batch, const std::atomic<bool>* stop_flag)
       : task(*batch.task),
-        units(std::move(batch.units)),
-        weight(task.step_weight(units)),
+        examples(std::move(batch.examples)),
+        weight(task.step_weight(examples)),
         constant(task.constant_gradient(weight)),
         stop(stop_flag),
-        table(units.size(), task.metric_names().size()) {
-    for (const int32_t unit : units) tokens.push_back(task.unit_tokens(unit));
+        table(examples.size(), task.metric_names().size()) {
+    for (const int32_t example : examples) tokens.push_back(task.example_tokens(example));
   }
   bool stopped() const { return stop && stop->load(std::memory_order_relaxed); }
 };
@@ -182,8 +182,9 @@ struct Trainer::Step {
 // was stopped.
 bool Trainer::accumulate(Step& step) {
   const bool grouped = options_.group_tokens > 0;
-  const std::vector<UnitRange> groups = grouped ? split_step(step.tokens, options_.group_tokens)
-                                                : std::vector<UnitRange>{{0, step.units.size()}};
+  const std::vector<ExampleRange> groups =
+      grouped ? split_step(step.tokens, options_.group_tokens)
+              : std::vector<ExampleRange>{{0, step.examples.size()}};
   const auto size = static_cast<size_t>(members_.size()),
              rank = static_cast<size_t>(members_.rank());
   for (size_t first = 0; first < groups.size(); first += size) {
@@ -197,15 +198,15 @@ bool Trainer::accumulate(Step& step) {
 }
 
 // Adds the group's share to the gradients; false if it was stopped.
-bool Trainer::add_group(Step& step, UnitRange group) {
-  const Keep keep = options_.recompute ? Keep::kLayerInputs : Keep::kActivations;
+bool Trainer::add_group(Step& step, ExampleRange group) {
+  const Keep keep = options_.activation_checkpointing ? Keep::kCheckpoints : Keep::kActivations;
   const auto tokens =
       std::span<const int64_t>(step.tokens).subspan(group.begin, group.end - group.begin);
-  for (const UnitRange range : split_step(tokens, options_.micro_batch_tokens)) {
+  for (const ExampleRange range : split_step(tokens, options_.micro_batch_tokens)) {
     if (step.stopped()) return false;
     const size_t begin = group.begin + range.begin, end = group.begin + range.end;
     PackedBatch batch;
-    for (size_t i = begin; i < end; ++i) step.task.append(step.units[i], batch);
+    for (size_t i = begin; i < end; ++i) step.task.append(step.examples[i], batch);
     std::vector<float> logprobs(static_cast<size_t>(batch.num_targets())),
         dlogprobs(logprobs.size(), step.constant.value_or(0));
     if (step.constant) {
@@ -216,11 +217,11 @@ bool Trainer::add_group(Step& step, UnitRange group) {
 
     size_t at = 0;
     for (size_t i = begin; i < end; ++i) {
-      const int32_t unit = step.units[i];
-      const size_t count = static_cast<size_t>(step.task.unit_trained(unit));
+      const int32_t example = step.examples[i];
+      const size_t count = static_cast<size_t>(step.task.example_loss_tokens(example));
       const auto own = std::span(dlogprobs).subspan(at, count);
-      const UnitTerms terms = step.task.evaluate(
-          unit, std::span<const float>(logprobs).subspan(at, count), step.weight, own);
+      const ExampleTerms terms = step.task.evaluate(
+          example, std::span<const float>(logprobs).subspan(at, count), step.weight, own);
       at += count;
       bool finite = std::isfinite(terms.loss);
       for (const float d : own) finite = finite && std::isfinite(d);
@@ -261,17 +262,18 @@ std::optional<StepReport> Trainer::next_step(const std::atomic<bool>* stop) {
   report.num_steps = num_steps().value_or(0);
   report.epoch = epoch + 1;
   report.lr = schedule_.lr(position_.step);
-  report.rows = static_cast<int64_t>(step.units.size());
-  UnitTerms sums;
+  report.rows = static_cast<int64_t>(step.examples.size());
+  ExampleTerms sums;
   const std::vector<std::string> names = step.task.metric_names();
   sums.metrics.assign(names.size(), 0.0);
-  for (size_t i = 0; i < step.units.size(); ++i) {
-    const UnitTerms terms = step.table.terms(i);
+  for (size_t i = 0; i < step.examples.size(); ++i) {
+    const ExampleTerms terms = step.table.terms(i);
     sums.loss += terms.loss;
     for (size_t m = 0; m < names.size(); ++m) sums.metrics[m] += terms.metrics[m];
-    if (!step.table.finite(i)) report.skipped_rows.push_back(step.task.unit_name(step.units[i]));
+    if (!step.table.finite(i))
+      report.skipped_rows.push_back(step.task.example_name(step.examples[i]));
     report.tokens += step.tokens[i];
-    report.trained_tokens += step.task.unit_trained(step.units[i]);
+    report.trained_tokens += step.task.example_loss_tokens(step.examples[i]);
   }
   report.loss = sums.loss;
   for (size_t m = 0; m < names.size(); ++m) report.metrics.emplace_back(names[m], sums.metrics[m]);
@@ -283,8 +285,8 @@ std::optional<StepReport> Trainer::next_step(const std::atomic<bool>* stop) {
     report.grad_norm = state_.end_gradient();
     if (!(report.grad_norm < kLargestNorm)) {
       report.skipped = "the gradient is not finite";
-      for (const int32_t unit : step.units)
-        report.skipped_rows.push_back(step.task.unit_name(unit));
+      for (const int32_t example : step.examples)
+        report.skipped_rows.push_back(step.task.example_name(example));
     }
   }
   if (report.skipped.empty()) {

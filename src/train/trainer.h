@@ -1,6 +1,6 @@
 // The optimiser loop: forward, objective, backward, clip, AdamW. Weights after step n are a
 // function of (starting weights, batches, options): threads, members, the split into micro-batches,
-// recomputation and restarts change no bit.
+// activation checkpointing and restarts change no bit.
 #pragma once
 
 #include <atomic>
@@ -26,12 +26,14 @@ struct TrainOptions {
   AdamWOptions adamw;
   double max_grad_norm = 1.0;  // 0: no clipping
   // 0: the gradient is one chain over all tokens of a step. Otherwise it is the sum of the
-  // gradients of groups: neighbouring units of at most so many tokens (a longer unit is a group by
-  // itself).
+  // gradients of groups: neighbouring examples of at most so many tokens (a longer example is a
+  // group by itself).
   int64_t group_tokens = 0;
   // How it is computed; changes no bit of the result.
-  int64_t micro_batch_tokens = 2048;  // tokens per forward and backward, unless one unit is longer
-  bool recompute = false;  // keep layer inputs only: less memory, about a third more work
+  // Tokens per forward and backward, unless one example is longer.
+  int64_t micro_batch_tokens = 2048;
+  // Keep the inputs of layers only: less memory, about a third more work.
+  bool activation_checkpointing = false;
 
   // Throws Error naming the option that makes no sense.
   void check() const;
@@ -50,7 +52,7 @@ struct StepReport {
   // A step whose loss or gradient is not finite changes nothing; empty otherwise.
   std::string skipped;  // why
   std::vector<std::string>
-      skipped_rows;  // the units to blame, or all of the step where that cannot be told
+      skipped_rows;  // the examples to blame, or all of the step where that cannot be told
 
   double tokens_per_second() const {
     return seconds > 0 ? static_cast<double>(tokens) / seconds : 0;
@@ -66,7 +68,7 @@ struct TrainerPosition {
   int64_t total_tokens = 0;
 };
 
-// Borrows source, decoder, pool and members for its life. One thread calls.
+// Borrows source, decoder, threads and members for its life. One thread calls.
 //
 // Over many members every one has a trainer with the same start, batches and options, and calls
 // the same functions. Group k of a step is made by member k modulo their number; loss, reports,
@@ -77,7 +79,7 @@ class Trainer {
 
   // Without a known number of steps the schedule must be constant, without warm-up.
   Trainer(const ModelConfig& config, Parameters start, BatchSource& source,
-          const TrainOptions& options, Decoder& decoder, ThreadPool& pool,
+          const TrainOptions& options, Decoder& decoder, ThreadPool& threads,
           Communicator& members = single_member());
 
   std::optional<int64_t> num_steps() const { return source_.num_steps(); }
@@ -95,11 +97,11 @@ class Trainer {
   void set_position(const TrainerPosition& position);
 
  private:
-  class UnitTable;
+  class ExampleTable;
   struct Step;
   std::optional<StepReport> next_step(const std::atomic<bool>* stop);
   bool accumulate(Step& step);
-  bool add_group(Step& step, UnitRange group);
+  bool add_group(Step& step, ExampleRange group);
   Policy policy() const { return {decoder_, options_.micro_batch_tokens, members_}; }
 
   BatchSource& source_;

@@ -64,7 +64,7 @@ TEST(Trainer, LossFallsOnRowsItSees) {
 
 // The loss of a step does not depend on accumulation, packing, recomputation or threads; nor does
 // any bit of the weights.
-TEST(Trainer, SplitRecomputationAndThreadsChangeNoBit) {
+TEST(Trainer, SplitCheckpointingAndThreadsChangeNoBit) {
   SftTask task(random_rows(20));
   TrainOptions options = options_for(8);
   options.batch.epochs = 2;
@@ -72,7 +72,7 @@ TEST(Trainer, SplitRecomputationAndThreadsChangeNoBit) {
   for (const int64_t micro : {1, 60}) {
     for (const bool recompute : {false, true}) {
       options.micro_batch_tokens = micro;
-      options.recompute = recompute;
+      options.activation_checkpointing = recompute;
       const Outcome split = run(task, options, recompute ? 2 : 1);
       EXPECT_TRUE(same_bits(whole.weights, split.weights)) << micro << " " << recompute;
       for (size_t i = 0; i < whole.reports.size(); ++i) {
@@ -92,7 +92,7 @@ TEST(Trainer, GradientsOfGroupsAreAddedInOrder) {
   TrainOptions options = options_for(9);
   std::vector<int64_t> tokens;
   for (const TokenRow& row : rows) tokens.push_back(row.num_tokens());
-  const std::vector<int32_t> order = plan_steps(tokens, options.batch)[0].units;
+  const std::vector<int32_t> order = plan_steps(tokens, options.batch)[0].examples;
 
   ThreadPool pool(1);
   Decoder decoder(tiny_config(), pool);
@@ -107,7 +107,7 @@ TEST(Trainer, GradientsOfGroupsAreAddedInOrder) {
     while (next < order.size()) {
       const TokenRow& row = rows[static_cast<size_t>(order[next])];
       if (batch.num_tokens() > 0 && batch.num_tokens() + row.num_tokens() > kGroupTokens) break;
-      batch.append(row.tokens, row.trained);
+      batch.append(row.tokens, row.loss_mask);
       ++next;
     }
     std::vector<float> logprobs(static_cast<size_t>(batch.num_targets()));
@@ -127,13 +127,13 @@ TEST(Trainer, GradientsOfGroupsAreAddedInOrder) {
   EXPECT_NE(run(task, options).reports[0].grad_norm, gradient_norm(sum, pool));
 }
 
-TEST(Trainer, SplitRecomputationAndThreadsChangeNoBitOfGroups) {
+TEST(Trainer, SplitCheckpointingAndThreadsChangeNoBitOfGroups) {
   TrainOptions options = options_for(6);
   options.batch.epochs = 2;
   options.group_tokens = 70;
   const auto outcome = [&](int64_t micro, bool recompute, int threads, bool dpo) {
     options.micro_batch_tokens = micro;
-    options.recompute = recompute;
+    options.activation_checkpointing = recompute;
     SftTask rows(random_rows(20));
     DpoTask pairs(random_pairs(12), {}, Align::kThought);
     return run(dpo ? static_cast<TrainingTask&>(pairs) : rows, options, threads).weights;
@@ -161,13 +161,13 @@ TEST(Trainer, PackedRowsDoNotSeeEachOther) {
   decoder.set_parameters(model.parameters);
   const auto rows = random_rows(10);
   PackedBatch packed;
-  for (const auto& row : rows) packed.append(row.tokens, row.trained);
+  for (const auto& row : rows) packed.append(row.tokens, row.loss_mask);
   std::vector<float> together(static_cast<size_t>(packed.num_targets()));
   decoder.forward(packed, together, Keep::kNothing);
   size_t at = 0;
   for (const auto& row : rows) {
     PackedBatch alone;
-    std::vector<float> own(static_cast<size_t>(alone.append(row.tokens, row.trained)));
+    std::vector<float> own(static_cast<size_t>(alone.append(row.tokens, row.loss_mask)));
     decoder.forward(alone, own, Keep::kNothing);
     for (const float logprob : own) EXPECT_EQ(logprob, together[at++]);
   }
@@ -178,12 +178,12 @@ TEST(Trainer, OneHugeAndManyTinyRowsWeighByTokens) {
   TokenRow huge;
   huge.name = "huge";
   for (int i = 0; i < 400; ++i) huge.tokens.push_back(i % 300);
-  huge.trained.assign(400, 1);
-  huge.trained[0] = 0;
+  huge.loss_mask.assign(400, 1);
+  huge.loss_mask[0] = 0;
   rows.push_back(huge);
   SftTask task(rows);
   int64_t tokens = 0;
-  for (const auto& row : rows) tokens += row.num_trained();
+  for (const auto& row : rows) tokens += row.num_loss_tokens();
   TrainOptions options = options_for(100);
   options.batch.epochs = 1;
   options.micro_batch_tokens = 50;
@@ -213,7 +213,7 @@ TEST(Trainer, DegenerateRowsAreErrorsThatNameThem) {
 TEST(Trainer, RowsBeyondThePositionsAreRefused) {
   auto rows = random_rows(1);
   rows[0].tokens.resize(600, 1);
-  rows[0].trained.resize(600, 1);
+  rows[0].loss_mask.resize(600, 1);
   SftTask task(rows);
   EXPECT_THROW(run(task, options_for(8)), Error);
 }
@@ -224,12 +224,12 @@ class SpoiledTask : public SftTask {
   enum class Spoil { kLoss, kGradient };
   SpoiledTask(std::vector<TokenRow> rows, std::vector<int> bad_calls, Spoil spoil)
       : SftTask(std::move(rows)), bad_calls_(std::move(bad_calls)), spoil_(spoil) {}
-  UnitTerms evaluate(int32_t unit, std::span<const float> logprobs, int64_t weight,
-                     std::span<float> dlogprobs) const override {
-    UnitTerms terms = SftTask::evaluate(unit, logprobs, weight, dlogprobs);
+  ExampleTerms evaluate(int32_t example, std::span<const float> logprobs, int64_t weight,
+                        std::span<float> dlogprobs) const override {
+    ExampleTerms terms = SftTask::evaluate(example, logprobs, weight, dlogprobs);
     for (const int bad : bad_calls_) {
       if (calls_ != bad) continue;
-      last_spoiled = unit_name(unit);
+      last_spoiled = example_name(example);
       if (spoil_ == Spoil::kLoss) terms.loss = std::numeric_limits<double>::quiet_NaN();
       // Finite, but the sum in backward overflows.
       if (spoil_ == Spoil::kGradient) std::fill(dlogprobs.begin(), dlogprobs.end(), 3e38f);
@@ -251,7 +251,7 @@ class SpoiledTask : public SftTask {
 
 TEST(Trainer, StepThatIsNotFiniteChangesNothingAndNamesTheRow) {
   for (const auto spoil : {SpoiledTask::Spoil::kLoss, SpoiledTask::Spoil::kGradient}) {
-    SpoiledTask task(random_rows(8), {5}, spoil);  // the second unit of the second step
+    SpoiledTask task(random_rows(8), {5}, spoil);  // the second example of the second step
     ThreadPool pool(1);
     Decoder decoder(tiny_config(), pool);
     PlannedBatches batches(task, options_for(4).batch);

@@ -155,7 +155,7 @@ JobResult result_of(const TrainerState& state) {
 }
 
 JobResult run_job(Checkpoint start, BatchSource& source, const TrainOptions& options,
-                  JobOptions job, ThreadPool& pool, Communicator& members) {
+                  JobOptions job, ThreadPool& threads, Communicator& members) {
   options.check();
   if (members.rank() != 0) job.out = job.log = "";
   Json identity{{"model_sha256", start.sha256}};
@@ -176,8 +176,8 @@ JobResult run_job(Checkpoint start, BatchSource& source, const TrainOptions& opt
   state = share(std::move(state), members);
 
   const ModelConfig config = start.config;
-  Decoder decoder(config, pool);
-  Trainer trainer(config, std::move(start.parameters), source, options, decoder, pool, members);
+  Decoder decoder(config, threads);
+  Trainer trainer(config, std::move(start.parameters), source, options, decoder, threads, members);
   JobResult result = state ? result_of(*state) : JobResult();
   result.num_steps = trainer.num_steps().value_or(0);
   if (result.finished) {
@@ -234,16 +234,16 @@ JobResult run_job(Checkpoint start, BatchSource& source, const TrainOptions& opt
 }  // namespace
 
 JobResult run_training(Checkpoint start, BatchSource& source, const TrainOptions& options,
-                       const JobOptions& job, ThreadPool& pool, Communicator& members) {
+                       const JobOptions& job, ThreadPool& threads, Communicator& members) {
   return abort_on_error(
-      members, [&] { return run_job(std::move(start), source, options, job, pool, members); });
+      members, [&] { return run_job(std::move(start), source, options, job, threads, members); });
 }
 
 JobResult run_training(Checkpoint start, TrainingTask& task, const TrainOptions& options,
-                       const JobOptions& job, ThreadPool& pool, Communicator& members) {
+                       const JobOptions& job, ThreadPool& threads, Communicator& members) {
   return abort_on_error(members, [&] {
     PlannedBatches batches(task, options.batch);
-    return run_job(std::move(start), batches, options, job, pool, members);
+    return run_job(std::move(start), batches, options, job, threads, members);
   });
 }
 

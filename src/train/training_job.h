@@ -53,17 +53,17 @@ struct JobResult {
 // and writes files and needs `out`; a stop of any member stops all, and so does an error. A job
 // goes on with any number of members, whatever number saved it.
 JobResult run_training(Checkpoint start, BatchSource& source, const TrainOptions& options,
-                       const JobOptions& job, ThreadPool& pool,
+                       const JobOptions& job, ThreadPool& threads,
                        Communicator& members = single_member());
-// With the task's units planned as options.batch says.
+// With the task's examples planned as options.batch says.
 JobResult run_training(Checkpoint start, TrainingTask& task, const TrainOptions& options,
-                       const JobOptions& job, ThreadPool& pool,
+                       const JobOptions& job, ThreadPool& threads,
                        Communicator& members = single_member());
 
 // Bytes and work of a job before it starts.
 struct TrainWorkload {
-  int64_t units = 0, tokens = 0, trained_tokens = 0;  // of one epoch
-  int64_t longest_unit = 0, longest_row = 0;          // tokens
+  int64_t examples = 0, tokens = 0, loss_tokens = 0;  // of one epoch
+  int64_t longest_example = 0, longest_row = 0;       // tokens
   int64_t reference_tokens = 0;                       // scored once before training (DPO)
 };
 TrainWorkload workload_of(const TrainingTask& task);

@@ -225,7 +225,7 @@ TEST_F(Job, OtherSettingsAreRefusedByName) {
   // How it is computed may change.
   options.batch.seed = 1;
   options.micro_batch_tokens = 17;
-  options.recompute = true;
+  options.activation_checkpointing = true;
   EXPECT_TRUE(sft(job("half")).finished);
 }
 

@@ -9,16 +9,16 @@
 namespace ponder {
 
 TrainingState::TrainingState(const ModelConfig& config, TrainableSet trainable, Parameters start,
-                             const AdamWOptions& options, GradientKind kind, ThreadPool& pool,
+                             const AdamWOptions& options, GradientKind kind, ThreadPool& threads,
                              Communicator& members)
-    : pool_(pool),
+    : threads_(threads),
       members_(members),
       trainable_(std::move(trainable)),
       weights_(std::move(start)),
       gradients_(config),
       kind_(kind),
       sum_("sum of groups' gradients", kind == GradientKind::kOneChain ? 0 : trainable_.total()),
-      optimizer_(trainable_, options, pool) {}
+      optimizer_(trainable_, options, threads) {}
 
 void TrainingState::zero() {
   gradients_.zero();
@@ -27,7 +27,7 @@ void TrainingState::zero() {
 
 void TrainingState::end_groups(int64_t count) {
   gradients_.finish();
-  add_by_rank(members_, sum_.span(), gradients_.parameters().flat(), count, pool_);
+  add_by_rank(members_, sum_.span(), gradients_.parameters().flat(), count, threads_);
   gradients_.zero();
 }
 
@@ -37,7 +37,7 @@ double TrainingState::end_gradient() {
   } else {
     share_segments(members_, sum_.span());
   }
-  return gradient_norm(gradient(), pool_);
+  return gradient_norm(gradient(), threads_);
 }
 
 void TrainingState::broadcast(int root) {

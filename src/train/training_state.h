@@ -23,13 +23,13 @@ namespace ponder {
 enum class GradientKind { kOneChain, kSumOfGroups };
 
 // Over many members (comm/communicator.h) each has the same weights and moments and makes every
-// update itself; what is shared out is the groups' gradients. One thread calls; the pool does the
+// update itself; what is shared out is the groups' gradients. One thread calls; threads do the
 // work. Pool and members are borrowed.
 class TrainingState {
  public:
   // `start` is consumed; it has the tensors of `trainable`.
   TrainingState(const ModelConfig& config, TrainableSet trainable, Parameters start,
-                const AdamWOptions& options, GradientKind kind, ThreadPool& pool,
+                const AdamWOptions& options, GradientKind kind, ThreadPool& threads,
                 Communicator& members);
 
   // For the decoder, which borrows them: they stay where they are, and change in update() and
@@ -73,7 +73,7 @@ class TrainingState {
  private:
   std::span<const float> gradient() const;  // of the step, once it is complete
 
-  ThreadPool& pool_;
+  ThreadPool& threads_;
   Communicator& members_;
   TrainableSet trainable_;
   Parameters weights_;
