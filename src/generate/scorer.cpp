@@ -68,12 +68,4 @@ std::vector<Score> score_rows(Decoder& decoder, std::span<const ScoreRow> rows,
   return scores;
 }
 
-ScoreRow score_row_of(const Trajectory& trajectory) {
-  ScoreRow row;
-  row.tokens = trajectory.prompt_ids;
-  row.first_scored = static_cast<int64_t>(row.tokens.size());
-  row.tokens.insert(row.tokens.end(), trajectory.token_ids.begin(), trajectory.token_ids.end());
-  return row;
-}
-
 }  // namespace ponder

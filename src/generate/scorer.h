@@ -6,7 +6,6 @@
 #include <span>
 #include <vector>
 
-#include "data/rows.h"
 #include "model/decoder.h"
 
 namespace ponder {
@@ -34,8 +33,5 @@ Score make_score(std::vector<float> logprobs);
 // has positions.
 std::vector<Score> score_rows(Decoder& decoder, std::span<const ScoreRow> rows,
                               int64_t batch_tokens = 4096);
-
-// The row of a rollout: prompt_ids and token_ids.
-ScoreRow score_row_of(const Trajectory& trajectory);
 
 }  // namespace ponder

@@ -9,6 +9,7 @@
 
 #include "base/philox.h"
 #include "generate/engine.h"
+#include "generate/scorer.h"
 #include "rollout/run_rollouts.h"
 
 namespace ponder::test {
@@ -95,6 +96,15 @@ inline std::vector<Trajectory> generate(const std::vector<RolloutRequest>& reque
   TinyModel model(threads);
   return generate(model.decoder, model.pool, requests, std::move(options), std::move(hooks), report,
                   rollouts);
+}
+
+// The row of a rollout: prompt_ids and token_ids.
+inline ScoreRow score_row_of(const Trajectory& trajectory) {
+  ScoreRow row;
+  row.tokens = trajectory.prompt_ids;
+  row.first_scored = static_cast<int64_t>(row.tokens.size());
+  row.tokens.insert(row.tokens.end(), trajectory.token_ids.begin(), trajectory.token_ids.end());
+  return row;
 }
 
 inline void expect_same(const std::vector<Trajectory>& a, const std::vector<Trajectory>& b) {

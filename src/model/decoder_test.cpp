@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "base/error.h"
 #include "base/philox.h"
 #include "ops/attention.h"
 #include "ops/softmax.h"
+#include "testing/same_bits.h"
 
 namespace ponder {
 namespace {
@@ -107,10 +107,6 @@ std::vector<float> logprobs_of(Decoder& decoder, const PackedBatch& batch, Keep 
   std::vector<float> logprobs(static_cast<size_t>(batch.num_targets()));
   decoder.forward(batch, logprobs, keep);
   return logprobs;
-}
-
-bool same_bits(std::span<const float> a, std::span<const float> b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
 }
 
 std::vector<float> weights_of_targets(int64_t n) {

@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 #include <malloc.h>
 
-#include <bit>
 #include <cmath>
 #include <fstream>
 #include <sstream>
@@ -12,6 +11,7 @@
 #include "model/checkpoint.h"
 #include "model/decoder.h"
 #include "model/weight_files.h"
+#include "testing/same_bits.h"
 #include "testing/temporary_folder.h"
 
 namespace ponder {
@@ -79,12 +79,6 @@ Results run(Decoder& decoder) {
   results.logits.resize(static_cast<size_t>(config.vocab_size));
   decoder.step({row, {{&sequence, static_cast<int64_t>(row.size()), true}}}, cache, results.logits);
   return results;
-}
-
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](float x, float y) {
-           return std::bit_cast<uint32_t>(x) == std::bit_cast<uint32_t>(y);
-         });
 }
 
 class LoadWeightsTest : public ::testing::Test {

@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 #include <hwy/targets.h>
 
-#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <span>
@@ -15,6 +14,7 @@
 #include "base/error.h"
 #include "base/philox.h"
 #include "base/thread_pool.h"
+#include "testing/same_bits.h"
 
 namespace ponder {
 
@@ -82,21 +82,6 @@ class Output {
   static constexpr size_t kGuard = 65;
   std::vector<float> values_;
 };
-
-inline testing::AssertionResult same_bits(std::span<const float> expected,
-                                          std::span<const float> found) {
-  if (expected.size() != found.size()) {
-    return testing::AssertionFailure() << "sizes " << expected.size() << " and " << found.size();
-  }
-  for (size_t i = 0; i < expected.size(); ++i) {
-    if (std::bit_cast<uint32_t>(expected[i]) == std::bit_cast<uint32_t>(found[i])) continue;
-    return testing::AssertionFailure()
-           << "element " << i << " of " << expected.size() << ": expected " << expected[i] << " (0x"
-           << std::hex << std::bit_cast<uint32_t>(expected[i]) << "), found " << found[i] << " (0x"
-           << std::bit_cast<uint32_t>(found[i]) << ")";
-  }
-  return testing::AssertionSuccess();
-}
 
 inline testing::AssertionResult same_bits(std::span<const float> expected, const Output& found) {
   if (!found.intact()) return testing::AssertionFailure() << "written outside of the result";

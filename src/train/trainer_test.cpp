@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <numbers>
 
 #include "base/error.h"
+#include "testing/same_bits.h"
 #include "train/test_world.h"
 
 namespace ponder {
@@ -21,10 +21,6 @@ using train_test::tiny_model;
 
 std::vector<float> flat(const Parameters& parameters) {
   return {parameters.flat().begin(), parameters.flat().end()};
-}
-
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
 TrainOptions options_for(int64_t batch_rows) {
