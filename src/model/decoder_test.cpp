@@ -414,6 +414,23 @@ TEST(Gradients, GoOnAfterTheyWereFinished) {
   EXPECT_EQ(row(7), 0.5f);
 }
 
+// A step that was stopped leaves its part behind.
+TEST(Gradients, ZeroForgetsWhatWasNotFinished) {
+  const ModelConfig config = tiny(true);
+  ThreadPool pool(1);
+  Gradients gradients(config);
+  const std::vector<float> dx(2 * static_cast<size_t>(config.hidden_size), 0.5f);
+  for (const std::vector<int32_t>& tokens : {std::vector<int32_t>{5, 9}, {7, 9}}) {
+    gradients.zero();
+    gradients.add_embedding(tokens, dx.data(), pool);
+  }
+  gradients.finish();
+  const auto embedding = gradients.parameters().at("model.embed_tokens.weight");
+  for (const int64_t token : {5, 7, 9}) {
+    EXPECT_EQ(embedding[static_cast<size_t>(token * config.hidden_size)], token == 5 ? 0.0f : 0.5f);
+  }
+}
+
 TEST(Decoder, GradientEqualsFiniteDifferences) {
   for (const ModelConfig& config : every_architecture()) {
     SCOPED_TRACE(name_of(config));
