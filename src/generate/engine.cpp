@@ -70,7 +70,7 @@ struct Engine::Impl {
                                             id, vocab_size));
       }
     }
-    StopRule(request, options.repetition, tokenizer);
+    (void)StopRule(request, options.repetition, tokenizer);  // throws where it is wrong
     scheduler.check(static_cast<int64_t>(request.prompt_ids.size()), request.sampling.max_tokens,
                     request.id);
   }

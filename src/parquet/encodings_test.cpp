@@ -61,7 +61,7 @@ std::string deltas(const std::vector<int64_t>& values) {
         all |= mine[i] = block[part * 32 + i];
         any = true;
       }
-      const int width = std::bit_width(all);
+      const auto width = static_cast<int>(std::bit_width(all));
       widths += static_cast<char>(width);
       if (any) parts += packed_bits(mine, width);
     }
