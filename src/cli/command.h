@@ -8,7 +8,7 @@
 #include <string>
 
 #include "base/json.h"
-#include "base/log.h"
+#include "base/monitor.h"
 #include "tokenizer/template_choice.h"
 
 namespace ponder::cli {

@@ -15,7 +15,8 @@ struct DpoFlags : TrainFlags {
 };
 
 void run_dpo(const DpoFlags& flags) {
-  Log log(flags.common.quiet ? LogLevel::kWarning : LogLevel::kInfo);
+  TerminalMonitor monitor(flags.common.quiet ? TerminalMonitor::Level::kWarning
+                                             : TerminalMonitor::Level::kInfo);
   const TrainSetup setup(flags);
   const Align align = *align_from_string(flags.align);
   std::vector<TokenPair> pairs;
@@ -25,13 +26,13 @@ void run_dpo(const DpoFlags& flags) {
   for (const std::string& file : flags.data) {
     ReadReport report;
     auto own = read_pairs(setup.builder, file, align, report);
-    log_report(log, file, report);
+    log_report(monitor, file, report);
     account.sources.push_back(source_account(file, report));
     pairs.insert(pairs.end(), std::make_move_iterator(own.begin()),
                  std::make_move_iterator(own.end()));
   }
   DpoTask task(std::move(pairs), flags.dpo, align);
-  run_training_command(flags, setup, task, account, log);
+  run_training_command(flags, setup, task, account, monitor);
 }
 
 }  // namespace

@@ -29,12 +29,12 @@ struct Benchmark {
   std::vector<Problem> problems;
 };
 
-Benchmark read_benchmark(const std::string& file, int64_t limit, Log& log) {
+Benchmark read_benchmark(const std::string& file, int64_t limit, Monitor& monitor) {
   Benchmark benchmark;
   ReadReport report;
   benchmark.problems = read_problems(file, report);
   benchmark.name = dataset_name(file);
-  if (report.kept != report.rows) log.warning(report.summary());
+  if (report.kept != report.rows) monitor.warning(report.summary());
   if (limit > 0 && static_cast<size_t>(limit) < benchmark.problems.size()) {
     benchmark.problems.resize(static_cast<size_t>(limit));
   }
@@ -46,7 +46,7 @@ JudgeStrictness strictness_of(const EvalOptions& options) {
 }
 
 BenchmarkResult evaluate_model(InferenceModel& model, const Benchmark& benchmark,
-                               const EvalOptions& options, Log& log, LineOutput* out) {
+                               const EvalOptions& options, Monitor& monitor, LineOutput* out) {
   RolloutSpec spec;
   spec.samples = options.samples;
   spec.seed = options.common.seed;
@@ -62,12 +62,12 @@ BenchmarkResult evaluate_model(InferenceModel& model, const Benchmark& benchmark
   const SamplingSettings sampling = sampling_settings(options.sampling, greedy ? 0.0 : 1.0,
                                                       greedy ? 1.0 : 0.95, longest, model.config());
   if (!greedy && sampling.temperature == 0) {
-    log.warning("with --temperature 0 all samples of a problem are the same");
+    monitor.warning("with --temperature 0 all samples of a problem are the same");
   }
   for (RolloutRequest& request : requests) request.sampling = sampling;
   BenchmarkOptions settings;
   settings.strictness = strictness_of(options);
-  settings.progress = [&](const RolloutProgress& p) { show_progress(log, benchmark.name, p); };
+  settings.monitor = &monitor;
   std::vector<std::string> rows;
   if (out) {
     settings.on_completion = [&](const Trajectory& trajectory) {
@@ -113,7 +113,8 @@ void print_table(const BenchmarkScore& s, bool header) {
 }
 
 void run_eval(const EvalOptions& options) {
-  Log log(options.common.quiet ? LogLevel::kQuiet : LogLevel::kInfo);
+  TerminalMonitor monitor(options.common.quiet ? TerminalMonitor::Level::kQuiet
+                                               : TerminalMonitor::Level::kInfo);
   if (!options.responses.empty() && options.responses.size() != options.benchmarks.size()) {
     throw Error("--responses",
                 fmt::format("names {} files for {} benchmarks", options.responses.size(),
@@ -122,7 +123,7 @@ void run_eval(const EvalOptions& options) {
   }
   std::vector<Benchmark> benchmarks;  // all are read before the model is: bad files show at once
   for (const std::string& file : options.benchmarks) {
-    benchmarks.push_back(read_benchmark(file, options.limit, log));
+    benchmarks.push_back(read_benchmark(file, options.limit, monitor));
   }
   std::optional<VerdictTable> other;
   if (!options.compare.empty()) other = read_verdicts(options.compare);
@@ -137,12 +138,12 @@ void run_eval(const EvalOptions& options) {
   for (size_t i = 0; i < benchmarks.size(); ++i) {
     const Benchmark& benchmark = benchmarks[i];
     const BenchmarkResult result =
-        model ? evaluate_model(*model, benchmark, options, log, out.get())
+        model ? evaluate_model(*model, benchmark, options, monitor, out.get())
               : score_responses(benchmark.name, benchmark.problems, options.responses[i],
                                 strictness_of(options));
     if (result.score.missing > 0) {
-      log.warning(fmt::format("{}: no response for {} of {} problems, which count as wrong",
-                              benchmark.name, result.score.missing, result.score.n));
+      monitor.warning(fmt::format("{}: no response for {} of {} problems, which count as wrong",
+                                  benchmark.name, result.score.missing, result.score.n));
     }
     if (details) write_details(*details, result);
     Json json = to_json(result.score);

@@ -15,11 +15,12 @@ struct ExportOptions {
 };
 
 void run_export(const ExportOptions& options) {
-  Log log(options.common.quiet ? LogLevel::kWarning : LogLevel::kInfo);
+  TerminalMonitor monitor(options.common.quiet ? TerminalMonitor::Level::kWarning
+                                               : TerminalMonitor::Level::kInfo);
   const GgmlType type = *ggml_type_from_string(options.gguf);
   const GgufResult result = export_gguf(options.folder, options.out, type);
   if (!result.not_quantised.empty()) {
-    log.warning(
+    monitor.warning(
         fmt::format("{} of {} tensors are stored as f16: their rows are not a multiple of "
                     "{} long ({}, …)",
                     result.not_quantised.size(), result.num_tensors, block_size(type),

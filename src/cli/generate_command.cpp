@@ -26,7 +26,7 @@ struct GenerateOptions {
   int enough_correct = 0, enough_incorrect = 0;  // 0: not asked for
 };
 
-std::vector<Problem> problems_of(const GenerateOptions& options, Log& log) {
+std::vector<Problem> problems_of(const GenerateOptions& options, Monitor& monitor) {
   if (options.problems.empty()) {
     Problem problem;
     problem.id = "prompt";
@@ -35,7 +35,7 @@ std::vector<Problem> problems_of(const GenerateOptions& options, Log& log) {
   }
   ReadReport report;
   std::vector<Problem> problems = read_problems(options.problems, report);
-  if (report.kept != report.rows) log.warning(report.summary());
+  if (report.kept != report.rows) monitor.warning(report.summary());
   if (options.limit > 0 && static_cast<size_t>(options.limit) < problems.size()) {
     problems.resize(static_cast<size_t>(options.limit));
   }
@@ -43,8 +43,9 @@ std::vector<Problem> problems_of(const GenerateOptions& options, Log& log) {
 }
 
 void run_generate(const GenerateOptions& options) {
-  Log log(options.common.quiet ? LogLevel::kQuiet : LogLevel::kInfo);
-  const std::vector<Problem> problems = problems_of(options, log);
+  TerminalMonitor monitor(options.common.quiet ? TerminalMonitor::Level::kQuiet
+                                               : TerminalMonitor::Level::kInfo);
+  const std::vector<Problem> problems = problems_of(options, monitor);
   ThreadPool pool(options.common.threads);
   InferenceModel model(options.model, pool, options.sampling.chat_template);
 
@@ -93,14 +94,13 @@ void run_generate(const GenerateOptions& options) {
       out.write(dump_json(to_json(trajectory)));
     }
   };
-  hooks.progress = [&](const RolloutProgress& p) { show_progress(log, "rollouts", p); };
   Engine engine = open_engine(options.sampling, model);
   const RolloutReport report =
-      run_rollouts(engine, requests, hooks, {.in_order = true}, stop_flag());
+      run_rollouts(engine, requests, hooks, {.in_order = true, .monitor = &monitor}, stop_flag());
   if (report.interrupted) throw Stopped{stop_signal()};
   for (const std::string& text : texts) out.write(text);
   out.close();
-  log.info(fmt::format(
+  monitor.info(fmt::format(
       "{} rollouts, {} tokens sampled and {} prompt tokens read in {:.1f} s, "
       "{:.0f} tokens/s, {:.1f} sequences at once{}",
       report.progress.finished, report.progress.sampled_tokens, report.progress.prompt_tokens,

@@ -27,9 +27,10 @@ void run_init(const InitOptions& options) {
                   "use the tokenizer that belongs to the config, or raise vocab_size");
     }
   }
-  Log log(options.common.quiet ? LogLevel::kQuiet : LogLevel::kInfo);
-  log.info(fmt::format("initialising {} parameters with seed {}", config.num_parameters(),
-                       options.common.seed));
+  TerminalMonitor monitor(options.common.quiet ? TerminalMonitor::Level::kQuiet
+                                               : TerminalMonitor::Level::kInfo);
+  monitor.info(fmt::format("initialising {} parameters with seed {}", config.num_parameters(),
+                           options.common.seed));
   ThreadPool pool(options.common.threads);
   const DType dtype = *dtype_from_name(options.dtype);
   const std::string sha256 = init_checkpoint(options.config, options.tokenizer, options.out, dtype,

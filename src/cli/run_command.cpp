@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "base/log.h"
+#include "base/monitor.h"
 #include "base/thread_pool.h"
 #include "cli/command.h"
 #include "cli/stop_signals.h"
@@ -35,9 +35,10 @@ void run(const RunOptions& options) {
   const Recipe recipe = load_recipe(options.recipe, overrides_of(options));
   const std::string out = options.out.empty() ? "runs/" + recipe.name : options.out;
   ThreadPool threads(options.common.threads);
-  Log log(options.common.quiet ? LogLevel::kWarning : LogLevel::kInfo);
+  TerminalMonitor monitor(options.common.quiet ? TerminalMonitor::Level::kWarning
+                                               : TerminalMonitor::Level::kInfo);
   require_fit(plan_recipe(recipe, threads), out);
-  Run run(recipe, out, threads, log, stop);
+  Run run(recipe, out, threads, monitor, stop);
   const bool finished = run.execute(options.until, [&](const StageRecord& stage) {
     if (!options.common.json) return;
     const auto& models = stage.outputs.empty() ? stage.inputs : stage.outputs;

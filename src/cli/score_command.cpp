@@ -67,7 +67,8 @@ Json line_of(const Json& id, const Score& score, bool per_token) {
 }
 
 void run_score(const ScoreOptions& options) {
-  Log log(options.common.quiet ? LogLevel::kQuiet : LogLevel::kInfo);
+  TerminalMonitor monitor(options.common.quiet ? TerminalMonitor::Level::kQuiet
+                                               : TerminalMonitor::Level::kInfo);
   ThreadPool pool(options.common.threads);
   InferenceModel model(options.model, pool, options.chat_template);
   LineOutput out(options.out);
@@ -87,7 +88,7 @@ void run_score(const ScoreOptions& options) {
     ids.clear();
     rows.clear();
     waiting_tokens = 0;
-    log.progress("rows scored", static_cast<uint64_t>(total_rows), 0);
+    monitor.progress("rows scored", total_rows, 0);
   };
   JsonRow row;
   while (reader.next(row)) {
@@ -101,8 +102,8 @@ void run_score(const ScoreOptions& options) {
   if (!rows.empty()) flush();
   if (total_rows == 0) throw Error(options.data, "holds no rows");
   out.close();
-  log.info(fmt::format("{} rows, {} tokens, perplexity {:.6g}", total_rows, total_tokens,
-                       perplexity_of(total_logprob, total_tokens)));
+  monitor.info(fmt::format("{} rows, {} tokens, perplexity {:.6g}", total_rows, total_tokens,
+                           perplexity_of(total_logprob, total_tokens)));
 }
 
 }  // namespace

@@ -24,7 +24,8 @@ std::string own_flags(const SftFlags& flags) {
 }
 
 void run_sft(const SftFlags& flags) {
-  Log log(flags.common.quiet ? LogLevel::kWarning : LogLevel::kInfo);
+  TerminalMonitor monitor(flags.common.quiet ? TerminalMonitor::Level::kWarning
+                                             : TerminalMonitor::Level::kInfo);
   const TrainSetup setup(flags);
   const ContaminationFilter contaminated = filter_against(flags.against);
   std::vector<TokenRow> rows;
@@ -40,13 +41,13 @@ void run_sft(const SftFlags& flags) {
     auto demonstrations = read_demonstrations(file, report, options);
     contaminated.filter(demonstrations, report);
     auto own = build_rows(setup.builder, demonstrations, file, report);
-    log_report(log, file, report);
+    log_report(monitor, file, report);
     account.sources.push_back(source_account(file, report));
     rows.insert(rows.end(), std::make_move_iterator(own.begin()),
                 std::make_move_iterator(own.end()));
   }
   SftTask task(std::move(rows));
-  run_training_command(flags, setup, task, account, log);
+  run_training_command(flags, setup, task, account, monitor);
 }
 
 }  // namespace

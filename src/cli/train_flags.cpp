@@ -15,16 +15,16 @@ namespace {
 double mebibytes(int64_t bytes) { return static_cast<double>(bytes) / 1048576.0; }
 
 void require_memory(const ModelConfig& config, const TrainingTask& task,
-                    const TrainOptions& options, ThreadPool& pool, Log& log) {
+                    const TrainOptions& options, ThreadPool& pool, Monitor& monitor) {
   const Decoder decoder(config, pool);
   const TrainPlan plan = plan_training(decoder, workload_of(task), options);
   std::string purposes;
   for (const auto& [purpose, bytes] : plan.memory_bytes) {
     purposes += fmt::format("{}{} {:.0f}", purposes.empty() ? "" : ", ", purpose, mebibytes(bytes));
   }
-  log.info(fmt::format("{} steps, {} tokens, {:.3g} FLOPs, {:.0f} MiB of memory ({})",
-                       plan.num_steps, plan.total_tokens, plan.flops,
-                       mebibytes(plan.peak_memory_bytes()), purposes));
+  monitor.info(fmt::format("{} steps, {} tokens, {:.3g} FLOPs, {:.0f} MiB of memory ({})",
+                           plan.num_steps, plan.total_tokens, plan.flops,
+                           mebibytes(plan.peak_memory_bytes()), purposes));
   const int64_t available = machine_memory().available_bytes;
   if (available > 0 && plan.peak_memory_bytes() > available) {
     throw Error("memory",
@@ -66,6 +66,14 @@ std::string command_of(const TrainFlags& flags, const JobAccount& account) {
   if (flags.optimizer_dtype != "float32") text += " --optimizer-dtype " + flags.optimizer_dtype;
   return text;
 }
+
+// A JSON object a step on standard output.
+class StepLines final : public Monitor {
+ public:
+  void take(const MonitorEvent& event) override {
+    if (event.kind == MonitorEvent::Kind::kProgress) print_json(event.fields);
+  }
+};
 
 }  // namespace
 
@@ -165,18 +173,19 @@ TrainSetup::TrainSetup(const TrainFlags& flags)
                                    : config.max_position_embeddings,
               flags.chat_template.allow_change) {}
 
-void log_report(Log& log, const std::string& file, const ReadReport& report) {
+void log_report(Monitor& monitor, const std::string& file, const ReadReport& report) {
   constexpr size_t kShown = 5;
-  log.info(fmt::format("{}: {}", file, report.summary()));
+  monitor.info(fmt::format("{}: {}", file, report.summary()));
   for (size_t i = 0; i < report.examples.size() && i < kShown; ++i) {
     const RejectedRow& row = report.examples[i];
-    log.info(fmt::format("  {}:{}: {}: {}", row.file, row.line, row.reason, row.detail));
+    monitor.info(fmt::format("  {}:{}: {}: {}", row.file, row.line, row.reason, row.detail));
   }
-  if (report.examples.size() > kShown) log.info("  … (all of them: ponder data check --explain)");
+  if (report.examples.size() > kShown)
+    monitor.info("  … (all of them: ponder data check --explain)");
 }
 
 void run_training_command(const TrainFlags& flags, const TrainSetup& setup, TrainingTask& task,
-                          const JobAccount& account, Log& log) {
+                          const JobAccount& account, Monitor& monitor) {
   const std::atomic<bool>* const stop = stop_flag();
   TrainOptions options = flags.train;
   options.schedule = *schedule_from_string(flags.schedule);
@@ -185,7 +194,7 @@ void run_training_command(const TrainFlags& flags, const TrainSetup& setup, Trai
   options.check();
 
   ThreadPool pool(flags.common.threads);
-  require_memory(setup.config, task, options, pool, log);
+  require_memory(setup.config, task, options, pool, monitor);
   Checkpoint start = load_checkpoint(flags.model);
   JobOptions job;
   job.out = flags.out;
@@ -203,19 +212,14 @@ void run_training_command(const TrainFlags& flags, const TrainSetup& setup, Trai
   job.stop_after_steps = flags.stop_after_steps;
   job.checkpoint_steps = flags.checkpoint_steps;
   job.stop = stop;
-  job.on_step = [&](const StepReport& report) {
-    if (flags.common.json) print_json(to_json(report));
-    log.progress("step", static_cast<uint64_t>(report.step),
-                 static_cast<uint64_t>(report.num_steps),
-                 fmt::format("loss {:.4f}  lr {:.2e}  grad norm {:.3f}  {:.0f} tokens/s",
-                             report.loss, report.lr, report.grad_norm, report.tokens_per_second()));
-  };
-  job.on_note = [&](const std::string& text) { log.info(text); };
+  StepLines lines;
+  MonitorList all({&lines, &monitor});
+  job.monitor = flags.common.json ? static_cast<Monitor*>(&all) : &monitor;
 
   const JobResult result = run_training(std::move(start), task, options, job, pool);
   if (result.stopped_by_request) {
-    log.info(fmt::format("stopped after step {} of {}; the same command goes on from there",
-                         result.steps_done, result.num_steps));
+    monitor.info(fmt::format("stopped after step {} of {}; the same command goes on from there",
+                             result.steps_done, result.num_steps));
     throw Stopped{stop_signal()};
   }
   if (!flags.common.json) {

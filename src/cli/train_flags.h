@@ -13,7 +13,8 @@ namespace ponder::cli {
 
 struct TrainFlags {
   CommonOptions common;
-  std::string model, out, log, schedule = "cosine", dtype = "float32", optimizer_dtype = "float32";
+  std::string model, out, log, schedule = "cosine", dtype = "float32",
+                                   optimizer_dtype = "float32";
   std::vector<std::string> data;
   TemplateChoice chat_template;
   TrainOptions train;
@@ -33,7 +34,7 @@ struct TrainSetup {
 };
 
 // One line: what was kept and rejected, and the first few rejected rows.
-void log_report(Log& log, const std::string& file, const ReadReport& report);
+void log_report(Monitor& monitor, const std::string& file, const ReadReport& report);
 
 // For the model card: what became of each file's rows, and the command's own flags, as they are
 // typed.
@@ -47,6 +48,6 @@ Json source_account(const std::string& file, const ReadReport& report);
 // Checks that the job fits into memory, trains, and prints the result. Throws Stopped after a
 // signal.
 void run_training_command(const TrainFlags& flags, const TrainSetup& setup, TrainingTask& task,
-                          const JobAccount& account, Log& log);
+                          const JobAccount& account, Monitor& monitor);
 
 }  // namespace ponder::cli

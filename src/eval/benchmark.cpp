@@ -147,10 +147,8 @@ std::optional<BenchmarkResult> evaluate(Generator& generator, const std::string&
     trajectory.proof = sample.proof;
   };
   hooks.on_completion = options.on_completion;
-  hooks.progress = options.progress;
-  if (run_rollouts(generator, requests, hooks, {.in_order = true}, stop).interrupted) {
-    return std::nullopt;
-  }
+  const RolloutOptions settings{.in_order = true, .monitor = options.monitor, .task = benchmark};
+  if (run_rollouts(generator, requests, hooks, settings, stop).interrupted) return std::nullopt;
   result.score = aggregate(benchmark, problems, result.problems, options.strictness);
   return result;
 }

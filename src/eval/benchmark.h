@@ -66,7 +66,7 @@ BenchmarkScore aggregate(const std::string& benchmark, std::span<const Problem> 
 
 struct BenchmarkOptions {
   JudgeStrictness strictness;
-  std::function<void(const RolloutProgress&)> progress;
+  Monitor* monitor = nullptr;  // told of the progress, if anybody watches
   // Each rollout, judged, in the order of problems and samples; those done before excepted.
   std::function<void(const Trajectory&)> on_completion;
 };

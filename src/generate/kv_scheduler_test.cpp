@@ -168,18 +168,26 @@ TEST(KvScheduler, ProgressTellsWhatIsLeft) {
   // Progress comes four times a second: judging is made slow.
   RolloutHooks hooks;
   hooks.judge = [](Trajectory&) { std::this_thread::sleep_for(std::chrono::milliseconds(20)); };
-  std::vector<RolloutProgress> seen;
-  hooks.progress = [&](const RolloutProgress& progress) { seen.push_back(progress); };
-  generate(requests, without_loops(options_of(4)), 1, hooks);
-  ASSERT_GE(seen.size(), 3u);
-  const RolloutProgress& middle = seen[seen.size() / 2];
-  ASSERT_GT(middle.finished, 0);
+  class Seen : public Monitor {
+   public:
+    void take(const MonitorEvent& event) override {
+      fields.push_back(event.fields);
+      texts.emplace_back(event.text);
+    }
+    std::vector<Json> fields;
+    std::vector<std::string> texts;
+  } seen;
+  generate(requests, without_loops(options_of(4)), 1, hooks, nullptr, {.monitor = &seen});
+  ASSERT_GE(seen.texts.size(), 3u);
+  const Json& middle = seen.fields[seen.fields.size() / 2];
+  ASSERT_GT(middle.at("finished"), 0);
   // All completions are equally long, so the estimate is exact.
-  EXPECT_EQ(middle.expected_tokens_left, 60 * 40 - middle.sampled_tokens);
-  EXPECT_GT(middle.seconds_left(), 0);
-  EXPECT_NE(to_text(middle).find("left"), std::string::npos) << to_text(middle);
-  EXPECT_EQ(seen.back().expected_tokens_left, 0);
-  EXPECT_EQ(to_text(seen.back()).find("left"), std::string::npos);
+  EXPECT_EQ(middle.at("expected_tokens_left"), 60 * 40 - middle.at("sampled_tokens").get<int>());
+  EXPECT_GT(middle.at("seconds_left"), 0);
+  const std::string& middle_text = seen.texts[seen.texts.size() / 2];
+  EXPECT_NE(middle_text.find("left"), std::string::npos) << middle_text;
+  EXPECT_EQ(seen.fields.back().at("expected_tokens_left"), 0);
+  EXPECT_EQ(seen.texts.back().find("left"), std::string::npos);
   RolloutProgress hours{.sampled_tokens = 1000, .expected_tokens_left = 7'200'000, .seconds = 1};
   hours.total = 1;
   EXPECT_EQ(to_text(hours), "1000 tokens/s, 0 running, about 2.0 h left");

@@ -38,9 +38,9 @@ std::string resolved_again(const fs::path& saved) {
 
 }  // namespace
 
-Run::Run(const Recipe& recipe, const fs::path& folder, ThreadPool& threads, Log& log,
+Run::Run(const Recipe& recipe, const fs::path& folder, ThreadPool& threads, Monitor& monitor,
          const std::atomic<bool>* stop)
-    : recipe_(recipe), folder_(folder), threads_(threads), log_(log), stop_(stop) {
+    : recipe_(recipe), folder_(folder), threads_(threads), stop_(stop) {
   fs::create_directories(folder_ / "checkpoints");
   lock_ = std::make_unique<LockFile>(folder_ / "lock");
   const fs::path saved = folder_ / "recipe.toml";
@@ -55,7 +55,8 @@ Run::Run(const Recipe& recipe, const fs::path& folder, ThreadPool& threads, Log&
   } else {
     write_file_atomic(saved, recipe.resolved);
   }
-  log_.to_file(folder_ / "log.jsonl");
+  log_ = std::make_unique<JsonLinesMonitor>(folder_ / "log.jsonl");
+  monitor_ = std::make_unique<MonitorList>(std::vector<Monitor*>{&monitor, log_.get()});
   pool_ = std::make_unique<Pool>(Pool::open(folder_ / "run.db"));
   const std::string base_sha256 = checkpoint_sha256(recipe.base);
   const std::optional<ModelRecord> base = pool_->model_named("M0");
@@ -86,9 +87,9 @@ bool Run::execute(const std::string& until,
   for (const Stage& stage : stages) {
     const std::optional<StageRecord> record = pool_->stage(stage.name);
     if (record && record->state == StageState::kDone) {
-      log_.info(fmt::format("{}: done already", stage.name));
+      monitor_->info(fmt::format("{}: done already", stage.name));
     } else {
-      log_.info(fmt::format("{}: {}", stage.name, record ? "going on" : "begins"));
+      monitor_->info(fmt::format("{}: {}", stage.name, record ? "going on" : "begins"));
       stopped = !run_stage(stage);
       if (stopped) break;
     }
@@ -105,7 +106,7 @@ bool Run::run_stage(const Stage& stage) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   };
   pool_->begin_stage(spec_of(stage, recipe_, *pool_));
-  StageContext context{recipe_, stage, *pool_, threads_, log_, stop_, folder_};
+  StageContext context{recipe_, stage, *pool_, threads_, *monitor_, stop_, folder_};
   StageOutcome outcome;
   try {
     outcome = stage.kind->run(context);
@@ -115,13 +116,14 @@ bool Run::run_stage(const Stage& stage) {
     throw;
   }
   if (!outcome.finished) {
-    log_.info(fmt::format("{}: stopped; the same command goes on from here", stage.name));
+    monitor_->info(fmt::format("{}: stopped; the same command goes on from here", stage.name));
     return false;
   }
   const double elapsed = seconds();
   pool_->finish_stage(stage.name, StageState::kDone, elapsed, outcome.rows, outcome.result);
-  log_.event("stage", {{"stage", stage.name}, {"rows", outcome.rows}, {"result", outcome.result}});
-  log_.info(fmt::format("{}: done in {:.1f} s", stage.name, elapsed));
+  monitor_->record("stage",
+                   {{"stage", stage.name}, {"rows", outcome.rows}, {"result", outcome.result}});
+  monitor_->info(fmt::format("{}: done in {:.1f} s", stage.name, elapsed));
   return true;
 }
 

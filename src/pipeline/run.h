@@ -19,7 +19,7 @@
 #include <string>
 
 #include "base/file.h"
-#include "base/log.h"
+#include "base/monitor.h"
 #include "base/thread_pool.h"
 #include "pipeline/recipe.h"
 #include "pipeline/stage_list.h"
@@ -29,11 +29,12 @@ namespace ponder {
 
 class Run {
  public:
-  // Makes or opens the directory and takes its lock. Throws Error when another process has it, or
+  // Makes or opens the directory and takes its lock. `monitor` is told what happens, and so is
+  // log.jsonl. Throws Error when another process has it, or
   // when it was begun with a recipe that differs (naming the keys) or from a base model with other
   // weights.
-  Run(const Recipe& recipe, const std::filesystem::path& folder, ThreadPool& threads, Log& log,
-      const std::atomic<bool>* stop);
+  Run(const Recipe& recipe, const std::filesystem::path& folder, ThreadPool& threads,
+      Monitor& monitor, const std::atomic<bool>* stop);
   ~Run();
 
   // Runs what is left, up to and including the stage named `until` ("" = all). After each stage,
@@ -50,9 +51,10 @@ class Run {
   const Recipe& recipe_;
   std::filesystem::path folder_;
   ThreadPool& threads_;
-  Log& log_;
   const std::atomic<bool>* stop_;
   std::unique_ptr<LockFile> lock_;
+  std::unique_ptr<JsonLinesMonitor> log_;
+  std::unique_ptr<MonitorList> monitor_;  // the caller's and log_
   std::unique_ptr<Pool> pool_;
 };
 

@@ -73,7 +73,7 @@ class RunTest : public ::testing::Test {
   // The stages that ran or were done, in order; false in `finished` when stopped.
   std::vector<std::string> run(const Recipe& recipe, const std::string& until = "",
                                bool* finished = nullptr, const std::string& out = "out") {
-    ponder::Run run(recipe, folder_ / out, threads_, log_, &stop_);
+    ponder::Run run(recipe, folder_ / out, threads_, monitor_, &stop_);
     std::vector<std::string> names;
     const bool all =
         run.execute(until, [&](const StageRecord& stage) { names.push_back(stage.name); });
@@ -86,7 +86,7 @@ class RunTest : public ::testing::Test {
 
   TemporaryFolder folder_;
   ThreadPool threads_{1};
-  Log log_{LogLevel::kQuiet};
+  NullMonitor monitor_;
   std::atomic<bool> stop_ = false;
 };
 

@@ -138,13 +138,13 @@ std::vector<Problem> problems_of_round(const Pool& pool, const Recipe& recipe, i
   return {all.begin() + begin, all.begin() + end};
 }
 
-void log_rejected(Log& log, const Source& source, const ReadReport& report) {
-  log.info(fmt::format("{}: {}", source_name(source), report.summary()));
+void log_rejected(Monitor& monitor, const Source& source, const ReadReport& report) {
+  monitor.info(fmt::format("{}: {}", source_name(source), report.summary()));
   for (const RejectedRow& row : report.examples) {
-    log.event("rejected", {{"source", source_name(source)},
-                           {"row", row.line},
-                           {"reason", row.reason},
-                           {"detail", row.detail}});
+    monitor.record("rejected", {{"source", source_name(source)},
+                                {"row", row.line},
+                                {"reason", row.reason},
+                                {"detail", row.detail}});
   }
 }
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "base/log.h"
+#include "base/monitor.h"
 #include "data/readers.h"
 #include "data/rows.h"
 #include "pipeline/recipe.h"
@@ -40,7 +40,7 @@ std::pair<int64_t, int64_t> round_of(const ExploreOptions& explore, int round, i
 std::vector<Problem> problems_of_round(const Pool& pool, const Recipe& recipe, int round);
 
 // The account of a source, and an event for each row that was left out.
-void log_rejected(Log& log, const Source& source, const ReadReport& report);
+void log_rejected(Monitor& monitor, const Source& source, const ReadReport& report);
 
 // What the pool calls the source: the file's path, or "synth:arithmetic,choice levels 1-3 train
 // seed 1".

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/json.h"
-#include "base/log.h"
+#include "base/monitor.h"
 #include "base/thread_pool.h"
 #include "pipeline/recipe.h"
 #include "pool/pool.h"
@@ -39,7 +39,7 @@ struct StageContext {
   const Stage& stage;
   Pool& pool;
   ThreadPool& threads;
-  Log& log;
+  Monitor& monitor;
   const std::atomic<bool>* stop;
   std::filesystem::path folder;  // of the run
 

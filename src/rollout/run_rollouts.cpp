@@ -34,7 +34,10 @@ class RolloutRun {
  public:
   RolloutRun(Generator& generator, std::span<const RolloutRequest> requests,
              const RolloutHooks& hooks, const RolloutOptions& options)
-      : generator_(generator), hooks_(hooks), groups_(requests, rules_of(hooks, options)) {
+      : generator_(generator),
+        hooks_(hooks),
+        options_(options),
+        groups_(requests, rules_of(hooks, options)) {
     for (const auto& [request, count] : groups_.announcements()) {
       generator_.announce(request, count);
     }
@@ -89,7 +92,7 @@ class RolloutRun {
 
   void report_progress(bool last) {
     const auto now = Clock::now();
-    if (!hooks_.progress && !last) return;
+    if (!options_.monitor && !last) return;
     if (!last && now - last_progress_ < kProgressEvery) return;
     last_progress_ = now;
     const GeneratorLoad load = generator_.load();
@@ -106,7 +109,10 @@ class RolloutRun {
       progress.expected_tokens_left = left;
     }
     progress.seconds = std::chrono::duration<double>(now - start_).count();
-    if (hooks_.progress) hooks_.progress(progress);
+    if (!options_.monitor) return;
+    const std::string unit = options_.unit.empty() ? "" : options_.unit + ", ";
+    options_.monitor->progress(options_.task, progress.finished, progress.total,
+                               unit + to_text(progress), to_json(progress));
   }
 
   void refuse_failures() const {
@@ -124,6 +130,7 @@ class RolloutRun {
 
   Generator& generator_;
   const RolloutHooks& hooks_;
+  const RolloutOptions& options_;
   RolloutGroups groups_;
   RolloutReport report_;
   int64_t sampled_before_ = 0, prompt_before_ = 0;
@@ -142,11 +149,19 @@ std::string to_text(const RolloutProgress& progress) {
   return text + fmt::format(", about {:.1f} h left", left / 3600);
 }
 
-void show_progress(Log& log, std::string_view task, const RolloutProgress& progress,
-                   std::string_view unit) {
-  log.progress(task, static_cast<uint64_t>(progress.finished),
-               static_cast<uint64_t>(progress.total),
-               unit.empty() ? to_text(progress) : fmt::format("{}, {}", unit, to_text(progress)));
+Json to_json(const RolloutProgress& progress) {
+  Json json = {{"finished", progress.finished},
+               {"total", progress.total},
+               {"running", progress.running},
+               {"sampled_tokens", progress.sampled_tokens},
+               {"prompt_tokens", progress.prompt_tokens},
+               {"seconds", progress.seconds},
+               {"tokens_per_second", progress.tokens_per_second()}};
+  if (progress.seconds_left() >= 0) {
+    json["expected_tokens_left"] = progress.expected_tokens_left;
+    json["seconds_left"] = progress.seconds_left();
+  }
+  return json;
 }
 
 RolloutReport run_rollouts(Generator& generator, std::span<const RolloutRequest> requests,

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/log.h"
+#include "base/monitor.h"
 #include "rollout/groups.h"
 
 namespace ponder {
@@ -35,9 +35,7 @@ struct RolloutProgress {
 };
 // "5210 tokens/s, 64 running, about 3 min left": for people.
 std::string to_text(const RolloutProgress& progress);
-// One line of a log: samples done of all, and to_text after `unit`, if any ("rollouts").
-void show_progress(Log& log, std::string_view task, const RolloutProgress& progress,
-                   std::string_view unit = "");
+Json to_json(const RolloutProgress& progress);
 
 // All are called on the thread that called run_rollouts; all may be empty. See GroupRules.
 struct RolloutHooks {
@@ -47,7 +45,6 @@ struct RolloutHooks {
       stop_condition;
   // Each kept sample, once.
   std::function<void(const Trajectory&)> on_completion;
-  std::function<void(const RolloutProgress&)> progress;  // several times a second, and at the end
   // Each token of each sample as it is sampled, for somebody who watches. With group_complete, also
   // of samples that are discarded.
   std::function<void(std::string_view problem_id, int sample, const TokenSampled&)> token;
@@ -56,6 +53,10 @@ struct RolloutHooks {
 struct RolloutOptions {
   int samples_ahead = 4;
   bool in_order = false;  // on_completion: in the order of requests and samples
+  // Told of the progress several times a second, and at the end; null: nobody watches.
+  Monitor* monitor = nullptr;
+  std::string task = "rollouts";  // what the progress is of
+  std::string unit = {};          // what is counted, where the task does not say it
 };
 
 struct RolloutReport {

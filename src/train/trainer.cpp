@@ -58,6 +58,11 @@ Json TrainOptions::identity() const {
   return json;
 }
 
+std::string to_text(const StepReport& report) {
+  return fmt::format("loss {:.4f}  lr {:.2e}  grad norm {:.3f}  {:.0f} tokens/s", report.loss,
+                     report.lr, report.grad_norm, report.tokens_per_second());
+}
+
 Json to_json(const StepReport& report) {
   Json json{{"step", report.step},
             {"loss", report.loss},

@@ -58,6 +58,7 @@ struct StepReport {
     return seconds > 0 ? static_cast<double>(tokens) / seconds : 0;
   }
 };
+std::string to_text(const StepReport& report);  // "loss 0.5321  lr 1.00e-04  …", for people
 Json to_json(const StepReport& report);  // step, loss, lr, grad_norm, tokens, tokens_per_second, …
 
 // Where a trainer stands, beside its weights and moments.

@@ -164,7 +164,7 @@ JobResult run_job(Checkpoint start, BatchSource& source, const TrainOptions& opt
   if (job.dtype != DType::kF32) identity["dtype"] = config_name(job.dtype);
   require_one_job(identity, members);
   const auto note = [&](const std::string& text) {
-    if (job.on_note) job.on_note(text);
+    if (job.monitor) job.monitor->info(job.task.empty() ? text : job.task + ": " + text);
   };
 
   std::unique_ptr<OutLock> lock;
@@ -215,7 +215,10 @@ JobResult run_job(Checkpoint start, BatchSource& source, const TrainOptions& opt
     }
     result.losses.push_back(report->loss);
     log.write(*report);
-    if (job.on_step) job.on_step(*report);
+    if (job.monitor) {
+      job.monitor->progress(job.task.empty() ? "step" : job.task, report->step, report->num_steps,
+                            to_text(*report), to_json(*report));
+    }
     if (!report->skipped.empty()) {
       note(fmt::format("step {} skipped, nothing was changed: {}; rows: {}", report->step,
                        report->skipped, fmt::join(report->skipped_rows, ", ")));

@@ -11,8 +11,9 @@
 
 #include <atomic>
 #include <filesystem>
-#include <functional>
+#include <string>
 
+#include "base/monitor.h"
 #include "model/checkpoint.h"
 #include "train/trainer.h"
 
@@ -29,10 +30,11 @@ struct JobOptions {
   int64_t checkpoint_steps = 0;  // also save every so many steps; 0: never for this reason
   double checkpoint_seconds =
       600;  // also save this long after the last save; 0: never for this reason
-  const std::atomic<bool>* stop = nullptr;         // set: save and return
-  std::function<void(const StepReport&)> on_step;  // after every step
-  std::function<void(const std::string& text)>
-      on_note;  // "resumed at step 12", "step 13 skipped: …"
+  const std::atomic<bool>* stop = nullptr;  // set: save and return
+  // Told of every step, its fields those of to_json(StepReport), and of what is worth a line
+  // ("resumed after step 12", "step 13 skipped, …"); null: nobody watches.
+  Monitor* monitor = nullptr;
+  std::string task = {};  // what it is told the job is called; "": its progress is of a "step"
 };
 
 struct JobResult {

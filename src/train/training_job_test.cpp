@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <functional>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -25,6 +26,18 @@ constexpr const char* kConfig = R"({
   "num_key_value_heads": 1, "hidden_act": "silu", "max_position_embeddings": 512,
   "rms_norm_eps": 1e-06, "rope_theta": 10000.0, "tie_word_embeddings": true,
   "initializer_range": 0.08, "torch_dtype": "float32", "eos_token_id": 259})";
+
+// Does something after every step.
+class OnStep final : public Monitor {
+ public:
+  explicit OnStep(std::function<void(int64_t step)> action) : action_(std::move(action)) {}
+  void take(const MonitorEvent& event) override {
+    if (event.kind == MonitorEvent::Kind::kProgress) action_(event.done);
+  }
+
+ private:
+  std::function<void(int64_t step)> action_;
+};
 
 class Job : public testing::Test {
  protected:
@@ -175,7 +188,8 @@ TEST_F(Job, StopFlagSavesAndReturns) {
   std::atomic<bool> stop{false};
   JobOptions half = job("half");
   half.stop = &stop;
-  half.on_step = [&](const StepReport& report) { stop = report.step == 2; };
+  OnStep at_two([&](int64_t step) { stop = step == 2; });
+  half.monitor = &at_two;
   const JobResult first = sft(half);
   EXPECT_TRUE(first.stopped_by_request);
   EXPECT_EQ(first.steps_done, 2);
@@ -188,9 +202,10 @@ TEST_F(Job, PeriodicSavesChangeNothing) {
   JobOptions often = job("often");
   often.checkpoint_steps = 1;
   std::vector<std::string> seen;
-  often.on_step = [&](const StepReport& report) {
-    if (report.step > 1) seen.push_back(weights("often"));
-  };
+  OnStep look([&](int64_t step) {
+    if (step > 1) seen.push_back(weights("often"));
+  });
+  often.monitor = &look;
   sft(often);
   EXPECT_EQ(seen.size(), 5u);
   EXPECT_NE(seen[0], seen[1]);

@@ -97,9 +97,9 @@ StageOutcome run_evaluate(StageContext& context) {
         context.folder / "evaluations" / fmt::format("{}-{}.jsonl", name, source.name),
         rollouts.lines);
     scores.push_back(ponder::to_json(score));
-    context.log.info(fmt::format("{} on {}: {:.1f} % [{:.1f}, {:.1f}] of {}", name, source.name,
-                                 100 * score.accuracy, 100 * score.interval_95.low,
-                                 100 * score.interval_95.high, score.n));
+    context.monitor.info(fmt::format("{} on {}: {:.1f} % [{:.1f}, {:.1f}] of {}", name, source.name,
+                                     100 * score.accuracy, 100 * score.interval_95.low,
+                                     100 * score.interval_95.high, score.n));
   }
   // The card of a model made here says how good it is; the base belongs to somebody else.
   if (name != "M0") write_model_card(context.checkpoint(name), scores);

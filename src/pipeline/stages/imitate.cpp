@@ -69,7 +69,7 @@ void add_demonstrations(const StageContext& context, const ModelText& text, cons
         decision.detail = why.detail;
         context.pool.add_selection(decision);
       }
-      context.log.event(
+      context.monitor.record(
           "rejected",
           {{"source", source.name}, {"row", i}, {"reason", why.reason}, {"detail", why.detail}});
     };
@@ -124,7 +124,8 @@ void add_selected(const StageContext& context, const ModelText& text, RowSet& ou
 StageOutcome train_on(StageContext& context, const ModelText& text, RowSet set,
                       const std::string& label) {
   for (const auto& [reason, count] : set.rejected) {
-    context.log.warning(fmt::format("{}: {} rows rejected: {}", context.stage.name, count, reason));
+    context.monitor.warning(
+        fmt::format("{}: {} rows rejected: {}", context.stage.name, count, reason));
   }
   if (set.rows.empty())
     throw Error(context.stage.name, "no row is left to train on", "see log.jsonl for the reasons");

@@ -59,7 +59,7 @@ StageOutcome run_ingest(StageContext& context) {
   read_sources(context.recipe, [&](const ReadSource& read) {
     stopped = stopped || context.stopping();
     if (stopped) return;
-    log_rejected(context.log, read.source, read.report);
+    log_rejected(context.monitor, read.source, read.report);
     record(context, read);
     ++result.sources;
     result.demonstrations += static_cast<int64_t>(read.demonstrations.size());

@@ -70,11 +70,10 @@ bool roll_out(StageContext& context, InferenceModel& model, const RolloutWork& w
     unsaved.push_back(t);
     if (unsaved.size() >= 256) save();
   };
-  hooks.progress = [&](const RolloutProgress& progress) {
-    show_progress(context.log, context.stage.name, progress, "rollouts");
-  };
   Engine engine = open_engine(context, model);
-  const RolloutReport report = run_rollouts(engine, requests, hooks, {}, context.stop);
+  const RolloutReport report = run_rollouts(
+      engine, requests, hooks,
+      {.monitor = &context.monitor, .task = context.stage.name, .unit = "rollouts"}, context.stop);
   save();
   return !report.interrupted;
 }

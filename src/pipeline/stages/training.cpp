@@ -81,14 +81,8 @@ std::optional<TrainResult> train(StageContext& context, TrainingTask& task,
   job.stop = context.stop;
   fs::create_directories(context.folder / "training");
   job.log = context.folder / "training" / (context.stage.name + ".jsonl");
-  job.on_step = [&](const StepReport& step) {
-    context.log.progress(
-        context.stage.name, static_cast<uint64_t>(step.step), static_cast<uint64_t>(step.num_steps),
-        fmt::format("loss {:.4f}  {:.0f} tokens/s", step.loss, step.tokens_per_second()));
-  };
-  job.on_note = [&](const std::string& note) {
-    context.log.info(context.stage.name + ": " + note);
-  };
+  job.monitor = &context.monitor;
+  job.task = context.stage.name;
   const JobResult result =
       run_training(load_checkpoint(job.base_folder), task, options, job, context.threads);
   if (!result.finished) return std::nullopt;

@@ -1,0 +1,101 @@
+#include "base/monitor.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+namespace ponder {
+
+using Kind = MonitorEvent::Kind;
+
+void Monitor::info(std::string_view text) { take({.kind = Kind::kInfo, .text = text}); }
+
+void Monitor::warning(std::string_view text) { take({.kind = Kind::kWarning, .text = text}); }
+
+void Monitor::record(std::string_view name, Json fields) {
+  take({.kind = Kind::kRecord, .name = name, .fields = std::move(fields)});
+}
+
+void Monitor::progress(std::string_view task, int64_t done, int64_t total, std::string_view text,
+                       Json fields) {
+  take({Kind::kProgress, task, text, done, total, std::move(fields)});
+}
+
+TerminalMonitor::TerminalMonitor(Level level, std::FILE* file)
+    : level_(level), file_(file), terminal_(::isatty(::fileno(file)) != 0) {}
+
+TerminalMonitor::~TerminalMonitor() {
+  if (progress_open_) std::fputc('\n', file_);
+}
+
+void TerminalMonitor::take(const MonitorEvent& event) {
+  const std::lock_guard lock(mutex_);
+  switch (event.kind) {
+    case Kind::kInfo:
+      if (level_ >= Level::kInfo) line("", event.text);
+      return;
+    case Kind::kWarning:
+      if (level_ >= Level::kWarning) line("warning: ", event.text);
+      return;
+    case Kind::kRecord:
+      return;
+    case Kind::kProgress:
+      if (level_ >= Level::kInfo) show_progress(event);
+      return;
+  }
+}
+
+void TerminalMonitor::line(std::string_view prefix, std::string_view text) {
+  if (progress_open_) std::fputs("\r\x1b[K", file_);
+  progress_open_ = false;
+  fmt::print(file_, "{}{}\n", prefix, text);
+}
+
+void TerminalMonitor::show_progress(const MonitorEvent& event) {
+  const auto now = std::chrono::steady_clock::now();
+  const bool last = event.total > 0 && event.done >= event.total;
+  const bool new_task = event.name != last_task_;
+  const auto pause = std::chrono::milliseconds(terminal_ ? 200 : 5000);
+  if (!last && !new_task && now - last_progress_ < pause) return;
+  last_task_ = event.name;
+  last_progress_ = now;
+  if (!last && new_task && !terminal_) return;  // a new task: its first line after a pause
+  const std::string text =
+      event.total > 0
+          ? fmt::format("{}  {}/{}  {}", event.name, event.done, event.total, event.text)
+          : fmt::format("{}  {}  {}", event.name, event.done, event.text);
+  if (terminal_) {
+    fmt::print(file_, "\r\x1b[K{}", text);
+    progress_open_ = !last;
+    if (last) std::fputc('\n', file_);
+    std::fflush(file_);
+  } else {
+    fmt::print(file_, "{}\n", text);
+  }
+}
+
+JsonLinesMonitor::JsonLinesMonitor(const std::filesystem::path& path)
+    : file_(std::make_unique<AppendLog>(path)), start_(std::chrono::steady_clock::now()) {}
+
+JsonLinesMonitor::~JsonLinesMonitor() = default;
+
+void JsonLinesMonitor::take(const MonitorEvent& event) {
+  if (event.kind == Kind::kProgress) return;
+  const std::lock_guard lock(mutex_);
+  if (event.kind != Kind::kRecord) {
+    const char* name = event.kind == Kind::kInfo ? "info" : "warning";
+    file_->append(dump_json({{"event", name}, {"text", event.text}}));
+    return;
+  }
+  const std::chrono::duration<double> age = std::chrono::steady_clock::now() - start_;
+  Json object = {{"event", event.name}, {"seconds", age.count()}};
+  for (const auto& [key, value] : event.fields.items()) object[key] = value;
+  file_->append(dump_json(object));
+}
+
+void MonitorList::take(const MonitorEvent& event) {
+  for (Monitor* monitor : monitors_) monitor->take(event);
+}
+
+}  // namespace ponder

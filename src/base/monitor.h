@@ -1,0 +1,99 @@
+// What a long task tells whoever watches it: lines for people, records for programs, progress. A task
+// is given one Monitor and does not know who listens; results never go through here.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+
+namespace ponder {
+
+class AppendLog;
+
+struct MonitorEvent {
+  enum class Kind {
+    kInfo,      // text
+    kWarning,   // text
+    kRecord,    // name and fields: "rejected", "stage"
+    kProgress,  // of the task `name`: done of total (0: not known), text for people, fields
+  };
+  Kind kind;
+  std::string_view name = {}, text = {};
+  int64_t done = 0, total = 0;
+  Json fields = Json::object();
+};
+
+// All functions of all monitors may be called from any thread.
+class Monitor {
+ public:
+  virtual ~Monitor() = default;
+  virtual void take(const MonitorEvent& event) = 0;
+
+  void info(std::string_view text);
+  void warning(std::string_view text);
+  void record(std::string_view name, Json fields);
+  void progress(std::string_view task, int64_t done, int64_t total, std::string_view text = "",
+                Json fields = Json::object());
+};
+
+// Nobody watches.
+class NullMonitor final : public Monitor {
+ public:
+  void take(const MonitorEvent& /*event*/) override {}
+};
+
+// Plain lines of info, warnings and progress; records are for programs. Of a task's progress at most
+// one line every few seconds (on a terminal one line, rewritten), and always when done == total.
+class TerminalMonitor final : public Monitor {
+ public:
+  enum class Level { kQuiet, kWarning, kInfo };  // kWarning: warnings alone
+  explicit TerminalMonitor(Level level, std::FILE* file = stderr);
+  ~TerminalMonitor() override;
+  void take(const MonitorEvent& event) override;
+
+ private:
+  void line(std::string_view prefix, std::string_view text);
+  void show_progress(const MonitorEvent& event);
+
+  const Level level_;
+  std::FILE* const file_;
+  const bool terminal_;
+  bool progress_open_ = false;  // the terminal's line has no end yet
+  std::mutex mutex_;
+  std::chrono::steady_clock::time_point last_progress_{};
+  std::string last_task_;
+};
+
+// Appends everything but progress to a file, one JSON object a line: {"event": "info", "text": …},
+// {"event": "warning", "text": …}, or {"event": NAME, "seconds": since it was opened, fields…}.
+class JsonLinesMonitor final : public Monitor {
+ public:
+  explicit JsonLinesMonitor(const std::filesystem::path& path);
+  ~JsonLinesMonitor() override;
+  void take(const MonitorEvent& event) override;
+
+ private:
+  std::mutex mutex_;
+  const std::unique_ptr<AppendLog> file_;
+  const std::chrono::steady_clock::time_point start_;
+};
+
+// Passes every event on to several, in their order. Borrows them.
+class MonitorList final : public Monitor {
+ public:
+  explicit MonitorList(std::vector<Monitor*> monitors) : monitors_(std::move(monitors)) {}
+  void take(const MonitorEvent& event) override;
+
+ private:
+  const std::vector<Monitor*> monitors_;
+};
+
+}  // namespace ponder
