@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "base/json.h"
+#include "data/logprob_source.h"
 #include "data/readers.h"
 #include "data/rows.h"
-#include "rollout/completion.h"
 
 namespace ponder {
 

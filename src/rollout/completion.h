@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "data/logprob_source.h"
 #include "data/rows.h"
 #include "tokenizer/chat_template.h"
 
@@ -47,13 +48,6 @@ struct CompletionRequest {
 struct Usage {
   int64_t prompt_tokens = 0;
   int64_t completion_tokens = 0;  // end token included
-};
-
-// Whose the log-probabilities of a completion are.
-enum class LogprobSource {
-  kNone,      // there are none
-  kEngine,    // recorded by our own engine while it sampled: the trainer's, to the bit
-  kRescored,  // computed afterwards by our own forward
 };
 
 struct Completion {
