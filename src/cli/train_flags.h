@@ -13,8 +13,7 @@ namespace ponder::cli {
 
 struct TrainFlags {
   CommonOptions common;
-  std::string model, out, log, schedule = "cosine", dtype = "float32",
-                                   optimizer_dtype = "float32";
+  std::string model, out, log, schedule = "cosine", dtype = "float32", optimizer_dtype = "float32";
   std::vector<std::string> data;
   TemplateChoice chat_template;
   TrainOptions train;

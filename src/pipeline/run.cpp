@@ -116,6 +116,7 @@ bool Run::run_stage(const Stage& stage) {
     throw;
   }
   if (!outcome.finished) {
+    pool_->stop_stage(stage.name, seconds());
     monitor_->info(fmt::format("{}: stopped; the same command goes on from here", stage.name));
     return false;
   }

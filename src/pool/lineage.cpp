@@ -1,6 +1,7 @@
 // Where one trained row comes from, and which filters it passed.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <set>
 
@@ -11,9 +12,20 @@
 namespace ponder {
 namespace {
 
-Json decisions_of(const Pool& pool, RowOrigin origin) {
+// Those that made it a row of `stage`: the stage's own, and of the stages it reads. A pair is chosen
+// by its stage alone, whatever refinement thought of the same rollout. Runs of schema version 1 do
+// not say what a stage reads: then all.
+Json decisions_of(const Pool& pool, RowOrigin origin, const std::string& stage, bool pair) {
+  const std::optional<StageRecord> reader = pool.stage(stage);
+  const auto counts = [&](const std::string& decider) {
+    if (decider == stage) return true;
+    if (pair || !reader) return false;
+    const auto& inputs = reader->inputs;
+    return inputs.empty() || std::find(inputs.begin(), inputs.end(), decider) != inputs.end();
+  };
   Json decisions = Json::array();
   for (const Selection& s : pool.selections_of(origin)) {
+    if (!counts(s.stage)) continue;
     decisions.push_back({{"stage", s.stage},
                          {"round", s.round},
                          {"strategy", s.strategy},
@@ -41,7 +53,7 @@ Json models_of(const Pool& pool, const std::string& sha256) {
   return chain;
 }
 
-Json lineage_of_trajectory(const Pool& pool, int64_t id) {
+Json lineage_of_trajectory(const Pool& pool, int64_t id, const std::string& stage, bool pair) {
   const auto stored = pool.trajectory(id);
   const Trajectory& t = stored->trajectory;
   Json json = {{"kind", "trajectory"},
@@ -71,7 +83,7 @@ Json lineage_of_trajectory(const Pool& pool, int64_t id) {
     json["perplexity"] = *t.perplexity;
     json["perplexity_model_sha256"] = t.perplexity_model_sha256;
   }
-  json["decisions"] = decisions_of(pool, {RowOrigin::Kind::kTrajectory, id});
+  json["decisions"] = decisions_of(pool, {RowOrigin::Kind::kTrajectory, id}, stage, pair);
   json["text"] = t.text;
   return json;
 }
@@ -172,11 +184,11 @@ Json Pool::lineage(std::string_view name) const {
                  {"text_sha256", row.text(2)},
                  {"tokens", row.integer(3)}};
     if (!row.is_null(0)) {
-      json["origin"] = lineage_of_trajectory(*this, row.integer(0));
+      json["origin"] = lineage_of_trajectory(*this, row.integer(0), stage, false);
     } else {
       json["origin"] = impl_->lineage_of_demonstration(row.integer(1));
       json["origin"]["decisions"] =
-          decisions_of(*this, {RowOrigin::Kind::kDemonstration, row.integer(1)});
+          decisions_of(*this, {RowOrigin::Kind::kDemonstration, row.integer(1)}, stage, false);
     }
     return json;
   }
@@ -186,8 +198,8 @@ Json Pool::lineage(std::string_view name) const {
     return {{"row", name},
             {"stage", stage},
             {"index", index},
-            {"chosen", lineage_of_trajectory(*this, pair.integer(0))},
-            {"rejected", lineage_of_trajectory(*this, pair.integer(1))}};
+            {"chosen", lineage_of_trajectory(*this, pair.integer(0), stage, true)},
+            {"rejected", lineage_of_trajectory(*this, pair.integer(1), stage, true)}};
   }
   std::string known;
   auto stages = impl_->prepare(

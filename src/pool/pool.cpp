@@ -237,6 +237,14 @@ void Pool::finish_stage(const std::string& name, StageState state, double second
       .run();
 }
 
+void Pool::stop_stage(const std::string& name, double seconds) {
+  impl_->require_stage(name);
+  impl_->prepare("UPDATE stages SET seconds = seconds + ? WHERE name = ?")
+      .bind(seconds)
+      .bind(name)
+      .run();
+}
+
 std::optional<StageRecord> Pool::stage(std::string_view name) const {
   auto row = impl_->prepare(fmt::format("{} WHERE name = ?", kStageColumns));
   row.bind(name);

@@ -59,8 +59,10 @@ class Pool {
   // selections, training rows, pairs and scores it had are removed, its trajectories (which were
   // paid for) stay. Throws Error when it is already done.
   void begin_stage(const StageSpec& stage);
+  // `seconds`: since it was begun this time; they are added to those of earlier times.
   void finish_stage(const std::string& name, StageState state, double seconds, int64_t rows,
                     const Json& result);
+  void stop_stage(const std::string& name, double seconds);  // it stays running, to be gone on with
   std::optional<StageRecord> stage(std::string_view name) const;
   std::vector<StageRecord> stages() const;  // in the order they were begun
 

@@ -105,6 +105,8 @@ TEST_F(PoolTest, AStageBegunAgainStartsCleanButKeepsItsRollouts) {
   };
   results();
   EXPECT_THROW(results(), Error);  // twice without a restart
+  pool.stop_stage("explore-1", 0.5);
+  EXPECT_EQ(pool.stage("explore-1")->state, StageState::kRunning);
   pool.finish_stage("explore-1", StageState::kFailed, 1, 0, Json::object());
   pool.begin_stage({.name = "explore-1", .kind = "explore", .round = 1});
   EXPECT_EQ(pool.counts().training_rows + pool.counts().pairs, 0);
@@ -112,7 +114,7 @@ TEST_F(PoolTest, AStageBegunAgainStartsCleanButKeepsItsRollouts) {
   EXPECT_EQ(pool.counts().trajectories, 2);
   results();
   pool.finish_stage("explore-1", StageState::kDone, 2, 2, Json::object());
-  EXPECT_EQ(pool.stage("explore-1")->seconds, 3);
+  EXPECT_EQ(pool.stage("explore-1")->seconds, 3.5);
   EXPECT_EQ(pool.stages().size(), 2u);
   ASSERT_EQ(pool.scores().size(), 1u);
   const Json score = to_json(pool.scores()[0]);
@@ -187,12 +189,25 @@ TEST_F(PoolTest, LineageOfADemonstrationAndOfAPair) {
 
   const int64_t good = pool.add_trajectory("explore-1", 1, trajectory("a", 0));
   const int64_t bad = pool.add_trajectory("explore-1", 1, trajectory("a", 1));
-  pool.begin_stage({.name = "dpo", .kind = "dpo"});
+  const RowOrigin chosen = {RowOrigin::Kind::kTrajectory, good};
+  pool.begin_stage({.name = "refine-1", .kind = "refine", .round = 1});
+  pool.add_selection({"refine-1", 1, "longest", chosen, 0, "correct", false, 0, ""});
+  pool.begin_stage({.name = "dpo", .kind = "dpo", .inputs = {"M1", "explore-1"}});
   pool.add_pair({"dpo", 3, good, bad});
+  pool.add_selection({"dpo", 0, "pairs", chosen, 0, "chosen", true, 0, "highest perplexity"});
   const Json pair = pool.lineage("dpo:3");
   EXPECT_EQ(pair.at("chosen").at("sample"), 0);
   EXPECT_EQ(pair.at("rejected").at("sample"), 1);
   EXPECT_NE(lineage_text(pair).find("not judged"), std::string::npos);
+  // The pair's own decision, and refinement's about the same rollout is not among them; of a row
+  // that refinement selected it is the other way round.
+  ASSERT_EQ(pair.at("chosen").at("decisions").size(), 1u);
+  EXPECT_EQ(pair.at("chosen").at("decisions")[0].at("filter"), "chosen");
+  pool.begin_stage({.name = "improve-2", .kind = "improve", .inputs = {"M1", "refine-1"}});
+  pool.add_training_row({"improve-2", 0, chosen, "h", 3});
+  const Json row = pool.lineage("improve-2:0").at("origin");
+  ASSERT_EQ(row.at("decisions").size(), 1u);
+  EXPECT_EQ(row.at("decisions")[0].at("stage"), "refine-1");
 
   for (const char* wrong :
        {"improve-1", "improve-1:", "improve-1:x", "improve-1:-1", "improve-1:1", "nobody:0", ""}) {

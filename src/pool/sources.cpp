@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/json_fields.h"
 #include "pool/pool.h"
 #include "pool/pool_impl.h"
 
@@ -20,22 +21,28 @@ Json history_of(const Demonstration& d) {
   return history;
 }
 
-std::vector<Turn> turns_of(const Json& history) {
+std::vector<Turn> turns_of(const Json& history, const std::string& where) {
   std::vector<Turn> turns;
-  for (const Json& turn : history) {
-    turns.push_back({turn.at("role") == "assistant", turn.at("content").get<std::string>()});
+  for (const Json& element : history) {
+    const JsonFields turn(element, where, "history");
+    turns.push_back({turn.text("role") == "assistant", turn.text("content")});
   }
   return turns;
 }
 
 // The inverse of to_json without examples.
-ReadReport account_of(const Json& json) {
+ReadReport account_of(const Json& json, const std::string& where) {
+  const JsonFields fields(json, where, "account");
+  const auto count = [](const JsonFields& table, std::string_view key) {
+    return static_cast<uint64_t>(table.integer(key, 0));
+  };
   ReadReport account;
-  account.rows = json.at("rows").get<uint64_t>();
-  account.kept = json.at("kept").get<uint64_t>();
-  account.duplicates = json.at("duplicates").get<uint64_t>();
-  for (const auto& [reason, count] : json.at("rejected").items())
-    account.rejected[reason] = count.get<uint64_t>();
+  account.rows = count(fields, "rows");
+  account.kept = count(fields, "kept");
+  account.duplicates = count(fields, "duplicates");
+  const JsonFields rejected = fields.fields("rejected");
+  for (const auto& [reason, unused] : rejected.json().items())
+    account.rejected[reason] = count(rejected, reason);
   return account;
 }
 
@@ -109,7 +116,7 @@ Demonstration Pool::demonstration(int64_t id) const {
   d.question = row.text(3);
   d.line = static_cast<uint64_t>(row.integer(4));
   d.system = row.text(5);
-  d.history = turns_of(parse_json(row.text(6), impl_->database->name()));
+  d.history = turns_of(parse_json(row.text(6), impl_->database->name()), impl_->database->name());
   d.thought = row.text(7);
   d.solution = row.text(8);
   d.answer = row.text(9);
@@ -163,13 +170,14 @@ std::vector<SourceRecord> Pool::sources() const {
       "SELECT position, stage, role, set_name, name, rows_sha256, account FROM sources "
       "ORDER BY position");
   while (row.step()) {
-    SourceRecord source{row.integer(0),
-                        row.text(1),
-                        {},
-                        row.text(3),
-                        row.text(4),
-                        row.text(5),
-                        account_of(parse_json(row.text(6), impl_->database->name()))};
+    SourceRecord source{
+        row.integer(0),
+        row.text(1),
+        {},
+        row.text(3),
+        row.text(4),
+        row.text(5),
+        account_of(parse_json(row.text(6), impl_->database->name()), impl_->database->name())};
     for (const SourceRecord::Role role : kRoles) {
       if (row.text(2) == to_string(role)) source.role = role;
     }

@@ -4,9 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <type_traits>
 
-#include "base/error.h"
+#include "base/json_fields.h"
 
 namespace ponder {
 namespace {
@@ -92,73 +93,49 @@ class Writer {
   Json json = Json::object();
 };
 
+constexpr int64_t kAnyLow = std::numeric_limits<int64_t>::min(),
+                  kAnyHigh = std::numeric_limits<int64_t>::max();
+
 class Reader {
  public:
-  explicit Reader(const StageRecord& stage) : stage_(stage) {}
+  explicit Reader(const StageRecord& stage)
+      : fields_(stage.result, fmt::format("stages.result of \"{}\"", stage.name), "",
+                "another program has changed the database: restore it from a copy") {}
 
-  void operator()(const char* key, std::string& value) {
-    read(key, "a text", &Json::is_string, value);
-  }
+  void operator()(const char* key, std::string& value) { value = fields_.text_or(key, value); }
   void operator()(const char* key, int64_t& value) {
-    read(key, "a whole number", &Json::is_number_integer, value);
+    value = fields_.integer_or(key, value, kAnyLow, kAnyHigh);
   }
   void operator()(const char* key, double& value) {
-    read(key, "a number", &Json::is_number, value);
+    constexpr double kMost = std::numeric_limits<double>::max();
+    value = fields_.number_or(key, value, -kMost, kMost);
   }
   template <class Value>
   void operator()(const char* key, std::optional<Value>& value) {
-    const Json* field = find(key);
-    if (field && !field->is_null()) (*this)(key, value.emplace());
+    if (fields_.has(key)) (*this)(key, value.emplace());
   }
   void operator()(const char* key, std::map<std::string, int64_t>& counts) {
-    const Json* field = find(key);
-    if (!field) return;
-    if (!field->is_object()) fail(key, "an object");
-    for (const auto& [name, count] : field->items()) {
-      if (!count.is_number_integer()) fail(key, "whole numbers");
-      counts[name] = count.get<int64_t>();
-    }
+    if (!fields_.has(key)) return;
+    const JsonFields table = fields_.fields(key);
+    for (const auto& [name, count] : table.json().items()) counts[name] = table.integer(name);
   }
   void operator()(const char* key, std::vector<LossPoint>& curve) {
-    const Json* field = find(key);
-    if (!field) return;
-    if (!field->is_array()) fail(key, "pairs of step and loss");
-    for (const Json& point : *field) {
+    if (!fields_.has(key)) return;
+    for (const Json& point : fields_.array(key)) {
       if (!point.is_array() || point.size() != 2 || !point[0].is_number_integer() ||
           !(point[1].is_number() || point[1].is_null())) {
-        fail(key, "pairs of step and loss");
+        fields_.fail(key, "expected pairs of step and loss, found " + JsonFields::show(point));
       }
       curve.push_back({point[0].get<int64_t>(), std::nullopt});
       if (point[1].is_number()) curve.back().loss = point[1].get<double>();
     }
   }
   void operator()(const char* key, Json& list) {
-    const Json* field = find(key);
-    if (!field) return;
-    if (!field->is_array()) fail(key, "a list");
-    list = *field;
+    if (fields_.has(key)) list = fields_.array(key);
   }
 
  private:
-  const Json* find(const char* key) const {
-    const auto field = stage_.result.find(key);
-    return field == stage_.result.end() ? nullptr : &*field;
-  }
-  template <class Value>
-  void read(const char* key, const char* expected, bool (Json::*is)() const noexcept,
-            Value& value) {
-    const Json* field = find(key);
-    if (!field) return;
-    if (!(field->*is)()) fail(key, expected);
-    value = field->get<Value>();
-  }
-  [[noreturn]] void fail(const char* key, const char* expected) const {
-    throw Error(fmt::format("stages.result of \"{}\"", stage_.name),
-                fmt::format("\"{}\": expected {}, found {}", key, expected,
-                            excerpt(dump_json(stage_.result.at(key)))),
-                "another program has changed the database: restore it from a copy");
-  }
-  const StageRecord& stage_;
+  const JsonFields fields_;
 };
 
 template <class Result>

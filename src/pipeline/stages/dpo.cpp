@@ -22,6 +22,21 @@ StagePlan plan_dpo(const PlanContext& context, const Stage& /*stage*/) {
       dpo.train);
 }
 
+// What choose_pairs decided about a pair that is trained on.
+void record_choice(Pool& pool, const Stage& stage, const Candidate& candidate, bool chosen) {
+  Selection selection;
+  selection.stage = stage.name;
+  selection.round = stage.round;
+  selection.strategy = "pairs";
+  selection.origin = {RowOrigin::Kind::kTrajectory, candidate.id};
+  selection.filter = chosen ? "chosen" : "rejected";
+  selection.kept = true;
+  selection.detail =
+      fmt::format("the {} of {} perplexity, {:.4f}", chosen ? "correct one" : "incorrect one",
+                  chosen ? "highest" : "lowest", candidate.perplexity);
+  pool.add_selection(selection);
+}
+
 StageOutcome run_dpo(StageContext& context) {
   const ModelText text = open_text(context);
   const RowBuilder builder(text, context.recipe.max_length);
@@ -47,6 +62,8 @@ StageOutcome run_dpo(StageContext& context) {
     }
     context.pool.add_pair(
         {context.stage.name, static_cast<int64_t>(pairs.size()), chosen->id, other->id});
+    record_choice(context.pool, context.stage, candidates[choice.chosen], true);
+    record_choice(context.pool, context.stage, candidates[choice.rejected], false);
     pairs.push_back(std::move(*pair));
   }
   transaction.commit();
