@@ -7,6 +7,7 @@
 #include "base/version.h"
 #include "cli/command.h"
 #include "cli/stop_signals.h"
+#include "cli/suggestion.h"
 
 int main(int argc, char** argv) {
   using namespace ponder::cli;
@@ -46,7 +47,10 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
-    return code == 0 ? 0 : 2;
+    if (code == 0) return 0;  // --help
+    const std::string meant = suggestion_for(app);
+    if (!meant.empty()) std::fprintf(stderr, "Did you mean %s?\n", meant.c_str());
+    return 2;
   } catch (const Stopped& stopped) {
     return 128 + stopped.signal;
   } catch (const ponder::Error& error) {

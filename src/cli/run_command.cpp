@@ -37,8 +37,9 @@ void run(const RunOptions& options) {
   ThreadPool threads(options.common.threads);
   TerminalMonitor monitor(options.common.quiet ? TerminalMonitor::Level::kWarning
                                                : TerminalMonitor::Level::kInfo);
-  require_fit(plan_recipe(recipe, threads), out);
-  Run run(recipe, out, threads, monitor, stop);
+  std::vector<ReadSource> sources = read_sources(recipe);
+  require_fit(plan_recipe(recipe, sources, threads), out);
+  Run run(recipe, std::move(sources), out, threads, monitor, stop);
   const bool finished = run.execute(options.until, [&](const StageRecord& stage) {
     if (!options.common.json) return;
     const auto& models = stage.outputs.empty() ? stage.inputs : stage.outputs;
@@ -68,7 +69,7 @@ std::string bytes_text(double bytes) {
 void plan(const RunOptions& options) {
   const Recipe recipe = load_recipe(options.recipe, overrides_of(options));
   ThreadPool threads(options.common.threads);
-  const RecipePlan plan = plan_recipe(recipe, threads);
+  const RecipePlan plan = plan_recipe(recipe, read_sources(recipe), threads);
   if (options.common.json) {
     print_json(to_json(plan));
     return;

@@ -13,10 +13,6 @@ namespace {
 
 bool is_correct(const SampleResult& sample) { return sample.verdict == Verdict::kCorrect; }
 
-int num_correct(const ProblemResult& result) {
-  return static_cast<int>(std::count_if(result.samples.begin(), result.samples.end(), is_correct));
-}
-
 bool majority_is_correct(const Problem& problem, const ProblemResult& result,
                          const JudgeStrictness& strictness) {
   std::vector<std::string> answers;
@@ -27,10 +23,13 @@ bool majority_is_correct(const Problem& problem, const ProblemResult& result,
 
 }  // namespace
 
+int ProblemResult::num_correct() const {
+  return static_cast<int>(std::count_if(samples.begin(), samples.end(), is_correct));
+}
+
 double ProblemResult::share_correct() const {
-  return samples.empty()
-             ? 0
-             : static_cast<double>(num_correct(*this)) / static_cast<double>(samples.size());
+  return samples.empty() ? 0
+                         : static_cast<double>(num_correct()) / static_cast<double>(samples.size());
 }
 
 Json to_json(const BenchmarkScore& score) {
@@ -54,10 +53,15 @@ Json to_json(const BenchmarkScore& score) {
 
 SampleResult judge_sample(const Problem& problem, std::string_view text, FinishReason finish_reason,
                           int64_t tokens, const JudgeStrictness& strictness) {
+  return sample_result(judge_completion(problem, strictness, text, finish_reason), text,
+                       finish_reason, tokens);
+}
+
+SampleResult sample_result(Judgement judgement, std::string_view text, FinishReason finish_reason,
+                           int64_t tokens) {
   SampleResult sample;
   sample.finished = finish_reason == FinishReason::kStop;
   sample.tokens = tokens;
-  Judgement judgement = judge_completion(problem, strictness, text, finish_reason);
   sample.verdict = judgement.verdict;
   sample.extracted = std::move(judgement.extracted);
   sample.proof = std::move(judgement.proof);
@@ -92,7 +96,7 @@ BenchmarkScore aggregate(const std::string& benchmark, std::span<const Problem> 
     }
     shares.push_back(result.share_correct());
     for (auto& [j, value] : score.pass_at) {
-      value += pass_at_k(score.samples, num_correct(result), j);
+      value += pass_at_k(score.samples, result.num_correct(), j);
     }
     score.maj_at_k += majority_is_correct(problems[i], result, strictness);
     for (const SampleResult& sample : result.samples) {

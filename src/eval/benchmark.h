@@ -31,6 +31,7 @@ struct SampleResult {
 struct ProblemResult {
   std::string problem_id;
   std::vector<SampleResult> samples;
+  int num_correct() const;
   double share_correct() const;
 };
 
@@ -55,7 +56,10 @@ struct BenchmarkResult {
   std::vector<ProblemResult> problems;  // in the benchmark's order
 };
 
-// Judges one response: `text` as parse_thought takes it.
+// A response that has been judged: `text` as parse_thought takes it.
+SampleResult sample_result(Judgement judgement, std::string_view text, FinishReason finish_reason,
+                           int64_t tokens);
+// Judges one response.
 SampleResult judge_sample(const Problem& problem, std::string_view text, FinishReason finish_reason,
                           int64_t tokens, const JudgeStrictness& strictness = {});
 

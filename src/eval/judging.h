@@ -49,12 +49,13 @@ inline Judgement judge_completion(const Problem& problem, const JudgeStrictness&
 }
 
 // Fills in verdict and proof.
-inline void judge_rollout(const Problem& problem, const JudgeStrictness& strictness,
-                          Trajectory& trajectory) {
-  const Judgement judgement =
+inline Judgement judge_rollout(const Problem& problem, const JudgeStrictness& strictness,
+                               Trajectory& trajectory) {
+  Judgement judgement =
       judge_completion(problem, strictness, trajectory.text, trajectory.finish_reason);
   trajectory.verdict = judgement.verdict;
   trajectory.proof = judgement.proof;
+  return judgement;
 }
 
 }  // namespace ponder

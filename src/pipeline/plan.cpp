@@ -29,8 +29,9 @@ int64_t RecipePlan::disk_bytes() const {
   return sum;
 }
 
-RecipePlan plan_recipe(const Recipe& recipe, ThreadPool& threads) {
-  const PlanContext context(recipe, threads);
+RecipePlan plan_recipe(const Recipe& recipe, std::span<const ReadSource> sources,
+                       ThreadPool& threads) {
+  const PlanContext context(recipe, sources, threads);
   RecipePlan plan;
   plan.peak_gflops = context.peak_gflops();
   for (const Stage& stage : stages_of(recipe)) {

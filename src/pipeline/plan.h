@@ -5,11 +5,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/thread_pool.h"
 #include "pipeline/recipe.h"
+#include "pipeline/sources.h"
 #include "tensor/arena.h"
 
 namespace ponder {
@@ -31,7 +33,8 @@ struct RecipePlan {
   int64_t disk_bytes() const;
 };
 
-RecipePlan plan_recipe(const Recipe& recipe, ThreadPool& threads);
+RecipePlan plan_recipe(const Recipe& recipe, std::span<const ReadSource> sources,
+                       ThreadPool& threads);
 Json to_json(const RecipePlan& plan);
 
 // Throws Error saying what to change when the machine has not the memory, or the folder's disk not

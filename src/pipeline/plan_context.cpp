@@ -31,7 +31,8 @@ void count(const ReadSource& read, const RowBuilder& builder, const Recipe& reci
 
 }  // namespace
 
-PlanContext::PlanContext(const Recipe& recipe, ThreadPool& threads)
+PlanContext::PlanContext(const Recipe& recipe, std::span<const ReadSource> sources,
+                         ThreadPool& threads)
     : recipe_(recipe),
       peak_gflops_(measured_peak_gflops(threads)),
       decoder_(load_config(recipe.base), threads) {
@@ -41,13 +42,13 @@ PlanContext::PlanContext(const Recipe& recipe, ThreadPool& threads)
   const RowBuilder builder(text, recipe.max_length);
   rows_.resize(recipe.imitation.size());
   int64_t problems = 0;
-  read_sources(recipe, [&](const ReadSource& read) {
+  for (const ReadSource& read : sources) {
     for (size_t set = 0; set < rows_.size(); ++set) {
       if (recipe.imitation[set].name == read.set) count(read, builder, recipe, rows_[set]);
     }
     (read.role == SourceRecord::Role::kBenchmark ? benchmark_problems_ : problems) +=
         static_cast<int64_t>(read.problems.size());
-  });
+  }
   for (int t = 1; t <= recipe.explore.rounds; ++t) {
     const auto [begin, end] = round_of(recipe.explore, t, problems);
     problems_of_round_.push_back(end - begin);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "model/decoder.h"
@@ -18,9 +19,9 @@ struct RowLengths {
 
 class PlanContext {
  public:
-  // Reads every source. Throws Error when no demonstration can be trained on, or when the problems
-  // do not last for all rounds.
-  PlanContext(const Recipe& recipe, ThreadPool& threads);
+  // Throws Error when no demonstration can be trained on, or when the problems do not last for all
+  // rounds.
+  PlanContext(const Recipe& recipe, std::span<const ReadSource> sources, ThreadPool& threads);
 
   const Recipe& recipe() const { return recipe_; }
   double peak_gflops() const { return peak_gflops_; }  // of this machine, measured now

@@ -38,9 +38,13 @@ std::string resolved_again(const fs::path& saved) {
 
 }  // namespace
 
-Run::Run(const Recipe& recipe, const fs::path& folder, ThreadPool& threads, Monitor& monitor,
-         const std::atomic<bool>* stop)
-    : recipe_(recipe), folder_(folder), threads_(threads), stop_(stop) {
+Run::Run(const Recipe& recipe, std::vector<ReadSource> sources, const fs::path& folder,
+         ThreadPool& threads, Monitor& monitor, const std::atomic<bool>* stop)
+    : recipe_(recipe),
+      sources_(std::move(sources)),
+      folder_(folder),
+      threads_(threads),
+      stop_(stop) {
   fs::create_directories(folder_ / "checkpoints");
   lock_ = std::make_unique<LockFile>(folder_ / "lock");
   const fs::path saved = folder_ / "recipe.toml";
@@ -106,7 +110,7 @@ bool Run::run_stage(const Stage& stage) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   };
   pool_->begin_stage(spec_of(stage, recipe_, *pool_));
-  StageContext context{recipe_, stage, *pool_, threads_, *monitor_, stop_, folder_};
+  StageContext context{recipe_, stage, *pool_, threads_, *monitor_, sources_, stop_, folder_};
   StageOutcome outcome;
   try {
     outcome = stage.kind->run(context);

@@ -29,12 +29,12 @@ namespace ponder {
 
 class Run {
  public:
-  // Makes or opens the directory and takes its lock. `monitor` is told what happens, and so is
+  // `sources`: what read_sources gives. Makes or opens the directory and takes its lock. `monitor` is told what happens, and so is
   // log.jsonl. Throws Error when another process has it, or
   // when it was begun with a recipe that differs (naming the keys) or from a base model with other
   // weights.
-  Run(const Recipe& recipe, const std::filesystem::path& folder, ThreadPool& threads,
-      Monitor& monitor, const std::atomic<bool>* stop);
+  Run(const Recipe& recipe, std::vector<ReadSource> sources, const std::filesystem::path& folder,
+      ThreadPool& threads, Monitor& monitor, const std::atomic<bool>* stop);
   ~Run();
 
   // Runs what is left, up to and including the stage named `until` ("" = all). After each stage,
@@ -49,6 +49,7 @@ class Run {
   bool run_stage(const Stage& stage);
 
   const Recipe& recipe_;
+  std::vector<ReadSource> sources_;  // until they are ingested
   std::filesystem::path folder_;
   ThreadPool& threads_;
   const std::atomic<bool>* stop_;

@@ -73,7 +73,7 @@ class RunTest : public ::testing::Test {
   // The stages that ran or were done, in order; false in `finished` when stopped.
   std::vector<std::string> run(const Recipe& recipe, const std::string& until = "",
                                bool* finished = nullptr, const std::string& out = "out") {
-    ponder::Run run(recipe, folder_ / out, threads_, monitor_, &stop_);
+    ponder::Run run(recipe, read_sources(recipe), folder_ / out, threads_, monitor_, &stop_);
     std::vector<std::string> names;
     const bool all =
         run.execute(until, [&](const StageRecord& stage) { names.push_back(stage.name); });
@@ -92,7 +92,7 @@ class RunTest : public ::testing::Test {
 
 TEST_F(RunTest, DoesWhatThePlanSaysAndKeepsEverythingInThePool) {
   const Recipe r = recipe();
-  const RecipePlan plan = plan_recipe(r, threads_);
+  const RecipePlan plan = plan_recipe(r, read_sources(r), threads_);
   const std::vector<std::string> names = run(r);
   ASSERT_EQ(names.size(), plan.stages.size());
   const Pool pool = this->pool();
@@ -148,7 +148,8 @@ TEST_F(RunTest, DoneStagesStayAndEvaluationsAreNotSampledAgain) {
   EXPECT_EQ(pool().counts_of("evaluate-M1").trajectories, 3);
   // A rollout sampled again would have been judged again.
   EXPECT_EQ(pool().counts_of("evaluate-M1").correct, 1);
-  EXPECT_EQ(pool().scores().size(), 2u);
+  ASSERT_EQ(pool().scores().size(), 2u);
+  EXPECT_EQ(pool().scores()[1].accuracy, 1.0 / 3);  // the stored verdict counts
 }
 
 TEST_F(RunTest, AStopIsAResultAndTheRunGoesOn) {
@@ -168,7 +169,7 @@ TEST_F(RunTest, AStopIsAResultAndTheRunGoesOn) {
 
 TEST_F(RunTest, AFailedStageIsMarkedReportedAndBegunAgain) {
   const Recipe r = recipe({"max_length=3"});
-  EXPECT_NE(error_text([&] { plan_recipe(r, threads_); }).find("no demonstration"),
+  EXPECT_NE(error_text([&] { plan_recipe(r, read_sources(r), threads_); }).find("no demonstration"),
             std::string::npos);
   EXPECT_NE(error_text([&] { run(r); }).find("no row is left"), std::string::npos);
   EXPECT_EQ(pool().stage("imitate")->state, StageState::kFailed);

@@ -80,28 +80,27 @@ std::string source_name(const Source& source) {
                      source.direct ? " direct" : "");
 }
 
-void read_sources(const Recipe& recipe, const std::function<void(const ReadSource&)>& visit) {
+std::vector<ReadSource> read_sources(const Recipe& recipe) {
   using Role = SourceRecord::Role;
   ContaminationFilter filter;
+  std::vector<ReadSource> all;
   for (const Source& source : recipe.evaluate.benchmarks) {
-    ReadSource read{source, Role::kBenchmark, source.name, {}, {}, {}};
+    ReadSource& read = all.emplace_back(ReadSource{&source, Role::kBenchmark, source.name});
     read.problems = problems_of(source, read.report, nullptr);
     if (recipe.decontaminate) filter.add(source.name, read.problems);
-    visit(read);
   }
   for (const ImitationSet& set : recipe.imitation) {
     for (const Source& source : set.demonstrations) {
-      ReadSource read{source, Role::kDemonstrations, set.name, {}, {}, {}};
+      ReadSource& read = all.emplace_back(ReadSource{&source, Role::kDemonstrations, set.name});
       read.demonstrations = demonstrations_of(source, read.report, &filter);
-      visit(read);
     }
   }
-  if (recipe.explore.rounds == 0) return;
+  if (recipe.explore.rounds == 0) return all;
   for (const Source& source : recipe.explore.problems) {
-    ReadSource read{source, Role::kProblems, "", {}, {}, {}};
+    ReadSource& read = all.emplace_back(ReadSource{&source, Role::kProblems, ""});
     read.problems = problems_of(source, read.report, &filter);
-    visit(read);
   }
+  return all;
 }
 
 std::vector<SourceRecord> sources_of(const Pool& pool, SourceRecord::Role role,

@@ -1,7 +1,6 @@
 // Turns a recipe's sources into rows, with an account of what was kept and why the rest was not.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -15,18 +14,18 @@ namespace ponder {
 
 // One source, read. `demonstrations` or `problems` by its role.
 struct ReadSource {
-  const Source& source;
-  SourceRecord::Role role;
+  const Source* source = nullptr;  // of the recipe
+  SourceRecord::Role role = SourceRecord::Role::kProblems;
   std::string set;  // the imitation set or benchmark it belongs to, "" for the main set
-  ReadReport report;
-  std::vector<Demonstration> demonstrations;
-  std::vector<Problem> problems;
+  ReadReport report = {};
+  std::vector<Demonstration> demonstrations = {};
+  std::vector<Problem> problems = {};
 };
 
-// Reads every source of the recipe once and hands each to `visit`, which may keep what it needs: the
-// benchmarks, the imitation sets, the problems to explore. Demonstrations and problems that stand in
-// a benchmark are left out (unless the recipe says decontaminate = false) before `count` is applied.
-void read_sources(const Recipe& recipe, const std::function<void(const ReadSource&)>& visit);
+// Every source of the recipe, which they borrow from: the benchmarks, the imitation sets, the
+// problems to explore. Demonstrations and problems that stand in a benchmark are left out (unless
+// the recipe says decontaminate = false) before `count` is applied.
+std::vector<ReadSource> read_sources(const Recipe& recipe);
 
 // What the pool has of the sources of a role and set, in the recipe's order. Throws Error where
 // there are none: they were not ingested.

@@ -11,12 +11,6 @@
 namespace ponder {
 namespace {
 
-std::vector<ReadSource> all_of(const Recipe& recipe) {
-  std::vector<ReadSource> all;
-  read_sources(recipe, [&](const ReadSource& read) { all.push_back(read); });
-  return all;
-}
-
 TEST(Sources, AreReadOnceInOrderWithAnAccountOfWhatIsLeftOut) {
   const TemporaryFolder folder;
   std::ofstream(folder / "bench.jsonl")
@@ -36,13 +30,14 @@ TEST(Sources, AreReadOnceInOrderWithAnAccountOfWhatIsLeftOut) {
     return made;
   };
   Recipe recipe;
+  recipe.base = source_dir() / "models/nano-base";
   recipe.evaluate.benchmarks = {source("bench.jsonl", 0)};
   recipe.evaluate.benchmarks[0].name = "bench";
   recipe.imitation = {{"", {source("train.jsonl", 1)}}, {"all", {source("train.jsonl", 0)}}};
   recipe.explore.rounds = 1;
   recipe.explore.problems = {source("problems.jsonl", 2)};
 
-  const std::vector<ReadSource> all = all_of(recipe);
+  const std::vector<ReadSource> all = read_sources(recipe);
   ASSERT_EQ(all.size(), 4u);
   EXPECT_EQ(all[0].role, SourceRecord::Role::kBenchmark);
   EXPECT_EQ(all[0].set, "bench");
@@ -64,7 +59,7 @@ TEST(Sources, AreReadOnceInOrderWithAnAccountOfWhatIsLeftOut) {
 
   recipe.decontaminate = false;
   recipe.explore.rounds = 0;  // then nobody reads the problems
-  const std::vector<ReadSource> plain = all_of(recipe);
+  const std::vector<ReadSource> plain = read_sources(recipe);
   ASSERT_EQ(plain.size(), 3u);
   EXPECT_EQ(plain[2].demonstrations.size(), 3u);
 }
@@ -93,9 +88,9 @@ void expect_nothing_taken_out(const std::string& name) {
   const Recipe recipe =
       load_recipe(root / "recipes" / name, {"base=" + (root / "models/nano-base").string()});
   ASSERT_TRUE(recipe.decontaminate && !recipe.evaluate.benchmarks.empty());
-  for (const ReadSource& read : all_of(recipe)) {
+  for (const ReadSource& read : read_sources(recipe)) {
     EXPECT_FALSE(read.report.rejected.contains("contaminated"))
-        << name << " " << source_name(read.source);
+        << name << " " << source_name(*read.source);
   }
 }
 

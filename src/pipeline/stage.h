@@ -14,6 +14,7 @@
 #include "base/monitor.h"
 #include "base/thread_pool.h"
 #include "pipeline/recipe.h"
+#include "pipeline/sources.h"
 #include "pool/pool.h"
 
 namespace ponder {
@@ -40,6 +41,7 @@ struct StageContext {
   Pool& pool;
   ThreadPool& threads;
   Monitor& monitor;
+  std::vector<ReadSource>& sources;  // of the recipe; ingest takes them, afterwards there are none
   const std::atomic<bool>* stop;
   std::filesystem::path folder;  // of the run
 

@@ -2,7 +2,7 @@
 // added.
 #include <gtest/gtest.h>
 
-#include "pool/test_pool.h"
+#include "pool/pool_fixture.h"
 
 namespace ponder {
 namespace {
@@ -24,7 +24,7 @@ TEST_F(PoolTest, CompletionsFromElsewhereMayLackIdsAndLogprobs) {
   EXPECT_EQ(stored->origin.usage.at("completion_tokens"), 3);
   EXPECT_EQ(stored->trajectory.token_ids, t.token_ids);
 
-  EXPECT_NE(message([&] {
+  EXPECT_NE(error_text([&] {
               pool.set_logprobs(id, std::vector<float>{-1, -2});
             }).find("2 token ids"),
             std::string::npos);

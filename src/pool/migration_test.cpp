@@ -4,9 +4,9 @@
 #include <map>
 
 #include "base/hash.h"
+#include "pool/pool_fixture.h"
 #include "pool/schema.h"
 #include "pool/stage_result.h"
-#include "pool/test_pool.h"
 #include "testing/folders.h"
 
 namespace ponder {
@@ -99,7 +99,8 @@ TEST_F(Version1, RolloutsStayAndDemonstrationsLearnTheirText) {
   });
   EXPECT_EQ(trajectories, 44);
   const RowOrigin origin = pool.training_rows("imitate").at(0).origin;
-  EXPECT_NE(message([&] { pool.demonstration(origin.id); }).find("version 1"), std::string::npos);
+  EXPECT_NE(error_text([&] { pool.demonstration(origin.id); }).find("version 1"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -7,8 +7,8 @@
 
 #include <fstream>
 
+#include "pool/pool_fixture.h"
 #include "pool/sqlite.h"
-#include "pool/test_pool.h"
 
 namespace ponder {
 namespace {
@@ -85,7 +85,7 @@ TEST_F(PoolTest, TheSameKeyWithOtherContentsIsRefused) {
   const auto changed = [&](auto change) {
     Trajectory other = t;
     change(other);
-    return message([&] { pool.add_trajectory("explore-1", 1, other); });
+    return error_text([&] { pool.add_trajectory("explore-1", 1, other); });
   };
   EXPECT_NE(changed([](Trajectory& o) { o.token_ids[0] = 5; }).find("other tokens"),
             std::string::npos);
@@ -98,19 +98,19 @@ TEST_F(PoolTest, TheSameKeyWithOtherContentsIsRefused) {
             std::string::npos);
   Trajectory prompt = trajectory("a", 1);
   prompt.prompt_ids = {1};
-  EXPECT_NE(message([&] { pool.add_trajectory("explore-1", 1, prompt); }).find("prompt"),
+  EXPECT_NE(error_text([&] { pool.add_trajectory("explore-1", 1, prompt); }).find("prompt"),
             std::string::npos);
   Problem p = problem("a");
   p.answer = "43";
-  EXPECT_NE(message([&] { pool.add_problem(p); }).find("other contents"), std::string::npos);
+  EXPECT_NE(error_text([&] { pool.add_problem(p); }).find("other contents"), std::string::npos);
   Demonstration d;
   d.question = "q";
   d.solution = "s";
   pool.add_demonstration("d.jsonl", 0, d);
   d.solution = "t";
-  EXPECT_NE(message([&] { pool.add_demonstration("d.jsonl", 0, d); }).find("other contents"),
+  EXPECT_NE(error_text([&] { pool.add_demonstration("d.jsonl", 0, d); }).find("other contents"),
             std::string::npos);
-  EXPECT_NE(message([&] {
+  EXPECT_NE(error_text([&] {
               pool.add_model({"m1", "M1", "", "", ""});
             }).find("another parent"),
             std::string::npos);
@@ -129,40 +129,43 @@ TEST_F(PoolTest, OneSetOfWeightsMayHaveTwoNames) {
 TEST_F(PoolTest, UnknownReferencesAreNamed) {
   Pool pool = Pool::open(file_);
   fill(pool);
-  EXPECT_NE(
-      message([&] { pool.add_trajectory("explore-9", 1, trajectory("a", 0)); }).find("explore-9"),
-      std::string::npos);
-  EXPECT_NE(message([&] { pool.add_trajectory("explore-1", 1, trajectory("zz", 0)); }).find("zz"),
+  EXPECT_NE(error_text([&] {
+              pool.add_trajectory("explore-9", 1, trajectory("a", 0));
+            }).find("explore-9"),
             std::string::npos);
+  EXPECT_NE(
+      error_text([&] { pool.add_trajectory("explore-1", 1, trajectory("zz", 0)); }).find("zz"),
+      std::string::npos);
   Trajectory t = trajectory("a", 0);
   t.model_sha256 = "m9";
-  EXPECT_NE(message([&] { pool.add_trajectory("explore-1", 1, t); }).find("m9"), std::string::npos);
-  EXPECT_NE(message([&] {
+  EXPECT_NE(error_text([&] { pool.add_trajectory("explore-1", 1, t); }).find("m9"),
+            std::string::npos);
+  EXPECT_NE(error_text([&] {
               pool.add_model({"m5", "M5", "m4", "", ""});
             }).find("m4"),
             std::string::npos);
-  EXPECT_NE(message([&] {
+  EXPECT_NE(error_text([&] {
               pool.add_pair({"explore-1", 0, 1, 2});
             }).find("trajectory 1"),
             std::string::npos);
   EXPECT_NE(
-      message([&] {
+      error_text([&] {
         pool.add_training_row({"explore-1", 0, {RowOrigin::Kind::kDemonstration, 77}, "x", 1});
       }).find("demonstration 77"),
       std::string::npos);
-  EXPECT_NE(message([&] { pool.set_verdict(5, Verdict::kCorrect, ""); }).find("trajectory 5"),
+  EXPECT_NE(error_text([&] { pool.set_verdict(5, Verdict::kCorrect, ""); }).find("trajectory 5"),
             std::string::npos);
-  EXPECT_NE(message([&] {
+  EXPECT_NE(error_text([&] {
               pool.finish_stage("x", StageState::kDone, 0, 0, Json::object());
             }).find("\"x\""),
             std::string::npos);
   t = trajectory("a", 0);
   t.logprobs.pop_back();
-  EXPECT_NE(message([&] { pool.add_trajectory("explore-1", 1, t); }).find("2 for 3"),
+  EXPECT_NE(error_text([&] { pool.add_trajectory("explore-1", 1, t); }).find("2 for 3"),
             std::string::npos);
   t = trajectory("a", 0);
   t.prompt_sha256.clear();
-  EXPECT_NE(message([&] { pool.add_trajectory("explore-1", 1, t); }).find("prompt"),
+  EXPECT_NE(error_text([&] { pool.add_trajectory("explore-1", 1, t); }).find("prompt"),
             std::string::npos);
   EXPECT_EQ(pool.counts().trajectories, 0);
 }
@@ -247,7 +250,7 @@ TEST_F(PoolTest, KillLosesNothingCommittedAndNothingElseStays) {
 TEST_F(PoolTest, ASecondWriterIsRefusedAndReadersAreNot) {
   Pool pool = Pool::open(file_);
   fill(pool);
-  const std::string refusal = message([&] { Pool::open(file_); });
+  const std::string refusal = error_text([&] { Pool::open(file_); });
   EXPECT_NE(refusal.find("pid " + std::to_string(::getpid())), std::string::npos) << refusal;
   Pool reader = Pool::open_read_only(file_);
   EXPECT_EQ(reader.counts().problems, 2);
@@ -284,14 +287,15 @@ TEST_F(PoolTest, ALargeLogIsMovedIntoTheFile) {
 }
 
 TEST_F(PoolTest, ForeignDamagedOldAndNewFilesAreRefusedByName) {
-  EXPECT_NE(message([&] { Pool::open_read_only(file_); }).find("no such file"), std::string::npos);
+  EXPECT_NE(error_text([&] { Pool::open_read_only(file_); }).find("no such file"),
+            std::string::npos);
   std::ofstream(folder_ / "text.db") << std::string(5000, 'x');
-  EXPECT_NE(message([&] { Pool::open(folder_ / "text.db"); }).find("another kind of file"),
+  EXPECT_NE(error_text([&] { Pool::open(folder_ / "text.db"); }).find("another kind of file"),
             std::string::npos);
   std::ofstream(folder_ / "empty.db") << "";
-  EXPECT_NE(message([&] { Pool::open_read_only(folder_ / "empty.db"); }).find("empty file"),
+  EXPECT_NE(error_text([&] { Pool::open_read_only(folder_ / "empty.db"); }).find("empty file"),
             std::string::npos);
-  EXPECT_NE(message([&] { Pool::open(folder_ / "absent" / "run.db"); }).find("absent"),
+  EXPECT_NE(error_text([&] { Pool::open(folder_ / "absent" / "run.db"); }).find("absent"),
             std::string::npos);
 
   const auto alter = [&](const std::filesystem::path& file, const char* sql) {
@@ -301,14 +305,14 @@ TEST_F(PoolTest, ForeignDamagedOldAndNewFilesAreRefusedByName) {
     sqlite3_close(raw);
   };
   alter(folder_ / "other.db", "CREATE TABLE t (x)");
-  EXPECT_NE(message([&] { Pool::open(folder_ / "other.db"); }).find("another program"),
+  EXPECT_NE(error_text([&] { Pool::open(folder_ / "other.db"); }).find("another program"),
             std::string::npos);
   Pool::open(file_);
   alter(file_, "PRAGMA user_version = 999");
-  const std::string newer = message([&] { Pool::open(file_); });
+  const std::string newer = error_text([&] { Pool::open(file_); });
   EXPECT_NE(newer.find("newer ponder that wrote schema version 999"), std::string::npos) << newer;
   alter(file_, "PRAGMA user_version = 0");
-  EXPECT_NE(message([&] { Pool::open_read_only(file_); }).find("no known schema version"),
+  EXPECT_NE(error_text([&] { Pool::open_read_only(file_); }).find("no known schema version"),
             std::string::npos);
   alter(file_, "PRAGMA user_version = 2");
   EXPECT_EQ(Pool::open_read_only(file_).counts().problems, 0);
@@ -323,8 +327,8 @@ TEST_F(PoolTest, ASchemaThatDoesNotFitIsRefusedByTableAndColumn) {
     sqlite3_open(changed.c_str(), &raw);
     EXPECT_EQ(sqlite3_exec(raw, sql, nullptr, nullptr, nullptr), SQLITE_OK) << sql;
     sqlite3_close(raw);
-    const std::string writer = message([&] { Pool::open(changed); });
-    EXPECT_EQ(message([&] { Pool::open_read_only(changed); }), writer);
+    const std::string writer = error_text([&] { Pool::open(changed); });
+    EXPECT_EQ(error_text([&] { Pool::open_read_only(changed); }), writer);
     return writer;
   };
   const std::string missing = refusal("ALTER TABLE stages DROP COLUMN kind");

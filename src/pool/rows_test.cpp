@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "pool/pool.h"
-#include "pool/test_pool.h"
+#include "pool/pool_fixture.h"
 
 namespace ponder {
 namespace {
@@ -213,7 +213,7 @@ TEST_F(PoolTest, LineageOfADemonstrationAndOfAPair) {
        {"improve-1", "improve-1:", "improve-1:x", "improve-1:-1", "improve-1:1", "nobody:0", ""}) {
     EXPECT_THROW(pool.lineage(wrong), Error) << wrong;
   }
-  EXPECT_NE(message([&] { pool.lineage("nobody:0"); }).find("improve-1:0 to improve-1:0"),
+  EXPECT_NE(error_text([&] { pool.lineage("nobody:0"); }).find("improve-1:0 to improve-1:0"),
             std::string::npos);
 }
 

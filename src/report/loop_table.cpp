@@ -112,8 +112,19 @@ std::vector<ToldApart> told_apart(const LoopTable& table) {
 }
 
 std::optional<std::vector<double>> shares_correct(const ScoreRecord& score) {
+  if (score.samples < 1) return std::nullopt;
+  const auto counts = score.extra.find("num_correct");
+  if (counts != score.extra.end()) {
+    std::vector<double> shares;
+    for (const Json& count : *counts) {
+      if (!count.is_number_integer() || count < 0 || count > score.samples) return std::nullopt;
+      shares.push_back(count.get<double>() / static_cast<double>(score.samples));
+    }
+    if (static_cast<int64_t>(shares.size()) != score.n) return std::nullopt;
+    return shares;
+  }
   const auto field = score.extra.find("correct");
-  if (field == score.extra.end() || !field->is_string() || score.samples < 1) return std::nullopt;
+  if (field == score.extra.end() || !field->is_string()) return std::nullopt;
   const std::string& correct = field->get_ref<const std::string&>();
   if (static_cast<int64_t>(correct.size()) != score.n) return std::nullopt;
   std::array<double, 10> sum{}, count{};

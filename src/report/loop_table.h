@@ -40,10 +40,11 @@ struct ToldApart {
 // one above it, each once.
 std::vector<ToldApart> told_apart(const LoopTable& table);
 
-// Per problem the share of correct samples, from the score's `correct`: a character a problem, x
-// for all samples right, else tenths rounded down. Exact for up to 10 samples; above, the mean of
-// the shares the tenth may stand for. Nothing where the score has no such field or it is not of n
-// characters.
+// Per problem the share of correct samples, from the score's `num_correct`, a count a problem, or
+// where there is none from its `correct`: a character a problem, x for all samples right, else
+// tenths rounded down. That is exact for up to 10 samples; older runs have no counts of more: the
+// mean of the shares the tenth may stand for. Nothing where the score has no such field or it is
+// not of n problems.
 std::optional<std::vector<double>> shares_correct(const ScoreRecord& score);
 
 }  // namespace ponder

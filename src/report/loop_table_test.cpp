@@ -3,7 +3,7 @@
 
 #include "report/charts.h"
 #include "report/report.h"
-#include "report/test_run.h"
+#include "report/run_fixture.h"
 
 namespace ponder {
 namespace {
@@ -45,6 +45,16 @@ TEST(SharesCorrect, AreExactForUpToTenSamples) {
   }
   // 2 and 3 of 20 are both tenth 1.
   EXPECT_NEAR(shares_correct(score_of(20, "1"))->at(0), 0.125, 1e-12);
+}
+
+TEST(SharesCorrect, AreExactForAnyNumberWhereCountsAreStored) {
+  ScoreRecord score = score_of(20, "11x");
+  score.extra["num_correct"] = {2, 3, 20};
+  EXPECT_EQ(shares_correct(score), (std::vector<double>{2.0 / 20, 3.0 / 20, 1}));
+  score.extra["num_correct"] = {2, 3};
+  EXPECT_FALSE(shares_correct(score));
+  score.extra["num_correct"] = {2, 3, 21};
+  EXPECT_FALSE(shares_correct(score));
 }
 
 TEST(SharesCorrect, AreAbsentForWhatCannotBe) {

@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "report/test_run.h"
+#include "report/run_fixture.h"
 
 namespace ponder {
 namespace {

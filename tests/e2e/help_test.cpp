@@ -81,6 +81,16 @@ TEST(CommandLine, WrongUsageIsTwo) {
 }
 
 // Values are checked before any file is looked at; the complaint begins with the flag.
+TEST(CommandLine, AMistypedWordIsAskedAbout) {
+  const auto said = [](std::initializer_list<std::string> words) { return ponder(words).err; };
+  EXPECT_NE(said({"sft", "--modell", "x"}).find("Did you mean --model?"), std::string::npos);
+  EXPECT_NE(said({"generate", "--max-token=5", "--prompt", "x"}).find("Did you mean --max-tokens?"),
+            std::string::npos);
+  EXPECT_NE(said({"pool", "run", "exprot"}).find("Did you mean export?"), std::string::npos);
+  EXPECT_NE(said({"genrate"}).find("Did you mean generate?"), std::string::npos);
+  EXPECT_EQ(said({"sft", "--imagine"}).find("Did you mean"), std::string::npos);
+}
+
 TEST(CommandLine, WrongValuesAreTwoAndNamedByTheirFlag) {
   struct Case {
     std::vector<std::string> arguments;

@@ -28,7 +28,10 @@ struct Judged {
   std::string lines;
 };
 
-Judged judged(const StageContext& context, const RolloutWork& work) {
+// What the judge found beside verdict and proof, of the samples made now: (problem, sample).
+using Found = std::map<std::pair<std::string, int>, Judgement>;
+
+Judged judged(const StageContext& context, const RolloutWork& work, const Found& found) {
   Judged judged;
   std::map<std::string_view, size_t> place;
   for (const Problem& problem : work.problems) {
@@ -41,9 +44,14 @@ Judged judged(const StageContext& context, const RolloutWork& work) {
         const Trajectory& t = stored.trajectory;
         const auto at = place.find(t.problem_id);
         if (stored.benchmark != work.benchmark || at == place.end()) return;
+        const auto known = found.find({t.problem_id, t.sample});
+        Judgement judgement = known != found.end()
+                                  ? known->second
+                                  : judge_completion(work.problems[at->second], work.strictness,
+                                                     t.text, t.finish_reason);
+        judgement.verdict = *t.verdict;  // what counts is what is stored
         judged.results[at->second].samples.push_back(
-            judge_sample(work.problems[at->second], t.text, t.finish_reason, stored.num_tokens,
-                         work.strictness));
+            sample_result(std::move(judgement), t.text, t.finish_reason, stored.num_tokens));
         lines[{t.problem_id, t.sample}] = dump_json({{"problem_id", t.problem_id},
                                                      {"sample", t.sample},
                                                      {"verdict", to_string(*t.verdict)},
@@ -66,6 +74,13 @@ std::string shares_of(const std::vector<ProblemResult>& results) {
   return correct;
 }
 
+// Correct samples of each problem.
+Json counts_of(const std::vector<ProblemResult>& results) {
+  Json counts = Json::array();
+  for (const ProblemResult& p : results) counts.push_back(p.num_correct());
+  return counts;
+}
+
 StageOutcome run_evaluate(StageContext& context) {
   InferenceModel model = open_model(context);
   const EvaluateOptions& e = context.recipe.evaluate;
@@ -83,13 +98,19 @@ StageOutcome run_evaluate(StageContext& context) {
     work.sampling.top_p = e.temperature > 0 ? e.top_p : 1.0;
     work.sampling.max_tokens = static_cast<int>(e.max_tokens);
     work.strictness = e.strictness;
+    Found found;
+    work.on_judged = [&](const Trajectory& t, const Judgement& judgement) {
+      found[{t.problem_id, t.sample}] = judgement;
+    };
     if (!roll_out(context, model, work)) return StageOutcome::stopped();
 
-    const Judged rollouts = judged(context, work);
+    const Judged rollouts = judged(context, work, found);
     const BenchmarkScore score =
         aggregate(source.name, work.problems, rollouts.results, e.strictness);
     Json extra = ponder::to_json(score);
     extra["correct"] = shares_of(rollouts.results);
+    if (e.samples > 10)
+      extra["num_correct"] = counts_of(rollouts.results);  // tenths are no more exact
     context.pool.add_score({context.stage.name, name, source.name, score.n, score.samples,
                             score.accuracy, score.interval_95.low, score.interval_95.high,
                             score.finished, score.format_failures, score.mean_tokens, extra});

@@ -32,7 +32,7 @@ void record(StageContext& context, const ReadSource& read) {
   source.stage = context.stage.name;
   source.role = read.role;
   source.set = read.set;
-  source.name = source_name(read.source);
+  source.name = source_name(*read.source);
   source.rows_sha256 = rows_sha256(read);
   source.account = read.report;
   const int64_t id = pool.add_source(source);
@@ -54,12 +54,10 @@ void record(StageContext& context, const ReadSource& read) {
 
 StageOutcome run_ingest(StageContext& context) {
   IngestResult result;
-  bool stopped = false;
   Pool::Transaction transaction(context.pool);
-  read_sources(context.recipe, [&](const ReadSource& read) {
-    stopped = stopped || context.stopping();
-    if (stopped) return;
-    log_rejected(context.monitor, read.source, read.report);
+  for (const ReadSource& read : context.sources) {
+    if (context.stopping()) return StageOutcome::stopped();
+    log_rejected(context.monitor, *read.source, read.report);
     record(context, read);
     ++result.sources;
     result.demonstrations += static_cast<int64_t>(read.demonstrations.size());
@@ -68,9 +66,9 @@ StageOutcome run_ingest(StageContext& context) {
     result.duplicates += static_cast<int64_t>(read.report.duplicates);
     for (const auto& [reason, count] : read.report.rejected)
       result.rejected[reason] += static_cast<int64_t>(count);
-  });
-  if (stopped) return StageOutcome::stopped();
+  }
   transaction.commit();
+  context.sources.clear();
   return {.rows = result.demonstrations + result.problems + result.benchmark_problems,
           .result = to_json(result)};
 }

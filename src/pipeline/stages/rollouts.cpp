@@ -60,7 +60,8 @@ bool roll_out(StageContext& context, InferenceModel& model, const RolloutWork& w
   };
   RolloutHooks hooks;
   hooks.judge = [&](Trajectory& t) {
-    judge_rollout(*by_id.at(t.problem_id), work.strictness, t);
+    const Judgement judgement = judge_rollout(*by_id.at(t.problem_id), work.strictness, t);
+    if (work.on_judged) work.on_judged(t, judgement);
     // Sampled and scored by one forward: the recorded log-probabilities are the perplexity.
     t.perplexity = make_score(t.logprobs).perplexity;
     t.perplexity_model_sha256 = t.model_sha256;

@@ -26,6 +26,8 @@ struct RolloutWork {
   int samples = 1;  // of each problem
   JudgeStrictness strictness;
   std::function<bool(std::span<const Trajectory>)> group_complete = nullptr;  // see RolloutHooks
+  // Each sample made now, verdict and proof filled in; those the pool has were judged before.
+  std::function<void(const Trajectory&, const Judgement&)> on_judged = nullptr;
   // Lengths of completions by problem id, where they are known.
   std::map<std::string, int64_t> expected_tokens = {};
 };

@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -14,19 +13,12 @@
 #include "eval/metrics.h"
 #include "pool/pool.h"
 #include "pool/stage_result.h"
+#include "testing/temporary_folder.h"
 
 namespace ponder {
 
 class ReportTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() /
-              ("ponder_report_" + std::to_string(::getpid()) + "_" +
-               ::testing::UnitTest::GetInstance()->current_test_info()->name());
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
   Pool open(const std::string& name = "run.db") const { return Pool::open(folder_ / name); }
 
   static bool has(const std::string& all, const std::string& part) {
@@ -38,7 +30,7 @@ class ReportTest : public ::testing::Test {
     return count;
   }
 
-  std::filesystem::path folder_;
+  const TemporaryFolder folder_;
 };
 
 inline void begin(Pool& pool, std::string_view kind, const std::string& name, int round = 0) {

@@ -2,27 +2,18 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 
 #include "base/error.h"
 #include "pool/pool.h"
+#include "testing/error_text.h"
+#include "testing/temporary_folder.h"
 
 namespace ponder {
 
 class PoolTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() /
-              ("ponder_pool_" + std::to_string(::getpid()) + "_" +
-               ::testing::UnitTest::GetInstance()->current_test_info()->name());
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
-    file_ = folder_ / "run.db";
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
   static Problem problem(const std::string& id) {
     Problem problem;
     problem.id = id;
@@ -71,16 +62,8 @@ class PoolTest : public ::testing::Test {
     transaction.commit();
   }
 
-  static std::string message(const std::function<void()>& action) {
-    try {
-      action();
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "(no error)";
-  }
-
-  std::filesystem::path folder_, file_;
+  const TemporaryFolder temporary_;
+  const std::filesystem::path folder_ = temporary_.path(), file_ = folder_ / "run.db";
 };
 
 }  // namespace ponder
