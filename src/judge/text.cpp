@@ -49,20 +49,6 @@ bool ends_command(std::string_view pattern, std::string_view text, size_t end) {
 
 }  // namespace
 
-std::string to_lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
-  return text;
-}
-
 size_t matching_brace(std::string_view text, size_t open) {
   size_t depth = 0;
   for (size_t i = open; i < text.size(); ++i) {
@@ -125,7 +111,7 @@ std::string words_of(std::string_view text) {
       gap = true;
     }
   }
-  return to_lower(words);
+  return lower_ascii(words);
 }
 
 std::optional<int> number_word(std::string_view lower_word) {

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/text.h"
+
 namespace ponder::judge {
 
 constexpr size_t kNone = std::string_view::npos;  // no such place
@@ -12,9 +14,6 @@ constexpr size_t kNone = std::string_view::npos;  // no such place
 inline bool is_digit(char c) { return c >= '0' && c <= '9'; }
 inline bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 inline bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-
-std::string to_lower(std::string_view text);  // ASCII only
-std::string_view trim(std::string_view text);
 
 // The '}' that closes the '{' at `open`, escaped braces not counted; npos when it is missing.
 size_t matching_brace(std::string_view text, size_t open);
@@ -25,9 +24,6 @@ std::string normal_form(std::string_view text);
 
 // The words alone, lower case, one space between; for answers that are plain text.
 std::string words_of(std::string_view text);
-
-// A word of two letters or more that is a unit of measure; see units.h.
-bool is_unit(std::string_view lower_word);
 
 // "seven" is 7; nothing beyond twenty and the tens.
 std::optional<int> number_word(std::string_view lower_word);

@@ -1,0 +1,43 @@
+#include "judge/equal/words.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include "judge/text.h"
+
+namespace ponder::judge {
+
+bool is_prose_without_value(std::string_view text) {
+  static constexpr std::array<std::string_view, 24> kValues = {
+      "hundred", "thousand", "million", "billion", "half",   "halves",   "third",    "thirds",
+      "quarter", "quarters", "dozen",   "pair",    "pi",     "infinity", "infinite", "infinitely",
+      "twice",   "double",   "triple",  "once",    "single", "none",     "no",       "nothing"};
+  if (text.find_first_of("0123456789=<>^_") != std::string_view::npos) return false;
+  const std::string words = words_of(text);
+  size_t count = 0;
+  for (size_t begin = 0; begin < words.size();) {
+    const size_t end = std::min(words.find(' ', begin), words.size());
+    const std::string_view word = std::string_view(words).substr(begin, end - begin);
+    if (number_word(word) || std::find(kValues.begin(), kValues.end(), word) != kValues.end())
+      return false;
+    count += word.size() >= 2;
+    begin = end + 1;
+  }
+  return count >= 3;
+}
+
+bool is_words(std::string_view gold) {
+  return words_of(gold).size() > 2 &&
+         gold.find_first_of("0123456789\\=^_") == std::string_view::npos;
+}
+
+bool is_masked(std::string_view text) {
+  for (std::string_view sign : {"\xcc\xb5", "\xcc\xb6", "\xcc\xb7", "\xcc\xb8", "\xe2\x80\xad",
+                                "\xe2\x80\xae", "\\cancel", "\\not ", "\\not{", "\\sout"}) {
+    if (text.find(sign) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
+}  // namespace ponder::judge

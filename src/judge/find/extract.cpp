@@ -1,0 +1,331 @@
+#include "judge/find/extract.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "judge/equal/written.h"
+#include "judge/find/boxes.h"
+#include "judge/find/chosen_letter.h"
+#include "judge/find/phrase.h"
+#include "judge/find/result.h"
+#include "judge/find/sentence.h"
+#include "judge/find/solution.h"
+#include "judge/find/statement.h"
+#include "judge/read/choice_letter.h"
+#include "judge/text.h"
+
+namespace ponder::judge {
+namespace {
+
+using std::string_view;
+constexpr size_t kMarkSearch = 50000;      // bytes at the end in which marks are looked for
+constexpr size_t kMostDifferentBoxes = 8;  // a response with more commits itself to none
+constexpr size_t kMostDifferentTags = 3;   // likewise
+constexpr size_t kLongestTagged = 2000;    // bytes between <answer> and </answer>
+constexpr size_t kLongestCompared = 200;   // boxes joined by "or" are compared up to this length
+
+string_view last_bytes(string_view text, size_t count) {
+  return text.size() > count ? text.substr(text.size() - count) : text;
+}
+
+// "1/2 or 0.5" is one answer written twice.
+bool is_same_value(string_view a, string_view b) {
+  if (a.size() > kLongestCompared || b.size() > kLongestCompared) return false;
+  for (string_view text : {a, b}) {
+    if (text.find("\\boxed") != kNone || text.find("\\fbox") != kNone) return false;
+  }
+  return compare_written(a, b, {}).match == Match::kEqual &&
+         compare_written(b, a, {}).match == Match::kEqual;
+}
+
+std::optional<Extraction> from_boxes(string_view text, const std::vector<Box>& boxes,
+                                     std::string& problem) {
+  std::vector<std::string> different;
+  for (size_t i = 0; i < boxes.size(); ++i) {
+    if (i > 0 && boxes[i].content == boxes[i - 1].content) continue;
+    std::string form = normal_form(boxes[i].content.substr(0, 400));
+    if (std::find(different.begin(), different.end(), form) == different.end())
+      different.push_back(std::move(form));
+    if (different.size() > kMostDifferentBoxes) {
+      problem = "more than " + std::to_string(kMostDifferentBoxes) + " different boxes";
+      return std::nullopt;
+    }
+  }
+  const size_t first = first_of_last_run(text, boxes);
+  if (is_denied(text, boxes[first])) {
+    problem = "the last box is denied by the text";
+    return std::nullopt;
+  }
+  std::string joined;
+  std::vector<string_view> kept;
+  std::vector<std::string> seen;
+  for (size_t i = first; i < boxes.size(); ++i) {
+    const string_view content = trimmed(boxes[i].content);
+    std::string form = normal_form(content.substr(0, 400));
+    if (std::find(seen.begin(), seen.end(), form) != seen.end()) continue;
+    if (std::any_of(kept.begin(), kept.end(),
+                    [&](string_view other) { return is_same_value(other, content); }))
+      continue;
+    seen.push_back(std::move(form));
+    kept.push_back(content);
+    if (!joined.empty()) joined += ", ";
+    joined += content;
+  }
+  if (trimmed(joined).empty()) {
+    problem = "an empty box";
+    return std::nullopt;
+  }
+  const string_view how = kept.size() > 1         ? "joined boxes"
+                          : boxes.back().repaired ? "last box (never closed)"
+                                                  : "last box";
+  return Extraction{std::move(joined), how};
+}
+
+// The mark that most clearly gives an answer, and where it ends.
+struct Marked {
+  std::string answer;
+  size_t end = 0;
+};
+
+// "#### 20", "A: 12", {"answer": 5}, 答案是 5: a value directly after the last such mark.
+std::optional<Marked> marked_answer(string_view text) {
+  static constexpr std::array<string_view, 15> kMarks = {"#### ",
+                                                         "####",
+                                                         "\na: ",
+                                                         "\"answer\":",
+                                                         "\"final_answer\":",
+                                                         "[[ ## answer ## ]]",
+                                                         "[answer]",
+                                                         "réponse est",
+                                                         "respuesta es",
+                                                         "antwort ist",
+                                                         "antwort lautet",
+                                                         "答案是",
+                                                         "答案为",
+                                                         "答案：",
+                                                         "答案:"};
+  text = last_bytes(text, kMarkSearch);
+  const std::string lower = lower_ascii(text);
+  size_t best = kNone, length = 0;
+  for (string_view mark : kMarks) {
+    const size_t at = lower.rfind(mark);
+    if (at == kNone || (best != kNone && at + mark.size() <= best + length)) continue;
+    best = at;
+    length = mark.size();
+  }
+  if (best == kNone) return std::nullopt;
+  const bool quoted = lower[best] == '"';
+  string_view rest = text.substr(best + length);
+  const bool own_line = lower.substr(best, 4) == "####";
+  if (own_line) rest = rest.substr(0, rest.find('\n'));
+  if (quoted) {
+    rest = trimmed(rest);
+    if (rest.starts_with("\"")) {
+      const size_t close = rest.find('"', 1);
+      if (close == kNone) return std::nullopt;
+      return Marked{std::string(trimmed(rest.substr(1, close - 1))), best + length};
+    }
+    rest = rest.substr(0, rest.find_first_of("}\n"));
+  }
+  if (own_line) {
+    // A heading is no answer.
+    const string_view line = trimmed(rest);
+    const size_t digits = line.find_first_not_of("0123456789");
+    const bool numbered = digits != kNone && digits > 0 && line.substr(digits, 2) == ". ";
+    if (line.size() > 100 || line.ends_with(":") || numbered || line.empty()) return std::nullopt;
+  }
+  auto answer = leading_answer(rest, !own_line);
+  if (own_line && !answer && std::count(trimmed(rest).begin(), trimmed(rest).end(), ' ') == 0 &&
+      trimmed(rest).size() <= 30)
+    answer = std::string(trimmed(rest));
+  if (!answer) return std::nullopt;
+  return Marked{std::move(*answer), best + length};
+}
+
+// What stands in the last <answer>…</answer>, or after an <answer> that the end closes.
+string_view tagged_part(string_view text, bool& several) {
+  const string_view tail = last_bytes(text, kMarkSearch);
+  const std::string lower = lower_ascii(tail);
+  for (const auto& [open, close] : {std::pair<string_view, string_view>{"<answer>", "</answer>"},
+                                    {"<final_answer>", "</final_answer>"},
+                                    {"[answer]", "[/answer]"}}) {
+    std::vector<string_view> different;
+    string_view last;
+    for (size_t begin = lower.find(open); begin != kNone; begin = lower.find(open, begin + 1)) {
+      const size_t inside = begin + open.size();
+      const size_t end = lower.find(close, inside);
+      const string_view content = trimmed(tail.substr(inside, end == kNone ? kNone : end - inside));
+      if (content.size() <= kLongestTagged && !content.empty()) {
+        last = content;
+        if (std::find(different.begin(), different.end(), content) == different.end())
+          different.push_back(content);
+      }
+      several |= different.size() > kMostDifferentTags;
+      if (end == kNone || several) break;
+    }
+    if (!last.empty()) return last;
+  }
+  return {};
+}
+
+std::optional<Extraction> from_prose(string_view text, const JudgeOptions& options,
+                                     std::string& problem) {
+  const auto marked = marked_answer(text);
+  if (marked) {
+    const string_view after = last_bytes(text, kMarkSearch).substr(marked->end);
+    const size_t line = after.find('\n');
+    if (line != kNone) {
+      if (auto phrase = phrase_answer(after.substr(line)); phrase && phrase->is_value)
+        return Extraction{std::move(phrase->answer), "answer phrase"};
+    }
+    return Extraction{marked->answer, "marked answer"};
+  }
+  const string_view whole = trimmed(text);
+  if (options.type == AnswerType::kText) {
+    if (auto phrase = phrase_answer(text))
+      return Extraction{std::move(phrase->answer), "answer phrase"};
+    if (whole.size() <= 200 && !whole.empty()) return Extraction{std::string(whole), "whole text"};
+    problem = kNothingMarked;
+    return std::nullopt;
+  }
+  const bool wide = std::any_of(whole.begin(), whole.end(),
+                                [](char c) { return static_cast<unsigned char>(c) >= 0xe3; });
+  const bool short_text = !wide && std::count_if(whole.begin(), whole.end(), is_space) <= 1;
+  if (short_text && whole.size() <= 100 && !whole.empty() && !breaks_off(whole) &&
+      !phrase_answer(whole))
+    return Extraction{std::string(whole), "whole text"};
+  if (breaks_off(whole)) {
+    // A final answer with more text behind it, cut somewhere.
+    const size_t final = lower_ascii(last_bytes(whole, kMarkSearch)).rfind("final answer");
+    if (final != kNone) {
+      if (auto phrase = phrase_answer(last_bytes(whole, kMarkSearch).substr(final));
+          phrase && phrase->is_value)
+        return Extraction{std::move(phrase->answer), "answer phrase"};
+    }
+    problem = "the text breaks off: it states no final answer";
+    return std::nullopt;
+  }
+  bool several = false;
+  phrase_answer(text, &several);
+  if (several) {
+    problem = "more than eight different answers";
+    return std::nullopt;
+  }
+  string_view how;
+  if (auto answer = stated_answer(text, how)) return Extraction{std::move(*answer), how};
+  if (!whole.empty() && whole.size() <= 100 && is_strong(whole))
+    return Extraction{std::string(whole), "whole text"};
+  problem = kNothingMarked;
+  return std::nullopt;
+}
+
+std::optional<Extraction> extract_choice(string_view text, const Boxes& boxes,
+                                         const JudgeOptions& options, std::string& problem) {
+  const auto letter_found = [](char letter) {
+    return Extraction{std::string(1, letter), "choice letter"};
+  };
+  const auto& all = boxes.all;
+  bool several = false;
+  const auto letter = chosen_letter(text, &several);
+  if (!all.empty()) {
+    // "so the answer is C" after the box.
+    const string_view rest = text.substr(all.back().end);
+    if (const auto later = chosen_letter(rest); later && phrase_answer(rest))
+      return letter_found(*later);
+    auto box = from_boxes(text, all, problem);
+    if (box && !choice_letter(box->answer, true) && options.choices.empty() && letter)
+      return letter_found(*letter);
+    return box;
+  }
+  if (letter) return letter_found(*letter);
+  if (several) {
+    problem = "more than two different choices are answered";
+    return std::nullopt;
+  }
+  if (!options.choices.empty()) {
+    if (auto phrase = phrase_answer(text))
+      return Extraction{std::move(phrase->answer), "answer phrase"};
+    string_view how;
+    if (auto answer = stated_answer(text, how)) return Extraction{std::move(*answer), how};
+  }
+  problem = "no choice letter found";
+  return std::nullopt;
+}
+
+std::optional<Extraction> extract_from(string_view text, const JudgeOptions& options,
+                                       std::string& problem) {
+  bool several = false;
+  if (const string_view tagged = tagged_part(text, several); !tagged.empty()) {
+    if (several) {
+      problem = "more than " + std::to_string(kMostDifferentTags) + " different answer tags";
+      return std::nullopt;
+    }
+    const Boxes inner = find_boxes(tagged);
+    if (options.type == AnswerType::kChoice) {
+      if (auto letter = choice_letter(tagged, true))
+        return Extraction{std::string(1, *letter), "answer tag"};
+    }
+    if (!inner.all.empty()) return from_boxes(tagged, inner.all, problem);
+    if (auto phrase = phrase_answer(tagged)) return Extraction{phrase->answer, "answer tag"};
+    return Extraction{std::string(trimmed(tagged)), "answer tag"};
+  }
+  const Boxes boxes = find_boxes(text);
+  if (options.type == AnswerType::kChoice) return extract_choice(text, boxes, options, problem);
+  if (boxes.unclosed) {
+    problem = "the text breaks off inside a box";
+    return std::nullopt;
+  }
+  if (boxes.all.empty()) {
+    auto found = from_prose(text, options, problem);
+    if (!found && options.type == AnswerType::kNumber) {
+      // The last number of the text, as GSM8K is scored.
+      const string_view tail = last_bytes(text, kMarkSearch);
+      const auto sentences = sentences_of(tail);
+      for (auto s = sentences.rbegin(); s != sentences.rend(); ++s) {
+        for (auto t = s->tokens.rbegin(); t != s->tokens.rend(); ++t) {
+          if (t->kind == Piece::Kind::kValue && t->strong)
+            return Extraction{result_of(t->text), "last number"};
+        }
+      }
+    }
+    return found;
+  }
+  const string_view rest = text.substr(boxes.all.back().end);
+  if (!trimmed(rest).empty()) {
+    if (auto marked = marked_answer(rest)) return Extraction{marked->answer, "marked answer"};
+    // "Our final answer is accurate" takes no box away.
+    if (auto phrase = phrase_answer(rest); phrase && phrase->is_value)
+      return Extraction{std::move(phrase->answer), "answer phrase after the box"};
+    if (auto corrected = corrected_answer(rest))
+      return Extraction{std::move(*corrected), "correction after the box"};
+  }
+  return from_boxes(text, boxes.all, problem);
+}
+
+}  // namespace
+
+std::optional<std::string> boxed_answer(string_view text) {
+  const Boxes boxes = find_boxes(text);
+  std::string problem;
+  if (boxes.all.empty()) return std::nullopt;
+  const auto extraction = from_boxes(text, boxes.all, problem);
+  return extraction ? std::optional(extraction->answer) : std::nullopt;
+}
+
+std::optional<Extraction> extract(string_view response, const JudgeOptions& options,
+                                  std::string& problem) {
+  const string_view solution = solution_part(response);
+  if (trimmed(solution).empty()) {
+    problem = trimmed(response).empty() ? "an empty response" : "there is no solution part";
+    return std::nullopt;
+  }
+  if (const auto plain = without_comments(solution)) {
+    if (!trimmed(*plain).empty()) return extract_from(*plain, options, problem);
+    problem = "only comments";
+    return std::nullopt;
+  }
+  return extract_from(solution, options, problem);
+}
+
+}  // namespace ponder::judge

@@ -1,0 +1,26 @@
+// Answers that a text announces: "The answer is 5", "Answer: x^2 + 1", "#### [12 or 13]".
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "judge/find/sentence.h"
+
+namespace ponder::judge {
+
+// The value or the few words with which `text` begins, as they follow "the answer is".
+std::optional<std::string> leading_answer(std::string_view text, bool words_allowed);
+
+struct PhraseAnswer {
+  std::string answer;
+  bool is_value = false;  // else words
+};
+// What one sentence of `text` states with an answer phrase.
+std::optional<PhraseAnswer> in_phrase(const Sentence& sentence, std::string_view text);
+
+// What the last sentence with an answer phrase ("the final answer is", "Answer:") states. Nothing
+// where the phrases commit themselves to more than eight different values; `several` then says so.
+std::optional<PhraseAnswer> phrase_answer(std::string_view text, bool* several = nullptr);
+
+}  // namespace ponder::judge

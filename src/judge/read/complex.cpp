@@ -1,0 +1,201 @@
+#include "judge/read/complex.h"
+
+namespace ponder::judge {
+namespace {
+
+// 60 decimal digits hold about 199 bits; one operation errs by less than this part of its result.
+const Float& epsilon() {
+  static const Float value = mp::ldexp(Float(1), -195);
+  return value;
+}
+const Float& largest() {
+  static const Float value("1e2000");
+  return value;
+}
+
+}  // namespace
+
+Float magnitude(const Complex& v) {
+  return v.im == 0 ? Float(mp::abs(v.re)) : Float(mp::sqrt(Float(v.re * v.re + v.im * v.im)));
+}
+
+std::optional<Complex> checked(Complex v) {
+  const Float size = magnitude(v);
+  if (!(size < largest())) return std::nullopt;
+  v.error += size * epsilon();
+  return v;
+}
+
+Complex add(const Complex& a, const Complex& b) {
+  return {a.re + b.re, a.im + b.im, a.error + b.error};
+}
+
+std::optional<Complex> divide(const Complex& a, const Complex& b) {
+  const Float size = magnitude(b);
+  if (size <= b.error * 2) return std::nullopt;  // perhaps zero
+  Complex q;
+  if (b.im == 0) {
+    q.re = a.re / b.re;
+    q.im = a.im / b.re;
+  } else {
+    const Float square = size * size;
+    q.re = (a.re * b.re + a.im * b.im) / square;
+    q.im = (a.im * b.re - a.re * b.im) / square;
+  }
+  q.error = (a.error + magnitude(q) * b.error) * 2 / size;
+  return checked(q);
+}
+
+std::optional<Complex> square_root(const Complex& a) {
+  if (a.im != 0) return std::nullopt;
+  Complex r;
+  const Float root = mp::sqrt(Float(mp::abs(a.re)));
+  (a.re < 0 ? r.im : r.re) = root;
+  r.error = root * root > a.error ? Float(a.error / root) : Float(mp::sqrt(a.error));
+  return checked(r);
+}
+
+std::optional<Complex> positive_power(const Complex& base, const Complex& exponent) {
+  if (base.im != 0 || base.re <= base.error) return std::nullopt;
+  const Float log = mp::log(base.re), power = exponent.re * log;
+  if (mp::abs(power) > 4000) return std::nullopt;
+  const Float angle = exponent.im * log;
+  if (mp::abs(angle) > 1000000) return std::nullopt;
+  const Float size = mp::exp(power);
+  Complex r{size, 0, 0};
+  if (angle != 0) r = {size * mp::cos(angle), size * mp::sin(angle), 0};
+  r.error = size * 2 *
+            (exponent.error * mp::abs(log) + magnitude(exponent) * base.error / base.re +
+             (mp::abs(power) + mp::abs(angle) + 1) * epsilon());
+  return checked(r);
+}
+
+std::optional<Complex> integer_power(Complex base, long exponent) {
+  Complex result{1, 0, 0};
+  for (unsigned long n = static_cast<unsigned long>(exponent < 0 ? -exponent : exponent); n;
+       n >>= 1) {
+    if (n & 1) result = multiply(result, base);
+    if (n > 1) base = multiply(base, base);
+    if (!checked(base) || !checked(result)) return std::nullopt;
+  }
+  return exponent < 0 ? divide({1, 0, 0}, result) : checked(result);
+}
+
+std::optional<Complex> nth_root(const Complex& a, long n) {
+  if (n == 2) return square_root(a);
+  if (n < 2 || a.im != 0) return std::nullopt;
+  if (a.re == 0 && a.error == 0) return Complex{};
+  const bool negative = a.re < 0;
+  if (negative && n % 2 == 0) return std::nullopt;
+  Complex positive{mp::abs(a.re), 0, a.error};
+  auto inverse = divide({1, 0, 0}, {Float(n), 0, 0});
+  auto root = positive_power(positive, *inverse);
+  if (root && negative) root->re = -root->re;
+  return root;
+}
+
+std::optional<Complex> real_function(const std::string& name, const Complex& x) {
+  if (name == "abs") {
+    Complex r{magnitude(x), 0, x.error};
+    return checked(r);
+  }
+  if (x.im != 0) return std::nullopt;
+  for (const auto& [inverted, direct] :
+       {std::pair{"coth", "tanh"}, std::pair{"sech", "cosh"}, std::pair{"csch", "sinh"}}) {
+    if (name != inverted) continue;
+    const auto value = real_function(direct, x);
+    return value ? divide({1, 0, 0}, *value) : std::nullopt;
+  }
+  const Float& v = x.re;
+  if (name == "floor" || name == "ceil") {
+    const Float slack = x.error * 4;
+    const Float r = name == "floor" ? Float(mp::floor(v + slack)) : Float(mp::ceil(v - slack));
+    return Complex{r, 0, 0};
+  }
+  // The error of a sine grows with its argument.
+  if (name != "ln" && mp::abs(v) > 1000000) return std::nullopt;
+  Complex r;
+  Float slope = 1;
+  if (name == "sin") {
+    r.re = mp::sin(v);
+  } else if (name == "cos") {
+    r.re = mp::cos(v);
+  } else if (name == "tan" || name == "sec") {
+    const Float c = mp::cos(v);
+    if (mp::abs(c) <= x.error * 4 + epsilon() * 16) return std::nullopt;
+    r.re = name == "tan" ? Float(mp::sin(v) / c) : Float(1 / c);
+    slope = 1 / (c * c);
+  } else if (name == "cot" || name == "csc") {
+    const Float s = mp::sin(v);
+    if (mp::abs(s) <= x.error * 4 + epsilon() * 16) return std::nullopt;
+    r.re = name == "cot" ? Float(mp::cos(v) / s) : Float(1 / s);
+    slope = 1 / (s * s);
+  } else if (name == "arcsin" || name == "arccos") {
+    if (mp::abs(v) > 1) return std::nullopt;
+    r.re = name == "arcsin" ? Float(mp::asin(v)) : Float(mp::acos(v));
+    const Float rest = mp::sqrt(Float(1 - v * v));
+    slope = rest > Float("1e-20") ? Float(1 / rest) : Float("1e20");
+  } else if (name == "arctan") {
+    r.re = mp::atan(v);
+  } else if (name == "arcsinh") {
+    const Float size = mp::abs(v);
+    r.re = mp::log(Float(size + mp::sqrt(Float(size * size + 1))));
+    if (v < 0) r.re = -r.re;
+  } else if (name == "arccosh") {
+    if (v < 1) return std::nullopt;
+    const Float rest = mp::sqrt(Float(v * v - 1));
+    r.re = mp::log(Float(v + rest));
+    slope = rest > Float("1e-20") ? Float(1 / rest) : Float("1e20");
+  } else if (name == "arctanh") {
+    const Float rest = 1 - v * v;
+    if (rest <= Float("1e-20")) return std::nullopt;
+    r.re = mp::log(Float((1 + v) / (1 - v))) / 2;
+    slope = 2 / rest;
+  } else if (name == "exp" || name == "sinh" || name == "cosh") {
+    if (mp::abs(v) > 4000) return std::nullopt;
+    const Float up = mp::exp(v), down = 1 / up;
+    r.re = name == "exp" ? up : name == "sinh" ? Float((up - down) / 2) : Float((up + down) / 2);
+    slope = up + down;
+  } else if (name == "tanh") {
+    r.re = mp::tanh(v);
+  } else if (name == "ln") {
+    if (v <= x.error * 2) return std::nullopt;
+    r.re = mp::log(v);
+    slope = 1 / v;
+  } else {
+    return std::nullopt;
+  }
+  r.error = slope * (x.error * 2 + mp::abs(v) * epsilon()) + epsilon();
+  return checked(r);
+}
+
+Complex multiply(const Complex& a, const Complex& b) {
+  Complex r;
+  if (a.im == 0 && b.im == 0) {
+    r.re = a.re * b.re;
+  } else {
+    r.re = a.re * b.re - a.im * b.im;
+    r.im = a.re * b.im + a.im * b.re;
+  }
+  const Float left = magnitude(a), right = magnitude(b);
+  r.error = left * b.error + right * a.error + a.error * b.error + left * right * epsilon() * 4;
+  return r;
+}
+
+Complex to_complex(const Rational& value) {
+  Complex r;
+  r.re = Float(numerator(value)) / Float(denominator(value));
+  r.error = mp::abs(r.re) * epsilon() * 4;
+  return r;
+}
+
+Closeness closeness(const Complex& a, const Complex& b) {
+  const Float size = magnitude(a) + magnitude(b);
+  const Float distance = magnitude({a.re - b.re, a.im - b.im, 0});
+  const Float bound = (a.error + b.error) * 8 + size * epsilon() * 8;
+  if (distance > bound) return Closeness::kUnequal;
+  static const Float kNarrow("1e-30");
+  return bound <= kNarrow * (size > 1 ? size : Float(1)) ? Closeness::kEqual : Closeness::kUnclear;
+}
+
+}  // namespace ponder::judge

@@ -1,0 +1,41 @@
+#include "judge/read/describe.h"
+
+#include "judge/read/evaluate.h"
+#include "judge/read/shape.h"
+
+namespace ponder::judge {
+
+std::string describe(const Expression& expression) {
+  const View view{&expression, expression.root, 0};
+  switch (view.get().kind) {
+    case Kind::kTuple:
+      return "tuple or interval of " + std::to_string(view.size());
+    case Kind::kSet:
+      return "set of " + std::to_string(view.size());
+    case Kind::kList:
+      return "list of " + std::to_string(view.size());
+    case Kind::kUnion:
+      return "union of " + std::to_string(view.size());
+    case Kind::kIntersection:
+      return "intersection of " + std::to_string(view.size());
+    case Kind::kRatio:
+      return "ratio";
+    case Kind::kRelation:
+      return is_equation(view) ? "equation" : "relation";
+    case Kind::kMatrix:
+      return "matrix of " + std::to_string(view.size()) + " rows";
+    case Kind::kText:
+      return "words";
+    default:
+      break;
+  }
+  Budget budget;
+  if (const auto value = exact_value(view, budget)) {
+    const std::string digits = value->str();
+    return "number " +
+           (digits.size() <= 60 ? digits : "of " + std::to_string(digits.size()) + " digits");
+  }
+  return has_names(view) ? "formula" : "number";
+}
+
+}  // namespace ponder::judge

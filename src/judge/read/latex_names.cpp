@@ -1,0 +1,142 @@
+#include "judge/read/latex_names.h"
+
+namespace ponder::judge {
+
+const LatexCommands& latex_commands() {
+  static const LatexCommands table = {{"frac", "k:frac"},
+                                      {"dfrac", "k:frac"},
+                                      {"tfrac", "k:frac"},
+                                      {"cfrac", "k:frac"},
+                                      {"sfrac", "k:frac"},
+                                      {"nicefrac", "k:frac"},
+                                      {"flatfrac", "k:frac"},
+                                      {"over", "k:over"},
+                                      {"sum", "k:sum"},
+                                      {"prod", "k:prod"},
+                                      {"bmod", "k:bmod"},
+                                      {"mod", "k:bmod"},
+                                      {"pmod", "k:pmod"},
+                                      {"ldots", "o"},
+                                      {"dots", "o"},
+                                      {"cdots", "o"},
+                                      {"dotsc", "o"},
+                                      {"dotsb", "o"},
+                                      {"lor", ","},
+                                      {"vee", ","},
+                                      {"cong", "="},
+                                      {"choose", "k:choose"},
+                                      {"sqrt", "k:sqrt"},
+                                      {"surd", "k:surd"},
+                                      {"binom", "k:binom"},
+                                      {"dbinom", "k:binom"},
+                                      {"tbinom", "k:binom"},
+                                      {"overline", "k:overline"},
+                                      {"pi", "c:pi"},
+                                      {"infty", "c:inf"},
+                                      {"infin", "c:inf"},
+                                      {"cdot", "*"},
+                                      {"times", "*"},
+                                      {"ast", "*"},
+                                      {"div", "/"},
+                                      {"pm", "P"},
+                                      {"mp", "M"},
+                                      {"le", "L"},
+                                      {"leq", "L"},
+                                      {"leqslant", "L"},
+                                      {"ge", "G"},
+                                      {"geq", "G"},
+                                      {"geqslant", "G"},
+                                      {"lt", "<"},
+                                      {"gt", ">"},
+                                      {"ne", "N"},
+                                      {"neq", "N"},
+                                      {"approx", "~"},
+                                      {"simeq", "~"},
+                                      {"in", "E"},
+                                      {"cup", "U"},
+                                      {"cap", "I"},
+                                      {"circ", "D"},
+                                      {"degree", "D"},
+                                      {"equiv", "="},
+                                      {"lbrace", "S"},
+                                      {"rbrace", "s"},
+                                      {"lfloor", "F"},
+                                      {"rfloor", "f"},
+                                      {"lceil", "C"},
+                                      {"rceil", "c"},
+                                      {"langle", "A"},
+                                      {"rangle", "a"},
+                                      {"vert", "|"},
+                                      {"lvert", "|"},
+                                      {"rvert", "|"},
+                                      {"mid", "|"},
+                                      {"colon", ":"},
+                                      {"lbrack", "["},
+                                      {"rbrack", "]"},
+                                      {"prime", "'"},
+                                      {"left", ""},
+                                      {"right", ""},
+                                      {"big", ""},
+                                      {"Big", ""},
+                                      {"bigl", ""},
+                                      {"bigr", ""},
+                                      {"Bigl", ""},
+                                      {"Bigr", ""},
+                                      {"bigg", ""},
+                                      {"Bigg", ""},
+                                      {"quad", ""},
+                                      {"qquad", ""},
+                                      {"displaystyle", ""},
+                                      {"textstyle", ""},
+                                      {"limits", ""},
+                                      {"hline", ""},
+                                      {"boxed", ""},
+                                      {"fbox", ""},
+                                      {"rm", ""},
+                                      {"bf", ""},
+                                      {"space", ""},
+                                      {"thinspace", ""},
+                                      {"top", "n:T"},
+                                      {"intercal", "n:T"},
+                                      {"imath", "c:i"},
+                                      {"jmath", "n:j"},
+                                      {"emptyset", "n:emptyset"},
+                                      {"varnothing", "n:emptyset"}};
+  return table;
+}
+
+const NameSet& function_names() {
+  static const NameSet names = {"sin",     "cos",     "tan",     "cot",   "sec",  "csc",  "arcsin",
+                                "arccos",  "arctan",  "sinh",    "cosh",  "tanh", "log",  "ln",
+                                "lg",      "exp",     "asin",    "acos",  "atan", "det",  "tr",
+                                "gcd",     "lcm",     "max",     "min",   "coth", "sech", "csch",
+                                "arcsinh", "arccosh", "arctanh", "arccot"};
+  return names;
+}
+
+const NameSet& latex_letters() {
+  static const NameSet names = {
+      "alpha", "beta",     "gamma", "delta",   "epsilon", "varepsilon", "zeta",  "eta",
+      "theta", "vartheta", "iota",  "kappa",   "lambda",  "mu",         "nu",    "xi",
+      "rho",   "sigma",    "tau",   "upsilon", "phi",     "varphi",     "chi",   "psi",
+      "omega", "Gamma",    "Delta", "Theta",   "Lambda",  "Xi",         "Pi",    "Sigma",
+      "Phi",   "Psi",      "Omega", "hbar",    "ell",     "odot",       "aleph", "triangle",
+      "angle", "star",     "nabla", "partial"};
+  return names;
+}
+
+const NameSet& latex_text_commands() {
+  static const NameSet names = {"text",         "mbox", "textbf", "textit", "textrm",    "mathrm",
+                                "operatorname", "hbox", "textsf", "texttt", "textnormal"};
+  return names;
+}
+
+const NameSet& latex_font_commands() {
+  static const NameSet names = {"mathbf",  "mathbb",  "mathcal",        "mathfrak",
+                                "mathscr", "widehat", "tilde",          "dot",
+                                "mathit",  "bm",      "boldsymbol",     "vec",
+                                "hat",     "bar",     "overrightarrow", "mathsf"};
+  return names;
+}
+
+}  // namespace ponder::judge

@@ -1,0 +1,283 @@
+#include <algorithm>
+
+#include "judge/read/parser.h"
+#include "judge/read/units.h"
+#include "judge/text.h"
+
+namespace ponder::judge {
+
+bool Parser::starts_factor() const {
+  const Token& t = peek();
+  switch (t.kind) {
+    case TokenKind::kNumber:
+    case TokenKind::kName:
+    case TokenKind::kConstant:
+    case TokenKind::kFunction:
+    case TokenKind::kBegin:
+      return true;
+    case TokenKind::kCommand:
+      return t.text != "over" && t.text != "choose" && t.text != "bmod" && t.text != "pmod";
+    case TokenKind::kSymbol:
+      if (t.is('(') && peek(1).kind == TokenKind::kCommand && peek(1).text == "bmod") return false;
+      return t.is('(') || t.is('[') || t.is('{') || t.is('F') || t.is('C') ||
+             (t.is('|') && bars_ == 0);
+    default:
+      return false;
+  }
+}
+
+int Parser::product(bool of_function) {
+  int left = signed_factor();
+  while (!failed()) {
+    if (peek().kind == TokenKind::kCommand && peek().text == "bmod" && !of_function) {
+      advance();
+      left = make(Kind::kCall, {left, signed_factor()}, "mod");
+    } else if (take('*')) {
+      left = times(left, signed_factor());
+    } else if (peek().is('/') && peek(1).kind == TokenKind::kWord) {
+      unit_words();  // 60 / hour
+    } else if (peek().is('/')) {
+      advance();
+      const int right = signed_factor();
+      left = mixed_number(left, right);
+    } else if (peek().kind == TokenKind::kWord) {
+      unit_words();
+      if (peek().kind == TokenKind::kNumber) return fail("two amounts side by side");
+    } else if (starts_factor() && !(of_function && peek().kind == TokenKind::kFunction)) {
+      if (peek().kind == TokenKind::kNumber && is_plain_number(left)) {
+        left = adjacent_numbers(left);
+        continue;
+      }
+      const bool fraction = peek().kind == TokenKind::kCommand && peek().text == "frac";
+      const int right = postfix();
+      if (failed()) return kNoNode;
+      const bool mixed = fraction && is_plain_number(left) && node(right).kind == Kind::kDiv &&
+                         is_plain_number(node(right).children[0]) &&
+                         is_plain_number(node(right).children[1]);
+      left = mixed ? make(Kind::kAdd, {left, right}) : times(left, right);
+    } else {
+      break;
+    }
+  }
+  return left;
+}
+
+int Parser::times(int left, int right) {
+  if (failed()) return kNoNode;
+  if (node(left).kind == Kind::kMul) {
+    node(left).children.push_back(right);
+    node(left).height = std::max(node(left).height, node(right).height + 1);
+    return left;
+  }
+  return make(Kind::kMul, {left, right});
+}
+
+bool Parser::is_plain_number(int index) {
+  return node(index).kind == Kind::kNumber && node(index).decimals == 0 && node(index).name.empty();
+}
+
+int Parser::mixed_number(int left, int right) {
+  if (failed()) return kNoNode;
+  if (pending_whole_ != kNoNode) {
+    const int fraction = make(Kind::kDiv, {left, right});
+    const int whole = std::exchange(pending_whole_, kNoNode);
+    return make(Kind::kAdd, {whole, fraction});
+  }
+  return make(Kind::kDiv, {left, right});
+}
+
+int Parser::adjacent_numbers(int left) {
+  const Token number = peek();
+  if (peek(1).is('/') && peek(2).kind == TokenKind::kNumber) {
+    pending_whole_ = left;
+    return atom();
+  }
+  const bool group = number.text.size() == 3 && number.space_before;
+  if (!group || node(left).value >= Rational(BigInt("1000000000000000"))) {
+    return fail("two numbers side by side");
+  }
+  const int right = atom();  // 10 000
+  if (failed()) return kNoNode;
+  node(left).value = node(left).value * 1000 + node(right).value;
+  return left;
+}
+
+// "miles per hour", "kg \\cdot m / s^2": words become the measure of the number before them.
+void Parser::unit_words() {
+  Measure measure;
+  int sign = 1;  // -1 for the next word only
+  const auto is_unit_name = [&](size_t ahead) {
+    return peek(ahead).kind == TokenKind::kWord ||
+           (peek(ahead).kind == TokenKind::kName && is_unit_letter(peek(ahead).text));
+  };
+  while (!failed()) {
+    if ((peek().is('/') || peek().is('*')) && is_unit_name(1)) {
+      sign = peek().is('/') ? -1 : 1;
+      advance();
+    }
+    if (peek().kind != TokenKind::kWord &&
+        !(!measure.empty() && is_unit_name(0) && tokens_[position_ - 1].is(sign < 0 ? '/' : '*')))
+      break;
+    const std::string word = peek().text;
+    advance();
+    if (word == "per") {
+      sign = -1;
+      continue;
+    }
+    if ((word == "squared" || word == "cubed") && !measure.empty()) {
+      measure.back().power *= word == "squared" ? 2 : 3;
+      continue;
+    }
+    if (measure.size() < 16) measure.push_back({word, sign});
+    sign = word == "square" || word == "cubic" ? sign : 1;
+    if (!peek().is('^')) continue;
+    advance();
+    const bool group = take('{');
+    const bool negative = take('-');
+    if (peek().kind == TokenKind::kNumber) {
+      if (peek().text.size() == 1)
+        measure.back().power *= (negative ? -1 : 1) * (peek().text[0] - '0');
+      advance();
+    }
+    if (group && !take('}')) fail("a unit with an odd power");
+  }
+  if (!measure.empty() && tree_.measures.size() < 64) tree_.measures.push_back(std::move(measure));
+}
+
+int Parser::signed_factor() {
+  if (++depth_ > kMaxDepth) return fail("too deep");
+  int index;
+  if (take('-')) {
+    index = signed_factor();
+    index = make(Kind::kNeg, {index});
+  } else if (take('+')) {
+    index = signed_factor();
+  } else {
+    index = postfix();
+  }
+  --depth_;
+  return index;
+}
+
+int Parser::postfix() {
+  int index = atom();
+  while (!failed()) {
+    if (take('!')) {
+      index = make(Kind::kFactorial, {index});
+    } else if (take('%')) {
+      index = make(Kind::kPercent, {index});
+    } else if (take('D')) {
+      index = degrees(index);
+    } else if (take('\'')) {
+      if (node(index).kind != Kind::kName) return fail("a prime without a name");
+      node(index).name += '\'';
+    } else if (peek().is('_')) {
+      advance();
+      index = subscript(index);
+    } else if (peek().is('^')) {
+      advance();
+      index = power(index);
+    } else {
+      break;
+    }
+  }
+  return index;
+}
+
+// 30^\circ 15' 20'': minutes and seconds are sixtieths. The sign may also stand before the unit: 5
+// ^\circ C.
+int Parser::degrees(int index) {
+  if (failed()) return kNoNode;
+  std::vector<int> parts = {index};
+  for (int divisor = 60; divisor <= 3600 && peek().kind == TokenKind::kNumber; divisor *= 60) {
+    if (peek(1).kind == TokenKind::kWord &&
+        (peek(1).text == (divisor == 60 ? "minute" : "second") ||
+         peek(1).text == (divisor == 60 ? "minutes" : "seconds"))) {
+      const int value = number(peek().text);
+      position_ = std::min(position_ + 2, tokens_.size() - 1);
+      parts.push_back(make(Kind::kDiv, {value, number(std::to_string(divisor))}));
+      continue;
+    }
+    size_t marks = 0;
+    while (peek(1 + marks).is('\'')) ++marks;
+    const bool power = peek(1).is('^') && peek(2).is('{') && peek(3).is('\'');
+    if (power) {
+      marks = 1;
+      while (peek(3 + marks).is('\'')) ++marks;
+    }
+    if (marks == 0 || marks > 2 || (marks == 2) != (divisor == 3600)) break;
+    const int value = number(peek().text);
+    position_ = std::min(position_ + 1 + marks + (power ? 3 : 0), tokens_.size() - 1);
+    parts.push_back(make(Kind::kDiv, {value, number(std::to_string(divisor))}));
+  }
+  if (parts.size() > 1) index = make(Kind::kAdd, std::move(parts));
+  return make(Kind::kDegree, {index});
+}
+
+int Parser::power(int base) {
+  if (take('D')) return degrees(base);
+  if (peek().is('*') && node(base).kind == Kind::kName) {  // v^*
+    advance();
+    node(base).name += '*';
+    return base;
+  }
+  if (peek().is('{') && peek(1).is('D') && peek(2).is('}')) {
+    position_ += 3;
+    return degrees(base);
+  }
+  if ((peek().is('{') && peek(1).is('\'')) || peek().is('\'')) return fail("a prime as a power");
+  const bool group_of_word = peek().is('{') && peek(1).kind == TokenKind::kWord;
+  if (peek().kind == TokenKind::kWord || group_of_word) {  // 11^{\text{th}}
+    const bool group = take('{');
+    advance();
+    if (group && !take('}')) return fail("a power in words");
+    return base;
+  }
+  return make(Kind::kPow, {base, script()});
+}
+
+int Parser::script() {
+  if (++depth_ > kMaxDepth) return fail("too deep");
+  int index;
+  if (take('-')) {
+    index = make(Kind::kNeg, {script()});
+  } else if (peek().is('^') || peek().is('_')) {
+    index = fail("a power of a power without braces");
+  } else {
+    index = atom();
+  }
+  --depth_;
+  return index;
+}
+
+int Parser::subscript(int base) {
+  std::string text;
+  if (take('{')) {
+    for (int open = 1; !failed(); advance()) {
+      if (peek().kind == TokenKind::kFinish || text.size() > 60)
+        return fail("an unclosed subscript");
+      if (peek().is('{')) {
+        ++open;
+      } else if (!peek().is('}')) {
+        text += peek().text;
+      } else if (--open == 0) {
+        break;
+      }
+    }
+    advance();
+  } else {
+    text = peek().text;
+    advance();
+  }
+  // v^2_0 is (v_0)^2.
+  Node& n = node(base).kind == Kind::kPow ? node(node(base).children[0]) : node(base);
+  if (n.kind == Kind::kName || n.kind == Kind::kConstant) {
+    n.kind = Kind::kName;
+    n.name += '_' + text;
+    return base;
+  }
+  if (!is_plain_number(base)) return fail("a subscript on neither name nor number");
+  return number_in_base(base, text);
+}
+
+}  // namespace ponder::judge

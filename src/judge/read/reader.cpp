@@ -1,0 +1,255 @@
+#include "judge/read/reader.h"
+
+#include <algorithm>
+
+#include "judge/read/conditions.h"
+#include "judge/read/evaluate.h"
+#include "judge/read/matrix.h"
+#include "judge/read/parser.h"
+#include "judge/read/series.h"
+#include "judge/text.h"
+
+namespace ponder::judge {
+
+Reading Parser::run() {
+  Reading reading;
+  int root = only_words();
+  if (root == kNoNode && problem_.empty()) root = list();
+  if (problem_.empty() && peek().kind == TokenKind::kCommand && peek().text == "over") {
+    advance();
+    root = make(Kind::kDiv, {root, list()});
+  }
+  if (problem_.empty() && peek().kind != TokenKind::kFinish) {
+    fail("'" + peek().text + "' was not expected");
+  }
+  if (!problem_.empty()) {
+    reading.problem = problem_;
+    return reading;
+  }
+  if (matrices_) {
+    const auto reduced = reduce_matrices(tree_, root);
+    if (!reduced) {
+      reading.problem = "matrices that do not fit";
+      return reading;
+    }
+    root = *reduced;
+  }
+  tree_.root = root;
+  reading.expression = std::move(tree_);
+  return reading;
+}
+
+int Parser::fail(std::string why) {
+  if (!problem_.empty()) return kNoNode;
+  problem_ = std::move(why);
+  for (char& c : problem_) {  // a proof is one line, whatever the name of an environment
+    if (static_cast<unsigned char>(c) < ' ') c = ' ';
+  }
+  return kNoNode;
+}
+
+int Parser::make(Kind kind, std::vector<int> children, std::string name) {
+  if (failed()) return kNoNode;
+  if (tree_.nodes.size() >= static_cast<size_t>(kMaxNodes)) return fail("too large");
+  Node node;
+  node.kind = kind;
+  node.name = std::move(name);
+  for (int child : children) node.height = std::max(node.height, tree_.at(child).height + 1);
+  if (node.height > kMaxDepth) return fail("too deep");
+  node.children = std::move(children);
+  tree_.nodes.push_back(std::move(node));
+  return static_cast<int>(tree_.nodes.size()) - 1;
+}
+
+int Parser::only_words() {
+  std::string words;
+  bool any = false;
+  for (const Token& token : tokens_) {
+    if (token.kind == TokenKind::kFinish) break;
+    if (token.kind == TokenKind::kWord) {
+      any = true;
+    } else if (token.kind != TokenKind::kName && token.kind != TokenKind::kConstant &&
+               !token.is('\'') && !token.is('-') && !token.is('!') && !token.is('{') &&
+               !token.is('}')) {
+      return kNoNode;
+    }
+    if (token.kind == TokenKind::kSymbol) continue;
+    if (!words.empty() && token.space_before) words += ' ';
+    words += lower_ascii(token.text);
+  }
+  if (!any) return kNoNode;
+  if (const auto value = number_word(words)) {
+    const int index = make(Kind::kNumber, {});
+    node(index).value = *value;
+    position_ = tokens_.size() - 1;
+    return index;
+  }
+  position_ = tokens_.size() - 1;
+  return make(Kind::kText, {}, words);
+}
+
+bool Parser::at_list_end() const {
+  const Token& t = peek();
+  const bool infix = t.kind == TokenKind::kCommand && (t.text == "over" || t.text == "choose");
+  return infix || t.kind == TokenKind::kFinish || t.kind == TokenKind::kEnd || t.is(')') ||
+         t.is(']') || t.is('s') || t.is('}') || t.is('a');
+}
+
+std::vector<int> Parser::items() {
+  std::vector<int> found;
+  while (!failed() && !at_list_end()) {
+    if (take(',') || take(';')) continue;
+    if (take('o')) {
+      found.push_back(make(Kind::kText, {}, "..."));
+      continue;
+    }
+    found.push_back(relation());
+  }
+  with_terms_filled(found, Kind::kList);
+  return found;
+}
+
+int Parser::list() {
+  std::vector<int> found = items();
+  if (failed()) return kNoNode;
+  if (found.empty()) return fail("nothing to read");
+  return found.size() == 1 ? found[0] : make(Kind::kList, std::move(found));
+}
+
+namespace {
+
+// "..." and, of terms of either sign, "- ...".
+bool is_ellipsis(const Expression& tree, int item) {
+  const Node& node = tree.at(item);
+  if (node.kind == Kind::kNeg) return is_ellipsis(tree, node.children[0]);
+  return node.kind == Kind::kText && node.name == "...";
+}
+
+}  // namespace
+
+// Puts the terms that one ellipsis stands for in its place; it stays where they are not evident.
+int Parser::with_terms_filled(std::vector<int>& items, Kind kind) {
+  if (failed()) return kNoNode;
+  const auto dots =
+      std::find_if(items.begin(), items.end(), [&](int item) { return is_ellipsis(tree_, item); });
+  if (dots == items.end()) return kNoNode;
+  const size_t at = static_cast<size_t>(dots - items.begin());
+  std::vector<Rational> before, after;
+  Budget budget;
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (i == at) continue;
+    const auto value = exact_value({&tree_, items[i], 0}, budget);
+    if (!value) return kind == Kind::kList ? kNoNode : fail("terms left out");
+    (i < at ? before : after).push_back(*value);
+  }
+  auto terms = fill_progression(before, after);
+  if (!terms && kind == Kind::kAdd && after.empty()) {
+    if (const auto total = sum_to_infinity(before)) terms = {*total};
+  }
+  if (!terms) return kind == Kind::kList ? kNoNode : fail("terms left out");
+  std::vector<int> filled;
+  for (const Rational& term : *terms) {
+    const int index = make(Kind::kNumber, {});
+    if (failed()) return kNoNode;
+    node(index).value = term;
+    filled.push_back(index);
+  }
+  items = std::move(filled);
+  return kNoNode;
+}
+
+int Parser::relation() {
+  if (peek().is('~') || peek().is('=')) advance();  // "= 5"
+  std::vector<int> sides = {ratio()};
+  std::string signs;
+  while (!failed()) {
+    const Token& t = peek();
+    const bool modulus = t.kind == TokenKind::kCommand && t.text == "pmod";
+    if (modulus || (t.is('(') && peek(1).kind == TokenKind::kCommand && peek(1).text == "bmod")) {
+      // "x = 1 (mod 4)" keeps its modulus as a last side; "9 (mod 11)" is the residue 9.
+      position_ += modulus ? 1 : 2;
+      const int value = modulus ? argument() : sum();
+      if (!modulus && !take(')')) return fail("a modulus is not closed");
+      if (signs.empty()) continue;
+      signs += '%';
+      sides.push_back(value);
+      break;
+    }
+    if (t.kind != TokenKind::kSymbol ||
+        std::string_view("=~<>LGNE").find(t.text[0]) == std::string_view::npos)
+      break;
+    const char sign = t.text[0];
+    advance();
+    if (sign == 'E') {  // x in S: S is the answer
+      const int set = ratio();
+      if (failed()) return kNoNode;
+      if (signs.empty() && node(set).kind == Kind::kName && node(sides[0]).kind == Kind::kName &&
+          (node(set).name == "Z" || node(set).name == "N" || node(set).name == "Q"))
+        return make(Kind::kRelation, {sides[0], set}, "E");
+      sides.assign(1, set);
+      signs.clear();
+      continue;
+    }
+    if (at_list_end() && sign == '=') break;
+    signs += sign;
+    sides.push_back(ratio());
+  }
+  if (failed()) return kNoNode;
+  return signs.empty() ? sides[0] : make(Kind::kRelation, std::move(sides), signs);
+}
+
+int Parser::ratio() {
+  std::vector<int> parts = {set_union()};
+  while (!failed() && take(':')) parts.push_back(set_union());
+  return parts.size() == 1 ? parts[0] : make(Kind::kRatio, std::move(parts));
+}
+
+int Parser::set_union() {
+  std::vector<int> parts = {sum()};
+  Kind kind = Kind::kUnion;
+  while (!failed() && (peek().is('U') || peek().is('I'))) {
+    const Kind next = peek().is('U') ? Kind::kUnion : Kind::kIntersection;
+    if (parts.size() > 1 && next != kind) return fail("union and intersection mixed");
+    kind = next;
+    advance();
+    parts.push_back(sum());
+  }
+  return parts.size() == 1 ? parts[0] : make(kind, std::move(parts));
+}
+
+int Parser::sum() {
+  if (++depth_ > kMaxDepth) return fail("too deep");
+  std::vector<int> parts;
+  while (!failed()) {
+    const Token& t = peek();
+    if (t.is('+') || t.is('-') || t.is('P') || t.is('M')) {
+      const char sign = t.text[0];
+      advance();
+      const int part = take('o') ? make(Kind::kText, {}, "...") : product();
+      if (sign == '+') parts.push_back(part);
+      if (sign == '-') parts.push_back(make(Kind::kNeg, {part}));
+      if (sign == 'P') parts.push_back(make(Kind::kPlusMinus, {part}, "+"));
+      if (sign == 'M') parts.push_back(make(Kind::kPlusMinus, {part}, "-"));
+    } else if (parts.empty()) {
+      parts.push_back(product());
+    } else {
+      break;
+    }
+  }
+  --depth_;
+  if (parts.size() > 1) with_terms_filled(parts, Kind::kAdd);
+  if (failed()) return kNoNode;
+  return parts.size() == 1 ? parts[0] : make(Kind::kAdd, std::move(parts));
+}
+
+Reading read_answer(std::string_view text, CommaRule rule) {
+  if (text.size() > kMaxAnswerBytes) {
+    return {std::nullopt, "an answer of " + std::to_string(text.size()) + " bytes"};
+  }
+  const auto conditions = with_conditions_as_items(text);
+  Reading reading = Parser(lex_answer(conditions ? *conditions : text, rule)).run();
+  if (reading.expression) reading.expression->source = std::string(trimmed(text));
+  return reading;
+}
+
+}  // namespace ponder::judge
