@@ -51,6 +51,12 @@ std::optional<char> letter_of_text(std::string_view answer, const JudgeOptions& 
   return letter;
 }
 
+// "ABCD"
+bool names_several_letters(std::string_view text) {
+  const std::string form = normal_form(text);
+  return form.size() > 1 && form.find_first_not_of("ABCDEFGHIJ") == std::string::npos;
+}
+
 std::optional<char> choice_of(std::string_view answer, const JudgeOptions& options) {
   const auto letter = choice_letter(answer, true);
   const bool known = letter && (options.choices.empty() ||
@@ -72,6 +78,8 @@ Judgement judge_choice(std::string_view gold, std::string_view prediction,
   if (!text.empty() && gold_text.size() > 2 && gold_text.substr(2) == text) {
     return decide(Match::kEqual, "the words of choice " + std::string(1, *letter));
   }
+  if (names_several_letters(prediction) && !names_several_letters(gold))
+    return decide(Match::kDifferent, "several letters");
   return decide(Match::kUnknown, "no choice letter in " + excerpt(prediction));
 }
 

@@ -1,6 +1,7 @@
 #include "judge/text.h"
 
 #include <array>
+#include <utility>
 
 namespace ponder::judge {
 namespace {
@@ -75,6 +76,11 @@ std::string normal_form(std::string_view text) {
             ends_command(r.from, text, i + r.from.size())) {
           form += r.to;
           i += r.from.size();
+          // 5 \quad 6 are two numbers
+          if (r.from.ends_with("quad") && !form.empty() && is_digit(form.back())) {
+            const size_t next = text.find_first_not_of(' ', i);
+            if (next != kNone && is_digit(text[next])) form += ';';
+          }
           replaced = true;
           break;
         }
@@ -128,6 +134,58 @@ std::optional<int> number_word(std::string_view lower_word) {
     if (kTens[i] == lower_word) return static_cast<int>(30 + 10 * i);
   }
   return std::nullopt;
+}
+
+std::optional<long> factor_word(std::string_view lower_word) {
+  static constexpr std::array<std::pair<std::string_view, long>, 12> kFactors = {
+      {{"hundred", 100},
+       {"hundreds", 100},
+       {"thousand", 1000},
+       {"thousands", 1000},
+       {"million", 1000000},
+       {"millions", 1000000},
+       {"billion", 1000000000},
+       {"billions", 1000000000},
+       {"trillion", 1000000000000},
+       {"trillions", 1000000000000},
+       {"dozen", 12},
+       {"dozens", 12}}};
+  for (const auto& [word, factor] : kFactors) {
+    if (word == lower_word) return factor;
+  }
+  return std::nullopt;
+}
+
+std::optional<long> spoken_number(std::string_view lower_words) {
+  long total = 0, group = 0;  // group: below the next thousand
+  bool any = false, tens = false;
+  while (!lower_words.empty()) {
+    const size_t end = std::min(lower_words.find_first_of(" -"), lower_words.size());
+    const std::string_view word = lower_words.substr(0, end);
+    lower_words.remove_prefix(std::min(end + 1, lower_words.size()));
+    if (word == "and" || word.empty()) continue;
+    if (const auto small = number_word(word)) {
+      if (group % 10 != 0 || (group % 100 != 0 && !tens) || *small > 90) return std::nullopt;
+      if (tens && *small > 9) return std::nullopt;
+      group += *small;
+      tens = *small >= 20;
+    } else if (const auto factor = factor_word(word); factor && *factor <= 1000000000) {
+      if (*factor == 12 || (*factor == 100 ? group == 0 || group > 9 : group == 0))
+        return std::nullopt;
+      tens = false;
+      if (*factor == 100) {
+        group *= 100;
+      } else {
+        if (total % *factor != 0 && total != 0) return std::nullopt;
+        total += group * *factor;
+        group = 0;
+      }
+    } else {
+      return std::nullopt;
+    }
+    any = true;
+  }
+  return any ? std::optional(total + group) : std::nullopt;
 }
 
 }  // namespace ponder::judge

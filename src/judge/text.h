@@ -28,4 +28,11 @@ std::string words_of(std::string_view text);
 // "seven" is 7; nothing beyond twenty and the tens.
 std::optional<int> number_word(std::string_view lower_word);
 
+// "twenty-one", "one hundred and five", "two million": up to 999,999,999,999.
+std::optional<long> spoken_number(std::string_view lower_words);
+
+// 100 for "hundred", 1000 for "thousand", 12 for "dozen", ...: a word that multiplies the number
+// before it.
+std::optional<long> factor_word(std::string_view lower_word);
+
 }  // namespace ponder::judge

@@ -17,6 +17,22 @@ namespace {
 
 constexpr size_t kMostItems = 64;  // of a list compared in any order
 
+// P(1, 2) names the point (1, 2).
+View named_point(View view) {
+  const bool named = view.get().kind == Kind::kMul && view.size() == 2 &&
+                     view.child(0).get().kind == Kind::kName &&
+                     view.child(0).get().name.size() == 1 && view.child(0).get().name[0] >= 'A' &&
+                     view.child(0).get().name[0] <= 'Z' && view.child(1).get().kind == Kind::kTuple;
+  return named ? view.child(1) : view;
+}
+
+// y and f(x), either way round.
+bool names_one_function(View a, View b) {
+  if (a.get().kind != Kind::kName) std::swap(a, b);
+  return a.get().kind == Kind::kName && a.get().name == "y" && b.get().kind == Kind::kMul &&
+         b.size() == 2 && b.child(0).get().name == "f" && b.child(1).get().name == "x";
+}
+
 // One comparison of two answers: holds the budget and the tolerance.
 class Comparer {
  public:
@@ -41,6 +57,12 @@ class Comparer {
   // A vector or matrix against a formula in unit vectors or identity matrices.
   std::optional<Comparison> compare_as_formulas(View gold, View prediction);
   Comparison compare_relations(View gold, View prediction);
+  // x = y = z = 1 against (1, 1, 1) or x = 1, y = 1, z = 1.
+  std::optional<Comparison> compare_equal_names(View gold, View prediction);
+  // x = 3 and x = 10 modulo 7.
+  std::optional<Comparison> compare_congruences(View gold, View prediction);
+  // An equation that gives one of its names, y = 1/x, against one that says the same: xy = 1.
+  Match solves(View explicit_form, View other);
   Comparison compare_ratios(View gold, View prediction);
   Comparison compare_collections(View gold, View prediction);
 
@@ -51,6 +73,7 @@ class Comparer {
 
 Comparison Comparer::compare(View gold, View prediction, bool outermost) {
   if (!budget_.spend(5)) return {Match::kUnknown, "step budget spent"};
+  if (const auto names = compare_equal_names(gold, prediction)) return *names;
   const bool gold_named = named_value(gold).has_value(),
              named = named_value(prediction).has_value();
   if (!agrees_with_itself(prediction)) return {Match::kUnknown, "a chain of unequal values"};
@@ -60,11 +83,14 @@ Comparison Comparer::compare(View gold, View prediction, bool outermost) {
     // "x = 3" and "3" are one answer.
     gold = value_part(gold);
     prediction = value_part(prediction);
-  } else if (gold_named && left_name(gold.child(0)) == left_name(prediction.child(0))) {
+  } else if (gold_named && (left_name(gold.child(0)) == left_name(prediction.child(0)) ||
+                            names_one_function(gold.child(0), prediction.child(0)))) {
     gold = value_part(gold);
     prediction = value_part(prediction);
   }
   if (const auto value = stated_value(gold, prediction)) prediction = *value;
+  if (gold.get().kind == Kind::kTuple) prediction = named_point(prediction);
+  if (prediction.get().kind == Kind::kTuple) gold = named_point(gold);
   const Kind a = gold.get().kind, b = prediction.get().kind;
   if (a == Kind::kText || b == Kind::kText) {
     if (a != b) return {Match::kUnknown, "words against something else"};
@@ -227,27 +253,45 @@ Comparison Comparer::compare_intervals(const Interval& gold, const Interval& pre
 std::optional<Comparison> Comparer::compare_as_intervals(View gold, View prediction) {
   const auto says_set = [](View view) {
     const Node& node = view.get();
-    return node.kind == Kind::kUnion || (node.kind == Kind::kRelation && node.name == "N") ||
-           (node.kind == Kind::kName && node.name == "R");
+    const bool absolute = node.kind == Kind::kRelation && view.size() == 2 &&
+                          node.name.find_first_not_of("<>LG") == std::string::npos &&
+                          (view.child(0).get().name == "abs" || view.child(1).get().name == "abs");
+    return node.kind == Kind::kUnion || node.kind == Kind::kIntersection ||
+           node.kind == Kind::kDifference || absolute ||
+           (node.kind == Kind::kRelation && node.name == "N") ||
+           (node.kind == Kind::kTuple && node.name.size() == 3) ||
+           (node.kind == Kind::kName && (node.name == "R" || node.name == "emptyset"));
   };
   if (!says_set(gold) && !says_set(prediction)) return std::nullopt;
   if (is_scalar(gold) && is_scalar(prediction)) return std::nullopt;
-  const auto a = intervals_of(gold), b = intervals_of(prediction);
-  if (!a || !b) return std::nullopt;
-  std::vector<bool> found_a(a->size()), found_b(b->size());
-  bool unknown = false;
-  for (size_t i = 0; i < a->size(); ++i) {
-    for (size_t j = 0; j < b->size(); ++j) {
-      const Match match = compare_intervals((*a)[i], (*b)[j]).match;
-      if (match == Match::kEqual) found_a[i] = found_b[j] = true;
-      unknown |= match == Match::kUnknown;
-    }
+  // A list of numbers is the set of them beside an interval.
+  const auto set_of = [&](View view) -> std::optional<std::vector<RealInterval>> {
+    return intervals_of(view, budget_);
+  };
+  const auto finite = [&](View view) {
+    const auto items = items_of(view);
+    return is_collection(view) && std::all_of(items.begin(), items.end(), [](View item) {
+             return is_scalar(item) && !has_names(item);
+           });
+  };
+  const auto is_wide = [](const std::vector<RealInterval>& set) {
+    return !set.empty() && std::any_of(set.begin(), set.end(), [](const RealInterval& one) {
+      return one.low.infinite || one.high.infinite ||
+             closeness(one.low.value, one.high.value) == Closeness::kUnequal;
+    });
+  };
+  for (const auto& [list, set] : {std::pair{gold, prediction}, {prediction, gold}}) {
+    if (!finite(list) || !says_set(set)) continue;
+    const auto intervals = set_of(set);
+    if (intervals && is_wide(*intervals))
+      return Comparison{Match::kDifferent, "finitely many values and an interval"};
   }
-  const bool all = std::all_of(found_a.begin(), found_a.end(), [](bool x) { return x; }) &&
-                   std::all_of(found_b.begin(), found_b.end(), [](bool x) { return x; });
-  if (all) return Comparison{Match::kEqual, "the same intervals in any order"};
-  if (unknown) return Comparison{Match::kUnknown, "an interval cannot be compared"};
-  return Comparison{Match::kDifferent, "different intervals"};
+  const auto a = set_of(gold), b = set_of(prediction);
+  if (!a || !b) return std::nullopt;
+  const auto same = same_intervals(*a, *b);
+  if (!same) return Comparison{Match::kUnknown, "ends of intervals that cannot be told apart"};
+  return *same ? Comparison{Match::kEqual, "the same set of real numbers"}
+               : Comparison{Match::kDifferent, "different sets of real numbers"};
 }
 
 std::optional<Comparison> Comparer::compare_solutions(const std::vector<View>& gold,
@@ -277,7 +321,84 @@ std::optional<Comparison> Comparer::compare_solutions(const std::vector<View>& g
   return Comparison{Match::kDifferent, "different solutions"};
 }
 
+std::optional<Comparison> Comparer::compare_equal_names(View gold, View prediction) {
+  const auto values = [](View view) -> std::optional<std::vector<View>> {
+    if (!is_equation(view) || view.size() < 3 || has_names(view.child(view.size() - 1)))
+      return std::nullopt;
+    for (size_t i = 0; i + 1 < view.size(); ++i) {
+      if (view.child(i).get().kind != Kind::kName) return std::nullopt;
+    }
+    return std::vector<View>(view.size() - 1, view.child(view.size() - 1));
+  };
+  const auto items = [](View view) -> std::optional<std::vector<View>> {
+    if (view.get().kind != Kind::kTuple && view.get().kind != Kind::kList) return std::nullopt;
+    std::vector<View> all = children(view);
+    for (View& item : all) item = value_part(item);
+    return all;
+  };
+  for (const auto& [chain, other] : {std::pair{gold, prediction}, {prediction, gold}}) {
+    const auto a = values(chain), b = items(other);
+    if (a && b) return compare_in_order(*a, *b, "values of names");
+  }
+  return std::nullopt;
+}
+
+std::optional<Comparison> Comparer::compare_congruences(View gold, View prediction) {
+  if (gold.get().name != "=%" || prediction.get().name != "=%") return std::nullopt;
+  const auto a = exact_value(gold.child(1), budget_), b = exact_value(prediction.child(1), budget_);
+  const auto m = exact_value(gold.child(2), budget_), n = exact_value(prediction.child(2), budget_);
+  const bool names =
+      gold.child(0).get().kind == Kind::kName && prediction.child(0).get().kind == Kind::kName;
+  if (!a || !b || !m || !n || !names || *m == 0) return std::nullopt;
+  const bool same = *m == *n && denominator(Rational((*a - *b) / *m)) == 1;
+  return Comparison{same ? Match::kEqual : Match::kDifferent, "congruences"};
+}
+
+Match Comparer::solves(View explicit_form, View other) {
+  const View name = explicit_form.child(0), value = explicit_form.child(1);
+  if (name.get().kind != Kind::kName || other.size() != 2) return Match::kUnknown;
+  const std::string& letter = name.get().name;
+  const auto names_letter = [&letter](const auto& self, View part) -> bool {
+    if (part.get().kind == Kind::kName && part.get().name == letter) return true;
+    for (size_t i = 0; i < part.size(); ++i) {
+      if (self(self, part.child(i))) return true;
+    }
+    return false;
+  };
+  if (names_letter(names_letter, value)) return Match::kUnknown;
+  // The other side less its right side, where the letter is x: zero there, and linear in it.
+  int agreed = 0;
+  for (int point = 0; point < 12 && agreed < 4; ++point) {
+    const auto x = approximate_value(value, point, budget_);
+    if (!x || x->im != 0) continue;
+    const auto difference_at = [&](const Rational& at) -> std::optional<Complex> {
+      budget_.bound.push_back({&letter, at});
+      const auto left = approximate_value(other.child(0), point, budget_);
+      const auto right = approximate_value(other.child(1), point, budget_);
+      budget_.bound.pop_back();
+      if (!left || !right) return std::nullopt;
+      return Complex{left->re - right->re, left->im - right->im, left->error + right->error};
+    };
+    const auto zero = difference_at(0), one = difference_at(1), two = difference_at(2),
+               five = difference_at(5);
+    if (!zero || !one || !two || !five) continue;
+    const Complex slope{one->re - zero->re, one->im - zero->im, one->error + zero->error};
+    const auto on_line = [&](const Complex& y, int at) {
+      const Complex expected = add(*zero, multiply(slope, {Float(at), 0, 0}));
+      return closeness(y, expected) == Closeness::kEqual;
+    };
+    if (!on_line(*two, 2) || !on_line(*five, 5) || closeness(*one, *zero) != Closeness::kUnequal)
+      return Match::kUnknown;
+    const Complex left = multiply(slope, *x), right{-zero->re, -zero->im, zero->error};
+    const Closeness close = closeness(left, right);
+    if (close == Closeness::kUnequal) return Match::kDifferent;
+    agreed += close == Closeness::kEqual;
+  }
+  return agreed == 4 ? Match::kEqual : Match::kUnknown;
+}
+
 Comparison Comparer::compare_relations(View gold, View prediction) {
+  if (const auto congruences = compare_congruences(gold, prediction)) return *congruences;
   if (gold.size() == 3 && prediction.size() == 3) {
     if (interval_of(gold) && interval_of(prediction)) return compare_tuples(gold, prediction);
   }
@@ -294,6 +415,12 @@ Comparison Comparer::compare_relations(View gold, View prediction) {
   const Proportion p =
       proportional(gold.child(0), gold.child(1), prediction.child(0), prediction.child(1), budget_);
   if (p.match == Match::kUnknown) return {Match::kUnknown, "relations that cannot be evaluated"};
+  if (p.match == Match::kDifferent && is_equation(gold) && is_equation(prediction)) {
+    for (const auto& [form, other] : {std::pair{gold, prediction}, {prediction, gold}}) {
+      if (solves(form, other) == Match::kEqual)
+        return {Match::kEqual, "the same equation, solved for a name"};
+    }
+  }
   if (p.match == Match::kDifferent)
     return {Match::kDifferent, "relations that are no multiple of each other"};
   char a = gold.get().name[0], b = prediction.get().name[0];
@@ -338,6 +465,13 @@ Comparison Comparer::compare_collections(View gold, View prediction) {
   if (const auto solutions = compare_solutions(a, b)) return *solutions;
   const bool gold_tuple = a.size() == 1 && a[0].get().kind == Kind::kTuple;
   const bool tuple = b.size() == 1 && b[0].get().kind == Kind::kTuple;
+  // Two brackets of different kinds, or "x in", say an interval.
+  const auto certainly_interval = [](const std::vector<View>& items) {
+    const std::string& name = items[0].get().name;
+    return name.size() == 3 || name == "(]" || name == "[)";
+  };
+  if (gold_tuple != tuple && certainly_interval(gold_tuple ? a : b))
+    return {Match::kDifferent, "finitely many values and an interval"};
   // "12, 34" for (12, 34), and "k = 45, n = 2" for (45, 2).
   if (gold_tuple != tuple && a.size() + b.size() > 2) {
     std::vector<View> left = gold_tuple ? children(a[0]) : a, right = tuple ? children(b[0]) : b;
@@ -363,8 +497,106 @@ Comparison Comparer::compare_collections(View gold, View prediction) {
 
 }  // namespace
 
+namespace {
+
+bool holds_degrees(const Expression& expression) {
+  return std::any_of(expression.nodes.begin(), expression.nodes.end(),
+                     [](const Node& node) { return node.kind == Kind::kDegree; });
+}
+
+bool says_radians(const Expression& expression) {
+  return std::any_of(
+             expression.nodes.begin(), expression.nodes.end(),
+             [](const Node& node) { return node.kind == Kind::kConstant && node.name == "pi"; }) ||
+         std::any_of(expression.measures.begin(), expression.measures.end(),
+                     [](const Measure& measure) {
+                       return measure.size() == 1 && measure[0].word.starts_with("rad");
+                     });
+}
+
+size_t times_named(const Expression& expression, const std::string& name) {
+  return static_cast<size_t>(std::count_if(
+      expression.nodes.begin(), expression.nodes.end(),
+      [&](const Node& node) { return node.kind == Kind::kName && node.name == name; }));
+}
+
+// The constant that an antiderivative ends in, "+ C" or "+ k", named once; or nothing.
+const std::string* added_constant(const Expression& expression) {
+  View root{&expression, expression.root, 0};
+  if (const auto value = named_value(root)) root = *value;
+  if (root.get().kind != Kind::kAdd) return nullptr;
+  for (size_t i = 0; i < root.size(); ++i) {
+    const Node& part = root.child(i).get();
+    if (part.kind != Kind::kName) continue;
+    static constexpr std::string_view kConstants = "CcKk";
+    const bool constant = kConstants.find(part.name[0]) != std::string_view::npos &&
+                          (part.name.size() == 1 || part.name[1] == '_');
+    if (constant && times_named(expression, part.name) == 1) return &part.name;
+  }
+  return nullptr;
+}
+
+// The one argument of the function that an equation names, P(x) = …; or nothing.
+const Node* named_argument(const Expression& expression, std::string& function) {
+  const View root{&expression, expression.root, 0};
+  if (!is_equation(root) || root.size() != 2) return nullptr;
+  const View left = root.child(0);
+  if (left.get().kind != Kind::kMul || left.size() != 2 ||
+      left.child(0).get().kind != Kind::kName || left.child(1).get().kind != Kind::kName)
+    return nullptr;
+  function = left.child(0).get().name;
+  return &left.child(1).get();
+}
+
+Expression renamed(Expression expression, const std::string& from, const std::string& to) {
+  for (Node& node : expression.nodes) {
+    if (node.kind == Kind::kName && node.name == from) node.name = to;
+  }
+  return expression;
+}
+
+// The prediction with gold's name for a constant of integration or for the argument of a function,
+// where the two differ in that alone; else nothing.
+std::optional<Expression> with_names_of(const Expression& gold, const Expression& prediction) {
+  const std::string *constant = added_constant(gold), *other = added_constant(prediction);
+  if (constant && other && *constant != *other && times_named(prediction, *constant) == 0 &&
+      times_named(gold, *other) == 0)
+    return renamed(prediction, *other, *constant);
+  std::string function, other_function;
+  const Node* argument = named_argument(gold, function);
+  const Node* other_argument = named_argument(prediction, other_function);
+  if (argument && other_argument && function == other_function &&
+      argument->name != other_argument->name && times_named(prediction, argument->name) == 0 &&
+      times_named(gold, other_argument->name) == 0)
+    return renamed(prediction, other_argument->name, argument->name);
+  return std::nullopt;
+}
+
+Comparison compare_as_named(const Expression& gold, const Expression& prediction,
+                            const CompareRules& rules, Budget& budget);
+
+}  // namespace
+
 Comparison compare_answers(const Expression& gold, const Expression& prediction,
                            const CompareRules& rules, Budget& budget) {
+  const auto alike = with_names_of(gold, prediction);
+  const Expression& answer = alike ? *alike : prediction;
+  Comparison result = compare_as_named(gold, answer, rules, budget);
+  const bool degrees = holds_degrees(gold), other = holds_degrees(answer);
+  if (result.match == Match::kEqual || degrees == other || !says_radians(degrees ? answer : gold))
+    return result;
+  budget.radians = true;
+  Comparison in_radians = compare_as_named(gold, answer, rules, budget);
+  budget.radians = false;
+  if (in_radians.match != Match::kEqual) return result;
+  in_radians.rule += ", degrees as radians";
+  return in_radians;
+}
+
+namespace {
+
+Comparison compare_as_named(const Expression& gold, const Expression& prediction,
+                            const CompareRules& rules, Budget& budget) {
   Comparer comparer(rules, budget);
   const auto as_read = [&] {
     const bool both = has_parameter(gold) && has_parameter(prediction);
@@ -413,5 +645,7 @@ Comparison compare_answers(const Expression& gold, const Expression& prediction,
                  });
   return same ? as_read() : Comparison{Match::kUnknown, "different words after the numbers"};
 }
+
+}  // namespace
 
 }  // namespace ponder::judge

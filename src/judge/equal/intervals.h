@@ -1,4 +1,5 @@
-// Sets of real numbers as intervals: [1, 2), x > 5, x \ne 1, unions of these, lists of relations.
+// Sets of real numbers as disjoint intervals in order: unions that overlap, intersections,
+// differences, inequalities and |x - a| < b come to one form.
 #pragma once
 
 #include <optional>
@@ -8,7 +9,22 @@
 
 namespace ponder::judge {
 
-// The intervals that a set, a relation or a list of relations says; nothing for other answers.
-std::optional<std::vector<Interval>> intervals_of(View view);
+struct SetEnd {
+  Complex value;     // real
+  int infinite = 0;  // -1, 0, +1
+  bool closed = false;
+};
+
+struct RealInterval {
+  SetEnd low, high;
+};
+
+// Disjoint, in order, none empty; two that touch in a point which one of them holds are one.
+// Nothing where `view` is no set of numbers, or its ends cannot be told apart.
+std::optional<std::vector<RealInterval>> intervals_of(View view, Budget& budget);
+
+// The same intervals; nothing where an end cannot be told from another.
+std::optional<bool> same_intervals(const std::vector<RealInterval>& a,
+                                   const std::vector<RealInterval>& b);
 
 }  // namespace ponder::judge

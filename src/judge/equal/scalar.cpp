@@ -1,6 +1,8 @@
 #include "judge/equal/scalar.h"
 
+#include <algorithm>
 #include <string_view>
+#include <vector>
 
 #include "judge/equal/modular.h"
 
@@ -12,6 +14,8 @@ constexpr int kMostPoints = 16;  // tried to find them
 constexpr int kSignPoints = 6;   // of variables of either sign
 constexpr int kStepPoints = 24;  // that must agree where there are floors or ceilings
 constexpr int kMostStepPoints = 32;
+constexpr int kWholeNeeded = 8;  // points of whole numbers that must agree
+constexpr int kWholeTries = 32;
 
 View without_degree(View view) {
   while (view.get().kind == Kind::kDegree) view = view.child(0);
@@ -135,8 +139,90 @@ bool agree_for_either_sign(View gold, View prediction, Budget& budget) {
   return true;
 }
 
+// n!, binomials, (-1)^n, sums up to n, gcd(m, n): formulas that only whole numbers have values of.
+bool is_for_whole_numbers(View view) {
+  const Node& node = view.get();
+  switch (node.kind) {
+    case Kind::kFactorial:
+    case Kind::kBinomial:
+      if (has_names(view)) return true;
+      break;
+    case Kind::kSum:
+    case Kind::kProduct:
+      if (has_names(view.child(0)) || has_names(view.child(1))) return true;
+      break;
+    case Kind::kCall:
+      if ((node.name == "gcd" || node.name == "lcm" || node.name == "mod") && has_names(view))
+        return true;
+      break;
+    case Kind::kPow: {
+      View base = view.child(0);
+      const bool negative = base.get().kind == Kind::kNeg ||
+                            (base.get().kind == Kind::kConstant && base.get().name == "i");
+      if (negative && !has_names(base) && has_names(view.child(1))) return true;
+      break;
+    }
+    default:
+      break;
+  }
+  for (size_t i = 0; i < view.size(); ++i) {
+    if (is_for_whole_numbers(view.child(i))) return true;
+  }
+  return false;
+}
+
+void collect_names(View view, std::vector<const std::string*>& names) {
+  const Node& node = view.get();
+  const auto known = [&](const std::string& name) {
+    return std::any_of(names.begin(), names.end(),
+                       [&](const std::string* n) { return *n == name; });
+  };
+  if (node.kind == Kind::kName && !known(node.name)) names.push_back(&node.name);
+  for (size_t i = 0; i < view.size(); ++i) collect_names(view.child(i), names);
+}
+
+// Whole numbers from 2 on for every name, at kWholeTries points; exact where both sides are.
+Comparison compare_at_whole_numbers(View gold, View prediction, Budget& budget) {
+  std::vector<const std::string*> names;
+  collect_names(gold, names);
+  collect_names(prediction, names);
+  std::sort(names.begin(), names.end(),
+            [](const std::string* a, const std::string* b) { return *a < *b; });
+  const size_t outer = budget.bound.size();
+  int agreed = 0;
+  for (int point = 0; point < kWholeTries && agreed < kWholeNeeded; ++point) {
+    for (size_t i = 0; i < names.size(); ++i) {
+      // The first name is the largest at even points, the last one at odd points, so that both
+      // binomials of n over k and of k over n have values.
+      const size_t place = point % 2 == 0 ? i : names.size() - 1 - i;
+      const int top = 3 + point / (names.size() > 1 ? 2 : 1);
+      const int step = static_cast<int>(place);
+      const int value = place == 0 ? top : 1 + (point * (2 + step) + step) % top;
+      budget.bound.push_back({names[i], Rational(value)});
+    }
+    const auto a = exact_value(gold, budget), b = exact_value(prediction, budget);
+    std::optional<Closeness> close;
+    if (a && b) {
+      close = *a == *b ? Closeness::kEqual : Closeness::kUnequal;
+    } else {
+      const auto x = approximate_value(gold, 0, budget),
+                 y = approximate_value(prediction, 0, budget);
+      if (x && y) close = closeness(*x, *y);
+    }
+    budget.bound.resize(outer);
+    if (close == Closeness::kUnequal) return {Match::kDifferent, "different at whole numbers"};
+    agreed += close == Closeness::kEqual;
+  }
+  if (agreed == kWholeNeeded)
+    return {Match::kEqual, "equal at " + std::to_string(kWholeNeeded) + " points of whole numbers"};
+  return {Match::kUnknown, "cannot be evaluated at enough whole numbers"};
+}
+
 Comparison compare_formulas(View gold, View prediction, Budget& budget) {
-  if (const auto equal = equal_modulo_primes(gold, prediction, budget)) {
+  if (is_for_whole_numbers(gold) || is_for_whole_numbers(prediction))
+    return compare_at_whole_numbers(gold, prediction, budget);
+  if (const auto equal =
+          budget.radians ? std::nullopt : equal_modulo_primes(gold, prediction, budget)) {
     return *equal ? Comparison{Match::kEqual, "equal at 2 seeded points modulo 61-bit primes"}
                   : Comparison{Match::kDifferent, "different modulo a prime"};
   }
@@ -166,8 +252,10 @@ Comparison compare_formulas(View gold, View prediction, Budget& budget) {
 }  // namespace
 
 Comparison compare_scalars(View gold, View prediction, const ScalarRules& rules, Budget& budget) {
-  gold = without_degree(gold);
-  prediction = without_degree(prediction);
+  if (!budget.radians) {
+    gold = without_degree(gold);
+    prediction = without_degree(prediction);
+  }
   const bool percent = gold.get().kind == Kind::kPercent;
   if (rules.outermost && percent != (prediction.get().kind == Kind::kPercent)) {
     // "28%" answers "what per cent?" as 28 does, and is 0.28 as well.

@@ -72,7 +72,7 @@ TEST(Structures, sums_progressions_and_functions) {
                    {"\\sum_{k=1}^{3}\\sqrt{k}", "1+\\sqrt2+\\sqrt3", 'c'},
                    {"\\sum_{k=1}^{10^{12}} k", "5", 'u'},
                    {"\\sum_{i=1}^{3}\\sum_{j=1}^{i} ij", "25", 'c'},
-                   {"\\sum_{k=1}^n k", "\\frac{n(n+1)}{2}", 'u'},
+                   {"\\sum_{k=1}^n k", "\\frac{n(n+1)}{2}", 'c'},
                    {"\\sum_{k=0}^{\\infty} (\\frac12)^k", "2", 'c'},
                    {"\\sum_{k=0}^{\\infty} \\frac{1}{2^k}", "1", 'i'},
                    {"\\sum_{k=1}^\\infty \\frac{1}{2^k}", "1", 'c'},

@@ -1,10 +1,12 @@
 #include "judge/equal/written.h"
 
+#include <utility>
 #include <vector>
 
 #include "judge/equal/compare.h"
 #include "judge/equal/compound.h"
 #include "judge/equal/dates.h"
+#include "judge/equal/vocabulary.h"
 #include "judge/equal/words.h"
 #include "judge/read/choice_letter.h"
 #include "judge/read/describe.h"
@@ -19,6 +21,11 @@ std::string reading_of(const Reading& reading) {
                             : "unreadable (" + reading.problem + ")";
 }
 
+// "n is odd" says "odd".
+std::string without_subject(const std::string& words) {
+  return words.size() > 5 && words.compare(1, 4, " is ") == 0 ? words.substr(5) : words;
+}
+
 // Words that deny an answer exists are comparable with any value; other words may be a name for it.
 bool denies(std::string_view text) {
   std::string words;
@@ -30,6 +37,64 @@ bool denies(std::string_view text) {
     if (words.find(denial) != std::string::npos) return true;
   }
   return words == "none" || words == "no" || words_of(text).starts_with("no ");
+}
+
+// What two answers in words of mathematics are to each other; nothing where that is left to reading.
+std::optional<Comparison> compare_sayings(std::optional<Saying> gold, std::optional<Saying> said,
+                                          std::string_view prediction) {
+  if (gold && said) {
+    if (*gold == *said) return Comparison{Match::kEqual, "they say the same"};
+    const auto is_truth = [](Saying saying) { return saying <= Saying::kFalse; };
+    const bool same_truth = (*gold == Saying::kYes && *said == Saying::kTrue) ||
+                            (*gold == Saying::kTrue && *said == Saying::kYes) ||
+                            (*gold == Saying::kNo && *said == Saying::kFalse) ||
+                            (*gold == Saying::kFalse && *said == Saying::kNo);
+    const bool nothing = (*gold == Saying::kNoSolution && *said == Saying::kUndefined) ||
+                         (*gold == Saying::kUndefined && *said == Saying::kNoSolution) ||
+                         (*gold == Saying::kNo && *said == Saying::kNoSolution) ||
+                         (*gold == Saying::kNoSolution && *said == Saying::kNo);
+    if (same_truth || nothing)
+      return Comparison{Match::kUnknown, "yes and true, none and undefined"};
+    if (is_truth(*gold) == is_truth(*said))
+      return Comparison{Match::kDifferent, "they say different things"};
+  }
+  if (gold && *gold <= Saying::kFalse && !said) {
+    const bool figure = prediction.find_first_of("0123456789") != std::string_view::npos;
+    return figure ? Comparison{Match::kDifferent, "a figure where gold is yes or no"}
+                  : Comparison{Match::kUnknown, "words against yes or no"};
+  }
+  return std::nullopt;
+}
+
+// A number, or a formula or list of numbers without names.
+bool is_figure(const Expression& expression) {
+  const View root{&expression, expression.root, 0};
+  return is_scalar(root) && !has_names(root);
+}
+
+// Where gold is a number: a box that holds no value, but a relation, dots or words, is shown to be
+// another answer. Why, or nothing.
+std::string_view no_number(std::string_view prediction, const Reading& reading) {
+  const std::string form = normal_form(prediction);
+  for (std::string_view sign :
+       {"<", ">", "\\le", "\\ge", "\\ne", "≤", "≥", "≠", "\\lt", "\\gt", "\\not"}) {
+    if (form.starts_with(sign) && form.compare(0, 5, "\\left") != 0)
+      return "a bound where gold is a number";
+  }
+  if (reading.expression) {
+    const Node& root = reading.expression->at(reading.expression->root);
+    if (root.kind == Kind::kText && root.name == "...") return "dots where gold is a number";
+    // "7 = 8"
+    if (root.kind == Kind::kRelation && root.name.find_first_not_of("=~") == std::string::npos &&
+        !has_names({&*reading.expression, reading.expression->root, 0}))
+      return "a chain of unequal values";
+    if (root.kind == Kind::kText && !root.name.empty()) return "words where gold is a number";
+    return "";
+  }
+  if (form.find(';') != std::string::npos && prediction.find("quad") != std::string_view::npos)
+    return "two numbers where gold is one";
+  if (form == "?" || form == "???" || form == "-") return "a placeholder";
+  return "";
 }
 
 }  // namespace
@@ -52,8 +117,23 @@ Comparison compare_written(std::string_view gold, std::string_view prediction,
         return {Match::kEqual, std::string("both are choice ") + *letter};
     }
   }
+  const auto gold_saying = saying_of(gold), saying = saying_of(prediction);
+  if (gold_saying || saying) {
+    if (auto said = compare_sayings(gold_saying, saying, prediction)) return *said;
+    if (gold_saying == Saying::kAllReals) gold = "\\mathbb{R}";
+    if (saying == Saying::kAllReals) prediction = "\\mathbb{R}";
+  }
+  // "n is odd" for "odd"
+  std::string gold_text = words_of(gold), text = words_of(prediction);
+  const std::string predicate = without_subject(gold_text), said = without_subject(text);
+  if (gold_text != text && predicate == said && predicate.size() > 2 &&
+      predicate.find_first_of("0123456789") == std::string::npos)
+    return {Match::kEqual, "the same words"};
+  if (predicate == "midnight" || predicate == "noon")
+    gold = predicate == "noon" ? "12:00 pm" : "12:00 am";
+  if (said == "midnight" || said == "noon") prediction = said == "noon" ? "12:00 pm" : "12:00 am";
   if (const auto dates = compare_dates(gold, prediction)) return *dates;
-  const std::string gold_words = words_of(gold), words = words_of(prediction);
+  const std::string gold_words = std::move(gold_text), words = std::move(text);
   std::vector<Reading> golds, predictions;
   for (CommaRule rule : comma_rules(gold)) golds.push_back(read_answer(gold, rule));
   for (CommaRule rule : comma_rules(prediction))
@@ -84,7 +164,12 @@ Comparison compare_written(std::string_view gold, std::string_view prediction,
         prediction.find_first_of("+-=<>^/") == std::string_view::npos) {
       return {Match::kEqual, "the same words"};
     }
-    if (denies(prediction) != denies(gold)) {
+    const std::string_view shown = golds.front().expression && is_figure(*golds.front().expression)
+                                       ? no_number(prediction, predictions.front())
+                                       : std::string_view();
+    if (!shown.empty()) {
+      first = {Match::kDifferent, std::string(shown)};
+    } else if (denies(prediction) != denies(gold)) {
       first = {Match::kDifferent, "one side says there is no answer"};
     } else if (golds.front().expression && !letters_only && !is_prose_without_value(gold) &&
                is_prose_without_value(prediction)) {

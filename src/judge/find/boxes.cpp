@@ -4,6 +4,7 @@
 #include <array>
 #include <string>
 
+#include "judge/find/value_run.h"
 #include "judge/text.h"
 
 namespace ponder::judge {
@@ -11,11 +12,14 @@ namespace {
 
 using std::string_view;
 constexpr size_t kMostJoined = 32;
-constexpr size_t kLongestJoin = 80;  // bytes between two boxes of one answer
+constexpr size_t kSentenceReach = 200;    // bytes read before and behind a box
+constexpr size_t kLongestJoin = 80;       // bytes between two boxes of one answer
+constexpr size_t kLongestLabelled = 300;  // bytes between boxes of parts with labels
 
 // Length of the box command at `i`, or 0.
 size_t box_command(string_view text, size_t i) {
-  for (string_view name : {string_view("\\boxed"), string_view("\\fbox")}) {
+  for (string_view name :
+       {string_view("\\boxed"), string_view("\\fbox"), string_view("\\framebox")}) {
     if (text.substr(i, name.size()) != name) continue;
     const size_t end = i + name.size();
     return end < text.size() && is_letter(text[end]) ? 0 : name.size();
@@ -53,11 +57,77 @@ size_t length_of_rule(string_view text, size_t i) {
   return end - i >= 3 ? end - i : 0;
 }
 
+// Two small letters or more, apart from the command: no content.
+bool is_word_of_prose(string_view text, size_t i) {
+  return i > 0 && text[i - 1] == ' ' && i + 1 < text.size() && is_letter(text[i]) &&
+         is_letter(text[i + 1]);
+}
+
 enum class Between { kNothing, kJoin };
+
+// "and the variance is", "chickens and": words that lead from one result of a sentence to the next.
+// A word of reasoning leads to a new result instead.
+bool ties_with_and(string_view between) {
+  static constexpr std::array<string_view, 22> kReasoning = {
+      "so",    "therefore", "thus",  "hence", "then", "answer", "finally", "total",
+      "sum",   "which",     "not",   "but",   "we",   "get",    "add",     "because",
+      "since", "if",        "using", "wait",  "now",  "result"};
+  size_t words = 0;
+  bool joined = false;
+  for (size_t i = 0; i < between.size();) {
+    const char c = between[i];
+    if (is_letter(c)) {
+      size_t end = i;
+      while (end < between.size() && is_letter(between[end])) ++end;
+      const std::string word = lower_ascii(between.substr(i, end - i));
+      if (std::find(kReasoning.begin(), kReasoning.end(), word) != kReasoning.end()) return false;
+      joined |= word == "and";
+      ++words;
+      i = end;
+    } else if (is_space(c) || string_view("$,-*:").find(c) != kNone) {
+      if (between.substr(i, 2) == "\n\n") return false;
+      ++i;
+    } else if (between.substr(i, 2) == "\\(" || between.substr(i, 2) == "\\)") {
+      i += 2;
+    } else {
+      return false;
+    }
+  }
+  return joined && words <= 7;
+}
+
+// The last label of `text`, "Part 2", "(b)", "Guess 1": its word, or "(" for a letter in brackets.
+std::string last_label(string_view text) {
+  static constexpr std::array<string_view, 6> kLabels = {"part",     "guess", "option",
+                                                         "question", "case",  "attempt"};
+  const std::string lower = lower_ascii(text);
+  std::string last;
+  for (size_t i = 0; i + 2 < lower.size(); ++i) {
+    const bool begins = i == 0 || !is_letter(lower[i - 1]);
+    if (begins && lower[i] == '(' && is_letter(lower[i + 1]) && lower[i + 2] == ')') last = "(";
+    for (string_view label : kLabels) {
+      if (!begins || lower.compare(i, label.size(), label) != 0) continue;
+      const string_view rest = trimmed(string_view(lower).substr(i + label.size()));
+      const bool marked =
+          !rest.empty() &&
+          (is_digit(rest[0]) || rest[0] == '(' ||
+           (rest.size() > 1 && is_letter(rest[0]) && string_view(":.) ").find(rest[1]) != kNone));
+      if (marked) last = label;
+    }
+  }
+  return last;
+}
 
 // "and", ",", spacing, dollar signs and a name with an equals sign: nothing that starts a new
 // thought. A sentence of its own only where it hedges ("Or \boxed{8}") or names a part.
-Between between_boxes(string_view between) {
+Between between_boxes(string_view whole) {
+  // "\boxed{8} (with probability 0.6), \boxed{7}": a remark in brackets ties nothing.
+  std::string without;
+  const size_t open = whole.find('('), close = whole.find(')');
+  const bool remark =
+      whole.size() <= kLongestJoin && open != kNone && close != kNone && close > open + 4;
+  if (remark) without = std::string(whole.substr(0, open)) + std::string(whole.substr(close + 1));
+  const string_view between = remark ? string_view(without) : whole;
   static constexpr std::array<string_view, 16> kJoining = {
       "and", "or",   "together", "maybe", "perhaps", "possibly", "alternatively", "also",
       "y",   "both", "oder",     "et",    "plus",    "und",      "either",        "along"};
@@ -149,6 +219,20 @@ size_t repaired_end(string_view text, size_t content) {
   return kNone;
 }
 
+// "is not \\boxed{5}", "x \\neq \\\boxed{5}".
+bool is_denied_by_sign(string_view text, const Box& box) {
+  string_view before = text.substr(0, box.begin);
+  before = before.substr(before.size() > 40 ? before.size() - 40 : 0);
+  while (!before.empty() && string_view(" $\\([{*\n").find(before.back()) != kNone)
+    before.remove_suffix(1);
+  const std::string lower = lower_ascii(before);
+  for (string_view denial : {" not", " n't", "isn't", " never", "\\neq", "\\ne", "≠",
+                             "not equal to", "cannot be", "rather than", "instead of"}) {
+    if (lower.ends_with(denial)) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Boxes find_boxes(string_view text) {
@@ -185,6 +269,8 @@ Boxes find_boxes(string_view text) {
         open.push_back({i, next + 1, depth});
         ++depth;
         i = next + 1;
+      } else if (is_word_of_prose(text, next)) {
+        i = next;  // "marked with \boxed as asked"
       } else {
         const size_t end = end_of_unbraced(text, next);
         if (end > next && open.empty())
@@ -203,6 +289,9 @@ Boxes find_boxes(string_view text) {
     }
     ++i;
   }
+  // "Put your answer within \boxed{}" beside a box that holds something.
+  const auto is_empty = [](const Box& box) { return trimmed(box.content).empty(); };
+  if (!std::all_of(all.begin(), all.end(), is_empty)) std::erase_if(all, is_empty);
   // The outermost box that never closes comes after the last closed one, or holds it.
   if (!open.empty()) {
     const Open last = open.back();
@@ -219,25 +308,56 @@ Boxes find_boxes(string_view text) {
 
 size_t first_of_last_run(string_view text, const std::vector<Box>& boxes) {
   size_t first = boxes.size() - 1;
-  while (first > 0 && boxes.size() - first < kMostJoined &&
-         between_boxes(text.substr(boxes[first - 1].end,
-                                   boxes[first].begin - boxes[first - 1].end)) == Between::kJoin) {
+  while (first > 0 && boxes.size() - first < kMostJoined) {
+    const size_t end = boxes[first - 1].end;
+    const string_view between = text.substr(end, boxes[first].begin - end);
+    bool joined = between_boxes(between) == Between::kJoin ||
+                  (between.size() <= kLongestJoin && ties_with_and(between));
+    if (!joined && between.size() <= kLongestLabelled) {
+      // "Part 1: … \boxed{5}. Part 2: … \boxed{12}": the same label before both.
+      const size_t before = first > 1 ? boxes[first - 2].end : 0;
+      const size_t from = std::max(
+          before, boxes[first - 1].begin - std::min(boxes[first - 1].begin, kLongestLabelled));
+      const std::string label = last_label(between);
+      joined =
+          !label.empty() && label == last_label(text.substr(from, boxes[first - 1].begin - from));
+    }
+    if (!joined) break;
     --first;
   }
   return first;
 }
 
-bool is_denied(string_view text, const Box& box) {
-  string_view before = text.substr(0, box.begin);
-  before = before.substr(before.size() > 40 ? before.size() - 40 : 0);
-  while (!before.empty() && string_view(" $\\([{*\n").find(before.back()) != kNone)
-    before.remove_suffix(1);
-  const std::string lower = lower_ascii(before);
-  for (string_view denial : {" not", " n't", "isn't", " never", "\\neq", "\\ne", "≠",
-                             "not equal to", "cannot be", "rather than", "instead of"}) {
-    if (lower.ends_with(denial)) return true;
+Standing box_standing(string_view text, const Box& first, const Box& last) {
+  if (is_denied_by_sign(text, first)) return Standing::kSpoilt;
+  const string_view before = text.substr(0, first.begin);
+  size_t from = before.size() > kSentenceReach ? before.size() - kSentenceReach : 0;
+  for (string_view end : {". ", "\n", "! ", "? "}) {
+    const size_t stop = before.rfind(end);
+    if (stop != kNone) from = std::max(from, stop + end.size());
   }
-  return false;
+  string_view after = text.substr(last.end, kSentenceReach);
+  while (!after.empty() && string_view("$*}").find(after.front()) != kNone) after.remove_prefix(1);
+  for (string_view close : {"\\)", "\\]"}) {
+    if (after.starts_with(close)) after.remove_prefix(2);
+  }
+  string_view head = text.substr(from, first.begin - from);
+  while (!head.empty() && (string_view("$*{ ").find(head.back()) != kNone ||
+                           head.ends_with("\\(") || head.ends_with("\\[")))
+    head.remove_suffix(head.ends_with("\\(") || head.ends_with("\\[") ? 2 : 1);
+  // The box as a plain number in its sentence.
+  const std::string sentence = std::string(head) + " 77777 " + std::string(after);
+  const auto sentences = sentences_of(sentence);
+  for (size_t s = 0; s < sentences.size(); ++s) {
+    const Pieces& t = sentences[s].tokens;
+    for (size_t i = 0; i < t.size(); ++i) {
+      if (!is_value(t[i]) || t[i].text.find("77777") == kNone) continue;
+      if (is_supposed(sentences[s]) || (s + 1 < sentences.size() && takes_back(sentences[s + 1])))
+        return Standing::kSpoilt;
+      return standing_of(t, i, i + 1);
+    }
+  }
+  return Standing::kStated;
 }
 
 }  // namespace ponder::judge

@@ -1,8 +1,10 @@
-// \boxed{...} and \fbox{...}: where they are and what they hold.
+// \boxed{...}, \fbox{...} and \framebox{...}: where they are and what they hold.
 #pragma once
 
 #include <string_view>
 #include <vector>
+
+#include "judge/find/standing.h"
 
 namespace ponder::judge {
 
@@ -24,7 +26,8 @@ Boxes find_boxes(std::string_view text);
 // its first.
 size_t first_of_last_run(std::string_view text, const std::vector<Box>& boxes);
 
-// "is not \boxed{5}".
-bool is_denied(std::string_view text, const Box& box);
+// Does the text stand by the run of boxes from `first` to `last`? Not in "is not \boxed{5}", "at most
+// \boxed{5} is the answer", "\boxed{5} is wrong".
+Standing box_standing(std::string_view text, const Box& first, const Box& last);
 
 }  // namespace ponder::judge

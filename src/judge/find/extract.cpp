@@ -7,6 +7,7 @@
 #include "judge/equal/written.h"
 #include "judge/find/boxes.h"
 #include "judge/find/chosen_letter.h"
+#include "judge/find/dress.h"
 #include "judge/find/phrase.h"
 #include "judge/find/result.h"
 #include "judge/find/sentence.h"
@@ -22,6 +23,7 @@ using std::string_view;
 constexpr size_t kMarkSearch = 50000;      // bytes at the end in which marks are looked for
 constexpr size_t kMostDifferentBoxes = 8;  // a response with more commits itself to none
 constexpr size_t kMostDifferentTags = 3;   // likewise
+constexpr size_t kLongestBare = 400;       // bytes of a text that is read as one answer
 constexpr size_t kLongestTagged = 2000;    // bytes between <answer> and </answer>
 constexpr size_t kLongestCompared = 200;   // boxes joined by "or" are compared up to this length
 
@@ -39,6 +41,30 @@ bool is_same_value(string_view a, string_view b) {
          compare_written(b, a, {}).match == Match::kEqual;
 }
 
+// What a box says in a sentence: "\text{There are }12\text{ ways}". Nothing where it holds none.
+// `none`: its sentence stands by no value ("\text{not }7").
+std::optional<std::string> said_in_box(string_view content, bool& none) {
+  content = undressed(content);
+  if (content.size() > 200 || std::none_of(content.begin(), content.end(), is_digit))
+    return std::nullopt;
+  const std::string plain = with_plain_words(content);
+  string_view bare = undressed(plain);
+  const bool labelled = bare.size() < trimmed(plain).size() && length_of_label(plain) > 0;
+  if (labelled) return std::string(bare);
+  size_t word = 0;
+  while (word < bare.size() && is_letter(bare[word])) ++word;
+  if (word < 2 || bare.find('=') != kNone || bare.find('^') != kNone) return std::nullopt;
+  static constexpr std::array<string_view, 10> kSaying = {"the", "there", "not", "it",   "so",
+                                                          "at",  "less",  "we",  "more", "about"};
+  const std::string first = lower_ascii(bare.substr(0, word));
+  if (std::find(kSaying.begin(), kSaying.end(), first) == kSaying.end()) return std::nullopt;
+  string_view how;
+  if (auto phrase = phrase_answer(bare); phrase && phrase->is_value) return phrase->answer;
+  auto stated = stated_answer(bare, how);
+  none = !stated;
+  return stated;
+}
+
 std::optional<Extraction> from_boxes(string_view text, const std::vector<Box>& boxes,
                                      std::string& problem) {
   std::vector<std::string> different;
@@ -53,8 +79,9 @@ std::optional<Extraction> from_boxes(string_view text, const std::vector<Box>& b
     }
   }
   const size_t first = first_of_last_run(text, boxes);
-  if (is_denied(text, boxes[first])) {
-    problem = "the last box is denied by the text";
+  const Standing standing = box_standing(text, boxes[first], boxes.back());
+  if (standing == Standing::kSpoilt) {
+    problem = "the text does not stand by its last box";
     return std::nullopt;
   }
   std::string joined;
@@ -76,6 +103,16 @@ std::optional<Extraction> from_boxes(string_view text, const std::vector<Box>& b
     problem = "an empty box";
     return std::nullopt;
   }
+  if (kept.size() == 1) {
+    bool none = false;
+    if (auto said = said_in_box(joined, none)) joined = std::move(*said);
+    if (none) {
+      problem = "the last box states no value";
+      return std::nullopt;
+    }
+    joined = std::string(undressed(joined));
+  }
+  if (standing == Standing::kNegative) joined = "-(" + joined + ")";
   const string_view how = kept.size() > 1         ? "joined boxes"
                           : boxes.back().repaired ? "last box (never closed)"
                                                   : "last box";
@@ -90,7 +127,18 @@ struct Marked {
 
 // "#### 20", "A: 12", {"answer": 5}, 答案是 5: a value directly after the last such mark.
 std::optional<Marked> marked_answer(string_view text) {
-  static constexpr std::array<string_view, 15> kMarks = {"#### ",
+  static constexpr std::array<string_view, 26> kMarks = {"réponse :",
+                                                         "réponse:",
+                                                         "respuesta:",
+                                                         "antwort:",
+                                                         "risposta:",
+                                                         "resposta:",
+                                                         "Ответ:",
+                                                         "ответ:",
+                                                         "정답:",
+                                                         "정답은",
+                                                         "答えは",
+                                                         "#### ",
                                                          "####",
                                                          "\na: ",
                                                          "\"answer\":",
@@ -181,6 +229,7 @@ std::optional<Extraction> from_prose(string_view text, const JudgeOptions& optio
     }
     return Extraction{marked->answer, "marked answer"};
   }
+  text = without_closing_rules(text);
   const string_view whole = trimmed(text);
   if (options.type == AnswerType::kText) {
     if (auto phrase = phrase_answer(text))
@@ -192,9 +241,10 @@ std::optional<Extraction> from_prose(string_view text, const JudgeOptions& optio
   const bool wide = std::any_of(whole.begin(), whole.end(),
                                 [](char c) { return static_cast<unsigned char>(c) >= 0xe3; });
   const bool short_text = !wide && std::count_if(whole.begin(), whole.end(), is_space) <= 1;
-  if (short_text && whole.size() <= 100 && !whole.empty() && !breaks_off(whole) &&
-      !phrase_answer(whole))
-    return Extraction{std::string(whole), "whole text"};
+  const string_view bare = whole.size() <= kLongestBare ? undressed(whole) : whole;
+  if (((short_text && whole.size() <= 100) || is_one_formula(whole)) && !bare.empty() &&
+      !breaks_off(bare) && !phrase_answer(whole) && !has_prose(bare) && !begins_with_count(bare))
+    return Extraction{result_of(bare), "whole text"};
   if (breaks_off(whole)) {
     // A final answer with more text behind it, cut somewhere.
     const size_t final = lower_ascii(last_bytes(whole, kMarkSearch)).rfind("final answer");
@@ -209,13 +259,17 @@ std::optional<Extraction> from_prose(string_view text, const JudgeOptions& optio
   bool several = false;
   phrase_answer(text, &several);
   if (several) {
-    problem = "more than eight different answers";
+    problem = "several answers are offered, or more than eight";
     return std::nullopt;
   }
+  if (auto answer = answer_first(text)) return Extraction{std::move(*answer), "first line"};
   string_view how;
   if (auto answer = stated_answer(text, how)) return Extraction{std::move(*answer), how};
-  if (!whole.empty() && whole.size() <= 100 && is_strong(whole))
-    return Extraction{std::string(whole), "whole text"};
+  if (short_text && whole.size() <= 100 && !whole.empty() && !breaks_off(whole) &&
+      std::none_of(whole.begin(), whole.end(), is_digit))
+    return Extraction{std::string(bare), "whole text"};
+  if (!whole.empty() && whole.size() <= 100 && is_strong(whole) && !has_sentence(whole))
+    return Extraction{std::string(bare), "whole text"};
   problem = kNothingMarked;
   return std::nullopt;
 }
@@ -293,9 +347,16 @@ std::optional<Extraction> extract_from(string_view text, const JudgeOptions& opt
   }
   const string_view rest = text.substr(boxes.all.back().end);
   if (!trimmed(rest).empty()) {
-    if (auto marked = marked_answer(rest)) return Extraction{marked->answer, "marked answer"};
-    // "Our final answer is accurate" takes no box away.
-    if (auto phrase = phrase_answer(rest); phrase && phrase->is_value)
+    if (auto marked = marked_answer(rest); marked && is_strong(marked->answer))
+      return Extraction{marked->answer, "marked answer"};
+    // "Our final answer is accurate" takes no box away, nor does "with n = 3 the answer is 7".
+    bool further = false;
+    auto phrase = phrase_answer(rest, &further, true);
+    if (further) {
+      problem = "several answers are offered";
+      return std::nullopt;
+    }
+    if (phrase && phrase->is_value)
       return Extraction{std::move(phrase->answer), "answer phrase after the box"};
     if (auto corrected = corrected_answer(rest))
       return Extraction{std::move(*corrected), "correction after the box"};

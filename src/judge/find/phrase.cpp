@@ -4,6 +4,7 @@
 #include <array>
 #include <vector>
 
+#include "judge/find/standing.h"
 #include "judge/find/value_run.h"
 #include "judge/text.h"
 
@@ -79,13 +80,18 @@ std::optional<std::string> all_in_brackets(string_view text) {
 
 }  // namespace
 
-std::optional<PhraseAnswer> in_phrase(const Sentence& sentence, string_view text) {
-  const Pieces& t = sentence.tokens;
-  size_t word = t.size();
-  for (size_t i = 0; i < t.size(); ++i) {
-    if (t[i].is_word("answer") || t[i].is_word("answers") || t[i].is_word("ans")) word = i;
+namespace {
+
+// What the sentence states with the word "answer" at `word`.
+std::optional<PhraseAnswer> announced(const Pieces& t, size_t word, string_view text) {
+  // "We conclude that 8 is the answer."
+  for (size_t back = 1; back <= 3 && back < word; ++back) {
+    const size_t verb = word - back;
+    const bool word_alone = t[verb].kind == Piece::Kind::kWord && is_copula(t[verb]);
+    if (!word_alone || !is_value(t[verb - 1])) continue;
+    if (standing_of(t, verb - 1, verb) != Standing::kStated) return std::nullopt;
+    if (auto answer = run_text(t, verb - 1, verb)) return PhraseAnswer{*answer, true};
   }
-  if (word == t.size()) return std::nullopt;
   for (size_t i = word + 1; i < t.size() && i < word + 10; ++i) {
     if (is_value(t[i])) break;
     const bool of = t[i].is_word("of") && i == word + 1;  // "our answer of 7 is correct"
@@ -95,9 +101,16 @@ std::optional<PhraseAnswer> in_phrase(const Sentence& sentence, string_view text
     size_t begin = i + 1;
     if (auto brackets = all_in_brackets(rest_of_line(text, t[i])))
       return PhraseAnswer{std::move(*brackets), true};
-    const size_t value = value_after(t, begin);
+    size_t value = value_after(t, begin);
+    if (value == t.size() && begin + 1 < t.size() && is_value(t[begin + 1]) &&
+        (t[begin].is_word("negative") || t[begin].is_word("minus")))
+      value = begin + 1;
     if (value < t.size()) {
-      if (auto answer = run_text(t, value, end_of_run(t, value))) {
+      const size_t end = end_of_run(t, value);
+      const Standing standing = standing_of(t, value, end);
+      if (standing == Standing::kSpoilt) return std::nullopt;
+      if (auto answer = run_text(t, value, end)) {
+        if (standing == Standing::kNegative) return PhraseAnswer{"-" + *answer, true};
         if (!t[value].formula && value == begin) {
           if (auto formula = plain_formula(trimmed(rest_of_line(text, t[i]))))
             return PhraseAnswer{*formula, true};
@@ -119,6 +132,22 @@ std::optional<PhraseAnswer> in_phrase(const Sentence& sentence, string_view text
     break;
   }
   return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<PhraseAnswer> in_phrase(const Sentence& sentence, string_view text) {
+  const Pieces& t = sentence.tokens;
+  size_t word = t.size();
+  for (size_t i = 0; i < t.size(); ++i) {
+    if (t[i].is_word("answer") || t[i].is_word("answers") || t[i].is_word("ans")) word = i;
+  }
+  if (word == t.size() || is_supposed(sentence)) return std::nullopt;
+  auto found = announced(t, word, text);
+  if (!found) return std::nullopt;
+  found->plain = is_plainly_announced(t, word);
+  found->further = is_further_offer(t, word);
+  return found;
 }
 
 std::optional<std::string> leading_answer(string_view text, bool words_allowed) {
@@ -143,17 +172,21 @@ std::optional<std::string> leading_answer(string_view text, bool words_allowed) 
   return std::string(line);
 }
 
-std::optional<PhraseAnswer> phrase_answer(string_view text, bool* several) {
+std::optional<PhraseAnswer> phrase_answer(string_view text, bool* several, bool plainly) {
   std::optional<PhraseAnswer> last;
   std::vector<std::string> different;
   for (const Sentence& sentence : last_sentences(text)) {
     if (asks(sentence)) continue;
+    if (last && takes_back(sentence)) last.reset();
     auto found = in_phrase(sentence, text);
-    if (!found) continue;
+    if (!found || (plainly && !found->plain) || (last && last->plain && !found->plain)) {
+      if (!found || !found->further) continue;
+    }
     std::string form = normal_form(found->answer);
     if (std::find(different.begin(), different.end(), form) == different.end())
       different.push_back(std::move(form));
-    if (different.size() > kMostDifferent) {
+    const bool offers = last && found->further && normal_form(last->answer) != different.back();
+    if (different.size() > kMostDifferent || offers) {
       if (several) *several = true;
       return std::nullopt;
     }

@@ -426,6 +426,13 @@ size_t end_of_number(string_view text, size_t i) {
   size_t word_end = word;
   while (is_letter(at(text, word_end))) ++word_end;
   const std::string unit = lower_ascii(text.substr(word, word_end - word));
+  // 12 m/s
+  if (word_end > word && at(text, word_end) == '/' && is_letter(at(text, word_end + 1)) &&
+      known_unit(unit)) {
+    size_t per = word_end + 1;
+    while (is_letter(at(text, per))) ++per;
+    if (known_unit(lower_ascii(text.substr(word_end + 1, per - word_end - 1)))) return per;
+  }
   if (!unit.empty() && unit != "in" && unit != "second" && unit != "sec" &&
       (is_unit(unit) || unit == "degrees" || unit == "percent"))
     end = word_end;

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 #include <vector>
 
 #include "judge/find/phrase.h"
 #include "judge/find/result.h"
 #include "judge/find/sentence.h"
+#include "judge/find/standing.h"
 #include "judge/find/value_run.h"
 #include "judge/text.h"
 
@@ -16,9 +18,9 @@ namespace {
 using std::string_view;
 constexpr size_t kMostSentences = 60;  // looked at from the end
 
-constexpr std::array<string_view, 13> kPrepositions = {"at",    "in",     "after",  "over",  "for",
-                                                       "from",  "within", "with",   "every", "per",
-                                                       "those", "these",  "between"};
+constexpr std::array<string_view, 15> kPrepositions = {"at",    "in",     "after",   "over",  "for",
+                                                       "from",  "within", "with",    "every", "per",
+                                                       "those", "these",  "between", "by",    "on"};
 constexpr std::array<string_view, 17> kSubordinators = {
     "because",  "since", "before", "if",    "when",  "where", "which", "than",  "given",
     "assuming", "using", "as",     "after", "while", "whose", "such",  "during"};
@@ -99,8 +101,9 @@ Pieces main_clause(const Pieces& all) {
   };
   size_t begin = 0, end = all.size();
   for (size_t i = 1; i < all.size(); ++i) {
-    if ((any_word(all[i], kNewClause) || all[i].is_mark(";")) && strong_in(i, all.size()) &&
-        !(i + 1 < all.size() && all[i + 1].is_word("that")))
+    const bool after_giving = all[i].is_word("giving") && all[i - 1].is_word("after");
+    if (((any_word(all[i], kNewClause) && !after_giving) || all[i].is_mark(";")) &&
+        strong_in(i, all.size()) && !(i + 1 < all.size() && all[i + 1].is_word("that")))
       begin = i + 1;
   }
   while (begin < end && (any_word(all[begin], kConclusions) || all[begin].is_mark(","))) ++begin;
@@ -127,7 +130,8 @@ bool is_aside(const Pieces& t, size_t value) {
     const Piece& token = t[value - back];
     if (is_value(token) || token.kind == Piece::Kind::kMark) return false;
     if (token.is_word("least") || token.is_word("most")) return false;
-    if (any_word(token, kPrepositions)) return true;
+    const bool in_total = token.is_word("in") && t[value - back + 1].is_word("total");
+    if (any_word(token, kPrepositions) && !in_total) return true;
     if (token.is_word("of")) {
       const bool sum = back < value && (t[value - back - 1].is_word("total") ||
                                         t[value - back - 1].is_word("sum") ||
@@ -138,16 +142,117 @@ bool is_aside(const Pieces& t, size_t value) {
   return false;
 }
 
+// The run at `begin` as an answer, where the sentence stands by it.
+std::optional<std::string> stood_by(const Pieces& t, size_t begin) {
+  const size_t end = end_of_run(t, begin);
+  const Standing standing = standing_of(t, begin, end);
+  if (standing == Standing::kSpoilt) return std::nullopt;
+  auto answer = run_text(t, begin, end);
+  if (answer && standing == Standing::kNegative) answer = "-" + *answer;
+  return answer;
+}
+
+// "9 chickens and 10 rabbits." at the end: counts of two things are one answer.
+std::optional<std::string> counts_of_things(const Pieces& t) {
+  const size_t n = t.size();
+  if (n < 6 || !is_copula(t[n - 6])) return std::nullopt;
+  const auto count = [](const Piece& piece) {
+    return is_value(piece) && !piece.formula && !piece.bold;
+  };
+  const auto thing = [](const Piece& piece) { return piece.kind == Piece::Kind::kWord; };
+  if (!count(t[n - 5]) || !thing(t[n - 4]) || !t[n - 3].is_word("and") || !count(t[n - 2]) ||
+      !thing(t[n - 1]))
+    return std::nullopt;
+  return std::string(t[n - 5].text) + ", " + std::string(t[n - 2].text);
+}
+
+// "There are exactly eight of them.", "Eight ways.": a count in words, after the verb or first.
+std::optional<std::string> spoken_count(const Sentence& sentence) {
+  const Pieces& t = sentence.tokens;
+  if (t.size() > 12 || std::any_of(t.begin(), t.end(), is_value)) return std::nullopt;
+  std::optional<std::string> found;
+  for (size_t i = 0; i < t.size(); ++i) {
+    const std::string word = lower_ascii(t[i].text);
+    if (t[i].kind != Piece::Kind::kWord || !spoken_number(word)) continue;
+    if (found) return std::nullopt;
+    size_t before = i;
+    while (before > 0 && is_filler(t[before - 1])) --before;
+    const bool first = before == 0 || (before == 1 && any_word(t[0], kConclusions));
+    if (!first && !is_copula(t[before - 1])) return std::nullopt;
+    if (i > before && (t[i - 1].is_word("most") || t[i - 1].is_word("least"))) return std::nullopt;
+    found = word;
+  }
+  return found;
+}
+
+// "No, the group is not abelian.": a sentence that begins with the answer to a question.
+std::optional<std::string> yes_or_no(const Sentence& sentence) {
+  static constexpr std::array<string_view, 4> kAnswers = {"yes", "no", "true", "false"};
+  const Pieces& t = sentence.tokens;
+  // "The statement is false."
+  if (t.size() > 2 && t[t.size() - 2].is_word("is") &&
+      (t.back().is_word("true") || t.back().is_word("false")))
+    return lower_ascii(t.back().text);
+  size_t i = 0;
+  while (i < t.size() && (any_word(t[i], kConclusions) || t[i].is_mark(",") || t[i].is_mark(":")))
+    ++i;
+  if (i == t.size() || !any_word(t[i], kAnswers)) return std::nullopt;
+  const bool alone = i + 1 == t.size() || t[i + 1].kind == Piece::Kind::kMark;
+  return alone ? std::optional(lower_ascii(t[i].text)) : std::nullopt;
+}
+
+// "x = 8 or x = -3; only the first is admissible."
+std::optional<std::string> only_first_or_second(const Pieces& t) {
+  for (size_t i = 0; i + 2 < t.size(); ++i) {
+    if (!t[i].is_word("only") || !t[i + 1].is_word("the")) continue;
+    const bool first = t[i + 2].is_word("first"), second = t[i + 2].is_word("second");
+    if (!first && !second) continue;
+    std::vector<size_t> values;
+    for (size_t j = 0; j < i; ++j) {
+      if (is_value(t[j])) values.push_back(j);
+    }
+    if (values.size() != 2) return std::nullopt;
+    const size_t chosen = values[first ? 0 : 1];
+    return run_text(t, chosen, chosen + 1);
+  }
+  return std::nullopt;
+}
+
+// "exactly 8 of them: 1, 2, 3, …": the count, not what it counts.
+std::optional<std::string> count_before_list(const Pieces& t) {
+  for (size_t i = 1; i + 3 < t.size(); ++i) {
+    if (is_value(t[i]) && t[i + 1].is_word("of") && t[i + 2].is_word("them") &&
+        t[i + 3].is_mark(":"))
+      return run_text(t, i, i + 1);
+  }
+  return std::nullopt;
+}
+
 // The value that a sentence states.
 std::optional<std::string> stated_in(const Sentence& sentence) {
-  const size_t last = final_statement(sentence.tokens);
-  if (last < sentence.tokens.size())
-    return run_text(sentence.tokens, last, end_of_run(sentence.tokens, last));
-  const Pieces t = main_clause(sentence.tokens);
+  if (is_supposed(sentence)) return std::nullopt;
+  const Pieces all = without_asides(sentence.tokens);
+  if (auto chosen = only_first_or_second(all)) return chosen;
+  if (auto counts = counts_of_things(all)) return counts;
+  if (auto count = count_before_list(all)) return count;
+  if (!rejected_values(all).empty()) {
+    const auto rejected = rejected_values(all);
+    for (size_t i = 0; i < all.size(); ++i) {
+      const bool thrown_away = std::find(rejected.begin(), rejected.end(), i) != rejected.end();
+      if (is_value(all[i]) && all[i].strong && all[i].text.find_first_of("<>") == kNone &&
+          !thrown_away && i < rejected.front() && standing_of(all, i, i + 1) == Standing::kStated)
+        return run_text(all, i, i + 1);
+    }
+    return std::nullopt;
+  }
+  const size_t last = final_statement(all);
+  if (last < all.size()) return stood_by(all, last);
+  const Pieces t = main_clause(all);
   std::optional<size_t> bold, verb, plain, aside;
   for (size_t i = 0; i < t.size(); i = is_value(t[i]) ? end_of_run(t, i) : i + 1) {
     if (!is_value(t[i])) continue;
     if (!t[i].strong && !t[i].formula) continue;
+    if (standing_of(t, i, end_of_run(t, i)) == Standing::kSpoilt) continue;
     size_t before = i;
     while (before > 0 && before + 6 > i && !is_value(t[before - 1]) && is_filler(t[before - 1]))
       --before;
@@ -163,9 +268,35 @@ std::optional<std::string> stated_in(const Sentence& sentence) {
     }
   }
   for (const auto& found : {bold, verb, plain, aside}) {
-    if (found) return run_text(t, *found, end_of_run(t, *found));
+    if (!found) continue;
+    // In the whole sentence: what is said behind the clause counts too.
+    const auto whole = std::find_if(all.begin(), all.end(), [&](const Piece& piece) {
+      return piece.text.data() == t[*found].text.data();
+    });
+    return stood_by(all, static_cast<size_t>(whole - all.begin()));
   }
   return std::nullopt;
+}
+
+// Values of a sentence that are thrown away ("we discard x = -3"), added to `forms`.
+void add_rejected(const Sentence& sentence, std::vector<std::string>& forms) {
+  for (size_t i : rejected_values(sentence.tokens))
+    forms.push_back(normal_form(result_of(sentence.tokens[i].text)));
+}
+
+// A list of values without those that later sentences throw away.
+std::string without_rejected(std::string answer, const std::vector<std::string>& forms) {
+  if (forms.empty()) return answer;
+  std::string kept;
+  size_t begin = 0;
+  while (begin <= answer.size()) {
+    const size_t end = std::min(answer.find(", ", begin), answer.size());
+    const std::string item = answer.substr(begin, end - begin);
+    if (std::find(forms.begin(), forms.end(), normal_form(item)) == forms.end())
+      kept += (kept.empty() ? "" : ", ") + item;
+    begin = end + 2;
+  }
+  return kept.empty() ? answer : kept;
 }
 
 // Results on lines of their own one after another are one answer, and too many are none.
@@ -194,6 +325,7 @@ std::optional<std::string> corrected_answer(string_view text) {
                                                      "meant", "actually", "that's"};
   for (const Sentence& sentence : last_sentences(text)) {
     const Pieces& t = sentence.tokens;
+    if (asks(sentence) || is_supposed(sentence)) continue;
     bool corrects = false;
     for (size_t i = 0; i < t.size(); ++i) {
       corrects |= i < 3 && any_word(t[i], kCorrections);
@@ -207,9 +339,18 @@ std::optional<std::string> corrected_answer(string_view text) {
 
 std::optional<std::string> stated_answer(string_view text, string_view& how) {
   const auto sentences = last_sentences(text);
+  // After a plain "the answer is 8" only a conclusion changes it, no remark that names a number.
+  size_t announced = sentences.size();
+  for (size_t i = 0; i < sentences.size(); ++i) {
+    if (asks(sentences[i])) continue;
+    const auto phrase = in_phrase(sentences[i], text);
+    if (phrase && phrase->plain && phrase->is_value) announced = i;
+  }
   std::optional<std::string> fallback;
+  std::vector<std::string> rejected;
   size_t plain_seen = 0;
   bool remarked = false;  // what stands before a closing remark may be the verification
+  bool taken_back = false;
   for (size_t n = 0; n < sentences.size() && n < kMostSentences; ++n) {
     const size_t i = sentences.size() - 1 - n;
     const Sentence& sentence = sentences[i];
@@ -218,27 +359,65 @@ std::optional<std::string> stated_answer(string_view text, string_view& how) {
       how = "result on its own line";
       return lone_values(sentences, i);
     }
-    if (auto phrase = in_phrase(sentence, text)) {
+    if (takes_back(sentence)) {
+      taken_back = true;
+      continue;
+    }
+    if (auto phrase = in_phrase(sentence, text); phrase && (phrase->plain || i >= announced)) {
+      if (std::exchange(taken_back, false)) continue;
+      how = "answer phrase";
+      return without_rejected(std::move(phrase->answer), rejected);
+    } else if (phrase && announced == sentences.size()) {
       how = "answer phrase";
       return std::move(phrase->answer);
     }
     const bool remark = is_remark(sentence);
     auto value = stated_in(sentence);
+    add_rejected(sentence, rejected);
+    if (value && std::exchange(taken_back, false)) continue;
+    const bool settled = announced < i && !is_conclusion(sentence);
     if (remark) {
       remarked |= speaks_of_checking(sentence);
-      if (!fallback) fallback = std::move(value);
+      if (!fallback && !settled) fallback = std::move(value);
       continue;
     }
     ++plain_seen;
-    if (!value) continue;
+    if (!value && plain_seen <= 2) {
+      if (auto spoken = n == 0 || is_conclusion(sentence) ? spoken_count(sentence) : std::nullopt) {
+        how = "a count in words";
+        return spoken;
+      }
+      if (auto answer = yes_or_no(sentence); answer && announced == sentences.size()) {
+        how = "yes or no";
+        return answer;
+      }
+    }
+    if (!value || settled) continue;
     if (is_conclusion(sentence) || (plain_seen <= 2 && !remarked)) {
       how = is_conclusion(sentence) ? "conclusion" : "last statement";
-      return value;
+      return without_rejected(std::move(*value), rejected);
     }
     if (!fallback) fallback = std::move(value);
   }
   how = "last statement";
   return fallback;
+}
+
+std::optional<std::string> answer_first(string_view text) {
+  static constexpr std::array<string_view, 4> kExplaining = {"explanation", "reasoning", "we",
+                                                             "because"};
+  const string_view line = trimmed(text.substr(0, text.find('\n')));
+  const auto sentences = last_sentences(text);
+  if (sentences.size() < 2 || line.size() > 60 || !is_lone_value(sentences[0])) return std::nullopt;
+  const Piece& first = sentences[0].tokens.front();
+  if (line.data() > first.text.data() || first.text.data() > line.data() + line.size())
+    return std::nullopt;
+  const bool explained = any_word(sentences[1].tokens.front(), kExplaining);
+  if (!explained) return std::nullopt;
+  for (size_t i = 1; i < sentences.size(); ++i) {
+    if (is_conclusion(sentences[i]) || is_lone_value(sentences[i])) return std::nullopt;
+  }
+  return run_text(sentences[0].tokens, 0, sentences[0].tokens.size());
 }
 
 }  // namespace ponder::judge

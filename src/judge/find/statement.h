@@ -14,4 +14,7 @@ std::optional<std::string> corrected_answer(std::string_view text);
 // conclusion, or the last sentence that is no remark. `how` names which.
 std::optional<std::string> stated_answer(std::string_view text, std::string_view& how);
 
+// The value on the first line of a text that goes on to explain it: "**8**" above "We add 3 and 5."
+std::optional<std::string> answer_first(std::string_view text);
+
 }  // namespace ponder::judge

@@ -9,7 +9,7 @@ const Float& epsilon() {
   return value;
 }
 const Float& largest() {
-  static const Float value("1e2000");
+  static const Float value("1e1000000");
   return value;
 }
 

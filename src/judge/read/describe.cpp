@@ -18,6 +18,8 @@ std::string describe(const Expression& expression) {
       return "union of " + std::to_string(view.size());
     case Kind::kIntersection:
       return "intersection of " + std::to_string(view.size());
+    case Kind::kDifference:
+      return "difference of sets";
     case Kind::kRatio:
       return "ratio";
     case Kind::kRelation:

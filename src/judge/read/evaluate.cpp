@@ -33,11 +33,11 @@ std::optional<Rational> exact_power(const Rational& base, const Rational& expone
   return *n < 0 ? Rational(bottom) / Rational(top) : Rational(top) / Rational(bottom);
 }
 
-std::optional<Rational> exact_factorial(const Rational& value) {
+std::optional<Rational> exact_factorial(const Rational& value, long step) {
   const auto n = small_integer(value, 900);
   if (!n || *n < 0) return std::nullopt;
   BigInt product = 1;
-  for (long k = 2; k <= *n; ++k) product *= k;
+  for (long k = *n; k >= 2; k -= step) product *= k;
   return Rational(product);
 }
 
@@ -151,8 +151,8 @@ std::optional<Complex> approximate_call(View view, int point, Budget& budget) {
   if (name == "max" || name == "min") return approximate_extreme(view, point, budget);
   auto x = approximate_value(view.child(0), point, budget);
   if (!x) return std::nullopt;
-  if (contains(view.child(0), Kind::kDegree) && name != "abs" && name != "floor" &&
-      name != "ceil") {
+  if (!budget.radians && contains(view.child(0), Kind::kDegree) && name != "abs" &&
+      name != "floor" && name != "ceil") {
     x = multiply(*x, *divide(*constant("pi"), {180, 0, 0}));
   }
   if (name == "log" || name == "lg") {
@@ -168,6 +168,17 @@ std::optional<Complex> approximate_call(View view, int point, Budget& budget) {
   return view.size() == 1 ? real_function(name, *x) : std::nullopt;
 }
 
+// n! and n!! beyond the exact values, in 60 digits: one step a factor.
+std::optional<Complex> large_factorial(View view, Budget& budget) {
+  const auto value = exact_value(view.child(0), budget);
+  const auto n = value ? small_integer(*value, 5000) : std::nullopt;
+  if (!n || *n < 0 || !budget.spend(static_cast<int>(*n))) return std::nullopt;
+  std::optional<Complex> product = Complex{1, 0, 0};
+  for (long k = *n; k >= 2 && product; k -= view.get().name == "!!" ? 2 : 1)
+    product = checked(multiply(*product, {Float(k), 0, 0}));
+  return product;
+}
+
 bool outside_the_reals(const Complex& radicand, long degree, int point) {
   return point >= kMixedPoints && degree % 2 == 0 && radicand.re < 0;
 }
@@ -176,7 +187,7 @@ std::optional<Complex> approximate_power(View view, int point, Budget& budget) {
   const auto base = approximate_value(view.child(0), point, budget);
   if (!base || !budget.spend(90)) return std::nullopt;
   if (const auto exponent = exact_value(view.child(1), budget)) {
-    if (const auto n = small_integer(*exponent, 100000)) return integer_power(*base, *n);
+    if (const auto n = small_integer(*exponent, 10000000)) return integer_power(*base, *n);
     const auto degree = small_integer(Rational(denominator(*exponent)), 1000);
     const auto power = small_integer(Rational(numerator(*exponent)), 1000);
     if (degree && power) {
@@ -198,6 +209,7 @@ bool is_scalar(View view) {
     case Kind::kList:
     case Kind::kUnion:
     case Kind::kIntersection:
+    case Kind::kDifference:
     case Kind::kRatio:
     case Kind::kRelation:
     case Kind::kMatrix:
@@ -308,16 +320,19 @@ std::optional<Rational> exact_value(View view, Budget& budget) {
     }
     case Kind::kFactorial: {
       const auto value = exact_value(view.child(0), budget);
-      if (value && budget.spend(500)) result = exact_factorial(*value);
+      if (value && budget.spend(*value < 60 ? 20 : 500))
+        result = exact_factorial(*value, node.name == "!!" ? 2 : 1);
       break;
     }
     case Kind::kBinomial: {
       const auto top = exact_value(view.child(0), budget),
                  bottom = exact_value(view.child(1), budget);
-      if (top && bottom && budget.spend(500)) result = exact_binomial(*top, *bottom);
+      if (top && bottom && budget.spend(*top < 60 ? 20 : 500))
+        result = exact_binomial(*top, *bottom);
       break;
     }
     case Kind::kDegree:
+      if (budget.radians) return std::nullopt;
       return exact_value(view.child(0), budget);
     case Kind::kPercent:
       result = exact_value(view.child(0), budget);
@@ -403,8 +418,11 @@ std::optional<Complex> approximate_value(View view, int point, Budget& budget) {
     }
     case Kind::kCall:
       return approximate_call(view, point, budget);
-    case Kind::kDegree:
-      return approximate_value(view.child(0), point, budget);
+    case Kind::kDegree: {
+      const auto value = approximate_value(view.child(0), point, budget);
+      if (!value || !budget.radians) return value;
+      return multiply(*value, *divide(*constant("pi"), {180, 0, 0}));
+    }
     case Kind::kPercent: {
       const auto value = approximate_value(view.child(0), point, budget);
       return value ? divide(*value, {100, 0, 0}) : std::nullopt;
@@ -412,7 +430,8 @@ std::optional<Complex> approximate_value(View view, int point, Budget& budget) {
     case Kind::kFactorial:
     case Kind::kBinomial: {
       const auto value = exact_value(view, budget);
-      return value ? checked(to_complex(*value)) : std::nullopt;
+      if (value) return checked(to_complex(*value));
+      return node.kind == Kind::kFactorial ? large_factorial(view, budget) : std::nullopt;
     }
     default:
       return std::nullopt;

@@ -34,6 +34,7 @@ struct Budget {
   int steps =
       30000;  // 1 and up per node evaluated exactly, 10 in 60 digits, 100 where that takes a series
   std::vector<Binding> bound = {};  // innermost last
+  bool radians = false;             // degree signs count as pi/180, and are not dropped
   bool spend(int n) { return (steps -= n) > 0; }
 };
 

@@ -29,25 +29,26 @@ enum class Kind {
   kDiv,
   kNeg,
   kPow,
-  kRoot,  // children: radicand, degree
-  kCall,  // name: the function; children: argument, optional base of a logarithm
-  kFactorial,
+  kRoot,       // children: radicand, degree
+  kCall,       // name: the function; children: argument, optional base of a logarithm
+  kFactorial,  // name "!!": of every second number
   kBinomial,
   kDegree,
   kPercent,
   kPlusMinus,  // child is added or subtracted; name: "+" for plus-minus, "-" for minus-plus
-  kTuple,      // name: the two brackets, such as "(]"
+  kTuple,      // name: the two brackets, such as "(]"; "E" behind them: x is in it, no pair
   kSet,
   kList,  // children without brackets, in any order
   kUnion,
   kIntersection,
-  kRatio,     // a : b : c
-  kRelation,  // children c0 .. cn; name: n signs of = ~ < L > G N (L, G: with equality; N: not
-              // equal)
-  kMatrix,    // children: rows, each a kTuple
-  kText,      // name: the words; "..." for an ellipsis
-  kSum,       // name: the index; children: first, last, term
-  kProduct,   // as kSum
+  kDifference,  // of two sets
+  kRatio,       // a : b : c
+  kRelation,    // children c0 .. cn; name: n signs of = ~ < L > G N (L, G: with equality; N: not
+                // equal)
+  kMatrix,      // children: rows, each a kTuple
+  kText,        // name: the words; "..." for an ellipsis
+  kSum,         // name: the index; children: first, last, term
+  kProduct,     // as kSum
 };
 
 struct Node {

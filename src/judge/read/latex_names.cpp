@@ -22,6 +22,28 @@ const LatexCommands& latex_commands() {
                                       {"dotsc", "o"},
                                       {"dotsb", "o"},
                                       {"lor", ","},
+                                      {"land", ","},
+                                      {"wedge", ","},
+                                      {"setminus", "B"},
+                                      {"smallsetminus", "B"},
+                                      {"backslash", "B"},
+                                      {"large", ""},
+                                      {"Large", ""},
+                                      {"LARGE", ""},
+                                      {"huge", ""},
+                                      {"Huge", ""},
+                                      {"small", ""},
+                                      {"normalsize", ""},
+                                      {"underline", ""},
+                                      {"ensuremath", ""},
+                                      {"framebox", ""},
+                                      {"therefore", ""},
+                                      {"Rightarrow", ""},
+                                      {"implies", ""},
+                                      {"Longrightarrow", ""},
+                                      {"notag", ""},
+                                      {"nonumber", ""},
+                                      {"scriptstyle", ""},
                                       {"vee", ","},
                                       {"cong", "="},
                                       {"choose", "k:choose"},
@@ -106,11 +128,12 @@ const LatexCommands& latex_commands() {
 }
 
 const NameSet& function_names() {
-  static const NameSet names = {"sin",     "cos",     "tan",     "cot",   "sec",  "csc",  "arcsin",
-                                "arccos",  "arctan",  "sinh",    "cosh",  "tanh", "log",  "ln",
-                                "lg",      "exp",     "asin",    "acos",  "atan", "det",  "tr",
-                                "gcd",     "lcm",     "max",     "min",   "coth", "sech", "csch",
-                                "arcsinh", "arccosh", "arctanh", "arccot"};
+  static const NameSet names = {
+      "sin",   "cos",     "tan",     "cot",     "sec",    "csc", "arcsin",  "arccos", "arctan",
+      "sinh",  "cosh",    "tanh",    "log",     "ln",     "lg",  "exp",     "asin",   "acos",
+      "atan",  "det",     "tr",      "gcd",     "lcm",    "max", "min",     "coth",   "sech",
+      "csch",  "arcsinh", "arccosh", "arctanh", "arccot", "tg",  "ctg",     "cotg",   "cosec",
+      "arctg", "arcctg",  "cbrt",    "abs",     "Abs",    "cis", "Rational"};
   return names;
 }
 
@@ -122,6 +145,12 @@ const NameSet& latex_letters() {
       "omega", "Gamma",    "Delta", "Theta",   "Lambda",  "Xi",         "Pi",    "Sigma",
       "Phi",   "Psi",      "Omega", "hbar",    "ell",     "odot",       "aleph", "triangle",
       "angle", "star",     "nabla", "partial"};
+  return names;
+}
+
+const NameSet& latex_silent_commands() {
+  static const NameSet names = {"color",    "textcolor", "tag",    "phantom", "hphantom",
+                                "vphantom", "hspace",    "vspace", "label",   "bbox"};
   return names;
 }
 

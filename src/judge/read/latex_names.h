@@ -13,9 +13,10 @@ using NameSet = std::unordered_set<std::string_view>;
 // A value is one symbol of lexer.h, "k:frac" a command token, "c:pi" a constant, "n:x" a name, ""
 // is dropped.
 const LatexCommands& latex_commands();
-const NameSet& function_names();       // sin, log, ...; with and without a backslash
-const NameSet& latex_letters();        // \\alpha, ...: variables
-const NameSet& latex_text_commands();  // \\text{...}: words
-const NameSet& latex_font_commands();  // \\mathbf{...}: dress of a letter
+const NameSet& function_names();         // sin, log, ...; with and without a backslash
+const NameSet& latex_letters();          // \\alpha, ...: variables
+const NameSet& latex_silent_commands();  // \\color{red}, \\tag{1}: their argument says nothing
+const NameSet& latex_text_commands();    // \\text{...}: words
+const NameSet& latex_font_commands();    // \\mathbf{...}: dress of a letter
 
 }  // namespace ponder::judge

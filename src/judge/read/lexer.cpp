@@ -91,7 +91,7 @@ class Lexer {
         ++begin;
       } else {
         symbol('R');
-        return begin + 1;
+        return after_row_space(text, begin + 1);
       }
     }
     if (begin >= text.size()) return text.size();
@@ -116,6 +116,10 @@ class Lexer {
     while (end < text.size() && is_letter(text[end])) ++end;
     const std::string_view name = text.substr(begin, end - begin);
     if (name == "begin" || name == "end") return environment(text, end, name == "begin");
+    if (latex_silent_commands().contains(name)) {
+      space_ = true;
+      return after_arguments(text, end);
+    }
     if (latex_text_commands().contains(name)) return text_group(text, end);
     if (latex_font_commands().contains(name)) {
       while (end < text.size() && text[end] == ' ') ++end;
@@ -124,6 +128,8 @@ class Lexer {
     }
     if (function_names().contains(name)) {
       add(TokenKind::kFunction, name);
+    } else if (name == "Omega" && after_value() && trimmed(text.substr(end), " $}.").empty()) {
+      add(TokenKind::kWord, "ohm");
     } else if (latex_letters().contains(name)) {
       add(TokenKind::kName, name);
     } else if (const auto found = latex_commands().find(name); found != latex_commands().end()) {
@@ -142,6 +148,32 @@ class Lexer {
       add(TokenKind::kUnknown, name);
     }
     return end;
+  }
+
+  // "\\\\[4pt]": the space between two rows.
+  static size_t after_row_space(std::string_view text, size_t i) {
+    if (text.substr(i, 1) != "[") return i;
+    const size_t close = text.substr(0, i + 12).find(']', i);
+    if (close == std::string_view::npos || close < i + 3) return i;
+    const std::string_view unit = text.substr(close - 2, 2);
+    for (std::string_view known : {"pt", "em", "ex", "mm", "cm"}) {
+      if (unit == known) return close + 1;
+    }
+    return i;
+  }
+
+  // The end of the arguments of \\color{red}, \\tag*{1}, \\bbox[5px]: they say nothing.
+  static size_t after_arguments(std::string_view text, size_t i) {
+    if (text.substr(i, 1) == "*") ++i;
+    for (const auto& [open, close] : {std::pair{'[', ']'}, std::pair{'{', '}'}}) {
+      while (i < text.size() && text[i] == ' ') ++i;
+      if (i >= text.size() || text[i] != open) continue;
+      const size_t end = open == '{' ? matching_brace(text, i) : text.find(close, i);
+      if (end == std::string_view::npos) return i;
+      if (open == '[' || close == '}') i = end + 1;
+      if (open == '[') return i;
+    }
+    return i;
   }
 
   size_t environment(std::string_view text, size_t i, bool begin) {
@@ -198,11 +230,26 @@ class Lexer {
     while (end < text.size() && is_letter(text[end])) ++end;
     const std::string_view run = text.substr(i, end - i);
     const std::string lower = lower_ascii(run);
-    if (lower == "and" || lower == "or") {
+    if (run == "oo") {
+      add(TokenKind::kConstant, "inf");
+    } else if (lower == "to" && words && after_value() && trimmed(text.substr(end)).empty()) {
+      symbol(':');  // 2 \text{ to } 3
+    } else if (lower == "to" && after_value() &&
+               is_digit(text.substr(std::min(text.find_first_not_of(" }", end), text.size()), 1))) {
+      symbol(':');  // 2 to 3
+    } else if (run == "U" && !tokens_.empty() &&
+               (tokens_.back().is(')') || tokens_.back().is(']'))) {
+      symbol('U');
+    } else if (is_currency_code(run) && !after_value()) {
+      space_ = true;
+      if (text.substr(end, 1) == ".") ++end;
+    } else if (lower == "ans") {
+      add(TokenKind::kWord, lower);
+    } else if (lower == "and" || lower == "or") {
       symbol(',');
     } else if (lower == "approximately" || lower == "about" || lower == "exactly") {
       space_ = true;
-    } else if (lower == "percent" || lower == "percentage") {
+    } else if (lower == "percent" || lower == "percentage" || lower == "pct") {
       symbol('%');
     } else if (lower == "degrees" || lower == "degree") {
       symbol('D');
@@ -231,6 +278,17 @@ class Lexer {
       for (size_t k = 0; k < run.size(); ++k) single_letter(run.substr(k, 1));
     }
     return end;
+  }
+
+  static bool is_digit(std::string_view text) { return !text.empty() && judge::is_digit(text[0]); }
+  static bool is_digit(char c) { return judge::is_digit(c); }
+
+  // USD 500, Rs. 500
+  static bool is_currency_code(std::string_view run) {
+    for (std::string_view code : {"USD", "EUR", "GBP", "INR", "CNY", "RMB", "JPY", "Rs", "US"}) {
+      if (run == code) return true;
+    }
+    return false;
   }
 
   void single_letter(std::string_view letter) {
@@ -294,7 +352,15 @@ class Lexer {
 }  // namespace
 
 std::vector<Token> lex_answer(std::string_view text, CommaRule rule) {
-  return Lexer(text, rule).run();
+  if (text.find("\xef\xbc") == std::string_view::npos) return Lexer(text, rule).run();
+  std::string plain;  // full-width digits and signs as plain ones
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool wide = i + 2 < text.size() && text[i] == '\xef' && text[i + 1] == '\xbc' &&
+                      text[i + 2] >= '\x81' && text[i + 2] <= '\xbf';
+    plain += wide ? static_cast<char>('!' + (text[i + 2] - '\x81')) : text[i];
+    i += wide ? 2 : 0;
+  }
+  return Lexer(plain, rule).run();
 }
 
 std::vector<CommaRule> comma_rules(std::string_view text) {
@@ -308,6 +374,15 @@ std::vector<CommaRule> comma_rules(std::string_view text) {
   std::vector<CommaRule> rules = {CommaRule::kThousands, CommaRule::kSeparator};
   const bool between_digits =
       last > 0 && last + 1 < text.size() && is_digit(text[last - 1]) && is_digit(text[last + 1]);
+  // (1,5;2,5): where semicolons separate, every comma is a decimal one.
+  if (text.find(';') != std::string_view::npos) {
+    bool all = true;
+    for (size_t i = 0; i < text.size(); ++i) {
+      if (text[i] == ',')
+        all &= i > 0 && i + 1 < text.size() && is_digit(text[i - 1]) && is_digit(text[i + 1]);
+    }
+    if (all) rules.push_back(CommaRule::kDecimal);
+  }
   if (commas == 1 && !bracket && between_digits) {
     size_t end = last + 1, begin = last;
     while (end < text.size() && is_digit(text[end])) ++end;

@@ -58,6 +58,9 @@ class Parser {
   void unit_words();
   int signed_factor();
   int postfix();
+  int postfix_of(int index);
+  bool percent_or_degree_follows() const;
+  bool ends_argument(size_t ahead) const;
   int degrees(int index);
   int power(int base);
   // What stands after ^ or _: a group, or one sign and one digit or name.
@@ -74,7 +77,8 @@ class Parser {
   // The argument of \frac and \sqrt: a group, or one digit or one token.
   int argument();
   int command();
-  int environment();
+  int environment(bool as_lines = false);
+  void join_chained_rows();
   int sum_or_product(bool product);
   int chosen();
 
@@ -84,6 +88,7 @@ class Parser {
   std::string problem_;
   bool matrices_ = false;
   int depth_ = 0, bars_ = 0;
+  bool outward_ = false;         // in ]a, b[: a square bracket closes
   int pending_whole_ = kNoNode;  // the 1 of "1 1/2" until its fraction is read
 };
 

@@ -191,12 +191,20 @@ int Parser::bracket(char open) {
       return make(Kind::kTuple, std::move(found), brackets);
     }
     case ']': {  // ]a, b[ is an open interval
+      outward_ = true;
       std::vector<int> found = items();
+      outward_ = false;
+      const bool closed = peek().is(']');
       if (failed() || found.size() != 2 || !(take('[') || take(']')))
         return fail("a stray bracket");
-      return make(Kind::kTuple, std::move(found), "()");
+      return make(Kind::kTuple, std::move(found), closed ? "(]" : "()");
     }
     case 'S': {
+      if (peek().kind == TokenKind::kBegin) {  // \\left\\{ \\begin{array} … \\right.
+        const int inner = environment(true);
+        take('s');
+        return inner;
+      }
       if (const int inner = conditions(); inner != kNoNode || failed()) return inner;
       std::vector<int> found = items();
       if (!take('s')) return fail("a set is not closed");
@@ -295,6 +303,21 @@ int Parser::call() {
   std::string name = peek().text;
   advance();
   if (name == "asin" || name == "acos" || name == "atan") name = "arc" + name.substr(1);
+  for (const auto& [spelling, usual] : {std::pair{"tg", "tan"},
+                                        {"ctg", "cot"},
+                                        {"cotg", "cot"},
+                                        {"cosec", "csc"},
+                                        {"arctg", "arctan"},
+                                        {"arcctg", "arccot"},
+                                        {"Abs", "abs"}}) {
+    if (name == spelling) name = usual;
+  }
+  if (name == "Rational") {
+    const int top = take('(') ? sum() : fail("a fraction without brackets");
+    const int bottom = take(',') ? sum() : number("1");
+    if (!take(')')) return fail("a bracket is not closed");
+    return make(Kind::kDiv, {top, bottom});
+  }
   std::vector<int> children;
   int base = kNoNode, exponent = kNoNode;
   for (int i = 0; i < 2 && !failed(); ++i) {
@@ -318,6 +341,12 @@ int Parser::call() {
     argument = product(true);
   }
   if (failed()) return kNoNode;
+  if (name == "cbrt") return make(Kind::kRoot, {argument, number("3")});
+  if (name == "cis") {  // cos x + i sin x
+    const int imaginary =
+        make(Kind::kMul, {make(Kind::kConstant, {}, "i"), make(Kind::kCall, {argument}, "sin")});
+    return make(Kind::kAdd, {make(Kind::kCall, {argument}, "cos"), imaginary});
+  }
   children.push_back(argument);
   if (base != kNoNode) children.push_back(base);
   if (exponent != kNoNode && node(exponent).kind == Kind::kNeg &&
@@ -369,10 +398,39 @@ int Parser::command() {
   return node(inner).kind == Kind::kNumber ? fail("a repeating decimal") : inner;
 }
 
-int Parser::environment() {
+// In aligned rows "&" only lays out, and a row that begins with a relation goes on the one before.
+void Parser::join_chained_rows() {
+  size_t end = position_;
+  for (int open = 1; end < tokens_.size(); ++end) {
+    open += tokens_[end].kind == TokenKind::kBegin;
+    open -= tokens_[end].kind == TokenKind::kEnd;
+    if (open == 0) break;
+  }
+  std::vector<Token> kept(tokens_.begin(),
+                          tokens_.begin() + static_cast<std::ptrdiff_t>(position_));
+  const auto is_relation = [](const Token& t) {
+    return t.kind == TokenKind::kSymbol && std::string_view("=~<>LG").find(t.text[0]) != kNone;
+  };
+  for (size_t i = position_; i < tokens_.size(); ++i) {
+    if (i < end && tokens_[i].is('&')) continue;
+    if (i < end && tokens_[i].is('R')) {
+      size_t next = i + 1;
+      while (next < end && tokens_[next].is('&')) ++next;
+      if (is_relation(tokens_[next])) continue;
+    }
+    kept.push_back(std::move(tokens_[i]));
+  }
+  tokens_ = std::move(kept);
+}
+
+int Parser::environment(bool as_lines) {
   const std::string name = peek().text;
   advance();
-  const bool lines = name == "cases" || name.starts_with("align") || name == "gathered";
+  const bool aligned = name.starts_with("align") || name == "gathered" || name == "split" ||
+                       name.starts_with("equation") || name.starts_with("gather") ||
+                       name == "displaymath" || name == "math" || name.starts_with("eqnarray");
+  const bool lines = name == "cases" || aligned || as_lines;
+  if (aligned) join_chained_rows();
   std::vector<int> rows, cells;
   while (!failed() && peek().kind != TokenKind::kEnd && peek().kind != TokenKind::kFinish) {
     if (take('&') || take(',')) continue;
@@ -386,6 +444,7 @@ int Parser::environment() {
   if (failed()) return kNoNode;
   if (peek().kind != TokenKind::kEnd) return fail("an environment is not closed");
   advance();
+  if (lines && cells.size() == 1) return cells[0];
   if (lines) return cells.empty() ? fail("nothing to read") : make(Kind::kList, std::move(cells));
   if (!cells.empty()) rows.push_back(make(Kind::kTuple, std::move(cells), "()"));
   if (rows.empty()) return fail("an empty matrix");

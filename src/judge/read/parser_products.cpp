@@ -19,7 +19,7 @@ bool Parser::starts_factor() const {
       return t.text != "over" && t.text != "choose" && t.text != "bmod" && t.text != "pmod";
     case TokenKind::kSymbol:
       if (t.is('(') && peek(1).kind == TokenKind::kCommand && peek(1).text == "bmod") return false;
-      return t.is('(') || t.is('[') || t.is('{') || t.is('F') || t.is('C') ||
+      return t.is('(') || (t.is('[') && !outward_) || t.is('{') || t.is('F') || t.is('C') ||
              (t.is('|') && bars_ == 0);
     default:
       return false;
@@ -32,6 +32,8 @@ int Parser::product(bool of_function) {
     if (peek().kind == TokenKind::kCommand && peek().text == "bmod" && !of_function) {
       advance();
       left = make(Kind::kCall, {left, signed_factor()}, "mod");
+    } else if (of_function && peek().is('*') && ends_argument(1)) {
+      break;  // sin x * cos x
     } else if (take('*')) {
       left = times(left, signed_factor());
     } else if (peek().is('/') && peek(1).kind == TokenKind::kWord) {
@@ -40,6 +42,14 @@ int Parser::product(bool of_function) {
       advance();
       const int right = signed_factor();
       left = mixed_number(left, right);
+    } else if (peek().kind == TokenKind::kWord && factor_word(peek().text)) {
+      const int factor = number(std::to_string(*factor_word(peek().text)));
+      advance();
+      left = times(left, factor);  // 1.5 million
+    } else if (peek().kind == TokenKind::kWord && peek().text == "base" &&
+               peek(1).kind == TokenKind::kNumber && is_plain_number(left)) {
+      left = number_in_base(left, peek(1).text);
+      position_ = std::min(position_ + 2, tokens_.size() - 1);
     } else if (peek().kind == TokenKind::kWord) {
       unit_words();
       if (peek().kind == TokenKind::kNumber) return fail("two amounts side by side");
@@ -49,12 +59,15 @@ int Parser::product(bool of_function) {
         continue;
       }
       const bool fraction = peek().kind == TokenKind::kCommand && peek().text == "frac";
-      const int right = postfix();
+      const bool may_mix = fraction && is_plain_number(left);
+      int right = may_mix ? atom() : postfix();
+      if (failed()) return kNoNode;
+      if (may_mix && !percent_or_degree_follows()) right = postfix_of(right);
       if (failed()) return kNoNode;
       const bool mixed = fraction && is_plain_number(left) && node(right).kind == Kind::kDiv &&
                          is_plain_number(node(right).children[0]) &&
                          is_plain_number(node(right).children[1]);
-      left = mixed ? make(Kind::kAdd, {left, right}) : times(left, right);
+      left = mixed ? postfix_of(make(Kind::kAdd, {left, right})) : times(left, right);
     } else {
       break;
     }
@@ -159,10 +172,27 @@ int Parser::signed_factor() {
   return index;
 }
 
-int Parser::postfix() {
-  int index = atom();
+int Parser::postfix() { return postfix_of(atom()); }
+
+// 33\\frac13\\% is a percentage of the mixed number.
+bool Parser::percent_or_degree_follows() const {
+  return peek().is('%') || peek().is('D') ||
+         (peek().is('^') && (peek(1).is('D') || (peek(1).is('{') && peek(2).is('D'))));
+}
+
+// "\\sin x \\cdot \\cos x", "\\ln 2 \\cdot \\frac12": what follows the sign is no part of the argument.
+bool Parser::ends_argument(size_t ahead) const {
+  const Token& next = peek(ahead);
+  return next.kind == TokenKind::kFunction || next.is('(') ||
+         (next.kind == TokenKind::kCommand && next.text == "frac");
+}
+
+int Parser::postfix_of(int index) {
   while (!failed()) {
-    if (take('!')) {
+    if (peek().is('!') && peek(1).is('!')) {
+      position_ = std::min(position_ + 2, tokens_.size() - 1);
+      index = make(Kind::kFactorial, {index}, "!!");
+    } else if (take('!')) {
       index = make(Kind::kFactorial, {index});
     } else if (take('%')) {
       index = make(Kind::kPercent, {index});
@@ -211,6 +241,14 @@ int Parser::degrees(int index) {
     parts.push_back(make(Kind::kDiv, {value, number(std::to_string(divisor))}));
   }
   if (parts.size() > 1) index = make(Kind::kAdd, std::move(parts));
+  // 20 degrees Celsius, 20^\\circ C
+  const std::string& next = peek().text;
+  const bool letter = peek().kind == TokenKind::kName && (next == "C" || next == "F");
+  const bool word = peek().kind == TokenKind::kWord && (next == "celsius" || next == "fahrenheit");
+  if ((letter || word) && (peek(1).kind == TokenKind::kFinish || peek(1).is('}'))) {
+    tree_.measures.push_back({{next == "C" || next == "celsius" ? "celsius" : "fahrenheit", 1}});
+    advance();
+  }
   return make(Kind::kDegree, {index});
 }
 

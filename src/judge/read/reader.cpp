@@ -4,8 +4,10 @@
 
 #include "judge/read/conditions.h"
 #include "judge/read/evaluate.h"
+#include "judge/read/latex_names.h"
 #include "judge/read/matrix.h"
 #include "judge/read/parser.h"
+#include "judge/read/plain_text.h"
 #include "judge/read/series.h"
 #include "judge/text.h"
 
@@ -78,7 +80,7 @@ int Parser::only_words() {
     words += lower_ascii(token.text);
   }
   if (!any) return kNoNode;
-  if (const auto value = number_word(words)) {
+  if (const auto value = spoken_number(words)) {
     const int index = make(Kind::kNumber, {});
     node(index).value = *value;
     position_ = tokens_.size() - 1;
@@ -91,8 +93,8 @@ int Parser::only_words() {
 bool Parser::at_list_end() const {
   const Token& t = peek();
   const bool infix = t.kind == TokenKind::kCommand && (t.text == "over" || t.text == "choose");
-  return infix || t.kind == TokenKind::kFinish || t.kind == TokenKind::kEnd || t.is(')') ||
-         t.is(']') || t.is('s') || t.is('}') || t.is('a');
+  return infix || (outward_ && t.is('[')) || t.kind == TokenKind::kFinish ||
+         t.kind == TokenKind::kEnd || t.is(')') || t.is(']') || t.is('s') || t.is('}') || t.is('a');
 }
 
 std::vector<int> Parser::items() {
@@ -110,6 +112,7 @@ std::vector<int> Parser::items() {
 }
 
 int Parser::list() {
+  if (position_ == 0 && peek().is(']')) return set_union();  // ]1, 2[
   std::vector<int> found = items();
   if (failed()) return kNoNode;
   if (found.empty()) return fail("nothing to read");
@@ -183,6 +186,7 @@ int Parser::relation() {
     if (sign == 'E') {  // x in S: S is the answer
       const int set = ratio();
       if (failed()) return kNoNode;
+      if (node(set).kind == Kind::kTuple && node(set).name.size() == 2) node(set).name += 'E';
       if (signs.empty() && node(set).kind == Kind::kName && node(sides[0]).kind == Kind::kName &&
           (node(set).name == "Z" || node(set).name == "N" || node(set).name == "Q"))
         return make(Kind::kRelation, {sides[0], set}, "E");
@@ -195,21 +199,38 @@ int Parser::relation() {
     sides.push_back(ratio());
   }
   if (failed()) return kNoNode;
+  // x \\equiv 3 \\mod 7
+  if (signs == "=" && node(sides[0]).kind == Kind::kName && node(sides[1]).kind == Kind::kCall &&
+      node(sides[1]).name == "mod" && node(sides[1]).children.size() == 2) {
+    const std::vector<int> parts = node(sides[1]).children;
+    return make(Kind::kRelation, {sides[0], parts[0], parts[1]}, "=%");
+  }
   return signs.empty() ? sides[0] : make(Kind::kRelation, std::move(sides), signs);
 }
 
 int Parser::ratio() {
   std::vector<int> parts = {set_union()};
   while (!failed() && take(':')) parts.push_back(set_union());
+  // "Total: 8": words and a colon name what follows.
+  if (!failed() && parts.size() == 2 && node(parts[0]).kind == Kind::kName &&
+      node(parts[0]).name.size() >= 3 && node(parts[0]).name.find('_') == kNone &&
+      node(parts[0]).name.find('\'') == kNone && latex_letters().count(node(parts[0]).name) == 0)
+    return make(Kind::kRelation, std::move(parts), "=");
   return parts.size() == 1 ? parts[0] : make(Kind::kRatio, std::move(parts));
 }
 
 int Parser::set_union() {
   std::vector<int> parts = {sum()};
   Kind kind = Kind::kUnion;
-  while (!failed() && (peek().is('U') || peek().is('I'))) {
-    const Kind next = peek().is('U') ? Kind::kUnion : Kind::kIntersection;
-    if (parts.size() > 1 && next != kind) return fail("union and intersection mixed");
+  while (!failed() && (peek().is('U') || peek().is('I') || peek().is('B'))) {
+    const Kind next = peek().is('U')   ? Kind::kUnion
+                      : peek().is('I') ? Kind::kIntersection
+                                       : Kind::kDifference;
+    if (parts.size() > 1 && (next != kind || kind == Kind::kDifference)) {
+      if (next != Kind::kDifference && kind != Kind::kDifference)
+        return fail("union and intersection mixed");
+      parts = {make(kind, std::move(parts))};
+    }
     kind = next;
     advance();
     parts.push_back(sum());
@@ -246,8 +267,17 @@ Reading read_answer(std::string_view text, CommaRule rule) {
   if (text.size() > kMaxAnswerBytes) {
     return {std::nullopt, "an answer of " + std::to_string(text.size()) + " bytes"};
   }
-  const auto conditions = with_conditions_as_items(text);
-  Reading reading = Parser(lex_answer(conditions ? *conditions : text, rule)).run();
+  const auto plain = without_asides_in(text);
+  const std::string_view bare = plain ? std::string_view(*plain) : text;
+  const auto conditions = with_conditions_as_items(bare);
+  Reading reading = Parser(lex_answer(conditions ? *conditions : bare, rule)).run();
+  if (!reading.expression) {
+    // A limit or an integral and what it equals: the last member is the value.
+    const size_t last = bare.rfind('=');
+    const bool computed = bare.find("\\lim") != kNone || bare.find("\\int") != kNone;
+    if (computed && last != kNone && bare.find('}', last) == kNone)
+      reading = Parser(lex_answer(bare.substr(last + 1), rule)).run();
+  }
   if (reading.expression) reading.expression->source = std::string(trimmed(text));
   return reading;
 }

@@ -25,6 +25,9 @@ bool is_naming(View view) {
       }
       return view.get().kind != Kind::kTuple || view.size() > 0;
     }
+    case Kind::kPow:  // f^{-1}(x)
+      return is_name(view.child(0)) && view.child(1).get().kind == Kind::kNeg &&
+             view.child(1).child(0).get().kind == Kind::kNumber;
     case Kind::kCall:
       return view.get().name == "abs" && is_naming(view.child(0));
     default:
@@ -72,9 +75,14 @@ std::optional<View> chain_value(View view) {
 // Where gold is a number, "x + y = 4027" and "sin t = 1/2" state one; "... = 0" only brings terms
 // to one side.
 std::optional<View> stated_value(View gold, View prediction) {
-  if (!is_scalar(gold) || has_names(gold) || !is_equation(prediction) || prediction.size() != 2)
-    return std::nullopt;
-  const View left = prediction.child(0), right = prediction.child(1);
+  if (!is_scalar(gold) || has_names(gold) || !is_equation(prediction)) return std::nullopt;
+  // m + n = 256 + 37 = 293: figures alone after the sum of names.
+  for (size_t i = 1; i < prediction.size(); ++i) {
+    if (prediction.size() > 2 &&
+        (!is_scalar(prediction.child(i)) || has_names(prediction.child(i))))
+      return std::nullopt;
+  }
+  const View left = prediction.child(0), right = prediction.child(prediction.size() - 1);
   if (!has_names(left) || !is_scalar(right) || has_names(right)) return std::nullopt;
   if (right.get().kind == Kind::kNumber && right.get().value == 0) return std::nullopt;
   return right;

@@ -12,6 +12,8 @@ constexpr Dimension kNoDimension{};
 constexpr Dimension kLength{1}, kMass{0, 1}, kTime{0, 0, 1}, kCurrent{0, 0, 0, 1},
     kHeat{0, 0, 0, 0, 1}, kAmount{0, 0, 0, 0, 0, 1}, kMoney{0, 0, 0, 0, 0, 0, 1},
     kAngle{0, 0, 0, 0, 0, 0, 0, 1};
+// Scales with another zero are dimensions of their own, and do not convert.
+constexpr Dimension kCelsius{0, 0, 0, 0, 1, 0, 0, 1}, kFahrenheit{0, 0, 0, 0, 1, 0, 0, 2};
 constexpr Dimension kVolume{3}, kArea{2}, kSpeed{1, 0, -1}, kForce{1, 1, -2}, kEnergy{2, 1, -2},
     kPower{2, 1, -3}, kPressure{-1, 1, -2}, kRate{0, 0, -1}, kVoltage{2, 1, -3, -1},
     kCharge{0, 0, 1, 1}, kResistance{2, 1, -3, -2};
@@ -83,6 +85,9 @@ const UnitRow kRows[] = {
     {"nickel", kMoney, 5, 100},
     {"dime", kMoney, 10, 100},
     {"rad radian", kAngle, 1, 1},
+    {"celsius", kCelsius, 1, 1},
+    {"fahrenheit", kFahrenheit, 1, 1},
+    {"mj megajoule", kEnergy, 1000000, 1},
     {"unit sq square cubic squared cubed", kNoDimension, 1, 1},
 };
 

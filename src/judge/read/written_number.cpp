@@ -47,6 +47,8 @@ std::optional<Period> repeating(std::string_view text, size_t end, bool point,
     if (close == begin || text.substr(close, 1) != "}") return std::nullopt;
     return Period{close + 1, std::string(text.substr(begin, close - begin))};
   }
+  if (text.substr(at, 4) == "\\dot" && digits_end(text, at + 4) == at + 5)
+    return Period{at + 5, std::string(1, text[at + 4])};
   if (text.substr(at, 5) == "\\dot{") {
     if (digits_end(text, at + 5) != at + 6 || text.substr(at + 6, 1) != "}") return std::nullopt;
     std::string period(1, text[at + 5]);
@@ -138,12 +140,43 @@ size_t digits_after_comma(std::string_view text, size_t begin, size_t comma, Com
   return first - begin <= 3 && text[begin] != '0' ? next : 0;
 }
 
+// The end of groups of digits that only a number has: 12,34,567 (Indian), 1'234'567 (Swiss),
+// 1.234.567 (two points or more are no decimal ones); `begin` where there are none.
+size_t end_of_groups(std::string_view text, size_t begin, bool in_brackets) {
+  if (begin > 0 && (is_digit(text[begin - 1]) || text[begin - 1] == '.')) return begin;
+  const auto group_of = [&](size_t at) { return digits_end(text, at) - at; };
+  const size_t first = group_of(begin);
+  if (first == 0 || first > 3 || text[begin] == '0') return begin;
+  for (std::string_view mark : {",", "'", "’", "."}) {
+    size_t end = begin + first, groups = 0, twos = 0;
+    bool three = false;
+    while (text.substr(end, mark.size()) == mark) {
+      const size_t size = group_of(end + mark.size());
+      if ((size != 3 && !(mark == "," && size == 2)) || three) {
+        if (size != 3 || mark == ",") break;
+      }
+      three = mark == "," && size == 3;
+      twos += size == 2;
+      ++groups;
+      end += mark.size() + size;
+    }
+    const bool ended = end >= text.size() || !(is_digit(text[end]) || text.substr(end, 1) == mark);
+    if (!ended) continue;
+    if (mark == "," && twos > 0 && three && first <= 2 && !in_brackets) return end;
+    if (mark == "." ? groups >= 2 : mark != "," && groups >= 1) return end;
+  }
+  return begin;
+}
+
 }  // namespace
 
 WrittenNumber read_number(std::string_view text, size_t begin, CommaRule rule, bool in_brackets) {
   WrittenNumber number;
   std::string& digits = number.digits;
-  size_t end = begin;
+  size_t end = rule == CommaRule::kSeparator ? begin : end_of_groups(text, begin, in_brackets);
+  for (char c : text.substr(begin, end - begin)) {
+    if (is_digit(c)) digits += c;
+  }
   bool point = false;
   while (end < text.size()) {
     if (is_digit(text[end])) {

@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+"""The judge beside Math-Verify on files of cases: agreement, false correct, who alone errs, seconds.
+
+usage: bench/peers/judge.py [--setup] [--ponder build/release/ponder] FILE.jsonl...
+
+--setup makes build/math-verify with Math-Verify 0.9.0 from PyPI and ends. Rows hold gold, prediction
+or response, and expected (correct, incorrect, true, false) or verdict; contested rows, choices and rows
+with a tolerance are left out, as Math-Verify has neither. It has no third verdict, so our undecided
+counts as incorrect here. Gold is wrapped in $...$, a prediction too; the thought before </think> is cut
+off for it; LaTeX with boxes first, then expressions; 3 s a call. Seconds a verdict are of one process
+after the imports, and of the whole program for ponder.
+"""
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+VENV = "build/math-verify"
+
+
+def rows_of(path):
+    rows = []
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            row = json.loads(line)
+            kind = row.get("kind", "response")
+            if row.get("contested") or kind == "multiple_choice" or "tolerance" in row:
+                continue
+            expected = row.get("expected", row.get("verdict"))
+            right = expected if isinstance(expected, bool) else expected == "correct"
+            text = row.get("response", row.get("prediction"))
+            whole = kind != "equivalence"
+            rows.append({"id": str(len(rows)), "gold": row["gold"], "text": text, "whole": whole, "right": right})
+    return rows
+
+
+def by_ponder(ponder, rows):
+    with tempfile.NamedTemporaryFile("w", suffix=".jsonl", delete=False) as file:
+        for row in rows:
+            key = "response" if row["whole"] else "prediction"
+            kind = "response" if row["whole"] else "equivalence"
+            file.write(json.dumps({"id": row["id"], "gold": row["gold"], key: row["text"], "kind": kind}) + "\n")
+    begin = time.time()
+    run = subprocess.run([ponder, "judge", file.name, "--json", "--threads", "1"], capture_output=True, text=True, check=True)
+    seconds = time.time() - begin
+    os.unlink(file.name)
+    found = {}
+    for line in run.stdout.splitlines():
+        row = json.loads(line)
+        if "id" in row:
+            found[row["id"]] = row["verdict"] == "correct"
+    return [found[row["id"]] for row in rows], seconds / len(rows)
+
+
+def by_math_verify(rows):
+    import logging
+
+    from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse, verify
+
+    logging.disable(logging.CRITICAL)
+    configs = [LatexExtractionConfig(boxed_match_priority=0), ExprExtractionConfig()]
+    found = []
+    begin = time.time()
+    for row in rows:
+        text = row["text"].rsplit("</think>", 1)[-1] if row["whole"] else f"${row['text']}$"
+        try:
+            gold = parse(f"${row['gold']}$", configs, parsing_timeout=3)
+            answer = parse(text, configs, parsing_timeout=3)
+            found.append(bool(verify(gold, answer, timeout_seconds=3)))
+        except Exception:  # a parser that fails has found no answer
+            found.append(False)
+    return found, (time.time() - begin) / len(rows)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", nargs="*")
+    parser.add_argument("--setup", action="store_true")
+    parser.add_argument("--ponder", default="build/release/ponder")
+    options = parser.parse_args()
+    if options.setup:
+        subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
+        subprocess.run([f"{VENV}/bin/pip", "install", "-q", "math-verify==0.9.0", "antlr4-python3-runtime==4.13.2"], check=True)
+        return
+    python = os.path.abspath(f"{VENV}/bin/python")
+    if os.path.abspath(sys.executable) != python:
+        os.execv(python, [python, *sys.argv])
+    print("| Set | n | ponder | Math-Verify | both wrong | only ours | only theirs | µs a verdict |")
+    print("|---|---|---|---|---|---|---|---|")
+    for path in options.files:
+        rows = rows_of(path)
+        ours, our_seconds = by_ponder(options.ponder, rows)
+        theirs, their_seconds = by_math_verify(rows)
+        counts = {"both": 0, "ours": 0, "theirs": 0}
+        false = [0, 0]
+        for row, a, b in zip(rows, ours, theirs):
+            wrong = a != row["right"], b != row["right"]
+            counts["both"] += all(wrong)
+            counts["ours"] += wrong[0] and not wrong[1]
+            counts["theirs"] += wrong[1] and not wrong[0]
+            false[0] += a and not row["right"]
+            false[1] += b and not row["right"]
+        n = len(rows)
+        share = [100 * (1 - (counts["both"] + counts[who]) / n) for who in ("ours", "theirs")]
+        print(f"| {os.path.basename(path)} | {n} | {share[0]:.2f} % ({false[0]}) | {share[1]:.2f} % ({false[1]}) | {counts['both']} | "
+              f"{counts['ours']} | {counts['theirs']} | {our_seconds * 1e6:.0f} / {their_seconds * 1e6:.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
