@@ -2,8 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -14,9 +12,7 @@
 
 namespace ponder {
 namespace fs = std::filesystem;
-namespace {
-
-[[noreturn]] void fail(const fs::path& path, const char* action) {
+void throw_errno(const fs::path& path, const char* action) {
   const int code = errno;
   std::string advice;
   if (code == ENOSPC) advice = "free some space and run the same command again";
@@ -26,39 +22,18 @@ namespace {
               fmt::format("cannot {}: {}", action, std::strerror(code)), advice);
 }
 
-struct Descriptor {
-  int fd = -1;
-  ~Descriptor() {
-    if (fd >= 0) ::close(fd);
-  }
-};
-
 void write_all(int fd, const void* data, size_t num_bytes, const fs::path& path) {
   const char* next = static_cast<const char*>(data);
   while (num_bytes > 0) {
     const ssize_t n = ::write(fd, next, num_bytes);
     if (n < 0) {
       if (errno == EINTR) continue;
-      fail(path, "write");
+      throw_errno(path, "write");
     }
     next += n;
     num_bytes -= static_cast<size_t>(n);
   }
 }
-
-class DescriptorWriter : public FileWriter {
- public:
-  DescriptorWriter(int fd, const fs::path& path) : fd_(fd), path_(path) {}
-  void write(const void* data, size_t num_bytes) override {
-    write_all(fd_, data, num_bytes, path_);
-  }
-
- private:
-  int fd_;
-  const fs::path& path_;
-};
-
-}  // namespace
 
 std::string read_file(const fs::path& path, uint64_t max_bytes) {
   const std::unique_ptr<ByteSource> source = ByteSource::open(path);
@@ -82,21 +57,9 @@ std::string read_file(const fs::path& path, uint64_t max_bytes) {
 }
 
 void write_file_atomic(const fs::path& path, const std::function<void(FileWriter&)>& fill) {
-  fs::path temporary = path;
-  temporary += ".tmp";
-  try {
-    Descriptor file;
-    file.fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (file.fd < 0) fail(path, "create");
-    DescriptorWriter writer(file.fd, path);
-    fill(writer);
-    if (::fsync(file.fd) != 0) fail(path, "fsync");
-    if (::rename(temporary.c_str(), path.c_str()) != 0) fail(path, "rename into place");
-  } catch (...) {
-    ::unlink(temporary.c_str());
-    throw;
-  }
-  sync_folder(path.has_parent_path() ? path.parent_path() : fs::path("."));
+  OutputFile file(path);
+  fill(file);
+  file.commit();
 }
 
 void write_file_atomic(const fs::path& path, std::string_view contents) {
@@ -105,22 +68,25 @@ void write_file_atomic(const fs::path& path, std::string_view contents) {
 }
 
 void sync_folder(const fs::path& folder) {
-  Descriptor file;
-  file.fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (file.fd < 0) fail(folder, "open");
-  if (::fsync(file.fd) != 0) fail(folder, "fsync");
+  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) throw_errno(folder, "open");
+  const int status = ::fsync(fd);
+  const int code = errno;
+  ::close(fd);
+  errno = code;
+  if (status != 0) throw_errno(folder, "fsync");
 }
 
 AppendLog::AppendLog(const fs::path& path) : path_(path) {
   fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (fd_ < 0) fail(path, "open");
+  if (fd_ < 0) throw_errno(path, "open");
   off_t end = ::lseek(fd_, 0, SEEK_END);
   off_t keep = end;
   char c = '\n';
   while (keep > 0 && ::pread(fd_, &c, 1, keep - 1) == 1 && c != '\n') --keep;
   if (keep != end && ::ftruncate(fd_, keep) != 0) {
     ::close(fd_);
-    fail(path, "truncate a torn line");
+    throw_errno(path, "truncate a torn line");
   }
 }
 
@@ -133,18 +99,13 @@ void AppendLog::append(std::string_view line) {
 }
 
 void AppendLog::sync() {
-  if (::fsync(fd_) != 0) fail(path_, "fsync");
+  if (::fsync(fd_) != 0) throw_errno(path_, "fsync");
 }
 
-LockFile::LockFile(const fs::path& path) {
-  fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (fd_ < 0) fail(path, "open");
-  if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
-    char holder[256] = {};
-    [[maybe_unused]] const ssize_t n = ::pread(fd_, holder, sizeof holder - 1, 0);
-    ::close(fd_);
+LockFile::LockFile(const fs::path& path) : fd_(open_locked(path, O_RDWR)) {
+  if (fd_ < 0) {
     throw Error(ErrorKind::kBusy, path.parent_path().string(),
-                fmt::format("is in use by another ponder ({})", excerpt(holder, 200)),
+                fmt::format("is in use by another ponder ({})", excerpt(read_file(path), 200)),
                 "wait for it to end, stop it, or choose another folder");
   }
   char host[128] = "unknown";
@@ -153,7 +114,7 @@ LockFile::LockFile(const fs::path& path) {
   if (::ftruncate(fd_, 0) != 0 ||
       ::pwrite(fd_, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
     ::close(fd_);
-    fail(path, "write");
+    throw_errno(path, "write");
   }
 }
 

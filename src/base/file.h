@@ -9,28 +9,29 @@
 #include <string>
 #include <string_view>
 
+#include "base/output_file.h"
+
 namespace ponder {
 
 // The whole file, unpacked if it is gzip or Zstandard. `-` reads standard input. Throws Error when
 // it cannot be read or is larger than `max_bytes` (after unpacking).
 std::string read_file(const std::filesystem::path& path, uint64_t max_bytes = uint64_t{1} << 32);
 
-// Writes `path`.tmp, fsyncs it, renames it over `path`, fsyncs the folder: a reader sees the old
-// file or the whole new one, also after a power cut. Throws Error (disk full, no permission),
-// leaving no .tmp.
+// Writes an OutputFile whole: a reader sees the old file or the new one, also after a power cut.
+// Throws Error (disk full, no permission, being written by another process), leaving nothing.
 void write_file_atomic(const std::filesystem::path& path, std::string_view contents);
-
 // The same for contents too large for one string: `fill` calls the writer it is given.
-class FileWriter {
- public:
-  virtual ~FileWriter() = default;
-  virtual void write(const void* data, size_t num_bytes) = 0;
-};
 void write_file_atomic(const std::filesystem::path& path,
                        const std::function<void(FileWriter&)>& fill);
 
 // fsyncs a folder, so that names created or renamed in it survive a power cut.
 void sync_folder(const std::filesystem::path& folder);
+
+// All of `num_bytes` to a descriptor, however many write(2) it takes; `path` is for the message.
+void write_all(int fd, const void* data, size_t num_bytes, const std::filesystem::path& path);
+
+// Error of the failed system call in errno: "cannot <action>: <its text>".
+[[noreturn]] void throw_errno(const std::filesystem::path& path, const char* action);
 
 // A file of lines that only grows. Each append is one write(2) of whole lines; `sync` makes what
 // was appended durable. Opening truncates a torn last line (one without its newline).

@@ -35,8 +35,13 @@ ThreadPool::ThreadPool(int num_threads)
     : num_threads_(num_threads > 0 ? num_threads : available_cores()),
       claimed_(std::make_unique<std::atomic<uint64_t>[]>(static_cast<size_t>(num_threads_))),
       errors_(static_cast<size_t>(num_threads_)) {
-  for (int part = 1; part < num_threads_; ++part) {
-    threads_.emplace_back([this, part] { work(part); });
+  const int spins = available_cores() >= num_threads_ ? kSpins : 1;
+  try {
+    for (int part = 1; part < num_threads_; ++part) {
+      threads_.emplace_back([this, part, spins] { work(part, spins); });
+    }
+  } catch (const std::exception&) {  // a limit on memory or processes: as many as there are
+    num_threads_ = 1 + static_cast<int>(threads_.size());
   }
 }
 
@@ -66,8 +71,7 @@ void ThreadPool::run_part(int part) {
   pending_.fetch_sub(1, std::memory_order_release);
 }
 
-void ThreadPool::work(int part) {
-  const int spins = available_cores() >= num_threads_ ? kSpins : 1;
+void ThreadPool::work(int part, int spins) {
   uint64_t seen = 0;
   for (;;) {
     uint64_t generation;

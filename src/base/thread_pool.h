@@ -16,7 +16,8 @@ namespace ponder {
 
 class ThreadPool {
  public:
-  // `num_threads` includes the calling thread; 0 means one per available core.
+  // `num_threads` includes the calling thread; 0 means one per available core. Where the system
+  // does not give that many (a limit on processes or memory) the pool has fewer.
   explicit ThreadPool(int num_threads = 0);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -52,7 +53,7 @@ class ThreadPool {
  private:
   using Function = void (*)(const void* context, int part);
   void run_erased(Function function, const void* context);
-  void work(int part);
+  void work(int part, int spins);
   bool claim(int part, uint64_t generation);
   void run_part(int part);
 

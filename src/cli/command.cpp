@@ -45,37 +45,47 @@ void print_json(const Json& value) {
 }
 
 LineOutput::LineOutput(std::string path) : path_(std::move(path)) {
-  if (path_.empty() || path_ == "-") {
-    file_ = stdout;
-    return;
-  }
-  file_ = std::fopen((path_ + ".tmp").c_str(), "wb");
-  if (!file_)
-    throw Error(path_, std::string("cannot be written: ") + std::strerror(errno),
-                "check the folder");
-}
-
-LineOutput::~LineOutput() {
-  if (!file_ || file_ == stdout) return;
-  std::fclose(file_);
-  std::remove((path_ + ".tmp").c_str());
+  if (!path_.empty() && path_ != "-") file_ = std::make_unique<OutputFile>(path_);
 }
 
 void LineOutput::write(const std::string& line) {
-  if (std::fwrite(line.data(), 1, line.size(), file_) != line.size() ||
-      std::fputc('\n', file_) == EOF) {
-    throw Error(path_, std::string("cannot be written: ") + std::strerror(errno));
+  constexpr size_t kBufferBytes = 1 << 16;
+  buffer_ += line;
+  buffer_ += '\n';
+  if (buffer_.size() >= kBufferBytes || !file_ || file_->direct()) flush();
+}
+
+void LineOutput::flush() {
+  if (file_) {
+    file_->write(buffer_.data(), buffer_.size());
+  } else if (std::fwrite(buffer_.data(), 1, buffer_.size(), stdout) != buffer_.size()) {
+    throw Error("standard output", std::string("cannot be written: ") + std::strerror(errno));
   }
+  buffer_.clear();
 }
 
 void LineOutput::close() {
-  if (std::fflush(file_) != 0)
-    throw Error(path_, std::string("cannot be written: ") + std::strerror(errno));
-  if (file_ == stdout) return;
-  const bool closed = std::fclose(file_) == 0;
-  file_ = nullptr;
-  if (!closed || std::rename((path_ + ".tmp").c_str(), path_.c_str()) != 0) {
-    throw Error(path_, std::string("cannot be written: ") + std::strerror(errno));
+  flush();
+  if (file_) {
+    file_->commit();
+  } else if (std::fflush(stdout) != 0) {
+    throw Error("standard output", std::string("cannot be written: ") + std::strerror(errno));
+  }
+}
+
+void refuse_own_input(const std::string& flag, const std::filesystem::path& output,
+                      const std::vector<std::filesystem::path>& inputs) {
+  namespace fs = std::filesystem;
+  std::error_code absent;
+  const fs::path folder = output.has_parent_path() ? output.parent_path() : fs::path(".");
+  for (const fs::path& input : inputs) {
+    const bool same = fs::equivalent(output, input, absent);
+    const bool inside = fs::is_directory(input, absent) && fs::exists(output, absent) &&
+                        fs::equivalent(folder, input, absent);
+    if (!same && !inside) continue;
+    throw Error(ErrorKind::kUsage, output.string(),
+                flag + " names what the command reads (" + input.string() + ")",
+                "choose another name");
   }
 }
 

@@ -5,10 +5,14 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <filesystem>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "base/json.h"
 #include "base/monitor.h"
+#include "base/output_file.h"
 #include "tokenizer/template_choice.h"
 
 namespace ponder::cli {
@@ -31,19 +35,25 @@ void add_thought_tags_option(CLI::App& command, std::string& tags);
 // One JSON object and a newline on standard output.
 void print_json(const Json& value);
 
-// Where a file of lines goes: "-" or "" is standard output (flushed at the end), anything else is
-// written under a temporary name and renamed when `close` is called.
+// Where a file of lines goes: "-" or "" is standard output, anything else an OutputFile, which
+// `close` commits.
 class LineOutput {
  public:
   explicit LineOutput(std::string path);
-  ~LineOutput();
   void write(const std::string& line);
   void close();
 
  private:
-  std::string path_;
-  std::FILE* file_ = nullptr;
+  void flush();
+
+  std::string path_, buffer_;
+  std::unique_ptr<OutputFile> file_;  // none: standard output
 };
+
+// Throws Error (usage) if the file `output` of the flag `flag` is one of the `inputs`, or a file in
+// one of them that is a folder, by whatever name: it would be gone before it is read again.
+void refuse_own_input(const std::string& flag, const std::filesystem::path& output,
+                      const std::vector<std::filesystem::path>& inputs);
 
 void register_tokenize(CLI::App& app);
 void register_judge(CLI::App& app);

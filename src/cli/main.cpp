@@ -1,5 +1,7 @@
 // ponder: turns an instruct model into a slow-thinking reasoning model. Registers the commands, and
 // is the one place where an Error becomes an exit code.
+#include <fcntl.h>
+
 #include <cstdio>
 #include <exception>
 
@@ -9,7 +11,18 @@
 #include "cli/stop_signals.h"
 #include "cli/suggestion.h"
 
-int main(int argc, char** argv) {
+namespace {
+
+// A standard descriptor that the caller closed would be given to the next file opened, which then
+// gets our lines. Standard output becomes one that cannot be written, so that losing it is seen.
+void open_standard_descriptors() {
+  for (const int fd : {0, 1, 2}) {
+    if (::fcntl(fd, F_GETFD) >= 0) continue;
+    [[maybe_unused]] const int opened = ::open("/dev/null", fd == 2 ? O_WRONLY : O_RDONLY);
+  }
+}
+
+int run(int argc, char** argv) {
   using namespace ponder::cli;
   CLI::App app{
       "ponder: imitate, explore, self-improve; one binary from an instruct model to a "
@@ -64,5 +77,17 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "ponder: %s\n", error.what());
     return 1;
   }
-  return std::fflush(stdout) == 0 ? 0 : 1;
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  open_standard_descriptors();
+  const int status = run(argc, argv);
+  // Once, for every command: what was printed may have been lost at any of its writes.
+  const bool lost = std::ferror(stdout) != 0;
+  if (std::fclose(stdout) == 0 && !lost) return status;
+  std::fprintf(stderr, "ponder: standard output: could not be written; is the disk full?\n");
+  return status == 0 ? 1 : status;
 }
