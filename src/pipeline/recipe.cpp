@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <limits>
 #include <map>
 #include <sstream>
 
@@ -16,7 +18,9 @@ namespace ponder {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr int64_t kMany = int64_t{1} << 40;
+// Of rows, samples and tokens: what the engine and the trainer count with.
+constexpr int64_t kMany = std::numeric_limits<int32_t>::max();
+constexpr int64_t kManyBytes = int64_t{1} << 46;
 
 JudgeStrictness read_strictness(TomlSection& section) {
   const auto read = [&](const char* key) {
@@ -43,7 +47,8 @@ Source read_source(TomlSection section, const fs::path& folder) {
         section.fail("synth", error.problem(), error.advice());
       }
     }
-    section.range("levels", source.lowest_level, source.highest_level);
+    section.range("levels", source.lowest_level, source.highest_level, synth::kLowestLevel,
+                  synth::kHighestLevel);
     source.split = section.choice("split", "train", {"train", "test"});
     source.count = section.integer("count", 0, 1, kMany);
     if (source.count == 0) section.fail("count", "a synthetic source needs a count");
@@ -104,9 +109,13 @@ void apply_override(toml::table& root, const std::string& text) {
   const std::string key = text.substr(0, equals), value = text.substr(equals + 1);
   toml::table parsed;
   try {
-    parsed = toml::parse("value = " + value);
-  } catch (const toml::parse_error&) {
+    parsed = parse_toml("value = " + value, "--set " + key);
+  } catch (const Error&) {
     parsed = toml::table{{"value", value}};  // a bare word is a string
+  }
+  if (std::count(key.begin(), key.end(), '.') >= kMaxKeyParts) {
+    throw Error("--set " + excerpt(key),
+                fmt::format("expected keys of at most {} parts, found more", kMaxKeyParts));
   }
   toml::table* table = &root;
   std::istringstream parts(key);
@@ -141,15 +150,7 @@ void flatten(const toml::node& node, const std::string& path,
 }  // namespace
 
 Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrides) {
-  const std::string text = read_file(file);
-  toml::table root;
-  try {
-    root = toml::parse(text, file.string());
-  } catch (const toml::parse_error& error) {
-    throw Error(fmt::format("{}:{}:{}", file.string(), error.source().begin.line,
-                            error.source().begin.column),
-                std::string(error.description()), "see docs/recipes.md");
-  }
+  toml::table root = parse_toml(read_file(file), file.string());
   for (const std::string& item : overrides) apply_override(root, item);
   const fs::path folder = fs::absolute(file).parent_path();
 
@@ -193,7 +194,13 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   for (TomlSection& item : imitate.sections("compare")) {
     ImitationSet set;
     set.name = item.text("name", "");
-    if (set.name.empty()) item.fail("name", "a set to compare with needs a name");
+    item.check_name("name", set.name);
+    if (set.name == "dpo")
+      item.fail("name", "\"dpo\" is the name of the DPO stage", "choose another name");
+    for (const ImitationSet& other : recipe.imitation) {
+      if (other.name == set.name)
+        item.fail("name", fmt::format("two sets to compare with are named \"{}\"", set.name));
+    }
     set.demonstrations = read_sources(item, "demonstrations", folder);
     if (set.demonstrations.empty()) item.fail("demonstrations", "no demonstrations");
     item.finish();
@@ -250,9 +257,22 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   for (Source& source : recipe.evaluate.benchmarks) {
     if (source.name.empty())
       source.name = source.file.empty() ? source.synth[0] : dataset_name(source.file);
+    evaluate.check_name("benchmarks", source.name);
     for (const Source& other : recipe.evaluate.benchmarks) {
       if (&other != &source && other.name == source.name) {
         evaluate.fail("benchmarks", fmt::format("two benchmarks are named \"{}\"", source.name));
+      }
+    }
+  }
+  // Results are files named MODEL-BENCHMARK, and a set's model is M1-SET.
+  for (const ImitationSet& set : recipe.imitation) {
+    for (const Source& a : recipe.evaluate.benchmarks) {
+      for (const Source& b : recipe.evaluate.benchmarks) {
+        if (set.name.empty() || set.name + "-" + a.name != b.name) continue;
+        evaluate.fail("benchmarks",
+                      fmt::format("\"{}\" of M1 and \"{}\" of M1-{} would have one name", b.name,
+                                  a.name, set.name),
+                      "give one of them another name");
       }
     }
   }
@@ -266,7 +286,8 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
 
   TomlSection engine = top.section("engine");
   recipe.engine.max_batch = engine.integer("max_batch", 64, 1, 65536);
-  recipe.engine.kv_cache_bytes = engine.integer("kv_cache_bytes", int64_t{1} << 30, 1 << 16, kMany);
+  recipe.engine.kv_cache_bytes =
+      engine.integer("kv_cache_bytes", int64_t{1} << 30, 1 << 16, kManyBytes);
   engine.finish();
   top.finish();
 
@@ -278,7 +299,7 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
 }
 
 std::string without_speed_settings(const std::string& resolved) {
-  toml::table recipe = toml::parse(resolved);
+  toml::table recipe = parse_toml(resolved, "the resolved recipe");
   recipe.erase("engine");
   for (auto&& [key, value] : recipe) {
     if (toml::table* section = value.as_table()) {
@@ -293,7 +314,7 @@ std::string without_speed_settings(const std::string& resolved) {
 
 std::map<std::string, std::string> recipe_keys(const std::string& resolved) {
   std::map<std::string, std::string> keys;
-  flatten(toml::parse(resolved), "", keys);
+  flatten(parse_toml(resolved, "the resolved recipe"), "", keys);
   std::erase_if(keys, [](const auto& entry) {
     const std::string& key = entry.first;
     return key.starts_with("engine.") || key.ends_with("micro_batch_tokens") ||

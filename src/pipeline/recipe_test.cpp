@@ -117,6 +117,66 @@ TEST_F(RecipeFile, EveryMistakeIsNamed) {
   EXPECT_NE(error_of(kGood, {"sft.lr=-1"}).find("from 0"), std::string::npos);
 }
 
+TEST_F(RecipeFile, IntegersFitWhatTheyAreUsedAs) {
+  for (const std::string key :
+       {"explore.max_tokens", "evaluate.max_tokens", "sft.batch_rows", "explore.samples",
+        "max_length", "refine.per_problem", "explore.enough_correct", "sft.epochs"}) {
+    for (const std::string value : {"4294967300", "1099511627776", "2147483648"}) {
+      const std::string what = error_of(kGood, {key + "=" + value});
+      EXPECT_NE(what.find(key + ": expected an integer from"), std::string::npos) << what;
+      EXPECT_NE(what.find("found " + value), std::string::npos) << what;
+    }
+  }
+  std::string wide = kGood;
+  wide.insert(wide.find("rounds = 2"), "max_tokens = 4294967300\n");
+  const std::string what = error_of(wide);
+  EXPECT_NE(what.find("r.toml:9: explore.max_tokens: expected an integer"), std::string::npos)
+      << what;
+  EXPECT_NE(error_of(kGood, {"explore.max_tokens=99999999999999999999"}).find("explore.max_tokens"),
+            std::string::npos);
+}
+
+TEST_F(RecipeFile, NamesAreNamesOfFiles) {
+  const auto compare = [&](const std::string& names) { return error_of(kGood + names); };
+  const auto set = [](const std::string& name) {
+    return "[[imitate.compare]]\nname = \"" + name +
+           "\"\ndemonstrations = [{ synth = \"choice\", count = 2 }]\n";
+  };
+  EXPECT_EQ(load(kGood + set("short_1.5-b") + set("other")).imitation.size(), 3u);
+  EXPECT_NE(compare(set("a") + set("a")).find("two sets"), std::string::npos);
+  EXPECT_NE(compare(set("dpo")).find("DPO stage"), std::string::npos);
+  for (const std::string name :
+       {"/../../../out", "a/b", "", ".hidden", "-x", "two words", "a\\nb", "\u00e9"})
+    EXPECT_NE(compare(set(name)).find("expected a name of letters"), std::string::npos) << name;
+  EXPECT_NE(compare(set(std::string(65, 'n'))).find("expected a name"), std::string::npos);
+  EXPECT_EQ(load(kGood + set(std::string(64, 'n'))).imitation.size(), 2u);
+
+  const auto benchmark = [](const std::string& name) {
+    return "[[evaluate.benchmarks]]\nname = \"" + name + "\"\nsynth = \"choice\"\ncount = 2\n";
+  };
+  EXPECT_NE(compare(benchmark("a/b")).find("expected a name of letters"), std::string::npos);
+  EXPECT_NE(compare(benchmark("hard")).find("two benchmarks"), std::string::npos);
+  EXPECT_EQ(load(kGood + benchmark("a-hard")).evaluate.benchmarks.size(), 2u);
+  EXPECT_NE(compare(benchmark("a-hard") + set("a")).find("one name"), std::string::npos);
+  std::ofstream(folder_ / "my bench.jsonl") << "{}\n";
+  EXPECT_NE(compare("[[evaluate.benchmarks]]\nfile = \"my bench.jsonl\"\n").find("give it a name"),
+            std::string::npos);
+}
+
+TEST_F(RecipeFile, HostileRecipesAreErrors) {
+  std::string deep = "a";
+  for (int i = 0; i < 60000; ++i) deep += ".a";
+  EXPECT_NE(error_of(deep + " = 1\n").find("r.toml:1: expected keys of at most"),
+            std::string::npos);
+  EXPECT_NE(error_of("base = \"base\"\n[" + deep + "]\n").find("r.toml:2: expected keys"),
+            std::string::npos);
+  EXPECT_NE(error_of("x = { " + deep + " = 1 }\n").find("expected keys"), std::string::npos);
+  EXPECT_NE(error_of("# " + std::string(2 << 20, 'x')).find("bytes"), std::string::npos);
+  EXPECT_NE(error_of(kGood, {deep + "=1"}).find("expected keys"), std::string::npos);
+  const std::string nested(100000, '[');
+  EXPECT_FALSE(error_of("x = " + nested).empty());
+}
+
 TEST_F(RecipeFile, ErrorsPointAtTheLine) {
   const std::string what = error_of("base = \"base\"\n\n[sft]\nepochs = 3\nlr = \"fast\"\n");
   EXPECT_NE(what.find("r.toml:5: sft.lr"), std::string::npos) << what;

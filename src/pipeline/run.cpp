@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "model/checkpoint.h"
 #include "pipeline/stage_inputs.h"
+#include "pipeline/toml_section.h"
 #include "report/report.h"
 
 namespace ponder {
@@ -32,7 +33,9 @@ std::string resolved_again(const fs::path& saved) {
   try {
     return load_recipe(saved, {}).resolved;
   } catch (const Error&) {
-    return read_file(saved);
+    const std::string text = read_file(saved);
+    parse_toml(text, saved.string());
+    return text;
   }
 }
 

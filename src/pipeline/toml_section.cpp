@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 
 #include "base/error.h"
@@ -20,7 +21,36 @@ std::string_view type_name(const toml::node& node) {
   return "a date or time";
 }
 
+bool is_name_character(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
+}
+
 }  // namespace
+
+toml::table parse_toml(std::string_view text, const std::string& where) {
+  constexpr size_t kMaxBytes = size_t{1} << 20;
+  if (text.size() > kMaxBytes) {
+    throw Error(where, fmt::format("expected at most {} bytes, found {}", kMaxBytes, text.size()),
+                "is this a recipe?");
+  }
+  int64_t line = 1;
+  int dots = 0;  // since the last character that no dotted key goes beyond
+  for (const char c : text) {
+    if (c == '\n') ++line;
+    if (std::string_view("=,{\n\"'#").find(c) != std::string_view::npos) dots = 0;
+    if (c == '.' && ++dots >= kMaxKeyParts) {
+      throw Error(fmt::format("{}:{}", where, line),
+                  fmt::format("expected keys of at most {} parts, found more", kMaxKeyParts));
+    }
+  }
+  try {
+    return toml::parse(text, where);
+  } catch (const toml::parse_error& error) {
+    throw Error(
+        fmt::format("{}:{}:{}", where, error.source().begin.line, error.source().begin.column),
+        std::string(error.description()), "see docs/recipes.md");
+  }
+}
 
 TomlSection::TomlSection(const toml::table* table, toml::table& resolved, std::string file,
                          std::string path)
@@ -129,7 +159,21 @@ std::vector<std::string> TomlSection::texts(const char* key) {
   return values;
 }
 
-void TomlSection::range(const char* key, int64_t& low, int64_t& high) {
+void TomlSection::check_name(const char* key, std::string_view name) const {
+  constexpr size_t kMaxName = 64;
+  const bool good = !name.empty() && name.size() <= kMaxName &&
+                    std::isalnum(static_cast<unsigned char>(name[0])) &&
+                    std::all_of(name.begin(), name.end(), is_name_character);
+  if (good) return;
+  fail(key,
+       fmt::format("expected a name of letters, digits, '.', '_' and '-', the first a letter "
+                   "or digit, at most {} in all, found \"{}\"",
+                   kMaxName, excerpt(name)),
+       "give it a name, e.g. name = \"math-oai\"");
+}
+
+void TomlSection::range(const char* key, int64_t& low, int64_t& high, int64_t lowest,
+                        int64_t highest) {
   if (const toml::node* node = find(key)) {
     const toml::array* array = node->as_array();
     if (node->is_integer()) {
@@ -141,6 +185,10 @@ void TomlSection::range(const char* key, int64_t& low, int64_t& high) {
       if (low > high) fail(key, fmt::format("expected [low, high], found [{}, {}]", low, high));
     } else {
       fail(key, fmt::format("expected an integer or [low, high], found {}", type_name(*node)));
+    }
+    if (low < lowest || high > highest) {
+      fail(key, fmt::format("expected integers from {} to {}, found [{}, {}]", lowest, highest, low,
+                            high));
     }
   }
   resolved_->insert_or_assign(key, toml::array{low, high});

@@ -14,6 +14,13 @@
 
 namespace ponder {
 
+inline constexpr int kMaxKeyParts = 1000;
+
+// Parses a text named `where` (a file, a flag). Throws Error with line and column; also for a text
+// of more than a mebibyte or keys of more than kMaxKeyParts, which the parser's recursion would
+// not survive.
+toml::table parse_toml(std::string_view text, const std::string& where);
+
 class TomlSection {
  public:
   // `table` may be null: then every key takes its default. `path` is the dotted path, "" at the
@@ -27,10 +34,13 @@ class TomlSection {
   std::string text(const char* key, std::string_view fallback);
   std::string choice(const char* key, std::string_view fallback,
                      std::initializer_list<std::string_view> allowed);
+  // What becomes part of file names and of other names: letters, digits, '.', '_' and '-', at most
+  // 64, the first a letter or digit.
+  void check_name(const char* key, std::string_view name) const;
   // A string, or an array of strings.
   std::vector<std::string> texts(const char* key);
-  // Two integers [low, high], or one for both.
-  void range(const char* key, int64_t& low, int64_t& high);
+  // Two integers [low, high], or one for both, from `lowest` to `highest`.
+  void range(const char* key, int64_t& low, int64_t& high, int64_t lowest, int64_t highest);
   // A nested table (absent: all defaults) and an array of tables (absent: none).
   TomlSection section(const char* key);
   std::vector<TomlSection> sections(const char* key);

@@ -77,7 +77,7 @@ Demonstration SynthRow::demonstration(bool direct) const {
 
 SynthStream::SynthStream(SynthOptions options) : options_(std::move(options)) {
   if (options_.domains.empty()) throw Error("synth", "expected at least one domain, found none");
-  if (options_.lowest_level < 1 || options_.highest_level > 5 ||
+  if (options_.lowest_level < kLowestLevel || options_.highest_level > kHighestLevel ||
       options_.lowest_level > options_.highest_level) {
     throw Error("synth", fmt::format("expected levels from 1 to 5, low to high, found {}-{}",
                                      options_.lowest_level, options_.highest_level));

@@ -31,9 +31,11 @@ Split split_from_string(std::string_view text);
 // Where a content belongs: one in eight is a test problem.
 Split split_of(std::string_view content);
 
+inline constexpr int kLowestLevel = 1, kHighestLevel = 5;
+
 struct SynthOptions {
-  std::vector<Domain> domains = {Domain::kArithmetic};  // rows take turns
-  int lowest_level = 1, highest_level = 1;              // 1 to 5; rows take turns
+  std::vector<Domain> domains = {Domain::kArithmetic};            // rows take turns
+  int lowest_level = kLowestLevel, highest_level = kLowestLevel;  // rows take turns
   Split split = Split::kTrain;
   uint64_t seed = 1;
   TeacherOptions teacher;
@@ -52,7 +54,7 @@ struct SynthRow {
 // Endless rows, no problem twice. Not thread-safe.
 class SynthStream {
  public:
-  // Throws Error for a level outside 1 to 5 or no domain.
+  // Throws Error for a level outside kLowestLevel to kHighestLevel or no domain.
   explicit SynthStream(SynthOptions options);
 
   // Throws Error when the domain and level seem used up: no new problem in many tries.
