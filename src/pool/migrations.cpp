@@ -98,15 +98,20 @@ std::vector<std::string> names_of(const sqlite::Database& database, std::string_
   return names;
 }
 
-void migrate_rows(const sqlite::Database& database) {
+void migrate_rows(const sqlite::Database& database, int version) {
   for (const std::string& index : names_of(database, "index"))
     database.execute("DROP INDEX " + index);
   const std::vector<std::string> tables = names_of(database, "table");
   for (const std::string& table : tables)
     database.execute(fmt::format("ALTER TABLE {0} RENAME TO old_{0}", table));
   make_schema(database);
-  database.execute(kFromVersion1);
-  tell_stages(database);
+  if (version == 1) {
+    database.execute(kFromVersion1);
+    tell_stages(database);
+  } else {  // version 2 had the same columns; hashes of rows and files came with version 3
+    for (const std::string& table : tables)
+      database.execute(fmt::format("INSERT INTO {0} SELECT * FROM old_{0}", table));
+  }
   for (const std::string& table : tables) database.execute("DROP TABLE old_" + table);
   if (database.value("SELECT count(*) FROM pragma_foreign_key_check") != 0) {
     throw Error(database.name(), "rows refer to others that are missing",
@@ -117,14 +122,14 @@ void migrate_rows(const sqlite::Database& database) {
 }  // namespace
 
 void migrate(const sqlite::Database& database, int version) {
-  if (version != 1) {
+  if (version != 1 && version != 2) {
     throw Error(ErrorKind::kInternal, database.name(),
                 fmt::format("no way from schema version {}", version));
   }
   // While tables are renamed, references stay as they are written, and nothing checks them.
   database.execute("PRAGMA foreign_keys = OFF; PRAGMA legacy_alter_table = ON; BEGIN IMMEDIATE");
   try {
-    migrate_rows(database);
+    migrate_rows(database, version);
     database.execute("COMMIT");
   } catch (...) {
     database.execute("ROLLBACK");

@@ -125,6 +125,8 @@ Pool Pool::open(const std::filesystem::path& file) {
     }
   }
   database.checkpoint();  // what a killed writer left
+  verify_structure(database);
+  verify_rows(database);
   return Pool(std::move(impl));
 }
 
@@ -243,6 +245,29 @@ void Pool::stop_stage(const std::string& name, double seconds) {
       .bind(seconds)
       .bind(name)
       .run();
+}
+
+void Pool::verify() const { verify_rows(*impl_->database); }
+
+void Pool::add_file(const FileRecord& file) {
+  impl_
+      ->prepare(
+          "INSERT INTO files (owner, name, bytes, sha256) VALUES (?, ?, ?, ?) ON CONFLICT (owner, "
+          "name) DO UPDATE SET bytes = excluded.bytes, sha256 = excluded.sha256")
+      .bind(file.owner)
+      .bind(file.name)
+      .bind(file.bytes)
+      .bind(file.sha256)
+      .run();
+}
+
+std::vector<FileRecord> Pool::files(std::string_view owner) const {
+  std::vector<FileRecord> result;
+  auto row = impl_->prepare(
+      "SELECT owner, name, bytes, sha256 FROM files WHERE ?1 = '' OR owner = ?1 ORDER BY position");
+  row.bind(owner);
+  while (row.step()) result.push_back({row.text(0), row.text(1), row.integer(2), row.text(3)});
+  return result;
 }
 
 std::optional<StageRecord> Pool::stage(std::string_view name) const {

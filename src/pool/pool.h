@@ -30,8 +30,8 @@ struct TrajectoryQuery {
 class Pool {
  public:
   // The only writer; makes the file where there is none. Throws Error naming the holder when
-  // another process (or another Pool) writes it, and naming both versions when its schema is not
-  // this build's.
+  // another process (or another Pool) writes it, naming both versions when its schema is newer than
+  // this build's, and naming table and row when it is not what was written.
   static Pool open(const std::filesystem::path& file);
   // Reads a consistent state also while a writer is at work. Throws Error when there is no such
   // file.
@@ -65,6 +65,14 @@ class Pool {
   void stop_stage(const std::string& name, double seconds);  // it stays running, to be gone on with
   std::optional<StageRecord> stage(std::string_view name) const;
   std::vector<StageRecord> stages() const;  // in the order they were begun
+
+  // Every row against the hash it was written with. Throws Error naming table and row of the first
+  // that differs. Reads the whole database.
+  void verify() const;
+
+  // Files the run reads or made, by owner and name; the same again takes the place of the first.
+  void add_file(const FileRecord& file);
+  std::vector<FileRecord> files(std::string_view owner = "") const;  // "": of all
 
   // Problems to train on, or of a benchmark. Adding the same thing twice is fine; the same id with
   // other contents is an Error.

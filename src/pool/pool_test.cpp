@@ -1,13 +1,18 @@
 #include "pool/pool.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <sys/wait.h>
 
 #include <fstream>
+#include <map>
 
+#include "base/file.h"
+#include "base/philox.h"
 #include "pool/pool_fixture.h"
+#include "pool/schema.h"
 #include "pool/sqlite.h"
 
 namespace ponder {
@@ -172,19 +177,17 @@ TEST_F(PoolTest, UnknownReferencesAreNamed) {
 
 TEST_F(PoolTest, TheDatabaseItselfRefusesDanglingRows) {
   Pool::open(file_);
-  sqlite3* raw = nullptr;
-  ASSERT_EQ(sqlite3_open(file_.c_str(), &raw), SQLITE_OK);
-  sqlite3_exec(raw, "PRAGMA foreign_keys = ON", nullptr, nullptr, nullptr);
+  const sqlite::Database database(file_, false);
   for (const char* sql :
        {"INSERT INTO training_rows VALUES ('nowhere', 0, NULL, 1, 'x', 1)",
         "INSERT INTO pairs VALUES ('nowhere', 0, 1, 2)",
         "INSERT INTO models VALUES (1, 'x', 'M', NULL, NULL, '')",
         "INSERT INTO selections VALUES ('nowhere', 1, 's', 1, NULL, 0, 'f', 1, 0, '')"}) {
-    EXPECT_EQ(sqlite3_exec(raw, sql, nullptr, nullptr, nullptr), SQLITE_CONSTRAINT) << sql;
+    const std::string refused = error_text([&] { database.execute(sql); });
+    EXPECT_NE(refused.find("FOREIGN KEY constraint failed"), std::string::npos) << refused;
   }
-  EXPECT_NE(sqlite3_exec(raw, "INSERT INTO weights VALUES (x'00')", nullptr, nullptr, nullptr),
-            SQLITE_OK);
-  sqlite3_close(raw);
+  const std::string blob = error_text([&] { database.execute("INSERT INTO weights VALUES (x'00')"); });
+  EXPECT_NE(blob.find("cannot store BLOB"), std::string::npos) << blob;
 }
 
 TEST_F(PoolTest, ConnectionsAreDurableAndCheckReferences) {
@@ -314,7 +317,7 @@ TEST_F(PoolTest, ForeignDamagedOldAndNewFilesAreRefusedByName) {
   alter(file_, "PRAGMA user_version = 0");
   EXPECT_NE(error_text([&] { Pool::open_read_only(file_); }).find("no known schema version"),
             std::string::npos);
-  alter(file_, "PRAGMA user_version = 2");
+  alter(file_, "PRAGMA user_version = 3");
   EXPECT_EQ(Pool::open_read_only(file_).counts().problems, 0);
 }
 
@@ -331,7 +334,9 @@ TEST_F(PoolTest, ASchemaThatDoesNotFitIsRefusedByTableAndColumn) {
     EXPECT_EQ(error_text([&] { Pool::open_read_only(changed); }), writer);
     return writer;
   };
-  const std::string missing = refusal("ALTER TABLE stages DROP COLUMN kind");
+  const std::string missing = refusal(
+      "DROP TRIGGER stages_inserted; DROP TRIGGER stages_deleted; DROP TRIGGER stages_updated; "
+      "ALTER TABLE stages DROP COLUMN kind");
   EXPECT_NE(missing.find("stages.kind"), std::string::npos) << missing;
   EXPECT_NE(missing.find("found none"), std::string::npos) << missing;
   const std::string table = refusal("DROP TABLE rejections");
@@ -343,6 +348,127 @@ TEST_F(PoolTest, ASchemaThatDoesNotFitIsRefusedByTableAndColumn) {
   EXPECT_NE(type.find("expected a column of type BLOB NOT NULL, found TEXT NOT NULL"),
             std::string::npos)
       << type;
+  const std::string trigger = refusal("DROP TRIGGER problems_updated");
+  EXPECT_NE(trigger.find("problems_updated"), std::string::npos) << trigger;
+}
+
+// A run with rows in every table.
+void fill_all(Pool& pool, const std::function<Trajectory(const char*, int)>& trajectory) {
+  SourceRecord read;
+  read.stage = "explore-1";
+  read.name = "problems.jsonl";
+  const int64_t source = pool.add_source(read);
+  pool.add_source_row(source, 0, "a", "");
+  pool.add_rejection({source, 3, "no_answer", "line 3"});
+  Demonstration demonstration;
+  demonstration.question = "Why?";
+  demonstration.solution = "Because.";
+  const int64_t shown = pool.add_demonstration("rows.jsonl", 0, demonstration);
+  const int64_t good = pool.add_trajectory("explore-1", 1, trajectory("a", 0));
+  const int64_t bad = pool.add_trajectory("explore-1", 1, trajectory("a", 1));
+  pool.set_verdict(good, Verdict::kCorrect, "equal");
+  pool.set_verdict(bad, Verdict::kIncorrect, "other");
+  pool.set_perplexity(good, 1.25, "m1");
+  const RowOrigin origin{RowOrigin::Kind::kTrajectory, good};
+  pool.add_selection({"explore-1", 1, "longest", origin, 0, "correct", true, 1, ""});
+  pool.add_training_row({"explore-1", 0, origin, "hash", 7});
+  pool.add_training_row({"explore-1", 1, {RowOrigin::Kind::kDemonstration, shown}, "hash", 9});
+  pool.add_pair({"explore-1", 0, good, bad});
+  pool.add_score({"explore-1", "M1", "b", 2, 1, 0.5, 0.1, 0.9, 1.0, -0.0, 12.5, Json::object()});
+  pool.add_file({"M0", "config.json", 12, "5a"});
+  pool.add_file({"M0", "config.json", 13, "5b"});  // takes the first one's place
+}
+
+std::map<std::string, std::string> contents_of(const std::filesystem::path& file) {
+  const sqlite::Database database(file, true);
+  std::map<std::string, std::string> contents;
+  auto tables = database.prepare(
+      "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'");
+  while (tables.step()) {
+    const std::string table = tables.text(0);
+    auto row = database.prepare("SELECT * FROM " + table);
+    auto column = database.prepare("SELECT count(*) FROM pragma_table_info(?)");
+    column.bind(table).step();
+    std::string& text = contents[table];
+    while (row.step()) {
+      for (int c = 0; c < column.integer(0); ++c) text += row.text(c) + "\x1f";
+      text += "\n";
+    }
+  }
+  return contents;
+}
+
+TEST_F(PoolTest, EveryTableIsHeldAgainstWhatWasWritten) {
+  {
+    Pool pool = Pool::open(file_);
+    fill(pool);
+    fill_all(pool, [](const char* id, int sample) { return trajectory(id, sample); });
+    pool.verify();
+    EXPECT_EQ(pool.files("M0").size(), 1u);
+    EXPECT_EQ(pool.files("M0").at(0).sha256, "5b");
+    pool.begin_stage({.name = "explore-1", .kind = "explore", .round = 1});  // removes rows
+    pool.verify();
+    fill_all(pool, [](const char* id, int sample) { return trajectory(id, sample); });
+  }
+  for (const auto& [table, contents] : contents_of(file_)) {
+    if (table == "row_hashes") continue;
+    EXPECT_NE(contents, "") << table << " has no row";
+    for (const std::string change : {"DELETE FROM {0} WHERE rowid = (SELECT max(rowid) FROM {0})",
+                                     "UPDATE {0} SET {1} = coalesce({1}, '') || 'x'"}) {
+      const std::filesystem::path changed = folder_ / "changed.db";
+      std::filesystem::copy_file(file_, changed, std::filesystem::copy_options::overwrite_existing);
+      {
+        const sqlite::Database database(changed, false);
+        // As a flipped bit or another program would: unseen by the triggers.
+        const std::string trigger =
+            table + (change.starts_with("DELETE") ? "_deleted" : "_updated");
+        auto row = database.prepare("SELECT sql FROM sqlite_schema WHERE name = ?");
+        ASSERT_TRUE(row.bind(trigger).step());
+        const std::string definition = row.text(0);
+        auto column = database.prepare(
+            "SELECT name FROM pragma_table_info(?) WHERE type = 'TEXT' ORDER BY cid DESC");
+        const bool has_text = column.bind(table).step();
+        if (!has_text && !change.starts_with("DELETE")) continue;
+        const std::string name = has_text ? column.text(0) : "";
+        database.execute(
+            "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON; DROP "
+            "TRIGGER " +
+            trigger);
+        database.execute(fmt::format(fmt::runtime(change), table, name));
+        database.execute(definition);
+      }
+      const std::string refused = error_text([&] { Pool::open(changed); });
+      EXPECT_NE(refused.find(table), std::string::npos)
+          << table << ", " << change << ": " << refused;
+    }
+  }
+}
+
+TEST_F(PoolTest, AFlippedBitIsSeenOrHarmless) {
+  {
+    Pool pool = Pool::open(file_);
+    fill(pool);
+    fill_all(pool, [](const char* id, int sample) { return trajectory(id, sample); });
+  }
+  const std::string bytes = read_file(file_);
+  const auto contents = contents_of(file_);
+  int refused = 0;
+  RandomSequence random(11, 0);
+  for (int i = 0; i < 150; ++i) {
+    std::string flipped = bytes;
+    const uint64_t bit = random.below(bytes.size() * 8);
+    flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
+    const std::filesystem::path file = folder_ / "flipped.db";
+    write_file_atomic(file, flipped);
+    try {
+      Pool::open(file);
+    } catch (const Error&) {
+      ++refused;
+      continue;
+    }
+    EXPECT_EQ(contents_of(file), contents) << "bit " << bit;
+  }
+  EXPECT_GT(refused, 15) << "most pages are half empty, but not all";
 }
 
 }  // namespace

@@ -23,6 +23,14 @@ struct ModelRecord {
   std::string path;           // its folder, relative to the run directory
 };
 
+// A file as it was when a run first read or made it.
+struct FileRecord {
+  std::string owner;  // a model's name ("M0"), or the recipe's key of a source
+  std::string name;   // "config.json"; of a model "weights" for all of them
+  int64_t bytes = 0;  // 0 where the hash is of several files
+  std::string sha256;
+};
+
 enum class StageState { kRunning, kDone, kFailed };
 std::string_view to_string(StageState state);  // "running", "done", "failed"
 

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "base/version.h"
@@ -210,7 +211,64 @@ CREATE TABLE scores (
   extra TEXT NOT NULL,
   UNIQUE (stage, model, benchmark, samples)
 ) STRICT;
+
+-- What a run was begun with and what it made: hashes of files. `owner` is a model's name ("M0") for
+-- what its folder holds, or the recipe's key of a source ("imitate.demonstrations[0]").
+CREATE TABLE files (
+  position INTEGER PRIMARY KEY,
+  owner TEXT NOT NULL,
+  name TEXT NOT NULL,
+  bytes INTEGER NOT NULL,
+  sha256 TEXT NOT NULL,
+  UNIQUE (owner, name)
+) STRICT;
+
+-- The hashes of the rows of every other table, kept by triggers; n: how many are alike.
+CREATE TABLE row_hashes (
+  table_name TEXT NOT NULL,
+  sha256 TEXT NOT NULL,
+  n INTEGER NOT NULL CHECK (n > 0),
+  PRIMARY KEY (table_name, sha256)
+) STRICT, WITHOUT ROWID;
 )sql";
+
+std::vector<std::string> hashed_tables(const sqlite::Database& database) {
+  std::vector<std::string> tables;
+  auto row = database.prepare(
+      "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND "
+      "name <> 'row_hashes' ORDER BY name");
+  while (row.step()) tables.push_back(row.text(0));
+  return tables;
+}
+
+// row_sha256 over all columns of a table; `row`: "new.", "old." or "t.".
+std::string hash_of_row(const sqlite::Database& database, const std::string& table,
+                        std::string_view row) {
+  std::string columns;
+  auto column = database.prepare("SELECT name FROM pragma_table_info(?) ORDER BY cid");
+  column.bind(table);
+  while (column.step())
+    columns += fmt::format("{}{}{}", columns.empty() ? "" : ", ", row, column.text(0));
+  return "row_sha256(" + columns + ")";
+}
+
+void make_triggers(const sqlite::Database& database) {
+  for (const std::string& table : hashed_tables(database)) {
+    const std::string add = fmt::format(
+        "INSERT INTO row_hashes VALUES ('{0}', {1}, 1) ON CONFLICT DO UPDATE SET n = n + 1;", table,
+        hash_of_row(database, table, "new."));
+    const std::string which = fmt::format("WHERE table_name = '{}' AND sha256 = {}", table,
+                                          hash_of_row(database, table, "old."));
+    const std::string remove = fmt::format(
+        "DELETE FROM row_hashes {0} AND n = 1; UPDATE row_hashes SET n = n - 1 {0} AND n > 1;",
+        which);
+    database.execute(
+        fmt::format("CREATE TRIGGER {0}_inserted AFTER INSERT ON {0} BEGIN {1} END;"
+                    "CREATE TRIGGER {0}_deleted AFTER DELETE ON {0} BEGIN {2} END;"
+                    "CREATE TRIGGER {0}_updated AFTER UPDATE ON {0} BEGIN {2} {1} END;",
+                    table, add, remove));
+  }
+}
 
 // The columns of every table, "TABLE.COLUMN TYPE" with its NOT NULL.
 std::map<std::string, std::string> columns_of(const sqlite::Database& database) {
@@ -225,7 +283,17 @@ std::map<std::string, std::string> columns_of(const sqlite::Database& database) 
   return columns;
 }
 
-// Throws Error naming table and column of the first difference from what make_schema makes.
+// The definitions of indexes and triggers, by name.
+std::map<std::string, std::string> definitions_of(const sqlite::Database& database) {
+  std::map<std::string, std::string> definitions;
+  auto row = database.prepare(
+      "SELECT name, sql FROM sqlite_schema WHERE type <> 'table' AND sql IS NOT NULL");
+  while (row.step()) definitions[row.text(0)] = row.text(1);
+  return definitions;
+}
+
+// Throws Error naming table and column (or index or trigger) of the first difference from what
+// make_schema makes.
 void check_columns(const sqlite::Database& database) {
   const sqlite::Database model;
   make_schema(model);
@@ -241,14 +309,49 @@ void check_columns(const sqlite::Database& database) {
     if (there->second != type)
       refuse(column, fmt::format("expected a column of type {}, found {}", type, there->second));
   }
+  const auto made = definitions_of(model), there = definitions_of(database);
+  for (const auto& [name, definition] : made) {
+    const auto at = there.find(name);
+    if (at == there.end()) refuse(name, "expected an index or trigger of this name, found none");
+    if (at->second != definition) refuse(name, "is not defined as this version defines it");
+  }
 }
 
 }  // namespace
 
 void make_schema(const sqlite::Database& database) {
   database.execute(kTables);
+  make_triggers(database);
   database.execute(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}",
                                kApplicationId, kPoolSchemaVersion));
+}
+
+void verify_rows(const sqlite::Database& database) {
+  const auto refuse = [&](const std::string& problem) {
+    throw Error(database.name(), problem,
+                "the disk or another program has changed it: restore it from a copy");
+  };
+  for (const std::string& table : hashed_tables(database)) {
+    auto damaged = database.prepare(
+        fmt::format("SELECT t.rowid FROM {0} t WHERE NOT EXISTS (SELECT 1 FROM row_hashes h WHERE "
+                    "h.table_name = '{0}' AND h.sha256 = {1})",
+                    table, hash_of_row(database, table, "t.")));
+    if (damaged.step()) {
+      refuse(fmt::format("row {} of {} is not what was written", damaged.integer(0), table));
+    }
+    const int64_t rows = database.value("SELECT count(*) FROM " + table);
+    const int64_t written = database.value(
+        fmt::format("SELECT coalesce(sum(n), 0) FROM row_hashes WHERE table_name = '{}'", table));
+    if (rows != written)
+      refuse(fmt::format("{} has {} rows, {} were written", table, rows, written));
+  }
+}
+
+void verify_structure(const sqlite::Database& database) {
+  auto row = database.prepare("PRAGMA integrity_check(1)");
+  if (row.step() && row.text(0) == "ok") return;
+  throw Error(database.name(), "the database is damaged: " + excerpt(row.text(0), 200),
+              "restore it from a copy");
 }
 
 int schema_version(const sqlite::Database& database, bool read_only) {

@@ -3,8 +3,39 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/hash.h"
 
 namespace ponder::sqlite {
+namespace {
+
+// SQL's row_sha256(…): the SHA-256 of the types and values of its arguments, in hex.
+void row_sha256(sqlite3_context* context, int count, sqlite3_value** values) {
+  Sha256 hash;
+  const auto add = [&](const void* data, size_t num_bytes) {
+    hash.update({static_cast<const char*>(data), num_bytes});
+  };
+  for (int i = 0; i < count; ++i) {
+    const int type = sqlite3_value_type(values[i]);
+    add(&type, sizeof type);
+    if (type == SQLITE_INTEGER) {
+      const sqlite3_int64 value = sqlite3_value_int64(values[i]);
+      add(&value, sizeof value);
+    } else if (type == SQLITE_FLOAT) {
+      double value = sqlite3_value_double(values[i]);
+      if (value == 0) value = 0;  // -0 is stored as 0
+      add(&value, sizeof value);
+    } else if (type != SQLITE_NULL) {
+      const void* const data = sqlite3_value_blob(values[i]);  // text: its bytes
+      const auto num_bytes = static_cast<uint64_t>(sqlite3_value_bytes(values[i]));
+      add(&num_bytes, sizeof num_bytes);
+      if (num_bytes > 0) add(data, num_bytes);
+    }
+  }
+  const std::string hex = hash.hex();
+  sqlite3_result_text(context, hex.data(), static_cast<int>(hex.size()), SQLITE_TRANSIENT);
+}
+
+}  // namespace
 
 Statement::Statement(const Database& database, sqlite3_stmt* statement, bool* in_use)
     : database_(database), statement_(statement), in_use_(in_use) {
@@ -98,6 +129,11 @@ Database::Database(const std::filesystem::path& file, bool read_only) : name_(fi
   const int code = sqlite3_open_v2(name_.c_str(), &handle_, flags, nullptr);
   try {
     if (code != SQLITE_OK) fail(code, "open");
+    // Triggers call it, and would not trust a function that is not said to be harmless.
+    const int made = sqlite3_create_function_v2(
+        handle_, "row_sha256", -1, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, nullptr,
+        row_sha256, nullptr, nullptr, nullptr);
+    if (made != SQLITE_OK) fail(made, "make the function row_sha256");
     sqlite3_busy_timeout(handle_, 10000);  // ms; a reader may meet a checkpoint
     // Only the writer moves the log into the file.
     if (read_only) sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);

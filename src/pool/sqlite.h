@@ -54,6 +54,7 @@ class Statement {
   int next_parameter_ = 1;
 };
 
+// Its SQL has one function more, row_sha256(value, …): a hash, in hex, of types and values.
 class Database {
  public:
   Database(const std::filesystem::path& file, bool read_only);
