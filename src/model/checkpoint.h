@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -48,7 +49,11 @@ OpenCheckpoint open_checkpoint(const std::filesystem::path& folder);
 // file: that file alone.
 ModelConfig load_config(const std::filesystem::path& folder_or_config_json);
 std::string checkpoint_sha256(const std::filesystem::path& folder);
-// The same, after comparing it with the hash that ponder.json recorded: Error if they differ.
+// The SHA-256 of every other file that decides what the model reads and writes (config, generation
+// settings, tokenizer, template), by name.
+std::map<std::string, std::string> settings_sha256(const std::filesystem::path& folder);
+// checkpoint_sha256 after comparing it with the hash that ponder.json recorded: Error if they
+// differ.
 std::string verified_sha256(const std::filesystem::path& folder);
 
 struct SaveOptions {

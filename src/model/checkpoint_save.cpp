@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/folder_swap.h"
+#include "base/hash.h"
 #include "model/checkpoint.h"
 #include "model/weight_files.h"
 
@@ -215,6 +216,17 @@ ReadWeights reader_of(const Parameters& parameters) {
 }
 
 }  // namespace
+
+std::map<std::string, std::string> settings_sha256(const fs::path& folder) {
+  std::map<std::string, std::string> hashes;
+  const auto add = [&](const char* name) {
+    if (fs::is_regular_file(folder / name)) hashes[name] = sha256_file(folder / name);
+  };
+  add("config.json");
+  add(kGenerationConfig);
+  for (const char* name : kCopiedFiles) add(name);
+  return hashes;
+}
 
 std::string save_checkpoint(const fs::path& folder, const ModelConfig& config,
                             const Parameters& parameters, const SaveOptions& options) {

@@ -30,7 +30,13 @@ JudgeStrictness read_strictness(TomlSection& section) {
   return {units, read("order")};
 }
 
-Source read_source(TomlSection section, const fs::path& folder) {
+// Where the paths of a recipe begin.
+struct Origin {
+  fs::path folder;
+  RecipeFiles files;
+};
+
+Source read_source(TomlSection section, const Origin& origin) {
   Source source;
   source.name = section.text("name", "");
   source.synth = section.texts("synth");
@@ -56,8 +62,9 @@ Source read_source(TomlSection section, const fs::path& folder) {
         static_cast<uint64_t>(section.integer("seed", 1, 0, std::numeric_limits<int64_t>::max()));
     source.direct = section.boolean("direct", false);
   } else {
-    source.file = fs::absolute(folder / file).lexically_normal();
-    if (!fs::exists(source.file)) section.fail("file", "there is no file " + source.file.string());
+    source.file = fs::absolute(origin.folder / file).lexically_normal();
+    if (origin.files == RecipeFiles::kMustExist && !fs::exists(source.file))
+      section.fail("file", "there is no file " + source.file.string());
     source.count = section.integer("count", 0, 0, kMany);
     if (section.has("all_turns")) source.all_turns = section.boolean("all_turns", false);
     if (section.has("thought_tags")) {
@@ -74,10 +81,10 @@ Source read_source(TomlSection section, const fs::path& folder) {
   return source;
 }
 
-std::vector<Source> read_sources(TomlSection& section, const char* key, const fs::path& folder) {
+std::vector<Source> read_sources(TomlSection& section, const char* key, const Origin& origin) {
   std::vector<Source> sources;
   for (TomlSection& item : section.sections(key))
-    sources.push_back(read_source(std::move(item), folder));
+    sources.push_back(read_source(std::move(item), origin));
   return sources;
 }
 
@@ -149,10 +156,11 @@ void flatten(const toml::node& node, const std::string& path,
 
 }  // namespace
 
-Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrides) {
+Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrides,
+                   RecipeFiles files) {
   toml::table root = parse_toml(read_file(file), file.string());
   for (const std::string& item : overrides) apply_override(root, item);
-  const fs::path folder = fs::absolute(file).parent_path();
+  const Origin origin{fs::absolute(file).parent_path(), files};
 
   toml::table resolved;
   TomlSection top(&root, resolved, file.string(), "");
@@ -162,8 +170,8 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
       static_cast<uint64_t>(top.integer("seed", 1, 0, std::numeric_limits<int64_t>::max()));
   const std::string base = top.text("base", "");
   if (base.empty()) top.fail("base", "a recipe needs the folder of its base model");
-  recipe.base = fs::absolute(folder / base).lexically_normal();
-  if (!fs::is_directory(recipe.base)) {
+  recipe.base = fs::absolute(origin.folder / base).lexically_normal();
+  if (files == RecipeFiles::kMustExist && !fs::is_directory(recipe.base)) {
     top.fail("base", "there is no folder " + recipe.base.string(),
              "paths are relative to the recipe's folder");
   }
@@ -190,7 +198,7 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   sft.finish();
 
   TomlSection imitate = top.section("imitate");
-  recipe.imitation.push_back({"", read_sources(imitate, "demonstrations", folder)});
+  recipe.imitation.push_back({"", read_sources(imitate, "demonstrations", origin)});
   for (TomlSection& item : imitate.sections("compare")) {
     ImitationSet set;
     set.name = item.text("name", "");
@@ -201,7 +209,7 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
       if (other.name == set.name)
         item.fail("name", fmt::format("two sets to compare with are named \"{}\"", set.name));
     }
-    set.demonstrations = read_sources(item, "demonstrations", folder);
+    set.demonstrations = read_sources(item, "demonstrations", origin);
     if (set.demonstrations.empty()) item.fail("demonstrations", "no demonstrations");
     item.finish();
     recipe.imitation.push_back(std::move(set));
@@ -214,7 +222,7 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
 
   TomlSection explore = top.section("explore");
   ExploreOptions& e = recipe.explore;
-  e.problems = read_sources(explore, "problems", folder);
+  e.problems = read_sources(explore, "problems", origin);
   e.rounds = explore.integer("rounds", e.problems.empty() ? 0 : 1, 0, 1000);
   e.problems_per_round = explore.integer("problems_per_round", 0, 0, kMany);
   e.hard_only = explore.boolean("hard_only", true);
@@ -253,7 +261,7 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   }
 
   TomlSection evaluate = top.section("evaluate");
-  recipe.evaluate.benchmarks = read_sources(evaluate, "benchmarks", folder);
+  recipe.evaluate.benchmarks = read_sources(evaluate, "benchmarks", origin);
   for (Source& source : recipe.evaluate.benchmarks) {
     if (source.name.empty())
       source.name = source.file.empty() ? source.synth[0] : dataset_name(source.file);
@@ -326,7 +334,11 @@ std::map<std::string, std::string> recipe_keys(const std::string& resolved) {
 std::vector<std::string> recipe_differences(const std::string& then, const std::string& now) {
   const std::map<std::string, std::string> a = recipe_keys(then), b = recipe_keys(now);
   std::vector<std::string> differences;
+  const auto is_place = [](const std::string& key) {
+    return key == "base" || key.ends_with(".file");
+  };
   for (const auto& [key, value] : a) {
+    if (is_place(key) && b.contains(key)) continue;
     const auto other = b.find(key);
     if (other != b.end() && other->second == value) continue;
     differences.push_back(fmt::format("{}: {} then, {} now", key, value,

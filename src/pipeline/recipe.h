@@ -95,8 +95,12 @@ struct Recipe {
   std::string resolved;  // the recipe with every default filled in, as TOML
 };
 
+// Whether the base's folder and the files of sources must be there.
+enum class RecipeFiles { kMustExist, kMayBeAbsent };
+
 // `overrides`: "key=value" with dotted keys, as --set gives them; they win over the file.
-Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides);
+Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides,
+                   RecipeFiles files = RecipeFiles::kMustExist);
 
 // A resolved recipe without the keys that change no byte of what it makes: [engine], and in any
 // section micro_batch_tokens and recompute.
@@ -107,7 +111,8 @@ std::string without_speed_settings(const std::string& resolved);
 std::map<std::string, std::string> recipe_keys(const std::string& resolved);
 
 // "sft.lr: 1e-05 then, 2e-05 now" for every key in which two resolved recipes differ. Engine
-// settings never change a result and are left out.
+// settings never change a result and are left out, and so are the places of files: check_inputs
+// holds their hashes against each other.
 std::vector<std::string> recipe_differences(const std::string& then, const std::string& now);
 
 }  // namespace ponder

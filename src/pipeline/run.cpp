@@ -5,7 +5,9 @@
 #include <chrono>
 
 #include "base/error.h"
+#include "base/folder_swap.h"
 #include "model/checkpoint.h"
+#include "pipeline/run_files.h"
 #include "pipeline/stage_inputs.h"
 #include "pipeline/toml_section.h"
 #include "report/report.h"
@@ -27,11 +29,10 @@ StageSpec spec_of(const Stage& stage, const Recipe& recipe, const Pool& pool) {
 }
 
 // The recipe a run was begun with, as this program resolves it: a key that it did not know then has
-// its default, which is what the program did then. As it stands where it cannot be resolved, because
-// its base or a file has moved: that is then among the differences.
+// its default, which is what the program did then. As it stands where it cannot be resolved.
 std::string resolved_again(const fs::path& saved) {
   try {
-    return load_recipe(saved, {}).resolved;
+    return load_recipe(saved, {}, RecipeFiles::kMayBeAbsent).resolved;
   } catch (const Error&) {
     const std::string text = read_file(saved);
     parse_toml(text, saved.string());
@@ -65,11 +66,12 @@ Run::Run(const Recipe& recipe, std::vector<ReadSource> sources, const fs::path& 
   log_ = std::make_unique<JsonLinesMonitor>(folder_ / "log.jsonl");
   monitor_ = std::make_unique<MonitorList>(std::vector<Monitor*>{&monitor, log_.get()});
   pool_ = std::make_unique<Pool>(Pool::open(folder_ / "run.db"));
+  check_inputs(recipe, *pool_, folder_);
   const std::string base_sha256 = checkpoint_sha256(recipe.base);
   const std::optional<ModelRecord> base = pool_->model_named("M0");
   if (!base) {
     pool_->add_model({base_sha256, "M0", "", "", recipe.base.string()});
-  } else if (base->sha256 != base_sha256) {
+  } else if (base->sha256 != base_sha256) {  // of a run begun before it kept its files' hashes
     throw Error(folder_.string(),
                 fmt::format("was begun with another base model: {} has sha256 {} now, {} then",
                             recipe.base.string(), base_sha256, base->sha256),
@@ -107,7 +109,52 @@ bool Run::execute(const std::string& until,
   return !stopped;
 }
 
+// A checkpoint that is not what its stage made is made again: a stage is a function of what the
+// pool holds, so the same bytes come out, or an Error says that they do not.
+bool Run::restore_model(const std::string& model) {
+  const fs::path folder = folder_ / "checkpoints" / model;
+  const std::vector<FileRecord> then = pool_->files(model);
+  std::string damage;
+  try {
+    if (then.empty()) {  // made before files were recorded
+      const std::optional<ModelRecord> record = pool_->model_named(model);
+      if (record && record->sha256 != checkpoint_sha256(folder)) damage = "weights: another hash";
+    } else {
+      damage = file_differences(then, checkpoint_files(folder, model));
+    }
+  } catch (const Error& error) {
+    damage = error.what();
+  }
+  if (damage.empty()) return true;
+  for (const Stage& stage : stages_of(recipe_)) {
+    if (stage.output != model) continue;
+    log_.warning(
+        fmt::format("{}: {} is not what it was ({}): made again", stage.name, model, damage));
+    if (fs::exists(folder)) {
+      const fs::path aside = beside(folder, ".damaged");
+      fs::remove_all(aside);
+      fs::rename(folder, aside);
+    }
+    pool_->reopen_stage(stage.name);
+    return run_stage(stage);
+  }
+  throw Error(folder.string(), "is not what it was: " + damage, "put the old files back");
+}
+
+void Run::record_checkpoint(const std::string& model) {
+  const std::vector<FileRecord> then = pool_->files(model);
+  const std::vector<FileRecord> now = checkpoint_files(folder_ / "checkpoints" / model, model);
+  const std::string differences = then.empty() ? "" : file_differences(then, now);
+  if (!differences.empty()) {
+    throw Error(model, "made again it is another: " + differences,
+                "what was made from it stands on the first; begin a new run");
+  }
+  for (const FileRecord& file : now) pool_->add_file(file);
+}
+
 bool Run::run_stage(const Stage& stage) {
+  if (!stage.input.empty() && stage.input != "M0" && !restore_model(stage.input)) return false;
+  pool_->verify();
   const auto start = std::chrono::steady_clock::now();
   const auto seconds = [&] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -117,6 +164,7 @@ bool Run::run_stage(const Stage& stage) {
   StageOutcome outcome;
   try {
     outcome = stage.kind->run(context);
+    if (outcome.finished && !stage.output.empty()) record_checkpoint(stage.output);
   } catch (const Error&) {
     pool_->finish_stage(stage.name, StageState::kFailed, seconds(), 0, Json::object());
     write_report(*pool_, folder_);

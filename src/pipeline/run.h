@@ -8,8 +8,9 @@
 //   running            its row in run.db, rollouts so far    begins it again with what is there
 //                      or trainer_state
 //   failed             the same, after an Error               the same
-//   done               its row in run.db says so, written    skips it
-//                      after everything else of the stage
+//   done               its row in run.db says so, written    skips it; its checkpoint, if a later
+//                      after everything else of the stage    stage needs it and it is damaged or
+//                                                            gone, is made again
 #pragma once
 
 #include <atomic>
@@ -29,10 +30,10 @@ namespace ponder {
 
 class Run {
  public:
-  // `sources`: what read_sources gives. Makes or opens the directory and takes its lock. `monitor` is told what happens, and so is
-  // log.jsonl. Throws Error when another process has it, or
-  // when it was begun with a recipe that differs (naming the keys) or from a base model with other
-  // weights.
+  // `sources`: what read_sources gives. Makes or opens the directory and takes its lock. `monitor` is
+  // told what happens, and so is log.jsonl. Throws Error when another process has it, or when it was
+  // begun with a recipe that differs (naming the keys) or with other inputs: base or source files
+  // whose hashes have changed (naming them, then and now, and the stages that used them).
   Run(const Recipe& recipe, std::vector<ReadSource> sources, const std::filesystem::path& folder,
       ThreadPool& threads, Monitor& monitor, const std::atomic<bool>* stop);
   ~Run();
@@ -47,6 +48,11 @@ class Run {
  private:
   // False when stopped. A stage that ends in an Error is marked as failed before it is passed on.
   bool run_stage(const Stage& stage);
+  // Makes the checkpoint of `model` again if it is damaged or gone. False when stopped.
+  bool restore_model(const std::string& model);
+
+  // Keeps the hashes of a checkpoint just made; Error if it was made before and was another.
+  void record_checkpoint(const std::string& model);
 
   const Recipe& recipe_;
   std::vector<ReadSource> sources_;  // until they are ingested

@@ -223,6 +223,13 @@ void Pool::begin_stage(const StageSpec& spec) {
   scope.commit();
 }
 
+void Pool::reopen_stage(const std::string& name) {
+  impl_->require_stage(name);
+  impl_->prepare("UPDATE stages SET state = 'running', finished = NULL WHERE name = ?")
+      .bind(name)
+      .run();
+}
+
 void Pool::finish_stage(const std::string& name, StageState state, double seconds, int64_t rows,
                         const Json& result) {
   impl_->require_stage(name);

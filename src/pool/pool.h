@@ -57,8 +57,10 @@ class Pool {
 
   // Stages. begin_stage starts one, or starts it again after a kill or failure: sources,
   // selections, training rows, pairs and scores it had are removed, its trajectories (which were
-  // paid for) stay. Throws Error when it is already done.
+  // paid for) stay. Throws Error when it is already done and was not reopened.
   void begin_stage(const StageSpec& stage);
+  // Lets a stage that is done be begun again, to make its checkpoint once more.
+  void reopen_stage(const std::string& name);
   // `seconds`: since it was begun this time; they are added to those of earlier times.
   void finish_stage(const std::string& name, StageState state, double seconds, int64_t rows,
                     const Json& result);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
 
@@ -86,6 +87,13 @@ std::optional<TrainResult> train(StageContext& context, TrainingTask& task,
   const JobResult result =
       run_training(load_checkpoint(job.base_folder), task, options, job, context.threads);
   if (!result.finished) return std::nullopt;
+  if (const auto before = context.pool.model_named(context.stage.output);
+      before && before->sha256 != result.sha256) {
+    throw Error(context.stage.output,
+                fmt::format("made again it has sha256 {}, and {} when it was first made",
+                            result.sha256, before->sha256),
+                "what was made from it stands on the first; begin a new run");
+  }
   const std::optional<ModelRecord> parent = context.pool.model_named(context.stage.input);
   context.pool.add_model({result.sha256, context.stage.output, parent ? parent->sha256 : "",
                           context.stage.name, fs::path("checkpoints") / context.stage.output});

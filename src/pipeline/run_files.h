@@ -1,0 +1,29 @@
+// What a run reads from outside and what it made, held against the hashes it had then: the files of
+// the base and of the recipe's sources, and the checkpoints of its stages. Where they lie does not
+// matter, so a project may be moved.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "pipeline/recipe.h"
+#include "pool/pool.h"
+
+namespace ponder {
+
+// The files of a checkpoint that decide what it does, under the owner `model`; its weights are one
+// entry, "weights". Throws Error when they cannot be read.
+std::vector<FileRecord> checkpoint_files(const std::filesystem::path& folder,
+                                         const std::string& model);
+
+// What differs of `now` from `then`, for people ("config.json: sha256 1234… then, 5678… now"); ""
+// for nothing.
+std::string file_differences(const std::vector<FileRecord>& then,
+                             const std::vector<FileRecord>& now);
+
+// Records the base (M0) and the source files of a run that has none recorded; else throws Error
+// naming each that changed, then and now, and the stages that have used it.
+void check_inputs(const Recipe& recipe, Pool& pool, const std::filesystem::path& run_folder);
+
+}  // namespace ponder
