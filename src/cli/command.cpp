@@ -44,8 +44,11 @@ void print_json(const Json& value) {
   std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
-LineOutput::LineOutput(std::string path) : path_(std::move(path)) {
-  if (!path_.empty() && path_ != "-") file_ = std::make_unique<OutputFile>(path_);
+LineOutput::LineOutput(std::string path, const std::vector<std::filesystem::path>& reads)
+    : path_(std::move(path)) {
+  if (path_.empty() || path_ == "-") return;
+  refuse_own_input("the output", path_, reads);
+  file_ = std::make_unique<OutputFile>(path_);
 }
 
 void LineOutput::write(const std::string& line) {

@@ -36,10 +36,10 @@ void add_thought_tags_option(CLI::App& command, std::string& tags);
 void print_json(const Json& value);
 
 // Where a file of lines goes: "-" or "" is standard output, anything else an OutputFile, which
-// `close` commits.
+// `close` commits. `reads`: what the command reads; the file may not be one of these.
 class LineOutput {
  public:
-  explicit LineOutput(std::string path);
+  LineOutput(std::string path, const std::vector<std::filesystem::path>& reads);
   void write(const std::string& line);
   void close();
 

@@ -132,9 +132,12 @@ void run_eval(const EvalOptions& options) {
   std::unique_ptr<InferenceModel> model;
   if (!options.model.empty())
     model = std::make_unique<InferenceModel>(options.model, pool, options.sampling.chat_template);
+  std::vector<std::filesystem::path> reads = {options.model, options.compare};
+  reads.insert(reads.end(), options.benchmarks.begin(), options.benchmarks.end());
+  reads.insert(reads.end(), options.responses.begin(), options.responses.end());
   std::unique_ptr<LineOutput> out, details;
-  if (!options.out.empty()) out = std::make_unique<LineOutput>(options.out);
-  if (!options.details.empty()) details = std::make_unique<LineOutput>(options.details);
+  if (!options.out.empty()) out = std::make_unique<LineOutput>(options.out, reads);
+  if (!options.details.empty()) details = std::make_unique<LineOutput>(options.details, reads);
   for (size_t i = 0; i < benchmarks.size(); ++i) {
     const Benchmark& benchmark = benchmarks[i];
     const BenchmarkResult result =

@@ -18,6 +18,7 @@ void run_export(const ExportOptions& options) {
   TerminalMonitor monitor(options.common.quiet ? TerminalMonitor::Level::kWarning
                                                : TerminalMonitor::Level::kInfo);
   const GgmlType type = *ggml_type_from_string(options.gguf);
+  refuse_own_input("--out", options.out, {options.folder});
   const GgufResult result = export_gguf(options.folder, options.out, type);
   if (!result.not_quantised.empty()) {
     monitor.warning(

@@ -69,7 +69,7 @@ void run_generate(const GenerateOptions& options) {
 
   // One prompt on a terminal: a person wants to read the text.
   const bool as_text = options.problems.empty() && options.out.empty() && !options.common.json;
-  LineOutput out(options.out);
+  LineOutput out(options.out, {options.model, options.problems});
   std::vector<std::string> texts;
   RolloutHooks hooks;
   if (options.judge) {

@@ -58,7 +58,7 @@ void export_rows(const PoolOptions& options) {
                 "the run has: " + known);
   }
   if (!options.verdict.empty()) query.verdict = verdict_from_string(options.verdict);
-  LineOutput out(options.out);
+  LineOutput out(options.out, {options.run});
   uint64_t rows = 0;
   if (options.problems) {
     for (const Problem& problem : pool.problems()) {

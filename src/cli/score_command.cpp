@@ -71,7 +71,7 @@ void run_score(const ScoreOptions& options) {
                                                : TerminalMonitor::Level::kInfo);
   ThreadPool pool(options.common.threads);
   InferenceModel model(options.model, pool, options.chat_template);
-  LineOutput out(options.out);
+  LineOutput out(options.out, {options.model, options.data});
   JsonRowReader reader(options.data);
   std::vector<Json> ids;
   std::vector<ScoreRow> rows;

@@ -55,7 +55,7 @@ void run_synth(const SynthCommand& command) {
   options.seed = command.common.seed;
   synth::SynthStream stream(std::move(options));
 
-  LineOutput output(command.out);
+  LineOutput output(command.out, {});
   for (uint64_t i = 0; i < command.count; ++i) {
     const synth::SynthRow row = stream.next();
     Json json = to_json(row.problem);

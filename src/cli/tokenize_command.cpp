@@ -37,7 +37,7 @@ void run(const TokenizeOptions& options) {
   std::optional<ChatTemplate> chat;
   if (options.chat) chat = ChatTemplate::of(tokenizer, options.chat_template);
   JsonRowReader reader(options.file);
-  LineOutput out("-");
+  LineOutput out("-", {});
   JsonRow row;
   while (reader.next(row)) {
     try {

@@ -193,6 +193,11 @@ void run_training_command(const TrainFlags& flags, const TrainSetup& setup, Trai
   options.adamw.moments = *dtype_from_name(flags.optimizer_dtype);
   options.check();
 
+  std::vector<std::filesystem::path> reads = {flags.model};
+  reads.insert(reads.end(), flags.data.begin(), flags.data.end());
+  refuse_own_input("--out", flags.out, reads);
+  if (!flags.log.empty()) refuse_own_input("--log", flags.log, reads);
+
   ThreadPool pool(flags.common.threads);
   require_memory(setup.config, task, options, pool, monitor);
   Checkpoint start = load_checkpoint(flags.model);

@@ -1,0 +1,139 @@
+// What a command writes is its own, and what could not be written is an error.
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <fstream>
+
+#include "base/file.h"
+#include "e2e/ponder.h"
+
+namespace ponder::e2e {
+namespace {
+
+const std::string kNano = source_dir() / "models/nano-base";
+
+class Output : public ::testing::Test {
+ protected:
+  Outcome shell(const std::string& line) {
+    return run({"/bin/bash", "-c", line}, {.folder = folder_.path(), .input = "", .limit = kLimit});
+  }
+  Outcome ponder(std::initializer_list<std::string> arguments) {
+    return e2e::ponder(arguments, {.folder = folder_.path(), .input = "", .limit = kLimit});
+  }
+  void make_demonstrations(const char* name) {
+    ASSERT_EQ(
+        ponder({"synth", "--domain", "choice", "--count", "6", "--demonstrations", "--out", name})
+            .status,
+        0);
+  }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(Output, LostStandardOutputIsAnError) {
+  make_demonstrations("d.jsonl");
+  const std::string ponder = program();
+  const std::vector<std::string> commands = {
+      "doctor --json",
+      "--help",
+      "synth --domain choice --count 2000",
+      "synth --domain choice --count 1",
+      "tokenize hello --model " + kNano,
+      "data check d.jsonl --json",
+      "inspect " + kNano,
+      "plan " + (source_dir() / "recipes/quickstart.toml").string() + " --json"};
+  for (const std::string& command : commands) {
+    for (const std::string where : {"> /dev/full", ">&-"}) {
+      const Outcome outcome = shell(ponder + " " + command + " " + where);
+      EXPECT_NE(outcome.status, 0) << command << " " << where;
+      EXPECT_EQ(lines_of(outcome.err).size(), 1u) << command << " " << where << outcome.err;
+      EXPECT_NE(outcome.err.find("written"), std::string::npos) << command << where << outcome.err;
+    }
+    EXPECT_EQ(shell(ponder + " " + command + " > out.txt").status, 0) << command;
+  }
+}
+
+TEST_F(Output, ProgressThatCannotBeWrittenStopsNothing) {
+  make_demonstrations("d.jsonl");
+  const std::string train = program() + " sft --model " + kNano +
+                            " --data d.jsonl --epochs 1 --batch-rows 4 --max-length 256 --out ";
+  for (const auto& [name, where] : {std::pair("full", " 2> /dev/full"),
+                                    std::pair("closed", " 2>&-"), std::pair("in", " <&-")}) {
+    EXPECT_EQ(shell(train + name + where).status, 0) << name;
+    EXPECT_TRUE(fs::exists(folder_ / name / "model.safetensors")) << name;
+  }
+}
+
+TEST_F(Output, DevicesPipesAndLinksStayWhatTheyAre) {
+  const std::string synth = program() + " synth --domain choice --count 3 --out ";
+  const Outcome piped =
+      shell("mkfifo pipe; cat pipe > got & " + synth + "pipe; s=$?; wait; exit $s");
+  EXPECT_EQ(piped.status, 0) << piped.err;
+  EXPECT_TRUE(fs::is_fifo(folder_ / "pipe"));
+  EXPECT_EQ(lines_of(read_file(folder_ / "got")).size(), 3u);
+
+  EXPECT_EQ(shell("mkdir disk; ln -s disk/rows link; " + synth + "link").status, 0);
+  EXPECT_TRUE(fs::is_symlink(folder_ / "link"));
+  EXPECT_EQ(lines_of(read_file(folder_ / "disk/rows")).size(), 3u);
+
+  EXPECT_EQ(shell("echo first > all; " + synth + "/dev/stdout >> all").status, 0);
+  EXPECT_EQ(lines_of(read_file(folder_ / "all")).size(), 4u);
+
+  if (::mknod((folder_ / "null").c_str(), S_IFCHR | 0600, makedev(1, 3)) != 0)
+    GTEST_SKIP() << "not root: no device to try";
+  EXPECT_EQ(shell(synth + "null").status, 0);
+  EXPECT_TRUE(fs::is_character_file(folder_ / "null"));
+}
+
+TEST_F(Output, WhatIsReadIsNotOverwritten) {
+  make_demonstrations("d.jsonl");
+  fs::copy(kNano, folder_ / "m", fs::copy_options::recursive);
+  fs::create_symlink("d.jsonl", folder_ / "link");
+  std::ofstream(folder_ / "rows.jsonl") << R"({"prompt":"1","response":"2"})"
+                                        << "\n";
+  std::ofstream(folder_ / "p.jsonl") << R"({"id":"a","question":"1?","answer":"1"})"
+                                     << "\n";
+  const std::string before = shell("cat m/* *.jsonl | sha256sum").out;
+  const std::vector<std::string> commands = {
+      "export m --gguf f16 --out m/model.safetensors",
+      "export m --gguf f16 --out m/config.json",
+      "sft --model m --data d.jsonl --out t --log d.jsonl",
+      "sft --model m --data d.jsonl --out t --log link",
+      "sft --model m --data d.jsonl --out m",
+      "generate --model m --problems p.jsonl --max-tokens 4 --out p.jsonl",
+      "generate --model m --problems p.jsonl --max-tokens 4 --out ./m/../p.jsonl",
+      "generate --model m --problems p.jsonl --max-tokens 4 --out m/tokenizer.json",
+      "score --model m --data rows.jsonl --out rows.jsonl",
+      "eval --model m --benchmark p.jsonl --max-tokens 4 --details p.jsonl"};
+  for (const std::string& command : commands) {
+    const Outcome outcome = shell(program() + " " + command);
+    EXPECT_EQ(outcome.status, 2) << command << outcome.err;
+    EXPECT_NE(outcome.err.find("names what the command reads"), std::string::npos)
+        << command << outcome.err;
+  }
+  EXPECT_EQ(shell("cat m/* *.jsonl | sha256sum").out, before);
+  EXPECT_FALSE(fs::exists(folder_ / "t"));
+}
+
+TEST_F(Output, OneFileHasOneWriter) {
+  const std::string synth =
+      program() + " synth --domain arithmetic --level 3 --count 4000 --out shared & ";
+  const Outcome outcome = shell(synth + synth + synth + "wait");
+  const std::vector<std::string> rows = lines_of(read_file(folder_ / "shared"));
+  EXPECT_EQ(rows.size(), 4000u);
+  for (const std::string& row : rows) EXPECT_TRUE(Json::accept(row));
+  EXPECT_FALSE(fs::exists(folder_ / "shared.tmp"));
+}
+
+TEST_F(Output, FewerThreadsWhereTheSystemGivesNoMore) {
+  make_demonstrations("d.jsonl");
+  const Outcome outcome =
+      shell("ulimit -v 600000; " + program() + " synth --domain choice --count 2 --threads 900");
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  const Outcome scored = shell("ulimit -v 400000; " + program() +
+                               " data check d.jsonl --tokenizer " + kNano + " --threads 512");
+  EXPECT_LT(scored.status, 128) << "no abort: " << scored.err;
+}
+
+}  // namespace
+}  // namespace ponder::e2e
