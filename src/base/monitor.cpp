@@ -46,10 +46,13 @@ void TerminalMonitor::take(const MonitorEvent& event) {
   }
 }
 
+// A line that nobody can read (a full disk, a closed terminal) is no reason to end the task.
+void TerminalMonitor::put(const std::string& text) { std::fputs(text.c_str(), file_); }
+
 void TerminalMonitor::line(std::string_view prefix, std::string_view text) {
   if (progress_open_) std::fputs("\r\x1b[K", file_);
   progress_open_ = false;
-  fmt::print(file_, "{}{}\n", prefix, text);
+  put(fmt::format("{}{}\n", prefix, text));
 }
 
 void TerminalMonitor::show_progress(const MonitorEvent& event) {
@@ -66,12 +69,12 @@ void TerminalMonitor::show_progress(const MonitorEvent& event) {
           ? fmt::format("{}  {}/{}  {}", event.name, event.done, event.total, event.text)
           : fmt::format("{}  {}  {}", event.name, event.done, event.text);
   if (terminal_) {
-    fmt::print(file_, "\r\x1b[K{}", text);
+    put("\r\x1b[K" + text);
     progress_open_ = !last;
     if (last) std::fputc('\n', file_);
     std::fflush(file_);
   } else {
-    fmt::print(file_, "{}\n", text);
+    put(text + "\n");
   }
 }
 

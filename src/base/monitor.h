@@ -60,6 +60,7 @@ class TerminalMonitor final : public Monitor {
   void take(const MonitorEvent& event) override;
 
  private:
+  void put(const std::string& text);
   void line(std::string_view prefix, std::string_view text);
   void show_progress(const MonitorEvent& event);
 

@@ -328,7 +328,7 @@ void show(const DataOptions& options) {
   show_rows(rows.problems, options, side.get());
   show_rows(rows.demonstrations, options, side.get());
   if (!rows.pairs.empty()) show_pairs(rows.pairs, options, *side);
-  if (!options.common.quiet) fmt::print(stderr, "{}\n", rows.report.summary());
+  if (!options.common.quiet) std::fprintf(stderr, "%s\n", rows.report.summary().c_str());
 }
 
 CLI::App* add_command(CLI::App& data, const char* name, const char* description,

@@ -80,7 +80,8 @@ void export_rows(const PoolOptions& options) {
   }
   out.close();
   if (!options.common.quiet) {
-    fmt::print(stderr, "{} {} exported\n", rows, options.problems ? "problems" : "trajectories");
+    std::fprintf(stderr, "%llu %s exported\n", static_cast<unsigned long long>(rows),
+                 options.problems ? "problems" : "trajectories");
   }
 }
 

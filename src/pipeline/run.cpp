@@ -128,7 +128,7 @@ bool Run::restore_model(const std::string& model) {
   if (damage.empty()) return true;
   for (const Stage& stage : stages_of(recipe_)) {
     if (stage.output != model) continue;
-    log_.warning(
+    monitor_->warning(
         fmt::format("{}: {} is not what it was ({}): made again", stage.name, model, damage));
     if (fs::exists(folder)) {
       const fs::path aside = beside(folder, ".damaged");
