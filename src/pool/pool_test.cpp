@@ -186,7 +186,8 @@ TEST_F(PoolTest, TheDatabaseItselfRefusesDanglingRows) {
     const std::string refused = error_text([&] { database.execute(sql); });
     EXPECT_NE(refused.find("FOREIGN KEY constraint failed"), std::string::npos) << refused;
   }
-  const std::string blob = error_text([&] { database.execute("INSERT INTO weights VALUES (x'00')"); });
+  const std::string blob =
+      error_text([&] { database.execute("INSERT INTO weights VALUES (x'00')"); });
   EXPECT_NE(blob.find("cannot store BLOB"), std::string::npos) << blob;
 }
 
