@@ -228,7 +228,8 @@ TEST_F(SlowRun, AnotherBaseModelIsRefused) {
   ASSERT_EQ(other.status, 0) << other.err;
   const Outcome resumed = run(run_command("run"));
   EXPECT_EQ(resumed.status, 1);
-  EXPECT_NE(resumed.err.find("another base model"), std::string::npos) << resumed.err;
+  EXPECT_NE(resumed.err.find("was begun with other inputs: base"), std::string::npos)
+      << resumed.err;
   EXPECT_EQ(status_of("run").dump(), before);
 }
 

@@ -1,0 +1,70 @@
+#include "judge/equal/names.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+#include "judge/read/shape.h"
+
+namespace ponder::judge {
+namespace {
+
+size_t times_named(const Expression& expression, const std::string& name) {
+  return static_cast<size_t>(std::count_if(
+      expression.nodes.begin(), expression.nodes.end(),
+      [&](const Node& node) { return node.kind == Kind::kName && node.name == name; }));
+}
+
+// The constant that an antiderivative ends in, "+ C" or "+ k", named once; or nothing.
+const std::string* added_constant(const Expression& expression) {
+  View root{&expression, expression.root, 0};
+  if (const auto value = named_value(root)) root = *value;
+  if (root.get().kind != Kind::kAdd) return nullptr;
+  for (size_t i = 0; i < root.size(); ++i) {
+    const Node& part = root.child(i).get();
+    if (part.kind != Kind::kName) continue;
+    static constexpr std::string_view kConstants = "CcKk";
+    const bool constant = kConstants.find(part.name[0]) != std::string_view::npos &&
+                          (part.name.size() == 1 || part.name[1] == '_');
+    if (constant && times_named(expression, part.name) == 1) return &part.name;
+  }
+  return nullptr;
+}
+
+// The one argument of the function that an equation names, P(x) = …; or nothing.
+const Node* named_argument(const Expression& expression, std::string& function) {
+  const View root{&expression, expression.root, 0};
+  if (!is_equation(root) || root.size() != 2) return nullptr;
+  const View left = root.child(0);
+  if (left.get().kind != Kind::kMul || left.size() != 2 ||
+      left.child(0).get().kind != Kind::kName || left.child(1).get().kind != Kind::kName)
+    return nullptr;
+  function = left.child(0).get().name;
+  return &left.child(1).get();
+}
+
+Expression renamed(Expression expression, const std::string& from, const std::string& to) {
+  for (Node& node : expression.nodes) {
+    if (node.kind == Kind::kName && node.name == from) node.name = to;
+  }
+  return expression;
+}
+
+}  // namespace
+
+std::optional<Expression> with_names_of(const Expression& gold, const Expression& prediction) {
+  const std::string *constant = added_constant(gold), *other = added_constant(prediction);
+  if (constant && other && *constant != *other && times_named(prediction, *constant) == 0 &&
+      times_named(gold, *other) == 0)
+    return renamed(prediction, *other, *constant);
+  std::string function, other_function;
+  const Node* argument = named_argument(gold, function);
+  const Node* other_argument = named_argument(prediction, other_function);
+  if (argument && other_argument && function == other_function &&
+      argument->name != other_argument->name && times_named(prediction, argument->name) == 0 &&
+      times_named(gold, other_argument->name) == 0)
+    return renamed(prediction, other_argument->name, argument->name);
+  return std::nullopt;
+}
+
+}  // namespace ponder::judge
