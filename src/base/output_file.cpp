@@ -74,7 +74,7 @@ int open_locked(const fs::path& path, int flags) {
 
 OutputFile::OutputFile(const fs::path& path) : path_(path) {
   if (is_written_directly(path)) {
-    fd_ = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+    fd_ = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);  // /dev/stdout may be ">> file"
     if (fd_ < 0) throw_errno(path, "open");
     return;
   }

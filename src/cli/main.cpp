@@ -87,7 +87,7 @@ int main(int argc, char** argv) {
   const int status = run(argc, argv);
   // Once, for every command: what was printed may have been lost at any of its writes.
   const bool lost = std::ferror(stdout) != 0;
-  if (std::fclose(stdout) == 0 && !lost) return status;
+  if ((std::fclose(stdout) == 0 && !lost) || status != 0) return status;
   std::fprintf(stderr, "ponder: standard output: could not be written; is the disk full?\n");
-  return status == 0 ? 1 : status;
+  return 1;
 }

@@ -32,13 +32,15 @@ class Output : public ::testing::Test {
 
 TEST_F(Output, LostStandardOutputIsAnError) {
   make_demonstrations("d.jsonl");
+  std::ofstream(folder_ / "j.jsonl") << R"({"gold":"1","prediction":"1"})"
+                                     << "\n";
   const std::string ponder = program();
   const std::vector<std::string> commands = {
       "doctor --json",
       "--help",
       "synth --domain choice --count 2000",
       "synth --domain choice --count 1",
-      "tokenize hello --model " + kNano,
+      "judge j.jsonl",
       "data check d.jsonl --json",
       "inspect " + kNano,
       "plan " + (source_dir() / "recipes/quickstart.toml").string() + " --json"};
