@@ -29,9 +29,9 @@ namespace {
 
 size_t at(int64_t i) { return static_cast<size_t>(i); }
 
-Buffer random_values(const char* name, int64_t count, uint64_t stream) {
+tensor::Buffer random_values(const char* name, int64_t count, uint64_t stream) {
   const Random random(7, stream);
-  Buffer buffer(name, count);
+  tensor::Buffer buffer(name, count);
   for (int64_t i = 0; i < count; ++i) {
     buffer.data()[i] = static_cast<float>(2 * random.uniform(static_cast<uint64_t>(i)) - 1);
   }
@@ -67,14 +67,14 @@ struct Setting {
 struct Row {
   explicit Row(const Setting& setting)
       : s(setting),
-        blocks((s.length + kKeyBlock - 1) / kKeyBlock),
+        blocks((s.length + ops::kKeyBlock - 1) / ops::kKeyBlock),
         qkv(random_values("qkv", s.length * s.W(), 1)),
         dout(random_values("dout", s.length * s.Q(), 2)),
         out("out", s.length * s.Q()),
         lse("lse", s.length * s.kv_heads() * s.group),
         dqkv("dqkv", s.length * s.W()),
-        keys("keys", blocks * kKeyBlock * s.D * s.used()),
-        values("values", blocks * kKeyBlock * s.D * s.used()) {}
+        keys("keys", blocks * ops::kKeyBlock * s.D * s.used()),
+        values("values", blocks * ops::kKeyBlock * s.D * s.used()) {}
 
   void lay_out(ThreadPool& pool) {
     key_blocks.resize(at(blocks * s.used()));
@@ -84,11 +84,11 @@ struct Row {
         const int64_t slot = kv * blocks;
         const float* k = qkv.data() + s.Q() + kv * s.D;
         const float* v = k + s.kv_heads() * s.D;
-        transpose_keys(keys.data() + slot * kKeyBlock * s.D, {k, s.W()}, s.length, s.D);
-        copy_values(values.data() + slot * kKeyBlock * s.D, {v, s.W()}, s.length, s.D);
+        ops::transpose_keys(keys.data() + slot * ops::kKeyBlock * s.D, {k, s.W()}, s.length, s.D);
+        ops::copy_values(values.data() + slot * ops::kKeyBlock * s.D, {v, s.W()}, s.length, s.D);
         for (int64_t b = slot; b < slot + blocks; ++b) {
-          key_blocks[at(b)] = keys.data() + b * kKeyBlock * s.D;
-          value_blocks[at(b)] = values.data() + b * kKeyBlock * s.D;
+          key_blocks[at(b)] = keys.data() + b * ops::kKeyBlock * s.D;
+          value_blocks[at(b)] = values.data() + b * ops::kKeyBlock * s.D;
         }
       }
     });
@@ -96,7 +96,7 @@ struct Row {
 
   void forward(int64_t first, bool with_lse, ThreadPool& pool) {
     const int64_t heads = s.kv_heads() * s.group;
-    std::vector<AttentionSequence> sequences;
+    std::vector<ops::AttentionSequence> sequences;
     for (int64_t kv = 0; kv < s.used(); ++kv) {
       const int64_t h = kv * s.group, slot = kv * blocks;
       sequences.push_back({{qkv.data() + first * s.W() + h * s.D, s.W()},
@@ -108,12 +108,12 @@ struct Row {
                            first,
                            s.group});
     }
-    attention(sequences, s.D, pool);
+    ops::attention(sequences, s.D, pool);
   }
 
   void backward(ThreadPool& pool) {
     const int64_t heads = s.kv_heads() * s.group;
-    std::vector<AttentionBackwardSequence> sequences;
+    std::vector<ops::AttentionBackwardSequence> sequences;
     for (int64_t kv = 0; kv < s.used(); ++kv) {
       const int64_t q = kv * s.group * s.D, k = s.Q() + kv * s.D, v = k + s.kv_heads() * s.D;
       sequences.push_back({{qkv.data() + q, s.W()},
@@ -128,15 +128,15 @@ struct Row {
                            s.length,
                            s.group});
     }
-    const int64_t size = attention_backward_scratch(s.length, s.D);
+    const int64_t size = ops::attention_backward_scratch(s.length, s.D);
     scratch.reserve(size * pool.num_threads());
-    attention_backward(sequences, s.D, scratch.data(), size, pool);
+    ops::attention_backward(sequences, s.D, scratch.data(), size, pool);
   }
 
   Setting s;
   int64_t blocks;
-  Buffer qkv, dout, out, lse, dqkv, keys, values;
-  Buffer scratch{"scratch", 0};
+  tensor::Buffer qkv, dout, out, lse, dqkv, keys, values;
+  tensor::Buffer scratch{"scratch", 0};
   std::vector<const float*> key_blocks, value_blocks;
 };
 
@@ -145,7 +145,7 @@ struct Decoding {
   Decoding(const Setting& setting, int64_t sequences)
       : s(setting),
         num(sequences),
-        blocks((s.length + kKeyBlock - 1) / kKeyBlock),
+        blocks((s.length + ops::kKeyBlock - 1) / ops::kKeyBlock),
         copies(std::max<int64_t>(1, kCacheFloats / (num * blocks * page() * s.kv_heads()))),
         cache(random_values("cache", copies * num * blocks * page() * s.kv_heads(), 1)),
         q(random_values("q", num * s.W(), 2)),
@@ -157,15 +157,15 @@ struct Decoding {
           // Heads of a page side by side; pages of the sequences in turn, as they were taken.
           const int64_t place = ((c * blocks + b) * num + i / heads) * heads + i % heads;
           key_blocks.push_back(cache.data() + place * page());
-          value_blocks.push_back(key_blocks.back() + s.D * kKeyBlock);
+          value_blocks.push_back(key_blocks.back() + s.D * ops::kKeyBlock);
         }
       }
     }
   }
-  int64_t page() const { return 2 * s.D * kKeyBlock; }
+  int64_t page() const { return 2 * s.D * ops::kKeyBlock; }
 
   void step(int64_t copy, ThreadPool& pool) {
-    std::vector<AttentionSequence> sequences;
+    std::vector<ops::AttentionSequence> sequences;
     for (int64_t i = 0; i < num * s.kv_heads(); ++i) {
       const int64_t n = i / s.kv_heads(), h = i % s.kv_heads();
       const size_t slot = at((copy * num * s.kv_heads() + i) * blocks);
@@ -178,13 +178,13 @@ struct Decoding {
                            s.length - 1,
                            s.group});
     }
-    attention(sequences, s.D, pool);
+    ops::attention(sequences, s.D, pool);
   }
 
   static constexpr int64_t kCacheFloats = 8 << 20;  // as many layers' caches in turn as fit
   Setting s;
   int64_t num, blocks, copies;
-  Buffer cache, q, out;
+  tensor::Buffer cache, q, out;
   std::vector<const float*> key_blocks, value_blocks;
 };
 
@@ -207,8 +207,8 @@ struct Timer {
       for (int t = 0; t < times; ++t) body();
       seconds.push_back((now(threads) - start) / times);
       if (r % 2 == 0) {
-        peaks.push_back(
-            measured_peak_gflops(pool, threads == 1 ? PeakTime::kThread : PeakTime::kClock));
+        peaks.push_back(ops::measured_peak_gflops(
+            pool, threads == 1 ? ops::PeakTime::kThread : ops::PeakTime::kClock));
       }
     }
     const double gflops = flops / median(seconds) * 1e-9, peak = median(peaks);

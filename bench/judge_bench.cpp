@@ -47,9 +47,9 @@ void print_speed(const std::vector<Pair>& pairs, const std::string& way) {
     double total = 0;
     for (const Pair& pair : pairs) {
       if (!way.empty() && pair.way != way) continue;
-      Verdict verdict = Verdict::kUndecided;
-      const double seconds =
-          seconds_of([&] { verdict = judge_answer(pair.gold, pair.prediction, {}).verdict; });
+      judge::Verdict verdict = judge::Verdict::kUndecided;
+      const double seconds = seconds_of(
+          [&] { verdict = judge::judge_answer(pair.gold, pair.prediction, {}).verdict; });
       total += seconds;
       if (pass == 0) {
         ++count;
@@ -93,7 +93,7 @@ void print_bombs() {
   for (const auto& bomb : judge::testing::answer_bombs()) {
     double worst = 0;
     const auto judged = [&](const std::string& gold, const std::string& answer) {
-      worst = std::max(worst, seconds_of([&] { judge_answer(gold, answer, {}); }));
+      worst = std::max(worst, seconds_of([&] { judge::judge_answer(gold, answer, {}); }));
     };
     judged("13", bomb.text);
     judged(bomb.text, bomb.text + " ");
@@ -109,8 +109,8 @@ void print_responses(const char* what, const std::vector<std::string>& responses
   std::vector<double> times;
   std::string slowest;
   for (const std::string& response : responses) {
-    const double seconds =
-        seconds_of([&] { judge_response("13", response, ResponseEnd::kFinished, {}); });
+    const double seconds = seconds_of(
+        [&] { judge::judge_response("13", response, judge::ResponseEnd::kFinished, {}); });
     if (times.empty() || seconds > *std::max_element(times.begin(), times.end()))
       slowest = response;
     times.push_back(seconds);

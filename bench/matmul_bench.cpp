@@ -53,9 +53,9 @@ std::vector<Shape> shapes_of(const std::string& model) {
 }
 
 // As the model holds them: in huge pages.
-Buffer random_values(int64_t count, uint64_t stream) {
+tensor::Buffer random_values(int64_t count, uint64_t stream) {
   const Random random(7, stream);
-  Buffer values("operand", count);
+  tensor::Buffer values("operand", count);
   // Coarse values would do; a real distribution costs little.
   for (int64_t i = 0; i < count; ++i) {
     values.data()[i] =
@@ -161,9 +161,9 @@ void check_sample(const char* what, const float* C, int64_t M, int64_t N,
 
 // Owns the operands of a case.
 struct Operands {
-  Buffer x, w, dy;
-  Buffer c, d;
-  std::vector<PackedMatrix> f32, bf16;
+  tensor::Buffer x, w, dy;
+  tensor::Buffer c, d;
+  std::vector<ops::PackedMatrix> f32, bf16;
 };
 
 Case make_case(const Shape& shape, const Setting& s, Operands& o, ThreadPool& pool) {
@@ -171,8 +171,8 @@ Case make_case(const Shape& shape, const Setting& s, Operands& o, ThreadPool& po
   o.w = random_values(N * K, 1);
   o.x = random_values(M * K, 2);
   if (s.kind != "forward") o.dy = random_values(M * N, 3);
-  o.c = Buffer("result", std::max({M * N, M * K, N * K}));
-  o.d = Buffer("the peer's result", o.c.size());
+  o.c = tensor::Buffer("result", std::max({M * N, M * K, N * K}));
+  o.d = tensor::Buffer("the peer's result", o.c.size());
   Case result;
   result.flops = 2.0 * static_cast<double>(M * N) * static_cast<double>(K);
   float *c = o.c.data(), *d = o.d.data();
@@ -180,26 +180,28 @@ Case make_case(const Shape& shape, const Setting& s, Operands& o, ThreadPool& po
   (void)d;
   if (s.kind == "forward") {
     std::vector<uint16_t> narrow(static_cast<size_t>(o.w.size()));
-    from_f32(narrow.data(), o.w.span(), DType::kBF16);
+    tensor::from_f32(narrow.data(), o.w.span(), tensor::DType::kBF16);
     for (int i = 0; i < s.copies; ++i) {
       o.f32.emplace_back("f32", K, N);
       o.f32.back().pack_weight(w, N, 0, pool);
-      o.bf16.emplace_back("bf16", K, N, DType::kBF16);
-      o.bf16.back().pack_weight(narrow.data(), DType::kBF16, N, 0, pool);
+      o.bf16.emplace_back("bf16", K, N, tensor::DType::kBF16);
+      o.bf16.back().pack_weight(narrow.data(), tensor::DType::kBF16, N, 0, pool);
     }
     result.ways.push_back([=, &o, &pool](int i) {
-      matmul({c, N}, {x, K, 1}, o.f32[size_t(i)], nullptr, M, pool);
+      ops::matmul({c, N}, {x, K, 1}, o.f32[size_t(i)], nullptr, M, pool);
     });
     result.ways.push_back([=, &o, &pool](int i) {
-      matmul({c, N}, {x, K, 1}, o.bf16[size_t(i)], nullptr, M, pool);
+      ops::matmul({c, N}, {x, K, 1}, o.bf16[size_t(i)], nullptr, M, pool);
     });
-    const MatrixView::Part part{w, N};
-    const MatrixView view = MatrixView::weights(std::span(&part, 1), K);
-    result.ways.push_back([=, &pool](int) { matmul({c, N}, {x, K, 1}, view, nullptr, M, pool); });
+    const ops::MatrixView::Part part{w, N};
+    const ops::MatrixView view = ops::MatrixView::weights(std::span(&part, 1), K);
+    result.ways.push_back([=, &pool](int) {
+      ops::matmul({c, N}, {x, K, 1}, view, nullptr, M, pool);
+    });
     if (s.check) {
       for (const bool wide : {true, false}) {
         std::vector<float> rounded(narrow.size());
-        to_f32(rounded, narrow.data(), DType::kBF16);
+        tensor::to_f32(rounded, narrow.data(), tensor::DType::kBF16);
         const float* b = wide ? w : rounded.data();
         result.ways[wide ? 0 : 1](0);
         check_sample(wide ? "f32 panels" : "bf16 panels", c, M, N, [&](int64_t m, int64_t n) {
@@ -216,7 +218,7 @@ Case make_case(const Shape& shape, const Setting& s, Operands& o, ThreadPool& po
 #endif
   } else if (s.kind == "dx") {
     result.ways.push_back([=, &o, &pool](int) {
-      matmul({c, K}, {dy, N, 1}, MatrixView::rows(w, N, K), nullptr, M, pool);
+      ops::matmul({c, K}, {dy, N, 1}, ops::MatrixView::rows(w, N, K), nullptr, M, pool);
     });
     if (s.check) {
       result.ways[0](0);
@@ -232,7 +234,7 @@ Case make_case(const Shape& shape, const Setting& s, Operands& o, ThreadPool& po
 #endif
   } else {
     result.ways.push_back([=, &o, &pool](int) {
-      matmul_continue({c, K}, {dy, 1, N}, MatrixView::rows(x, M, K), N, pool);
+      ops::matmul_continue({c, K}, {dy, 1, N}, ops::MatrixView::rows(x, M, K), N, pool);
     });
     if (s.check) {
       result.ways[0](0);
@@ -338,7 +340,7 @@ int main(int argc, char** argv) {
         }
         for (int r = 0; r < repeats; ++r) {
           for (size_t way = 0; way < ways; ++way) gflops[way].push_back(pass(way, times[way]));
-          if (r % 2 == 0) peaks.push_back(measured_peak_gflops(pool));
+          if (r % 2 == 0) peaks.push_back(ops::measured_peak_gflops(pool));
         }
         const auto ratio = [&](size_t a, size_t b) {
           std::vector<double> ratios;

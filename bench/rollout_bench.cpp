@@ -56,16 +56,16 @@ class RolloutBench {
  public:
   explicit RolloutBench(const Options& options)
       : options_(options),
-        config_(load_config(options.config)),
+        config_(model::load_config(options.config)),
         pool_(options.threads),
-        tokenizer_(Tokenizer::load(options.tokenizer)),
+        tokenizer_(tokenizer::Tokenizer::load(options.tokenizer)),
         parameters_(config_, "weights"),
         decoder_(config_, pool_) {
-    initialise(parameters_, config_, 1, &pool_);
+    model::initialise(parameters_, config_, 1, &pool_);
     decoder_.pack_parameters(parameters_);
     for (int p = 0; p < options.problems; ++p) {
       RandomSequence random(7, static_cast<uint64_t>(p));
-      RolloutRequest& request = requests_.emplace_back();
+      rollout::RolloutRequest& request = requests_.emplace_back();
       request.problem_id = std::to_string(p);
       const int64_t length = random.between(options.prompt_tokens / 4, options.prompt_tokens);
       for (int64_t i = 0; i < length; ++i) request.prompt_ids.push_back(random_id(random));
@@ -92,7 +92,7 @@ class RolloutBench {
     if (continuous.hash != shrinking.hash || continuous.hash != padded.hash) {
       throw Error("rollout_bench", "the three ways gave different completions");
     }
-    const EngineReport& engine = continuous.engine;
+    const generate::EngineReport& engine = continuous.engine;
     const double seconds = continuous.report.progress.seconds;
     const double hook_seconds = continuous.report.hook_seconds;
     std::vector<int> sorted = lengths_;
@@ -128,22 +128,22 @@ class RolloutBench {
   }
 
   Json shared_prompt() {
-    RolloutRequest request;
+    rollout::RolloutRequest request;
     request.problem_id = "shared";
     RandomSequence random(9, 1);
     for (int i = 0; i < options_.shared_tokens; ++i)
       request.prompt_ids.push_back(random_id(random));
     request.num_samples = options_.shared_samples;
     request.sampling.max_tokens = options_.shared_completion;
-    EngineOptions engine_options = options();
+    generate::EngineOptions engine_options = options();
     engine_options.max_batch = options_.shared_samples;
-    Engine engine(decoder_, nullptr, pool_, engine_options);
-    RolloutHooks hooks;
-    hooks.on_completion = [](const Trajectory&) {};
+    generate::Engine engine(decoder_, nullptr, pool_, engine_options);
+    rollout::RolloutHooks hooks;
+    hooks.on_completion = [](const data::Trajectory&) {};
     std::vector<double> together, apart, ratio;
     for (int pair = -1; pair < options_.pairs; ++pair) {  // the first warms up
       const auto start = std::chrono::steady_clock::now();
-      run_rollouts(engine, {&request, 1}, hooks);
+      rollout::run_rollouts(engine, {&request, 1}, hooks);
       const double a = seconds_since(start), b = prefill_and_decodes(request);
       if (pair < 0) continue;
       together.push_back(a);
@@ -164,9 +164,9 @@ class RolloutBench {
  private:
   struct Run {
     std::vector<double> seconds;
-    RolloutReport report;  // of the last
-    EngineReport engine;   // of the last
-    uint64_t hash = 0;     // of the completions, whatever their order
+    rollout::RolloutReport report;  // of the last
+    generate::EngineReport engine;  // of the last
+    uint64_t hash = 0;              // of the completions, whatever their order
   };
 
   int32_t random_id(RandomSequence& random) const {
@@ -179,22 +179,23 @@ class RolloutBench {
     return lengths_[static_cast<size_t>(problem * options_.samples + sample)];
   }
 
-  EngineOptions options() const {
-    EngineOptions options;
+  generate::EngineOptions options() const {
+    generate::EngineOptions options;
     options.max_batch = options_.max_batch;
     options.repetition.min_repeats = 0;  // lengths are forced
     return options;
   }
 
   // Judges and delivers as a run does; adds the completion, cut to its own length, to the hash.
-  RolloutHooks hooks(Run& run) const {
-    RolloutHooks hooks;
-    hooks.judge = [](Trajectory& t) {
-      const Judgement judgement = judge_response("42", t.text, ResponseEnd::kFinished, {});
+  rollout::RolloutHooks hooks(Run& run) const {
+    rollout::RolloutHooks hooks;
+    hooks.judge = [](data::Trajectory& t) {
+      const judge::Judgement judgement =
+          judge::judge_response("42", t.text, judge::ResponseEnd::kFinished, {});
       t.verdict = judgement.verdict;
       t.proof = judgement.proof;
     };
-    hooks.on_completion = [this, &run](const Trajectory& t) {
+    hooks.on_completion = [this, &run](const data::Trajectory& t) {
       std::string ids = fmt::format("{} {}", t.problem_id, t.sample);
       const int length = length_of(t.problem_id, t.sample);
       for (int i = 0; i < length; ++i)
@@ -205,7 +206,7 @@ class RolloutBench {
   }
 
   // Ends every completion at its own length.
-  void force_lengths(RolloutHooks& hooks) const {
+  void force_lengths(rollout::RolloutHooks& hooks) const {
     hooks.stop_condition = [this](std::string_view problem_id, int sample,
                                   std::span<const int32_t> token_ids) {
       return static_cast<int>(token_ids.size()) >= length_of(problem_id, sample);
@@ -214,64 +215,66 @@ class RolloutBench {
 
   void whole(Run& run) {
     run.hash = 0;
-    RolloutHooks with = hooks(run);
+    rollout::RolloutHooks with = hooks(run);
     force_lengths(with);
     const auto start = std::chrono::steady_clock::now();
-    Engine engine(decoder_, &tokenizer_, pool_, options());
-    run.report = run_rollouts(engine, requests_, with);
+    generate::Engine engine(decoder_, &tokenizer_, pool_, options());
+    run.report = rollout::run_rollouts(engine, requests_, with);
     run.engine = engine.report();
     run.seconds.push_back(seconds_since(start));
   }
 
   void in_batches(Run& run, bool padded) {
     run.hash = 0;
-    RolloutHooks with = hooks(run);
+    rollout::RolloutHooks with = hooks(run);
     if (!padded) force_lengths(with);
     const auto start = std::chrono::steady_clock::now();
-    Engine engine(decoder_, &tokenizer_, pool_, options());
+    generate::Engine engine(decoder_, &tokenizer_, pool_, options());
     const int at_once = std::max(1, options_.max_batch / options_.samples);
     for (int begin = 0; begin < options_.problems; begin += at_once) {
       const int end = std::min(options_.problems, begin + at_once);
-      std::vector<RolloutRequest> batch(requests_.begin() + begin, requests_.begin() + end);
+      std::vector<rollout::RolloutRequest> batch(requests_.begin() + begin,
+                                                 requests_.begin() + end);
       const int longest = *std::max_element(lengths_.begin() + begin * options_.samples,
                                             lengths_.begin() + end * options_.samples);
-      for (RolloutRequest& request : batch) {
+      for (rollout::RolloutRequest& request : batch) {
         if (padded) request.sampling.max_tokens = longest;
       }
-      run_rollouts(engine, batch, with);
+      rollout::run_rollouts(engine, batch, with);
     }
     run.engine = engine.report();
     run.seconds.push_back(seconds_since(start));
   }
 
-  double prefill_and_decodes(const RolloutRequest& request) {
+  double prefill_and_decodes(const rollout::RolloutRequest& request) {
     const auto samples = static_cast<size_t>(request.num_samples);
     const auto length = static_cast<int64_t>(request.prompt_ids.size());
     const auto V = static_cast<size_t>(config_.vocab_size);
     const auto start = std::chrono::steady_clock::now();
-    KvCache cache = decoder_.make_cache(
-        KvCache::pages_for(length) +
-        request.num_samples * (1 + KvCache::pages_for(length + request.sampling.max_tokens)));
-    Sampler sampler(config_.vocab_size, config_.vocab_size, pool_);
-    KvSequence prompt;
+    model::KvCache cache = decoder_.make_cache(
+        model::KvCache::pages_for(length) +
+        request.num_samples *
+            (1 + model::KvCache::pages_for(length + request.sampling.max_tokens)));
+    generate::Sampler sampler(config_.vocab_size, config_.vocab_size, pool_);
+    model::KvSequence prompt;
     if (!cache.extend(prompt, length)) throw Error("rollout_bench", "the cache is too small");
     std::vector<float> logits(samples * V);
     decoder_.step({request.prompt_ids, {{&prompt, length, true}}}, cache,
                   std::span(logits).first(V));
-    std::vector<KvSequence> sequences;
-    std::vector<SampledToken> sampled(samples);
+    std::vector<model::KvSequence> sequences;
+    std::vector<generate::SampledToken> sampled(samples);
     const auto draw = [&](bool first, int64_t position) {
-      std::vector<Draw> draws;
+      std::vector<generate::Draw> draws;
       for (size_t s = 0; s < samples; ++s) {
         draws.push_back({logits.data() + (first ? 0 : s * V), &request.sampling,
-                         rollout_uniform(1, 2, static_cast<int>(s), position)});
+                         generate::rollout_uniform(1, 2, static_cast<int>(s), position)});
       }
       sampler.sample(draws, sampled);
     };
     draw(true, 0);
     for (size_t s = 0; s < samples; ++s) sequences.push_back(cache.fork(prompt));
     for (int64_t i = 1; i < request.sampling.max_tokens; ++i) {
-      InferenceBatch step;
+      model::InferenceBatch step;
       for (size_t s = 0; s < samples; ++s) {
         if (!cache.extend(sequences[s], 1)) throw Error("rollout_bench", "the cache is too small");
         step.tokens.push_back(sampled[s].id);
@@ -296,12 +299,12 @@ class RolloutBench {
   }
 
   Options options_;
-  ModelConfig config_;
+  model::ModelConfig config_;
   ThreadPool pool_;
-  Tokenizer tokenizer_;
-  Parameters parameters_;
-  Decoder decoder_;
-  std::vector<RolloutRequest> requests_;
+  tokenizer::Tokenizer tokenizer_;
+  model::Parameters parameters_;
+  model::Decoder decoder_;
+  std::vector<rollout::RolloutRequest> requests_;
   std::vector<int> lengths_;  // problem by problem, sample by sample
 };
 

@@ -50,7 +50,7 @@ std::vector<std::string> texts_of(const std::vector<std::string>& files) {
   return texts;
 }
 
-void print_texts(const Tokenizer& tokenizer, const std::vector<std::string>& texts) {
+void print_texts(const tokenizer::Tokenizer& tokenizer, const std::vector<std::string>& texts) {
   size_t bytes = 0, tokens = 0;
   for (const std::string& text : texts) bytes += text.size();
   const auto pass = [&] {
@@ -72,7 +72,7 @@ void print_texts(const Tokenizer& tokenizer, const std::vector<std::string>& tex
           .c_str());
 }
 
-void print_runs(const Tokenizer& tokenizer) {
+void print_runs(const tokenizer::Tokenizer& tokenizer) {
   for (const std::string character : {"a", " ", "!", "7", "\n", "é", "e\u0301\u0327"}) {
     Json line = {{"run_of", character}};
     for (const size_t count : {size_t{250000}, size_t{1000000}, size_t{4000000}}) {
@@ -93,7 +93,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
-    const ponder::Tokenizer tokenizer = ponder::Tokenizer::load(argv[1]);
+    const ponder::tokenizer::Tokenizer tokenizer = ponder::tokenizer::Tokenizer::load(argv[1]);
     ponder::print_texts(tokenizer, ponder::texts_of({argv + 2, argv + argc}));
     ponder::print_runs(tokenizer);
   } catch (const ponder::Error& error) {

@@ -10,9 +10,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace ponder;
   using fuzz::require;
   const std::string text(fuzz::text_of(data, size));
-  std::optional<ModelConfig> config;
+  std::optional<model::ModelConfig> config;
   try {
-    config = ModelConfig::from_json(parse_json(text, "fuzzed"), "fuzzed");
+    config = model::ModelConfig::from_json(parse_json(text, "fuzzed"), "fuzzed");
   } catch (const Error& error) {
     require(error.where().starts_with("fuzzed"), "an error names the file");
     require(!error.problem().empty(), "an error says what is wrong");
@@ -25,7 +25,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   require(config->forward_flops(1000, 10) > 0, "a forward takes work");
   const Json written = config->to_json();
   try {
-    require(ModelConfig::from_json(written, "written").to_json() == written,
+    require(model::ModelConfig::from_json(written, "written").to_json() == written,
             "a config survives being written: " + dump_json(written));
   } catch (const Error& error) {
     fuzz::broken(std::string("a config that was accepted is refused once written: ") +

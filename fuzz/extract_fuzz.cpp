@@ -7,20 +7,22 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace ponder;
   using fuzz::require;
   const std::string_view response = fuzz::text_of(data, size);
-  for (AnswerType type : {AnswerType::kMath, AnswerType::kChoice}) {
-    const auto answer = extract_answer(response, type);
-    require(answer == extract_answer(response, type), "two extractions are the same");
+  for (judge::AnswerType type : {judge::AnswerType::kMath, judge::AnswerType::kChoice}) {
+    const auto answer = judge::extract_answer(response, type);
+    require(answer == judge::extract_answer(response, type), "two extractions are the same");
     // Boxes are joined by ", ".
     if (answer) require(answer->size() <= 2 * response.size(), "an answer is part of its response");
-    const JudgeOptions options{type, {}};
-    const Judgement judged = judge_response("7", response, ResponseEnd::kFinished, options);
+    const judge::JudgeOptions options{type, {}};
+    const judge::Judgement judged =
+        judge::judge_response("7", response, judge::ResponseEnd::kFinished, options);
     require(!judged.proof.empty(), "every verdict has a proof");
-    require(answer || judged.verdict != Verdict::kCorrect, "no answer is not correct");
-    require(judge_response("7", response, ResponseEnd::kTokenLimit, options).verdict ==
-                Verdict::kIncorrect,
-            "a cut response is incorrect");
+    require(answer || judged.verdict != judge::Verdict::kCorrect, "no answer is not correct");
+    require(
+        judge::judge_response("7", response, judge::ResponseEnd::kTokenLimit, options).verdict ==
+            judge::Verdict::kIncorrect,
+        "a cut response is incorrect");
     if (response.find('<') == std::string_view::npos) {
-      require(!extract_answer("<think>" + std::string(response), type),
+      require(!judge::extract_answer("<think>" + std::string(response), type),
               "a thought that never closes has no answer");
     }
   }

@@ -12,23 +12,24 @@ namespace {
 
 using fuzz::require;
 
-JudgeOptions options_of(std::string_view letter) {
-  JudgeOptions options;
-  if (letter == "c") options.type = AnswerType::kChoice;
-  if (letter == "n") options.type = AnswerType::kNumber;
-  if (letter == "t") options.type = AnswerType::kText;
+judge::JudgeOptions options_of(std::string_view letter) {
+  judge::JudgeOptions options;
+  if (letter == "c") options.type = judge::AnswerType::kChoice;
+  if (letter == "n") options.type = judge::AnswerType::kNumber;
+  if (letter == "t") options.type = judge::AnswerType::kText;
   if (letter == "%") options.tolerance = 0.01;
-  if (letter == "u") options.units = Strictness::kStrict;
-  if (letter == "o") options.order = Strictness::kStrict;
+  if (letter == "u") options.units = judge::Strictness::kStrict;
+  if (letter == "o") options.order = judge::Strictness::kStrict;
   return options;
 }
 
-Verdict judged(std::string_view gold, std::string_view prediction, const JudgeOptions& options) {
-  const Judgement first = judge_answer(gold, prediction, options);
+judge::Verdict judged(std::string_view gold, std::string_view prediction,
+                      const judge::JudgeOptions& options) {
+  const judge::Judgement first = judge::judge_answer(gold, prediction, options);
   require(!first.proof.empty(), "every verdict has a proof");
   require(first.proof.find('\n') == std::string::npos, "a proof is one line");
   if (std::hash<std::string_view>()(prediction) % 8 == 0) {
-    const Judgement second = judge_answer(gold, prediction, options);
+    const judge::Judgement second = judge::judge_answer(gold, prediction, options);
     require(first.verdict == second.verdict && first.proof == second.proof &&
                 first.extracted == second.extracted,
             "two judgements of one pair are the same");
@@ -55,14 +56,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace ponder;
   const auto parts = fuzz::parts_of(fuzz::text_of(data, size));
   const std::string_view gold = parts[0], prediction = parts.size() > 1 ? parts[1] : parts[0];
-  const JudgeOptions options = options_of(parts.size() > 2 ? parts[2] : "");
-  const Verdict verdict = judged(gold, prediction, options);
+  const judge::JudgeOptions options = options_of(parts.size() > 2 ? parts[2] : "");
+  const judge::Verdict verdict = judged(gold, prediction, options);
   if (gold == prediction) {
-    require(verdict != Verdict::kIncorrect, "an answer is not different from itself");
+    require(verdict != judge::Verdict::kIncorrect, "an answer is not different from itself");
   } else if (symmetry_is_promised(gold, prediction)) {
-    const Verdict swapped = judged(prediction, gold, options);
-    require(!(verdict == Verdict::kCorrect && swapped == Verdict::kIncorrect) &&
-                !(verdict == Verdict::kIncorrect && swapped == Verdict::kCorrect),
+    const judge::Verdict swapped = judged(prediction, gold, options);
+    require(!(verdict == judge::Verdict::kCorrect && swapped == judge::Verdict::kIncorrect) &&
+                !(verdict == judge::Verdict::kIncorrect && swapped == judge::Verdict::kCorrect),
             "the same one way round is not different the other");
   }
   return 0;

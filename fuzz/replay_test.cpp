@@ -19,7 +19,7 @@ void replay(std::string_view input) {
 }
 
 TEST(Fuzz, every_seed_of_the_corpus) {
-  const fs::path corpus = source_dir() / "fuzz/corpus" / PONDER_FUZZ_TARGET;
+  const fs::path corpus = testing::source_dir() / "fuzz/corpus" / PONDER_FUZZ_TARGET;
   int inputs = 0;
   for (const auto& entry : fs::directory_iterator(corpus)) {
     if (entry.path().extension() != ".jsonl") {

@@ -12,7 +12,7 @@ namespace {
 
 using namespace ponder;
 
-void check(const ReadReport& report, size_t kept) {
+void check(const data::ReadReport& report, size_t kept) {
   uint64_t rejected = 0;
   for (const auto& [reason, count] : report.rejected) {
     rejected += count;
@@ -34,40 +34,40 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     done += static_cast<size_t>(n);
   }
   const std::string path = "/proc/self/fd/" + std::to_string(fd);
-  ContaminationFilter filter;
+  data::ContaminationFilter filter;
   {
-    ReadReport report;
-    std::vector<Problem> rows;
+    data::ReadReport report;
+    std::vector<data::Problem> rows;
     try {
-      rows = read_problems(path, report);
+      rows = data::read_problems(path, report);
     } catch (const Error& error) {
       fuzz::require(!error.where().empty() && !error.problem().empty(), "an error says where");
     }
     check(report, rows.size());
     filter.add("rows", rows);
-    for (const Problem& row : rows) {
+    for (const data::Problem& row : rows) {
       fuzz::require(!row.id.empty() && !row.question.empty() && !row.answer.empty(), "a problem");
-      if (!contamination_tokens(row.question).empty()) {
+      if (!data::contamination_tokens(row.question).empty()) {
         fuzz::require(filter.find(row.question).has_value(), "a question contaminates itself");
       }
     }
   }
   for (const bool all_turns : {false, true}) {
-    ReadReport report;
-    std::vector<Demonstration> rows;
+    data::ReadReport report;
+    std::vector<data::Demonstration> rows;
     try {
-      DemonstrationReadOptions options;
+      data::DemonstrationReadOptions options;
       options.require_thought = all_turns;
       options.all_turns = all_turns;
-      rows = read_demonstrations(path, report, options);
+      rows = data::read_demonstrations(path, report, options);
     } catch (const Error& error) {
       fuzz::require(!error.where().empty() && !error.problem().empty(), "an error says where");
     }
     check(report, rows.size());
-    for (const Demonstration& row : rows) {
+    for (const data::Demonstration& row : rows) {
       fuzz::require(!row.question.empty() && !row.response().empty(), "a demonstration");
       fuzz::require(row.history.size() % 2 == 0, "a history ends with an answer");
-      parse_json(dump_json(to_json(row)), "again");
+      parse_json(dump_json(data::to_json(row)), "again");
     }
     filter.filter(rows, report);
     check(report, rows.size());

@@ -34,9 +34,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using fuzz::require;
   const MemoryFile memory(data, size);
   try {
-    const SafetensorsFile file(memory.path());
+    const tensor::SafetensorsFile file(memory.path());
     uint64_t covered = 0;
-    for (const TensorEntry& entry : file.tensors()) {
+    for (const tensor::TensorEntry& entry : file.tensors()) {
       require(entry.begin <= entry.end && entry.end <= size, "a tensor lies in its file");
       require(covered == 0 || entry.begin == covered, "tensors follow one another without a gap");
       covered = entry.end;

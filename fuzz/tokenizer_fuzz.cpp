@@ -22,8 +22,9 @@ using fuzz::require;
 std::string tokenizer_json(char pattern) {
   Json vocab = Json::object(), merges = Json::array();
   for (int byte = 0; byte < 256; ++byte)
-    vocab[token_text_of_byte(static_cast<uint8_t>(byte))] = byte;
-  const std::string space = token_text_of_byte(' '), line = token_text_of_byte('\n');
+    vocab[tokenizer::token_text_of_byte(static_cast<uint8_t>(byte))] = byte;
+  const std::string space = tokenizer::token_text_of_byte(' '),
+                    line = tokenizer::token_text_of_byte('\n');
   for (const auto& [left, right] : std::initializer_list<std::pair<std::string, std::string>>{
            {"a", "a"}, {"aa", "aa"}, {space, "a"}, {"'", "s"}, {"1", "2"}, {"!", line}}) {
     vocab[left + right] = vocab.size();
@@ -60,19 +61,19 @@ std::string tokenizer_json(char pattern) {
       .dump();
 }
 
-const Tokenizer& made_here(char pattern) {
-  static std::map<char, Tokenizer> made;
+const tokenizer::Tokenizer& made_here(char pattern) {
+  static std::map<char, tokenizer::Tokenizer> made;
   const auto found = made.find(pattern);
   if (found != made.end()) return found->second;
-  return made.emplace(pattern, Tokenizer::parse(tokenizer_json(pattern), "made here"))
+  return made.emplace(pattern, tokenizer::Tokenizer::parse(tokenizer_json(pattern), "made here"))
       .first->second;
 }
 
-void encode(const Tokenizer& tokenizer, std::string_view text, bool spells_the_bytes) {
+void encode(const tokenizer::Tokenizer& tokenizer, std::string_view text, bool spells_the_bytes) {
   const std::vector<int32_t> ids = tokenizer.encode(text);
   require(ids == tokenizer.encode(text), "the same text has the same tokens again");
   std::string bytes, streamed;
-  StreamDecoder stream(tokenizer);
+  tokenizer::StreamDecoder stream(tokenizer);
   for (const int32_t id : ids) {
     require(id >= 0 && id < tokenizer.vocab_size(), "an id is in the vocabulary");
     bytes += tokenizer.token_bytes(id);
@@ -98,9 +99,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     encode(made_here(json[0]), text, plain);
     return 0;
   }
-  std::optional<Tokenizer> tokenizer;
+  std::optional<tokenizer::Tokenizer> tokenizer;
   try {
-    tokenizer = Tokenizer::parse(json, "fuzzed");
+    tokenizer = tokenizer::Tokenizer::parse(json, "fuzzed");
   } catch (const Error& error) {
     fuzz::require(error.where().starts_with("fuzzed"), "an error names the file");
     fuzz::require(!error.problem().empty(), "an error says what is wrong");

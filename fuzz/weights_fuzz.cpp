@@ -44,17 +44,17 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     shard += std::string(64, '\x3f');
     write(folder / (std::to_string(i) + ".safetensors"), shard);
   }
-  ModelConfig config;
+  model::ModelConfig config;
   config.vocab_size = 1000;
   config.hidden_size = config.intermediate_size = 2;
   config.num_hidden_layers = config.num_attention_heads = config.num_key_value_heads = 1;
   config.head_dim = 2;
   try {
-    const WeightFiles weights(folder);
+    const model::WeightFiles weights(folder);
     require(!weights.names().empty(), "weights stand in files");
     require(weights.num_parameters(false) >= weights.num_parameters(true), "a head counts once");
     int problems = 0;
-    weights.check(ParameterLayout(config), false, [&](const Error& error) {
+    weights.check(model::ParameterLayout(config), false, [&](const Error& error) {
       require(!error.where().empty() && !error.problem().empty(), "an error says where and what");
       ++problems;
     });

@@ -12,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class FolderSwap : public testing::Test {
+class FolderSwap : public ::testing::Test {
  protected:
   fs::path make(const char* name, const char* content) {
     fs::create_directories(root_ / name);
@@ -24,7 +24,7 @@ class FolderSwap : public testing::Test {
     return std::distance(fs::directory_iterator(root_.path()), fs::directory_iterator());
   }
 
-  TemporaryFolder root_;
+  testing::TemporaryFolder root_;
 };
 
 TEST_F(FolderSwap, NamesWhatStandsBeside) {
@@ -69,14 +69,14 @@ TEST_F(FolderSwap, WriterReplacesOnlyWhatItMay) {
     writer.commit();
   }
   EXPECT_EQ(content("deep/out"), "1");
-  EXPECT_NE(error_text([&] {
+  EXPECT_NE(testing::error_text([&] {
               FolderWriter(root_ / "deep/out", may_not, "ours");
             }).find("exists and is not ours, so it is not replaced"),
             std::string::npos);
   { FolderWriter abandoned(root_ / "deep/out", may, "ours"); }
   EXPECT_EQ(content("deep/out"), "1");
   EXPECT_FALSE(fs::exists(root_ / "deep/out.tmp"));
-  EXPECT_NE(error_text([&] {
+  EXPECT_NE(testing::error_text([&] {
               FolderWriter(root_ / "deep/out/file", may, "ours");
             }).find("expected a folder, found a file"),
             std::string::npos);

@@ -7,7 +7,7 @@
 namespace ponder {
 namespace {
 
-class JsonFieldsTest : public testing::Test {
+class JsonFieldsTest : public ::testing::Test {
  protected:
   const Json json_ = parse_json(R"({
     "text": "t", "yes": true, "seven": 7, "half": 0.5, "large": 18446744073709551615,
@@ -40,7 +40,7 @@ TEST_F(JsonFieldsTest, NullIsAbsent) {
 
 TEST_F(JsonFieldsTest, ComplaintsNameFilePathKeyAndAdvice) {
   const auto text = [&](const std::function<void(const JsonFields&)>& read) {
-    return error_text([&] { read(fields_); });
+    return testing::error_text([&] { read(fields_); });
   };
   EXPECT_EQ(text([](auto& f) { f.text("nothing"); }), "file: nothing: is missing; look there");
   EXPECT_EQ(text([](auto& f) { f.text("seven"); }),
@@ -65,8 +65,9 @@ TEST_F(JsonFieldsTest, ComplaintsNameFilePathKeyAndAdvice) {
             "file: text: is odd; change it");
   for (const char* bad : {"[-1]", "[2147483648]", "[1.5]", "[\"a\"]", "3"}) {
     const Json json = parse_json(std::string("{\"ids\":") + bad + "}", "");
-    EXPECT_NE(error_text([&] { JsonFields(json, "").token_ids("ids"); }).find("ids: expected"),
-              std::string::npos)
+    EXPECT_NE(
+        testing::error_text([&] { JsonFields(json, "").token_ids("ids"); }).find("ids: expected"),
+        std::string::npos)
         << bad;
   }
 }

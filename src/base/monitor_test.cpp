@@ -14,7 +14,7 @@
 namespace ponder {
 namespace {
 
-class Monitors : public testing::Test {
+class Monitors : public ::testing::Test {
  protected:
   // What a terminal monitor writes to a file that is no terminal.
   template <class Tell>
@@ -28,7 +28,7 @@ class Monitors : public testing::Test {
     std::fclose(file);
     return read_file(path);
   }
-  const TemporaryFolder folder_;
+  const testing::TemporaryFolder folder_;
 };
 
 void tell_all(Monitor& monitor) {

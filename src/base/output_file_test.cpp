@@ -25,7 +25,7 @@ size_t num_files(const fs::path& folder) {
 }
 
 TEST(OutputFile, StandsUnderItsNameOnlyWhenCommitted) {
-  const TemporaryFolder folder;
+  const testing::TemporaryFolder folder;
   const fs::path path = folder.path() / "out";
   write_file_atomic(path, "old");
   {
@@ -43,7 +43,7 @@ TEST(OutputFile, StandsUnderItsNameOnlyWhenCommitted) {
 }
 
 TEST(OutputFile, FollowsLinksAlsoToWhatIsNotThereYet) {
-  const TemporaryFolder folder;
+  const testing::TemporaryFolder folder;
   fs::create_directory(folder.path() / "disk");
   fs::create_symlink("disk/real", folder.path() / "second");
   fs::create_symlink(folder.path() / "second", folder.path() / "first");
@@ -58,7 +58,7 @@ TEST(OutputFile, FollowsLinksAlsoToWhatIsNotThereYet) {
 }
 
 TEST(OutputFile, APipeIsWrittenDirectlyAndStaysAPipe) {
-  const TemporaryFolder folder;
+  const testing::TemporaryFolder folder;
   const fs::path path = folder.path() / "pipe";
   ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
   std::string got;
@@ -82,7 +82,7 @@ TEST(OutputFile, APipeIsWrittenDirectlyAndStaysAPipe) {
 }
 
 TEST(OutputFile, ADeviceStaysADevice) {
-  const TemporaryFolder folder;  // never the machine's own /dev/null, were this to fail
+  const testing::TemporaryFolder folder;  // never the machine's own /dev/null, were this to fail
   const fs::path path = folder.path() / "null";
   if (::mknod(path.c_str(), S_IFCHR | 0600, makedev(1, 3)) != 0) GTEST_SKIP() << "not root";
   write_file_atomic(path, "nothing");
@@ -91,7 +91,7 @@ TEST(OutputFile, ADeviceStaysADevice) {
 }
 
 TEST(OutputFile, IsWrittenByOneAtATime) {
-  const TemporaryFolder folder;
+  const testing::TemporaryFolder folder;
   const fs::path path = folder.path() / "out";
   OutputFile first(path);
   first.write("first", 5);
@@ -109,7 +109,7 @@ TEST(OutputFile, IsWrittenByOneAtATime) {
 }
 
 TEST(OutputFile, WhatAKilledProcessLeftIsUsedAgain) {
-  const TemporaryFolder folder;
+  const testing::TemporaryFolder folder;
   const fs::path path = folder.path() / "out";
   write_file_atomic(folder.path() / "out.tmp", "much longer than what comes now");
   write_file_atomic(path, "short");
@@ -118,7 +118,7 @@ TEST(OutputFile, WhatAKilledProcessLeftIsUsedAgain) {
 }
 
 TEST(OutputFile, TakesTheLongestNamesAndNoFolders) {
-  const TemporaryFolder folder;
+  const testing::TemporaryFolder folder;
   const fs::path path = folder.path() / std::string(255, 'n');
   write_file_atomic(path, "long");
   EXPECT_EQ(read_file(path), "long");
@@ -128,7 +128,7 @@ TEST(OutputFile, TakesTheLongestNamesAndNoFolders) {
 
 // Holders remove the name while they hold the lock, as those of a folder beside it do.
 TEST(LockFile, OneHolderAlsoWhereHoldersRemoveTheFile) {
-  const TemporaryFolder folder;
+  const testing::TemporaryFolder folder;
   const fs::path path = folder.path() / "lock";
   std::atomic<int> holders = 0, most = 0, taken = 0;
   const auto compete = [&] {

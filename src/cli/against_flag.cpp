@@ -12,11 +12,11 @@ void add_against_option(CLI::App& command, std::vector<std::string>& files) {
       ->delimiter(',');
 }
 
-ContaminationFilter filter_against(const std::vector<std::string>& files) {
-  ContaminationFilter filter;
+data::ContaminationFilter filter_against(const std::vector<std::string>& files) {
+  data::ContaminationFilter filter;
   for (const std::string& file : files) {
-    ReadReport report;
-    filter.add(dataset_name(file), read_problems(file, report));
+    data::ReadReport report;
+    filter.add(data::dataset_name(file), data::read_problems(file, report));
   }
   return filter;
 }

@@ -11,6 +11,6 @@ namespace ponder::cli {
 
 void add_against_option(CLI::App& command, std::vector<std::string>& files);
 // Of all problems of these files; empty for none. Throws Error if one cannot be read.
-ContaminationFilter filter_against(const std::vector<std::string>& files);
+data::ContaminationFilter filter_against(const std::vector<std::string>& files);
 
 }  // namespace ponder::cli

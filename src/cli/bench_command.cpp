@@ -32,7 +32,8 @@ class BenchRun {
  public:
   explicit BenchRun(const BenchFlags& flags)
       : flags_(flags),
-        config_(load_config(flags.bench.model.empty() ? flags.bench.config : flags.bench.model)),
+        config_(
+            model::load_config(flags.bench.model.empty() ? flags.bench.config : flags.bench.model)),
         pool_(flags.common.threads),
         task_(make_bench_task(flags.bench, config_, pool_)) {
     for (int i = 0; i < flags.warm_up; ++i) task_->run();
@@ -47,7 +48,7 @@ class BenchRun {
     first_ = false;
     Limits after = limits();
     if (works.front().bytes_read > 0) {
-      after.read_gbps = std::max(before.read_gbps, measured_read_gbps(pool_));
+      after.read_gbps = std::max(before.read_gbps, ops::measured_read_gbps(pool_));
     }
     after.gflops = std::max(before.gflops, after.gflops);
     std::sort(works.begin(), works.end(),
@@ -56,10 +57,10 @@ class BenchRun {
   }
 
   int threads() const { return pool_.num_threads(); }
-  const ModelConfig& config() const { return config_; }
+  const model::ModelConfig& config() const { return config_; }
 
  private:
-  Limits limits() { return {measured_peak_gflops(pool_), 0}; }
+  Limits limits() { return {ops::measured_peak_gflops(pool_), 0}; }
 
   Json result(const BenchWork& work, const Limits& limits) const {
     const double gflops = work.flops / work.seconds * 1e-9;
@@ -91,7 +92,7 @@ class BenchRun {
   }
 
   const BenchFlags& flags_;
-  const ModelConfig config_;
+  const model::ModelConfig config_;
   ThreadPool pool_;
   std::unique_ptr<BenchTask> task_;
   int64_t peak_memory_ =

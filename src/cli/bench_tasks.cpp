@@ -45,41 +45,42 @@ std::vector<std::vector<int32_t>> random_rows(const BenchOptions& options, int64
 
 class TrainBench : public BenchTask {
  public:
-  TrainBench(const BenchOptions& options, const ModelConfig& config, ThreadPool& pool)
+  TrainBench(const BenchOptions& options, const model::ModelConfig& config, ThreadPool& pool)
       : options_(options),
         config_(config),
         decoder_(config, pool),
         task_(rows_of(options, config)) {
     train_.batch.epochs = kMaxRepetitions;
     train_.batch.batch_rows = options.rows;
-    train_.schedule = ScheduleKind::kConstant;
+    train_.schedule = train::ScheduleKind::kConstant;
     train_.micro_batch_tokens = options.micro_batch_tokens;
     train_.activation_checkpointing = options.recompute;
-    Parameters start(config, "weights");
-    initialise(start, config, options.seed, &pool);
+    model::Parameters start(config, "weights");
+    model::initialise(start, config, options.seed, &pool);
     batches_.emplace(task_, train_.batch);
     trainer_.emplace(config, std::move(start), *batches_, train_, decoder_, pool);
   }
 
   BenchWork run() override {
     const auto start = Clock::now();
-    const StepReport report = *trainer_->step();
+    const train::StepReport report = *trainer_->step();
     const double seconds = seconds_since(start);
     if (!report.skipped.empty()) throw Error("bench", "a training step: " + report.skipped);
     return {report.tokens, 3 * config_.forward_flops(report.tokens, options_.length), 0, seconds};
   }
 
-  MemoryTable memory() const override {
-    return plan_training(decoder_, workload_of(task_), train_).memory_bytes;
+  tensor::MemoryTable memory() const override {
+    return train::plan_training(decoder_, train::workload_of(task_), train_).memory_bytes;
   }
 
  private:
   static constexpr int kMaxRepetitions = 20000;
 
-  static std::vector<TokenRow> rows_of(const BenchOptions& options, const ModelConfig& config) {
-    std::vector<TokenRow> rows;
+  static std::vector<data::TokenRow> rows_of(const BenchOptions& options,
+                                             const model::ModelConfig& config) {
+    std::vector<data::TokenRow> rows;
     for (std::vector<int32_t>& tokens : random_rows(options, config.vocab_size)) {
-      TokenRow& row = rows.emplace_back();
+      data::TokenRow& row = rows.emplace_back();
       row.name = fmt::format("row {}", rows.size());
       row.loss_mask.assign(tokens.size(), 1);
       row.loss_mask[0] = 0;
@@ -89,12 +90,12 @@ class TrainBench : public BenchTask {
   }
 
   BenchOptions options_;
-  const ModelConfig& config_;
-  Decoder decoder_;
-  SftTask task_;
-  TrainOptions train_;
-  std::optional<PlannedBatches> batches_;
-  std::optional<Trainer> trainer_;
+  const model::ModelConfig& config_;
+  model::Decoder decoder_;
+  train::SftTask task_;
+  train::TrainOptions train_;
+  std::optional<train::PlannedBatches> batches_;
+  std::optional<train::Trainer> trainer_;
 };
 
 // Random weights in a folder that is removed once they are loaded.
@@ -102,8 +103,9 @@ class TemporaryCheckpoint {
  public:
   TemporaryCheckpoint(const BenchOptions& options, ThreadPool& pool)
       : folder_(fs::temp_directory_path() / fmt::format("ponder-bench-{}", ::getpid())) {
-    const DType dtype = options.dtype == "bf16" ? DType::kBF16 : DType::kF32;
-    init_checkpoint(options.config, "", folder_, dtype, options.seed, &pool);
+    const tensor::DType dtype =
+        options.dtype == "bf16" ? tensor::DType::kBF16 : tensor::DType::kF32;
+    model::init_checkpoint(options.config, "", folder_, dtype, options.seed, &pool);
   }
   ~TemporaryCheckpoint() {
     std::error_code ignored;
@@ -117,7 +119,7 @@ class TemporaryCheckpoint {
 
 class InferenceBench : public BenchTask {
  public:
-  InferenceBench(const BenchOptions& options, const ModelConfig& config, ThreadPool& pool)
+  InferenceBench(const BenchOptions& options, const model::ModelConfig& config, ThreadPool& pool)
       : options_(options),
         config_(config),
         pool_(pool),
@@ -140,13 +142,13 @@ class InferenceBench : public BenchTask {
     std::ofstream("/proc/self/clear_refs") << "5";
   }
 
-  std::string dtype() const override { return dtype_ == DType::kBF16 ? "bf16" : "f32"; }
+  std::string dtype() const override { return dtype_ == tensor::DType::kBF16 ? "bf16" : "f32"; }
 
-  MemoryTable memory() const override {
+  tensor::MemoryTable memory() const override {
     const int64_t V = config_.vocab_size, rows = options_.rows;
     int64_t weights = 0;
-    for (const TensorSpec& tensor : tensor_table(config_)) {
-      weights += tensor.num_elements() * (tensor.is_matrix() ? size_bytes(dtype_) : 4);
+    for (const model::TensorSpec& tensor : model::tensor_table(config_)) {
+      weights += tensor.num_elements() * (tensor.is_matrix() ? tensor::size_bytes(dtype_) : 4);
     }
     const bool score = options_.task == "score", decode = decodes();
     const int64_t row_tokens = rows * options_.length;
@@ -154,9 +156,10 @@ class InferenceBench : public BenchTask {
                            : decode ? std::max(rows, options_.length)
                                     : options_.length;
     const int64_t targets = score ? tokens : decode ? rows : 1;
-    MemoryTable plan = {{"weights", weights}};
-    const PassSize pass{tokens, targets, (tokens + kKeyBlock - 1) / kKeyBlock + rows,
-                        options_.length, Keep::kNothing};
+    tensor::MemoryTable plan = {{"weights", weights}};
+    const model::PassSize pass{tokens, targets,
+                               (tokens + ops::kKeyBlock - 1) / ops::kKeyBlock + rows,
+                               options_.length, model::Keep::kNothing};
     for (auto& entry : score ? decoder_.pass_memory(pass) : decoder_.step_memory(tokens, targets)) {
       plan.push_back(std::move(entry));
     }
@@ -173,44 +176,44 @@ class InferenceBench : public BenchTask {
   bool decodes() const { return options_.task == "decode"; }
   // Each sequence may need a copy of the page its context ends in.
   int64_t num_pages() const {
-    return options_.rows * (KvCache::pages_for(options_.length + options_.steps) + 1);
+    return options_.rows * (model::KvCache::pages_for(options_.length + options_.steps) + 1);
   }
 
   void load(const fs::path& folder) {
-    const OpenCheckpoint checkpoint = open_checkpoint(folder);
+    const model::OpenCheckpoint checkpoint = model::open_checkpoint(folder);
     decoder_.load_weights(*checkpoint.weights);
-    if (checkpoint.weights->dtype() == DType::kBF16) dtype_ = DType::kBF16;
+    if (checkpoint.weights->dtype() == tensor::DType::kBF16) dtype_ = tensor::DType::kBF16;
   }
 
   BenchOptions options_;
-  const ModelConfig& config_;
+  const model::ModelConfig& config_;
   ThreadPool& pool_;
-  Decoder decoder_;
+  model::Decoder decoder_;
   std::vector<std::vector<int32_t>> rows_;
-  DType dtype_ = DType::kF32;  // widest of the weights
+  tensor::DType dtype_ = tensor::DType::kF32;  // widest of the weights
 };
 
 class ScoreBench : public InferenceBench {
  public:
-  ScoreBench(const BenchOptions& options, const ModelConfig& config, ThreadPool& pool)
+  ScoreBench(const BenchOptions& options, const model::ModelConfig& config, ThreadPool& pool)
       : InferenceBench(options, config, pool) {
     for (const auto& row : rows_) score_rows_.push_back({row, 1});
   }
 
   BenchWork run() override {
     const auto start = Clock::now();
-    score_rows(decoder_, score_rows_, kScoreTokens);
+    generate::score_rows(decoder_, score_rows_, kScoreTokens);
     const int64_t tokens = options_.rows * options_.length;
     return {tokens, config_.forward_flops(tokens, options_.length), 0, seconds_since(start)};
   }
 
  private:
-  std::vector<ScoreRow> score_rows_;
+  std::vector<generate::ScoreRow> score_rows_;
 };
 
 class CacheBench : public InferenceBench {
  public:
-  CacheBench(const BenchOptions& options, const ModelConfig& config, ThreadPool& pool)
+  CacheBench(const BenchOptions& options, const model::ModelConfig& config, ThreadPool& pool)
       : InferenceBench(options, config, pool),
         cache_(decoder_.make_cache(num_pages())),
         sampler_(config.vocab_size, config.vocab_size, pool) {
@@ -221,8 +224,8 @@ class CacheBench : public InferenceBench {
   BenchWork run() override { return decodes() ? decode() : prefill_rows(); }
 
  private:
-  std::vector<KvSequence> prefill() {
-    std::vector<KvSequence> sequences(rows_.size());
+  std::vector<model::KvSequence> prefill() {
+    std::vector<model::KvSequence> sequences(rows_.size());
     std::vector<float> logits(static_cast<size_t>(config_.vocab_size));
     for (size_t r = 0; r < rows_.size(); ++r) {
       extend(sequences[r], options_.length);
@@ -233,9 +236,9 @@ class CacheBench : public InferenceBench {
 
   BenchWork prefill_rows() {
     const auto start = Clock::now();
-    std::vector<KvSequence> sequences = prefill();
+    std::vector<model::KvSequence> sequences = prefill();
     const double seconds = seconds_since(start);
-    for (KvSequence& sequence : sequences) cache_.release(sequence);
+    for (model::KvSequence& sequence : sequences) cache_.release(sequence);
     const int64_t tokens = options_.rows * options_.length;
     // Only the last token's logits are computed.
     const double head = 2.0 * static_cast<double>(config_.hidden_size) *
@@ -246,17 +249,17 @@ class CacheBench : public InferenceBench {
 
   BenchWork decode() {
     const size_t rows = rows_.size();
-    std::vector<KvSequence> sequences;
-    for (const KvSequence& context : contexts_) sequences.push_back(cache_.fork(context));
+    std::vector<model::KvSequence> sequences;
+    for (const model::KvSequence& context : contexts_) sequences.push_back(cache_.fork(context));
     std::vector<float> logits(rows * static_cast<size_t>(config_.vocab_size));
-    std::vector<SampledToken> sampled(rows, {1, 0});
-    std::vector<Draw> draws;
+    std::vector<generate::SampledToken> sampled(rows, {1, 0});
+    std::vector<generate::Draw> draws;
     for (size_t r = 0; r < rows; ++r) {
       draws.push_back({logits.data() + r * static_cast<size_t>(config_.vocab_size), &greedy_, 0});
     }
     const auto start = Clock::now();
     for (int64_t i = 0; i < options_.steps; ++i) {
-      InferenceBatch step;
+      model::InferenceBatch step;
       for (size_t r = 0; r < rows; ++r) {
         extend(sequences[r], 1);
         step.tokens.push_back(sampled[r].id);
@@ -266,31 +269,32 @@ class CacheBench : public InferenceBench {
       sampler_.sample(draws, sampled);
     }
     const double seconds = seconds_since(start);
-    for (KvSequence& sequence : sequences) cache_.release(sequence);
+    for (model::KvSequence& sequence : sequences) cache_.release(sequence);
     const int64_t tokens = options_.rows * options_.steps;
     // Every new token attends to the whole context: twice the causal average of a row that long.
     const int64_t context = options_.length + options_.steps / 2;
     const double kv = static_cast<double>(2 * config_.kv_size() * config_.num_hidden_layers * 4);
-    const double read = static_cast<double>(options_.steps) *
-                        (static_cast<double>(config_.num_matrix_elements() * size_bytes(dtype_)) +
-                         static_cast<double>(options_.rows * context) * kv);
+    const double read =
+        static_cast<double>(options_.steps) *
+        (static_cast<double>(config_.num_matrix_elements() * tensor::size_bytes(dtype_)) +
+         static_cast<double>(options_.rows * context) * kv);
     return {tokens, config_.forward_flops(tokens, 2 * context), read, seconds};
   }
 
-  void extend(KvSequence& sequence, int64_t count) {
+  void extend(model::KvSequence& sequence, int64_t count) {
     if (!cache_.extend(sequence, count)) throw Error("bench", "the key-value cache is too small");
   }
 
-  KvCache cache_;
-  Sampler sampler_;
-  SamplingSettings greedy_;
-  std::vector<KvSequence> contexts_;
+  model::KvCache cache_;
+  generate::Sampler sampler_;
+  data::SamplingSettings greedy_;
+  std::vector<model::KvSequence> contexts_;
 };
 
 }  // namespace
 
-std::unique_ptr<BenchTask> make_bench_task(const BenchOptions& options, const ModelConfig& config,
-                                           ThreadPool& pool) {
+std::unique_ptr<BenchTask> make_bench_task(const BenchOptions& options,
+                                           const model::ModelConfig& config, ThreadPool& pool) {
   if (options.task == "train") {
     if (!options.model.empty() || options.dtype != "f32") {
       throw Error("--task train", "trains random f32 weights of a --config",

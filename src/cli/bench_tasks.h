@@ -40,7 +40,7 @@ class BenchTask {
   virtual ~BenchTask() = default;
   virtual BenchWork run() = 0;
   // What the task takes by plan, code and allocator aside.
-  virtual MemoryTable memory() const = 0;
+  virtual tensor::MemoryTable memory() const = 0;
   // The checkpoint's or the config's, as it is held: "f32", "bf16".
   virtual std::string dtype() const { return "f32"; }
 };
@@ -52,8 +52,8 @@ class BenchTask {
 // Weights of scoring and sampling are read from a checkpoint into their panels, as `ponder score`
 // and `ponder generate` do; with a `config` it is written to the folder for temporary files first
 // and removed again. Borrows config and pool.
-std::unique_ptr<BenchTask> make_bench_task(const BenchOptions& options, const ModelConfig& config,
-                                           ThreadPool& pool);
+std::unique_ptr<BenchTask> make_bench_task(const BenchOptions& options,
+                                           const model::ModelConfig& config, ThreadPool& pool);
 
 // The most memory the process has held since the start, or since the last making of weights.
 int64_t peak_memory_bytes();

@@ -20,8 +20,9 @@ struct ChatOptions {
   CommonOptions common;
   std::string model, system;
   std::vector<std::string> stop;
-  TemplateChoice chat_template;
-  SamplingSettings sampling{.temperature = 0.7, .top_p = 0.95, .top_k = 0, .max_tokens = 2048};
+  tokenizer::TemplateChoice chat_template;
+  data::SamplingSettings sampling{
+      .temperature = 0.7, .top_p = 0.95, .top_k = 0, .max_tokens = 2048};
 };
 
 // Prints an answer as it comes: the thought, on a terminal dimmed, an empty line, the solution.
@@ -48,8 +49,8 @@ class AnswerPrinter {
   }
 
  private:
-  void print(const std::vector<ThoughtStream::Piece>& pieces) {
-    for (const ThoughtStream::Piece& piece : pieces) {
+  void print(const std::vector<tokenizer::ThoughtStream::Piece>& pieces) {
+    for (const tokenizer::ThoughtStream::Piece& piece : pieces) {
       if (begun_ && piece.is_thought != in_thought_) {
         close();
         fmt::print("\n\n");
@@ -65,7 +66,7 @@ class AnswerPrinter {
     if (!pieces.empty()) std::fflush(stdout);
   }
 
-  ThoughtStream parts_;
+  tokenizer::ThoughtStream parts_;
   size_t num_bytes_ = 0;
   bool terminal_, begun_ = false, in_thought_ = false, dimmed_ = false;
 };
@@ -73,9 +74,10 @@ class AnswerPrinter {
 // Every question is asked on its own: the models of this method answer single problems.
 void chat(const ChatOptions& options) {
   ThreadPool threads(options.common.threads);
-  InferenceModel model(options.model, threads, options.chat_template);
-  Engine engine(model.decoder(), &model.text().tokenizer(), threads, model.engine_options(1));
-  RolloutSpec spec;
+  generate::InferenceModel model(options.model, threads, options.chat_template);
+  generate::Engine engine(model.decoder(), &model.text().tokenizer(), threads,
+                          model.engine_options(1));
+  generate::RolloutSpec spec;
   spec.sampling = options.sampling;
   spec.seed = options.common.seed;
   spec.system = options.system;
@@ -87,35 +89,35 @@ void chat(const ChatOptions& options) {
     std::fflush(stdout);
     if (!std::getline(std::cin, line)) break;
     if (line.empty()) continue;
-    Problem problem;
+    data::Problem problem;
     problem.id = fmt::format("chat-{}", turn);
     problem.question = line;
-    const RolloutRequest request = model.rollout_request(problem, spec);
+    const rollout::RolloutRequest request = model.rollout_request(problem, spec);
     AnswerPrinter printer(terminal);
-    RolloutHooks hooks;
+    rollout::RolloutHooks hooks;
     if (!options.common.json) {
       printer.text(request.response_prefix);
-      hooks.token = [&](std::string_view, int, const TokenSampled& token) {
+      hooks.token = [&](std::string_view, int, const rollout::TokenSampled& token) {
         printer.text(token.text);
       };
     }
-    const std::vector<Trajectory> answer =
-        collect_rollouts(engine, {&request, 1}, hooks, {}, stop_flag());
+    const std::vector<data::Trajectory> answer =
+        rollout::collect_rollouts(engine, {&request, 1}, hooks, {}, stop_flag());
     if (answer.empty()) {
       printer.close();
       throw Stopped{stop_signal()};
     }
     if (options.common.json) {
-      const ThoughtParts parts = parse_thought(answer[0].text);
+      const tokenizer::ThoughtParts parts = tokenizer::parse_thought(answer[0].text);
       print_json({{"thought", parts.thought},
                   {"solution", parts.solution},
-                  {"finish_reason", to_string(answer[0].finish_reason)},
+                  {"finish_reason", data::to_string(answer[0].finish_reason)},
                   {"tokens", answer[0].token_ids.size()}});
       continue;
     }
     printer.finish(answer[0].text);
-    if (answer[0].finish_reason != FinishReason::kStop) {
-      fmt::print("[cut: {}]\n", to_string(answer[0].finish_reason));
+    if (answer[0].finish_reason != data::FinishReason::kStop) {
+      fmt::print("[cut: {}]\n", data::to_string(answer[0].finish_reason));
     }
   }
 }

@@ -17,9 +17,9 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
   command.add_flag("--json", options.json, "JSON on standard output and nothing else");
 }
 
-void add_template_options(CLI::App& command, TemplateChoice& choice) {
+void add_template_options(CLI::App& command, tokenizer::TemplateChoice& choice) {
   std::vector<std::string> names;
-  for (const std::string_view name : ChatTemplate::names()) names.emplace_back(name);
+  for (const std::string_view name : tokenizer::ChatTemplate::names()) names.emplace_back(name);
   command
       .add_option("--chat-template", choice.name,
                   "chat template by name (default: the model's own, recognised by its text)")
@@ -33,7 +33,7 @@ void add_thought_tags_option(CLI::App& command, std::string& tags) {
       .add_option("--thought-tags", tags,
                   "tags of your own around thought (and solution), e.g. '<reason>,</reason>'")
       ->check([](const std::string& text) {
-        return thought_tags_from_string(text)
+        return tokenizer::thought_tags_from_string(text)
                    ? std::string()
                    : "expected two or four different tags parted by commas, found \"" + text + "\"";
       });

@@ -28,7 +28,7 @@ struct CommonOptions {
 void add_common_options(CLI::App& command, CommonOptions& options);
 
 // Adds --chat-template and --allow-template-change to a subcommand that loads a model.
-void add_template_options(CLI::App& command, TemplateChoice& choice);
+void add_template_options(CLI::App& command, tokenizer::TemplateChoice& choice);
 // Adds --thought-tags, checked.
 void add_thought_tags_option(CLI::App& command, std::string& tags);
 

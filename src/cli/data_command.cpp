@@ -22,7 +22,7 @@ namespace {
 struct DataOptions {
   CommonOptions common;
   std::string file, kind, tokenizer, thought_tags;
-  TemplateChoice chat_template;
+  tokenizer::TemplateChoice chat_template;
   std::vector<std::string> against;
   int64_t rows = 3, max_length = 0;
   bool explain = false, allow_direct = false, all_turns = false;
@@ -33,8 +33,8 @@ struct TextSide {
   TextSide(const DataOptions& options, int64_t max_length)
       : text(options.tokenizer, {options.chat_template}), builder(text, max_length) {}
   TextSide(const TextSide&) = delete;  // builder borrows text
-  const ModelText text;
-  const RowBuilder builder;
+  const data::ModelText text;
+  const data::RowBuilder builder;
 };
 
 std::unique_ptr<TextSide> text_side(const DataOptions& options) {
@@ -44,14 +44,14 @@ std::unique_ptr<TextSide> text_side(const DataOptions& options) {
 }
 
 // A problem is a prompt: nothing of it is trained.
-TokenRow tokens_of(const TextSide& side, const Problem& row) {
-  TokenRow prompt;
+data::TokenRow tokens_of(const TextSide& side, const data::Problem& row) {
+  data::TokenRow prompt;
   prompt.tokens = side.text.prompt_ids(row.question);
   prompt.num_prompt_tokens = prompt.num_tokens();
   prompt.loss_mask.assign(prompt.tokens.size(), 0);
   return prompt;
 }
-TokenRow tokens_of(const TextSide& side, const Demonstration& row) {
+data::TokenRow tokens_of(const TextSide& side, const data::Demonstration& row) {
   auto tokens = side.builder.row(row.id, row);
   if (!tokens) {
     throw Error(fmt::format("{}:{}", row.file, row.line),
@@ -62,62 +62,63 @@ TokenRow tokens_of(const TextSide& side, const Demonstration& row) {
 
 // What was read: one of the three is filled.
 struct Rows {
-  RowKind kind = RowKind::kProblems;
-  std::vector<Problem> problems;
-  std::vector<Demonstration> demonstrations;
-  std::vector<TokenPair> pairs;
-  ReadReport report;
+  data::RowKind kind = data::RowKind::kProblems;
+  std::vector<data::Problem> problems;
+  std::vector<data::Demonstration> demonstrations;
+  std::vector<data::TokenPair> pairs;
+  data::ReadReport report;
   std::vector<int64_t> lengths;  // tokens of each kept row, where there is a tokenizer
 };
 
-std::string_view to_string(RowKind kind) {
+std::string_view to_string(data::RowKind kind) {
   switch (kind) {
-    case RowKind::kProblems:
+    case data::RowKind::kProblems:
       return "problems";
-    case RowKind::kDemonstrations:
+    case data::RowKind::kDemonstrations:
       return "demonstrations";
-    case RowKind::kPreferences:
+    case data::RowKind::kPreferences:
       return "preferences";
   }
   return "";
 }
 
-RowKind kind_of(const DataOptions& options) {
-  for (const RowKind kind : {RowKind::kProblems, RowKind::kDemonstrations, RowKind::kPreferences}) {
+data::RowKind kind_of(const DataOptions& options) {
+  for (const data::RowKind kind :
+       {data::RowKind::kProblems, data::RowKind::kDemonstrations, data::RowKind::kPreferences}) {
     if (options.kind == to_string(kind)) return kind;
   }
   if (options.file == "-") {  // looking at the first row would use it up
     throw Error("standard input",
                 "expected --kind problems, --kind demonstrations or --kind preferences");
   }
-  return kind_of_rows(options.file);
+  return data::kind_of_rows(options.file);
 }
 
-DemonstrationReadOptions demonstration_options(const DataOptions& options) {
-  DemonstrationReadOptions read_options;
+data::DemonstrationReadOptions demonstration_options(const DataOptions& options) {
+  data::DemonstrationReadOptions read_options;
   read_options.require_thought = !options.allow_direct;
   read_options.all_turns = options.all_turns;
   if (!options.thought_tags.empty()) {
-    read_options.thought_tags = *thought_tags_from_string(options.thought_tags);
+    read_options.thought_tags = *tokenizer::thought_tags_from_string(options.thought_tags);
   }
   return read_options;
 }
 
 void read(const DataOptions& options, const TextSide* side, Rows& rows) {
   rows.kind = kind_of(options);
-  const ContaminationFilter filter = filter_against(options.against);
-  if (rows.kind == RowKind::kProblems) {
-    ProblemReadOptions read_options;
+  const data::ContaminationFilter filter = filter_against(options.against);
+  if (rows.kind == data::RowKind::kProblems) {
+    data::ProblemReadOptions read_options;
     read_options.choice_seed = options.common.seed;
-    rows.problems = read_problems(options.file, rows.report, read_options);
+    rows.problems = data::read_problems(options.file, rows.report, read_options);
     filter.filter(rows.problems, rows.report);
     if (!side) return;
-    for (const Problem& row : rows.problems) {
+    for (const data::Problem& row : rows.problems) {
       rows.lengths.push_back(tokens_of(*side, row).num_tokens());
     }
     return;
   }
-  if (rows.kind == RowKind::kPreferences) {
+  if (rows.kind == data::RowKind::kPreferences) {
     if (!side) {
       throw Error(options.file, "preferences are compared token by token",
                   "name the model's folder with --tokenizer");
@@ -125,18 +126,18 @@ void read(const DataOptions& options, const TextSide* side, Rows& rows) {
     if (!filter.empty()) {
       throw Error(options.file, "--against is for problems and demonstrations");
     }
-    rows.pairs = read_pairs(side->builder, options.file, Align::kResponse, rows.report);
-    for (const TokenPair& pair : rows.pairs) {
+    rows.pairs = data::read_pairs(side->builder, options.file, data::Align::kResponse, rows.report);
+    for (const data::TokenPair& pair : rows.pairs) {
       rows.lengths.push_back(pair.chosen.num_tokens() + pair.rejected.num_tokens());
     }
     return;
   }
   rows.demonstrations =
-      read_demonstrations(options.file, rows.report, demonstration_options(options));
+      data::read_demonstrations(options.file, rows.report, demonstration_options(options));
   filter.filter(rows.demonstrations, rows.report);
   if (!side) return;
-  for (const TokenRow& row :
-       build_rows(side->builder, rows.demonstrations, options.file, rows.report)) {
+  for (const data::TokenRow& row :
+       data::build_rows(side->builder, rows.demonstrations, options.file, rows.report)) {
     rows.lengths.push_back(row.num_tokens());
   }
 }
@@ -150,7 +151,7 @@ void print_report(const DataOptions& options, const Rows& rows) {
       tokens.empty() ? 0 : static_cast<double>(total) / static_cast<double>(tokens.size());
   if (options.common.json) {
     Json json = {{"file", options.file}, {"kind", kind}};
-    json.update(to_json(rows.report, options.explain));
+    json.update(data::to_json(rows.report, options.explain));
     if (!tokens.empty()) {
       json["tokens"] = {{"sum", total},
                         {"mean", mean},
@@ -170,7 +171,7 @@ void print_report(const DataOptions& options, const Rows& rows) {
     return;
   }
   for (const auto* examples : {&rows.report.examples, &rows.report.duplicate_examples}) {
-    for (const RejectedRow& row : *examples) {
+    for (const data::RejectedRow& row : *examples) {
       const bool byte_known = row.byte_offset > 0 || row.line == 1;
       fmt::print("line {}{}: {}: {}\n", row.line,
                  byte_known ? fmt::format(", byte {}", row.byte_offset) : "", row.reason,
@@ -205,12 +206,12 @@ void print_origin(const Row& row) {
   fmt::print("{}:{}\n", row.file, row.line);
 }
 
-void print_row(const Problem& row) {
+void print_row(const data::Problem& row) {
   print_origin(row);
-  print_part(fmt::format("answer, {}", ponder::to_string(row.answer_type)), row.answer);
+  print_part(fmt::format("answer, {}", ponder::judge::to_string(row.answer_type)), row.answer);
 }
 
-void print_row(const Demonstration& row) {
+void print_row(const data::Demonstration& row) {
   print_origin(row);
   print_part("gold", row.answer);
 }
@@ -230,7 +231,7 @@ std::string marked(const std::vector<std::pair<bool, std::string>>& parts) {
 }
 
 // The row's tokens as text, parted where `trained` changes.
-std::vector<std::pair<bool, std::string>> parts_of(const TextSide& side, const TokenRow& row,
+std::vector<std::pair<bool, std::string>> parts_of(const TextSide& side, const data::TokenRow& row,
                                                    const std::vector<uint8_t>& trained) {
   std::vector<std::pair<bool, std::string>> parts;
   for (size_t begin = 0, end = 0; begin < row.tokens.size(); begin = end) {
@@ -243,15 +244,15 @@ std::vector<std::pair<bool, std::string>> parts_of(const TextSide& side, const T
 }
 
 // Without a tokenizer: as ChatML, which most templates are.
-std::vector<std::pair<bool, std::string>> chatml_parts(const Problem& row) {
-  const std::vector<Message> messages = {{"user", row.question}};
-  return {{false, ChatTemplate::named("chatml").render(messages, true)}};
+std::vector<std::pair<bool, std::string>> chatml_parts(const data::Problem& row) {
+  const std::vector<tokenizer::Message> messages = {{"user", row.question}};
+  return {{false, tokenizer::ChatTemplate::named("chatml").render(messages, true)}};
 }
-std::vector<std::pair<bool, std::string>> chatml_parts(const Demonstration& row) {
-  const ChatTemplate chat = ChatTemplate::named("chatml");
-  std::vector<Message> messages;
+std::vector<std::pair<bool, std::string>> chatml_parts(const data::Demonstration& row) {
+  const tokenizer::ChatTemplate chat = tokenizer::ChatTemplate::named("chatml");
+  std::vector<tokenizer::Message> messages;
   if (!row.system.empty()) messages.push_back({"system", row.system});
-  for (const Turn& turn : row.history) {
+  for (const data::Turn& turn : row.history) {
     messages.push_back({turn.assistant ? "assistant" : "user", turn.content});
   }
   messages.push_back({"user", row.question});
@@ -273,7 +274,7 @@ void show_rows(const std::vector<Row>& rows, const DataOptions& options, const T
   for (size_t i = 0; i < count; ++i) {
     std::vector<std::pair<bool, std::string>> parts;
     std::string lengths = "in ChatML; name the model's folder with --tokenizer for its own";
-    TokenRow row;
+    data::TokenRow row;
     if (side) {
       row = tokens_of(*side, rows[i]);
       parts = parts_of(*side, row, row.loss_mask);
@@ -282,7 +283,7 @@ void show_rows(const std::vector<Row>& rows, const DataOptions& options, const T
       parts = chatml_parts(rows[i]);
     }
     if (options.common.json) {
-      Json json = ponder::to_json(rows[i]);
+      Json json = ponder::data::to_json(rows[i]);
       json["text"] = joined(parts, false);
       json["trained_text"] = joined(parts, true);
       if (side) {
@@ -298,11 +299,11 @@ void show_rows(const std::vector<Row>& rows, const DataOptions& options, const T
   }
 }
 
-void show_pairs(const std::vector<TokenPair>& pairs, const DataOptions& options,
+void show_pairs(const std::vector<data::TokenPair>& pairs, const DataOptions& options,
                 const TextSide& side) {
   const size_t count = std::min(pairs.size(), static_cast<size_t>(options.rows));
   for (size_t i = 0; i < count; ++i) {
-    const TokenPair& pair = pairs[i];
+    const data::TokenPair& pair = pairs[i];
     const auto chosen = parts_of(side, pair.chosen, pair.chosen_aligned),
                rejected = parts_of(side, pair.rejected, pair.rejected_aligned);
     if (options.common.json) {
@@ -323,7 +324,7 @@ void show(const DataOptions& options) {
   const auto side = text_side(options);
   Rows rows;
   // Only pairs are made of tokens; the lengths of all rows are not asked for.
-  const bool pairs = kind_of(options) == RowKind::kPreferences;
+  const bool pairs = kind_of(options) == data::RowKind::kPreferences;
   read(options, pairs ? side.get() : nullptr, rows);
   show_rows(rows.problems, options, side.get());
   show_rows(rows.demonstrations, options, side.get());

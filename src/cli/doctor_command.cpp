@@ -16,7 +16,7 @@ void doctor(const CommonOptions& options) {
   ThreadPool threads(options.threads);
   const std::string simd = hwy::TargetName(hwy::SupportedTargets() & -hwy::SupportedTargets());
   const MachineMemory memory = machine_memory();
-  const double peak = measured_peak_gflops(threads);
+  const double peak = ops::measured_peak_gflops(threads);
   const auto disk = static_cast<int64_t>(std::filesystem::space(".").available);
   if (options.json) {
     print_json({{"version", version()},

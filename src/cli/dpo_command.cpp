@@ -10,7 +10,7 @@ namespace {
 
 struct DpoFlags : TrainFlags {
   DpoFlags() { train.lr = 5e-7; }
-  DpoOptions dpo;
+  train::DpoOptions dpo;
   std::string align = "thought";
 };
 
@@ -18,20 +18,20 @@ void run_dpo(const DpoFlags& flags) {
   TerminalMonitor monitor(flags.common.quiet ? TerminalMonitor::Level::kWarning
                                              : TerminalMonitor::Level::kInfo);
   const TrainSetup setup(flags);
-  const Align align = *align_from_string(flags.align);
-  std::vector<TokenPair> pairs;
+  const data::Align align = *data::align_from_string(flags.align);
+  std::vector<data::TokenPair> pairs;
   JobAccount account{Json::array(), "ponder dpo",
                      fmt::format(" --beta {} --sft-weight {} --align {}", flags.dpo.beta,
                                  flags.dpo.sft_weight, flags.align)};
   for (const std::string& file : flags.data) {
-    ReadReport report;
-    auto own = read_pairs(setup.builder, file, align, report);
+    data::ReadReport report;
+    auto own = data::read_pairs(setup.builder, file, align, report);
     log_report(monitor, file, report);
     account.sources.push_back(source_account(file, report));
     pairs.insert(pairs.end(), std::make_move_iterator(own.begin()),
                  std::make_move_iterator(own.end()));
   }
-  DpoTask task(std::move(pairs), flags.dpo, align);
+  train::DpoTask task(std::move(pairs), flags.dpo, align);
   run_training_command(flags, setup, task, account, monitor);
 }
 

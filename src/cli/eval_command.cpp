@@ -26,14 +26,14 @@ struct EvalOptions {
 
 struct Benchmark {
   std::string name;
-  std::vector<Problem> problems;
+  std::vector<data::Problem> problems;
 };
 
 Benchmark read_benchmark(const std::string& file, int64_t limit, Monitor& monitor) {
   Benchmark benchmark;
-  ReadReport report;
-  benchmark.problems = read_problems(file, report);
-  benchmark.name = dataset_name(file);
+  data::ReadReport report;
+  benchmark.problems = data::read_problems(file, report);
+  benchmark.name = data::dataset_name(file);
   if (report.kept != report.rows) monitor.warning(report.summary());
   if (limit > 0 && static_cast<size_t>(limit) < benchmark.problems.size()) {
     benchmark.problems.resize(static_cast<size_t>(limit));
@@ -41,56 +41,57 @@ Benchmark read_benchmark(const std::string& file, int64_t limit, Monitor& monito
   return benchmark;
 }
 
-JudgeStrictness strictness_of(const EvalOptions& options) {
-  return {ponder::strictness_of(options.units), ponder::strictness_of(options.order)};
+eval::JudgeStrictness strictness_of(const EvalOptions& options) {
+  return {ponder::eval::strictness_of(options.units), ponder::eval::strictness_of(options.order)};
 }
 
-BenchmarkResult evaluate_model(InferenceModel& model, const Benchmark& benchmark,
-                               const EvalOptions& options, Monitor& monitor, LineOutput* out) {
-  RolloutSpec spec;
+eval::BenchmarkResult evaluate_model(generate::InferenceModel& model, const Benchmark& benchmark,
+                                     const EvalOptions& options, Monitor& monitor,
+                                     LineOutput* out) {
+  generate::RolloutSpec spec;
   spec.samples = options.samples;
   spec.seed = options.common.seed;
   spec.system = options.sampling.system;
   spec.stop_strings = options.sampling.stop;
-  std::vector<RolloutRequest> requests;
+  std::vector<rollout::RolloutRequest> requests;
   int64_t longest = 0;
-  for (const Problem& problem : benchmark.problems) {
+  for (const data::Problem& problem : benchmark.problems) {
     requests.push_back(model.rollout_request(problem, spec));
     longest = std::max(longest, static_cast<int64_t>(requests.back().prompt_ids.size()));
   }
   const bool greedy = options.samples == 1;
-  const SamplingSettings sampling = sampling_settings(options.sampling, greedy ? 0.0 : 1.0,
-                                                      greedy ? 1.0 : 0.95, longest, model.config());
+  const data::SamplingSettings sampling = sampling_settings(
+      options.sampling, greedy ? 0.0 : 1.0, greedy ? 1.0 : 0.95, longest, model.config());
   if (!greedy && sampling.temperature == 0) {
     monitor.warning("with --temperature 0 all samples of a problem are the same");
   }
-  for (RolloutRequest& request : requests) request.sampling = sampling;
-  BenchmarkOptions settings;
+  for (rollout::RolloutRequest& request : requests) request.sampling = sampling;
+  eval::BenchmarkOptions settings;
   settings.strictness = strictness_of(options);
   settings.monitor = &monitor;
   std::vector<std::string> rows;
   if (out) {
-    settings.on_completion = [&](const Trajectory& trajectory) {
-      rows.push_back(dump_json(to_json(trajectory)));
+    settings.on_completion = [&](const data::Trajectory& trajectory) {
+      rows.push_back(dump_json(data::to_json(trajectory)));
     };
   }
-  Engine engine = open_engine(options.sampling, model);
-  std::optional<BenchmarkResult> result =
-      evaluate(engine, benchmark.name, benchmark.problems, requests, settings, stop_flag());
+  generate::Engine engine = open_engine(options.sampling, model);
+  std::optional<eval::BenchmarkResult> result =
+      eval::evaluate(engine, benchmark.name, benchmark.problems, requests, settings, stop_flag());
   if (!result) throw Stopped{stop_signal()};
   for (const std::string& row : rows) out->write(row);
   return std::move(*result);
 }
 
-void write_details(LineOutput& out, const BenchmarkResult& result) {
-  for (const ProblemResult& problem : result.problems) {
+void write_details(LineOutput& out, const eval::BenchmarkResult& result) {
+  for (const eval::ProblemResult& problem : result.problems) {
     for (size_t i = 0; i < problem.samples.size(); ++i) {
-      const SampleResult& sample = problem.samples[i];
+      const eval::SampleResult& sample = problem.samples[i];
       Json line;
       line["benchmark"] = result.score.benchmark;
       line["problem_id"] = problem.problem_id;
       line["sample"] = i;
-      line["verdict"] = std::string(to_string(sample.verdict));
+      line["verdict"] = std::string(judge::to_string(sample.verdict));
       line["extracted"] = sample.extracted;
       line["proof"] = sample.proof;
       line["finished"] = sample.finished;
@@ -101,7 +102,7 @@ void write_details(LineOutput& out, const BenchmarkResult& result) {
   }
 }
 
-void print_table(const BenchmarkScore& s, bool header) {
+void print_table(const eval::BenchmarkScore& s, bool header) {
   if (header) {
     std::printf("%-24s %6s %4s %9s %15s %7s %7s %9s %7s %8s\n", "benchmark", "n", "k", "accuracy",
                 "95 % interval", "pass@k", "maj@k", "finished", "format", "tokens");
@@ -125,13 +126,14 @@ void run_eval(const EvalOptions& options) {
   for (const std::string& file : options.benchmarks) {
     benchmarks.push_back(read_benchmark(file, options.limit, monitor));
   }
-  std::optional<VerdictTable> other;
-  if (!options.compare.empty()) other = read_verdicts(options.compare);
+  std::optional<eval::VerdictTable> other;
+  if (!options.compare.empty()) other = eval::read_verdicts(options.compare);
 
   ThreadPool pool(options.common.threads);
-  std::unique_ptr<InferenceModel> model;
+  std::unique_ptr<generate::InferenceModel> model;
   if (!options.model.empty())
-    model = std::make_unique<InferenceModel>(options.model, pool, options.sampling.chat_template);
+    model = std::make_unique<generate::InferenceModel>(options.model, pool,
+                                                       options.sampling.chat_template);
   std::vector<std::filesystem::path> reads = {options.model, options.compare};
   reads.insert(reads.end(), options.benchmarks.begin(), options.benchmarks.end());
   reads.insert(reads.end(), options.responses.begin(), options.responses.end());
@@ -140,21 +142,21 @@ void run_eval(const EvalOptions& options) {
   if (!options.details.empty()) details = std::make_unique<LineOutput>(options.details, reads);
   for (size_t i = 0; i < benchmarks.size(); ++i) {
     const Benchmark& benchmark = benchmarks[i];
-    const BenchmarkResult result =
+    const eval::BenchmarkResult result =
         model ? evaluate_model(*model, benchmark, options, monitor, out.get())
-              : score_responses(benchmark.name, benchmark.problems, options.responses[i],
-                                strictness_of(options));
+              : eval::score_responses(benchmark.name, benchmark.problems, options.responses[i],
+                                      strictness_of(options));
     if (result.score.missing > 0) {
       monitor.warning(fmt::format("{}: no response for {} of {} problems, which count as wrong",
                                   benchmark.name, result.score.missing, result.score.n));
     }
     if (details) write_details(*details, result);
-    Json json = to_json(result.score);
+    Json json = eval::to_json(result.score);
     std::string comparison;
     if (other) {
-      const Comparison c = compare_with(result, *other, options.common.seed);
-      json["comparison"] = to_json(c);
-      comparison = describe(c, options.compare, "this");
+      const eval::Comparison c = eval::compare_with(result, *other, options.common.seed);
+      json["comparison"] = eval::to_json(c);
+      comparison = eval::describe(c, options.compare, "this");
     }
     if (options.common.json) {
       print_json(json);

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "cli/command.h"
-#include "export/gguf.h"
+#include "gguf/gguf.h"
 
 namespace ponder::cli {
 namespace {
@@ -17,18 +17,18 @@ struct ExportOptions {
 void run_export(const ExportOptions& options) {
   TerminalMonitor monitor(options.common.quiet ? TerminalMonitor::Level::kWarning
                                                : TerminalMonitor::Level::kInfo);
-  const GgmlType type = *ggml_type_from_string(options.gguf);
+  const gguf::GgmlType type = *gguf::ggml_type_from_string(options.gguf);
   refuse_own_input("--out", options.out, {options.folder});
-  const GgufResult result = export_gguf(options.folder, options.out, type);
+  const gguf::GgufResult result = gguf::export_gguf(options.folder, options.out, type);
   if (!result.not_quantised.empty()) {
     monitor.warning(
         fmt::format("{} of {} tensors are stored as f16: their rows are not a multiple of "
                     "{} long ({}, …)",
-                    result.not_quantised.size(), result.num_tensors, block_size(type),
+                    result.not_quantised.size(), result.num_tensors, gguf::block_size(type),
                     result.not_quantised.front()));
   }
   if (!options.common.json) {
-    fmt::print("{}: {}, {} tensors, {} bytes, sha256 {}\n", options.out, to_string(type),
+    fmt::print("{}: {}, {} tensors, {} bytes, sha256 {}\n", options.out, gguf::to_string(type),
                result.num_tensors, result.num_bytes, result.sha256);
     return;
   }
@@ -36,7 +36,7 @@ void run_export(const ExportOptions& options) {
   json["path"] = options.out;
   json["bytes"] = result.num_bytes;
   json["tensors"] = result.num_tensors;
-  json["type"] = to_string(type);
+  json["type"] = gguf::to_string(type);
   json["sha256"] = result.sha256;
   json["model_sha256"] = result.model_sha256;
   json["stored_as_f16"] = result.not_quantised;

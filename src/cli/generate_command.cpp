@@ -26,15 +26,15 @@ struct GenerateOptions {
   int enough_correct = 0, enough_incorrect = 0;  // 0: not asked for
 };
 
-std::vector<Problem> problems_of(const GenerateOptions& options, Monitor& monitor) {
+std::vector<data::Problem> problems_of(const GenerateOptions& options, Monitor& monitor) {
   if (options.problems.empty()) {
-    Problem problem;
+    data::Problem problem;
     problem.id = "prompt";
     problem.question = options.prompt;
     return {problem};
   }
-  ReadReport report;
-  std::vector<Problem> problems = read_problems(options.problems, report);
+  data::ReadReport report;
+  std::vector<data::Problem> problems = data::read_problems(options.problems, report);
   if (report.kept != report.rows) monitor.warning(report.summary());
   if (options.limit > 0 && static_cast<size_t>(options.limit) < problems.size()) {
     problems.resize(static_cast<size_t>(options.limit));
@@ -45,25 +45,25 @@ std::vector<Problem> problems_of(const GenerateOptions& options, Monitor& monito
 void run_generate(const GenerateOptions& options) {
   TerminalMonitor monitor(options.common.quiet ? TerminalMonitor::Level::kQuiet
                                                : TerminalMonitor::Level::kInfo);
-  const std::vector<Problem> problems = problems_of(options, monitor);
+  const std::vector<data::Problem> problems = problems_of(options, monitor);
   ThreadPool pool(options.common.threads);
-  InferenceModel model(options.model, pool, options.sampling.chat_template);
+  generate::InferenceModel model(options.model, pool, options.sampling.chat_template);
 
-  RolloutSpec spec;
+  generate::RolloutSpec spec;
   spec.samples = options.samples;
   spec.seed = options.common.seed;
   spec.system = options.sampling.system;
   spec.stop_strings = options.sampling.stop;
   spec.raw = options.raw;
-  std::vector<RolloutRequest> requests;
-  std::map<std::string_view, const Problem*> problem_of;
+  std::vector<rollout::RolloutRequest> requests;
+  std::map<std::string_view, const data::Problem*> problem_of;
   int64_t longest = 0;
-  for (const Problem& problem : problems) {
+  for (const data::Problem& problem : problems) {
     problem_of.emplace(problem.id, &problem);
     requests.push_back(model.rollout_request(problem, spec));
     longest = std::max(longest, static_cast<int64_t>(requests.back().prompt_ids.size()));
   }
-  for (RolloutRequest& request : requests) {
+  for (rollout::RolloutRequest& request : requests) {
     request.sampling = sampling_settings(options.sampling, 1.0, 1.0, longest, model.config());
   }
 
@@ -71,32 +71,32 @@ void run_generate(const GenerateOptions& options) {
   const bool as_text = options.problems.empty() && options.out.empty() && !options.common.json;
   LineOutput out(options.out, {options.model, options.problems});
   std::vector<std::string> texts;
-  RolloutHooks hooks;
+  rollout::RolloutHooks hooks;
   if (options.judge) {
-    hooks.judge = [&](Trajectory& trajectory) {
-      judge_rollout(*problem_of.at(trajectory.problem_id), {}, trajectory);
+    hooks.judge = [&](data::Trajectory& trajectory) {
+      eval::judge_rollout(*problem_of.at(trajectory.problem_id), {}, trajectory);
     };
   }
   if (options.enough_correct > 0 || options.enough_incorrect > 0) {
-    hooks.group_complete = [&](std::span<const Trajectory> samples) {
-      const auto count = [&](Verdict verdict) {
+    hooks.group_complete = [&](std::span<const data::Trajectory> samples) {
+      const auto count = [&](judge::Verdict verdict) {
         return std::count_if(samples.begin(), samples.end(),
-                             [&](const Trajectory& t) { return t.verdict == verdict; });
+                             [&](const data::Trajectory& t) { return t.verdict == verdict; });
       };
-      return count(Verdict::kCorrect) >= options.enough_correct &&
-             count(Verdict::kIncorrect) >= options.enough_incorrect;
+      return count(judge::Verdict::kCorrect) >= options.enough_correct &&
+             count(judge::Verdict::kIncorrect) >= options.enough_incorrect;
     };
   }
-  hooks.on_completion = [&](const Trajectory& trajectory) {
+  hooks.on_completion = [&](const data::Trajectory& trajectory) {
     if (as_text) {
       texts.push_back(trajectory.text);
     } else {
-      out.write(dump_json(to_json(trajectory)));
+      out.write(dump_json(data::to_json(trajectory)));
     }
   };
-  Engine engine = open_engine(options.sampling, model);
-  const RolloutReport report =
-      run_rollouts(engine, requests, hooks, {.in_order = true, .monitor = &monitor}, stop_flag());
+  generate::Engine engine = open_engine(options.sampling, model);
+  const rollout::RolloutReport report = rollout::run_rollouts(
+      engine, requests, hooks, {.in_order = true, .monitor = &monitor}, stop_flag());
   if (report.interrupted) throw Stopped{stop_signal()};
   for (const std::string& text : texts) out.write(text);
   out.close();

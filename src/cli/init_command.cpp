@@ -17,9 +17,9 @@ struct InitOptions {
 };
 
 void run_init(const InitOptions& options) {
-  const ModelConfig config = load_config(options.config);
+  const model::ModelConfig config = model::load_config(options.config);
   if (!options.tokenizer.empty()) {
-    const int64_t num_tokens = Tokenizer::load(options.tokenizer).vocab_size();
+    const int64_t num_tokens = tokenizer::Tokenizer::load(options.tokenizer).vocab_size();
     if (num_tokens > config.vocab_size) {
       throw Error(options.tokenizer,
                   fmt::format("has {} tokens, more than vocab_size {} of {}", num_tokens,
@@ -32,20 +32,20 @@ void run_init(const InitOptions& options) {
   monitor.info(fmt::format("initialising {} parameters with seed {}", config.num_parameters(),
                            options.common.seed));
   ThreadPool pool(options.common.threads);
-  const DType dtype = *dtype_from_name(options.dtype);
-  const std::string sha256 = init_checkpoint(options.config, options.tokenizer, options.out, dtype,
-                                             options.common.seed, &pool);
+  const tensor::DType dtype = *tensor::dtype_from_name(options.dtype);
+  const std::string sha256 = model::init_checkpoint(options.config, options.tokenizer, options.out,
+                                                    dtype, options.common.seed, &pool);
   if (options.common.json) {
     Json json = Json::object();
     json["out"] = options.out;
     json["architecture"] = config.architecture().class_name;
     json["parameters"] = config.num_parameters();
-    json["dtype"] = config_name(dtype);
+    json["dtype"] = tensor::config_name(dtype);
     json["sha256"] = sha256;
     print_json(json);
   } else {
     fmt::print("{}: {} parameters, {}, sha256 {}\n", options.out, config.num_parameters(),
-               config_name(dtype), sha256);
+               tensor::config_name(dtype), sha256);
   }
 }
 

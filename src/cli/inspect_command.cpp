@@ -18,13 +18,13 @@ struct InspectOptions {
 
 // The tokenizer is optional for a look at the weights, so its faults are problems of the
 // checkpoint, not of the command.
-void inspect_tokenizer(const std::string& folder, Inspection& inspection) {
+void inspect_tokenizer(const std::string& folder, model::Inspection& inspection) {
   const std::filesystem::path path(folder);
   if (!std::filesystem::exists(path / "tokenizer.json") &&
       !std::filesystem::exists(path / "tokenizer.json.gz"))
     return;
   try {
-    const Tokenizer tokenizer = Tokenizer::load(path);
+    const tokenizer::Tokenizer tokenizer = tokenizer::Tokenizer::load(path);
     if (!inspection.architecture.empty() && tokenizer.vocab_size() > inspection.config.vocab_size) {
       inspection.problems.push_back(
           fmt::format("{}: the tokenizer has {} tokens, more than the model's vocab_size {}",
@@ -35,7 +35,7 @@ void inspect_tokenizer(const std::string& folder, Inspection& inspection) {
   }
 }
 
-void print_text(const std::string& folder, const Inspection& inspection) {
+void print_text(const std::string& folder, const model::Inspection& inspection) {
   const auto line = [](const char* name, const std::string& value) {
     fmt::print("{:<14}{}\n", name, value);
   };
@@ -44,7 +44,7 @@ void print_text(const std::string& folder, const Inspection& inspection) {
   line("parameters", fmt::format("{}", inspection.parameters));
   line("dtype", inspection.dtype.empty() ? "unknown" : inspection.dtype);
   if (!inspection.architecture.empty()) {
-    const ModelConfig& c = inspection.config;
+    const model::ModelConfig& c = inspection.config;
     line("layers", fmt::format("{} of width {}, {} query heads, {} key-value heads of {}",
                                c.num_hidden_layers, c.hidden_size, c.num_attention_heads,
                                c.num_key_value_heads, c.head_dim));
@@ -59,7 +59,7 @@ void print_text(const std::string& folder, const Inspection& inspection) {
 }
 
 void run_inspect(const InspectOptions& options) {
-  Inspection inspection = inspect_checkpoint(options.folder, true);
+  model::Inspection inspection = model::inspect_checkpoint(options.folder, true);
   inspect_tokenizer(options.folder, inspection);
   if (!options.common.json) return print_text(options.folder, inspection);
   Json json = Json::object();

@@ -35,18 +35,19 @@ std::string text_of(const JsonRow& row, const char* key, const std::string& wher
                          excerpt(found->dump()));
 }
 
-JudgeOptions options_of(const JsonRow& row, const std::string& kind, const std::string& where) {
-  JudgeOptions options;
+judge::JudgeOptions options_of(const JsonRow& row, const std::string& kind,
+                               const std::string& where) {
+  judge::JudgeOptions options;
   const std::string type = text_of(row, "answer_type", where);
   if (!type.empty()) {
-    const auto known = answer_type_from_string(type);
+    const auto known = judge::answer_type_from_string(type);
     if (!known) {
       throw Error(where,
                   "expected \"answer_type\" math, choice, number or text, found " + excerpt(type));
     }
     options.type = *known;
   } else if (kind == "multiple_choice") {
-    options.type = AnswerType::kChoice;
+    options.type = judge::AnswerType::kChoice;
   }
   const auto tolerance = row.value.find("tolerance");
   if (tolerance != row.value.end() && !tolerance->is_null()) {
@@ -68,7 +69,8 @@ JudgeOptions options_of(const JsonRow& row, const std::string& kind, const std::
   return options;
 }
 
-Judgement judge_row(const JsonRow& row, const JudgeCommand& command, const std::string& where) {
+judge::Judgement judge_row(const JsonRow& row, const JudgeCommand& command,
+                           const std::string& where) {
   const bool has_prediction = row.value.contains("prediction");
   if (!row.value.contains("gold") || (!has_prediction && !row.value.contains("response"))) {
     throw Error(where, "expected \"gold\" and \"prediction\" or \"response\"",
@@ -81,24 +83,24 @@ Judgement judge_row(const JsonRow& row, const JudgeCommand& command, const std::
   }
   const bool whole =
       kind.empty() ? command.full_response || !has_prediction : kind != "equivalence";
-  JudgeOptions options = options_of(row, kind, where);
-  if (command.units == "strict") options.units = Strictness::kStrict;
-  if (command.order == "strict") options.order = Strictness::kStrict;
+  judge::JudgeOptions options = options_of(row, kind, where);
+  if (command.units == "strict") options.units = judge::Strictness::kStrict;
+  if (command.order == "strict") options.order = judge::Strictness::kStrict;
   const std::string gold = text_of(row, "gold", where);
   const std::string answer = text_of(row, has_prediction ? "prediction" : "response", where);
-  if (!whole) return judge_answer(gold, answer, options);
-  ResponseEnd end = ResponseEnd::kFinished;
+  if (!whole) return judge::judge_answer(gold, answer, options);
+  judge::ResponseEnd end = judge::ResponseEnd::kFinished;
   const auto flag = row.value.find("finished");
   if (flag != row.value.end() && flag->is_boolean() && !flag->get<bool>()) {
-    end = ResponseEnd::kTokenLimit;
+    end = judge::ResponseEnd::kTokenLimit;
   }
   const std::string reason = text_of(row, "finish_reason", where);
-  if (reason == "length") end = ResponseEnd::kTokenLimit;
-  if (reason == "repetition") end = ResponseEnd::kRepetition;
-  return judge_response(gold, answer, end, options);
+  if (reason == "length") end = judge::ResponseEnd::kTokenLimit;
+  if (reason == "repetition") end = judge::ResponseEnd::kRepetition;
+  return judge::judge_response(gold, answer, end, options);
 }
 
-void count(Tally& tally, const JsonRow& row, Verdict verdict) {
+void count(Tally& tally, const JsonRow& row, judge::Verdict verdict) {
   const size_t index = static_cast<size_t>(verdict);
   ++tally.rows;
   ++tally.verdicts[index];
@@ -136,13 +138,13 @@ void run_judge(const JudgeCommand& command) {
     const std::string where = reader.name() + ":" + std::to_string(row.line);
     if (!row.value.is_object())
       throw Error(where, "expected a JSON object, found " + excerpt(row.value.dump()));
-    const Judgement judgement = judge_row(row, command, where);
+    const judge::Judgement judgement = judge_row(row, command, where);
     count(tally, row, judgement.verdict);
     if (!command.common.json) continue;
     Json line;
     const auto id = row.value.find("id");
     line["id"] = id == row.value.end() ? Json(row.line) : *id;
-    line["verdict"] = std::string(to_string(judgement.verdict));
+    line["verdict"] = std::string(judge::to_string(judgement.verdict));
     line["proof"] = judgement.proof;
     print_json(line);
   }

@@ -18,16 +18,16 @@ struct PoolOptions {
   bool problems = false;
 };
 
-Pool open_run(const std::string& run) {
+pool::Pool open_run(const std::string& run) {
   const std::filesystem::path path(run);
-  return Pool::open_read_only(std::filesystem::is_directory(path) ? path / "run.db" : path);
+  return pool::Pool::open_read_only(std::filesystem::is_directory(path) ? path / "run.db" : path);
 }
 
 void print_counts(const PoolOptions& options) {
-  const Pool pool = open_run(options.run);
-  const PoolCounts counts = pool.counts();
+  const pool::Pool pool = open_run(options.run);
+  const pool::PoolCounts counts = pool.counts();
   if (options.common.json) {
-    print_json(to_json(counts));
+    print_json(pool::to_json(counts));
     return;
   }
   fmt::print(
@@ -39,7 +39,7 @@ void print_counts(const PoolOptions& options) {
   if (counts.stages.empty()) return;
   fmt::print("{:<20} {:>12} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}\n", "stage", "trajectories",
              "correct", "incorrect", "undecided", "unjudged", "problems", "solved");
-  for (const PoolCounts::Stage& stage : counts.stages) {
+  for (const pool::PoolCounts::Stage& stage : counts.stages) {
     fmt::print("{:<20} {:>12} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}\n", stage.stage,
                stage.trajectories, stage.correct, stage.incorrect, stage.undecided, stage.unjudged,
                stage.problems, stage.problems_solved);
@@ -47,32 +47,32 @@ void print_counts(const PoolOptions& options) {
 }
 
 void export_rows(const PoolOptions& options) {
-  const Pool pool = open_run(options.run);
-  TrajectoryQuery query;
+  const pool::Pool pool = open_run(options.run);
+  pool::TrajectoryQuery query;
   query.stage = options.stage;
   if (!options.stage.empty() && !pool.stage(options.stage)) {
     std::string known;
-    for (const StageRecord& stage : pool.stages())
+    for (const pool::StageRecord& stage : pool.stages())
       known += (known.empty() ? "" : ", ") + stage.name;
     throw Error(options.run, fmt::format("no stage \"{}\"", options.stage),
                 "the run has: " + known);
   }
-  if (!options.verdict.empty()) query.verdict = verdict_from_string(options.verdict);
+  if (!options.verdict.empty()) query.verdict = judge::verdict_from_string(options.verdict);
   LineOutput out(options.out, {options.run});
   uint64_t rows = 0;
   if (options.problems) {
-    for (const Problem& problem : pool.problems()) {
-      out.write(dump_json(to_json(problem)));
+    for (const data::Problem& problem : pool.problems()) {
+      out.write(dump_json(data::to_json(problem)));
       ++rows;
     }
   } else {
-    pool.for_each_trajectory(query, [&](const StoredTrajectory& stored) {
-      Json json = to_json(stored.trajectory);
+    pool.for_each_trajectory(query, [&](const pool::StoredTrajectory& stored) {
+      Json json = data::to_json(stored.trajectory);
       json["stage"] = stored.stage;
       json["round"] = stored.round;
       if (!stored.benchmark.empty()) json["benchmark"] = stored.benchmark;
-      if (stored.origin.logprob_source != LogprobSource::kEngine)
-        json["logprob_source"] = to_string(stored.origin.logprob_source);
+      if (stored.origin.logprob_source != data::LogprobSource::kEngine)
+        json["logprob_source"] = pool::to_string(stored.origin.logprob_source);
       if (!stored.origin.endpoint.empty()) json["endpoint"] = stored.origin.endpoint;
       out.write(dump_json(json));
       ++rows;
@@ -90,7 +90,7 @@ void print_lineage(const PoolOptions& options) {
   if (options.common.json) {
     print_json(lineage);
   } else {
-    fmt::print("{}", lineage_text(lineage));
+    fmt::print("{}", pool::lineage_text(lineage));
   }
 }
 

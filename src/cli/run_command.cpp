@@ -32,26 +32,26 @@ std::vector<std::string> overrides_of(const RunOptions& options) {
 
 void run(const RunOptions& options) {
   const std::atomic<bool>* stop = stop_flag();
-  const Recipe recipe = load_recipe(options.recipe, overrides_of(options));
+  const pipeline::Recipe recipe = pipeline::load_recipe(options.recipe, overrides_of(options));
   const std::string out = options.out.empty() ? "runs/" + recipe.name : options.out;
   ThreadPool threads(options.common.threads);
   TerminalMonitor monitor(options.common.quiet ? TerminalMonitor::Level::kWarning
                                                : TerminalMonitor::Level::kInfo);
-  std::vector<ReadSource> sources = read_sources(recipe);
-  require_fit(plan_recipe(recipe, sources, threads), out);
-  Run run(recipe, std::move(sources), out, threads, monitor, stop);
-  const bool finished = run.execute(options.until, [&](const StageRecord& stage) {
+  std::vector<pipeline::ReadSource> sources = pipeline::read_sources(recipe);
+  pipeline::require_fit(pipeline::plan_recipe(recipe, sources, threads), out);
+  pipeline::Run run(recipe, std::move(sources), out, threads, monitor, stop);
+  const bool finished = run.execute(options.until, [&](const pool::StageRecord& stage) {
     if (!options.common.json) return;
     const auto& models = stage.outputs.empty() ? stage.inputs : stage.outputs;
-    const bool no_model = stage.kind == stage_kind::kIngest || models.empty();
+    const bool no_model = stage.kind == pool::stage_kind::kIngest || models.empty();
     Json line = {{"stage", stage.name}, {"model", no_model ? "" : models[0]}};
-    if (const auto result = result_of<EvaluateResult>(stage))
+    if (const auto result = pool::result_of<pool::EvaluateResult>(stage))
       line["benchmarks"] = result->benchmarks;
     print_json(line);
   });
   if (!finished) throw Stopped{stop_signal()};
   if (options.common.json) return;
-  fmt::print("{}\nreport: {}/report.html\n", scores_table(run.pool()), out);
+  fmt::print("{}\nreport: {}/report.html\n", report::scores_table(run.pool()), out);
 }
 
 void add_recipe_options(CLI::App& command, RunOptions& options) {
@@ -67,17 +67,18 @@ std::string bytes_text(double bytes) {
 }
 
 void plan(const RunOptions& options) {
-  const Recipe recipe = load_recipe(options.recipe, overrides_of(options));
+  const pipeline::Recipe recipe = pipeline::load_recipe(options.recipe, overrides_of(options));
   ThreadPool threads(options.common.threads);
-  const RecipePlan plan = plan_recipe(recipe, read_sources(recipe), threads);
+  const pipeline::RecipePlan plan =
+      pipeline::plan_recipe(recipe, pipeline::read_sources(recipe), threads);
   if (options.common.json) {
-    print_json(to_json(plan));
+    print_json(pipeline::to_json(plan));
     return;
   }
   fmt::print("{:<22}{:>14}{:>12}{:>12}{:>12}{:>10}\n", "stage", "tokens", "TFLOP", "memory", "disk",
              "seconds");
   double seconds = 0;
-  for (const StagePlan& stage : plan.stages) {
+  for (const pipeline::StagePlan& stage : plan.stages) {
     seconds += stage.seconds;
     fmt::print("{:<22}{:>14}{:>12.2f}{:>12}{:>12}{:>10.0f}\n", stage.name, stage.tokens,
                stage.flops * 1e-12, bytes_text(static_cast<double>(stage.peak_memory_bytes)),

@@ -39,10 +39,10 @@ void add_stop_option(CLI::App& command, std::vector<std::string>& stop) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
-SamplingSettings sampling_settings(const SamplingFlags& flags, double default_temperature,
-                                   double default_top_p, int64_t longest_prompt,
-                                   const ModelConfig& config) {
-  SamplingSettings settings;
+data::SamplingSettings sampling_settings(const SamplingFlags& flags, double default_temperature,
+                                         double default_top_p, int64_t longest_prompt,
+                                         const model::ModelConfig& config) {
+  data::SamplingSettings settings;
   settings.temperature = flags.temperature < 0 ? default_temperature : flags.temperature;
   settings.top_p = flags.top_p < 0 ? default_top_p : flags.top_p;
   settings.top_k = flags.top_k;
@@ -53,9 +53,10 @@ SamplingSettings sampling_settings(const SamplingFlags& flags, double default_te
   return settings;
 }
 
-Engine open_engine(const SamplingFlags& flags, InferenceModel& model) {
-  return Engine(model.decoder(), &model.text().tokenizer(), model.threads(),
-                model.engine_options(flags.max_batch, static_cast<int64_t>(flags.kv_cache_bytes)));
+generate::Engine open_engine(const SamplingFlags& flags, generate::InferenceModel& model) {
+  return generate::Engine(
+      model.decoder(), &model.text().tokenizer(), model.threads(),
+      model.engine_options(flags.max_batch, static_cast<int64_t>(flags.kv_cache_bytes)));
 }
 
 }  // namespace ponder::cli

@@ -19,7 +19,7 @@ struct SamplingFlags {
   uint64_t kv_cache_bytes = uint64_t{2} << 30;
   std::string system;
   std::vector<std::string> stop;
-  TemplateChoice chat_template;
+  tokenizer::TemplateChoice chat_template;
 };
 
 void add_sampling_flags(CLI::App& command, SamplingFlags& flags);
@@ -27,9 +27,9 @@ void add_sampling_flags(CLI::App& command, SamplingFlags& flags);
 void add_stop_option(CLI::App& command, std::vector<std::string>& stop);
 
 // The settings of rollouts from prompts of at most `longest_prompt` tokens.
-SamplingSettings sampling_settings(const SamplingFlags& flags, double default_temperature,
-                                   double default_top_p, int64_t longest_prompt,
-                                   const ModelConfig& config);
-Engine open_engine(const SamplingFlags& flags, InferenceModel& model);
+data::SamplingSettings sampling_settings(const SamplingFlags& flags, double default_temperature,
+                                         double default_top_p, int64_t longest_prompt,
+                                         const model::ModelConfig& config);
+generate::Engine open_engine(const SamplingFlags& flags, generate::InferenceModel& model);
 
 }  // namespace ponder::cli

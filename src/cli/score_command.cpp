@@ -15,13 +15,13 @@ namespace {
 struct ScoreOptions {
   CommonOptions common;
   std::string model, data, system, out;
-  TemplateChoice chat_template;
+  tokenizer::TemplateChoice chat_template;
   int64_t batch_tokens = 4096;
   bool per_token = false, raw = false, no_end_token = false;
 };
 
-std::vector<Message> messages_of(const JsonFields& row) {
-  std::vector<Message> messages;
+std::vector<tokenizer::Message> messages_of(const JsonFields& row) {
+  std::vector<tokenizer::Message> messages;
   for (size_t i = 0; i < row.array("prompt").size(); ++i) {
     const JsonFields turn = row.element("prompt", i);
     messages.push_back({turn.text("role"), turn.text("content")});
@@ -29,10 +29,10 @@ std::vector<Message> messages_of(const JsonFields& row) {
   return messages;
 }
 
-ScoreRow row_of(const Json& json, const InferenceModel& model, const ScoreOptions& options,
-                const std::string& where) {
+generate::ScoreRow row_of(const Json& json, const generate::InferenceModel& model,
+                          const ScoreOptions& options, const std::string& where) {
   const JsonFields row(json, where, "", "expected are \"prompt\" and \"response\"");
-  ScoreRow scored;
+  generate::ScoreRow scored;
   if (row.require("prompt").is_array() && !options.raw) {
     scored.tokens = model.text().prompt_ids(messages_of(row));
   } else {
@@ -56,7 +56,7 @@ ScoreRow row_of(const Json& json, const InferenceModel& model, const ScoreOption
   return scored;
 }
 
-Json line_of(const Json& id, const Score& score, bool per_token) {
+Json line_of(const Json& id, const generate::Score& score, bool per_token) {
   Json line;
   if (!id.is_null()) line["id"] = id;
   line["tokens"] = score.logprobs.size();
@@ -70,15 +70,16 @@ void run_score(const ScoreOptions& options) {
   TerminalMonitor monitor(options.common.quiet ? TerminalMonitor::Level::kQuiet
                                                : TerminalMonitor::Level::kInfo);
   ThreadPool pool(options.common.threads);
-  InferenceModel model(options.model, pool, options.chat_template);
+  generate::InferenceModel model(options.model, pool, options.chat_template);
   LineOutput out(options.out, {options.model, options.data});
   JsonRowReader reader(options.data);
   std::vector<Json> ids;
-  std::vector<ScoreRow> rows;
+  std::vector<generate::ScoreRow> rows;
   int64_t waiting_tokens = 0, total_rows = 0, total_tokens = 0;
   double total_logprob = 0;
   const auto flush = [&] {
-    const std::vector<Score> scores = score_rows(model.decoder(), rows, options.batch_tokens);
+    const std::vector<generate::Score> scores =
+        generate::score_rows(model.decoder(), rows, options.batch_tokens);
     for (size_t i = 0; i < scores.size(); ++i) {
       out.write(dump_json(line_of(ids[i], scores[i], options.per_token)));
       total_tokens += static_cast<int64_t>(scores[i].logprobs.size());
@@ -103,7 +104,7 @@ void run_score(const ScoreOptions& options) {
   if (total_rows == 0) throw Error(options.data, "holds no rows");
   out.close();
   monitor.info(fmt::format("{} rows, {} tokens, perplexity {:.6g}", total_rows, total_tokens,
-                           perplexity_of(total_logprob, total_tokens)));
+                           generate::perplexity_of(total_logprob, total_tokens)));
 }
 
 }  // namespace

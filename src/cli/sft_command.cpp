@@ -27,26 +27,26 @@ void run_sft(const SftFlags& flags) {
   TerminalMonitor monitor(flags.common.quiet ? TerminalMonitor::Level::kWarning
                                              : TerminalMonitor::Level::kInfo);
   const TrainSetup setup(flags);
-  const ContaminationFilter contaminated = filter_against(flags.against);
-  std::vector<TokenRow> rows;
+  const data::ContaminationFilter contaminated = filter_against(flags.against);
+  std::vector<data::TokenRow> rows;
   JobAccount account{Json::array(), "ponder sft", own_flags(flags)};
   for (const std::string& file : flags.data) {
-    ReadReport report;
-    DemonstrationReadOptions options;
+    data::ReadReport report;
+    data::DemonstrationReadOptions options;
     options.require_thought = !flags.allow_direct;
     options.all_turns = flags.all_turns;
     if (!flags.thought_tags.empty()) {
-      options.thought_tags = *thought_tags_from_string(flags.thought_tags);
+      options.thought_tags = *tokenizer::thought_tags_from_string(flags.thought_tags);
     }
-    auto demonstrations = read_demonstrations(file, report, options);
+    auto demonstrations = data::read_demonstrations(file, report, options);
     contaminated.filter(demonstrations, report);
-    auto own = build_rows(setup.builder, demonstrations, file, report);
+    auto own = data::build_rows(setup.builder, demonstrations, file, report);
     log_report(monitor, file, report);
     account.sources.push_back(source_account(file, report));
     rows.insert(rows.end(), std::make_move_iterator(own.begin()),
                 std::make_move_iterator(own.end()));
   }
-  SftTask task(std::move(rows));
+  train::SftTask task(std::move(rows));
   run_training_command(flags, setup, task, account, monitor);
 }
 

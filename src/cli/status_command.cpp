@@ -20,58 +20,59 @@ struct StatusOptions {
   int64_t max_rows = 0;
 };
 
-Pool open_run(const std::string& folder) {
-  return Pool::open_read_only(std::filesystem::path(folder) / "run.db");
+pool::Pool open_run(const std::string& folder) {
+  return pool::Pool::open_read_only(std::filesystem::path(folder) / "run.db");
 }
 
 void status(const StatusOptions& options) {
-  const Pool pool = open_run(options.run);
+  const pool::Pool pool = open_run(options.run);
   if (options.common.json) {
     Json stages = Json::array(), models = Json::array(), scores = Json::array();
-    for (const StageRecord& stage : pool.stages()) stages.push_back(to_json(stage));
-    for (const ModelRecord& model : pool.models()) {
+    for (const pool::StageRecord& stage : pool.stages()) stages.push_back(pool::to_json(stage));
+    for (const pool::ModelRecord& model : pool.models()) {
       models.push_back({{"name", model.name},
                         {"sha256", model.sha256},
                         {"stage", model.stage},
                         {"path", model.path}});
     }
-    for (const ScoreRecord& score : pool.scores()) scores.push_back(to_json(score));
+    for (const pool::ScoreRecord& score : pool.scores()) scores.push_back(pool::to_json(score));
     print_json({{"stages", stages}, {"models", models}, {"scores", scores}});
     return;
   }
   fmt::print("{:<22}{:<10}{:>10}{:>10}\n", "stage", "state", "rows", "seconds");
-  for (const StageRecord& stage : pool.stages()) {
-    fmt::print("{:<22}{:<10}{:>10}{:>10.1f}\n", stage.name, to_string(stage.state), stage.rows,
-               stage.seconds);
+  for (const pool::StageRecord& stage : pool.stages()) {
+    fmt::print("{:<22}{:<10}{:>10}{:>10.1f}\n", stage.name, pool::to_string(stage.state),
+               stage.rows, stage.seconds);
   }
-  fmt::print("\n{}", scores_table(pool));
+  fmt::print("\n{}", report::scores_table(pool));
 }
 
 void refine(const StatusOptions& options) {
-  const Pool pool = open_run(options.run);
-  SelectionOptions selection;
-  const std::optional<Strategy> strategy = strategy_from_string(options.strategy);
+  const pool::Pool pool = open_run(options.run);
+  pipeline::SelectionOptions selection;
+  const std::optional<pipeline::Strategy> strategy =
+      pipeline::strategy_from_string(options.strategy);
   if (!strategy) {
     throw Error("--strategy " + options.strategy, "no such strategy",
-                "the strategies are " + strategy_names());
+                "the strategies are " + pipeline::strategy_names());
   }
   selection.strategy = *strategy;
   selection.per_problem = options.per_problem;
   selection.max_rows = options.max_rows;
   selection.seed = options.common.seed;
-  std::vector<Candidate> candidates;
-  for (const StageRecord& stage : pool.stages()) {
-    if (stage.kind != stage_kind::kExplore) continue;
-    for (Candidate& candidate : candidates_of(pool, stage.name))
+  std::vector<pipeline::Candidate> candidates;
+  for (const pool::StageRecord& stage : pool.stages()) {
+    if (stage.kind != pool::stage_kind::kExplore) continue;
+    for (pipeline::Candidate& candidate : pipeline::candidates_of(pool, stage.name))
       candidates.push_back(std::move(candidate));
   }
   if (candidates.empty())
     throw Error(options.run, "has no explored rollouts yet", "run it until explore-1");
-  const auto decisions = select(candidates, selection);
+  const auto decisions = pipeline::select(candidates, selection);
   int64_t rows = 0, tokens = 0;
   double perplexity = 0;
   for (size_t i = 0; i < candidates.size(); ++i) {
-    if (!selected(decisions[i])) continue;
+    if (!pipeline::selected(decisions[i])) continue;
     ++rows;
     tokens += candidates[i].num_tokens;
     perplexity += candidates[i].perplexity;
@@ -107,7 +108,7 @@ void register_refine(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("refine", "what a selection strategy would choose from a run's rollouts");
   command->add_option("run", options->run, "run directory")->required();
-  command->add_option("--strategy", options->strategy, "one of " + strategy_names());
+  command->add_option("--strategy", options->strategy, "one of " + pipeline::strategy_names());
   command->add_option("--per-problem", options->per_problem, "rows per problem, at most")
       ->check(CLI::PositiveNumber);
   command->add_option("--max-rows", options->max_rows, "rows in all, at most (0: no limit)");

@@ -58,7 +58,7 @@ void run_synth(const SynthCommand& command) {
   LineOutput output(command.out, {});
   for (uint64_t i = 0; i < command.count; ++i) {
     const synth::SynthRow row = stream.next();
-    Json json = to_json(row.problem);
+    Json json = data::to_json(row.problem);
     if (command.demonstrations || command.direct) {
       json["thought"] = command.direct ? "" : row.thought;
       json["solution"] = row.solution;

@@ -20,11 +20,11 @@ struct TokenizeOptions {
   bool decode = false, chat = false, add_special_tokens = false;
 };
 
-Json convert(const Json& row, const TokenizeOptions& options, const Tokenizer& tokenizer,
-             const std::optional<ChatTemplate>& chat) {
+Json convert(const Json& row, const TokenizeOptions& options, const tokenizer::Tokenizer& tokenizer,
+             const std::optional<tokenizer::ChatTemplate>& chat) {
   if (options.decode) return {{"text", tokenizer.decode(JsonFields(row, "").token_ids("ids"))}};
   if (chat) {
-    const Conversation conversation = conversation_of(row);
+    const tokenizer::Conversation conversation = tokenizer::conversation_of(row);
     const std::string text = chat->render(conversation.messages, conversation.options);
     return {{"text", text}, {"ids", tokenizer.encode(text, options.add_special_tokens)}};
   }
@@ -33,9 +33,9 @@ Json convert(const Json& row, const TokenizeOptions& options, const Tokenizer& t
 }
 
 void run(const TokenizeOptions& options) {
-  const Tokenizer tokenizer = Tokenizer::load(options.tokenizer);
-  std::optional<ChatTemplate> chat;
-  if (options.chat) chat = ChatTemplate::of(tokenizer, options.chat_template);
+  const tokenizer::Tokenizer tokenizer = tokenizer::Tokenizer::load(options.tokenizer);
+  std::optional<tokenizer::ChatTemplate> chat;
+  if (options.chat) chat = tokenizer::ChatTemplate::of(tokenizer, options.chat_template);
   JsonRowReader reader(options.file);
   LineOutput out("-", {});
   JsonRow row;
@@ -69,7 +69,7 @@ void register_tokenize(CLI::App& app) {
                         "add what the tokenizer adds around a text (special tokens in the "
                         "text are always recognised)");
   std::vector<std::string> names;
-  for (const std::string_view name : ChatTemplate::names()) names.emplace_back(name);
+  for (const std::string_view name : tokenizer::ChatTemplate::names()) names.emplace_back(name);
   command
       ->add_option("--chat-template", options->chat_template,
                    "with --chat: the template by name (default: the tokenizer's own)")

@@ -14,10 +14,10 @@ namespace {
 
 double mebibytes(int64_t bytes) { return static_cast<double>(bytes) / 1048576.0; }
 
-void require_memory(const ModelConfig& config, const TrainingTask& task,
-                    const TrainOptions& options, ThreadPool& pool, Monitor& monitor) {
-  const Decoder decoder(config, pool);
-  const TrainPlan plan = plan_training(decoder, workload_of(task), options);
+void require_memory(const model::ModelConfig& config, const train::TrainingTask& task,
+                    const train::TrainOptions& options, ThreadPool& pool, Monitor& monitor) {
+  const model::Decoder decoder(config, pool);
+  const train::TrainPlan plan = train::plan_training(decoder, train::workload_of(task), options);
   std::string purposes;
   for (const auto& [purpose, bytes] : plan.memory_bytes) {
     purposes += fmt::format("{}{} {:.0f}", purposes.empty() ? "" : ", ", purpose, mebibytes(bytes));
@@ -48,7 +48,7 @@ Json data_files(const std::vector<std::string>& paths) {
 
 // The command that trains the same model: every flag that has a say in it, with its value.
 std::string command_of(const TrainFlags& flags, const JobAccount& account) {
-  const TrainOptions& train = flags.train;
+  const train::TrainOptions& train = flags.train;
   std::string text = fmt::format("{} --model {}", account.command, flags.model);
   for (const std::string& file : flags.data) text += " --data " + file;
   text += " --out OUT" + account.flags;
@@ -77,14 +77,14 @@ class StepLines final : public Monitor {
 
 }  // namespace
 
-Json source_account(const std::string& file, const ReadReport& report) {
+Json source_account(const std::string& file, const data::ReadReport& report) {
   Json account = {{"source", file == "-" ? "standard input" : file}};
-  account.update(to_json(report, false));
+  account.update(data::to_json(report, false));
   return account;
 }
 
 void add_train_flags(CLI::App& command, TrainFlags& flags) {
-  TrainOptions& train = flags.train;
+  train::TrainOptions& train = flags.train;
   const CLI::Validator share = CLI::Range(0.0, 1.0), positive = CLI::PositiveNumber,
                        not_negative = CLI::NonNegativeNumber;
   command.add_option("--model", flags.model, "folder of the model to start from")->required();
@@ -166,31 +166,31 @@ void add_train_flags(CLI::App& command, TrainFlags& flags) {
 }
 
 TrainSetup::TrainSetup(const TrainFlags& flags)
-    : config(load_config(flags.model)),
+    : config(model::load_config(flags.model)),
       text(flags.model, {flags.chat_template, config.vocab_size, config.eos_token_ids}),
       builder(text,
               flags.max_length > 0 ? std::min(flags.max_length, config.max_position_embeddings)
                                    : config.max_position_embeddings,
               flags.chat_template.allow_change) {}
 
-void log_report(Monitor& monitor, const std::string& file, const ReadReport& report) {
+void log_report(Monitor& monitor, const std::string& file, const data::ReadReport& report) {
   constexpr size_t kShown = 5;
   monitor.info(fmt::format("{}: {}", file, report.summary()));
   for (size_t i = 0; i < report.examples.size() && i < kShown; ++i) {
-    const RejectedRow& row = report.examples[i];
+    const data::RejectedRow& row = report.examples[i];
     monitor.info(fmt::format("  {}:{}: {}: {}", row.file, row.line, row.reason, row.detail));
   }
   if (report.examples.size() > kShown)
     monitor.info("  … (all of them: ponder data check --explain)");
 }
 
-void run_training_command(const TrainFlags& flags, const TrainSetup& setup, TrainingTask& task,
-                          const JobAccount& account, Monitor& monitor) {
+void run_training_command(const TrainFlags& flags, const TrainSetup& setup,
+                          train::TrainingTask& task, const JobAccount& account, Monitor& monitor) {
   const std::atomic<bool>* const stop = stop_flag();
-  TrainOptions options = flags.train;
-  options.schedule = *schedule_from_string(flags.schedule);
+  train::TrainOptions options = flags.train;
+  options.schedule = *train::schedule_from_string(flags.schedule);
   options.batch.seed = options.adamw.seed = flags.common.seed;
-  options.adamw.moments = *dtype_from_name(flags.optimizer_dtype);
+  options.adamw.moments = *tensor::dtype_from_name(flags.optimizer_dtype);
   options.check();
 
   std::vector<std::filesystem::path> reads = {flags.model};
@@ -200,12 +200,12 @@ void run_training_command(const TrainFlags& flags, const TrainSetup& setup, Trai
 
   ThreadPool pool(flags.common.threads);
   require_memory(setup.config, task, options, pool, monitor);
-  Checkpoint start = load_checkpoint(flags.model);
-  JobOptions job;
+  model::Checkpoint start = model::load_checkpoint(flags.model);
+  train::JobOptions job;
   job.out = flags.out;
   job.base_folder = flags.model;
   job.end_token_ids = {setup.text.end_of_turn_id()};
-  job.dtype = *dtype_from_name(flags.dtype);
+  job.dtype = *tensor::dtype_from_name(flags.dtype);
   job.provenance = Json{{"parents", Json::array({start.sha256})},
                         {"data", data_files(flags.data)},
                         {"sources", account.sources},
@@ -221,7 +221,7 @@ void run_training_command(const TrainFlags& flags, const TrainSetup& setup, Trai
   MonitorList all({&lines, &monitor});
   job.monitor = flags.common.json ? static_cast<Monitor*>(&all) : &monitor;
 
-  const JobResult result = run_training(std::move(start), task, options, job, pool);
+  const train::JobResult result = train::run_training(std::move(start), task, options, job, pool);
   if (result.stopped_by_request) {
     monitor.info(fmt::format("stopped after step {} of {}; the same command goes on from there",
                              result.steps_done, result.num_steps));

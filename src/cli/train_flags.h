@@ -15,8 +15,8 @@ struct TrainFlags {
   CommonOptions common;
   std::string model, out, log, schedule = "cosine", dtype = "float32", optimizer_dtype = "float32";
   std::vector<std::string> data;
-  TemplateChoice chat_template;
-  TrainOptions train;
+  tokenizer::TemplateChoice chat_template;
+  train::TrainOptions train;
   int64_t max_length = 0;  // 0: the model's max_position_embeddings
   int64_t stop_after_steps = 0, checkpoint_steps = 0;
 };
@@ -27,13 +27,13 @@ void add_train_flags(CLI::App& command, TrainFlags& flags);
 struct TrainSetup {
   explicit TrainSetup(const TrainFlags& flags);
   TrainSetup(const TrainSetup&) = delete;  // builder borrows text
-  const ModelConfig config;
-  const ModelText text;
-  const RowBuilder builder;
+  const model::ModelConfig config;
+  const data::ModelText text;
+  const data::RowBuilder builder;
 };
 
 // One line: what was kept and rejected, and the first few rejected rows.
-void log_report(Monitor& monitor, const std::string& file, const ReadReport& report);
+void log_report(Monitor& monitor, const std::string& file, const data::ReadReport& report);
 
 // For the model card: what became of each file's rows, and the command's own flags, as they are
 // typed.
@@ -42,11 +42,11 @@ struct JobAccount {
   std::string command;  // "ponder sft"
   std::string flags;    // " --align thought"
 };
-Json source_account(const std::string& file, const ReadReport& report);
+Json source_account(const std::string& file, const data::ReadReport& report);
 
 // Checks that the job fits into memory, trains, and prints the result. Throws Stopped after a
 // signal.
-void run_training_command(const TrainFlags& flags, const TrainSetup& setup, TrainingTask& task,
-                          const JobAccount& account, Monitor& monitor);
+void run_training_command(const TrainFlags& flags, const TrainSetup& setup,
+                          train::TrainingTask& task, const JobAccount& account, Monitor& monitor);
 
 }  // namespace ponder::cli

@@ -9,7 +9,7 @@
 #include "comm/ordered_sum.h"
 #include "comm/thread_members.h"
 
-namespace ponder {
+namespace ponder::comm {
 namespace {
 
 TEST(Communicator, EveryoneGetsWhatWasSentToThem) {
@@ -149,4 +149,4 @@ TEST(OrderedSum, AddsByRankWhateverTheNumberOfMembers) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::comm

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-namespace ponder {
+namespace ponder::comm {
 namespace {
 
 class SingleMember : public Communicator {
@@ -58,4 +58,4 @@ bool Communicator::any(bool mine) {
 
 bool Communicator::all(bool mine) { return !any(!mine); }
 
-}  // namespace ponder
+}  // namespace ponder::comm

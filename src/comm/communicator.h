@@ -8,7 +8,7 @@
 #include <span>
 #include <string>
 
-namespace ponder {
+namespace ponder::comm {
 
 using Bytes = std::span<std::byte>;
 using ConstBytes = std::span<const std::byte>;
@@ -56,4 +56,4 @@ auto abort_on_error(Communicator& members, const Body& body) {
 // The one member of a job that is not shared out. It has nobody to wait for; abort does nothing.
 Communicator& single_member();
 
-}  // namespace ponder
+}  // namespace ponder::comm

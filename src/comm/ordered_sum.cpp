@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-namespace ponder {
+namespace ponder::comm {
 namespace {
 
 constexpr int64_t kPiece = int64_t{1} << 18;  // elements that one member sends another at a time
@@ -77,4 +77,4 @@ void share_segments(Communicator& members, std::span<float> sum) {
   members.exchange(to, from);
 }
 
-}  // namespace ponder
+}  // namespace ponder::comm

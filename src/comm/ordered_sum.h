@@ -9,7 +9,7 @@
 #include "base/thread_pool.h"
 #include "comm/communicator.h"
 
-namespace ponder {
+namespace ponder::comm {
 
 struct Segment {
   int64_t begin, end;
@@ -27,4 +27,4 @@ void add_by_rank(Communicator& members, std::span<float> sum, std::span<const fl
 // Everyone's `sum` (N) becomes whole: each segment from the member that owns it.
 void share_segments(Communicator& members, std::span<float> sum);
 
-}  // namespace ponder
+}  // namespace ponder::comm

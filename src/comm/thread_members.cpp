@@ -12,7 +12,7 @@
 
 #include "base/error.h"
 
-namespace ponder {
+namespace ponder::comm {
 namespace {
 
 // What the members share: a barrier that an abort breaks, and where each one's pieces lie.
@@ -116,4 +116,4 @@ void run_members(int size, const std::function<void(Communicator&)>& member) {
   if (first) std::rethrow_exception(first);
 }
 
-}  // namespace ponder
+}  // namespace ponder::comm

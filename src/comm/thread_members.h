@@ -5,10 +5,10 @@
 
 #include "comm/communicator.h"
 
-namespace ponder {
+namespace ponder::comm {
 
 // Runs `member` on `size` threads at once, each with a communicator of its own, and returns when
 // all have come back. A member that throws aborts the others; the first exception is rethrown here.
 void run_members(int size, const std::function<void(Communicator&)>& member);
 
-}  // namespace ponder
+}  // namespace ponder::comm

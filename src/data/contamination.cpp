@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "data/row_fields.h"
 
-namespace ponder {
+namespace ponder::data {
 namespace {
 
 constexpr size_t kGram = 13;
@@ -244,4 +244,4 @@ void ContaminationFilter::filter(std::vector<Demonstration>& rows, ReadReport& r
   });
 }
 
-}  // namespace ponder
+}  // namespace ponder::data

@@ -24,7 +24,7 @@
 #include "data/readers.h"
 #include "data/rows.h"
 
-namespace ponder {
+namespace ponder::data {
 
 struct ContaminationMatch {
   std::string benchmark, id;  // of the benchmark's question
@@ -62,4 +62,4 @@ class ContaminationFilter {
 // What the rule compares: words in lower case, numbers and signs. For tests and messages.
 std::vector<std::string> contamination_tokens(std::string_view text);
 
-}  // namespace ponder
+}  // namespace ponder::data

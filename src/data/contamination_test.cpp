@@ -8,12 +8,12 @@
 
 #include "testing/folders.h"
 
-namespace ponder {
+namespace ponder::data {
 namespace {
 
 namespace fs = std::filesystem;
 
-fs::path shared(const std::string& name) { return shared_data() / name; }
+fs::path shared(const std::string& name) { return testing::shared_data() / name; }
 
 ContaminationFilter filter_of(const std::vector<std::string>& questions) {
   std::vector<Problem> problems;
@@ -183,4 +183,4 @@ TEST(Contamination, DrillsWithOtherNumbersAreOtherProblems) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::data

@@ -11,12 +11,12 @@
 #include "testing/folders.h"
 #include "tokenizer/thought_format.h"
 
-namespace ponder {
+namespace ponder::data {
 namespace {
 
 namespace fs = std::filesystem;
 
-fs::path shared(const std::string& name) { return shared_data() / name; }
+fs::path shared(const std::string& name) { return testing::shared_data() / name; }
 
 #define REQUIRE_SHARED(name) \
   if (!fs::exists(shared(name))) GTEST_SKIP() << shared(name) << " is absent"
@@ -49,7 +49,7 @@ TEST(Benchmarks, MathOai) {
   const auto problems = problems_of("benchmarks/MATH_OAI.jsonl", 500, 500, 0);
   EXPECT_EQ(problems[0].id, "test/precalculus/807.json");
   EXPECT_EQ(problems[0].answer, "\\left( 3, \\frac{\\pi}{2} \\right)");
-  EXPECT_EQ(problems[0].answer_type, AnswerType::kMath);
+  EXPECT_EQ(problems[0].answer_type, judge::AnswerType::kMath);
   EXPECT_EQ(problems[0].domain, "math");
   EXPECT_EQ(problems[0].level, "2");
   EXPECT_EQ(problems[0].line, 1u);
@@ -82,7 +82,7 @@ TEST(Benchmarks, GpqaDiamond) {
   for (const Problem& p : problems) {
     ++letters[p.answer];
     ++domains[p.domain];
-    EXPECT_EQ(p.answer_type, AnswerType::kChoice);
+    EXPECT_EQ(p.answer_type, judge::AnswerType::kChoice);
   }
   EXPECT_EQ(letters, (std::map<std::string, int>{{"A", 54}, {"B", 48}, {"C", 47}, {"D", 49}}));
   EXPECT_EQ(domains,
@@ -118,7 +118,7 @@ TEST(TrainingProblems, Gsm8k) {
   REQUIRE_SHARED("problems/gsm8k_test_300.jsonl");
   const auto test = problems_of("problems/gsm8k_test_300.jsonl", 300, 300, 0);
   EXPECT_EQ(test[0].answer, "160");
-  EXPECT_EQ(test[0].answer_type, AnswerType::kNumber);
+  EXPECT_EQ(test[0].answer_type, judge::AnswerType::kNumber);
   EXPECT_EQ(test[0].domain, "math");
   for (const Problem& p : problems_of("problems/gsm8k_train_1500.jsonl", 1500, 1500, 0)) {
     EXPECT_EQ(p.answer.find_first_not_of("-0123456789."), std::string::npos) << p.answer;
@@ -130,7 +130,7 @@ TEST(TrainingProblems, MmluProShowsItsOptions) {
   // Four ids of the file stand twice, over other options.
   const auto problems = problems_of("problems/mmlu_pro_science_495.jsonl", 495, 491, 4);
   EXPECT_EQ(problems[0].answer, "E");
-  EXPECT_EQ(problems[0].answer_type, AnswerType::kChoice);
+  EXPECT_EQ(problems[0].answer_type, judge::AnswerType::kChoice);
   EXPECT_NE(problems[0].question.find("(Unit: hp)\n\n(A) 85000\n(B) 130000\n"), std::string::npos);
   EXPECT_TRUE(problems[0].question.ends_with("\n(J) 95000"));
 }
@@ -139,7 +139,7 @@ TEST(TrainingProblems, SciBench) {
   REQUIRE_SHARED("problems/scibench_582.jsonl");
   const auto problems = problems_of("problems/scibench_582.jsonl", 582, 573, 9);
   EXPECT_EQ(problems[0].answer, "50.7");
-  EXPECT_EQ(problems[0].answer_type, AnswerType::kNumber);
+  EXPECT_EQ(problems[0].answer_type, judge::AnswerType::kNumber);
   EXPECT_EQ(problems[0].tolerance, 0.05);
   EXPECT_EQ(problems[0].domain, "chemistry");
 }
@@ -148,7 +148,7 @@ TEST(TrainingProblems, MultiSubjectTakesTheUsersTurn) {
   REQUIRE_SHARED("problems/multi_subject_rlvr_300.jsonl");
   const auto problems = problems_of("problems/multi_subject_rlvr_300.jsonl", 300, 300, 0);
   EXPECT_TRUE(problems[0].question.starts_with("Female, 25 years old"));
-  EXPECT_EQ(problems[0].answer_type, AnswerType::kText);
+  EXPECT_EQ(problems[0].answer_type, judge::AnswerType::kText);
 }
 
 std::vector<Demonstration> demonstrations_of(const std::string& name, uint64_t rows,
@@ -161,8 +161,8 @@ std::vector<Demonstration> demonstrations_of(const std::string& name, uint64_t r
   expect_balanced(report);
   for (const Demonstration& d : result) {
     EXPECT_FALSE(d.thought.empty() || d.solution.empty() || d.question.empty());
-    const ThoughtParts parts = parse_thought(d.response());
-    EXPECT_EQ(parts.fault, ThoughtFault::kNone) << parts.detail;
+    const tokenizer::ThoughtParts parts = tokenizer::parse_thought(d.response());
+    EXPECT_EQ(parts.fault, tokenizer::ThoughtFault::kNone) << parts.detail;
     EXPECT_EQ(parts.thought, d.thought);
   }
   return result;
@@ -173,7 +173,7 @@ TEST(Imitation, FourLayouts) {
   const auto still = demonstrations_of("imitation/still_format.jsonl", 299, {});
   EXPECT_EQ(still[0].domain, "chemistry");
   EXPECT_EQ(still[0].answer, "H");
-  EXPECT_EQ(still[0].answer_type, AnswerType::kChoice);
+  EXPECT_EQ(still[0].answer_type, judge::AnswerType::kChoice);
   EXPECT_TRUE(still[0].thought.starts_with("We are given:"));
   std::map<std::string, const Demonstration*> by_question;
   for (const Demonstration& d : still) by_question[d.question] = &d;
@@ -259,7 +259,7 @@ TEST(Rows, TrajectoryRoundTrip) {
   t.thought = "why";
   t.solution = "so";
   t.finish_reason = FinishReason::kRepetition;
-  t.verdict = Verdict::kUndecided;
+  t.verdict = judge::Verdict::kUndecided;
   t.proof = "no answer";
   t.perplexity = 1.5;
   t.perplexity_model_sha256 = "dd";
@@ -304,4 +304,4 @@ TEST(DatasetName, IsTheFilesLessWhatItIsPackedIn) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::data

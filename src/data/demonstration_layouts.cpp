@@ -7,22 +7,24 @@
 #include "data/row_fields.h"
 #include "tokenizer/thought_format.h"
 
-namespace ponder {
+namespace ponder::data {
 namespace {
 
 // Splits a whole response into thought and solution. `reasoning`: the thought, where the row has it
 // apart.
 void take_response(const std::string& response, const std::string& reasoning,
-                   const ThoughtTags& tags, std::string& thought, std::string& solution) {
+                   const tokenizer::ThoughtTags& tags, std::string& thought,
+                   std::string& solution) {
   if (!is_blank(reasoning)) {
     thought = std::string(trimmed(reasoning));
     solution = std::string(trimmed(response));
     return;
   }
   if (is_blank(response)) throw Rejection{"empty_solution", "the response is empty"};
-  const ThoughtParts parts = parse_teacher_response(response, tags);
-  if (parts.fault != ThoughtFault::kNone && parts.fault != ThoughtFault::kNoTags) {
-    throw Rejection{std::string(to_string(parts.fault)), parts.detail};
+  const tokenizer::ThoughtParts parts = tokenizer::parse_teacher_response(response, tags);
+  if (parts.fault != tokenizer::ThoughtFault::kNone &&
+      parts.fault != tokenizer::ThoughtFault::kNoTags) {
+    throw Rejection{std::string(tokenizer::to_string(parts.fault)), parts.detail};
   }
   thought = parts.thought;
   solution = parts.solution;
@@ -174,22 +176,22 @@ void separate_parts(const RowFields& row, const char* thought, const char* solut
 void take_gold(const RowFields& row, Demonstration& demonstration) {
   const std::string type = row.text("answer_type");
   if (!type.empty()) {
-    const auto known = answer_type_from_string(type);
+    const auto known = judge::answer_type_from_string(type);
     if (!known) {
       throw Rejection{
           "bad_answer_type",
           fmt::format("expected math, choice, number or text, found \"{}\"", excerpt(type))};
     }
     demonstration.answer_type = *known;
-  } else if (gold_is_readable(demonstration.answer, AnswerType::kChoice) &&
+  } else if (gold_is_readable(demonstration.answer, judge::AnswerType::kChoice) &&
              demonstration.question.find("(" + demonstration.answer + ")") != std::string::npos) {
-    demonstration.answer_type = AnswerType::kChoice;
+    demonstration.answer_type = judge::AnswerType::kChoice;
   }
   if (!demonstration.answer.empty() &&
       !gold_is_readable(demonstration.answer, demonstration.answer_type)) {
     throw Rejection{"bad_answer", fmt::format("\"{}\" cannot be read as an answer of type {}",
                                               excerpt(demonstration.answer),
-                                              to_string(demonstration.answer_type))};
+                                              judge::to_string(demonstration.answer_type))};
   }
 }
 
@@ -278,7 +280,7 @@ std::vector<Demonstration> demonstrations_from_row(const Json& json,
   } else if (row.has("Complex_CoT") && row.has("Response")) {  // HuatuoGPT-o1
     d.question = row.text("Question");
     d.answer = row.text("Ground-True Answer");
-    if (!row.has("answer_type")) d.answer_type = AnswerType::kText;
+    if (!row.has("answer_type")) d.answer_type = judge::AnswerType::kText;
     separate_parts(row, "Complex_CoT", "Response", d);
   } else if (row.has("reasoning") && row.has("answer_text")) {  // R1 traces of MMLU-Pro
     d.question = row.text("question");
@@ -316,4 +318,4 @@ std::vector<Demonstration> demonstrations_from_row(const Json& json,
   return {std::move(d)};
 }
 
-}  // namespace ponder
+}  // namespace ponder::data

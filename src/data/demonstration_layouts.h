@@ -8,7 +8,7 @@
 #include "data/readers.h"
 #include "data/rows.h"
 
-namespace ponder {
+namespace ponder::data {
 
 class RowFields;
 
@@ -22,4 +22,4 @@ bool is_preference(const RowFields& row);
 std::vector<Demonstration> demonstrations_from_row(const Json& row,
                                                    const DemonstrationReadOptions& options);
 
-}  // namespace ponder
+}  // namespace ponder::data

@@ -6,7 +6,7 @@
 
 #include "data/row_fields.h"
 
-namespace ponder {
+namespace ponder::data {
 namespace {
 
 bool decimal_digit(char c) { return c >= '0' && c <= '9'; }
@@ -121,18 +121,18 @@ std::string last_boxed(std::string_view text) {
   return {};
 }
 
-bool gold_is_readable(std::string_view gold, AnswerType type) {
+bool gold_is_readable(std::string_view gold, judge::AnswerType type) {
   switch (type) {
-    case AnswerType::kChoice:
+    case judge::AnswerType::kChoice:
       return gold.size() == 1 && gold[0] >= 'A' && gold[0] <= 'Z';
-    case AnswerType::kNumber:
+    case judge::AnswerType::kNumber:
       return is_number(gold);
-    case AnswerType::kMath:
+    case judge::AnswerType::kMath:
       return !is_blank(gold) && braces_balance(gold);
-    case AnswerType::kText:
+    case judge::AnswerType::kText:
       return !is_blank(gold);
   }
   return false;
 }
 
-}  // namespace ponder
+}  // namespace ponder::data

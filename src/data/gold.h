@@ -6,13 +6,13 @@
 
 #include "judge/judge.h"
 
-namespace ponder {
+namespace ponder::data {
 
 // The content of the last \boxed{…} or \fbox{…} (also `\boxed 2`), "" when there is none.
 std::string last_boxed(std::string_view text);
 
 // Whether `gold` can be read as an answer of this type: a number (decimal, grouped, fraction,
 // percent, powers of ten), a letter, LaTeX whose braces balance, any text.
-bool gold_is_readable(std::string_view gold, AnswerType type);
+bool gold_is_readable(std::string_view gold, judge::AnswerType type);
 
-}  // namespace ponder
+}  // namespace ponder::data

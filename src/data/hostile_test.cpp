@@ -12,7 +12,7 @@
 #include "testing/folders.h"
 #include "testing/temporary_folder.h"
 
-namespace ponder {
+namespace ponder::data {
 namespace {
 
 namespace fs = std::filesystem;
@@ -76,7 +76,7 @@ class Hostile : public ::testing::Test {
     EXPECT_NE(error_.find("rows.jsonl:1"), std::string::npos) << error_;
   }
 
-  TemporaryFolder temporary_;
+  testing::TemporaryFolder temporary_;
   const fs::path folder_ = temporary_.path();
   std::vector<Problem> problems_;
   std::vector<Demonstration> demonstrations_;
@@ -382,7 +382,7 @@ TEST_F(Hostile, MoreLayoutsOfDemonstrations) {
     EXPECT_EQ(kind_of_rows(folder_ / "rows.jsonl"), RowKind::kDemonstrations) << row;
   }
   DemonstrationReadOptions own;
-  own.thought_tags = *thought_tags_from_string("[[,]]");
+  own.thought_tags = *tokenizer::thought_tags_from_string("[[,]]");
   EXPECT_EQ(read_demos("{\"prompt\":\"q\",\"completion\":\"[[t]] s\"}\n", own).kept, 1u);
   EXPECT_EQ(demonstrations_.at(0).thought, "t");
   write(R"({"prompt":"q","chosen":"a","rejected":"b"})");
@@ -397,7 +397,7 @@ TEST_F(Hostile, RowsBeforeAFileBreaksAreAccountedFor) {
 }
 
 TEST_F(Hostile, ParquetHoldsTheSameLayouts) {
-  const fs::path file = source_dir() / "tests/golden/parquet/v1_groups.parquet";
+  const fs::path file = testing::source_dir() / "tests/golden/parquet/v1_groups.parquet";
   EXPECT_EQ(kind_of_rows(file), RowKind::kDemonstrations);
   ReadReport report;
   EXPECT_THROW(read_demonstrations(file, report), Error);  // no role of it is a user's
@@ -431,13 +431,13 @@ TEST(Gold, Numbers) {
   for (const char* good :
        {"1", "-1.5", "+.5", "1,234,567", "1e-5", "3/4", "50%", "50\\%", "$12$", "\\frac{1}{2}",
         "-\\dfrac{3}{4}", "1.5 \\times 10^{-3}", "2*10^5", " 7 "}) {
-    EXPECT_TRUE(gold_is_readable(good, AnswerType::kNumber)) << good;
+    EXPECT_TRUE(gold_is_readable(good, judge::AnswerType::kNumber)) << good;
   }
   for (const char* bad :
        {"", "-", ".", "two", "1 2", "1..2", "1/", "\\frac{1}", "1e", "12 cm", "1,,2", "%"}) {
-    EXPECT_FALSE(gold_is_readable(bad, AnswerType::kNumber)) << bad;
+    EXPECT_FALSE(gold_is_readable(bad, judge::AnswerType::kNumber)) << bad;
   }
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::data

@@ -1,7 +1,7 @@
 // Whose the log-probabilities of a completion are: what makes completions says it, the pool keeps it.
 #pragma once
 
-namespace ponder {
+namespace ponder::data {
 
 enum class LogprobSource {
   kNone,      // there are none
@@ -9,4 +9,4 @@ enum class LogprobSource {
   kRescored,  // computed afterwards by our own forward
 };
 
-}  // namespace ponder
+}  // namespace ponder::data

@@ -6,14 +6,14 @@
 
 #include "base/error.h"
 
-namespace ponder {
+namespace ponder::data {
 namespace {
 
 // Tokenizer and template of a folder belong together; the template is looked up in the tokenizer.
-std::pair<Tokenizer, ChatTemplate> open_folder(const std::filesystem::path& folder,
-                                               const TemplateChoice& choice) {
-  Tokenizer tokenizer = Tokenizer::load(folder);
-  ChatTemplate chat = template_for(folder, tokenizer, choice);
+std::pair<tokenizer::Tokenizer, tokenizer::ChatTemplate> open_folder(
+    const std::filesystem::path& folder, const tokenizer::TemplateChoice& choice) {
+  tokenizer::Tokenizer tokenizer = tokenizer::Tokenizer::load(folder);
+  tokenizer::ChatTemplate chat = tokenizer::template_for(folder, tokenizer, choice);
   return {std::move(tokenizer), std::move(chat)};
 }
 
@@ -22,10 +22,11 @@ std::pair<Tokenizer, ChatTemplate> open_folder(const std::filesystem::path& fold
 ModelText::ModelText(const std::filesystem::path& folder, const ModelTextOptions& options)
     : ModelText(folder.string(), open_folder(folder, options.chat_template), options) {}
 
-ModelText::ModelText(Tokenizer tokenizer, const ChatTemplate& chat)
+ModelText::ModelText(tokenizer::Tokenizer tokenizer, const tokenizer::ChatTemplate& chat)
     : ModelText("tokenizer", {std::move(tokenizer), chat}, {}) {}
 
-ModelText::ModelText(const std::string& where, std::pair<Tokenizer, ChatTemplate> parts,
+ModelText::ModelText(const std::string& where,
+                     std::pair<tokenizer::Tokenizer, tokenizer::ChatTemplate> parts,
                      const ModelTextOptions& options)
     : tokenizer_(std::move(parts.first)), chat_(std::move(parts.second)) {
   if (options.vocab_size > 0 && tokenizer_.vocab_size() > options.vocab_size) {
@@ -52,7 +53,7 @@ ModelText::ModelText(const std::string& where, std::pair<Tokenizer, ChatTemplate
 
 std::vector<int32_t> ModelText::prompt_ids(std::string_view question, std::string_view system,
                                            const std::vector<Turn>& history) const {
-  std::vector<Message> messages;
+  std::vector<tokenizer::Message> messages;
   if (!system.empty()) messages.push_back({"system", std::string(system)});
   for (const Turn& turn : history) {
     messages.push_back({turn.assistant ? "assistant" : "user", turn.content});
@@ -61,8 +62,8 @@ std::vector<int32_t> ModelText::prompt_ids(std::string_view question, std::strin
   return prompt_ids(messages);
 }
 
-std::vector<int32_t> ModelText::prompt_ids(const std::vector<Message>& messages) const {
+std::vector<int32_t> ModelText::prompt_ids(const std::vector<tokenizer::Message>& messages) const {
   return tokenizer_.encode(chat_.render(messages, true));
 }
 
-}  // namespace ponder
+}  // namespace ponder::data

@@ -14,10 +14,10 @@
 #include "tokenizer/template_choice.h"
 #include "tokenizer/tokenizer.h"
 
-namespace ponder {
+namespace ponder::data {
 
 struct ModelTextOptions {
-  TemplateChoice chat_template = {};
+  tokenizer::TemplateChoice chat_template = {};
   // From the model's configuration, where a model stands beside the tokenizer:
   int64_t vocab_size = 0;                   // rows of its embedding; 0: not known
   std::vector<int32_t> end_token_ids = {};  // eos_token_id
@@ -29,10 +29,10 @@ class ModelText {
   // Throws Error for what Tokenizer::load and template_for refuse, for a tokenizer with more ids than
   // vocab_size, and for a template whose end of turn is not one token.
   explicit ModelText(const std::filesystem::path& folder, const ModelTextOptions& options = {});
-  ModelText(Tokenizer tokenizer, const ChatTemplate& chat);
+  ModelText(tokenizer::Tokenizer tokenizer, const tokenizer::ChatTemplate& chat);
 
-  const Tokenizer& tokenizer() const { return tokenizer_; }
-  const ChatTemplate& chat() const { return chat_; }
+  const tokenizer::Tokenizer& tokenizer() const { return tokenizer_; }
+  const tokenizer::ChatTemplate& chat() const { return chat_; }
   // The token of the chat template's end of turn: the last token of a response.
   int32_t end_of_turn_id() const { return stop_ids_.front(); }
   // What ends a completion, each id once: the end of turn, the model's end tokens, the tokenizer's.
@@ -43,15 +43,16 @@ class ModelText {
   // opened assistant turn.
   std::vector<int32_t> prompt_ids(std::string_view question, std::string_view system = "",
                                   const std::vector<Turn>& history = {}) const;
-  std::vector<int32_t> prompt_ids(const std::vector<Message>& messages) const;
+  std::vector<int32_t> prompt_ids(const std::vector<tokenizer::Message>& messages) const;
 
  private:
-  ModelText(const std::string& where, std::pair<Tokenizer, ChatTemplate> parts,
+  ModelText(const std::string& where,
+            std::pair<tokenizer::Tokenizer, tokenizer::ChatTemplate> parts,
             const ModelTextOptions& options);
 
-  Tokenizer tokenizer_;
-  ChatTemplate chat_;
+  tokenizer::Tokenizer tokenizer_;
+  tokenizer::ChatTemplate chat_;
   std::vector<int32_t> stop_ids_;
 };
 
-}  // namespace ponder
+}  // namespace ponder::data

@@ -7,16 +7,16 @@
 #include "testing/error_text.h"
 #include "testing/temporary_folder.h"
 
-namespace ponder {
+namespace ponder::data {
 namespace {
 
-class ModelTexts : public testing::Test {
+class ModelTexts : public ::testing::Test {
  protected:
   void SetUp() override {
-    write_file_atomic(folder / "tokenizer.json", byte_tokenizer_json());
+    write_file_atomic(folder / "tokenizer.json", testing::byte_tokenizer_json());
     write_file_atomic(folder / "tokenizer_config.json", R"({"eos_token":"!"})");
   }
-  const TemporaryFolder folder;
+  const testing::TemporaryFolder folder;
   const std::filesystem::path& path = folder.path();
 };
 
@@ -40,15 +40,15 @@ TEST_F(ModelTexts, PromptsAreTheTemplatesTurns) {
 
 TEST_F(ModelTexts, RefusesWhatDoesNotBelongTogether) {
   EXPECT_NO_THROW(ModelText(path, {{}, 260, {}}));
-  EXPECT_NE(error_text([&] {
+  EXPECT_NE(testing::error_text([&] {
               ModelText(path, {{}, 259, {}});
             }).find("260 ids, its model only 259"),
             std::string::npos);
-  EXPECT_NE(error_text([&] {
+  EXPECT_NE(testing::error_text([&] {
               ModelText(path, {{"llama3", false}, 0, {}});
             }).find("<|eot_id|>"),
             std::string::npos);
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::data

@@ -6,7 +6,7 @@
 #include "data/row_source.h"
 #include "data/token_rows.h"
 
-namespace ponder {
+namespace ponder::data {
 namespace {
 
 // A row that cannot be used throws its Rejection; read_pairs catches and counts it.
@@ -153,4 +153,4 @@ std::vector<TokenPair> read_pairs(const RowBuilder& builder, const std::filesyst
   return pairs;
 }
 
-}  // namespace ponder
+}  // namespace ponder::data

@@ -10,7 +10,7 @@
 #include "data/gold.h"
 #include "data/row_fields.h"
 
-namespace ponder {
+namespace ponder::data {
 namespace {
 
 // The subjects of MATH and OlymMATH are parts of one domain.
@@ -45,7 +45,7 @@ std::string choice_letter(std::string_view gold) {
 void gpqa(const RowFields& row, Problem& problem, uint64_t choice_seed) {
   problem.question = row.text("Question");
   problem.domain = lower_ascii(row.text("High-level domain"));
-  problem.answer_type = AnswerType::kChoice;
+  problem.answer_type = judge::AnswerType::kChoice;
   if (row.has("Correct Choice")) {
     problem.answer = choice_letter(row.text("Correct Choice"));
     if (!is_blank(problem.question) &&
@@ -78,7 +78,7 @@ void with_choices(const RowFields& row, Problem& problem) {
   const std::string question = row.text("question");
   problem.choices = options_of(row);
   problem.answer = option_letter(row, problem.choices.size());
-  problem.answer_type = AnswerType::kChoice;
+  problem.answer_type = judge::AnswerType::kChoice;
   problem.question = is_blank(question) ? "" : with_options(question, problem.choices);
   take_domain(row, problem, "");
 }
@@ -86,7 +86,7 @@ void with_choices(const RowFields& row, Problem& problem) {
 void knights_and_knaves(const RowFields& row, Problem& problem) {
   problem.question = row.text("quiz");
   problem.answer = row.text("solution_text");
-  problem.answer_type = AnswerType::kText;
+  problem.answer_type = judge::AnswerType::kText;
   problem.domain = "puzzle";
   problem.level = row.text("people");
 }
@@ -94,7 +94,7 @@ void knights_and_knaves(const RowFields& row, Problem& problem) {
 void scibench(const RowFields& row, Problem& problem) {
   problem.question = row.text_of({"content", "problem_text"});
   problem.answer = std::string(trimmed(row.text_of({"answer_number", "answer"})));
-  problem.answer_type = AnswerType::kNumber;
+  problem.answer_type = judge::AnswerType::kNumber;
   problem.tolerance = 0.05;  // SciBench's own
   const std::string unit(trimmed(row.text("unit")));
   if (!unit.empty() && !is_blank(problem.question)) {
@@ -139,9 +139,9 @@ void ground_truth(const RowFields& row, Problem& problem) {
   problem.answer = row.text("ground_truth");
   problem.source = row.text("source");
   if (messages) {  // golds of many subjects: words, some of them numbers
-    problem.answer_type = gold_is_readable(problem.answer, AnswerType::kNumber)
-                              ? AnswerType::kNumber
-                              : AnswerType::kText;
+    problem.answer_type = gold_is_readable(problem.answer, judge::AnswerType::kNumber)
+                              ? judge::AnswerType::kNumber
+                              : judge::AnswerType::kText;
     take_domain(row, problem, "");
   } else {
     take_domain(row, problem, "math");
@@ -159,7 +159,7 @@ void question_and_answer(const RowFields& row, Problem& problem) {
 
   if (row.has("answer_type")) {
     const std::string type = row.text("answer_type");
-    const auto known = answer_type_from_string(type);
+    const auto known = judge::answer_type_from_string(type);
     if (!known) {
       throw Rejection{
           "bad_answer_type",
@@ -170,10 +170,11 @@ void question_and_answer(const RowFields& row, Problem& problem) {
              mark != std::string::npos) {  // GSM8K
     problem.answer = std::string(trimmed(std::string_view(problem.answer).substr(mark + 4)));
     std::erase(problem.answer, ',');
-    problem.answer_type = AnswerType::kNumber;
+    problem.answer_type = judge::AnswerType::kNumber;
     if (problem.domain.empty()) problem.domain = "math";
   }
-  if (problem.answer_type == AnswerType::kChoice) problem.answer = choice_letter(problem.answer);
+  if (problem.answer_type == judge::AnswerType::kChoice)
+    problem.answer = choice_letter(problem.answer);
   if (const Json* tolerance = row.find("tolerance")) {
     const double value = tolerance->is_number() ? tolerance->get<double>() : -1;
     if (!(value >= 0 && value < 1)) {
@@ -231,9 +232,9 @@ Problem problem_from_row(const Json& json, const std::string& stem, uint64_t lin
   if (!gold_is_readable(problem.answer, problem.answer_type)) {
     throw Rejection{"bad_answer",
                     fmt::format("\"{}\" cannot be read as an answer of type {}",
-                                excerpt(problem.answer), to_string(problem.answer_type))};
+                                excerpt(problem.answer), judge::to_string(problem.answer_type))};
   }
   return problem;
 }
 
-}  // namespace ponder
+}  // namespace ponder::data

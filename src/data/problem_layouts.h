@@ -7,10 +7,10 @@
 #include "base/json.h"
 #include "data/rows.h"
 
-namespace ponder {
+namespace ponder::data {
 
 // `stem` and `line` make an id where the row has none. Throws Rejection.
 Problem problem_from_row(const Json& row, const std::string& stem, uint64_t line,
                          uint64_t choice_seed);
 
-}  // namespace ponder
+}  // namespace ponder::data

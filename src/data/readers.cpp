@@ -10,7 +10,7 @@
 #include "data/row_fields.h"
 #include "data/row_source.h"
 
-namespace ponder {
+namespace ponder::data {
 namespace {
 
 void keep_example(std::vector<RejectedRow>& examples, RejectedRow row) {
@@ -215,4 +215,4 @@ RowKind kind_of_rows(const std::filesystem::path& file) {
               "see the layouts in docs/formats.md");
 }
 
-}  // namespace ponder
+}  // namespace ponder::data

@@ -13,7 +13,7 @@
 #include "data/rows.h"
 #include "tokenizer/thought_format.h"
 
-namespace ponder {
+namespace ponder::data {
 
 struct RejectedRow : Rejection {
   std::string file;
@@ -63,7 +63,7 @@ struct DemonstrationReadOptions {
   // Of a conversation of several turns: one demonstration for every assistant turn, instead of one
   // for the last. Each counts as a row.
   bool all_turns = false;
-  ThoughtTags thought_tags = {};  // of one's own, looked for before the known ones
+  tokenizer::ThoughtTags thought_tags = {};  // of one's own, looked for before the known ones
 };
 
 // Layouts: STILL (question, combined_text, domain), ShareGPT conversations, OpenAI messages,
@@ -78,4 +78,4 @@ enum class RowKind { kProblems, kDemonstrations, kPreferences };
 // By the fields of the first row that is a JSON object. Throws Error when there is none.
 RowKind kind_of_rows(const std::filesystem::path& file);
 
-}  // namespace ponder
+}  // namespace ponder::data

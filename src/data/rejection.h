@@ -6,7 +6,7 @@
 #include <utility>
 #include <variant>
 
-namespace ponder {
+namespace ponder::data {
 
 struct Rejection {
   std::string reason;  // a short stable word: "too_long", "bad_field", … (docs/formats.md)
@@ -32,4 +32,4 @@ class Accepted {
   std::variant<T, Rejection> value_;
 };
 
-}  // namespace ponder
+}  // namespace ponder::data

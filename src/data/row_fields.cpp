@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 
-namespace ponder {
+namespace ponder::data {
 
 const Json* RowFields::find(const char* key) const {
   const auto it = row_.find(key);
@@ -122,4 +122,4 @@ std::string option_letter(const RowFields& row, size_t num_options) {
   return letter;
 }
 
-}  // namespace ponder
+}  // namespace ponder::data

@@ -11,7 +11,7 @@
 #include "base/text.h"
 #include "data/rejection.h"
 
-namespace ponder {
+namespace ponder::data {
 
 // A row that cannot be used throws its Rejection here; the reader's loop catches and counts it.
 class RowFields {
@@ -46,4 +46,4 @@ std::vector<std::string> options_of(const RowFields& row);
 // "bad_answer".
 std::string option_letter(const RowFields& row, size_t num_options);
 
-}  // namespace ponder
+}  // namespace ponder::data

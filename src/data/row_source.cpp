@@ -2,7 +2,7 @@
 
 #include "parquet/parquet.h"
 
-namespace ponder {
+namespace ponder::data {
 namespace {
 
 template <class Reader>
@@ -25,4 +25,4 @@ std::unique_ptr<RowSource> RowSource::open(const std::filesystem::path& file) {
   return std::make_unique<SourceOf<JsonRowReader>>(file);
 }
 
-}  // namespace ponder
+}  // namespace ponder::data

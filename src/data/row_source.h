@@ -8,7 +8,7 @@
 
 #include "base/json.h"
 
-namespace ponder {
+namespace ponder::data {
 
 class RowSource {
  public:
@@ -20,4 +20,4 @@ class RowSource {
   virtual const std::string& name() const = 0;
 };
 
-}  // namespace ponder
+}  // namespace ponder::data

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "tokenizer/thought_format.h"
 
-namespace ponder {
+namespace ponder::data {
 namespace {
 
 // Typed access to the optional fields of a row from outside.
@@ -72,7 +72,7 @@ void put_if(Json& json, const char* key, const std::string& value) {
 }  // namespace
 
 std::string Demonstration::response() const {
-  return thought.empty() ? solution : format_thought(thought, solution);
+  return thought.empty() ? solution : tokenizer::format_thought(thought, solution);
 }
 
 std::string_view to_string(FinishReason reason) {
@@ -98,17 +98,19 @@ std::optional<FinishReason> finish_reason_from_string(std::string_view text) {
 Json to_json(const Problem& problem) {
   Json json = {{"id", problem.id},         {"domain", problem.domain},
                {"level", problem.level},   {"question", problem.question},
-               {"answer", problem.answer}, {"answer_type", to_string(problem.answer_type)}};
+               {"answer", problem.answer}, {"answer_type", judge::to_string(problem.answer_type)}};
   put_if(json, "source", problem.source);
   if (problem.tolerance) json["tolerance"] = *problem.tolerance;
   return json;
 }
 
 Json to_json(const Demonstration& demonstration) {
-  Json json = {
-      {"id", demonstration.id},         {"domain", demonstration.domain},
-      {"level", demonstration.level},   {"question", demonstration.question},
-      {"answer", demonstration.answer}, {"answer_type", to_string(demonstration.answer_type)}};
+  Json json = {{"id", demonstration.id},
+               {"domain", demonstration.domain},
+               {"level", demonstration.level},
+               {"question", demonstration.question},
+               {"answer", demonstration.answer},
+               {"answer_type", judge::to_string(demonstration.answer_type)}};
   put_if(json, "source", demonstration.source);
   put_if(json, "system", demonstration.system);
   for (const Turn& turn : demonstration.history) {
@@ -140,7 +142,7 @@ Json to_json(const Trajectory& trajectory) {
                {"template_sha256", trajectory.template_sha256},
                {"prompt_sha256", trajectory.prompt_sha256}};
   if (trajectory.verdict) {
-    json["verdict"] = to_string(*trajectory.verdict);
+    json["verdict"] = judge::to_string(*trajectory.verdict);
     json["proof"] = trajectory.proof;
   }
   if (trajectory.perplexity) {
@@ -207,7 +209,7 @@ Trajectory trajectory_from_json(const Json& json, const std::string& where) {
   t.template_sha256 = fields.text("template_sha256");
   t.prompt_sha256 = fields.text("prompt_sha256");
   if (const Json* verdict = fields.find("verdict")) {
-    t.verdict = verdict_from_string(fields.text("verdict"));
+    t.verdict = judge::verdict_from_string(fields.text("verdict"));
     if (!t.verdict) fields.wrong("verdict", "correct, incorrect or undecided", *verdict);
   }
   t.proof = fields.text("proof");
@@ -216,4 +218,4 @@ Trajectory trajectory_from_json(const Json& json, const std::string& where) {
   return t;
 }
 
-}  // namespace ponder
+}  // namespace ponder::data

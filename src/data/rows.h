@@ -10,14 +10,14 @@
 #include "base/json.h"
 #include "judge/judge.h"
 
-namespace ponder {
+namespace ponder::data {
 
 struct Problem {
   std::string id;
   std::string domain;  // math, physics, chemistry, biology, code, puzzle, …; may be empty
   std::string question;
   std::string answer;  // gold
-  AnswerType answer_type = AnswerType::kMath;
+  judge::AnswerType answer_type = judge::AnswerType::kMath;
   std::string source;               // optional
   std::string level;                // optional
   std::optional<double> tolerance;  // relative, for numbers; optional
@@ -44,8 +44,8 @@ struct Demonstration {
   std::string solution;
   std::string answer;  // gold where known
   std::string source;
-  std::string level;                           // optional
-  AnswerType answer_type = AnswerType::kMath;  // of `answer`
+  std::string level;                                         // optional
+  judge::AnswerType answer_type = judge::AnswerType::kMath;  // of `answer`
   std::string file;   // where it was read, "" where it was not; not exported
   uint64_t line = 0;  // from 1
 
@@ -79,7 +79,7 @@ struct Trajectory {
   std::string text;                 // completion decoded, without the end token
   std::string thought, solution;
   FinishReason finish_reason = FinishReason::kStop;
-  std::optional<Verdict> verdict;  // once judged
+  std::optional<judge::Verdict> verdict;  // once judged
   std::string proof;
   std::optional<double> perplexity;  // exp(-logprob / tokens) under `perplexity_model_sha256`
   std::string perplexity_model_sha256;
@@ -93,4 +93,4 @@ Json to_json(const Trajectory& trajectory);
 // it.
 Trajectory trajectory_from_json(const Json& json, const std::string& where);
 
-}  // namespace ponder
+}  // namespace ponder::data

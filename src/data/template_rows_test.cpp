@@ -12,12 +12,12 @@
 #include "testing/folders.h"
 #include "tokenizer/thought_format.h"
 
-namespace ponder {
+namespace ponder::data {
 namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kShared = shared_data() / "tokenizers";
+const fs::path kShared = testing::shared_data() / "tokenizers";
 constexpr const char* kThought = "First, 17 + 25.\n\nWait: é, 漢.";
 constexpr const char* kSolution = "It is \\boxed{42}.";
 
@@ -27,16 +27,17 @@ void replace_all(std::string& text, const std::string& from, const std::string& 
 }
 
 // Qwen2.5's, its control tokens renamed as DeepSeek-R1-Distill-Qwen has them.
-Tokenizer deepseek_tokenizer() {
+tokenizer::Tokenizer deepseek_tokenizer() {
   std::string json = read_file(kShared / "qwen2.5/tokenizer.json.gz");
   replace_all(json, "<|endoftext|>", "<｜end▁of▁sentence｜>");
   replace_all(json, "<|im_start|>", "<｜User｜>");
   replace_all(json, "<|im_end|>", "<｜Assistant｜>");
   replace_all(json, "<|object_ref_start|>", "<｜begin▁of▁sentence｜>");
-  return Tokenizer::parse(json, "deepseek");
+  return tokenizer::Tokenizer::parse(json, "deepseek");
 }
 
-std::string bytes_where(const Tokenizer& tokenizer, const TokenRow& row, uint8_t trained) {
+std::string bytes_where(const tokenizer::Tokenizer& tokenizer, const TokenRow& row,
+                        uint8_t trained) {
   std::string bytes;
   for (size_t i = 0; i < row.tokens.size(); ++i) {
     if (row.loss_mask[i] == trained) bytes += tokenizer.token_bytes(row.tokens[i]);
@@ -44,7 +45,7 @@ std::string bytes_where(const Tokenizer& tokenizer, const TokenRow& row, uint8_t
   return bytes;
 }
 
-std::string bytes_where(const Tokenizer& tokenizer, const std::vector<int32_t>& ids,
+std::string bytes_where(const tokenizer::Tokenizer& tokenizer, const std::vector<int32_t>& ids,
                         const std::vector<uint8_t>& mask) {
   std::string bytes;
   for (size_t i = 0; i < ids.size(); ++i) {
@@ -54,20 +55,22 @@ std::string bytes_where(const Tokenizer& tokenizer, const std::vector<int32_t>& 
 }
 
 ModelText text_of(const char* model, const char* chat) {
-  return ModelText(Tokenizer::load(kShared / model), ChatTemplate::named(chat));
+  return ModelText(tokenizer::Tokenizer::load(kShared / model),
+                   tokenizer::ChatTemplate::named(chat));
 }
 ModelText deepseek_text(const char* chat) {
-  return ModelText(deepseek_tokenizer(), ChatTemplate::named(chat));
+  return ModelText(deepseek_tokenizer(), tokenizer::ChatTemplate::named(chat));
 }
 
 // `own` is how the turn spells the response after what the prompt has opened.
 void check_row(const ModelText& text, const std::string& response, const std::string& own) {
-  const Tokenizer& tokenizer = text.tokenizer();
-  const ChatTemplate& chat = text.chat();
+  const tokenizer::Tokenizer& tokenizer = text.tokenizer();
+  const tokenizer::ChatTemplate& chat = text.chat();
   const RowBuilder builder(text, 4096);
   const auto row = builder.row("r", "Be brief.", "What is 17+25?", {response, {}});
   ASSERT_TRUE(row);
-  const std::vector<Message> prompt = {{"system", "Be brief."}, {"user", "What is 17+25?"}};
+  const std::vector<tokenizer::Message> prompt = {{"system", "Be brief."},
+                                                  {"user", "What is 17+25?"}};
   EXPECT_EQ(bytes_where(tokenizer, *row, 0), chat.render(prompt, true));
   EXPECT_EQ(bytes_where(tokenizer, *row, 1), own + std::string(chat.end_of_turn()));
   EXPECT_EQ(row->tokens.back(), text.end_of_turn_id());
@@ -84,12 +87,12 @@ void check_row(const ModelText& text, const std::string& response, const std::st
   EXPECT_EQ(solution.find("Wait"), std::string::npos) << solution;
 }
 
-class TemplateRows : public testing::Test {
+class TemplateRows : public ::testing::Test {
  protected:
   void SetUp() override {
     if (!fs::exists(kShared)) GTEST_SKIP() << "no shared data at " << kShared;
   }
-  const std::string still = format_thought(kThought, kSolution);
+  const std::string still = tokenizer::format_thought(kThought, kSolution);
   const std::string think = std::string("<think>\n") + kThought + "\n</think>\n\n" + kSolution;
   const std::string opened = std::string(kThought) + "\n</think>\n\n" + kSolution;
 };
@@ -108,7 +111,8 @@ TEST_F(TemplateRows, Qwen3) {
   const ModelText thinking = text_of("qwen3", "qwen3-thinking");
   for (const std::string& response : {still, think, opened}) check_row(thinking, response, opened);
   // An earlier turn's thought is what the template leaves out.
-  const std::vector<Message> turns = {{"user", "a"}, {"assistant", think}, {"user", "b"}};
+  const std::vector<tokenizer::Message> turns = {
+      {"user", "a"}, {"assistant", think}, {"user", "b"}};
   EXPECT_EQ(text.chat().render(turns, true).find("Wait"), std::string::npos);
 }
 
@@ -122,7 +126,7 @@ TEST_F(TemplateRows, DeepseekR1) {
   for (const std::string& response : {still, think, opened}) check_row(text, response, opened);
   check_row(deepseek_text("deepseek-r1-unopened"), think, think);
   // The template would have eaten it, also in the last turn.
-  const std::vector<Message> turns = {{"user", "a"}, {"assistant", think}};
+  const std::vector<tokenizer::Message> turns = {{"user", "a"}, {"assistant", think}};
   EXPECT_EQ(text.chat().render(turns, false).find("Wait"), std::string::npos);
 }
 
@@ -149,4 +153,4 @@ TEST_F(TemplateRows, IdsOfAnotherTemplateAreRefused) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::data

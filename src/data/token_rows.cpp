@@ -8,7 +8,7 @@
 #include "tokenizer/template_choice.h"
 #include "tokenizer/thought_format.h"
 
-namespace ponder {
+namespace ponder::data {
 
 int64_t TokenRow::num_loss_tokens() const {
   return std::count(loss_mask.begin(), loss_mask.end(), 1);
@@ -35,10 +35,13 @@ std::optional<Align> align_from_string(std::string_view text) {
 
 std::string RowBuilder::after_opened_thought(const std::string& text) const {
   const std::string opened(text_.chat().opened_thought());
-  if (opened.empty() || parse_thought(opened + text).fault == ThoughtFault::kNone) return text;
-  const ThoughtParts parts = parse_thought(text);
-  if (parts.fault == ThoughtFault::kNone) return parts.thought + "\n</think>\n\n" + parts.solution;
-  return parts.fault == ThoughtFault::kNoTags ? "\n</think>\n\n" + text : text;
+  if (opened.empty() ||
+      tokenizer::parse_thought(opened + text).fault == tokenizer::ThoughtFault::kNone)
+    return text;
+  const tokenizer::ThoughtParts parts = tokenizer::parse_thought(text);
+  if (parts.fault == tokenizer::ThoughtFault::kNone)
+    return parts.thought + "\n</think>\n\n" + parts.solution;
+  return parts.fault == tokenizer::ThoughtFault::kNoTags ? "\n</think>\n\n" + text : text;
 }
 
 Accepted<TokenRow> RowBuilder::build(std::string name, std::string_view system,
@@ -68,7 +71,7 @@ Accepted<TokenRow> RowBuilder::build(std::string name, std::string_view system,
       return reject("no_token", missing->describe() + ", in an earlier turn");
   }
   if (!response.template_sha256.empty() && !allow_other_templates_ &&
-      !same_rendering(response.template_sha256, text_.chat().sha256())) {
+      !tokenizer::same_rendering(response.template_sha256, text_.chat().sha256())) {
     return reject(
         "other_template",
         fmt::format("sampled after the template {}, this is {} ({}); to train on it all "
@@ -125,7 +128,7 @@ std::vector<uint8_t> RowBuilder::aligned(const std::vector<int32_t>& response_id
     if (id != text_.end_of_turn_id()) bytes += text_.tokenizer().token_bytes(id);
     ends.push_back(bytes.size());
   }
-  const ThoughtParts parts = parse_thought(bytes);
+  const tokenizer::ThoughtParts parts = tokenizer::parse_thought(bytes);
   const bool thought = align == Align::kThought;
   size_t from = thought ? parts.thought_begin : parts.solution_begin;
   size_t to = thought ? parts.thought_end : parts.solution_end;
@@ -207,4 +210,4 @@ std::vector<TokenRow> build_rows(const RowBuilder& builder,
   return rows;
 }
 
-}  // namespace ponder
+}  // namespace ponder::data

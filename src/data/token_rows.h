@@ -19,7 +19,7 @@
 #include "data/rejection.h"
 #include "data/rows.h"
 
-namespace ponder {
+namespace ponder::data {
 
 struct TokenRow {
   std::string name;             // what errors and logs call it, e.g. "data.jsonl:12"
@@ -125,4 +125,4 @@ std::vector<TokenRow> build_rows(const RowBuilder& builder,
 std::vector<TokenPair> read_pairs(const RowBuilder& builder, const std::filesystem::path& file,
                                   Align align, ReadReport& report);
 
-}  // namespace ponder
+}  // namespace ponder::data

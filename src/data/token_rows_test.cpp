@@ -11,10 +11,10 @@
 #include "testing/temporary_folder.h"
 #include "tokenizer/thought_format.h"
 
-namespace ponder {
+namespace ponder::data {
 namespace {
 
-class TokenRows : public testing::Test {
+class TokenRows : public ::testing::Test {
  protected:
   // The text of the tokens of a row that a mask selects.
   std::string selected(const TokenRow& row, const std::vector<uint8_t>& mask) const {
@@ -28,11 +28,11 @@ class TokenRows : public testing::Test {
     return builder.row("r", "", question, own);
   }
 
-  const ModelText text{Tokenizer::parse(byte_tokenizer_json(), "bytes"),
-                       ChatTemplate::named("chatml")};
-  const Tokenizer& tokenizer = text.tokenizer();
+  const ModelText text{tokenizer::Tokenizer::parse(testing::byte_tokenizer_json(), "bytes"),
+                       tokenizer::ChatTemplate::named("chatml")};
+  const tokenizer::Tokenizer& tokenizer = text.tokenizer();
   const RowBuilder builder{text, 400};
-  const std::string response = format_thought("I try 2.", "It is \\boxed{2}.");
+  const std::string response = tokenizer::format_thought("I try 2.", "It is \\boxed{2}.");
 };
 
 TEST_F(TokenRows, LossIsOnTheAssistantTurnAndItsEnd) {
@@ -67,8 +67,9 @@ TEST_F(TokenRows, SampledTokensAreUsedAsTheyAre) {
 // Nothing of a text is left out silently: a byte that the tokenizer has no token for rejects the
 // row.
 TEST_F(TokenRows, BytesWithoutATokenRejectTheRow) {
-  const ModelText some(Tokenizer::load(source_dir() / "tests/golden/tokenizer/smollm2.json"),
-                       ChatTemplate::named("smollm2"));
+  const ModelText some(
+      tokenizer::Tokenizer::load(testing::source_dir() / "tests/golden/tokenizer/smollm2.json"),
+      tokenizer::ChatTemplate::named("smollm2"));
   const RowBuilder rows(some, 4000);
   EXPECT_TRUE(rows.row("r", "", "q", {"a\x03", {}}));
   const std::vector<Turn> history = {{false, "a\x04"}, {true, "b"}};
@@ -100,7 +101,7 @@ TEST_F(TokenRows, LengthLimitIsExact) {
 }
 
 TEST_F(TokenRows, MasksFollowThoughtAndSolution) {
-  const Response chosen{response, {}}, rejected{format_thought("No.", "\\boxed{3}"), {}};
+  const Response chosen{response, {}}, rejected{tokenizer::format_thought("No.", "\\boxed{3}"), {}};
   const auto thought = builder.pair("p", "", "q", chosen, rejected, Align::kThought);
   ASSERT_TRUE(thought);
   const std::string part = selected(thought->chosen, thought->chosen_aligned);
@@ -121,8 +122,9 @@ TEST_F(TokenRows, MaskSurvivesNormalisation) {
   // those of the tokens.
   std::string accents;
   for (int i = 0; i < 30; ++i) accents += "e\xCC\x81";
-  const auto pair = builder.pair("p", "", "q", {format_thought(accents + "!", "yes"), {}},
-                                 {format_thought("no", "no"), {}}, Align::kThought);
+  const auto pair =
+      builder.pair("p", "", "q", {tokenizer::format_thought(accents + "!", "yes"), {}},
+                   {tokenizer::format_thought("no", "no"), {}}, Align::kThought);
   ASSERT_TRUE(pair);
   const std::string part = selected(pair->chosen, pair->chosen_aligned);
   EXPECT_NE(part.find("\xC3\xA9!"), std::string::npos);
@@ -184,7 +186,7 @@ TEST_F(TokenRows, EveryDemonstrationIsAccountedFor) {
 }
 
 TEST_F(TokenRows, PairFilesInTheirLayouts) {
-  const TemporaryFolder folder;
+  const testing::TemporaryFolder folder;
   const auto path = folder / "pairs.jsonl";
   write_file_atomic(
       path,
@@ -213,4 +215,4 @@ TEST_F(TokenRows, PairFilesInTheirLayouts) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::data

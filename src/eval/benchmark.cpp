@@ -8,12 +8,12 @@
 #include "base/error.h"
 #include "tokenizer/thought_format.h"
 
-namespace ponder {
+namespace ponder::eval {
 namespace {
 
-bool is_correct(const SampleResult& sample) { return sample.verdict == Verdict::kCorrect; }
+bool is_correct(const SampleResult& sample) { return sample.verdict == judge::Verdict::kCorrect; }
 
-bool majority_is_correct(const Problem& problem, const ProblemResult& result,
+bool majority_is_correct(const data::Problem& problem, const ProblemResult& result,
                          const JudgeStrictness& strictness) {
   std::vector<std::string> answers;
   for (const SampleResult& sample : result.samples) answers.push_back(sample.extracted);
@@ -51,27 +51,29 @@ Json to_json(const BenchmarkScore& score) {
   return json;
 }
 
-SampleResult judge_sample(const Problem& problem, std::string_view text, FinishReason finish_reason,
-                          int64_t tokens, const JudgeStrictness& strictness) {
+SampleResult judge_sample(const data::Problem& problem, std::string_view text,
+                          data::FinishReason finish_reason, int64_t tokens,
+                          const JudgeStrictness& strictness) {
   return sample_result(judge_completion(problem, strictness, text, finish_reason), text,
                        finish_reason, tokens);
 }
 
-SampleResult sample_result(Judgement judgement, std::string_view text, FinishReason finish_reason,
-                           int64_t tokens) {
+SampleResult sample_result(judge::Judgement judgement, std::string_view text,
+                           data::FinishReason finish_reason, int64_t tokens) {
   SampleResult sample;
-  sample.finished = finish_reason == FinishReason::kStop;
+  sample.finished = finish_reason == data::FinishReason::kStop;
   sample.tokens = tokens;
   sample.verdict = judgement.verdict;
   sample.extracted = std::move(judgement.extracted);
   sample.proof = std::move(judgement.proof);
-  const ThoughtFault fault = parse_thought(text).fault;
-  const bool broken = fault != ThoughtFault::kNone && fault != ThoughtFault::kNoTags;
+  const tokenizer::ThoughtFault fault = tokenizer::parse_thought(text).fault;
+  const bool broken =
+      fault != tokenizer::ThoughtFault::kNone && fault != tokenizer::ThoughtFault::kNoTags;
   sample.format_failure = sample.finished && (broken || sample.extracted.empty());
   return sample;
 }
 
-BenchmarkScore aggregate(const std::string& benchmark, std::span<const Problem> problems,
+BenchmarkScore aggregate(const std::string& benchmark, std::span<const data::Problem> problems,
                          std::span<const ProblemResult> results,
                          const JudgeStrictness& strictness) {
   if (problems.size() != results.size() || results.empty()) {
@@ -103,7 +105,7 @@ BenchmarkScore aggregate(const std::string& benchmark, std::span<const Problem> 
       score.finished += sample.finished;
       score.format_failures += sample.format_failure;
       score.mean_tokens += static_cast<double>(sample.tokens);
-      score.undecided += sample.verdict == Verdict::kUndecided;
+      score.undecided += sample.verdict == judge::Verdict::kUndecided;
     }
   }
   const double n = static_cast<double>(results.size());
@@ -120,41 +122,43 @@ BenchmarkScore aggregate(const std::string& benchmark, std::span<const Problem> 
   return score;
 }
 
-std::optional<BenchmarkResult> evaluate(Generator& generator, const std::string& benchmark,
-                                        std::span<const Problem> problems,
-                                        std::span<const RolloutRequest> requests,
+std::optional<BenchmarkResult> evaluate(rollout::Generator& generator, const std::string& benchmark,
+                                        std::span<const data::Problem> problems,
+                                        std::span<const rollout::RolloutRequest> requests,
                                         const BenchmarkOptions& options,
                                         const std::atomic<bool>* stop) {
   BenchmarkResult result;
   std::map<std::string_view, size_t> place;
-  const auto judge = [&](const Trajectory& trajectory) -> const SampleResult& {
+  const auto judge = [&](const data::Trajectory& trajectory) -> const SampleResult& {
     const size_t i = place.at(trajectory.problem_id);
     SampleResult& sample = result.problems[i].samples.at(static_cast<size_t>(trajectory.sample));
     sample = judge_sample(problems[i], trajectory.text, trajectory.finish_reason,
                           static_cast<int64_t>(trajectory.token_ids.size()), options.strictness);
     return sample;
   };
-  for (const RolloutRequest& request : requests) {
+  for (const rollout::RolloutRequest& request : requests) {
     place.emplace(request.problem_id, result.problems.size());
     ProblemResult& slot = result.problems.emplace_back();
     slot.problem_id = request.problem_id;
     slot.samples.resize(static_cast<size_t>(std::max(0, request.num_samples)));
-    for (const Trajectory& done : request.done) {
+    for (const data::Trajectory& done : request.done) {
       if (done.sample >= 0 && done.sample < request.num_samples) judge(done);
     }
   }
 
-  RolloutHooks hooks;
-  hooks.judge = [&](Trajectory& trajectory) {
+  rollout::RolloutHooks hooks;
+  hooks.judge = [&](data::Trajectory& trajectory) {
     const SampleResult& sample = judge(trajectory);
     trajectory.verdict = sample.verdict;
     trajectory.proof = sample.proof;
   };
   hooks.on_completion = options.on_completion;
-  const RolloutOptions settings{.in_order = true, .monitor = options.monitor, .task = benchmark};
-  if (run_rollouts(generator, requests, hooks, settings, stop).interrupted) return std::nullopt;
+  const rollout::RolloutOptions settings{
+      .in_order = true, .monitor = options.monitor, .task = benchmark};
+  if (rollout::run_rollouts(generator, requests, hooks, settings, stop).interrupted)
+    return std::nullopt;
   result.score = aggregate(benchmark, problems, result.problems, options.strictness);
   return result;
 }
 
-}  // namespace ponder
+}  // namespace ponder::eval

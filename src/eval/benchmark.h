@@ -17,10 +17,10 @@
 #include "eval/metrics.h"
 #include "rollout/run_rollouts.h"
 
-namespace ponder {
+namespace ponder::eval {
 
 struct SampleResult {
-  Verdict verdict = Verdict::kUndecided;
+  judge::Verdict verdict = judge::Verdict::kUndecided;
   std::string extracted;  // final answer, "" where none was found
   std::string proof;
   bool finished = false;        // the model ended it: neither the token limit nor a loop
@@ -57,14 +57,15 @@ struct BenchmarkResult {
 };
 
 // A response that has been judged: `text` as parse_thought takes it.
-SampleResult sample_result(Judgement judgement, std::string_view text, FinishReason finish_reason,
-                           int64_t tokens);
+SampleResult sample_result(judge::Judgement judgement, std::string_view text,
+                           data::FinishReason finish_reason, int64_t tokens);
 // Judges one response.
-SampleResult judge_sample(const Problem& problem, std::string_view text, FinishReason finish_reason,
-                          int64_t tokens, const JudgeStrictness& strictness = {});
+SampleResult judge_sample(const data::Problem& problem, std::string_view text,
+                          data::FinishReason finish_reason, int64_t tokens,
+                          const JudgeStrictness& strictness = {});
 
 // Every problem must have the same number of samples (at least one).
-BenchmarkScore aggregate(const std::string& benchmark, std::span<const Problem> problems,
+BenchmarkScore aggregate(const std::string& benchmark, std::span<const data::Problem> problems,
                          std::span<const ProblemResult> results,
                          const JudgeStrictness& strictness = {});
 
@@ -72,14 +73,14 @@ struct BenchmarkOptions {
   JudgeStrictness strictness;
   Monitor* monitor = nullptr;  // told of the progress, if anybody watches
   // Each rollout, judged, in the order of problems and samples; those done before excepted.
-  std::function<void(const Trajectory&)> on_completion;
+  std::function<void(const data::Trajectory&)> on_completion;
 };
 
 // Samples and judges `requests`: one for each problem, in their order, all with the same number of
 // samples. Rollouts done before count as the others do. Nothing when *stop was set before the end.
-std::optional<BenchmarkResult> evaluate(Generator& generator, const std::string& benchmark,
-                                        std::span<const Problem> problems,
-                                        std::span<const RolloutRequest> requests,
+std::optional<BenchmarkResult> evaluate(rollout::Generator& generator, const std::string& benchmark,
+                                        std::span<const data::Problem> problems,
+                                        std::span<const rollout::RolloutRequest> requests,
                                         const BenchmarkOptions& options,
                                         const std::atomic<bool>* stop = nullptr);
 
@@ -88,8 +89,9 @@ std::optional<BenchmarkResult> evaluate(Generator& generator, const std::string&
 // (its text), the first of these that the benchmark knows; if no row has any of them, rows are in
 // the benchmark's order. Several rows of one problem are its samples. Throws Error naming the line
 // for a row of no known problem and for unequal numbers of samples.
-BenchmarkResult score_responses(const std::string& benchmark, std::span<const Problem> problems,
+BenchmarkResult score_responses(const std::string& benchmark,
+                                std::span<const data::Problem> problems,
                                 const std::filesystem::path& file,
                                 const JudgeStrictness& strictness = {});
 
-}  // namespace ponder
+}  // namespace ponder::eval

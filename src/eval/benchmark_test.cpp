@@ -9,11 +9,11 @@
 #include "testing/folders.h"
 #include "testing/temporary_folder.h"
 
-namespace ponder {
+namespace ponder::eval {
 namespace {
 
-std::vector<Problem> three_problems() {
-  std::vector<Problem> problems(3);
+std::vector<data::Problem> three_problems() {
+  std::vector<data::Problem> problems(3);
   for (size_t i = 0; i < 3; ++i) {
     problems[i].id = "p" + std::to_string(i + 1);
     problems[i].question = "Question number " + std::to_string(i + 1) + "?";
@@ -22,18 +22,18 @@ std::vector<Problem> three_problems() {
   return problems;
 }
 
-class GivenResponses : public testing::Test {
+class GivenResponses : public ::testing::Test {
  protected:
   BenchmarkResult score(const std::string& rows) {
     std::ofstream(file_) << rows;
     return score_responses("b", problems_, file_);
   }
   std::string error(const std::string& rows) {
-    return error_text([&] { score(rows); });
+    return testing::error_text([&] { score(rows); });
   }
 
-  std::vector<Problem> problems_ = three_problems();
-  TemporaryFolder temporary_;
+  std::vector<data::Problem> problems_ = three_problems();
+  testing::TemporaryFolder temporary_;
   const std::filesystem::path file_ = temporary_ / "responses.jsonl";
 };
 
@@ -99,8 +99,9 @@ TEST_F(GivenResponses, BadRowsAreNamed) {
 }
 
 TEST(JudgeSample, FormatFailuresAreOfFinishedResponsesOnly) {
-  const Problem problem = three_problems()[0];
-  const auto failure = [&](std::string_view text, FinishReason reason = FinishReason::kStop) {
+  const data::Problem problem = three_problems()[0];
+  const auto failure = [&](std::string_view text,
+                           data::FinishReason reason = data::FinishReason::kStop) {
     return judge_sample(problem, text, reason, 1).format_failure;
   };
   EXPECT_FALSE(failure("The answer is \\boxed{10}"));
@@ -108,12 +109,13 @@ TEST(JudgeSample, FormatFailuresAreOfFinishedResponsesOnly) {
       failure("<|begin_of_thought|>\n\nhm\n\n<|end_of_thought|>\n\n<|begin_of_solution|>\n\n"
               "\\boxed{10}\n\n<|end_of_solution|>"));
   EXPECT_TRUE(failure("<|begin_of_thought|>\n\nhm \\boxed{10}"));
-  EXPECT_FALSE(failure("<|begin_of_thought|>\n\nhm", FinishReason::kLength));
-  const SampleResult loop = judge_sample(problem, "\\boxed{10}", FinishReason::kRepetition, 1);
+  EXPECT_FALSE(failure("<|begin_of_thought|>\n\nhm", data::FinishReason::kLength));
+  const SampleResult loop =
+      judge_sample(problem, "\\boxed{10}", data::FinishReason::kRepetition, 1);
   EXPECT_FALSE(loop.finished);
   EXPECT_EQ(loop.proof.find("token limit"), std::string::npos) << loop.proof;
-  EXPECT_EQ(judge_sample(problem, "\\boxed{10}", FinishReason::kLength, 1).verdict,
-            Verdict::kIncorrect);
+  EXPECT_EQ(judge_sample(problem, "\\boxed{10}", data::FinishReason::kLength, 1).verdict,
+            judge::Verdict::kIncorrect);
 }
 
 TEST_F(GivenResponses, UnitsAndOrderAreStrictWhereAskedFor) {
@@ -127,41 +129,42 @@ TEST_F(GivenResponses, UnitsAndOrderAreStrictWhereAskedFor) {
     return score_responses("b", problems_, file_, strictness).score.accuracy;
   };
   EXPECT_NEAR(accuracy({}), 1, 1e-12);
-  EXPECT_NEAR(accuracy({Strictness::kStrict, Strictness::kLenient}), 2.0 / 3, 1e-12);
-  EXPECT_NEAR(accuracy({Strictness::kLenient, Strictness::kStrict}), 2.0 / 3, 1e-12);
-  EXPECT_NEAR(accuracy({Strictness::kStrict, Strictness::kStrict}), 1.0 / 3, 1e-12);
+  EXPECT_NEAR(accuracy({judge::Strictness::kStrict, judge::Strictness::kLenient}), 2.0 / 3, 1e-12);
+  EXPECT_NEAR(accuracy({judge::Strictness::kLenient, judge::Strictness::kStrict}), 2.0 / 3, 1e-12);
+  EXPECT_NEAR(accuracy({judge::Strictness::kStrict, judge::Strictness::kStrict}), 1.0 / 3, 1e-12);
 }
 
 // A vote counts answers that are equal by the same rules.
 TEST(Benchmark, VotesFollowTheStrictnessToo) {
-  std::vector<Problem> problems(1, three_problems()[0]);
+  std::vector<data::Problem> problems(1, three_problems()[0]);
   problems[0].answer = "2, 1";
   ProblemResult result{problems[0].id, {}};
   for (const char* answer : {"1, 2", "2, 1", "3"}) {
     SampleResult& sample = result.samples.emplace_back();
     sample.extracted = answer;
-    sample.verdict = std::string_view(answer) == "2, 1" ? Verdict::kCorrect : Verdict::kIncorrect;
+    sample.verdict =
+        std::string_view(answer) == "2, 1" ? judge::Verdict::kCorrect : judge::Verdict::kIncorrect;
   }
   result.samples.push_back(result.samples[1]);
-  const JudgeStrictness strict{Strictness::kLenient, Strictness::kStrict};
+  const JudgeStrictness strict{judge::Strictness::kLenient, judge::Strictness::kStrict};
   EXPECT_EQ(aggregate("b", problems, std::vector{result}, strict).maj_at_k, 1);
   EXPECT_EQ(aggregate("b", problems, std::vector{result}).maj_at_k, 0);
 }
 
 TEST(Benchmark, GoldsOfWholeFilesAreAllRight) {
-  const std::filesystem::path data = shared_data();
+  const std::filesystem::path data = testing::shared_data();
   if (!std::filesystem::exists(data / "benchmarks")) GTEST_SKIP() << "no shared data at " << data;
   for (const auto& [name, n] :
        {std::pair("MATH_OAI.jsonl", 500), {"AIME24.jsonl", 30}, {"gpqa_diamond.json.gz", 198}}) {
-    ReadReport report;
-    const auto problems = read_problems(data / "benchmarks" / name, report);
+    data::ReadReport report;
+    const auto problems = data::read_problems(data / "benchmarks" / name, report);
     ASSERT_EQ(problems.size(), static_cast<size_t>(n)) << report.summary();
     std::vector<ProblemResult> results;
-    for (const Problem& problem : problems) {
-      results.push_back(
-          {problem.id,
-           {judge_sample(problem, "\\boxed{" + problem.answer + "}", FinishReason::kStop, 1)}});
-      EXPECT_EQ(results.back().samples[0].verdict, Verdict::kCorrect)
+    for (const data::Problem& problem : problems) {
+      results.push_back({problem.id,
+                         {judge_sample(problem, "\\boxed{" + problem.answer + "}",
+                                       data::FinishReason::kStop, 1)}});
+      EXPECT_EQ(results.back().samples[0].verdict, judge::Verdict::kCorrect)
           << problem.id << ": " << results.back().samples[0].proof;
     }
     EXPECT_GT(aggregate(name, problems, results).interval_95.low, 0.88);
@@ -169,4 +172,4 @@ TEST(Benchmark, GoldsOfWholeFilesAreAllRight) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::eval

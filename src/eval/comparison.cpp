@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 
-namespace ponder {
+namespace ponder::eval {
 
 VerdictTable read_verdicts(const std::filesystem::path& file) {
   VerdictTable table;
@@ -22,14 +22,14 @@ VerdictTable read_verdicts(const std::filesystem::path& file) {
       }
       return found->get<std::string>();
     };
-    const auto verdict = verdict_from_string(field("verdict"));
+    const auto verdict = judge::verdict_from_string(field("verdict"));
     if (!verdict) {
       throw Error(fmt::format("{}:{}", reader.name(), row.line),
                   "expected verdict correct, incorrect or undecided");
     }
     VerdictTable::Row& problem = table.problems[field("problem_id")];
     ++problem.samples;
-    problem.correct += *verdict == Verdict::kCorrect;
+    problem.correct += *verdict == judge::Verdict::kCorrect;
   }
   return table;
 }
@@ -61,4 +61,4 @@ Json to_json(const Comparison& comparison) {
   return json;
 }
 
-}  // namespace ponder
+}  // namespace ponder::eval

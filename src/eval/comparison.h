@@ -10,7 +10,7 @@
 #include "eval/benchmark.h"
 #include "eval/metrics.h"
 
-namespace ponder {
+namespace ponder::eval {
 
 // Per problem id: correct samples and samples.
 struct VerdictTable {
@@ -31,4 +31,4 @@ Comparison compare_with(const BenchmarkResult& result, const VerdictTable& other
 // n, difference, interval_95, p_value, method, distinguishable.
 Json to_json(const Comparison& comparison);
 
-}  // namespace ponder
+}  // namespace ponder::eval

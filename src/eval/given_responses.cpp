@@ -10,13 +10,13 @@
 #include "base/text.h"
 #include "eval/benchmark.h"
 
-namespace ponder {
+namespace ponder::eval {
 namespace {
 
 // Finds the problem a row speaks of.
 class ProblemIndex {
  public:
-  explicit ProblemIndex(std::span<const Problem> problems) {
+  explicit ProblemIndex(std::span<const data::Problem> problems) {
     for (size_t i = 0; i < problems.size(); ++i) {
       ids_.emplace(problems[i].id, i);
       questions_.emplace(std::string(trimmed(problems[i].question)), i);
@@ -48,7 +48,7 @@ class ProblemIndex {
 
 struct GivenResponse {
   std::string text;
-  FinishReason finish_reason = FinishReason::kStop;
+  data::FinishReason finish_reason = data::FinishReason::kStop;
   int64_t tokens = 0;
 };
 
@@ -62,8 +62,9 @@ GivenResponse read_response(const Json& row, const std::string& where) {
   GivenResponse response;
   response.text = field->get<std::string>();
   if (const auto reason = row.find("finish_reason"); reason != row.end()) {
-    const auto known =
-        reason->is_string() ? finish_reason_from_string(reason->get<std::string>()) : std::nullopt;
+    const auto known = reason->is_string()
+                           ? data::finish_reason_from_string(reason->get<std::string>())
+                           : std::nullopt;
     if (!known) throw Error(where, "expected finish_reason stop, length or repetition");
     response.finish_reason = *known;
   }
@@ -78,11 +79,13 @@ GivenResponse read_response(const Json& row, const std::string& where) {
 
 }  // namespace
 
-BenchmarkResult score_responses(const std::string& benchmark, std::span<const Problem> problems,
+BenchmarkResult score_responses(const std::string& benchmark,
+                                std::span<const data::Problem> problems,
                                 const std::filesystem::path& file,
                                 const JudgeStrictness& strictness) {
   BenchmarkResult result;
-  for (const Problem& problem : problems) result.problems.emplace_back().problem_id = problem.id;
+  for (const data::Problem& problem : problems)
+    result.problems.emplace_back().problem_id = problem.id;
   const ProblemIndex index(problems);
   JsonRowReader reader(file);
   JsonRow row;
@@ -118,7 +121,7 @@ BenchmarkResult score_responses(const std::string& benchmark, std::span<const Pr
     ++missing;
     problem.samples.resize(samples);
     for (SampleResult& sample : problem.samples) {
-      sample.verdict = Verdict::kIncorrect;
+      sample.verdict = judge::Verdict::kIncorrect;
       sample.proof = "no response was given";
     }
   }
@@ -127,4 +130,4 @@ BenchmarkResult score_responses(const std::string& benchmark, std::span<const Pr
   return result;
 }
 
-}  // namespace ponder
+}  // namespace ponder::eval

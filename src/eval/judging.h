@@ -7,20 +7,21 @@
 #include "data/rows.h"
 #include "judge/judge.h"
 
-namespace ponder {
+namespace ponder::eval {
 
 // See JudgeOptions; both lenient unless asked for.
 struct JudgeStrictness {
-  Strictness units = Strictness::kLenient;
-  Strictness order = Strictness::kLenient;
+  judge::Strictness units = judge::Strictness::kLenient;
+  judge::Strictness order = judge::Strictness::kLenient;
 };
 
 // `word` is "strict" or "lenient".
-inline Strictness strictness_of(std::string_view word) {
-  return word == "strict" ? Strictness::kStrict : Strictness::kLenient;
+inline judge::Strictness strictness_of(std::string_view word) {
+  return word == "strict" ? judge::Strictness::kStrict : judge::Strictness::kLenient;
 }
 
-inline JudgeOptions judge_options(const Problem& problem, const JudgeStrictness& strictness) {
+inline judge::JudgeOptions judge_options(const data::Problem& problem,
+                                         const JudgeStrictness& strictness) {
   return {.type = problem.answer_type,
           .tolerance = problem.tolerance,
           .units = strictness.units,
@@ -29,33 +30,35 @@ inline JudgeOptions judge_options(const Problem& problem, const JudgeStrictness&
 }
 
 // What the judge calls the end of a completion.
-inline ResponseEnd response_end(FinishReason reason) {
+inline judge::ResponseEnd response_end(data::FinishReason reason) {
   switch (reason) {
-    case FinishReason::kLength:
-      return ResponseEnd::kTokenLimit;
-    case FinishReason::kRepetition:
-      return ResponseEnd::kRepetition;
-    case FinishReason::kStop:
+    case data::FinishReason::kLength:
+      return judge::ResponseEnd::kTokenLimit;
+    case data::FinishReason::kRepetition:
+      return judge::ResponseEnd::kRepetition;
+    case data::FinishReason::kStop:
       break;
   }
-  return ResponseEnd::kFinished;
+  return judge::ResponseEnd::kFinished;
 }
 
 // `text` is a whole completion, as parse_thought takes it.
-inline Judgement judge_completion(const Problem& problem, const JudgeStrictness& strictness,
-                                  std::string_view text, FinishReason reason) {
-  return judge_response(problem.answer, text, response_end(reason),
-                        judge_options(problem, strictness));
+inline judge::Judgement judge_completion(const data::Problem& problem,
+                                         const JudgeStrictness& strictness, std::string_view text,
+                                         data::FinishReason reason) {
+  return judge::judge_response(problem.answer, text, response_end(reason),
+                               judge_options(problem, strictness));
 }
 
 // Fills in verdict and proof.
-inline Judgement judge_rollout(const Problem& problem, const JudgeStrictness& strictness,
-                               Trajectory& trajectory) {
-  Judgement judgement =
+inline judge::Judgement judge_rollout(const data::Problem& problem,
+                                      const JudgeStrictness& strictness,
+                                      data::Trajectory& trajectory) {
+  judge::Judgement judgement =
       judge_completion(problem, strictness, trajectory.text, trajectory.finish_reason);
   trajectory.verdict = judgement.verdict;
   trajectory.proof = judgement.proof;
   return judgement;
 }
 
-}  // namespace ponder
+}  // namespace ponder::eval

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/philox.h"
 
-namespace ponder {
+namespace ponder::eval {
 namespace {
 
 constexpr double kZ95 = 1.959963984540054;  // the 97.5 % point of the standard normal
@@ -103,15 +103,15 @@ double pass_at_k(int n, int c, int k) {
   return 1 - none;
 }
 
-int majority_vote(std::span<const std::string> answers, const JudgeOptions& options) {
+int majority_vote(std::span<const std::string> answers, const judge::JudgeOptions& options) {
   struct Group {
     int first;
     int votes;
   };
   std::vector<Group> groups;
   const auto equal = [&](const std::string& a, const std::string& b) {
-    return a == b || judge_answer(a, b, options).verdict == Verdict::kCorrect ||
-           judge_answer(b, a, options).verdict == Verdict::kCorrect;
+    return a == b || judge::judge_answer(a, b, options).verdict == judge::Verdict::kCorrect ||
+           judge::judge_answer(b, a, options).verdict == judge::Verdict::kCorrect;
   };
   for (size_t i = 0; i < answers.size(); ++i) {
     if (answers[i].empty()) continue;
@@ -165,4 +165,4 @@ std::string describe(const Comparison& c, std::string_view a, std::string_view b
       c.distinguishable ? "can" : "cannot");
 }
 
-}  // namespace ponder
+}  // namespace ponder::eval

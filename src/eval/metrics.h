@@ -11,7 +11,7 @@
 
 #include "data/rows.h"
 
-namespace ponder {
+namespace ponder::eval {
 
 struct Interval {
   double low = 0, high = 1;
@@ -39,7 +39,7 @@ double pass_at_k(int n, int c, int k);
 // Majority vote. Answers are equal when the judge says so (either way round); an empty answer has
 // no vote; the largest group wins, the earlier one of equals. Returns the index of the winning
 // group's first answer, or -1 without any answer.
-int majority_vote(std::span<const std::string> answers, const JudgeOptions& options);
+int majority_vote(std::span<const std::string> answers, const judge::JudgeOptions& options);
 
 // Two models on the same problems; per problem the share of correct samples of each.
 struct Comparison {
@@ -58,4 +58,4 @@ Comparison compare_paired(std::span<const double> a, std::span<const double> b, 
 // be told apart."
 std::string describe(const Comparison& comparison, std::string_view a, std::string_view b);
 
-}  // namespace ponder
+}  // namespace ponder::eval

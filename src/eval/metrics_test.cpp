@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 
-namespace ponder {
+namespace ponder::eval {
 namespace {
 
 TEST(Wilson, KnownValues) {
@@ -66,7 +66,7 @@ TEST(PassAtK, EqualsCountingSubsets) {
 }
 
 TEST(MajorityVote, GroupsEqualAnswers) {
-  const JudgeOptions math{AnswerType::kMath};
+  const judge::JudgeOptions math{judge::AnswerType::kMath};
   using Answers = std::vector<std::string>;
   EXPECT_EQ(majority_vote(Answers{"1/2", "3", "0.5", "\\frac{1}{2}", "3"}, math), 0);
   EXPECT_EQ(majority_vote(Answers{"7", "3", "3"}, math), 1);
@@ -119,4 +119,4 @@ TEST(Comparison, SharesUseSignFlips) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::eval

@@ -13,7 +13,7 @@
 #include "rollout/stop_rule.h"
 #include "tensor/buffer.h"
 
-namespace ponder {
+namespace ponder::generate {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -37,22 +37,23 @@ class Timer {
 struct Engine::Impl {
   // An open request and what has been sampled of it.
   struct OpenRequest : KvScheduler::Sequence {
-    OpenRequest(CompletionRequest r, const RepetitionRule& repetition, const Tokenizer* tokenizer)
+    OpenRequest(rollout::CompletionRequest r, const rollout::RepetitionRule& repetition,
+                const tokenizer::Tokenizer* tokenizer)
         : request(std::move(r)),
           name_hash(stable_hash64(request.seed_key.name)),
           stop(request, repetition, tokenizer) {
       max_tokens = request.sampling.max_tokens;
     }
-    CompletionRequest request;  // less prompt_ids, which the scheduler keeps
+    rollout::CompletionRequest request;  // less prompt_ids, which the scheduler keeps
     uint64_t name_hash;
     std::vector<float> logprobs;
-    StopRule stop;
+    rollout::StopRule stop;
   };
   static OpenRequest& open_request(KvScheduler::Sequence* sequence) {
     return static_cast<OpenRequest&>(*sequence);
   }
 
-  Impl(Decoder& d, const Tokenizer* t, ThreadPool& threads, EngineOptions o)
+  Impl(model::Decoder& d, const tokenizer::Tokenizer* t, ThreadPool& threads, EngineOptions o)
       : decoder(d),
         tokenizer(t),
         options(std::move(o)),
@@ -61,7 +62,7 @@ struct Engine::Impl {
                 threads),
         scheduler(d, options.max_batch, options.kv_cache_bytes) {}
 
-  void check(const CompletionRequest& request) const {
+  void check(const rollout::CompletionRequest& request) const {
     check_sampling(request.sampling, request.id);
     if (request.prompt_ids.empty()) throw Error(request.id, "has an empty prompt");
     for (const int32_t id : request.prompt_ids) {
@@ -70,7 +71,7 @@ struct Engine::Impl {
                                             id, vocab_size));
       }
     }
-    (void)StopRule(request, options.repetition, tokenizer);  // throws where it is wrong
+    (void)rollout::StopRule(request, options.repetition, tokenizer);  // throws where it is wrong
     scheduler.check(static_cast<int64_t>(request.prompt_ids.size()), request.sampling.max_tokens,
                     request.id);
   }
@@ -158,7 +159,7 @@ struct Engine::Impl {
   }
 
   void add_draw(const OpenRequest& open, const float* row) {
-    const SeedKey& key = open.request.seed_key;
+    const rollout::SeedKey& key = open.request.seed_key;
     draws.push_back({row, &open.request.sampling,
                      rollout_uniform(key.seed, open.name_hash, key.index,
                                      static_cast<int64_t>(open.token_ids.size()))});
@@ -178,9 +179,9 @@ struct Engine::Impl {
       const int32_t id = sampled[i].id;
       open.token_ids.push_back(id);
       open.logprobs.push_back(sampled[i].logprob);
-      const std::optional<FinishReason> reason = open.stop.push(open.token_ids);
+      const std::optional<data::FinishReason> reason = open.stop.push(open.token_ids);
       if (open.request.want_tokens && !open.stop.is_stop_id(id)) {
-        events.push_back({open.request.id, TokenSampled{id, open.stop.take_text()}});
+        events.push_back({open.request.id, rollout::TokenSampled{id, open.stop.take_text()}});
       }
       if (!reason) continue;
       any_ended = true;
@@ -193,8 +194,8 @@ struct Engine::Impl {
     ended.clear();
   }
 
-  void complete(OpenRequest& open, FinishReason reason) {
-    Completion completion;
+  void complete(OpenRequest& open, data::FinishReason reason) {
+    rollout::Completion completion;
     {
       const Timer timer(report.text_seconds);
       completion.text = open.stop.text(open.token_ids);
@@ -206,23 +207,23 @@ struct Engine::Impl {
     completion.token_ids = std::move(open.token_ids);
     if (open.request.want_logprobs) {
       completion.logprobs = std::move(open.logprobs);
-      completion.logprob_source = LogprobSource::kEngine;
+      completion.logprob_source = data::LogprobSource::kEngine;
     }
     ended.push_back(open.request.id);
     events.push_back({open.request.id, std::move(completion)});
   }
 
-  Decoder& decoder;
-  const Tokenizer* tokenizer;
+  model::Decoder& decoder;
+  const tokenizer::Tokenizer* tokenizer;
   EngineOptions options;
   int64_t vocab_size;
   Sampler sampler;
   KvScheduler scheduler;
   std::map<std::string, std::unique_ptr<OpenRequest>, std::less<>> requests;
-  std::vector<GeneratorEvent> events;  // of this poll
+  std::vector<rollout::GeneratorEvent> events;  // of this poll
   std::vector<std::string> ended;
-  InferenceBatch batch;
-  Buffer logits;
+  model::InferenceBatch batch;
+  tensor::Buffer logits;
   std::vector<Draw> draws;
   std::vector<OpenRequest*> drawing;  // one per draw
   std::vector<SampledToken> sampled;
@@ -230,19 +231,19 @@ struct Engine::Impl {
   int64_t sampled_tokens = 0, prompt_tokens = 0, sequence_steps = 0;
 };
 
-Engine::Engine(Decoder& decoder, const Tokenizer* tokenizer, ThreadPool& threads,
+Engine::Engine(model::Decoder& decoder, const tokenizer::Tokenizer* tokenizer, ThreadPool& threads,
                EngineOptions options)
     : impl_(std::make_unique<Impl>(decoder, tokenizer, threads, std::move(options))) {}
 
 Engine::~Engine() = default;
 
-void Engine::announce(const CompletionRequest& request, int64_t count) {
+void Engine::announce(const rollout::CompletionRequest& request, int64_t count) {
   impl_->check(request);
   impl_->scheduler.announce(static_cast<int64_t>(request.prompt_ids.size()),
                             request.sampling.max_tokens, count);
 }
 
-void Engine::submit(CompletionRequest request) {
+void Engine::submit(rollout::CompletionRequest request) {
   impl_->check(request);
   if (impl_->requests.contains(request.id)) {
     throw Error(request.id, "is the id of an open request", "give every request an id of its own");
@@ -263,7 +264,7 @@ void Engine::cancel(std::string_view id) {
   impl_->requests.erase(found);
 }
 
-std::vector<GeneratorEvent> Engine::poll(std::chrono::milliseconds) {
+std::vector<rollout::GeneratorEvent> Engine::poll(std::chrono::milliseconds) {
   impl_->scheduler.prepare();
   if (!impl_->scheduler.idle()) {
     impl_->start_sequences();
@@ -274,8 +275,8 @@ std::vector<GeneratorEvent> Engine::poll(std::chrono::milliseconds) {
 
 int64_t Engine::room() const { return impl_->scheduler.room(); }
 
-GeneratorLoad Engine::load() const {
-  GeneratorLoad load;
+rollout::GeneratorLoad Engine::load() const {
+  rollout::GeneratorLoad load;
   load.running = static_cast<int64_t>(impl_->scheduler.running().size());
   load.sampled_tokens = impl_->sampled_tokens;
   load.prompt_tokens = impl_->prompt_tokens;
@@ -295,4 +296,4 @@ EngineReport Engine::report() const {
   return report;
 }
 
-}  // namespace ponder
+}  // namespace ponder::generate

@@ -19,14 +19,14 @@
 #include "rollout/repetition.h"
 #include "tokenizer/tokenizer.h"
 
-namespace ponder {
+namespace ponder::generate {
 
 struct EngineOptions {
   int max_batch = 64;  // sequences at once
   // Upper limit; no more is taken than the requests announced can use.
   int64_t kv_cache_bytes = int64_t{2} << 30;
   int64_t prefill_tokens = 512;  // prompt tokens per step, at most
-  RepetitionRule repetition;
+  rollout::RepetitionRule repetition;
   std::string model_sha256;  // provenance, copied into every completion
 };
 
@@ -39,22 +39,23 @@ struct EngineReport {
   double model_seconds = 0, sampler_seconds = 0, text_seconds = 0;
 };
 
-class Engine : public Generator {
+class Engine : public rollout::Generator {
  public:
   // Borrows everything for its life. `tokenizer` may be null: then texts stay empty and every id of
   // the model can be sampled; otherwise only ids the tokenizer has.
-  Engine(Decoder& decoder, const Tokenizer* tokenizer, ThreadPool& threads, EngineOptions options);
+  Engine(model::Decoder& decoder, const tokenizer::Tokenizer* tokenizer, ThreadPool& threads,
+         EngineOptions options);
   ~Engine() override;
 
   // Throws Error for what can never fit (cache budget, the model's positions), an empty prompt or
   // one without tokens, ids outside the vocabulary, settings and stop strings out of range.
-  void announce(const CompletionRequest& request, int64_t count) override;
-  void submit(CompletionRequest request) override;
+  void announce(const rollout::CompletionRequest& request, int64_t count) override;
+  void submit(rollout::CompletionRequest request) override;
   void cancel(std::string_view id) override;
   // One step of the model, if there is work; it does not wait.
-  std::vector<GeneratorEvent> poll(std::chrono::milliseconds timeout) override;
+  std::vector<rollout::GeneratorEvent> poll(std::chrono::milliseconds timeout) override;
   int64_t room() const override;
-  GeneratorLoad load() const override;
+  rollout::GeneratorLoad load() const override;
 
   EngineReport report() const;  // since it was made
 
@@ -63,4 +64,4 @@ class Engine : public Generator {
   std::unique_ptr<Impl> impl_;
 };
 
-}  // namespace ponder
+}  // namespace ponder::generate

@@ -12,10 +12,8 @@
 #include "generate/test_support.h"
 #include "model/kv_cache.h"
 
-namespace ponder {
+namespace ponder::generate {
 namespace {
-
-using namespace test;
 
 TEST(Engine, BatchMemoryAndChunksChangeNothing) {
   const auto requests = requests_of(80, 3, {.temperature = 0.9, .top_p = 0.95});
@@ -51,9 +49,10 @@ TEST(Engine, OrderOfRequestsChangesNoRollout) {
   auto shuffled = generate(requests, options_of(8));
   std::map<std::string, size_t> place;
   for (size_t i = 0; i < 10; ++i) place["p" + std::to_string(i)] = i;
-  std::stable_sort(shuffled.begin(), shuffled.end(), [&](const Trajectory& a, const Trajectory& b) {
-    return place[a.problem_id] < place[b.problem_id];
-  });
+  std::stable_sort(shuffled.begin(), shuffled.end(),
+                   [&](const data::Trajectory& a, const data::Trajectory& b) {
+                     return place[a.problem_id] < place[b.problem_id];
+                   });
   expect_same(straight, shuffled);
 }
 
@@ -62,10 +61,11 @@ TEST(Engine, EqualsAPlainLoop) {
   TinyModel model;
   const auto requests = requests_of(4, 2, {.temperature = 0.8, .top_p = 0.9});
   const auto trajectories = generate(model.decoder, model.pool, requests, options_of(8));
-  for (const Trajectory& trajectory : trajectories) {
-    const RolloutRequest& request = requests[static_cast<size_t>(trajectory.problem_id[1] - '0')];
-    KvCache cache = model.decoder.make_cache(8);
-    KvSequence sequence;
+  for (const data::Trajectory& trajectory : trajectories) {
+    const rollout::RolloutRequest& request =
+        requests[static_cast<size_t>(trajectory.problem_id[1] - '0')];
+    model::KvCache cache = model.decoder.make_cache(8);
+    model::KvSequence sequence;
     Sampler sampler(50, 50, model.pool);
     std::vector<int32_t> next = request.prompt_ids, ids;
     while (ids.size() < trajectory.token_ids.size()) {
@@ -106,7 +106,8 @@ TEST(Engine, RecordedLogprobsAreTheTrainersToTheBit) {
         requests_of(40, 4, {.temperature = temperature, .top_p = 0.9, .top_k = 30});
     const auto trajectories = generate(model.decoder, model.pool, requests, options_of(16));
     std::vector<ScoreRow> rows;
-    for (const Trajectory& trajectory : trajectories) rows.push_back(score_row_of(trajectory));
+    for (const data::Trajectory& trajectory : trajectories)
+      rows.push_back(score_row_of(trajectory));
     for (const int64_t batch_tokens : {1, 300, 100000}) {
       const auto scores = score_rows(model.decoder, rows, batch_tokens);
       for (size_t i = 0; i < rows.size(); ++i) {
@@ -141,12 +142,12 @@ TEST(Engine, GreedyFollowsTheModel) {
 }
 
 TEST(Engine, EndsAtStopTokenLengthOrLoop) {
-  std::map<FinishReason, int> reasons;
-  for (const Trajectory& trajectory : generate(requests_of(20, 4), options_of(32))) {
+  std::map<data::FinishReason, int> reasons;
+  for (const data::Trajectory& trajectory : generate(requests_of(20, 4), options_of(32))) {
     ++reasons[trajectory.finish_reason];
     const auto& ids = trajectory.token_ids;
     const auto stop = std::find(ids.begin(), ids.end(), 3);
-    if (trajectory.finish_reason == FinishReason::kStop) {
+    if (trajectory.finish_reason == data::FinishReason::kStop) {
       EXPECT_EQ(stop, ids.end() - 1);
     } else {
       EXPECT_EQ(stop, ids.end());
@@ -154,8 +155,8 @@ TEST(Engine, EndsAtStopTokenLengthOrLoop) {
     }
     EXPECT_EQ(ids.size(), trajectory.logprobs.size());
   }
-  EXPECT_GT(reasons[FinishReason::kStop], 0);
-  EXPECT_GT(reasons[FinishReason::kLength], 0);
+  EXPECT_GT(reasons[data::FinishReason::kStop], 0);
+  EXPECT_GT(reasons[data::FinishReason::kLength], 0);
 }
 
 // A model of zeros says token 0 for ever.
@@ -166,13 +167,15 @@ TEST(Engine, LeavesARepetitionLoop) {
   auto requests = requests_of(2, 1, {.temperature = 0});
   for (auto& request : requests) request.sampling.max_tokens = 300;
   EngineOptions options = options_of(8);
-  for (const Trajectory& trajectory : generate(model.decoder, model.pool, requests, options)) {
-    EXPECT_EQ(trajectory.finish_reason, FinishReason::kRepetition);
+  for (const data::Trajectory& trajectory :
+       generate(model.decoder, model.pool, requests, options)) {
+    EXPECT_EQ(trajectory.finish_reason, data::FinishReason::kRepetition);
     EXPECT_EQ(trajectory.token_ids, std::vector<int32_t>(128, 0));
   }
   options.repetition.min_repeats = 0;
-  for (const Trajectory& trajectory : generate(model.decoder, model.pool, requests, options)) {
-    EXPECT_EQ(trajectory.finish_reason, FinishReason::kLength);
+  for (const data::Trajectory& trajectory :
+       generate(model.decoder, model.pool, requests, options)) {
+    EXPECT_EQ(trajectory.finish_reason, data::FinishReason::kLength);
     EXPECT_EQ(trajectory.token_ids.size(), 300u);
   }
 }
@@ -181,15 +184,15 @@ TEST(Engine, LeavesARepetitionLoop) {
 // samples in their order, whatever ran at the same time.
 TEST(Engine, EarlyStopKeepsTheSameSamplesInAnyBatch) {
   const auto requests = requests_of(8, 10);
-  const auto enough = [](std::span<const Trajectory> samples) {
-    return std::count_if(samples.begin(), samples.end(), [](const Trajectory& trajectory) {
+  const auto enough = [](std::span<const data::Trajectory> samples) {
+    return std::count_if(samples.begin(), samples.end(), [](const data::Trajectory& trajectory) {
              return trajectory.token_ids.size() > 20;
            }) == 2;
   };
   const auto all = generate(requests, options_of(16));
-  std::vector<Trajectory> expected;
+  std::vector<data::Trajectory> expected;
   for (size_t p = 0; p < 8; ++p) {
-    const std::span<const Trajectory> samples = std::span(all).subspan(p * 10, 10);
+    const std::span<const data::Trajectory> samples = std::span(all).subspan(p * 10, 10);
     for (size_t i = 0; i < 10; ++i) {
       expected.push_back(samples[i]);
       if (enough(samples.first(i + 1))) break;
@@ -198,7 +201,7 @@ TEST(Engine, EarlyStopKeepsTheSameSamplesInAnyBatch) {
   ASSERT_LT(expected.size(), all.size());
   for (const int max_batch : {1, 3, 64}) {
     for (const int ahead : {1, 4, 20}) {
-      RolloutHooks hooks;
+      rollout::RolloutHooks hooks;
       hooks.group_complete = enough;
       Report report;
       expect_same(expected, generate(requests, options_of(max_batch), 1, hooks, &report,
@@ -211,26 +214,27 @@ TEST(Engine, EarlyStopKeepsTheSameSamplesInAnyBatch) {
 
 TEST(Engine, GoesOnFromWhatIsDone) {
   auto requests = requests_of(6, 5);
-  const auto enough = [](std::span<const Trajectory> samples) {
+  const auto enough = [](std::span<const data::Trajectory> samples) {
     return samples.back().token_ids.size() < 15;
   };
   for (const bool early_stop : {false, true}) {
-    RolloutHooks hooks;
+    rollout::RolloutHooks hooks;
     if (early_stop) hooks.group_complete = enough;
     const auto whole = generate(requests, options_of(4), 1, hooks);
     for (const size_t cut : {size_t{1}, whole.size() / 2, whole.size()}) {
       auto rest = requests;
-      std::vector<Trajectory> merged(whole.begin(),
-                                     whole.begin() + static_cast<std::ptrdiff_t>(cut));
-      for (const Trajectory& trajectory : merged) {
+      std::vector<data::Trajectory> merged(whole.begin(),
+                                           whole.begin() + static_cast<std::ptrdiff_t>(cut));
+      for (const data::Trajectory& trajectory : merged) {
         rest[static_cast<size_t>(std::stoi(trajectory.problem_id.substr(1)))].done.push_back(
             trajectory);
       }
-      for (const Trajectory& trajectory : generate(rest, options_of(3), 1, hooks))
+      for (const data::Trajectory& trajectory : generate(rest, options_of(3), 1, hooks))
         merged.push_back(trajectory);
-      std::stable_sort(merged.begin(), merged.end(), [](const Trajectory& a, const Trajectory& b) {
-        return std::pair(a.problem_id, a.sample) < std::pair(b.problem_id, b.sample);
-      });
+      std::stable_sort(
+          merged.begin(), merged.end(), [](const data::Trajectory& a, const data::Trajectory& b) {
+            return std::pair(a.problem_id, a.sample) < std::pair(b.problem_id, b.sample);
+          });
       expect_same(whole, merged);
     }
   }
@@ -238,23 +242,23 @@ TEST(Engine, GoesOnFromWhatIsDone) {
 
 TEST(Engine, JudgesEachSampleOnceBeforeItIsDelivered) {
   std::map<std::pair<std::string, int>, int> judged;
-  RolloutHooks hooks;
-  hooks.judge = [&](Trajectory& trajectory) {
+  rollout::RolloutHooks hooks;
+  hooks.judge = [&](data::Trajectory& trajectory) {
     ++judged[{trajectory.problem_id, trajectory.sample}];
-    trajectory.verdict = Verdict::kCorrect;
+    trajectory.verdict = judge::Verdict::kCorrect;
   };
   const auto trajectories = generate(requests_of(4, 3), options_of(5), 1, hooks);
   EXPECT_EQ(judged.size(), 12u);
   for (const auto& [key, count] : judged) EXPECT_EQ(count, 1);
-  for (const Trajectory& trajectory : trajectories)
-    EXPECT_EQ(trajectory.verdict, Verdict::kCorrect);
+  for (const data::Trajectory& trajectory : trajectories)
+    EXPECT_EQ(trajectory.verdict, judge::Verdict::kCorrect);
 }
 
 TEST(Engine, StopFlagEndsEarly) {
   TinyModel model;
   std::atomic<bool> stop{false};
-  RolloutHooks hooks;
-  hooks.on_completion = [&](const Trajectory&) { stop = true; };
+  rollout::RolloutHooks hooks;
+  hooks.on_completion = [&](const data::Trajectory&) { stop = true; };
   Report report;
   const auto trajectories = generate(model.decoder, model.pool, requests_of(30, 2), options_of(2),
                                      hooks, &report, {}, &stop);
@@ -264,7 +268,8 @@ TEST(Engine, StopFlagEndsEarly) {
 }
 
 TEST(Engine, RefusesWhatCanNeverFit) {
-  const auto problem_of = [](const std::vector<RolloutRequest>& requests, EngineOptions options) {
+  const auto problem_of = [](const std::vector<rollout::RolloutRequest>& requests,
+                             EngineOptions options) {
     try {
       generate(requests, std::move(options));
     } catch (const Error& error) {
@@ -279,7 +284,7 @@ TEST(Engine, RefusesWhatCanNeverFit) {
     const std::string message = problem_of(requests, options);
     EXPECT_NE(message.find(words), std::string::npos) << message;
   };
-  using Requests = std::vector<RolloutRequest>;
+  using Requests = std::vector<rollout::RolloutRequest>;
   expect_refused("--kv-cache-bytes", [](Requests&, EngineOptions& o) { o.kv_cache_bytes = 5000; });
   expect_refused("--max-tokens",
                  [](Requests& r, EngineOptions&) { r[1].sampling.max_tokens = 512; });
@@ -320,4 +325,4 @@ TEST(Scorer, RefusesRowsWithoutPromptOrResponse) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::generate

@@ -1,13 +1,14 @@
 #include "generate/inference_model.h"
 
-namespace ponder {
+namespace ponder::generate {
 
 InferenceModel::InferenceModel(const std::filesystem::path& folder, ThreadPool& threads,
-                               const TemplateChoice& choice)
-    : InferenceModel(open_checkpoint(folder), folder, threads, choice) {}
+                               const tokenizer::TemplateChoice& choice)
+    : InferenceModel(model::open_checkpoint(folder), folder, threads, choice) {}
 
-InferenceModel::InferenceModel(OpenCheckpoint checkpoint, const std::filesystem::path& folder,
-                               ThreadPool& threads, const TemplateChoice& choice)
+InferenceModel::InferenceModel(model::OpenCheckpoint checkpoint,
+                               const std::filesystem::path& folder, ThreadPool& threads,
+                               const tokenizer::TemplateChoice& choice)
     : threads_(&threads),
       sha256_(std::move(checkpoint.sha256)),
       text_(folder, {choice, checkpoint.config.vocab_size, checkpoint.config.eos_token_ids}),
@@ -15,9 +16,9 @@ InferenceModel::InferenceModel(OpenCheckpoint checkpoint, const std::filesystem:
   decoder_.load_weights(*checkpoint.weights);
 }
 
-RolloutRequest InferenceModel::rollout_request(const Problem& problem,
-                                               const RolloutSpec& spec) const {
-  RolloutRequest request;
+rollout::RolloutRequest InferenceModel::rollout_request(const data::Problem& problem,
+                                                        const RolloutSpec& spec) const {
+  rollout::RolloutRequest request;
   request.problem_id = problem.id;
   request.prompt_ids = spec.raw ? text_.tokenizer().encode(problem.question)
                                 : text_.prompt_ids(problem.question, spec.system);
@@ -39,4 +40,4 @@ EngineOptions InferenceModel::engine_options(int max_batch, int64_t kv_cache_byt
   return options;
 }
 
-}  // namespace ponder
+}  // namespace ponder::generate

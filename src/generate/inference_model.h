@@ -15,12 +15,12 @@
 #include "model/decoder.h"
 #include "rollout/rollout_request.h"
 
-namespace ponder {
+namespace ponder::generate {
 
 // How problems are asked, and how their samples are drawn.
 struct RolloutSpec {
   int samples = 1;  // of each problem
-  SamplingSettings sampling;
+  data::SamplingSettings sampling;
   uint64_t seed = 1;
   std::string system;  // system turn, "" for the template's default
   bool raw = false;    // the bare question is continued: no chat template
@@ -31,27 +31,28 @@ class InferenceModel {
  public:
   // Borrows the threads. Throws Error for what load_checkpoint and ModelText refuse.
   InferenceModel(const std::filesystem::path& folder, ThreadPool& threads,
-                 const TemplateChoice& choice = {});
+                 const tokenizer::TemplateChoice& choice = {});
 
   const std::string& sha256() const { return sha256_; }
-  const ModelConfig& config() const { return decoder_.config(); }
-  const ModelText& text() const { return text_; }
-  Decoder& decoder() { return decoder_; }
+  const model::ModelConfig& config() const { return decoder_.config(); }
+  const data::ModelText& text() const { return text_; }
+  model::Decoder& decoder() { return decoder_; }
   ThreadPool& threads() { return *threads_; }
   // The samples of a problem, with stop ids and provenance filled in.
-  RolloutRequest rollout_request(const Problem& problem, const RolloutSpec& spec) const;
+  rollout::RolloutRequest rollout_request(const data::Problem& problem,
+                                          const RolloutSpec& spec) const;
   // With provenance filled in.
   EngineOptions engine_options(int max_batch,
                                int64_t kv_cache_bytes = EngineOptions().kv_cache_bytes) const;
 
  private:
-  InferenceModel(OpenCheckpoint checkpoint, const std::filesystem::path& folder,
-                 ThreadPool& threads, const TemplateChoice& choice);
+  InferenceModel(model::OpenCheckpoint checkpoint, const std::filesystem::path& folder,
+                 ThreadPool& threads, const tokenizer::TemplateChoice& choice);
 
   ThreadPool* threads_;
   std::string sha256_;
-  ModelText text_;
-  Decoder decoder_;
+  data::ModelText text_;
+  model::Decoder decoder_;
 };
 
-}  // namespace ponder
+}  // namespace ponder::generate

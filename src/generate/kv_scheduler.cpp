@@ -9,13 +9,13 @@
 #include "base/error.h"
 #include "ops/attention.h"
 
-namespace ponder {
+namespace ponder::generate {
 namespace {
 
 // Pages of a sequence at its longest: the last token sampled is never fed. One more, as the page
 // the prompt ends in may be needed twice: by the prompt and as the sequence's own copy.
 int64_t worst_pages(int64_t prompt_tokens, int max_tokens) {
-  return KvCache::pages_for(prompt_tokens + max_tokens - 1) + 1;
+  return model::KvCache::pages_for(prompt_tokens + max_tokens - 1) + 1;
 }
 
 int64_t length_of(const std::vector<int32_t>& token_ids) {
@@ -41,7 +41,7 @@ bool KvScheduler::is_prefilled(const Prompt& prompt) {
   return !prompt.logits.empty() && prompt.pages.length() == length_of(*prompt.token_ids);
 }
 
-KvScheduler::KvScheduler(const Decoder& decoder, int max_batch, int64_t kv_cache_bytes)
+KvScheduler::KvScheduler(const model::Decoder& decoder, int max_batch, int64_t kv_cache_bytes)
     : decoder_(decoder), max_batch_(max_batch), kv_cache_bytes_(kv_cache_bytes) {
   if (max_batch < 1) {
     throw Error(ErrorKind::kUsage, "--max-batch",
@@ -88,7 +88,7 @@ void KvScheduler::announce(int64_t prompt_tokens, int max_tokens, int64_t count)
   announced_ += count;
   pages_in_all_ += count * pages;
   largest_pages_ = std::max(largest_pages_, pages);
-  largest_prompt_pages_ = std::max(largest_prompt_pages_, KvCache::pages_for(prompt_tokens));
+  largest_prompt_pages_ = std::max(largest_prompt_pages_, model::KvCache::pages_for(prompt_tokens));
 }
 
 // No more pages than the budget has, or than what was announced can ever use at once.
@@ -109,7 +109,7 @@ void KvScheduler::submit(Sequence& sequence, std::vector<int32_t> prompt_ids,
   if (is_new) {
     prompt.token_ids = &place->first;
     open_.push_back(&prompt);
-    open_pages_ += KvCache::pages_for(prompt_tokens);
+    open_pages_ += model::KvCache::pages_for(prompt_tokens);
   }
   prompt.longest = std::max(prompt.longest, expected_tokens);
   prompt.returns = returns;
@@ -126,7 +126,7 @@ void KvScheduler::prepare() {
     any_unused_ = false;
     std::erase_if(open_, [&](Prompt* prompt) {
       if (prompt->users > 0) return false;
-      open_pages_ -= KvCache::pages_for(length_of(*prompt->token_ids));
+      open_pages_ -= model::KvCache::pages_for(length_of(*prompt->token_ids));
       if (cache_) cache_->release(prompt->pages);
       prompts_.erase(prompts_.find(*prompt->token_ids));
       return true;
@@ -162,8 +162,8 @@ int64_t KvScheduler::pages_expected() const {
   int64_t pages = 0;
   for (const Sequence* sequence : running_) {
     const int64_t expected = std::min<int64_t>(
-        std::max(mean, length_of(sequence->token_ids) + kKeyBlock / 2), sequence->max_tokens);
-    pages += KvCache::pages_for(length_of(*sequence->prompt->token_ids) + expected - 1) -
+        std::max(mean, length_of(sequence->token_ids) + ops::kKeyBlock / 2), sequence->max_tokens);
+    pages += model::KvCache::pages_for(length_of(*sequence->prompt->token_ids) + expected - 1) -
              static_cast<int64_t>(cache_->pages(sequence->pages).size());
   }
   return pages;
@@ -186,7 +186,7 @@ bool KvScheduler::resume() {
   Prompt& prompt = *sequence.prompt;
   const int64_t length = length_of(*prompt.token_ids) + length_of(sequence.token_ids);
   if (!running_.empty() &&
-      cache_->num_free_pages() < KvCache::pages_for(length) + 1 + pages_expected()) {
+      cache_->num_free_pages() < model::KvCache::pages_for(length) + 1 + pages_expected()) {
     return false;
   }
   if (is_prefilled(prompt)) sequence.pages = cache_->fork(prompt.pages);
@@ -214,7 +214,7 @@ bool KvScheduler::start_next() {
   running_.push_back(&sequence);
   // The last one goes on in the prompt's own pages; the logits stay, for its first token.
   if (prompt->waiting.empty() && !prompt->returns) {
-    sequence.pages = std::exchange(prompt->pages, KvSequence());
+    sequence.pages = std::exchange(prompt->pages, model::KvSequence());
   } else {
     sequence.pages = cache_->fork(prompt->pages);
   }
@@ -246,8 +246,8 @@ KvScheduler::Prompt* KvScheduler::extend_prompt(int64_t count, int64_t& tokens) 
     // A prompt must not take what the running sequences are about to need; with none of them, and
     // none preempted, it takes what other prompts hold.
     const bool alone = running_.empty() && preempted_.empty();
-    const int64_t needed =
-        KvCache::pages_for(length) - static_cast<int64_t>(cache_->pages(prompt.pages).size());
+    const int64_t needed = model::KvCache::pages_for(length) -
+                           static_cast<int64_t>(cache_->pages(prompt.pages).size());
     if (!alone && cache_->num_free_pages() < needed + 1 + pages_expected()) return nullptr;
     tokens = std::min(count, left);
     while (!cache_->extend(prompt.pages, tokens)) {
@@ -323,4 +323,4 @@ void KvScheduler::remove(Sequence& sequence) {
   release(sequence);
 }
 
-}  // namespace ponder
+}  // namespace ponder::generate

@@ -27,7 +27,7 @@
 #include "model/decoder.h"
 #include "model/kv_cache.h"
 
-namespace ponder {
+namespace ponder::generate {
 
 class KvScheduler {
  public:
@@ -36,7 +36,7 @@ class KvScheduler {
   // A prompt, as long as sequences want it. Read only, but for `logits`.
   struct Prompt {
     const std::vector<int32_t>* token_ids = nullptr;
-    KvSequence pages;           // grows while it is prefilled; shared by the sequences
+    model::KvSequence pages;    // grows while it is prefilled; shared by the sequences
     std::vector<float> logits;  // of its last token, once prefilled: the caller's to fill in
 
    private:
@@ -51,7 +51,7 @@ class KvScheduler {
   // The caller's, borrowed until it has ended or was removed; not moved meanwhile.
   struct Sequence {
     Prompt* prompt = nullptr;
-    KvSequence pages;                // of prompt and completion, as far as they have been fed
+    model::KvSequence pages;         // of prompt and completion, as far as they have been fed
     std::vector<int32_t> token_ids;  // the completion so far: the caller appends
     int max_tokens = 0;
 
@@ -68,7 +68,7 @@ class KvScheduler {
   };
 
   // Pages are the decoder's, which is borrowed. At most `max_batch` sequences run at once.
-  KvScheduler(const Decoder& decoder, int max_batch, int64_t kv_cache_bytes);
+  KvScheduler(const model::Decoder& decoder, int max_batch, int64_t kv_cache_bytes);
 
   // Throws Error, naming `where`, if such a sequence cannot fit into the budget even alone.
   void check(int64_t prompt_tokens, int max_tokens, std::string_view where) const;
@@ -85,7 +85,7 @@ class KvScheduler {
   // Before each step: takes the cache, or a larger one where what was submitted needs it (once
   // nothing runs), and lets go of prompts that nobody wants.
   void prepare();
-  KvCache& cache() { return *cache_; }
+  model::KvCache& cache() { return *cache_; }
   // In the order in which they were begun.
   const std::vector<Sequence*>& running() const { return running_; }
   bool idle() const { return num_waiting_ == 0 && running_.empty() && preempted_.empty(); }
@@ -126,14 +126,14 @@ class KvScheduler {
   void preempt_last();
   void release(Sequence& sequence);
 
-  const Decoder& decoder_;
+  const model::Decoder& decoder_;
   int max_batch_;
   int64_t kv_cache_bytes_;
   // Of what was announced and has not ended.
   int64_t announced_ = 0;     // sequences not submitted yet
   int64_t pages_in_all_ = 0;  // most that they could use
   int64_t largest_pages_ = 0, largest_prompt_pages_ = 0;
-  std::optional<KvCache> cache_;
+  std::optional<model::KvCache> cache_;
   bool too_small_ = false;  // one that waits does not fit into the cache taken
 
   std::map<std::vector<int32_t>, Prompt> prompts_;
@@ -148,4 +148,4 @@ class KvScheduler {
   int64_t num_completions_ = 0, completion_tokens_ = 0;  // ended by `finish`
 };
 
-}  // namespace ponder
+}  // namespace ponder::generate

@@ -10,10 +10,8 @@
 
 #include "generate/test_support.h"
 
-namespace ponder {
+namespace ponder::generate {
 namespace {
-
-using namespace test;
 
 EngineOptions with_pages(EngineOptions options, int64_t pages) {
   options.kv_cache_bytes = pages * page_bytes();
@@ -21,8 +19,8 @@ EngineOptions with_pages(EngineOptions options, int64_t pages) {
 }
 
 // Completions of up to `tokens`; token 3 ends them only where `ends`.
-std::vector<RolloutRequest> long_requests(int problems, int samples, int tokens,
-                                          bool ends = false) {
+std::vector<rollout::RolloutRequest> long_requests(int problems, int samples, int tokens,
+                                                   bool ends = false) {
   auto requests = requests_of(problems, samples, {.temperature = 0.9, .top_p = 0.95});
   for (auto& request : requests) {
     request.sampling.max_tokens = tokens;
@@ -61,14 +59,14 @@ TEST(KvScheduler, TokensAreToldAsTheyAreSampled) {
     EngineOptions options = with_pages(options_of(16), 7);
     if (!ends) options = without_loops(options);
     std::map<std::pair<std::string, int>, std::vector<int32_t>> told;
-    RolloutHooks hooks;
-    hooks.token = [&](std::string_view problem_id, int sample, const TokenSampled& token) {
+    rollout::RolloutHooks hooks;
+    hooks.token = [&](std::string_view problem_id, int sample, const rollout::TokenSampled& token) {
       told[{std::string(problem_id), sample}].push_back(token.id);
     };
     Report report;
-    for (const Trajectory& t : generate(requests, options, 1, hooks, &report)) {
+    for (const data::Trajectory& t : generate(requests, options, 1, hooks, &report)) {
       std::vector<int32_t> expected = t.token_ids;
-      const bool stop = t.finish_reason == FinishReason::kStop;
+      const bool stop = t.finish_reason == data::FinishReason::kStop;
       if (stop) expected.pop_back();
       (stop ? stopped : cut)++;
       EXPECT_EQ((told[{t.problem_id, t.sample}]), expected) << t.problem_id;
@@ -83,9 +81,9 @@ TEST(KvScheduler, TokensAreToldAsTheyAreSampled) {
 
 TEST(KvScheduler, EarlyStopWithFewPagesKeepsTheSameSamples) {
   const auto requests = long_requests(4, 8, 150, true);
-  RolloutHooks hooks;
-  hooks.group_complete = [](std::span<const Trajectory> samples) {
-    return std::count_if(samples.begin(), samples.end(), [](const Trajectory& trajectory) {
+  rollout::RolloutHooks hooks;
+  hooks.group_complete = [](std::span<const data::Trajectory> samples) {
+    return std::count_if(samples.begin(), samples.end(), [](const data::Trajectory& trajectory) {
              return trajectory.token_ids.size() > 100;
            }) == 2;
   };
@@ -120,7 +118,7 @@ TEST(KvScheduler, PreemptionIsTheException) {
 // filled as long as there is work, because the long problems are seen and begun early; in the order
 // given the longest would come last.
 TEST(KvScheduler, LongTailsDoNotLeaveSlotsEmpty) {
-  std::vector<RolloutRequest> requests = requests_of(64, 8);
+  std::vector<rollout::RolloutRequest> requests = requests_of(64, 8);
   int64_t tokens = 0;
   for (size_t i = 0; i < requests.size(); ++i) {
     requests[i].prompt_ids.resize(6, 1);
@@ -166,8 +164,10 @@ TEST(KvScheduler, PromptsAreReadOnceInChunksBesideDecoding) {
 TEST(KvScheduler, ProgressTellsWhatIsLeft) {
   auto requests = long_requests(30, 2, 40);
   // Progress comes four times a second: judging is made slow.
-  RolloutHooks hooks;
-  hooks.judge = [](Trajectory&) { std::this_thread::sleep_for(std::chrono::milliseconds(20)); };
+  rollout::RolloutHooks hooks;
+  hooks.judge = [](data::Trajectory&) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  };
   class Seen : public Monitor {
    public:
     void take(const MonitorEvent& event) override {
@@ -188,9 +188,10 @@ TEST(KvScheduler, ProgressTellsWhatIsLeft) {
   EXPECT_NE(middle_text.find("left"), std::string::npos) << middle_text;
   EXPECT_EQ(seen.fields.back().at("expected_tokens_left"), 0);
   EXPECT_EQ(seen.texts.back().find("left"), std::string::npos);
-  RolloutProgress hours{.sampled_tokens = 1000, .expected_tokens_left = 7'200'000, .seconds = 1};
+  rollout::RolloutProgress hours{
+      .sampled_tokens = 1000, .expected_tokens_left = 7'200'000, .seconds = 1};
   hours.total = 1;
-  EXPECT_EQ(to_text(hours), "1000 tokens/s, 0 running, about 2.0 h left");
+  EXPECT_EQ(rollout::to_text(hours), "1000 tokens/s, 0 running, about 2.0 h left");
 }
 
 // Whatever stands beside it in the batch, a greedy rollout is one and the same.
@@ -198,7 +199,7 @@ TEST(KvScheduler, AThousandGreedyRunsAmongOthersGiveOneOutput) {
   auto requests = requests_of(1000, 1, {.temperature = 1.0});
   const std::vector<int32_t> prompt = {5, 17, 9, 40, 8, 21};
   for (int i = 0; i < 1000; ++i) {
-    RolloutRequest request = requests[static_cast<size_t>(i)];
+    rollout::RolloutRequest request = requests[static_cast<size_t>(i)];
     request.problem_id = "greedy" + std::to_string(i);
     request.prompt_ids = prompt;
     request.sampling.temperature = 0;
@@ -209,7 +210,7 @@ TEST(KvScheduler, AThousandGreedyRunsAmongOthersGiveOneOutput) {
   int greedy = 0;
   std::vector<int32_t> first;
   std::vector<float> first_logprobs;
-  for (const Trajectory& trajectory : generate(requests, options_of(64))) {
+  for (const data::Trajectory& trajectory : generate(requests, options_of(64))) {
     if (trajectory.problem_id[0] != 'g') continue;
     if (greedy++ == 0) {
       first = trajectory.token_ids;
@@ -223,4 +224,4 @@ TEST(KvScheduler, AThousandGreedyRunsAmongOthersGiveOneOutput) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::generate

@@ -9,25 +9,24 @@
 #include "testing/error_text.h"
 #include "testing/folders.h"
 
-namespace ponder {
+namespace ponder::generate {
 namespace {
 
-using namespace test;
-
-std::map<std::string, Completion> completions_of(const std::vector<GeneratorEvent>& events) {
-  std::map<std::string, Completion> completions;
-  for (const GeneratorEvent& event : events) {
-    if (const auto* completion = std::get_if<Completion>(&event.what)) {
+std::map<std::string, rollout::Completion> completions_of(
+    const std::vector<rollout::GeneratorEvent>& events) {
+  std::map<std::string, rollout::Completion> completions;
+  for (const rollout::GeneratorEvent& event : events) {
+    if (const auto* completion = std::get_if<rollout::Completion>(&event.what)) {
       EXPECT_TRUE(completions.emplace(event.request_id, *completion).second);
     }
   }
   return completions;
 }
 
-std::map<std::string, Completion> run_to_the_end(Engine& engine) {
-  std::vector<GeneratorEvent> all;
+std::map<std::string, rollout::Completion> run_to_the_end(Engine& engine) {
+  std::vector<rollout::GeneratorEvent> all;
   while (!engine.load().unfinished.empty()) {
-    for (GeneratorEvent& event : engine.poll({})) all.push_back(std::move(event));
+    for (rollout::GeneratorEvent& event : engine.poll({})) all.push_back(std::move(event));
   }
   return completions_of(all);
 }
@@ -42,8 +41,8 @@ EngineOptions with_pages(int max_batch, int64_t pages) {
 // those that come to their end are what they are alone.
 TEST(Live, RequestsComeAndGoWithoutChangingTheOthers) {
   const auto requests = requests_of(30, 2);
-  std::map<std::string, Trajectory> alone;
-  for (const Trajectory& t : generate(requests, options_of(1))) {
+  std::map<std::string, data::Trajectory> alone;
+  for (const data::Trajectory& t : generate(requests, options_of(1))) {
     alone[t.problem_id + "#" + std::to_string(t.sample)] = t;
   }
   TinyModel model;
@@ -51,15 +50,15 @@ TEST(Live, RequestsComeAndGoWithoutChangingTheOthers) {
   for (const int64_t pages : {8, 14, 1000}) {
     RandomSequence random(8, static_cast<uint64_t>(pages));
     Engine engine(model.decoder, nullptr, model.pool, with_pages(12, pages));
-    std::vector<CompletionRequest> waiting;
-    for (const RolloutRequest& request : requests) {
+    std::vector<rollout::CompletionRequest> waiting;
+    for (const rollout::RolloutRequest& request : requests) {
       for (int sample = 0; sample < 2; ++sample) {
-        waiting.push_back(completion_request(request, sample));
+        waiting.push_back(rollout::completion_request(request, sample));
       }
     }
     random.shuffle(waiting);
     std::vector<std::string> open;
-    std::map<std::string, Completion> completions;
+    std::map<std::string, rollout::Completion> completions;
     while (!waiting.empty() || !engine.load().unfinished.empty()) {
       for (auto n = random.below(3); n > 0 && !waiting.empty(); --n) {
         open.push_back(waiting.back().id);
@@ -107,10 +106,10 @@ TEST(Live, ACacheThatIsTooSmallIsTakenAnew) {
   const auto alone = generate(requests, options);
   TinyModel model;
   Engine engine(model.decoder, nullptr, model.pool, options);
-  engine.submit(completion_request(requests[0], 0));
+  engine.submit(rollout::completion_request(requests[0], 0));
   engine.poll({});
   engine.poll({});
-  engine.submit(completion_request(requests[1], 0));
+  engine.submit(rollout::completion_request(requests[1], 0));
   engine.poll({});
   const auto completions = run_to_the_end(engine);
   EXPECT_EQ(completions.at("p0#0").token_ids, alone[0].token_ids);
@@ -122,8 +121,8 @@ TEST(Live, APromptThatReturnsIsReadOnce) {
   auto requests = requests_of(2, 5);
   requests[0].prompt_ids.resize(100, 1);
   requests[1].prompt_ids = requests[0].prompt_ids;
-  RolloutHooks hooks;
-  hooks.group_complete = [](std::span<const Trajectory>) { return false; };
+  rollout::RolloutHooks hooks;
+  hooks.group_complete = [](std::span<const data::Trajectory>) { return false; };
   Report report;
   generate({requests[0]}, options_of(8), 1, hooks, &report, {.samples_ahead = 1});
   EXPECT_EQ(report.progress.finished, 5);
@@ -136,14 +135,16 @@ TEST(Live, APromptThatReturnsIsReadOnce) {
 TEST(Live, LogprobsWhereTheyAreWanted) {
   TinyModel model;
   Engine engine(model.decoder, nullptr, model.pool, options_of(2));
-  CompletionRequest request = completion_request(requests_of(1, 1)[0], 0);
+  rollout::CompletionRequest request = rollout::completion_request(requests_of(1, 1)[0], 0);
   for (const bool wanted : {true, false}) {
     request.want_logprobs = wanted;
     engine.submit(request);
-    EXPECT_NE(error_text([&] { engine.submit(request); }).find("open request"), std::string::npos);
-    const Completion completion = run_to_the_end(engine).at(request.id);
+    EXPECT_NE(testing::error_text([&] { engine.submit(request); }).find("open request"),
+              std::string::npos);
+    const rollout::Completion completion = run_to_the_end(engine).at(request.id);
     EXPECT_EQ(completion.logprobs.has_value(), wanted);
-    EXPECT_EQ(completion.logprob_source, wanted ? LogprobSource::kEngine : LogprobSource::kNone);
+    EXPECT_EQ(completion.logprob_source,
+              wanted ? data::LogprobSource::kEngine : data::LogprobSource::kNone);
     EXPECT_EQ(completion.usage.prompt_tokens, static_cast<int64_t>(request.prompt_ids.size()));
     EXPECT_EQ(completion.usage.completion_tokens,
               static_cast<int64_t>(completion.token_ids->size()));
@@ -152,31 +153,32 @@ TEST(Live, LogprobsWhereTheyAreWanted) {
 
 // Each request has its own: what it said without it, up to there.
 TEST(Live, StopStringsOfEachRequest) {
-  const Tokenizer tokenizer = Tokenizer::load(source_dir() / "models" / "nano-base");
-  ModelConfig config = tiny_config();
+  const tokenizer::Tokenizer tokenizer =
+      tokenizer::Tokenizer::load(testing::source_dir() / "models" / "nano-base");
+  model::ModelConfig config = tiny_config();
   config.vocab_size = tokenizer.vocab_size();
   ThreadPool pool(1);
-  Parameters parameters(config, "weights");
-  initialise(parameters, config, 7);
-  Decoder decoder(config, pool);
+  model::Parameters parameters(config, "weights");
+  model::initialise(parameters, config, 7);
+  model::Decoder decoder(config, pool);
   decoder.pack_parameters(parameters);
   Engine engine(decoder, &tokenizer, pool, options_of(4));
-  CompletionRequest request = completion_request(requests_of(1, 1)[0], 0);
+  rollout::CompletionRequest request = rollout::completion_request(requests_of(1, 1)[0], 0);
   request.stop_ids = {};
   engine.submit(request);
-  const Completion free = run_to_the_end(engine).at(request.id);
+  const rollout::Completion free = run_to_the_end(engine).at(request.id);
   ASSERT_GT(free.text.size(), 40u);
   const std::string stop = free.text.substr(20, 5);
   ASSERT_EQ(stop.find("\uFFFD"), std::string::npos) << "choose another place";
   engine.submit(request);
-  CompletionRequest stopped = request;
+  rollout::CompletionRequest stopped = request;
   stopped.id = "stopped";
   stopped.stop_strings = {"never said", stop};
   engine.submit(stopped);
   const auto completions = run_to_the_end(engine);
   EXPECT_EQ(completions.at(request.id).text, free.text);
-  const Completion& cut = completions.at("stopped");
-  EXPECT_EQ(cut.finish_reason, FinishReason::kStop);
+  const rollout::Completion& cut = completions.at("stopped");
+  EXPECT_EQ(cut.finish_reason, data::FinishReason::kStop);
   EXPECT_EQ(cut.text, free.text.substr(0, free.text.find(stop)));
   ASSERT_LT(cut.token_ids->size(), free.token_ids->size());
   EXPECT_EQ(cut.logprobs->size(), cut.token_ids->size());
@@ -184,4 +186,4 @@ TEST(Live, StopStringsOfEachRequest) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::generate

@@ -15,18 +15,17 @@
 #include "model/weight_files.h"
 #include "ops/test_support.h"
 
-namespace ponder {
+namespace ponder::generate {
 namespace {
 
 namespace fs = std::filesystem;
-using namespace test;
 
-std::vector<Trajectory> in_order(std::vector<Trajectory> trajectories) {
-  const auto key = [](const Trajectory& t) {
+std::vector<data::Trajectory> in_order(std::vector<data::Trajectory> trajectories) {
+  const auto key = [](const data::Trajectory& t) {
     return std::pair(std::stoi(t.problem_id.substr(1)), t.sample);
   };
   std::sort(trajectories.begin(), trajectories.end(),
-            [&](const Trajectory& a, const Trajectory& b) { return key(a) < key(b); });
+            [&](const data::Trajectory& a, const data::Trajectory& b) { return key(a) < key(b); });
   return trajectories;
 }
 
@@ -43,7 +42,7 @@ TEST(Promises, EveryMachineGivesTheSameRollouts) {
   const auto expect_the_same = [&](ThreadPool& pool) {
     RandomSequence random(1, static_cast<uint64_t>(machines++));
     random.shuffle(requests);
-    Decoder decoder(model.config, pool);
+    model::Decoder decoder(model.config, pool);
     decoder.set_parameters(model.parameters);
     for (const int64_t pages : {7, 1000}) {
       EngineOptions options = options_of(64);
@@ -55,7 +54,7 @@ TEST(Promises, EveryMachineGivesTheSameRollouts) {
       preemptions += report.engine.preemptions;
     }
   };
-  on_every_machine(false, expect_the_same);
+  ops::on_every_machine(false, expect_the_same);
   EXPECT_GE(machines, 2);  // the baseline and one more
   for (const int threads : {2, 4}) {
     ThreadPool pool(threads);
@@ -70,23 +69,23 @@ TEST(Promises, ARunThatWasStoppedGoesOnToTheSameRollouts) {
   const auto requests = requests_of(6, 4, {.temperature = 0.8});
   const auto whole = generate(requests, options_of(1));
   for (const size_t enough : {size_t{1}, size_t{13}}) {
-    std::vector<Trajectory> merged;
+    std::vector<data::Trajectory> merged;
     std::atomic<bool> stop{false};
-    RolloutHooks hooks;
-    hooks.on_completion = [&](const Trajectory& trajectory) {
+    rollout::RolloutHooks hooks;
+    hooks.on_completion = [&](const data::Trajectory& trajectory) {
       merged.push_back(trajectory);
       stop = merged.size() >= enough;
     };
     TinyModel model(enough == 1 ? 2 : 1);
     Engine engine(model.decoder, nullptr, model.pool, options_of(6));
-    const RolloutReport report = run_rollouts(engine, requests, hooks, {}, &stop);
+    const rollout::RolloutReport report = rollout::run_rollouts(engine, requests, hooks, {}, &stop);
     EXPECT_TRUE(report.interrupted);
     ASSERT_LT(merged.size(), whole.size());
     auto rest = requests;
-    for (const Trajectory& done : merged) {
+    for (const data::Trajectory& done : merged) {
       rest[static_cast<size_t>(std::stoi(done.problem_id.substr(1)))].done.push_back(done);
     }
-    for (const Trajectory& trajectory : generate(rest, options_of(11)))
+    for (const data::Trajectory& trajectory : generate(rest, options_of(11)))
       merged.push_back(trajectory);
     expect_same(whole, in_order(merged));
   }
@@ -95,16 +94,16 @@ TEST(Promises, ARunThatWasStoppedGoesOnToTheSameRollouts) {
 // Weights read from a file into panels sample what the trainer's forward computes from the same
 // file, with activations kept, all rows packed into one batch: largest difference 0.
 TEST(Promises, RecordedLogprobsOfACheckpointAreTheTrainersToTheBit) {
-  const fs::path folder = fs::path(testing::TempDir()) / "ponder-promises";
+  const fs::path folder = fs::path(::testing::TempDir()) / "ponder-promises";
   TinyModel model;
-  for (const DType dtype : {DType::kF32, DType::kBF16}) {
+  for (const tensor::DType dtype : {tensor::DType::kF32, tensor::DType::kBF16}) {
     fs::remove_all(folder);
-    SaveOptions save;
+    model::SaveOptions save;
     save.dtype = dtype;
-    save_checkpoint(folder, model.config, model.parameters, save);
+    model::save_checkpoint(folder, model.config, model.parameters, save);
 
-    Decoder sampling(model.config, model.pool);
-    const OpenCheckpoint files = open_checkpoint(folder);
+    model::Decoder sampling(model.config, model.pool);
+    const model::OpenCheckpoint files = model::open_checkpoint(folder);
     ASSERT_EQ(files.weights->dtype(), dtype);
     sampling.load_weights(*files.weights);
     auto requests = requests_of(64, 6, {.temperature = 1.0, .top_p = 0.95});
@@ -113,12 +112,12 @@ TEST(Promises, RecordedLogprobsOfACheckpointAreTheTrainersToTheBit) {
     for (auto& request : requests) request.stop_ids = {};
     const auto trajectories = generate(sampling, model.pool, requests, options);
 
-    const Checkpoint checkpoint = load_checkpoint(folder);
-    Decoder training(checkpoint.config, model.pool);
+    const model::Checkpoint checkpoint = model::load_checkpoint(folder);
+    model::Decoder training(checkpoint.config, model.pool);
     training.set_parameters(checkpoint.parameters);
-    PackedBatch batch;
+    model::PackedBatch batch;
     std::vector<float> recorded;
-    for (const Trajectory& trajectory : trajectories) {
+    for (const data::Trajectory& trajectory : trajectories) {
       const ScoreRow row = score_row_of(trajectory);
       std::vector<uint8_t> trained(row.tokens.size(), 1);
       std::fill(trained.begin(), trained.begin() + row.first_scored, uint8_t{0});
@@ -127,21 +126,21 @@ TEST(Promises, RecordedLogprobsOfACheckpointAreTheTrainersToTheBit) {
     }
     ASSERT_GT(recorded.size(), 10'000u);
     std::vector<float> computed(recorded.size());
-    training.forward(batch, computed, Keep::kActivations);
-    EXPECT_TRUE(same_bits(recorded, computed)) << config_name(dtype);
+    training.forward(batch, computed, model::Keep::kActivations);
+    EXPECT_TRUE(testing::same_bits(recorded, computed)) << tensor::config_name(dtype);
   }
   fs::remove_all(folder);
 }
 
 // A rule of the caller's ends a completion where it says, and counts as a stop.
 TEST(Promises, TheCallersStoppingRuleIsAskedAfterEveryToken) {
-  RolloutHooks hooks;
+  rollout::RolloutHooks hooks;
   const auto length_of = [](int sample) { return 5 + 7 * static_cast<size_t>(sample); };
   hooks.stop_condition = [&](std::string_view, int sample, std::span<const int32_t> token_ids) {
     return token_ids.size() >= length_of(sample);
   };
   size_t told = 0, expected = 0;  // tokens, less end tokens
-  hooks.token = [&](std::string_view, int, const TokenSampled&) { ++told; };
+  hooks.token = [&](std::string_view, int, const rollout::TokenSampled&) { ++told; };
   const auto requests = requests_of(5, 3);
   const auto free = generate(requests, options_of(4)),
              ruled = generate(requests, options_of(4), 1, hooks);
@@ -151,11 +150,11 @@ TEST(Promises, TheCallersStoppingRuleIsAskedAfterEveryToken) {
     EXPECT_EQ(ruled[i].token_ids, std::vector<int32_t>(free[i].token_ids.begin(),
                                                        free[i].token_ids.begin() +
                                                            static_cast<std::ptrdiff_t>(length)));
-    EXPECT_EQ(ruled[i].finish_reason, FinishReason::kStop);
+    EXPECT_EQ(ruled[i].finish_reason, data::FinishReason::kStop);
     expected += length - (ruled[i].token_ids.back() == 3 ? 1 : 0);
   }
   EXPECT_EQ(told, expected);
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::generate

@@ -13,7 +13,7 @@
 #include "base/philox.h"
 #include "ops/softmax.h"
 
-namespace ponder {
+namespace ponder::generate {
 namespace {
 
 // Buckets by distance from the highest logit, for selection: they reach as far as weights above
@@ -61,7 +61,7 @@ int32_t inverse_transform(double uniform, int64_t size, const Weight& weight_of)
 
 }  // namespace
 
-void check_sampling(const SamplingSettings& settings, std::string_view where) {
+void check_sampling(const data::SamplingSettings& settings, std::string_view where) {
   const auto refuse = [&](std::string_view name, auto value, std::string_view expected) {
     throw Error(std::string(where), fmt::format("{} is {}, expected {}", name, value, expected));
   };
@@ -113,13 +113,13 @@ void Sampler::sample(std::span<const Draw> draws, std::span<SampledToken> sample
 }
 
 SampledToken Sampler::sample_one(const Draw& draw, Scratch& scratch) const {
-  const float log_sum = log_sum_exp(draw.logits, vocab_size_);
-  const float max = max_value(draw.logits, num_ids_);
+  const float log_sum = ops::log_sum_exp(draw.logits, vocab_size_);
+  const float max = ops::max_value(draw.logits, num_ids_);
   if (!std::isfinite(max) || is_broken(draw.logits, vocab_size_)) {
     throw Error("logits", "the model's output holds a NaN or an infinity",
                 "check its weights with `ponder inspect`");
   }
-  const SamplingSettings& settings = *draw.settings;
+  const data::SamplingSettings& settings = *draw.settings;
   SampledToken token;
   if (settings.temperature == 0 || settings.top_k == 1) {
     token.id = argmax(draw.logits, num_ids_, max);
@@ -127,7 +127,7 @@ SampledToken Sampler::sample_one(const Draw& draw, Scratch& scratch) const {
     const float inverse_temperature = static_cast<float>(1.0 / settings.temperature);
     scratch.weights.resize(static_cast<size_t>(num_ids_));
     const float* weights = scratch.weights.data();
-    exp_shifted(scratch.weights.data(), draw.logits, num_ids_, max, inverse_temperature);
+    ops::exp_shifted(scratch.weights.data(), draw.logits, num_ids_, max, inverse_temperature);
     if (settings.top_p >= 1 && (settings.top_k == 0 || settings.top_k >= num_ids_)) {
       token.id = inverse_transform(draw.uniform, num_ids_,
                                    [&](int64_t i) { return to_integer(weights[i]); });
@@ -143,7 +143,7 @@ SampledToken Sampler::sample_one(const Draw& draw, Scratch& scratch) const {
 // sorting.
 int32_t Sampler::draw_from_kept(const Draw& draw, float max, float inverse_temperature,
                                 Scratch& scratch) const {
-  const SamplingSettings& settings = *draw.settings;
+  const data::SamplingSettings& settings = *draw.settings;
   const float scale = inverse_temperature * (kBuckets / kReach);
   const auto size = static_cast<size_t>(num_ids_);
   uint64_t whole = 0;
@@ -220,4 +220,4 @@ void Sampler::keep_prefix(const Draw& draw, int64_t count, uint64_t enough, Scra
                 [&](int32_t id) { return bucket_of(id) == last && key_of(id) < lowest; });
 }
 
-}  // namespace ponder
+}  // namespace ponder::generate

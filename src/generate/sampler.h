@@ -24,11 +24,11 @@
 #include "base/thread_pool.h"
 #include "data/rows.h"
 
-namespace ponder {
+namespace ponder::generate {
 
 // Throws Error naming the setting: temperature 0 or in [1e-4, 100], top_p in (0, 1], top_k >= 0,
 // max_tokens >= 1.
-void check_sampling(const SamplingSettings& settings, std::string_view where);
+void check_sampling(const data::SamplingSettings& settings, std::string_view where);
 
 // The uniform number, in [0, 1), for one position of one rollout: Philox keyed by the seed, with
 // counter (position, sample, hash of the problem's id). `problem_hash` is
@@ -43,7 +43,7 @@ struct SampledToken {
 // What to draw from one row.
 struct Draw {
   const float* logits = nullptr;  // (V); several draws may share a row
-  const SamplingSettings* settings = nullptr;
+  const data::SamplingSettings* settings = nullptr;
   double uniform = 0;  // ignored when greedy
 };
 
@@ -79,4 +79,4 @@ class Sampler {
   std::vector<Scratch> scratch_;  // one per thread
 };
 
-}  // namespace ponder
+}  // namespace ponder::generate

@@ -11,7 +11,7 @@
 #include "base/philox.h"
 #include "ops/softmax.h"
 
-namespace ponder {
+namespace ponder::generate {
 namespace {
 
 std::vector<float> random_logits(int64_t size, uint64_t seed, double scale = 2.0) {
@@ -21,7 +21,7 @@ std::vector<float> random_logits(int64_t size, uint64_t seed, double scale = 2.0
   return logits;
 }
 
-SampledToken draw(const std::vector<float>& logits, const SamplingSettings& settings,
+SampledToken draw(const std::vector<float>& logits, const data::SamplingSettings& settings,
                   double uniform, int64_t num_ids = 0) {
   ThreadPool pool(1);
   const auto size = static_cast<int64_t>(logits.size());
@@ -34,7 +34,7 @@ SampledToken draw(const std::vector<float>& logits, const SamplingSettings& sett
 
 // The distribution the settings define, in double precision, sorting everything.
 std::vector<double> exact_distribution(const std::vector<float>& logits,
-                                       const SamplingSettings& settings) {
+                                       const data::SamplingSettings& settings) {
   const size_t size = logits.size();
   const float max = *std::max_element(logits.begin(), logits.end());
   std::vector<double> weights(size);
@@ -57,12 +57,12 @@ std::vector<double> exact_distribution(const std::vector<float>& logits,
   return distribution;
 }
 
-class SamplerDistribution : public testing::TestWithParam<SamplingSettings> {};
+class SamplerDistribution : public ::testing::TestWithParam<data::SamplingSettings> {};
 
 // Pearson's statistic of 60,000 draws against the exact distribution: above mean + 5 standard
 // deviations a correct sampler comes about once in 100,000 seeds, and the seed is fixed.
 TEST_P(SamplerDistribution, MatchesTheDefinition) {
-  const SamplingSettings settings = GetParam();
+  const data::SamplingSettings settings = GetParam();
   const std::vector<float> logits = random_logits(100, 5);
   const std::vector<double> expected = exact_distribution(logits, settings);
   constexpr int kDraws = 60000;
@@ -99,12 +99,14 @@ TEST_P(SamplerDistribution, MatchesTheDefinition) {
   EXPECT_LE(statistic, freedom + 5 * std::sqrt(2 * freedom)) << freedom << " degrees of freedom";
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Settings, SamplerDistribution,
-    testing::Values(SamplingSettings{1.0, 1.0, 0, 1}, SamplingSettings{0.7, 1.0, 0, 1},
-                    SamplingSettings{1.5, 1.0, 0, 1}, SamplingSettings{1.0, 0.9, 0, 1},
-                    SamplingSettings{0.8, 0.5, 0, 1}, SamplingSettings{1.0, 1.0, 7, 1},
-                    SamplingSettings{1.2, 0.8, 20, 1}));
+INSTANTIATE_TEST_SUITE_P(Settings, SamplerDistribution,
+                         ::testing::Values(data::SamplingSettings{1.0, 1.0, 0, 1},
+                                           data::SamplingSettings{0.7, 1.0, 0, 1},
+                                           data::SamplingSettings{1.5, 1.0, 0, 1},
+                                           data::SamplingSettings{1.0, 0.9, 0, 1},
+                                           data::SamplingSettings{0.8, 0.5, 0, 1},
+                                           data::SamplingSettings{1.0, 1.0, 7, 1},
+                                           data::SamplingSettings{1.2, 0.8, 20, 1}));
 
 TEST(Sampler, GreedyTakesTheLowestIdAmongEquals) {
   EXPECT_EQ(draw({1, 3, 2, 3}, {.temperature = 0}, 0.99).id, 1);
@@ -141,11 +143,12 @@ TEST(Sampler, InverseTransformWalksAscendingIds) {
 }
 
 // The definition word by word, sorting everything.
-int32_t plain_draw(const std::vector<float>& logits, const SamplingSettings& settings, double u) {
+int32_t plain_draw(const std::vector<float>& logits, const data::SamplingSettings& settings,
+                   double u) {
   const auto size = static_cast<int64_t>(logits.size());
   std::vector<float> weights(logits.size());
-  exp_shifted(weights.data(), logits.data(), size, max_value(logits.data(), size),
-              static_cast<float>(1 / settings.temperature));
+  ops::exp_shifted(weights.data(), logits.data(), size, ops::max_value(logits.data(), size),
+                   static_cast<float>(1 / settings.temperature));
   const auto weight = [&](int64_t id) {
     return static_cast<uint64_t>(weights[static_cast<size_t>(id)] * 0x1p40f);
   };
@@ -183,7 +186,7 @@ TEST(Sampler, FastSelectionEqualsThePlainOne) {
     if (round % 3 == 0) {  // ties
       for (float& logit : logits) logit = std::round(logit);
     }
-    SamplingSettings settings;
+    data::SamplingSettings settings;
     settings.temperature = 0.2 + 2 * random.uniform();
     if (round % 2 == 0) settings.top_p = std::pow(random.uniform(), 0.3);
     if (round % 5 < 2) settings.top_k = 2 + static_cast<int>(random.below(300));
@@ -216,17 +219,17 @@ TEST(Sampler, IdsTheTokenizerLacksAreNeverDrawnButCount) {
 
 TEST(Sampler, LogprobIsOfTheModelItself) {
   const std::vector<float> logits = random_logits(333, 8);
-  for (const SamplingSettings& settings :
-       {SamplingSettings{0, 1, 0, 1}, SamplingSettings{0.3, 1, 0, 1},
-        SamplingSettings{2, 0.5, 9, 1}}) {
+  for (const data::SamplingSettings& settings :
+       {data::SamplingSettings{0, 1, 0, 1}, data::SamplingSettings{0.3, 1, 0, 1},
+        data::SamplingSettings{2, 0.5, 9, 1}}) {
     const SampledToken token = draw(logits, settings, 0.6);
     EXPECT_EQ(token.logprob,
-              logits[static_cast<size_t>(token.id)] - log_sum_exp(logits.data(), 333));
+              logits[static_cast<size_t>(token.id)] - ops::log_sum_exp(logits.data(), 333));
   }
 }
 
 TEST(Sampler, ThreadsAndNeighboursChangeNothing) {
-  const SamplingSettings settings{0.9, 0.95, 50, 1};
+  const data::SamplingSettings settings{0.9, 0.95, 50, 1};
   constexpr size_t kRows = 65;
   std::vector<std::vector<float>> rows;
   std::vector<Draw> draws;
@@ -261,7 +264,7 @@ TEST(Sampler, BrokenLogitsAreAnError) {
 }
 
 TEST(Sampler, SettingsOutOfRangeAreNamed) {
-  const auto message = [](const SamplingSettings& settings) {
+  const auto message = [](const data::SamplingSettings& settings) {
     try {
       check_sampling(settings, "here");
     } catch (const Error& error) {
@@ -289,4 +292,4 @@ TEST(Sampler, UniformsAreFixedForEver) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::generate

@@ -7,10 +7,10 @@
 
 #include "base/error.h"
 
-namespace ponder {
+namespace ponder::generate {
 namespace {
 
-void check_row(const ScoreRow& row, size_t index, const ModelConfig& config) {
+void check_row(const ScoreRow& row, size_t index, const model::ModelConfig& config) {
   const auto name = [&] { return fmt::format("row {}", index + 1); };
   const int64_t size = static_cast<int64_t>(row.tokens.size());
   if (row.first_scored < 1) throw Error(name(), "has no prompt: a first token has no context");
@@ -37,7 +37,7 @@ Score make_score(std::vector<float> logprobs) {
   return score;
 }
 
-std::vector<Score> score_rows(Decoder& decoder, std::span<const ScoreRow> rows,
+std::vector<Score> score_rows(model::Decoder& decoder, std::span<const ScoreRow> rows,
                               int64_t batch_tokens) {
   for (size_t i = 0; i < rows.size(); ++i) check_row(rows[i], i, decoder.config());
   std::vector<Score> scores;
@@ -45,7 +45,7 @@ std::vector<Score> score_rows(Decoder& decoder, std::span<const ScoreRow> rows,
   std::vector<float> logprobs;
   std::vector<uint8_t> scored;
   for (size_t begin = 0; begin < rows.size();) {
-    PackedBatch batch;
+    model::PackedBatch batch;
     std::vector<int64_t> counts;
     size_t end = begin;
     while (end < rows.size() &&
@@ -57,7 +57,7 @@ std::vector<Score> score_rows(Decoder& decoder, std::span<const ScoreRow> rows,
       counts.push_back(batch.append(row.tokens, scored));
     }
     logprobs.resize(static_cast<size_t>(batch.num_targets()));
-    decoder.forward(batch, logprobs, Keep::kNothing);
+    decoder.forward(batch, logprobs, model::Keep::kNothing);
     auto next = logprobs.cbegin();
     for (const int64_t count : counts) {
       scores.push_back(make_score(std::vector<float>(next, next + count)));
@@ -68,4 +68,4 @@ std::vector<Score> score_rows(Decoder& decoder, std::span<const ScoreRow> rows,
   return scores;
 }
 
-}  // namespace ponder
+}  // namespace ponder::generate

@@ -8,7 +8,7 @@
 
 #include "model/decoder.h"
 
-namespace ponder {
+namespace ponder::generate {
 
 struct ScoreRow {
   std::vector<int32_t> tokens;  // prompt and response
@@ -31,7 +31,7 @@ Score make_score(std::vector<float> logprobs);
 // Packs rows into batches of at most `batch_tokens` tokens (a longer row is a batch of its own), in
 // order. Throws Error naming the row (from 1) for a row without a response or longer than the model
 // has positions.
-std::vector<Score> score_rows(Decoder& decoder, std::span<const ScoreRow> rows,
+std::vector<Score> score_rows(model::Decoder& decoder, std::span<const ScoreRow> rows,
                               int64_t batch_tokens = 4096);
 
-}  // namespace ponder
+}  // namespace ponder::generate

@@ -12,10 +12,10 @@
 #include "generate/scorer.h"
 #include "rollout/run_rollouts.h"
 
-namespace ponder::test {
+namespace ponder::generate {
 
-inline ModelConfig tiny_config() {
-  ModelConfig config;
+inline model::ModelConfig tiny_config() {
+  model::ModelConfig config;
   config.vocab_size = 50;
   config.hidden_size = 64;
   config.intermediate_size = 48;
@@ -33,13 +33,13 @@ inline ModelConfig tiny_config() {
 struct TinyModel {
   explicit TinyModel(int threads = 1)
       : config(tiny_config()), pool(threads), parameters(config, "weights"), decoder(config, pool) {
-    initialise(parameters, config, 7);
+    model::initialise(parameters, config, 7);
     decoder.pack_parameters(parameters);
   }
-  ModelConfig config;
+  model::ModelConfig config;
   ThreadPool pool;
-  Parameters parameters;
-  Decoder decoder;
+  model::Parameters parameters;
+  model::Decoder decoder;
 };
 
 inline int64_t page_bytes() { return TinyModel().decoder.kv_page_bytes(); }
@@ -51,12 +51,12 @@ inline EngineOptions options_of(int max_batch) {
 }
 
 // Prompts of many lengths, some of several pages; completions of up to 60 tokens.
-inline std::vector<RolloutRequest> requests_of(int problems, int samples,
-                                               SamplingSettings sampling = {}) {
+inline std::vector<rollout::RolloutRequest> requests_of(int problems, int samples,
+                                                        data::SamplingSettings sampling = {}) {
   sampling.max_tokens = 60;
-  std::vector<RolloutRequest> requests;
+  std::vector<rollout::RolloutRequest> requests;
   for (int i = 0; i < problems; ++i) {
-    RolloutRequest& request = requests.emplace_back();
+    rollout::RolloutRequest& request = requests.emplace_back();
     request.problem_id = "p" + std::to_string(i);
     RandomSequence random(11, static_cast<uint64_t>(i));
     const int64_t length = random.between(1, i % 3 == 0 ? 150 : 20);
@@ -71,35 +71,36 @@ inline std::vector<RolloutRequest> requests_of(int problems, int samples,
   return requests;
 }
 
-struct Report : RolloutReport {
+struct Report : rollout::RolloutReport {
   EngineReport engine;
 };
 
 // By an engine of its own on this decoder; without a tokenizer.
-inline std::vector<Trajectory> generate(Decoder& decoder, ThreadPool& pool,
-                                        const std::vector<RolloutRequest>& requests,
-                                        EngineOptions options, RolloutHooks hooks = {},
-                                        Report* report = nullptr, RolloutOptions rollouts = {},
-                                        const std::atomic<bool>* stop = nullptr) {
+inline std::vector<data::Trajectory> generate(
+    model::Decoder& decoder, ThreadPool& pool, const std::vector<rollout::RolloutRequest>& requests,
+    EngineOptions options, rollout::RolloutHooks hooks = {}, Report* report = nullptr,
+    rollout::RolloutOptions rollouts = {}, const std::atomic<bool>* stop = nullptr) {
   Engine engine(decoder, nullptr, pool, std::move(options));
   Report done;
-  auto trajectories = collect_rollouts(engine, requests, std::move(hooks), rollouts, stop, &done);
+  auto trajectories =
+      rollout::collect_rollouts(engine, requests, std::move(hooks), rollouts, stop, &done);
   done.engine = engine.report();
   if (report) *report = done;
   return trajectories;
 }
 
-inline std::vector<Trajectory> generate(const std::vector<RolloutRequest>& requests,
-                                        EngineOptions options, int threads = 1,
-                                        RolloutHooks hooks = {}, Report* report = nullptr,
-                                        RolloutOptions rollouts = {}) {
+inline std::vector<data::Trajectory> generate(const std::vector<rollout::RolloutRequest>& requests,
+                                              EngineOptions options, int threads = 1,
+                                              rollout::RolloutHooks hooks = {},
+                                              Report* report = nullptr,
+                                              rollout::RolloutOptions rollouts = {}) {
   TinyModel model(threads);
   return generate(model.decoder, model.pool, requests, std::move(options), std::move(hooks), report,
                   rollouts);
 }
 
 // The row of a rollout: prompt_ids and token_ids.
-inline ScoreRow score_row_of(const Trajectory& trajectory) {
+inline ScoreRow score_row_of(const data::Trajectory& trajectory) {
   ScoreRow row;
   row.tokens = trajectory.prompt_ids;
   row.first_scored = static_cast<int64_t>(row.tokens.size());
@@ -107,7 +108,8 @@ inline ScoreRow score_row_of(const Trajectory& trajectory) {
   return row;
 }
 
-inline void expect_same(const std::vector<Trajectory>& a, const std::vector<Trajectory>& b) {
+inline void expect_same(const std::vector<data::Trajectory>& a,
+                        const std::vector<data::Trajectory>& b) {
   ASSERT_EQ(a.size(), b.size());
   for (size_t i = 0; i < a.size(); ++i) {
     EXPECT_EQ(a[i].problem_id, b[i].problem_id);
@@ -120,4 +122,4 @@ inline void expect_same(const std::vector<Trajectory>& a, const std::vector<Traj
   }
 }
 
-}  // namespace ponder::test
+}  // namespace ponder::generate

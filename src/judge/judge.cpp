@@ -10,7 +10,7 @@
 #include "judge/read/choice_letter.h"
 #include "judge/text.h"
 
-namespace ponder {
+namespace ponder::judge {
 namespace {
 
 using namespace judge;
@@ -187,4 +187,4 @@ Judgement judge_response(std::string_view gold, std::string_view response, Respo
   }
 }
 
-}  // namespace ponder
+}  // namespace ponder::judge

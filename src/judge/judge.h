@@ -10,7 +10,7 @@
 
 #include "judge/options.h"
 
-namespace ponder {
+namespace ponder::judge {
 
 struct Judgement {
   Verdict verdict = Verdict::kUndecided;
@@ -38,4 +38,4 @@ enum class ResponseEnd {
 Judgement judge_response(std::string_view gold, std::string_view response, ResponseEnd end,
                          const JudgeOptions& options);
 
-}  // namespace ponder
+}  // namespace ponder::judge

@@ -9,7 +9,7 @@
 #include "base/philox.h"
 #include "testing/folders.h"
 
-namespace ponder {
+namespace ponder::judge {
 namespace {
 
 Verdict verdict(std::string_view gold, std::string_view prediction, JudgeOptions options = {}) {
@@ -360,7 +360,7 @@ TEST(Property, a_number_moved_by_a_little_is_another) {
   }
 }
 
-std::filesystem::path verifier_data() { return shared_data() / "verifier"; }
+std::filesystem::path verifier_data() { return ponder::testing::shared_data() / "verifier"; }
 
 struct Score {
   int rows = 0, agreed = 0, false_correct = 0;
@@ -418,4 +418,4 @@ TEST(Shared, whole_responses) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::judge

@@ -1,6 +1,6 @@
 #include "judge/options.h"
 
-namespace ponder {
+namespace ponder::judge {
 
 std::string_view to_string(Verdict verdict) {
   switch (verdict) {
@@ -43,4 +43,4 @@ std::optional<AnswerType> answer_type_from_string(std::string_view text) {
   return std::nullopt;
 }
 
-}  // namespace ponder
+}  // namespace ponder::judge

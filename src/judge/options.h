@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace ponder {
+namespace ponder::judge {
 
 enum class Verdict { kCorrect, kIncorrect, kUndecided };
 std::string_view to_string(Verdict verdict);  // "correct", "incorrect", "undecided"
@@ -29,4 +29,4 @@ struct JudgeOptions {
   std::vector<std::string> choices = {};
 };
 
-}  // namespace ponder
+}  // namespace ponder::judge

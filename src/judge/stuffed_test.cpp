@@ -8,7 +8,7 @@
 
 #include "judge/judge.h"
 
-namespace ponder {
+namespace ponder::judge {
 namespace {
 
 std::string replaced(std::string text, std::string_view from, std::string_view to) {
@@ -224,4 +224,4 @@ TEST(Stuffed, all_choices_are_none) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::judge

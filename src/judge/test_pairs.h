@@ -5,7 +5,7 @@
 
 #include "judge/judge.h"
 
-namespace ponder {
+namespace ponder::judge {
 
 struct PairCase {
   const char *gold, *prediction;
@@ -22,4 +22,4 @@ void expect_verdicts(const PairCase (&rows)[N], const JudgeOptions& options = {}
   }
 }
 
-}  // namespace ponder
+}  // namespace ponder::judge

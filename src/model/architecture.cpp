@@ -4,7 +4,7 @@
 
 #include "model/families/families.h"
 
-namespace ponder {
+namespace ponder::model {
 
 std::span<const Architecture> architectures() {
   static const Architecture kFamilies[] = {qwen2_family(),   qwen3_family(), llama_family(),
@@ -28,4 +28,4 @@ std::string supported_architectures() {
   return list;
 }
 
-}  // namespace ponder
+}  // namespace ponder::model

@@ -13,7 +13,7 @@
 #include "model/layer_spec.h"
 #include "model/tensor_role.h"
 
-namespace ponder {
+namespace ponder::model {
 
 class ConfigReader;
 struct ModelConfig;
@@ -71,4 +71,4 @@ const Architecture* find_architecture(std::string_view model_type);
 // "qwen2 (Qwen2, ...), qwen3 (...)": for messages and help.
 std::string supported_architectures();
 
-}  // namespace ponder
+}  // namespace ponder::model

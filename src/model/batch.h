@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace ponder {
+namespace ponder::model {
 
 // Rows of tokens packed one after another without padding; rows never attend to each other.
 struct PackedBatch {
@@ -52,4 +52,4 @@ struct InferenceBatch {
   std::vector<SequenceSlice> slices;
 };
 
-}  // namespace ponder
+}  // namespace ponder::model

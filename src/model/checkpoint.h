@@ -15,7 +15,7 @@
 #include "model/config.h"
 #include "model/parameters.h"
 
-namespace ponder {
+namespace ponder::model {
 
 class WeightFiles;
 
@@ -57,7 +57,7 @@ std::map<std::string, std::string> settings_sha256(const std::filesystem::path& 
 std::string verified_sha256(const std::filesystem::path& folder);
 
 struct SaveOptions {
-  DType dtype = DType::kF32;
+  tensor::DType dtype = tensor::DType::kF32;
   // config.json (torch_dtype updated), tokenizer files, licences and (see end_token_ids)
   // generation_config.json are copied unchanged from here; its architecture must be the one saved.
   // Empty: config.json is written from the config, and nothing is copied.
@@ -87,8 +87,8 @@ std::string save_checkpoint(const std::filesystem::path& folder, const ModelConf
 // be null.
 std::string init_checkpoint(const std::filesystem::path& config_json,
                             const std::filesystem::path& tokenizer_folder,
-                            const std::filesystem::path& out_folder, DType dtype, uint64_t seed,
-                            ThreadPool* threads = nullptr);
+                            const std::filesystem::path& out_folder, tensor::DType dtype,
+                            uint64_t seed, ThreadPool* threads = nullptr);
 
 // What `ponder inspect` says, without reading the data of more than headers (unless `hash`). Throws
 // Error only where there is no checkpoint at all.
@@ -103,4 +103,4 @@ struct Inspection {
 };
 Inspection inspect_checkpoint(const std::filesystem::path& folder, bool hash);
 
-}  // namespace ponder
+}  // namespace ponder::model

@@ -5,7 +5,7 @@
 #include "model/checkpoint.h"
 #include "model/weight_files.h"
 
-namespace ponder {
+namespace ponder::model {
 namespace fs = std::filesystem;
 namespace {
 
@@ -114,15 +114,15 @@ Inspection inspect_checkpoint(const fs::path& folder, bool hash) {
     const bool tied = !result.architecture.empty() && result.config.tie_word_embeddings;
     result.files = weights.names();
     result.parameters = weights.num_parameters(tied);
-    const std::optional<DType> dtype = weights.dtype();
-    result.dtype = dtype ? config_name(*dtype) : "mixed";
+    const std::optional<tensor::DType> dtype = weights.dtype();
+    result.dtype = dtype ? tensor::config_name(*dtype) : "mixed";
     if (result.architecture.empty()) return;
     weights.check(ParameterLayout(result.config), tied,
                   [&](const Error& error) { result.problems.push_back(error.what()); });
     if (dtype && *dtype != result.config.dtype) {
-      result.problems.push_back(fmt::format("{}: config.json says {}, the weights are {}",
-                                            folder.string(), config_name(result.config.dtype),
-                                            result.dtype));
+      result.problems.push_back(
+          fmt::format("{}: config.json says {}, the weights are {}", folder.string(),
+                      tensor::config_name(result.config.dtype), result.dtype));
     }
   });
   if (!fs::exists(folder / "tokenizer.json") && !fs::exists(folder / "tokenizer.json.gz")) {
@@ -138,4 +138,4 @@ Inspection inspect_checkpoint(const fs::path& folder, bool hash) {
   return result;
 }
 
-}  // namespace ponder
+}  // namespace ponder::model

@@ -12,7 +12,7 @@
 #include "model/checkpoint.h"
 #include "model/weight_files.h"
 
-namespace ponder {
+namespace ponder::model {
 namespace fs = std::filesystem;
 namespace {
 
@@ -80,12 +80,12 @@ std::string generation_config_text(const fs::path& base, const ModelConfig& conf
 }
 
 // The text of a config.json with its dtype set; the same bytes when it is the right one already.
-std::string with_dtype(const std::string& text, const std::string& where, DType dtype) {
+std::string with_dtype(const std::string& text, const std::string& where, tensor::DType dtype) {
   Json json = parse_json(text, where);
   bool changed = false;
   const auto set = [&](const char* key) {
-    if (json.contains(key) && json[key] == std::string(config_name(dtype))) return;
-    json[key] = config_name(dtype);
+    if (json.contains(key) && json[key] == std::string(tensor::config_name(dtype))) return;
+    json[key] = tensor::config_name(dtype);
     changed = true;
   };
   if (json.contains("dtype")) set("dtype");
@@ -95,12 +95,12 @@ std::string with_dtype(const std::string& text, const std::string& where, DType 
 
 // The architecture alone: what two configs must share for one to stand for the other.
 Json architecture_of(ModelConfig config) {
-  config.dtype = DType::kF32;
+  config.dtype = tensor::DType::kF32;
   config.eos_token_ids.clear();
   return config.to_json();
 }
 
-std::string base_config_text(const fs::path& base, const ModelConfig& config, DType dtype) {
+std::string base_config_text(const fs::path& base, const ModelConfig& config, tensor::DType dtype) {
   const fs::path path = base / "config.json";
   const Json expected = architecture_of(config), found = architecture_of(load_config(path));
   for (const auto& [key, value] : expected.items()) {
@@ -115,41 +115,43 @@ std::string base_config_text(const fs::path& base, const ModelConfig& config, DT
 }
 
 // Groups of consecutive parameters, each at most `max_bytes` unless a single one is larger.
-std::vector<std::vector<TensorToWrite>> split_into_shards(const ParameterLayout& layout,
-                                                          const ReadWeights& read, DType dtype,
-                                                          uint64_t max_bytes) {
-  std::vector<std::vector<TensorToWrite>> shards(1);
+std::vector<std::vector<tensor::TensorToWrite>> split_into_shards(const ParameterLayout& layout,
+                                                                  const ReadWeights& read,
+                                                                  tensor::DType dtype,
+                                                                  uint64_t max_bytes) {
+  std::vector<std::vector<tensor::TensorToWrite>> shards(1);
   uint64_t used = 0;
   for (const ParameterInfo& info : layout.entries()) {
-    const uint64_t num_bytes = static_cast<uint64_t>(info.size * size_bytes(dtype));
+    const uint64_t num_bytes = static_cast<uint64_t>(info.size * tensor::size_bytes(dtype));
     if (used + num_bytes > max_bytes && !shards.back().empty()) {
       shards.emplace_back();
       used = 0;
     }
     used += num_bytes;
-    TensorToWrite& tensor = shards.back().emplace_back(TensorToWrite{info.name, info.shape});
+    tensor::TensorToWrite& tensor =
+        shards.back().emplace_back(tensor::TensorToWrite{info.name, info.shape});
     tensor.read = [&](int64_t begin, std::span<float> to) { read(info, begin, to); };
   }
   return shards;
 }
 
 void write_weights(const fs::path& folder, const ParameterLayout& layout, const ReadWeights& read,
-                   DType dtype, uint64_t max_shard_bytes) {
+                   tensor::DType dtype, uint64_t max_shard_bytes) {
   const std::map<std::string, std::string> metadata = {
       {"format", "pt"}};  // transformers refuses files without it
   const auto shards = split_into_shards(layout, read, dtype, max_shard_bytes);
   if (shards.size() == 1) {
-    write_safetensors(folder / "model.safetensors", shards[0], dtype, metadata);
+    tensor::write_safetensors(folder / "model.safetensors", shards[0], dtype, metadata);
     return;
   }
   uint64_t total_bytes = 0;
   std::map<std::string, std::string> file_of;
   for (size_t i = 0; i < shards.size(); ++i) {
     const std::string name = fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards.size());
-    write_safetensors(folder / name, shards[i], dtype, metadata);
-    for (const TensorToWrite& tensor : shards[i]) {
+    tensor::write_safetensors(folder / name, shards[i], dtype, metadata);
+    for (const tensor::TensorToWrite& tensor : shards[i]) {
       file_of.emplace(tensor.name, name);
-      total_bytes += static_cast<uint64_t>(tensor.num_elements() * size_bytes(dtype));
+      total_bytes += static_cast<uint64_t>(tensor.num_elements() * tensor::size_bytes(dtype));
     }
   }
   Json index = Json::object();
@@ -191,7 +193,7 @@ struct Contents {
   std::string config_text;
   std::string generation_config_text;  // empty for none
   fs::path copy_from;                  // may be empty
-  DType dtype;
+  tensor::DType dtype;
   uint64_t max_shard_bytes;
   Json provenance;
 };
@@ -253,7 +255,7 @@ std::string save_checkpoint(const fs::path& folder, const ModelConfig& config,
 }
 
 std::string init_checkpoint(const fs::path& config_json, const fs::path& tokenizer_folder,
-                            const fs::path& out_folder, DType dtype, uint64_t seed,
+                            const fs::path& out_folder, tensor::DType dtype, uint64_t seed,
                             ThreadPool* threads) {
   const ModelConfig config = load_config(config_json);
   if (!tokenizer_folder.empty() && !fs::exists(tokenizer_folder / "tokenizer.json") &&
@@ -277,4 +279,4 @@ std::string init_checkpoint(const fs::path& config_json, const fs::path& tokeniz
   return write_checkpoint(writer, parameters.layout(), reader_of(parameters), contents);
 }
 
-}  // namespace ponder
+}  // namespace ponder::model

@@ -11,7 +11,7 @@
 #include "tensor/safetensors.h"
 #include "testing/temporary_folder.h"
 
-namespace ponder {
+namespace ponder::model {
 namespace {
 
 namespace fs = std::filesystem;
@@ -77,9 +77,9 @@ class CheckpointTest : public ::testing::Test {
     write(folder / "config.json", tiny().to_json().dump());
     const float one = 1;
     for (const auto& [file, names] : shards) {
-      std::vector<TensorToWrite> tensors;
+      std::vector<tensor::TensorToWrite> tensors;
       for (const std::string& tensor : names) tensors.push_back({tensor, {1}, {&one, 1}});
-      write_safetensors(folder / file, tensors, DType::kF32);
+      tensor::write_safetensors(folder / file, tensors, tensor::DType::kF32);
     }
     Json index = Json::object();
     index["weight_map"] = weight_map;
@@ -88,18 +88,18 @@ class CheckpointTest : public ::testing::Test {
   }
   // A checkpoint written with its tensors changed by `edit`, without a ponder.json.
   fs::path edited(const std::string& name, const ModelConfig& config, const Parameters& parameters,
-                  const std::function<void(std::vector<TensorToWrite>&)>& edit) {
+                  const std::function<void(std::vector<tensor::TensorToWrite>&)>& edit) {
     const fs::path folder = root_ / name;
     write(folder / "config.json", config.to_json().dump());
-    std::vector<TensorToWrite> tensors;
+    std::vector<tensor::TensorToWrite> tensors;
     for (const ParameterInfo& info : parameters.layout().entries()) {
       tensors.push_back({info.name, info.shape, parameters.at(info.name)});
     }
     edit(tensors);
-    write_safetensors(folder / "model.safetensors", tensors, DType::kF32);
+    tensor::write_safetensors(folder / "model.safetensors", tensors, tensor::DType::kF32);
     return folder;
   }
-  TemporaryFolder temporary_;
+  testing::TemporaryFolder temporary_;
   const fs::path root_ = temporary_.path();
 };
 
@@ -111,7 +111,7 @@ TEST_F(CheckpointTest, FloatWeightsReadBackBitEqual) {
     return config;
   };
   ModelConfig stretched = of_type("llama", false);
-  stretched.rope_scaling = {RopeScaling::Type::kLlama3, 8.0, 1.0, 4.0, 64};
+  stretched.rope_scaling = {ops::RopeScaling::Type::kLlama3, 8.0, 1.0, 4.0, 64};
   for (const ModelConfig& config : {tiny(true), tiny(false), of_type("qwen3", true),
                                     of_type("qwen3", false), of_type("llama", true), stretched}) {
     const Parameters parameters = random_parameters(config);
@@ -124,7 +124,7 @@ TEST_F(CheckpointTest, FloatWeightsReadBackBitEqual) {
     EXPECT_EQ(sha256, sha256_file(folder / "model.safetensors"));
     EXPECT_EQ(checkpoint_sha256(folder), sha256);
     EXPECT_EQ(loaded.config.to_json(), config.to_json());
-    EXPECT_EQ(SafetensorsFile(folder / "model.safetensors").metadata().at("format"), "pt");
+    EXPECT_EQ(tensor::SafetensorsFile(folder / "model.safetensors").metadata().at("format"), "pt");
     EXPECT_FALSE(fs::exists(root_ / "qwen2 tied.tmp"));
   }
 }
@@ -132,7 +132,7 @@ TEST_F(CheckpointTest, FloatWeightsReadBackBitEqual) {
 TEST_F(CheckpointTest, SameInputSameBytes) {
   const Parameters parameters = random_parameters(tiny());
   SaveOptions options;
-  options.dtype = DType::kBF16;
+  options.dtype = tensor::DType::kBF16;
   options.provenance["parents"] = {"abc"};
   save_checkpoint(root_ / "a", tiny(), parameters, options);
   save_checkpoint(root_ / "b", tiny(), parameters, options);
@@ -145,10 +145,10 @@ TEST_F(CheckpointTest, SameInputSameBytes) {
 TEST_F(CheckpointTest, Bfloat16RoundsOnceAndThenStays) {
   const Parameters parameters = random_parameters(tiny());
   SaveOptions options;
-  options.dtype = DType::kBF16;
+  options.dtype = tensor::DType::kBF16;
   const std::string first = save_checkpoint(root_ / "a", tiny(), parameters, options);
   const Checkpoint loaded = load_checkpoint(root_ / "a");
-  EXPECT_EQ(loaded.config.dtype, DType::kBF16);
+  EXPECT_EQ(loaded.config.dtype, tensor::DType::kBF16);
   EXPECT_FALSE(bit_equal(loaded.parameters, parameters));
   for (size_t i = 0; i < parameters.flat().size(); ++i) {
     const float exact = parameters.flat()[i];
@@ -236,9 +236,9 @@ TEST_F(CheckpointTest, TensorsThatDoNotFitTheConfigAreNamed) {
   const ModelConfig config = tiny();
   const Parameters parameters = random_parameters(config);
   const std::string down = "model.layers.1.mlp.down_proj.weight";
-  const auto find = [&](std::vector<TensorToWrite>& tensors) {
+  const auto find = [&](std::vector<tensor::TensorToWrite>& tensors) {
     return std::find_if(tensors.begin(), tensors.end(),
-                        [&](const TensorToWrite& t) { return t.name == down; });
+                        [&](const tensor::TensorToWrite& t) { return t.name == down; });
   };
   std::string message =
       refusal(edited("missing", config, parameters, [&](auto& t) { t.erase(find(t)); }));
@@ -279,7 +279,7 @@ TEST_F(CheckpointTest, ATiedHeadThatDiffersFromTheEmbeddingIsRefused) {
   const auto embedding = parameters.at("model.embed_tokens.weight");
   std::vector<float> other(embedding.begin(), embedding.end());
   other.back() += 1.0f;
-  const std::map<std::string, TensorToWrite> heads = {
+  const std::map<std::string, tensor::TensorToWrite> heads = {
       {"trained", {"lm_head.weight", {100, 24}, other}},
       {"shorter", {"lm_head.weight", {99, 24}, embedding.first(99 * 24)}}};
   for (const auto& [name, head] : heads) {
@@ -367,7 +367,7 @@ TEST_F(CheckpointTest, TheBaseIsCopiedByteForByte) {
   EXPECT_FALSE(fs::exists(root_ / "same" / "README.md"));
   EXPECT_FALSE(fs::exists(root_ / "same" / "notes.txt"));
 
-  options.dtype = DType::kBF16;
+  options.dtype = tensor::DType::kBF16;
   save_checkpoint(root_ / "other", config, random_parameters(config), options);
   Json expected = parse_json(config_text, "config");
   expected["torch_dtype"] = "bfloat16";
@@ -478,13 +478,14 @@ TEST_F(CheckpointTest, InitAndInspect) {
   write(root_ / "tokenizer" / "tokenizer.json", "{}");
   ThreadPool pool(2);
   const std::string a = init_checkpoint(root_ / "config.json", root_ / "tokenizer", root_ / "a",
-                                        DType::kBF16, 7, &pool);
-  const std::string b = init_checkpoint(root_ / "config.json", {}, root_ / "b", DType::kBF16, 7);
+                                        tensor::DType::kBF16, 7, &pool);
+  const std::string b =
+      init_checkpoint(root_ / "config.json", {}, root_ / "b", tensor::DType::kBF16, 7);
   EXPECT_EQ(a, b);
-  EXPECT_NE(init_checkpoint(root_ / "config.json", {}, root_ / "c", DType::kBF16, 8), a);
-  EXPECT_THROW(
-      init_checkpoint(root_ / "config.json", root_ / "a" / "nothing", root_ / "d", DType::kBF16, 8),
-      Error);
+  EXPECT_NE(init_checkpoint(root_ / "config.json", {}, root_ / "c", tensor::DType::kBF16, 8), a);
+  EXPECT_THROW(init_checkpoint(root_ / "config.json", root_ / "a" / "nothing", root_ / "d",
+                               tensor::DType::kBF16, 8),
+               Error);
 
   const Inspection good = inspect_checkpoint(root_ / "a", true);
   EXPECT_EQ(good.architecture, "Qwen2ForCausalLM");
@@ -504,7 +505,7 @@ TEST_F(CheckpointTest, InitAndInspect) {
     config.model_type = type;
     write(root_ / type / "config.json", config.to_json().dump());
     init_checkpoint(root_ / type / "config.json", root_ / "tokenizer", root_ / (type + "-out"s),
-                    DType::kF32, 7);
+                    tensor::DType::kF32, 7);
     const Inspection other = inspect_checkpoint(root_ / (type + "-out"s), true);
     EXPECT_EQ(other.architecture, config.architecture().class_name);
     EXPECT_EQ(other.parameters, config.num_parameters());
@@ -528,4 +529,4 @@ TEST_F(CheckpointTest, InitAndInspect) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::model

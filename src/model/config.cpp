@@ -10,7 +10,7 @@
 #include "model/config_rope.h"
 #include "model/tensor_table.h"
 
-namespace ponder {
+namespace ponder::model {
 namespace {
 
 using Reader = ConfigReader;
@@ -57,7 +57,7 @@ void refuse_unsupported(const Reader& reader) {
   }
 }
 
-DType read_dtype(const Reader& reader) {
+tensor::DType read_dtype(const Reader& reader) {
   const std::string old_name = reader.text_or("torch_dtype", ""),
                     new_name = reader.text_or("dtype", "");
   if (!old_name.empty() && !new_name.empty() && old_name != new_name) {
@@ -67,8 +67,8 @@ DType read_dtype(const Reader& reader) {
         "remove one of them");
   }
   const std::string& name = new_name.empty() ? old_name : new_name;
-  if (name.empty()) return DType::kF32;
-  const std::optional<DType> dtype = dtype_from_name(name);
+  if (name.empty()) return tensor::DType::kF32;
+  const std::optional<tensor::DType> dtype = tensor::dtype_from_name(name);
   if (!dtype) {
     reader.fail(new_name.empty() ? "torch_dtype" : "dtype",
                 fmt::format("expected \"float32\", \"bfloat16\" or \"float16\", found \"{}\"",
@@ -168,14 +168,14 @@ Json ModelConfig::to_json() const {
   }
   json["max_position_embeddings"] = max_position_embeddings;
   json["rope_theta"] = rope_theta;
-  if (rope_scaling.type != RopeScaling::Type::kNone) {
+  if (rope_scaling.type != ops::RopeScaling::Type::kNone) {
     json["rope_scaling"] = rope_scaling_json(rope_scaling);
   }
   json["rms_norm_eps"] = rms_norm_eps;
   json["initializer_range"] = initializer_range;
   json["tie_word_embeddings"] = tie_word_embeddings;
   own.write(*this, json);
-  json["torch_dtype"] = config_name(dtype);
+  json["torch_dtype"] = tensor::config_name(dtype);
   if (eos_token_ids.size() == 1) json["eos_token_id"] = eos_token_ids[0];
   if (eos_token_ids.size() > 1) json["eos_token_id"] = eos_token_ids;
   return json;
@@ -216,4 +216,4 @@ double ModelConfig::forward_flops(int64_t tokens, int64_t row_length) const {
   return static_cast<double>(tokens) * (2 * matrices + 4 * q * keys);
 }
 
-}  // namespace ponder
+}  // namespace ponder::model

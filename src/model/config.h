@@ -11,7 +11,7 @@
 #include "ops/rope.h"
 #include "tensor/dtype.h"
 
-namespace ponder {
+namespace ponder::model {
 
 struct ModelConfig {
   std::string model_type = "qwen2";  // one that find_architecture knows
@@ -24,13 +24,13 @@ struct ModelConfig {
   int64_t head_dim = 0;  // not always hidden_size / num_attention_heads
   int64_t max_position_embeddings = 0;
   double rope_theta = 10000.0;
-  RopeScaling rope_scaling;
+  ops::RopeScaling rope_scaling;
   double rms_norm_eps = 1e-6;
   double initializer_range = 0.02;
   bool tie_word_embeddings = false;
   // Where layers are not all as the architecture says: one for each. Empty: they are.
   std::vector<LayerSpec> layers;
-  DType dtype = DType::kF32;           // of the stored weights
+  tensor::DType dtype = tensor::DType::kF32;  // of the stored weights
   std::vector<int32_t> eos_token_ids;  // from generation_config.json if there, else config.json
 
   // Throws Error naming the key for a missing, ill-typed, impossible or unsupported value (unknown
@@ -62,4 +62,4 @@ struct ModelConfig {
 std::vector<int32_t> read_eos_token_ids(const Json& json, const std::string& where,
                                         int64_t vocab_size);
 
-}  // namespace ponder
+}  // namespace ponder::model

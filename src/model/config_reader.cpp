@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-namespace ponder {
+namespace ponder::model {
 
 ConfigReader::ConfigReader(const Json& json, std::string where)
     : JsonFields(json, std::move(where), "", "take the config.json that came with the model") {}
@@ -13,4 +13,4 @@ void ConfigReader::refuse_if_true(std::string_view key, std::string_view advice)
        advice);
 }
 
-}  // namespace ponder
+}  // namespace ponder::model

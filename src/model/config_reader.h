@@ -6,7 +6,7 @@
 
 #include "base/json_fields.h"
 
-namespace ponder {
+namespace ponder::model {
 
 // Borrows the JSON; throws Error as JsonFields does.
 class ConfigReader : public JsonFields {
@@ -17,4 +17,4 @@ class ConfigReader : public JsonFields {
   void refuse_if_true(std::string_view key, std::string_view advice) const;
 };
 
-}  // namespace ponder
+}  // namespace ponder::model

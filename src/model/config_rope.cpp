@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 
-namespace ponder {
+namespace ponder::model {
 namespace {
 
 constexpr std::string_view kTypes = "supported are default, linear, llama3 and yarn";
@@ -38,8 +38,8 @@ std::string read_type(const JsonFields& rope, bool required) {
 }
 
 // As transformers' _compute_yarn_parameters.
-RopeScaling read_yarn(const JsonFields& rope, RopeScaling scaling) {
-  scaling.type = RopeScaling::Type::kYarn;
+ops::RopeScaling read_yarn(const JsonFields& rope, ops::RopeScaling scaling) {
+  scaling.type = ops::RopeScaling::Type::kYarn;
   scaling.beta_fast = rope.number_or("beta_fast", scaling.beta_fast, 1e-6, kMaxFactor);
   scaling.beta_slow = rope.number_or("beta_slow", scaling.beta_slow, 1e-6, kMaxFactor);
   if (scaling.beta_fast < scaling.beta_slow) {
@@ -49,16 +49,16 @@ RopeScaling read_yarn(const JsonFields& rope, RopeScaling scaling) {
   const double mscale = rope.number_or("mscale", 0.0, 0.0, kMaxFactor);
   const double all_dim = rope.number_or("mscale_all_dim", 0.0, 0.0, kMaxFactor);
   const double inferred = mscale != 0.0 && all_dim != 0.0
-                              ? yarn_attention_factor(scaling.factor, mscale) /
-                                    yarn_attention_factor(scaling.factor, all_dim)
-                              : yarn_attention_factor(scaling.factor);
+                              ? ops::yarn_attention_factor(scaling.factor, mscale) /
+                                    ops::yarn_attention_factor(scaling.factor, all_dim)
+                              : ops::yarn_attention_factor(scaling.factor);
   scaling.attention_factor = rope.number_or("attention_factor", inferred, 1e-6, kMaxFactor);
   scaling.truncate = rope.boolean_or("truncate", true);
   return scaling;
 }
 
-RopeScaling read_scaling(const JsonFields& rope, bool type_required) {
-  RopeScaling scaling;
+ops::RopeScaling read_scaling(const JsonFields& rope, bool type_required) {
+  ops::RopeScaling scaling;
   const std::string type = read_type(rope, type_required);
   if (type != "default" && type != "linear" && type != "llama3" && type != "yarn") {
     rope.fail(rope.find("rope_type") ? "rope_type" : "type",
@@ -77,13 +77,13 @@ RopeScaling read_scaling(const JsonFields& rope, bool type_required) {
   if (type == "default") return scaling;
   scaling.factor = rope.number("factor", 1.0, kMaxFactor);
   if (type == "linear") {
-    scaling.type = RopeScaling::Type::kLinear;
+    scaling.type = ops::RopeScaling::Type::kLinear;
     return scaling;
   }
   scaling.original_max_position_embeddings =
       rope.integer("original_max_position_embeddings", 1, int64_t{1} << 30);
   if (type == "yarn") return read_yarn(rope, scaling);
-  scaling.type = RopeScaling::Type::kLlama3;
+  scaling.type = ops::RopeScaling::Type::kLlama3;
   scaling.low_freq_factor = rope.number("low_freq_factor", 1e-6, kMaxFactor);
   scaling.high_freq_factor = rope.number("high_freq_factor", 1e-6, kMaxFactor);
   if (scaling.high_freq_factor <= scaling.low_freq_factor) {
@@ -99,7 +99,7 @@ RopeConfig read_for_all_layers(const JsonFields& reader, RopeConfig rope) {
   if (!reader.find("rope_parameters")) return rope;
 
   const JsonFields parameters = reader.fields("rope_parameters");
-  const RopeScaling scaling = read_scaling(parameters, false);
+  const ops::RopeScaling scaling = read_scaling(parameters, false);
   if (reader.find("rope_scaling") && !(scaling == rope.scaling)) {
     reader.fail("rope_scaling", "says something else than rope_parameters", "remove one of them");
   }
@@ -134,7 +134,7 @@ RopeConfig read_by_layer_type(const JsonFields& reader, RopeConfig rope) {
       own.theta = parameters.number_or("rope_theta", own.theta, kLowTheta, kHighTheta);
       own.scaling = read_scaling(parameters, false);
     }
-    if (sliding.theta != rope.theta || sliding.scaling.type != RopeScaling::Type::kNone) {
+    if (sliding.theta != rope.theta || sliding.scaling.type != ops::RopeScaling::Type::kNone) {
       types.fail("sliding_attention", "expected plain RoPE of full_attention's rope_theta");
     }
   }
@@ -150,21 +150,21 @@ RopeConfig read_rope(const JsonFields& reader, const Architecture& architecture)
   const RopeConfig rope = architecture.rope_by_layer_type ? read_by_layer_type(reader, none)
                                                           : read_for_all_layers(reader, none);
   // YaRN's limits are logarithms to the base theta.
-  if (rope.scaling.type == RopeScaling::Type::kYarn && rope.theta <= 1.0)
+  if (rope.scaling.type == ops::RopeScaling::Type::kYarn && rope.theta <= 1.0)
     reader.fail("rope_theta", "expected more than 1 with RoPE of type yarn");
   return rope;
 }
 
-Json rope_scaling_json(const RopeScaling& scaling) {
-  if (scaling.type == RopeScaling::Type::kNone) return nullptr;
+Json rope_scaling_json(const ops::RopeScaling& scaling) {
+  if (scaling.type == ops::RopeScaling::Type::kNone) return nullptr;
   Json json = Json::object();
   json["factor"] = scaling.factor;
-  if (scaling.type == RopeScaling::Type::kLinear) {
+  if (scaling.type == ops::RopeScaling::Type::kLinear) {
     json["rope_type"] = "linear";
     return json;
   }
   json["original_max_position_embeddings"] = scaling.original_max_position_embeddings;
-  if (scaling.type == RopeScaling::Type::kYarn) {
+  if (scaling.type == ops::RopeScaling::Type::kYarn) {
     json["attention_factor"] = scaling.attention_factor;
     json["beta_fast"] = scaling.beta_fast;
     json["beta_slow"] = scaling.beta_slow;
@@ -178,4 +178,4 @@ Json rope_scaling_json(const RopeScaling& scaling) {
   return json;
 }
 
-}  // namespace ponder
+}  // namespace ponder::model

@@ -6,11 +6,11 @@
 #include "model/config_reader.h"
 #include "ops/rope.h"
 
-namespace ponder {
+namespace ponder::model {
 
 struct RopeConfig {
   double theta = 10000.0;
-  RopeScaling scaling;
+  ops::RopeScaling scaling;
 };
 
 // Throws Error naming the key: a type other than default, linear, llama3 and yarn, a key that no
@@ -19,6 +19,6 @@ struct RopeConfig {
 RopeConfig read_rope(const JsonFields& reader, const Architecture& architecture);
 
 // The value of rope_scaling; null for none.
-Json rope_scaling_json(const RopeScaling& scaling);
+Json rope_scaling_json(const ops::RopeScaling& scaling);
 
-}  // namespace ponder
+}  // namespace ponder::model

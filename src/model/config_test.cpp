@@ -10,7 +10,7 @@
 #include "model/parameters.h"
 #include "testing/folders.h"
 
-namespace ponder {
+namespace ponder::model {
 namespace {
 
 namespace fs = std::filesystem;
@@ -45,7 +45,7 @@ Json tiny_llama() {
 }
 
 fs::path shared_config(const std::string& model) {
-  return shared_data() / "configs" / (model + ".config.json");
+  return testing::shared_data() / "configs" / (model + ".config.json");
 }
 
 TEST(ModelConfig, ReadsTheTinyOne) {
@@ -54,7 +54,7 @@ TEST(ModelConfig, ReadsTheTinyOne) {
   EXPECT_EQ(config.q_size(), 64);
   EXPECT_EQ(config.kv_size(), 32);
   EXPECT_EQ(config.rope_theta, 1e6);
-  EXPECT_EQ(config.dtype, DType::kBF16);
+  EXPECT_EQ(config.dtype, tensor::DType::kBF16);
   EXPECT_TRUE(config.tie_word_embeddings);
   EXPECT_EQ(config.eos_token_ids, std::vector<int32_t>{3});
 }
@@ -67,7 +67,7 @@ TEST(ModelConfig, BothSpellings) {
   json["rope_parameters"] = {{"rope_type", "default"}, {"rope_theta", 250000}};
   json["eos_token_id"] = {7, 9};
   const ModelConfig config = ModelConfig::from_json(json, "tiny");
-  EXPECT_EQ(config.dtype, DType::kF16);
+  EXPECT_EQ(config.dtype, tensor::DType::kF16);
   EXPECT_EQ(config.rope_theta, 250000.0);
   EXPECT_EQ(config.eos_token_ids, (std::vector<int32_t>{7, 9}));
 }
@@ -104,7 +104,7 @@ TEST(ModelConfig, YarnsAttentionFactor) {
   Json& scaling = json["rope_scaling"];
   scaling = {{"type", "yarn"}, {"factor", 4.0}, {"original_max_position_embeddings", 64}};
   const auto read = [&] { return ModelConfig::from_json(json, "yarn").rope_scaling; };
-  EXPECT_EQ(read().type, RopeScaling::Type::kYarn);
+  EXPECT_EQ(read().type, ops::RopeScaling::Type::kYarn);
   EXPECT_EQ(read().beta_fast, 32.0);
   EXPECT_EQ(read().beta_slow, 1.0);
   EXPECT_NEAR(read().attention_factor, 1.138629436111989, 1e-14);
@@ -129,7 +129,7 @@ TEST(ModelConfig, EachArchitectureHasItsOwnParts) {
   const ModelConfig llama = ModelConfig::from_json(tiny_llama(), "tiny");
   EXPECT_FALSE(llama.layer(0).qkv_bias);
   EXPECT_EQ(llama.layer(0).qk_norm, QkNorm::kNone);
-  EXPECT_EQ(llama.rope_scaling.type, RopeScaling::Type::kLlama3);
+  EXPECT_EQ(llama.rope_scaling.type, ops::RopeScaling::Type::kLlama3);
   EXPECT_EQ(llama.rope_scaling.factor, 8.0);
   EXPECT_EQ(llama.rope_scaling.low_freq_factor, 1.0);
   EXPECT_EQ(llama.rope_scaling.high_freq_factor, 4.0);
@@ -158,10 +158,10 @@ TEST(ModelConfig, AbsentKeysTakeTheArchitecturesDefaults) {
     EXPECT_EQ(config.head_dim, expected.head_dim) << config.model_type;
     EXPECT_EQ(config.max_position_embeddings, expected.positions) << config.model_type;
     EXPECT_EQ(config.rope_theta, 10000.0);
-    EXPECT_EQ(config.rope_scaling, RopeScaling());
+    EXPECT_EQ(config.rope_scaling, ops::RopeScaling());
     EXPECT_EQ(config.rms_norm_eps, 1e-6);
     EXPECT_FALSE(config.tie_word_embeddings);
-    EXPECT_EQ(config.dtype, DType::kF32);
+    EXPECT_EQ(config.dtype, tensor::DType::kF32);
     json["num_key_value_heads"] = nullptr;
     json["head_dim"] = nullptr;
     config = ModelConfig::from_json(json, "bare");
@@ -186,7 +186,7 @@ TEST(ModelConfig, BothSpellingsOfRopeScaling) {
   EXPECT_THROW(ModelConfig::from_json(json, "disagree"), Error);
   json.erase("rope_parameters");
   const ModelConfig linear = ModelConfig::from_json(json, "linear");
-  EXPECT_EQ(linear.rope_scaling.type, RopeScaling::Type::kLinear);
+  EXPECT_EQ(linear.rope_scaling.type, ops::RopeScaling::Type::kLinear);
   EXPECT_EQ(linear.rope_scaling.factor, 2.0);
 }
 
@@ -428,4 +428,4 @@ TEST(ModelConfig, SlidingWindowThatIsNotInUseIsAccepted) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::model

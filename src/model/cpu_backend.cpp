@@ -12,7 +12,7 @@
 #include "ops/rms_norm.h"
 #include "ops/softmax.h"
 
-namespace ponder {
+namespace ponder::model {
 namespace {
 
 // Runs of an inference step that go through the layers together, and their scratch.
@@ -38,7 +38,7 @@ class CpuBackend : public DecoderBackend {
       : config_(config), threads_(threads), weights_(config), rope_(config) {}
 
   void set_parameters(const Parameters& parameters) override { weights_.borrow(parameters); }
-  void pack_parameters(const Parameters& parameters, DType storage) override {
+  void pack_parameters(const Parameters& parameters, tensor::DType storage) override {
     weights_.pack(parameters, storage, threads_);
   }
   void load_weights(const WeightFiles& files) override { weights_.load(config_, files, threads_); }
@@ -60,16 +60,19 @@ class CpuBackend : public DecoderBackend {
     return std::make_unique<CpuKvStorage>(config_, num_pages);
   }
   int64_t kv_page_bytes() const override { return CpuKvStorage::page_bytes(config_); }
-  MemoryTable pass_memory(const PassSize& size) const override {
+  tensor::MemoryTable pass_memory(const PassSize& size) const override {
     PassMemory memory;
-    return Arena::plan([&](Arena& a) { memory.lay_out(a, config_, size, threads_.num_threads()); });
+    return tensor::Arena::plan(
+        [&](tensor::Arena& a) { memory.lay_out(a, config_, size, threads_.num_threads()); });
   }
-  MemoryTable step_memory(int64_t num_tokens, int64_t num_targets) const override {
+  tensor::MemoryTable step_memory(int64_t num_tokens, int64_t num_targets) const override {
     StepMemory memory;
-    return Arena::plan([&](Arena& a) { memory.lay_out(a, config_, num_tokens, num_targets); });
+    return tensor::Arena::plan(
+        [&](tensor::Arena& a) { memory.lay_out(a, config_, num_tokens, num_targets); });
   }
   void reserve(const PassSize& size) override {
-    arena_.lay_out([&](Arena& a) { memory_.lay_out(a, config_, size, threads_.num_threads()); });
+    arena_.lay_out(
+        [&](tensor::Arena& a) { memory_.lay_out(a, config_, size, threads_.num_threads()); });
   }
 
  private:
@@ -88,7 +91,7 @@ class CpuBackend : public DecoderBackend {
   ThreadPool& threads_;
   DecoderWeights weights_;
   LayerRope rope_;
-  Arena arena_{"activations"};
+  tensor::Arena arena_{"activations"};
   // Of the last forward.
   PassMemory memory_;
   std::optional<LayerPass> pass_;
@@ -124,8 +127,8 @@ void CpuBackend::run_forward(const PackedBatch& batch, std::span<float> logprobs
     x = memory_.layers[i].x_mid;
     delta = memory_.delta;
   }
-  add_rms_norm(memory_.h, memory_.inv_rms, {memory_.x, x, delta}, weights_.final_norm, {T, C},
-               eps(), threads_);
+  ops::add_rms_norm(memory_.h, memory_.inv_rms, {memory_.x, x, delta}, weights_.final_norm, {T, C},
+                    eps(), threads_);
 
   if (gradients) std::memset(memory_.dh, 0, static_cast<size_t>(T * C) * sizeof(float));
   const int64_t chunk = logits_rows(V, N);
@@ -136,7 +139,7 @@ void CpuBackend::run_forward(const PackedBatch& batch, std::span<float> logprobs
     threads_.parallel_for(rows, 1, [&](int64_t r0, int64_t r1) {
       for (int64_t r = r0; r < r1; ++r) {
         const float* z = memory_.logits + r * V;
-        memory_.lse[begin + r] = log_sum_exp(z, V);
+        memory_.lse[begin + r] = ops::log_sum_exp(z, V);
         const auto i = static_cast<size_t>(begin + r);
         logprobs[i] = z[batch.target_token[i]] - memory_.lse[begin + r];
       }
@@ -152,8 +155,8 @@ void CpuBackend::head_backward(const PackedBatch& batch, std::span<const float> 
   threads_.parallel_for(rows, 1, [&](int64_t r0, int64_t r1) {
     for (int64_t r = r0; r < r1; ++r) {
       const auto i = static_cast<size_t>(begin + r);
-      log_softmax_backward(memory_.logits + r * V, V, batch.target_token[i], memory_.lse[begin + r],
-                           dlogprobs[i]);
+      ops::log_softmax_backward(memory_.logits + r * V, V, batch.target_token[i],
+                                memory_.lse[begin + r], dlogprobs[i]);
     }
   });
   weights_.lm_head.weight_gradient(gradients_of(gradients.parameters(), FusedMatrix::kHead),
@@ -186,8 +189,8 @@ void CpuBackend::layers_backward(const PackedBatch& batch, Gradients& gradients)
   const int64_t C = config_.hidden_size, T = batch.num_tokens();
   Parameters& all = gradients.parameters();
   std::memset(memory_.dx, 0, static_cast<size_t>(T * C) * sizeof(float));
-  rms_norm_backward(memory_.dx, all.find(TensorRole::kFinalNorm), memory_.dh,
-                    {memory_.x, memory_.inv_rms, weights_.final_norm}, {T, C}, threads_);
+  ops::rms_norm_backward(memory_.dx, all.find(TensorRole::kFinalNorm), memory_.dh,
+                         {memory_.x, memory_.inv_rms, weights_.final_norm}, {T, C}, threads_);
   for (size_t i = memory_.layers.size(); i-- > 0;) {
     const LayerActivations& a = memory_.layers[i];
     const auto layer = static_cast<int64_t>(i);
@@ -225,7 +228,7 @@ void CpuBackend::step(const InferenceBatch& batch, KvCache& cache, std::span<flo
     part.targets = targets - part.first_target;
   }
   rope_.extend(longest);
-  arena_.lay_out([&](Arena& arena) {
+  arena_.lay_out([&](tensor::Arena& arena) {
     for (StepPart& part : all) part.memory.lay_out(arena, config_, part.tokens, part.targets);
   });
   const auto run_part = [&](const StepPart& part, ThreadPool& threads) {
@@ -264,7 +267,8 @@ void CpuBackend::step_part(const StepPart& part, std::span<const int32_t> tokens
     std::memcpy(d + row * C, delta + last * C, bytes);
     ++row;
   }
-  add_rms_norm(memory.h, memory.inv_rms, {x, x, d}, weights_.final_norm, {S, C}, eps(), threads);
+  ops::add_rms_norm(memory.h, memory.inv_rms, {x, x, d}, weights_.final_norm, {S, C}, eps(),
+                    threads);
   weights_.lm_head.forward(logits, memory.h, S, threads);
 }
 
@@ -274,4 +278,4 @@ std::unique_ptr<DecoderBackend> make_cpu_backend(const ModelConfig& config, Thre
   return std::make_unique<CpuBackend>(config, threads);
 }
 
-}  // namespace ponder
+}  // namespace ponder::model

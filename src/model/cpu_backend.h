@@ -6,9 +6,9 @@
 #include "base/thread_pool.h"
 #include "model/decoder_backend.h"
 
-namespace ponder {
+namespace ponder::model {
 
 // Borrows both for its life.
 std::unique_ptr<DecoderBackend> make_cpu_backend(const ModelConfig& config, ThreadPool& threads);
 
-}  // namespace ponder
+}  // namespace ponder::model

@@ -5,11 +5,11 @@
 #include "model/kv_cache.h"
 #include "ops/attention.h"
 
-namespace ponder {
+namespace ponder::model {
 
 CpuKvStorage::CpuKvStorage(const ModelConfig& config, int64_t num_pages)
     : kv_heads_(config.num_key_value_heads),
-      block_floats_(config.head_dim * kKeyBlock),
+      block_floats_(config.head_dim * ops::kKeyBlock),
       layer_floats_(kv_heads_ * 2 * block_floats_),
       page_floats_(config.num_hidden_layers * layer_floats_),
       num_pages_(num_pages),
@@ -40,4 +40,4 @@ KeyValueBlocks CpuKvStorage::blocks(const KvCache& cache, std::span<const Sequen
   return blocks;
 }
 
-}  // namespace ponder
+}  // namespace ponder::model

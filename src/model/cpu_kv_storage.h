@@ -10,7 +10,7 @@
 #include "model/pass_tokens.h"
 #include "tensor/buffer.h"
 
-namespace ponder {
+namespace ponder::model {
 
 class KvCache;
 
@@ -29,7 +29,7 @@ class CpuKvStorage : public KvStorage {
   // A page holds layer by layer, head by head, keys (head_dim, kKeyBlock), then values (kKeyBlock,
   // head_dim).
   int64_t kv_heads_, block_floats_, layer_floats_, page_floats_, num_pages_;
-  Buffer memory_;
+  tensor::Buffer memory_;
 };
 
-}  // namespace ponder
+}  // namespace ponder::model

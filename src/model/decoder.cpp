@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "model/cpu_backend.h"
 
-namespace ponder {
+namespace ponder::model {
 
 Decoder::Decoder(const ModelConfig& config, ThreadPool& threads) : config_(config) {
   if (config.head_dim % 16 != 0) {
@@ -18,7 +18,7 @@ Decoder::~Decoder() = default;
 
 void Decoder::set_parameters(const Parameters& parameters) { backend_->set_parameters(parameters); }
 
-void Decoder::pack_parameters(const Parameters& parameters, DType storage) {
+void Decoder::pack_parameters(const Parameters& parameters, tensor::DType storage) {
   backend_->pack_parameters(parameters, storage);
 }
 
@@ -97,9 +97,11 @@ KvCache Decoder::make_cache(int64_t num_pages) const {
 
 int64_t Decoder::kv_page_bytes() const { return backend_->kv_page_bytes(); }
 
-MemoryTable Decoder::pass_memory(const PassSize& size) const { return backend_->pass_memory(size); }
+tensor::MemoryTable Decoder::pass_memory(const PassSize& size) const {
+  return backend_->pass_memory(size);
+}
 
-MemoryTable Decoder::step_memory(int64_t num_tokens, int64_t num_targets) const {
+tensor::MemoryTable Decoder::step_memory(int64_t num_tokens, int64_t num_targets) const {
   return backend_->step_memory(num_tokens, num_targets);
 }
 
@@ -108,4 +110,4 @@ void Decoder::reserve(const PassSize& size) {
   backend_->reserve(size);
 }
 
-}  // namespace ponder
+}  // namespace ponder::model

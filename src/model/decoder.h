@@ -21,7 +21,7 @@
 #include "model/parameters.h"
 #include "model/pass_memory.h"
 
-namespace ponder {
+namespace ponder::model {
 
 class DecoderBackend;
 class WeightFiles;
@@ -41,7 +41,7 @@ class Decoder {
   void set_parameters(const Parameters& parameters);
   // Packs the matrices into panels of `storage` (kF32 or kBF16, rounded), which is what few rows at
   // a time want: to sample. Norms and the embedding are borrowed. Backward is an Error.
-  void pack_parameters(const Parameters& parameters, DType storage = DType::kF32);
+  void pack_parameters(const Parameters& parameters, tensor::DType storage = tensor::DType::kF32);
   // Or reads the weights of a checkpoint (OpenCheckpoint::weights) straight into their layout, each
   // held once: bf16 tensors in two bytes an element, f32 and f16 tensors in four. Log-probabilities
   // are those of the same values set as parameters, bit for bit; backward is an Error.
@@ -72,8 +72,8 @@ class Decoder {
 
   // What forward and backward of a batch, or an inference step, take by purpose; an inference
   // step's logits are the caller's. All of it is one arena that grows to the largest pass so far.
-  MemoryTable pass_memory(const PassSize& size) const;
-  MemoryTable step_memory(int64_t num_tokens, int64_t num_targets) const;
+  tensor::MemoryTable pass_memory(const PassSize& size) const;
+  tensor::MemoryTable step_memory(int64_t num_tokens, int64_t num_targets) const;
   // Makes the arena large enough for such a pass before the first one.
   void reserve(const PassSize& size);
 
@@ -87,4 +87,4 @@ class Decoder {
   Keep kept_ = Keep::kNothing;  // by the last forward, for backward
 };
 
-}  // namespace ponder
+}  // namespace ponder::model

@@ -15,7 +15,7 @@
 #include "model/pass_memory.h"
 #include "model/weight_files.h"
 
-namespace ponder {
+namespace ponder::model {
 
 class DecoderBackend {
  public:
@@ -26,7 +26,7 @@ class DecoderBackend {
 
   // Weights.
   virtual void set_parameters(const Parameters& parameters) = 0;
-  virtual void pack_parameters(const Parameters& parameters, DType storage) = 0;
+  virtual void pack_parameters(const Parameters& parameters, tensor::DType storage) = 0;
   virtual void load_weights(const WeightFiles& files) = 0;
   virtual bool trainable() const = 0;  // backward is possible with the weights there are
 
@@ -42,9 +42,9 @@ class DecoderBackend {
   // Memory.
   virtual std::unique_ptr<KvStorage> make_kv_storage(int64_t num_pages) const = 0;
   virtual int64_t kv_page_bytes() const = 0;
-  virtual MemoryTable pass_memory(const PassSize& size) const = 0;
-  virtual MemoryTable step_memory(int64_t num_tokens, int64_t num_targets) const = 0;
+  virtual tensor::MemoryTable pass_memory(const PassSize& size) const = 0;
+  virtual tensor::MemoryTable step_memory(int64_t num_tokens, int64_t num_targets) const = 0;
   virtual void reserve(const PassSize& size) = 0;
 };
 
-}  // namespace ponder
+}  // namespace ponder::model

@@ -11,7 +11,7 @@
 #include "ops/softmax.h"
 #include "testing/same_bits.h"
 
-namespace ponder {
+namespace ponder::model {
 namespace {
 
 ModelConfig tiny(bool tied) {
@@ -41,7 +41,7 @@ ModelConfig tiny_qwen3(bool tied) {
 ModelConfig tiny_llama(bool tied) {
   ModelConfig c = tiny(tied);
   c.model_type = "llama";
-  c.rope_scaling = {RopeScaling::Type::kLlama3, 8.0, 1.0, 4.0, 64};
+  c.rope_scaling = {ops::RopeScaling::Type::kLlama3, 8.0, 1.0, 4.0, 64};
   return c;
 }
 
@@ -130,9 +130,9 @@ TEST(Decoder, RowsDoNotSeeEachOtherAndThreadsChangeNoBit) {
       for (const auto& row : kRows) {
         for (float x : logprobs_of(decoder, batch_of({row}), Keep::kNothing)) alone.push_back(x);
       }
-      EXPECT_TRUE(same_bits(together, alone)) << threads << " threads";
+      EXPECT_TRUE(testing::same_bits(together, alone)) << threads << " threads";
       if (reference.empty()) reference = together;
-      EXPECT_TRUE(same_bits(together, reference)) << threads << " threads";
+      EXPECT_TRUE(testing::same_bits(together, reference)) << threads << " threads";
       for (float x : together) ASSERT_TRUE(std::isfinite(x) && x < 0.0f);
     }
   }
@@ -173,7 +173,7 @@ TEST(Decoder, StepsGiveTheBitsOfTheTrainingForward) {
           const size_t r = who[i];
           if (fed[r] >= kRows[r].size()) continue;
           const float* z = logits.data() + i * static_cast<size_t>(config.vocab_size);
-          logprobs[r].push_back(z[kRows[r][fed[r]]] - log_sum_exp(z, config.vocab_size));
+          logprobs[r].push_back(z[kRows[r][fed[r]]] - ops::log_sum_exp(z, config.vocab_size));
         }
       }
       for (size_t r = 0; r < kRows.size(); ++r) {
@@ -230,9 +230,9 @@ TEST(Decoder, SequencesSharedOutAmongThreadsGiveTheBitsOfEachAlone) {
       return all;
     };
     const std::vector<float> alone = logits_of(1, 1);
-    EXPECT_TRUE(same_bits(alone, logits_of(1, kSequences)));
-    EXPECT_TRUE(same_bits(alone, logits_of(2, kSequences)));
-    EXPECT_TRUE(same_bits(alone, logits_of(3, kSequences)));
+    EXPECT_TRUE(testing::same_bits(alone, logits_of(1, kSequences)));
+    EXPECT_TRUE(testing::same_bits(alone, logits_of(2, kSequences)));
+    EXPECT_TRUE(testing::same_bits(alone, logits_of(3, kSequences)));
   }
 }
 
@@ -240,7 +240,7 @@ TEST(Decoder, APageHoldsTheKeysAndValuesOfAllLayersAndHeads) {
   for (const ModelConfig& config : every_architecture()) {
     ThreadPool pool(1);
     EXPECT_EQ(Decoder(config, pool).kv_page_bytes(),
-              kKeyBlock * config.num_hidden_layers * 2 * config.kv_size() * 4);
+              ops::kKeyBlock * config.num_hidden_layers * 2 * config.kv_size() * 4);
   }
 }
 
@@ -280,7 +280,7 @@ TEST(Decoder, ForkedSequencesShareAPromptWithoutTouchingIt) {
       PackedBatch batch;
       batch.append(row, trained);
       EXPECT_EQ(logprobs_of(decoder, batch, Keep::kNothing)[0],
-                logits[i * V + 5] - log_sum_exp(logits.data() + i * V, config.vocab_size));
+                logits[i * V + 5] - ops::log_sum_exp(logits.data() + i * V, config.vocab_size));
     }
     KvSequence more = cache.fork(prompt);
     EXPECT_FALSE(cache.extend(more, 64 * 5));
@@ -314,11 +314,11 @@ TEST(Decoder, CheckpointingAndSplittingABatchChangeNoBitOfTheGradient) {
       return std::vector<float>(flat.begin(), flat.end());
     };
     const auto whole = gradient(pool, Keep::kActivations, {kRows});
-    EXPECT_TRUE(same_bits(whole, gradient(pool, Keep::kCheckpoints, {kRows})));
-    EXPECT_TRUE(same_bits(whole, gradient(single, Keep::kActivations, {kRows})));
-    EXPECT_TRUE(
-        same_bits(whole, gradient(pool, Keep::kActivations,
-                                  {{kRows[0]}, {kRows[1], kRows[2]}, {kRows[3], kRows[4]}})));
+    EXPECT_TRUE(testing::same_bits(whole, gradient(pool, Keep::kCheckpoints, {kRows})));
+    EXPECT_TRUE(testing::same_bits(whole, gradient(single, Keep::kActivations, {kRows})));
+    EXPECT_TRUE(testing::same_bits(
+        whole, gradient(pool, Keep::kActivations,
+                        {{kRows[0]}, {kRows[1], kRows[2]}, {kRows[3], kRows[4]}})));
   }
 }
 
@@ -371,9 +371,9 @@ TEST(Decoder, ChunksOfLogitsAndBackwardAlongWithForwardChangeNoBit) {
   EXPECT_EQ(expected_logprobs.size(), 40u);
   EXPECT_NE(expected, std::vector<float>(expected.size(), 0.0f));
   for (const bool together : {false, true}) {
-    EXPECT_TRUE(same_bits(expected, gradient(whole, together))) << together;
-    EXPECT_TRUE(same_bits(expected_logprobs, logprobs)) << together;
-    EXPECT_TRUE(same_bits(expected, gradient(parts, together))) << together;
+    EXPECT_TRUE(testing::same_bits(expected, gradient(whole, together))) << together;
+    EXPECT_TRUE(testing::same_bits(expected_logprobs, logprobs)) << together;
+    EXPECT_TRUE(testing::same_bits(expected, gradient(parts, together))) << together;
   }
 }
 
@@ -477,4 +477,4 @@ TEST(Decoder, GradientEqualsFiniteDifferences) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::model

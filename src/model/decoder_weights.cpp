@@ -6,7 +6,7 @@
 
 #include "ops/embedding.h"
 
-namespace ponder {
+namespace ponder::model {
 namespace {
 
 const char* panels_name(FusedMatrix matrix) {
@@ -66,15 +66,15 @@ void fill_bias(Linear& linear, const Stack& stack, const Fill& fill) {
 }
 
 void borrow_matrix(Linear& linear, const Stack& stack, const Parameters& parameters) {
-  std::vector<MatrixView::Part> parts;
+  std::vector<ops::MatrixView::Part> parts;
   for (const ParameterInfo* info : stack.weights)
     parts.push_back({parameters.at(*info).data(), info->shape[0]});
   linear.borrow(parts, stack.K);
 }
 
-void pack_matrix(Linear& linear, const Stack& stack, const Parameters& parameters, DType storage,
-                 ThreadPool& threads) {
-  PackedMatrix& panels = linear.panels(stack.name, stack.K, stack.N, storage);
+void pack_matrix(Linear& linear, const Stack& stack, const Parameters& parameters,
+                 tensor::DType storage, ThreadPool& threads) {
+  ops::PackedMatrix& panels = linear.panels(stack.name, stack.K, stack.N, storage);
   for (const ParameterInfo* info : stack.weights)
     panels.pack_weight(parameters.at(*info).data(), info->shape[0], info->fused_row, threads);
 }
@@ -84,21 +84,22 @@ constexpr int64_t kChunkBytes = int64_t{1} << 20;
 
 // Reads a matrix's tensors into its panels, every thread its share of the rows.
 void read_matrix(Linear& linear, const Stack& stack, const WeightFiles& files,
-                 std::vector<Buffer>& chunks, ThreadPool& threads) {
+                 std::vector<tensor::Buffer>& chunks, ThreadPool& threads) {
   bool narrow = true;
   for (const ParameterInfo* info : stack.weights) {
-    narrow = narrow && files.entry(info->name).dtype == DType::kBF16;
+    narrow = narrow && files.entry(info->name).dtype == tensor::DType::kBF16;
   }
-  PackedMatrix& panels =
-      linear.panels(stack.name, stack.K, stack.N, narrow ? DType::kBF16 : DType::kF32);
+  ops::PackedMatrix& panels = linear.panels(stack.name, stack.K, stack.N,
+                                            narrow ? tensor::DType::kBF16 : tensor::DType::kF32);
   for (const ParameterInfo* info : stack.weights) {
-    const DType dtype = files.entry(info->name).dtype;
-    const int64_t row_bytes = stack.K * size_bytes(dtype), panel = PackedMatrix::kPanel;
+    const tensor::DType dtype = files.entry(info->name).dtype;
+    const int64_t row_bytes = stack.K * tensor::size_bytes(dtype),
+                  panel = ops::PackedMatrix::kPanel;
     const int64_t step = std::max<int64_t>(kChunkBytes / (row_bytes * panel), 1) * panel;
     const int64_t all_rows = info->shape[0], steps = (all_rows + step - 1) / step;
     const int64_t count = threads.num_threads();
     threads.run([&](int thread) {
-      Buffer& chunk = chunks[static_cast<size_t>(thread)];
+      tensor::Buffer& chunk = chunks[static_cast<size_t>(thread)];
       chunk.reserve((step * row_bytes + 3) / 4);
       char* bytes = reinterpret_cast<char*>(chunk.data());
       for (int64_t s = steps * thread / count; s < steps * (thread + 1) / count; ++s) {
@@ -112,10 +113,10 @@ void read_matrix(Linear& linear, const Stack& stack, const WeightFiles& files,
 }
 
 void read_vector(std::span<float> to, const ParameterInfo& info, const WeightFiles& files) {
-  const DType dtype = files.entry(info.name).dtype;
-  std::vector<char> bytes(to.size() * static_cast<size_t>(size_bytes(dtype)));
+  const tensor::DType dtype = files.entry(info.name).dtype;
+  std::vector<char> bytes(to.size() * static_cast<size_t>(tensor::size_bytes(dtype)));
   files.read_bytes(info.name, 0, bytes);
-  to_f32(to, bytes.data(), dtype);
+  tensor::to_f32(to, bytes.data(), dtype);
 }
 
 }  // namespace
@@ -127,7 +128,7 @@ void DecoderWeights::load(const ModelConfig& config, const WeightFiles& files,
                           ThreadPool& threads) {
   if (config.tie_word_embeddings) files.check_tied_head();
   const ParameterLayout layout(config);
-  std::vector<Buffer> chunks;
+  std::vector<tensor::Buffer> chunks;
   for (int t = 0; t < threads.num_threads(); ++t) chunks.emplace_back("weights being read", 0);
   vectors_.clear();
   const auto read_matrix_of = [&](Linear& linear, FusedMatrix matrix, int64_t layer) {
@@ -158,7 +159,7 @@ void DecoderWeights::load(const ModelConfig& config, const WeightFiles& files,
   if (config.tie_word_embeddings) return;
   const ParameterInfo& info = *layout.find(TensorRole::kEmbedding);
   table_dtype_ = files.entry(info.name).dtype;
-  const int64_t bytes = info.size * size_bytes(table_dtype_);
+  const int64_t bytes = info.size * tensor::size_bytes(table_dtype_);
   table_.reserve((bytes + 3) / 4);
   files.read_bytes(info.name, 0,
                    {reinterpret_cast<char*>(table_.data()), static_cast<size_t>(bytes)});
@@ -176,8 +177,8 @@ int64_t DecoderWeights::matrix_bytes() const {
 
 void DecoderWeights::embed(float* x, std::span<const int32_t> tokens, ThreadPool& threads) const {
   const int64_t C = lm_head.K(), T = static_cast<int64_t>(tokens.size());
-  if (embedding) return ponder::embedding(x, tokens.data(), embedding, {T, C}, threads);
-  const int64_t row_bytes = C * size_bytes(table_dtype_);
+  if (embedding) return ponder::ops::embedding(x, tokens.data(), embedding, {T, C}, threads);
+  const int64_t row_bytes = C * tensor::size_bytes(table_dtype_);
   const auto* table = reinterpret_cast<const char*>(table_.data());
   threads.parallel_for(T, 4, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
@@ -185,7 +186,8 @@ void DecoderWeights::embed(float* x, std::span<const int32_t> tokens, ThreadPool
       if (table_.size() == 0) {
         lm_head.read_row(token, x + t * C);
       } else {
-        to_f32({x + t * C, static_cast<size_t>(C)}, table + token * row_bytes, table_dtype_);
+        tensor::to_f32({x + t * C, static_cast<size_t>(C)}, table + token * row_bytes,
+                       table_dtype_);
       }
     }
   });
@@ -218,7 +220,8 @@ void DecoderWeights::borrow(const Parameters& parameters) {
       [&](Linear& linear, const Stack& stack) { borrow_matrix(linear, stack, parameters); });
 }
 
-void DecoderWeights::pack(const Parameters& parameters, DType storage, ThreadPool& threads) {
+void DecoderWeights::pack(const Parameters& parameters, tensor::DType storage,
+                          ThreadPool& threads) {
   set(parameters, [&](Linear& linear, const Stack& stack) {
     pack_matrix(linear, stack, parameters, storage, threads);
   });
@@ -245,4 +248,4 @@ LayerGradients::LayerGradients(Parameters& gradients, int64_t layer) {
       [&](float*& norm, TensorRole role) { norm = gradients.find(role, layer); });
 }
 
-}  // namespace ponder
+}  // namespace ponder::model

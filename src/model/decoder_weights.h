@@ -17,7 +17,7 @@
 #include "model/weight_files.h"
 #include "tensor/buffer.h"
 
-namespace ponder {
+namespace ponder::model {
 
 // Norms that the layer does not have (see LayerSpec) are null.
 struct LayerWeights {
@@ -34,7 +34,7 @@ struct DecoderWeights {
   // Borrows the parameters; costs nothing.
   void borrow(const Parameters& parameters);
   // Packs the matrices; norms and the embedding are borrowed.
-  void pack(const Parameters& parameters, DType storage, ThreadPool& threads);
+  void pack(const Parameters& parameters, tensor::DType storage, ThreadPool& threads);
   // The files must have passed WeightFiles::check for this config. Takes no more memory than the
   // panels and some megabytes a thread.
   void load(const ModelConfig& config, const WeightFiles& files, ThreadPool& threads);
@@ -51,9 +51,9 @@ struct DecoderWeights {
   template <class Set>
   void set(const Parameters& parameters, const Set& set_matrix);
 
-  std::deque<std::vector<float>> vectors_;  // norms, when loaded
-  Buffer table_{"embedding table", 0};      // (V, C) of table_dtype_, when loaded and not tied
-  DType table_dtype_ = DType::kF32;
+  std::deque<std::vector<float>> vectors_;      // norms, when loaded
+  tensor::Buffer table_{"embedding table", 0};  // (V, C) of table_dtype_, when loaded and not tied
+  tensor::DType table_dtype_ = tensor::DType::kF32;
 };
 
 // Where the gradients of one layer's parameters go; as in LayerWeights.
@@ -66,4 +66,4 @@ struct LayerGradients {
 // Of one matrix. `layer`: -1 for the head.
 LinearGradients gradients_of(Parameters& gradients, FusedMatrix matrix, int64_t layer = -1);
 
-}  // namespace ponder
+}  // namespace ponder::model

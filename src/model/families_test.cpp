@@ -6,7 +6,7 @@
 #include "model/config.h"
 #include "testing/error_text.h"
 
-namespace ponder {
+namespace ponder::model {
 namespace {
 
 Json tiny(const char* model_type) {
@@ -38,7 +38,7 @@ std::string stretched(const ModelConfig& config) {
 void expect_refused(Json json, const std::string& key, const Json& value,
                     const std::string& named = "") {
   json[key] = value;
-  const std::string text = error_text([&] { read(json); });
+  const std::string text = testing::error_text([&] { read(json); });
   EXPECT_NE(text.find(named.empty() ? key : named), std::string::npos) << text;
 }
 
@@ -113,7 +113,7 @@ TEST(Families, Olmo3NormsWhatBranchesGiveAndSlidesInThreeOfFour) {
   const ModelConfig older = read(json);
   EXPECT_EQ(windows(older), "-w----w-");
   EXPECT_EQ(stretched(older), "s-ssss-s");
-  EXPECT_EQ(older.rope_scaling.type, RopeScaling::Type::kYarn);
+  EXPECT_EQ(older.rope_scaling.type, ops::RopeScaling::Type::kYarn);
   expect_written(older);
   expect_refused(json, "rope_theta", 10000);
   expect_refused(json, "layer_types", {"full_attention"});
@@ -137,4 +137,4 @@ TEST(Families, Olmo3NormsWhatBranchesGiveAndSlidesInThreeOfFour) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::model

@@ -13,7 +13,7 @@
 #include "tensor/safetensors.h"
 #include "testing/folders.h"
 
-namespace ponder {
+namespace ponder::model {
 namespace {
 
 // Relative, in the Euclidean norm of a tensor. PyTorch's own float32 is up to 1.3e-6 away.
@@ -37,14 +37,14 @@ struct Variant {
   size_t vectors_per_layer;  // norms and biases
 };
 
-std::string test_name(const testing::TestParamInfo<Variant>& info) {
+std::string test_name(const ::testing::TestParamInfo<Variant>& info) {
   return std::string(info.param.folder) + (info.param.tied ? "_tied" : "_untied");
 }
 
-class GoldenModel : public testing::TestWithParam<Variant> {
+class GoldenModel : public ::testing::TestWithParam<Variant> {
  protected:
   GoldenModel()
-      : folder_(source_dir() / "tests/golden" / GetParam().folder),
+      : folder_(testing::source_dir() / "tests/golden" / GetParam().folder),
         golden_(read_json_file(folder_ / "golden.json")),
         tensors_(folder_ / "golden.safetensors"),
         variant_(GetParam().tied ? "tied" : "untied") {
@@ -65,7 +65,7 @@ class GoldenModel : public testing::TestWithParam<Variant> {
   }
 
   std::vector<float> tensor(const std::string& name) const {
-    const TensorEntry* entry = tensors_.find(variant_ + "/" + name);
+    const tensor::TensorEntry* entry = tensors_.find(variant_ + "/" + name);
     if (!entry) return {};
     std::vector<float> values(static_cast<size_t>(entry->num_elements()));
     tensors_.read_f32(*entry, values);
@@ -88,7 +88,7 @@ class GoldenModel : public testing::TestWithParam<Variant> {
 
   std::filesystem::path folder_;
   Json golden_;
-  SafetensorsFile tensors_;
+  tensor::SafetensorsFile tensors_;
   std::string variant_;
   ModelConfig config_;
   Parameters parameters_;
@@ -115,7 +115,7 @@ std::vector<Variant> variants() {
   return all;
 }
 
-INSTANTIATE_TEST_SUITE_P(, GoldenModel, testing::ValuesIn(variants()), test_name);
+INSTANTIATE_TEST_SUITE_P(, GoldenModel, ::testing::ValuesIn(variants()), test_name);
 
 TEST_P(GoldenModel, LogprobsAndLossArePyTorchs) {
   ThreadPool pool(2);
@@ -185,7 +185,7 @@ TEST_P(GoldenModel, StepsGivePyTorchsLogits) {
 
 TEST_P(GoldenModel, LogprobsAndGradientsAreTheSameBitsOnEveryMachine) {
   std::vector<float> logprobs, gradient;
-  on_every_machine(true, [&](ThreadPool& pool) {
+  ops::on_every_machine(true, [&](ThreadPool& pool) {
     Gradients gradients(config_);
     const auto found = run(pool, Keep::kActivations, &gradients);
     const auto flat = std::as_const(gradients).parameters().flat();
@@ -193,10 +193,10 @@ TEST_P(GoldenModel, LogprobsAndGradientsAreTheSameBitsOnEveryMachine) {
       logprobs = found;
       gradient.assign(flat.begin(), flat.end());
     }
-    ASSERT_TRUE(same_bits(logprobs, found));
-    ASSERT_TRUE(same_bits(gradient, flat));
+    ASSERT_TRUE(testing::same_bits(logprobs, found));
+    ASSERT_TRUE(testing::same_bits(gradient, flat));
   });
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::model

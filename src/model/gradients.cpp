@@ -4,7 +4,7 @@
 
 #include "ops/embedding.h"
 
-namespace ponder {
+namespace ponder::model {
 Gradients::Gradients(const ModelConfig& config)
     : parameters_(config, "gradients"),
       tied_(config.tie_word_embeddings),
@@ -23,8 +23,8 @@ void Gradients::add_embedding(std::span<const int32_t> tokens, const float* dx,
                               ThreadPool& threads) {
   const auto T = static_cast<int64_t>(tokens.size());
   if (!tied_) {
-    embedding_backward(parameters_.find(TensorRole::kEmbedding), tokens.data(), dx,
-                       {T, hidden_size_}, threads);
+    ops::embedding_backward(parameters_.find(TensorRole::kEmbedding), tokens.data(), dx,
+                            {T, hidden_size_}, threads);
     return;
   }
   std::vector<int32_t> rows;
@@ -38,7 +38,7 @@ void Gradients::add_embedding(std::span<const int32_t> tokens, const float* dx,
     rows.push_back(row);
   }
   embedding_rows_.resize(tokens_.size() * static_cast<size_t>(hidden_size_), 0.0f);
-  embedding_backward(embedding_rows_.data(), rows.data(), dx, {T, hidden_size_}, threads);
+  ops::embedding_backward(embedding_rows_.data(), rows.data(), dx, {T, hidden_size_}, threads);
 }
 
 void Gradients::finish() {
@@ -57,4 +57,4 @@ std::span<float> Gradients::lm_head() {
   return parameters_.at(*parameters_.layout().weights_of(FusedMatrix::kHead).front());
 }
 
-}  // namespace ponder
+}  // namespace ponder::model

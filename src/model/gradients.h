@@ -11,7 +11,7 @@
 #include "base/thread_pool.h"
 #include "model/parameters.h"
 
-namespace ponder {
+namespace ponder::model {
 
 class Gradients {
  public:
@@ -37,4 +37,4 @@ class Gradients {
   std::vector<float> embedding_rows_;
 };
 
-}  // namespace ponder
+}  // namespace ponder::model

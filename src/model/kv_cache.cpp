@@ -4,7 +4,7 @@
 
 #include "ops/attention.h"
 
-namespace ponder {
+namespace ponder::model {
 
 KvCache::KvCache(std::unique_ptr<KvStorage> storage)
     : storage_(std::move(storage)), owners_(static_cast<size_t>(num_pages()), 0) {
@@ -12,7 +12,7 @@ KvCache::KvCache(std::unique_ptr<KvStorage> storage)
 }
 
 int64_t KvCache::pages_for(int64_t num_positions) {
-  return (num_positions + kKeyBlock - 1) / kKeyBlock;
+  return (num_positions + ops::kKeyBlock - 1) / ops::kKeyBlock;
 }
 
 int32_t KvCache::take_page() {
@@ -24,7 +24,7 @@ int32_t KvCache::take_page() {
 
 bool KvCache::extend(KvSequence& sequence, int64_t num_tokens) {
   if (num_tokens == 0) return true;
-  const bool partial = sequence.length_ % kKeyBlock != 0;
+  const bool partial = sequence.length_ % ops::kKeyBlock != 0;
   const bool copy = partial && owners_[static_cast<size_t>(sequence.pages_.back())] > 1;
   const int64_t fresh = pages_for(sequence.length_ + num_tokens) -
                         static_cast<int64_t>(sequence.pages_.size()) + (copy ? 1 : 0);
@@ -56,4 +56,4 @@ void KvCache::release(KvSequence& sequence) {
   sequence.length_ = 0;
 }
 
-}  // namespace ponder
+}  // namespace ponder::model

@@ -9,7 +9,7 @@
 
 #include "model/kv_storage.h"
 
-namespace ponder {
+namespace ponder::model {
 
 class KvCache;
 
@@ -52,4 +52,4 @@ class KvCache {
   std::vector<int32_t> free_;
 };
 
-}  // namespace ponder
+}  // namespace ponder::model

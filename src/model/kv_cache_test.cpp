@@ -8,7 +8,7 @@
 #include "model/cpu_kv_storage.h"
 #include "ops/attention.h"
 
-namespace ponder {
+namespace ponder::model {
 namespace {
 
 KvCache cache_of(int64_t num_pages) {
@@ -27,7 +27,7 @@ bool share(const KvCache& cache, const KvSequence& a, const KvSequence& b) {
 TEST(KvCache, APageIsFreeOnceItsLastOwnerHasReleasedIt) {
   KvCache cache = cache_of(4);
   KvSequence prompt;
-  ASSERT_TRUE(cache.extend(prompt, 2 * kKeyBlock));
+  ASSERT_TRUE(cache.extend(prompt, 2 * ops::kKeyBlock));
   KvSequence one = cache.fork(prompt), two = cache.fork(prompt);
   EXPECT_EQ(cache.num_free_pages(), 2);  // the three share both
   cache.release(prompt);
@@ -35,7 +35,7 @@ TEST(KvCache, APageIsFreeOnceItsLastOwnerHasReleasedIt) {
   EXPECT_EQ(cache.num_free_pages(), 2);
   // Who comes next takes none of what is still held.
   KvSequence next;
-  ASSERT_TRUE(cache.extend(next, 2 * kKeyBlock));
+  ASSERT_TRUE(cache.extend(next, 2 * ops::kKeyBlock));
   EXPECT_FALSE(share(cache, next, two));
   KvSequence more;
   EXPECT_FALSE(cache.extend(more, 1));
@@ -44,7 +44,7 @@ TEST(KvCache, APageIsFreeOnceItsLastOwnerHasReleasedIt) {
   cache.release(next);
   EXPECT_EQ(cache.num_free_pages(), 4);
   EXPECT_EQ(next.length(), 0);
-  ASSERT_TRUE(cache.extend(more, 4 * kKeyBlock));  // every page, each once
+  ASSERT_TRUE(cache.extend(more, 4 * ops::kKeyBlock));  // every page, each once
   std::vector<int32_t> pages = cache.pages(more);
   std::ranges::sort(pages);
   EXPECT_EQ(pages, (std::vector<int32_t>{0, 1, 2, 3}));
@@ -53,7 +53,7 @@ TEST(KvCache, APageIsFreeOnceItsLastOwnerHasReleasedIt) {
 TEST(KvCache, APageThatIsSharedIsCopiedBeforeItIsWritten) {
   KvCache cache = cache_of(4);
   KvSequence prompt;
-  ASSERT_TRUE(cache.extend(prompt, kKeyBlock + 1));
+  ASSERT_TRUE(cache.extend(prompt, ops::kKeyBlock + 1));
   KvSequence one = cache.fork(prompt);
   ASSERT_TRUE(cache.extend(one, 1));
   EXPECT_EQ(cache.pages(one)[0], cache.pages(prompt)[0]);
@@ -66,4 +66,4 @@ TEST(KvCache, APageThatIsSharedIsCopiedBeforeItIsWritten) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::model

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace ponder {
+namespace ponder::model {
 
 class KvStorage {
  public:
@@ -17,4 +17,4 @@ class KvStorage {
   virtual void copy_page(int32_t to, int32_t from) = 0;
 };
 
-}  // namespace ponder
+}  // namespace ponder::model

@@ -7,10 +7,10 @@
 #include "ops/rms_norm.h"
 #include "ops/swiglu.h"
 
-namespace ponder {
+namespace ponder::model {
 namespace {
 
-int64_t window_of(const LayerSpec& spec) { return spec.window > 0 ? spec.window : kNoWindow; }
+int64_t window_of(const LayerSpec& spec) { return spec.window > 0 ? spec.window : ops::kNoWindow; }
 
 }  // namespace
 
@@ -47,7 +47,7 @@ void LayerPass::forward(int64_t index, const LayerWeights& weights, const float*
 
   in = enter(spec, mlp_norm, keep.x_mid, keep.x_in, memory.delta, memory);
   weights.gate_up.forward(keep.gate_up, in, T_, threads_);
-  swiglu(memory.act, keep.gate_up, {T_, F_}, threads_);
+  ops::swiglu(memory.act, keep.gate_up, {T_, F_}, threads_);
   leave(spec, mlp_norm, weights.down, memory.act, keep.mlp_out, memory);
 }
 
@@ -61,7 +61,7 @@ void LayerPass::backward(int64_t index, const LayerWeights& weights, const Layer
   const float* dy = leave_backward(spec, mlp_norm, gradients.mlp_norm, kept.mlp_out, memory);
   weights.down.input_gradient(memory.act, dy, T_, threads_);
   float* dgate_up = kept.gate_up;
-  swiglu_backward(dgate_up, memory.act, memory.act, kept.gate_up, {T_, F_}, threads_);
+  ops::swiglu_backward(dgate_up, memory.act, memory.act, kept.gate_up, {T_, F_}, threads_);
   weights.down.weight_gradient(gradients.down, dy, memory.act, T_, threads_);
   const float* in = entered(spec, mlp_norm, kept.x_mid, memory);
   weights.gate_up.weight_gradient(gradients.gate_up, dgate_up, in, T_, threads_);
@@ -83,11 +83,11 @@ void LayerPass::backward(int64_t index, const LayerWeights& weights, const Layer
 const float* LayerPass::enter(const LayerSpec& spec, const Norm& norm, float* sum, const float* x,
                               const float* delta, const LayerMemory& memory) {
   if (spec.branch_norm == BranchNorm::kOutput) {
-    if (delta || sum != x) add(sum, x, delta, {T_, C_}, threads_);
+    if (delta || sum != x) ops::add(sum, x, delta, {T_, C_}, threads_);
     return sum;
   }
-  add_rms_norm(memory.h, norm.inv_rms, {sum, x, delta}, norm.weight, {T_, C_},
-               static_cast<float>(config_.rms_norm_eps), threads_);
+  ops::add_rms_norm(memory.h, norm.inv_rms, {sum, x, delta}, norm.weight, {T_, C_},
+                    static_cast<float>(config_.rms_norm_eps), threads_);
   return memory.h;
 }
 
@@ -95,32 +95,32 @@ void LayerPass::leave(const LayerSpec& spec, const Norm& norm, const Linear& lin
                       float* raw, const LayerMemory& memory) {
   if (spec.branch_norm == BranchNorm::kInput) return linear.forward(memory.delta, x, T_, threads_);
   linear.forward(raw, x, T_, threads_);
-  rms_norm(memory.delta, norm.inv_rms, raw, norm.weight, {T_, C_},
-           static_cast<float>(config_.rms_norm_eps), threads_);
+  ops::rms_norm(memory.delta, norm.inv_rms, raw, norm.weight, {T_, C_},
+                static_cast<float>(config_.rms_norm_eps), threads_);
 }
 
 const float* LayerPass::leave_backward(const LayerSpec& spec, const Norm& norm, float* dnorm,
                                        const float* raw, const LayerMemory& memory) {
   if (spec.branch_norm == BranchNorm::kInput) return memory.dx;
-  add(memory.dh, memory.dx, nullptr, {T_, C_}, threads_);
-  head_norm_backward({memory.dh, C_}, dnorm, {raw, C_}, norm.inv_rms, norm.weight, {T_, 1, C_},
-                     threads_);
+  ops::add(memory.dh, memory.dx, nullptr, {T_, C_}, threads_);
+  ops::head_norm_backward({memory.dh, C_}, dnorm, {raw, C_}, norm.inv_rms, norm.weight, {T_, 1, C_},
+                          threads_);
   return memory.dh;
 }
 
 const float* LayerPass::entered(const LayerSpec& spec, const Norm& norm, const float* x,
                                 const LayerMemory& memory) {
   if (spec.branch_norm == BranchNorm::kOutput) return x;
-  rms_norm_apply(memory.h, {x, norm.inv_rms, norm.weight}, {T_, C_}, threads_);
+  ops::rms_norm_apply(memory.h, {x, norm.inv_rms, norm.weight}, {T_, C_}, threads_);
   return memory.h;
 }
 
 void LayerPass::enter_backward(const LayerSpec& spec, const Norm& norm, float* dnorm,
                                const float* x, const LayerMemory& memory) {
   if (spec.branch_norm == BranchNorm::kOutput)
-    return add(memory.dx, memory.dx, memory.dh, {T_, C_}, threads_);
-  rms_norm_backward(memory.dx, dnorm, memory.dh, {x, norm.inv_rms, norm.weight}, {T_, C_},
-                    threads_);
+    return ops::add(memory.dx, memory.dx, memory.dh, {T_, C_}, threads_);
+  ops::rms_norm_backward(memory.dx, dnorm, memory.dh, {x, norm.inv_rms, norm.weight}, {T_, C_},
+                         threads_);
 }
 
 LayerPass::QkHeads LayerPass::qk_heads(const LayerSpec& spec) const {
@@ -134,14 +134,14 @@ void LayerPass::norm_and_rotate(const LayerSpec& spec, const LayerWeights& weigh
     const QkHeads n = qk_heads(spec);
     const float eps = static_cast<float>(config_.rms_norm_eps);
     float* raw_k = keep.raw_qk ? keep.raw_qk + Q_ : nullptr;
-    head_norm({keep.qkv, W_}, {keep.raw_qk, Q_ + KV_}, keep.inv_rms_qk, weights.q_norm, n.q, eps,
-              threads_);
-    head_norm({keep.qkv + Q_, W_}, {raw_k, Q_ + KV_}, keep.inv_rms_qk + T_ * n.q.heads,
-              weights.k_norm, n.k, eps, threads_);
+    ops::head_norm({keep.qkv, W_}, {keep.raw_qk, Q_ + KV_}, keep.inv_rms_qk, weights.q_norm, n.q,
+                   eps, threads_);
+    ops::head_norm({keep.qkv + Q_, W_}, {raw_k, Q_ + KV_}, keep.inv_rms_qk + T_ * n.q.heads,
+                   weights.k_norm, n.k, eps, threads_);
   }
   if (spec.rotates) {
-    rope({keep.qkv, W_}, tokens_.positions().data(), rope_.of(spec), {T_, heads_ + kv_heads_, D_},
-         RopeDirection::kForward, threads_);
+    ops::rope({keep.qkv, W_}, tokens_.positions().data(), rope_.of(spec),
+              {T_, heads_ + kv_heads_, D_}, ops::RopeDirection::kForward, threads_);
   }
 }
 
@@ -149,15 +149,15 @@ void LayerPass::norm_and_rotate_backward(const LayerSpec& spec, const LayerWeigh
                                          const LayerActivations& kept, const LayerMemory& memory,
                                          const LayerGradients& gradients) {
   if (spec.rotates) {
-    rope({memory.dqkv, W_}, tokens_.positions().data(), rope_.of(spec),
-         {T_, heads_ + kv_heads_, D_}, RopeDirection::kBackward, threads_);
+    ops::rope({memory.dqkv, W_}, tokens_.positions().data(), rope_.of(spec),
+              {T_, heads_ + kv_heads_, D_}, ops::RopeDirection::kBackward, threads_);
   }
   if (spec.qk_norm == QkNorm::kNone) return;
   const QkHeads n = qk_heads(spec);
-  head_norm_backward({memory.dqkv, W_}, gradients.q_norm, {kept.raw_qk, Q_ + KV_}, kept.inv_rms_qk,
-                     weights.q_norm, n.q, threads_);
-  head_norm_backward({memory.dqkv + Q_, W_}, gradients.k_norm, {kept.raw_qk + Q_, Q_ + KV_},
-                     kept.inv_rms_qk + T_ * n.q.heads, weights.k_norm, n.k, threads_);
+  ops::head_norm_backward({memory.dqkv, W_}, gradients.q_norm, {kept.raw_qk, Q_ + KV_},
+                          kept.inv_rms_qk, weights.q_norm, n.q, threads_);
+  ops::head_norm_backward({memory.dqkv + Q_, W_}, gradients.k_norm, {kept.raw_qk + Q_, Q_ + KV_},
+                          kept.inv_rms_qk + T_ * n.q.heads, weights.k_norm, n.k, threads_);
 }
 
 void LayerPass::store_keys_and_values(int64_t index, const float* qkv) {
@@ -173,18 +173,18 @@ void LayerPass::store_keys_and_values(int64_t index, const float* qkv) {
       const float* row = qkv + slice.begin * W_ + Q_ + piece % kv_heads_ * D_;
       const int64_t last = slice.first_position + slice.count;
       for (int64_t position = slice.first_position, n = 0; position < last; position += n) {
-        const size_t block = first + static_cast<size_t>(position / kKeyBlock);
-        const int64_t column = position % kKeyBlock;
-        n = std::min(kKeyBlock - column, last - position);
+        const size_t block = first + static_cast<size_t>(position / ops::kKeyBlock);
+        const int64_t column = position % ops::kKeyBlock;
+        n = std::min(ops::kKeyBlock - column, last - position);
         if (column == 0) {
-          transpose_keys(keys_[block], {row, W_}, n, D_);
+          ops::transpose_keys(keys_[block], {row, W_}, n, D_);
         } else {
           for (int64_t i = 0; i < n; ++i) {
             float* keys = keys_[block] + column + i;
-            for (int64_t d = 0; d < D_; ++d) keys[d * kKeyBlock] = row[i * W_ + d];
+            for (int64_t d = 0; d < D_; ++d) keys[d * ops::kKeyBlock] = row[i * W_ + d];
           }
         }
-        copy_values(values_[block] + column * D_, {row + KV_, W_}, n, D_);
+        ops::copy_values(values_[block] + column * D_, {row + KV_, W_}, n, D_);
         row += n * W_;
       }
     }
@@ -210,13 +210,13 @@ void LayerPass::attend(int64_t index, const LayerSpec& spec, const LayerActivati
                             window_of(spec)});
     }
   }
-  attention(sequences_, D_, threads_);
+  ops::attention(sequences_, D_, threads_);
 }
 
 void LayerPass::attend_backward(const LayerSpec& spec, const LayerActivations& kept,
                                 const LayerMemory& memory) {
   const int64_t group = heads_ / kv_heads_;
-  std::vector<AttentionBackwardSequence> sequences;
+  std::vector<ops::AttentionBackwardSequence> sequences;
   for (const TokenSlice& slice : tokens_.slices()) {
     for (int64_t kv = 0; kv < kv_heads_; ++kv) {
       const float* qkv = kept.qkv + slice.begin * W_;
@@ -236,8 +236,8 @@ void LayerPass::attend_backward(const LayerSpec& spec, const LayerActivations& k
                            window_of(spec)});
     }
   }
-  attention_backward(sequences, D_, memory.attention_backward,
-                     attention_backward_scratch(tokens_.longest(), D_), threads_);
+  ops::attention_backward(sequences, D_, memory.attention_backward,
+                          ops::attention_backward_scratch(tokens_.longest(), D_), threads_);
 }
 
-}  // namespace ponder
+}  // namespace ponder::model

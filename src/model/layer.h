@@ -16,7 +16,7 @@
 #include "model/pass_tokens.h"
 #include "ops/attention.h"
 
-namespace ponder {
+namespace ponder::model {
 
 // One pass of tokens through the layers of a model. Borrows what it is given.
 class LayerPass {
@@ -70,7 +70,7 @@ class LayerPass {
                                 const LayerGradients& gradients);
   // What the norm of queries, and that of keys, treats one by one.
   struct QkHeads {
-    HeadShape q, k;
+    ops::HeadShape q, k;
   };
   QkHeads qk_heads(const LayerSpec& spec) const;
 
@@ -87,7 +87,7 @@ class LayerPass {
   const int64_t T_, C_, F_, D_, heads_, kv_heads_, Q_, KV_,
       W_;                              // W: a row of queries, keys, values
   std::vector<float*> keys_, values_;  // blocks of the layer that runs
-  std::vector<AttentionSequence> sequences_;
+  std::vector<ops::AttentionSequence> sequences_;
 };
 
-}  // namespace ponder
+}  // namespace ponder::model

@@ -5,7 +5,7 @@
 #include "model/config.h"
 #include "ops/rope.h"
 
-namespace ponder {
+namespace ponder::model {
 
 class LayerRope {
  public:
@@ -19,11 +19,13 @@ class LayerRope {
     scaled_.extend(num_positions);
     if (has_plain_) plain_.extend(num_positions);
   }
-  const RopeTable& of(const LayerSpec& spec) const { return spec.scales_rope ? scaled_ : plain_; }
+  const ops::RopeTable& of(const LayerSpec& spec) const {
+    return spec.scales_rope ? scaled_ : plain_;
+  }
 
  private:
-  RopeTable scaled_, plain_;
+  ops::RopeTable scaled_, plain_;
   bool has_plain_ = false;
 };
 
-}  // namespace ponder
+}  // namespace ponder::model

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace ponder {
+namespace ponder::model {
 
 // Where a layer norms. Its branches are attention and MLP; x is the residual stream.
 enum class BranchNorm {
@@ -29,4 +29,4 @@ struct LayerSpec {
   bool operator==(const LayerSpec&) const = default;
 };
 
-}  // namespace ponder
+}  // namespace ponder::model

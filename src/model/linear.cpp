@@ -4,23 +4,23 @@
 
 #include "ops/embedding.h"
 
-namespace ponder {
+namespace ponder::model {
 
-void Linear::borrow(std::span<const MatrixView::Part> parts, int64_t K) {
-  panels_ = PackedMatrix();
+void Linear::borrow(std::span<const ops::MatrixView::Part> parts, int64_t K) {
+  panels_ = ops::PackedMatrix();
   parts_.assign(parts.begin(), parts.end());
   K_ = K;
   N_ = 0;
-  for (const MatrixView::Part& part : parts) N_ += part.rows;
+  for (const ops::MatrixView::Part& part : parts) N_ += part.rows;
 }
 
-PackedMatrix& Linear::panels(const char* name, int64_t K, int64_t N, DType storage) {
+ops::PackedMatrix& Linear::panels(const char* name, int64_t K, int64_t N, tensor::DType storage) {
   parts_.clear();
   K_ = K;
   N_ = N;
   if (panels_.N() == N && panels_.K() == K && panels_.storage() == storage) return panels_;
-  panels_ = PackedMatrix();  // what is there goes first
-  return panels_ = PackedMatrix(name, K, N, storage);
+  panels_ = ops::PackedMatrix();  // what is there goes first
+  return panels_ = ops::PackedMatrix(name, K, N, storage);
 }
 
 std::span<float> Linear::make_bias() {
@@ -34,28 +34,30 @@ int64_t Linear::size_bytes() const {
 
 void Linear::read_row(int64_t n, float* w) const {
   if (parts_.empty()) return panels_.read_column(n, w);
-  std::copy_n(MatrixView::weights(parts_, K_).row(n), K_, w);
+  std::copy_n(ops::MatrixView::weights(parts_, K_).row(n), K_, w);
 }
 
-MatrixB Linear::weights() const {
-  return parts_.empty() ? MatrixB(panels_) : MatrixB(MatrixView::weights(parts_, K_));
+ops::MatrixB Linear::weights() const {
+  return parts_.empty() ? ops::MatrixB(panels_)
+                        : ops::MatrixB(ops::MatrixView::weights(parts_, K_));
 }
 
 void Linear::forward(float* y, const float* x, int64_t T, ThreadPool& threads) const {
-  matmul({y, N_}, {x, K_, 1}, weights(), bias_.empty() ? nullptr : bias_.data(), T, threads);
+  ops::matmul({y, N_}, {x, K_, 1}, weights(), bias_.empty() ? nullptr : bias_.data(), T, threads);
 }
 
 void Linear::input_gradient(float* dx, const float* dy, int64_t T, ThreadPool& threads) const {
-  matmul({dx, K_}, {dy, N_, 1}, MatrixView::rows(parts_, K_), nullptr, T, threads);
+  ops::matmul({dx, K_}, {dy, N_, 1}, ops::MatrixView::rows(parts_, K_), nullptr, T, threads);
 }
 
 void Linear::weight_gradient(const LinearGradients& gradients, const float* dy, const float* x,
                              int64_t T, ThreadPool& threads) const {
   for (const LinearGradients::Part& part : gradients.parts) {
-    matmul_continue({part.weight, K_}, {dy, 1, N_}, MatrixView::rows(x, T, K_), part.rows, threads);
-    if (part.bias) bias_backward(part.bias, {dy, N_}, {T, part.rows}, threads);
+    ops::matmul_continue({part.weight, K_}, {dy, 1, N_}, ops::MatrixView::rows(x, T, K_), part.rows,
+                         threads);
+    if (part.bias) ops::bias_backward(part.bias, {dy, N_}, {T, part.rows}, threads);
     dy += part.rows;
   }
 }
 
-}  // namespace ponder
+}  // namespace ponder::model

@@ -11,7 +11,7 @@
 #include "base/thread_pool.h"
 #include "ops/matmul.h"
 
-namespace ponder {
+namespace ponder::model {
 
 // Where the gradients of a Linear's tensors accumulate, part by part; bias nullptr for none.
 struct LinearGradients {
@@ -25,9 +25,9 @@ struct LinearGradients {
 class Linear {
  public:
   // Reads the parts, weights (rows, K) each, where they lie from now on.
-  void borrow(std::span<const MatrixView::Part> parts, int64_t K);
+  void borrow(std::span<const ops::MatrixView::Part> parts, int64_t K);
   // Room for panels of `storage`, kept if it is there already; the caller packs them.
-  PackedMatrix& panels(const char* name, int64_t K, int64_t N, DType storage);
+  ops::PackedMatrix& panels(const char* name, int64_t K, int64_t N, tensor::DType storage);
   // The bias (N), its own copy; zeros until it is filled. Empty: none.
   std::span<float> make_bias();
   void drop_bias() { bias_.clear(); }
@@ -48,12 +48,12 @@ class Linear {
                        ThreadPool& threads) const;
 
  private:
-  MatrixB weights() const;
+  ops::MatrixB weights() const;
 
   int64_t K_ = 0, N_ = 0;
-  PackedMatrix panels_;                  // empty where the weights are borrowed
-  std::vector<MatrixView::Part> parts_;  // empty where they are packed
+  ops::PackedMatrix panels_;                  // empty where the weights are borrowed
+  std::vector<ops::MatrixView::Part> parts_;  // empty where they are packed
   std::vector<float> bias_;
 };
 
-}  // namespace ponder
+}  // namespace ponder::model

@@ -6,7 +6,7 @@
 
 #include "base/philox.h"
 
-namespace ponder {
+namespace ponder::model {
 namespace {
 
 constexpr int64_t kT = 5, kK = 21;
@@ -25,23 +25,23 @@ std::vector<float> random_values(int64_t count, uint64_t stream) {
 struct Layout {
   const char* name;
   bool packed;
-  DType storage;
+  tensor::DType storage;
   bool bias;
 };
 
-class LinearTest : public testing::TestWithParam<Layout> {
+class LinearTest : public ::testing::TestWithParam<Layout> {
  protected:
   LinearTest() {
-    std::vector<MatrixView::Part> parts;
+    std::vector<ops::MatrixView::Part> parts;
     const float* from = weight_.data();
     for (const int64_t rows : kRows) {
       parts.push_back({from, rows});
       from += rows * kK;
     }
     if (GetParam().packed) {
-      PackedMatrix& panels = linear_.panels("test", kK, kN, GetParam().storage);
+      ops::PackedMatrix& panels = linear_.panels("test", kK, kN, GetParam().storage);
       int64_t row = 0;
-      for (const MatrixView::Part& part : parts) {
+      for (const ops::MatrixView::Part& part : parts) {
         panels.pack_weight(part.data, part.rows, row, threads_);
         row += part.rows;
       }
@@ -60,10 +60,11 @@ class LinearTest : public testing::TestWithParam<Layout> {
 };
 
 INSTANTIATE_TEST_SUITE_P(, LinearTest,
-                         testing::Values(Layout{"borrowed", false, DType::kF32, true},
-                                         Layout{"f32_panels", true, DType::kF32, true},
-                                         Layout{"bf16_panels", true, DType::kBF16, true},
-                                         Layout{"without_bias", false, DType::kF32, false}),
+                         ::testing::Values(Layout{"borrowed", false, tensor::DType::kF32, true},
+                                           Layout{"f32_panels", true, tensor::DType::kF32, true},
+                                           Layout{"bf16_panels", true, tensor::DType::kBF16, true},
+                                           Layout{"without_bias", false, tensor::DType::kF32,
+                                                  false}),
                          [](const auto& layout) { return std::string(layout.param.name); });
 
 TEST_P(LinearTest, ForwardIsTheDefinition) {
@@ -125,4 +126,4 @@ TEST_P(LinearTest, GradientsAreTheDefinition) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::model

@@ -14,7 +14,7 @@
 #include "testing/same_bits.h"
 #include "testing/temporary_folder.h"
 
-namespace ponder {
+namespace ponder::model {
 namespace {
 
 namespace fs = std::filesystem;
@@ -48,7 +48,7 @@ Parameters random_parameters(const ModelConfig& config) {
   return parameters;
 }
 
-SaveOptions in(DType dtype) {
+SaveOptions in(tensor::DType dtype) {
   SaveOptions options;
   options.dtype = dtype;
   return options;
@@ -96,24 +96,25 @@ class LoadWeightsTest : public ::testing::Test {
       Decoder loaded(open.config, pool);
       loaded.load_weights(*open.weights);
       const Results found = run(loaded);
-      EXPECT_TRUE(same_bits(expected.logprobs, found.logprobs)) << what << ", " << threads;
-      EXPECT_TRUE(same_bits(expected.logits, found.logits)) << what << ", " << threads;
+      EXPECT_TRUE(testing::same_bits(expected.logprobs, found.logprobs)) << what << ", " << threads;
+      EXPECT_TRUE(testing::same_bits(expected.logits, found.logits)) << what << ", " << threads;
     }
   }
 
-  TemporaryFolder temporary_;
+  testing::TemporaryFolder temporary_;
   const fs::path folder_ = temporary_ / "model";
 };
 
 TEST_F(LoadWeightsTest, GiveTheBitsOfTheSameValuesSetAsParameters) {
   for (const char* model_type : {"qwen2", "qwen3", "llama"}) {
     for (const bool tied : {true, false}) {
-      for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
+      for (const tensor::DType dtype :
+           {tensor::DType::kF32, tensor::DType::kBF16, tensor::DType::kF16}) {
         const ModelConfig config = tiny(model_type, tied);
         fs::remove_all(folder_);
         save_checkpoint(folder_, config, random_parameters(config), in(dtype));
         expect_same_as_parameters(std::string(model_type) + (tied ? " tied " : " ") +
-                                  std::string(config_name(dtype)));
+                                  std::string(tensor::config_name(dtype)));
       }
     }
   }
@@ -122,9 +123,9 @@ TEST_F(LoadWeightsTest, GiveTheBitsOfTheSameValuesSetAsParameters) {
 // Tensors of one panel matrix in different dtypes: the f32 one keeps its bits.
 TEST_F(LoadWeightsTest, MayMixDtypes) {
   const ModelConfig config = tiny("qwen2", false);
-  save_checkpoint(folder_, config, random_parameters(config), in(DType::kF32));
+  save_checkpoint(folder_, config, random_parameters(config), in(tensor::DType::kF32));
   const Checkpoint checkpoint = load_checkpoint(folder_);
-  std::vector<TensorToWrite> wide, narrow;
+  std::vector<tensor::TensorToWrite> wide, narrow;
   std::ostringstream index;
   for (const ParameterInfo& info : checkpoint.parameters.layout().entries()) {
     const bool is_narrow = info.name.find("k_proj") != std::string::npos ||
@@ -135,8 +136,8 @@ TEST_F(LoadWeightsTest, MayMixDtypes) {
     index << (index.tellp() > 0 ? "," : "") << '"' << info.name << "\":\""
           << (is_narrow ? "narrow" : "wide") << ".safetensors\"";
   }
-  write_safetensors(folder_ / "wide.safetensors", wide, DType::kF32);
-  write_safetensors(folder_ / "narrow.safetensors", narrow, DType::kBF16);
+  tensor::write_safetensors(folder_ / "wide.safetensors", wide, tensor::DType::kF32);
+  tensor::write_safetensors(folder_ / "narrow.safetensors", narrow, tensor::DType::kBF16);
   fs::remove(folder_ / "model.safetensors");
   fs::remove(folder_ / "ponder.json");  // it has the hash of what was there
   std::ofstream(folder_ / "model.safetensors.index.json")
@@ -146,7 +147,7 @@ TEST_F(LoadWeightsTest, MayMixDtypes) {
 
 TEST_F(LoadWeightsTest, CannotBeTrained) {
   const ModelConfig config = tiny("qwen2", true);
-  save_checkpoint(folder_, config, random_parameters(config), in(DType::kBF16));
+  save_checkpoint(folder_, config, random_parameters(config), in(tensor::DType::kBF16));
   const OpenCheckpoint open = open_checkpoint(folder_);
   ThreadPool pool(1);
   Decoder decoder(open.config, pool);
@@ -161,7 +162,7 @@ TEST_F(LoadWeightsTest, CannotBeTrained) {
 
 TEST_F(LoadWeightsTest, RefuseATiedHeadThatDiffers) {
   const ModelConfig untied = tiny("qwen2", false);
-  save_checkpoint(folder_, untied, random_parameters(untied), in(DType::kBF16));
+  save_checkpoint(folder_, untied, random_parameters(untied), in(tensor::DType::kBF16));
   std::string text;
   {
     std::ifstream file(folder_ / "config.json");
@@ -199,7 +200,7 @@ TEST_F(LoadWeightsTest, TakeLittleMoreMemoryThanTheFile) {
       Parameters parameters(config, "test");
       float x = 0;
       for (float& value : parameters.flat()) value = (x = x < 1 ? x + 0x1p-7f : -1.0f);
-      save_checkpoint(folder_, config, parameters, in(DType::kBF16));
+      save_checkpoint(folder_, config, parameters, in(tensor::DType::kBF16));
     }
     const auto file_bytes = static_cast<int64_t>(fs::file_size(folder_ / "model.safetensors"));
     ASSERT_GT(file_bytes, 70'000'000);
@@ -222,4 +223,4 @@ TEST_F(LoadWeightsTest, TakeLittleMoreMemoryThanTheFile) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::model

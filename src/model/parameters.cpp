@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/philox.h"
 
-namespace ponder {
+namespace ponder::model {
 namespace {
 
 constexpr int64_t kAlignment = 16;  // elements: one cache line
@@ -89,4 +89,4 @@ void initialise(Parameters& parameters, const ModelConfig& config, uint64_t seed
   }
 }
 
-}  // namespace ponder
+}  // namespace ponder::model

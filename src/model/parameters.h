@@ -13,7 +13,7 @@
 #include "model/tensor_table.h"
 #include "tensor/buffer.h"
 
-namespace ponder {
+namespace ponder::model {
 
 // A row of the table of tensors with its place in the flat buffer.
 struct ParameterInfo : TensorSpec {
@@ -69,7 +69,7 @@ class Parameters {
 
  private:
   ParameterLayout layout_{ModelConfig{}};
-  Buffer buffer_;
+  tensor::Buffer buffer_;
 };
 
 // As the table says, which is as transformers does it; from Philox keyed by the seed and the
@@ -77,4 +77,4 @@ class Parameters {
 void initialise(Parameters& parameters, const ModelConfig& config, uint64_t seed,
                 ThreadPool* threads = nullptr);
 
-}  // namespace ponder
+}  // namespace ponder::model

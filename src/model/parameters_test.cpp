@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 
-namespace ponder {
+namespace ponder::model {
 namespace {
 
 ModelConfig tiny(bool tied) {
@@ -122,4 +122,4 @@ TEST(Parameters, PaddingIsZero) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::model

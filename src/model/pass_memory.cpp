@@ -4,13 +4,13 @@
 
 #include "ops/attention.h"
 
-namespace ponder {
+namespace ponder::model {
 
 PassSize size_of(const PackedBatch& batch, Keep keep) {
   PassSize size{batch.num_tokens(), batch.num_targets(), 0, 0, keep};
   for (size_t r = 0; r + 1 < batch.row_begin.size(); ++r) {
     const int64_t length = batch.row_begin[r + 1] - batch.row_begin[r];
-    size.key_blocks += (length + kKeyBlock - 1) / kKeyBlock;
+    size.key_blocks += (length + ops::kKeyBlock - 1) / ops::kKeyBlock;
     size.longest_row = std::max(size.longest_row, length);
   }
   return size;
@@ -54,7 +54,7 @@ struct NormNeeds {
   }
 };
 
-void take_layer(LayerActivations& layer, Arena& arena, const ModelConfig& config,
+void take_layer(LayerActivations& layer, tensor::Arena& arena, const ModelConfig& config,
                 const NormNeeds& needs, int64_t T) {
   const int64_t heads = config.num_attention_heads;
   const int64_t Q = config.q_size(), KV = config.kv_size();
@@ -70,7 +70,7 @@ void take_layer(LayerActivations& layer, Arena& arena, const ModelConfig& config
   }
 }
 
-void take_outputs(LayerActivations& layer, Arena& arena, const ModelConfig& config,
+void take_outputs(LayerActivations& layer, tensor::Arena& arena, const ModelConfig& config,
                   const NormNeeds& needs, int64_t T) {
   if (!needs.output_norms) return;
   layer.attention_out = arena.take("branches' outputs before their norms", T * config.hidden_size);
@@ -79,7 +79,7 @@ void take_outputs(LayerActivations& layer, Arena& arena, const ModelConfig& conf
 
 }  // namespace
 
-void PassMemory::lay_out(Arena& arena, const ModelConfig& config, const PassSize& size,
+void PassMemory::lay_out(tensor::Arena& arena, const ModelConfig& config, const PassSize& size,
                          int threads) {
   const int64_t C = config.hidden_size, F = config.intermediate_size, Q = config.q_size(),
                 KV = config.kv_size(), T = size.tokens, N = size.targets;
@@ -88,7 +88,7 @@ void PassMemory::lay_out(Arena& arena, const ModelConfig& config, const PassSize
   h = arena.take("normed and branch output", T * C);
   delta = arena.take("normed and branch output", T * C);
   act = arena.take("MLP activation", T * F);
-  keys = arena.take("keys and values in blocks", 2 * size.key_blocks * kKeyBlock * KV);
+  keys = arena.take("keys and values in blocks", 2 * size.key_blocks * ops::kKeyBlock * KV);
   inv_rms = arena.take("statistics of attention and norms", T);
 
   layers.assign(static_cast<size_t>(config.num_hidden_layers), {});
@@ -123,10 +123,10 @@ void PassMemory::lay_out(Arena& arena, const ModelConfig& config, const PassSize
   dhidden = arena.take("gradients of activations", rows * C);
   attention_backward =
       arena.take("attention backward",
-                 threads * attention_backward_scratch(size.longest_row, config.head_dim));
+                 threads * ops::attention_backward_scratch(size.longest_row, config.head_dim));
 }
 
-void StepMemory::lay_out(Arena& arena, const ModelConfig& config, int64_t T, int64_t N) {
+void StepMemory::lay_out(tensor::Arena& arena, const ModelConfig& config, int64_t T, int64_t N) {
   const int64_t C = config.hidden_size, F = config.intermediate_size, Q = config.q_size(),
                 KV = config.kv_size();
   layer = {};
@@ -146,4 +146,4 @@ void StepMemory::lay_out(Arena& arena, const ModelConfig& config, int64_t T, int
   hidden_delta = arena.take("hidden states of the targets", N * C);
 }
 
-}  // namespace ponder
+}  // namespace ponder::model

@@ -12,7 +12,7 @@
 #include "model/config.h"
 #include "tensor/arena.h"
 
-namespace ponder {
+namespace ponder::model {
 
 // What forward keeps for backward.
 enum class Keep {
@@ -72,7 +72,7 @@ struct PassMemory : LayerMemory {
   float *hidden = nullptr, *dhidden = nullptr;  // (logits_rows, C) normed hidden states of targets
 
   // Takes the pieces; pointers are null while the arena counts.
-  void lay_out(Arena& arena, const ModelConfig& config, const PassSize& size, int threads);
+  void lay_out(tensor::Arena& arena, const ModelConfig& config, const PassSize& size, int threads);
 };
 
 // Scratch of an inference step over T tokens, N of which want logits.
@@ -81,7 +81,7 @@ struct StepMemory : LayerMemory {
   float* inv_rms = nullptr;                          // (T)
   float *hidden = nullptr, *hidden_delta = nullptr;  // (N, C)
 
-  void lay_out(Arena& arena, const ModelConfig& config, int64_t tokens, int64_t targets);
+  void lay_out(tensor::Arena& arena, const ModelConfig& config, int64_t tokens, int64_t targets);
 };
 
-}  // namespace ponder
+}  // namespace ponder::model

@@ -9,7 +9,7 @@
 #include "base/json.h"
 #include "testing/folders.h"
 
-namespace ponder {
+namespace ponder::model {
 namespace {
 
 ModelConfig config_of(const std::string& path) {
@@ -21,11 +21,12 @@ ModelConfig config_of(const std::string& path) {
 int64_t planned(const ModelConfig& config, int64_t tokens, int64_t targets, Keep keep) {
   const PassSize size{tokens, targets, (tokens + 63) / 64, tokens, keep};
   PassMemory memory;
-  return total_bytes(Arena::plan([&](Arena& a) { memory.lay_out(a, config, size, 2); }));
+  return tensor::total_bytes(
+      tensor::Arena::plan([&](tensor::Arena& a) { memory.lay_out(a, config, size, 2); }));
 }
 
 TEST(PassMemory, LogProbabilitiesTakeLessThan256MiBAtAnyLength) {
-  const ModelConfig config = config_of(source_dir() / "bench/shapes/Q.json");
+  const ModelConfig config = config_of(testing::source_dir() / "bench/shapes/Q.json");
   ASSERT_EQ(config.vocab_size, 151936);
   for (const Keep keep : {Keep::kNothing, Keep::kCheckpoints, Keep::kActivations}) {
     const auto head = [&](int64_t tokens) {
@@ -38,4 +39,4 @@ TEST(PassMemory, LogProbabilitiesTakeLessThan256MiBAtAnyLength) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::model

@@ -5,7 +5,7 @@
 #include "model/kv_cache.h"
 #include "ops/attention.h"
 
-namespace ponder {
+namespace ponder::model {
 
 PassTokens::PassTokens(const PackedBatch& batch) {
   for (size_t r = 0; r + 1 < batch.row_begin.size(); ++r)
@@ -26,11 +26,11 @@ void PassTokens::add(int64_t count, int64_t first_position) {
 
 KeyValueBlocks blocks_of_rows(const PassTokens& tokens, const ModelConfig& config, float* memory) {
   KeyValueBlocks blocks;
-  const int64_t heads = config.num_key_value_heads, size = kKeyBlock * config.head_dim;
+  const int64_t heads = config.num_key_value_heads, size = ops::kKeyBlock * config.head_dim;
   for (const TokenSlice& slice : tokens.slices()) {
     for (int64_t head = 0; head < heads; ++head) {
       blocks.first.push_back(blocks.keys.size());
-      for (int64_t begin = 0; begin < slice.count; begin += kKeyBlock) {
+      for (int64_t begin = 0; begin < slice.count; begin += ops::kKeyBlock) {
         blocks.keys.push_back(memory + static_cast<int64_t>(blocks.keys.size()) * size);
       }
     }
@@ -40,4 +40,4 @@ KeyValueBlocks blocks_of_rows(const PassTokens& tokens, const ModelConfig& confi
   return blocks;
 }
 
-}  // namespace ponder
+}  // namespace ponder::model

@@ -10,7 +10,7 @@
 #include "model/batch.h"
 #include "model/config.h"
 
-namespace ponder {
+namespace ponder::model {
 
 // Consecutive tokens of one sequence: those of the pass from `begin` on.
 struct TokenSlice {
@@ -50,4 +50,4 @@ struct KeyValueBlocks {
 // Blocks of whole rows in `memory`: 2 * PassSize::key_blocks * kKeyBlock * kv_size floats.
 KeyValueBlocks blocks_of_rows(const PassTokens& tokens, const ModelConfig& config, float* memory);
 
-}  // namespace ponder
+}  // namespace ponder::model

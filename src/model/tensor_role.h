@@ -1,7 +1,7 @@
 // What a tensor is in the model, whatever a family calls it.
 #pragma once
 
-namespace ponder {
+namespace ponder::model {
 
 enum class TensorRole {
   kEmbedding,
@@ -25,4 +25,4 @@ enum class TensorRole {
   kHead,
 };
 
-}  // namespace ponder
+}  // namespace ponder::model

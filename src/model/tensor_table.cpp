@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 
-namespace ponder {
+namespace ponder::model {
 namespace {
 
 // Sizes of a config, by what they count.
@@ -182,4 +182,4 @@ std::string_view tensor_name(TensorRole role) {
   throw Error("tensor table", "a layer's tensor has a name only with its layer");
 }
 
-}  // namespace ponder
+}  // namespace ponder::model

@@ -10,7 +10,7 @@
 #include "model/config.h"
 #include "model/tensor_role.h"
 
-namespace ponder {
+namespace ponder::model {
 
 // The matrices that a forward multiplies by: tensors that read the same input, stacked.
 enum class FusedMatrix { kNone, kQkv, kAttentionOut, kGateUp, kMlpDown, kHead };
@@ -44,4 +44,4 @@ std::vector<TensorSpec> tensor_table(const ModelConfig& config);
 // The Hugging Face name of the embedding, the final norm or the head, which all families share.
 std::string_view tensor_name(TensorRole role);
 
-}  // namespace ponder
+}  // namespace ponder::model

@@ -11,7 +11,7 @@
 #include "tensor/safetensors.h"
 #include "testing/folders.h"
 
-namespace ponder {
+namespace ponder::model {
 namespace {
 
 namespace fs = std::filesystem;
@@ -33,16 +33,16 @@ ModelConfig tiny(const std::string& model_type, bool tied) {
 // The golden checkpoints were written by transformers' names and shapes.
 TEST(TensorTable, EqualsTheTensorsOfEveryGoldenCheckpoint) {
   size_t checkpoints = 0;
-  for (const auto& folder : fs::directory_iterator(source_dir() / "tests/golden")) {
+  for (const auto& folder : fs::directory_iterator(testing::source_dir() / "tests/golden")) {
     const fs::path config_path = folder.path() / "config.json",
                    weights_path = folder.path() / "model.safetensors";
     if (!fs::exists(config_path) || !fs::exists(weights_path)) continue;
     SCOPED_TRACE(folder.path().string());
     const ModelConfig config =
         ModelConfig::from_json(read_json_file(config_path), config_path.string());
-    const SafetensorsFile file(weights_path);
+    const tensor::SafetensorsFile file(weights_path);
     std::map<std::string, std::vector<int64_t>> stored, expected;
-    for (const TensorEntry& entry : file.tensors()) stored.emplace(entry.name, entry.shape);
+    for (const tensor::TensorEntry& entry : file.tensors()) stored.emplace(entry.name, entry.shape);
     for (const TensorSpec& tensor : tensor_table(config)) {
       EXPECT_TRUE(expected.emplace(tensor.name, tensor.shape).second) << tensor.name;
     }
@@ -148,4 +148,4 @@ TEST(TensorTable, OnlyTensorsOfTheWholeModelHaveANameByThemselves) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::model

@@ -10,7 +10,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 
-namespace ponder {
+namespace ponder::model {
 namespace fs = std::filesystem;
 namespace {
 
@@ -87,7 +87,7 @@ WeightFiles::WeightFiles(const fs::path& folder)
   files_.reserve(names_.size());
   for (size_t i = 0; i < names_.size(); ++i) {
     files_.emplace_back(folder / names_[i]);
-    for (const TensorEntry& entry : files_[i].tensors()) {
+    for (const tensor::TensorEntry& entry : files_[i].tensors()) {
       const auto [place, added] = tensors_.emplace(entry.name, Place{i, &entry});
       if (!added) {
         throw Error(fmt::format("{}, tensor \"{}\"", (folder / names_[i]).string(),
@@ -116,8 +116,8 @@ WeightFiles::WeightFiles(const fs::path& folder)
   }
 }
 
-std::optional<DType> WeightFiles::dtype() const {
-  std::optional<DType> common;
+std::optional<tensor::DType> WeightFiles::dtype() const {
+  std::optional<tensor::DType> common;
   for (const auto& [name, place] : tensors_) {
     if (common && *common != place.entry->dtype) return std::nullopt;
     common = place.entry->dtype;
@@ -145,7 +145,7 @@ void WeightFiles::check(const ParameterLayout& layout, bool tied,
           fmt::format("is missing; config.json asks for it with shape {}", show(info.shape)),
           info.role == TensorRole::kHead ? "perhaps \"tie_word_embeddings\" should be true" : ""));
     } else if (place->second.entry->shape != info.shape) {
-      const TensorEntry& entry = *place->second.entry;
+      const tensor::TensorEntry& entry = *place->second.entry;
       report(Error(
           fmt::format("{}, tensor \"{}\" at byte {}",
                       (folder_ / names_[place->second.file]).string(), info.name, entry.begin),
@@ -162,7 +162,7 @@ void WeightFiles::check(const ParameterLayout& layout, bool tied,
   }
 }
 
-const TensorEntry& WeightFiles::entry(const std::string& name) const {
+const tensor::TensorEntry& WeightFiles::entry(const std::string& name) const {
   return *tensors_.at(name).entry;
 }
 
@@ -192,16 +192,16 @@ void WeightFiles::check_tied_head() const {
     const int64_t count = std::min(kChunk, size - begin);
     for (int i = 0; i < 2; ++i) {
       const Place& place = i == 0 ? head->second : embedding->second;
-      const int64_t width = size_bytes(place.entry->dtype);
+      const int64_t width = tensor::size_bytes(place.entry->dtype);
       const std::span<char> part(bytes.data(), static_cast<size_t>(count * width));
       files_[place.file].read_bytes(*place.entry, static_cast<uint64_t>(begin * width), part);
       values[i].resize(static_cast<size_t>(count));
-      to_f32(values[i], part.data(), place.entry->dtype);
+      tensor::to_f32(values[i], part.data(), place.entry->dtype);
     }
     same = values[0] == values[1];
   }
   if (same) return;
-  const TensorEntry& entry = *head->second.entry;
+  const tensor::TensorEntry& entry = *head->second.entry;
   throw Error(fmt::format("{}, tensor \"{}\" at byte {}",
                           (folder_ / names_[head->second.file]).string(), head_name, entry.begin),
               fmt::format("differs from {}, but \"tie_word_embeddings\" is true", embedding_name),
@@ -213,4 +213,4 @@ void WeightFiles::read_tensor(const std::string& name, std::span<float> to) cons
   files_[place.file].read_f32(*place.entry, to);
 }
 
-}  // namespace ponder
+}  // namespace ponder::model

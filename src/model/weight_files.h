@@ -15,7 +15,7 @@
 #include "model/parameters.h"
 #include "tensor/safetensors.h"
 
-namespace ponder {
+namespace ponder::model {
 
 class WeightFiles {
  public:
@@ -27,7 +27,7 @@ class WeightFiles {
   // Names of the files in the folder, sorted.
   const std::vector<std::string>& names() const { return names_; }
   // The one dtype of all tensors, or nothing when they differ.
-  std::optional<DType> dtype() const;
+  std::optional<tensor::DType> dtype() const;
   // Elements of all tensors but those that transformers ignores.
   int64_t num_parameters(bool tied) const;
   // Calls `report` for every tensor that is missing, unexpected or of another shape than the
@@ -36,7 +36,7 @@ class WeightFiles {
              const std::function<void(const Error&)>& report) const;
   // A tensor of the layout that passed check(), and its bytes [offset, offset + to.size()) as they
   // are stored. Threads may read at once.
-  const TensorEntry& entry(const std::string& name) const;
+  const tensor::TensorEntry& entry(const std::string& name) const;
   void read_bytes(const std::string& name, uint64_t offset, std::span<char> to) const;
   // A head that is stored although it is tied must hold what the embedding holds; Error otherwise
   // (transformers would drop it, and with it whatever was trained into it).
@@ -49,12 +49,12 @@ class WeightFiles {
  private:
   struct Place {
     size_t file;
-    const TensorEntry* entry;
+    const tensor::TensorEntry* entry;
   };
 
   std::filesystem::path folder_;
   std::vector<std::string> names_;
-  std::vector<SafetensorsFile> files_;  // beside names_
+  std::vector<tensor::SafetensorsFile> files_;  // beside names_
   std::map<std::string, Place> tensors_;
 };
 
@@ -68,4 +68,4 @@ std::vector<std::string> hash_weight_files(const std::filesystem::path& folder,
 // The identity made of them (see Checkpoint::sha256).
 std::string joined_sha256(const std::vector<std::string>& file_hashes);
 
-}  // namespace ponder
+}  // namespace ponder::model

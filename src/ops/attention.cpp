@@ -9,7 +9,7 @@
 
 #include "ops/attention_task.h"
 
-namespace ponder {
+namespace ponder::ops {
 namespace {
 
 void check_head_dim(int64_t D) {
@@ -119,4 +119,4 @@ void attention_backward(std::span<const AttentionBackwardSequence> sequences, in
   });
 }
 
-}  // namespace ponder
+}  // namespace ponder::ops

@@ -22,7 +22,7 @@
 #include "base/thread_pool.h"
 #include "ops/view.h"
 
-namespace ponder {
+namespace ponder::ops {
 
 constexpr int64_t kKeyBlock = 64;
 constexpr int64_t kNoWindow = std::numeric_limits<int64_t>::max();
@@ -68,4 +68,4 @@ int64_t attention_backward_scratch(int64_t max_tokens, int64_t D);
 void attention_backward(std::span<const AttentionBackwardSequence> sequences, int64_t D,
                         float* scratch, int64_t scratch_per_thread, ThreadPool& threads);
 
-}  // namespace ponder
+}  // namespace ponder::ops

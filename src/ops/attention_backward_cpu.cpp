@@ -13,7 +13,7 @@
 #include "ops/attention_tiles-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace ponder {
+namespace ponder::ops {
 namespace HWY_NAMESPACE {
 
 // Twice the accumulators, for s and dp, in the same registers.
@@ -229,16 +229,16 @@ void BackwardSequence(const AttentionBackwardSequence& w, int64_t D, float* scra
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace ponder
+}  // namespace ponder::ops
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace ponder {
+namespace ponder::ops {
 HWY_EXPORT(BackwardSequence);
 
 void attention_backward_sequence(const AttentionBackwardSequence& work, int64_t D, float* scratch) {
   HWY_DYNAMIC_DISPATCH(BackwardSequence)(work, D, scratch);
 }
 
-}  // namespace ponder
+}  // namespace ponder::ops
 #endif

@@ -16,7 +16,7 @@
 #include "ops/attention_tiles-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace ponder {
+namespace ponder::ops {
 namespace HWY_NAMESPACE {
 
 // R queries against 16 H keys of a block.
@@ -122,7 +122,7 @@ HWY_INLINE void RunScores(int rows, int64_t vectors, const ScoreTile& t,
 }
 
 void ForwardQueries(const AttentionSequence& w, int64_t D, int64_t first, int64_t count) {
-  thread_local Buffer scratch("attention scratch", 0);
+  thread_local tensor::Buffer scratch("attention scratch", 0);
   scratch.reserve(kQueries * (2 * D + kKeyBlock));
   float *q = scratch.data(), *out = q + kQueries * D, *p = out + kQueries * D;
   HWY_ALIGN float m[kQueries], l[kQueries], top[kQueries], sum[kQueries], c[kQueries];
@@ -206,11 +206,11 @@ void CopyValues(float* to, ConstRows values, int64_t count, int64_t D) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace ponder
+}  // namespace ponder::ops
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace ponder {
+namespace ponder::ops {
 HWY_EXPORT(ForwardQueries);
 HWY_EXPORT(TransposeRows);
 HWY_EXPORT(CopyValues);
@@ -227,5 +227,5 @@ void copy_value_rows(float* blocks, ConstRows values, int64_t count, int64_t D) 
   HWY_DYNAMIC_DISPATCH(CopyValues)(blocks, values, count, D);
 }
 
-}  // namespace ponder
+}  // namespace ponder::ops
 #endif

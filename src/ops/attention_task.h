@@ -4,7 +4,7 @@
 
 #include "ops/attention.h"
 
-namespace ponder {
+namespace ponder::ops {
 
 // Queries that pass by a block of keys together, counted over tokens and heads: what they take in
 // L1 beside the block, against how often blocks come from L2 or memory.
@@ -52,4 +52,4 @@ void transpose_key_rows(float* blocks, ConstRows keys, int64_t count, int64_t D)
 void copy_value_rows(float* blocks, ConstRows values, int64_t count, int64_t D);
 void attention_backward_sequence(const AttentionBackwardSequence& work, int64_t D, float* scratch);
 
-}  // namespace ponder
+}  // namespace ponder::ops

@@ -7,7 +7,7 @@
 #include "ops/reference.h"
 #include "ops/test_support.h"
 
-namespace ponder {
+namespace ponder::ops {
 namespace {
 
 size_t at(int64_t i) { return static_cast<size_t>(i); }
@@ -113,8 +113,8 @@ std::vector<Row> all_rows() {
 
 TEST(Attention, EqualsTheDefinitionOnEveryMachine) {
   for (const Row& row : all_rows()) {
-    SCOPED_TRACE(testing::Message() << "T " << row.T << ", group " << row.group << ", D " << row.D
-                                    << ", window " << row.window);
+    SCOPED_TRACE(::testing::Message() << "T " << row.T << ", group " << row.group << ", D " << row.D
+                                      << ", window " << row.window);
     const Blocks blocks(row);
     on_every_machine(row.T == 66, [&](ThreadPool& pool) {
       // A layer's way: one work per head. And all heads in one work.
@@ -156,9 +156,9 @@ TEST(Attention, QueriesAtATimeChangeNoBitOnEveryMachine) {
 
 TEST(Attention, AWindowThatHoldsAllChangesNoBit) {
   for (const int64_t window : {131, 132, 1000}) {
-    ASSERT_TRUE(same_bits(Row(131, 2, 16).out, Row(131, 2, 16, 1.0, 0, window).out));
+    ASSERT_TRUE(testing::same_bits(Row(131, 2, 16).out, Row(131, 2, 16, 1.0, 0, window).out));
   }
-  ASSERT_FALSE(same_bits(Row(131, 2, 16).out, Row(131, 2, 16, 1.0, 0, 130).out));
+  ASSERT_FALSE(testing::same_bits(Row(131, 2, 16).out, Row(131, 2, 16, 1.0, 0, 130).out));
 }
 
 // Blocks before all windows are not looked at: their pages may be gone.
@@ -172,7 +172,7 @@ TEST(Attention, BlocksBeforeTheWindowNeedNotExist) {
     const AttentionSequence work = blocks.work(row, out.data(), nullptr, 133, 67, 0, row.group);
     attention({&work, 1}, row.D, pool);
     const auto from = at(133 * row.ldo);
-    ASSERT_TRUE(same_bits(std::span(row.out).subspan(from), out.values().subspan(from)));
+    ASSERT_TRUE(testing::same_bits(std::span(row.out).subspan(from), out.values().subspan(from)));
   });
 }
 
@@ -192,8 +192,8 @@ TEST(Attention, KeysAfterTheQueryDoNotExist) {
       Output out(row.T * row.ldo);
       const AttentionSequence work = blocks.work(row, out.data(), nullptr, last, 1, 0, row.group);
       attention({&work, 1}, row.D, pool);
-      ASSERT_TRUE(same_bits(std::span(row.out).subspan(at(begin), at(size)),
-                            out.values().subspan(at(begin), at(size))))
+      ASSERT_TRUE(testing::same_bits(std::span(row.out).subspan(at(begin), at(size)),
+                                     out.values().subspan(at(begin), at(size))))
           << "last key " << last;
     });
   }
@@ -234,8 +234,8 @@ AttentionBackwardSequence backward_work(const Row& row, float* gradient) {
 
 TEST(Attention, BackwardEqualsTheDefinitionOnEveryMachine) {
   for (const Row& row : all_rows()) {
-    SCOPED_TRACE(testing::Message() << "T " << row.T << ", group " << row.group << ", D " << row.D
-                                    << ", window " << row.window);
+    SCOPED_TRACE(::testing::Message() << "T " << row.T << ", group " << row.group << ", D " << row.D
+                                      << ", window " << row.window);
     // Other rows beside it, so that threads share the work and must not share their scratch.
     const Row other(row.T, row.group, row.D, 1.0, 500, row.window);
     const std::vector<float> expected[] = {backward(row), backward(other)};
@@ -427,4 +427,4 @@ TEST(Attention, BackwardEqualsFiniteDifferences) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::ops

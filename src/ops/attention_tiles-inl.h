@@ -14,7 +14,7 @@
 #include "ops/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace ponder {
+namespace ponder::ops {
 namespace HWY_NAMESPACE {
 
 // A tile's rows and its columns in vectors of 16: accumulators, a row of the other operand and a
@@ -147,7 +147,7 @@ HWY_INLINE void TransposeBlock(float* to, const float* from, int64_t ld, int64_t
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace ponder
+}  // namespace ponder::ops
 HWY_AFTER_NAMESPACE();
 
 #endif

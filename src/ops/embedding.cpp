@@ -2,7 +2,7 @@
 
 #include "ops/embedding_task.h"
 
-namespace ponder {
+namespace ponder::ops {
 
 void embedding(float* x, const int32_t* tokens, const float* weight, RowShape shape,
                ThreadPool& threads) {
@@ -34,4 +34,4 @@ void add(float* sum, const float* x, const float* delta, RowShape shape, ThreadP
   });
 }
 
-}  // namespace ponder
+}  // namespace ponder::ops

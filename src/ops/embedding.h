@@ -7,7 +7,7 @@
 #include "base/thread_pool.h"
 #include "ops/view.h"
 
-namespace ponder {
+namespace ponder::ops {
 
 // x (T, C) = rows of weight (V, C). Token ids must be in [0, V).
 void embedding(float* x, const int32_t* tokens, const float* weight, RowShape shape,
@@ -23,4 +23,4 @@ void bias_backward(float* dbias, ConstRows dy, RowShape shape, ThreadPool& threa
 // sum = x + delta (T, C), element by element (delta nullptr: a copy). sum may be x or delta.
 void add(float* sum, const float* x, const float* delta, RowShape shape, ThreadPool& threads);
 
-}  // namespace ponder
+}  // namespace ponder::ops

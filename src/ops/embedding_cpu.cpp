@@ -3,7 +3,7 @@
 
 #include "ops/embedding_task.h"
 
-namespace ponder {
+namespace ponder::ops {
 
 void embedding_rows(float* x, const int32_t* tokens, const float* weight, int64_t C, int64_t begin,
                     int64_t end) {
@@ -36,4 +36,4 @@ void add_elements(float* sum, const float* x, const float* delta, int64_t begin,
   for (int64_t i = begin; i < end; ++i) sum[i] = x[i] + delta[i];
 }
 
-}  // namespace ponder
+}  // namespace ponder::ops

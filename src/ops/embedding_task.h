@@ -6,7 +6,7 @@
 
 #include "ops/view.h"
 
-namespace ponder {
+namespace ponder::ops {
 
 // Rows [begin, end).
 void embedding_rows(float* x, const int32_t* tokens, const float* weight, int64_t C, int64_t begin,
@@ -18,4 +18,4 @@ void bias_backward_columns(float* dbias, ConstRows dy, int64_t T, int64_t begin,
 // Elements [begin, end).
 void add_elements(float* sum, const float* x, const float* delta, int64_t begin, int64_t end);
 
-}  // namespace ponder
+}  // namespace ponder::ops

@@ -4,7 +4,7 @@
 
 #include "ops/test_support.h"
 
-namespace ponder {
+namespace ponder::ops {
 namespace {
 
 constexpr int64_t kVocab = 11, kTokens = 40;
@@ -29,7 +29,7 @@ TEST(Embedding, CopiesRowsAndSumsGradientsInTokenOrderOnEveryMachine) {
             dx[static_cast<size_t>(t * C + c)];
       }
     }
-    SCOPED_TRACE(testing::Message() << "C " << C);
+    SCOPED_TRACE(::testing::Message() << "C " << C);
     on_every_machine(C == 5 || C == 17 || C == 64, [&](ThreadPool& pool) {
       Output out(kTokens * C), gradient(weight);
       embedding(out.data(), ids.data(), weight.data(), {kTokens, C}, pool);
@@ -72,7 +72,7 @@ TEST(BiasBackward, SumsColumnsInRowOrderOnEveryMachine) {
       }
     }
     EXPECT_TRUE(all_near(exact, dbias, 1e-6));
-    SCOPED_TRACE(testing::Message() << "N " << N);
+    SCOPED_TRACE(::testing::Message() << "N " << N);
     on_every_machine(N == 5 || N == 17 || N == 64, [&](ThreadPool& pool) {
       Output gradient(before);
       bias_backward(gradient.data(), {dy.data(), ld}, {T, N}, pool);
@@ -113,4 +113,4 @@ TEST(Add, AddsOrCopiesEveryElementOnEveryMachine) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::ops

@@ -4,7 +4,7 @@
 
 #include "ops/matmul_task.h"
 
-namespace ponder {
+namespace ponder::ops {
 namespace {
 
 // How threads share out C: rows of it, panels, or both; never k.
@@ -82,4 +82,4 @@ void matmul_continue(Rows C, MatrixA A, const MatrixB& B, int64_t M, ThreadPool&
   run(C, A, B, C, M, threads);
 }
 
-}  // namespace ponder
+}  // namespace ponder::ops

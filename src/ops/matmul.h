@@ -12,7 +12,7 @@
 #include "tensor/buffer.h"
 #include "tensor/dtype.h"
 
-namespace ponder {
+namespace ponder::ops {
 
 // B (K, N) in panels of kPanel columns; columns past N are zero. Stored as f32, element (k, n) at
 // [n / kPanel][k][n % kPanel], or as bf16 (half the memory and, where memory is what a product
@@ -25,25 +25,27 @@ class PackedMatrix {
 
   PackedMatrix() = default;
   // `storage`: kF32 or kBF16.
-  PackedMatrix(const char* name, int64_t K, int64_t N, DType storage = DType::kF32);
+  PackedMatrix(const char* name, int64_t K, int64_t N, tensor::DType storage = tensor::DType::kF32);
   // Columns [first_column, first_column + rows) from a weight W (rows, K), row-major, any
   // alignment: B[k][n] = W[n][k]. Exact where the storage holds every value of `dtype`, else
   // rounded to nearest, ties to even.
-  void pack_weight(const void* W, DType dtype, int64_t rows, int64_t first_column,
+  void pack_weight(const void* W, tensor::DType dtype, int64_t rows, int64_t first_column,
                    ThreadPool& threads);
   void pack_weight(const float* W, int64_t rows, int64_t first_column, ThreadPool& threads) {
-    pack_weight(W, DType::kF32, rows, first_column, threads);
+    pack_weight(W, tensor::DType::kF32, rows, first_column, threads);
   }
   // The same on the calling thread alone; threads may pack different columns at once.
-  void pack_weight(const void* W, DType dtype, int64_t rows, int64_t first_column);
+  void pack_weight(const void* W, tensor::DType dtype, int64_t rows, int64_t first_column);
   // to (K) = column n of B, widened: a weight's row back.
   void read_column(int64_t n, float* to) const;
 
   int64_t K() const { return K_; }
   int64_t N() const { return N_; }
-  DType storage() const { return storage_; }
+  tensor::DType storage() const { return storage_; }
   int64_t num_panels() const { return (N_ + kPanel - 1) / kPanel; }
-  int64_t size_bytes() const { return num_panels() * K_ * kPanel * ponder::size_bytes(storage_); }
+  int64_t size_bytes() const {
+    return num_panels() * K_ * kPanel * ponder::tensor::size_bytes(storage_);
+  }
   const float* panel(int64_t p) const { return data_.data() + p * K_ * kPanel; }
   const uint16_t* bf16_panel(int64_t p) const { return narrow() + p * K_ * kPanel; }
 
@@ -52,8 +54,8 @@ class PackedMatrix {
   const uint16_t* narrow() const { return reinterpret_cast<const uint16_t*>(data_.data()); }
 
   int64_t K_ = 0, N_ = 0;
-  DType storage_ = DType::kF32;
-  Buffer data_;
+  tensor::DType storage_ = tensor::DType::kF32;
+  tensor::Buffer data_;
 };
 
 // Row-major f32 matrices of equal width, one below the other, read where they lie: B for products
@@ -129,4 +131,4 @@ void matmul(Rows C, MatrixA A, const MatrixB& B, const float* bias, int64_t M, T
 // C (M, N) continues the chains it holds.
 void matmul_continue(Rows C, MatrixA A, const MatrixB& B, int64_t M, ThreadPool& threads);
 
-}  // namespace ponder
+}  // namespace ponder::ops

@@ -14,7 +14,7 @@
 #include "ops/matmul_tiles-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace ponder {
+namespace ponder::ops {
 namespace HWY_NAMESPACE {
 
 void Widen(const uint16_t* from, int64_t kn, float* to) {
@@ -108,9 +108,9 @@ void RunManyRows(const MatmulTask& t, float* scratch, float* wide) {
 
 void RunMatmul(const MatmulTask& t) {
   const int64_t K = t.K, M = t.m1 - t.m0;
-  const bool few = M <= 2 * kMaxRows, narrow = t.panels->storage() == DType::kBF16;
+  const bool few = M <= 2 * kMaxRows, narrow = t.panels->storage() == tensor::DType::kBF16;
   const int64_t tiles = few ? (M + kMaxRows - 1) / kMaxRows * ((K + kBlockK - 1) / kBlockK) : 16;
-  thread_local Buffer scratch("matmul scratch", 0);
+  thread_local tensor::Buffer scratch("matmul scratch", 0);
   scratch.reserve(tiles * kTileFloats + kBlockK * kPanel);
   float* wide = scratch.data();
   float* a = wide + kBlockK * kPanel;
@@ -122,14 +122,14 @@ void RunMatmul(const MatmulTask& t) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace ponder
+}  // namespace ponder::ops
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace ponder {
+namespace ponder::ops {
 HWY_EXPORT(RunMatmul);
 
 void run_on_panels(const MatmulTask& task) { HWY_DYNAMIC_DISPATCH(RunMatmul)(task); }
 
-}  // namespace ponder
+}  // namespace ponder::ops
 #endif

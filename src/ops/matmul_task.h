@@ -5,7 +5,7 @@
 
 #include "ops/matmul.h"
 
-namespace ponder {
+namespace ponder::ops {
 
 // Rows [m0, m1) of C times panels (kPanel columns) [panel0, panel1) of it.
 struct MatmulTask {
@@ -26,4 +26,4 @@ constexpr int64_t kBlockK = 512;
 void run_on_panels(const MatmulTask& task);
 void run_on_view(const MatmulTask& task);
 
-}  // namespace ponder
+}  // namespace ponder::ops

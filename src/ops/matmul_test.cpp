@@ -10,7 +10,7 @@
 #include "ops/reference.h"
 #include "ops/test_support.h"
 
-namespace ponder {
+namespace ponder::ops {
 namespace {
 
 struct Size {
@@ -87,7 +87,7 @@ TEST(Matmul, EqualsAChainPerElementOnEveryMachine) {
     const auto continued =
         p.expected([&](int64_t m, int64_t n) { return p.before[Problem::index(m * p.ldc() + n)]; });
     const MatrixA rows{p.A.data(), size.K, 1}, columns{p.A_transposed.data(), 1, size.M};
-    SCOPED_TRACE(testing::Message() << "M " << size.M << ", N " << size.N << ", K " << size.K);
+    SCOPED_TRACE(::testing::Message() << "M " << size.M << ", N " << size.N << ", K " << size.K);
     on_every_machine(size.threads, [&](ThreadPool& pool) {
       PackedMatrix B("B", size.K, size.N);
       B.pack_weight(p.W.data(), size.N, 0, pool);
@@ -134,7 +134,7 @@ TEST(Matmul, ViewsEqualAChainPerElementOnEveryMachine) {
     const MatrixView weights = MatrixView::weights(parts(p.W, size.N, size.K), size.K);
     const MatrixView down = MatrixView::rows(parts(W_transposed, size.K, size.N), size.N);
     const MatrixView one = MatrixView::rows(W_transposed.data(), size.K, size.N);
-    SCOPED_TRACE(testing::Message() << "M " << size.M << ", N " << size.N << ", K " << size.K);
+    SCOPED_TRACE(::testing::Message() << "M " << size.M << ", N " << size.N << ", K " << size.K);
     on_every_machine(size.threads, [&](ThreadPool& pool) {
       Output C(p.before);
       matmul({C.data(), p.ldc()}, rows, weights, p.bias.data(), size.M, pool);
@@ -152,9 +152,9 @@ TEST(Matmul, ViewsEqualAChainPerElementOnEveryMachine) {
 
 std::vector<float> rounded_to_bf16(const std::vector<float>& values) {
   std::vector<uint16_t> bits(values.size());
-  from_f32(bits.data(), values, DType::kBF16);
+  tensor::from_f32(bits.data(), values, tensor::DType::kBF16);
   std::vector<float> rounded(values.size());
-  to_f32(rounded, bits.data(), DType::kBF16);
+  tensor::to_f32(rounded, bits.data(), tensor::DType::kBF16);
   return rounded;
 }
 
@@ -165,20 +165,20 @@ TEST(Matmul, Bf16PanelsEqualAChainOverTheRoundedWeightsOnEveryMachine) {
     Problem p(size);
     p.W = rounded_to_bf16(p.W);
     std::vector<char> file(2 * p.W.size() + 1);  // at an odd address
-    from_f32(file.data() + 1, p.W, DType::kBF16);
+    tensor::from_f32(file.data() + 1, p.W, tensor::DType::kBF16);
     const auto unrounded = Problem(size).W;
     const auto biased = p.expected([&](int64_t, int64_t n) { return p.bias[Problem::index(n)]; });
     const auto continued =
         p.expected([&](int64_t m, int64_t n) { return p.before[Problem::index(m * p.ldc() + n)]; });
     const MatrixA rows{p.A.data(), size.K, 1}, columns{p.A_transposed.data(), 1, size.M};
-    SCOPED_TRACE(testing::Message() << "M " << size.M << ", N " << size.N << ", K " << size.K);
+    SCOPED_TRACE(::testing::Message() << "M " << size.M << ", N " << size.N << ", K " << size.K);
     on_every_machine(size.threads, [&](ThreadPool& pool) {
-      PackedMatrix B("B", size.K, size.N, DType::kBF16);
-      B.pack_weight(file.data() + 1, DType::kBF16, size.N, 0, pool);
+      PackedMatrix B("B", size.K, size.N, tensor::DType::kBF16);
+      B.pack_weight(file.data() + 1, tensor::DType::kBF16, size.N, 0, pool);
       Output C(p.before);
       matmul({C.data(), p.ldc()}, rows, B, p.bias.data(), size.M, pool);
       ASSERT_TRUE(same_bits(biased, C)) << "from bf16";
-      PackedMatrix D("D", size.K, size.N, DType::kBF16);
+      PackedMatrix D("D", size.K, size.N, tensor::DType::kBF16);
       D.pack_weight(unrounded.data(), size.N, 0, pool);
       Output E(p.before);
       matmul_continue({E.data(), p.ldc()}, size.M % 2 ? columns : rows, D, size.M, pool);
@@ -194,33 +194,34 @@ TEST(Matmul, EveryBf16ComesBackFromItsPanel) {
   std::vector<uint16_t> bits(static_cast<size_t>(kN * kK));
   for (size_t i = 0; i < bits.size(); ++i) bits[i] = static_cast<uint16_t>(i);
   std::vector<float> expected(bits.size());
-  to_f32(expected, bits.data(), DType::kBF16);
-  for (const DType storage : {DType::kBF16, DType::kF32}) {
+  tensor::to_f32(expected, bits.data(), tensor::DType::kBF16);
+  for (const tensor::DType storage : {tensor::DType::kBF16, tensor::DType::kF32}) {
     ThreadPool pool(2);
     PackedMatrix B("B", kK, kN, storage);
     // A tensor stacked below another, its borders inside of panels.
-    B.pack_weight(bits.data(), DType::kBF16, 41, 0, pool);
-    B.pack_weight(bits.data() + 41 * kK, DType::kBF16, kN - 41, 41, pool);
+    B.pack_weight(bits.data(), tensor::DType::kBF16, 41, 0, pool);
+    B.pack_weight(bits.data() + 41 * kK, tensor::DType::kBF16, kN - 41, 41, pool);
     std::vector<float> found(bits.size());
     for (int64_t n = 0; n < kN; ++n) B.read_column(n, found.data() + n * kK);
-    EXPECT_TRUE(same_bits(expected, found)) << config_name(storage);
-    EXPECT_EQ(B.size_bytes(), 96 * kK * size_bytes(storage));
+    EXPECT_TRUE(testing::same_bits(expected, found)) << tensor::config_name(storage);
+    EXPECT_EQ(B.size_bytes(), 96 * kK * tensor::size_bytes(storage));
   }
 }
 
 TEST(Matmul, F16WeightsAreExactInF32PanelsAndRoundedOnceInBf16Panels) {
   const std::vector<float> values = {1.0f, -0x1.ffcp15f, 0x1p-24f, 0x1.004p0f, 0x1.018p0f, -0.0f};
   std::vector<uint16_t> bits(values.size());
-  from_f32(bits.data(), values, DType::kF16);
+  tensor::from_f32(bits.data(), values, tensor::DType::kF16);
   ThreadPool pool(1);
-  for (const DType storage : {DType::kF32, DType::kBF16}) {
+  for (const tensor::DType storage : {tensor::DType::kF32, tensor::DType::kBF16}) {
     PackedMatrix B("B", 6, 1, storage);
-    B.pack_weight(bits.data(), DType::kF16, 1, 0, pool);
+    B.pack_weight(bits.data(), tensor::DType::kF16, 1, 0, pool);
     std::vector<float> found(6);
     B.read_column(0, found.data());
-    EXPECT_TRUE(same_bits(storage == DType::kF32 ? values : rounded_to_bf16(values), found));
+    EXPECT_TRUE(testing::same_bits(
+        storage == tensor::DType::kF32 ? values : rounded_to_bf16(values), found));
   }
-  EXPECT_THROW(PackedMatrix("B", 6, 1, DType::kF16), Error);
+  EXPECT_THROW(PackedMatrix("B", 6, 1, tensor::DType::kF16), Error);
 }
 
 // Where a chain is cut does not matter: this is what lets a gradient accumulate over batches.
@@ -275,7 +276,7 @@ TEST(Matmul, ImpossibleShapesAreRefused) {
 
   EXPECT_TRUE(refused([&] { B.pack_weight(p.W.data(), 6, 1, pool); }));
   EXPECT_TRUE(refused([&] { B.pack_weight(p.W.data(), 1, -1, pool); }));
-  EXPECT_TRUE(refused([&] { B.pack_weight(p.W.data(), DType::kF32, -1, 0); }));
+  EXPECT_TRUE(refused([&] { B.pack_weight(p.W.data(), tensor::DType::kF32, -1, 0); }));
   EXPECT_TRUE(refused([&] { B.read_column(6, C.data()); }));
   EXPECT_TRUE(refused([&] { B.read_column(-1, C.data()); }));
   const std::vector<MatrixView::Part> parts(MatrixView::kMaxParts + 1, {p.W.data(), 1});
@@ -328,4 +329,4 @@ TEST(Matmul, ProductsOfBackwardEqualFiniteDifferences) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::ops

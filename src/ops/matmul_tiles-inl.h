@@ -19,7 +19,7 @@
 #include "ops/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace ponder {
+namespace ponder::ops {
 namespace HWY_NAMESPACE {
 
 constexpr int64_t kPanel = PackedMatrix::kPanel;
@@ -259,7 +259,7 @@ void StripAt(const MatmulTask& t, const Tiling& tiling, int64_t i, const float* 
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace ponder
+}  // namespace ponder::ops
 HWY_AFTER_NAMESPACE();
 
 #endif

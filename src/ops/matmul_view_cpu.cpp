@@ -12,7 +12,7 @@
 #include "ops/matmul_tiles-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace ponder {
+namespace ponder::ops {
 namespace HWY_NAMESPACE {
 
 // Panels that are packed together: rows of A, which come from L3, are then read once for four of
@@ -124,7 +124,7 @@ void RunChunk(const MatmulTask& t, const Tiling& tiling, float* a, float* wide) 
 }
 
 void RunView(const MatmulTask& t) {
-  thread_local Buffer scratch("matmul scratch", 0);
+  thread_local tensor::Buffer scratch("matmul scratch", 0);
   const int64_t chunk = kChunkTiles * kMaxRows, M = t.m1 - t.m0, chunks = (M + chunk - 1) / chunk;
   const int64_t tiles = std::min(kChunkTiles, (M + kMaxRows - 1) / kMaxRows);
   scratch.reserve(kGroup * kBlockK * kPanel + tiles * kTileFloats);
@@ -140,14 +140,14 @@ void RunView(const MatmulTask& t) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace ponder
+}  // namespace ponder::ops
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace ponder {
+namespace ponder::ops {
 HWY_EXPORT(RunView);
 
 void run_on_view(const MatmulTask& task) { HWY_DYNAMIC_DISPATCH(RunView)(task); }
 
-}  // namespace ponder
+}  // namespace ponder::ops
 #endif

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "ops/matmul.h"
 
-namespace ponder {
+namespace ponder::ops {
 
 namespace {
 
@@ -32,29 +32,30 @@ void interleave_strip(const char* from, int64_t row_bytes, uint16_t* to) {
   }
 }
 
-int64_t floats_for(int64_t elements, DType storage) {
-  return elements * size_bytes(storage) / size_bytes(DType::kF32);
+int64_t floats_for(int64_t elements, tensor::DType storage) {
+  return elements * tensor::size_bytes(storage) / tensor::size_bytes(tensor::DType::kF32);
 }
 
 }  // namespace
 
-PackedMatrix::PackedMatrix(const char* name, int64_t K, int64_t N, DType storage)
+PackedMatrix::PackedMatrix(const char* name, int64_t K, int64_t N, tensor::DType storage)
     : K_(K),
       N_(N),
       storage_(storage),
       data_(name, floats_for((N + kPanel - 1) / kPanel * kPanel * K, storage)) {
-  if (storage == DType::kF16) throw Error(name, "panels are f32 or bf16, not f16");
+  if (storage == tensor::DType::kF16) throw Error(name, "panels are f32 or bf16, not f16");
 }
 
-void PackedMatrix::pack_weight(const void* W, DType dtype, int64_t rows, int64_t first_column,
-                               ThreadPool& threads) {
+void PackedMatrix::pack_weight(const void* W, tensor::DType dtype, int64_t rows,
+                               int64_t first_column, ThreadPool& threads) {
   threads.parallel_for(rows, kPanel, [&](int64_t begin, int64_t end) {
-    const char* from = static_cast<const char*>(W) + begin * K_ * ponder::size_bytes(dtype);
+    const char* from = static_cast<const char*>(W) + begin * K_ * ponder::tensor::size_bytes(dtype);
     pack_weight(from, dtype, end - begin, first_column + begin);
   });
 }
 
-void PackedMatrix::pack_weight(const void* W, DType dtype, int64_t rows, int64_t first_column) {
+void PackedMatrix::pack_weight(const void* W, tensor::DType dtype, int64_t rows,
+                               int64_t first_column) {
   if (rows < 0 || first_column < 0 || first_column + rows > N_) {
     refuse_shape("matmul",
                  fmt::format("{} weights from column {} on of {}", rows, first_column, N_));
@@ -63,7 +64,7 @@ void PackedMatrix::pack_weight(const void* W, DType dtype, int64_t rows, int64_t
   // cache-sized strip of the panel.
   constexpr int64_t kStrip = 16;
   const auto* source = static_cast<const char*>(W);
-  const int64_t width = ponder::size_bytes(dtype);
+  const int64_t width = ponder::tensor::size_bytes(dtype);
   float wide[kStrip];
   uint16_t bits[kStrip];
   for (int64_t r0 = 0; r0 < rows; r0 += kPanel) {
@@ -71,7 +72,8 @@ void PackedMatrix::pack_weight(const void* W, DType dtype, int64_t rows, int64_t
     const bool whole = r1 - r0 == kPanel && (first_column + r0) % kPanel == 0;
     for (int64_t k0 = 0; k0 < K_; k0 += kStrip) {
       const int64_t kn = std::min(kStrip, K_ - k0);
-      if (whole && kn == kStrip && storage_ == DType::kBF16 && dtype == DType::kBF16) {
+      if (whole && kn == kStrip && storage_ == tensor::DType::kBF16 &&
+          dtype == tensor::DType::kBF16) {
         interleave_strip(source + (r0 * K_ + k0) * width, K_ * width,
                          narrow() + (first_column + r0) * K_ + k0 * kPanel);
         continue;
@@ -81,17 +83,17 @@ void PackedMatrix::pack_weight(const void* W, DType dtype, int64_t rows, int64_t
         const int64_t n = first_column + row, j = n % kPanel;
         const int64_t strip = (n / kPanel * K_ + k0) * kPanel;
         const char* from = source + (row * K_ + k0) * width;
-        if (storage_ == DType::kF32) {
-          to_f32(values, from, dtype);
+        if (storage_ == tensor::DType::kF32) {
+          tensor::to_f32(values, from, dtype);
           float* to = data_.data() + strip + j;
           for (int64_t k = 0; k < kn; ++k) to[k * kPanel] = wide[k];
           continue;
         }
-        if (dtype == DType::kBF16) {
+        if (dtype == tensor::DType::kBF16) {
           std::memcpy(bits, from, static_cast<size_t>(kn) * sizeof(uint16_t));
         } else {
-          to_f32(values, from, dtype);
-          from_f32(bits, values, DType::kBF16);
+          tensor::to_f32(values, from, dtype);
+          tensor::from_f32(bits, values, tensor::DType::kBF16);
         }
         uint16_t* to = narrow() + strip + narrow_place(j);
         for (int64_t k = 0; k < kn; ++k) to[k * kPanel] = bits[k];
@@ -103,7 +105,7 @@ void PackedMatrix::pack_weight(const void* W, DType dtype, int64_t rows, int64_t
 void PackedMatrix::read_column(int64_t n, float* to) const {
   if (n < 0 || n >= N_) refuse_shape("matmul", fmt::format("column {} of {}", n, N_));
   const int64_t panel_start = n / kPanel * K_ * kPanel, j = n % kPanel;
-  if (storage_ == DType::kF32) {
+  if (storage_ == tensor::DType::kF32) {
     const float* from = data_.data() + panel_start + j;
     for (int64_t k = 0; k < K_; ++k) to[k] = from[k * kPanel];
     return;
@@ -112,4 +114,4 @@ void PackedMatrix::read_column(int64_t n, float* to) const {
   for (int64_t k = 0; k < K_; ++k) to[k] = std::bit_cast<float>(uint32_t{from[k * kPanel]} << 16);
 }
 
-}  // namespace ponder
+}  // namespace ponder::ops

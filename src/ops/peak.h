@@ -5,7 +5,7 @@
 
 #include "base/thread_pool.h"
 
-namespace ponder {
+namespace ponder::ops {
 
 // GFLOP/s (a multiply-add counts two) of all the pool's threads together, the best of several short
 // runs. By the clock, or by the calling thread's own time (for a pool of one, on a busy machine).
@@ -17,4 +17,4 @@ double measured_peak_gflops(ThreadPool& threads, PeakTime time = PeakTime::kCloc
 // machine's last-level cache: the default is 1 GiB. Throws Error when memory is short.
 double measured_read_gbps(ThreadPool& threads, int64_t bytes = int64_t{1} << 30);
 
-}  // namespace ponder
+}  // namespace ponder::ops

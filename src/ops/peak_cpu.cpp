@@ -15,7 +15,7 @@
 #include "ops/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace ponder {
+namespace ponder::ops {
 namespace HWY_NAMESPACE {
 
 // Twelve registers of independent chains; `seed` comes from memory and differs per chain, or the
@@ -57,11 +57,11 @@ int64_t ReadGrain() { return 16 * kLanes; }
 int64_t PeakLanes() { return 12 * kLanes; }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace ponder
+}  // namespace ponder::ops
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace ponder {
+namespace ponder::ops {
 HWY_EXPORT(PeakLoop);
 HWY_EXPORT(PeakLanes);
 HWY_EXPORT(ReadLoop);
@@ -100,7 +100,7 @@ double measured_read_gbps(ThreadPool& threads, int64_t bytes) {
   const int64_t grain = HWY_DYNAMIC_DISPATCH(ReadGrain)(), lanes = grain / 16;
   const int64_t share =
       bytes / static_cast<int64_t>(sizeof(float)) / threads.num_threads() / grain * grain;
-  Buffer buffer("memory to read", share * threads.num_threads());
+  tensor::Buffer buffer("memory to read", share * threads.num_threads());
   // Written first: untouched pages may all be one page of zeros. Ones, since zeros add nothing.
   threads.run([&](int part) {
     std::fill_n(buffer.data() + part * share, static_cast<size_t>(share), 1.0f);
@@ -118,5 +118,5 @@ double measured_read_gbps(ThreadPool& threads, int64_t bytes) {
   return best;
 }
 
-}  // namespace ponder
+}  // namespace ponder::ops
 #endif

@@ -13,7 +13,7 @@
 #include "ops/rope.h"
 #include "ops/softmax.h"
 
-namespace ponder::reference {
+namespace ponder::ops::reference {
 
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 
@@ -209,4 +209,4 @@ inline void attention_backward(float* dq, float* dk, float* dv, const float* dou
   }
 }
 
-}  // namespace ponder::reference
+}  // namespace ponder::ops::reference

@@ -2,7 +2,7 @@
 
 #include "ops/rms_norm_task.h"
 
-namespace ponder {
+namespace ponder::ops {
 namespace {
 
 constexpr int64_t kNormRows = 4, kNormColumns = 16;  // that a thread takes at least
@@ -66,4 +66,4 @@ void head_norm_backward(Rows dx, float* dweight, ConstRows kept, const float* in
                        [&](int64_t begin, int64_t end) { norm_backward_heads(rows, begin, end); });
 }
 
-}  // namespace ponder
+}  // namespace ponder::ops

@@ -9,7 +9,7 @@
 #include "base/thread_pool.h"
 #include "ops/view.h"
 
-namespace ponder {
+namespace ponder::ops {
 
 void rms_norm(float* y, float* inv_rms, const float* x, const float* weight, RowShape shape,
               float eps, ThreadPool& threads);
@@ -50,4 +50,4 @@ void head_norm(Rows x, Rows kept, float* inv_rms, const float* weight, HeadShape
 void head_norm_backward(Rows dx, float* dweight, ConstRows kept, const float* inv_rms,
                         const float* weight, HeadShape shape, ThreadPool& threads);
 
-}  // namespace ponder
+}  // namespace ponder::ops

@@ -12,7 +12,7 @@
 #include "ops/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace ponder {
+namespace ponder::ops {
 namespace HWY_NAMESPACE {
 
 void ApplyRow(float* y, const float* x, float inv_rms, const float* w, int64_t C) {
@@ -134,11 +134,11 @@ void WeightGradient(const NormWeightTask& task, int64_t begin, int64_t end) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace ponder
+}  // namespace ponder::ops
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace ponder {
+namespace ponder::ops {
 HWY_EXPORT(NormRows);
 HWY_EXPORT(NormHeads);
 HWY_EXPORT(ApplyRows);
@@ -165,5 +165,5 @@ void norm_weight_gradient(const NormWeightTask& task, int64_t begin, int64_t end
   HWY_DYNAMIC_DISPATCH(WeightGradient)(task, begin, end);
 }
 
-}  // namespace ponder
+}  // namespace ponder::ops
 #endif

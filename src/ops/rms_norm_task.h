@@ -3,7 +3,7 @@
 
 #include "ops/rms_norm.h"
 
-namespace ponder {
+namespace ponder::ops {
 
 struct NormTask {
   float *y, *inv_rms;
@@ -51,4 +51,4 @@ void norm_backward_heads(const HeadNormBackwardTask& task, int64_t begin, int64_
 // Elements [begin, end) of dweight, begin a multiple of 16, over all heads of all rows.
 void norm_weight_gradient(const NormWeightTask& task, int64_t begin, int64_t end);
 
-}  // namespace ponder
+}  // namespace ponder::ops

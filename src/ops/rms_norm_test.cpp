@@ -7,7 +7,7 @@
 #include "ops/reference.h"
 #include "ops/test_support.h"
 
-namespace ponder {
+namespace ponder::ops {
 namespace {
 
 constexpr float kEps = 1e-6f;
@@ -49,7 +49,7 @@ struct Problem {
 TEST(RmsNorm, ForwardEqualsTheDefinitionOnEveryMachine) {
   for (const int64_t C : widths()) {
     const Problem p(9, C);
-    SCOPED_TRACE(testing::Message() << "C " << C);
+    SCOPED_TRACE(::testing::Message() << "C " << C);
     std::vector<float> y, inv_rms, y_sum, inv_rms_sum;
     p.forward(p.x, y, inv_rms);
     p.forward(p.sum, y_sum, inv_rms_sum);
@@ -86,7 +86,7 @@ TEST(RmsNorm, ForwardEqualsTheDefinitionOnEveryMachine) {
 TEST(RmsNorm, BackwardEqualsTheDefinitionOnEveryMachine) {
   for (const int64_t C : widths()) {
     const Problem p(9, C);
-    SCOPED_TRACE(testing::Message() << "C " << C);
+    SCOPED_TRACE(::testing::Message() << "C " << C);
     std::vector<float> y, inv_rms, dx = p.dx, dweight = p.dweight;
     p.forward(p.x, y, inv_rms);
     for (int64_t t = 0; t < p.T; ++t) {
@@ -209,7 +209,7 @@ struct HeadProblem {
 TEST(HeadNorm, ForwardAndBackwardEqualTheDefinitionOnEveryMachine) {
   for (const int64_t D : {1, 2, 7, 8, 15, 16, 17, 32, 33, 48, 64, 66, 80, 96, 128, 130}) {
     const HeadProblem p(9, 3, D);
-    SCOPED_TRACE(testing::Message() << "D " << D);
+    SCOPED_TRACE(::testing::Message() << "D " << D);
     std::vector<float> dx = p.dy, dweight = p.dweight;
     for (int64_t t = 0; t < p.T; ++t) {
       for (int64_t h = 0; h < p.heads; ++h) {
@@ -275,4 +275,4 @@ TEST(HeadNorm, BackwardEqualsFiniteDifferences) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::ops

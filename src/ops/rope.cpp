@@ -8,7 +8,7 @@
 #include "base/portable_math.h"
 #include "ops/rope_task.h"
 
-namespace ponder {
+namespace ponder::ops {
 namespace {
 
 // Sine and cosine of x >= 0, |error| < 1e-12 for x < 1e6: reduction by pi/2 in three parts, then
@@ -135,4 +135,4 @@ void rope(Rows x, const int32_t* positions, const RopeTable& table, HeadShape sh
                        [&](int64_t begin, int64_t end) { rope_rows(task, begin, end); });
 }
 
-}  // namespace ponder
+}  // namespace ponder::ops

@@ -11,7 +11,7 @@
 #include "base/thread_pool.h"
 #include "ops/view.h"
 
-namespace ponder {
+namespace ponder::ops {
 
 // How a model was stretched to longer contexts; names as in config.json's rope_scaling.
 struct RopeScaling {
@@ -68,4 +68,4 @@ enum class RopeDirection { kForward, kBackward };
 void rope(Rows x, const int32_t* positions, const RopeTable& table, HeadShape shape,
           RopeDirection direction, ThreadPool& threads);
 
-}  // namespace ponder
+}  // namespace ponder::ops

@@ -11,7 +11,7 @@
 #include "ops/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace ponder {
+namespace ponder::ops {
 namespace HWY_NAMESPACE {
 
 void RopeRows(const RopeTask& task, int64_t begin, int64_t end) {
@@ -44,16 +44,16 @@ void RopeRows(const RopeTask& task, int64_t begin, int64_t end) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace ponder
+}  // namespace ponder::ops
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace ponder {
+namespace ponder::ops {
 HWY_EXPORT(RopeRows);
 
 void rope_rows(const RopeTask& task, int64_t begin, int64_t end) {
   HWY_DYNAMIC_DISPATCH(RopeRows)(task, begin, end);
 }
 
-}  // namespace ponder
+}  // namespace ponder::ops
 #endif

@@ -3,7 +3,7 @@
 
 #include "ops/rope.h"
 
-namespace ponder {
+namespace ponder::ops {
 
 struct RopeTask {
   Rows x;
@@ -16,4 +16,4 @@ struct RopeTask {
 // Rows [begin, end).
 void rope_rows(const RopeTask& task, int64_t begin, int64_t end);
 
-}  // namespace ponder
+}  // namespace ponder::ops

@@ -7,7 +7,7 @@
 #include "ops/reference.h"
 #include "ops/test_support.h"
 
-namespace ponder {
+namespace ponder::ops {
 namespace {
 
 TEST(Rope, RotatesByTheDefinitionOnEveryMachine) {
@@ -31,7 +31,7 @@ TEST(Rope, RotatesByTheDefinitionOnEveryMachine) {
         }
       }
     }
-    SCOPED_TRACE(testing::Message() << "D " << D);
+    SCOPED_TRACE(::testing::Message() << "D " << D);
     on_every_machine(D == 34 || D == 64, [&](ThreadPool& pool) {
       Output y(x), z(x);
       rope({y.data(), ld}, positions.data(), table, {kRows, kHeads, D}, RopeDirection::kForward,
@@ -250,4 +250,4 @@ TEST(Rope, ForwardIsCloseToDoubleAndBackwardEqualsFiniteDifferences) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::ops

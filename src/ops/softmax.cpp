@@ -6,7 +6,7 @@
 #include "ops/softmax_task.h"
 #include "ops/view.h"
 
-namespace ponder {
+namespace ponder::ops {
 
 float max_value(const float* logits, int64_t size) {
   check_shape("softmax", {1, size});
@@ -31,4 +31,4 @@ void log_softmax_backward(float* logits, int64_t size, int64_t target, float lse
   log_softmax_backward_row(logits, size, target, lse, weight);
 }
 
-}  // namespace ponder
+}  // namespace ponder::ops

@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-namespace ponder {
+namespace ponder::ops {
 
 // log(sum(exp(logits))). -inf entries count as zero.
 float log_sum_exp(const float* logits, int64_t size);
@@ -19,4 +19,4 @@ void exp_shifted(float* out, const float* logits, int64_t size, float shift, flo
 // weight * ((i == target) - exp(logits[i] - lse)).
 void log_softmax_backward(float* logits, int64_t size, int64_t target, float lse, float weight);
 
-}  // namespace ponder
+}  // namespace ponder::ops

@@ -10,7 +10,7 @@
 #include "ops/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace ponder {
+namespace ponder::ops {
 namespace HWY_NAMESPACE {
 
 constexpr float kMinusInfinity = -__builtin_inff();
@@ -48,11 +48,11 @@ void LogSoftmaxBackward(float* x, int64_t size, int64_t target, float lse, float
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace ponder
+}  // namespace ponder::ops
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace ponder {
+namespace ponder::ops {
 HWY_EXPORT(MaxValue);
 HWY_EXPORT(SumExp);
 HWY_EXPORT(ExpShifted);
@@ -75,5 +75,5 @@ void log_softmax_backward_row(float* logits, int64_t size, int64_t target, float
   HWY_DYNAMIC_DISPATCH(LogSoftmaxBackward)(logits, size, target, lse, weight);
 }
 
-}  // namespace ponder
+}  // namespace ponder::ops
 #endif

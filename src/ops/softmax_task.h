@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace ponder {
+namespace ponder::ops {
 
 float max_of_row(const float* logits, int64_t size);
 // Of exp(logits - max).
@@ -11,4 +11,4 @@ float sum_exp_of_row(const float* logits, int64_t size, float max);
 void exp_shifted_row(float* out, const float* logits, int64_t size, float shift, float scale);
 void log_softmax_backward_row(float* logits, int64_t size, int64_t target, float lse, float weight);
 
-}  // namespace ponder
+}  // namespace ponder::ops

@@ -8,7 +8,7 @@
 #include "ops/reference.h"
 #include "ops/test_support.h"
 
-namespace ponder {
+namespace ponder::ops {
 namespace {
 
 using reference::kMinusInfinity;
@@ -83,7 +83,7 @@ TEST(Softmax, EqualsTheDefinitionOnEveryMachine) {
     for (const float v : z) probabilities.push_back(reference::exp((v - max) * 0.7f));
     reference::log_softmax_backward(gradient.data(), size, size / 2, lse, 0.37f);
     reference::log_softmax_backward(gradient2.data(), size, 0, lse, -1.25f);
-    SCOPED_TRACE(testing::Message() << "size " << size);
+    SCOPED_TRACE(::testing::Message() << "size " << size);
     on_every_machine(false, [&](ThreadPool&) {
       ASSERT_EQ(max_value(z.data(), size), max);
       ASSERT_EQ(log_sum_exp(z.data(), size), lse);
@@ -150,4 +150,4 @@ TEST(Softmax, BackwardEqualsFiniteDifferences) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::ops

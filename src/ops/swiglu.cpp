@@ -2,7 +2,7 @@
 
 #include "ops/swiglu_task.h"
 
-namespace ponder {
+namespace ponder::ops {
 namespace {
 
 constexpr int64_t kSwigluRows = 2;  // that a thread takes at least
@@ -24,4 +24,4 @@ void swiglu_backward(float* dgate_up, float* act, const float* dact, const float
   });
 }
 
-}  // namespace ponder
+}  // namespace ponder::ops

@@ -8,7 +8,7 @@
 #include "base/thread_pool.h"
 #include "ops/view.h"
 
-namespace ponder {
+namespace ponder::ops {
 
 void swiglu(float* act, const float* gate_up, RowShape shape, ThreadPool& threads);
 
@@ -17,4 +17,4 @@ void swiglu(float* act, const float* gate_up, RowShape shape, ThreadPool& thread
 void swiglu_backward(float* dgate_up, float* act, const float* dact, const float* gate_up,
                      RowShape shape, ThreadPool& threads);
 
-}  // namespace ponder
+}  // namespace ponder::ops

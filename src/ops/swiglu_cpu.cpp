@@ -10,7 +10,7 @@
 #include "ops/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace ponder {
+namespace ponder::ops {
 namespace HWY_NAMESPACE {
 
 HWY_INLINE F16 Act(F16 gate, F16 up) {
@@ -63,11 +63,11 @@ void SwigluBackwardRows(float* dgate_up, float* act, const float* dact, const fl
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace ponder
+}  // namespace ponder::ops
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace ponder {
+namespace ponder::ops {
 HWY_EXPORT(SwigluRows);
 HWY_EXPORT(SwigluBackwardRows);
 
@@ -80,5 +80,5 @@ void swiglu_backward_rows(float* dgate_up, float* act, const float* dact, const 
   HWY_DYNAMIC_DISPATCH(SwigluBackwardRows)(dgate_up, act, dact, gate_up, F, begin, end);
 }
 
-}  // namespace ponder
+}  // namespace ponder::ops
 #endif

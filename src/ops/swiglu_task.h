@@ -3,10 +3,10 @@
 
 #include <cstdint>
 
-namespace ponder {
+namespace ponder::ops {
 
 void swiglu_rows(float* act, const float* gate_up, int64_t F, int64_t begin, int64_t end);
 void swiglu_backward_rows(float* dgate_up, float* act, const float* dact, const float* gate_up,
                           int64_t F, int64_t begin, int64_t end);
 
-}  // namespace ponder
+}  // namespace ponder::ops

@@ -7,7 +7,7 @@
 #include "ops/reference.h"
 #include "ops/test_support.h"
 
-namespace ponder {
+namespace ponder::ops {
 namespace {
 
 // Gates of every size: most near 1, some where the sigmoid is 0 or 1 and where its exponential is
@@ -32,7 +32,7 @@ struct Problem {
 TEST(Swiglu, EqualsTheDefinitionOnEveryMachine) {
   for (int64_t F = 1; F <= 70; ++F) {
     const Problem p(7, F);
-    SCOPED_TRACE(testing::Message() << "F " << F);
+    SCOPED_TRACE(::testing::Message() << "F " << F);
     std::vector<float> act(p.dact.size()), dgate_up(p.gate_up.size());
     for (int64_t t = 0; t < p.T; ++t) {
       for (int64_t f = 0; f < F; ++f) {
@@ -105,4 +105,4 @@ TEST(Swiglu, BackwardEqualsFiniteDifferences) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::ops

@@ -16,7 +16,7 @@
 #include "base/thread_pool.h"
 #include "testing/same_bits.h"
 
-namespace ponder {
+namespace ponder::ops {
 
 // Calls body(pool) with each instruction set this machine has in turn, each with 1, 2, 3
 // and 4 threads; only with one unless `threads` (waking threads takes longer than a small size, so
@@ -33,11 +33,11 @@ void on_every_machine(bool threads, const Body& body) {
     hwy::SetSupportedTargetsForTest(target);
     for (ThreadPool& pool : pools) {
       if (pool.num_threads() > 1 && !threads) break;
-      const testing::ScopedTrace trace(__FILE__, __LINE__,
-                                       std::string(hwy::TargetName(target)) +
-                                           ", threads: " + std::to_string(pool.num_threads()));
+      const ::testing::ScopedTrace trace(__FILE__, __LINE__,
+                                         std::string(hwy::TargetName(target)) +
+                                             ", threads: " + std::to_string(pool.num_threads()));
       body(pool);
-      if (testing::Test::HasFatalFailure()) return;
+      if (::testing::Test::HasFatalFailure()) return;
     }
   }
 }
@@ -83,37 +83,37 @@ class Output {
   std::vector<float> values_;
 };
 
-inline testing::AssertionResult same_bits(std::span<const float> expected, const Output& found) {
-  if (!found.intact()) return testing::AssertionFailure() << "written outside of the result";
-  return same_bits(expected, found.values());
+inline ::testing::AssertionResult same_bits(std::span<const float> expected, const Output& found) {
+  if (!found.intact()) return ::testing::AssertionFailure() << "written outside of the result";
+  return testing::same_bits(expected, found.values());
 }
 
 // |expected - found| <= tolerance * the largest |expected|, for every element.
-inline testing::AssertionResult all_near(std::span<const double> expected,
-                                         std::span<const float> found, double tolerance) {
+inline ::testing::AssertionResult all_near(std::span<const double> expected,
+                                           std::span<const float> found, double tolerance) {
   if (expected.size() != found.size()) {
-    return testing::AssertionFailure() << "sizes " << expected.size() << " and " << found.size();
+    return ::testing::AssertionFailure() << "sizes " << expected.size() << " and " << found.size();
   }
   double largest = 0;
   for (const double x : expected) largest = std::max(largest, std::abs(x));
   for (size_t i = 0; i < expected.size(); ++i) {
     if (std::abs(expected[i] - found[i]) <= tolerance * largest) continue;
-    return testing::AssertionFailure() << "element " << i << ": expected " << expected[i]
-                                       << ", found " << found[i] << ", largest " << largest;
+    return ::testing::AssertionFailure() << "element " << i << ": expected " << expected[i]
+                                         << ", found " << found[i] << ", largest " << largest;
   }
-  return testing::AssertionSuccess();
+  return ::testing::AssertionSuccess();
 }
 
 // Whether f() refuses what it is given, as an op does an impossible shape.
 template <class F>
-testing::AssertionResult refused(const F& f) {
+::testing::AssertionResult refused(const F& f) {
   try {
     f();
   } catch (const Error& error) {
-    if (error.kind() == ErrorKind::kInternal) return testing::AssertionSuccess();
-    return testing::AssertionFailure() << "another error: " << error.what();
+    if (error.kind() == ErrorKind::kInternal) return ::testing::AssertionSuccess();
+    return ::testing::AssertionFailure() << "another error: " << error.what();
   }
-  return testing::AssertionFailure() << "accepted";
+  return ::testing::AssertionFailure() << "accepted";
 }
 
 // The derivatives of f(), a function of the elements of x in double, by central differences (error
@@ -134,4 +134,4 @@ std::vector<double> numeric_gradient(std::vector<double>& x, const F& f) {
   return gradient;
 }
 
-}  // namespace ponder
+}  // namespace ponder::ops

@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 
-namespace ponder {
+namespace ponder::ops {
 
 void refuse_shape(const char* op, const std::string& problem) {
   throw Error(ErrorKind::kInternal, op, problem);
@@ -24,4 +24,4 @@ void check_shape(const char* op, const HeadShape& shape, int64_t stride) {
                                shape.T, shape.heads, shape.D, stride));
 }
 
-}  // namespace ponder
+}  // namespace ponder::ops

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-namespace ponder {
+namespace ponder::ops {
 
 // Row t begins at data + t * stride.
 struct Rows {
@@ -35,4 +35,4 @@ void check_shape(const char* op, const RowShape& shape);
 void check_shape(const char* op, const RowShape& shape, int64_t stride);
 void check_shape(const char* op, const HeadShape& shape, int64_t stride);
 
-}  // namespace ponder
+}  // namespace ponder::ops

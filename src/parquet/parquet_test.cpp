@@ -17,7 +17,7 @@ namespace ponder::parquet {
 namespace {
 
 namespace fs = std::filesystem;
-const fs::path kGolden = source_dir() / "tests/golden/parquet";
+const fs::path kGolden = testing::source_dir() / "tests/golden/parquet";
 
 class MemoryFile : public RandomAccess {
  public:

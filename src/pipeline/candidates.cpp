@@ -2,18 +2,18 @@
 
 #include "tokenizer/thought_format.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 namespace {
 
-Candidate candidate_of(const StoredTrajectory& stored) {
-  const Trajectory& t = stored.trajectory;
+Candidate candidate_of(const pool::StoredTrajectory& stored) {
+  const data::Trajectory& t = stored.trajectory;
   Candidate c;
   c.id = stored.id;
   c.problem_id = t.problem_id;
   c.sample = t.sample;
-  c.verdict = t.verdict.value_or(Verdict::kUndecided);
+  c.verdict = t.verdict.value_or(judge::Verdict::kUndecided);
   c.finish_reason = t.finish_reason;
-  c.well_formed = parse_thought(t.text).fault == ThoughtFault::kNone;
+  c.well_formed = tokenizer::parse_thought(t.text).fault == tokenizer::ThoughtFault::kNone;
   c.num_tokens = stored.num_tokens;
   c.perplexity = t.perplexity.value_or(0);
   return c;
@@ -21,12 +21,12 @@ Candidate candidate_of(const StoredTrajectory& stored) {
 
 }  // namespace
 
-std::vector<Candidate> candidates_of(const Pool& pool, const std::string& stage) {
+std::vector<Candidate> candidates_of(const pool::Pool& pool, const std::string& stage) {
   std::vector<Candidate> candidates;
   pool.for_each_trajectory(
       {.stage = stage, .with_tokens = false},
-      [&](const StoredTrajectory& stored) { candidates.push_back(candidate_of(stored)); });
+      [&](const pool::StoredTrajectory& stored) { candidates.push_back(candidate_of(stored)); });
   return candidates;
 }
 
-}  // namespace ponder
+}  // namespace ponder::pipeline

@@ -7,9 +7,9 @@
 #include "pipeline/selection.h"
 #include "pool/pool.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 
 // The candidates among a stage's trajectories, in pool order.
-std::vector<Candidate> candidates_of(const Pool& pool, const std::string& stage);
+std::vector<Candidate> candidates_of(const pool::Pool& pool, const std::string& stage);
 
-}  // namespace ponder
+}  // namespace ponder::pipeline

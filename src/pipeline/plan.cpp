@@ -10,7 +10,7 @@
 #include "pipeline/plan_context.h"
 #include "pipeline/stage_list.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 namespace {
 
 constexpr int64_t kProcessBytes = int64_t{24} << 20;  // code, tokenizer, database cache
@@ -38,7 +38,7 @@ RecipePlan plan_recipe(const Recipe& recipe, std::span<const ReadSource> sources
     StagePlan& out = plan.stages.emplace_back(stage.kind->plan(context, stage));
     out.name = stage.name;
     out.memory.emplace_back("program", kProcessBytes);
-    out.peak_memory_bytes = total_bytes(out.memory);
+    out.peak_memory_bytes = tensor::total_bytes(out.memory);
   }
   return plan;
 }
@@ -86,4 +86,4 @@ void require_fit(const RecipePlan& plan, const std::filesystem::path& out) {
   }
 }
 
-}  // namespace ponder
+}  // namespace ponder::pipeline

@@ -14,13 +14,13 @@
 #include "pipeline/sources.h"
 #include "tensor/arena.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 
 struct StagePlan {
   std::string name;
   int64_t tokens = 0;  // trained, or sampled and prefilled
   double flops = 0;
-  MemoryTable memory;             // what it holds at its peak, by purpose
+  tensor::MemoryTable memory;     // what it holds at its peak, by purpose
   int64_t peak_memory_bytes = 0;  // of the whole process during the stage
   int64_t disk_bytes = 0;         // added by the stage
   double seconds = 0;
@@ -41,4 +41,4 @@ Json to_json(const RecipePlan& plan);
 // the space.
 void require_fit(const RecipePlan& plan, const std::filesystem::path& out);
 
-}  // namespace ponder
+}  // namespace ponder::pipeline

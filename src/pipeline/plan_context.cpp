@@ -7,7 +7,7 @@
 #include "ops/peak.h"
 #include "pipeline/sources.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 namespace {
 
 // Shares of the measured f32 peak, as `ponder bench` shows them for small models on this code.
@@ -16,17 +16,17 @@ constexpr double kTrainShare = 0.5, kDecodeShare = 0.22;
 // own fields.
 constexpr int64_t kRowBytes = 1200, kTokenBytes = 12;
 
-void count(const ReadSource& read, const RowBuilder& builder, const Recipe& recipe,
+void count(const ReadSource& read, const data::RowBuilder& builder, const Recipe& recipe,
            RowLengths& lengths) {
-  ReadReport report = read.report;
-  RowVisitor visitor;
-  visitor.row = [&](size_t, const TokenRow& row) {
+  data::ReadReport report = read.report;
+  data::RowVisitor visitor;
+  visitor.row = [&](size_t, const data::TokenRow& row) {
     ++lengths.units;
     lengths.tokens += row.num_tokens();
     lengths.trained += row.num_loss_tokens();
     lengths.longest = std::max(lengths.longest, row.num_tokens());
   };
-  visit_rows(builder, read.demonstrations, recipe.system, report, visitor);
+  data::visit_rows(builder, read.demonstrations, recipe.system, report, visitor);
 }
 
 }  // namespace
@@ -34,19 +34,19 @@ void count(const ReadSource& read, const RowBuilder& builder, const Recipe& reci
 PlanContext::PlanContext(const Recipe& recipe, std::span<const ReadSource> sources,
                          ThreadPool& threads)
     : recipe_(recipe),
-      peak_gflops_(measured_peak_gflops(threads)),
-      decoder_(load_config(recipe.base), threads) {
-  const ModelConfig& config = decoder_.config();
-  const ModelText text(recipe.base,
-                       {recipe.chat_template, config.vocab_size, config.eos_token_ids});
-  const RowBuilder builder(text, recipe.max_length);
+      peak_gflops_(ops::measured_peak_gflops(threads)),
+      decoder_(model::load_config(recipe.base), threads) {
+  const model::ModelConfig& config = decoder_.config();
+  const data::ModelText text(recipe.base,
+                             {recipe.chat_template, config.vocab_size, config.eos_token_ids});
+  const data::RowBuilder builder(text, recipe.max_length);
   rows_.resize(recipe.imitation.size());
   int64_t problems = 0;
   for (const ReadSource& read : sources) {
     for (size_t set = 0; set < rows_.size(); ++set) {
       if (recipe.imitation[set].name == read.set) count(read, builder, recipe, rows_[set]);
     }
-    (read.role == SourceRecord::Role::kBenchmark ? benchmark_problems_ : problems) +=
+    (read.role == pool::SourceRecord::Role::kBenchmark ? benchmark_problems_ : problems) +=
         static_cast<int64_t>(read.problems.size());
   }
   for (int t = 1; t <= recipe.explore.rounds; ++t) {
@@ -61,8 +61,9 @@ PlanContext::PlanContext(const Recipe& recipe, std::span<const ReadSource> sourc
   mean_prompt_ = std::max<int64_t>(1, mean_row_ - mean_response_);
 }
 
-StagePlan PlanContext::training(const TrainWorkload& workload, const TrainOptions& options) const {
-  const TrainPlan train = plan_training(decoder_, workload, options);
+StagePlan PlanContext::training(const train::TrainWorkload& workload,
+                                const train::TrainOptions& options) const {
+  const train::TrainPlan train = train::plan_training(decoder_, workload, options);
   StagePlan stage;
   stage.tokens = train.total_tokens;
   stage.flops = train.flops;
@@ -73,13 +74,13 @@ StagePlan PlanContext::training(const TrainWorkload& workload, const TrainOption
 }
 
 StagePlan PlanContext::rollouts(int64_t problems, int64_t samples, int64_t max_tokens) const {
-  const ModelConfig& config = decoder_.config();
+  const model::ModelConfig& config = decoder_.config();
   const int64_t response = std::min(max_tokens, mean_response_);
   // Sampling holds bf16 weights as they are and anything else in f32; the base and what is trained
   // may differ.
-  const bool narrow = config.dtype == DType::kBF16 && recipe_.dtype == DType::kBF16;
+  const bool narrow = config.dtype == tensor::DType::kBF16 && recipe_.dtype == tensor::DType::kBF16;
   const int64_t batch = recipe_.engine.max_batch;
-  const int64_t pages = batch * KvCache::pages_for(mean_prompt_ + max_tokens);
+  const int64_t pages = batch * model::KvCache::pages_for(mean_prompt_ + max_tokens);
   const int64_t cache = std::min(recipe_.engine.kv_cache_bytes, pages * decoder_.kv_page_bytes());
   StagePlan stage;
   stage.tokens = problems * (mean_prompt_ + samples * response);
@@ -94,4 +95,4 @@ StagePlan PlanContext::rollouts(int64_t problems, int64_t samples, int64_t max_t
   return stage;
 }
 
-}  // namespace ponder
+}  // namespace ponder::pipeline

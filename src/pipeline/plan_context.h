@@ -11,7 +11,7 @@
 #include "pipeline/recipe.h"
 #include "train/training_job.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 
 struct RowLengths {
   int64_t units = 0, tokens = 0, trained = 0, longest = 0;
@@ -34,17 +34,18 @@ class PlanContext {
   }
   int64_t benchmark_problems() const { return benchmark_problems_; }
 
-  StagePlan training(const TrainWorkload& workload, const TrainOptions& options) const;
+  StagePlan training(const train::TrainWorkload& workload,
+                     const train::TrainOptions& options) const;
   StagePlan rollouts(int64_t problems, int64_t samples, int64_t max_tokens) const;
 
  private:
   const Recipe& recipe_;
   double peak_gflops_ = 0;
-  Decoder decoder_;
+  model::Decoder decoder_;
   std::vector<RowLengths> rows_;
   int64_t mean_row_ = 1, mean_response_ = 1, mean_prompt_ = 1;
   std::vector<int64_t> problems_of_round_;
   int64_t benchmark_problems_ = 0;
 };
 
-}  // namespace ponder
+}  // namespace ponder::pipeline

@@ -14,7 +14,7 @@
 #include "pipeline/toml_section.h"
 #include "synth/synth.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 namespace fs = std::filesystem;
 namespace {
 
@@ -22,11 +22,11 @@ namespace {
 constexpr int64_t kMany = std::numeric_limits<int32_t>::max();
 constexpr int64_t kManyBytes = int64_t{1} << 46;
 
-JudgeStrictness read_strictness(TomlSection& section) {
+eval::JudgeStrictness read_strictness(TomlSection& section) {
   const auto read = [&](const char* key) {
-    return strictness_of(section.choice(key, "lenient", {"lenient", "strict"}));
+    return eval::strictness_of(section.choice(key, "lenient", {"lenient", "strict"}));
   };
-  const Strictness units = read("units");
+  const judge::Strictness units = read("units");
   return {units, read("order")};
 }
 
@@ -69,7 +69,7 @@ Source read_source(TomlSection section, const Origin& origin) {
     if (section.has("all_turns")) source.all_turns = section.boolean("all_turns", false);
     if (section.has("thought_tags")) {
       const std::string tags = fmt::format("{}", fmt::join(section.texts("thought_tags"), ","));
-      const std::optional<ThoughtTags> known = thought_tags_from_string(tags);
+      const std::optional<tokenizer::ThoughtTags> known = tokenizer::thought_tags_from_string(tags);
       if (!known) {
         section.fail("thought_tags", "expected two or four different tags",
                      "e.g. thought_tags = [\"<reason>\", \"</reason>\"]");
@@ -88,18 +88,18 @@ std::vector<Source> read_sources(TomlSection& section, const char* key, const Or
   return sources;
 }
 
-TrainOptions read_training(TomlSection& s, double lr, uint64_t seed) {
-  TrainOptions o;
+train::TrainOptions read_training(TomlSection& s, double lr, uint64_t seed) {
+  train::TrainOptions o;
   o.batch.epochs = static_cast<int>(s.integer("epochs", 3, 1, 10000));
   o.batch.batch_rows = s.integer("batch_rows", 96, 1, kMany);
   o.batch.seed = seed;
   o.lr = s.number("lr", lr, 0, 10);
-  o.schedule =
-      *schedule_from_string(s.choice("schedule", "cosine", {"cosine", "linear", "constant"}));
+  o.schedule = *train::schedule_from_string(
+      s.choice("schedule", "cosine", {"cosine", "linear", "constant"}));
   o.warmup_ratio = s.number("warmup_ratio", 0.1, 0, 1);
   o.adamw.weight_decay = s.number("weight_decay", 0.1, 0, 10);
   o.adamw.moments =
-      *dtype_from_name(s.choice("optimizer_dtype", "float32", {"float32", "bfloat16"}));
+      *tensor::dtype_from_name(s.choice("optimizer_dtype", "float32", {"float32", "bfloat16"}));
   o.adamw.seed = seed;
   o.max_grad_norm = s.number("max_grad_norm", 1.0, 0, 1e9);
   o.group_tokens = s.integer("group_tokens", 0, 0, kMany);
@@ -178,7 +178,7 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   if (top.has("chat_template")) {
     const std::string name = top.text("chat_template", "");
     try {
-      recipe.chat_template.name = ChatTemplate::named(name).name();
+      recipe.chat_template.name = tokenizer::ChatTemplate::named(name).name();
     } catch (const Error& error) {
       top.fail("chat_template", error.problem());
     }
@@ -189,7 +189,7 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   recipe.system = top.text("system", "");
   recipe.max_length = top.integer("max_length", 4096, 2, kMany);
   recipe.dtype =
-      *dtype_from_name(top.choice("dtype", "float32", {"float32", "bfloat16", "float16"}));
+      *tensor::dtype_from_name(top.choice("dtype", "float32", {"float32", "bfloat16", "float16"}));
 
   if (top.has("decontaminate")) recipe.decontaminate = top.boolean("decontaminate", true);
 
@@ -250,8 +250,8 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   if (recipe.dpo.enabled) {
     TomlSection dpo = top.section("dpo");
     recipe.dpo.max_pairs = dpo.integer("max_pairs", 0, 0, kMany);
-    recipe.dpo.align =
-        *align_from_string(dpo.choice("align", "thought", {"thought", "solution", "response"}));
+    recipe.dpo.align = *data::align_from_string(
+        dpo.choice("align", "thought", {"thought", "solution", "response"}));
     recipe.dpo.options.beta = dpo.number("beta", 0.1, 1e-6, 1e6);
     recipe.dpo.options.sft_weight = dpo.number("sft_weight", 0.1, 0, 1e6);
     recipe.dpo.train = read_training(dpo, 5e-7, recipe.seed);
@@ -264,7 +264,7 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   recipe.evaluate.benchmarks = read_sources(evaluate, "benchmarks", origin);
   for (Source& source : recipe.evaluate.benchmarks) {
     if (source.name.empty())
-      source.name = source.file.empty() ? source.synth[0] : dataset_name(source.file);
+      source.name = source.file.empty() ? source.synth[0] : data::dataset_name(source.file);
     evaluate.check_name("benchmarks", source.name);
     for (const Source& other : recipe.evaluate.benchmarks) {
       if (&other != &source && other.name == source.name) {
@@ -350,4 +350,4 @@ std::vector<std::string> recipe_differences(const std::string& then, const std::
   return differences;
 }
 
-}  // namespace ponder
+}  // namespace ponder::pipeline

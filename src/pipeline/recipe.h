@@ -15,7 +15,7 @@
 #include "tokenizer/template_choice.h"
 #include "train/trainer.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 
 // Rows from a file, or from the synthetic world. Exactly one of `file` and `synth` is set.
 struct Source {
@@ -24,11 +24,11 @@ struct Source {
   std::vector<std::string> synth;               // domains of ponder synth, taking turns
   int64_t lowest_level = 1, highest_level = 5;  // synth
   std::string split = "train";                  // synth: train or test
-  int64_t count = 0;         // synth: rows to make; file: rows to keep from its beginning, 0 = all
-  uint64_t seed = 1;         // synth
-  bool direct = false;       // synth demonstrations without a thought
-  bool all_turns = false;    // file: train on every assistant turn, not the last alone
-  ThoughtTags thought_tags;  // file: of one's own
+  int64_t count = 0;       // synth: rows to make; file: rows to keep from its beginning, 0 = all
+  uint64_t seed = 1;       // synth
+  bool direct = false;     // synth demonstrations without a thought
+  bool all_turns = false;  // file: train on every assistant turn, not the last alone
+  tokenizer::ThoughtTags thought_tags;  // file: of one's own
 };
 
 struct ImitationSet {
@@ -45,7 +45,7 @@ struct ExploreOptions {
   int64_t enough_correct = 2, enough_incorrect = 2;  // stop a problem once it has both
   double temperature = 1.0, top_p = 0.95;
   int64_t max_tokens = 1024;
-  JudgeStrictness strictness;  // screening too
+  eval::JudgeStrictness strictness;  // screening too
 };
 
 struct RefineOptions {
@@ -57,9 +57,9 @@ struct RefineOptions {
 struct DpoStage {
   bool enabled = false;
   int64_t max_pairs = 0;  // 0: no limit
-  Align align = Align::kThought;
-  DpoOptions options;
-  TrainOptions train;
+  data::Align align = data::Align::kThought;
+  train::DpoOptions options;
+  train::TrainOptions train;
 };
 
 struct EvaluateOptions {
@@ -67,7 +67,7 @@ struct EvaluateOptions {
   int64_t samples = 1;
   double temperature = 0.0, top_p = 0.95;
   int64_t max_tokens = 1024;
-  JudgeStrictness strictness;
+  eval::JudgeStrictness strictness;
 };
 
 struct EngineSettings {
@@ -78,13 +78,13 @@ struct EngineSettings {
 struct Recipe {
   std::string name;
   uint64_t seed = 1;
-  std::filesystem::path base;    // checkpoint folder of M0
-  TemplateChoice chat_template;  // by name; empty: the base model's own
-  std::string system;            // system turn of every prompt; "" for none
-  int64_t max_length = 4096;     // tokens of a training row
-  DType dtype = DType::kF32;     // of saved checkpoints
-  bool decontaminate = true;     // drop training rows that stand in a benchmark
-  TrainOptions sft;
+  std::filesystem::path base;                 // checkpoint folder of M0
+  tokenizer::TemplateChoice chat_template;    // by name; empty: the base model's own
+  std::string system;                         // system turn of every prompt; "" for none
+  int64_t max_length = 4096;                  // tokens of a training row
+  tensor::DType dtype = tensor::DType::kF32;  // of saved checkpoints
+  bool decontaminate = true;                  // drop training rows that stand in a benchmark
+  train::TrainOptions sft;
   std::vector<ImitationSet> imitation;  // the main set first
   ExploreOptions explore;
   RefineOptions refine;
@@ -115,4 +115,4 @@ std::map<std::string, std::string> recipe_keys(const std::string& resolved);
 // holds their hashes against each other.
 std::vector<std::string> recipe_differences(const std::string& then, const std::string& now);
 
-}  // namespace ponder
+}  // namespace ponder::pipeline

@@ -10,7 +10,7 @@
 #include "testing/error_text.h"
 #include "testing/temporary_folder.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 namespace {
 
 namespace fs = std::filesystem;
@@ -27,10 +27,10 @@ class RecipeFile : public ::testing::Test {
     return load_recipe(folder_ / "r.toml", overrides);
   }
   std::string error_of(const std::string& text, const std::vector<std::string>& overrides = {}) {
-    return error_text([&] { load(text, overrides); });
+    return testing::error_text([&] { load(text, overrides); });
   }
 
-  TemporaryFolder temporary_;
+  testing::TemporaryFolder temporary_;
   const fs::path folder_ = temporary_.path();
 };
 
@@ -60,11 +60,11 @@ TEST_F(RecipeFile, ReadsWhatItSaysAndFillsInTheRest) {
 
 TEST_F(RecipeFile, StrictnessOfVerdictsIsSaidByStage) {
   const Recipe recipe = load(kGood, {"explore.units=strict", "evaluate.order=strict"});
-  EXPECT_EQ(recipe.explore.strictness.units, Strictness::kStrict);
-  EXPECT_EQ(recipe.explore.strictness.order, Strictness::kLenient);
-  EXPECT_EQ(recipe.evaluate.strictness.units, Strictness::kLenient);
-  EXPECT_EQ(recipe.evaluate.strictness.order, Strictness::kStrict);
-  EXPECT_EQ(load(recipe.resolved).explore.strictness.units, Strictness::kStrict);
+  EXPECT_EQ(recipe.explore.strictness.units, judge::Strictness::kStrict);
+  EXPECT_EQ(recipe.explore.strictness.order, judge::Strictness::kLenient);
+  EXPECT_EQ(recipe.evaluate.strictness.units, judge::Strictness::kLenient);
+  EXPECT_EQ(recipe.evaluate.strictness.order, judge::Strictness::kStrict);
+  EXPECT_EQ(load(recipe.resolved).explore.strictness.units, judge::Strictness::kStrict);
   EXPECT_THROW(load(kGood, {"evaluate.units=loose"}), Error);
 }
 
@@ -192,4 +192,4 @@ TEST_F(RecipeFile, StagesFollowTheMethod) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::pipeline

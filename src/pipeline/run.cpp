@@ -12,12 +12,12 @@
 #include "pipeline/toml_section.h"
 #include "report/report.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 namespace fs = std::filesystem;
 namespace {
 
-StageSpec spec_of(const Stage& stage, const Recipe& recipe, const Pool& pool) {
-  StageSpec spec;
+pool::StageSpec spec_of(const Stage& stage, const Recipe& recipe, const pool::Pool& pool) {
+  pool::StageSpec spec;
   spec.name = stage.name;
   spec.kind = stage.kind->name;
   spec.round = stage.round;
@@ -65,10 +65,10 @@ Run::Run(const Recipe& recipe, std::vector<ReadSource> sources, const fs::path& 
   }
   log_ = std::make_unique<JsonLinesMonitor>(folder_ / "log.jsonl");
   monitor_ = std::make_unique<MonitorList>(std::vector<Monitor*>{&monitor, log_.get()});
-  pool_ = std::make_unique<Pool>(Pool::open(folder_ / "run.db"));
+  pool_ = std::make_unique<pool::Pool>(pool::Pool::open(folder_ / "run.db"));
   check_inputs(recipe, *pool_, folder_);
-  const std::string base_sha256 = checkpoint_sha256(recipe.base);
-  const std::optional<ModelRecord> base = pool_->model_named("M0");
+  const std::string base_sha256 = model::checkpoint_sha256(recipe.base);
+  const std::optional<pool::ModelRecord> base = pool_->model_named("M0");
   if (!base) {
     pool_->add_model({base_sha256, "M0", "", "", recipe.base.string()});
   } else if (base->sha256 != base_sha256) {  // of a run begun before it kept its files' hashes
@@ -82,7 +82,7 @@ Run::Run(const Recipe& recipe, std::vector<ReadSource> sources, const fs::path& 
 Run::~Run() = default;
 
 bool Run::execute(const std::string& until,
-                  const std::function<void(const StageRecord&)>& on_stage) {
+                  const std::function<void(const pool::StageRecord&)>& on_stage) {
   const std::vector<Stage> stages = stages_of(recipe_);
   std::string names;
   bool known = until.empty();
@@ -94,8 +94,8 @@ bool Run::execute(const std::string& until,
 
   bool stopped = false;
   for (const Stage& stage : stages) {
-    const std::optional<StageRecord> record = pool_->stage(stage.name);
-    if (record && record->state == StageState::kDone) {
+    const std::optional<pool::StageRecord> record = pool_->stage(stage.name);
+    if (record && record->state == pool::StageState::kDone) {
       monitor_->info(fmt::format("{}: done already", stage.name));
     } else {
       monitor_->info(fmt::format("{}: {}", stage.name, record ? "going on" : "begins"));
@@ -105,7 +105,7 @@ bool Run::execute(const std::string& until,
     on_stage(*pool_->stage(stage.name));
     if (stage.name == until) break;
   }
-  write_report(*pool_, folder_);
+  report::write_report(*pool_, folder_);
   return !stopped;
 }
 
@@ -113,12 +113,13 @@ bool Run::execute(const std::string& until,
 // pool holds, so the same bytes come out, or an Error says that they do not.
 bool Run::restore_model(const std::string& model) {
   const fs::path folder = folder_ / "checkpoints" / model;
-  const std::vector<FileRecord> then = pool_->files(model);
+  const std::vector<pool::FileRecord> then = pool_->files(model);
   std::string damage;
   try {
     if (then.empty()) {  // made before files were recorded
-      const std::optional<ModelRecord> record = pool_->model_named(model);
-      if (record && record->sha256 != checkpoint_sha256(folder)) damage = "weights: another hash";
+      const std::optional<pool::ModelRecord> record = pool_->model_named(model);
+      if (record && record->sha256 != model::checkpoint_sha256(folder))
+        damage = "weights: another hash";
     } else {
       damage = file_differences(then, checkpoint_files(folder, model));
     }
@@ -142,14 +143,15 @@ bool Run::restore_model(const std::string& model) {
 }
 
 void Run::record_checkpoint(const std::string& model) {
-  const std::vector<FileRecord> then = pool_->files(model);
-  const std::vector<FileRecord> now = checkpoint_files(folder_ / "checkpoints" / model, model);
+  const std::vector<pool::FileRecord> then = pool_->files(model);
+  const std::vector<pool::FileRecord> now =
+      checkpoint_files(folder_ / "checkpoints" / model, model);
   const std::string differences = then.empty() ? "" : file_differences(then, now);
   if (!differences.empty()) {
     throw Error(model, "made again it is another: " + differences,
                 "what was made from it stands on the first; begin a new run");
   }
-  for (const FileRecord& file : now) pool_->add_file(file);
+  for (const pool::FileRecord& file : now) pool_->add_file(file);
 }
 
 bool Run::run_stage(const Stage& stage) {
@@ -166,8 +168,8 @@ bool Run::run_stage(const Stage& stage) {
     outcome = stage.kind->run(context);
     if (outcome.finished && !stage.output.empty()) record_checkpoint(stage.output);
   } catch (const Error&) {
-    pool_->finish_stage(stage.name, StageState::kFailed, seconds(), 0, Json::object());
-    write_report(*pool_, folder_);
+    pool_->finish_stage(stage.name, pool::StageState::kFailed, seconds(), 0, Json::object());
+    report::write_report(*pool_, folder_);
     throw;
   }
   if (!outcome.finished) {
@@ -176,11 +178,11 @@ bool Run::run_stage(const Stage& stage) {
     return false;
   }
   const double elapsed = seconds();
-  pool_->finish_stage(stage.name, StageState::kDone, elapsed, outcome.rows, outcome.result);
+  pool_->finish_stage(stage.name, pool::StageState::kDone, elapsed, outcome.rows, outcome.result);
   monitor_->record("stage",
                    {{"stage", stage.name}, {"rows", outcome.rows}, {"result", outcome.result}});
   monitor_->info(fmt::format("{}: done in {:.1f} s", stage.name, elapsed));
   return true;
 }
 
-}  // namespace ponder
+}  // namespace ponder::pipeline

@@ -26,7 +26,7 @@
 #include "pipeline/stage_list.h"
 #include "pool/pool.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 
 class Run {
  public:
@@ -41,9 +41,10 @@ class Run {
   // Runs what is left, up to and including the stage named `until` ("" = all). After each stage,
   // also those found done already, calls `on_stage`. False if the stop flag ended it early. Writes
   // the report at the end.
-  bool execute(const std::string& until, const std::function<void(const StageRecord&)>& on_stage);
+  bool execute(const std::string& until,
+               const std::function<void(const pool::StageRecord&)>& on_stage);
 
-  const Pool& pool() const { return *pool_; }
+  const pool::Pool& pool() const { return *pool_; }
 
  private:
   // False when stopped. A stage that ends in an Error is marked as failed before it is passed on.
@@ -62,7 +63,7 @@ class Run {
   std::unique_ptr<LockFile> lock_;
   std::unique_ptr<JsonLinesMonitor> log_;
   std::unique_ptr<MonitorList> monitor_;  // the caller's and log_
-  std::unique_ptr<Pool> pool_;
+  std::unique_ptr<pool::Pool> pool_;
 };
 
-}  // namespace ponder
+}  // namespace ponder::pipeline

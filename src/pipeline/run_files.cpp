@@ -10,7 +10,7 @@
 #include "model/checkpoint.h"
 #include "pipeline/stage_list.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 namespace fs = std::filesystem;
 namespace {
 
@@ -19,15 +19,15 @@ constexpr size_t kShownDigits = 12;  // of a hash
 
 struct SourceFiles {
   std::string owner;  // the recipe's key
-  SourceRecord::Role role;
+  pool::SourceRecord::Role role;
   size_t set;  // of demonstrations
-  std::vector<FileRecord> files;
+  std::vector<pool::FileRecord> files;
 };
 
 std::vector<SourceFiles> source_files(const Recipe& recipe) {
   std::vector<SourceFiles> all;
   const auto add = [&](const std::vector<Source>& sources, const std::string& key,
-                       SourceRecord::Role role, size_t set) {
+                       pool::SourceRecord::Role role, size_t set) {
     for (size_t i = 0; i < sources.size(); ++i) {
       const fs::path& file = sources[i].file;
       if (file.empty()) continue;  // what is made is said by the recipe's keys
@@ -40,7 +40,7 @@ std::vector<SourceFiles> source_files(const Recipe& recipe) {
                      {{owner, file.filename().string(), unknown ? 0 : bytes, sha256_file(file)}}});
     }
   };
-  using Role = SourceRecord::Role;
+  using Role = pool::SourceRecord::Role;
   add(recipe.evaluate.benchmarks, "evaluate.benchmarks", Role::kBenchmark, 0);
   for (size_t set = 0; set < recipe.imitation.size(); ++set) {
     const std::string key = set == 0 ? "imitate" : fmt::format("imitate.compare[{}]", set - 1);
@@ -52,7 +52,7 @@ std::vector<SourceFiles> source_files(const Recipe& recipe) {
 
 // The stages that have begun and read it, themselves or over the stages before them.
 template <class Reads>
-std::string used_by(const Recipe& recipe, const Pool& pool, const Reads& reads) {
+std::string used_by(const Recipe& recipe, const pool::Pool& pool, const Reads& reads) {
   std::vector<std::string> names, made;
   for (const Stage& stage : stages_of(recipe)) {
     if (!pool.stage(stage.name)) continue;
@@ -71,19 +71,19 @@ std::string used_by(const Recipe& recipe, const Pool& pool, const Reads& reads) 
 
 }  // namespace
 
-std::vector<FileRecord> checkpoint_files(const fs::path& folder, const std::string& model) {
-  std::vector<FileRecord> files = {{model, "weights", 0, checkpoint_sha256(folder)}};
-  for (const auto& [name, sha256] : settings_sha256(folder)) {
+std::vector<pool::FileRecord> checkpoint_files(const fs::path& folder, const std::string& model) {
+  std::vector<pool::FileRecord> files = {{model, "weights", 0, model::checkpoint_sha256(folder)}};
+  for (const auto& [name, sha256] : model::settings_sha256(folder)) {
     files.push_back({model, name, static_cast<int64_t>(fs::file_size(folder / name)), sha256});
   }
   return files;
 }
 
-std::string file_differences(const std::vector<FileRecord>& then,
-                             const std::vector<FileRecord>& now) {
+std::string file_differences(const std::vector<pool::FileRecord>& then,
+                             const std::vector<pool::FileRecord>& now) {
   std::map<std::string, std::pair<std::string, std::string>> by_name;
-  for (const FileRecord& file : then) by_name[file.name].first = file.sha256;
-  for (const FileRecord& file : now) by_name[file.name].second = file.sha256;
+  for (const pool::FileRecord& file : then) by_name[file.name].first = file.sha256;
+  for (const pool::FileRecord& file : now) by_name[file.name].second = file.sha256;
   std::vector<std::string> differences;
   const auto shown = [](const std::string& sha256) {
     return sha256.empty() ? "absent" : "sha256 " + sha256.substr(0, kShownDigits) + "…";
@@ -96,12 +96,12 @@ std::string file_differences(const std::vector<FileRecord>& then,
   return fmt::format("{}", fmt::join(differences, ", "));
 }
 
-void check_inputs(const Recipe& recipe, Pool& pool, const fs::path& run_folder) {
-  const std::vector<FileRecord> base = checkpoint_files(recipe.base, kBase);
+void check_inputs(const Recipe& recipe, pool::Pool& pool, const fs::path& run_folder) {
+  const std::vector<pool::FileRecord> base = checkpoint_files(recipe.base, kBase);
   const std::vector<SourceFiles> sources = source_files(recipe);
   if (pool.files(kBase).empty()) {
-    Pool::Transaction transaction(pool);
-    for (const FileRecord& file : base) pool.add_file(file);
+    pool::Pool::Transaction transaction(pool);
+    for (const pool::FileRecord& file : base) pool.add_file(file);
     for (const SourceFiles& source : sources) pool.add_file(source.files[0]);
     transaction.commit();
     return;
@@ -114,14 +114,14 @@ void check_inputs(const Recipe& recipe, Pool& pool, const fs::path& run_folder) 
                                   used_by(recipe, pool, reads)));
   }
   for (const SourceFiles& source : sources) {
-    std::vector<FileRecord> then = pool.files(source.owner);
+    std::vector<pool::FileRecord> then = pool.files(source.owner);
     if (!then.empty()) then[0].name = source.files[0].name;  // the file may have another name now
     const std::string differences = file_differences(then, source.files);
     if (differences.empty()) continue;
     const auto reads = [&](const Stage& stage) {
       if (!stage.kind->sources || *stage.kind->sources != source.role)
         return stage.name == "ingest";
-      return source.role != SourceRecord::Role::kDemonstrations || stage.set == source.set;
+      return source.role != pool::SourceRecord::Role::kDemonstrations || stage.set == source.set;
     };
     changed.push_back(
         fmt::format("{}: {}; used by {}", source.owner, differences, used_by(recipe, pool, reads)));
@@ -132,4 +132,4 @@ void check_inputs(const Recipe& recipe, Pool& pool, const fs::path& run_folder) 
               "put the old files back, or start a new run with another --out");
 }
 
-}  // namespace ponder
+}  // namespace ponder::pipeline

@@ -10,20 +10,20 @@
 #include "pipeline/recipe.h"
 #include "pool/pool.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 
 // The files of a checkpoint that decide what it does, under the owner `model`; its weights are one
 // entry, "weights". Throws Error when they cannot be read.
-std::vector<FileRecord> checkpoint_files(const std::filesystem::path& folder,
-                                         const std::string& model);
+std::vector<pool::FileRecord> checkpoint_files(const std::filesystem::path& folder,
+                                               const std::string& model);
 
 // What differs of `now` from `then`, for people ("config.json: sha256 1234… then, 5678… now"); ""
 // for nothing.
-std::string file_differences(const std::vector<FileRecord>& then,
-                             const std::vector<FileRecord>& now);
+std::string file_differences(const std::vector<pool::FileRecord>& then,
+                             const std::vector<pool::FileRecord>& now);
 
 // Records the base (M0) and the source files of a run that has none recorded; else throws Error
 // naming each that changed, then and now, and the stages that have used it.
-void check_inputs(const Recipe& recipe, Pool& pool, const std::filesystem::path& run_folder);
+void check_inputs(const Recipe& recipe, pool::Pool& pool, const std::filesystem::path& run_folder);
 
-}  // namespace ponder
+}  // namespace ponder::pipeline

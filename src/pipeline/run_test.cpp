@@ -16,7 +16,7 @@
 #include "testing/folders.h"
 #include "testing/temporary_folder.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 namespace {
 
 constexpr const char* kRecipe = R"(
@@ -41,7 +41,7 @@ max_tokens = 6
 class RunTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    const std::filesystem::path nano = source_dir() / "models/nano-base";
+    const std::filesystem::path nano = testing::source_dir() / "models/nano-base";
     Json config = read_json_file(nano / "config.json");
     for (const auto& [key, value] :
          {std::pair("hidden_size", 32), std::pair("intermediate_size", 32),
@@ -50,7 +50,8 @@ class RunTest : public ::testing::Test {
       config[key] = value;
     }
     write_file_atomic(folder_ / "config.json", dump_json(config));
-    init_checkpoint(folder_ / "config.json", nano, folder_ / "base", DType::kF32, 1, &threads_);
+    model::init_checkpoint(folder_ / "config.json", nano, folder_ / "base", tensor::DType::kF32, 1,
+                           &threads_);
     std::string demonstrations, problems;
     for (int i = 0; i < 6; ++i) {
       demonstrations += dump_json({{"question", "What is 1 + " + std::to_string(i) + "?"},
@@ -74,18 +75,19 @@ class RunTest : public ::testing::Test {
   // The stages that ran or were done, in order; false in `finished` when stopped.
   std::vector<std::string> run(const Recipe& recipe, const std::string& until = "",
                                bool* finished = nullptr, const std::string& out = "out") {
-    ponder::Run run(recipe, read_sources(recipe), folder_ / out, threads_, monitor_, &stop_);
+    ponder::pipeline::Run run(recipe, read_sources(recipe), folder_ / out, threads_, monitor_,
+                              &stop_);
     std::vector<std::string> names;
     const bool all =
-        run.execute(until, [&](const StageRecord& stage) { names.push_back(stage.name); });
+        run.execute(until, [&](const pool::StageRecord& stage) { names.push_back(stage.name); });
     if (finished) *finished = all;
     return names;
   }
-  Pool pool(const std::string& out = "out") const {
-    return Pool::open_read_only(folder_ / out / "run.db");
+  pool::Pool pool(const std::string& out = "out") const {
+    return pool::Pool::open_read_only(folder_ / out / "run.db");
   }
 
-  TemporaryFolder folder_;
+  testing::TemporaryFolder folder_;
   ThreadPool threads_{1};
   NullMonitor monitor_;
   std::atomic<bool> stop_ = false;
@@ -96,14 +98,14 @@ TEST_F(RunTest, DoesWhatThePlanSaysAndKeepsEverythingInThePool) {
   const RecipePlan plan = plan_recipe(r, read_sources(r), threads_);
   const std::vector<std::string> names = run(r);
   ASSERT_EQ(names.size(), plan.stages.size());
-  const Pool pool = this->pool();
+  const pool::Pool pool = this->pool();
   for (size_t i = 0; i < names.size(); ++i) {
     EXPECT_EQ(names[i], plan.stages[i].name);
-    const StageRecord stage = *pool.stage(names[i]);
-    EXPECT_EQ(stage.state, StageState::kDone);
+    const pool::StageRecord stage = *pool.stage(names[i]);
+    EXPECT_EQ(stage.state, pool::StageState::kDone);
     EXPECT_EQ(stage.inputs_sha256.size(), 64u) << stage.name;
-    if (stage.kind == stage_kind::kImitate) {
-      const TrainResult result = *result_of<TrainResult>(stage);
+    if (stage.kind == pool::stage_kind::kImitate) {
+      const pool::TrainResult result = *pool::result_of<pool::TrainResult>(stage);
       EXPECT_EQ(result.tokens, plan.stages[i].tokens);  // counted, not estimated
       ASSERT_FALSE(result.loss_curve.empty());
       ASSERT_TRUE(result.last_loss);
@@ -113,18 +115,18 @@ TEST_F(RunTest, DoesWhatThePlanSaysAndKeepsEverythingInThePool) {
     }
   }
   const std::string report = read_file(folder_ / "out/report.html");
-  const TrainResult improved = *result_of<TrainResult>(*pool.stage("improve-1"));
+  const pool::TrainResult improved = *pool::result_of<pool::TrainResult>(*pool.stage("improve-1"));
   EXPECT_NE(report.find(fmt::format("{:.4f}</td>", *improved.last_loss)), std::string::npos);
 
   // Every source with its account, every row and every rejection.
-  const std::vector<SourceRecord> sources = pool.sources();
+  const std::vector<pool::SourceRecord> sources = pool.sources();
   ASSERT_EQ(sources.size(), 3u);
   EXPECT_EQ(sources[1].account.rows, 7u);
   EXPECT_EQ(pool.demonstrations_of(sources[1].id).size(), 6u);
   EXPECT_EQ(pool.rejections_of(sources[1].id).size(), 1u);
   EXPECT_EQ(pool.problems_of(sources[2].id).size(), 6u);
   // The rows that were trained on can be made from the pool alone.
-  const RowOrigin origin = pool.training_rows("imitate").at(3).origin;
+  const pool::RowOrigin origin = pool.training_rows("imitate").at(3).origin;
   EXPECT_EQ(pool.demonstration(origin.id).question, "What is 1 + 3?");
   // Evaluations are kept, and apart from what is trained on.
   EXPECT_EQ(pool.counts_of("evaluate-M1").trajectories, 3);
@@ -137,13 +139,13 @@ TEST_F(RunTest, DoneStagesStayAndEvaluationsAreNotSampledAgain) {
   run(r, "evaluate-M1");
   std::vector<int64_t> ids;
   pool().for_each_trajectory({.stage = "evaluate-M1"},
-                             [&](const StoredTrajectory& s) { ids.push_back(s.id); });
+                             [&](const pool::StoredTrajectory& s) { ids.push_back(s.id); });
   ASSERT_EQ(ids.size(), 3u);
   {
     // As if killed between the last rollout and the end of the stage.
-    Pool writer = Pool::open(folder_ / "out/run.db");
-    writer.finish_stage("evaluate-M1", StageState::kFailed, 0, 0, Json::object());
-    writer.set_verdict(ids[0], Verdict::kCorrect, "by hand");
+    pool::Pool writer = pool::Pool::open(folder_ / "out/run.db");
+    writer.finish_stage("evaluate-M1", pool::StageState::kFailed, 0, 0, Json::object());
+    writer.set_verdict(ids[0], judge::Verdict::kCorrect, "by hand");
   }
   run(r, "evaluate-M1");
   EXPECT_EQ(pool().counts_of("evaluate-M1").trajectories, 3);
@@ -159,7 +161,7 @@ TEST_F(RunTest, AStopIsAResultAndTheRunGoesOn) {
   bool finished = true;
   EXPECT_TRUE(run(r, "", &finished).empty());
   EXPECT_FALSE(finished);
-  EXPECT_EQ(pool().stage("ingest")->state, StageState::kRunning);
+  EXPECT_EQ(pool().stage("ingest")->state, pool::StageState::kRunning);
   EXPECT_TRUE(pool().sources().empty());
   stop_ = false;
   run(r, "imitate", &finished);
@@ -170,18 +172,20 @@ TEST_F(RunTest, AStopIsAResultAndTheRunGoesOn) {
 
 TEST_F(RunTest, AFailedStageIsMarkedReportedAndBegunAgain) {
   const Recipe r = recipe({"max_length=3"});
-  EXPECT_NE(error_text([&] { plan_recipe(r, read_sources(r), threads_); }).find("no demonstration"),
+  EXPECT_NE(testing::error_text([&] {
+              plan_recipe(r, read_sources(r), threads_);
+            }).find("no demonstration"),
             std::string::npos);
-  EXPECT_NE(error_text([&] { run(r); }).find("no row is left"), std::string::npos);
-  EXPECT_EQ(pool().stage("imitate")->state, StageState::kFailed);
+  EXPECT_NE(testing::error_text([&] { run(r); }).find("no row is left"), std::string::npos);
+  EXPECT_EQ(pool().stage("imitate")->state, pool::StageState::kFailed);
   EXPECT_TRUE(std::filesystem::exists(folder_ / "out/report.html"));
-  EXPECT_NE(error_text([&] { run(r); }).find("no row is left"), std::string::npos);
+  EXPECT_NE(testing::error_text([&] { run(r); }).find("no row is left"), std::string::npos);
 }
 
 TEST_F(RunTest, WhatAStageReadsDecidesItsHash) {
   const Recipe r = recipe();
   run(r, "explore-1");
-  const Pool pool = this->pool();
+  const pool::Pool pool = this->pool();
   const std::vector<Stage> stages = stages_of(r);
   const auto hashes = [&](const Recipe& recipe) {
     std::map<std::string, std::string> by_stage;
@@ -224,14 +228,14 @@ TEST_F(RunTest, SelectedRowsOfAnotherTemplateAreLeftOut) {
   const Recipe r = recipe();
   run(r, "refine-1");
   {
-    Pool writer = Pool::open(folder_ / "out/run.db");
-    std::optional<StoredTrajectory> stored;
+    pool::Pool writer = pool::Pool::open(folder_ / "out/run.db");
+    std::optional<pool::StoredTrajectory> stored;
     writer.for_each_trajectory({.stage = "explore-1"},
-                               [&](const StoredTrajectory& s) { stored = s; });
+                               [&](const pool::StoredTrajectory& s) { stored = s; });
     ASSERT_TRUE(stored);
     // Two more samples that a refinement selected, alike but for the template.
-    const Tokenizer tokenizer = Tokenizer::load(folder_ / "base");
-    Trajectory t = stored->trajectory;
+    const tokenizer::Tokenizer tokenizer = tokenizer::Tokenizer::load(folder_ / "base");
+    data::Trajectory t = stored->trajectory;
     t.token_ids = tokenizer.encode("x");
     t.token_ids.push_back(*tokenizer.token_id("<|im_end|>"));
     t.logprobs.assign(t.token_ids.size(), -1.0f);
@@ -242,7 +246,7 @@ TEST_F(RunTest, SelectedRowsOfAnotherTemplateAreLeftOut) {
       writer.add_selection({"refine-1",
                             1,
                             "longest",
-                            {RowOrigin::Kind::kTrajectory, id},
+                            {pool::RowOrigin::Kind::kTrajectory, id},
                             9,
                             "selected",
                             true,
@@ -250,23 +254,25 @@ TEST_F(RunTest, SelectedRowsOfAnotherTemplateAreLeftOut) {
                             ""});
     }
   }
-  const TrainResult before = *result_of<TrainResult>(*pool().stage("imitate"));
+  const pool::TrainResult before = *pool::result_of<pool::TrainResult>(*pool().stage("imitate"));
   run(r, "improve-1");
-  const TrainResult result = *result_of<TrainResult>(*pool().stage("improve-1"));
+  const pool::TrainResult result = *pool::result_of<pool::TrainResult>(*pool().stage("improve-1"));
   EXPECT_EQ(result.rejected.at("other_template"), 1);
-  EXPECT_EQ(result.explored, 1 + result_of<RefineResult>(*pool().stage("refine-1"))->rows);
+  EXPECT_EQ(result.explored,
+            1 + pool::result_of<pool::RefineResult>(*pool().stage("refine-1"))->rows);
   EXPECT_EQ(result.demonstrations, before.demonstrations);
 }
 
 // What a run made: its models and every row of its database, times left out.
-std::map<std::string, std::string> made_by(const Pool& pool) {
+std::map<std::string, std::string> made_by(const pool::Pool& pool) {
   std::map<std::string, std::string> made;
-  for (const ModelRecord& model : pool.models())
+  for (const pool::ModelRecord& model : pool.models())
     if (model.name != "M0") made[model.name] = model.sha256;
-  for (const FileRecord& file : pool.files()) made[file.owner + "/" + file.name] = file.sha256;
+  for (const pool::FileRecord& file : pool.files())
+    made[file.owner + "/" + file.name] = file.sha256;
   pool.for_each_trajectory(
-      {}, [&](const StoredTrajectory& s) { made[std::to_string(s.id)] = s.trajectory.text; });
-  for (const ScoreRecord& score : pool.scores()) made[score.stage] = dump_json(score.extra);
+      {}, [&](const pool::StoredTrajectory& s) { made[std::to_string(s.id)] = s.trajectory.text; });
+  for (const pool::ScoreRecord& score : pool.scores()) made[score.stage] = dump_json(score.extra);
   return made;
 }
 
@@ -347,7 +353,7 @@ TEST_F(RunTest, AChangedInputIsRefusedByNameAtEveryMoment) {
       const bool existed = std::filesystem::exists(file);
       const std::string before = existed ? read_file(file) : "";
       write_file_atomic(file, change.edit(before));
-      const std::string refused = error_text([&] { run(r); });
+      const std::string refused = testing::error_text([&] { run(r); });
       existed ? write_file_atomic(file, before) : (void)std::filesystem::remove(file);
       ++tried;
       EXPECT_NE(refused.find("was begun with other inputs"), std::string::npos) << refused;
@@ -406,7 +412,7 @@ TEST_F(RunTest, ADamagedCheckpointIsMadeAgain) {
     damage();
     run(r);
     EXPECT_EQ(made_by(pool()), expected);
-    EXPECT_EQ(pool().stage("imitate")->state, StageState::kDone);
+    EXPECT_EQ(pool().stage("imitate")->state, pool::StageState::kDone);
     EXPECT_EQ(read_file(m1 / "model.safetensors"),
               read_file(folder_ / "peace/checkpoints/M1/model.safetensors"));
     std::filesystem::remove_all(folder_ / "out");
@@ -423,11 +429,11 @@ TEST_F(RunTest, AProjectMayMove) {
   std::filesystem::rename(folder_ / "here", folder_ / "there");
   run(load_recipe(folder_ / "there/r.toml", {}), "", nullptr, "there/out");
   EXPECT_EQ(made_by(pool("there/out")), made_by(pool("peace")));
-  EXPECT_NE(error_text([&] {
+  EXPECT_NE(testing::error_text([&] {
               run(load_recipe(folder_ / "there/r.toml", {"sft.lr=1e-3"}), "", nullptr, "there/out");
             }).find("sft.lr"),
             std::string::npos);
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::pipeline

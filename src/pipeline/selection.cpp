@@ -8,7 +8,7 @@
 
 #include "base/philox.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 namespace {
 
 constexpr std::pair<Strategy, std::string_view> kStrategies[] = {
@@ -79,8 +79,9 @@ std::vector<std::vector<Decision>> select(std::span<const Candidate> candidates,
       decisions[i].push_back({name, kept, 0, std::string(detail)});
       return kept;
     };
-    if (rule("finished", c.finish_reason == FinishReason::kStop, to_string(c.finish_reason)) &&
-        rule("correct", c.verdict == Verdict::kCorrect, to_string(c.verdict)) &&
+    if (rule("finished", c.finish_reason == data::FinishReason::kStop,
+             data::to_string(c.finish_reason)) &&
+        rule("correct", c.verdict == judge::Verdict::kCorrect, judge::to_string(c.verdict)) &&
         rule("well_formed", c.well_formed,
              c.well_formed ? "thought and solution" : "tags missing or out of order")) {
       left[c.problem_id].push_back(i);
@@ -134,9 +135,10 @@ std::vector<PairChoice> choose_pairs(std::span<const Candidate> candidates, int6
   for (size_t i = 0; i < candidates.size(); ++i) {
     const Candidate& c = candidates[i];
     Best& b = best[c.problem_id];
-    if (!c.well_formed || c.finish_reason != FinishReason::kStop) continue;
-    if (c.verdict == Verdict::kCorrect && (!b.chosen || better(i, *b.chosen, -1))) b.chosen = i;
-    if (c.verdict == Verdict::kIncorrect && (!b.rejected || better(i, *b.rejected, 1)))
+    if (!c.well_formed || c.finish_reason != data::FinishReason::kStop) continue;
+    if (c.verdict == judge::Verdict::kCorrect && (!b.chosen || better(i, *b.chosen, -1)))
+      b.chosen = i;
+    if (c.verdict == judge::Verdict::kIncorrect && (!b.rejected || better(i, *b.rejected, 1)))
       b.rejected = i;
   }
   std::vector<std::pair<double, PairChoice>> pairs;
@@ -153,4 +155,4 @@ std::vector<PairChoice> choose_pairs(std::span<const Candidate> candidates, int6
   return choices;
 }
 
-}  // namespace ponder
+}  // namespace ponder::pipeline

@@ -11,7 +11,7 @@
 
 #include "data/rows.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 
 enum class Strategy { kLongest, kShortest, kHighestPerplexity, kLowestPerplexity, kRandom };
 std::optional<Strategy> strategy_from_string(
@@ -24,8 +24,8 @@ struct Candidate {
   int64_t id = 0;  // of the trajectory in the pool
   std::string problem_id;
   int sample = 0;
-  Verdict verdict = Verdict::kUndecided;
-  FinishReason finish_reason = FinishReason::kStop;
+  judge::Verdict verdict = judge::Verdict::kUndecided;
+  data::FinishReason finish_reason = data::FinishReason::kStop;
   bool well_formed = false;  // thought and solution tags without fault
   int64_t num_tokens = 0;
   double perplexity = 0;
@@ -61,4 +61,4 @@ struct PairChoice {
 std::vector<PairChoice> choose_pairs(std::span<const Candidate> candidates, int64_t max_pairs,
                                      uint64_t seed);
 
-}  // namespace ponder
+}  // namespace ponder::pipeline

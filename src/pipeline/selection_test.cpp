@@ -6,10 +6,10 @@
 
 #include "base/philox.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 namespace {
 
-Candidate candidate(int64_t id, const std::string& problem, Verdict verdict, int64_t tokens,
+Candidate candidate(int64_t id, const std::string& problem, judge::Verdict verdict, int64_t tokens,
                     double perplexity) {
   Candidate c;
   c.id = id;
@@ -23,14 +23,14 @@ Candidate candidate(int64_t id, const std::string& problem, Verdict verdict, int
 }
 
 const std::vector<Candidate> kPool = {
-    candidate(1, "a", Verdict::kCorrect, 100, 1.5),
-    candidate(2, "a", Verdict::kCorrect, 200, 1.2),
-    candidate(3, "a", Verdict::kCorrect, 50, 1.9),
-    candidate(4, "a", Verdict::kIncorrect, 500, 1.1),
-    candidate(5, "b", Verdict::kIncorrect, 70, 1.3),
-    candidate(6, "b", Verdict::kCorrect, 80, 1.4),
-    candidate(7, "b", Verdict::kIncorrect, 90, 1.05),
-    candidate(8, "c", Verdict::kUndecided, 90, 1.05),
+    candidate(1, "a", judge::Verdict::kCorrect, 100, 1.5),
+    candidate(2, "a", judge::Verdict::kCorrect, 200, 1.2),
+    candidate(3, "a", judge::Verdict::kCorrect, 50, 1.9),
+    candidate(4, "a", judge::Verdict::kIncorrect, 500, 1.1),
+    candidate(5, "b", judge::Verdict::kIncorrect, 70, 1.3),
+    candidate(6, "b", judge::Verdict::kCorrect, 80, 1.4),
+    candidate(7, "b", judge::Verdict::kIncorrect, 90, 1.05),
+    candidate(8, "c", judge::Verdict::kUndecided, 90, 1.05),
 };
 
 std::vector<int64_t> chosen(std::span<const Candidate> pool, const SelectionOptions& options) {
@@ -56,7 +56,7 @@ TEST(Selection, EveryStrategyPicksWhatItsNameSays) {
 TEST(Selection, RulesComeFirstAndEveryDecisionIsKept) {
   std::vector<Candidate> pool = kPool;
   pool[1].well_formed = false;
-  pool[0].finish_reason = FinishReason::kLength;
+  pool[0].finish_reason = data::FinishReason::kLength;
   EXPECT_EQ(chosen(pool, {Strategy::kLongest, 1, 0, 1}), (std::vector<int64_t>{3, 6}));
   const auto decisions = select(pool, {Strategy::kLongest, 1, 0, 1});
   EXPECT_EQ(decisions[0].back().filter, "finished");
@@ -133,4 +133,4 @@ TEST(Selection, NamesRoundTrip) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::pipeline

@@ -8,7 +8,7 @@
 #include "data/contamination.h"
 #include "synth/synth.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 namespace {
 
 synth::SynthStream stream_of(const Source& source) {
@@ -25,7 +25,7 @@ synth::SynthStream stream_of(const Source& source) {
 
 // Rows behind the first `count` (0: all) leave with a reason, like any other rejected row.
 template <class Row>
-void keep_first(std::vector<Row>& rows, int64_t count, ReadReport& report) {
+void keep_first(std::vector<Row>& rows, int64_t count, data::ReadReport& report) {
   if (count <= 0 || static_cast<int64_t>(rows.size()) <= count) return;
   const uint64_t dropped = rows.size() - static_cast<uint64_t>(count);
   report.kept -= dropped;
@@ -33,11 +33,11 @@ void keep_first(std::vector<Row>& rows, int64_t count, ReadReport& report) {
   rows.resize(static_cast<size_t>(count));
 }
 
-std::vector<Problem> problems_of(const Source& source, ReadReport& report,
-                                 const ContaminationFilter* contaminated) {
-  std::vector<Problem> problems;
+std::vector<data::Problem> problems_of(const Source& source, data::ReadReport& report,
+                                       const data::ContaminationFilter* contaminated) {
+  std::vector<data::Problem> problems;
   if (!source.file.empty()) {
-    problems = read_problems(source.file, report);
+    problems = data::read_problems(source.file, report);
     if (contaminated) contaminated->filter(problems, report);
     keep_first(problems, source.count, report);
     return problems;
@@ -50,14 +50,14 @@ std::vector<Problem> problems_of(const Source& source, ReadReport& report,
   return problems;
 }
 
-std::vector<Demonstration> demonstrations_of(const Source& source, ReadReport& report,
-                                             const ContaminationFilter* contaminated) {
-  std::vector<Demonstration> demonstrations;
+std::vector<data::Demonstration> demonstrations_of(const Source& source, data::ReadReport& report,
+                                                   const data::ContaminationFilter* contaminated) {
+  std::vector<data::Demonstration> demonstrations;
   if (!source.file.empty()) {
-    DemonstrationReadOptions options;
+    data::DemonstrationReadOptions options;
     options.all_turns = source.all_turns;
     options.thought_tags = source.thought_tags;
-    demonstrations = read_demonstrations(source.file, report, options);
+    demonstrations = data::read_demonstrations(source.file, report, options);
     if (contaminated) contaminated->filter(demonstrations, report);
     keep_first(demonstrations, source.count, report);
     return demonstrations;
@@ -81,8 +81,8 @@ std::string source_name(const Source& source) {
 }
 
 std::vector<ReadSource> read_sources(const Recipe& recipe) {
-  using Role = SourceRecord::Role;
-  ContaminationFilter filter;
+  using Role = pool::SourceRecord::Role;
+  data::ContaminationFilter filter;
   std::vector<ReadSource> all;
   for (const Source& source : recipe.evaluate.benchmarks) {
     ReadSource& read = all.emplace_back(ReadSource{&source, Role::kBenchmark, source.name});
@@ -103,15 +103,15 @@ std::vector<ReadSource> read_sources(const Recipe& recipe) {
   return all;
 }
 
-std::vector<SourceRecord> sources_of(const Pool& pool, SourceRecord::Role role,
-                                     const std::string& set) {
-  std::vector<SourceRecord> found;
-  for (SourceRecord& source : pool.sources()) {
+std::vector<pool::SourceRecord> sources_of(const pool::Pool& pool, pool::SourceRecord::Role role,
+                                           const std::string& set) {
+  std::vector<pool::SourceRecord> found;
+  for (pool::SourceRecord& source : pool.sources()) {
     if (source.role == role && source.set == set) found.push_back(std::move(source));
   }
   if (found.empty()) {
     throw Error(ErrorKind::kInternal, "run.db",
-                fmt::format("no {} of \"{}\" were ingested", to_string(role), set));
+                fmt::format("no {} of \"{}\" were ingested", pool::to_string(role), set));
   }
   return found;
 }
@@ -128,18 +128,20 @@ std::pair<int64_t, int64_t> round_of(const ExploreOptions& explore, int round, i
   return {begin, end};
 }
 
-std::vector<Problem> problems_of_round(const Pool& pool, const Recipe& recipe, int round) {
-  std::vector<Problem> all;
-  for (const SourceRecord& source : sources_of(pool, SourceRecord::Role::kProblems, "")) {
-    for (Problem& problem : pool.problems_of(source.id)) all.push_back(std::move(problem));
+std::vector<data::Problem> problems_of_round(const pool::Pool& pool, const Recipe& recipe,
+                                             int round) {
+  std::vector<data::Problem> all;
+  for (const pool::SourceRecord& source :
+       sources_of(pool, pool::SourceRecord::Role::kProblems, "")) {
+    for (data::Problem& problem : pool.problems_of(source.id)) all.push_back(std::move(problem));
   }
   const auto [begin, end] = round_of(recipe.explore, round, static_cast<int64_t>(all.size()));
   return {all.begin() + begin, all.begin() + end};
 }
 
-void log_rejected(Monitor& monitor, const Source& source, const ReadReport& report) {
+void log_rejected(Monitor& monitor, const Source& source, const data::ReadReport& report) {
   monitor.info(fmt::format("{}: {}", source_name(source), report.summary()));
-  for (const RejectedRow& row : report.examples) {
+  for (const data::RejectedRow& row : report.examples) {
     monitor.record("rejected", {{"source", source_name(source)},
                                 {"row", row.line},
                                 {"reason", row.reason},
@@ -147,4 +149,4 @@ void log_rejected(Monitor& monitor, const Source& source, const ReadReport& repo
   }
 }
 
-}  // namespace ponder
+}  // namespace ponder::pipeline

@@ -10,16 +10,16 @@
 #include "pipeline/recipe.h"
 #include "pool/pool.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 
 // One source, read. `demonstrations` or `problems` by its role.
 struct ReadSource {
   const Source* source = nullptr;  // of the recipe
-  SourceRecord::Role role = SourceRecord::Role::kProblems;
+  pool::SourceRecord::Role role = pool::SourceRecord::Role::kProblems;
   std::string set;  // the imitation set or benchmark it belongs to, "" for the main set
-  ReadReport report = {};
-  std::vector<Demonstration> demonstrations = {};
-  std::vector<Problem> problems = {};
+  data::ReadReport report = {};
+  std::vector<data::Demonstration> demonstrations = {};
+  std::vector<data::Problem> problems = {};
 };
 
 // Every source of the recipe, which they borrow from: the benchmarks, the imitation sets, the
@@ -29,20 +29,21 @@ std::vector<ReadSource> read_sources(const Recipe& recipe);
 
 // What the pool has of the sources of a role and set, in the recipe's order. Throws Error where
 // there are none: they were not ingested.
-std::vector<SourceRecord> sources_of(const Pool& pool, SourceRecord::Role role,
-                                     const std::string& set);
+std::vector<pool::SourceRecord> sources_of(const pool::Pool& pool, pool::SourceRecord::Role role,
+                                           const std::string& set);
 
 // Of `total` problems, begin and end of those of a round of exploration, before screening. Throws
 // Error when none is left.
 std::pair<int64_t, int64_t> round_of(const ExploreOptions& explore, int round, int64_t total);
 // Those problems, as ingested.
-std::vector<Problem> problems_of_round(const Pool& pool, const Recipe& recipe, int round);
+std::vector<data::Problem> problems_of_round(const pool::Pool& pool, const Recipe& recipe,
+                                             int round);
 
 // The account of a source, and an event for each row that was left out.
-void log_rejected(Monitor& monitor, const Source& source, const ReadReport& report);
+void log_rejected(Monitor& monitor, const Source& source, const data::ReadReport& report);
 
 // What the pool calls the source: the file's path, or "synth:arithmetic,choice levels 1-3 train
 // seed 1".
 std::string source_name(const Source& source);
 
-}  // namespace ponder
+}  // namespace ponder::pipeline

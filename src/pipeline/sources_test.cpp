@@ -8,11 +8,11 @@
 #include "testing/folders.h"
 #include "testing/temporary_folder.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 namespace {
 
 TEST(Sources, AreReadOnceInOrderWithAnAccountOfWhatIsLeftOut) {
-  const TemporaryFolder folder;
+  const testing::TemporaryFolder folder;
   std::ofstream(folder / "bench.jsonl")
       << "{\"id\":\"b7\",\"question\":\"What is $1 + 2$?\",\"answer\":\"3\"}\n";
   std::ofstream(folder / "train.jsonl")
@@ -30,7 +30,7 @@ TEST(Sources, AreReadOnceInOrderWithAnAccountOfWhatIsLeftOut) {
     return made;
   };
   Recipe recipe;
-  recipe.base = source_dir() / "models/nano-base";
+  recipe.base = testing::source_dir() / "models/nano-base";
   recipe.evaluate.benchmarks = {source("bench.jsonl", 0)};
   recipe.evaluate.benchmarks[0].name = "bench";
   recipe.imitation = {{"", {source("train.jsonl", 1)}}, {"all", {source("train.jsonl", 0)}}};
@@ -39,11 +39,11 @@ TEST(Sources, AreReadOnceInOrderWithAnAccountOfWhatIsLeftOut) {
 
   const std::vector<ReadSource> all = read_sources(recipe);
   ASSERT_EQ(all.size(), 4u);
-  EXPECT_EQ(all[0].role, SourceRecord::Role::kBenchmark);
+  EXPECT_EQ(all[0].role, pool::SourceRecord::Role::kBenchmark);
   EXPECT_EQ(all[0].set, "bench");
   EXPECT_EQ(all[0].problems.size(), 1u);
 
-  const ReadReport& main = all[1].report;
+  const data::ReadReport& main = all[1].report;
   ASSERT_EQ(all[1].demonstrations.size(), 1u);  // the first of what is left
   EXPECT_EQ(all[1].demonstrations[0].line, 2u);
   EXPECT_EQ(main.rejected.at("contaminated"), 1u);
@@ -53,7 +53,7 @@ TEST(Sources, AreReadOnceInOrderWithAnAccountOfWhatIsLeftOut) {
   EXPECT_EQ(all[2].set, "all");
   EXPECT_EQ(all[2].demonstrations.size(), 2u);
 
-  EXPECT_EQ(all[3].role, SourceRecord::Role::kProblems);
+  EXPECT_EQ(all[3].role, pool::SourceRecord::Role::kProblems);
   EXPECT_EQ(all[3].report.rejected.at("contaminated"), 1u);
   EXPECT_EQ(all[3].problems.size(), 2u);
 
@@ -77,14 +77,15 @@ TEST(Sources, RoundsShareTheProblemsOut) {
   EXPECT_EQ(next, 10);
   explore.problems_per_round = 4;
   EXPECT_EQ(round_of(explore, 3, 10), (std::pair<int64_t, int64_t>(8, 10)));
-  EXPECT_NE(error_text([&] { round_of(explore, 3, 8); }).find("the 8 problems are used up"),
-            std::string::npos);
+  EXPECT_NE(
+      testing::error_text([&] { round_of(explore, 3, 8); }).find("the 8 problems are used up"),
+      std::string::npos);
 }
 
 // Synthetic training rows and benchmarks are apart by construction: the filter must not see
 // contamination where only the template is the same.
 void expect_nothing_taken_out(const std::string& name) {
-  const std::filesystem::path root = source_dir();
+  const std::filesystem::path root = testing::source_dir();
   const Recipe recipe =
       load_recipe(root / "recipes" / name, {"base=" + (root / "models/nano-base").string()});
   ASSERT_TRUE(recipe.decontaminate && !recipe.evaluate.benchmarks.empty());
@@ -105,4 +106,4 @@ TEST(SlowSources, SyntheticSplitsOfTheBaseModel) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::pipeline

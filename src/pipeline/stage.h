@@ -17,7 +17,7 @@
 #include "pipeline/sources.h"
 #include "pool/pool.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 
 class PlanContext;
 struct StageKind;
@@ -38,7 +38,7 @@ struct Stage {
 struct StageContext {
   const Recipe& recipe;
   const Stage& stage;
-  Pool& pool;
+  pool::Pool& pool;
   ThreadPool& threads;
   Monitor& monitor;
   std::vector<ReadSource>& sources;  // of the recipe; ingest takes them, afterwards there are none
@@ -66,7 +66,7 @@ struct StageKind {
   // keys ("-explore.problems": not these), and the ingested sources of a role.
   int version;
   std::vector<std::string_view> keys;
-  std::optional<SourceRecord::Role> sources;
+  std::optional<pool::SourceRecord::Role> sources;
   // What the stage will cost, its name and the program's own memory left out.
   StagePlan (*plan)(const PlanContext& context, const Stage& stage);
   // Begins the stage, or goes on with what the pool and the run directory hold of it. Throws Error
@@ -74,4 +74,4 @@ struct StageKind {
   StageOutcome (*run)(StageContext& context);
 };
 
-}  // namespace ponder
+}  // namespace ponder::pipeline

@@ -5,7 +5,7 @@
 #include "base/hash.h"
 #include "pipeline/stages/kinds.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 namespace {
 
 // Whether `key` is `entry` or lies in the table or list of that name.
@@ -46,26 +46,26 @@ Json files_of(const Recipe& recipe) {
 
 }  // namespace
 
-std::string inputs_sha256(const Stage& stage, const Recipe& recipe, const Pool& pool) {
+std::string inputs_sha256(const Stage& stage, const Recipe& recipe, const pool::Pool& pool) {
   const StageKind& kind = *stage.kind;
   Json inputs = {{"kind", kind.name}, {"version", kind.version}, {"keys", keys_of(kind, recipe)}};
   if (!stage.input.empty()) {
-    const std::optional<ModelRecord> model = pool.model_named(stage.input);
+    const std::optional<pool::ModelRecord> model = pool.model_named(stage.input);
     if (!model) return "";
     inputs["model"] = model->sha256;
   }
   if (stage.kind == &kIngest) inputs["files"] = files_of(recipe);
   for (const std::string& name : stage.reads) {
-    const std::optional<StageRecord> read = pool.stage(name);
+    const std::optional<pool::StageRecord> read = pool.stage(name);
     if (!read) return "";
     if (read->kind == kIngest.name) continue;  // its sources, below
     if (read->inputs_sha256.empty()) return "";
     inputs["stages"].push_back(read->inputs_sha256);
   }
   if (kind.sources) {
-    const bool one_set = *kind.sources == SourceRecord::Role::kDemonstrations;
+    const bool one_set = *kind.sources == pool::SourceRecord::Role::kDemonstrations;
     const std::string set = one_set ? recipe.imitation[stage.set].name : "";
-    for (const SourceRecord& source : pool.sources()) {
+    for (const pool::SourceRecord& source : pool.sources()) {
       if (source.role != *kind.sources || (one_set && source.set != set)) continue;
       inputs["sources"].push_back(Json::array({source.set, source.rows_sha256}));
     }
@@ -73,4 +73,4 @@ std::string inputs_sha256(const Stage& stage, const Recipe& recipe, const Pool& 
   return sha256_hex(dump_json(inputs));
 }
 
-}  // namespace ponder
+}  // namespace ponder::pipeline

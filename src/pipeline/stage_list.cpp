@@ -2,7 +2,7 @@
 
 #include "pipeline/stages/kinds.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 
 std::vector<Stage> stages_of(const Recipe& recipe) {
   std::vector<Stage> stages;
@@ -63,4 +63,4 @@ std::vector<Stage> stages_of(const Recipe& recipe) {
   return stages;
 }
 
-}  // namespace ponder
+}  // namespace ponder::pipeline

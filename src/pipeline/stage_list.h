@@ -6,11 +6,11 @@
 
 #include "pipeline/stage.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 
 // First all sources are ingested. M0 is the base; imitate makes M1 (comparison sets M1-<name>); round t explores with Mt and
 // improves to M(t+1), trained from M0; DPO starts from M1 and makes M1-dpo. Every model is
 // evaluated right after it is made, if there are benchmarks.
 std::vector<Stage> stages_of(const Recipe& recipe);
 
-}  // namespace ponder
+}  // namespace ponder::pipeline

@@ -7,7 +7,7 @@
 
 #include "pipeline/stages/kinds.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 namespace {
 
 Recipe whole_recipe() {
@@ -84,4 +84,4 @@ TEST(StageList, KindsHaveNamesOfTheirOwn) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::pipeline

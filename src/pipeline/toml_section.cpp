@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 namespace {
 
 std::string_view type_name(const toml::node& node) {
@@ -238,4 +238,4 @@ void TomlSection::finish() const {
   }
 }
 
-}  // namespace ponder
+}  // namespace ponder::pipeline

@@ -12,7 +12,7 @@
 #define TOML_ENABLE_UNRELEASED_FEATURES 0
 #include <toml++/toml.h>
 
-namespace ponder {
+namespace ponder::pipeline {
 
 inline constexpr int kMaxKeyParts = 1000;
 
@@ -60,4 +60,4 @@ class TomlSection {
   std::vector<std::string> known_;
 };
 
-}  // namespace ponder
+}  // namespace ponder::pipeline

@@ -4,33 +4,33 @@
 
 #include "pool/pool_fixture.h"
 
-namespace ponder {
+namespace ponder::pool {
 namespace {
 
 TEST_F(PoolTest, CompletionsFromElsewhereMayLackIdsAndLogprobs) {
   Pool pool = Pool::open(file_);
   fill(pool);
-  Trajectory t = trajectory("a", 0);
+  data::Trajectory t = trajectory("a", 0);
   t.logprobs.clear();
   t.logprob = 0;
-  CompletionOrigin origin{.logprob_source = LogprobSource::kNone,
+  CompletionOrigin origin{.logprob_source = data::LogprobSource::kNone,
                           .endpoint = "http://here:8000",
                           .usage = {{"completion_tokens", 3}}};
   const int64_t id = pool.add_trajectory("explore-1", 1, t, "", origin);
   EXPECT_EQ(pool.add_trajectory("explore-1", 1, t, "", origin), id);
   auto stored = pool.trajectory(id);
-  EXPECT_EQ(stored->origin.logprob_source, LogprobSource::kNone);
+  EXPECT_EQ(stored->origin.logprob_source, data::LogprobSource::kNone);
   EXPECT_EQ(stored->origin.endpoint, "http://here:8000");
   EXPECT_EQ(stored->origin.usage.at("completion_tokens"), 3);
   EXPECT_EQ(stored->trajectory.token_ids, t.token_ids);
 
-  EXPECT_NE(error_text([&] {
+  EXPECT_NE(testing::error_text([&] {
               pool.set_logprobs(id, std::vector<float>{-1, -2});
             }).find("2 token ids"),
             std::string::npos);
   pool.set_logprobs(id, std::vector<float>{-1, -2, -4});
   stored = pool.trajectory(id);
-  EXPECT_EQ(stored->origin.logprob_source, LogprobSource::kRescored);
+  EXPECT_EQ(stored->origin.logprob_source, data::LogprobSource::kRescored);
   EXPECT_EQ(stored->trajectory.logprob, -7);
   EXPECT_EQ(stored->trajectory.logprobs, (std::vector<float>{-1, -2, -4}));
   EXPECT_THROW(pool.set_logprobs(id, std::vector<float>{-1, -2, -4}), Error);  // only once
@@ -48,9 +48,10 @@ TEST_F(PoolTest, CompletionsFromElsewhereMayLackIdsAndLogprobs) {
 TEST_F(PoolTest, WhatComesWithACompletionMustBeThere) {
   Pool pool = Pool::open(file_);
   fill(pool);
-  Trajectory t = trajectory("a", 0);
-  EXPECT_THROW(pool.add_trajectory("explore-1", 1, t, "", {.logprob_source = LogprobSource::kNone}),
-               Error);
+  data::Trajectory t = trajectory("a", 0);
+  EXPECT_THROW(
+      pool.add_trajectory("explore-1", 1, t, "", {.logprob_source = data::LogprobSource::kNone}),
+      Error);
   EXPECT_THROW(pool.add_trajectory("explore-1", 1, t, "", {.has_token_ids = false}), Error);
   t.logprobs.clear();
   EXPECT_THROW(pool.add_trajectory("explore-1", 1, t), Error);
@@ -61,7 +62,7 @@ TEST_F(PoolTest, EvaluationsAreKeptApart) {
   Pool pool = Pool::open(file_);
   fill(pool);
   pool.begin_stage({.name = "evaluate-M1", .kind = "evaluate"});
-  Problem other = problem("a");  // the same id, another question
+  data::Problem other = problem("a");  // the same id, another question
   other.question = "Another?";
   pool.add_problem(other, "easy");
   pool.add_problem(problem("a"), "hard");
@@ -92,7 +93,7 @@ TEST_F(PoolTest, EvaluationsAreKeptApart) {
 }
 
 TEST_F(PoolTest, DemonstrationsAreKeptWhole) {
-  Demonstration d;
+  data::Demonstration d;
   d.id = "7";
   d.domain = "math";
   d.system = "Be brief.";
@@ -101,19 +102,19 @@ TEST_F(PoolTest, DemonstrationsAreKeptWhole) {
   d.thought = "42";
   d.solution = "It is 42.";
   d.answer = "42";
-  d.answer_type = AnswerType::kNumber;
+  d.answer_type = judge::AnswerType::kNumber;
   d.level = "1";
   d.line = 3;
   int64_t id = 0;
   {
     Pool pool = Pool::open(file_);
     id = pool.add_demonstration("d.jsonl", 0, d);
-    Demonstration other = d;
+    data::Demonstration other = d;
     other.system = "";
     EXPECT_THROW(pool.add_demonstration("d.jsonl", 0, other), Error);
   }
-  const Demonstration stored = Pool::open_read_only(file_).demonstration(id);
-  EXPECT_EQ(dump_json(to_json(stored)), dump_json(to_json(d)));
+  const data::Demonstration stored = Pool::open_read_only(file_).demonstration(id);
+  EXPECT_EQ(dump_json(data::to_json(stored)), dump_json(data::to_json(d)));
   EXPECT_EQ(stored.system, d.system);
   ASSERT_EQ(stored.history.size(), 2u);
   EXPECT_TRUE(stored.history[1].assistant);
@@ -146,9 +147,9 @@ TEST_F(PoolTest, SourcesKeepTheirRowsInOrderAndWhatWasLeftOut) {
   ASSERT_EQ(sources.size(), 1u);
   EXPECT_EQ(sources[0].id, id);
   EXPECT_EQ(sources[0].role, SourceRecord::Role::kProblems);
-  EXPECT_EQ(dump_json(to_json(sources[0].account, false)),
+  EXPECT_EQ(dump_json(data::to_json(sources[0].account, false)),
             R"({"rows":3,"kept":2,"rejected":{"no_answer":1},"duplicates":0})");
-  const std::vector<Problem> problems = pool.problems_of(id);
+  const std::vector<data::Problem> problems = pool.problems_of(id);
   ASSERT_EQ(problems.size(), 2u);
   EXPECT_EQ(problems[0].id, "a");  // in the source's order, not the pool's
   const std::vector<RejectionRecord> rejections = pool.rejections_of(id);
@@ -159,4 +160,4 @@ TEST_F(PoolTest, SourcesKeepTheirRowsInOrderAndWhatWasLeftOut) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::pool

@@ -9,7 +9,7 @@
 #include "pool/pool.h"
 #include "pool/pool_impl.h"
 
-namespace ponder {
+namespace ponder::pool {
 namespace {
 
 // Those that made it a row of `stage`: the stage's own, and of the stages it reads. A pair is chosen
@@ -55,28 +55,29 @@ Json models_of(const Pool& pool, const std::string& sha256) {
 
 Json lineage_of_trajectory(const Pool& pool, int64_t id, const std::string& stage, bool pair) {
   const auto stored = pool.trajectory(id);
-  const Trajectory& t = stored->trajectory;
-  Json json = {{"kind", "trajectory"},
-               {"stage", stored->stage},
-               {"round", stored->round},
-               {"problem", to_json(*pool.problem(t.problem_id, stored->benchmark))},
-               {"sample", t.sample},
-               {"seed", t.seed},
-               {"sampling",
-                {{"temperature", t.sampling.temperature},
-                 {"top_p", t.sampling.top_p},
-                 {"top_k", t.sampling.top_k},
-                 {"max_tokens", t.sampling.max_tokens}}},
-               {"model_sha256", t.model_sha256},
-               {"models", models_of(pool, t.model_sha256)},
-               {"template_sha256", t.template_sha256},
-               {"prompt_sha256", t.prompt_sha256},
-               {"tokens", stored->num_tokens},
-               {"logprob", stored->origin.logprob_source == LogprobSource::kNone ? Json(nullptr)
-                                                                                 : Json(t.logprob)},
-               {"finish_reason", to_string(t.finish_reason)}};
+  const data::Trajectory& t = stored->trajectory;
+  Json json = {
+      {"kind", "trajectory"},
+      {"stage", stored->stage},
+      {"round", stored->round},
+      {"problem", data::to_json(*pool.problem(t.problem_id, stored->benchmark))},
+      {"sample", t.sample},
+      {"seed", t.seed},
+      {"sampling",
+       {{"temperature", t.sampling.temperature},
+        {"top_p", t.sampling.top_p},
+        {"top_k", t.sampling.top_k},
+        {"max_tokens", t.sampling.max_tokens}}},
+      {"model_sha256", t.model_sha256},
+      {"models", models_of(pool, t.model_sha256)},
+      {"template_sha256", t.template_sha256},
+      {"prompt_sha256", t.prompt_sha256},
+      {"tokens", stored->num_tokens},
+      {"logprob", stored->origin.logprob_source == data::LogprobSource::kNone ? Json(nullptr)
+                                                                              : Json(t.logprob)},
+      {"finish_reason", data::to_string(t.finish_reason)}};
   if (t.verdict) {
-    json["verdict"] = to_string(*t.verdict);
+    json["verdict"] = judge::to_string(*t.verdict);
     json["proof"] = t.proof;
   }
   if (t.perplexity) {
@@ -229,4 +230,4 @@ std::string lineage_text(const Json& lineage) {
   return out;
 }
 
-}  // namespace ponder
+}  // namespace ponder::pool

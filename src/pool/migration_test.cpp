@@ -9,14 +9,14 @@
 #include "pool/stage_result.h"
 #include "testing/folders.h"
 
-namespace ponder {
+namespace ponder::pool {
 namespace {
 
 class Version1 : public PoolTest {
  protected:
   void SetUp() override {
     PoolTest::SetUp();
-    std::filesystem::copy_file(source_dir() / "tests/golden/run_v1/run.db", file_);
+    std::filesystem::copy_file(testing::source_dir() / "tests/golden/run_v1/run.db", file_);
   }
 
   static void expect_whole(const Pool& pool) {
@@ -90,7 +90,7 @@ TEST_F(Version1, RolloutsStayAndDemonstrationsLearnTheirText) {
   int64_t trajectories = 0;
   pool.for_each_trajectory({}, [&](const StoredTrajectory& stored) {
     ++trajectories;
-    EXPECT_EQ(stored.origin.logprob_source, LogprobSource::kEngine);
+    EXPECT_EQ(stored.origin.logprob_source, data::LogprobSource::kEngine);
     EXPECT_EQ(stored.origin.endpoint, "");
     EXPECT_EQ(stored.num_tokens, static_cast<int64_t>(stored.trajectory.token_ids.size()));
     EXPECT_EQ(stored.trajectory.logprobs.size(), stored.trajectory.token_ids.size());
@@ -99,9 +99,9 @@ TEST_F(Version1, RolloutsStayAndDemonstrationsLearnTheirText) {
   });
   EXPECT_EQ(trajectories, 44);
   const RowOrigin origin = pool.training_rows("imitate").at(0).origin;
-  EXPECT_NE(error_text([&] { pool.demonstration(origin.id); }).find("version 1"),
+  EXPECT_NE(testing::error_text([&] { pool.demonstration(origin.id); }).find("version 1"),
             std::string::npos);
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::pool

@@ -6,7 +6,7 @@
 #include "base/json.h"
 #include "pool/schema.h"
 
-namespace ponder {
+namespace ponder::pool {
 namespace {
 
 // Version 1 had neither sources nor the text of demonstrations; its log-probabilities are all the
@@ -138,4 +138,4 @@ void migrate(const sqlite::Database& database, int version) {
   database.execute("PRAGMA legacy_alter_table = OFF; PRAGMA foreign_keys = ON");
 }
 
-}  // namespace ponder
+}  // namespace ponder::pool

@@ -9,7 +9,7 @@
 #include "pool/pool_impl.h"
 #include "pool/schema.h"
 
-namespace ponder {
+namespace ponder::pool {
 namespace {
 
 std::string utc_now() {
@@ -52,14 +52,15 @@ StageRecord stage_of(const sqlite::Statement& row, const std::string& where) {
   return stage;
 }
 
-Problem problem_of(const sqlite::Statement& row, const std::string& where) {
-  Problem problem;
+data::Problem problem_of(const sqlite::Statement& row, const std::string& where) {
+  data::Problem problem;
   problem.id = row.text(0);
   problem.domain = row.text(1);
   problem.level = row.text(2);
   problem.question = row.text(3);
   problem.answer = row.text(4);
-  problem.answer_type = answer_type_from_string(row.text(5)).value_or(AnswerType::kText);
+  problem.answer_type =
+      judge::answer_type_from_string(row.text(5)).value_or(judge::AnswerType::kText);
   problem.source = row.text(6);
   if (!row.is_null(7)) problem.tolerance = row.real(7);
   problem.file = row.text(8);
@@ -311,10 +312,10 @@ int64_t Pool::Impl::problem_position(std::string_view id, std::string_view bench
   return row.integer(0);
 }
 
-void Pool::add_problem(const Problem& problem, const std::string& benchmark) {
+void Pool::add_problem(const data::Problem& problem, const std::string& benchmark) {
   if (problem.id.empty()) impl_->refuse("a problem without an id");
   if (const auto known = this->problem(problem.id, benchmark)) {
-    if (dump_json(to_json(*known)) != dump_json(to_json(problem))) {
+    if (dump_json(data::to_json(*known)) != dump_json(data::to_json(problem))) {
       impl_->refuse(fmt::format("problem \"{}\" is already there with other contents", problem.id),
                     "give one of them another id");
     }
@@ -336,29 +337,29 @@ void Pool::add_problem(const Problem& problem, const std::string& benchmark) {
       .bind(problem.level)
       .bind(problem.question)
       .bind(problem.answer);
-  row.bind(to_string(problem.answer_type)).bind(problem.source);
+  row.bind(judge::to_string(problem.answer_type)).bind(problem.source);
   problem.tolerance ? row.bind(*problem.tolerance) : row.bind_null();
   row.bind(problem.file).bind(static_cast<int64_t>(problem.line));
   row.bind_or_null(problem.choices.empty() ? "" : dump_json(problem.choices)).run();
 }
 
-std::optional<Problem> Pool::problem(std::string_view id, std::string_view benchmark) const {
+std::optional<data::Problem> Pool::problem(std::string_view id, std::string_view benchmark) const {
   auto row = impl_->prepare(fmt::format("{} WHERE p.benchmark = ? AND p.id = ?", kProblemColumns));
   row.bind(benchmark).bind(id);
   if (!row.step()) return std::nullopt;
   return problem_of(row, impl_->database->name());
 }
 
-std::vector<Problem> Pool::problems() const {
-  std::vector<Problem> result;
+std::vector<data::Problem> Pool::problems() const {
+  std::vector<data::Problem> result;
   auto row =
       impl_->prepare(fmt::format("{} WHERE p.benchmark = '' ORDER BY p.position", kProblemColumns));
   while (row.step()) result.push_back(problem_of(row, impl_->database->name()));
   return result;
 }
 
-std::vector<Problem> Pool::problems_of(int64_t source) const {
-  std::vector<Problem> result;
+std::vector<data::Problem> Pool::problems_of(int64_t source) const {
+  std::vector<data::Problem> result;
   auto row = impl_->prepare(
       fmt::format("{} JOIN source_rows r ON r.problem = p.position WHERE r.source = ? "
                   "ORDER BY r.row_index",
@@ -416,4 +417,4 @@ std::vector<ModelRecord> Pool::models() const {
   return result;
 }
 
-}  // namespace ponder
+}  // namespace ponder::pool

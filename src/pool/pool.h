@@ -17,12 +17,12 @@
 
 #include "pool/records.h"
 
-namespace ponder {
+namespace ponder::pool {
 
 struct TrajectoryQuery {
   std::string stage = {};       // "" = all but evaluations
   std::string problem_id = {};  // "" = all
-  std::optional<Verdict> verdict = {};
+  std::optional<judge::Verdict> verdict = {};
   bool with_tokens =
       true;  // false leaves prompt_ids, token_ids and logprobs empty, which is far faster
 };
@@ -78,9 +78,9 @@ class Pool {
 
   // Problems to train on, or of a benchmark. Adding the same thing twice is fine; the same id with
   // other contents is an Error.
-  void add_problem(const Problem& problem, const std::string& benchmark = "");
-  std::optional<Problem> problem(std::string_view id, std::string_view benchmark = "") const;
-  std::vector<Problem> problems() const;  // to train on, in the order they were added
+  void add_problem(const data::Problem& problem, const std::string& benchmark = "");
+  std::optional<data::Problem> problem(std::string_view id, std::string_view benchmark = "") const;
+  std::vector<data::Problem> problems() const;  // to train on, in the order they were added
 
   // The same weights may be there under several names.
   void add_model(const ModelRecord& model);
@@ -90,10 +90,10 @@ class Pool {
 
   // `index`: the row's place among those kept of `file`. Returns the id for RowOrigin.
   int64_t add_demonstration(const std::string& file, int64_t index,
-                            const Demonstration& demonstration);
+                            const data::Demonstration& demonstration);
   // The whole row. Throws Error when there is none, or when its text is not known (a run of schema
   // version 1).
-  Demonstration demonstration(int64_t id) const;
+  data::Demonstration demonstration(int64_t id) const;
 
   // What was read. Rows are added in the order of the source: demonstrations by id, problems (known
   // by add_problem) by name.
@@ -104,18 +104,18 @@ class Pool {
   void add_rejection(const RejectionRecord& rejection);
   std::vector<SourceRecord> sources() const;                     // in the order they were added
   std::vector<int64_t> demonstrations_of(int64_t source) const;  // ids
-  std::vector<Problem> problems_of(int64_t source) const;
+  std::vector<data::Problem> problems_of(int64_t source) const;
   std::vector<RejectionRecord> rejections_of(int64_t source) const;
 
   // Stage, model and problem must be known, prompt_sha256 given, and `trajectory` hold what
   // `origin` says comes with it. Returns the id. The same rollout added again changes nothing
   // (verdict and perplexity are taken over where given); other tokens for the same (stage, model,
   // problem, sample) are an Error. `benchmark`: of the problem.
-  int64_t add_trajectory(const std::string& stage, int round, const Trajectory& trajectory,
+  int64_t add_trajectory(const std::string& stage, int round, const data::Trajectory& trajectory,
                          const std::string& benchmark = "", const CompletionOrigin& origin = {});
   // Log-probabilities of a completion that came without, by a forward of our own.
   void set_logprobs(int64_t trajectory, std::span<const float> logprobs);
-  void set_verdict(int64_t trajectory, Verdict verdict, std::string_view proof);
+  void set_verdict(int64_t trajectory, judge::Verdict verdict, std::string_view proof);
   void set_perplexity(int64_t trajectory, double perplexity, std::string_view model_sha256);
 
   std::optional<StoredTrajectory> trajectory(int64_t id) const;
@@ -152,4 +152,4 @@ class Pool {
 
 std::string lineage_text(const Json& lineage);
 
-}  // namespace ponder
+}  // namespace ponder::pool

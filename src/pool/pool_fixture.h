@@ -10,18 +10,18 @@
 #include "testing/error_text.h"
 #include "testing/temporary_folder.h"
 
-namespace ponder {
+namespace ponder::pool {
 
 class PoolTest : public ::testing::Test {
  protected:
-  static Problem problem(const std::string& id) {
-    Problem problem;
+  static data::Problem problem(const std::string& id) {
+    data::Problem problem;
     problem.id = id;
     problem.domain = "math";
     problem.level = "3";
     problem.question = "What is \"" + id + "\"?";
     problem.answer = "42";
-    problem.answer_type = AnswerType::kNumber;
+    problem.answer_type = judge::AnswerType::kNumber;
     problem.source = "test";
     problem.tolerance = 0.05;
     problem.file = "problems.jsonl";
@@ -29,8 +29,8 @@ class PoolTest : public ::testing::Test {
     return problem;
   }
 
-  static Trajectory trajectory(const std::string& problem_id, int sample) {
-    Trajectory t;
+  static data::Trajectory trajectory(const std::string& problem_id, int sample) {
+    data::Trajectory t;
     t.problem_id = problem_id;
     t.sample = sample;
     t.seed = 0xFFFFFFFFFFFFFFF0u + static_cast<uint64_t>(sample);
@@ -45,7 +45,7 @@ class PoolTest : public ::testing::Test {
     t.text = "text of " + problem_id;
     t.thought = std::string("thought\0with NUL", 16);
     t.solution = "\xE2\x88\x9A";
-    t.finish_reason = FinishReason::kLength;
+    t.finish_reason = data::FinishReason::kLength;
     return t;
   }
 
@@ -62,8 +62,8 @@ class PoolTest : public ::testing::Test {
     transaction.commit();
   }
 
-  const TemporaryFolder temporary_;
+  const testing::TemporaryFolder temporary_;
   const std::filesystem::path folder_ = temporary_.path(), file_ = folder_ / "run.db";
 };
 
-}  // namespace ponder
+}  // namespace ponder::pool

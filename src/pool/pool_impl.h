@@ -10,7 +10,7 @@
 #include "pool/pool.h"
 #include "pool/sqlite.h"
 
-namespace ponder {
+namespace ponder::pool {
 
 struct Pool::Impl {
   std::unique_ptr<LockFile> lock;  // the writer's; released after the database is closed
@@ -31,7 +31,7 @@ struct Pool::Impl {
   void require_origin(RowOrigin origin) const;
   void require_trajectory(int64_t id) const;
   std::optional<StoredTrajectory> load_trajectory(int64_t id, bool with_tokens) const;
-  void add_prompt(const Trajectory& trajectory) const;
+  void add_prompt(const data::Trajectory& trajectory) const;
   Json lineage_of_demonstration(int64_t id) const;
   void bind_origin(sqlite::Statement& statement,
                    RowOrigin origin) const;  // trajectory, demonstration
@@ -52,4 +52,4 @@ class WriteScope {
   std::optional<Pool::Transaction> transaction_;
 };
 
-}  // namespace ponder
+}  // namespace ponder::pool

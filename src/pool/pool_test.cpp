@@ -15,13 +15,13 @@
 #include "pool/schema.h"
 #include "pool/sqlite.h"
 
-namespace ponder {
+namespace ponder::pool {
 namespace {
 
 TEST_F(PoolTest, EverythingComesBackAsItWasPutIn) {
   int64_t id = 0;
-  Trajectory t = trajectory("a", 2);
-  t.verdict = Verdict::kUndecided;
+  data::Trajectory t = trajectory("a", 2);
+  t.verdict = judge::Verdict::kUndecided;
   t.proof = "no answer";
   t.perplexity = 1.25;
   t.perplexity_model_sha256 = "m1";
@@ -35,7 +35,7 @@ TEST_F(PoolTest, EverythingComesBackAsItWasPutIn) {
   ASSERT_TRUE(stored);
   EXPECT_EQ(stored->stage, "explore-1");
   EXPECT_EQ(stored->round, 1);
-  EXPECT_EQ(dump_json(to_json(stored->trajectory)), dump_json(to_json(t)));
+  EXPECT_EQ(dump_json(data::to_json(stored->trajectory)), dump_json(data::to_json(t)));
   EXPECT_EQ(stored->trajectory.prompt_ids, t.prompt_ids);
   EXPECT_EQ(stored->trajectory.logprobs, t.logprobs);
   EXPECT_EQ(stored->trajectory.seed, t.seed);
@@ -44,7 +44,7 @@ TEST_F(PoolTest, EverythingComesBackAsItWasPutIn) {
   const auto problems = pool.problems();
   ASSERT_EQ(problems.size(), 2u);
   EXPECT_EQ(problems[0].id, "b");  // in the order they were added
-  EXPECT_EQ(dump_json(to_json(problems[1])), dump_json(to_json(problem("a"))));
+  EXPECT_EQ(dump_json(data::to_json(problems[1])), dump_json(data::to_json(problem("a"))));
   EXPECT_EQ(problems[1].line, 7u);
   EXPECT_FALSE(pool.problem("c"));
 
@@ -66,17 +66,17 @@ TEST_F(PoolTest, EverythingComesBackAsItWasPutIn) {
 TEST_F(PoolTest, AddingTheSameTwiceChangesNothing) {
   Pool pool = Pool::open(file_);
   fill(pool);
-  const Trajectory t = trajectory("a", 0);
+  const data::Trajectory t = trajectory("a", 0);
   const int64_t id = pool.add_trajectory("explore-1", 1, t);
-  pool.set_verdict(id, Verdict::kCorrect, "42 = 42");
+  pool.set_verdict(id, judge::Verdict::kCorrect, "42 = 42");
   EXPECT_EQ(pool.add_trajectory("explore-1", 1, t), id);
-  EXPECT_EQ(pool.trajectory(id)->trajectory.verdict, Verdict::kCorrect);  // not lost
+  EXPECT_EQ(pool.trajectory(id)->trajectory.verdict, judge::Verdict::kCorrect);  // not lost
   EXPECT_EQ(pool.counts().trajectories, 1);
   pool.add_problem(problem("a"));
   pool.add_model({"m1", "M1", "m0", "imitate", "checkpoints/M1"});
   EXPECT_EQ(pool.problems().size(), 2u);
   EXPECT_EQ(pool.models().size(), 2u);
-  Demonstration d;
+  data::Demonstration d;
   d.question = "q";
   d.solution = "s";
   EXPECT_EQ(pool.add_demonstration("d.jsonl", 0, d), pool.add_demonstration("d.jsonl", 0, d));
@@ -85,37 +85,42 @@ TEST_F(PoolTest, AddingTheSameTwiceChangesNothing) {
 TEST_F(PoolTest, TheSameKeyWithOtherContentsIsRefused) {
   Pool pool = Pool::open(file_);
   fill(pool);
-  const Trajectory t = trajectory("a", 0);
+  const data::Trajectory t = trajectory("a", 0);
   pool.add_trajectory("explore-1", 1, t);
   const auto changed = [&](auto change) {
-    Trajectory other = t;
+    data::Trajectory other = t;
     change(other);
-    return error_text([&] { pool.add_trajectory("explore-1", 1, other); });
+    return testing::error_text([&] { pool.add_trajectory("explore-1", 1, other); });
   };
-  EXPECT_NE(changed([](Trajectory& o) { o.token_ids[0] = 5; }).find("other tokens"),
+  EXPECT_NE(changed([](data::Trajectory& o) { o.token_ids[0] = 5; }).find("other tokens"),
             std::string::npos);
-  EXPECT_NE(changed([](Trajectory& o) { o.seed = 5; }).find("other seed"), std::string::npos);
-  EXPECT_NE(changed([](Trajectory& o) { o.sampling.top_k = 5; }).find("sampling"),
+  EXPECT_NE(changed([](data::Trajectory& o) { o.seed = 5; }).find("other seed"), std::string::npos);
+  EXPECT_NE(changed([](data::Trajectory& o) { o.sampling.top_k = 5; }).find("sampling"),
             std::string::npos);
-  EXPECT_NE(changed([](Trajectory& o) { o.logprobs[1] = -1e-29f; }).find("log-prob"),
+  EXPECT_NE(changed([](data::Trajectory& o) { o.logprobs[1] = -1e-29f; }).find("log-prob"),
             std::string::npos);
-  EXPECT_NE(changed([](Trajectory& o) { o.finish_reason = FinishReason::kStop; }).find("finish"),
+  EXPECT_NE(changed([](data::Trajectory& o) {
+              o.finish_reason = data::FinishReason::kStop;
+            }).find("finish"),
             std::string::npos);
-  Trajectory prompt = trajectory("a", 1);
+  data::Trajectory prompt = trajectory("a", 1);
   prompt.prompt_ids = {1};
-  EXPECT_NE(error_text([&] { pool.add_trajectory("explore-1", 1, prompt); }).find("prompt"),
-            std::string::npos);
-  Problem p = problem("a");
+  EXPECT_NE(
+      testing::error_text([&] { pool.add_trajectory("explore-1", 1, prompt); }).find("prompt"),
+      std::string::npos);
+  data::Problem p = problem("a");
   p.answer = "43";
-  EXPECT_NE(error_text([&] { pool.add_problem(p); }).find("other contents"), std::string::npos);
-  Demonstration d;
+  EXPECT_NE(testing::error_text([&] { pool.add_problem(p); }).find("other contents"),
+            std::string::npos);
+  data::Demonstration d;
   d.question = "q";
   d.solution = "s";
   pool.add_demonstration("d.jsonl", 0, d);
   d.solution = "t";
-  EXPECT_NE(error_text([&] { pool.add_demonstration("d.jsonl", 0, d); }).find("other contents"),
-            std::string::npos);
-  EXPECT_NE(error_text([&] {
+  EXPECT_NE(
+      testing::error_text([&] { pool.add_demonstration("d.jsonl", 0, d); }).find("other contents"),
+      std::string::npos);
+  EXPECT_NE(testing::error_text([&] {
               pool.add_model({"m1", "M1", "", "", ""});
             }).find("another parent"),
             std::string::npos);
@@ -134,43 +139,46 @@ TEST_F(PoolTest, OneSetOfWeightsMayHaveTwoNames) {
 TEST_F(PoolTest, UnknownReferencesAreNamed) {
   Pool pool = Pool::open(file_);
   fill(pool);
-  EXPECT_NE(error_text([&] {
+  EXPECT_NE(testing::error_text([&] {
               pool.add_trajectory("explore-9", 1, trajectory("a", 0));
             }).find("explore-9"),
             std::string::npos);
-  EXPECT_NE(
-      error_text([&] { pool.add_trajectory("explore-1", 1, trajectory("zz", 0)); }).find("zz"),
-      std::string::npos);
-  Trajectory t = trajectory("a", 0);
-  t.model_sha256 = "m9";
-  EXPECT_NE(error_text([&] { pool.add_trajectory("explore-1", 1, t); }).find("m9"),
+  EXPECT_NE(testing::error_text([&] {
+              pool.add_trajectory("explore-1", 1, trajectory("zz", 0));
+            }).find("zz"),
             std::string::npos);
-  EXPECT_NE(error_text([&] {
+  data::Trajectory t = trajectory("a", 0);
+  t.model_sha256 = "m9";
+  EXPECT_NE(testing::error_text([&] { pool.add_trajectory("explore-1", 1, t); }).find("m9"),
+            std::string::npos);
+  EXPECT_NE(testing::error_text([&] {
               pool.add_model({"m5", "M5", "m4", "", ""});
             }).find("m4"),
             std::string::npos);
-  EXPECT_NE(error_text([&] {
+  EXPECT_NE(testing::error_text([&] {
               pool.add_pair({"explore-1", 0, 1, 2});
             }).find("trajectory 1"),
             std::string::npos);
   EXPECT_NE(
-      error_text([&] {
+      testing::error_text([&] {
         pool.add_training_row({"explore-1", 0, {RowOrigin::Kind::kDemonstration, 77}, "x", 1});
       }).find("demonstration 77"),
       std::string::npos);
-  EXPECT_NE(error_text([&] { pool.set_verdict(5, Verdict::kCorrect, ""); }).find("trajectory 5"),
+  EXPECT_NE(testing::error_text([&] {
+              pool.set_verdict(5, judge::Verdict::kCorrect, "");
+            }).find("trajectory 5"),
             std::string::npos);
-  EXPECT_NE(error_text([&] {
+  EXPECT_NE(testing::error_text([&] {
               pool.finish_stage("x", StageState::kDone, 0, 0, Json::object());
             }).find("\"x\""),
             std::string::npos);
   t = trajectory("a", 0);
   t.logprobs.pop_back();
-  EXPECT_NE(error_text([&] { pool.add_trajectory("explore-1", 1, t); }).find("2 for 3"),
+  EXPECT_NE(testing::error_text([&] { pool.add_trajectory("explore-1", 1, t); }).find("2 for 3"),
             std::string::npos);
   t = trajectory("a", 0);
   t.prompt_sha256.clear();
-  EXPECT_NE(error_text([&] { pool.add_trajectory("explore-1", 1, t); }).find("prompt"),
+  EXPECT_NE(testing::error_text([&] { pool.add_trajectory("explore-1", 1, t); }).find("prompt"),
             std::string::npos);
   EXPECT_EQ(pool.counts().trajectories, 0);
 }
@@ -183,11 +191,11 @@ TEST_F(PoolTest, TheDatabaseItselfRefusesDanglingRows) {
         "INSERT INTO pairs VALUES ('nowhere', 0, 1, 2)",
         "INSERT INTO models VALUES (1, 'x', 'M', NULL, NULL, '')",
         "INSERT INTO selections VALUES ('nowhere', 1, 's', 1, NULL, 0, 'f', 1, 0, '')"}) {
-    const std::string refused = error_text([&] { database.execute(sql); });
+    const std::string refused = testing::error_text([&] { database.execute(sql); });
     EXPECT_NE(refused.find("FOREIGN KEY constraint failed"), std::string::npos) << refused;
   }
   const std::string blob =
-      error_text([&] { database.execute("INSERT INTO weights VALUES (x'00')"); });
+      testing::error_text([&] { database.execute("INSERT INTO weights VALUES (x'00')"); });
   EXPECT_NE(blob.find("cannot store BLOB"), std::string::npos) << blob;
 }
 
@@ -254,7 +262,7 @@ TEST_F(PoolTest, KillLosesNothingCommittedAndNothingElseStays) {
 TEST_F(PoolTest, ASecondWriterIsRefusedAndReadersAreNot) {
   Pool pool = Pool::open(file_);
   fill(pool);
-  const std::string refusal = error_text([&] { Pool::open(file_); });
+  const std::string refusal = testing::error_text([&] { Pool::open(file_); });
   EXPECT_NE(refusal.find("pid " + std::to_string(::getpid())), std::string::npos) << refusal;
   Pool reader = Pool::open_read_only(file_);
   EXPECT_EQ(reader.counts().problems, 2);
@@ -283,7 +291,7 @@ TEST_F(PoolTest, ALargeLogIsMovedIntoTheFile) {
   Pool pool = Pool::open(file_);
   fill(pool);
   for (int sample = 0; sample < 30; ++sample) {
-    Trajectory t = trajectory("a", sample);
+    data::Trajectory t = trajectory("a", sample);
     t.text = std::string(2 << 20, 'x');
     pool.add_trajectory("explore-1", 1, t);
   }
@@ -291,15 +299,17 @@ TEST_F(PoolTest, ALargeLogIsMovedIntoTheFile) {
 }
 
 TEST_F(PoolTest, ForeignDamagedOldAndNewFilesAreRefusedByName) {
-  EXPECT_NE(error_text([&] { Pool::open_read_only(file_); }).find("no such file"),
+  EXPECT_NE(testing::error_text([&] { Pool::open_read_only(file_); }).find("no such file"),
             std::string::npos);
   std::ofstream(folder_ / "text.db") << std::string(5000, 'x');
-  EXPECT_NE(error_text([&] { Pool::open(folder_ / "text.db"); }).find("another kind of file"),
-            std::string::npos);
+  EXPECT_NE(
+      testing::error_text([&] { Pool::open(folder_ / "text.db"); }).find("another kind of file"),
+      std::string::npos);
   std::ofstream(folder_ / "empty.db") << "";
-  EXPECT_NE(error_text([&] { Pool::open_read_only(folder_ / "empty.db"); }).find("empty file"),
-            std::string::npos);
-  EXPECT_NE(error_text([&] { Pool::open(folder_ / "absent" / "run.db"); }).find("absent"),
+  EXPECT_NE(
+      testing::error_text([&] { Pool::open_read_only(folder_ / "empty.db"); }).find("empty file"),
+      std::string::npos);
+  EXPECT_NE(testing::error_text([&] { Pool::open(folder_ / "absent" / "run.db"); }).find("absent"),
             std::string::npos);
 
   const auto alter = [&](const std::filesystem::path& file, const char* sql) {
@@ -309,15 +319,16 @@ TEST_F(PoolTest, ForeignDamagedOldAndNewFilesAreRefusedByName) {
     sqlite3_close(raw);
   };
   alter(folder_ / "other.db", "CREATE TABLE t (x)");
-  EXPECT_NE(error_text([&] { Pool::open(folder_ / "other.db"); }).find("another program"),
+  EXPECT_NE(testing::error_text([&] { Pool::open(folder_ / "other.db"); }).find("another program"),
             std::string::npos);
   Pool::open(file_);
   alter(file_, "PRAGMA user_version = 999");
-  const std::string newer = error_text([&] { Pool::open(file_); });
+  const std::string newer = testing::error_text([&] { Pool::open(file_); });
   EXPECT_NE(newer.find("newer ponder that wrote schema version 999"), std::string::npos) << newer;
   alter(file_, "PRAGMA user_version = 0");
-  EXPECT_NE(error_text([&] { Pool::open_read_only(file_); }).find("no known schema version"),
-            std::string::npos);
+  EXPECT_NE(
+      testing::error_text([&] { Pool::open_read_only(file_); }).find("no known schema version"),
+      std::string::npos);
   alter(file_, "PRAGMA user_version = 3");
   EXPECT_EQ(Pool::open_read_only(file_).counts().problems, 0);
 }
@@ -331,8 +342,8 @@ TEST_F(PoolTest, ASchemaThatDoesNotFitIsRefusedByTableAndColumn) {
     sqlite3_open(changed.c_str(), &raw);
     EXPECT_EQ(sqlite3_exec(raw, sql, nullptr, nullptr, nullptr), SQLITE_OK) << sql;
     sqlite3_close(raw);
-    const std::string writer = error_text([&] { Pool::open(changed); });
-    EXPECT_EQ(error_text([&] { Pool::open_read_only(changed); }), writer);
+    const std::string writer = testing::error_text([&] { Pool::open(changed); });
+    EXPECT_EQ(testing::error_text([&] { Pool::open_read_only(changed); }), writer);
     return writer;
   };
   const std::string missing = refusal(
@@ -354,21 +365,21 @@ TEST_F(PoolTest, ASchemaThatDoesNotFitIsRefusedByTableAndColumn) {
 }
 
 // A run with rows in every table.
-void fill_all(Pool& pool, const std::function<Trajectory(const char*, int)>& trajectory) {
+void fill_all(Pool& pool, const std::function<data::Trajectory(const char*, int)>& trajectory) {
   SourceRecord read;
   read.stage = "explore-1";
   read.name = "problems.jsonl";
   const int64_t source = pool.add_source(read);
   pool.add_source_row(source, 0, "a", "");
   pool.add_rejection({source, 3, "no_answer", "line 3"});
-  Demonstration demonstration;
+  data::Demonstration demonstration;
   demonstration.question = "Why?";
   demonstration.solution = "Because.";
   const int64_t shown = pool.add_demonstration("rows.jsonl", 0, demonstration);
   const int64_t good = pool.add_trajectory("explore-1", 1, trajectory("a", 0));
   const int64_t bad = pool.add_trajectory("explore-1", 1, trajectory("a", 1));
-  pool.set_verdict(good, Verdict::kCorrect, "equal");
-  pool.set_verdict(bad, Verdict::kIncorrect, "other");
+  pool.set_verdict(good, judge::Verdict::kCorrect, "equal");
+  pool.set_verdict(bad, judge::Verdict::kIncorrect, "other");
   pool.set_perplexity(good, 1.25, "m1");
   const RowOrigin origin{RowOrigin::Kind::kTrajectory, good};
   pool.add_selection({"explore-1", 1, "longest", origin, 0, "correct", true, 1, ""});
@@ -438,7 +449,7 @@ TEST_F(PoolTest, EveryTableIsHeldAgainstWhatWasWritten) {
         database.execute(fmt::format(fmt::runtime(change), table, name));
         database.execute(definition);
       }
-      const std::string refused = error_text([&] { Pool::open(changed); });
+      const std::string refused = testing::error_text([&] { Pool::open(changed); });
       EXPECT_NE(refused.find(table), std::string::npos)
           << table << ", " << change << ": " << refused;
     }
@@ -473,4 +484,4 @@ TEST_F(PoolTest, AFlippedBitIsSeenOrHarmless) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::pool

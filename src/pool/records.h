@@ -13,7 +13,7 @@
 #include "data/readers.h"
 #include "data/rows.h"
 
-namespace ponder {
+namespace ponder::pool {
 
 struct ModelRecord {
   std::string sha256;         // of the weights: the model's identity
@@ -52,11 +52,11 @@ struct StageRecord : StageSpec {
   Json result = Json::object();   // what else the stage wants to remember
 };
 
-std::string_view to_string(LogprobSource source);  // "engine", "rescored", "none"
+std::string_view to_string(data::LogprobSource source);  // "engine", "rescored", "none"
 
 // Where a completion was made, and what came with it.
 struct CompletionOrigin {
-  LogprobSource logprob_source = LogprobSource::kEngine;
+  data::LogprobSource logprob_source = data::LogprobSource::kEngine;
   std::string endpoint = {};  // "" for this program's engine
   Json usage = {};            // as the endpoint reports it; null for none
   bool has_token_ids = true;  // else the text is all there is
@@ -70,7 +70,7 @@ struct StoredTrajectory {
   std::string benchmark;   // of an evaluation's problem, "" for problems to train on
   int64_t num_tokens = 0;  // of the completion, whether or not its ids were loaded
   CompletionOrigin origin;
-  Trajectory trajectory;
+  data::Trajectory trajectory;
 };
 
 // What a trained row was made from.
@@ -118,7 +118,7 @@ struct SourceRecord {
   std::string set;          // of demonstrations to compare with, or the benchmark's name; else ""
   std::string name;         // a path, or a synthetic world's settings
   std::string rows_sha256;  // of the rows that were kept
-  ReadReport account = {};  // counts alone: the rows are RejectionRecords
+  data::ReadReport account = {};  // counts alone: the rows are RejectionRecords
 };
 std::string_view to_string(SourceRecord::Role role);  // "demonstrations", "problems", "benchmark"
 
@@ -162,4 +162,4 @@ Json to_json(const StageRecord& stage);
 Json to_json(const ScoreRecord& score);  // the fields of `ponder status`
 Json to_json(const PoolCounts& counts);
 
-}  // namespace ponder
+}  // namespace ponder::pool

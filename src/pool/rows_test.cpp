@@ -4,7 +4,7 @@
 #include "pool/pool.h"
 #include "pool/pool_fixture.h"
 
-namespace ponder {
+namespace ponder::pool {
 namespace {
 
 std::vector<std::string> keys_of(const Pool& pool, const TrajectoryQuery& query) {
@@ -29,7 +29,7 @@ TEST_F(PoolTest, StreamingIsInOrderWhateverTheOrderOfArrival) {
                                                               {"explore-1", "b", 2}}) {
     ids.push_back(pool.add_trajectory(stage, stage.back() - '0', trajectory(id, sample)));
   }
-  pool.set_verdict(ids[1], Verdict::kCorrect, "p");
+  pool.set_verdict(ids[1], judge::Verdict::kCorrect, "p");
   const std::vector<std::string> all = {"explore-1/b/2", "explore-1/b/10", "explore-1/a/0",
                                         "explore-1/a/1", "explore-2/b/0"};
   EXPECT_EQ(keys_of(pool, {}), all);
@@ -37,9 +37,9 @@ TEST_F(PoolTest, StreamingIsInOrderWhateverTheOrderOfArrival) {
   query.stage = "explore-1";
   query.problem_id = "a";
   EXPECT_EQ(keys_of(pool, query), (std::vector<std::string>{all[2], all[3]}));
-  query.verdict = Verdict::kCorrect;
+  query.verdict = judge::Verdict::kCorrect;
   EXPECT_EQ(keys_of(pool, query), (std::vector<std::string>{all[3]}));
-  query.verdict = Verdict::kIncorrect;
+  query.verdict = judge::Verdict::kIncorrect;
   EXPECT_TRUE(keys_of(pool, query).empty());
 
   // Another database, another order: the same ids.
@@ -59,8 +59,9 @@ TEST_F(PoolTest, VisitorsMayWriteAndTokensMayBeLeftOut) {
     pool.for_each_trajectory({.stage = "explore-1"}, [&](const StoredTrajectory& s) {
       ++seen;
       EXPECT_EQ(s.trajectory.token_ids.size(), 3u);
-      pool.set_verdict(s.id, s.trajectory.sample % 4 ? Verdict::kIncorrect : Verdict::kCorrect,
-                       "p");
+      pool.set_verdict(
+          s.id, s.trajectory.sample % 4 ? judge::Verdict::kIncorrect : judge::Verdict::kCorrect,
+          "p");
       pool.set_perplexity(s.id, 1.5, "m1");
     });
     transaction.commit();
@@ -129,8 +130,8 @@ TEST_F(PoolTest, AStageBegunAgainStartsCleanButKeepsItsRollouts) {
 TEST_F(PoolTest, LineageOfARollout) {
   Pool pool = Pool::open(file_);
   fill(pool);
-  Trajectory t = trajectory("a", 4);
-  t.verdict = Verdict::kCorrect;
+  data::Trajectory t = trajectory("a", 4);
+  t.verdict = judge::Verdict::kCorrect;
   t.proof = "extracted 42; equal numbers";
   t.perplexity = 1.5;
   t.perplexity_model_sha256 = "m1";
@@ -169,7 +170,7 @@ TEST_F(PoolTest, LineageOfARollout) {
 TEST_F(PoolTest, LineageOfADemonstrationAndOfAPair) {
   Pool pool = Pool::open(file_);
   fill(pool);
-  Demonstration d;
+  data::Demonstration d;
   d.id = "d-9";
   d.question = "why?";
   d.thought = "t";
@@ -213,9 +214,10 @@ TEST_F(PoolTest, LineageOfADemonstrationAndOfAPair) {
        {"improve-1", "improve-1:", "improve-1:x", "improve-1:-1", "improve-1:1", "nobody:0", ""}) {
     EXPECT_THROW(pool.lineage(wrong), Error) << wrong;
   }
-  EXPECT_NE(error_text([&] { pool.lineage("nobody:0"); }).find("improve-1:0 to improve-1:0"),
-            std::string::npos);
+  EXPECT_NE(
+      testing::error_text([&] { pool.lineage("nobody:0"); }).find("improve-1:0 to improve-1:0"),
+      std::string::npos);
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::pool

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/version.h"
 
-namespace ponder {
+namespace ponder::pool {
 namespace {
 
 constexpr int kApplicationId = 0x506f6e64;  // "Pond": what `file run.db` and a reader recognise
@@ -384,4 +384,4 @@ int schema_version(const sqlite::Database& database, bool read_only) {
   return static_cast<int>(version);
 }
 
-}  // namespace ponder
+}  // namespace ponder::pool

@@ -3,7 +3,7 @@
 
 #include "pool/sqlite.h"
 
-namespace ponder {
+namespace ponder::pool {
 
 inline constexpr int kPoolSchemaVersion = 3;
 
@@ -26,4 +26,4 @@ void verify_structure(const sqlite::Database& database);
 // all. migrations.cpp says what each version becomes.
 void migrate(const sqlite::Database& database, int version);
 
-}  // namespace ponder
+}  // namespace ponder::pool

@@ -5,7 +5,7 @@
 #include "pool/pool.h"
 #include "pool/pool_impl.h"
 
-namespace ponder {
+namespace ponder::pool {
 namespace {
 
 RowOrigin origin_of(const sqlite::Statement& row, int trajectory_column) {
@@ -253,4 +253,4 @@ Json to_json(const PoolCounts& counts) {
   return json;
 }
 
-}  // namespace ponder
+}  // namespace ponder::pool

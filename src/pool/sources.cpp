@@ -7,22 +7,22 @@
 #include "pool/pool.h"
 #include "pool/pool_impl.h"
 
-namespace ponder {
+namespace ponder::pool {
 namespace {
 
 constexpr SourceRecord::Role kRoles[] = {SourceRecord::Role::kDemonstrations,
                                          SourceRecord::Role::kProblems,
                                          SourceRecord::Role::kBenchmark};
 
-Json history_of(const Demonstration& d) {
+Json history_of(const data::Demonstration& d) {
   Json history = Json::array();
-  for (const Turn& turn : d.history)
+  for (const data::Turn& turn : d.history)
     history.push_back({{"role", turn.assistant ? "assistant" : "user"}, {"content", turn.content}});
   return history;
 }
 
-std::vector<Turn> turns_of(const Json& history, const std::string& where) {
-  std::vector<Turn> turns;
+std::vector<data::Turn> turns_of(const Json& history, const std::string& where) {
+  std::vector<data::Turn> turns;
   for (const Json& element : history) {
     const JsonFields turn(element, where, "history");
     turns.push_back({turn.text("role") == "assistant", turn.text("content")});
@@ -31,12 +31,12 @@ std::vector<Turn> turns_of(const Json& history, const std::string& where) {
 }
 
 // The inverse of to_json without examples.
-ReadReport account_of(const Json& json, const std::string& where) {
+data::ReadReport account_of(const Json& json, const std::string& where) {
   const JsonFields fields(json, where, "account");
   const auto count = [](const JsonFields& table, std::string_view key) {
     return static_cast<uint64_t>(table.integer(key, 0));
   };
-  ReadReport account;
+  data::ReadReport account;
   account.rows = count(fields, "rows");
   account.kept = count(fields, "kept");
   account.duplicates = count(fields, "duplicates");
@@ -60,12 +60,13 @@ std::string_view to_string(SourceRecord::Role role) {
   return "";
 }
 
-int64_t Pool::add_demonstration(const std::string& file, int64_t index, const Demonstration& d) {
+int64_t Pool::add_demonstration(const std::string& file, int64_t index,
+                                const data::Demonstration& d) {
   const std::string hash = sha256_hex(d.response());
   const std::string history = dump_json(history_of(d));
   const auto bind_text = [&](sqlite::Statement& row) {
     row.bind(d.system).bind(history).bind(d.thought).bind(d.solution).bind(d.answer);
-    row.bind(to_string(d.answer_type)).bind(d.level);
+    row.bind(judge::to_string(d.answer_type)).bind(d.level);
   };
   auto known = impl_->prepare(
       "SELECT id, response_sha256, question, system, history FROM demonstrations "
@@ -100,7 +101,7 @@ int64_t Pool::add_demonstration(const std::string& file, int64_t index, const De
   return id;
 }
 
-Demonstration Pool::demonstration(int64_t id) const {
+data::Demonstration Pool::demonstration(int64_t id) const {
   auto row = impl_->prepare(
       "SELECT demonstration_id, domain, source, question, line, system, history, thought, "
       "solution, answer, answer_type, level, source_file FROM demonstrations WHERE id = ?");
@@ -109,7 +110,7 @@ Demonstration Pool::demonstration(int64_t id) const {
     impl_->refuse(fmt::format("the text of demonstration {} is not known", id),
                   "its run was begun by schema version 1; `ponder run` reads the files again");
   }
-  Demonstration d;
+  data::Demonstration d;
   d.id = row.text(0);
   d.domain = row.text(1);
   d.source = row.text(2);
@@ -120,7 +121,7 @@ Demonstration Pool::demonstration(int64_t id) const {
   d.thought = row.text(7);
   d.solution = row.text(8);
   d.answer = row.text(9);
-  d.answer_type = answer_type_from_string(row.text(10)).value_or(AnswerType::kText);
+  d.answer_type = judge::answer_type_from_string(row.text(10)).value_or(judge::AnswerType::kText);
   d.level = row.text(11);
   d.file = row.text(12);
   return d;
@@ -132,7 +133,7 @@ int64_t Pool::add_source(const SourceRecord& source) {
       "INSERT INTO sources (stage, role, set_name, name, rows_sha256, account) "
       "VALUES (?, ?, ?, ?, ?, ?) RETURNING position");
   row.bind(source.stage).bind(to_string(source.role)).bind(source.set).bind(source.name);
-  row.bind(source.rows_sha256).bind(dump_json(to_json(source.account, false))).step();
+  row.bind(source.rows_sha256).bind(dump_json(data::to_json(source.account, false))).step();
   const int64_t id = row.integer(0);
   row.run();
   return id;
@@ -208,4 +209,4 @@ std::vector<RejectionRecord> Pool::rejections_of(int64_t source) const {
   return result;
 }
 
-}  // namespace ponder
+}  // namespace ponder::pool

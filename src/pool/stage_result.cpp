@@ -9,7 +9,7 @@
 
 #include "base/json_fields.h"
 
-namespace ponder {
+namespace ponder::pool {
 namespace {
 
 // The keys of each result, spelled once: Fields is a Writer or a Reader.
@@ -180,4 +180,4 @@ template std::optional<RolloutResult> result_of(const StageRecord&);
 template std::optional<RefineResult> result_of(const StageRecord&);
 template std::optional<EvaluateResult> result_of(const StageRecord&);
 
-}  // namespace ponder
+}  // namespace ponder::pool

@@ -13,7 +13,7 @@
 #include "base/json.h"
 #include "pool/records.h"
 
-namespace ponder {
+namespace ponder::pool {
 
 // The kinds of stages.
 namespace stage_kind {
@@ -80,4 +80,4 @@ Json to_json(const EvaluateResult& result);
 template <class Result>
 std::optional<Result> result_of(const StageRecord& stage);
 
-}  // namespace ponder
+}  // namespace ponder::pool

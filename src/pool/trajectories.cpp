@@ -11,7 +11,7 @@
 #include "pool/pool.h"
 #include "pool/pool_impl.h"
 
-namespace ponder {
+namespace ponder::pool {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "blobs are little-endian");
@@ -24,7 +24,7 @@ std::vector<T> vector_of(std::span<const std::byte> bytes) {
 }
 
 // The key of a rollout decides its id, so ids do not depend on the order in which rollouts ended.
-int64_t id_of(const std::string& stage, const Trajectory& t, const std::string& benchmark) {
+int64_t id_of(const std::string& stage, const data::Trajectory& t, const std::string& benchmark) {
   std::string key = fmt::format("{}\n{}\n{}\n{}", stage, t.model_sha256, t.problem_id, t.sample);
   if (!benchmark.empty()) key += "\n" + benchmark;
   return static_cast<int64_t>(stable_hash64(key) >> 1);
@@ -37,8 +37,8 @@ constexpr std::string_view kColumns =
     "t.finish_reason, t.verdict, t.proof, t.perplexity, t.perplexity_model_sha256, p.benchmark, "
     "t.num_tokens, t.logprob_source, t.endpoint, t.usage, t.token_ids IS NOT NULL";
 
-constexpr LogprobSource kLogprobSources[] = {LogprobSource::kEngine, LogprobSource::kRescored,
-                                             LogprobSource::kNone};
+constexpr data::LogprobSource kLogprobSources[] = {
+    data::LogprobSource::kEngine, data::LogprobSource::kRescored, data::LogprobSource::kNone};
 
 StoredTrajectory trajectory_of(const sqlite::Statement& row, bool with_tokens,
                                const std::string& where) {
@@ -47,7 +47,7 @@ StoredTrajectory trajectory_of(const sqlite::Statement& row, bool with_tokens,
   stored.id = row.integer(column++);
   stored.stage = row.text(column++);
   stored.round = static_cast<int>(row.integer(column++));
-  Trajectory& t = stored.trajectory;
+  data::Trajectory& t = stored.trajectory;
   t.problem_id = row.text(column++);
   t.sample = static_cast<int>(row.integer(column++));
   t.seed = static_cast<uint64_t>(row.integer(column++));
@@ -62,15 +62,16 @@ StoredTrajectory trajectory_of(const sqlite::Statement& row, bool with_tokens,
   t.text = row.text(column++);
   t.thought = row.text(column++);
   t.solution = row.text(column++);
-  t.finish_reason = finish_reason_from_string(row.text(column++)).value_or(FinishReason::kStop);
-  if (!row.is_null(column)) t.verdict = verdict_from_string(row.text(column));
+  t.finish_reason =
+      data::finish_reason_from_string(row.text(column++)).value_or(data::FinishReason::kStop);
+  if (!row.is_null(column)) t.verdict = judge::verdict_from_string(row.text(column));
   t.proof = row.text(++column);
   if (!row.is_null(++column)) t.perplexity = row.real(column);
   t.perplexity_model_sha256 = row.text(++column);
   stored.benchmark = row.text(++column);
   stored.num_tokens = row.integer(++column);
   const std::string source = row.text(++column);
-  for (const LogprobSource known : kLogprobSources) {
+  for (const data::LogprobSource known : kLogprobSources) {
     if (source == to_string(known)) stored.origin.logprob_source = known;
   }
   stored.origin.endpoint = row.text(++column);
@@ -86,7 +87,7 @@ StoredTrajectory trajectory_of(const sqlite::Statement& row, bool with_tokens,
 }
 
 // The first field in which two rollouts with the same key differ, "" when they are the same.
-std::string_view difference(const Trajectory& a, const Trajectory& b) {
+std::string_view difference(const data::Trajectory& a, const data::Trajectory& b) {
   if (a.seed != b.seed) return "seed";
   if (a.sampling.temperature != b.sampling.temperature || a.sampling.top_p != b.sampling.top_p ||
       a.sampling.top_k != b.sampling.top_k || a.sampling.max_tokens != b.sampling.max_tokens) {
@@ -105,13 +106,13 @@ std::string_view difference(const Trajectory& a, const Trajectory& b) {
 
 }  // namespace
 
-std::string_view to_string(LogprobSource source) {
+std::string_view to_string(data::LogprobSource source) {
   switch (source) {
-    case LogprobSource::kEngine:
+    case data::LogprobSource::kEngine:
       return "engine";
-    case LogprobSource::kRescored:
+    case data::LogprobSource::kRescored:
       return "rescored";
-    case LogprobSource::kNone:
+    case data::LogprobSource::kNone:
       return "none";
   }
   return "none";
@@ -133,7 +134,7 @@ std::optional<StoredTrajectory> Pool::Impl::load_trajectory(int64_t id, bool wit
   return trajectory_of(row, with_tokens, database->name());
 }
 
-void Pool::Impl::add_prompt(const Trajectory& t) const {
+void Pool::Impl::add_prompt(const data::Trajectory& t) const {
   auto known = prepare("SELECT token_ids FROM prompts WHERE sha256 = ?");
   if (known.bind(t.prompt_sha256).step()) {
     if (!t.prompt_ids.empty() && vector_of<int32_t>(known.blob(0)) != t.prompt_ids) {
@@ -147,11 +148,11 @@ void Pool::Impl::add_prompt(const Trajectory& t) const {
       .run();
 }
 
-int64_t Pool::add_trajectory(const std::string& stage, int round, const Trajectory& t,
+int64_t Pool::add_trajectory(const std::string& stage, int round, const data::Trajectory& t,
                              const std::string& benchmark, const CompletionOrigin& origin) {
   const std::string what =
       fmt::format("sample {} of problem \"{}\"", t.sample, excerpt(t.problem_id));
-  const bool with_logprobs = origin.logprob_source != LogprobSource::kNone;
+  const bool with_logprobs = origin.logprob_source != data::LogprobSource::kNone;
   if (!origin.has_token_ids && (!t.token_ids.empty() || with_logprobs)) {
     impl_->refuse(fmt::format("{}: token ids and log-probabilities come together", what));
   }
@@ -171,7 +172,7 @@ int64_t Pool::add_trajectory(const std::string& stage, int round, const Trajecto
 
   WriteScope scope(*this, impl_->in_transaction);
   if (const auto known = impl_->load_trajectory(id, true)) {
-    const Trajectory& old = known->trajectory;
+    const data::Trajectory& old = known->trajectory;
     if (known->stage != stage || old.model_sha256 != t.model_sha256 ||
         old.problem_id != t.problem_id || old.sample != t.sample) {
       impl_->refuse(fmt::format("{}: its id {} is taken", what, id),
@@ -200,7 +201,7 @@ int64_t Pool::add_trajectory(const std::string& stage, int round, const Trajecto
     with_logprobs ? row.bind(t.logprob) : row.bind_null();
     row.bind(to_string(origin.logprob_source)).bind_or_null(origin.endpoint);
     row.bind_or_null(origin.usage.is_null() ? "" : dump_json(origin.usage));
-    row.bind(t.text).bind(t.thought).bind(t.solution).bind(to_string(t.finish_reason));
+    row.bind(t.text).bind(t.thought).bind(t.solution).bind(data::to_string(t.finish_reason));
     const auto blob = [&](bool there, std::span<const std::byte> bytes) {
       there ? row.bind_blob(bytes) : row.bind_null();
     };
@@ -214,9 +215,9 @@ int64_t Pool::add_trajectory(const std::string& stage, int round, const Trajecto
   return id;
 }
 
-void Pool::set_verdict(int64_t trajectory, Verdict verdict, std::string_view proof) {
+void Pool::set_verdict(int64_t trajectory, judge::Verdict verdict, std::string_view proof) {
   impl_->prepare("UPDATE trajectories SET verdict = ?, proof = ? WHERE id = ?")
-      .bind(to_string(verdict))
+      .bind(judge::to_string(verdict))
       .bind(proof)
       .bind(trajectory)
       .run();
@@ -283,7 +284,7 @@ void Pool::for_each_trajectory(const TrajectoryQuery& query,
                     where));
     if (!query.stage.empty()) row.bind(query.stage);
     if (!query.problem_id.empty()) row.bind(query.problem_id);
-    if (query.verdict) row.bind(to_string(*query.verdict));
+    if (query.verdict) row.bind(judge::to_string(*query.verdict));
     while (row.step()) ids.push_back(row.integer(0));
   }
   for (const int64_t id : ids) {
@@ -291,4 +292,4 @@ void Pool::for_each_trajectory(const TrajectoryQuery& query,
   }
 }
 
-}  // namespace ponder
+}  // namespace ponder::pool

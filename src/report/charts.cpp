@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace ponder {
+namespace ponder::report {
 namespace {
 
 std::string px(double value) { return fmt::format("{:.1f}", value); }
@@ -142,4 +142,4 @@ Markup curve_chart(const std::string& title, const std::string& x_title, const s
   return picture(right + 14, bottom + 42, title + ": " + y_title + " over " + x_title, content);
 }
 
-}  // namespace ponder
+}  // namespace ponder::report

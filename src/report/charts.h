@@ -7,7 +7,7 @@
 
 #include "report/markup.h"
 
-namespace ponder {
+namespace ponder::report {
 
 struct IntervalPoint {
   std::string name;                     // below the axis
@@ -28,4 +28,4 @@ Markup curve_chart(const std::string& title, const std::string& x_title, const s
 // [low, high].
 std::vector<double> nice_ticks(double low, double high, int wanted);
 
-}  // namespace ponder
+}  // namespace ponder::report

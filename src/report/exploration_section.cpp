@@ -6,13 +6,13 @@
 #include "pool/stage_result.h"
 #include "report/sections.h"
 
-namespace ponder {
+namespace ponder::report {
 namespace {
 
 struct Round {
-  std::optional<RolloutResult> screen, explore;
-  std::optional<RefineResult> refine;
-  const StageRecord* exploring = nullptr;
+  std::optional<pool::RolloutResult> screen, explore;
+  std::optional<pool::RefineResult> refine;
+  const pool::StageRecord* exploring = nullptr;
 };
 
 std::optional<double> number(const auto& result, auto member) {
@@ -23,7 +23,7 @@ std::optional<double> share(std::optional<double> part, std::optional<double> wh
   return part && whole && *whole > 0 ? std::optional(100 * *part / *whole) : std::nullopt;
 }
 
-std::string dropped_words(const RefineResult& refine) {
+std::string dropped_words(const pool::RefineResult& refine) {
   std::string words;
   for (const auto& [filter, count] : refine.dropped) {
     words += fmt::format("{}{} {}", words.empty() ? "" : ", ", filter,
@@ -34,26 +34,26 @@ std::string dropped_words(const RefineResult& refine) {
 
 }  // namespace
 
-Markup exploration_section(const Pool& pool) {
-  const std::vector<StageRecord> stages = pool.stages();
+Markup exploration_section(const pool::Pool& pool) {
+  const std::vector<pool::StageRecord> stages = pool.stages();
   std::map<int, Round> rounds;
-  for (const StageRecord& stage : stages) {
-    if (stage.kind == stage_kind::kScreen) {
-      rounds[stage.round].screen = result_of<RolloutResult>(stage);
-    } else if (stage.kind == stage_kind::kExplore) {
-      rounds[stage.round].explore = result_of<RolloutResult>(stage);
+  for (const pool::StageRecord& stage : stages) {
+    if (stage.kind == pool::stage_kind::kScreen) {
+      rounds[stage.round].screen = pool::result_of<pool::RolloutResult>(stage);
+    } else if (stage.kind == pool::stage_kind::kExplore) {
+      rounds[stage.round].explore = pool::result_of<pool::RolloutResult>(stage);
       rounds[stage.round].exploring = &stage;
-    } else if (stage.kind == stage_kind::kRefine) {
-      rounds[stage.round].refine = result_of<RefineResult>(stage);
+    } else if (stage.kind == pool::stage_kind::kRefine) {
+      rounds[stage.round].refine = pool::result_of<pool::RefineResult>(stage);
     }
   }
   if (rounds.empty()) return {};
-  const PoolCounts counts = pool.counts();
+  const pool::PoolCounts counts = pool.counts();
   Markup body, notes;
   for (const auto& [t, round] : rounds) {
     std::optional<double> tried, samples, solved, correct;
     if (round.exploring) {  // counted, so that a round under way shows what it has
-      for (const PoolCounts::Stage& c : counts.stages) {
+      for (const pool::PoolCounts::Stage& c : counts.stages) {
         if (c.stage != round.exploring->name) continue;
         tried = static_cast<double>(c.problems);
         samples = static_cast<double>(c.trajectories);
@@ -61,7 +61,7 @@ Markup exploration_section(const Pool& pool) {
         correct = static_cast<double>(c.correct);
       }
     }
-    std::optional<double> problems = number(round.screen, &RolloutResult::problems);
+    std::optional<double> problems = number(round.screen, &pool::RolloutResult::problems);
     if (!problems) problems = tried;
     std::optional<double> hard;
     if (round.screen && round.screen->hard) hard = static_cast<double>(*round.screen->hard);
@@ -70,14 +70,15 @@ Markup exploration_section(const Pool& pool) {
         element("th", {{"scope", "row"}}, text(std::to_string(t))) + number_cell(problems) +
             number_cell(hard) + number_cell(samples) + number_cell(solved) +
             number_cell(share(correct, samples), 1) +
-            number_cell(share(number(round.explore, &RolloutResult::undecided), samples), 1) +
-            number_cell(share(number(round.explore, &RolloutResult::unfinished), samples), 1) +
-            number_cell(number(round.refine, &RefineResult::rows)) +
-            number_cell(number(round.refine, &RefineResult::mean_tokens), 1) +
-            number_cell(number(round.refine, &RefineResult::mean_perplexity), 3));
-    if (round.exploring && round.exploring->state != StageState::kDone) {
+            number_cell(share(number(round.explore, &pool::RolloutResult::undecided), samples), 1) +
+            number_cell(share(number(round.explore, &pool::RolloutResult::unfinished), samples),
+                        1) +
+            number_cell(number(round.refine, &pool::RefineResult::rows)) +
+            number_cell(number(round.refine, &pool::RefineResult::mean_tokens), 1) +
+            number_cell(number(round.refine, &pool::RefineResult::mean_perplexity), 3));
+    if (round.exploring && round.exploring->state != pool::StageState::kDone) {
       notes += element("li", text(fmt::format("Round {} is not finished ({}).", t,
-                                              to_string(round.exploring->state))));
+                                              pool::to_string(round.exploring->state))));
     }
     if (!round.refine) continue;
     const std::string dropped = dropped_words(*round.refine);
@@ -101,4 +102,4 @@ Markup exploration_section(const Pool& pool) {
   return section("Exploration", content);
 }
 
-}  // namespace ponder
+}  // namespace ponder::report

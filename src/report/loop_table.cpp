@@ -6,31 +6,31 @@
 
 #include "pool/stage_result.h"
 
-namespace ponder {
+namespace ponder::report {
 namespace {
 
-std::string label_of(const Pool& pool, const ModelRecord& model) {
+std::string label_of(const pool::Pool& pool, const pool::ModelRecord& model) {
   if (model.stage.empty()) return "base";
-  const std::optional<StageRecord> stage = pool.stage(model.stage);
-  const auto result = stage ? result_of<TrainResult>(*stage) : std::nullopt;
+  const std::optional<pool::StageRecord> stage = pool.stage(model.stage);
+  const auto result = stage ? pool::result_of<pool::TrainResult>(*stage) : std::nullopt;
   return result && !result->label.empty() ? result->label : model.stage;
 }
 
 // The base, main imitation and the rounds; a comparison set's output is another model than M1.
-bool on_main_line(const Pool& pool, const ModelRecord& model) {
+bool on_main_line(const pool::Pool& pool, const pool::ModelRecord& model) {
   if (model.stage.empty()) return true;
-  const std::optional<StageRecord> stage = pool.stage(model.stage);
-  return stage && (stage->kind == stage_kind::kImprove ||
-                   (stage->kind == stage_kind::kImitate && model.name == "M1"));
+  const std::optional<pool::StageRecord> stage = pool.stage(model.stage);
+  return stage && (stage->kind == pool::stage_kind::kImprove ||
+                   (stage->kind == pool::stage_kind::kImitate && model.name == "M1"));
 }
 
-ToldApart::Cell compare(const std::optional<ScoreRecord>& other,
-                        const std::optional<ScoreRecord>& model) {
+ToldApart::Cell compare(const std::optional<pool::ScoreRecord>& other,
+                        const std::optional<pool::ScoreRecord>& model) {
   if (!other || !model) return {std::nullopt, "not evaluated"};
   if (other->n != model->n) return {std::nullopt, "not the same problems"};
   const auto a = shares_correct(*other), b = shares_correct(*model);
   if (!a || !b || a->empty()) return {std::nullopt, "no verdicts per problem"};
-  return {compare_paired(*a, *b), ""};
+  return {eval::compare_paired(*a, *b), ""};
 }
 
 }  // namespace
@@ -39,11 +39,11 @@ bool LoopTable::Row::evaluated() const {
   return std::any_of(scores.begin(), scores.end(), [](const auto& s) { return s.has_value(); });
 }
 
-LoopTable loop_table(const Pool& pool) {
+LoopTable loop_table(const pool::Pool& pool) {
   LoopTable table;
   std::optional<size_t> main_end;        // of the main line so far
   std::map<std::string, size_t> row_of;  // by weights: the first row with them
-  for (const ModelRecord& model : pool.models()) {
+  for (const pool::ModelRecord& model : pool.models()) {
     LoopTable::Row row;
     row.model = model.name;
     row.label = label_of(pool, model);
@@ -66,8 +66,8 @@ LoopTable loop_table(const Pool& pool) {
     row_of.emplace(model.sha256, at);
     if (row.main_line) main_end = at;
   }
-  const std::vector<ScoreRecord> scores = pool.scores();
-  for (const ScoreRecord& score : scores) {
+  const std::vector<pool::ScoreRecord> scores = pool.scores();
+  for (const pool::ScoreRecord& score : scores) {
     if (std::find(table.benchmarks.begin(), table.benchmarks.end(), score.benchmark) ==
         table.benchmarks.end()) {
       table.benchmarks.push_back(score.benchmark);
@@ -79,7 +79,7 @@ LoopTable loop_table(const Pool& pool) {
   }
   for (LoopTable::Row& row : table.rows) {
     row.scores.resize(table.benchmarks.size());
-    for (const ScoreRecord& score : scores) {
+    for (const pool::ScoreRecord& score : scores) {
       if (score.model != row.model) continue;
       const auto column =
           std::find(table.benchmarks.begin(), table.benchmarks.end(), score.benchmark);
@@ -111,7 +111,7 @@ std::vector<ToldApart> told_apart(const LoopTable& table) {
   return all;
 }
 
-std::optional<std::vector<double>> shares_correct(const ScoreRecord& score) {
+std::optional<std::vector<double>> shares_correct(const pool::ScoreRecord& score) {
   if (score.samples < 1) return std::nullopt;
   const auto counts = score.extra.find("num_correct");
   if (counts != score.extra.end()) {
@@ -148,4 +148,4 @@ std::optional<std::vector<double>> shares_correct(const ScoreRecord& score) {
   return shares;
 }
 
-}  // namespace ponder
+}  // namespace ponder::report

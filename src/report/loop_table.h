@@ -9,7 +9,7 @@
 #include "eval/metrics.h"
 #include "pool/pool.h"
 
-namespace ponder {
+namespace ponder::report {
 
 struct LoopTable {
   struct Row {
@@ -19,18 +19,18 @@ struct LoopTable {
     // The row it is meant to improve on: in the main line the one before it there, for other rows
     // the model they were trained from.
     std::optional<size_t> before;
-    std::vector<std::optional<ScoreRecord>> scores;  // one per benchmark
+    std::vector<std::optional<pool::ScoreRecord>> scores;  // one per benchmark
     bool evaluated() const;
   };
   std::vector<std::string> benchmarks;  // in the order of the first evaluation
   std::vector<Row> rows;                // in the order in which the models were made
 };
-LoopTable loop_table(const Pool& pool);
+LoopTable loop_table(const pool::Pool& pool);
 
 // One model against another on every benchmark.
 struct ToldApart {
   struct Cell {
-    std::optional<Comparison> comparison;
+    std::optional<eval::Comparison> comparison;
     std::string reason;  // why there is none
   };
   size_t model = 0, other = 0;  // indices into LoopTable::rows
@@ -45,6 +45,6 @@ std::vector<ToldApart> told_apart(const LoopTable& table);
 // tenths rounded down. That is exact for up to 10 samples; older runs have no counts of more: the
 // mean of the shares the tenth may stand for. Nothing where the score has no such field or it is
 // not of n problems.
-std::optional<std::vector<double>> shares_correct(const ScoreRecord& score);
+std::optional<std::vector<double>> shares_correct(const pool::ScoreRecord& score);
 
-}  // namespace ponder
+}  // namespace ponder::report

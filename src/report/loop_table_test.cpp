@@ -5,11 +5,11 @@
 #include "report/report.h"
 #include "report/run_fixture.h"
 
-namespace ponder {
+namespace ponder::report {
 namespace {
 
-ScoreRecord score_of(int64_t samples, const std::string& correct) {
-  ScoreRecord score;
+pool::ScoreRecord score_of(int64_t samples, const std::string& correct) {
+  pool::ScoreRecord score;
   score.n = static_cast<int64_t>(correct.size());
   score.samples = samples;
   score.extra["correct"] = correct;
@@ -48,7 +48,7 @@ TEST(SharesCorrect, AreExactForUpToTenSamples) {
 }
 
 TEST(SharesCorrect, AreExactForAnyNumberWhereCountsAreStored) {
-  ScoreRecord score = score_of(20, "11x");
+  pool::ScoreRecord score = score_of(20, "11x");
   score.extra["num_correct"] = {2, 3, 20};
   EXPECT_EQ(shares_correct(score), (std::vector<double>{2.0 / 20, 3.0 / 20, 1}));
   score.extra["num_correct"] = {2, 3};
@@ -58,11 +58,11 @@ TEST(SharesCorrect, AreExactForAnyNumberWhereCountsAreStored) {
 }
 
 TEST(SharesCorrect, AreAbsentForWhatCannotBe) {
-  EXPECT_FALSE(shares_correct(ScoreRecord{}));
+  EXPECT_FALSE(shares_correct(pool::ScoreRecord{}));
   EXPECT_FALSE(shares_correct(score_of(1, "0x7")));  // one sample is right or wrong
   EXPECT_FALSE(shares_correct(score_of(1, "0y")));
   EXPECT_FALSE(shares_correct(score_of(0, "0x")));
-  ScoreRecord score = score_of(1, "0x");
+  pool::ScoreRecord score = score_of(1, "0x");
   score.n = 3;
   EXPECT_FALSE(shares_correct(score));
   score.extra["correct"] = 5;
@@ -70,7 +70,7 @@ TEST(SharesCorrect, AreAbsentForWhatCannotBe) {
 }
 
 TEST_F(ReportTest, ModelsAreHeldAgainstTheFirstTheirOwnPredecessorAndTheOneAbove) {
-  Pool pool = open();
+  pool::Pool pool = open();
   fill_run(pool);
   const LoopTable table = loop_table(pool);
   EXPECT_EQ(table.benchmarks, (std::vector<std::string>{"easy", "hard", "choice"}));
@@ -95,8 +95,8 @@ TEST_F(ReportTest, ModelsAreHeldAgainstTheFirstTheirOwnPredecessorAndTheOneAbove
 }
 
 TEST_F(ReportTest, WhatCannotBeComparedSaysWhy) {
-  Pool pool = open();
-  begin(pool, stage_kind::kEvaluate, "s");
+  pool::Pool pool = open();
+  begin(pool, pool::stage_kind::kEvaluate, "s");
   add_test_score(pool, "A", "one", 100, 50);
   add_test_score(pool, "A", "two", 100, 50);
   add_test_score(pool, "B", "one", 80, 50);
@@ -113,7 +113,7 @@ TEST_F(ReportTest, WhatCannotBeComparedSaysWhy) {
 }
 
 TEST_F(ReportTest, ScoresTableIsAlignedWithinAHundredColumns) {
-  Pool pool = open();
+  pool::Pool pool = open();
   fill_run(pool);
   const std::vector<std::string> lines = lines_of(scores_table(pool));
   for (const std::string& line : lines) {
@@ -135,15 +135,15 @@ TEST_F(ReportTest, ScoresTableIsAlignedWithinAHundredColumns) {
 }
 
 TEST_F(ReportTest, ScoresTableCountsColumnsNotBytes) {
-  Pool pool = open();
-  begin(pool, stage_kind::kImitate, "imitate");
-  pool.finish_stage("imitate", StageState::kDone, 1, 1, {{"label", "démonstrations – été"}});
-  begin(pool, stage_kind::kDpo, "dpo");
-  pool.finish_stage("dpo", StageState::kDone, 1, 1, {{"label", "慢思考"}});
+  pool::Pool pool = open();
+  begin(pool, pool::stage_kind::kImitate, "imitate");
+  pool.finish_stage("imitate", pool::StageState::kDone, 1, 1, {{"label", "démonstrations – été"}});
+  begin(pool, pool::stage_kind::kDpo, "dpo");
+  pool.finish_stage("dpo", pool::StageState::kDone, 1, 1, {{"label", "慢思考"}});
   pool.add_model({"a", "M0", "", "", ""});
   pool.add_model({"b", "M1-é", "", "imitate", ""});
   pool.add_model({"c", "M2", "", "dpo", ""});
-  begin(pool, stage_kind::kEvaluate, "s");
+  begin(pool, pool::stage_kind::kEvaluate, "s");
   for (const char* model : {"M0", "M1-é", "M2"}) add_test_score(pool, model, "b", 100, 50);
   const std::vector<std::string> lines = lines_of(scores_table(pool));
   EXPECT_EQ(characters(lines[1]), characters(lines[0]));
@@ -152,11 +152,11 @@ TEST_F(ReportTest, ScoresTableCountsColumnsNotBytes) {
 }
 
 TEST_F(ReportTest, ScoresTableOfManyBenchmarksComesInBlocks) {
-  Pool pool = open();
+  pool::Pool pool = open();
   EXPECT_EQ(scores_table(pool), "no model yet\n");
   pool.add_model({"a", "M0", "", "", ""});
   EXPECT_TRUE(has(scores_table(pool), "no model was evaluated yet"));
-  begin(pool, stage_kind::kEvaluate, "s");
+  begin(pool, pool::stage_kind::kEvaluate, "s");
   for (const char* name : {"math_oai", "aime24", "gpqa_diamond", "gsm8k"}) {
     add_test_score(pool, "M0", name, 198, 198);
   }
@@ -183,4 +183,4 @@ TEST(NiceTicks, AreRoundAndEncloseTheRange) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::report

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <utf8proc.h>
 
-namespace ponder {
+namespace ponder::report {
 namespace {
 
 // What a browser would not show where it stands: it reorders or hides its neighbours.
@@ -70,4 +70,4 @@ Markup empty_element(std::string_view tag, Attributes attributes) {
   return {opening(tag, attributes) + "/>"};
 }
 
-}  // namespace ponder
+}  // namespace ponder::report

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-namespace ponder {
+namespace ponder::report {
 
 struct Markup {
   std::string html;
@@ -30,4 +30,4 @@ Markup element(std::string_view tag, const Markup& content);
 // For br, meta, line, rect: <tag attributes/>
 Markup empty_element(std::string_view tag, Attributes attributes);
 
-}  // namespace ponder
+}  // namespace ponder::report

@@ -6,11 +6,11 @@
 #include "report/sections.h"
 #include "report/style.h"
 
-namespace ponder {
+namespace ponder::report {
 
-std::string report_html(const Pool& pool, const std::string& title) {
+std::string report_html(const pool::Pool& pool, const std::string& title) {
   const LoopTable table = loop_table(pool);
-  const PoolCounts counts = pool.counts();
+  const pool::PoolCounts counts = pool.counts();
   const auto number = [](int64_t n) { return counted(static_cast<double>(n)); };
   const Markup head = empty_element("meta", {{"charset", "utf-8"}}) +
                       empty_element("meta", {{"name", "viewport"},
@@ -35,11 +35,11 @@ std::string report_html(const Pool& pool, const std::string& title) {
          "\n";
 }
 
-void write_report(const Pool& pool, const std::filesystem::path& folder) {
+void write_report(const pool::Pool& pool, const std::filesystem::path& folder) {
   std::filesystem::path name = std::filesystem::absolute(folder).lexically_normal();
   if (name.filename().empty()) name = name.parent_path();
   write_file_atomic(folder / "report.html",
                     report_html(pool, "ponder run: " + name.filename().string()));
 }
 
-}  // namespace ponder
+}  // namespace ponder::report

@@ -7,17 +7,17 @@
 
 #include "pool/pool.h"
 
-namespace ponder {
+namespace ponder::report {
 
 // The whole HTML text. A pure function of the pool: no clock, no paths.
-std::string report_html(const Pool& pool, const std::string& title);
+std::string report_html(const pool::Pool& pool, const std::string& title);
 
 // Writes <folder>/report.html atomically.
-void write_report(const Pool& pool, const std::filesystem::path& folder);
+void write_report(const pool::Pool& pool, const std::filesystem::path& folder);
 
 // The loop's table as plain text, as `ponder run` ends with it: a line per model with what it was
 // trained on and its scores with 95 % intervals, in the order of the report's Table 2; then whether
 // each model can be told apart from the first.
-std::string scores_table(const Pool& pool);
+std::string scores_table(const pool::Pool& pool);
 
-}  // namespace ponder
+}  // namespace ponder::report

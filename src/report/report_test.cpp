@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "report/run_fixture.h"
 
-namespace ponder {
+namespace ponder::report {
 namespace {
 
 // "" for well-formed HTML of the kind report_html makes, else what is wrong: tags balance, every <
@@ -60,7 +60,7 @@ TEST(Fault, FindsFaults) {
 }
 
 TEST_F(ReportTest, ShowsTheLoop) {
-  Pool pool = open();
+  pool::Pool pool = open();
   fill_run(pool);
   const std::string html = report_html(pool, "a run");
   EXPECT_EQ(fault(html), "");
@@ -96,7 +96,7 @@ TEST_F(ReportTest, ShowsTheLoop) {
 }
 
 TEST_F(ReportTest, ShowsRolloutsFromAllOverTheRounds) {
-  Pool pool = open();
+  pool::Pool pool = open();
   fill_run(pool);
   const std::string html = report_html(pool, "a run");
   EXPECT_EQ(times(html, "<article>"), 10u);
@@ -114,19 +114,19 @@ TEST_F(ReportTest, ShowsRolloutsFromAllOverTheRounds) {
 }
 
 TEST_F(ReportTest, ShowsAtMostFiveOfAKind) {
-  Pool pool = open();
+  pool::Pool pool = open();
   pool.add_model({"m0", "M0", "", "", "models/base"});
-  begin(pool, stage_kind::kExplore, "explore-1", 1);
+  begin(pool, pool::stage_kind::kExplore, "explore-1", 1);
   for (int i = 0; i < 12; ++i) {
-    Problem problem;
+    data::Problem problem;
     problem.id = fmt::format("p{}", i);
     pool.add_problem(problem);
-    Trajectory t;
+    data::Trajectory t;
     t.problem_id = problem.id;
     t.model_sha256 = "m0";
     t.prompt_sha256 = "prompt";
     t.text = "no tags at all";
-    t.verdict = Verdict::kIncorrect;
+    t.verdict = judge::Verdict::kIncorrect;
     pool.add_trajectory("explore-1", 1, t);
   }
   const std::string html = report_html(pool, "r");
@@ -137,25 +137,25 @@ TEST_F(ReportTest, ShowsAtMostFiveOfAKind) {
 }
 
 TEST_F(ReportTest, EscapesWhatModelsWrote) {
-  Pool pool = open();
+  pool::Pool pool = open();
   fill_run(pool);
-  Problem problem;
+  data::Problem problem;
   problem.id = "</pre><script>alert(1)</script>";
   problem.question = "\"quoted\" & 'single' <img src=x onerror=alert(1)>";
   problem.answer = std::string("zero\0esc\x1b[31m", 13);
-  begin(pool, stage_kind::kExplore, "explore-3", 3);
+  begin(pool, pool::stage_kind::kExplore, "explore-3", 3);
   pool.add_problem(problem);
-  Trajectory t;
+  data::Trajectory t;
   t.problem_id = problem.id;
   t.model_sha256 = "sha-M0";
   t.prompt_sha256 = "prompt";
   t.thought = "broken \xff\xc3 bytes, \xe2\x80\xae reordered, \xef\xbf\xbe, \x7f";
   t.solution = "</details></article></body>";
   t.text = t.thought;
-  t.verdict = Verdict::kCorrect;
+  t.verdict = judge::Verdict::kCorrect;
   t.proof = "]]> --> <!-- &lt;";
   pool.add_trajectory("explore-3", 3, t);
-  begin(pool, stage_kind::kEvaluate, "evaluate-\"M9\"");
+  begin(pool, pool::stage_kind::kEvaluate, "evaluate-\"M9\"");
   pool.add_score({"evaluate-\"M9\"", "<M9>", "\"><script>", 2, 1, 0.5, 0.1, 0.9, 1, 0, 5});
   const std::string html = report_html(pool, "</title><script>");
   EXPECT_EQ(fault(html), "");
@@ -170,7 +170,7 @@ TEST_F(ReportTest, EscapesWhatModelsWrote) {
 }
 
 TEST_F(ReportTest, SaysWhatIsNotThereYet) {
-  Pool pool = open();
+  pool::Pool pool = open();
   std::string html = report_html(pool, "r");
   EXPECT_EQ(fault(html), "");
   EXPECT_TRUE(has(html, "The run has no model yet."));
@@ -181,7 +181,7 @@ TEST_F(ReportTest, SaysWhatIsNotThereYet) {
   EXPECT_EQ(fault(html), "");
   EXPECT_TRUE(has(html, "No model was evaluated yet."));
 
-  begin(pool, stage_kind::kEvaluate, "evaluate-M0");
+  begin(pool, pool::stage_kind::kEvaluate, "evaluate-M0");
   add_test_score(pool, "M0", "easy", 100, 40);
   html = report_html(pool, "r");
   EXPECT_EQ(fault(html), "");
@@ -189,13 +189,13 @@ TEST_F(ReportTest, SaysWhatIsNotThereYet) {
   EXPECT_FALSE(has(html, "told apart?"));
 
   // A stage that was killed, and exploration under way without a single verdict.
-  begin(pool, stage_kind::kImitate, "imitate");
+  begin(pool, pool::stage_kind::kImitate, "imitate");
   pool.add_model({"m1", "M1", "m0", "imitate", "checkpoints/M1"});
-  begin(pool, stage_kind::kExplore, "explore-1", 1);
-  Problem problem;
+  begin(pool, pool::stage_kind::kExplore, "explore-1", 1);
+  data::Problem problem;
   problem.id = "p";
   pool.add_problem(problem);
-  Trajectory t;
+  data::Trajectory t;
   t.problem_id = "p";
   t.model_sha256 = "m1";
   t.prompt_sha256 = "x";
@@ -208,15 +208,16 @@ TEST_F(ReportTest, SaysWhatIsNotThereYet) {
 }
 
 TEST_F(ReportTest, LeavesOutLossesThatCannotBeDrawn) {
-  Pool pool = open();
-  begin(pool, stage_kind::kImitate, "imitate");
-  pool.finish_stage("imitate", StageState::kDone, 1, 1,
+  pool::Pool pool = open();
+  begin(pool, pool::stage_kind::kImitate, "imitate");
+  pool.finish_stage("imitate", pool::StageState::kDone, 1, 1,
                     Json::parse(R"({"loss_curve": [[1, 2.5], [2, null], [3, 1e300], [4, 2.0]]})"));
-  begin(pool, stage_kind::kDpo, "dpo");
-  pool.finish_stage("dpo", StageState::kDone, 1, 1,
+  begin(pool, pool::stage_kind::kDpo, "dpo");
+  pool.finish_stage("dpo", pool::StageState::kDone, 1, 1,
                     Json::parse(R"({"loss_curve": [[1, 0.6931]]})"));
-  begin(pool, stage_kind::kImprove, "improve-1", 1);
-  pool.finish_stage("improve-1", StageState::kDone, 1, 1, Json::parse(R"({"loss_curve": []})"));
+  begin(pool, pool::stage_kind::kImprove, "improve-1", 1);
+  pool.finish_stage("improve-1", pool::StageState::kDone, 1, 1,
+                    Json::parse(R"({"loss_curve": []})"));
   const std::string html = report_html(pool, "r");
   EXPECT_EQ(fault(html), "");
   EXPECT_TRUE(has(html, "<figcaption>2 steps have no loss that can be drawn"));
@@ -226,19 +227,19 @@ TEST_F(ReportTest, LeavesOutLossesThatCannotBeDrawn) {
 }
 
 TEST_F(ReportTest, IsAFunctionOfThePool) {
-  Pool pool = open();
+  pool::Pool pool = open();
   fill_run(pool);
-  Pool other = open("other.db");
+  pool::Pool other = open("other.db");
   fill_run(other);
   const std::string html = report_html(pool, "ponder run: here");
   EXPECT_EQ(html, report_html(other, "ponder run: here"));
   EXPECT_EQ(scores_table(pool), scores_table(other));
 
   std::filesystem::create_directories(folder_ / "here");
-  write_report(Pool::open_read_only(folder_ / "run.db"), folder_ / "here" / "");
+  write_report(pool::Pool::open_read_only(folder_ / "run.db"), folder_ / "here" / "");
   EXPECT_EQ(read_file(folder_ / "here" / "report.html"), html);
   EXPECT_THROW(write_report(pool, folder_ / "nowhere"), Error);
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::report

@@ -6,7 +6,7 @@
 #include "pool/stage_result.h"
 #include "report/sections.h"
 
-namespace ponder {
+namespace ponder::report {
 namespace {
 
 constexpr size_t kOfEach = 5;
@@ -25,35 +25,36 @@ std::vector<size_t> spread_order(size_t n) {
 }
 
 struct Example {
-  Problem problem;
-  StoredTrajectory stored;
+  data::Problem problem;
+  pool::StoredTrajectory stored;
 };
 
 // The first sample with this verdict.
-std::optional<StoredTrajectory> first_of(const Pool& pool, const std::string& stage,
-                                         const std::string& problem, Verdict verdict) {
-  std::optional<StoredTrajectory> first;
-  pool.for_each_trajectory({stage, problem, verdict, false}, [&](const StoredTrajectory& stored) {
-    if (!first) first = stored;
-  });
+std::optional<pool::StoredTrajectory> first_of(const pool::Pool& pool, const std::string& stage,
+                                               const std::string& problem, judge::Verdict verdict) {
+  std::optional<pool::StoredTrajectory> first;
+  pool.for_each_trajectory({stage, problem, verdict, false},
+                           [&](const pool::StoredTrajectory& stored) {
+                             if (!first) first = stored;
+                           });
   return first;
 }
 
 // Up to five right and five wrong rollouts, no problem twice, rounds taking turns. A function of
 // the pool's contents alone.
-void pick(const Pool& pool, std::vector<Example>& right, std::vector<Example>& wrong) {
-  std::vector<PoolCounts::Stage> stages;
-  for (const PoolCounts::Stage& c : pool.counts().stages) {
-    if (const auto stage = pool.stage(c.stage); stage && stage->kind == stage_kind::kExplore)
+void pick(const pool::Pool& pool, std::vector<Example>& right, std::vector<Example>& wrong) {
+  std::vector<pool::PoolCounts::Stage> stages;
+  for (const pool::PoolCounts::Stage& c : pool.counts().stages) {
+    if (const auto stage = pool.stage(c.stage); stage && stage->kind == pool::stage_kind::kExplore)
       stages.push_back(c);
   }
   if (stages.empty()) return;
-  const std::vector<Problem> problems = pool.problems();
+  const std::vector<data::Problem> problems = pool.problems();
   const std::vector<size_t> order = spread_order(problems.size());
   std::vector<size_t> next(stages.size(), 0);  // place in `order`
   const auto take = [&](size_t s) {            // one more example of the stage, if it has any
     while (next[s] < order.size()) {
-      const Problem& problem = problems[order[next[s]++]];
+      const data::Problem& problem = problems[order[next[s]++]];
       const auto known = [&](const Example& e) { return e.problem.id == problem.id; };
       if (std::any_of(right.begin(), right.end(), known) ||
           std::any_of(wrong.begin(), wrong.end(), known)) {
@@ -64,8 +65,9 @@ void pick(const Pool& pool, std::vector<Example>& right, std::vector<Example>& w
         std::vector<Example>& list = want_right ? right : wrong;
         const int64_t there = want_right ? stages[s].correct : stages[s].incorrect;
         if (list.size() == kOfEach || there == 0) continue;
-        const auto found = first_of(pool, stages[s].stage, problem.id,
-                                    want_right ? Verdict::kCorrect : Verdict::kIncorrect);
+        const auto found =
+            first_of(pool, stages[s].stage, problem.id,
+                     want_right ? judge::Verdict::kCorrect : judge::Verdict::kIncorrect);
         if (!found) continue;
         list.push_back({problem, *found});
         return true;
@@ -94,18 +96,18 @@ Markup entry(std::string_view name, const Markup& value) {
 }
 
 Markup shown(const Example& example) {
-  const Trajectory& t = example.stored.trajectory;
-  const Problem& p = example.problem;
+  const data::Trajectory& t = example.stored.trajectory;
+  const data::Problem& p = example.problem;
   std::string where = fmt::format("{}, sample {}", p.id, t.sample);
   if (!p.domain.empty())
     where = p.domain + (p.level.empty() ? "" : " level " + p.level) + ": " + where;
   Markup facts =
       entry("question", element("pre", text(p.question))) +
       entry("gold answer", element("pre", text(p.answer))) +
-      entry("verdict",
-            text(fmt::format("{}: {}", t.verdict ? to_string(*t.verdict) : "none", t.proof)));
-  std::string ended = fmt::format("finish reason {}, temperature {:g}", to_string(t.finish_reason),
-                                  t.sampling.temperature);
+      entry("verdict", text(fmt::format("{}: {}", t.verdict ? judge::to_string(*t.verdict) : "none",
+                                        t.proof)));
+  std::string ended = fmt::format("finish reason {}, temperature {:g}",
+                                  data::to_string(t.finish_reason), t.sampling.temperature);
   if (t.perplexity) ended += fmt::format(", perplexity {:.3f}", *t.perplexity);
   facts += entry("sampled", text(fmt::format("round {}, {}", example.stored.round, ended)));
   Markup parts;
@@ -124,7 +126,7 @@ Markup listed(std::string_view title, const std::vector<Example>& examples) {
 
 }  // namespace
 
-Markup rollouts_section(const Pool& pool) {
+Markup rollouts_section(const pool::Pool& pool) {
   std::vector<Example> right, wrong;
   pick(pool, right, wrong);
   if (right.empty() && wrong.empty()) return {};
@@ -136,4 +138,4 @@ Markup rollouts_section(const Pool& pool) {
                      listed("Right", right) + listed("Wrong", wrong));
 }
 
-}  // namespace ponder
+}  // namespace ponder::report

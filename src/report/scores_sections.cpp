@@ -6,16 +6,16 @@
 #include "report/charts.h"
 #include "report/sections.h"
 
-namespace ponder {
+namespace ponder::report {
 namespace {
 
 Markup small(const std::string& words) {
   return element("span", {{"class", "small"}}, text(words));
 }
 
-Markup score_cell(const std::optional<ScoreRecord>& score) {
+Markup score_cell(const std::optional<pool::ScoreRecord>& score) {
   if (!score) return element("td", {{"class", "score"}}, text("–"));
-  const ScoreRecord& s = *score;
+  const pool::ScoreRecord& s = *score;
   Markup cell = element("b", text(fmt::format("{:.1f}", 100 * s.accuracy)));
   cell += text(fmt::format(" [{:.1f}, {:.1f}]", 100 * s.interval_low, 100 * s.interval_high));
   cell += small(fmt::format("n {}, finished {:.1f} %", s.n, 100 * s.finished));
@@ -33,7 +33,7 @@ Markup score_cell(const std::optional<ScoreRecord>& score) {
 
 Markup difference_cell(const ToldApart::Cell& cell) {
   if (!cell.comparison) return element("td", {{"class", "score"}}, text(cell.reason));
-  const Comparison& c = *cell.comparison;
+  const eval::Comparison& c = *cell.comparison;
   const Markup difference = text(fmt::format("{:+.1f}", 100 * c.difference));
   Markup content = c.distinguishable ? element("b", difference) : difference;
   content +=
@@ -116,7 +116,7 @@ Markup accuracy_section(const LoopTable& table) {
     std::vector<IntervalPoint> points;
     for (const LoopTable::Row& row : table.rows) {
       if (!row.scores[b]) continue;
-      const ScoreRecord& score = *row.scores[b];
+      const pool::ScoreRecord& score = *row.scores[b];
       points.push_back(
           {row.model, score.accuracy, score.interval_low, score.interval_high, row.main_line});
     }
@@ -131,4 +131,4 @@ Markup accuracy_section(const LoopTable& table) {
                        "and the rounds of self-improvement; open dots: other models.")));
 }
 
-}  // namespace ponder
+}  // namespace ponder::report

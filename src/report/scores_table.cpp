@@ -6,7 +6,7 @@
 #include "report/loop_table.h"
 #include "report/report.h"
 
-namespace ponder {
+namespace ponder::report {
 namespace {
 
 constexpr size_t kWidth = 100, kNarrowestLabel = 16, kGap = 2;
@@ -56,7 +56,7 @@ void add_line(std::string& out, std::string line) {
   out += line + "\n";
 }
 
-std::string score_text(const std::optional<ScoreRecord>& score) {
+std::string score_text(const std::optional<pool::ScoreRecord>& score) {
   if (!score) return "-";
   return fmt::format("{:.1f} [{:.1f}, {:.1f}]", 100 * score->accuracy, 100 * score->interval_low,
                      100 * score->interval_high);
@@ -112,7 +112,7 @@ void add_scores(std::string& out, const LoopTable& table, size_t begin, size_t e
 
 std::string difference_text(const ToldApart::Cell& cell) {
   if (!cell.comparison) return cell.reason;
-  const Comparison& c = *cell.comparison;
+  const eval::Comparison& c = *cell.comparison;
   return fmt::format("{:+.1f} [{:+.1f}, {:+.1f}] {}", 100 * c.difference, 100 * c.interval_95.low,
                      100 * c.interval_95.high, c.distinguishable ? "yes" : "no ");
 }
@@ -150,7 +150,7 @@ void add_told_apart(std::string& out, const LoopTable& table, const std::vector<
 
 }  // namespace
 
-std::string scores_table(const Pool& pool) {
+std::string scores_table(const pool::Pool& pool) {
   const LoopTable table = loop_table(pool);
   std::string out;
   if (table.rows.empty()) return "no model yet\n";
@@ -176,4 +176,4 @@ std::string scores_table(const Pool& pool) {
          "p < 0.05\n";
 }
 
-}  // namespace ponder
+}  // namespace ponder::report

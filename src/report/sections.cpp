@@ -7,7 +7,7 @@
 #include "pool/stage_result.h"
 #include "report/charts.h"
 
-namespace ponder {
+namespace ponder::report {
 
 std::optional<double> number_of(const Json& result, std::string_view key) {
   const auto field = result.find(key);
@@ -50,14 +50,14 @@ Markup wide_table(const Markup& head, const Markup& body) {
                  element("table", element("thead", head) + element("tbody", body)));
 }
 
-Markup loss_section(const Pool& pool) {
+Markup loss_section(const pool::Pool& pool) {
   constexpr double kDrawable = 1e12;  // also false for what is not a number
   Markup charts;
-  for (const StageRecord& stage : pool.stages()) {
-    const std::optional<TrainResult> result = result_of<TrainResult>(stage);
+  for (const pool::StageRecord& stage : pool.stages()) {
+    const std::optional<pool::TrainResult> result = pool::result_of<pool::TrainResult>(stage);
     if (!result) continue;
     std::vector<CurvePoint> points;
-    for (const LossPoint& point : result->loss_curve) {
+    for (const pool::LossPoint& point : result->loss_curve) {
       if (point.loss && std::abs(*point.loss) < kDrawable)
         points.push_back({static_cast<double>(point.step), *point.loss});
     }
@@ -82,23 +82,23 @@ Markup loss_section(const Pool& pool) {
           element("div", {{"class", "charts"}}, charts));
 }
 
-Markup stages_section(const Pool& pool) {
-  const std::vector<StageRecord> stages = pool.stages();
+Markup stages_section(const pool::Pool& pool) {
+  const std::vector<pool::StageRecord> stages = pool.stages();
   if (stages.empty()) return {};
   Markup body;
   double seconds = 0;
-  for (const StageRecord& stage : stages) {
+  for (const pool::StageRecord& stage : stages) {
     seconds += stage.seconds;
     std::optional<double> steps, tokens, last_loss;
-    if (const auto train = result_of<TrainResult>(stage)) {
+    if (const auto train = pool::result_of<pool::TrainResult>(stage)) {
       steps = static_cast<double>(train->steps);
       tokens = static_cast<double>(train->tokens);
       last_loss = train->last_loss;
-    } else if (const auto rollouts = result_of<RolloutResult>(stage)) {
+    } else if (const auto rollouts = pool::result_of<pool::RolloutResult>(stage)) {
       tokens = static_cast<double>(rollouts->tokens);
     }
     body += element("tr", element("th", {{"scope", "row"}}, text(stage.name)) +
-                              element("td", text(to_string(stage.state))) +
+                              element("td", text(pool::to_string(stage.state))) +
                               number_cell(static_cast<double>(stage.rows)) + number_cell(steps) +
                               number_cell(tokens) + number_cell(last_loss, 4) +
                               number_cell(stage.seconds, 1));
@@ -115,4 +115,4 @@ Markup stages_section(const Pool& pool) {
                                             "sampled ones. Seconds include restarts.")));
 }
 
-}  // namespace ponder
+}  // namespace ponder::report

@@ -9,15 +9,15 @@
 #include "report/loop_table.h"
 #include "report/markup.h"
 
-namespace ponder {
+namespace ponder::report {
 
 Markup summary_section(const LoopTable& table);
 Markup told_apart_section(const LoopTable& table);
 Markup accuracy_section(const LoopTable& table);
-Markup loss_section(const Pool& pool);
-Markup exploration_section(const Pool& pool);
-Markup rollouts_section(const Pool& pool);
-Markup stages_section(const Pool& pool);
+Markup loss_section(const pool::Pool& pool);
+Markup exploration_section(const pool::Pool& pool);
+Markup rollouts_section(const pool::Pool& pool);
+Markup stages_section(const pool::Pool& pool);
 
 // A number of a score's extra fields; nothing where it is missing or not a number.
 std::optional<double> number_of(const Json& result, std::string_view key);
@@ -29,4 +29,4 @@ Markup section(std::string_view title, const Markup& content);
 // A table that scrolls sideways where the page is too narrow.
 Markup wide_table(const Markup& head, const Markup& body);
 
-}  // namespace ponder
+}  // namespace ponder::report

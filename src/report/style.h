@@ -2,7 +2,7 @@
 // Internal to this folder.
 #pragma once
 
-namespace ponder {
+namespace ponder::report {
 
 inline constexpr const char* kStyle = R"css(
 :root { color-scheme: light dark; --ink: #1c2024; --soft: #5d666f; --rule: #d5dade;
@@ -69,4 +69,4 @@ summary { cursor: pointer; font-size: .9rem; color: var(--accent); }
   h2, h3, h4 { break-after: avoid; } tr, dl { break-inside: avoid; } .wide { overflow: visible; } }
 )css";
 
-}  // namespace ponder
+}  // namespace ponder::report

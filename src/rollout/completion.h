@@ -13,7 +13,7 @@
 #include "data/rows.h"
 #include "tokenizer/chat_template.h"
 
-namespace ponder {
+namespace ponder::rollout {
 
 // What a completion's random numbers are a function of, beside the position of each.
 struct SeedKey {
@@ -31,8 +31,8 @@ struct CompletionRequest {
   // The prompt as tokens, or, for generators with a chat template of their own, as messages. Where
   // both are there the tokens decide.
   std::vector<int32_t> prompt_ids;
-  std::vector<Message> messages;
-  SamplingSettings sampling;
+  std::vector<tokenizer::Message> messages;
+  data::SamplingSettings sampling;
   SeedKey seed_key;
   // What ends it beside sampling.max_tokens and loops; each counts as FinishReason::kStop.
   std::vector<int32_t> stop_ids;  // end tokens: the sampled one belongs to token_ids, not to text
@@ -59,10 +59,10 @@ struct Completion {
   // 1) is the log-probability of `token_ids` after the prompt.
   std::optional<std::vector<int32_t>> token_ids;
   std::optional<std::vector<float>> logprobs;
-  LogprobSource logprob_source = LogprobSource::kNone;
-  FinishReason finish_reason = FinishReason::kStop;
+  data::LogprobSource logprob_source = data::LogprobSource::kNone;
+  data::FinishReason finish_reason = data::FinishReason::kStop;
   Usage usage;
   std::string model_sha256;  // of the weights, "" where nobody can know
 };
 
-}  // namespace ponder
+}  // namespace ponder::rollout

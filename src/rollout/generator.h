@@ -12,7 +12,7 @@
 
 #include "rollout/completion.h"
 
-namespace ponder {
+namespace ponder::rollout {
 
 // A token of a request with want_tokens, as it is sampled; not for the end token.
 struct TokenSampled {
@@ -67,4 +67,4 @@ class Generator {
   virtual GeneratorLoad load() const = 0;
 };
 
-}  // namespace ponder
+}  // namespace ponder::rollout

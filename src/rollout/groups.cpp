@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 
-namespace ponder {
+namespace ponder::rollout {
 namespace {
 
 std::string name_of(const RolloutRequest& request) {
@@ -32,7 +32,7 @@ RolloutGroups::RolloutGroups(std::span<const RolloutRequest> requests, GroupRule
     group.end = request.num_samples;
     group.is_done.resize(static_cast<size_t>(request.num_samples));
     group.has_failed.resize(static_cast<size_t>(request.num_samples));
-    for (const Trajectory& done : request.done) {
+    for (const data::Trajectory& done : request.done) {
       if (done.sample < 0 || done.sample >= request.num_samples) continue;
       group.is_done[static_cast<size_t>(done.sample)] = true;
       if (rules_.group_complete) group.out_of_order.emplace(done.sample, done);
@@ -146,7 +146,7 @@ void RolloutGroups::answered(const std::string& request_id, Completion completio
   --group.asked;
   ++num_answers_;
   answer_tokens_ += completion.usage.completion_tokens;
-  Trajectory trajectory = trajectory_of(*group.request, asked.sample, std::move(completion));
+  data::Trajectory trajectory = trajectory_of(*group.request, asked.sample, std::move(completion));
   if (rules_.judge) rules_.judge(trajectory);
   if (rules_.group_complete) {
     group.out_of_order.emplace(asked.sample, std::move(trajectory));
@@ -220,7 +220,7 @@ void RolloutGroups::cut(Group& group, int end) {
   }
 }
 
-void RolloutGroups::keep(Group& group, Trajectory trajectory) {
+void RolloutGroups::keep(Group& group, data::Trajectory trajectory) {
   ++num_kept_;
   if (!rules_.in_order) {
     kept_.push_back(std::move(trajectory));
@@ -245,4 +245,4 @@ void RolloutGroups::put_out_in_order() {
   }
 }
 
-}  // namespace ponder
+}  // namespace ponder::rollout

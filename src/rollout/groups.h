@@ -25,14 +25,14 @@
 #include "rollout/generator.h"
 #include "rollout/rollout_request.h"
 
-namespace ponder {
+namespace ponder::rollout {
 
 struct GroupRules {
   // Once for each answered sample, as its answer comes.
-  std::function<void(Trajectory&)> judge;
+  std::function<void(data::Trajectory&)> judge;
   // Given a problem's samples 0 .. i in order, says whether they are all that is wanted. Asked for
   // i = 0, 1, …; must be a pure function of them. Empty: every sample is wanted.
-  std::function<bool(std::span<const Trajectory> samples)> group_complete;
+  std::function<bool(std::span<const data::Trajectory> samples)> group_complete;
   // Beside the request's stop rules; must be a pure function.
   std::function<bool(std::string_view problem_id, int sample, std::span<const int32_t> token_ids)>
       stop_condition;
@@ -73,7 +73,7 @@ class RolloutGroups {
   void failed(const std::string& request_id, const Failure& failure, Time now);
 
   // Kept samples, each once, those of `done` excepted.
-  std::vector<Trajectory> take_kept() { return std::exchange(kept_, {}); }
+  std::vector<data::Trajectory> take_kept() { return std::exchange(kept_, {}); }
   // Requests whose answers nobody wants any more: to be cancelled.
   std::vector<std::string> take_cancelled() { return std::exchange(cancelled_, {}); }
   // Whose request it is; null for one that is not asked for.
@@ -94,14 +94,14 @@ class RolloutGroups {
  private:
   struct Group {
     const RolloutRequest* request = nullptr;
-    std::vector<bool> is_done, has_failed;   // by sample
-    std::vector<int> todo;                   // samples to make, ascending
-    size_t next = 0;                         // of todo, not asked for yet
-    int end = 0;                             // samples from here on are not wanted (any more)
-    int asked = 0;                           // and not answered
-    int settled = 0;                         // samples [0, settled) were shown to group_complete
-    std::vector<Trajectory> prefix;          // those
-    std::map<int, Trajectory> out_of_order;  // answered behind a gap
+    std::vector<bool> is_done, has_failed;  // by sample
+    std::vector<int> todo;                  // samples to make, ascending
+    size_t next = 0;                        // of todo, not asked for yet
+    int end = 0;                            // samples from here on are not wanted (any more)
+    int asked = 0;                          // and not answered
+    int settled = 0;                        // samples [0, settled) were shown to group_complete
+    std::vector<data::Trajectory> prefix;   // those
+    std::map<int, data::Trajectory> out_of_order;  // answered behind a gap
   };
   struct Asked {
     Group* group = nullptr;
@@ -115,7 +115,7 @@ class RolloutGroups {
   CompletionRequest request_of(const Group& group, int sample) const;
   void settle(Group& group);
   void cut(Group& group, int end);
-  void keep(Group& group, Trajectory trajectory);
+  void keep(Group& group, data::Trajectory trajectory);
   void put_out_in_order();
 
   GroupRules rules_;
@@ -125,9 +125,9 @@ class RolloutGroups {
   std::deque<Group*> askable_;  // open groups that may have something to ask for
   std::map<std::string, Asked> asked_;
   int64_t num_again_ = 0;  // of asked_, with again_at
-  std::vector<Trajectory> kept_;
-  std::map<std::pair<size_t, int>, Trajectory> in_order_;  // kept, behind a gap
-  size_t out_group_ = 0;                                   // next to come out, in order
+  std::vector<data::Trajectory> kept_;
+  std::map<std::pair<size_t, int>, data::Trajectory> in_order_;  // kept, behind a gap
+  size_t out_group_ = 0;                                         // next to come out, in order
   int out_sample_ = 0;
   std::vector<std::string> cancelled_;
   std::vector<RolloutFailure> failures_;
@@ -135,4 +135,4 @@ class RolloutGroups {
   int64_t num_answers_ = 0, answer_tokens_ = 0;
 };
 
-}  // namespace ponder
+}  // namespace ponder::rollout

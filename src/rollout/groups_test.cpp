@@ -10,7 +10,7 @@
 #include "rollout/scripted_generator_fixture.h"
 #include "testing/error_text.h"
 
-namespace ponder {
+namespace ponder::rollout {
 namespace {
 
 std::vector<RolloutRequest> requests_of(int problems, int samples) {
@@ -29,16 +29,16 @@ std::vector<RolloutRequest> requests_of(int problems, int samples) {
 using Key = std::pair<std::string, int>;
 
 // Complete with the second sample of more than twenty tokens.
-bool two_long(std::span<const Trajectory> samples) {
+bool two_long(std::span<const data::Trajectory> samples) {
   return std::count_if(samples.begin(), samples.end(),
-                       [](const Trajectory& t) { return t.token_ids.size() > 20; }) == 2;
+                       [](const data::Trajectory& t) { return t.token_ids.size() > 20; }) == 2;
 }
 
 // What is to be kept, in the order of requests and samples, whatever the generator does.
 std::vector<Key> expected_of(const std::vector<RolloutRequest>& requests, bool rule) {
   std::vector<Key> expected;
   for (const RolloutRequest& request : requests) {
-    std::vector<Trajectory> samples;
+    std::vector<data::Trajectory> samples;
     for (int i = 0; i < request.num_samples; ++i) {
       samples.push_back(
           trajectory_of(request, i, scripted_answer({request.seed, request.problem_id, i})));
@@ -51,19 +51,19 @@ std::vector<Key> expected_of(const std::vector<RolloutRequest>& requests, bool r
 
 struct Kept {
   std::vector<Key> keys;  // as they were handed over
-  std::vector<Trajectory> trajectories;
+  std::vector<data::Trajectory> trajectories;
   std::map<Key, int> judged;
   RolloutReport report;
 };
 
 RolloutHooks hooks_into(Kept& kept, bool rule) {
   RolloutHooks hooks;
-  hooks.judge = [&](Trajectory& t) {
+  hooks.judge = [&](data::Trajectory& t) {
     ++kept.judged[{t.problem_id, t.sample}];
-    t.verdict = Verdict::kCorrect;
+    t.verdict = judge::Verdict::kCorrect;
   };
   if (rule) hooks.group_complete = two_long;
-  hooks.on_completion = [&](const Trajectory& t) {
+  hooks.on_completion = [&](const data::Trajectory& t) {
     EXPECT_EQ(t.text, t.problem_id + " " + std::to_string(t.sample));
     EXPECT_TRUE(t.verdict.has_value());
     kept.keys.emplace_back(t.problem_id, t.sample);
@@ -118,7 +118,7 @@ TEST(RolloutGroups, GoOnFromWhatIsDone) {
       std::vector<Key> merged(kept.keys.begin(),
                               kept.keys.begin() + static_cast<std::ptrdiff_t>(cut));
       for (size_t i = 0; i < cut; ++i) {
-        const Trajectory& done = kept.trajectories[i];
+        const data::Trajectory& done = kept.trajectories[i];
         rest[static_cast<size_t>(done.problem_id[1] - '0')].done.push_back(done);
       }
       ScriptedGenerator generator({.seed = cut, .repeated = 0.3});
@@ -182,7 +182,7 @@ TEST(RolloutGroups, ASampleThatNeverComesHoldsItsProblemBack) {
     Kept kept;
     RolloutHooks hooks = hooks_into(kept, false);
     if (rule) {
-      hooks.group_complete = [](std::span<const Trajectory>) { return false; };
+      hooks.group_complete = [](std::span<const data::Trajectory>) { return false; };
     }
     kept.report = run_rollouts(generator, requests, hooks, {}, &stop);
     EXPECT_TRUE(kept.report.interrupted);
@@ -205,9 +205,9 @@ TEST(RolloutGroups, APermanentFailureIsSaidWhenAllElseHasCome) {
     Kept kept;
     RolloutHooks hooks = hooks_into(kept, false);
     if (rule) {
-      hooks.group_complete = [&](std::span<const Trajectory>) { return false; };
+      hooks.group_complete = [&](std::span<const data::Trajectory>) { return false; };
     }
-    const std::string message = error_text(
+    const std::string message = testing::error_text(
         [&] { kept.report = run_rollouts(generator, requests, hooks, {.in_order = true}); });
     EXPECT_NE(message.find("p1, sample 2"), std::string::npos) << message;
     EXPECT_NE(message.find("refused"), std::string::npos) << message;
@@ -288,11 +288,11 @@ TEST(RolloutGroups, WhatCannotBeServedIsRefusedFirst) {
                                      {"problem p0", 3}, {"problem p1", 4}, {"problem p2", 4}}));
   requests[2].prompt_ids.clear();
   ScriptedGenerator strict({});
-  EXPECT_NE(error_text([&] { run_rollouts(strict, requests, {}); }).find("problem p2"),
+  EXPECT_NE(testing::error_text([&] { run_rollouts(strict, requests, {}); }).find("problem p2"),
             std::string::npos);
   EXPECT_TRUE(strict.submitted.empty());
   const auto refused = [&](const std::string& words) {
-    const std::string message = error_text([&] { RolloutGroups(requests, {}); });
+    const std::string message = testing::error_text([&] { RolloutGroups(requests, {}); });
     EXPECT_NE(message.find(words), std::string::npos) << message;
   };
   requests[1].problem_id = "p0";
@@ -324,14 +324,14 @@ TEST(RolloutRequest, BecomesARequestAndATrajectory) {
   completion.text = "a thought\n</think>\n\nthe end";
   completion.token_ids = {4, 5, 9};
   completion.logprobs = {-0.5f, -0.25f, -1.0f};
-  completion.finish_reason = FinishReason::kLength;
+  completion.finish_reason = data::FinishReason::kLength;
   completion.model_sha256 = "model";
-  const Trajectory t = trajectory_of(request, 2, completion);
+  const data::Trajectory t = trajectory_of(request, 2, completion);
   EXPECT_EQ(t.text, "<think>\na thought\n</think>\n\nthe end");
   EXPECT_EQ(t.thought, "a thought");
   EXPECT_EQ(t.solution, "the end");
   EXPECT_EQ(t.logprob, -1.75);
-  EXPECT_EQ(t.finish_reason, FinishReason::kLength);
+  EXPECT_EQ(t.finish_reason, data::FinishReason::kLength);
   EXPECT_EQ(t.model_sha256, "model");
   EXPECT_EQ(t.template_sha256, "template");
   EXPECT_EQ(t.sample, 2);
@@ -339,10 +339,10 @@ TEST(RolloutRequest, BecomesARequestAndATrajectory) {
   // A server's answer: text alone.
   completion.token_ids.reset();
   completion.logprobs.reset();
-  const Trajectory bare = trajectory_of(request, 2, completion);
+  const data::Trajectory bare = trajectory_of(request, 2, completion);
   EXPECT_TRUE(bare.token_ids.empty() && bare.logprobs.empty());
   EXPECT_EQ(bare.solution, "the end");
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::rollout

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace ponder {
+namespace ponder::rollout {
 
 bool is_repetition(std::span<const int32_t> completion, const RepetitionRule& rule) {
   const int64_t size = static_cast<int64_t>(completion.size());
@@ -22,4 +22,4 @@ bool is_repetition(std::span<const int32_t> completion, const RepetitionRule& ru
   return false;
 }
 
-}  // namespace ponder
+}  // namespace ponder::rollout

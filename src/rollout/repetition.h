@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <span>
 
-namespace ponder {
+namespace ponder::rollout {
 
 // The last L tokens are a loop of period p if each of them but the first p equals the one p before
 // it. A completion is stopped once, for some p <= max_period, L >= min_tokens and L >= min_repeats
@@ -21,4 +21,4 @@ struct RepetitionRule {
 // Whether the completion stops here.
 bool is_repetition(std::span<const int32_t> completion, const RepetitionRule& rule);
 
-}  // namespace ponder
+}  // namespace ponder::rollout

@@ -6,7 +6,7 @@
 
 #include "base/philox.h"
 
-namespace ponder {
+namespace ponder::rollout {
 namespace {
 
 std::vector<int32_t> loop_after(size_t prefix, size_t period, size_t size) {
@@ -53,4 +53,4 @@ TEST(Repetition, OneChangedTokenBreaksTheLoop) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::rollout

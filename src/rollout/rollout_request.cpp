@@ -7,7 +7,7 @@
 #include "base/hash.h"
 #include "tokenizer/thought_format.h"
 
-namespace ponder {
+namespace ponder::rollout {
 
 std::string completion_id(const RolloutRequest& request, int sample) {
   return fmt::format("{}#{}", request.problem_id, sample);
@@ -27,9 +27,9 @@ CompletionRequest completion_request(const RolloutRequest& request, int sample) 
   return completion;
 }
 
-Trajectory trajectory_of(const RolloutRequest& request, int sample, Completion completion) {
+data::Trajectory trajectory_of(const RolloutRequest& request, int sample, Completion completion) {
   const auto& ids = request.prompt_ids;
-  Trajectory trajectory;
+  data::Trajectory trajectory;
   trajectory.problem_id = request.problem_id;
   trajectory.sample = sample;
   trajectory.seed = request.seed;
@@ -44,10 +44,10 @@ Trajectory trajectory_of(const RolloutRequest& request, int sample, Completion c
   for (const float logprob : trajectory.logprobs) trajectory.logprob += logprob;
   trajectory.finish_reason = completion.finish_reason;
   trajectory.text = request.response_prefix + completion.text;
-  ThoughtParts parts = parse_thought(trajectory.text);
+  tokenizer::ThoughtParts parts = tokenizer::parse_thought(trajectory.text);
   trajectory.thought = std::move(parts.thought);
   trajectory.solution = std::move(parts.solution);
   return trajectory;
 }
 
-}  // namespace ponder
+}  // namespace ponder::rollout

@@ -9,14 +9,14 @@
 #include "data/rows.h"
 #include "rollout/completion.h"
 
-namespace ponder {
+namespace ponder::rollout {
 
 struct RolloutRequest {
   std::string problem_id;           // not twice in one run
   std::vector<int32_t> prompt_ids;  // see CompletionRequest
-  std::vector<Message> messages;
+  std::vector<tokenizer::Message> messages;
   int num_samples = 1;  // sample indices 0 .. num_samples - 1
-  SamplingSettings sampling;
+  data::SamplingSettings sampling;
   uint64_t seed = 1;
   std::vector<int32_t> stop_ids;
   std::vector<std::string> stop_strings;
@@ -27,7 +27,7 @@ struct RolloutRequest {
   int64_t expected_tokens = 0;  // length of a completion, where known: long ones are begun first
   // Samples that an earlier run delivered. They are not made again, but a rule for complete groups
   // sees them.
-  std::vector<Trajectory> done;
+  std::vector<data::Trajectory> done;
 };
 
 // The id of a sample's request, unique among the samples of problems with different ids.
@@ -36,6 +36,6 @@ std::string completion_id(const RolloutRequest& request, int sample);
 CompletionRequest completion_request(const RolloutRequest& request, int sample);
 // Everything about a finished sample but its verdict. A completion without token ids or
 // log-probabilities gives a trajectory without them.
-Trajectory trajectory_of(const RolloutRequest& request, int sample, Completion completion);
+data::Trajectory trajectory_of(const RolloutRequest& request, int sample, Completion completion);
 
-}  // namespace ponder
+}  // namespace ponder::rollout

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 
-namespace ponder {
+namespace ponder::rollout {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -83,10 +83,10 @@ class RolloutRun {
 
   void hand_over() {
     for (const std::string& id : groups_.take_cancelled()) generator_.cancel(id);
-    const std::vector<Trajectory> kept = groups_.take_kept();
+    const std::vector<data::Trajectory> kept = groups_.take_kept();
     if (kept.empty() || !hooks_.on_completion) return;
     const auto start = Clock::now();
-    for (const Trajectory& trajectory : kept) hooks_.on_completion(trajectory);
+    for (const data::Trajectory& trajectory : kept) hooks_.on_completion(trajectory);
     report_.hook_seconds += seconds_since(start);
   }
 
@@ -170,19 +170,21 @@ RolloutReport run_rollouts(Generator& generator, std::span<const RolloutRequest>
   return RolloutRun(generator, requests, hooks, options).run(stop);
 }
 
-std::vector<Trajectory> collect_rollouts(Generator& generator,
-                                         std::span<const RolloutRequest> requests,
-                                         RolloutHooks hooks, RolloutOptions options,
-                                         const std::atomic<bool>* stop, RolloutReport* report) {
-  std::vector<Trajectory> trajectories;
+std::vector<data::Trajectory> collect_rollouts(Generator& generator,
+                                               std::span<const RolloutRequest> requests,
+                                               RolloutHooks hooks, RolloutOptions options,
+                                               const std::atomic<bool>* stop,
+                                               RolloutReport* report) {
+  std::vector<data::Trajectory> trajectories;
   options.in_order = true;
-  hooks.on_completion = [&, inner = std::move(hooks.on_completion)](const Trajectory& trajectory) {
-    if (inner) inner(trajectory);
-    trajectories.push_back(trajectory);
-  };
+  hooks.on_completion =
+      [&, inner = std::move(hooks.on_completion)](const data::Trajectory& trajectory) {
+        if (inner) inner(trajectory);
+        trajectories.push_back(trajectory);
+      };
   const RolloutReport done = run_rollouts(generator, requests, hooks, options, stop);
   if (report) *report = done;
   return trajectories;
 }
 
-}  // namespace ponder
+}  // namespace ponder::rollout

@@ -13,7 +13,7 @@
 #include "base/philox.h"
 #include "rollout/generator.h"
 
-namespace ponder {
+namespace ponder::rollout {
 
 // The answer to a request, a function of its seed key: 1 to 30 tokens.
 inline Completion scripted_answer(const SeedKey& key) {
@@ -23,7 +23,7 @@ inline Completion scripted_answer(const SeedKey& key) {
   Completion completion;
   completion.token_ids.emplace(length, static_cast<int32_t>(key.index));
   completion.logprobs.emplace(length, -0.5f);
-  completion.logprob_source = LogprobSource::kEngine;
+  completion.logprob_source = data::LogprobSource::kEngine;
   completion.text = key.name + " " + std::to_string(key.index);
   completion.usage = {3, static_cast<int64_t>(length)};
   return completion;
@@ -119,4 +119,4 @@ class ScriptedGenerator : public Generator {
   std::vector<CompletionRequest> gone_;  // answered or cancelled
 };
 
-}  // namespace ponder
+}  // namespace ponder::rollout

@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 
-namespace ponder {
+namespace ponder::rollout {
 namespace {
 
 size_t longest_of(const std::vector<std::string>& strings) {
@@ -27,7 +27,7 @@ size_t undecided_tail(std::string_view text, const std::vector<std::string>& str
 }  // namespace
 
 StopRule::StopRule(const CompletionRequest& request, const RepetitionRule& repetition,
-                   const Tokenizer* tokenizer)
+                   const tokenizer::Tokenizer* tokenizer)
     : request_(&request), repetition_(&repetition), tokenizer_(tokenizer) {
   for (const std::string& stop : request.stop_strings) {
     if (stop.empty()) {
@@ -47,18 +47,19 @@ bool StopRule::is_stop_id(int32_t id) const {
   return std::find(stop.begin(), stop.end(), id) != stop.end();
 }
 
-std::optional<FinishReason> StopRule::push(std::span<const int32_t> token_ids) {
-  if (is_stop_id(token_ids.back())) return FinishReason::kStop;
+std::optional<data::FinishReason> StopRule::push(std::span<const int32_t> token_ids) {
+  if (is_stop_id(token_ids.back())) return data::FinishReason::kStop;
   if (decoder_) {
     const std::string piece = decoder_->push(token_ids.back());
     text_ += piece;
-    if (find_stop_string(piece.size())) return FinishReason::kStop;
+    if (find_stop_string(piece.size())) return data::FinishReason::kStop;
   }
-  if (request_->stop_condition && request_->stop_condition(token_ids)) return FinishReason::kStop;
+  if (request_->stop_condition && request_->stop_condition(token_ids))
+    return data::FinishReason::kStop;
   if (static_cast<int>(token_ids.size()) >= request_->sampling.max_tokens) {
-    return FinishReason::kLength;
+    return data::FinishReason::kLength;
   }
-  if (is_repetition(token_ids, *repetition_)) return FinishReason::kRepetition;
+  if (is_repetition(token_ids, *repetition_)) return data::FinishReason::kRepetition;
   return std::nullopt;
 }
 
@@ -89,4 +90,4 @@ std::string StopRule::text(std::span<const int32_t> token_ids) const {
   return tokenizer_->decode(token_ids);
 }
 
-}  // namespace ponder
+}  // namespace ponder::rollout

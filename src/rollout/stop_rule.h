@@ -18,17 +18,17 @@
 #include "tokenizer/stream_decoder.h"
 #include "tokenizer/tokenizer.h"
 
-namespace ponder {
+namespace ponder::rollout {
 
 class StopRule {
  public:
   // Borrows all three. `tokenizer` may be null for a request without stop strings and want_tokens;
   // texts are then empty. Throws Error for an empty stop string, or one without a tokenizer.
   StopRule(const CompletionRequest& request, const RepetitionRule& repetition,
-           const Tokenizer* tokenizer);
+           const tokenizer::Tokenizer* tokenizer);
 
   // After each token: `token_ids` are all so far. The reason if the completion ends with the last.
-  std::optional<FinishReason> push(std::span<const int32_t> token_ids);
+  std::optional<data::FinishReason> push(std::span<const int32_t> token_ids);
   bool is_stop_id(int32_t id) const;
   // With want_tokens: what can be shown since the last call (TokenSampled::text).
   std::string take_text();
@@ -40,11 +40,11 @@ class StopRule {
 
   const CompletionRequest* request_;
   const RepetitionRule* repetition_;
-  const Tokenizer* tokenizer_;
-  std::optional<StreamDecoder> decoder_;  // where text is looked at on the way
-  std::string text_;                      // decoded so far
-  size_t taken_ = 0;                      // bytes of it that take_text has returned
-  std::optional<size_t> cut_;             // where a stop string begins
+  const tokenizer::Tokenizer* tokenizer_;
+  std::optional<tokenizer::StreamDecoder> decoder_;  // where text is looked at on the way
+  std::string text_;                                 // decoded so far
+  size_t taken_ = 0;                                 // bytes of it that take_text has returned
+  std::optional<size_t> cut_;                        // where a stop string begins
 };
 
-}  // namespace ponder
+}  // namespace ponder::rollout

@@ -6,18 +6,19 @@
 #include "testing/error_text.h"
 #include "testing/folders.h"
 
-namespace ponder {
+namespace ponder::rollout {
 namespace {
 
-const Tokenizer& tokenizer() {
-  static const Tokenizer loaded = Tokenizer::load(source_dir() / "models" / "nano-base");
+const tokenizer::Tokenizer& tokenizer() {
+  static const tokenizer::Tokenizer loaded =
+      tokenizer::Tokenizer::load(testing::source_dir() / "models" / "nano-base");
   return loaded;
 }
 
 constexpr RepetitionRule kNoLoops{.min_repeats = 0};
 
 struct Ended {
-  std::optional<FinishReason> reason;  // none: the tokens were used up
+  std::optional<data::FinishReason> reason;  // none: the tokens were used up
   size_t num_tokens = 0;
   std::string text, shown;  // shown: what take_text gave, joined
 };
@@ -59,7 +60,7 @@ TEST(StopRule, AStopStringIsFoundAcrossTokensAndLeftOut) {
     const std::string text = "It is 42.\n\nQuestion: what now?";
     const auto ids = whole_tokens ? tokenizer().encode(text) : bytes_of(text);
     const Ended ended = feed(request_with({"\n\nQuestion", "what"}), ids);
-    EXPECT_EQ(ended.reason, FinishReason::kStop);
+    EXPECT_EQ(ended.reason, data::FinishReason::kStop);
     EXPECT_EQ(ended.text, "It is 42.");
     EXPECT_EQ(ended.shown, ended.text) << "nothing of a stop string is shown";
     EXPECT_LT(ended.num_tokens, ids.size());
@@ -79,7 +80,7 @@ TEST(StopRule, WhatOnlyBeginsLikeAStopStringIsText) {
 
 TEST(StopRule, CharactersOfSeveralBytesAreWhole) {
   const Ended ended = feed(request_with({"é."}), bytes_of("été é é. non"));
-  EXPECT_EQ(ended.reason, FinishReason::kStop);
+  EXPECT_EQ(ended.reason, data::FinishReason::kStop);
   EXPECT_EQ(ended.text, "été é ");
   EXPECT_EQ(ended.shown, ended.text);
 }
@@ -130,33 +131,35 @@ TEST(StopRule, EndTokensLengthConditionAndLoops) {
   const auto ids = bytes_of("abcdefgh");
   request.stop_ids = {ids[5]};
   Ended ended = feed(request, ids);
-  EXPECT_EQ(ended.reason, FinishReason::kStop);
+  EXPECT_EQ(ended.reason, data::FinishReason::kStop);
   EXPECT_EQ(ended.num_tokens, 6u);
   EXPECT_EQ(ended.text, "abcde") << "without the end token";
   EXPECT_EQ(ended.shown, "abcde");
   request.sampling.max_tokens = 4;
   ended = feed(request, ids);
-  EXPECT_EQ(ended.reason, FinishReason::kLength);
+  EXPECT_EQ(ended.reason, data::FinishReason::kLength);
   EXPECT_EQ(ended.text, "abcd");
   request.sampling.max_tokens = 6;
-  EXPECT_EQ(feed(request, ids).reason, FinishReason::kStop) << "the end token is the last allowed";
+  EXPECT_EQ(feed(request, ids).reason, data::FinishReason::kStop)
+      << "the end token is the last allowed";
   request.stop_condition = [](std::span<const int32_t> so_far) { return so_far.size() == 3; };
   ended = feed(request, ids);
-  EXPECT_EQ(ended.reason, FinishReason::kStop);
+  EXPECT_EQ(ended.reason, data::FinishReason::kStop);
   EXPECT_EQ(ended.text, "abc");
   const Ended loop = feed(request_with({}), std::vector<int32_t>(300, ids[0]), RepetitionRule{});
-  EXPECT_EQ(loop.reason, FinishReason::kRepetition);
+  EXPECT_EQ(loop.reason, data::FinishReason::kRepetition);
   EXPECT_EQ(loop.num_tokens, 128u);
 }
 
 TEST(StopRule, RefusesStopStringsThatCannotBeFound) {
   const RepetitionRule loops;
   const CompletionRequest empty = request_with({""}), some = request_with({"x"});
-  EXPECT_NE(error_text([&] { StopRule(empty, loops, &tokenizer()); }).find("empty stop string"),
-            std::string::npos);
-  EXPECT_NE(error_text([&] { StopRule(some, loops, nullptr); }).find("tokenizer"),
+  EXPECT_NE(
+      testing::error_text([&] { StopRule(empty, loops, &tokenizer()); }).find("empty stop string"),
+      std::string::npos);
+  EXPECT_NE(testing::error_text([&] { StopRule(some, loops, nullptr); }).find("tokenizer"),
             std::string::npos);
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::rollout

@@ -33,7 +33,7 @@ Exercise make_arithmetic(int level, const TeacherOptions& options, RandomSequenc
   exercise.on_the_way = contents_on_the_way(expression);
   exercise.question = "Compute " + text;
   exercise.answer = std::to_string(value);
-  exercise.answer_type = AnswerType::kNumber;
+  exercise.answer_type = judge::AnswerType::kNumber;
   exercise.thought = join_lines(work_out(expression, options, random));
   exercise.solution = answer_sentence(exercise.answer);
   return exercise;

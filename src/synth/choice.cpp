@@ -188,7 +188,7 @@ Exercise make_choice(int level, const TeacherOptions& options, RandomSequence& r
   }
   exercise.question = question.text;
   exercise.answer = std::string(1, question.letter);
-  exercise.answer_type = AnswerType::kChoice;
+  exercise.answer_type = judge::AnswerType::kChoice;
   std::vector<std::string> lines = work_out(expression, options, random);
   lines.insert(lines.begin(), story.expression);
   // The choices one by one, up to the one that is the result.

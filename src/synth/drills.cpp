@@ -190,7 +190,7 @@ Exercise make_drill(int level, RandomSequence& random) {
   }
   exercise.question = fmt::format("{}: {}", name, fmt::join(row.questions, ";"));
   exercise.answer = join_lines(row.answers);
-  exercise.answer_type = AnswerType::kText;
+  exercise.answer_type = judge::AnswerType::kText;
   exercise.solution = exercise.answer;
   exercise.content = "facts|" + exercise.question;
   return exercise;

@@ -18,7 +18,7 @@ struct Exercise {
   // None of a train exercise may be a test problem's.
   std::vector<std::string> on_the_way;
   std::string question, answer;
-  AnswerType answer_type = AnswerType::kNumber;
+  judge::AnswerType answer_type = judge::AnswerType::kNumber;
   std::string thought;   // the teacher's; empty in drills
   std::string solution;  // the final sentence with \boxed{…}; the whole answer of a drill
 };

@@ -63,8 +63,8 @@ Split split_of(std::string_view content) {
   return stable_hash64(content) % kTestShare == 0 ? Split::kTest : Split::kTrain;
 }
 
-Demonstration SynthRow::demonstration(bool direct) const {
-  Demonstration row;
+data::Demonstration SynthRow::demonstration(bool direct) const {
+  data::Demonstration row;
   row.id = problem.id;
   row.domain = problem.domain;
   row.question = problem.question;

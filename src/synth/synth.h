@@ -42,13 +42,13 @@ struct SynthOptions {
 };
 
 struct SynthRow {
-  Problem problem;
+  data::Problem problem;
   std::string content;   // what is asked, in canonical form
   std::string thought;   // the teacher's; empty for facts
   std::string solution;  // the final sentence, or the whole answer of a drill
 
   // With `direct`: without the thought.
-  Demonstration demonstration(bool direct) const;
+  data::Demonstration demonstration(bool direct) const;
 };
 
 // Endless rows, no problem twice. Not thread-safe.

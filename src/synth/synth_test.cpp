@@ -421,9 +421,9 @@ TEST(SynthStream, ThereIsEnoughToTrainAndTestOn) {
 
 TEST(Demonstration, IsTheTeachersResponse) {
   const SynthRow row = rows_of(Domain::kArithmetic, 3, 3, 1)[0];
-  const Demonstration thinking = row.demonstration(false), direct = row.demonstration(true);
+  const data::Demonstration thinking = row.demonstration(false), direct = row.demonstration(true);
   EXPECT_EQ(thinking.thought, row.thought);
-  EXPECT_EQ(parse_thought(thinking.response()).fault, ThoughtFault::kNone);
+  EXPECT_EQ(tokenizer::parse_thought(thinking.response()).fault, tokenizer::ThoughtFault::kNone);
   EXPECT_TRUE(direct.thought.empty());
   EXPECT_EQ(direct.response(), row.solution);
   EXPECT_EQ(direct.answer, row.problem.answer);
@@ -433,18 +433,21 @@ TEST(Demonstration, IsJudgedCorrectAndAnotherAnswerIsNot) {
   for (const Domain domain : {Domain::kArithmetic, Domain::kTarget, Domain::kChoice}) {
     const auto rows = rows_of(domain, 1, 5, 200);
     for (size_t i = 0; i < rows.size(); ++i) {
-      const Problem& problem = rows[i].problem;
-      JudgeOptions options;
+      const data::Problem& problem = rows[i].problem;
+      judge::JudgeOptions options;
       options.type = problem.answer_type;
       const std::string right = rows[i].demonstration(false).response();
-      ASSERT_EQ(judge_response(problem.answer, right, ResponseEnd::kFinished, options).verdict,
-                Verdict::kCorrect)
+      ASSERT_EQ(judge::judge_response(problem.answer, right, judge::ResponseEnd::kFinished, options)
+                    .verdict,
+                judge::Verdict::kCorrect)
           << right;
       const SynthRow& other = rows[(i + 5) % rows.size()];  // of the same level
-      const Verdict expected =
-          other.problem.answer == problem.answer ? Verdict::kCorrect : Verdict::kIncorrect;
+      const judge::Verdict expected = other.problem.answer == problem.answer
+                                          ? judge::Verdict::kCorrect
+                                          : judge::Verdict::kIncorrect;
       const std::string wrong = other.demonstration(true).response();
-      ASSERT_EQ(judge_response(problem.answer, wrong, ResponseEnd::kFinished, options).verdict,
+      ASSERT_EQ(judge::judge_response(problem.answer, wrong, judge::ResponseEnd::kFinished, options)
+                    .verdict,
                 expected)
           << wrong;
     }
@@ -452,7 +455,8 @@ TEST(Demonstration, IsJudgedCorrectAndAnotherAnswerIsNot) {
 }
 
 TEST(Demonstration, IsShort) {
-  const Tokenizer tokenizer = Tokenizer::load(source_dir() / "models/nano-base");
+  const tokenizer::Tokenizer tokenizer =
+      tokenizer::Tokenizer::load(testing::source_dir() / "models/nano-base");
   EXPECT_EQ(tokenizer.vocab_size(), 512);
   for (const Domain domain :
        {Domain::kArithmetic, Domain::kTarget, Domain::kChoice, Domain::kFacts}) {

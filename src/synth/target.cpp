@@ -161,7 +161,7 @@ Exercise make_target(int level, const TeacherOptions& options, RandomSequence& r
   exercise.question = fmt::format("Reach {} from {} left to right with {}. Which signs?",
                                   puzzle.target, numbers, fmt::join(puzzle.signs, " "));
   exercise.answer = in_words(puzzle.solution);
-  exercise.answer_type = AnswerType::kText;
+  exercise.answer_type = judge::AnswerType::kText;
   const bool slips = random.uniform() < options.slip_probability;
   exercise.thought = join_lines(Search(puzzle, slips, random).run());
   exercise.solution = answer_sentence(exercise.answer);

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace ponder {
+namespace ponder::tensor {
 
 int64_t total_bytes(const MemoryTable& table) {
   int64_t total = 0;
@@ -26,4 +26,4 @@ float* Arena::take(const char* purpose, int64_t floats) {
   return counting_ || floats == 0 ? nullptr : memory_.data() + begin;
 }
 
-}  // namespace ponder
+}  // namespace ponder::tensor

@@ -10,7 +10,7 @@
 
 #include "tensor/buffer.h"
 
-namespace ponder {
+namespace ponder::tensor {
 
 // Purpose and bytes; pieces of one purpose are one entry, in the order in which it was first taken.
 using MemoryTable = std::vector<std::pair<std::string, int64_t>>;
@@ -53,4 +53,4 @@ class Arena {
   int64_t used_ = 0;
 };
 
-}  // namespace ponder
+}  // namespace ponder::tensor

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace ponder {
+namespace ponder::tensor {
 namespace {
 
 struct Pieces {
@@ -47,4 +47,4 @@ TEST(Arena, PiecesAreApartAlignedAndKeptWhileTheyFit) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::tensor

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 
-namespace ponder {
+namespace ponder::tensor {
 
 void Buffer::Free::operator()(float* p) const { std::free(p); }
 
@@ -44,4 +44,4 @@ void Buffer::zero() {
   if (size_ > 0) std::memset(data_.get(), 0, static_cast<size_t>(size_bytes()));
 }
 
-}  // namespace ponder
+}  // namespace ponder::tensor

@@ -7,7 +7,7 @@
 #include <span>
 #include <string>
 
-namespace ponder {
+namespace ponder::tensor {
 
 class Buffer {
  public:
@@ -43,4 +43,4 @@ class Buffer {
   int64_t size_ = 0;
 };
 
-}  // namespace ponder
+}  // namespace ponder::tensor

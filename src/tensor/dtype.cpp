@@ -4,7 +4,7 @@
 #include <bit>
 #include <cstring>
 
-namespace ponder {
+namespace ponder::tensor {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "safetensors bytes are little-endian");
@@ -115,4 +115,4 @@ void from_f32(void* to, std::span<const float> from, DType dtype) {
   }
 }
 
-}  // namespace ponder
+}  // namespace ponder::tensor

@@ -7,7 +7,7 @@
 #include <span>
 #include <string_view>
 
-namespace ponder {
+namespace ponder::tensor {
 
 enum class DType { kF32, kBF16, kF16 };
 
@@ -22,4 +22,4 @@ void to_f32(std::span<float> to, const void* from, DType dtype);
 // Rounds to nearest, ties to even; overflow to infinity; NaN stays NaN.
 void from_f32(void* to, std::span<const float> from, DType dtype);
 
-}  // namespace ponder
+}  // namespace ponder::tensor

@@ -8,7 +8,7 @@
 #include <limits>
 #include <vector>
 
-namespace ponder {
+namespace ponder::tensor {
 namespace {
 
 uint16_t narrow(float value, DType dtype) {
@@ -116,4 +116,4 @@ TEST(DType, UnalignedBytes) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::tensor

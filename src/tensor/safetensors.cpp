@@ -14,7 +14,7 @@
 #include "base/error.h"
 #include "base/json.h"
 
-namespace ponder {
+namespace ponder::tensor {
 namespace fs = std::filesystem;
 namespace {
 
@@ -279,4 +279,4 @@ void SafetensorsFile::read_bytes(const TensorEntry& tensor, uint64_t offset,
   state_->read(to.data(), to.size(), tensor.begin + offset);
 }
 
-}  // namespace ponder
+}  // namespace ponder::tensor

@@ -14,7 +14,7 @@
 
 #include "tensor/dtype.h"
 
-namespace ponder {
+namespace ponder::tensor {
 
 struct TensorEntry {
   std::string name;
@@ -65,4 +65,4 @@ struct TensorToWrite {
 void write_safetensors(const std::filesystem::path& path, std::span<const TensorToWrite> tensors,
                        DType dtype, const std::map<std::string, std::string>& metadata = {});
 
-}  // namespace ponder
+}  // namespace ponder::tensor

@@ -15,7 +15,7 @@
 #include "testing/folders.h"
 #include "testing/temporary_folder.h"
 
-namespace ponder {
+namespace ponder::tensor {
 namespace {
 
 namespace fs = std::filesystem;
@@ -62,7 +62,7 @@ class Safetensors : public ::testing::Test {
     EXPECT_NE(message.find(path.string()), std::string::npos) << message;
     return message;
   }
-  TemporaryFolder temporary_;
+  testing::TemporaryFolder temporary_;
   const fs::path folder_ = temporary_.path();
 };
 
@@ -73,7 +73,7 @@ std::vector<float> numbers(size_t count, float scale = 1.0f) {
 }
 
 TEST_F(Safetensors, ReadsWhatAnotherProgramWrote) {
-  const SafetensorsFile file(source_dir() / "tests/golden/safetensors/mixed.safetensors");
+  const SafetensorsFile file(testing::source_dir() / "tests/golden/safetensors/mixed.safetensors");
   const auto value = [](size_t i) {
     return static_cast<float>(static_cast<int>(i * 37 % 101) - 50) / 16.0f;
   };
@@ -254,7 +254,8 @@ TEST_F(Safetensors, TheLargestHeadersStayFast) {
 // Whatever is changed in a good file, it is refused by an Error or is a good file whose tensors can
 // be read.
 TEST_F(Safetensors, RandomDamageNeverCrashes) {
-  const std::string good = read_file(source_dir() / "tests/golden/safetensors/mixed.safetensors");
+  const std::string good =
+      read_file(testing::source_dir() / "tests/golden/safetensors/mixed.safetensors");
   RandomSequence random(1, stable_hash64("safetensors damage"));
   const std::string interesting = "0123456789-.,:[]{}\"\\FB eE\x80\xff\n";
   int accepted = 0;
@@ -293,4 +294,4 @@ TEST_F(Safetensors, RandomDamageNeverCrashes) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::tensor

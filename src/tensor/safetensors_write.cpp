@@ -8,7 +8,7 @@
 #include "base/json.h"
 #include "tensor/safetensors.h"
 
-namespace ponder {
+namespace ponder::tensor {
 namespace {
 
 // The length field and the header, padded.
@@ -83,4 +83,4 @@ void write_safetensors(const std::filesystem::path& path, std::span<const Tensor
   });
 }
 
-}  // namespace ponder
+}  // namespace ponder::tensor

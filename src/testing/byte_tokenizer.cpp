@@ -2,7 +2,7 @@
 
 #include "base/json.h"
 
-namespace ponder {
+namespace ponder::testing {
 namespace {
 
 // GPT-2's printable stand-in for a byte, as UTF-8.
@@ -64,4 +64,4 @@ std::string byte_tokenizer_json() {
   return dump_json(json);
 }
 
-}  // namespace ponder
+}  // namespace ponder::testing

@@ -3,10 +3,10 @@
 
 #include <string>
 
-namespace ponder {
+namespace ponder::testing {
 
 // The text of a tokenizer.json: all 256 bytes (id = byte), ">\n" (256) and ">\n\n" (257) as single
 // tokens, <|im_start|> (258), <|im_end|> (259); NFC and Qwen's pre-tokeniser.
 std::string byte_tokenizer_json();
 
-}  // namespace ponder
+}  // namespace ponder::testing

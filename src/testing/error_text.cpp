@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 
-namespace ponder {
+namespace ponder::testing {
 
 std::string error_text(const std::function<void()>& action) {
   try {
@@ -13,4 +13,4 @@ std::string error_text(const std::function<void()>& action) {
   return "(no error)";
 }
 
-}  // namespace ponder
+}  // namespace ponder::testing

@@ -14,7 +14,7 @@
 #include <stdexcept>
 #include <thread>
 
-namespace ponder {
+namespace ponder::testing {
 namespace {
 
 [[noreturn]] void fail(const std::string& what) {
@@ -125,4 +125,4 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
-}  // namespace ponder
+}  // namespace ponder::testing

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace ponder {
+namespace ponder::testing {
 
 struct Outcome {
   int status = -1;  // exit status; 128 + signal when a signal ended it
@@ -53,4 +53,4 @@ Outcome run(const std::vector<std::string>& argv, const Launch& launch = {});
 
 std::vector<std::string> lines_of(const std::string& text);
 
-}  // namespace ponder
+}  // namespace ponder::testing

@@ -5,7 +5,7 @@
 #include <cerrno>
 #include <system_error>
 
-namespace ponder {
+namespace ponder::testing {
 
 TemporaryFolder::TemporaryFolder() {
   std::string name = std::filesystem::temp_directory_path() / "ponder-test-XXXXXX";
@@ -18,4 +18,4 @@ TemporaryFolder::~TemporaryFolder() {
   std::filesystem::remove_all(path_, ignored);
 }
 
-}  // namespace ponder
+}  // namespace ponder::testing

@@ -3,7 +3,7 @@
 
 #include <filesystem>
 
-namespace ponder {
+namespace ponder::testing {
 
 // Made with mkdtemp under TMPDIR, so that programs and tests side by side never share one; removed
 // with all it holds.
@@ -21,4 +21,4 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
-}  // namespace ponder
+}  // namespace ponder::testing

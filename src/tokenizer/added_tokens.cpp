@@ -4,7 +4,7 @@
 
 #include "tokenizer/unicode.h"
 
-namespace ponder {
+namespace ponder::tokenizer {
 namespace {
 
 bool word_char_before(std::string_view text, size_t end) {
@@ -84,4 +84,4 @@ std::vector<TextPiece> AddedTokenFinder::split(std::string_view text) const {
   return pieces;
 }
 
-}  // namespace ponder
+}  // namespace ponder::tokenizer

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace ponder {
+namespace ponder::tokenizer {
 
 struct AddedToken {
   int32_t id = 0;
@@ -47,4 +47,4 @@ class AddedTokenFinder {
   std::array<uint32_t, 257> first_of_byte_{};  // tokens_ that begin with byte b: [b], to [b + 1]
 };
 
-}  // namespace ponder
+}  // namespace ponder::tokenizer

@@ -7,7 +7,7 @@
 #include <queue>
 #include <unordered_map>
 
-namespace ponder {
+namespace ponder::tokenizer {
 
 struct BpeSymbol {
   int32_t id;              // -1: merged into the one before it
@@ -167,4 +167,4 @@ void Bpe::encode_word(std::string_view word, std::vector<int32_t>& ids) const {
   }
 }
 
-}  // namespace ponder
+}  // namespace ponder::tokenizer

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace ponder {
+namespace ponder::tokenizer {
 
 struct BpeMerge {
   int32_t left = 0, right = 0;  // the pair
@@ -53,4 +53,4 @@ class Bpe {
   int64_t duplicate_ = -1;
 };
 
-}  // namespace ponder
+}  // namespace ponder::tokenizer

@@ -4,7 +4,7 @@
 
 #include "tokenizer/unicode.h"
 
-namespace ponder {
+namespace ponder::tokenizer {
 namespace {
 
 struct Alphabet {
@@ -48,4 +48,4 @@ std::string token_text_of_byte(uint8_t byte) {
   return text;
 }
 
-}  // namespace ponder
+}  // namespace ponder::tokenizer

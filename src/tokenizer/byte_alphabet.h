@@ -8,11 +8,11 @@
 #include <string>
 #include <string_view>
 
-namespace ponder {
+namespace ponder::tokenizer {
 
 // The bytes a token's text stands for; nothing if it has a character outside the alphabet.
 std::optional<std::string> bytes_of_token_text(std::string_view token_text);
 // The alphabet's character for a byte, as UTF-8.
 std::string token_text_of_byte(uint8_t byte);
 
-}  // namespace ponder
+}  // namespace ponder::tokenizer

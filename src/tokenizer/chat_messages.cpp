@@ -4,7 +4,7 @@
 
 #include "base/json_fields.h"
 
-namespace ponder {
+namespace ponder::tokenizer {
 namespace {
 
 ToolCall tool_call_of(const JsonFields& outer) {
@@ -82,4 +82,4 @@ std::string python_json(const Json& value) {
   return out;
 }
 
-}  // namespace ponder
+}  // namespace ponder::tokenizer

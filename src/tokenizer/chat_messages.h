@@ -8,7 +8,7 @@
 #include "base/json.h"
 #include "tokenizer/chat_template.h"
 
-namespace ponder {
+namespace ponder::tokenizer {
 
 struct Conversation {
   std::vector<Message> messages;
@@ -23,4 +23,4 @@ Conversation conversation_of(const Json& row);
 // ", " and ": " between, keys in their order.
 std::string python_json(const Json& value);
 
-}  // namespace ponder
+}  // namespace ponder::tokenizer

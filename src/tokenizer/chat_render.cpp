@@ -2,7 +2,7 @@
 
 #include "tokenizer/unicode.h"
 
-namespace ponder {
+namespace ponder::tokenizer {
 namespace {
 
 using std::string;
@@ -242,4 +242,4 @@ string render_deepseek(const ChatStyle& style, const std::vector<Message>& messa
   return text;
 }
 
-}  // namespace ponder
+}  // namespace ponder::tokenizer

@@ -8,7 +8,7 @@
 #include "tokenizer/chat_styles.h"
 #include "tokenizer/chat_template.h"
 
-namespace ponder {
+namespace ponder::tokenizer {
 
 // Messages are not empty and their roles known.
 std::string render_chatml(const ChatStyle& style, const std::vector<Message>& messages,
@@ -20,4 +20,4 @@ std::string render_llama3(const ChatStyle& style, const std::vector<Message>& me
 std::string render_deepseek(const ChatStyle& style, const std::vector<Message>& messages,
                             const RenderOptions& options);
 
-}  // namespace ponder
+}  // namespace ponder::tokenizer

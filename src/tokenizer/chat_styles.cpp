@@ -2,7 +2,7 @@
 
 #include <array>
 
-namespace ponder {
+namespace ponder::tokenizer {
 namespace {
 
 constexpr std::string_view kHelpful = "You are a helpful assistant.";
@@ -97,4 +97,4 @@ constexpr std::array kTemplates = {
 std::span<const ChatStyle> chat_styles() { return kStyles; }
 std::span<const KnownTemplate> known_templates() { return kTemplates; }
 
-}  // namespace ponder
+}  // namespace ponder::tokenizer

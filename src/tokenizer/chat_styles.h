@@ -4,7 +4,7 @@
 #include <span>
 #include <string_view>
 
-namespace ponder {
+namespace ponder::tokenizer {
 
 enum class ChatFamily {
   kChatml,    // <|im_start|>role\n…<|im_end|>\n for every turn
@@ -40,4 +40,4 @@ struct KnownTemplate {
 std::span<const ChatStyle> chat_styles();
 std::span<const KnownTemplate> known_templates();
 
-}  // namespace ponder
+}  // namespace ponder::tokenizer

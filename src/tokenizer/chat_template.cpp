@@ -11,7 +11,7 @@
 #include "tokenizer/chat_styles.h"
 #include "tokenizer/tokenizer.h"
 
-namespace ponder {
+namespace ponder::tokenizer {
 namespace {
 
 std::string known_names() { return fmt::format("{}", fmt::join(ChatTemplate::names(), ", ")); }
@@ -136,4 +136,4 @@ std::vector<std::string_view> ChatTemplate::control_texts() const {
   return {};
 }
 
-}  // namespace ponder
+}  // namespace ponder::tokenizer

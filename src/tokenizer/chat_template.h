@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace ponder {
+namespace ponder::tokenizer {
 
 class Tokenizer;
 struct ChatStyle;  // tokenizer/chat_styles.h
@@ -67,4 +67,4 @@ class ChatTemplate {
   std::string name_, sha256_;
 };
 
-}  // namespace ponder
+}  // namespace ponder::tokenizer

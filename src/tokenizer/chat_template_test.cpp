@@ -16,13 +16,13 @@
 #include "tokenizer/chat_styles.h"
 #include "tokenizer/tokenizer.h"
 
-namespace ponder {
+namespace ponder::tokenizer {
 namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kGolden = source_dir() / "tests/golden/tokenizer";
-const fs::path kShared = shared_data() / "tokenizers";
+const fs::path kGolden = testing::source_dir() / "tests/golden/tokenizer";
+const fs::path kShared = testing::shared_data() / "tokenizers";
 
 TEST(ChatTemplate, Qwen25Vectors) {
   if (!fs::exists(kShared)) GTEST_SKIP() << "no shared data at " << kShared;
@@ -45,7 +45,7 @@ TEST(ChatTemplate, Qwen25Vectors) {
 // Every published text we know, against jinja2.
 TEST(ChatTemplate, GoldenConversations) {
   std::map<std::string, int> num_rows;
-  JsonRowReader reader(source_dir() / "tests/golden/chat/conversations.jsonl.gz");
+  JsonRowReader reader(testing::source_dir() / "tests/golden/chat/conversations.jsonl.gz");
   for (JsonRow row; reader.next(row);) {
     const std::string hash = row.value.at("template_sha256").get<std::string>();
     const auto known = std::find_if(known_templates().begin(), known_templates().end(),
@@ -88,7 +88,7 @@ TEST(ChatTemplate, Refuses) {
 }
 
 TEST(ChatTemplate, RecognisedByItsText) {
-  const TemporaryFolder temporary;
+  const testing::TemporaryFolder temporary;
   const fs::path folder = temporary.path();
   fs::copy_file(kGolden / "qwen2.json", folder / "tokenizer.json");
   const auto with_template = [&](const std::string& text) {
@@ -116,4 +116,4 @@ TEST(ChatTemplate, RecognisedByItsText) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::tokenizer

@@ -4,7 +4,7 @@
 
 #include "tokenizer/unicode.h"
 
-namespace ponder {
+namespace ponder::tokenizer {
 namespace {
 
 struct KnownPattern {
@@ -155,4 +155,4 @@ size_t word_end(SplitPattern pattern, std::string_view text, size_t begin) {
   return Scanner(pattern, text).word_end(begin);
 }
 
-}  // namespace ponder
+}  // namespace ponder::tokenizer

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace ponder {
+namespace ponder::tokenizer {
 
 enum class SplitPattern {
   kGpt2,
@@ -25,4 +25,4 @@ std::string known_split_patterns();  // their names, for messages
 // gaps, and finding all words of a text takes linear time. Broken UTF-8 counts as a symbol.
 size_t word_end(SplitPattern pattern, std::string_view text, size_t begin);
 
-}  // namespace ponder
+}  // namespace ponder::tokenizer

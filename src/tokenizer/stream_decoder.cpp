@@ -2,7 +2,7 @@
 
 #include "tokenizer/unicode.h"
 
-namespace ponder {
+namespace ponder::tokenizer {
 namespace {
 
 // Where the bytes begin that could become a character if more came; the size if none could.
@@ -41,4 +41,4 @@ std::string StreamDecoder::finish() {
   return text;
 }
 
-}  // namespace ponder
+}  // namespace ponder::tokenizer

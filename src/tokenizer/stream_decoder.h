@@ -7,7 +7,7 @@
 
 #include "tokenizer/tokenizer.h"
 
-namespace ponder {
+namespace ponder::tokenizer {
 
 class StreamDecoder {
  public:
@@ -26,4 +26,4 @@ class StreamDecoder {
   std::string held_;  // at most three bytes between calls
 };
 
-}  // namespace ponder
+}  // namespace ponder::tokenizer

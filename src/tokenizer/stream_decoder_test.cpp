@@ -9,10 +9,10 @@
 #include "testing/folders.h"
 #include "tokenizer/unicode.h"
 
-namespace ponder {
+namespace ponder::tokenizer {
 namespace {
 
-const std::filesystem::path kGolden = source_dir() / "tests/golden/tokenizer";
+const std::filesystem::path kGolden = testing::source_dir() / "tests/golden/tokenizer";
 
 std::vector<int32_t> ids_of_bytes(const Tokenizer& tokenizer, std::string_view bytes) {
   std::vector<int32_t> ids;
@@ -69,4 +69,4 @@ TEST(StreamDecoder, EqualsDecode) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::tokenizer

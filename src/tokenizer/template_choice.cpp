@@ -8,7 +8,7 @@
 #include "tokenizer/chat_styles.h"
 #include "tokenizer/tokenizer.h"
 
-namespace ponder {
+namespace ponder::tokenizer {
 namespace {
 
 // The style a hash stands for; "" if it is no known one.
@@ -54,4 +54,4 @@ ChatTemplate template_for(const std::filesystem::path& folder, const Tokenizer& 
               "use the same template, or allow another with --allow-template-change");
 }
 
-}  // namespace ponder
+}  // namespace ponder::tokenizer

@@ -8,7 +8,7 @@
 
 #include "tokenizer/chat_template.h"
 
-namespace ponder {
+namespace ponder::tokenizer {
 
 struct TemplateChoice {
   std::string name;           // "": the folder's own
@@ -25,4 +25,4 @@ ChatTemplate template_for(const std::filesystem::path& folder, const Tokenizer& 
 // names of one template.
 bool same_rendering(std::string_view template_sha256, std::string_view other_sha256);
 
-}  // namespace ponder
+}  // namespace ponder::tokenizer

@@ -12,7 +12,7 @@
 #include "testing/temporary_folder.h"
 #include "tokenizer/tokenizer.h"
 
-namespace ponder {
+namespace ponder::tokenizer {
 namespace {
 
 namespace fs = std::filesystem;
@@ -25,7 +25,8 @@ constexpr const char* kChatmlText =
 class TemplateChoices : public ::testing::Test {
  protected:
   void SetUp() override {
-    fs::copy_file(source_dir() / "tests/golden/tokenizer/qwen2.json", folder_ / "tokenizer.json");
+    fs::copy_file(testing::source_dir() / "tests/golden/tokenizer/qwen2.json",
+                  folder_ / "tokenizer.json");
   }
   void record(const Json& json) { std::ofstream(folder_ / "ponder.json") << json.dump(); }
   void template_text(const std::string& text) {
@@ -35,9 +36,9 @@ class TemplateChoices : public ::testing::Test {
     return template_for(folder_, Tokenizer::load(folder_), choice);
   }
   std::string error_of(const TemplateChoice& choice = {}) {
-    return error_text([&] { choose(choice); });
+    return testing::error_text([&] { choose(choice); });
   }
-  TemporaryFolder temporary_;
+  testing::TemporaryFolder temporary_;
   const fs::path folder_ = temporary_.path();
 };
 
@@ -90,4 +91,4 @@ TEST(SameRendering, TextsAndNamesOfOneTemplate) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::tokenizer

@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "tokenizer/thought_tags.h"
 
-namespace ponder {
+namespace ponder::tokenizer {
 namespace {
 
 struct Tag {
@@ -294,4 +294,4 @@ std::string format_thought(std::string_view thought, std::string_view solution) 
                      tags[kEndThought], tags[kBeginSolution], solution, tags[kEndSolution]);
 }
 
-}  // namespace ponder
+}  // namespace ponder::tokenizer

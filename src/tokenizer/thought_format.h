@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace ponder {
+namespace ponder::tokenizer {
 
 enum class ThoughtFault {
   kNone,
@@ -54,4 +54,4 @@ ThoughtParts parse_teacher_response(std::string_view response, const ThoughtTags
 // The canonical (STILL-2) text of a response; the inverse of parse_thought for well-formed parts.
 std::string format_thought(std::string_view thought, std::string_view solution);
 
-}  // namespace ponder
+}  // namespace ponder::tokenizer

@@ -8,7 +8,7 @@
 #include "base/philox.h"
 #include "testing/folders.h"
 
-namespace ponder {
+namespace ponder::tokenizer {
 namespace {
 
 struct Case {
@@ -139,7 +139,7 @@ TEST(ThoughtFormat, AnyTagSoup) {
 }
 
 TEST(ThoughtFormat, RealDemonstrations) {
-  const std::filesystem::path file = shared_data() / "imitation/still_format.jsonl";
+  const std::filesystem::path file = testing::shared_data() / "imitation/still_format.jsonl";
   if (!std::filesystem::exists(file)) GTEST_SKIP() << "no shared data at " << file;
   int num_rows = 0;
   JsonRowReader reader(file);
@@ -193,4 +193,4 @@ TEST(TeacherResponse, TagsOfOnesOwn) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::tokenizer

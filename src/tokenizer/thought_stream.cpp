@@ -5,7 +5,7 @@
 #include "base/text.h"
 #include "tokenizer/thought_tags.h"
 
-namespace ponder {
+namespace ponder::tokenizer {
 namespace {
 
 struct FoundTag {
@@ -93,4 +93,4 @@ std::vector<ThoughtStream::Piece> ThoughtStream::finish() {
   return pieces;
 }
 
-}  // namespace ponder
+}  // namespace ponder::tokenizer

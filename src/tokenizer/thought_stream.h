@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-namespace ponder {
+namespace ponder::tokenizer {
 
 class ThoughtStream {
  public:
@@ -35,4 +35,4 @@ class ThoughtStream {
   bool solution_ = false;    // some solution was shown
 };
 
-}  // namespace ponder
+}  // namespace ponder::tokenizer

@@ -6,7 +6,7 @@
 
 #include "tokenizer/thought_format.h"
 
-namespace ponder {
+namespace ponder::tokenizer {
 namespace {
 
 struct Shown {
@@ -78,4 +78,4 @@ TEST(ThoughtStream, NothingOutsideOfThePartsIsLost) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::tokenizer

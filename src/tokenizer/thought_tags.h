@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <string_view>
 
-namespace ponder {
+namespace ponder::tokenizer {
 
 // The tags of a family in the order in which they must stand. Without solution tags, all that
 // follows the thought is the solution.
@@ -22,4 +22,4 @@ constexpr std::array<TagFamily, 3> kTagFamilies = {{
 
 constexpr size_t kAbsent = std::string_view::npos;  // of a tag that was not found
 
-}  // namespace ponder
+}  // namespace ponder::tokenizer

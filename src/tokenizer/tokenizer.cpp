@@ -14,7 +14,7 @@
 #include "tokenizer/unicode.h"
 #include "tokenizer/word_cache.h"
 
-namespace ponder {
+namespace ponder::tokenizer {
 namespace {
 
 // Several times the largest vocabulary in use; anything above is a mistake or an attack.
@@ -271,4 +271,4 @@ const std::string& Tokenizer::chat_template() const { return impl_->chat_templat
 std::optional<int32_t> Tokenizer::eos_token_id() const { return impl_->eos_token_id; }
 const std::string& Tokenizer::sha256() const { return impl_->sha256; }
 
-}  // namespace ponder
+}  // namespace ponder::tokenizer

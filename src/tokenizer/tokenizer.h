@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-namespace ponder {
+namespace ponder::tokenizer {
 
 class Tokenizer {
  public:
@@ -69,4 +69,4 @@ class Tokenizer {
   std::unique_ptr<Impl> impl_;
 };
 
-}  // namespace ponder
+}  // namespace ponder::tokenizer

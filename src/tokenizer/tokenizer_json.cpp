@@ -10,7 +10,7 @@
 #include "tokenizer/byte_alphabet.h"
 #include "tokenizer/unicode.h"
 
-namespace ponder {
+namespace ponder::tokenizer {
 namespace {
 
 using TokenIds = std::unordered_map<std::string_view, int32_t>;  // keys borrowed from the JSON
@@ -362,4 +362,4 @@ TokenizerData parse_tokenizer_json(std::string_view text, const std::string& whe
   return data;
 }
 
-}  // namespace ponder
+}  // namespace ponder::tokenizer

@@ -13,7 +13,7 @@
 #include "tokenizer/bpe.h"
 #include "tokenizer/pre_tokenizer.h"
 
-namespace ponder {
+namespace ponder::tokenizer {
 
 struct TokenizerData {
   int32_t num_model_tokens = 0;    // ids 0 .. num_model_tokens - 1 may stand in model.vocab
@@ -31,4 +31,4 @@ struct TokenizerData {
 // `where` names the file in errors. Throws Error.
 TokenizerData parse_tokenizer_json(std::string_view text, const std::string& where);
 
-}  // namespace ponder
+}  // namespace ponder::tokenizer

@@ -12,11 +12,12 @@
 #include "testing/folders.h"
 #include "tokenizer/tokenizer.h"
 
-namespace ponder {
+namespace ponder::tokenizer {
 namespace {
 
 const Json& golden() {
-  static const Json json = read_json_file(source_dir() / "tests/golden/tokenizer/qwen2.json");
+  static const Json json =
+      read_json_file(testing::source_dir() / "tests/golden/tokenizer/qwen2.json");
   return json;
 }
 
@@ -228,4 +229,4 @@ TEST(TokenizerJson, CutAnywhere) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::tokenizer

@@ -21,13 +21,13 @@
 #include "tokenizer/tokenizer_json.h"
 #include "tokenizer/unicode.h"
 
-namespace ponder {
+namespace ponder::tokenizer {
 namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kGolden = source_dir() / "tests/golden/tokenizer";
-const fs::path kShared = shared_data() / "tokenizers";
+const fs::path kGolden = testing::source_dir() / "tests/golden/tokenizer";
+const fs::path kShared = testing::shared_data() / "tokenizers";
 
 std::vector<Json> rows_of(const fs::path& file) {
   std::vector<Json> rows;
@@ -159,9 +159,9 @@ class TokenizerFolder : public ::testing::Test {
     std::ofstream(folder_ / name, std::ios::binary) << text;
   }
   std::string load_error() {
-    return error_text([&] { Tokenizer::load(folder_); });
+    return testing::error_text([&] { Tokenizer::load(folder_); });
   }
-  TemporaryFolder temporary_;
+  testing::TemporaryFolder temporary_;
   const fs::path folder_ = temporary_.path();
 };
 
@@ -380,4 +380,4 @@ TEST(Tokenizer, ThreadsShareIt) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::tokenizer

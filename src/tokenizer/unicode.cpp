@@ -8,7 +8,7 @@
 
 #include "tokenizer/unicode_ranges.h"
 
-namespace ponder {
+namespace ponder::tokenizer {
 namespace {
 
 uint8_t byte_at(std::string_view text, size_t at) { return static_cast<uint8_t>(text[at]); }
@@ -233,4 +233,4 @@ std::string to_nfc(std::string_view text) {
   return out;
 }
 
-}  // namespace ponder
+}  // namespace ponder::tokenizer

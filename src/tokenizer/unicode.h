@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-namespace ponder {
+namespace ponder::tokenizer {
 
 inline constexpr uint32_t kInvalidCodePoint = 0xFFFFFFFF;
 
@@ -49,4 +49,4 @@ std::string to_nfc(std::string_view text);
 // True only if to_nfc(text) == text; a quick answer, so it may be false for text in form C.
 bool is_surely_nfc(std::string_view text);
 
-}  // namespace ponder
+}  // namespace ponder::tokenizer

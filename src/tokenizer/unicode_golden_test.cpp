@@ -11,13 +11,13 @@
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/unicode.h"
 
-namespace ponder {
+namespace ponder::tokenizer {
 namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kGolden = source_dir() / "tests/golden/tokenizer";
-const fs::path kShared = shared_data() / "tokenizers";
+const fs::path kGolden = testing::source_dir() / "tests/golden/tokenizer";
+const fs::path kShared = testing::shared_data() / "tokenizers";
 constexpr uint32_t kBlock = 4096, kEnd = 0x110000;
 
 using Context = std::function<std::string(const std::string&)>;
@@ -94,4 +94,4 @@ TEST(SlowEveryCodePoint, Qwen3) { check_shared("qwen3", "qwen3"); }
 TEST(SlowEveryCodePoint, Llama31) { check_shared("llama-3.1", "llama3"); }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::tokenizer

@@ -8,7 +8,7 @@
 #include <iterator>
 #include <span>
 
-namespace ponder {
+namespace ponder::tokenizer {
 
 struct CodePointRange {
   uint32_t first, last;
@@ -68,4 +68,4 @@ inline bool is_in(std::span<const CodePointRange> ranges, uint32_t c) {
   return after != ranges.begin() && c <= std::prev(after)->last;
 }
 
-}  // namespace ponder
+}  // namespace ponder::tokenizer

@@ -1,6 +1,6 @@
 #include "tokenizer/word_cache.h"
 
-namespace ponder {
+namespace ponder::tokenizer {
 
 bool WordCache::find(std::string_view word, std::vector<int32_t>& ids) {
   if (word.size() > kMaxWordBytes) return false;
@@ -21,4 +21,4 @@ void WordCache::insert(std::string_view word, std::span<const int32_t> ids) {
   shard.words.try_emplace(std::string(word), ids.begin(), ids.end());
 }
 
-}  // namespace ponder
+}  // namespace ponder::tokenizer

@@ -11,7 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
-namespace ponder {
+namespace ponder::tokenizer {
 
 class WordCache {
  public:
@@ -38,4 +38,4 @@ class WordCache {
   std::array<Shard, kNumShards> shards_;
 };
 
-}  // namespace ponder
+}  // namespace ponder::tokenizer

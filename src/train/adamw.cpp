@@ -6,7 +6,7 @@
 #include "base/philox.h"
 #include "base/portable_math.h"
 
-namespace ponder {
+namespace ponder::train {
 namespace {
 
 constexpr int64_t kBlock = 4096;
@@ -69,7 +69,7 @@ void AdamW::update(std::span<float> weights, std::span<const float> gradients, d
   const float decay = static_cast<float>(lr * options_.weight_decay);
 
   float* const w = weights.data();
-  const bool narrow = exp_avg_.storage() == DType::kBF16;
+  const bool narrow = exp_avg_.storage() == tensor::DType::kBF16;
   const Random random(options_.seed, stable_hash64("AdamW moments"));
   const auto update = static_cast<uint64_t>(num_updates_);
   const uint64_t m_key = random.bits(2 * update), v_key = random.bits(2 * update + 1);
@@ -102,4 +102,4 @@ void AdamW::update(std::span<float> weights, std::span<const float> gradients, d
   });
 }
 
-}  // namespace ponder
+}  // namespace ponder::train

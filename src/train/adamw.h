@@ -11,15 +11,16 @@
 #include "train/moments.h"
 #include "train/trainable_set.h"
 
-namespace ponder {
+namespace ponder::train {
 
 struct AdamWOptions {
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 1e-8;
-  double weight_decay = 0.1;    // of what decays (TrainableSet)
-  DType moments = DType::kF32;  // how they are stored: kF32, or kBF16 rounded stochastically
-  uint64_t seed = 1;            // of that rounding
+  double weight_decay = 0.1;  // of what decays (TrainableSet)
+  tensor::DType moments =
+      tensor::DType::kF32;  // how they are stored: kF32, or kBF16 rounded stochastically
+  uint64_t seed = 1;        // of that rounding
 };
 
 // The Euclidean norm of all gradients, in double: squares are summed in eight interleaved lanes
@@ -69,4 +70,4 @@ struct AdamWConstants {
 void adamw_elements(const AdamWConstants& constants, int64_t count, float* __restrict w,
                     float* __restrict m, float* __restrict v, const float* __restrict gradient);
 
-}  // namespace ponder
+}  // namespace ponder::train

@@ -6,7 +6,7 @@
 #include "train/adamw.h"
 #include "train/moments.h"
 
-namespace ponder {
+namespace ponder::train {
 
 void adamw_elements(const AdamWConstants& constants, int64_t count, float* __restrict w,
                     float* __restrict m, float* __restrict v, const float* __restrict gradient) {
@@ -39,4 +39,4 @@ void round_stochastically(uint16_t* to, const float* values, int64_t count, uint
   }
 }
 
-}  // namespace ponder
+}  // namespace ponder::train

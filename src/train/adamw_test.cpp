@@ -9,11 +9,11 @@
 
 #include "base/philox.h"
 
-namespace ponder {
+namespace ponder::train {
 namespace {
 
-ModelConfig small_config() {
-  ModelConfig config;
+model::ModelConfig small_config() {
+  model::ModelConfig config;
   config.vocab_size = 301;
   config.hidden_size = 24;
   config.intermediate_size = 40;
@@ -27,7 +27,7 @@ ModelConfig small_config() {
 }
 
 // Values in the parameters; padding stays zero.
-void fill(Parameters& parameters, uint64_t seed, double size) {
+void fill(model::Parameters& parameters, uint64_t seed, double size) {
   RandomSequence random(seed, 1);
   for (const auto& entry : parameters.layout().entries()) {
     for (float& x : parameters.at(entry.name)) x = static_cast<float>(size * random.normal());
@@ -35,11 +35,11 @@ void fill(Parameters& parameters, uint64_t seed, double size) {
 }
 
 TEST(AdamW, FollowsTheDefinitionInDouble) {
-  const ModelConfig config = small_config();
+  const model::ModelConfig config = small_config();
   ThreadPool pool(2);
   const AdamWOptions options;
   AdamW adamw(TrainableSet::all(config), options, pool);
-  Parameters weights(config, "w"), gradients(config, "g");
+  model::Parameters weights(config, "w"), gradients(config, "g");
   fill(weights, 1, 0.05);
   const size_t size = weights.flat().size();
   std::vector<double> w(weights.flat().begin(), weights.flat().end()), m(size), v(size);
@@ -66,10 +66,10 @@ TEST(AdamW, FollowsTheDefinitionInDouble) {
 }
 
 TEST(AdamW, DecaysMatricesAndNothingElse) {
-  const ModelConfig config = small_config();
+  const model::ModelConfig config = small_config();
   ThreadPool pool(1);
   AdamW adamw(TrainableSet::all(config), {}, pool);
-  Parameters weights(config, "w"), zero(config, "g");
+  model::Parameters weights(config, "w"), zero(config, "g");
   for (const auto& entry : weights.layout().entries()) {
     for (float& x : weights.at(entry.name)) x = 1.0f;
   }
@@ -83,13 +83,13 @@ TEST(AdamW, DecaysMatricesAndNothingElse) {
 }
 
 TEST(AdamW, ThreadsChangeNoBit) {
-  const ModelConfig config = small_config();
+  const model::ModelConfig config = small_config();
   std::vector<std::vector<float>> results;
   std::vector<double> norms;
   for (const int threads : {1, 2, 3, 4}) {
     ThreadPool pool(threads);
     AdamW adamw(TrainableSet::all(config), {}, pool);
-    Parameters weights(config, "w"), gradients(config, "g");
+    model::Parameters weights(config, "w"), gradients(config, "g");
     fill(weights, 1, 0.05);
     fill(gradients, 2, 0.3);
     norms.push_back(gradient_norm(gradients.flat(), pool));
@@ -129,13 +129,13 @@ TEST(AdamW, RoundsStochasticallyWithoutBias) {
 // Moments in bf16 keep up with those in f32 (rounded to nearest, exp_avg_sq would stand still: an
 // update moves it by a thousandth), and what is computed depends on the seed, not on threads.
 TEST(AdamW, MomentsInBf16FollowThoseInF32) {
-  const ModelConfig config = small_config();
+  const model::ModelConfig config = small_config();
   AdamWOptions narrow;
-  narrow.moments = DType::kBF16;
+  narrow.moments = tensor::DType::kBF16;
   const auto run = [&](const AdamWOptions& options, int threads) {
     ThreadPool pool(threads);
     AdamW adamw(TrainableSet::all(config), options, pool);
-    Parameters weights(config, "w"), gradients(config, "g");
+    model::Parameters weights(config, "w"), gradients(config, "g");
     fill(weights, 1, 0.05);
     for (int t = 1; t <= 300; ++t) {
       fill(gradients, 100 + static_cast<uint64_t>(t), 0.01);
@@ -164,12 +164,12 @@ TEST(AdamW, MomentsInBf16FollowThoseInF32) {
 
 // Were the random bits of an element the same in every update, most would stop on the way.
 TEST(AdamW, MomentsInBf16ReachTheirLimit) {
-  const ModelConfig config = small_config();
+  const model::ModelConfig config = small_config();
   AdamWOptions options;
-  options.moments = DType::kBF16;
+  options.moments = tensor::DType::kBF16;
   ThreadPool pool(2);
   AdamW adamw(TrainableSet::all(config), options, pool);
-  Parameters weights(config, "w"), gradients(config, "g");
+  model::Parameters weights(config, "w"), gradients(config, "g");
   for (float& g : gradients.flat()) g = 0.01f;
   for (int t = 1; t <= 8000; ++t) adamw.update(weights.flat(), gradients.flat(), 1e-6, 1.0);
   const std::vector<float> m = adamw.exp_avg().values(), v = adamw.exp_avg_sq().values();
@@ -205,4 +205,4 @@ TEST(ClipScale, OnlyEverShrinks) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::train

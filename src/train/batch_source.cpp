@@ -1,6 +1,6 @@
 #include "train/batch_source.h"
 
-namespace ponder {
+namespace ponder::train {
 
 PlannedBatches::PlannedBatches(TrainingTask& task, const BatchOptions& options)
     : task_(task), options_(options) {
@@ -25,4 +25,4 @@ Json PlannedBatches::identity() const {
   return json;
 }
 
-}  // namespace ponder
+}  // namespace ponder::train

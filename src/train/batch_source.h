@@ -13,7 +13,7 @@
 #include "train/policy.h"
 #include "train/task.h"
 
-namespace ponder {
+namespace ponder::train {
 
 // What one optimiser step trains on.
 struct TrainBatch {
@@ -64,4 +64,4 @@ class PlannedBatches : public BatchSource {
   std::vector<StepExamples> steps_;
 };
 
-}  // namespace ponder
+}  // namespace ponder::train

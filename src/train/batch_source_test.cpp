@@ -14,7 +14,7 @@
 #include "train/test_world.h"
 #include "train/training_job.h"
 
-namespace ponder {
+namespace ponder::train {
 namespace {
 
 namespace fs = std::filesystem;
@@ -33,13 +33,13 @@ class HardestRows : public BatchSource {
     if (step == end_) return std::nullopt;
     if (step != step_) seed_before_ = seed_;  // a step that is asked for again draws the same
     step_ = step;
-    std::vector<TokenRow> rows = random_rows(4, seed_before_);
+    std::vector<data::TokenRow> rows = random_rows(4, seed_before_);
     seed_ = RandomSequence(seed_before_, 1).below(1000000);
     std::vector<std::pair<double, size_t>> order;
     for (size_t i = 0; i < rows.size(); ++i) order.emplace_back(mean_logprob(rows[i], policy), i);
     std::sort(order.begin(), order.end());
     chosen.push_back({static_cast<int>(order[0].second), static_cast<int>(order[1].second)});
-    task_.emplace(std::vector<TokenRow>{rows[order[0].second], rows[order[1].second]});
+    task_.emplace(std::vector<data::TokenRow>{rows[order[0].second], rows[order[1].second]});
     return TrainBatch{&*task_, {0, 1}, 0};
   }
   std::optional<int64_t> num_steps() const override { return std::nullopt; }
@@ -57,10 +57,10 @@ class HardestRows : public BatchSource {
   std::vector<std::pair<int, int>> chosen;  // of every call
 
  private:
-  static double mean_logprob(const TokenRow& row, const Policy& policy) {
-    PackedBatch batch;
+  static double mean_logprob(const data::TokenRow& row, const Policy& policy) {
+    model::PackedBatch batch;
     std::vector<float> logprobs(static_cast<size_t>(batch.append(row.tokens, row.loss_mask)));
-    policy.decoder.forward(batch, logprobs, Keep::kNothing);
+    policy.decoder.forward(batch, logprobs, model::Keep::kNothing);
     double sum = 0;
     for (const float logprob : logprobs) sum += logprob;
     return sum / static_cast<double>(logprobs.size());
@@ -82,7 +82,7 @@ TrainOptions endless_options() {
 
 TEST(BatchSource, StepsMadeFromThePolicyUntilThereAreNoMore) {
   ThreadPool pool(1);
-  Decoder decoder(tiny_config(), pool);
+  model::Decoder decoder(tiny_config(), pool);
   HardestRows source(12);
   Trainer trainer(tiny_config(), tiny_model().parameters, source, endless_options(), decoder, pool);
   EXPECT_FALSE(trainer.num_steps());
@@ -99,18 +99,19 @@ TEST(BatchSource, StepsMadeFromThePolicyUntilThereAreNoMore) {
 
   // It was the policy that chose: that of the start would have chosen otherwise.
   HardestRows untrained(12);
-  const Checkpoint start = tiny_model();
+  const model::Checkpoint start = tiny_model();
   decoder.set_parameters(start.parameters);
-  for (int64_t step = 0; step < 12; ++step) untrained.next(step, {decoder, 2048, single_member()});
+  for (int64_t step = 0; step < 12; ++step)
+    untrained.next(step, {decoder, 2048, comm::single_member()});
   EXPECT_EQ(untrained.chosen[0], source.chosen[0]);
   EXPECT_NE(untrained.chosen, source.chosen);
 }
 
 TEST(BatchSource, AJobWithoutAPlanResumesByteIdentical) {
-  const TemporaryFolder folder;
+  const testing::TemporaryFolder folder;
   const auto run = [&](const char* out, int64_t steps, int members) {
     JobResult result;
-    run_members(members, [&](Communicator& c) {
+    comm::run_members(members, [&](comm::Communicator& c) {
       ThreadPool pool(1);
       HardestRows source(8);
       JobOptions job;
@@ -152,7 +153,7 @@ class StopsOnce : public HardestRows {
 
 TEST(BatchSource, AStoppedStepIsAskedForAgain) {
   ThreadPool pool(1);
-  Decoder decoder(tiny_config(), pool);
+  model::Decoder decoder(tiny_config(), pool);
   HardestRows source(5);
   StopsOnce stopping(5);
   Trainer trainer(tiny_config(), tiny_model().parameters, source, endless_options(), decoder, pool);
@@ -174,10 +175,10 @@ TEST(BatchSource, AStoppedStepIsAskedForAgain) {
 
 TEST(BatchSource, AScheduleThatNeedsAnEndIsRefused) {
   ThreadPool pool(1);
-  Decoder decoder(tiny_config(), pool);
+  model::Decoder decoder(tiny_config(), pool);
   HardestRows source(8);
   const auto refusal = [&](const TrainOptions& options) {
-    return error_text(
+    return testing::error_text(
         [&] { Trainer(tiny_config(), tiny_model().parameters, source, options, decoder, pool); });
   };
   TrainOptions options = endless_options();
@@ -196,8 +197,8 @@ TEST(PlannedBatches, GiveThePlanAndThenNothing) {
   options.batch_rows = 4;
   PlannedBatches batches(task, options);
   ThreadPool pool(1);
-  Decoder decoder(tiny_config(), pool);
-  const Policy policy{decoder, 2048, single_member()};
+  model::Decoder decoder(tiny_config(), pool);
+  const Policy policy{decoder, 2048, comm::single_member()};
   ASSERT_EQ(batches.num_steps(), 6);
   std::vector<int> seen(10, 0);
   for (int64_t step = 0; step < 6; ++step) {
@@ -214,4 +215,4 @@ TEST(PlannedBatches, GiveThePlanAndThenNothing) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::train

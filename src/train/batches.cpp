@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/philox.h"
 
-namespace ponder {
+namespace ponder::train {
 namespace {
 
 std::vector<int32_t> shuffled(size_t count, uint64_t seed, int epoch) {
@@ -73,4 +73,4 @@ std::vector<ExampleRange> split_step(std::span<const int64_t> tokens, int64_t ma
   return ranges;
 }
 
-}  // namespace ponder
+}  // namespace ponder::train

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-namespace ponder {
+namespace ponder::train {
 
 struct BatchOptions {
   int epochs = 3;
@@ -36,4 +36,4 @@ struct ExampleRange {
 };
 std::vector<ExampleRange> split_step(std::span<const int64_t> tokens, int64_t max_tokens);
 
-}  // namespace ponder
+}  // namespace ponder::train

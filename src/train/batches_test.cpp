@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 
-namespace ponder {
+namespace ponder::train {
 namespace {
 
 std::vector<int64_t> lengths(int count) {
@@ -87,4 +87,4 @@ TEST(SplitStep, KeepsOrderAndLimit) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::train

@@ -9,10 +9,10 @@
 #include "testing/folders.h"
 #include "train/trainer.h"
 
-namespace ponder {
+namespace ponder::train {
 namespace {
 
-Json golden() { return read_json_file(source_dir() / "tests/golden/dpo/golden.json"); }
+Json golden() { return read_json_file(testing::source_dir() / "tests/golden/dpo/golden.json"); }
 
 struct Side {
   explicit Side(const Json& json)
@@ -59,8 +59,8 @@ TEST(DpoGolden, ObjectiveAndItsGradientArePyTorchs) {
   }
 }
 
-TokenRow row_of(const Json& json, const std::string& name) {
-  TokenRow row;
+data::TokenRow row_of(const Json& json, const std::string& name) {
+  data::TokenRow row;
   row.name = name;
   row.tokens = json.at("tokens").get<std::vector<int32_t>>();
   row.loss_mask = json.at("trained").get<std::vector<uint8_t>>();
@@ -69,9 +69,9 @@ TokenRow row_of(const Json& json, const std::string& name) {
 
 TEST(DpoGolden, StepsArePyTorchs) {
   const Json json = golden();
-  std::vector<TokenPair> pairs;
+  std::vector<data::TokenPair> pairs;
   for (const Json& pair : json.at("pairs")) {
-    TokenPair& own = pairs.emplace_back();
+    data::TokenPair& own = pairs.emplace_back();
     own.name = "pair " + std::to_string(pairs.size());
     own.chosen = row_of(pair.at("chosen"), own.name);
     own.rejected = row_of(pair.at("rejected"), own.name);
@@ -95,10 +95,10 @@ TEST(DpoGolden, StepsArePyTorchs) {
   // In one chain, and as a sum over groups of single pairs.
   for (const int64_t group_tokens : {0, 1}) {
     options.group_tokens = group_tokens;
-    Checkpoint start = load_checkpoint(source_dir() / "tests/golden/model");
+    model::Checkpoint start = model::load_checkpoint(testing::source_dir() / "tests/golden/model");
     ThreadPool pool(1);
-    Decoder decoder(start.config, pool);
-    DpoTask task(pairs, {number("beta"), number("sft_weight")}, Align::kThought);
+    model::Decoder decoder(start.config, pool);
+    DpoTask task(pairs, {number("beta"), number("sft_weight")}, data::Align::kThought);
     PlannedBatches batches(task, options.batch);
     Trainer trainer(start.config, std::move(start.parameters), batches, options, decoder, pool);
     for (size_t i = 0; i < steps.size(); ++i) {
@@ -128,4 +128,4 @@ TEST(DpoGolden, StepsArePyTorchs) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::train

@@ -9,11 +9,11 @@
 #include "train/task.h"
 #include "train/task_rows.h"
 
-namespace ponder {
+namespace ponder::train {
 namespace {
 
 // The mask's values at the row's targets.
-std::vector<uint8_t> at_targets(const TokenRow& row, const std::vector<uint8_t>& aligned) {
+std::vector<uint8_t> at_targets(const data::TokenRow& row, const std::vector<uint8_t>& aligned) {
   if (aligned.size() != row.tokens.size()) {
     throw Error(row.name, fmt::format("expected an alignment of {} tokens, found {}",
                                       row.tokens.size(), aligned.size()));
@@ -30,7 +30,7 @@ std::vector<uint8_t> at_targets(const TokenRow& row, const std::vector<uint8_t>&
 
 }  // namespace
 
-DpoTask::DpoTask(std::vector<TokenPair> pairs, const DpoOptions& options, Align align)
+DpoTask::DpoTask(std::vector<data::TokenPair> pairs, const DpoOptions& options, data::Align align)
     : pairs_(std::move(pairs)), options_(options), align_(align) {
   if (pairs_.empty()) throw Error("training data", "no pairs are left to train on");
   if (!(options.beta > 0) || !std::isfinite(options.beta)) {
@@ -40,7 +40,7 @@ DpoTask::DpoTask(std::vector<TokenPair> pairs, const DpoOptions& options, Align 
   if (!(options.sft_weight >= 0) || !std::isfinite(options.sft_weight)) {
     throw Error("sft_weight", fmt::format("expected 0 or more, found {}", options.sft_weight));
   }
-  for (const TokenPair& pair : pairs_) {
+  for (const data::TokenPair& pair : pairs_) {
     checked_loss_tokens(pair.chosen);
     checked_loss_tokens(pair.rejected);
     targets_.push_back({at_targets(pair.chosen, pair.chosen_aligned),
@@ -59,13 +59,13 @@ int64_t DpoTask::example_loss_tokens(int32_t example) const {
 
 int64_t DpoTask::longest_row() const {
   int64_t longest = 0;
-  for (const TokenPair& pair : pairs_) {
+  for (const data::TokenPair& pair : pairs_) {
     longest = std::max({longest, pair.chosen.num_tokens(), pair.rejected.num_tokens()});
   }
   return longest;
 }
 
-void DpoTask::append(int32_t example, PackedBatch& batch) const {
+void DpoTask::append(int32_t example, model::PackedBatch& batch) const {
   batch.append(pair(example).chosen.tokens, pair(example).chosen.loss_mask);
   batch.append(pair(example).rejected.tokens, pair(example).rejected.loss_mask);
 }
@@ -110,11 +110,12 @@ void DpoTask::prepare(const Policy& policy) {
   }
 }
 
-void DpoTask::score(Decoder& decoder, ExampleRange range, std::span<Reference> references) const {
-  PackedBatch batch;
+void DpoTask::score(model::Decoder& decoder, ExampleRange range,
+                    std::span<Reference> references) const {
+  model::PackedBatch batch;
   for (size_t i = range.begin; i < range.end; ++i) append(static_cast<int32_t>(i), batch);
   std::vector<float> logprobs(static_cast<size_t>(batch.num_targets()));
-  decoder.forward(batch, logprobs, Keep::kNothing);
+  decoder.forward(batch, logprobs, model::Keep::kNothing);
   std::span<const float> rest = logprobs;
   for (size_t i = range.begin; i < range.end; ++i) {
     const Targets& targets = targets_[i];
@@ -175,13 +176,16 @@ void DpoTask::check_first_step(const ExampleTerms& sums) const {
 
 Json DpoTask::identity() const {
   Sha256 hash;
-  for (const TokenPair& pair : pairs_) {
+  for (const data::TokenPair& pair : pairs_) {
     hash_row(hash, pair.chosen.tokens, pair.chosen_aligned);
     hash_row(hash, pair.rejected.tokens, pair.rejected_aligned);
   }
-  return Json{
-      {"objective", "dpo"},         {"beta", options_.beta},  {"sft_weight", options_.sft_weight},
-      {"align", to_string(align_)}, {"rows", num_examples()}, {"rows_sha256", hash.hex()}};
+  return Json{{"objective", "dpo"},
+              {"beta", options_.beta},
+              {"sft_weight", options_.sft_weight},
+              {"align", data::to_string(align_)},
+              {"rows", num_examples()},
+              {"rows_sha256", hash.hex()}};
 }
 
-}  // namespace ponder
+}  // namespace ponder::train

@@ -5,7 +5,7 @@
 
 #include "base/portable_math.h"
 
-namespace ponder {
+namespace ponder::train {
 
 std::string_view to_string(ScheduleKind kind) {
   switch (kind) {
@@ -42,4 +42,4 @@ double LrSchedule::lr(int64_t step) const {
   return peak_lr * 0.5 * (1.0 + portable_cos_pi(progress));
 }
 
-}  // namespace ponder
+}  // namespace ponder::train

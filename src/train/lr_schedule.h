@@ -5,7 +5,7 @@
 #include <optional>
 #include <string_view>
 
-namespace ponder {
+namespace ponder::train {
 
 enum class ScheduleKind { kCosine, kLinear, kConstant };
 std::string_view to_string(ScheduleKind kind);  // "cosine", "linear", "constant"
@@ -25,4 +25,4 @@ struct LrSchedule {
   double lr(int64_t step) const;
 };
 
-}  // namespace ponder
+}  // namespace ponder::train

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <numbers>
 
-namespace ponder {
+namespace ponder::train {
 namespace {
 
 TEST(LrSchedule, WarmsUpThenFollowsItsShape) {
@@ -46,4 +46,4 @@ TEST(LrSchedule, NamesComeBack) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::train

@@ -13,7 +13,7 @@
 #include "train/test_world.h"
 #include "train/training_job.h"
 
-namespace ponder {
+namespace ponder::train {
 namespace {
 
 using train_test::random_pairs;
@@ -34,7 +34,7 @@ TrainOptions options_of_groups() {
 }
 
 std::unique_ptr<TrainingTask> task_of(bool dpo) {
-  if (dpo) return std::make_unique<DpoTask>(random_pairs(10), DpoOptions{}, Align::kThought);
+  if (dpo) return std::make_unique<DpoTask>(random_pairs(10), DpoOptions{}, data::Align::kThought);
   return std::make_unique<SftTask>(random_rows(24));
 }
 
@@ -48,9 +48,9 @@ struct Trace {
 // One for each member.
 std::vector<Trace> train(int members, bool dpo, const TrainOptions& options) {
   std::vector<Trace> traces(static_cast<size_t>(members));
-  run_members(members, [&](Communicator& c) {
+  comm::run_members(members, [&](comm::Communicator& c) {
     ThreadPool pool(1);
-    Decoder decoder(tiny_config(), pool);
+    model::Decoder decoder(tiny_config(), pool);
     const auto task = task_of(dpo);
     PlannedBatches batches(*task, options.batch);
     Trainer trainer(tiny_config(), tiny_model().parameters, batches, options, decoder, pool, c);
@@ -86,7 +86,7 @@ TEST(Members, OneTwoThreeAndFourTrainTheSame) {
 
 TEST(Members, MomentsInBf16TrainTheSame) {
   TrainOptions options = options_of_groups();
-  options.adamw.moments = DType::kBF16;
+  options.adamw.moments = tensor::DType::kBF16;
   const Trace one = train(1, false, options)[0];
   EXPECT_FALSE(one == train(1, false, options_of_groups())[0]);
   for (const Trace& trace : train(3, false, options)) EXPECT_TRUE(trace == one);
@@ -95,14 +95,14 @@ TEST(Members, MomentsInBf16TrainTheSame) {
 TEST(Members, AGradientOfOneChainIsNotSharedOut) {
   TrainOptions options = options_of_groups();
   options.group_tokens = 0;
-  const std::string text = error_text([&] { train(2, false, options); });
+  const std::string text = testing::error_text([&] { train(2, false, options); });
   EXPECT_NE(text.find("group_tokens"), std::string::npos) << text;
 }
 
 // A task whose objective throws, or is not finite, for one row.
 class BadRow : public SftTask {
  public:
-  BadRow(std::vector<TokenRow> rows, int32_t bad, bool throws)
+  BadRow(std::vector<data::TokenRow> rows, int32_t bad, bool throws)
       : SftTask(std::move(rows)), bad_(bad), throws_(throws) {}
   ExampleTerms evaluate(int32_t example, std::span<const float> logprobs, int64_t weight,
                         std::span<float> dlogprobs) const override {
@@ -119,15 +119,15 @@ class BadRow : public SftTask {
 
 TEST(Members, AnErrorOfOneEndsTheJobOfAll) {
   std::atomic<int> ended = 0;
-  const std::string text = error_text([&] {
-    run_members(3, [&](Communicator& c) {
+  const std::string text = testing::error_text([&] {
+    comm::run_members(3, [&](comm::Communicator& c) {
       ThreadPool pool(1);
-      Decoder decoder(tiny_config(), pool);
+      model::Decoder decoder(tiny_config(), pool);
       BadRow task(random_rows(24), 5, true);
       PlannedBatches batches(task, options_of_groups().batch);
       Trainer trainer(tiny_config(), tiny_model().parameters, batches, options_of_groups(), decoder,
                       pool, c);
-      const std::string own = error_text([&] {
+      const std::string own = testing::error_text([&] {
         while (!trainer.done()) trainer.step();
       });
       EXPECT_NE(own.find("cannot be evaluated"), std::string::npos) << own;
@@ -140,9 +140,9 @@ TEST(Members, AnErrorOfOneEndsTheJobOfAll) {
 }
 
 TEST(Members, AStepThatIsNotFiniteForOneIsSkippedByAll) {
-  run_members(3, [&](Communicator& c) {
+  comm::run_members(3, [&](comm::Communicator& c) {
     ThreadPool pool(1);
-    Decoder decoder(tiny_config(), pool);
+    model::Decoder decoder(tiny_config(), pool);
     BadRow task(random_rows(24), 5, false);
     PlannedBatches batches(task, options_of_groups().batch);
     Trainer trainer(tiny_config(), tiny_model().parameters, batches, options_of_groups(), decoder,
@@ -162,9 +162,9 @@ TEST(Members, AStepThatIsNotFiniteForOneIsSkippedByAll) {
 
 TEST(Members, AStopOfOneStopsAllBeforeTheSameStep) {
   const Trace whole = train(1, false, options_of_groups())[0];
-  run_members(3, [&](Communicator& c) {
+  comm::run_members(3, [&](comm::Communicator& c) {
     ThreadPool pool(1);
-    Decoder decoder(tiny_config(), pool);
+    model::Decoder decoder(tiny_config(), pool);
     SftTask task(random_rows(24));
     PlannedBatches batches(task, options_of_groups().batch);
     Trainer trainer(tiny_config(), tiny_model().parameters, batches, options_of_groups(), decoder,
@@ -181,7 +181,8 @@ TEST(Members, AStopOfOneStopsAllBeforeTheSameStep) {
 // Sets a flag while its first row is evaluated.
 class StopsAtOnce : public SftTask {
  public:
-  StopsAtOnce(std::vector<TokenRow> rows, bool stops) : SftTask(std::move(rows)), stops_(stops) {}
+  StopsAtOnce(std::vector<data::TokenRow> rows, bool stops)
+      : SftTask(std::move(rows)), stops_(stops) {}
   ExampleTerms evaluate(int32_t example, std::span<const float> logprobs, int64_t weight,
                         std::span<float> dlogprobs) const override {
     if (stops_) stop = true;
@@ -201,9 +202,9 @@ TEST(Members, AStopInsideOfAGroupLeavesNobodyWaiting) {
   // Seen by member 1 before the next row of its group, or before the next step.
   for (const int64_t micro : {1, 2048}) {
     options.micro_batch_tokens = micro;
-    run_members(2, [&](Communicator& c) {
+    comm::run_members(2, [&](comm::Communicator& c) {
       ThreadPool pool(1);
-      Decoder decoder(tiny_config(), pool);
+      model::Decoder decoder(tiny_config(), pool);
       StopsAtOnce task(random_rows(24), c.rank() == 1);
       PlannedBatches batches(task, options.batch);
       Trainer trainer(tiny_config(), tiny_model().parameters, batches, options, decoder, pool, c);
@@ -220,12 +221,12 @@ TEST(Members, AStopInsideOfAGroupLeavesNobodyWaiting) {
   }
 }
 
-class MembersJob : public testing::Test {
+class MembersJob : public ::testing::Test {
  protected:
   // Only member 0 is told where the files are.
   std::vector<JobResult> run(int members, const std::string& out, bool dpo, int64_t steps = 0) {
     std::vector<JobResult> results(static_cast<size_t>(members));
-    run_members(members, [&](Communicator& c) {
+    comm::run_members(members, [&](comm::Communicator& c) {
       ThreadPool pool(1);
       JobOptions job;
       if (c.rank() == 0) job.out = folder_ / out;
@@ -245,7 +246,7 @@ class MembersJob : public testing::Test {
     return read_file(folder_ / out / "trainer_state" / "optimizer.safetensors");
   }
 
-  TemporaryFolder folder_;
+  testing::TemporaryFolder folder_;
 };
 
 TEST_F(MembersJob, GoesOnWithAnotherNumberOfMembers) {
@@ -268,8 +269,8 @@ TEST_F(MembersJob, GoesOnWithAnotherNumberOfMembers) {
 }
 
 TEST_F(MembersJob, MembersOfDifferentJobsAreRefused) {
-  const std::string text = error_text([&] {
-    run_members(3, [&](Communicator& c) {
+  const std::string text = testing::error_text([&] {
+    comm::run_members(3, [&](comm::Communicator& c) {
       ThreadPool pool(1);
       SftTask task(random_rows(c.rank() == 1 ? 23 : 24));
       run_training(tiny_model(), task, options_of_groups(), {}, pool, c);
@@ -282,9 +283,9 @@ TEST_F(MembersJob, MembersOfDifferentJobsAreRefused) {
 TEST_F(MembersJob, AnOutThatCannotBeUsedEndsTheJobOfAll) {
   std::filesystem::create_directory(folder_ / "thesis");
   write_file_atomic(folder_ / "thesis" / "thesis.tex", "important");
-  const std::string text = error_text([&] { run(3, "thesis", false); });
+  const std::string text = testing::error_text([&] { run(3, "thesis", false); });
   EXPECT_NE(text.find("thesis"), std::string::npos) << text;
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::train

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 
-namespace ponder {
+namespace ponder::train {
 namespace {
 
 namespace fs = std::filesystem;
@@ -188,4 +188,4 @@ void keep_base_card(const fs::path& from, const fs::path& to) {
   if (!card.empty()) write_file_atomic(to / "README.base.md", read_file(card, kMaxCardBytes));
 }
 
-}  // namespace ponder
+}  // namespace ponder::train

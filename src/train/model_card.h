@@ -8,7 +8,7 @@
 
 #include "base/json.h"
 
-namespace ponder {
+namespace ponder::train {
 
 // What a card says of the model that training started from: {"name", "sha256"} and, where the front
 // matter of its own card has them, "license", "license_name", "license_link".
@@ -28,4 +28,4 @@ void write_model_card(const std::filesystem::path& folder, const Json& scores = 
 // one (the card of the model all training began with), else its README.md, else nothing.
 void keep_base_card(const std::filesystem::path& from, const std::filesystem::path& to);
 
-}  // namespace ponder
+}  // namespace ponder::train

@@ -5,12 +5,12 @@
 #include "base/file.h"
 #include "testing/temporary_folder.h"
 
-namespace ponder {
+namespace ponder::train {
 namespace {
 
 namespace fs = std::filesystem;
 
-class ModelCard : public testing::Test {
+class ModelCard : public ::testing::Test {
  protected:
   ModelCard() {
     fs::create_directories(root / "base-7b");
@@ -21,7 +21,7 @@ class ModelCard : public testing::Test {
     EXPECT_NE(card.find(part), std::string::npos) << part << "\nis not in\n" << card;
   }
 
-  TemporaryFolder temporary;
+  testing::TemporaryFolder temporary;
   const fs::path root = temporary.path();
   Json manifest = {{"base", {{"name", "base-7b"}, {"sha256", "b0b0"}, {"license", "apache-2.0"}}},
                    {"ponder", "9.8.7"},
@@ -125,4 +125,4 @@ TEST_F(ModelCard, IsWrittenFromPonderJsonAndTouchesNothingElse) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::train

@@ -14,15 +14,15 @@
 #include "tensor/buffer.h"
 #include "tensor/dtype.h"
 
-namespace ponder {
+namespace ponder::train {
 
 class Moments {
  public:
   // `size` zeros. `storage`: kF32 or kBF16; Error for another.
-  Moments(std::string name, int64_t size, DType storage);
+  Moments(std::string name, int64_t size, tensor::DType storage);
 
   int64_t size() const { return size_; }
-  DType storage() const { return storage_; }
+  tensor::DType storage() const { return storage_; }
   int64_t size_bytes() const { return buffer_.size_bytes(); }
 
   // Elements from `begin` on: the values themselves (f32 only),
@@ -40,8 +40,8 @@ class Moments {
   const uint16_t* bf16() const { return reinterpret_cast<const uint16_t*>(buffer_.data()); }
 
   int64_t size_;
-  DType storage_;
-  Buffer buffer_;
+  tensor::DType storage_;
+  tensor::Buffer buffer_;
 };
 
 // to[i] = values[i] as bf16, up or down with the probability of how near each is; element i is
@@ -49,4 +49,4 @@ class Moments {
 void round_stochastically(uint16_t* to, const float* values, int64_t count, uint64_t first,
                           uint64_t key);
 
-}  // namespace ponder
+}  // namespace ponder::train

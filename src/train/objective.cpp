@@ -5,7 +5,7 @@
 
 #include "base/portable_math.h"
 
-namespace ponder {
+namespace ponder::train {
 
 double log_sigmoid(double z) { return std::min(z, 0.0) - std::log1p(portable_exp(-std::abs(z))); }
 
@@ -66,4 +66,4 @@ DpoTerms dpo_objective(const DpoOptions& options, const DpoSide& chosen, const D
   return terms;
 }
 
-}  // namespace ponder
+}  // namespace ponder::train

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <span>
 
-namespace ponder {
+namespace ponder::train {
 
 // log(1 / (1 + exp(-z))) without overflow or cancellation, for any finite z.
 double log_sigmoid(double z);
@@ -58,4 +58,4 @@ DpoTerms dpo_objective(const DpoOptions& options, const DpoSide& chosen, const D
 // Sum of the log-probabilities at aligned tokens, in order.
 double aligned_sum(std::span<const float> logprobs, std::span<const uint8_t> aligned);
 
-}  // namespace ponder
+}  // namespace ponder::train

@@ -6,7 +6,7 @@
 #include <numbers>
 #include <vector>
 
-namespace ponder {
+namespace ponder::train {
 namespace {
 
 // A power of two, and log-probabilities that are multiples of it: then logprob +- step is exact in
@@ -141,4 +141,4 @@ TEST(DpoObjective, HugeMarginsStayFinite) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::train

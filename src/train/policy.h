@@ -6,12 +6,12 @@
 #include "comm/communicator.h"
 #include "model/decoder.h"
 
-namespace ponder {
+namespace ponder::train {
 
 struct Policy {
-  Decoder& decoder;
-  int64_t micro_batch_tokens;  // at most so many tokens at once, unless one example is longer
-  Communicator& members;       // to share the scoring out; all of them come by
+  model::Decoder& decoder;
+  int64_t micro_batch_tokens;   // at most so many tokens at once, unless one example is longer
+  comm::Communicator& members;  // to share the scoring out; all of them come by
 };
 
-}  // namespace ponder
+}  // namespace ponder::train

@@ -5,7 +5,7 @@
 #include "train/test_world.h"
 #include "train/trainer.h"
 
-namespace ponder {
+namespace ponder::train {
 namespace {
 
 using train_test::random_pairs;
@@ -21,7 +21,7 @@ struct Trace {
 };
 
 Trace train(TrainingTask& task, const TrainOptions& options, ThreadPool& pool) {
-  Decoder decoder(tiny_config(), pool);
+  model::Decoder decoder(tiny_config(), pool);
   PlannedBatches batches(task, options.batch);
   Trainer trainer(tiny_config(), tiny_model().parameters, batches, options, decoder, pool);
   Trace trace;
@@ -31,7 +31,7 @@ Trace train(TrainingTask& task, const TrainOptions& options, ThreadPool& pool) {
     trace.losses.push_back(report.loss);
     trace.norms.push_back(report.grad_norm);
   }
-  const auto copy = [](const Parameters& p) {
+  const auto copy = [](const model::Parameters& p) {
     return std::vector<float>(p.flat().begin(), p.flat().end());
   };
   trace.weights = copy(trainer.state().weights());
@@ -41,9 +41,9 @@ Trace train(TrainingTask& task, const TrainOptions& options, ThreadPool& pool) {
 }
 
 void expect_same(const Trace& a, const Trace& b) {
-  EXPECT_TRUE(same_bits(a.weights, b.weights));
-  EXPECT_TRUE(same_bits(a.exp_avg, b.exp_avg));
-  EXPECT_TRUE(same_bits(a.exp_avg_sq, b.exp_avg_sq));
+  EXPECT_TRUE(testing::same_bits(a.weights, b.weights));
+  EXPECT_TRUE(testing::same_bits(a.exp_avg, b.exp_avg));
+  EXPECT_TRUE(testing::same_bits(a.exp_avg_sq, b.exp_avg_sq));
   EXPECT_EQ(a.losses, b.losses);
   EXPECT_EQ(a.norms, b.norms);
 }
@@ -77,19 +77,19 @@ TEST(SlowPromises, TwoHundredStepsAreTheSameOnAnyThreadsWithAndWithoutCheckpoint
 
 TEST(Promises, EveryMachineTrainsTheSame) {
   SftTask task(random_rows(20));
-  DpoTask preferences(random_pairs(6), {}, Align::kResponse);
+  DpoTask preferences(random_pairs(6), {}, data::Align::kResponse);
   TrainOptions options = options_of(1);
   ThreadPool one(1);
   const Trace first = train(task, options, one), first_dpo = train(preferences, options, one);
   int machines = 0;
-  on_every_machine(false, [&](ThreadPool& pool) {
+  ops::on_every_machine(false, [&](ThreadPool& pool) {
     options.activation_checkpointing = machines++ % 2 == 1;
     expect_same(first, train(task, options, pool));
-    DpoTask again(random_pairs(6), {}, Align::kResponse);
+    DpoTask again(random_pairs(6), {}, data::Align::kResponse);
     expect_same(first_dpo, train(again, options, pool));
   });
   EXPECT_GE(machines, 2);
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::train

@@ -7,20 +7,20 @@
 #include "train/task.h"
 #include "train/task_rows.h"
 
-namespace ponder {
+namespace ponder::train {
 
-SftTask::SftTask(std::vector<TokenRow> rows) : rows_(std::move(rows)) {
+SftTask::SftTask(std::vector<data::TokenRow> rows) : rows_(std::move(rows)) {
   if (rows_.empty()) throw Error("training data", "no rows are left to train on");
-  for (const TokenRow& row : rows_) loss_tokens_.push_back(checked_loss_tokens(row));
+  for (const data::TokenRow& row : rows_) loss_tokens_.push_back(checked_loss_tokens(row));
 }
 
 int64_t SftTask::longest_row() const {
   int64_t longest = 0;
-  for (const TokenRow& row : rows_) longest = std::max(longest, row.num_tokens());
+  for (const data::TokenRow& row : rows_) longest = std::max(longest, row.num_tokens());
   return longest;
 }
 
-void SftTask::append(int32_t example, PackedBatch& batch) const {
+void SftTask::append(int32_t example, model::PackedBatch& batch) const {
   batch.append(row(example).tokens, row(example).loss_mask);
 }
 
@@ -43,8 +43,8 @@ std::optional<float> SftTask::constant_gradient(int64_t step_weight) const {
 
 Json SftTask::identity() const {
   Sha256 hash;
-  for (const TokenRow& row : rows_) hash_row(hash, row.tokens, row.loss_mask);
+  for (const data::TokenRow& row : rows_) hash_row(hash, row.tokens, row.loss_mask);
   return Json{{"objective", "sft"}, {"rows", num_examples()}, {"rows_sha256", hash.hex()}};
 }
 
-}  // namespace ponder
+}  // namespace ponder::train

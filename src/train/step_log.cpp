@@ -1,6 +1,6 @@
 #include "train/step_log.h"
 
-namespace ponder {
+namespace ponder::train {
 namespace fs = std::filesystem;
 
 StepLog::StepLog(const fs::path& path, int64_t steps_done) {
@@ -32,4 +32,4 @@ void StepLog::sync() {
   if (file_) file_->sync();
 }
 
-}  // namespace ponder
+}  // namespace ponder::train

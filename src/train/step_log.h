@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "train/trainer.h"
 
-namespace ponder {
+namespace ponder::train {
 
 class StepLog {
  public:
@@ -21,4 +21,4 @@ class StepLog {
   std::unique_ptr<AppendLog> file_;
 };
 
-}  // namespace ponder
+}  // namespace ponder::train

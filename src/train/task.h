@@ -14,7 +14,7 @@
 #include "train/objective.h"
 #include "train/policy.h"
 
-namespace ponder {
+namespace ponder::train {
 
 // An example's share of the step's loss and metrics; shares are added in example order.
 struct ExampleTerms {
@@ -32,7 +32,7 @@ class TrainingTask {
   virtual int64_t example_loss_tokens(int32_t example) const = 0;  // targets of all its rows
   virtual int64_t longest_row() const = 0;                         // tokens
   // Appends the example's rows; adds example_loss_tokens(example) targets.
-  virtual void append(int32_t example, PackedBatch& batch) const = 0;
+  virtual void append(int32_t example, model::PackedBatch& batch) const = 0;
   // What the step's loss is divided by.
   virtual int64_t step_weight(std::span<const int32_t> examples) const = 0;
   // logprobs, dlogprobs (example_loss_tokens); dlogprobs is overwritten.
@@ -60,7 +60,7 @@ class TrainingTask {
 // Throws Error if there are no rows, or naming a row with nothing to train.
 class SftTask : public TrainingTask {
  public:
-  explicit SftTask(std::vector<TokenRow> rows);
+  explicit SftTask(std::vector<data::TokenRow> rows);
 
   int64_t num_examples() const override { return static_cast<int64_t>(rows_.size()); }
   const std::string& example_name(int32_t example) const override { return row(example).name; }
@@ -69,7 +69,7 @@ class SftTask : public TrainingTask {
     return loss_tokens_[static_cast<size_t>(example)];
   }
   int64_t longest_row() const override;
-  void append(int32_t example, PackedBatch& batch) const override;
+  void append(int32_t example, model::PackedBatch& batch) const override;
   int64_t step_weight(std::span<const int32_t> examples) const override;  // trained tokens
   ExampleTerms evaluate(int32_t example, std::span<const float> logprobs, int64_t step_weight,
                         std::span<float> dlogprobs) const override;
@@ -77,8 +77,8 @@ class SftTask : public TrainingTask {
   Json identity() const override;
 
  private:
-  const TokenRow& row(int32_t example) const { return rows_[static_cast<size_t>(example)]; }
-  std::vector<TokenRow> rows_;
+  const data::TokenRow& row(int32_t example) const { return rows_[static_cast<size_t>(example)]; }
+  std::vector<data::TokenRow> rows_;
   std::vector<int64_t> loss_tokens_;
 };
 
@@ -86,14 +86,14 @@ class SftTask : public TrainingTask {
 // prepare(), and at the first step every margin must be exactly 0 and the preference loss ln 2.
 class DpoTask : public TrainingTask {
  public:
-  DpoTask(std::vector<TokenPair> pairs, const DpoOptions& options, Align align);
+  DpoTask(std::vector<data::TokenPair> pairs, const DpoOptions& options, data::Align align);
 
   int64_t num_examples() const override { return static_cast<int64_t>(pairs_.size()); }
   const std::string& example_name(int32_t example) const override { return pair(example).name; }
   int64_t example_tokens(int32_t example) const override;
   int64_t example_loss_tokens(int32_t example) const override;
   int64_t longest_row() const override;
-  void append(int32_t example, PackedBatch& batch) const override;
+  void append(int32_t example, model::PackedBatch& batch) const override;
   int64_t step_weight(std::span<const int32_t> examples) const override;  // pairs
   ExampleTerms evaluate(int32_t example, std::span<const float> logprobs, int64_t step_weight,
                         std::span<float> dlogprobs) const override;
@@ -112,15 +112,17 @@ class DpoTask : public TrainingTask {
   struct Reference {  // sums over aligned tokens
     double chosen = 0, rejected = 0;
   };
-  const TokenPair& pair(int32_t example) const { return pairs_[static_cast<size_t>(example)]; }
+  const data::TokenPair& pair(int32_t example) const {
+    return pairs_[static_cast<size_t>(example)];
+  }
   // References of the pairs of a range; a batch of its own.
-  void score(Decoder& decoder, ExampleRange range, std::span<Reference> references) const;
+  void score(model::Decoder& decoder, ExampleRange range, std::span<Reference> references) const;
 
-  std::vector<TokenPair> pairs_;
+  std::vector<data::TokenPair> pairs_;
   std::vector<Targets> targets_;
   std::vector<Reference> references_;  // empty until prepared or loaded
   DpoOptions options_;
-  Align align_;
+  data::Align align_;
 };
 
-}  // namespace ponder
+}  // namespace ponder::train

@@ -4,9 +4,9 @@
 
 #include "base/error.h"
 
-namespace ponder {
+namespace ponder::train {
 
-int64_t checked_loss_tokens(const TokenRow& row) {
+int64_t checked_loss_tokens(const data::TokenRow& row) {
   if (row.loss_mask.size() != row.tokens.size()) {
     throw Error(row.name, fmt::format("expected a mask of {} tokens, found {}", row.tokens.size(),
                                       row.loss_mask.size()));
@@ -31,4 +31,4 @@ void hash_row(Sha256& hash, const std::vector<int32_t>& tokens, const std::vecto
   hash.update(mask.data(), mask.size());
 }
 
-}  // namespace ponder
+}  // namespace ponder::train

@@ -4,10 +4,10 @@
 
 #include "base/philox.h"
 
-namespace ponder::train_test {
+namespace ponder::train::train_test {
 
-ModelConfig tiny_config() {
-  ModelConfig config;
+model::ModelConfig tiny_config() {
+  model::ModelConfig config;
   config.vocab_size = 300;
   config.hidden_size = 32;
   config.intermediate_size = 48;
@@ -22,20 +22,20 @@ ModelConfig tiny_config() {
   return config;
 }
 
-Checkpoint tiny_model(uint64_t seed) {
-  Checkpoint checkpoint;
+model::Checkpoint tiny_model(uint64_t seed) {
+  model::Checkpoint checkpoint;
   checkpoint.config = tiny_config();
-  checkpoint.parameters = Parameters(checkpoint.config, "weights");
-  initialise(checkpoint.parameters, checkpoint.config, seed);
+  checkpoint.parameters = model::Parameters(checkpoint.config, "weights");
+  model::initialise(checkpoint.parameters, checkpoint.config, seed);
   checkpoint.sha256 = fmt::format("tiny model {}", seed);
   return checkpoint;
 }
 
-std::vector<TokenRow> random_rows(int count, uint64_t seed) {
+std::vector<data::TokenRow> random_rows(int count, uint64_t seed) {
   RandomSequence random(seed, 3);
-  std::vector<TokenRow> rows;
+  std::vector<data::TokenRow> rows;
   for (int i = 0; i < count; ++i) {
-    TokenRow row;
+    data::TokenRow row;
     row.name = fmt::format("row {}", i);
     const int64_t prompt = random.between(2, 12), response = random.between(1, 28);
     for (int64_t t = 0; t < prompt + response; ++t)
@@ -48,11 +48,11 @@ std::vector<TokenRow> random_rows(int count, uint64_t seed) {
   return rows;
 }
 
-std::vector<TokenPair> random_pairs(int count, uint64_t seed) {
-  std::vector<TokenPair> pairs;
+std::vector<data::TokenPair> random_pairs(int count, uint64_t seed) {
+  std::vector<data::TokenPair> pairs;
   auto chosen = random_rows(count, seed), rejected = random_rows(count, seed + 1);
   for (int i = 0; i < count; ++i) {
-    TokenPair pair;
+    data::TokenPair pair;
     pair.name = fmt::format("pair {}", i);
     pair.chosen = std::move(chosen[static_cast<size_t>(i)]);
     pair.rejected = std::move(rejected[static_cast<size_t>(i)]);
@@ -76,4 +76,4 @@ std::vector<float> values_of(const TrainingState& state, TrainingState::Part par
   return all;
 }
 
-}  // namespace ponder::train_test
+}  // namespace ponder::train::train_test

@@ -10,7 +10,7 @@
 #include "testing/folders.h"
 #include "train/trainer.h"
 
-namespace ponder {
+namespace ponder::train {
 namespace {
 
 // Relative; PyTorch's own float32 is up to 1.4e-6 away in a loss.
@@ -21,14 +21,14 @@ struct Variant {
   bool tied;
 };
 
-class GoldenRun : public testing::TestWithParam<Variant> {
+class GoldenRun : public ::testing::TestWithParam<Variant> {
  protected:
   GoldenRun()
-      : folder_(source_dir() / "tests/golden" / GetParam().folder),
+      : folder_(testing::source_dir() / "tests/golden" / GetParam().folder),
         golden_(read_json_file(folder_ / "golden.json")) {
     const Json& rows = golden_.at("rows");
     for (size_t r = 0; r < rows.size(); ++r) {
-      TokenRow row;
+      data::TokenRow row;
       row.name = "golden.json:" + std::to_string(r);
       row.tokens = rows[r].get<std::vector<int32_t>>();
       row.loss_mask = golden_.at("trained")[r].get<std::vector<uint8_t>>();
@@ -49,17 +49,17 @@ class GoldenRun : public testing::TestWithParam<Variant> {
   }
 
   std::vector<StepReport> train() const {
-    const Checkpoint checkpoint = load_checkpoint(folder_);
-    ModelConfig config = checkpoint.config;
+    const model::Checkpoint checkpoint = model::load_checkpoint(folder_);
+    model::ModelConfig config = checkpoint.config;
     config.tie_word_embeddings =
         GetParam().tied;  // the tied model has the same weights but no head
-    Parameters start(config, "weights");
-    for (const ParameterInfo& entry : start.layout().entries()) {
+    model::Parameters start(config, "weights");
+    for (const model::ParameterInfo& entry : start.layout().entries()) {
       const auto from = checkpoint.parameters.at(entry.name);
       std::copy(from.begin(), from.end(), start.at(entry.name).begin());
     }
     ThreadPool pool(2);
-    Decoder decoder(config, pool);
+    model::Decoder decoder(config, pool);
     SftTask task(rows_);
     PlannedBatches batches(task, options_.batch);
     Trainer trainer(config, std::move(start), batches, options_, decoder, pool);
@@ -70,7 +70,7 @@ class GoldenRun : public testing::TestWithParam<Variant> {
 
   std::filesystem::path folder_;
   Json golden_;
-  std::vector<TokenRow> rows_;
+  std::vector<data::TokenRow> rows_;
   TrainOptions options_;
 };
 
@@ -83,7 +83,7 @@ std::vector<Variant> variants() {
   return all;
 }
 
-INSTANTIATE_TEST_SUITE_P(, GoldenRun, testing::ValuesIn(variants()), [](const auto& test) {
+INSTANTIATE_TEST_SUITE_P(, GoldenRun, ::testing::ValuesIn(variants()), [](const auto& test) {
   return std::string(test.param.folder) + (test.param.tied ? "_tied" : "_untied");
 });
 
@@ -107,4 +107,4 @@ TEST_P(GoldenRun, TenLossesArePyTorchs) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::train

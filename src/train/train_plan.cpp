@@ -3,7 +3,7 @@
 #include "ops/attention.h"
 #include "train/training_job.h"
 
-namespace ponder {
+namespace ponder::train {
 
 TrainWorkload workload_of(const TrainingTask& task) {
   TrainWorkload workload;
@@ -18,12 +18,12 @@ TrainWorkload workload_of(const TrainingTask& task) {
   return workload;
 }
 
-int64_t TrainPlan::peak_memory_bytes() const { return total_bytes(memory_bytes); }
+int64_t TrainPlan::peak_memory_bytes() const { return tensor::total_bytes(memory_bytes); }
 
-TrainPlan plan_training(const Decoder& decoder, const TrainWorkload& workload,
+TrainPlan plan_training(const model::Decoder& decoder, const TrainWorkload& workload,
                         const TrainOptions& options) {
   options.check();
-  const ModelConfig& config = decoder.config();
+  const model::ModelConfig& config = decoder.config();
   TrainPlan plan;
   const BatchOptions& batch = options.batch;
   const int64_t examples = std::max<int64_t>(workload.examples, 1);
@@ -47,8 +47,9 @@ TrainPlan plan_training(const Decoder& decoder, const TrainWorkload& workload,
   const int64_t tokens =
       std::min(workload.tokens, std::max(options.micro_batch_tokens, workload.longest_example));
   const int64_t targets = std::min(tokens, workload.loss_tokens);
-  const Keep keep = options.activation_checkpointing ? Keep::kCheckpoints : Keep::kActivations;
-  const int64_t blocks = (tokens + kKeyBlock - 1) / kKeyBlock + tokens / row_length;
+  const model::Keep keep =
+      options.activation_checkpointing ? model::Keep::kCheckpoints : model::Keep::kActivations;
+  const int64_t blocks = (tokens + ops::kKeyBlock - 1) / ops::kKeyBlock + tokens / row_length;
   // A tied embedding's own gradients: rows for the tokens that a step (or group) holds, at most.
   int64_t step_tokens =
       batch.batch_tokens > 0 ? batch.batch_tokens : batch.batch_rows * (workload.tokens / examples);
@@ -61,13 +62,13 @@ TrainPlan plan_training(const Decoder& decoder, const TrainWorkload& workload,
   plan.memory_bytes = {
       {"weights", parameters},
       {"gradients", parameters + embedding_rows},
-      {"AdamW moments", 2 * config.num_parameters() * size_bytes(options.adamw.moments)}};
+      {"AdamW moments", 2 * config.num_parameters() * tensor::size_bytes(options.adamw.moments)}};
   if (options.group_tokens > 0) plan.memory_bytes.push_back({"sum of group gradients", parameters});
-  const PassSize pass{tokens, targets, blocks, workload.longest_row, keep};
+  const model::PassSize pass{tokens, targets, blocks, workload.longest_row, keep};
   for (auto& entry : decoder.pass_memory(pass)) plan.memory_bytes.push_back(std::move(entry));
   // During a save the old folder and the new one: model, and f32 weights and moments.
   plan.disk_bytes = 2 * (parameters + 3 * parameters);
   return plan;
 }
 
-}  // namespace ponder
+}  // namespace ponder::train

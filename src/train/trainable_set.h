@@ -8,7 +8,7 @@
 
 #include "model/parameters.h"
 
-namespace ponder {
+namespace ponder::train {
 
 class TrainableSet {
  public:
@@ -18,17 +18,17 @@ class TrainableSet {
     bool decays;  // as the table of tensors says
   };
 
-  static TrainableSet all(const ModelConfig& config);
+  static TrainableSet all(const model::ModelConfig& config);
 
-  const ParameterLayout& layout() const { return layout_; }
+  const model::ParameterLayout& layout() const { return layout_; }
   int64_t total() const { return layout_.total(); }                   // elements of a flat buffer
   const std::vector<Segment>& segments() const { return segments_; }  // ascending
 
  private:
-  explicit TrainableSet(ParameterLayout layout);
+  explicit TrainableSet(model::ParameterLayout layout);
 
-  ParameterLayout layout_;
+  model::ParameterLayout layout_;
   std::vector<Segment> segments_;
 };
 
-}  // namespace ponder
+}  // namespace ponder::train

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 
-namespace ponder {
+namespace ponder::train {
 namespace {
 
 // Beyond this the square of a gradient element may not fit into f32, so the second moment would be
@@ -54,7 +54,8 @@ Json TrainOptions::identity() const {
             {"epsilon", adamw.epsilon},
             {"max_grad_norm", max_grad_norm}};
   if (group_tokens > 0) json["group_tokens"] = group_tokens;
-  if (adamw.moments != DType::kF32) json["optimizer_dtype"] = config_name(adamw.moments);
+  if (adamw.moments != tensor::DType::kF32)
+    json["optimizer_dtype"] = tensor::config_name(adamw.moments);
   return json;
 }
 
@@ -82,9 +83,9 @@ Json to_json(const StepReport& report) {
   return json;
 }
 
-Trainer::Trainer(const ModelConfig& config, Parameters start, BatchSource& source,
-                 const TrainOptions& options, Decoder& decoder, ThreadPool& threads,
-                 Communicator& members)
+Trainer::Trainer(const model::ModelConfig& config, model::Parameters start, BatchSource& source,
+                 const TrainOptions& options, model::Decoder& decoder, ThreadPool& threads,
+                 comm::Communicator& members)
     : source_(source),
       options_(options),
       decoder_(decoder),
@@ -137,7 +138,7 @@ class Trainer::ExampleTable {
   bool finite() const { return finite_; }  // of the examples that this member computed
 
   // Everyone's rows: those of groups[k] from member k modulo their number.
-  void gather(Communicator& members, std::span<const ExampleRange> groups) {
+  void gather(comm::Communicator& members, std::span<const ExampleRange> groups) {
     const auto size = static_cast<size_t>(members.size());
     std::vector<double> all(size * rows_.size());
     members.gather(std::as_bytes(std::span(rows_)), std::as_writable_bytes(std::span(all)));
@@ -204,13 +205,14 @@ bool Trainer::accumulate(Step& step) {
 
 // Adds the group's share to the gradients; false if it was stopped.
 bool Trainer::add_group(Step& step, ExampleRange group) {
-  const Keep keep = options_.activation_checkpointing ? Keep::kCheckpoints : Keep::kActivations;
+  const model::Keep keep =
+      options_.activation_checkpointing ? model::Keep::kCheckpoints : model::Keep::kActivations;
   const auto tokens =
       std::span<const int64_t>(step.tokens).subspan(group.begin, group.end - group.begin);
   for (const ExampleRange range : split_step(tokens, options_.micro_batch_tokens)) {
     if (step.stopped()) return false;
     const size_t begin = group.begin + range.begin, end = group.begin + range.end;
-    PackedBatch batch;
+    model::PackedBatch batch;
     for (size_t i = begin; i < end; ++i) step.task.append(step.examples[i], batch);
     std::vector<float> logprobs(static_cast<size_t>(batch.num_targets())),
         dlogprobs(logprobs.size(), step.constant.value_or(0));
@@ -241,7 +243,7 @@ bool Trainer::add_group(Step& step, ExampleRange group) {
 }
 
 std::optional<StepReport> Trainer::step(const std::atomic<bool>* stop) {
-  return abort_on_error(members_, [&] { return next_step(stop); });
+  return comm::abort_on_error(members_, [&] { return next_step(stop); });
 }
 
 std::optional<StepReport> Trainer::next_step(const std::atomic<bool>* stop) {
@@ -312,4 +314,4 @@ std::optional<StepReport> Trainer::next_step(const std::atomic<bool>* stop) {
   return report;
 }
 
-}  // namespace ponder
+}  // namespace ponder::train

@@ -16,7 +16,7 @@
 #include "train/lr_schedule.h"
 #include "train/training_state.h"
 
-namespace ponder {
+namespace ponder::train {
 
 struct TrainOptions {
   BatchOptions batch;  // of a planned job; other sources of batches have settings of their own
@@ -79,9 +79,9 @@ class Trainer {
   static constexpr int64_t kMaxConsecutiveSkips = 3;
 
   // Without a known number of steps the schedule must be constant, without warm-up.
-  Trainer(const ModelConfig& config, Parameters start, BatchSource& source,
-          const TrainOptions& options, Decoder& decoder, ThreadPool& threads,
-          Communicator& members = single_member());
+  Trainer(const model::ModelConfig& config, model::Parameters start, BatchSource& source,
+          const TrainOptions& options, model::Decoder& decoder, ThreadPool& threads,
+          comm::Communicator& members = comm::single_member());
 
   std::optional<int64_t> num_steps() const { return source_.num_steps(); }
   const TrainerPosition& position() const { return position_; }
@@ -107,12 +107,12 @@ class Trainer {
 
   BatchSource& source_;
   TrainOptions options_;
-  Decoder& decoder_;
-  Communicator& members_;
+  model::Decoder& decoder_;
+  comm::Communicator& members_;
   TrainingState state_;
   LrSchedule schedule_;
   TrainerPosition position_;
   bool prepared_ = false, ended_ = false;
 };
 
-}  // namespace ponder
+}  // namespace ponder::train

@@ -12,7 +12,7 @@
 #include "base/json_fields.h"
 #include "tensor/safetensors.h"
 
-namespace ponder {
+namespace ponder::train {
 namespace fs = std::filesystem;
 namespace {
 
@@ -25,37 +25,37 @@ fs::path arrays_file(const fs::path& folder) {
 }
 
 void write_arrays(const fs::path& path, const TrainingState& state) {
-  std::vector<TensorToWrite> tensors;
+  std::vector<tensor::TensorToWrite> tensors;
   for (const TrainingState::Tensor& tensor : state.tensors()) {
     tensors.push_back({tensor.name, tensor.parameter.shape});
     tensors.back().read = [&state, tensor](int64_t begin, std::span<float> to) {
       state.read(tensor, begin, to);
     };
   }
-  write_safetensors(path, tensors, DType::kF32);
+  tensor::write_safetensors(path, tensors, tensor::DType::kF32);
 }
 
 // The file has f32; what was stored as bf16 is one there, so it comes back as it was.
 void read_arrays(const fs::path& path, TrainingState& state) {
   constexpr int64_t kChunk = int64_t{1} << 18;
-  const SafetensorsFile file(path);
+  const tensor::SafetensorsFile file(path);
   std::vector<char> bytes;
   std::vector<float> values;
   for (const TrainingState::Tensor& tensor : state.tensors()) {
-    const TensorEntry* entry = file.find(tensor.name);
+    const tensor::TensorEntry* entry = file.find(tensor.name);
     if (!entry || entry->shape != tensor.parameter.shape) {
       throw Error(
           path.string(),
           fmt::format("expected a tensor {} of {} elements", tensor.name, tensor.parameter.size),
           kStartAgain);
     }
-    const int64_t width = size_bytes(entry->dtype);
+    const int64_t width = tensor::size_bytes(entry->dtype);
     for (int64_t done = 0; done < tensor.parameter.size; done += kChunk) {
       const int64_t count = std::min(kChunk, tensor.parameter.size - done);
       bytes.resize(static_cast<size_t>(count * width));
       values.resize(static_cast<size_t>(count));
       file.read_bytes(*entry, static_cast<uint64_t>(done * width), bytes);
-      to_f32(values, bytes.data(), entry->dtype);
+      tensor::to_f32(values, bytes.data(), entry->dtype);
       state.write(tensor, done, values);
     }
   }
@@ -166,4 +166,4 @@ void recover_folder(const fs::path& out) {
   fs::remove_all(torn);
 }
 
-}  // namespace ponder
+}  // namespace ponder::train

@@ -8,7 +8,7 @@
 
 #include "train/trainer.h"
 
-namespace ponder {
+namespace ponder::train {
 
 struct TrainerState {
   Json job;  // identity: what the job is a function of
@@ -46,4 +46,4 @@ inline constexpr const char* kNextFolder = ".next";
 // of unfinished saves.
 void recover_folder(const std::filesystem::path& out);
 
-}  // namespace ponder
+}  // namespace ponder::train

@@ -11,7 +11,7 @@
 #include "testing/same_bits.h"
 #include "train/test_world.h"
 
-namespace ponder {
+namespace ponder::train {
 namespace {
 
 using train_test::random_pairs;
@@ -19,7 +19,7 @@ using train_test::random_rows;
 using train_test::tiny_config;
 using train_test::tiny_model;
 
-std::vector<float> flat(const Parameters& parameters) {
+std::vector<float> flat(const model::Parameters& parameters) {
   return {parameters.flat().begin(), parameters.flat().end()};
 }
 
@@ -37,7 +37,7 @@ struct Outcome {
 
 Outcome run(TrainingTask& task, const TrainOptions& options, int threads = 1) {
   ThreadPool pool(threads);
-  Decoder decoder(tiny_config(), pool);
+  model::Decoder decoder(tiny_config(), pool);
   PlannedBatches batches(task, options.batch);
   Trainer trainer(tiny_config(), tiny_model().parameters, batches, options, decoder, pool);
   Outcome result;
@@ -70,7 +70,7 @@ TEST(Trainer, SplitCheckpointingAndThreadsChangeNoBit) {
       options.micro_batch_tokens = micro;
       options.activation_checkpointing = recompute;
       const Outcome split = run(task, options, recompute ? 2 : 1);
-      EXPECT_TRUE(same_bits(whole.weights, split.weights)) << micro << " " << recompute;
+      EXPECT_TRUE(testing::same_bits(whole.weights, split.weights)) << micro << " " << recompute;
       for (size_t i = 0; i < whole.reports.size(); ++i) {
         EXPECT_EQ(whole.reports[i].loss, split.reports[i].loss);
         EXPECT_EQ(whole.reports[i].grad_norm, split.reports[i].grad_norm);
@@ -83,31 +83,31 @@ TEST(Trainer, SplitCheckpointingAndThreadsChangeNoBit) {
 // batch, chains from zero, groups added in order.
 TEST(Trainer, GradientsOfGroupsAreAddedInOrder) {
   constexpr int64_t kGroupTokens = 50;
-  const std::vector<TokenRow> rows = random_rows(9);
+  const std::vector<data::TokenRow> rows = random_rows(9);
   SftTask task(rows);
   TrainOptions options = options_for(9);
   std::vector<int64_t> tokens;
-  for (const TokenRow& row : rows) tokens.push_back(row.num_tokens());
+  for (const data::TokenRow& row : rows) tokens.push_back(row.num_tokens());
   const std::vector<int32_t> order = plan_steps(tokens, options.batch)[0].examples;
 
   ThreadPool pool(1);
-  Decoder decoder(tiny_config(), pool);
-  const Checkpoint model = tiny_model();
+  model::Decoder decoder(tiny_config(), pool);
+  const model::Checkpoint model = tiny_model();
   decoder.set_parameters(model.parameters);
-  Gradients gradients(tiny_config());
+  model::Gradients gradients(tiny_config());
   std::vector<float> sum(gradients.parameters().flat().size(), 0.0f);
   const std::optional<float> d = task.constant_gradient(task.step_weight(order));
   int groups = 0;
   for (size_t next = 0; next < order.size(); ++groups) {
-    PackedBatch batch;
+    model::PackedBatch batch;
     while (next < order.size()) {
-      const TokenRow& row = rows[static_cast<size_t>(order[next])];
+      const data::TokenRow& row = rows[static_cast<size_t>(order[next])];
       if (batch.num_tokens() > 0 && batch.num_tokens() + row.num_tokens() > kGroupTokens) break;
       batch.append(row.tokens, row.loss_mask);
       ++next;
     }
     std::vector<float> logprobs(static_cast<size_t>(batch.num_targets()));
-    decoder.forward(batch, logprobs, Keep::kActivations);
+    decoder.forward(batch, logprobs, model::Keep::kActivations);
     gradients.zero();
     decoder.backward(batch, std::vector<float>(logprobs.size(), *d), gradients);
     gradients.finish();
@@ -131,20 +131,20 @@ TEST(Trainer, SplitCheckpointingAndThreadsChangeNoBitOfGroups) {
     options.micro_batch_tokens = micro;
     options.activation_checkpointing = recompute;
     SftTask rows(random_rows(20));
-    DpoTask pairs(random_pairs(12), {}, Align::kThought);
+    DpoTask pairs(random_pairs(12), {}, data::Align::kThought);
     return run(dpo ? static_cast<TrainingTask&>(pairs) : rows, options, threads).weights;
   };
   for (const bool dpo : {false, true}) {
     const auto weights = outcome(2048, false, 1, dpo);
-    EXPECT_TRUE(same_bits(weights, outcome(1, true, 2, dpo))) << dpo;
-    EXPECT_TRUE(same_bits(weights, outcome(60, false, 1, dpo))) << dpo;
-    EXPECT_TRUE(same_bits(weights, outcome(100, false, 1, dpo))) << dpo;
+    EXPECT_TRUE(testing::same_bits(weights, outcome(1, true, 2, dpo))) << dpo;
+    EXPECT_TRUE(testing::same_bits(weights, outcome(60, false, 1, dpo))) << dpo;
+    EXPECT_TRUE(testing::same_bits(weights, outcome(100, false, 1, dpo))) << dpo;
     // All of a step as one group is the one chain; other groups are another rounding.
     options.group_tokens = 1 << 20;
     const auto one_group = outcome(60, false, 1, dpo);
     options.group_tokens = 0;
-    EXPECT_TRUE(same_bits(one_group, outcome(60, false, 1, dpo))) << dpo;
-    EXPECT_FALSE(same_bits(one_group, weights)) << dpo;
+    EXPECT_TRUE(testing::same_bits(one_group, outcome(60, false, 1, dpo))) << dpo;
+    EXPECT_FALSE(testing::same_bits(one_group, weights)) << dpo;
     options.group_tokens = 70;
   }
 }
@@ -152,26 +152,26 @@ TEST(Trainer, SplitCheckpointingAndThreadsChangeNoBitOfGroups) {
 // A packed row's log-probabilities are those it has alone.
 TEST(Trainer, PackedRowsDoNotSeeEachOther) {
   ThreadPool pool(1);
-  Decoder decoder(tiny_config(), pool);
-  const Checkpoint model = tiny_model();
+  model::Decoder decoder(tiny_config(), pool);
+  const model::Checkpoint model = tiny_model();
   decoder.set_parameters(model.parameters);
   const auto rows = random_rows(10);
-  PackedBatch packed;
+  model::PackedBatch packed;
   for (const auto& row : rows) packed.append(row.tokens, row.loss_mask);
   std::vector<float> together(static_cast<size_t>(packed.num_targets()));
-  decoder.forward(packed, together, Keep::kNothing);
+  decoder.forward(packed, together, model::Keep::kNothing);
   size_t at = 0;
   for (const auto& row : rows) {
-    PackedBatch alone;
+    model::PackedBatch alone;
     std::vector<float> own(static_cast<size_t>(alone.append(row.tokens, row.loss_mask)));
-    decoder.forward(alone, own, Keep::kNothing);
+    decoder.forward(alone, own, model::Keep::kNothing);
     for (const float logprob : own) EXPECT_EQ(logprob, together[at++]);
   }
 }
 
 TEST(Trainer, OneHugeAndManyTinyRowsWeighByTokens) {
   auto rows = random_rows(6);
-  TokenRow huge;
+  data::TokenRow huge;
   huge.name = "huge";
   for (int i = 0; i < 400; ++i) huge.tokens.push_back(i % 300);
   huge.loss_mask.assign(400, 1);
@@ -190,7 +190,7 @@ TEST(Trainer, OneHugeAndManyTinyRowsWeighByTokens) {
 }
 
 TEST(Trainer, DegenerateRowsAreErrorsThatNameThem) {
-  const auto expect_names = [](TokenRow row) {
+  const auto expect_names = [](data::TokenRow row) {
     try {
       SftTask task({row});
       FAIL();
@@ -203,7 +203,7 @@ TEST(Trainer, DegenerateRowsAreErrorsThatNameThem) {
   expect_names({"first token", {5, 6, 7}, {1, 1, 1}, 2});
   expect_names({"short mask", {5, 6, 7}, {0, 1}, 2});
   EXPECT_THROW(SftTask({}), Error);
-  EXPECT_THROW(DpoTask({}, {}, Align::kThought), Error);
+  EXPECT_THROW(DpoTask({}, {}, data::Align::kThought), Error);
 }
 
 TEST(Trainer, RowsBeyondThePositionsAreRefused) {
@@ -218,7 +218,7 @@ TEST(Trainer, RowsBeyondThePositionsAreRefused) {
 class SpoiledTask : public SftTask {
  public:
   enum class Spoil { kLoss, kGradient };
-  SpoiledTask(std::vector<TokenRow> rows, std::vector<int> bad_calls, Spoil spoil)
+  SpoiledTask(std::vector<data::TokenRow> rows, std::vector<int> bad_calls, Spoil spoil)
       : SftTask(std::move(rows)), bad_calls_(std::move(bad_calls)), spoil_(spoil) {}
   ExampleTerms evaluate(int32_t example, std::span<const float> logprobs, int64_t weight,
                         std::span<float> dlogprobs) const override {
@@ -249,7 +249,7 @@ TEST(Trainer, StepThatIsNotFiniteChangesNothingAndNamesTheRow) {
   for (const auto spoil : {SpoiledTask::Spoil::kLoss, SpoiledTask::Spoil::kGradient}) {
     SpoiledTask task(random_rows(8), {5}, spoil);  // the second example of the second step
     ThreadPool pool(1);
-    Decoder decoder(tiny_config(), pool);
+    model::Decoder decoder(tiny_config(), pool);
     PlannedBatches batches(task, options_for(4).batch);
     Trainer trainer(tiny_config(), tiny_model().parameters, batches, options_for(4), decoder, pool);
     EXPECT_TRUE(trainer.step()->skipped.empty());
@@ -263,10 +263,11 @@ TEST(Trainer, StepThatIsNotFiniteChangesNothingAndNamesTheRow) {
     if (spoil == SpoiledTask::Spoil::kLoss) {
       EXPECT_EQ(report.skipped_rows.size(), 1u);
     }
-    EXPECT_TRUE(same_bits(weights, flat(trainer.state().weights())));
-    EXPECT_TRUE(same_bits(m, train_test::values_of(trainer.state(), TrainingState::Part::kExpAvg)));
-    EXPECT_TRUE(
-        same_bits(v, train_test::values_of(trainer.state(), TrainingState::Part::kExpAvgSq)));
+    EXPECT_TRUE(testing::same_bits(weights, flat(trainer.state().weights())));
+    EXPECT_TRUE(testing::same_bits(
+        m, train_test::values_of(trainer.state(), TrainingState::Part::kExpAvg)));
+    EXPECT_TRUE(testing::same_bits(
+        v, train_test::values_of(trainer.state(), TrainingState::Part::kExpAvgSq)));
     EXPECT_EQ(trainer.state().num_updates(), 1);
     EXPECT_EQ(trainer.position().step, 2);
     EXPECT_TRUE(trainer.step()->skipped.empty());
@@ -277,7 +278,7 @@ TEST(Trainer, StepThatIsNotFiniteChangesNothingAndNamesTheRow) {
 TEST(Trainer, ThreeSkippedStepsInARowStop) {
   SpoiledTask task(random_rows(4), {4, 8, 12}, SpoiledTask::Spoil::kLoss);
   ThreadPool pool(1);
-  Decoder decoder(tiny_config(), pool);
+  model::Decoder decoder(tiny_config(), pool);
   TrainOptions options = options_for(4);
   options.batch.epochs = 6;
   PlannedBatches batches(task, options.batch);
@@ -294,18 +295,18 @@ TEST(Trainer, ThreeSkippedStepsInARowStop) {
 TEST(Trainer, StopBetweenMicroBatchesLeavesTheStepUndone) {
   SftTask task(random_rows(8));
   ThreadPool pool(1);
-  Decoder decoder(tiny_config(), pool);
+  model::Decoder decoder(tiny_config(), pool);
   PlannedBatches batches(task, options_for(4).batch);
   Trainer trainer(tiny_config(), tiny_model().parameters, batches, options_for(4), decoder, pool);
   const auto weights = flat(trainer.state().weights());
   const std::atomic<bool> stop{true};
   EXPECT_FALSE(trainer.step(&stop));
   EXPECT_EQ(trainer.position().step, 0);
-  EXPECT_TRUE(same_bits(weights, flat(trainer.state().weights())));
+  EXPECT_TRUE(testing::same_bits(weights, flat(trainer.state().weights())));
 }
 
 TEST(DpoTraining, StartsAtLn2AndLearnsThePreference) {
-  DpoTask task(random_pairs(8), {0.5, 0.1}, Align::kResponse);
+  DpoTask task(random_pairs(8), {0.5, 0.1}, data::Align::kResponse);
   TrainOptions options = options_for(8);
   options.batch.epochs = 15;
   options.micro_batch_tokens = 60;
@@ -325,7 +326,7 @@ TEST(DpoTraining, StartsAtLn2AndLearnsThePreference) {
 
 TEST(DpoTraining, ReferenceOfAnotherModelStopsTheJob) {
   ThreadPool pool(1);
-  Decoder decoder(tiny_config(), pool);
+  model::Decoder decoder(tiny_config(), pool);
   class WrongReference : public DpoTask {
    public:
     using DpoTask::DpoTask;
@@ -337,9 +338,9 @@ TEST(DpoTraining, ReferenceOfAnotherModelStopsTheJob) {
 
    private:
     // The decoder borrows what it was given, so both outlive the step.
-    Checkpoint other_ = tiny_model(2), start_ = tiny_model(1);
+    model::Checkpoint other_ = tiny_model(2), start_ = tiny_model(1);
   };
-  WrongReference wrong(random_pairs(4), {1.0, 0.0}, Align::kThought);
+  WrongReference wrong(random_pairs(4), {1.0, 0.0}, data::Align::kThought);
   PlannedBatches batches(wrong, options_for(4).batch);
   Trainer trainer(tiny_config(), tiny_model(1).parameters, batches, options_for(4), decoder, pool);
   try {
@@ -351,14 +352,15 @@ TEST(DpoTraining, ReferenceOfAnotherModelStopsTheJob) {
 }
 
 TEST(DpoTraining, SplitChangesNoBit) {
-  DpoTask task(random_pairs(10), {}, Align::kThought), again(random_pairs(10), {}, Align::kThought);
+  DpoTask task(random_pairs(10), {}, data::Align::kThought),
+      again(random_pairs(10), {}, data::Align::kThought);
   TrainOptions options = options_for(5);
   options.batch.epochs = 2;
   const Outcome whole = run(task, options, 1);
   options.micro_batch_tokens = 1;
   const Outcome split = run(again, options, 2);
-  EXPECT_TRUE(same_bits(whole.weights, split.weights));
+  EXPECT_TRUE(testing::same_bits(whole.weights, split.weights));
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::train

@@ -13,7 +13,7 @@
 #include "train/step_log.h"
 #include "train/trainer_state.h"
 
-namespace ponder {
+namespace ponder::train {
 namespace fs = std::filesystem;
 namespace {
 
@@ -30,8 +30,8 @@ std::optional<TrainerState> resumable(const fs::path& out, const Json& identity)
                 "choose another --out, or remove it");
   }
   // States written before the identity had it: the model beside them says what it was.
-  const DType dtype = load_config(out).dtype;
-  if (dtype != DType::kF32) state->job["dtype"] = config_name(dtype);
+  const tensor::DType dtype = model::load_config(out).dtype;
+  if (dtype != tensor::DType::kF32) state->job["dtype"] = tensor::config_name(dtype);
   const std::string differences = job_differences(state->job, identity);
   if (!differences.empty()) {
     throw Error(out.string(), "holds the state of a different job: " + differences,
@@ -67,7 +67,7 @@ class OutLock {
 
 class Saver {
  public:
-  Saver(const JobOptions& job, const ModelConfig& config, const Json& identity,
+  Saver(const JobOptions& job, const model::ModelConfig& config, const Json& identity,
         const BatchSource& source, const Trainer& trainer)
       : job_(job), config_(config), identity_(identity), source_(source), trainer_(trainer) {}
 
@@ -87,16 +87,16 @@ class Saver {
     try {
       TrainerState state{
           identity_, trainer_.position(), source_.save(), losses, "", trainer_.done(), ""};
-      SaveOptions options{job_.dtype, job_.base_folder, job_.end_token_ids, job_.provenance};
+      model::SaveOptions options{job_.dtype, job_.base_folder, job_.end_token_ids, job_.provenance};
       options.provenance["ponder"] = version();
       options.provenance["base"] =
           base_facts(job_.base_folder, identity_.at("model_sha256").get<std::string>());
       options.provenance["training"] = identity_;
       options.provenance["steps_done"] = trainer_.position().step;
       if (trainer_.num_steps()) options.provenance["num_steps"] = *trainer_.num_steps();
-      state.model_sha256 = save_checkpoint(
+      state.model_sha256 = model::save_checkpoint(
           next, config_,
-          [&](const ParameterInfo& parameter, int64_t begin, std::span<float> to) {
+          [&](const model::ParameterInfo& parameter, int64_t begin, std::span<float> to) {
             trainer_.state().read_weights(parameter, begin, to);
           },
           options);
@@ -116,7 +116,7 @@ class Saver {
 
  private:
   const JobOptions& job_;
-  const ModelConfig& config_;
+  const model::ModelConfig& config_;
   const Json& identity_;
   const BatchSource& source_;
   const Trainer& trainer_;
@@ -124,7 +124,7 @@ class Saver {
 };
 
 // Member 0's state for everyone; nothing where it has none.
-std::optional<TrainerState> share(std::optional<TrainerState> state, Communicator& members) {
+std::optional<TrainerState> share(std::optional<TrainerState> state, comm::Communicator& members) {
   if (members.size() == 1) return state;
   std::string text = state ? dump_json(to_json(*state)) : "";
   members.broadcast(text, 0);
@@ -134,7 +134,7 @@ std::optional<TrainerState> share(std::optional<TrainerState> state, Communicato
 }
 
 // Members that were started with different rows or settings would train nonsense.
-void require_one_job(const Json& identity, Communicator& members) {
+void require_one_job(const Json& identity, comm::Communicator& members) {
   const std::string own = sha256_hex(dump_json(identity));
   std::string of_first = own;
   members.broadcast(of_first, 0);
@@ -154,14 +154,14 @@ JobResult result_of(const TrainerState& state) {
   return result;
 }
 
-JobResult run_job(Checkpoint start, BatchSource& source, const TrainOptions& options,
-                  JobOptions job, ThreadPool& threads, Communicator& members) {
+JobResult run_job(model::Checkpoint start, BatchSource& source, const TrainOptions& options,
+                  JobOptions job, ThreadPool& threads, comm::Communicator& members) {
   options.check();
   if (members.rank() != 0) job.out = job.log = "";
   Json identity{{"model_sha256", start.sha256}};
   identity.update(source.identity());
   identity.update(options.identity());
-  if (job.dtype != DType::kF32) identity["dtype"] = config_name(job.dtype);
+  if (job.dtype != tensor::DType::kF32) identity["dtype"] = tensor::config_name(job.dtype);
   require_one_job(identity, members);
   const auto note = [&](const std::string& text) {
     if (job.monitor) job.monitor->info(job.task.empty() ? text : job.task + ": " + text);
@@ -175,8 +175,8 @@ JobResult run_job(Checkpoint start, BatchSource& source, const TrainOptions& opt
   }
   state = share(std::move(state), members);
 
-  const ModelConfig config = start.config;
-  Decoder decoder(config, threads);
+  const model::ModelConfig config = start.config;
+  model::Decoder decoder(config, threads);
   Trainer trainer(config, std::move(start.parameters), source, options, decoder, threads, members);
   JobResult result = state ? result_of(*state) : JobResult();
   result.num_steps = trainer.num_steps().value_or(0);
@@ -236,18 +236,18 @@ JobResult run_job(Checkpoint start, BatchSource& source, const TrainOptions& opt
 
 }  // namespace
 
-JobResult run_training(Checkpoint start, BatchSource& source, const TrainOptions& options,
-                       const JobOptions& job, ThreadPool& threads, Communicator& members) {
-  return abort_on_error(
+JobResult run_training(model::Checkpoint start, BatchSource& source, const TrainOptions& options,
+                       const JobOptions& job, ThreadPool& threads, comm::Communicator& members) {
+  return comm::abort_on_error(
       members, [&] { return run_job(std::move(start), source, options, job, threads, members); });
 }
 
-JobResult run_training(Checkpoint start, TrainingTask& task, const TrainOptions& options,
-                       const JobOptions& job, ThreadPool& threads, Communicator& members) {
-  return abort_on_error(members, [&] {
+JobResult run_training(model::Checkpoint start, TrainingTask& task, const TrainOptions& options,
+                       const JobOptions& job, ThreadPool& threads, comm::Communicator& members) {
+  return comm::abort_on_error(members, [&] {
     PlannedBatches batches(task, options.batch);
     return run_job(std::move(start), batches, options, job, threads, members);
   });
 }
 
-}  // namespace ponder
+}  // namespace ponder::train

@@ -17,15 +17,16 @@
 #include "model/checkpoint.h"
 #include "train/trainer.h"
 
-namespace ponder {
+namespace ponder::train {
 
 struct JobOptions {
   std::filesystem::path out;           // "" : nothing is saved
   std::filesystem::path base_folder;   // tokenizer and config files are copied from here
   std::vector<int32_t> end_token_ids;  // what a completion was trained to end with (SaveOptions)
-  DType dtype = DType::kF32;           // of the saved weights; trainer_state always holds f32
-  Json provenance = Json::object();    // into ponder.json
-  std::filesystem::path log;           // JSON lines, one per step; "" : none
+  tensor::DType dtype =
+      tensor::DType::kF32;           // of the saved weights; trainer_state always holds f32
+  Json provenance = Json::object();  // into ponder.json
+  std::filesystem::path log;         // JSON lines, one per step; "" : none
   int64_t stop_after_steps = 0;  // save and return once this many steps are done; 0: run to the end
   int64_t checkpoint_steps = 0;  // also save every so many steps; 0: never for this reason
   double checkpoint_seconds =
@@ -54,13 +55,13 @@ struct JobResult {
 // Over many members everyone calls it with the same start, source and options. Member 0 alone reads
 // and writes files and needs `out`; a stop of any member stops all, and so does an error. A job
 // goes on with any number of members, whatever number saved it.
-JobResult run_training(Checkpoint start, BatchSource& source, const TrainOptions& options,
+JobResult run_training(model::Checkpoint start, BatchSource& source, const TrainOptions& options,
                        const JobOptions& job, ThreadPool& threads,
-                       Communicator& members = single_member());
+                       comm::Communicator& members = comm::single_member());
 // With the task's examples planned as options.batch says.
-JobResult run_training(Checkpoint start, TrainingTask& task, const TrainOptions& options,
+JobResult run_training(model::Checkpoint start, TrainingTask& task, const TrainOptions& options,
                        const JobOptions& job, ThreadPool& threads,
-                       Communicator& members = single_member());
+                       comm::Communicator& members = comm::single_member());
 
 // Bytes and work of a job before it starts.
 struct TrainWorkload {
@@ -78,7 +79,7 @@ struct TrainPlan {
   int64_t disk_bytes = 0;                                     // peak: two folders during a save
   int64_t peak_memory_bytes() const;
 };
-TrainPlan plan_training(const Decoder& decoder, const TrainWorkload& workload,
+TrainPlan plan_training(const model::Decoder& decoder, const TrainWorkload& workload,
                         const TrainOptions& options);
 
-}  // namespace ponder
+}  // namespace ponder::train

@@ -12,7 +12,7 @@
 #include "train/test_world.h"
 #include "train/trainer_state.h"
 
-namespace ponder {
+namespace ponder::train {
 namespace {
 
 namespace fs = std::filesystem;
@@ -39,13 +39,13 @@ class OnStep final : public Monitor {
   std::function<void(int64_t step)> action_;
 };
 
-class Job : public testing::Test {
+class Job : public ::testing::Test {
  protected:
   Job() {
     fs::create_directories(root / "base");
     // What a real base folder brings: a config and a tokenizer, copied into every checkpoint.
     write_file_atomic(root / "base" / "config.json", kConfig);
-    write_file_atomic(root / "base" / "tokenizer.json", byte_tokenizer_json());
+    write_file_atomic(root / "base" / "tokenizer.json", testing::byte_tokenizer_json());
     options.lr = 2e-3;
     options.batch.batch_rows = 4;
     options.batch.epochs = 2;
@@ -62,14 +62,14 @@ class Job : public testing::Test {
     return run_training(tiny_model(), task, options, files, pool);
   }
   JobResult dpo(const JobOptions& files) {
-    DpoTask task(random_pairs(12), {0.5, 0.1}, Align::kThought);
+    DpoTask task(random_pairs(12), {0.5, 0.1}, data::Align::kThought);
     return run_training(tiny_model(), task, options, files, pool);
   }
   std::string weights(const std::string& out) const {
     return read_file(root / out / "model.safetensors");
   }
 
-  TemporaryFolder temporary;
+  testing::TemporaryFolder temporary;
   const fs::path root = temporary.path();
   TrainOptions options;
   ThreadPool pool{1};
@@ -99,7 +99,7 @@ TEST_F(Job, StoppedAndResumedIsByteIdentical) {
 
 TEST_F(Job, MomentsInBf16ResumeByteIdentical) {
   const JobResult wide = sft(job("wide"));
-  options.adamw.moments = DType::kBF16;
+  options.adamw.moments = tensor::DType::kBF16;
   sft(job("whole"));
   EXPECT_NE(weights("whole"), weights("wide"));
   JobOptions half = job("half");
@@ -108,7 +108,7 @@ TEST_F(Job, MomentsInBf16ResumeByteIdentical) {
   half.stop_after_steps = 0;
   sft(half);
   EXPECT_EQ(weights("half"), weights("whole"));
-  options.adamw.moments = DType::kF32;
+  options.adamw.moments = tensor::DType::kF32;
   EXPECT_THROW(sft(job("half")), Error) << "another way to store moments is another job";
 }
 
@@ -126,7 +126,7 @@ TEST_F(Job, GradientsOfGroupsResumeByteIdentical) {
 
 TEST_F(Job, HalfPrecisionModelsResumeFromFullPrecisionState) {
   JobOptions whole = job("whole"), half = job("half");
-  whole.dtype = half.dtype = DType::kBF16;
+  whole.dtype = half.dtype = tensor::DType::kBF16;
   sft(whole);
   half.stop_after_steps = 3;
   sft(half);
@@ -145,11 +145,11 @@ TEST_F(Job, AnotherPrecisionOfTheSavedModelIsAnotherJob) {
     }
   };
   JobOptions half = job("half");
-  half.dtype = DType::kBF16;
+  half.dtype = tensor::DType::kBF16;
   half.stop_after_steps = 3;
   sft(half);
   expect_refused(job("half"), "dtype: \"bfloat16\" there, nothing here");
-  half.dtype = DType::kF16;
+  half.dtype = tensor::DType::kF16;
   expect_refused(half, "dtype: \"bfloat16\" there, \"float16\" here");
 
   // A state whose identity does not say it yet.
@@ -158,7 +158,7 @@ TEST_F(Job, AnotherPrecisionOfTheSavedModelIsAnotherJob) {
   json["job"].erase("dtype");
   write_file_atomic(state, dump_json(json));
   expect_refused(job("half"), "dtype");
-  half.dtype = DType::kBF16;
+  half.dtype = tensor::DType::kBF16;
   half.stop_after_steps = 0;
   EXPECT_TRUE(sft(half).finished);
   expect_refused(job("half"), "dtype");  // finished ones too
@@ -327,7 +327,7 @@ TEST_F(Job, RestsOfACrashAreClearedUp) {
 
 TEST_F(Job, PlanCountsStepsAndBytes) {
   SftTask task(random_rows(12));
-  Decoder decoder(train_test::tiny_config(), pool);
+  model::Decoder decoder(train_test::tiny_config(), pool);
   const TrainPlan plan = plan_training(decoder, workload_of(task), options);
   EXPECT_EQ(plan.num_steps, 6);
   EXPECT_GT(plan.flops, 0);
@@ -342,4 +342,4 @@ TEST_F(Job, PlanCountsStepsAndBytes) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::train

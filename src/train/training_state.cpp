@@ -6,11 +6,11 @@
 
 #include "comm/ordered_sum.h"
 
-namespace ponder {
+namespace ponder::train {
 
-TrainingState::TrainingState(const ModelConfig& config, TrainableSet trainable, Parameters start,
-                             const AdamWOptions& options, GradientKind kind, ThreadPool& threads,
-                             Communicator& members)
+TrainingState::TrainingState(const model::ModelConfig& config, TrainableSet trainable,
+                             model::Parameters start, const AdamWOptions& options,
+                             GradientKind kind, ThreadPool& threads, comm::Communicator& members)
     : threads_(threads),
       members_(members),
       trainable_(std::move(trainable)),
@@ -27,7 +27,7 @@ void TrainingState::zero() {
 
 void TrainingState::end_groups(int64_t count) {
   gradients_.finish();
-  add_by_rank(members_, sum_.span(), gradients_.parameters().flat(), count, threads_);
+  comm::add_by_rank(members_, sum_.span(), gradients_.parameters().flat(), count, threads_);
   gradients_.zero();
 }
 
@@ -35,7 +35,7 @@ double TrainingState::end_gradient() {
   if (kind_ == GradientKind::kOneChain) {
     gradients_.finish();
   } else {
-    share_segments(members_, sum_.span());
+    comm::share_segments(members_, sum_.span());
   }
   return gradient_norm(gradient(), threads_);
 }
@@ -59,7 +59,7 @@ std::vector<TrainingState::Tensor> TrainingState::tensors() const {
       {Part::kWeights, "weights"}, {Part::kExpAvg, "exp_avg"}, {Part::kExpAvgSq, "exp_avg_sq"}};
   std::vector<Tensor> tensors;
   for (const auto& [part, prefix] : kParts) {
-    for (const ParameterInfo& parameter : trainable_.layout().entries()) {
+    for (const model::ParameterInfo& parameter : trainable_.layout().entries()) {
       tensors.push_back({fmt::format("{}/{}", prefix, parameter.name), part, parameter});
     }
   }
@@ -91,10 +91,10 @@ void TrainingState::write(const Tensor& tensor, int64_t begin, std::span<const f
   }
 }
 
-void TrainingState::read_weights(const ParameterInfo& parameter, int64_t begin,
+void TrainingState::read_weights(const model::ParameterInfo& parameter, int64_t begin,
                                  std::span<float> to) const {
   const auto from = weights_.flat().begin() + parameter.offset + begin;
   std::copy(from, from + static_cast<int64_t>(to.size()), to.begin());
 }
 
-}  // namespace ponder
+}  // namespace ponder::train

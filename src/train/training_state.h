@@ -16,7 +16,7 @@
 #include "train/adamw.h"
 #include "train/trainable_set.h"
 
-namespace ponder {
+namespace ponder::train {
 
 // How a step's gradient is defined (docs/arithmetic.md): one chain over all its tokens, or the sum
 // of the chains of groups, which takes one more buffer.
@@ -28,19 +28,19 @@ enum class GradientKind { kOneChain, kSumOfGroups };
 class TrainingState {
  public:
   // `start` is consumed; it has the tensors of `trainable`.
-  TrainingState(const ModelConfig& config, TrainableSet trainable, Parameters start,
+  TrainingState(const model::ModelConfig& config, TrainableSet trainable, model::Parameters start,
                 const AdamWOptions& options, GradientKind kind, ThreadPool& threads,
-                Communicator& members);
+                comm::Communicator& members);
 
   // For the decoder, which borrows them: they stay where they are, and change in update() and
   // write() only.
-  const Parameters& weights() const { return weights_; }
+  const model::Parameters& weights() const { return weights_; }
 
   // One optimiser step: zero(), any number of backward passes into gradients(), end_gradient(),
   // update(); with groups, end_groups() after the last pass of each. A step that is given up needs
   // nothing: the next one zeroes. end_groups() and end_gradient() are called by all members.
   void zero();
-  Gradients& gradients() { return gradients_; }
+  model::Gradients& gradients() { return gradients_; }
   // Adds the gradients of the groups that the first `count` members have made, by rank, to the
   // step's; the next group begins from zero.
   void end_groups(int64_t count);
@@ -61,27 +61,29 @@ class TrainingState {
   struct Tensor {
     std::string name;
     Part part;
-    ParameterInfo parameter;
+    model::ParameterInfo parameter;
   };
   std::vector<Tensor> tensors() const;
   // Elements [begin, begin + size) of a tensor.
   void read(const Tensor& tensor, int64_t begin, std::span<float> to) const;
   void write(const Tensor& tensor, int64_t begin, std::span<const float> from);
   // The same for weights alone, by parameter.
-  void read_weights(const ParameterInfo& parameter, int64_t begin, std::span<float> to) const;
+  void read_weights(const model::ParameterInfo& parameter, int64_t begin,
+                    std::span<float> to) const;
 
  private:
   std::span<const float> gradient() const;  // of the step, once it is complete
 
   ThreadPool& threads_;
-  Communicator& members_;
+  comm::Communicator& members_;
   TrainableSet trainable_;
-  Parameters weights_;
-  Gradients gradients_;  // of the step, or of the group in progress
+  model::Parameters weights_;
+  model::Gradients gradients_;  // of the step, or of the group in progress
   GradientKind kind_;
-  Buffer sum_;  // of the groups' gradients, while they are added the own segment of it; empty
-                // without groups
+  tensor::Buffer
+      sum_;  // of the groups' gradients, while they are added the own segment of it; empty
+             // without groups
   AdamW optimizer_;
 };
 
-}  // namespace ponder
+}  // namespace ponder::train

@@ -27,16 +27,17 @@ std::string printed(const Json& answer) {
 // also write tags in no order at all, of which the fields do not hold everything: such answers
 // differ.
 TEST(Chat, StreamedTextIsTheWholeAnswer) {
-  const TemporaryFolder folder;
+  const testing::TemporaryFolder folder;
   make_tiny_base(folder / "base");
   int equal = 0, half_characters = 0;
   for (const char* seed : {"1", "2", "3", "4", "5", "6"}) {
     const auto answer = [&](const char* flag) {
-      Launch launch;
+      testing::Launch launch;
       launch.input = "What is 1 + 1?\n\n";
-      const Outcome outcome = ponder({"chat", "--model", folder / "base", "--temperature", "1",
-                                      "--top-p", "1", "--max-tokens", "40", "--seed", seed, flag},
-                                     launch);
+      const testing::Outcome outcome =
+          ponder({"chat", "--model", folder / "base", "--temperature", "1", "--top-p", "1",
+                  "--max-tokens", "40", "--seed", seed, flag},
+                 launch);
       EXPECT_EQ(outcome.status, 0) << outcome.err;
       return outcome.out;
     };
@@ -68,16 +69,16 @@ std::string piece_of(const std::string& text) {
 // --stop ends an answer before its text, in rows and streamed; the rows hold the tokens that were
 // sampled.
 TEST(Chat, StopStringsEndTheAnswer) {
-  const TemporaryFolder folder;
+  const testing::TemporaryFolder folder;
   make_tiny_base(folder / "base");
   const auto out = [&](std::vector<std::string> command, const std::vector<std::string>& flags) {
     command.insert(command.begin(), program());
     command.insert(command.end(), {"--model", folder / "base", "--temperature", "1", "--seed", "3",
                                    "--max-tokens", "60"});
     command.insert(command.end(), flags.begin(), flags.end());
-    Launch launch;
+    testing::Launch launch;
     launch.input = "What?\n";
-    const Outcome outcome = run(command, launch);
+    const testing::Outcome outcome = testing::run(command, launch);
     EXPECT_EQ(outcome.status, 0) << outcome.err;
     return outcome.out;
   };

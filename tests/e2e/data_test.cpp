@@ -5,14 +5,14 @@
 namespace ponder::e2e {
 namespace {
 
-const std::string kNano = source_dir() / "models/nano-base";
-const std::string kParquet = source_dir() / "tests/golden/parquet/demonstrations.parquet";
-const fs::path kImitation = shared_data() / "imitation";
+const std::string kNano = testing::source_dir() / "models/nano-base";
+const std::string kParquet = testing::source_dir() / "tests/golden/parquet/demonstrations.parquet";
+const fs::path kImitation = testing::shared_data() / "imitation";
 
 Json check_report(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), {program(), "data", "check"});
   arguments.push_back("--json");
-  const Outcome outcome = run(arguments);
+  const testing::Outcome outcome = testing::run(arguments);
   const std::vector<Json> objects = json_lines(outcome.out);
   EXPECT_EQ(objects.size(), 1u) << outcome.err;
   if (objects.empty()) return {};
@@ -68,7 +68,7 @@ TEST(DataCheck, ParquetOfConversations) {
 }
 
 TEST(DataCheck, ABenchmarksQuestionIsNamed) {
-  const TemporaryFolder folder;
+  const testing::TemporaryFolder folder;
   write_file_atomic(folder / "bench.jsonl",
                     "{\"id\":\"b7\",\"question\":\"what is $4 * 6$\",\"answer\":\"24\"}\n");
   const Json report = check_report({kParquet, "--against", folder / "bench.jsonl", "--explain"});
@@ -78,7 +78,7 @@ TEST(DataCheck, ABenchmarksQuestionIsNamed) {
 }
 
 TEST(DataShow, WhatIsTrainedIsMarked) {
-  const Outcome outcome =
+  const testing::Outcome outcome =
       ponder({"data", "show", kParquet, "-n", "1", "--tokenizer", kNano, "--quiet"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_NE(outcome.out.find("<|im_start|>user\nWhat is 2 + 3?<|im_end|>\n<|im_start|>assistant\n"
@@ -92,10 +92,10 @@ TEST(DataShow, WhatIsTrainedIsMarked) {
 
 TEST(DataShow, InColourOnATerminal) {
   // script (bsdutils, part of every Debian) gives its command a terminal.
-  const Outcome outcome =
-      run({"script", "-qec",
-           program() + " data show " + kParquet + " -n 1 --tokenizer " + kNano + " --quiet",
-           "/dev/null"});
+  const testing::Outcome outcome = testing::run(
+      {"script", "-qec",
+       program() + " data show " + kParquet + " -n 1 --tokenizer " + kNano + " --quiet",
+       "/dev/null"});
   ASSERT_EQ(outcome.status, 0) << outcome.out << outcome.err;
   EXPECT_NE(outcome.out.find("\x1b[32m<|begin_of_thought|>"), std::string::npos) << outcome.out;
   EXPECT_NE(outcome.out.find("<|im_end|>\x1b[0m"), std::string::npos) << outcome.out;
@@ -103,10 +103,11 @@ TEST(DataShow, InColourOnATerminal) {
 }
 
 TEST(DataTraining, SftReadsParquet) {
-  const TemporaryFolder folder;
+  const testing::TemporaryFolder folder;
   make_tiny_base(folder / "base");
-  const Outcome outcome = ponder({"sft", "--model", folder / "base", "--data", kParquet, "--out",
-                                  folder / "out", "--epochs", "1", "--batch-rows", "2"});
+  const testing::Outcome outcome =
+      ponder({"sft", "--model", folder / "base", "--data", kParquet, "--out", folder / "out",
+              "--epochs", "1", "--batch-rows", "2"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_NE(outcome.err.find("4 rows, 2 kept, 1 duplicates, 1 rejected (missing_turn 1)"),
             std::string::npos)
@@ -114,14 +115,14 @@ TEST(DataTraining, SftReadsParquet) {
 }
 
 TEST(DataTraining, TheCommandInTheModelCardMakesTheSameRows) {
-  const TemporaryFolder folder;
+  const testing::TemporaryFolder folder;
   make_tiny_base(folder / "base");
   write_file_atomic(
       folder / "turns.jsonl",
       R"({"messages":[{"role":"user","content":"What is 1 + 1?"},)"
       R"({"role":"assistant","content":"<why>One and one.</why>2"},)"
       R"({"role":"user","content":"Plus 1?"},{"role":"assistant","content":"<why>So.</why>3"}]})");
-  const Outcome outcome = ponder(
+  const testing::Outcome outcome = ponder(
       {"sft", "--model", folder / "base", "--data", folder / "turns.jsonl", "--out", folder / "out",
        "--epochs", "1", "--batch-rows", "2", "--all-turns", "--thought-tags", "<why>,</why>"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
@@ -132,13 +133,13 @@ TEST(DataTraining, TheCommandInTheModelCardMakesTheSameRows) {
 }
 
 TEST(DataTraining, ABenchmarksQuestionIsNotTrained) {
-  const TemporaryFolder folder;
+  const testing::TemporaryFolder folder;
   make_tiny_base(folder / "base");
   write_file_atomic(folder / "bench.jsonl",
                     "{\"id\":\"b7\",\"question\":\"what is $4 * 6$\",\"answer\":\"24\"}\n");
   write_file_atomic(folder / "more.jsonl",
                     "{\"question\":\"What is 9 - 2?\",\"thought\":\"t\",\"solution\":\"7\"}\n");
-  const Outcome outcome =
+  const testing::Outcome outcome =
       ponder({"sft", "--model", folder / "base", "--data",
               kParquet + "," + (folder / "more.jsonl").string(), "--out", folder / "out",
               "--epochs", "1", "--batch-rows", "2", "--against", folder / "bench.jsonl"});
@@ -154,7 +155,7 @@ TEST(DataTraining, ABenchmarksQuestionIsNotTrained) {
 
 // Nothing left to train on is an error, never a training run of no steps.
 TEST(DataTraining, NoUsableRowIsAnError) {
-  const TemporaryFolder folder;
+  const testing::TemporaryFolder folder;
   make_tiny_base(folder / "base");
   write_file_atomic(folder / "empty.jsonl", "");
   write_file_atomic(folder / "thoughtless.jsonl",
@@ -165,7 +166,7 @@ TEST(DataTraining, NoUsableRowIsAnError) {
                                           "--data",   file,  "--out",        folder / "out",
                                           "--epochs", "1",   "--batch-rows", "2"};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    const Outcome outcome = run(arguments);
+    const testing::Outcome outcome = testing::run(arguments);
     EXPECT_EQ(outcome.status, 1) << file;
     EXPECT_NE(outcome.err.find(reason), std::string::npos) << outcome.err;
     EXPECT_FALSE(fs::exists(folder / "out"));

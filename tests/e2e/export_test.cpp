@@ -9,13 +9,14 @@
 namespace ponder::e2e {
 namespace {
 
-const fs::path kRoot = source_dir();
+const fs::path kRoot = testing::source_dir();
 const fs::path kNano = kRoot / "models/nano-base";
 
 TEST(Export, GgufIsWhatAnIndependentReaderReads) {
-  const TemporaryFolder folder;
+  const testing::TemporaryFolder folder;
   const fs::path file = folder / "nano.gguf";
-  const Outcome outcome = ponder({"export", kNano, "--gguf", "q8_0", "--out", file, "--json"});
+  const testing::Outcome outcome =
+      ponder({"export", kNano, "--gguf", "q8_0", "--out", file, "--json"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   const Json json = parse_json(outcome.out, "export");
   EXPECT_EQ(json.at("path"), file.string());
@@ -23,7 +24,8 @@ TEST(Export, GgufIsWhatAnIndependentReaderReads) {
   EXPECT_EQ(json.at("type"), "q8_0");
   EXPECT_EQ(json.at("sha256"), sha256_file(file));
   EXPECT_EQ(json.at("stored_as_f16"), Json::array());
-  const Outcome check = run({"python3", kRoot / "tools/check_gguf.py", file, kNano});
+  const testing::Outcome check =
+      testing::run({"python3", kRoot / "tools/check_gguf.py", file, kNano});
   EXPECT_EQ(check.status, 0) << check.err;
   EXPECT_NE(check.out.find("62 tensors"), std::string::npos) << check.out;
 
@@ -31,14 +33,14 @@ TEST(Export, GgufIsWhatAnIndependentReaderReads) {
   std::string bytes = read_file(file);
   bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 0x40);
   write_file_atomic(file, bytes);
-  EXPECT_EQ(run({"python3", kRoot / "tools/check_gguf.py", file, kNano}).status, 1);
+  EXPECT_EQ(testing::run({"python3", kRoot / "tools/check_gguf.py", file, kNano}).status, 1);
 }
 
 TEST(Export, WhatCannotBeExportedIsAnError) {
-  const TemporaryFolder folder;
+  const testing::TemporaryFolder folder;
   EXPECT_EQ(ponder({"export", kNano, "--gguf", "q4_0", "--out", folder / "x.gguf"}).status, 2);
   EXPECT_EQ(ponder({"export", kNano, "--out", folder / "x.gguf"}).status, 2);
-  const Outcome absent =
+  const testing::Outcome absent =
       ponder({"export", folder / "absent", "--gguf", "f16", "--out", folder / "x.gguf"});
   EXPECT_EQ(absent.status, 1);
   EXPECT_NE(absent.err.find("absent"), std::string::npos) << absent.err;
@@ -53,13 +55,13 @@ class LlamaCpp : public ::testing::TestWithParam<const char*> {
   static void expect_the_same(const fs::path& model, const std::vector<std::string>& flags) {
     const char* const folder = std::getenv("PONDER_NODE_LLAMA_CPP");
     if (!folder) GTEST_SKIP() << "PONDER_NODE_LLAMA_CPP is not set";
-    Launch launch;
+    testing::Launch launch;
     launch.folder = folder;
     launch.limit = std::chrono::seconds(570);
     std::vector<std::string> words = {
         "node", kRoot / "tools/check_gguf_llama_cpp.mjs", "--ponder", program(), "--model", model};
     words.insert(words.end(), flags.begin(), flags.end());
-    const Outcome outcome = run(words, launch);
+    const testing::Outcome outcome = testing::run(words, launch);
     if (outcome.status == 77) GTEST_SKIP() << outcome.err;
     ASSERT_EQ(outcome.status, 0) << outcome.out << outcome.err;
     const Json json = parse_json(outcome.out, "check_gguf_llama_cpp");
@@ -76,7 +78,7 @@ class LlamaCpp : public ::testing::TestWithParam<const char*> {
 TEST_P(LlamaCpp, ComputesTheSame) {
   const std::string type = GetParam();
   if (type == "nano") return expect_the_same(kNano, {});
-  const TemporaryFolder folder;
+  const testing::TemporaryFolder folder;
   Json config = read_json_file(kNano / "config.json");
   config["model_type"] = type;
   config["num_hidden_layers"] = config["max_window_layers"] = 2;
@@ -95,7 +97,7 @@ TEST_P(LlamaCpp, ComputesTheSame) {
                               {"original_max_position_embeddings", 64}};
   }
   write_file_atomic(folder / "config.json", dump_json(config));
-  const Outcome made = ponder(
+  const testing::Outcome made = ponder(
       {"init", "--config", folder / "config.json", "--tokenizer", kNano, "--out", folder / type});
   ASSERT_EQ(made.status, 0) << made.err;
   expect_the_same(folder / type, {"--raw"});

@@ -21,7 +21,7 @@ TEST(CommandLine, ListsEveryCommand) {
 
 TEST(CommandLine, EveryHelpHasAnExample) {
   for (const std::string& name : listed_commands()) {
-    const Outcome help = ponder({name, "--help"});
+    const testing::Outcome help = ponder({name, "--help"});
     EXPECT_EQ(help.status, 0) << name;
     EXPECT_EQ(help.err, "") << name;
     std::string text = help.out;
@@ -51,7 +51,7 @@ TEST(CommandLine, ExamplesNameFlagsThatExist) {
     std::string known = text.substr(0, heading);
     for (const char* nested : {"check", "show", "export"})
       known += ponder({name, nested, "--help"}).out;
-    for (const std::string& line : lines_of(text.substr(heading))) {
+    for (const std::string& line : testing::lines_of(text.substr(heading))) {
       if (line.find("ponder ") == std::string::npos) continue;
       for (size_t at = line.find("--"); at != std::string::npos; at = line.find("--", at + 2)) {
         const size_t end = line.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-", at);
@@ -68,7 +68,7 @@ TEST(CommandLine, WrongUsageIsTwo) {
   EXPECT_EQ(ponder({"imagine"}).status, 2);
   EXPECT_EQ(ponder({"--imagine"}).status, 2);
   for (const std::string& name : listed_commands()) {
-    const Outcome outcome = ponder({name, "--no-such-flag"});
+    const testing::Outcome outcome = ponder({name, "--no-such-flag"});
     EXPECT_EQ(outcome.status, 2) << name;
     EXPECT_EQ(outcome.out, "") << name;
     EXPECT_NE(outcome.err, "") << name;
@@ -128,7 +128,7 @@ TEST(CommandLine, WrongValuesAreTwoAndNamedByTheirFlag) {
   for (const Case& each : cases) {
     std::vector<std::string> argv = {program()};
     argv.insert(argv.end(), each.arguments.begin(), each.arguments.end());
-    const Outcome outcome = run(argv);
+    const testing::Outcome outcome = testing::run(argv);
     EXPECT_EQ(outcome.status, 2) << each.flag << ": " << outcome.err;
     EXPECT_EQ(outcome.out, "") << each.flag;
     EXPECT_EQ(outcome.err.find(each.flag), 0u) << outcome.err;
@@ -136,7 +136,7 @@ TEST(CommandLine, WrongValuesAreTwoAndNamedByTheirFlag) {
 }
 
 TEST(CommandLine, VersionIsPrinted) {
-  const Outcome outcome = ponder({"--version"});
+  const testing::Outcome outcome = ponder({"--version"});
   EXPECT_EQ(outcome.status, 0);
   EXPECT_NE(outcome.out.find('.'), std::string::npos) << outcome.out;
 }
@@ -145,7 +145,7 @@ class FailingCommand : public ::testing::TestWithParam<std::vector<std::string>>
 
 // One line on standard error that names the place, whatever the command.
 TEST_P(FailingCommand, IsOneLineAndOne) {
-  const TemporaryFolder folder;
+  const testing::TemporaryFolder folder;
   write_file_atomic(folder / "broken.json", "{\"hidden_size\": ");
   write_file_atomic(folder / "broken.toml", "name = \"x\"\nbase = \".\"\nepochz = 3\n");
   write_file_atomic(folder / "broken.jsonl",
@@ -154,9 +154,10 @@ TEST_P(FailingCommand, IsOneLineAndOne) {
   std::vector<std::string> argv = {program()};
   argv.insert(argv.end(), GetParam().begin(), GetParam().end());
   argv.push_back("--quiet");
-  const Outcome outcome = run(argv, {.folder = folder.path(), .input = "", .limit = kLimit});
+  const testing::Outcome outcome =
+      testing::run(argv, {.folder = folder.path(), .input = "", .limit = testing::kLimit});
   EXPECT_EQ(outcome.status, 1) << outcome.err;
-  const std::vector<std::string> lines = lines_of(outcome.err);
+  const std::vector<std::string> lines = testing::lines_of(outcome.err);
   ASSERT_EQ(lines.size(), 1u) << outcome.err;
   EXPECT_TRUE(lines[0].starts_with("ponder: ")) << lines[0];
   EXPECT_GT(lines[0].size(), 30u) << lines[0];

@@ -5,7 +5,7 @@
 namespace ponder::e2e {
 namespace {
 
-const std::string kNano = source_dir() / "models/nano-base";
+const std::string kNano = testing::source_dir() / "models/nano-base";
 
 class JsonOutput : public ::testing::Test {
  protected:
@@ -13,8 +13,8 @@ class JsonOutput : public ::testing::Test {
   std::vector<Json> rows(std::vector<std::string> arguments, const std::string& input = "") {
     arguments.insert(arguments.begin(), program());
     arguments.insert(arguments.end(), {"--json", "--threads", "1"});
-    const Outcome outcome =
-        run(arguments, {.folder = folder_.path(), .input = input, .limit = kLimit});
+    const testing::Outcome outcome = testing::run(
+        arguments, {.folder = folder_.path(), .input = input, .limit = testing::kLimit});
     EXPECT_EQ(outcome.status, 0) << outcome.err;
     return json_lines(outcome.out);
   }
@@ -32,7 +32,7 @@ class JsonOutput : public ::testing::Test {
       EXPECT_TRUE(object.contains(name)) << name << " is not in " << object.dump();
   }
 
-  TemporaryFolder folder_;
+  testing::TemporaryFolder folder_;
 };
 
 TEST_F(JsonOutput, Doctor) { EXPECT_FALSE(only({"doctor"}).empty()); }
@@ -185,8 +185,9 @@ TEST_F(JsonOutput, BenchOnRequestTakesOneTurnALine) {
 
 TEST_F(JsonOutput, RunAndWhatLooksAtIt) {
   make_base();
-  const std::vector<Json> stages = rows({"run", source_dir() / "recipes/tiny.toml", "--set",
-                                         "base=" + (folder_ / "base").string(), "--out", "run"});
+  const std::vector<Json> stages =
+      rows({"run", testing::source_dir() / "recipes/tiny.toml", "--set",
+            "base=" + (folder_ / "base").string(), "--out", "run"});
   ASSERT_EQ(stages.size(), 11u);
   for (const Json& stage : stages) expect_fields(stage, {"stage", "model"});
   EXPECT_EQ(stages[0]["stage"], "ingest");
@@ -194,9 +195,9 @@ TEST_F(JsonOutput, RunAndWhatLooksAtIt) {
   EXPECT_TRUE(fs::exists(folder_ / "run/report.html"));
 
   // The resolved recipe holds every key there is; each is documented.
-  const std::string documented = read_file(source_dir() / "docs/recipes.md");
+  const std::string documented = read_file(testing::source_dir() / "docs/recipes.md");
   int keys = 0;
-  for (const std::string& line : lines_of(read_file(folder_ / "run/recipe.toml"))) {
+  for (const std::string& line : testing::lines_of(read_file(folder_ / "run/recipe.toml"))) {
     const size_t end = line.find(" = ");
     if (end == std::string::npos) continue;
     const std::string key =
@@ -243,8 +244,8 @@ TEST_F(JsonOutput, RunAndWhatLooksAtIt) {
   expect_fields(exported[0], {"problem_id", "sample", "seed", "token_ids", "logprobs", "logprob",
                               "text", "finish_reason", "verdict", "proof"});
 
-  const Json plan = only(
-      {"plan", source_dir() / "recipes/tiny.toml", "--set", "base=" + (folder_ / "base").string()});
+  const Json plan = only({"plan", testing::source_dir() / "recipes/tiny.toml", "--set",
+                          "base=" + (folder_ / "base").string()});
   ASSERT_EQ(plan.at("stages").size(), 11u);
   for (const Json& stage : plan["stages"]) {
     expect_fields(stage, {"name", "tokens", "flops", "peak_memory_bytes", "disk_bytes", "seconds"});

@@ -25,15 +25,15 @@ class SlowRun : public ::testing::Test {
   std::vector<std::string> run_command(const std::string& out,
                                        std::initializer_list<std::string> more = {},
                                        const std::string& threads = "1") const {
-    std::vector<std::string> argv = command({"run", source_dir() / "recipes/tiny.toml", "--set",
-                                             "base=" + (folder_ / "base").string(), "--threads",
-                                             threads, "--out", folder_ / out});
+    std::vector<std::string> argv = command({"run", testing::source_dir() / "recipes/tiny.toml",
+                                             "--set", "base=" + (folder_ / "base").string(),
+                                             "--threads", threads, "--out", folder_ / out});
     argv.insert(argv.end(), more);
     return argv;
   }
 
   void run_to_the_end(const std::string& out) const {
-    const Outcome outcome = run(run_command(out));
+    const testing::Outcome outcome = testing::run(run_command(out));
     ASSERT_EQ(outcome.status, 0) << outcome.err;
   }
 
@@ -59,14 +59,14 @@ class SlowRun : public ::testing::Test {
     for (const Json& stage : status.at("stages")) {
       const std::string name = stage.at("name").get<std::string>();
       results["stage " + name] = dump_json(stage.at("state")) + dump_json(stage.at("rows"));
-      const Outcome row = ponder({"why", folder_ / out, name + ":0", "--json"});
+      const testing::Outcome row = ponder({"why", folder_ / out, name + ":0", "--json"});
       if (row.status == 0) results["row " + name] = row.out;
     }
     return results;
   }
 
   Json status_of(const std::string& out) const {
-    const Outcome status = ponder({"status", folder_ / out, "--json"});
+    const testing::Outcome status = ponder({"status", folder_ / out, "--json"});
     EXPECT_EQ(status.status, 0) << status.err;
     return parse_json(status.out, "status");
   }
@@ -95,14 +95,14 @@ class SlowRun : public ::testing::Test {
   static std::string excerpt_of(const std::string& text) { return text.substr(0, 300); }
 
   // Waits until a file of the run holds `text`.
-  void wait_for(const fs::path& file, const std::string& text, Process& process) const {
+  void wait_for(const fs::path& file, const std::string& text, testing::Process& process) const {
     while (!fs::exists(folder_ / file) ||
            read_file(folder_ / file).find(text) == std::string::npos) {
       ASSERT_FALSE(process.ended_within(milliseconds(5))) << process.wait().err;
     }
   }
 
-  TemporaryFolder folder_;
+  testing::TemporaryFolder folder_;
 };
 
 TEST_F(SlowRun, KilledAtRandomMomentsEndsAsIfNothingHadHappened) {
@@ -122,7 +122,7 @@ TEST_F(SlowRun, KilledAtRandomMomentsEndsAsIfNothingHadHappened) {
     double longest = 1.0 + stage.at("seconds").get<double>();
     for (int kills = 0; kills < kKillsPerStage;) {
       const auto begin = steady_clock::now();
-      Process process(run_command("war", {"--until", name}));
+      testing::Process process(run_command("war", {"--until", name}));
       const double delay = std::uniform_real_distribution<double>(0, longest)(random);
       if (!process.ended_within(milliseconds(static_cast<int64_t>(1000 * delay)))) {
         process.signal(SIGKILL);
@@ -130,13 +130,13 @@ TEST_F(SlowRun, KilledAtRandomMomentsEndsAsIfNothingHadHappened) {
         ASSERT_EQ(process.wait().status, 128 + SIGKILL);
         continue;
       }
-      const Outcome outcome = process.wait();
+      const testing::Outcome outcome = process.wait();
       ASSERT_EQ(outcome.status, 0) << name << " after " << kills << " kills: " << outcome.err;
       longest = std::min(longest, seconds_since(begin));
       fs::remove_all(war);
       if (fs::exists(before)) fs::copy(before, war, fs::copy_options::recursive);
     }
-    const Outcome outcome = run(run_command("war", {"--until", name}));
+    const testing::Outcome outcome = testing::run(run_command("war", {"--until", name}));
     ASSERT_EQ(outcome.status, 0) << name << " after kills: " << outcome.err;
   }
   run_to_the_end("war");
@@ -155,12 +155,12 @@ TEST_F(SlowRun, ToldToStopSavesAndGoesOn) {
                {SIGINT, "log.jsonl", "dpo: begins"},
                {SIGTERM, "log.jsonl", "evaluate-M1-dpo: begins"}};
   for (const auto& stop : stops) {
-    Process process(run_command("stopped"));
+    testing::Process process(run_command("stopped"));
     wait_for(fs::path("stopped") / stop.file, stop.text, process);
     process.signal(stop.signal);
     ASSERT_TRUE(process.ended_within(std::chrono::seconds(10)))
         << "still running after " << stop.text;
-    const Outcome outcome = process.wait();
+    const testing::Outcome outcome = process.wait();
     // A run that was nearly there may have finished before it looked at the flag.
     EXPECT_TRUE(outcome.status == 0 || outcome.status == 128 + stop.signal) << outcome.err;
   }
@@ -169,14 +169,14 @@ TEST_F(SlowRun, ToldToStopSavesAndGoesOn) {
 }
 
 TEST_F(SlowRun, StoppedInTheMiddleOfTrainingKeepsItsSteps) {
-  Process process(run_command("stopped", {"--set", "sft.epochs=2000"}));
+  testing::Process process(run_command("stopped", {"--set", "sft.epochs=2000"}));
   wait_for("stopped/training/imitate.jsonl", "\"step\":", process);
   process.signal(SIGTERM);
   ASSERT_TRUE(process.ended_within(std::chrono::seconds(10)));
   EXPECT_EQ(process.wait().status, 143);
   EXPECT_TRUE(fs::exists(folder_ / "stopped/checkpoints/M1/trainer_state/state.json"));
 
-  Process again(run_command("stopped", {"--set", "sft.epochs=2000"}));
+  testing::Process again(run_command("stopped", {"--set", "sft.epochs=2000"}));
   wait_for("stopped/log.jsonl", "resumed after step", again);
   again.signal(SIGINT);
   again.signal(SIGINT);  // twice: at once, without saving
@@ -185,9 +185,9 @@ TEST_F(SlowRun, StoppedInTheMiddleOfTrainingKeepsItsSteps) {
 }
 
 TEST_F(SlowRun, SecondProcessIsRefused) {
-  Process first(run_command("shared", {"--set", "sft.epochs=2000"}));
+  testing::Process first(run_command("shared", {"--set", "sft.epochs=2000"}));
   wait_for("shared/training/imitate.jsonl", "\"step\":", first);
-  const Outcome second = run(run_command("shared", {"--set", "sft.epochs=2000"}));
+  const testing::Outcome second = testing::run(run_command("shared", {"--set", "sft.epochs=2000"}));
   EXPECT_EQ(second.status, 1);
   EXPECT_NE(second.err.find(std::to_string(first.pid())), std::string::npos) << second.err;
   char host[256] = {};
@@ -200,33 +200,34 @@ TEST_F(SlowRun, SecondProcessIsRefused) {
   // A holder that dies leaves no lock behind.
   first.signal(SIGKILL);
   first.wait();
-  Process third(run_command("shared", {"--set", "sft.epochs=2000"}));
+  testing::Process third(run_command("shared", {"--set", "sft.epochs=2000"}));
   wait_for("shared/log.jsonl", "imitate: going on", third);
 }
 
 TEST_F(SlowRun, AnotherRecipeIsRefused) {
-  ASSERT_EQ(run(run_command("run", {"--until", "imitate"})).status, 0);
-  const Outcome changed =
-      run(run_command("run", {"--set", "sft.lr=1e-4", "--set", "explore.samples=9"}));
+  ASSERT_EQ(testing::run(run_command("run", {"--until", "imitate"})).status, 0);
+  const testing::Outcome changed =
+      testing::run(run_command("run", {"--set", "sft.lr=1e-4", "--set", "explore.samples=9"}));
   EXPECT_EQ(changed.status, 1);
-  EXPECT_EQ(lines_of(changed.err).size(), 1u) << changed.err;
+  EXPECT_EQ(testing::lines_of(changed.err).size(), 1u) << changed.err;
   for (const char* key : {"sft.lr", "0.003", "explore.samples", "8 then", "9 now"}) {
     EXPECT_NE(changed.err.find(key), std::string::npos) << "no " << key << " in: " << changed.err;
   }
   EXPECT_EQ(changed.err.find("sft.epochs"), std::string::npos) << changed.err;
   // What cannot change a result may change.
-  EXPECT_EQ(run(run_command("run", {"--set", "engine.max_batch=3", "--until", "imitate"})).status,
+  EXPECT_EQ(testing::run(run_command("run", {"--set", "engine.max_batch=3", "--until", "imitate"}))
+                .status,
             0);
 }
 
 TEST_F(SlowRun, AnotherBaseModelIsRefused) {
-  ASSERT_EQ(run(run_command("run", {"--until", "imitate"})).status, 0);
+  ASSERT_EQ(testing::run(run_command("run", {"--until", "imitate"})).status, 0);
   const std::string before = status_of("run").dump();
-  const Outcome other =
-      ponder({"init", "--config", folder_ / "tiny-config.json", "--tokenizer",
-              source_dir() / "models/nano-base", "--out", folder_ / "base", "--seed", "2"});
+  const testing::Outcome other = ponder({"init", "--config", folder_ / "tiny-config.json",
+                                         "--tokenizer", testing::source_dir() / "models/nano-base",
+                                         "--out", folder_ / "base", "--seed", "2"});
   ASSERT_EQ(other.status, 0) << other.err;
-  const Outcome resumed = run(run_command("run"));
+  const testing::Outcome resumed = testing::run(run_command("run"));
   EXPECT_EQ(resumed.status, 1);
   EXPECT_NE(resumed.err.find("was begun with other inputs: base"), std::string::npos)
       << resumed.err;
@@ -237,7 +238,7 @@ TEST_F(SlowRun, SpeedSettingsChangeNoByte) {
   const std::vector<std::string> shorter = {"--set", "sft.epochs=6", "--until", "improve-1"};
   std::vector<std::string> one = run_command("one");
   one.insert(one.end(), shorter.begin(), shorter.end());
-  ASSERT_EQ(run(one).status, 0);
+  ASSERT_EQ(testing::run(one).status, 0);
   const auto expected = results_of("one");
 
   std::vector<std::string> other =
@@ -247,8 +248,8 @@ TEST_F(SlowRun, SpeedSettingsChangeNoByte) {
                   "2");
   other.insert(other.end(), shorter.begin(), shorter.end());
   // Two threads that share a core with other programs wait for each other at every operation.
-  const Outcome outcome =
-      run(other, {.folder = folder_.path(), .input = "", .limit = std::chrono::minutes(5)});
+  const testing::Outcome outcome = testing::run(
+      other, {.folder = folder_.path(), .input = "", .limit = std::chrono::minutes(5)});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   expect_same_results("other", expected);
 }

@@ -8,13 +8,14 @@ namespace ponder::e2e {
 namespace {
 
 TEST(SlowLearning, SlowThinkingBeatsTheDirectBase) {
-  const TemporaryFolder folder;
-  Launch launch;
+  const testing::TemporaryFolder folder;
+  testing::Launch launch;
   launch.limit = std::chrono::seconds(500);
-  const Outcome run = ponder(
-      {"run", source_dir() / "recipes/miniature.toml", "--out", folder / "run", "--quiet"}, launch);
+  const testing::Outcome run = ponder(
+      {"run", testing::source_dir() / "recipes/miniature.toml", "--out", folder / "run", "--quiet"},
+      launch);
   ASSERT_EQ(run.status, 0) << run.err;
-  const Outcome status = ponder({"status", folder / "run", "--json"});
+  const testing::Outcome status = ponder({"status", folder / "run", "--json"});
   ASSERT_EQ(status.status, 0) << status.err;
   std::map<std::string, double> accuracy, finished;
   const Json parsed = parse_json(status.out, "status");

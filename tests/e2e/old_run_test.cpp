@@ -8,7 +8,7 @@ namespace {
 class OldRun : public ::testing::Test {
  protected:
   void copy_run(const std::string& database) {
-    const fs::path golden = source_dir() / "tests/golden/run_v1";
+    const fs::path golden = testing::source_dir() / "tests/golden/run_v1";
     fs::create_directories(folder_ / "run");
     fs::copy_file(golden / database, folder_ / "run/run.db");
     std::string recipe = read_file(golden / "recipe.toml");
@@ -17,12 +17,12 @@ class OldRun : public ::testing::Test {
     write_file_atomic(folder_ / "run/recipe.toml", recipe);
   }
   std::string out_of(std::initializer_list<std::string> arguments) const {
-    const Outcome outcome = ponder(arguments);
+    const testing::Outcome outcome = ponder(arguments);
     EXPECT_EQ(outcome.status, 0) << outcome.err;
     return outcome.out;
   }
 
-  TemporaryFolder folder_;
+  testing::TemporaryFolder folder_;
 };
 
 TEST_F(OldRun, CanBeLookedAt) {
@@ -46,8 +46,9 @@ TEST_F(SlowOldRun, GoesOnToTheSameModel) {
   make_tiny_base(folder_ / "base");
   copy_run("interrupted.db");
   const std::string run = folder_ / "run";
-  out_of({"run", source_dir() / "recipes/tiny.toml", "--set", "base=" + (folder_ / "base").string(),
-          "--out", run, "--threads", "1", "--until", "improve-1", "--quiet"});
+  out_of({"run", testing::source_dir() / "recipes/tiny.toml", "--set",
+          "base=" + (folder_ / "base").string(), "--out", run, "--threads", "1", "--until",
+          "improve-1", "--quiet"});
   const Json whole = parse_json(out_of({"status", run, "--json"}), "status");
   EXPECT_EQ(whole.at("models").at(2).at("name"), "M2");
   EXPECT_EQ(whole.at("models").at(2).at("sha256"),

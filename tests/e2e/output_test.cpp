@@ -10,15 +10,17 @@
 namespace ponder::e2e {
 namespace {
 
-const std::string kNano = source_dir() / "models/nano-base";
+const std::string kNano = testing::source_dir() / "models/nano-base";
 
 class Output : public ::testing::Test {
  protected:
-  Outcome shell(const std::string& line) {
-    return run({"/bin/bash", "-c", line}, {.folder = folder_.path(), .input = "", .limit = kLimit});
+  testing::Outcome shell(const std::string& line) {
+    return testing::run({"/bin/bash", "-c", line},
+                        {.folder = folder_.path(), .input = "", .limit = testing::kLimit});
   }
-  Outcome ponder(std::initializer_list<std::string> arguments) {
-    return e2e::ponder(arguments, {.folder = folder_.path(), .input = "", .limit = kLimit});
+  testing::Outcome ponder(std::initializer_list<std::string> arguments) {
+    return e2e::ponder(arguments,
+                       {.folder = folder_.path(), .input = "", .limit = testing::kLimit});
   }
   void make_demonstrations(const char* name) {
     ASSERT_EQ(
@@ -27,7 +29,7 @@ class Output : public ::testing::Test {
         0);
   }
 
-  TemporaryFolder folder_;
+  testing::TemporaryFolder folder_;
 };
 
 TEST_F(Output, LostStandardOutputIsAnError) {
@@ -43,12 +45,13 @@ TEST_F(Output, LostStandardOutputIsAnError) {
       "judge j.jsonl",
       "data check d.jsonl --json",
       "inspect " + kNano,
-      "plan " + (source_dir() / "recipes/quickstart.toml").string() + " --json"};
+      "plan " + (testing::source_dir() / "recipes/quickstart.toml").string() + " --json"};
   for (const std::string& command : commands) {
     for (const std::string where : {"> /dev/full", ">&-"}) {
-      const Outcome outcome = shell(ponder + " " + command + " " + where);
+      const testing::Outcome outcome = shell(ponder + " " + command + " " + where);
       EXPECT_NE(outcome.status, 0) << command << " " << where;
-      EXPECT_EQ(lines_of(outcome.err).size(), 1u) << command << " " << where << outcome.err;
+      EXPECT_EQ(testing::lines_of(outcome.err).size(), 1u)
+          << command << " " << where << outcome.err;
       EXPECT_NE(outcome.err.find("written"), std::string::npos) << command << where << outcome.err;
     }
     EXPECT_EQ(shell(ponder + " " + command + " > out.txt").status, 0) << command;
@@ -68,18 +71,18 @@ TEST_F(Output, ProgressThatCannotBeWrittenStopsNothing) {
 
 TEST_F(Output, DevicesPipesAndLinksStayWhatTheyAre) {
   const std::string synth = program() + " synth --domain choice --count 3 --out ";
-  const Outcome piped =
+  const testing::Outcome piped =
       shell("mkfifo pipe; cat pipe > got & " + synth + "pipe; s=$?; wait; exit $s");
   EXPECT_EQ(piped.status, 0) << piped.err;
   EXPECT_TRUE(fs::is_fifo(folder_ / "pipe"));
-  EXPECT_EQ(lines_of(read_file(folder_ / "got")).size(), 3u);
+  EXPECT_EQ(testing::lines_of(read_file(folder_ / "got")).size(), 3u);
 
   EXPECT_EQ(shell("mkdir disk; ln -s disk/rows link; " + synth + "link").status, 0);
   EXPECT_TRUE(fs::is_symlink(folder_ / "link"));
-  EXPECT_EQ(lines_of(read_file(folder_ / "disk/rows")).size(), 3u);
+  EXPECT_EQ(testing::lines_of(read_file(folder_ / "disk/rows")).size(), 3u);
 
   EXPECT_EQ(shell("echo first > all; " + synth + "/dev/stdout >> all").status, 0);
-  EXPECT_EQ(lines_of(read_file(folder_ / "all")).size(), 4u);
+  EXPECT_EQ(testing::lines_of(read_file(folder_ / "all")).size(), 4u);
 
   if (::mknod((folder_ / "null").c_str(), S_IFCHR | 0600, makedev(1, 3)) != 0)
     GTEST_SKIP() << "not root: no device to try";
@@ -108,7 +111,7 @@ TEST_F(Output, WhatIsReadIsNotOverwritten) {
       "score --model m --data rows.jsonl --out rows.jsonl",
       "eval --model m --benchmark p.jsonl --max-tokens 4 --details p.jsonl"};
   for (const std::string& command : commands) {
-    const Outcome outcome = shell(program() + " " + command);
+    const testing::Outcome outcome = shell(program() + " " + command);
     EXPECT_EQ(outcome.status, 2) << command << outcome.err;
     EXPECT_NE(outcome.err.find("names what the command reads"), std::string::npos)
         << command << outcome.err;
@@ -120,8 +123,8 @@ TEST_F(Output, WhatIsReadIsNotOverwritten) {
 TEST_F(Output, OneFileHasOneWriter) {
   const std::string synth =
       program() + " synth --domain arithmetic --level 3 --count 4000 --out shared & ";
-  const Outcome outcome = shell(synth + synth + synth + "wait");
-  const std::vector<std::string> rows = lines_of(read_file(folder_ / "shared"));
+  const testing::Outcome outcome = shell(synth + synth + synth + "wait");
+  const std::vector<std::string> rows = testing::lines_of(read_file(folder_ / "shared"));
   EXPECT_EQ(rows.size(), 4000u);
   for (const std::string& row : rows) EXPECT_TRUE(Json::accept(row));
   EXPECT_FALSE(fs::exists(folder_ / "shared.tmp"));
@@ -129,11 +132,12 @@ TEST_F(Output, OneFileHasOneWriter) {
 
 TEST_F(Output, FewerThreadsWhereTheSystemGivesNoMore) {
   make_demonstrations("d.jsonl");
-  const Outcome outcome =
+  const testing::Outcome outcome =
       shell("ulimit -v 600000; " + program() + " synth --domain choice --count 2 --threads 900");
   EXPECT_EQ(outcome.status, 0) << outcome.err;
-  const Outcome scored = shell("ulimit -v 400000; " + program() +
-                               " data check d.jsonl --tokenizer " + kNano + " --threads 512");
+  const testing::Outcome scored =
+      shell("ulimit -v 400000; " + program() + " data check d.jsonl --tokenizer " + kNano +
+            " --threads 512");
   EXPECT_LT(scored.status, 128) << "no abort: " << scored.err;
 }
 

@@ -6,7 +6,7 @@ namespace ponder::e2e {
 
 std::vector<Json> json_lines(const std::string& text) {
   std::vector<Json> objects;
-  for (const std::string& line : lines_of(text)) {
+  for (const std::string& line : testing::lines_of(text)) {
     objects.push_back(parse_json(line, "standard output"));
     EXPECT_TRUE(objects.back().is_object()) << line;
   }
@@ -14,11 +14,11 @@ std::vector<Json> json_lines(const std::string& text) {
 }
 
 std::vector<std::string> listed_commands() {
-  const Outcome help = ponder({"--help"});
+  const testing::Outcome help = ponder({"--help"});
   EXPECT_EQ(help.status, 0) << help.err;
   std::vector<std::string> commands;
   bool within = false;
-  for (const std::string& line : lines_of(help.out)) {
+  for (const std::string& line : testing::lines_of(help.out)) {
     if (line == "Subcommands:") {
       within = true;
     } else if (within && line.starts_with("  ") && line.size() > 2 && line[2] != ' ') {
@@ -31,7 +31,7 @@ std::vector<std::string> listed_commands() {
 }
 
 void make_tiny_base(const fs::path& folder) {
-  Json config = read_json_file(source_dir() / "models/nano-base/config.json");
+  Json config = read_json_file(testing::source_dir() / "models/nano-base/config.json");
   config["hidden_size"] = 64;
   config["intermediate_size"] = 128;
   config["num_hidden_layers"] = 2;
@@ -40,8 +40,9 @@ void make_tiny_base(const fs::path& folder) {
   config["max_window_layers"] = 2;
   const fs::path file = folder.parent_path() / "tiny-config.json";
   write_file_atomic(file, dump_json(config));
-  const Outcome made = ponder({"init", "--config", file, "--tokenizer",
-                               source_dir() / "models/nano-base", "--out", folder});
+  const testing::Outcome made =
+      ponder({"init", "--config", file, "--tokenizer", testing::source_dir() / "models/nano-base",
+              "--out", folder});
   ASSERT_EQ(made.status, 0) << made.err;
 }
 

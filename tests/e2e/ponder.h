@@ -16,7 +16,7 @@ namespace ponder::e2e {
 
 namespace fs = std::filesystem;
 
-inline std::string program() { return binary_dir() / "ponder"; }
+inline std::string program() { return testing::binary_dir() / "ponder"; }
 
 inline std::vector<std::string> command(std::initializer_list<std::string> arguments) {
   std::vector<std::string> argv = {program()};
@@ -24,8 +24,9 @@ inline std::vector<std::string> command(std::initializer_list<std::string> argum
   return argv;
 }
 
-inline Outcome ponder(std::initializer_list<std::string> arguments, const Launch& launch = {}) {
-  return run(command(arguments), launch);
+inline testing::Outcome ponder(std::initializer_list<std::string> arguments,
+                               const testing::Launch& launch = {}) {
+  return testing::run(command(arguments), launch);
 }
 
 // The JSON objects of an output that must hold nothing else, one a line.

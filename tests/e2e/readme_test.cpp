@@ -14,7 +14,8 @@ const std::vector<std::string> kExempt = {"scripts/quickstart", "scripts/test"};
 std::vector<std::string> quoted_commands() {
   std::vector<std::string> commands;
   bool within = false;
-  for (const std::string& line : lines_of(read_file(source_dir() / "README.md"))) {
+  for (const std::string& line :
+       testing::lines_of(read_file(testing::source_dir() / "README.md"))) {
     if (line.starts_with("```")) {
       within = !within && line == "```sh";
     } else if (within && !line.empty() && !line.starts_with("#")) {
@@ -28,25 +29,25 @@ TEST(Readme, QuotesTheTwoCommandsAndEveryExemptionIsUsed) {
   const std::vector<std::string> quoted = quoted_commands();
   for (const std::string& name : kExempt) {
     EXPECT_EQ(std::count(quoted.begin(), quoted.end(), name), 1) << name;
-    EXPECT_TRUE(fs::exists(source_dir() / name)) << name;
+    EXPECT_TRUE(fs::exists(testing::source_dir() / name)) << name;
   }
 }
 
 TEST(Readme, EveryQuotedCommandWorks) {
-  const TemporaryFolder folder;
+  const testing::TemporaryFolder folder;
   fs::create_directories(folder / "build/release");
   fs::create_directories(folder / "models");
   fs::create_directories(folder / "recipes");
   fs::create_symlink(program(), folder / "build/release/ponder");
   make_tiny_base(folder / "models/nano-base");
-  fs::copy_file(source_dir() / "recipes/tiny.toml", folder / "recipes/quickstart.toml");
+  fs::copy_file(testing::source_dir() / "recipes/tiny.toml", folder / "recipes/quickstart.toml");
 
   int executed = 0;
   for (const std::string& line : quoted_commands()) {
     if (std::find(kExempt.begin(), kExempt.end(), line) != kExempt.end()) continue;
-    const Outcome outcome =
-        run({"bash", "-e", "-o", "pipefail", "-c", line},
-            {.folder = folder.path(), .input = "", .limit = std::chrono::minutes(5)});
+    const testing::Outcome outcome =
+        testing::run({"bash", "-e", "-o", "pipefail", "-c", line},
+                     {.folder = folder.path(), .input = "", .limit = std::chrono::minutes(5)});
     EXPECT_EQ(outcome.status, 0) << line << "\n" << outcome.err;
     ++executed;
   }

@@ -7,7 +7,7 @@
 namespace ponder::e2e {
 namespace {
 
-const fs::path kData = shared_data();
+const fs::path kData = testing::shared_data();
 
 #define SKIP_WITHOUT(path) \
   if (!fs::exists(path)) GTEST_SKIP() << "no shared data: " << (path)
@@ -26,14 +26,14 @@ class WholeBenchmark : public ::testing::TestWithParam<RealBenchmark> {};
 TEST_P(WholeBenchmark, IsReadWhole) {
   const fs::path file = kData / "benchmarks" / GetParam().file;
   SKIP_WITHOUT(file);
-  const TemporaryFolder folder;
+  const testing::TemporaryFolder folder;
   std::string responses;
   for (int i = 0; i < GetParam().rows; ++i) {
     responses +=
         dump_json({{"response", "So the answer is \\boxed{" + GetParam().answer + "}."}}) + "\n";
   }
   write_file_atomic(folder / "responses.jsonl", responses);
-  const Outcome outcome =
+  const testing::Outcome outcome =
       ponder({"eval", "--benchmark", file, "--responses", folder / "responses.jsonl", "--json"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   const std::vector<Json> scores = json_lines(outcome.out);
@@ -46,7 +46,7 @@ TEST_P(WholeBenchmark, IsReadWhole) {
 
   // One response too many names its line.
   write_file_atomic(folder / "responses.jsonl", responses + "{\"response\": \"x\"}\n");
-  const Outcome surplus =
+  const testing::Outcome surplus =
       ponder({"eval", "--benchmark", file, "--responses", folder / "responses.jsonl", "--json"});
   EXPECT_EQ(surplus.status, 1);
   EXPECT_NE(surplus.err.find("responses.jsonl:" + std::to_string(GetParam().rows + 1)),
@@ -67,19 +67,20 @@ TEST(SlowRealModel, LearnsFromRealThoughtsAndSpeaks) {
   SKIP_WITHOUT(config_file);
   SKIP_WITHOUT(thoughts);
   SKIP_WITHOUT(tokenizer);
-  const TemporaryFolder folder;
+  const testing::TemporaryFolder folder;
   Json config = read_json_file(config_file);
   config["num_hidden_layers"] = 2;
   config["max_window_layers"] = 2;
   write_file_atomic(folder / "config.json", dump_json(config));
-  const Outcome made = ponder({"init", "--config", folder / "config.json", "--tokenizer", tokenizer,
-                               "--dtype", "bfloat16", "--out", folder / "base", "--quiet"});
+  const testing::Outcome made =
+      ponder({"init", "--config", folder / "config.json", "--tokenizer", tokenizer, "--dtype",
+              "bfloat16", "--out", folder / "base", "--quiet"});
   ASSERT_EQ(made.status, 0) << made.err;
 
   // Six short real rows, and a long one, which is rejected and counted, never cut.
   std::string rows, longest;
   int short_rows = 0;
-  for (const std::string& line : lines_of(read_file(thoughts))) {
+  for (const std::string& line : testing::lines_of(read_file(thoughts))) {
     if (line.size() > longest.size()) longest = line;
     if (line.size() > 2600 || short_rows == 6) continue;
     rows += line + "\n";
@@ -88,7 +89,7 @@ TEST(SlowRealModel, LearnsFromRealThoughtsAndSpeaks) {
   ASSERT_EQ(short_rows, 6);
   rows += longest + "\n";
   write_file_atomic(folder / "thoughts.jsonl", rows);
-  const Outcome sft =
+  const testing::Outcome sft =
       ponder({"sft", "--model", folder / "base", "--data", folder / "thoughts.jsonl", "--out",
               folder / "out", "--max-length", "2048", "--batch-rows", "2", "--steps", "3", "--lr",
               "1e-4", "--json"},
@@ -107,7 +108,7 @@ TEST(SlowRealModel, LearnsFromRealThoughtsAndSpeaks) {
   EXPECT_NE(sft.err.find("too_long"), std::string::npos)
       << "the rejected rows are not counted: " << sft.err;
 
-  const Outcome spoken =
+  const testing::Outcome spoken =
       ponder({"generate", "--model", folder / "out", "--prompt", "How many r are in strawberry?",
               "-n", "2", "--temperature", "1", "--max-tokens", "16", "--json"},
              {.folder = folder.path(), .input = "", .limit = std::chrono::minutes(3)});

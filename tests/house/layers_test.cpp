@@ -37,22 +37,22 @@ class Layers : public ::testing::Test {
     write_file_atomic(path, text);
   }
 
-  Outcome check() const {
-    return run({source_dir() / "tools/check_layers", root_.path().string()});
+  testing::Outcome check() const {
+    return testing::run({testing::source_dir() / "tools/check_layers", root_.path().string()});
   }
 
   void expect_refused(const std::string& place) const {
-    const Outcome outcome = check();
+    const testing::Outcome outcome = check();
     EXPECT_EQ(outcome.status, 1) << outcome.out;
     EXPECT_NE(outcome.err.find(place), std::string::npos) << outcome.err;
-    EXPECT_EQ(lines_of(outcome.err).size(), 1u) << outcome.err;
+    EXPECT_EQ(testing::lines_of(outcome.err).size(), 1u) << outcome.err;
   }
 
-  TemporaryFolder root_;
+  testing::TemporaryFolder root_;
 };
 
 TEST_F(Layers, TreeInOrderPasses) {
-  const Outcome outcome = check();
+  const testing::Outcome outcome = check();
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_EQ(outcome.out, "layers: 4 folders, 8 uses of another, all downwards\n");
 }

@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kRoot = source_dir();
+const fs::path kRoot = testing::source_dir();
 
 std::vector<fs::path> files_under(const fs::path& folder) {
   std::vector<fs::path> files;
@@ -107,7 +107,7 @@ TEST(Repository, ScriptsParse) {
   for (const char* folder : {"scripts", "tools", "bench", ".ci"}) {
     for (const fs::path& path : files_under(kRoot / folder)) {
       if (!read_file(path).starts_with("#!/usr/bin/env bash")) continue;
-      const Outcome outcome = run({"bash", "-n", path.string()});
+      const testing::Outcome outcome = testing::run({"bash", "-n", path.string()});
       EXPECT_EQ(outcome.status, 0) << path << ": " << outcome.err;
       EXPECT_NE(fs::status(path).permissions() & fs::perms::owner_exec, fs::perms::none) << path;
     }

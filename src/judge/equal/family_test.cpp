@@ -1,6 +1,6 @@
 #include "judge/test_pairs.h"
 
-namespace ponder {
+namespace ponder::judge {
 namespace {
 
 TEST(Families, are_sets_of_progressions) {
@@ -81,4 +81,4 @@ TEST(Families, say_in_many_ways_that_a_letter_is_whole) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::judge

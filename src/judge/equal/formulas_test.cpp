@@ -1,6 +1,6 @@
 #include "judge/test_pairs.h"
 
-namespace ponder {
+namespace ponder::judge {
 namespace {
 
 TEST(Formulas, rational_ones_modulo_primes_and_roots_with_signs) {
@@ -36,4 +36,4 @@ TEST(Formulas, rational_ones_modulo_primes_and_roots_with_signs) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::judge

@@ -2,7 +2,7 @@
 
 #include "judge/test_pairs.h"
 
-namespace ponder {
+namespace ponder::judge {
 namespace {
 
 TEST(Sayings, yes_no_none_and_all) {
@@ -153,4 +153,4 @@ TEST(Forms, of_one_answer) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::judge

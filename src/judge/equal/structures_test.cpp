@@ -1,6 +1,6 @@
 #include "judge/test_pairs.h"
 
-namespace ponder {
+namespace ponder::judge {
 namespace {
 
 TEST(Structures, dates_and_times) {
@@ -116,4 +116,4 @@ TEST(Structures, sums_progressions_and_functions) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::judge

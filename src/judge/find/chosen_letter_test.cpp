@@ -2,7 +2,7 @@
 
 #include "judge/judge.h"
 
-namespace ponder {
+namespace ponder::judge {
 namespace {
 
 Verdict verdict(std::string_view gold, std::string_view prediction, JudgeOptions options) {
@@ -87,4 +87,4 @@ TEST(Choice, the_text_of_a_choice_is_its_letter_where_the_choices_are_known) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::judge

@@ -4,7 +4,7 @@
 
 #include "judge/judge.h"
 
-namespace ponder {
+namespace ponder::judge {
 namespace {
 
 struct Whole {
@@ -223,4 +223,4 @@ TEST(Hostile, ten_megabytes_end_soon) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::judge

@@ -3,7 +3,7 @@
 
 #include "judge/judge.h"
 
-namespace ponder {
+namespace ponder::judge {
 namespace {
 
 struct Said {
@@ -148,4 +148,4 @@ TEST(Choices, in_prose_and_in_other_languages) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::judge

@@ -1,6 +1,6 @@
 #include "judge/test_pairs.h"
 
-namespace ponder {
+namespace ponder::judge {
 namespace {
 
 TEST(Matrices, arithmetic_and_unit_vectors) {
@@ -42,4 +42,4 @@ TEST(Matrices, arithmetic_and_unit_vectors) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::judge

@@ -1,6 +1,6 @@
 #include "judge/test_pairs.h"
 
-namespace ponder {
+namespace ponder::judge {
 namespace {
 
 TEST(Numbers, every_spelling_of_a_number) {
@@ -68,4 +68,4 @@ TEST(Numbers, every_spelling_of_a_number) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::judge

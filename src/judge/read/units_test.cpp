@@ -1,6 +1,6 @@
 #include "judge/test_pairs.h"
 
-namespace ponder {
+namespace ponder::judge {
 namespace {
 
 TEST(Units, convert_within_a_dimension) {
@@ -101,4 +101,4 @@ TEST(Units, strict_order_keeps_lists_in_order) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::judge

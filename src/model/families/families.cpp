@@ -6,7 +6,7 @@
 
 #include "model/config_reader.h"
 
-namespace ponder {
+namespace ponder::model {
 
 void refuse_attention_bias(const ConfigReader& reader) {
   reader.refuse_if_true("attention_bias",
@@ -28,4 +28,4 @@ void refuse_windows_in_use(const ConfigReader& reader) {
   }
 }
 
-}  // namespace ponder
+}  // namespace ponder::model

@@ -3,7 +3,7 @@
 
 #include "model/architecture.h"
 
-namespace ponder {
+namespace ponder::model {
 
 Architecture llama_family();
 Architecture mistral_family();
@@ -17,4 +17,4 @@ void refuse_attention_bias(const ConfigReader& reader);  // "attention_bias": tr
 // "use_sliding_window": true, or a layer type other than "full_attention".
 void refuse_windows_in_use(const ConfigReader& reader);
 
-}  // namespace ponder
+}  // namespace ponder::model

@@ -3,7 +3,7 @@
 #include "model/config_reader.h"
 #include "model/families/families.h"
 
-namespace ponder {
+namespace ponder::model {
 namespace {
 
 void read_llama(const ConfigReader& reader, ModelConfig&) {
@@ -36,4 +36,4 @@ Architecture llama_family() {
                    .reads_rope_factors = true}};
 }
 
-}  // namespace ponder
+}  // namespace ponder::model

@@ -4,7 +4,7 @@
 #include "model/config_reader.h"
 #include "model/families/families.h"
 
-namespace ponder {
+namespace ponder::model {
 namespace {
 
 constexpr int64_t kDefaultWindow = 4096;  // where the key is absent; null is none
@@ -47,4 +47,4 @@ Architecture mistral_family() {
                    .reads_rope_factors = true}};
 }
 
-}  // namespace ponder
+}  // namespace ponder::model

@@ -9,7 +9,7 @@
 #include "model/config_reader.h"
 #include "model/families/families.h"
 
-namespace ponder {
+namespace ponder::model {
 namespace {
 
 constexpr TensorNames kNames[] = {
@@ -86,4 +86,4 @@ Architecture olmo3_family() {
           .gguf = {}};
 }
 
-}  // namespace ponder
+}  // namespace ponder::model

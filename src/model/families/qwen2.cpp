@@ -2,7 +2,7 @@
 #include "model/config.h"
 #include "model/families/families.h"
 
-namespace ponder {
+namespace ponder::model {
 namespace {
 
 // Its biases are there without being asked for; transformers ignores attention_bias.
@@ -26,4 +26,4 @@ Architecture qwen2_family() {
           .gguf = {.name = "qwen2"}};
 }
 
-}  // namespace ponder
+}  // namespace ponder::model

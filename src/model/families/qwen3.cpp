@@ -2,7 +2,7 @@
 #include "model/config.h"
 #include "model/families/families.h"
 
-namespace ponder {
+namespace ponder::model {
 namespace {
 
 void read_qwen3(const ConfigReader& reader, ModelConfig&) {
@@ -31,4 +31,4 @@ Architecture qwen3_family() {
           .gguf = {.name = "qwen3"}};
 }
 
-}  // namespace ponder
+}  // namespace ponder::model

@@ -6,7 +6,7 @@
 #include "model/config_reader.h"
 #include "model/families/families.h"
 
-namespace ponder {
+namespace ponder::model {
 namespace {
 
 void read_smollm3(const ConfigReader& reader, ModelConfig& config) {
@@ -53,4 +53,4 @@ Architecture smollm3_family() {
           .gguf = {}};
 }
 
-}  // namespace ponder
+}  // namespace ponder::model

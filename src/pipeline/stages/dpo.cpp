@@ -8,7 +8,7 @@
 #include "pipeline/stages/kinds.h"
 #include "pipeline/stages/training.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 namespace {
 
 StagePlan plan_dpo(const PlanContext& context, const Stage& /*stage*/) {
@@ -23,12 +23,12 @@ StagePlan plan_dpo(const PlanContext& context, const Stage& /*stage*/) {
 }
 
 // What choose_pairs decided about a pair that is trained on.
-void record_choice(Pool& pool, const Stage& stage, const Candidate& candidate, bool chosen) {
-  Selection selection;
+void record_choice(pool::Pool& pool, const Stage& stage, const Candidate& candidate, bool chosen) {
+  pool::Selection selection;
   selection.stage = stage.name;
   selection.round = stage.round;
   selection.strategy = "pairs";
-  selection.origin = {RowOrigin::Kind::kTrajectory, candidate.id};
+  selection.origin = {pool::RowOrigin::Kind::kTrajectory, candidate.id};
   selection.filter = chosen ? "chosen" : "rejected";
   selection.kept = true;
   selection.detail =
@@ -38,14 +38,14 @@ void record_choice(Pool& pool, const Stage& stage, const Candidate& candidate, b
 }
 
 StageOutcome run_dpo(StageContext& context) {
-  const ModelText text = open_text(context);
-  const RowBuilder builder(text, context.recipe.max_length);
+  const data::ModelText text = open_text(context);
+  const data::RowBuilder builder(text, context.recipe.max_length);
   const std::vector<Candidate> candidates = candidates_of(context.pool, context.stage.reads[0]);
   const std::vector<PairChoice> choices =
       choose_pairs(candidates, context.recipe.dpo.max_pairs, context.recipe.seed);
-  std::vector<TokenPair> pairs;
+  std::vector<data::TokenPair> pairs;
   std::map<std::string, int64_t> rejected;
-  Pool::Transaction transaction(context.pool);
+  pool::Pool::Transaction transaction(context.pool);
   for (const PairChoice& choice : choices) {
     const auto chosen = context.pool.trajectory(candidates[choice.chosen].id);
     const auto other = context.pool.trajectory(candidates[choice.rejected].id);
@@ -73,8 +73,8 @@ StageOutcome run_dpo(StageContext& context) {
                 "explore more problems or samples, or leave [dpo] out");
   }
   const auto rows = static_cast<int64_t>(pairs.size());
-  DpoTask task(std::move(pairs), context.recipe.dpo.options, context.recipe.dpo.align);
-  ReadReport account;
+  train::DpoTask task(std::move(pairs), context.recipe.dpo.options, context.recipe.dpo.align);
+  data::ReadReport account;
   account.rows = choices.size();
   account.kept = static_cast<uint64_t>(rows);
   for (const auto& [reason, count] : rejected)
@@ -83,19 +83,19 @@ StageOutcome run_dpo(StageContext& context) {
       context, text,
       Json::array({source_account("preference pairs from exploration, round 1", account)}));
   provenance["pairs"] = rows;
-  std::optional<TrainResult> result =
+  std::optional<pool::TrainResult> result =
       train(context, task, context.recipe.dpo.train, text, std::move(provenance));
   if (!result) return StageOutcome::stopped();
   result->label = fmt::format("SFT & DPO, {} pairs", rows);
   result->pairs = rows;
   result->rejected = std::move(rejected);
-  return {.rows = rows, .result = to_json(*result)};
+  return {.rows = rows, .result = pool::to_json(*result)};
 }
 
 }  // namespace
 
 const StageKind kDpo = {
-    .name = stage_kind::kDpo,
+    .name = pool::stage_kind::kDpo,
     .version = 1,
     .keys = {"chat_template", "allow_template_change", "system", "max_length", "dtype", "seed",
              "dpo"},
@@ -104,4 +104,4 @@ const StageKind kDpo = {
     .run = run_dpo,
 };
 
-}  // namespace ponder
+}  // namespace ponder::pipeline

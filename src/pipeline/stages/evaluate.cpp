@@ -11,7 +11,7 @@
 #include "pipeline/stages/rollouts.h"
 #include "train/model_card.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 namespace {
 
 namespace fs = std::filesystem;
@@ -24,50 +24,52 @@ StagePlan plan_evaluate(const PlanContext& context, const Stage& /*stage*/) {
 // A benchmark's rollouts as the pool has them: per problem, and as lines of the evaluation's file
 // in the order of the ids.
 struct Judged {
-  std::vector<ProblemResult> results;
+  std::vector<eval::ProblemResult> results;
   std::string lines;
 };
 
 // What the judge found beside verdict and proof, of the samples made now: (problem, sample).
-using Found = std::map<std::pair<std::string, int>, Judgement>;
+using Found = std::map<std::pair<std::string, int>, judge::Judgement>;
 
 Judged judged(const StageContext& context, const RolloutWork& work, const Found& found) {
   Judged judged;
   std::map<std::string_view, size_t> place;
-  for (const Problem& problem : work.problems) {
+  for (const data::Problem& problem : work.problems) {
     place.emplace(problem.id, judged.results.size());
     judged.results.push_back({problem.id, {}});
   }
   std::map<std::pair<std::string, int>, std::string> lines;
   context.pool.for_each_trajectory(
-      {.stage = context.stage.name, .with_tokens = false}, [&](const StoredTrajectory& stored) {
-        const Trajectory& t = stored.trajectory;
+      {.stage = context.stage.name, .with_tokens = false},
+      [&](const pool::StoredTrajectory& stored) {
+        const data::Trajectory& t = stored.trajectory;
         const auto at = place.find(t.problem_id);
         if (stored.benchmark != work.benchmark || at == place.end()) return;
         const auto known = found.find({t.problem_id, t.sample});
-        Judgement judgement = known != found.end()
-                                  ? known->second
-                                  : judge_completion(work.problems[at->second], work.strictness,
-                                                     t.text, t.finish_reason);
+        judge::Judgement judgement =
+            known != found.end() ? known->second
+                                 : eval::judge_completion(work.problems[at->second],
+                                                          work.strictness, t.text, t.finish_reason);
         judgement.verdict = *t.verdict;  // what counts is what is stored
         judged.results[at->second].samples.push_back(
-            sample_result(std::move(judgement), t.text, t.finish_reason, stored.num_tokens));
-        lines[{t.problem_id, t.sample}] = dump_json({{"problem_id", t.problem_id},
-                                                     {"sample", t.sample},
-                                                     {"verdict", to_string(*t.verdict)},
-                                                     {"proof", t.proof},
-                                                     {"finish_reason", to_string(t.finish_reason)},
-                                                     {"tokens", stored.num_tokens},
-                                                     {"response", t.text}});
+            eval::sample_result(std::move(judgement), t.text, t.finish_reason, stored.num_tokens));
+        lines[{t.problem_id, t.sample}] =
+            dump_json({{"problem_id", t.problem_id},
+                       {"sample", t.sample},
+                       {"verdict", judge::to_string(*t.verdict)},
+                       {"proof", t.proof},
+                       {"finish_reason", data::to_string(t.finish_reason)},
+                       {"tokens", stored.num_tokens},
+                       {"response", t.text}});
       });
   for (const auto& [key, line] : lines) judged.lines += line + "\n";
   return judged;
 }
 
 // One character a problem: '0' to '9', tenths of its samples that are right, 'x' all.
-std::string shares_of(const std::vector<ProblemResult>& results) {
+std::string shares_of(const std::vector<eval::ProblemResult>& results) {
   std::string correct;
-  for (const ProblemResult& p : results) {
+  for (const eval::ProblemResult& p : results) {
     const double share = p.share_correct();
     correct += share >= 1.0 ? 'x' : static_cast<char>('0' + static_cast<int>(share * 10));
   }
@@ -75,22 +77,22 @@ std::string shares_of(const std::vector<ProblemResult>& results) {
 }
 
 // Correct samples of each problem.
-Json counts_of(const std::vector<ProblemResult>& results) {
+Json counts_of(const std::vector<eval::ProblemResult>& results) {
   Json counts = Json::array();
-  for (const ProblemResult& p : results) counts.push_back(p.num_correct());
+  for (const eval::ProblemResult& p : results) counts.push_back(p.num_correct());
   return counts;
 }
 
 StageOutcome run_evaluate(StageContext& context) {
-  InferenceModel model = open_model(context);
+  generate::InferenceModel model = open_model(context);
   const EvaluateOptions& e = context.recipe.evaluate;
   const std::string& name = context.stage.input;
   fs::create_directories(context.folder / "evaluations");
   Json scores = Json::array();
   for (const Source& source : e.benchmarks) {
     RolloutWork work;
-    for (const SourceRecord& read :
-         sources_of(context.pool, SourceRecord::Role::kBenchmark, source.name))
+    for (const pool::SourceRecord& read :
+         sources_of(context.pool, pool::SourceRecord::Role::kBenchmark, source.name))
       work.problems = context.pool.problems_of(read.id);
     work.benchmark = source.name;
     work.samples = static_cast<int>(e.samples);
@@ -99,15 +101,15 @@ StageOutcome run_evaluate(StageContext& context) {
     work.sampling.max_tokens = static_cast<int>(e.max_tokens);
     work.strictness = e.strictness;
     Found found;
-    work.on_judged = [&](const Trajectory& t, const Judgement& judgement) {
+    work.on_judged = [&](const data::Trajectory& t, const judge::Judgement& judgement) {
       found[{t.problem_id, t.sample}] = judgement;
     };
     if (!roll_out(context, model, work)) return StageOutcome::stopped();
 
     const Judged rollouts = judged(context, work, found);
-    const BenchmarkScore score =
-        aggregate(source.name, work.problems, rollouts.results, e.strictness);
-    Json extra = ponder::to_json(score);
+    const eval::BenchmarkScore score =
+        eval::aggregate(source.name, work.problems, rollouts.results, e.strictness);
+    Json extra = ponder::eval::to_json(score);
     extra["correct"] = shares_of(rollouts.results);
     if (e.samples > 10)
       extra["num_correct"] = counts_of(rollouts.results);  // tenths are no more exact
@@ -117,27 +119,27 @@ StageOutcome run_evaluate(StageContext& context) {
     write_file_atomic(
         context.folder / "evaluations" / fmt::format("{}-{}.jsonl", name, source.name),
         rollouts.lines);
-    scores.push_back(ponder::to_json(score));
+    scores.push_back(ponder::eval::to_json(score));
     context.monitor.info(fmt::format("{} on {}: {:.1f} % [{:.1f}, {:.1f}] of {}", name, source.name,
                                      100 * score.accuracy, 100 * score.interval_95.low,
                                      100 * score.interval_95.high, score.n));
   }
   // The card of a model made here says how good it is; the base belongs to somebody else.
-  if (name != "M0") write_model_card(context.checkpoint(name), scores);
+  if (name != "M0") train::write_model_card(context.checkpoint(name), scores);
   const auto rows = static_cast<int64_t>(scores.size());
-  return {.rows = rows, .result = to_json(EvaluateResult{name, std::move(scores)})};
+  return {.rows = rows, .result = pool::to_json(pool::EvaluateResult{name, std::move(scores)})};
 }
 
 }  // namespace
 
 const StageKind kEvaluate = {
-    .name = stage_kind::kEvaluate,
+    .name = pool::stage_kind::kEvaluate,
     .version = 1,
     .keys = {"chat_template", "allow_template_change", "system", "seed", "evaluate",
              "-evaluate.benchmarks"},
-    .sources = SourceRecord::Role::kBenchmark,
+    .sources = pool::SourceRecord::Role::kBenchmark,
     .plan = plan_evaluate,
     .run = run_evaluate,
 };
 
-}  // namespace ponder
+}  // namespace ponder::pipeline

@@ -7,7 +7,7 @@
 #include "pipeline/stages/kinds.h"
 #include "pipeline/stages/rollouts.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 namespace {
 
 StagePlan plan_explore(const PlanContext& context, const Stage& stage) {
@@ -22,48 +22,48 @@ StageOutcome run_explore(StageContext& context) {
   if (e.hard_only) {
     std::set<std::string> solved;
     context.pool.for_each_trajectory({.stage = context.stage.reads.back(), .with_tokens = false},
-                                     [&](const StoredTrajectory& stored) {
-                                       const Trajectory& greedy = stored.trajectory;
+                                     [&](const pool::StoredTrajectory& stored) {
+                                       const data::Trajectory& greedy = stored.trajectory;
                                        work.expected_tokens[greedy.problem_id] = stored.num_tokens;
-                                       if (greedy.verdict == Verdict::kCorrect)
+                                       if (greedy.verdict == judge::Verdict::kCorrect)
                                          solved.insert(greedy.problem_id);
                                      });
     std::erase_if(work.problems,
-                  [&](const Problem& problem) { return solved.contains(problem.id); });
+                  [&](const data::Problem& problem) { return solved.contains(problem.id); });
     if (work.problems.empty()) {
       throw Error(context.stage.name, "the model solves every problem of this round greedily",
                   "give harder problems, or set explore.hard_only = false");
     }
   }
-  InferenceModel model = open_model(context);
+  generate::InferenceModel model = open_model(context);
   work.sampling.temperature = e.temperature;
   work.sampling.top_p = e.top_p;
   work.sampling.max_tokens = static_cast<int>(e.max_tokens);
   work.samples = static_cast<int>(e.samples);
   work.strictness = e.strictness;
-  work.group_complete = [&e](std::span<const Trajectory> samples) {
+  work.group_complete = [&e](std::span<const data::Trajectory> samples) {
     int64_t correct = 0, incorrect = 0;
-    for (const Trajectory& t : samples) {
-      correct += t.verdict == Verdict::kCorrect;
-      incorrect += t.verdict == Verdict::kIncorrect;
+    for (const data::Trajectory& t : samples) {
+      correct += t.verdict == judge::Verdict::kCorrect;
+      incorrect += t.verdict == judge::Verdict::kIncorrect;
     }
     return correct >= e.enough_correct && incorrect >= e.enough_incorrect;
   };
   if (!roll_out(context, model, work)) return StageOutcome::stopped();
-  const RolloutResult result = rollouts_of(context.pool, context.stage.name);
-  return {.rows = result.samples, .result = to_json(result)};
+  const pool::RolloutResult result = rollouts_of(context.pool, context.stage.name);
+  return {.rows = result.samples, .result = pool::to_json(result)};
 }
 
 }  // namespace
 
 const StageKind kExplore = {
-    .name = stage_kind::kExplore,
+    .name = pool::stage_kind::kExplore,
     .version = 1,
     .keys = {"chat_template", "allow_template_change", "system", "seed", "explore",
              "-explore.problems"},
-    .sources = SourceRecord::Role::kProblems,
+    .sources = pool::SourceRecord::Role::kProblems,
     .plan = plan_explore,
     .run = run_explore,
 };
 
-}  // namespace ponder
+}  // namespace ponder::pipeline

@@ -10,7 +10,7 @@
 #include "pipeline/stages/kinds.h"
 #include "pipeline/stages/training.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 namespace {
 
 StagePlan plan_imitate(const PlanContext& context, const Stage& stage) {
@@ -34,37 +34,37 @@ StagePlan plan_improve(const PlanContext& context, const Stage& stage) {
 
 // A stage's training rows, with where each comes from.
 struct RowSet {
-  std::vector<TokenRow> rows;
-  std::vector<RowOrigin> origins;
+  std::vector<data::TokenRow> rows;
+  std::vector<pool::RowOrigin> origins;
   int64_t demonstrations = 0, explored = 0;
   std::map<std::string, int64_t> rejected;
   Json sources = Json::array();  // the account of each source, for ponder.json
 };
 
-void add_demonstrations(const StageContext& context, const ModelText& text, const std::string& set,
-                        RowSet& out) {
-  const RowBuilder builder(text, context.recipe.max_length);
-  Pool::Transaction transaction(context.pool);
+void add_demonstrations(const StageContext& context, const data::ModelText& text,
+                        const std::string& set, RowSet& out) {
+  const data::RowBuilder builder(text, context.recipe.max_length);
+  pool::Pool::Transaction transaction(context.pool);
   std::set<int64_t> told;  // a source may be given twice
-  for (const SourceRecord& source :
-       sources_of(context.pool, SourceRecord::Role::kDemonstrations, set)) {
+  for (const pool::SourceRecord& source :
+       sources_of(context.pool, pool::SourceRecord::Role::kDemonstrations, set)) {
     const std::vector<int64_t> ids = context.pool.demonstrations_of(source.id);
-    std::vector<Demonstration> demonstrations;
+    std::vector<data::Demonstration> demonstrations;
     for (const int64_t id : ids) demonstrations.push_back(context.pool.demonstration(id));
-    ReadReport account = source.account;
-    RowVisitor visitor;
+    data::ReadReport account = source.account;
+    data::RowVisitor visitor;
     visitor.name = [&](size_t i) { return fmt::format("{}#{}", source.name, i); };
-    visitor.row = [&](size_t i, TokenRow row) {
+    visitor.row = [&](size_t i, data::TokenRow row) {
       out.rows.push_back(std::move(row));
-      out.origins.push_back({RowOrigin::Kind::kDemonstration, ids[i]});
+      out.origins.push_back({pool::RowOrigin::Kind::kDemonstration, ids[i]});
       ++out.demonstrations;
     };
-    visitor.rejected = [&](size_t i, const Rejection& why) {
+    visitor.rejected = [&](size_t i, const data::Rejection& why) {
       if (told.insert(ids[i]).second) {
-        Selection decision;
+        pool::Selection decision;
         decision.stage = context.stage.name;
         decision.round = context.stage.round;
-        decision.origin = {RowOrigin::Kind::kDemonstration, ids[i]};
+        decision.origin = {pool::RowOrigin::Kind::kDemonstration, ids[i]};
         decision.filter = why.reason;
         decision.detail = why.detail;
         context.pool.add_selection(decision);
@@ -73,7 +73,7 @@ void add_demonstrations(const StageContext& context, const ModelText& text, cons
           "rejected",
           {{"source", source.name}, {"row", i}, {"reason", why.reason}, {"detail", why.detail}});
     };
-    visit_rows(builder, demonstrations, context.recipe.system, account, visitor);
+    data::visit_rows(builder, demonstrations, context.recipe.system, account, visitor);
     for (const auto& [reason, count] : account.rejected)
       out.rejected[reason] += static_cast<int64_t>(count);
     // A file's name is enough to find it again; its folder is nobody's business.
@@ -85,19 +85,21 @@ void add_demonstrations(const StageContext& context, const ModelText& text, cons
 }
 
 // What every round so far selected.
-void add_selected(const StageContext& context, const ModelText& text, RowSet& out) {
-  const RowBuilder builder(text, context.recipe.max_length);
+void add_selected(const StageContext& context, const data::ModelText& text, RowSet& out) {
+  const data::RowBuilder builder(text, context.recipe.max_length);
   int round = 0;
   for (const std::string& refine : context.stage.reads) {
-    if (context.pool.stage(refine)->kind != stage_kind::kRefine) continue;
-    ReadReport account;
-    for (const Selection& selection : context.pool.selections(refine)) {
+    if (context.pool.stage(refine)->kind != pool::stage_kind::kRefine) continue;
+    data::ReadReport account;
+    for (const pool::Selection& selection : context.pool.selections(refine)) {
       if (selection.filter != "selected" || !selection.kept) continue;
-      const std::optional<StoredTrajectory> stored = context.pool.trajectory(selection.origin.id);
+      const std::optional<pool::StoredTrajectory> stored =
+          context.pool.trajectory(selection.origin.id);
       if (!stored)
         throw Error("run.db",
                     fmt::format("the selected trajectory {} is missing", selection.origin.id));
-      const std::optional<Problem> problem = context.pool.problem(stored->trajectory.problem_id);
+      const std::optional<data::Problem> problem =
+          context.pool.problem(stored->trajectory.problem_id);
       if (!problem)
         throw Error("run.db", "the problem " + stored->trajectory.problem_id + " is missing");
       auto row = builder.row(
@@ -121,7 +123,7 @@ void add_selected(const StageContext& context, const ModelText& text, RowSet& ou
 }
 
 // Records the rows and trains on them. `label`: what the report calls the model.
-StageOutcome train_on(StageContext& context, const ModelText& text, RowSet set,
+StageOutcome train_on(StageContext& context, const data::ModelText& text, RowSet set,
                       const std::string& label) {
   for (const auto& [reason, count] : set.rejected) {
     context.monitor.warning(
@@ -129,7 +131,7 @@ StageOutcome train_on(StageContext& context, const ModelText& text, RowSet set,
   }
   if (set.rows.empty())
     throw Error(context.stage.name, "no row is left to train on", "see log.jsonl for the reasons");
-  Pool::Transaction transaction(context.pool);
+  pool::Pool::Transaction transaction(context.pool);
   for (size_t i = 0; i < set.rows.size(); ++i) {
     context.pool.add_training_row({context.stage.name, static_cast<int64_t>(i), set.origins[i],
                                    ids_sha256(set.rows[i].tokens), set.rows[i].num_tokens()});
@@ -140,21 +142,21 @@ StageOutcome train_on(StageContext& context, const ModelText& text, RowSet set,
   const Json data = {{"demonstrations", set.demonstrations},
                      {"explored", set.explored},
                      {"rejected", set.rejected}};
-  SftTask task(std::move(set.rows));
+  train::SftTask task(std::move(set.rows));
   Json provenance = provenance_of(context, text, std::move(set.sources));
   provenance["data"] = data;
-  std::optional<TrainResult> result =
+  std::optional<pool::TrainResult> result =
       train(context, task, context.recipe.sft, text, std::move(provenance));
   if (!result) return StageOutcome::stopped();
   result->label = label;
   result->demonstrations = set.demonstrations;
   result->explored = set.explored;
   result->rejected = std::move(set.rejected);
-  return {.rows = rows, .result = to_json(*result)};
+  return {.rows = rows, .result = pool::to_json(*result)};
 }
 
 StageOutcome run_imitate(StageContext& context) {
-  const ModelText text = open_text(context);
+  const data::ModelText text = open_text(context);
   RowSet set;
   add_demonstrations(context, text, context.recipe.imitation[context.stage.set].name, set);
   const std::string label = fmt::format("imitation, {} demonstrations", set.demonstrations);
@@ -162,7 +164,7 @@ StageOutcome run_imitate(StageContext& context) {
 }
 
 StageOutcome run_improve(StageContext& context) {
-  const ModelText text = open_text(context);
+  const data::ModelText text = open_text(context);
   RowSet set;
   add_demonstrations(context, text, "", set);
   add_selected(context, text, set);
@@ -174,22 +176,22 @@ StageOutcome run_improve(StageContext& context) {
 }  // namespace
 
 const StageKind kImitate = {
-    .name = stage_kind::kImitate,
+    .name = pool::stage_kind::kImitate,
     .version = 1,
     .keys = {"chat_template", "allow_template_change", "system", "max_length", "dtype", "seed",
              "sft"},
-    .sources = SourceRecord::Role::kDemonstrations,
+    .sources = pool::SourceRecord::Role::kDemonstrations,
     .plan = plan_imitate,
     .run = run_imitate,
 };
 const StageKind kImprove = {
-    .name = stage_kind::kImprove,
+    .name = pool::stage_kind::kImprove,
     .version = 1,
     .keys = {"chat_template", "allow_template_change", "system", "max_length", "dtype", "seed",
              "sft"},
-    .sources = SourceRecord::Role::kDemonstrations,
+    .sources = pool::SourceRecord::Role::kDemonstrations,
     .plan = plan_improve,
     .run = run_improve,
 };
 
-}  // namespace ponder
+}  // namespace ponder::pipeline

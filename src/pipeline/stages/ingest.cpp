@@ -4,7 +4,7 @@
 #include "pipeline/stages/kinds.h"
 #include "pool/stage_result.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 namespace {
 
 StagePlan plan_ingest(const PlanContext& /*context*/, const Stage& /*stage*/) { return {}; }
@@ -12,14 +12,14 @@ StagePlan plan_ingest(const PlanContext& /*context*/, const Stage& /*stage*/) { 
 // Of all that later stages read of the rows.
 std::string rows_sha256(const ReadSource& read) {
   Sha256 hash;
-  for (const Demonstration& d : read.demonstrations) {
+  for (const data::Demonstration& d : read.demonstrations) {
     Json turns = Json::array();
-    for (const Turn& turn : d.history) turns.push_back({turn.assistant, turn.content});
+    for (const data::Turn& turn : d.history) turns.push_back({turn.assistant, turn.content});
     hash.update(dump_json(Json::array({d.system, turns, d.question, d.thought, d.solution})) +
                 "\n");
   }
-  for (const Problem& p : read.problems) {
-    Json json = to_json(p);
+  for (const data::Problem& p : read.problems) {
+    Json json = data::to_json(p);
     json["choices"] = p.choices;
     hash.update(dump_json(json) + "\n");
   }
@@ -27,8 +27,8 @@ std::string rows_sha256(const ReadSource& read) {
 }
 
 void record(StageContext& context, const ReadSource& read) {
-  Pool& pool = context.pool;
-  SourceRecord source;
+  pool::Pool& pool = context.pool;
+  pool::SourceRecord source;
   source.stage = context.stage.name;
   source.role = read.role;
   source.set = read.set;
@@ -37,31 +37,32 @@ void record(StageContext& context, const ReadSource& read) {
   source.account = read.report;
   const int64_t id = pool.add_source(source);
   int64_t index = 0;
-  for (const Demonstration& d : read.demonstrations) {
+  for (const data::Demonstration& d : read.demonstrations) {
     pool.add_source_row(id, index, pool.add_demonstration(source.name, index, d));
     ++index;
   }
-  const std::string benchmark = read.role == SourceRecord::Role::kBenchmark ? read.set : "";
-  for (const Problem& problem : read.problems) {
+  const std::string benchmark = read.role == pool::SourceRecord::Role::kBenchmark ? read.set : "";
+  for (const data::Problem& problem : read.problems) {
     pool.add_problem(problem, benchmark);
     pool.add_source_row(id, index++, problem.id, benchmark);
   }
   for (const auto* examples : {&read.report.examples, &read.report.duplicate_examples}) {
-    for (const RejectedRow& row : *examples)
+    for (const data::RejectedRow& row : *examples)
       pool.add_rejection({id, row.line, row.reason, row.detail});
   }
 }
 
 StageOutcome run_ingest(StageContext& context) {
-  IngestResult result;
-  Pool::Transaction transaction(context.pool);
+  pool::IngestResult result;
+  pool::Pool::Transaction transaction(context.pool);
   for (const ReadSource& read : context.sources) {
     if (context.stopping()) return StageOutcome::stopped();
     log_rejected(context.monitor, *read.source, read.report);
     record(context, read);
     ++result.sources;
     result.demonstrations += static_cast<int64_t>(read.demonstrations.size());
-    (read.role == SourceRecord::Role::kBenchmark ? result.benchmark_problems : result.problems) +=
+    (read.role == pool::SourceRecord::Role::kBenchmark ? result.benchmark_problems
+                                                       : result.problems) +=
         static_cast<int64_t>(read.problems.size());
     result.duplicates += static_cast<int64_t>(read.report.duplicates);
     for (const auto& [reason, count] : read.report.rejected)
@@ -70,13 +71,13 @@ StageOutcome run_ingest(StageContext& context) {
   transaction.commit();
   context.sources.clear();
   return {.rows = result.demonstrations + result.problems + result.benchmark_problems,
-          .result = to_json(result)};
+          .result = pool::to_json(result)};
 }
 
 }  // namespace
 
 const StageKind kIngest = {
-    .name = stage_kind::kIngest,
+    .name = pool::stage_kind::kIngest,
     .version = 1,
     .keys = {"decontaminate", "imitate", "explore.rounds", "explore.problems",
              "evaluate.benchmarks"},
@@ -85,4 +86,4 @@ const StageKind kIngest = {
     .run = run_ingest,
 };
 
-}  // namespace ponder
+}  // namespace ponder::pipeline

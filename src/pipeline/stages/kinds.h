@@ -3,7 +3,7 @@
 
 #include "pipeline/stage.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 
 extern const StageKind kIngest;    // every source, read once
 extern const StageKind kImitate;   // SFT of the base model on demonstrations
@@ -14,4 +14,4 @@ extern const StageKind kRefine;    // which of them enter the training set
 extern const StageKind kDpo;       // preference pairs from the first round
 extern const StageKind kEvaluate;  // a model on every benchmark
 
-}  // namespace ponder
+}  // namespace ponder::pipeline

@@ -5,7 +5,7 @@
 #include "pipeline/stages/kinds.h"
 #include "pool/stage_result.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 namespace {
 
 StagePlan plan_refine(const PlanContext& /*context*/, const Stage& /*stage*/) { return {}; }
@@ -18,18 +18,18 @@ StageOutcome run_refine(StageContext& context) {
   options.max_rows = context.recipe.refine.max_rows;
   options.seed = context.recipe.seed;
   const auto decisions = select(candidates, options);
-  Pool::Transaction transaction(context.pool);
-  RefineResult result;
+  pool::Pool::Transaction transaction(context.pool);
+  pool::RefineResult result;
   result.strategy = context.recipe.refine.strategy;
   result.candidates = static_cast<int64_t>(candidates.size());
   int64_t tokens = 0;
   double perplexity = 0;
   for (size_t i = 0; i < candidates.size(); ++i) {
-    Selection selection;
+    pool::Selection selection;
     selection.stage = context.stage.name;
     selection.round = context.stage.round;
     selection.strategy = context.recipe.refine.strategy;
-    selection.origin = {RowOrigin::Kind::kTrajectory, candidates[i].id};
+    selection.origin = {pool::RowOrigin::Kind::kTrajectory, candidates[i].id};
     for (const Decision& d : decisions[i]) {
       selection.filter = d.filter;
       selection.kept = d.kept;
@@ -55,13 +55,13 @@ StageOutcome run_refine(StageContext& context) {
   const double n = std::max<double>(1, static_cast<double>(result.rows));
   result.mean_tokens = static_cast<double>(tokens) / n;
   result.mean_perplexity = perplexity / n;
-  return {.rows = result.rows, .result = to_json(result)};
+  return {.rows = result.rows, .result = pool::to_json(result)};
 }
 
 }  // namespace
 
 const StageKind kRefine = {
-    .name = stage_kind::kRefine,
+    .name = pool::stage_kind::kRefine,
     .version = 1,
     .keys = {"refine", "seed"},
     .sources = {},
@@ -69,4 +69,4 @@ const StageKind kRefine = {
     .run = run_refine,
 };
 
-}  // namespace ponder
+}  // namespace ponder::pipeline

@@ -15,19 +15,20 @@
 #include "pipeline/stage.h"
 #include "pool/stage_result.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 
-InferenceModel open_model(const StageContext& context);
+generate::InferenceModel open_model(const StageContext& context);
 
 struct RolloutWork {
-  std::vector<Problem> problems;
+  std::vector<data::Problem> problems;
   std::string benchmark = {};  // they are of, "" for problems to train on
-  SamplingSettings sampling;
+  data::SamplingSettings sampling;
   int samples = 1;  // of each problem
-  JudgeStrictness strictness;
-  std::function<bool(std::span<const Trajectory>)> group_complete = nullptr;  // see RolloutHooks
+  eval::JudgeStrictness strictness;
+  std::function<bool(std::span<const data::Trajectory>)> group_complete =
+      nullptr;  // see RolloutHooks
   // Each sample made now, verdict and proof filled in; those the pool has were judged before.
-  std::function<void(const Trajectory&, const Judgement&)> on_judged = nullptr;
+  std::function<void(const data::Trajectory&, const judge::Judgement&)> on_judged = nullptr;
   // Lengths of completions by problem id, where they are known.
   std::map<std::string, int64_t> expected_tokens = {};
 };
@@ -35,9 +36,9 @@ struct RolloutWork {
 // Rolls out the problems, judges and keeps every finished sample in the pool, a few hundred to a
 // transaction: what a kill can cost is the last of these. Samples the pool has are not made again.
 // False when stopped.
-bool roll_out(StageContext& context, InferenceModel& model, const RolloutWork& work);
+bool roll_out(StageContext& context, generate::InferenceModel& model, const RolloutWork& work);
 
 // A stage's trajectories, counted.
-RolloutResult rollouts_of(const Pool& pool, const std::string& stage);
+pool::RolloutResult rollouts_of(const pool::Pool& pool, const std::string& stage);
 
-}  // namespace ponder
+}  // namespace ponder::pipeline

@@ -3,7 +3,7 @@
 #include "pipeline/stages/kinds.h"
 #include "pipeline/stages/rollouts.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 namespace {
 
 StagePlan plan_screen(const PlanContext& context, const Stage& stage) {
@@ -12,28 +12,28 @@ StagePlan plan_screen(const PlanContext& context, const Stage& stage) {
 }
 
 StageOutcome run_screen(StageContext& context) {
-  InferenceModel model = open_model(context);
+  generate::InferenceModel model = open_model(context);
   RolloutWork work;
   work.problems = problems_of_round(context.pool, context.recipe, context.stage.round);
   work.sampling.temperature = 0;
   work.sampling.max_tokens = static_cast<int>(context.recipe.explore.max_tokens);
   work.strictness = context.recipe.explore.strictness;
   if (!roll_out(context, model, work)) return StageOutcome::stopped();
-  RolloutResult result = rollouts_of(context.pool, context.stage.name);
+  pool::RolloutResult result = rollouts_of(context.pool, context.stage.name);
   result.hard = result.problems - result.solved;
-  return {.rows = result.samples, .result = to_json(result)};
+  return {.rows = result.samples, .result = pool::to_json(result)};
 }
 
 }  // namespace
 
 const StageKind kScreen = {
-    .name = stage_kind::kScreen,
+    .name = pool::stage_kind::kScreen,
     .version = 1,
     .keys = {"chat_template", "allow_template_change", "system", "seed", "explore.rounds",
              "explore.problems_per_round", "explore.max_tokens", "explore.units", "explore.order"},
-    .sources = SourceRecord::Role::kProblems,
+    .sources = pool::SourceRecord::Role::kProblems,
     .plan = plan_screen,
     .run = run_screen,
 };
 
-}  // namespace ponder
+}  // namespace ponder::pipeline

@@ -6,13 +6,13 @@
 #include "base/file.h"
 #include "base/hash.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 namespace fs = std::filesystem;
 namespace {
 
 // From the job's log, which is whole also when the job was resumed.
-std::vector<LossPoint> loss_curve(const fs::path& log) {
-  std::vector<LossPoint> steps;
+std::vector<pool::LossPoint> loss_curve(const fs::path& log) {
+  std::vector<pool::LossPoint> steps;
   JsonRowReader reader(log);
   JsonRow row;
   while (reader.next(row)) {
@@ -20,28 +20,29 @@ std::vector<LossPoint> loss_curve(const fs::path& log) {
     steps.push_back({row.value.at("step").get<int64_t>(),
                      loss.is_null() ? std::nullopt : std::optional(loss.get<double>())});
   }
-  return thinned(steps);
+  return pool::thinned(steps);
 }
 
 }  // namespace
 
-ModelText open_text(const StageContext& context) {
+data::ModelText open_text(const StageContext& context) {
   const fs::path folder = context.checkpoint(context.stage.input);
-  const ModelConfig config = load_config(folder);
-  return ModelText(folder, {context.recipe.chat_template, config.vocab_size, config.eos_token_ids});
+  const model::ModelConfig config = model::load_config(folder);
+  return data::ModelText(folder,
+                         {context.recipe.chat_template, config.vocab_size, config.eos_token_ids});
 }
 
 std::string ids_sha256(const std::vector<int32_t>& ids) {
   return sha256_hex({reinterpret_cast<const char*>(ids.data()), ids.size() * sizeof(int32_t)});
 }
 
-Json source_account(const std::string& name, const ReadReport& report) {
+Json source_account(const std::string& name, const data::ReadReport& report) {
   Json account = {{"source", name}};
-  account.update(to_json(report, false));
+  account.update(data::to_json(report, false));
   return account;
 }
 
-Json provenance_of(const StageContext& context, const ModelText& text, Json sources) {
+Json provenance_of(const StageContext& context, const data::ModelText& text, Json sources) {
   std::string recipe = without_speed_settings(read_file(context.folder / "recipe.toml"));
   // Folders of this machine are nobody's business; names are enough to find the files again.
   const auto shorten = [&](const fs::path& path) {
@@ -69,11 +70,11 @@ Json provenance_of(const StageContext& context, const ModelText& text, Json sour
           {"chat_template", text.chat().name()}};
 }
 
-std::optional<TrainResult> train(StageContext& context, TrainingTask& task,
-                                 const TrainOptions& options, const ModelText& text,
-                                 Json provenance) {
+std::optional<pool::TrainResult> train(StageContext& context, train::TrainingTask& task,
+                                       const train::TrainOptions& options,
+                                       const data::ModelText& text, Json provenance) {
   const fs::path out = context.checkpoint(context.stage.output);
-  JobOptions job;
+  train::JobOptions job;
   job.out = out;
   job.base_folder = context.checkpoint(context.stage.input);
   job.end_token_ids = {text.end_of_turn_id()};
@@ -84,8 +85,8 @@ std::optional<TrainResult> train(StageContext& context, TrainingTask& task,
   job.log = context.folder / "training" / (context.stage.name + ".jsonl");
   job.monitor = &context.monitor;
   job.task = context.stage.name;
-  const JobResult result =
-      run_training(load_checkpoint(job.base_folder), task, options, job, context.threads);
+  const train::JobResult result = train::run_training(model::load_checkpoint(job.base_folder), task,
+                                                      options, job, context.threads);
   if (!result.finished) return std::nullopt;
   if (const auto before = context.pool.model_named(context.stage.output);
       before && before->sha256 != result.sha256) {
@@ -94,10 +95,10 @@ std::optional<TrainResult> train(StageContext& context, TrainingTask& task,
                             result.sha256, before->sha256),
                 "what was made from it stands on the first; begin a new run");
   }
-  const std::optional<ModelRecord> parent = context.pool.model_named(context.stage.input);
+  const std::optional<pool::ModelRecord> parent = context.pool.model_named(context.stage.input);
   context.pool.add_model({result.sha256, context.stage.output, parent ? parent->sha256 : "",
                           context.stage.name, fs::path("checkpoints") / context.stage.output});
-  TrainResult trained;
+  pool::TrainResult trained;
   trained.model = context.stage.output;
   trained.sha256 = result.sha256;
   trained.steps = result.num_steps;
@@ -107,4 +108,4 @@ std::optional<TrainResult> train(StageContext& context, TrainingTask& task,
   return trained;
 }
 
-}  // namespace ponder
+}  // namespace ponder::pipeline

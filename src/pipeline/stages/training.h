@@ -12,23 +12,23 @@
 #include "pool/stage_result.h"
 #include "train/training_job.h"
 
-namespace ponder {
+namespace ponder::pipeline {
 
 // The text side of the stage's input model.
-ModelText open_text(const StageContext& context);
+data::ModelText open_text(const StageContext& context);
 
 std::string ids_sha256(const std::vector<int32_t>& ids);
 
 // The account of one source of rows, for ponder.json.
-Json source_account(const std::string& name, const ReadReport& report);
+Json source_account(const std::string& name, const data::ReadReport& report);
 
 // What every checkpoint of a run says about where it comes from.
-Json provenance_of(const StageContext& context, const ModelText& text, Json sources);
+Json provenance_of(const StageContext& context, const data::ModelText& text, Json sources);
 
 // Trains `task` into the stage's output checkpoint and registers the model. The result lacks what
 // depends on the objective (label, rows, rejected); nothing when stopped.
-std::optional<TrainResult> train(StageContext& context, TrainingTask& task,
-                                 const TrainOptions& options, const ModelText& text,
-                                 Json provenance);
+std::optional<pool::TrainResult> train(StageContext& context, train::TrainingTask& task,
+                                       const train::TrainOptions& options,
+                                       const data::ModelText& text, Json provenance);
 
-}  // namespace ponder
+}  // namespace ponder::pipeline

@@ -1,4 +1,4 @@
-#include "export/ggml_type.h"
+#include "gguf/ggml_type.h"
 
 #include <fmt/format.h>
 
@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "tensor/dtype.h"
 
-namespace ponder {
+namespace ponder::gguf {
 namespace {
 
 constexpr int64_t kQ8Block = 32;
@@ -41,21 +41,21 @@ const TypeInfo& info_of(GgmlType type) {
 
 uint16_t f16_bits(float value) {
   uint16_t bits;
-  from_f32(&bits, std::span(&value, 1), DType::kF16);
+  tensor::from_f32(&bits, std::span(&value, 1), tensor::DType::kF16);
   return bits;
 }
 
-bool overflows_16_bits(uint16_t bits, DType dtype) {
-  const uint16_t infinity = dtype == DType::kF16 ? kF16Infinity : 0x7F80;
+bool overflows_16_bits(uint16_t bits, tensor::DType dtype) {
+  const uint16_t infinity = dtype == tensor::DType::kF16 ? kF16Infinity : 0x7F80;
   return (bits & 0x7FFF) >= infinity;
 }
 
 void append_halves(GgmlType type, std::span<const float> values, const std::string& tensor,
                    std::string& to) {
-  const DType dtype = type == GgmlType::kF16 ? DType::kF16 : DType::kBF16;
+  const tensor::DType dtype = type == GgmlType::kF16 ? tensor::DType::kF16 : tensor::DType::kBF16;
   const size_t at = to.size();
   to.resize(at + 2 * values.size());
-  from_f32(to.data() + at, values, dtype);
+  tensor::from_f32(to.data() + at, values, dtype);
   for (size_t i = 0; i < values.size(); ++i) {
     uint16_t bits;
     to.copy(reinterpret_cast<char*>(&bits), 2, at + 2 * i);
@@ -69,7 +69,7 @@ void append_q8_block(std::span<const float> values, const std::string& tensor, s
   const float scale = largest / 127.0f;
   const float inverse = scale != 0 ? 1.0f / scale : 0.0f;
   const uint16_t bits = f16_bits(scale);
-  if (overflows_16_bits(bits, DType::kF16)) fail_range(tensor, GgmlType::kQ8_0, largest);
+  if (overflows_16_bits(bits, tensor::DType::kF16)) fail_range(tensor, GgmlType::kQ8_0, largest);
   to.append(reinterpret_cast<const char*>(&bits), 2);
   for (const float value : values) {
     // A subnormal scale has no finite inverse; such a block is zero in f16 anyway.
@@ -115,4 +115,4 @@ void append_as(GgmlType type, std::span<const float> values, const std::string& 
   }
 }
 
-}  // namespace ponder
+}  // namespace ponder::gguf

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "export/ggml_type.h"
+#include "gguf/ggml_type.h"
 
-namespace ponder {
+namespace ponder::gguf {
 
 struct GgufResult {
   uint64_t num_bytes = 0;
@@ -27,4 +27,4 @@ struct GgufResult {
 GgufResult export_gguf(const std::filesystem::path& folder, const std::filesystem::path& out,
                        GgmlType type);
 
-}  // namespace ponder
+}  // namespace ponder::gguf

@@ -8,14 +8,14 @@
 #include "model/architecture.h"
 #include "model/config.h"
 
-namespace ponder {
+namespace ponder::gguf {
 
 // Throws Error naming the model types there are for one that llama.cpp does not run.
-const GgufLayout& gguf_layout(const ModelConfig& config);
+const model::GgufLayout& gguf_layout(const model::ModelConfig& config);
 
 // For each row of the tensor in the file, the row of the checkpoint's tensor that goes there; empty
 // when they are the same.
-std::vector<int64_t> gguf_row_order(const GgufLayout& layout, const ModelConfig& config,
-                                    TensorRole role);
+std::vector<int64_t> gguf_row_order(const model::GgufLayout& layout,
+                                    const model::ModelConfig& config, model::TensorRole role);
 
-}  // namespace ponder
+}  // namespace ponder::gguf

@@ -1,4 +1,4 @@
-#include "export/gguf.h"
+#include "gguf/gguf.h"
 
 #include <fmt/format.h>
 
@@ -9,13 +9,13 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
-#include "export/gguf_file.h"
-#include "export/gguf_names.h"
-#include "export/gguf_vocabulary.h"
+#include "gguf/gguf_file.h"
+#include "gguf/gguf_names.h"
+#include "gguf/gguf_vocabulary.h"
 #include "model/checkpoint.h"
 #include "model/weight_files.h"
 
-namespace ponder {
+namespace ponder::gguf {
 namespace {
 
 namespace fs = std::filesystem;
@@ -43,13 +43,13 @@ std::string size_label(int64_t num_parameters) {
 }
 
 // llama.cpp has YaRN's published constants built in and takes the attention factor from the factor.
-void add_yarn(GgufMetadata& metadata, const std::string& prefix, const RopeScaling& scaling,
+void add_yarn(GgufMetadata& metadata, const std::string& prefix, const ops::RopeScaling& scaling,
               const fs::path& folder) {
-  RopeScaling published = scaling;
+  ops::RopeScaling published = scaling;
   published.beta_fast = 32.0;
   published.beta_slow = 1.0;
   published.truncate = true;
-  const double usual = yarn_attention_factor(scaling.factor);
+  const double usual = ops::yarn_attention_factor(scaling.factor);
   if (!(published == scaling) || std::abs(scaling.attention_factor / usual - 1) > 1e-6) {
     throw Error((folder / "config.json").string() + ", key \"rope_scaling\"",
                 "llama.cpp knows yarn with beta_fast 32, beta_slow 1 and the attention factor that "
@@ -61,8 +61,8 @@ void add_yarn(GgufMetadata& metadata, const std::string& prefix, const RopeScali
                    static_cast<uint32_t>(scaling.original_max_position_embeddings));
 }
 
-void add_model(GgufMetadata& metadata, const fs::path& folder, const ModelConfig& config,
-               const GgufLayout& architecture, GgmlType type) {
+void add_model(GgufMetadata& metadata, const fs::path& folder, const model::ModelConfig& config,
+               const model::GgufLayout& architecture, GgmlType type) {
   const auto key = [&](std::string_view name) {
     return fmt::format("{}.{}", architecture.name, name);
   };
@@ -82,11 +82,11 @@ void add_model(GgufMetadata& metadata, const fs::path& folder, const ModelConfig
   metadata.add_f32(key("rope.freq_base"), static_cast<float>(config.rope_theta));
   metadata.add_f32(key("attention.layer_norm_rms_epsilon"),
                    static_cast<float>(config.rms_norm_eps));
-  if (config.rope_scaling.type == RopeScaling::Type::kLinear) {
+  if (config.rope_scaling.type == ops::RopeScaling::Type::kLinear) {
     metadata.add_string(key("rope.scaling.type"), "linear");
     metadata.add_f32(key("rope.scaling.factor"), static_cast<float>(config.rope_scaling.factor));
   }
-  if (config.rope_scaling.type == RopeScaling::Type::kYarn) {
+  if (config.rope_scaling.type == ops::RopeScaling::Type::kYarn) {
     add_yarn(metadata, key("rope.scaling."), config.rope_scaling, folder);
   }
   const Json json = read_json_file(folder / "config.json");
@@ -100,11 +100,12 @@ void add_model(GgufMetadata& metadata, const fs::path& folder, const ModelConfig
   metadata.add_u32("general.quantization_version", kQuantizationVersion);
 }
 
-std::vector<Piece> pieces_of(const ModelConfig& config, const GgufLayout& architecture,
-                             GgmlType type, GgufResult& result) {
+std::vector<Piece> pieces_of(const model::ModelConfig& config,
+                             const model::GgufLayout& architecture, GgmlType type,
+                             GgufResult& result) {
   std::vector<Piece> pieces;
-  const ParameterLayout layout(config);
-  for (const ParameterInfo& info : layout.entries()) {
+  const model::ParameterLayout layout(config);
+  for (const model::ParameterInfo& info : layout.entries()) {
     Piece piece{{info.gguf_name, info.shape, GgmlType::kF32},
                 info.name,
                 gguf_row_order(architecture, config, info.role)};
@@ -122,10 +123,10 @@ std::vector<Piece> pieces_of(const ModelConfig& config, const GgufLayout& archit
 
 // What llama.cpp divides each rotary frequency by; empty where it needs none. Llama 3's stretching
 // is not metadata but this tensor.
-std::vector<float> rope_factors(const ModelConfig& config) {
-  const RopeScaling& scaling = config.rope_scaling;
+std::vector<float> rope_factors(const model::ModelConfig& config) {
+  const ops::RopeScaling& scaling = config.rope_scaling;
   std::vector<float> factors;
-  if (scaling.type != RopeScaling::Type::kLlama3) return factors;
+  if (scaling.type != ops::RopeScaling::Type::kLlama3) return factors;
   const auto context = static_cast<double>(scaling.original_max_position_embeddings);
   for (int64_t i = 0; i < config.head_dim; i += 2) {
     const double exponent = static_cast<double>(i) / static_cast<double>(config.head_dim);
@@ -188,10 +189,10 @@ GgufResult export_gguf(const fs::path& folder, const fs::path& out, GgmlType typ
   if (fs::is_directory(out))
     throw Error(out.string(), "expected the name of a file, found a folder",
                 "add a file name: model.gguf");
-  const ModelConfig config = load_config(folder);
-  const GgufLayout& architecture = gguf_layout(config);
-  const WeightFiles weights(folder);
-  weights.check(ParameterLayout(config), config.tie_word_embeddings,
+  const model::ModelConfig config = model::load_config(folder);
+  const model::GgufLayout& architecture = gguf_layout(config);
+  const model::WeightFiles weights(folder);
+  weights.check(model::ParameterLayout(config), config.tie_word_embeddings,
                 [](const Error& error) { throw error; });
 
   GgufResult result;
@@ -204,7 +205,7 @@ GgufResult export_gguf(const fs::path& folder, const fs::path& out, GgmlType typ
   GgufMetadata metadata;
   add_model(metadata, folder, config, architecture, type);
   add_vocabulary(metadata, folder, config.vocab_size);
-  result.model_sha256 = verified_sha256(folder);
+  result.model_sha256 = model::verified_sha256(folder);
 
   std::vector<GgufTensor> tensors;
   if (!factors.empty())
@@ -227,4 +228,4 @@ GgufResult export_gguf(const fs::path& folder, const fs::path& out, GgmlType typ
   return result;
 }
 
-}  // namespace ponder
+}  // namespace ponder::gguf

@@ -4,9 +4,9 @@
 
 #include <filesystem>
 
-#include "export/gguf_file.h"
+#include "gguf/gguf_file.h"
 
-namespace ponder {
+namespace ponder::gguf {
 
 // Tokens are padded to `vocab_size` (the rows of the embedding) with unused ones, [PAD151665].
 // Reads tokenizer.json, tokenizer_config.json and, for ids the latter does not name, config.json.
@@ -15,4 +15,4 @@ namespace ponder {
 void add_vocabulary(GgufMetadata& metadata, const std::filesystem::path& folder,
                     int64_t vocab_size);
 
-}  // namespace ponder
+}  // namespace ponder::gguf

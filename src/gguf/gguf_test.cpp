@@ -1,4 +1,4 @@
-#include "export/gguf.h"
+#include "gguf/gguf.h"
 
 #include <gtest/gtest.h>
 
@@ -11,13 +11,13 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
-#include "export/gguf_file.h"
-#include "export/gguf_names.h"
+#include "gguf/gguf_file.h"
+#include "gguf/gguf_names.h"
 #include "model/checkpoint.h"
 #include "testing/folders.h"
 #include "testing/temporary_folder.h"
 
-namespace ponder {
+namespace ponder::gguf {
 namespace {
 
 namespace fs = std::filesystem;
@@ -132,8 +132,8 @@ struct ReadFile {
 
 class Gguf : public ::testing::Test {
  protected:
-  static ModelConfig tiny() {
-    ModelConfig config;
+  static model::ModelConfig tiny() {
+    model::ModelConfig config;
     config.vocab_size = 520;  // nano-base's tokenizer has 512 tokens
     config.hidden_size = 64;
     config.intermediate_size = 96;
@@ -150,16 +150,16 @@ class Gguf : public ::testing::Test {
   }
 
   // A checkpoint folder with weights of every magnitude from 1e-4 to 4.
-  fs::path checkpoint(const std::string& name, const ModelConfig& config,
-                      const std::function<void(Parameters&)>& edit = nullptr) {
-    Parameters parameters(config, "test");
-    initialise(parameters, config, 3);
+  fs::path checkpoint(const std::string& name, const model::ModelConfig& config,
+                      const std::function<void(model::Parameters&)>& edit = nullptr) {
+    model::Parameters parameters(config, "test");
+    model::initialise(parameters, config, 3);
     for (size_t i = 0; i < parameters.flat().size(); ++i) {
       parameters.flat()[i] +=
           static_cast<float>(std::sin(double(i)) * std::pow(10, -4.0 * (i % 5 == 0)));
     }
     if (edit) edit(parameters);
-    save_checkpoint(root / name, config, parameters, {});
+    model::save_checkpoint(root / name, config, parameters, {});
     for (const char* file : {"tokenizer.json", "tokenizer_config.json"})
       fs::copy_file(nano / file, root / name / file);
     return root / name;
@@ -167,10 +167,10 @@ class Gguf : public ::testing::Test {
 
   // Every tensor of the file is the checkpoint's, within what its type can hold.
   static void expect_same_values(const ReadFile& file, const fs::path& folder) {
-    const Checkpoint loaded = load_checkpoint(folder);
-    const ModelConfig& config = loaded.config;
+    const model::Checkpoint loaded = model::load_checkpoint(folder);
+    const model::ModelConfig& config = loaded.config;
     size_t num_checked = 0;
-    for (const ParameterInfo& info : loaded.parameters.layout().entries()) {
+    for (const model::ParameterInfo& info : loaded.parameters.layout().entries()) {
       const auto found = file.tensors.find(info.gguf_name);
       ASSERT_NE(found, file.tensors.end()) << info.name;
       const ReadTensor& tensor = found->second;
@@ -205,9 +205,9 @@ class Gguf : public ::testing::Test {
     return "";
   }
 
-  TemporaryFolder temporary;
+  testing::TemporaryFolder temporary;
   const fs::path root = temporary.path();
-  const fs::path nano = source_dir() / "models/nano-base";
+  const fs::path nano = testing::source_dir() / "models/nano-base";
 };
 
 TEST_F(Gguf, EveryTypeHoldsTheWeights) {
@@ -223,7 +223,7 @@ TEST_F(Gguf, EveryTypeHoldsTheWeights) {
     EXPECT_EQ(file.tensors.at("blk.1.ffn_down.weight").type, static_cast<uint32_t>(type));
     EXPECT_EQ(result.num_bytes, fs::file_size(out));
     EXPECT_EQ(result.sha256, sha256_file(out));
-    EXPECT_EQ(result.model_sha256, checkpoint_sha256(folder));
+    EXPECT_EQ(result.model_sha256, model::checkpoint_sha256(folder));
     EXPECT_EQ(result.num_tensors, static_cast<int64_t>(file.tensors.size()));
     EXPECT_TRUE(result.not_quantised.empty());
     EXPECT_FALSE(fs::exists(out.string() + ".tmp"));
@@ -280,7 +280,7 @@ TEST_F(Gguf, MetadataSaysWhatTheConfigSays) {
 }
 
 TEST_F(Gguf, AnExplicitHeadSizeIsWritten) {
-  ModelConfig config = tiny();
+  model::ModelConfig config = tiny();
   config.head_dim = 32;  // not 64 / 4, so config.json names it
   export_gguf(checkpoint("wide", config), root / "wide.gguf", GgmlType::kBF16);
   const ReadFile file(root / "wide.gguf");
@@ -289,7 +289,7 @@ TEST_F(Gguf, AnExplicitHeadSizeIsWritten) {
 }
 
 TEST_F(Gguf, TiedEmbeddingsAreWrittenOnce) {
-  ModelConfig config = tiny();
+  model::ModelConfig config = tiny();
   config.tie_word_embeddings = true;
   export_gguf(checkpoint("tied", config), root / "tied.gguf", GgmlType::kF16);
   const ReadFile file(root / "tied.gguf");
@@ -298,7 +298,7 @@ TEST_F(Gguf, TiedEmbeddingsAreWrittenOnce) {
 }
 
 TEST_F(Gguf, RowsWithoutWholeBlocksFallBackAndAreReported) {
-  ModelConfig config = tiny();
+  model::ModelConfig config = tiny();
   config.intermediate_size = 72;  // the rows of down_proj
   const fs::path folder = checkpoint("odd", config);
   const GgufResult result = export_gguf(folder, root / "odd.gguf", GgmlType::kQ8_0);
@@ -311,7 +311,7 @@ TEST_F(Gguf, RowsWithoutWholeBlocksFallBackAndAreReported) {
 }
 
 TEST_F(Gguf, ValuesTheTypeCannotHoldAreAnErrorAndLeaveNoFile) {
-  const fs::path folder = checkpoint("large", tiny(), [](Parameters& parameters) {
+  const fs::path folder = checkpoint("large", tiny(), [](model::Parameters& parameters) {
     parameters.at("model.layers.1.mlp.up_proj.weight")[77] = 70000.0f;
   });
   const std::string message =
@@ -323,7 +323,7 @@ TEST_F(Gguf, ValuesTheTypeCannotHoldAreAnErrorAndLeaveNoFile) {
   export_gguf(folder, root / "large.gguf", GgmlType::kBF16);
   export_gguf(folder, root / "large.gguf", GgmlType::kQ8_0);
 
-  const fs::path broken = checkpoint("broken", tiny(), [](Parameters& parameters) {
+  const fs::path broken = checkpoint("broken", tiny(), [](model::Parameters& parameters) {
     parameters.at("model.norm.weight")[5] = NAN;
   });
   const std::string nan =
@@ -347,13 +347,13 @@ TEST_F(Gguf, TheTokenizersOfTheKnownFamilies) {
     const fs::path folder = root / tokenizer;
     fs::remove_all(folder);
     fs::create_directories(folder);
-    Json json = read_json_file(source_dir() / "tests/golden/tokenizer" / tokenizer);
+    Json json = read_json_file(testing::source_dir() / "tests/golden/tokenizer" / tokenizer);
     if (edit) edit(json);
     write_file_atomic(folder / "tokenizer.json", dump_json(json));
-    ModelConfig config = tiny();
+    model::ModelConfig config = tiny();
     config.vocab_size = 1000;
-    Parameters parameters(config, "test");
-    save_checkpoint(root / "weights", config, parameters, {});
+    model::Parameters parameters(config, "test");
+    model::save_checkpoint(root / "weights", config, parameters, {});
     for (const char* name : {"config.json", "model.safetensors"})
       fs::copy_file(root / "weights" / name, folder / name);
     write_file_atomic(folder / "tokenizer_config.json", config_json);
@@ -393,8 +393,8 @@ TEST_F(Gguf, TheTokenizersOfTheKnownFamilies) {
 }
 
 TEST_F(Gguf, EveryArchitectureIsExported) {
-  for (const Architecture& architecture : architectures()) {
-    ModelConfig config = tiny();
+  for (const model::Architecture& architecture : model::architectures()) {
+    model::ModelConfig config = tiny();
     config.model_type = architecture.model_type;
     const fs::path folder = checkpoint(config.model_type, config);
     const auto write = [&] { export_gguf(folder, root / "a.gguf", GgmlType::kF32); };
@@ -409,14 +409,14 @@ TEST_F(Gguf, EveryArchitectureIsExported) {
     EXPECT_EQ(file.metadata.at("general.architecture"), name);
     EXPECT_TRUE(file.metadata.contains(name + ".rope.freq_base"));
     EXPECT_EQ(file.tensors.contains("blk.1.attn_q_norm.weight"),
-              architecture.layer.qk_norm != QkNorm::kNone);
+              architecture.layer.qk_norm != model::QkNorm::kNone);
     EXPECT_EQ(file.tensors.contains("blk.1.attn_q.bias"), architecture.layer.qkv_bias);
     EXPECT_FALSE(file.tensors.contains("rope_freqs.weight"));
   }
 }
 
 TEST_F(Gguf, WindowsAreRefused) {
-  ModelConfig config = tiny();
+  model::ModelConfig config = tiny();
   config.model_type = "mistral";
   config.layers.assign(static_cast<size_t>(config.num_hidden_layers), {.window = 100});
   const fs::path folder = checkpoint("windows", config);
@@ -426,10 +426,10 @@ TEST_F(Gguf, WindowsAreRefused) {
 }
 
 TEST_F(Gguf, StretchedRotaryFrequencies) {
-  ModelConfig config = tiny();
+  model::ModelConfig config = tiny();
   config.model_type = "llama";
   config.rope_theta = 500000.0;
-  config.rope_scaling.type = RopeScaling::Type::kLlama3;
+  config.rope_scaling.type = ops::RopeScaling::Type::kLlama3;
   config.rope_scaling.factor = 8.0;
   config.rope_scaling.original_max_position_embeddings = 8192;
   export_gguf(checkpoint("llama", config), root / "llama.gguf", GgmlType::kQ8_0);
@@ -446,15 +446,15 @@ TEST_F(Gguf, StretchedRotaryFrequencies) {
   for (size_t i = 0; i < expected.size(); ++i)
     EXPECT_NEAR(file.at_index(factors, i, 0).first, expected[i], 1e-3) << i;
 
-  config.rope_scaling = {RopeScaling::Type::kLinear, 4.0};
+  config.rope_scaling = {ops::RopeScaling::Type::kLinear, 4.0};
   export_gguf(checkpoint("linear", config), root / "linear.gguf", GgmlType::kF32);
   const ReadFile linear(root / "linear.gguf");
   EXPECT_EQ(linear.metadata.at("llama.rope.scaling.type"), "linear");
   EXPECT_EQ(linear.metadata.at("llama.rope.scaling.factor"), 4.0f);
   EXPECT_FALSE(linear.tensors.contains("rope_freqs.weight"));
 
-  config.rope_scaling = {RopeScaling::Type::kYarn, 4.0, 1.0, 4.0, 512};
-  config.rope_scaling.attention_factor = yarn_attention_factor(4.0);
+  config.rope_scaling = {ops::RopeScaling::Type::kYarn, 4.0, 1.0, 4.0, 512};
+  config.rope_scaling.attention_factor = ops::yarn_attention_factor(4.0);
   export_gguf(checkpoint("yarn", config), root / "yarn.gguf", GgmlType::kF32);
   const ReadFile yarn(root / "yarn.gguf");
   EXPECT_EQ(yarn.metadata.at("llama.rope.scaling.type"), "yarn");
@@ -467,7 +467,7 @@ TEST_F(Gguf, StretchedRotaryFrequencies) {
       std::string::npos);
 
   config.model_type = "qwen2";
-  config.rope_scaling = {RopeScaling::Type::kLlama3};
+  config.rope_scaling = {ops::RopeScaling::Type::kLlama3};
   const fs::path folder = checkpoint("mixed", config);
   EXPECT_NE(
       refusal([&] { export_gguf(folder, root / "m.gguf", GgmlType::kF32); }).find("rope_scaling"),
@@ -475,18 +475,19 @@ TEST_F(Gguf, StretchedRotaryFrequencies) {
 }
 
 TEST(GgufNames, LlamaRowsGoFromHalvesToPairs) {
-  ModelConfig config;
+  model::ModelConfig config;
   config.num_attention_heads = 2;
   config.num_key_value_heads = 1;
   config.head_dim = 6;
   config.model_type = "llama";
-  const GgufLayout& llama = gguf_layout(config);
-  EXPECT_EQ(gguf_row_order(llama, config, TensorRole::kQ),
+  const model::GgufLayout& llama = gguf_layout(config);
+  EXPECT_EQ(gguf_row_order(llama, config, model::TensorRole::kQ),
             (std::vector<int64_t>{0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11}));
-  EXPECT_EQ(gguf_row_order(llama, config, TensorRole::kK),
+  EXPECT_EQ(gguf_row_order(llama, config, model::TensorRole::kK),
             (std::vector<int64_t>{0, 3, 1, 4, 2, 5}));
-  EXPECT_TRUE(gguf_row_order(llama, config, TensorRole::kV).empty());
-  EXPECT_TRUE(gguf_row_order(find_architecture("qwen2")->gguf, config, TensorRole::kQ).empty());
+  EXPECT_TRUE(gguf_row_order(llama, config, model::TensorRole::kV).empty());
+  EXPECT_TRUE(gguf_row_order(model::find_architecture("qwen2")->gguf, config, model::TensorRole::kQ)
+                  .empty());
 }
 
 TEST(GgmlTypes, Q8RoundsHalvesAwayFromZero) {
@@ -514,4 +515,4 @@ TEST(GgmlTypes, Q8RoundsHalvesAwayFromZero) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::gguf

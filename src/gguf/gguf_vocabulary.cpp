@@ -1,4 +1,4 @@
-#include "export/gguf_vocabulary.h"
+#include "gguf/gguf_vocabulary.h"
 
 #include <fmt/format.h>
 
@@ -11,7 +11,7 @@
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/tokenizer_json.h"
 
-namespace ponder {
+namespace ponder::gguf {
 namespace {
 
 namespace fs = std::filesystem;
@@ -34,16 +34,18 @@ bool looks_special(std::string_view text) {
 }
 
 // The name under which llama.cpp knows this way of cutting a text into words.
-std::string_view pre_tokenizer_name(const TokenizerData& data, const Tokenizer& tokenizer,
+std::string_view pre_tokenizer_name(const tokenizer::TokenizerData& data,
+                                    const tokenizer::Tokenizer& tokenizer,
                                     const std::string& where) {
-  if (data.pattern == SplitPattern::kLlama3) return data.ignore_merges ? "llama-bpe" : "smaug-bpe";
+  if (data.pattern == tokenizer::SplitPattern::kLlama3)
+    return data.ignore_merges ? "llama-bpe" : "smaug-bpe";
   if (data.ignore_merges) {
     throw Error(where + ", key \"model.ignore_merges\"",
                 "llama.cpp can ignore merges only with the pattern of Llama 3",
                 "set it to false if no token needs it");
   }
-  if (data.pattern == SplitPattern::kGpt2) return "gpt-2";
-  if (data.pattern == SplitPattern::kSmolLm) return "smollm";
+  if (data.pattern == tokenizer::SplitPattern::kGpt2) return "gpt-2";
+  if (data.pattern == tokenizer::SplitPattern::kSmolLm) return "smollm";
   return tokenizer.token_id("<｜begin▁of▁sentence｜>") ? "deepseek-r1-qwen" : "qwen2";
 }
 
@@ -53,7 +55,7 @@ struct SpecialIds {
 
 // By name from tokenizer_config.json; else by id from config.json.
 std::optional<int32_t> special_id(const char* kind, const Json& tokenizer_config,
-                                  const Json& config, const Tokenizer& tokenizer,
+                                  const Json& config, const tokenizer::Tokenizer& tokenizer,
                                   int64_t vocab_size) {
   if (const auto found = tokenizer_config.find(fmt::format("{}_token", kind));
       found != tokenizer_config.end()) {
@@ -87,11 +89,12 @@ bool adds_only(const std::vector<int32_t>& added, std::optional<int32_t> id,
 }  // namespace
 
 void add_vocabulary(GgufMetadata& metadata, const fs::path& folder, int64_t vocab_size) {
-  const Tokenizer tokenizer = Tokenizer::load(folder);  // checks the files against each other
+  const tokenizer::Tokenizer tokenizer =
+      tokenizer::Tokenizer::load(folder);  // checks the files against each other
   const fs::path file = tokenizer_file(folder);
   const std::string where = file.string();
   const std::string text = read_file(file);
-  const TokenizerData data = parse_tokenizer_json(text, where);
+  const tokenizer::TokenizerData data = tokenizer::parse_tokenizer_json(text, where);
   const Json json = parse_json(text, where);
   if (tokenizer.vocab_size() > vocab_size) {
     throw Error(where,
@@ -107,7 +110,7 @@ void add_vocabulary(GgufMetadata& metadata, const fs::path& folder, int64_t voca
     tokens[id.get<size_t>()] = token;
     types[id.get<size_t>()] = kNormal;
   }
-  for (const AddedToken& token : data.added) {
+  for (const tokenizer::AddedToken& token : data.added) {
     const auto id = static_cast<size_t>(token.id);
     tokens[id] = token.content;
     types[id] = token.special || looks_special(token.content) ? kControl : kUserDefined;
@@ -147,4 +150,4 @@ void add_vocabulary(GgufMetadata& metadata, const fs::path& folder, int64_t voca
     metadata.add_string("tokenizer.chat_template", tokenizer.chat_template());
 }
 
-}  // namespace ponder
+}  // namespace ponder::gguf

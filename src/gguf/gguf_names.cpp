@@ -1,14 +1,14 @@
-#include "export/gguf_names.h"
+#include "gguf/gguf_names.h"
 
 #include <fmt/format.h>
 
 #include "base/error.h"
 
-namespace ponder {
+namespace ponder::gguf {
 
-const GgufLayout& gguf_layout(const ModelConfig& config) {
-  const GgufLayout& layout = config.architecture().gguf;
-  for (const LayerSpec& layer : config.layers) {
+const model::GgufLayout& gguf_layout(const model::ModelConfig& config) {
+  const model::GgufLayout& layout = config.architecture().gguf;
+  for (const model::LayerSpec& layer : config.layers) {
     if (layer.window > 0 && !layout.name.empty()) {
       throw Error("config.json, key \"sliding_window\"",
                   fmt::format("llama.cpp's {} has no windows: it would read long texts otherwise",
@@ -17,7 +17,7 @@ const GgufLayout& gguf_layout(const ModelConfig& config) {
   }
   if (!layout.name.empty()) return layout;
   std::string known;
-  for (const Architecture& architecture : architectures()) {
+  for (const model::Architecture& architecture : model::architectures()) {
     if (architecture.gguf.name.empty()) continue;
     known += fmt::format("{}{}", known.empty() ? "" : ", ", architecture.model_type);
   }
@@ -26,12 +26,12 @@ const GgufLayout& gguf_layout(const ModelConfig& config) {
               "known: " + known);
 }
 
-std::vector<int64_t> gguf_row_order(const GgufLayout& layout, const ModelConfig& config,
-                                    TensorRole role) {
+std::vector<int64_t> gguf_row_order(const model::GgufLayout& layout,
+                                    const model::ModelConfig& config, model::TensorRole role) {
   std::vector<int64_t> order;
   if (!layout.interleaved_rope) return order;
-  const bool query = role == TensorRole::kQ || role == TensorRole::kQBias;
-  if (!query && role != TensorRole::kK && role != TensorRole::kKBias) return order;
+  const bool query = role == model::TensorRole::kQ || role == model::TensorRole::kQBias;
+  if (!query && role != model::TensorRole::kK && role != model::TensorRole::kKBias) return order;
   const int64_t heads = query ? config.num_attention_heads : config.num_key_value_heads;
   const int64_t half = config.head_dim / 2;
   for (int64_t head = 0; head < heads; ++head) {
@@ -43,4 +43,4 @@ std::vector<int64_t> gguf_row_order(const GgufLayout& layout, const ModelConfig&
   return order;
 }
 
-}  // namespace ponder
+}  // namespace ponder::gguf

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace ponder {
+namespace ponder::gguf {
 
 enum class GgmlType : uint32_t { kF32 = 0, kF16 = 1, kQ8_0 = 8, kBF16 = 30 };
 
@@ -28,4 +28,4 @@ int64_t block_bytes(GgmlType type);
 void append_as(GgmlType type, std::span<const float> values, const std::string& tensor,
                std::string& to);
 
-}  // namespace ponder
+}  // namespace ponder::gguf

@@ -7,9 +7,9 @@
 #include <string_view>
 #include <vector>
 
-#include "export/ggml_type.h"
+#include "gguf/ggml_type.h"
 
-namespace ponder {
+namespace ponder::gguf {
 
 // Metadata in the order in which it is added; a key must not come twice.
 class GgufMetadata {
@@ -52,4 +52,4 @@ inline uint64_t gguf_padding(uint64_t num_bytes) {
 // given, each with its padding.
 std::string gguf_header(const GgufMetadata& metadata, const std::vector<GgufTensor>& tensors);
 
-}  // namespace ponder
+}  // namespace ponder::gguf

@@ -1,6 +1,6 @@
-#include "export/gguf_file.h"
+#include "gguf/gguf_file.h"
 
-namespace ponder {
+namespace ponder::gguf {
 namespace {
 
 constexpr uint32_t kVersion = 3;
@@ -88,4 +88,4 @@ std::string gguf_header(const GgufMetadata& metadata, const std::vector<GgufTens
   return header;
 }
 
-}  // namespace ponder
+}  // namespace ponder::gguf
