@@ -103,6 +103,21 @@ TEST(Repository, SourcesAreShortEnoughToRead) {
   }
 }
 
+// The names of a folder are in the namespace of its name, base's in ponder itself.
+TEST(Repository, AFolderIsANamespace) {
+  int looked_at = 0;
+  for (const fs::path& path : files_under(kRoot / "src")) {
+    if (!is_source(path)) continue;
+    const std::string folder = path.lexically_relative(kRoot / "src").begin()->string();
+    if (folder == "base") continue;
+    ++looked_at;
+    const std::string text = read_file(path);
+    EXPECT_NE(text.find("namespace ponder::" + folder), std::string::npos) << path;
+    EXPECT_EQ(text.find("namespace ponder {"), std::string::npos) << path;
+  }
+  EXPECT_GT(looked_at, 300);
+}
+
 TEST(Repository, ScriptsParse) {
   for (const char* folder : {"scripts", "tools", "bench", ".ci"}) {
     for (const fs::path& path : files_under(kRoot / folder)) {
