@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 
-namespace ponder::sqlite {
+namespace ponder::pool::sqlite {
 namespace {
 
 // SQL's row_sha256(…): the SHA-256 of the types and values of its arguments, in hex.
@@ -227,4 +227,4 @@ void Database::fail(int code, std::string_view doing) const {
   }
 }
 
-}  // namespace ponder::sqlite
+}  // namespace ponder::pool::sqlite

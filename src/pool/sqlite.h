@@ -14,7 +14,7 @@
 #include <string_view>
 #include <unordered_map>
 
-namespace ponder::sqlite {
+namespace ponder::pool::sqlite {
 
 class Database;
 
@@ -89,4 +89,4 @@ class Database {
   mutable std::unordered_map<std::string, Cached> statements_;
 };
 
-}  // namespace ponder::sqlite
+}  // namespace ponder::pool::sqlite
