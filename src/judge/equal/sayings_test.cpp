@@ -83,6 +83,8 @@ TEST(WholeNumbers, formulas_over_them) {
                            {"48", "6!!", 'c'},
                            {"945", "9!!", 'c'},
                            {"(2n)!!", "2^n n!", 'c'},
+                           {"\\lfloor x\\rfloor", "\\lceil x\\rceil", 'i'},
+                           {"\\lfloor\\frac{n+1}{2}\\rfloor", "\\lceil\\frac{n}{2}\\rceil", 'c'},
                            {"\\gcd(a,b)", "\\gcd(b,a)", 'c'},
                            {"\\binom{7}{3}", "C_7^3", 'c'}};
   expect_verdicts(rows);

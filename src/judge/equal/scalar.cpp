@@ -129,6 +129,17 @@ bool has_branches(View view) {
   return false;
 }
 
+bool names_a_real(View view) {
+  const Node& node = view.get();
+  if (node.kind == Kind::kName && node.name.size() == 1 &&
+      std::string_view("xyzt").find(node.name[0]) != std::string_view::npos)
+    return true;
+  for (size_t i = 0; i < view.size(); ++i) {
+    if (names_a_real(view.child(i))) return true;
+  }
+  return false;
+}
+
 // False where both sides are defined for some values of either sign and differ.
 bool agree_for_either_sign(View gold, View prediction, Budget& budget) {
   for (int point = kMixedPoints; point < kMixedPoints + kSignPoints; ++point) {
@@ -237,6 +248,15 @@ Comparison compare_formulas(View gold, View prediction, Budget& budget) {
     const Closeness close = closeness(*x, *y);
     if (close == Closeness::kUnequal) return {Match::kDifferent, "different at a test point"};
     agreed += close == Closeness::kEqual;
+  }
+  // Whole numbers do not tell a floor from a ceiling: x, y, z and t are hardly whole.
+  if (agreed == needed && steps && (names_a_real(gold) || names_a_real(prediction))) {
+    for (int point = 0; point < kPoints; ++point) {
+      const auto x = approximate_value(gold, point, budget),
+                 y = approximate_value(prediction, point, budget);
+      if (x && y && closeness(*x, *y) == Closeness::kUnequal)
+        return {Match::kDifferent, "different where a variable is not whole"};
+    }
   }
   if (agreed == needed && (has_branches(gold) || has_branches(prediction)) &&
       !agree_for_either_sign(gold, prediction, budget)) {

@@ -96,6 +96,32 @@ bool ties_with_and(string_view between) {
   return joined && words <= 7;
 }
 
+// "\n Median: ": the label of the next line and nothing else.
+bool is_label_line(string_view between) {
+  const size_t line = between.find('\n');
+  if (line == kNone || between.size() > 40) return false;
+  string_view label = trimmed(between.substr(line), " \n$*-.\\([");
+  if (!label.ends_with(":") || trimmed(between.substr(0, line), " $*.,;\\)]").size() > 0)
+    return false;
+  label.remove_suffix(1);
+  const std::string lower = lower_ascii(label);
+  for (string_view final :
+       {"answer", "final", "result", "so", "total", "therefore", "thus", "check"}) {
+    if (lower.find(final) != std::string::npos) return false;
+  }
+  return !label.empty() &&
+         std::all_of(label.begin(), label.end(), [](char c) { return is_letter(c) || c == ' '; });
+}
+
+// "Mean: " before a box on the same line.
+bool ends_in_label(string_view before) {
+  before = trimmed(before, " $*\\([");
+  if (!before.ends_with(":")) return false;
+  const size_t line = before.rfind('\n');
+  const string_view label = before.substr(line == kNone ? 0 : line + 1);
+  return label.size() <= 30;
+}
+
 // The last label of `text`, "Part 2", "(b)", "Guess 1": its word, or "(" for a letter in brackets.
 std::string last_label(string_view text) {
   static constexpr std::array<string_view, 6> kLabels = {"part",     "guess", "option",
@@ -105,6 +131,8 @@ std::string last_label(string_view text) {
   for (size_t i = 0; i + 2 < lower.size(); ++i) {
     const bool begins = i == 0 || !is_letter(lower[i - 1]);
     if (begins && lower[i] == '(' && is_letter(lower[i + 1]) && lower[i + 2] == ')') last = "(";
+    const bool line = i == 0 || lower[i - 1] == '\n';
+    if (line && is_letter(lower[i]) && lower[i + 1] == ')') last = "(";  // "b) …"
     for (string_view label : kLabels) {
       if (!begins || lower.compare(i, label.size(), label) != 0) continue;
       const string_view rest = trimmed(string_view(lower).substr(i + label.size()));
@@ -131,9 +159,10 @@ Between between_boxes(string_view whole) {
   static constexpr std::array<string_view, 16> kJoining = {
       "and", "or",   "together", "maybe", "perhaps", "possibly", "alternatively", "also",
       "y",   "both", "oder",     "et",    "plus",    "und",      "either",        "along"};
-  static constexpr std::array<string_view, 20> kSilent = {
-      "for", "part", "with", "well", "as",    "the",   "other", "one",  "second",   "third",
-      "is",  "are",  "be",   "it",   "could", "might", "its",   "then", "likewise", "respectively"};
+  static constexpr std::array<string_view, 24> kSilent = {
+      "for",    "part",  "with",     "well",         "as",    "the",    "other",   "one",
+      "second", "third", "is",       "are",          "be",    "it",     "could",   "might",
+      "its",    "then",  "likewise", "respectively", "guess", "option", "attempt", "first"};
   static constexpr std::array<string_view, 6> kCommands = {"quad", "qquad",  "text",
                                                            "mbox", "textbf", "mathrm"};
   if (between.size() > kLongestJoin) return Between::kNothing;
@@ -311,8 +340,10 @@ size_t first_of_last_run(string_view text, const std::vector<Box>& boxes) {
   while (first > 0 && boxes.size() - first < kMostJoined) {
     const size_t end = boxes[first - 1].end;
     const string_view between = text.substr(end, boxes[first].begin - end);
-    bool joined = between_boxes(between) == Between::kJoin ||
-                  (between.size() <= kLongestJoin && ties_with_and(between));
+    bool joined =
+        between_boxes(between) == Between::kJoin ||
+        (is_label_line(between) && ends_in_label(text.substr(0, boxes[first - 1].begin))) ||
+        (between.size() <= kLongestJoin && ties_with_and(between));
     if (!joined && between.size() <= kLongestLabelled) {
       // "Part 1: … \boxed{5}. Part 2: … \boxed{12}": the same label before both.
       const size_t before = first > 1 ? boxes[first - 2].end : 0;

@@ -104,9 +104,9 @@ string_view undressed(string_view text) {
 
 // Two letters or more beside figures that belong to no command, unit, label or function.
 bool has_prose(string_view text) {
-  static constexpr std::array<string_view, 15> kWords = {
-      "so",    "hence", "thus",  "therefore", "then",   "ans",    "is",   "are",
-      "total", "the",   "there", "valid",     "answer", "result", "final"};
+  static constexpr std::array<string_view, 18> kWords = {
+      "so",  "hence", "thus",  "therefore", "then",   "ans",   "is", "are",  "total",
+      "the", "there", "valid", "answer",    "result", "final", "it", "that", "we"};
   const size_t colon = text.find(':');
   for (size_t i = 0; i < text.size();) {
     if (text[i] == '\\') {
@@ -141,7 +141,7 @@ bool has_sentence(string_view text) {
       ++i;
     }
   }
-  return words >= 3;
+  return words >= 2;
 }
 
 bool begins_with_count(string_view text) {

@@ -22,7 +22,7 @@ std::string_view undressed(std::string_view text);
 // Words of a sentence ("so", "there are", "valid"), outside of commands, without a colon.
 bool has_prose(std::string_view text);
 
-// Three words or more, outside of commands.
+// Two words or more, outside of commands.
 bool has_sentence(std::string_view text);
 
 // "Eight ways"

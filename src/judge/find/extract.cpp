@@ -244,7 +244,7 @@ std::optional<Extraction> from_prose(string_view text, const JudgeOptions& optio
   const string_view bare = whole.size() <= kLongestBare ? undressed(whole) : whole;
   if (((short_text && whole.size() <= 100) || is_one_formula(whole)) && !bare.empty() &&
       !breaks_off(bare) && !phrase_answer(whole) && !has_prose(bare) && !begins_with_count(bare))
-    return Extraction{result_of(bare), "whole text"};
+    return Extraction{std::string(undressed(result_of(bare))), "whole text"};
   if (breaks_off(whole)) {
     // A final answer with more text behind it, cut somewhere.
     const size_t final = lower_ascii(last_bytes(whole, kMarkSearch)).rfind("final answer");
@@ -307,6 +307,15 @@ std::optional<Extraction> extract_choice(string_view text, const Boxes& boxes,
   return std::nullopt;
 }
 
+// Up to a line that begins another problem or another speaker's turn.
+string_view before_next_problem(string_view text) {
+  for (string_view next :
+       {"\nProblem ", "\nQuestion ", "\nExercise ", "\nHuman:", "\nUser:", "\nQ:"}) {
+    text = text.substr(0, text.find(next));
+  }
+  return text;
+}
+
 std::optional<Extraction> extract_from(string_view text, const JudgeOptions& options,
                                        std::string& problem) {
   bool several = false;
@@ -345,7 +354,7 @@ std::optional<Extraction> extract_from(string_view text, const JudgeOptions& opt
     }
     return found;
   }
-  const string_view rest = text.substr(boxes.all.back().end);
+  const string_view rest = before_next_problem(text.substr(boxes.all.back().end));
   if (!trimmed(rest).empty()) {
     if (auto marked = marked_answer(rest); marked && is_strong(marked->answer))
       return Extraction{marked->answer, "marked answer"};

@@ -39,6 +39,7 @@ bool has_word(const Pieces& t, string_view word) {
 
 // "is wrong", "is not the answer", "is a lower bound", from the verb at `i` on.
 bool calls_it_wrong(const Pieces& t, size_t i) {
+  while (is_at(t, i, "would") || is_at(t, i, "must") || is_at(t, i, "can")) ++i;
   if (is_at(t, i, "isn't") || is_at(t, i, "cannot") || is_at(t, i, "can't")) return true;
   if (!at(t, i) || !any_word(t[i], kBeing)) return false;
   size_t next = i + 1;
@@ -54,9 +55,14 @@ bool spoilt_behind(const Pieces& t, size_t end) {
   if (is_at(t, end, "or") && at(t, end + 1) && any_word(t[end + 1], kComparatives)) return true;
   if (is_at(t, end, "only") && (is_at(t, end + 1, "if") || is_at(t, end + 1, "when"))) return true;
   if (is_at(t, end, "at") && (is_at(t, end + 1, "most") || is_at(t, end + 1, "least"))) return true;
-  for (string_view word : {"factorial", "squared", "cubed"}) {
+  for (string_view word : {"factorial", "squared", "cubed", "plus", "minus", "divided",
+                           "multiplied", "modulo", "mod", "raised"}) {
     if (is_at(t, end, word)) return true;
   }
+  if (is_at(t, end, "to") && is_at(t, end + 1, "the") && is_at(t, end + 2, "power")) return true;
+  if (t[end].is_mark("-") && at(t, end + 1) && t[end + 1].kind == Piece::Kind::kWord &&
+      t[end + 1].text.data() == t[end].text.data() + 1)
+    return true;  // a 7-digit number
   const bool product = is_at(t, end, "times") || is_at(t, end, "of");
   if (product && at(t, end + 1) && is_value(t[end + 1])) return true;
   if (calls_it_wrong(t, end)) return true;
@@ -103,8 +109,9 @@ Standing standing_of(const Pieces& t, size_t begin, size_t end) {
 }
 
 bool is_supposed(const Sentence& sentence) {
-  static constexpr std::array<string_view, 10> kOthers = {
-      "some", "others", "people", "books", "many", "one", "they", "someone", "students", "sources"};
+  static constexpr std::array<string_view, 11> kOthers = {
+      "some", "others",  "people",   "books",   "many",  "one",
+      "they", "someone", "students", "sources", "nobody"};
   static constexpr std::array<string_view, 14> kSaying = {
       "say",    "says",     "said",  "think",  "thinks", "believe", "believes",
       "expect", "expected", "claim", "claims", "guess",  "argue",   "answer"};
@@ -120,6 +127,8 @@ bool is_supposed(const Sentence& sentence) {
                  t[first].is_word("without") || t[first].is_word("otherwise")))
     return true;
   for (size_t i = first; i < t.size(); ++i) {
+    if (t[i].is_word("doubt")) return true;
+    if (t[first].is_word("if") && any_word(t[i], kWrong)) return true;
     if (t[i].is_word("mistake") || t[i].is_word("misconception") || t[i].is_word("pitfall"))
       return true;
     const bool denied = any_word(t[i], kWrong) || t[i].is_word("not");
@@ -130,6 +139,7 @@ bool is_supposed(const Sentence& sentence) {
       return true;
     if (any_word(t[i], kWrong) && is_at(t, i + 1, "if")) return true;
     if (any_word(t[i], kWrong) && is_at(t, i + 1, "statement")) return true;
+    if (any_word(t[i], kWrong) && is_at(t, i + 1, "to")) return true;
     if (any_word(t[i], kNegations) && (is_at(t, i + 1, "believe") || is_at(t, i + 1, "think")))
       return true;
     if (!any_word(t[i], kOthers)) continue;
@@ -158,14 +168,20 @@ bool takes_back(const Sentence& sentence) {
 }
 
 bool is_plainly_announced(const Pieces& t, size_t word) {
-  static constexpr std::array<string_view, 48> kPlain = {
+  static constexpr std::array<string_view, 12> kElsewhere = {
+      "in", "part", "if", "for", "with", "case", "when", "next", "other", "similar", "from", "of"};
+  for (size_t i = word + 1; i < t.size() && !is_copula(t[i]) && !is_value(t[i]); ++i) {
+    if (any_word(t[i], kElsewhere)) return false;  // "the answer in the book is 7"
+  }
+  static constexpr std::array<string_view, 50> kPlain = {
       "the",        "final",     "correct",      "right",    "actual",    "our",        "my",
       "so",         "thus",      "hence",        "then",     "therefore", "and",        "is",
       "this",       "that",      "which",        "we",       "i",         "conclude",   "get",
       "finally",    "wait",      "no",           "actually", "sorry",     "correction", "in",
       "conclusion", "it",        "consequently", "as",       "a",         "result",     "step",
       "summary",    "overall",   "simplified",   "exact",    "numerical", "numeric",    "required",
-      "desired",    "requested", "to",           "here",     "be",        "hmm"};
+      "desired",    "requested", "to",           "here",     "be",        "but",        "however",
+      "hmm"};
   if (word > 0 && t[word - 1].is_word("final")) return true;
   for (size_t i = 0; i < word; ++i) {
     if (is_value(t[i])) {
@@ -194,7 +210,9 @@ std::vector<size_t> rejected_values(const Pieces& t) {
                                                            "inadmissible", "excluded"};
   std::vector<size_t> rejected;
   for (size_t i = 0; i < t.size(); ++i) {
-    if (any_word(t[i], kRejecting)) {
+    const bool rules_out =
+        (t[i].is_word("rule") || t[i].is_word("ruled")) && is_at(t, i + 1, "out");
+    if (any_word(t[i], kRejecting) || rules_out) {
       for (size_t j = i + 1; j < t.size() && j < i + kReach; ++j) {
         if (is_value(t[j])) {
           rejected.push_back(j);

@@ -218,6 +218,24 @@ std::optional<std::string> only_first_or_second(const Pieces& t) {
   return std::nullopt;
 }
 
+size_t answer_word(const Pieces& t) {
+  const auto word = std::find_if(t.begin(), t.end(), [](const Piece& piece) {
+    return piece.is_word("answer") || piece.is_word("answers");
+  });
+  return static_cast<size_t>(word - t.begin());
+}
+
+// "We obtain 7 as our final answer."
+std::optional<std::string> given_as_answer(const Pieces& t, size_t word) {
+  size_t i = word;
+  while (i > 0 && (t[i - 1].is_word("final") || t[i - 1].is_word("our") ||
+                   t[i - 1].is_word("the") || t[i - 1].is_word("my")))
+    --i;
+  if (i < 2 || !t[i - 1].is_word("as") || !is_value(t[i - 2])) return std::nullopt;
+  return standing_of(t, i - 2, i - 1) == Standing::kStated ? run_text(t, i - 2, i - 1)
+                                                           : std::nullopt;
+}
+
 // "exactly 8 of them: 1, 2, 3, …": the count, not what it counts.
 std::optional<std::string> count_before_list(const Pieces& t) {
   for (size_t i = 1; i + 3 < t.size(); ++i) {
@@ -246,6 +264,16 @@ std::optional<std::string> stated_in(const Sentence& sentence) {
     return std::nullopt;
   }
   const size_t last = final_statement(all);
+  if (const size_t word = answer_word(all); word < all.size()) {
+    // "The answer ends in 7": what is said of the answer and is not the answer.
+    if (auto given = given_as_answer(all, word)) return given;
+    size_t next = word + 1;  // "**Answer** 8", "Answer → 8"
+    while (next < all.size() && (all[next].text == "→" || all[next].text == "-")) ++next;
+    if (next < all.size() && is_value(all[next]) && end_of_run(all, next) == all.size())
+      return stood_by(all, next);
+    const bool numbered = word + 1 < all.size() && is_value(all[word + 1]);
+    return last < all.size() && !numbered ? stood_by(all, last) : std::nullopt;
+  }
   if (last < all.size()) return stood_by(all, last);
   const Pieces t = main_clause(all);
   std::optional<size_t> bold, verb, plain, aside;
@@ -363,11 +391,13 @@ std::optional<std::string> stated_answer(string_view text, string_view& how) {
       taken_back = true;
       continue;
     }
-    if (auto phrase = in_phrase(sentence, text); phrase && (phrase->plain || i >= announced)) {
+    if (auto phrase = in_phrase(sentence, text); phrase && phrase->plain) {
       if (std::exchange(taken_back, false)) continue;
       how = "answer phrase";
       return without_rejected(std::move(phrase->answer), rejected);
-    } else if (phrase && announced == sentences.size()) {
+    } else if (phrase && announced < i) {
+      continue;  // of another case
+    } else if (phrase) {
       how = "answer phrase";
       return std::move(phrase->answer);
     }

@@ -16,9 +16,9 @@ constexpr std::array<string_view, 20> kFillers = {
 constexpr std::array<string_view, 14> kLongFillers = {
     "by",    "as",     "follows", "the",      "a",    "total", "of",
     "value", "number", "integer", "fraction", "most", "found", "clearly"};
-constexpr std::array<string_view, 15> kCopulas = {
-    "is",   "are",    "be",    "equals", "equal",  "remains", "becomes", "was",
-    "were", "yields", "gives", "totals", "lautet", "est",     "rounds"};
+constexpr std::array<string_view, 17> kCopulas = {
+    "is",     "are",   "be",     "equals", "equal", "remains", "becomes", "was",    "were",
+    "yields", "gives", "totals", "lautet", "est",   "rounds",  "comes",   "amounts"};
 constexpr std::array<string_view, 9> kHedges = {
     "or", "maybe", "perhaps", "possibly", "alternatively", "could", "might", "either", "unless"};
 constexpr std::array<string_view, 9> kHedgeFillers = {"but",  "it",   "is",   "be", "also",
