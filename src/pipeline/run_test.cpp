@@ -15,6 +15,7 @@
 #include "testing/error_text.h"
 #include "testing/folders.h"
 #include "testing/temporary_folder.h"
+#include "tokenizer/thought_format.h"
 
 namespace ponder::pipeline {
 namespace {
@@ -163,9 +164,12 @@ TEST_F(RunTest, AStopIsAResultAndTheRunGoesOn) {
   EXPECT_FALSE(finished);
   EXPECT_EQ(pool().stage("ingest")->state, pool::StageState::kRunning);
   EXPECT_TRUE(pool().sources().empty());
+  const double seconds = pool().stage("ingest")->seconds;
+  EXPECT_GT(seconds, 0);
   stop_ = false;
   run(r, "imitate", &finished);
   EXPECT_TRUE(finished);
+  EXPECT_GT(pool().stage("ingest")->seconds, seconds);  // added up
   run(r, "imitate", nullptr, "peace");
   EXPECT_EQ(pool().model_named("M1")->sha256, pool("peace").model_named("M1")->sha256);
 }
@@ -221,6 +225,57 @@ TEST_F(RunTest, WhatAStageReadsDecidesItsHash) {
   const std::string before = inputs_sha256(stages[0], r, pool);
   std::ofstream(folder_ / "problems.jsonl", std::ios::app) << "\n";
   EXPECT_NE(inputs_sha256(stages[0], r, pool), before);
+}
+
+TEST_F(RunTest, ADemonstrationThatCannotBeTrainedOnIsADecision) {
+  std::ofstream(folder_ / "demonstrations.jsonl", std::ios::app)
+      << dump_json({{"question", "Long?"}, {"thought", std::string(2000, '7')}, {"solution", "s"}})
+      << "\n";
+  run(recipe(), "imitate");
+  const std::vector<pool::Selection> decisions = pool().selections("imitate");
+  ASSERT_EQ(decisions.size(), 1u);
+  EXPECT_EQ(decisions[0].filter, "too_long");
+  EXPECT_FALSE(decisions[0].kept);
+  EXPECT_EQ(pool().demonstration(decisions[0].origin.id).question, "Long?");
+  EXPECT_EQ(pool::result_of<pool::TrainResult>(*pool().stage("imitate"))->rejected.at("too_long"),
+            1);
+}
+
+TEST_F(RunTest, APairKnowsWhyItIsOne) {
+  const Recipe r = recipe({"dpo.max_pairs=5"});
+  run(r, "explore-1");
+  {
+    pool::Pool writer = pool::Pool::open(folder_ / "out/run.db");
+    std::optional<pool::StoredTrajectory> stored;
+    writer.for_each_trajectory({.stage = "explore-1"},
+                               [&](const pool::StoredTrajectory& s) { stored = s; });
+    ASSERT_TRUE(stored);
+    const tokenizer::Tokenizer tokens = tokenizer::Tokenizer::load(folder_ / "base");
+    data::Trajectory t = stored->trajectory;
+    t.finish_reason = data::FinishReason::kStop;
+    for (const judge::Verdict verdict : {judge::Verdict::kCorrect, judge::Verdict::kIncorrect}) {
+      const bool right = verdict == judge::Verdict::kCorrect;
+      ++t.sample;
+      t.verdict = verdict;
+      t.text =
+          tokenizer::format_thought(right ? "I count." : "I guess.", right ? "Right." : "Wrong.");
+      t.token_ids = tokens.encode(t.text);
+      t.token_ids.push_back(*tokens.token_id("<|im_end|>"));
+      t.logprobs.assign(t.token_ids.size(), -1.0f);
+      t.perplexity = 2.5;
+      t.perplexity_model_sha256 = t.model_sha256;
+      writer.add_trajectory("explore-1", 1, t);
+    }
+  }
+  run(r, "dpo");
+  const Json pair = pool().lineage("dpo:0");
+  for (const char* side : {"chosen", "rejected"}) {
+    const Json& decisions = pair.at(side).at("decisions");
+    ASSERT_EQ(decisions.size(), 1u) << side;
+    EXPECT_EQ(decisions[0].at("stage"), "dpo");
+    EXPECT_EQ(decisions[0].at("filter"), side);
+    EXPECT_NE(decisions[0].at("detail").get<std::string>().find("2.5000"), std::string::npos);
+  }
 }
 
 // A rollout sampled after another template than the model's does not enter its training rows.

@@ -12,16 +12,15 @@
 namespace ponder::pool {
 namespace {
 
-// Those that made it a row of `stage`: the stage's own, and of the stages it reads. A pair is chosen
-// by its stage alone, whatever refinement thought of the same rollout. Runs of schema version 1 do
-// not say what a stage reads: then all.
-Json decisions_of(const Pool& pool, RowOrigin origin, const std::string& stage, bool pair) {
+// Those that made it a row of `stage`: the stage's own, and of the stages it reads. What refinement
+// thought of a rollout has no say in the pair it is part of. All, of a stage that does not say what
+// it reads.
+Json decisions_of(const Pool& pool, RowOrigin origin, const std::string& stage) {
   const std::optional<StageRecord> reader = pool.stage(stage);
   const auto counts = [&](const std::string& decider) {
-    if (decider == stage) return true;
-    if (pair || !reader) return false;
     const auto& inputs = reader->inputs;
-    return inputs.empty() || std::find(inputs.begin(), inputs.end(), decider) != inputs.end();
+    return decider == stage || inputs.empty() ||
+           std::find(inputs.begin(), inputs.end(), decider) != inputs.end();
   };
   Json decisions = Json::array();
   for (const Selection& s : pool.selections_of(origin)) {
@@ -53,7 +52,7 @@ Json models_of(const Pool& pool, const std::string& sha256) {
   return chain;
 }
 
-Json lineage_of_trajectory(const Pool& pool, int64_t id, const std::string& stage, bool pair) {
+Json lineage_of_trajectory(const Pool& pool, int64_t id, const std::string& stage) {
   const auto stored = pool.trajectory(id);
   const data::Trajectory& t = stored->trajectory;
   Json json = {
@@ -84,7 +83,7 @@ Json lineage_of_trajectory(const Pool& pool, int64_t id, const std::string& stag
     json["perplexity"] = *t.perplexity;
     json["perplexity_model_sha256"] = t.perplexity_model_sha256;
   }
-  json["decisions"] = decisions_of(pool, {RowOrigin::Kind::kTrajectory, id}, stage, pair);
+  json["decisions"] = decisions_of(pool, {RowOrigin::Kind::kTrajectory, id}, stage);
   json["text"] = t.text;
   return json;
 }
@@ -185,11 +184,11 @@ Json Pool::lineage(std::string_view name) const {
                  {"text_sha256", row.text(2)},
                  {"tokens", row.integer(3)}};
     if (!row.is_null(0)) {
-      json["origin"] = lineage_of_trajectory(*this, row.integer(0), stage, false);
+      json["origin"] = lineage_of_trajectory(*this, row.integer(0), stage);
     } else {
       json["origin"] = impl_->lineage_of_demonstration(row.integer(1));
       json["origin"]["decisions"] =
-          decisions_of(*this, {RowOrigin::Kind::kDemonstration, row.integer(1)}, stage, false);
+          decisions_of(*this, {RowOrigin::Kind::kDemonstration, row.integer(1)}, stage);
     }
     return json;
   }
@@ -199,8 +198,8 @@ Json Pool::lineage(std::string_view name) const {
     return {{"row", name},
             {"stage", stage},
             {"index", index},
-            {"chosen", lineage_of_trajectory(*this, pair.integer(0), stage, true)},
-            {"rejected", lineage_of_trajectory(*this, pair.integer(1), stage, true)}};
+            {"chosen", lineage_of_trajectory(*this, pair.integer(0), stage)},
+            {"rejected", lineage_of_trajectory(*this, pair.integer(1), stage)}};
   }
   std::string known;
   auto stages = impl_->prepare(

@@ -87,17 +87,20 @@ TEST_F(Version1, StagesAreToldByTheirNames) {
 
 TEST_F(Version1, RolloutsStayAndDemonstrationsLearnTheirText) {
   Pool pool = Pool::open(file_);
-  int64_t trajectories = 0;
+  int64_t trajectories = 0, judged = 0;
   pool.for_each_trajectory({}, [&](const StoredTrajectory& stored) {
     ++trajectories;
     EXPECT_EQ(stored.origin.logprob_source, data::LogprobSource::kEngine);
     EXPECT_EQ(stored.origin.endpoint, "");
     EXPECT_EQ(stored.num_tokens, static_cast<int64_t>(stored.trajectory.token_ids.size()));
     EXPECT_EQ(stored.trajectory.logprobs.size(), stored.trajectory.token_ids.size());
+    judged += stored.trajectory.verdict && !stored.trajectory.proof.empty() &&
+              stored.trajectory.perplexity && !stored.trajectory.perplexity_model_sha256.empty();
     // The same rollout is known by the same id.
     EXPECT_EQ(pool.add_trajectory(stored.stage, stored.round, stored.trajectory), stored.id);
   });
   EXPECT_EQ(trajectories, 44);
+  EXPECT_EQ(judged, 44);
   const RowOrigin origin = pool.training_rows("imitate").at(0).origin;
   EXPECT_NE(testing::error_text([&] { pool.demonstration(origin.id); }).find("version 1"),
             std::string::npos);
