@@ -139,7 +139,7 @@ class RolloutBench {
     engine_options.max_batch = options_.shared_samples;
     generate::Engine engine(decoder_, nullptr, pool_, engine_options);
     rollout::RolloutHooks hooks;
-    hooks.on_completion = [](const data::Trajectory&) {};
+    hooks.on_completion = [](const data::Rollout&) {};
     std::vector<double> together, apart, ratio;
     for (int pair = -1; pair < options_.pairs; ++pair) {  // the first warms up
       const auto start = std::chrono::steady_clock::now();
@@ -189,17 +189,17 @@ class RolloutBench {
   // Judges and delivers as a run does; adds the completion, cut to its own length, to the hash.
   rollout::RolloutHooks hooks(Run& run) const {
     rollout::RolloutHooks hooks;
-    hooks.judge = [](data::Trajectory& t) {
+    hooks.judge = [](data::Rollout& t) {
       const judge::Judgement judgement =
-          judge::judge_response("42", t.text, judge::ResponseEnd::kFinished, {});
+          judge::judge_response("42", t.completion.text, judge::ResponseEnd::kFinished, {});
       t.verdict = judgement.verdict;
       t.proof = judgement.proof;
     };
-    hooks.on_completion = [this, &run](const data::Trajectory& t) {
+    hooks.on_completion = [this, &run](const data::Rollout& t) {
       std::string ids = fmt::format("{} {}", t.problem_id, t.sample);
       const int length = length_of(t.problem_id, t.sample);
       for (int i = 0; i < length; ++i)
-        ids += fmt::format(" {}", t.token_ids[static_cast<size_t>(i)]);
+        ids += fmt::format(" {}", (*t.completion.token_ids)[static_cast<size_t>(i)]);
       run.hash += stable_hash64(ids);
     };
     return hooks;

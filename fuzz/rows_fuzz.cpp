@@ -12,7 +12,7 @@ namespace {
 
 using namespace ponder;
 
-void check(const data::ReadReport& report, size_t kept) {
+void check(const data::RowAccount& report, size_t kept) {
   uint64_t rejected = 0;
   for (const auto& [reason, count] : report.rejected) {
     rejected += count;
@@ -36,7 +36,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string path = "/proc/self/fd/" + std::to_string(fd);
   data::ContaminationFilter filter;
   {
-    data::ReadReport report;
+    data::RowAccount report;
     std::vector<data::Problem> rows;
     try {
       rows = data::read_problems(path, report);
@@ -53,7 +53,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
   }
   for (const bool all_turns : {false, true}) {
-    data::ReadReport report;
+    data::RowAccount report;
     std::vector<data::Demonstration> rows;
     try {
       data::DemonstrationReadOptions options;

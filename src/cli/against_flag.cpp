@@ -15,7 +15,7 @@ void add_against_option(CLI::App& command, std::vector<std::string>& files) {
 data::ContaminationFilter filter_against(const std::vector<std::string>& files) {
   data::ContaminationFilter filter;
   for (const std::string& file : files) {
-    data::ReadReport report;
+    data::RowAccount report;
     filter.add(data::dataset_name(file), data::read_problems(file, report));
   }
   return filter;

@@ -101,23 +101,23 @@ void chat(const ChatOptions& options) {
         printer.text(token.text);
       };
     }
-    const std::vector<data::Trajectory> answer =
+    const std::vector<data::Rollout> answer =
         rollout::collect_rollouts(engine, {&request, 1}, hooks, {}, stop_flag());
     if (answer.empty()) {
       printer.close();
       throw Stopped{stop_signal()};
     }
+    const data::Completion& made = answer[0].completion;
     if (options.common.json) {
-      const tokenizer::ThoughtParts parts = tokenizer::parse_thought(answer[0].text);
-      print_json({{"thought", parts.thought},
-                  {"solution", parts.solution},
-                  {"finish_reason", data::to_string(answer[0].finish_reason)},
-                  {"tokens", answer[0].token_ids.size()}});
+      print_json({{"thought", answer[0].thought},
+                  {"solution", answer[0].solution},
+                  {"finish_reason", data::to_string(made.finish_reason)},
+                  {"tokens", made.num_tokens()}});
       continue;
     }
-    printer.finish(answer[0].text);
-    if (answer[0].finish_reason != data::FinishReason::kStop) {
-      fmt::print("[cut: {}]\n", data::to_string(answer[0].finish_reason));
+    printer.finish(made.text);
+    if (made.finish_reason != data::FinishReason::kStop) {
+      fmt::print("[cut: {}]\n", data::to_string(made.finish_reason));
     }
   }
 }

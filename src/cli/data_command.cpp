@@ -66,7 +66,7 @@ struct Rows {
   std::vector<data::Problem> problems;
   std::vector<data::Demonstration> demonstrations;
   std::vector<data::TokenPair> pairs;
-  data::ReadReport report;
+  data::RowAccount report;
   std::vector<int64_t> lengths;  // tokens of each kept row, where there is a tokenizer
 };
 

@@ -24,7 +24,7 @@ void run_dpo(const DpoFlags& flags) {
                      fmt::format(" --beta {} --sft-weight {} --align {}", flags.dpo.beta,
                                  flags.dpo.sft_weight, flags.align)};
   for (const std::string& file : flags.data) {
-    data::ReadReport report;
+    data::RowAccount report;
     auto own = data::read_pairs(setup.builder, file, align, report);
     log_report(monitor, file, report);
     account.sources.push_back(source_account(file, report));

@@ -31,7 +31,7 @@ struct Benchmark {
 
 Benchmark read_benchmark(const std::string& file, int64_t limit, Monitor& monitor) {
   Benchmark benchmark;
-  data::ReadReport report;
+  data::RowAccount report;
   benchmark.problems = data::read_problems(file, report);
   benchmark.name = data::dataset_name(file);
   if (report.kept != report.rows) monitor.warning(report.summary());
@@ -71,8 +71,8 @@ eval::BenchmarkResult evaluate_model(generate::InferenceModel& model, const Benc
   settings.monitor = &monitor;
   std::vector<std::string> rows;
   if (out) {
-    settings.on_completion = [&](const data::Trajectory& trajectory) {
-      rows.push_back(dump_json(data::to_json(trajectory)));
+    settings.on_completion = [&](const data::Rollout& rollout) {
+      rows.push_back(dump_json(data::to_json(rollout)));
     };
   }
   generate::Engine engine = open_engine(options.sampling, model);

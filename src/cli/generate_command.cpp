@@ -33,7 +33,7 @@ std::vector<data::Problem> problems_of(const GenerateOptions& options, Monitor& 
     problem.question = options.prompt;
     return {problem};
   }
-  data::ReadReport report;
+  data::RowAccount report;
   std::vector<data::Problem> problems = data::read_problems(options.problems, report);
   if (report.kept != report.rows) monitor.warning(report.summary());
   if (options.limit > 0 && static_cast<size_t>(options.limit) < problems.size()) {
@@ -73,25 +73,25 @@ void run_generate(const GenerateOptions& options) {
   std::vector<std::string> texts;
   rollout::RolloutHooks hooks;
   if (options.judge) {
-    hooks.judge = [&](data::Trajectory& trajectory) {
-      eval::judge_rollout(*problem_of.at(trajectory.problem_id), {}, trajectory);
+    hooks.judge = [&](data::Rollout& rollout) {
+      eval::judge_rollout(*problem_of.at(rollout.problem_id), {}, rollout);
     };
   }
   if (options.enough_correct > 0 || options.enough_incorrect > 0) {
-    hooks.group_complete = [&](std::span<const data::Trajectory> samples) {
+    hooks.group_complete = [&](std::span<const data::Rollout> samples) {
       const auto count = [&](judge::Verdict verdict) {
         return std::count_if(samples.begin(), samples.end(),
-                             [&](const data::Trajectory& t) { return t.verdict == verdict; });
+                             [&](const data::Rollout& t) { return t.verdict == verdict; });
       };
       return count(judge::Verdict::kCorrect) >= options.enough_correct &&
              count(judge::Verdict::kIncorrect) >= options.enough_incorrect;
     };
   }
-  hooks.on_completion = [&](const data::Trajectory& trajectory) {
+  hooks.on_completion = [&](const data::Rollout& rollout) {
     if (as_text) {
-      texts.push_back(trajectory.text);
+      texts.push_back(rollout.completion.text);
     } else {
-      out.write(dump_json(data::to_json(trajectory)));
+      out.write(dump_json(data::to_json(rollout)));
     }
   };
   generate::Engine engine = open_engine(options.sampling, model);

@@ -33,22 +33,21 @@ void print_counts(const PoolOptions& options) {
   fmt::print(
       "{} problems, {} demonstrations, {} models, {} trajectories, {} training rows, {} pairs; of "
       "benchmarks {} problems, {} trajectories\n",
-      counts.problems, counts.demonstrations, counts.models, counts.trajectories,
-      counts.training_rows, counts.pairs, counts.benchmark_problems,
-      counts.evaluation_trajectories);
+      counts.problems, counts.demonstrations, counts.models, counts.rollouts, counts.training_rows,
+      counts.pairs, counts.benchmark_problems, counts.evaluation_rollouts);
   if (counts.stages.empty()) return;
   fmt::print("{:<20} {:>12} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}\n", "stage", "trajectories",
              "correct", "incorrect", "undecided", "unjudged", "problems", "solved");
   for (const pool::PoolCounts::Stage& stage : counts.stages) {
-    fmt::print("{:<20} {:>12} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}\n", stage.stage,
-               stage.trajectories, stage.correct, stage.incorrect, stage.undecided, stage.unjudged,
-               stage.problems, stage.problems_solved);
+    fmt::print("{:<20} {:>12} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}\n", stage.stage, stage.rollouts,
+               stage.correct, stage.incorrect, stage.undecided, stage.unjudged, stage.problems,
+               stage.problems_solved);
   }
 }
 
 void export_rows(const PoolOptions& options) {
   const pool::Pool pool = open_run(options.run);
-  pool::TrajectoryQuery query;
+  pool::RolloutQuery query;
   query.stage = options.stage;
   if (!options.stage.empty() && !pool.stage(options.stage)) {
     std::string known;
@@ -66,14 +65,15 @@ void export_rows(const PoolOptions& options) {
       ++rows;
     }
   } else {
-    pool.for_each_trajectory(query, [&](const pool::StoredTrajectory& stored) {
-      Json json = data::to_json(stored.trajectory);
+    pool.for_each_rollout(query, [&](const pool::StoredRollout& stored) {
+      const data::Completion& made = stored.rollout.completion;
+      Json json = data::to_json(stored.rollout);
       json["stage"] = stored.stage;
       json["round"] = stored.round;
       if (!stored.benchmark.empty()) json["benchmark"] = stored.benchmark;
-      if (stored.origin.logprob_source != data::LogprobSource::kEngine)
-        json["logprob_source"] = pool::to_string(stored.origin.logprob_source);
-      if (!stored.origin.endpoint.empty()) json["endpoint"] = stored.origin.endpoint;
+      if (made.logprob_source != data::LogprobSource::kEngine)
+        json["logprob_source"] = data::to_string(made.logprob_source);
+      if (!made.endpoint.empty()) json["endpoint"] = made.endpoint;
       out.write(dump_json(json));
       ++rows;
     });

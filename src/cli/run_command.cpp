@@ -39,7 +39,7 @@ void run(const RunOptions& options) {
                                                : TerminalMonitor::Level::kInfo);
   std::vector<pipeline::ReadSource> sources = pipeline::read_sources(recipe);
   pipeline::require_fit(pipeline::plan_recipe(recipe, sources, threads), out);
-  pipeline::Run run(recipe, std::move(sources), out, threads, monitor, stop);
+  pipeline::PipelineRun run(recipe, std::move(sources), out, threads, monitor, stop);
   const bool finished = run.execute(options.until, [&](const pool::StageRecord& stage) {
     if (!options.common.json) return;
     const auto& models = stage.outputs.empty() ? stage.inputs : stage.outputs;

@@ -31,7 +31,7 @@ void run_sft(const SftFlags& flags) {
   std::vector<data::TokenRow> rows;
   JobAccount account{Json::array(), "ponder sft", own_flags(flags)};
   for (const std::string& file : flags.data) {
-    data::ReadReport report;
+    data::RowAccount report;
     data::DemonstrationReadOptions options;
     options.require_thought = !flags.allow_direct;
     options.all_turns = flags.all_turns;

@@ -77,7 +77,7 @@ class StepLines final : public Monitor {
 
 }  // namespace
 
-Json source_account(const std::string& file, const data::ReadReport& report) {
+Json source_account(const std::string& file, const data::RowAccount& report) {
   Json account = {{"source", file == "-" ? "standard input" : file}};
   account.update(data::to_json(report, false));
   return account;
@@ -173,7 +173,7 @@ TrainSetup::TrainSetup(const TrainFlags& flags)
                                    : config.max_position_embeddings,
               flags.chat_template.allow_change) {}
 
-void log_report(Monitor& monitor, const std::string& file, const data::ReadReport& report) {
+void log_report(Monitor& monitor, const std::string& file, const data::RowAccount& report) {
   constexpr size_t kShown = 5;
   monitor.info(fmt::format("{}: {}", file, report.summary()));
   for (size_t i = 0; i < report.examples.size() && i < kShown; ++i) {

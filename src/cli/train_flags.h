@@ -33,7 +33,7 @@ struct TrainSetup {
 };
 
 // One line: what was kept and rejected, and the first few rejected rows.
-void log_report(Monitor& monitor, const std::string& file, const data::ReadReport& report);
+void log_report(Monitor& monitor, const std::string& file, const data::RowAccount& report);
 
 // For the model card: what became of each file's rows, and the command's own flags, as they are
 // typed.
@@ -42,7 +42,7 @@ struct JobAccount {
   std::string command;  // "ponder sft"
   std::string flags;    // " --align thought"
 };
-Json source_account(const std::string& file, const data::ReadReport& report);
+Json source_account(const std::string& file, const data::RowAccount& report);
 
 // Checks that the job fits into memory, trains, and prints the result. Throws Stopped after a
 // signal.

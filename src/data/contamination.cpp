@@ -210,7 +210,7 @@ std::optional<ContaminationMatch> ContaminationFilter::find(std::string_view tex
 namespace {
 
 template <class Row, class Find>
-void drop_contaminated(std::vector<Row>& rows, ReadReport& report, const Find& find) {
+void drop_contaminated(std::vector<Row>& rows, RowAccount& report, const Find& find) {
   std::vector<Row> kept;
   kept.reserve(rows.size());
   for (Row& row : rows) {
@@ -228,12 +228,12 @@ void drop_contaminated(std::vector<Row>& rows, ReadReport& report, const Find& f
 
 }  // namespace
 
-void ContaminationFilter::filter(std::vector<Problem>& rows, ReadReport& report) const {
+void ContaminationFilter::filter(std::vector<Problem>& rows, RowAccount& report) const {
   if (empty()) return;
   drop_contaminated(rows, report, [&](const Problem& row) { return find(row.question); });
 }
 
-void ContaminationFilter::filter(std::vector<Demonstration>& rows, ReadReport& report) const {
+void ContaminationFilter::filter(std::vector<Demonstration>& rows, RowAccount& report) const {
   if (empty()) return;
   drop_contaminated(rows, report, [&](const Demonstration& row) {
     std::optional<ContaminationMatch> match = find(row.question);

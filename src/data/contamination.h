@@ -41,8 +41,8 @@ class ContaminationFilter {
 
   // Drops contaminated rows, counting them in `report` as "contaminated". In a conversation every
   // user turn counts.
-  void filter(std::vector<Problem>& rows, ReadReport& report) const;
-  void filter(std::vector<Demonstration>& rows, ReadReport& report) const;
+  void filter(std::vector<Problem>& rows, RowAccount& report) const;
+  void filter(std::vector<Demonstration>& rows, RowAccount& report) const;
 
  private:
   struct Question {

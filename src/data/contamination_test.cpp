@@ -127,7 +127,7 @@ TEST(Contamination, DroppedRowsAreCountedAndNamed) {
   rows[2].question = "What is 3 + 5?";
   rows[2].history = {{false, "Hello"}, {true, "what is 3 + 4"}};
   for (size_t i = 0; i < 3; ++i) rows[i].line = i + 1;
-  ReadReport report;
+  RowAccount report;
   report.rows = report.kept = 3;
   filter.filter(rows, report);
   ASSERT_EQ(rows.size(), 1u);
@@ -143,10 +143,10 @@ std::set<uint64_t> lines_found(const std::string& file, const std::vector<std::s
                                const std::string& rule = "") {
   ContaminationFilter filter;
   for (const std::string& name : benchmarks) {
-    ReadReport report;
+    RowAccount report;
     filter.add(name, read_problems(shared("benchmarks/" + name), report));
   }
-  ReadReport report;
+  RowAccount report;
   std::vector<Problem> problems = read_problems(shared("problems/" + file), report);
   report.examples.clear();
   filter.filter(problems, report);

@@ -27,8 +27,8 @@ class Hostile : public ::testing::Test {
   }
 
   // Reads problems; the report must balance whether or not an Error ends it.
-  ReadReport read(const std::string& text, const std::string& name = "rows.jsonl") {
-    ReadReport report;
+  RowAccount read(const std::string& text, const std::string& name = "rows.jsonl") {
+    RowAccount report;
     problems_.clear();
     error_.clear();
     try {
@@ -39,8 +39,8 @@ class Hostile : public ::testing::Test {
     check(report, problems_.size());
     return report;
   }
-  ReadReport read_demos(const std::string& text, const DemonstrationReadOptions& options = {}) {
-    ReadReport report;
+  RowAccount read_demos(const std::string& text, const DemonstrationReadOptions& options = {}) {
+    RowAccount report;
     demonstrations_.clear();
     error_.clear();
     try {
@@ -51,7 +51,7 @@ class Hostile : public ::testing::Test {
     check(report, demonstrations_.size());
     return report;
   }
-  void check(const ReadReport& report, size_t kept) {
+  void check(const RowAccount& report, size_t kept) {
     uint64_t rejected = 0;
     for (const auto& [reason, count] : report.rejected) rejected += count;
     EXPECT_EQ(report.rows, report.kept + report.duplicates + rejected);
@@ -61,7 +61,7 @@ class Hostile : public ::testing::Test {
   // One bad row between two good ones is rejected for `reason`, at line 2 and its byte offset.
   void expect_rejected(const std::string& bad, const std::string& reason) {
     const std::string other = R"({"id":"h","question":"What is 2 + 2?","answer":"4"})";
-    const ReadReport report = read(kGood + "\n" + bad + "\n" + other + "\n");
+    const RowAccount report = read(kGood + "\n" + bad + "\n" + other + "\n");
     EXPECT_EQ(report.kept, 2u) << bad.substr(0, 200);
     ASSERT_EQ(report.examples.size(), 1u) << bad.substr(0, 200);
     EXPECT_EQ(report.examples[0].reason, reason) << report.examples[0].detail;
@@ -70,7 +70,7 @@ class Hostile : public ::testing::Test {
     EXPECT_FALSE(report.examples[0].detail.empty());
   }
   void expect_demo(const std::string& row, const std::string& reason) {
-    const ReadReport report = read_demos(row + "\n");
+    const RowAccount report = read_demos(row + "\n");
     EXPECT_EQ(report.rejected, (std::map<std::string, uint64_t>{{reason, 1}})) << row << "\n"
                                                                                << report.summary();
     EXPECT_NE(error_.find("rows.jsonl:1"), std::string::npos) << error_;
@@ -107,7 +107,7 @@ TEST_F(Hostile, HarmlessOdditiesOfFiles) {
        {kGood + "\n" + two, kGood + "\r\n" + two + "\r\n",
         "\xEF\xBB\xBF" + kGood + "\n" + two + "\n", "\n\n" + kGood + "\n   \n" + two + "\n\n",
         "[" + kGood + "," + two + "]", "\xEF\xBB\xBF [\n" + kGood + ",\n" + two + "\n]\n"}) {
-    const ReadReport report = read(text);
+    const RowAccount report = read(text);
     EXPECT_EQ(report.kept, 2u) << text;
     EXPECT_EQ(report.rows, 2u) << text;
     EXPECT_EQ(problems_[1].answer, "4");
@@ -122,7 +122,7 @@ TEST_F(Hostile, LineOverTheCapIsRejectedAndReadingGoesOn) {
   for (int i = 0; i < 80; ++i) ::gzwrite(out, block.data(), static_cast<unsigned>(block.size()));
   ::gzputs(out, "\",\"answer\":\"1\"}\n{\"question\":\"b\",\"answer\":\"1\"}\n");
   ::gzclose(out);
-  ReadReport report;
+  RowAccount report;
   const auto problems = read_problems(file, report);
   EXPECT_EQ(problems.size(), 2u);
   EXPECT_EQ(report.rejected["bad_json"], 1u);
@@ -134,14 +134,14 @@ TEST_F(Hostile, LineOverTheCapIsRejectedAndReadingGoesOn) {
 TEST_F(Hostile, ManyShortBadLines) {
   std::string text = kGood + "\n";
   for (int i = 0; i < 50000; ++i) text += "{}\n";
-  const ReadReport report = read(text);
+  const RowAccount report = read(text);
   EXPECT_EQ(report.rows, 50001u);
   EXPECT_EQ(report.rejected.at("unknown_layout"), 50000u);
-  EXPECT_EQ(report.examples.size(), ReadReport::kMaxExamples);
+  EXPECT_EQ(report.examples.size(), RowAccount::kMaxExamples);
 }
 
 TEST_F(Hostile, FilesThatCannotBeRead) {
-  ReadReport report;
+  RowAccount report;
   EXPECT_THROW(read_problems(folder_ / "absent.jsonl", report), Error);
   EXPECT_THROW(read_problems(folder_, report), Error);
   for (const char* text : {"", "\n\n", "[]", "\xEF\xBB\xBF", "[1,2", "[{}]", "{}\n{}\n"}) {
@@ -213,7 +213,7 @@ TEST_F(Hostile, GpqaUnshuffledIsShuffledByTheSeed) {
         "\n";
   }
   const fs::path file = write(text);
-  ReadReport report;
+  RowAccount report;
   std::map<std::string, int> letters;
   const auto first = read_problems(file, report, {.choice_seed = 7});
   for (const Problem& p : first) {
@@ -233,7 +233,7 @@ TEST_F(Hostile, GpqaUnshuffledIsShuffledByTheSeed) {
 }
 
 TEST_F(Hostile, DuplicatesAreCountedAndNamed) {
-  const ReadReport report = read(kGood + "\n" +
+  const RowAccount report = read(kGood + "\n" +
                                  R"({"id":"g","question":"another","answer":"2"})"
                                  "\n"  // same id
                                  R"({"question":"What  is\n1 + 1? ","answer":"2"})"
@@ -254,14 +254,14 @@ TEST_F(Hostile, OnlyWhiteSpaceIsFoldedInQuestions) {
   const auto row = [](const std::string& question) {
     return dump_json(Json{{"question", question}, {"answer", "1"}}) + "\n";
   };
-  const ReadReport report = read(row("ab") + row("a b") + row("A b") + row("a-b") + row("a+b") +
+  const RowAccount report = read(row("ab") + row("a b") + row("A b") + row("a-b") + row("a+b") +
                                  row("ab ") + row("a\n\t b"));
   EXPECT_EQ(report.kept, 5u);
   EXPECT_EQ(report.duplicates, 2u);
 }
 
 TEST_F(Hostile, StrictStopsAtTheFirstBadRow) {
-  ReadReport report;
+  RowAccount report;
   const fs::path file = write(kGood + "\n{\n");
   try {
     read_problems(file, report, {.strict = true});
@@ -390,7 +390,7 @@ TEST_F(Hostile, MoreLayoutsOfDemonstrations) {
 }
 
 TEST_F(Hostile, RowsBeforeAFileBreaksAreAccountedFor) {
-  ReadReport report;
+  RowAccount report;
   EXPECT_THROW(read_problems(write("[" + kGood + ",{\"a\":1},{\"b\":"), report), Error);
   EXPECT_EQ(report.rows, 2u);
   EXPECT_EQ(report.kept, 1u);
@@ -399,7 +399,7 @@ TEST_F(Hostile, RowsBeforeAFileBreaksAreAccountedFor) {
 TEST_F(Hostile, ParquetHoldsTheSameLayouts) {
   const fs::path file = testing::source_dir() / "tests/golden/parquet/v1_groups.parquet";
   EXPECT_EQ(kind_of_rows(file), RowKind::kDemonstrations);
-  ReadReport report;
+  RowAccount report;
   EXPECT_THROW(read_demonstrations(file, report), Error);  // no role of it is a user's
   EXPECT_EQ(report.rows, 40u);
   EXPECT_FALSE(report.examples.at(0).detail.empty());

@@ -111,9 +111,9 @@ TokenPair pair_of(const RowBuilder& builder, const Json& row, const std::string&
 }  // namespace
 
 std::vector<TokenPair> read_pairs(const RowBuilder& builder, const std::filesystem::path& file,
-                                  Align align, ReadReport& report) {
+                                  Align align, RowAccount& report) {
   const std::unique_ptr<RowSource> reader = RowSource::open(file);
-  ReadReport own;
+  RowAccount own;
   std::vector<TokenPair> pairs;
   std::map<std::pair<std::vector<int32_t>, std::vector<int32_t>>, uint64_t> seen;
   JsonRow row;
@@ -130,7 +130,7 @@ std::vector<TokenPair> read_pairs(const RowBuilder& builder, const std::filesyst
           seen.emplace(std::pair(pair.chosen.tokens, pair.rejected.tokens), row.line);
       if (!fresh) {
         ++own.duplicates;
-        if (own.duplicate_examples.size() < ReadReport::kMaxExamples) {
+        if (own.duplicate_examples.size() < RowAccount::kMaxExamples) {
           own.duplicate_examples.push_back(
               {{"duplicate", fmt::format("repeats the pair of line {}", first->second)},
                file.string(),

@@ -14,7 +14,7 @@ namespace ponder::data {
 namespace {
 
 void keep_example(std::vector<RejectedRow>& examples, RejectedRow row) {
-  if (examples.size() < ReadReport::kMaxExamples) examples.push_back(std::move(row));
+  if (examples.size() < RowAccount::kMaxExamples) examples.push_back(std::move(row));
 }
 
 std::string place(const RejectedRow& row) {
@@ -48,8 +48,8 @@ class Seen {
 // makes two rows the same beside their id, which counts if `by_id`.
 template <class Row, class Convert, class Key>
 std::vector<Row> read_rows(const std::filesystem::path& file, std::string_view kind, bool strict,
-                           bool by_id, ReadReport& total, const Convert& convert, const Key& key) {
-  ReadReport report;
+                           bool by_id, RowAccount& total, const Convert& convert, const Key& key) {
+  RowAccount report;
   const std::unique_ptr<RowSource> reader = RowSource::open(file);
   const auto reject = [&](RejectedRow rejected) {
     if (strict) {
@@ -109,12 +109,12 @@ std::vector<Row> read_rows(const std::filesystem::path& file, std::string_view k
 
 }  // namespace
 
-void ReadReport::reject(RejectedRow row) {
+void RowAccount::reject(RejectedRow row) {
   ++rejected[row.reason];
   keep_example(examples, std::move(row));
 }
 
-void ReadReport::merge(const ReadReport& other) {
+void RowAccount::merge(const RowAccount& other) {
   rows += other.rows;
   kept += other.kept;
   duplicates += other.duplicates;
@@ -123,7 +123,7 @@ void ReadReport::merge(const ReadReport& other) {
   for (const RejectedRow& row : other.duplicate_examples) keep_example(duplicate_examples, row);
 }
 
-std::string ReadReport::summary() const {
+std::string RowAccount::summary() const {
   std::string text = fmt::format("{} rows, {} kept", rows, kept);
   if (duplicates > 0) text += fmt::format(", {} duplicates", duplicates);
   uint64_t count = 0;
@@ -150,7 +150,7 @@ std::string dataset_name(const std::filesystem::path& file) {
   return name.string();
 }
 
-Json to_json(const ReadReport& report, bool explain) {
+Json to_json(const RowAccount& report, bool explain) {
   Json rejected = Json::object();
   for (const auto& [reason, count] : report.rejected) rejected[reason] = count;
   Json json = {{"rows", report.rows},
@@ -171,7 +171,7 @@ Json to_json(const ReadReport& report, bool explain) {
   return json;
 }
 
-std::vector<Problem> read_problems(const std::filesystem::path& file, ReadReport& report,
+std::vector<Problem> read_problems(const std::filesystem::path& file, RowAccount& report,
                                    const ProblemReadOptions& options) {
   const std::string stem = dataset_name(file);
   return read_rows<Problem>(
@@ -183,7 +183,7 @@ std::vector<Problem> read_problems(const std::filesystem::path& file, ReadReport
 }
 
 std::vector<Demonstration> read_demonstrations(const std::filesystem::path& file,
-                                               ReadReport& report,
+                                               RowAccount& report,
                                                const DemonstrationReadOptions& options) {
   return read_rows<Demonstration>(
       file, "demonstrations", options.strict, options.one_per_question, report,

@@ -22,7 +22,7 @@ struct RejectedRow : Rejection {
 };
 
 // What became of the rows of one or more files. rows == kept + duplicates + sum of rejected counts.
-struct ReadReport {
+struct RowAccount {
   uint64_t rows = 0, kept = 0, duplicates = 0;
   std::map<std::string, uint64_t> rejected;     // by reason
   std::vector<RejectedRow> examples;            // the first kMaxExamples rejected rows
@@ -30,11 +30,11 @@ struct ReadReport {
   static constexpr size_t kMaxExamples = 1000;
 
   void reject(RejectedRow row);
-  void merge(const ReadReport& other);
+  void merge(const RowAccount& other);
   std::string summary() const;  // one line
 };
 // The fields of `ponder data check`; with `explain` also each example.
-Json to_json(const ReadReport& report, bool explain);
+Json to_json(const RowAccount& report, bool explain);
 
 // What a file of rows is called: `dir/MATH_OAI.jsonl.zst` is MATH_OAI, "-" is stdin.
 std::string dataset_name(const std::filesystem::path& file);
@@ -51,7 +51,7 @@ struct ProblemReadOptions {
 // rows of a file with the same id, or with the same question but for white space, are duplicates:
 // the first is kept. Throws Error if the file cannot be read, or if no row at all is left (`report`
 // is filled then too).
-std::vector<Problem> read_problems(const std::filesystem::path& file, ReadReport& report,
+std::vector<Problem> read_problems(const std::filesystem::path& file, RowAccount& report,
                                    const ProblemReadOptions& options = {});
 
 struct DemonstrationReadOptions {
@@ -71,7 +71,7 @@ struct DemonstrationReadOptions {
 // Marco-o1, HuatuoGPT-o1, OpenThoughts, R1 traces of MMLU-Pro. Earlier turns of a conversation
 // become the history, their thoughts left out. Throws as read_problems.
 std::vector<Demonstration> read_demonstrations(const std::filesystem::path& file,
-                                               ReadReport& report,
+                                               RowAccount& report,
                                                const DemonstrationReadOptions& options = {});
 
 enum class RowKind { kProblems, kDemonstrations, kPreferences };

@@ -1,4 +1,4 @@
-// The rows ponder works on: problems, demonstrations and trajectories, and their JSON forms. Field
+// The rows ponder works on: problems, demonstrations and rollouts, and their JSON forms. Field
 // names are those of docs/formats.md.
 #pragma once
 
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "data/completion.h"
 #include "judge/judge.h"
 
 namespace ponder::data {
@@ -61,24 +62,17 @@ struct SamplingSettings {
   int max_tokens = 1024;     // completion tokens
 };
 
-enum class FinishReason { kStop, kLength, kRepetition };
-std::string_view to_string(FinishReason reason);  // "stop", "length", "repetition"
-std::optional<FinishReason> finish_reason_from_string(std::string_view text);
-
-// One rollout with its full provenance.
-struct Trajectory {
+// A completion of a problem, with its provenance; judged and scored later. Its text is the whole
+// response: it begins with what the prompt ended with of it, where the chat template opens one.
+struct Rollout {
   std::string problem_id;
   int sample = 0;  // index among the problem's samples
   uint64_t seed = 0;
   SamplingSettings sampling;
-  std::string model_sha256, template_sha256, prompt_sha256;
+  std::string template_sha256, prompt_sha256;
   std::vector<int32_t> prompt_ids;  // not exported
-  std::vector<int32_t> token_ids;   // completion, end token included when it was sampled
-  std::vector<float> logprobs;      // one per completion token, of the model itself (temperature 1)
-  double logprob = 0;               // their sum
-  std::string text;                 // completion decoded, without the end token
-  std::string thought, solution;
-  FinishReason finish_reason = FinishReason::kStop;
+  Completion completion;
+  std::string thought, solution;          // parts of the text
   std::optional<judge::Verdict> verdict;  // once judged
   std::string proof;
   std::optional<double> perplexity;  // exp(-logprob / tokens) under `perplexity_model_sha256`
@@ -87,10 +81,6 @@ struct Trajectory {
 
 Json to_json(const Problem& problem);
 Json to_json(const Demonstration& demonstration);
-Json to_json(const Trajectory& trajectory);
-// The inverse of to_json. Only problem_id and text are required, so that responses from elsewhere
-// can be read; what is there must have the right type. Throws Error; `where` names file and line in
-// it.
-Trajectory trajectory_from_json(const Json& json, const std::string& where);
+Json to_json(const Rollout& rollout);
 
 }  // namespace ponder::data

@@ -33,8 +33,14 @@ std::optional<Align> align_from_string(std::string_view text) {
   return std::nullopt;
 }
 
-std::string RowBuilder::after_opened_thought(const std::string& text) const {
-  const std::string opened(text_.chat().opened_thought());
+Response response_of(const Rollout& rollout) {
+  const Completion& made = rollout.completion;
+  if (made.token_ids) return {"", *made.token_ids, rollout.template_sha256};
+  return {made.text, {}, rollout.template_sha256};
+}
+
+std::string RowBuilder::after_response_prefix(const std::string& text) const {
+  const std::string opened(text_.chat().response_prefix());
   if (opened.empty() ||
       tokenizer::parse_thought(opened + text).fault == tokenizer::ThoughtFault::kNone)
     return text;
@@ -81,7 +87,7 @@ Accepted<TokenRow> RowBuilder::build(std::string name, std::string_view system,
   std::vector<int32_t> ids = response.token_ids;
   if (ids.empty()) {
     if (response.text.empty()) return reject("nothing_to_train", "the response is empty");
-    ids = text_.tokenizer().encode(after_opened_thought(response.text));
+    ids = text_.tokenizer().encode(after_response_prefix(response.text));
     ids.push_back(text_.end_of_turn_id());
   } else if (ids.back() != text_.end_of_turn_id() && !may_be_unfinished) {
     return reject("unfinished", "the sampled response does not end with the end of the turn");
@@ -121,7 +127,7 @@ std::vector<uint8_t> RowBuilder::aligned(const std::vector<int32_t>& response_id
                                          Align align) const {
   if (align == Align::kResponse) return std::vector<uint8_t>(response_ids.size(), 1);
   // The bytes the tokens spell, not the original text: normalisation may have changed its length.
-  const std::string_view opened = text_.chat().opened_thought();
+  const std::string_view opened = text_.chat().response_prefix();
   std::string bytes(opened);
   std::vector<size_t> ends;
   for (const int32_t id : response_ids) {
@@ -174,7 +180,7 @@ Accepted<TokenPair> RowBuilder::pair(std::string name, std::string_view system,
 }
 
 void visit_rows(const RowBuilder& builder, std::span<const Demonstration> demonstrations,
-                std::string_view default_system, ReadReport& report, const RowVisitor& visitor) {
+                std::string_view default_system, RowAccount& report, const RowVisitor& visitor) {
   for (size_t i = 0; i < demonstrations.size(); ++i) {
     const Demonstration& demonstration = demonstrations[i];
     auto row =
@@ -192,7 +198,7 @@ void visit_rows(const RowBuilder& builder, std::span<const Demonstration> demons
 
 std::vector<TokenRow> build_rows(const RowBuilder& builder,
                                  const std::vector<Demonstration>& demonstrations,
-                                 const std::string& file, ReadReport& report) {
+                                 const std::string& file, RowAccount& report) {
   std::vector<TokenRow> rows;
   RowVisitor visitor;
   visitor.name = [&](size_t i) {

@@ -52,6 +52,8 @@ struct Response {
   std::vector<int32_t> token_ids;
   std::string template_sha256 = {};  // of the prompt the ids were sampled after; "" if not known
 };
+// A rollout's: the ids it was sampled as, or its text where it came without them.
+Response response_of(const Rollout& rollout);
 
 // Borrows the text. Const members may be called from any thread.
 class RowBuilder {
@@ -90,7 +92,7 @@ class RowBuilder {
   std::vector<uint8_t> aligned(const std::vector<int32_t>& response_ids, Align align) const;
 
  private:
-  std::string after_opened_thought(const std::string& text) const;
+  std::string after_response_prefix(const std::string& text) const;
   Accepted<TokenRow> build(std::string name, std::string_view system, std::string_view question,
                            const Response& response, bool may_be_unfinished,
                            const std::vector<Turn>& history) const;
@@ -110,19 +112,19 @@ struct RowVisitor {
 // Makes the row of each demonstration, in order. Those that cannot be trained on go from `report`'s
 // kept to its rejected, which then is the account of reading and of building.
 void visit_rows(const RowBuilder& builder, std::span<const Demonstration> demonstrations,
-                std::string_view default_system, ReadReport& report, const RowVisitor& visitor);
+                std::string_view default_system, RowAccount& report, const RowVisitor& visitor);
 
 // The rows of demonstrations read from `file`. Throws Error when none is left.
 std::vector<TokenRow> build_rows(const RowBuilder& builder,
                                  const std::vector<Demonstration>& demonstrations,
-                                 const std::string& file, ReadReport& report);
+                                 const std::string& file, RowAccount& report);
 
 // Preference pairs of a file of rows: `prompt` or `question` (the user turn), `chosen`, `rejected`,
-// optional `system` and `id`. A response is a string, a trajectory ({"token_ids": […]} or
+// optional `system` and `id`. A response is a string, a rollout ({"token_ids": […]} or
 // {"text": …}) or chat messages that end with an assistant turn; a `prompt` may be chat messages
 // too, and may be absent where both responses are messages that begin alike. Equal pairs are
 // duplicates. Rows that cannot be used are counted in `report`; throws Error when none is left.
 std::vector<TokenPair> read_pairs(const RowBuilder& builder, const std::filesystem::path& file,
-                                  Align align, ReadReport& report);
+                                  Align align, RowAccount& report);
 
 }  // namespace ponder::data

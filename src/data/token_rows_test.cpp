@@ -64,6 +64,17 @@ TEST_F(TokenRows, SampledTokensAreUsedAsTheyAre) {
       ids);
 }
 
+TEST_F(TokenRows, ARolloutIsItsIdsOrElseItsText) {
+  Rollout rollout;
+  rollout.completion.text = response;
+  rollout.template_sha256 = "sha";
+  EXPECT_EQ(response_of(rollout).text, response);
+  EXPECT_EQ(response_of(rollout).template_sha256, "sha");
+  rollout.completion.token_ids = {'x', text.end_of_turn_id()};
+  EXPECT_EQ(response_of(rollout).token_ids, *rollout.completion.token_ids);
+  EXPECT_EQ(response_of(rollout).text, "");
+}
+
 // Nothing of a text is left out silently: a byte that the tokenizer has no token for rejects the
 // row.
 TEST_F(TokenRows, BytesWithoutATokenRejectTheRow) {
@@ -170,7 +181,7 @@ TEST_F(TokenRows, EveryDemonstrationIsAccountedFor) {
     d.solution = "s";
   }
   demonstrations[1].thought = std::string(1000, 'x');
-  ReadReport report;
+  RowAccount report;
   report.rows = 4;
   report.kept = 3;
   report.duplicates = 1;
@@ -201,7 +212,7 @@ TEST_F(TokenRows, PairFilesInTheirLayouts) {
       "{\"prompt\":\"q\",\"chosen\":{\"token_ids\":[-1]},\"rejected\":\"bad\"}\n"
       "not json\n"
       "[1]\n");
-  ReadReport report;
+  RowAccount report;
   const auto pairs = read_pairs(builder, path, Align::kResponse, report);
   EXPECT_EQ(pairs.size(), 3u);
   EXPECT_EQ(report.rows, 9u);

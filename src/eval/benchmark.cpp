@@ -129,11 +129,12 @@ std::optional<BenchmarkResult> evaluate(rollout::Generator& generator, const std
                                         const std::atomic<bool>* stop) {
   BenchmarkResult result;
   std::map<std::string_view, size_t> place;
-  const auto judge = [&](const data::Trajectory& trajectory) -> const SampleResult& {
-    const size_t i = place.at(trajectory.problem_id);
-    SampleResult& sample = result.problems[i].samples.at(static_cast<size_t>(trajectory.sample));
-    sample = judge_sample(problems[i], trajectory.text, trajectory.finish_reason,
-                          static_cast<int64_t>(trajectory.token_ids.size()), options.strictness);
+  const auto judge = [&](const data::Rollout& rollout) -> const SampleResult& {
+    const data::Completion& made = rollout.completion;
+    const size_t i = place.at(rollout.problem_id);
+    SampleResult& sample = result.problems[i].samples.at(static_cast<size_t>(rollout.sample));
+    sample = judge_sample(problems[i], made.text, made.finish_reason, made.num_tokens(),
+                          options.strictness);
     return sample;
   };
   for (const rollout::RolloutRequest& request : requests) {
@@ -141,16 +142,16 @@ std::optional<BenchmarkResult> evaluate(rollout::Generator& generator, const std
     ProblemResult& slot = result.problems.emplace_back();
     slot.problem_id = request.problem_id;
     slot.samples.resize(static_cast<size_t>(std::max(0, request.num_samples)));
-    for (const data::Trajectory& done : request.done) {
+    for (const data::Rollout& done : request.done) {
       if (done.sample >= 0 && done.sample < request.num_samples) judge(done);
     }
   }
 
   rollout::RolloutHooks hooks;
-  hooks.judge = [&](data::Trajectory& trajectory) {
-    const SampleResult& sample = judge(trajectory);
-    trajectory.verdict = sample.verdict;
-    trajectory.proof = sample.proof;
+  hooks.judge = [&](data::Rollout& rollout) {
+    const SampleResult& sample = judge(rollout);
+    rollout.verdict = sample.verdict;
+    rollout.proof = sample.proof;
   };
   hooks.on_completion = options.on_completion;
   const rollout::RolloutOptions settings{

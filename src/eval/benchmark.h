@@ -73,7 +73,7 @@ struct BenchmarkOptions {
   JudgeStrictness strictness;
   Monitor* monitor = nullptr;  // told of the progress, if anybody watches
   // Each rollout, judged, in the order of problems and samples; those done before excepted.
-  std::function<void(const data::Trajectory&)> on_completion;
+  std::function<void(const data::Rollout&)> on_completion;
 };
 
 // Samples and judges `requests`: one for each problem, in their order, all with the same number of

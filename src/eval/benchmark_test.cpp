@@ -156,7 +156,7 @@ TEST(Benchmark, GoldsOfWholeFilesAreAllRight) {
   if (!std::filesystem::exists(data / "benchmarks")) GTEST_SKIP() << "no shared data at " << data;
   for (const auto& [name, n] :
        {std::pair("MATH_OAI.jsonl", 500), {"AIME24.jsonl", 30}, {"gpqa_diamond.json.gz", 198}}) {
-    data::ReadReport report;
+    data::RowAccount report;
     const auto problems = data::read_problems(data / "benchmarks" / name, report);
     ASSERT_EQ(problems.size(), static_cast<size_t>(n)) << report.summary();
     std::vector<ProblemResult> results;

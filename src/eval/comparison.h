@@ -20,7 +20,7 @@ struct VerdictTable {
   std::map<std::string, Row> problems;
 };
 
-// From JSON lines with problem_id and verdict: trajectory rows, or what `ponder eval --details`
+// From JSON lines with problem_id and verdict: rollout rows, or what `ponder eval --details`
 // writes. Throws Error naming the line of a row without them.
 VerdictTable read_verdicts(const std::filesystem::path& file);
 

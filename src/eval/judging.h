@@ -52,12 +52,11 @@ inline judge::Judgement judge_completion(const data::Problem& problem,
 
 // Fills in verdict and proof.
 inline judge::Judgement judge_rollout(const data::Problem& problem,
-                                      const JudgeStrictness& strictness,
-                                      data::Trajectory& trajectory) {
-  judge::Judgement judgement =
-      judge_completion(problem, strictness, trajectory.text, trajectory.finish_reason);
-  trajectory.verdict = judgement.verdict;
-  trajectory.proof = judgement.proof;
+                                      const JudgeStrictness& strictness, data::Rollout& rollout) {
+  judge::Judgement judgement = judge_completion(problem, strictness, rollout.completion.text,
+                                                rollout.completion.finish_reason);
+  rollout.verdict = judgement.verdict;
+  rollout.proof = judgement.proof;
   return judgement;
 }
 

@@ -195,7 +195,7 @@ struct Engine::Impl {
   }
 
   void complete(OpenRequest& open, data::FinishReason reason) {
-    rollout::Completion completion;
+    data::Completion completion;
     {
       const Timer timer(report.text_seconds);
       completion.text = open.stop.text(open.token_ids);

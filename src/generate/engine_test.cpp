@@ -50,7 +50,7 @@ TEST(Engine, OrderOfRequestsChangesNoRollout) {
   std::map<std::string, size_t> place;
   for (size_t i = 0; i < 10; ++i) place["p" + std::to_string(i)] = i;
   std::stable_sort(shuffled.begin(), shuffled.end(),
-                   [&](const data::Trajectory& a, const data::Trajectory& b) {
+                   [&](const data::Rollout& a, const data::Rollout& b) {
                      return place[a.problem_id] < place[b.problem_id];
                    });
   expect_same(straight, shuffled);
@@ -60,29 +60,29 @@ TEST(Engine, OrderOfRequestsChangesNoRollout) {
 TEST(Engine, EqualsAPlainLoop) {
   TinyModel model;
   const auto requests = requests_of(4, 2, {.temperature = 0.8, .top_p = 0.9});
-  const auto trajectories = generate(model.decoder, model.pool, requests, options_of(8));
-  for (const data::Trajectory& trajectory : trajectories) {
+  const auto rollouts = generate(model.decoder, model.pool, requests, options_of(8));
+  for (const data::Rollout& rollout : rollouts) {
     const rollout::RolloutRequest& request =
-        requests[static_cast<size_t>(trajectory.problem_id[1] - '0')];
+        requests[static_cast<size_t>(rollout.problem_id[1] - '0')];
     model::KvCache cache = model.decoder.make_cache(8);
     model::KvSequence sequence;
     Sampler sampler(50, 50, model.pool);
     std::vector<int32_t> next = request.prompt_ids, ids;
-    while (ids.size() < trajectory.token_ids.size()) {
+    while (ids.size() < rollout.completion.token_ids->size()) {
       const auto count = static_cast<int64_t>(next.size());
       ASSERT_TRUE(cache.extend(sequence, count));
       std::vector<float> logits(50);
       model.decoder.step({next, {{&sequence, count, true}}}, cache, logits);
       const Draw draw{logits.data(), &request.sampling,
-                      rollout_uniform(5, stable_hash64(request.problem_id), trajectory.sample,
+                      rollout_uniform(5, stable_hash64(request.problem_id), rollout.sample,
                                       static_cast<int64_t>(ids.size()))};
       SampledToken token;
       sampler.sample({&draw, 1}, {&token, 1});
-      EXPECT_EQ(token.logprob, trajectory.logprobs[ids.size()]);
+      EXPECT_EQ(token.logprob, rollout.completion.logprobs.value()[ids.size()]);
       ids.push_back(token.id);
       next = {token.id};
     }
-    EXPECT_EQ(ids, trajectory.token_ids);
+    EXPECT_EQ(ids, rollout.completion.token_ids);
   }
 }
 
@@ -90,11 +90,12 @@ TEST(Engine, SeedsSamplesAndProblemsDiffer) {
   auto requests = requests_of(2, 2);
   requests[1].prompt_ids = requests[0].prompt_ids;
   const auto first = generate(requests, options_of(8));
-  EXPECT_NE(first[0].token_ids, first[1].token_ids);
-  EXPECT_NE(first[0].token_ids, first[2].token_ids);
+  EXPECT_NE(first[0].completion.token_ids, first[1].completion.token_ids);
+  EXPECT_NE(first[0].completion.token_ids, first[2].completion.token_ids);
   EXPECT_EQ(first[0].prompt_sha256, first[2].prompt_sha256);
   for (auto& request : requests) request.seed = 6;
-  EXPECT_NE(first[0].token_ids, generate(requests, options_of(8))[0].token_ids);
+  EXPECT_NE(first[0].completion.token_ids,
+            generate(requests, options_of(8))[0].completion.token_ids);
 }
 
 // The promise everything else rests on: what sampling recorded is what training computes.
@@ -104,16 +105,15 @@ TEST(Engine, RecordedLogprobsAreTheTrainersToTheBit) {
   for (const double temperature : {0.0, 0.7, 1.0}) {
     const auto requests =
         requests_of(40, 4, {.temperature = temperature, .top_p = 0.9, .top_k = 30});
-    const auto trajectories = generate(model.decoder, model.pool, requests, options_of(16));
+    const auto rollouts = generate(model.decoder, model.pool, requests, options_of(16));
     std::vector<ScoreRow> rows;
-    for (const data::Trajectory& trajectory : trajectories)
-      rows.push_back(score_row_of(trajectory));
+    for (const data::Rollout& rollout : rollouts) rows.push_back(score_row_of(rollout));
     for (const int64_t batch_tokens : {1, 300, 100000}) {
       const auto scores = score_rows(model.decoder, rows, batch_tokens);
       for (size_t i = 0; i < rows.size(); ++i) {
-        EXPECT_EQ(scores[i].logprobs, trajectories[i].logprobs);
-        EXPECT_EQ(scores[i].logprob, trajectories[i].logprob);
-        tokens += batch_tokens == 1 ? trajectories[i].token_ids.size() : 0;
+        EXPECT_EQ(scores[i].logprobs, rollouts[i].completion.logprobs);
+        EXPECT_EQ(scores[i].logprob, rollouts[i].completion.logprob());
+        tokens += batch_tokens == 1 ? rollouts[i].completion.token_ids->size() : 0;
       }
     }
   }
@@ -123,10 +123,10 @@ TEST(Engine, RecordedLogprobsAreTheTrainersToTheBit) {
 TEST(Engine, GreedyFollowsTheModel) {
   TinyModel model;
   auto requests = requests_of(3, 1, {.temperature = 0});
-  const auto trajectories = generate(model.decoder, model.pool, requests, options_of(4));
+  const auto rollouts = generate(model.decoder, model.pool, requests, options_of(4));
   for (size_t r = 0; r < 3; ++r) {
     // No other token has a higher log-probability after the same prefix.
-    const auto& ids = trajectories[r].token_ids;
+    const auto& ids = rollouts[r].completion.token_ids.value();
     std::vector<int32_t> prefix = requests[r].prompt_ids;
     for (size_t i = 0; i < std::min<size_t>(ids.size(), 5); ++i) {
       std::vector<ScoreRow> rows;
@@ -135,7 +135,8 @@ TEST(Engine, GreedyFollowsTheModel) {
         rows.back().tokens.push_back(id);
       }
       const auto scores = score_rows(model.decoder, rows);
-      for (const Score& score : scores) EXPECT_LE(score.logprob, trajectories[r].logprobs[i]);
+      for (const Score& score : scores)
+        EXPECT_LE(score.logprob, rollouts[r].completion.logprobs.value()[i]);
       prefix.push_back(ids[i]);
     }
   }
@@ -143,17 +144,17 @@ TEST(Engine, GreedyFollowsTheModel) {
 
 TEST(Engine, EndsAtStopTokenLengthOrLoop) {
   std::map<data::FinishReason, int> reasons;
-  for (const data::Trajectory& trajectory : generate(requests_of(20, 4), options_of(32))) {
-    ++reasons[trajectory.finish_reason];
-    const auto& ids = trajectory.token_ids;
+  for (const data::Rollout& rollout : generate(requests_of(20, 4), options_of(32))) {
+    ++reasons[rollout.completion.finish_reason];
+    const auto& ids = rollout.completion.token_ids.value();
     const auto stop = std::find(ids.begin(), ids.end(), 3);
-    if (trajectory.finish_reason == data::FinishReason::kStop) {
+    if (rollout.completion.finish_reason == data::FinishReason::kStop) {
       EXPECT_EQ(stop, ids.end() - 1);
     } else {
       EXPECT_EQ(stop, ids.end());
       EXPECT_EQ(ids.size(), 60u);
     }
-    EXPECT_EQ(ids.size(), trajectory.logprobs.size());
+    EXPECT_EQ(ids.size(), rollout.completion.logprobs->size());
   }
   EXPECT_GT(reasons[data::FinishReason::kStop], 0);
   EXPECT_GT(reasons[data::FinishReason::kLength], 0);
@@ -167,16 +168,14 @@ TEST(Engine, LeavesARepetitionLoop) {
   auto requests = requests_of(2, 1, {.temperature = 0});
   for (auto& request : requests) request.sampling.max_tokens = 300;
   EngineOptions options = options_of(8);
-  for (const data::Trajectory& trajectory :
-       generate(model.decoder, model.pool, requests, options)) {
-    EXPECT_EQ(trajectory.finish_reason, data::FinishReason::kRepetition);
-    EXPECT_EQ(trajectory.token_ids, std::vector<int32_t>(128, 0));
+  for (const data::Rollout& rollout : generate(model.decoder, model.pool, requests, options)) {
+    EXPECT_EQ(rollout.completion.finish_reason, data::FinishReason::kRepetition);
+    EXPECT_EQ(rollout.completion.token_ids, std::vector<int32_t>(128, 0));
   }
   options.repetition.min_repeats = 0;
-  for (const data::Trajectory& trajectory :
-       generate(model.decoder, model.pool, requests, options)) {
-    EXPECT_EQ(trajectory.finish_reason, data::FinishReason::kLength);
-    EXPECT_EQ(trajectory.token_ids.size(), 300u);
+  for (const data::Rollout& rollout : generate(model.decoder, model.pool, requests, options)) {
+    EXPECT_EQ(rollout.completion.finish_reason, data::FinishReason::kLength);
+    EXPECT_EQ(rollout.completion.token_ids->size(), 300u);
   }
 }
 
@@ -184,15 +183,15 @@ TEST(Engine, LeavesARepetitionLoop) {
 // samples in their order, whatever ran at the same time.
 TEST(Engine, EarlyStopKeepsTheSameSamplesInAnyBatch) {
   const auto requests = requests_of(8, 10);
-  const auto enough = [](std::span<const data::Trajectory> samples) {
-    return std::count_if(samples.begin(), samples.end(), [](const data::Trajectory& trajectory) {
-             return trajectory.token_ids.size() > 20;
+  const auto enough = [](std::span<const data::Rollout> samples) {
+    return std::count_if(samples.begin(), samples.end(), [](const data::Rollout& rollout) {
+             return rollout.completion.token_ids->size() > 20;
            }) == 2;
   };
   const auto all = generate(requests, options_of(16));
-  std::vector<data::Trajectory> expected;
+  std::vector<data::Rollout> expected;
   for (size_t p = 0; p < 8; ++p) {
-    const std::span<const data::Trajectory> samples = std::span(all).subspan(p * 10, 10);
+    const std::span<const data::Rollout> samples = std::span(all).subspan(p * 10, 10);
     for (size_t i = 0; i < 10; ++i) {
       expected.push_back(samples[i]);
       if (enough(samples.first(i + 1))) break;
@@ -214,8 +213,8 @@ TEST(Engine, EarlyStopKeepsTheSameSamplesInAnyBatch) {
 
 TEST(Engine, GoesOnFromWhatIsDone) {
   auto requests = requests_of(6, 5);
-  const auto enough = [](std::span<const data::Trajectory> samples) {
-    return samples.back().token_ids.size() < 15;
+  const auto enough = [](std::span<const data::Rollout> samples) {
+    return samples.back().completion.token_ids->size() < 15;
   };
   for (const bool early_stop : {false, true}) {
     rollout::RolloutHooks hooks;
@@ -223,16 +222,15 @@ TEST(Engine, GoesOnFromWhatIsDone) {
     const auto whole = generate(requests, options_of(4), 1, hooks);
     for (const size_t cut : {size_t{1}, whole.size() / 2, whole.size()}) {
       auto rest = requests;
-      std::vector<data::Trajectory> merged(whole.begin(),
-                                           whole.begin() + static_cast<std::ptrdiff_t>(cut));
-      for (const data::Trajectory& trajectory : merged) {
-        rest[static_cast<size_t>(std::stoi(trajectory.problem_id.substr(1)))].done.push_back(
-            trajectory);
+      std::vector<data::Rollout> merged(whole.begin(),
+                                        whole.begin() + static_cast<std::ptrdiff_t>(cut));
+      for (const data::Rollout& rollout : merged) {
+        rest[static_cast<size_t>(std::stoi(rollout.problem_id.substr(1)))].done.push_back(rollout);
       }
-      for (const data::Trajectory& trajectory : generate(rest, options_of(3), 1, hooks))
-        merged.push_back(trajectory);
+      for (const data::Rollout& rollout : generate(rest, options_of(3), 1, hooks))
+        merged.push_back(rollout);
       std::stable_sort(
-          merged.begin(), merged.end(), [](const data::Trajectory& a, const data::Trajectory& b) {
+          merged.begin(), merged.end(), [](const data::Rollout& a, const data::Rollout& b) {
             return std::pair(a.problem_id, a.sample) < std::pair(b.problem_id, b.sample);
           });
       expect_same(whole, merged);
@@ -243,28 +241,28 @@ TEST(Engine, GoesOnFromWhatIsDone) {
 TEST(Engine, JudgesEachSampleOnceBeforeItIsDelivered) {
   std::map<std::pair<std::string, int>, int> judged;
   rollout::RolloutHooks hooks;
-  hooks.judge = [&](data::Trajectory& trajectory) {
-    ++judged[{trajectory.problem_id, trajectory.sample}];
-    trajectory.verdict = judge::Verdict::kCorrect;
+  hooks.judge = [&](data::Rollout& rollout) {
+    ++judged[{rollout.problem_id, rollout.sample}];
+    rollout.verdict = judge::Verdict::kCorrect;
   };
-  const auto trajectories = generate(requests_of(4, 3), options_of(5), 1, hooks);
+  const auto rollouts = generate(requests_of(4, 3), options_of(5), 1, hooks);
   EXPECT_EQ(judged.size(), 12u);
   for (const auto& [key, count] : judged) EXPECT_EQ(count, 1);
-  for (const data::Trajectory& trajectory : trajectories)
-    EXPECT_EQ(trajectory.verdict, judge::Verdict::kCorrect);
+  for (const data::Rollout& rollout : rollouts)
+    EXPECT_EQ(rollout.verdict, judge::Verdict::kCorrect);
 }
 
 TEST(Engine, StopFlagEndsEarly) {
   TinyModel model;
   std::atomic<bool> stop{false};
   rollout::RolloutHooks hooks;
-  hooks.on_completion = [&](const data::Trajectory&) { stop = true; };
+  hooks.on_completion = [&](const data::Rollout&) { stop = true; };
   Report report;
-  const auto trajectories = generate(model.decoder, model.pool, requests_of(30, 2), options_of(2),
-                                     hooks, &report, {}, &stop);
+  const auto rollouts = generate(model.decoder, model.pool, requests_of(30, 2), options_of(2),
+                                 hooks, &report, {}, &stop);
   EXPECT_TRUE(report.interrupted);
-  EXPECT_GE(trajectories.size(), 1u);
-  EXPECT_LT(trajectories.size(), 10u);
+  EXPECT_GE(rollouts.size(), 1u);
+  EXPECT_LT(rollouts.size(), 10u);
 }
 
 TEST(Engine, RefusesWhatCanNeverFit) {

@@ -27,7 +27,7 @@ rollout::RolloutRequest InferenceModel::rollout_request(const data::Problem& pro
   request.seed = spec.seed;
   request.stop_ids = text_.stop_ids();
   request.stop_strings = spec.stop_strings;
-  if (!spec.raw) request.response_prefix = text_.chat().opened_thought();
+  if (!spec.raw) request.response_prefix = text_.chat().response_prefix();
   request.template_sha256 = text_.chat().sha256();
   return request;
 }

@@ -64,9 +64,9 @@ TEST(KvScheduler, TokensAreToldAsTheyAreSampled) {
       told[{std::string(problem_id), sample}].push_back(token.id);
     };
     Report report;
-    for (const data::Trajectory& t : generate(requests, options, 1, hooks, &report)) {
-      std::vector<int32_t> expected = t.token_ids;
-      const bool stop = t.finish_reason == data::FinishReason::kStop;
+    for (const data::Rollout& t : generate(requests, options, 1, hooks, &report)) {
+      std::vector<int32_t> expected = t.completion.token_ids.value();
+      const bool stop = t.completion.finish_reason == data::FinishReason::kStop;
       if (stop) expected.pop_back();
       (stop ? stopped : cut)++;
       EXPECT_EQ((told[{t.problem_id, t.sample}]), expected) << t.problem_id;
@@ -82,9 +82,9 @@ TEST(KvScheduler, TokensAreToldAsTheyAreSampled) {
 TEST(KvScheduler, EarlyStopWithFewPagesKeepsTheSameSamples) {
   const auto requests = long_requests(4, 8, 150, true);
   rollout::RolloutHooks hooks;
-  hooks.group_complete = [](std::span<const data::Trajectory> samples) {
-    return std::count_if(samples.begin(), samples.end(), [](const data::Trajectory& trajectory) {
-             return trajectory.token_ids.size() > 100;
+  hooks.group_complete = [](std::span<const data::Rollout> samples) {
+    return std::count_if(samples.begin(), samples.end(), [](const data::Rollout& rollout) {
+             return rollout.completion.token_ids->size() > 100;
            }) == 2;
   };
   const auto expected = generate(requests, options_of(1), 1, hooks);
@@ -165,9 +165,7 @@ TEST(KvScheduler, ProgressTellsWhatIsLeft) {
   auto requests = long_requests(30, 2, 40);
   // Progress comes four times a second: judging is made slow.
   rollout::RolloutHooks hooks;
-  hooks.judge = [](data::Trajectory&) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  };
+  hooks.judge = [](data::Rollout&) { std::this_thread::sleep_for(std::chrono::milliseconds(20)); };
   class Seen : public Monitor {
    public:
     void take(const MonitorEvent& event) override {
@@ -210,14 +208,14 @@ TEST(KvScheduler, AThousandGreedyRunsAmongOthersGiveOneOutput) {
   int greedy = 0;
   std::vector<int32_t> first;
   std::vector<float> first_logprobs;
-  for (const data::Trajectory& trajectory : generate(requests, options_of(64))) {
-    if (trajectory.problem_id[0] != 'g') continue;
+  for (const data::Rollout& rollout : generate(requests, options_of(64))) {
+    if (rollout.problem_id[0] != 'g') continue;
     if (greedy++ == 0) {
-      first = trajectory.token_ids;
-      first_logprobs = trajectory.logprobs;
+      first = rollout.completion.token_ids.value();
+      first_logprobs = rollout.completion.logprobs.value();
     }
-    EXPECT_EQ(trajectory.token_ids, first);
-    EXPECT_EQ(trajectory.logprobs, first_logprobs);
+    EXPECT_EQ(rollout.completion.token_ids, first);
+    EXPECT_EQ(rollout.completion.logprobs, first_logprobs);
   }
   EXPECT_EQ(greedy, 1000);
   EXPECT_GT(first.size(), 10u);

@@ -12,18 +12,18 @@
 namespace ponder::generate {
 namespace {
 
-std::map<std::string, rollout::Completion> completions_of(
+std::map<std::string, data::Completion> completions_of(
     const std::vector<rollout::GeneratorEvent>& events) {
-  std::map<std::string, rollout::Completion> completions;
+  std::map<std::string, data::Completion> completions;
   for (const rollout::GeneratorEvent& event : events) {
-    if (const auto* completion = std::get_if<rollout::Completion>(&event.what)) {
+    if (const auto* completion = std::get_if<data::Completion>(&event.what)) {
       EXPECT_TRUE(completions.emplace(event.request_id, *completion).second);
     }
   }
   return completions;
 }
 
-std::map<std::string, rollout::Completion> run_to_the_end(Engine& engine) {
+std::map<std::string, data::Completion> run_to_the_end(Engine& engine) {
   std::vector<rollout::GeneratorEvent> all;
   while (!engine.load().unfinished.empty()) {
     for (rollout::GeneratorEvent& event : engine.poll({})) all.push_back(std::move(event));
@@ -41,8 +41,8 @@ EngineOptions with_pages(int max_batch, int64_t pages) {
 // those that come to their end are what they are alone.
 TEST(Live, RequestsComeAndGoWithoutChangingTheOthers) {
   const auto requests = requests_of(30, 2);
-  std::map<std::string, data::Trajectory> alone;
-  for (const data::Trajectory& t : generate(requests, options_of(1))) {
+  std::map<std::string, data::Rollout> alone;
+  for (const data::Rollout& t : generate(requests, options_of(1))) {
     alone[t.problem_id + "#" + std::to_string(t.sample)] = t;
   }
   TinyModel model;
@@ -58,7 +58,7 @@ TEST(Live, RequestsComeAndGoWithoutChangingTheOthers) {
     }
     random.shuffle(waiting);
     std::vector<std::string> open;
-    std::map<std::string, rollout::Completion> completions;
+    std::map<std::string, data::Completion> completions;
     while (!waiting.empty() || !engine.load().unfinished.empty()) {
       for (auto n = random.below(3); n > 0 && !waiting.empty(); --n) {
         open.push_back(waiting.back().id);
@@ -82,8 +82,8 @@ TEST(Live, RequestsComeAndGoWithoutChangingTheOthers) {
     }
     for (const auto& [id, t] : alone) {
       ASSERT_TRUE(completions.contains(id)) << id;
-      EXPECT_EQ(completions.at(id).token_ids, t.token_ids) << id;
-      EXPECT_EQ(completions.at(id).logprobs, t.logprobs) << id;
+      EXPECT_EQ(completions.at(id).token_ids, t.completion.token_ids) << id;
+      EXPECT_EQ(completions.at(id).logprobs, t.completion.logprobs) << id;
     }
     preemptions += engine.report().preemptions;
     EXPECT_GT(engine.room(), 0);
@@ -112,8 +112,8 @@ TEST(Live, ACacheThatIsTooSmallIsTakenAnew) {
   engine.submit(rollout::completion_request(requests[1], 0));
   engine.poll({});
   const auto completions = run_to_the_end(engine);
-  EXPECT_EQ(completions.at("p0#0").token_ids, alone[0].token_ids);
-  EXPECT_EQ(completions.at("p1#0").token_ids, alone[1].token_ids);
+  EXPECT_EQ(completions.at("p0#0").token_ids, alone[0].completion.token_ids);
+  EXPECT_EQ(completions.at("p1#0").token_ids, alone[1].completion.token_ids);
 }
 
 // Also where its samples are asked for one after the other, and by another problem.
@@ -122,7 +122,7 @@ TEST(Live, APromptThatReturnsIsReadOnce) {
   requests[0].prompt_ids.resize(100, 1);
   requests[1].prompt_ids = requests[0].prompt_ids;
   rollout::RolloutHooks hooks;
-  hooks.group_complete = [](std::span<const data::Trajectory>) { return false; };
+  hooks.group_complete = [](std::span<const data::Rollout>) { return false; };
   Report report;
   generate({requests[0]}, options_of(8), 1, hooks, &report, {.samples_ahead = 1});
   EXPECT_EQ(report.progress.finished, 5);
@@ -141,7 +141,7 @@ TEST(Live, LogprobsWhereTheyAreWanted) {
     engine.submit(request);
     EXPECT_NE(testing::error_text([&] { engine.submit(request); }).find("open request"),
               std::string::npos);
-    const rollout::Completion completion = run_to_the_end(engine).at(request.id);
+    const data::Completion completion = run_to_the_end(engine).at(request.id);
     EXPECT_EQ(completion.logprobs.has_value(), wanted);
     EXPECT_EQ(completion.logprob_source,
               wanted ? data::LogprobSource::kEngine : data::LogprobSource::kNone);
@@ -166,7 +166,7 @@ TEST(Live, StopStringsOfEachRequest) {
   rollout::CompletionRequest request = rollout::completion_request(requests_of(1, 1)[0], 0);
   request.stop_ids = {};
   engine.submit(request);
-  const rollout::Completion free = run_to_the_end(engine).at(request.id);
+  const data::Completion free = run_to_the_end(engine).at(request.id);
   ASSERT_GT(free.text.size(), 40u);
   const std::string stop = free.text.substr(20, 5);
   ASSERT_EQ(stop.find("\uFFFD"), std::string::npos) << "choose another place";
@@ -177,7 +177,7 @@ TEST(Live, StopStringsOfEachRequest) {
   engine.submit(stopped);
   const auto completions = run_to_the_end(engine);
   EXPECT_EQ(completions.at(request.id).text, free.text);
-  const rollout::Completion& cut = completions.at("stopped");
+  const data::Completion& cut = completions.at("stopped");
   EXPECT_EQ(cut.finish_reason, data::FinishReason::kStop);
   EXPECT_EQ(cut.text, free.text.substr(0, free.text.find(stop)));
   ASSERT_LT(cut.token_ids->size(), free.token_ids->size());

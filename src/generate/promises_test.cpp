@@ -20,13 +20,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<data::Trajectory> in_order(std::vector<data::Trajectory> trajectories) {
-  const auto key = [](const data::Trajectory& t) {
+std::vector<data::Rollout> in_order(std::vector<data::Rollout> rollouts) {
+  const auto key = [](const data::Rollout& t) {
     return std::pair(std::stoi(t.problem_id.substr(1)), t.sample);
   };
-  std::sort(trajectories.begin(), trajectories.end(),
-            [&](const data::Trajectory& a, const data::Trajectory& b) { return key(a) < key(b); });
-  return trajectories;
+  std::sort(rollouts.begin(), rollouts.end(),
+            [&](const data::Rollout& a, const data::Rollout& b) { return key(a) < key(b); });
+  return rollouts;
 }
 
 // Each instruction set, and each number of threads, with batches, memory so short that samples are
@@ -69,11 +69,11 @@ TEST(Promises, ARunThatWasStoppedGoesOnToTheSameRollouts) {
   const auto requests = requests_of(6, 4, {.temperature = 0.8});
   const auto whole = generate(requests, options_of(1));
   for (const size_t enough : {size_t{1}, size_t{13}}) {
-    std::vector<data::Trajectory> merged;
+    std::vector<data::Rollout> merged;
     std::atomic<bool> stop{false};
     rollout::RolloutHooks hooks;
-    hooks.on_completion = [&](const data::Trajectory& trajectory) {
-      merged.push_back(trajectory);
+    hooks.on_completion = [&](const data::Rollout& rollout) {
+      merged.push_back(rollout);
       stop = merged.size() >= enough;
     };
     TinyModel model(enough == 1 ? 2 : 1);
@@ -82,11 +82,10 @@ TEST(Promises, ARunThatWasStoppedGoesOnToTheSameRollouts) {
     EXPECT_TRUE(report.interrupted);
     ASSERT_LT(merged.size(), whole.size());
     auto rest = requests;
-    for (const data::Trajectory& done : merged) {
+    for (const data::Rollout& done : merged) {
       rest[static_cast<size_t>(std::stoi(done.problem_id.substr(1)))].done.push_back(done);
     }
-    for (const data::Trajectory& trajectory : generate(rest, options_of(11)))
-      merged.push_back(trajectory);
+    for (const data::Rollout& rollout : generate(rest, options_of(11))) merged.push_back(rollout);
     expect_same(whole, in_order(merged));
   }
 }
@@ -110,19 +109,20 @@ TEST(Promises, RecordedLogprobsOfACheckpointAreTheTrainersToTheBit) {
     EngineOptions options = options_of(32);
     options.kv_cache_bytes = 60 * model.decoder.kv_page_bytes();
     for (auto& request : requests) request.stop_ids = {};
-    const auto trajectories = generate(sampling, model.pool, requests, options);
+    const auto rollouts = generate(sampling, model.pool, requests, options);
 
     const model::Checkpoint checkpoint = model::load_checkpoint(folder);
     model::Decoder training(checkpoint.config, model.pool);
     training.set_parameters(checkpoint.parameters);
     model::PackedBatch batch;
     std::vector<float> recorded;
-    for (const data::Trajectory& trajectory : trajectories) {
-      const ScoreRow row = score_row_of(trajectory);
+    for (const data::Rollout& rollout : rollouts) {
+      const ScoreRow row = score_row_of(rollout);
       std::vector<uint8_t> trained(row.tokens.size(), 1);
       std::fill(trained.begin(), trained.begin() + row.first_scored, uint8_t{0});
       batch.append(row.tokens, trained);
-      recorded.insert(recorded.end(), trajectory.logprobs.begin(), trajectory.logprobs.end());
+      recorded.insert(recorded.end(), rollout.completion.logprobs->begin(),
+                      rollout.completion.logprobs->end());
     }
     ASSERT_GT(recorded.size(), 10'000u);
     std::vector<float> computed(recorded.size());
@@ -146,12 +146,13 @@ TEST(Promises, TheCallersStoppingRuleIsAskedAfterEveryToken) {
              ruled = generate(requests, options_of(4), 1, hooks);
   ASSERT_EQ(ruled.size(), free.size());
   for (size_t i = 0; i < ruled.size(); ++i) {
-    const size_t length = std::min(length_of(free[i].sample), free[i].token_ids.size());
-    EXPECT_EQ(ruled[i].token_ids, std::vector<int32_t>(free[i].token_ids.begin(),
-                                                       free[i].token_ids.begin() +
-                                                           static_cast<std::ptrdiff_t>(length)));
-    EXPECT_EQ(ruled[i].finish_reason, data::FinishReason::kStop);
-    expected += length - (ruled[i].token_ids.back() == 3 ? 1 : 0);
+    const size_t length = std::min(length_of(free[i].sample), free[i].completion.token_ids->size());
+    EXPECT_EQ(ruled[i].completion.token_ids,
+              std::vector<int32_t>(
+                  free[i].completion.token_ids->begin(),
+                  free[i].completion.token_ids->begin() + static_cast<std::ptrdiff_t>(length)));
+    EXPECT_EQ(ruled[i].completion.finish_reason, data::FinishReason::kStop);
+    expected += length - (ruled[i].completion.token_ids->back() == 3 ? 1 : 0);
   }
   EXPECT_EQ(told, expected);
 }

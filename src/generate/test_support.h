@@ -76,48 +76,51 @@ struct Report : rollout::RolloutReport {
 };
 
 // By an engine of its own on this decoder; without a tokenizer.
-inline std::vector<data::Trajectory> generate(
-    model::Decoder& decoder, ThreadPool& pool, const std::vector<rollout::RolloutRequest>& requests,
-    EngineOptions options, rollout::RolloutHooks hooks = {}, Report* report = nullptr,
-    rollout::RolloutOptions rollouts = {}, const std::atomic<bool>* stop = nullptr) {
+inline std::vector<data::Rollout> generate(model::Decoder& decoder, ThreadPool& pool,
+                                           const std::vector<rollout::RolloutRequest>& requests,
+                                           EngineOptions options, rollout::RolloutHooks hooks = {},
+                                           Report* report = nullptr,
+                                           rollout::RolloutOptions rollouts = {},
+                                           const std::atomic<bool>* stop = nullptr) {
   Engine engine(decoder, nullptr, pool, std::move(options));
   Report done;
-  auto trajectories =
-      rollout::collect_rollouts(engine, requests, std::move(hooks), rollouts, stop, &done);
+  auto made = rollout::collect_rollouts(engine, requests, std::move(hooks), rollouts, stop, &done);
   done.engine = engine.report();
   if (report) *report = done;
-  return trajectories;
+  return made;
 }
 
-inline std::vector<data::Trajectory> generate(const std::vector<rollout::RolloutRequest>& requests,
-                                              EngineOptions options, int threads = 1,
-                                              rollout::RolloutHooks hooks = {},
-                                              Report* report = nullptr,
-                                              rollout::RolloutOptions rollouts = {}) {
+inline std::vector<data::Rollout> generate(const std::vector<rollout::RolloutRequest>& requests,
+                                           EngineOptions options, int threads = 1,
+                                           rollout::RolloutHooks hooks = {},
+                                           Report* report = nullptr,
+                                           rollout::RolloutOptions rollouts = {}) {
   TinyModel model(threads);
   return generate(model.decoder, model.pool, requests, std::move(options), std::move(hooks), report,
                   rollouts);
 }
 
 // The row of a rollout: prompt_ids and token_ids.
-inline ScoreRow score_row_of(const data::Trajectory& trajectory) {
+inline ScoreRow score_row_of(const data::Rollout& rollout) {
   ScoreRow row;
-  row.tokens = trajectory.prompt_ids;
+  row.tokens = rollout.prompt_ids;
   row.first_scored = static_cast<int64_t>(row.tokens.size());
-  row.tokens.insert(row.tokens.end(), trajectory.token_ids.begin(), trajectory.token_ids.end());
+  row.tokens.insert(row.tokens.end(), rollout.completion.token_ids->begin(),
+                    rollout.completion.token_ids->end());
   return row;
 }
 
-inline void expect_same(const std::vector<data::Trajectory>& a,
-                        const std::vector<data::Trajectory>& b) {
+inline void expect_same(const std::vector<data::Rollout>& a, const std::vector<data::Rollout>& b) {
   ASSERT_EQ(a.size(), b.size());
   for (size_t i = 0; i < a.size(); ++i) {
     EXPECT_EQ(a[i].problem_id, b[i].problem_id);
     EXPECT_EQ(a[i].sample, b[i].sample);
-    EXPECT_EQ(a[i].token_ids, b[i].token_ids) << a[i].problem_id << " " << a[i].sample;
-    EXPECT_EQ(a[i].logprobs, b[i].logprobs) << a[i].problem_id << " " << a[i].sample;
-    EXPECT_EQ(a[i].finish_reason, b[i].finish_reason);
-    EXPECT_EQ(a[i].logprob, b[i].logprob);
+    EXPECT_EQ(a[i].completion.token_ids, b[i].completion.token_ids)
+        << a[i].problem_id << " " << a[i].sample;
+    EXPECT_EQ(a[i].completion.logprobs, b[i].completion.logprobs)
+        << a[i].problem_id << " " << a[i].sample;
+    EXPECT_EQ(a[i].completion.finish_reason, b[i].completion.finish_reason);
+    EXPECT_EQ(a[i].completion.logprob(), b[i].completion.logprob());
     EXPECT_EQ(a[i].prompt_sha256, b[i].prompt_sha256);
   }
 }

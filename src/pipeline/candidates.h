@@ -9,7 +9,7 @@
 
 namespace ponder::pipeline {
 
-// The candidates among a stage's trajectories, in pool order.
+// The candidates among a stage's rollouts, in pool order.
 std::vector<Candidate> candidates_of(const pool::Pool& pool, const std::string& stage);
 
 }  // namespace ponder::pipeline

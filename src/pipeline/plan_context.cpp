@@ -12,13 +12,13 @@ namespace {
 
 // Shares of the measured f32 peak, as `ponder bench` shows them for small models on this code.
 constexpr double kTrainShare = 0.5, kDecodeShare = 0.22;
-// A trajectory in run.db: ids and log-probabilities (8 bytes a token) and its text, with the row's
+// A rollout in run.db: ids and log-probabilities (8 bytes a token) and its text, with the row's
 // own fields.
 constexpr int64_t kRowBytes = 1200, kTokenBytes = 12;
 
 void count(const ReadSource& read, const data::RowBuilder& builder, const Recipe& recipe,
            RowLengths& lengths) {
-  data::ReadReport report = read.report;
+  data::RowAccount report = read.report;
   data::RowVisitor visitor;
   visitor.row = [&](size_t, const data::TokenRow& row) {
     ++lengths.units;

@@ -36,8 +36,8 @@ struct Origin {
   RecipeFiles files;
 };
 
-Source read_source(TomlSection section, const Origin& origin) {
-  Source source;
+DataSource read_source(TomlSection section, const Origin& origin) {
+  DataSource source;
   source.name = section.text("name", "");
   source.synth = section.texts("synth");
   const std::string file = section.text("file", "");
@@ -81,8 +81,8 @@ Source read_source(TomlSection section, const Origin& origin) {
   return source;
 }
 
-std::vector<Source> read_sources(TomlSection& section, const char* key, const Origin& origin) {
-  std::vector<Source> sources;
+std::vector<DataSource> read_sources(TomlSection& section, const char* key, const Origin& origin) {
+  std::vector<DataSource> sources;
   for (TomlSection& item : section.sections(key))
     sources.push_back(read_source(std::move(item), origin));
   return sources;
@@ -262,11 +262,11 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
 
   TomlSection evaluate = top.section("evaluate");
   recipe.evaluate.benchmarks = read_sources(evaluate, "benchmarks", origin);
-  for (Source& source : recipe.evaluate.benchmarks) {
+  for (DataSource& source : recipe.evaluate.benchmarks) {
     if (source.name.empty())
       source.name = source.file.empty() ? source.synth[0] : data::dataset_name(source.file);
     evaluate.check_name("benchmarks", source.name);
-    for (const Source& other : recipe.evaluate.benchmarks) {
+    for (const DataSource& other : recipe.evaluate.benchmarks) {
       if (&other != &source && other.name == source.name) {
         evaluate.fail("benchmarks", fmt::format("two benchmarks are named \"{}\"", source.name));
       }
@@ -274,8 +274,8 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   }
   // Results are files named MODEL-BENCHMARK, and a set's model is M1-SET.
   for (const ImitationSet& set : recipe.imitation) {
-    for (const Source& a : recipe.evaluate.benchmarks) {
-      for (const Source& b : recipe.evaluate.benchmarks) {
+    for (const DataSource& a : recipe.evaluate.benchmarks) {
+      for (const DataSource& b : recipe.evaluate.benchmarks) {
         if (set.name.empty() || set.name + "-" + a.name != b.name) continue;
         evaluate.fail("benchmarks",
                       fmt::format("\"{}\" of M1 and \"{}\" of M1-{} would have one name", b.name,

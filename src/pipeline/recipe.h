@@ -18,7 +18,7 @@
 namespace ponder::pipeline {
 
 // Rows from a file, or from the synthetic world. Exactly one of `file` and `synth` is set.
-struct Source {
+struct DataSource {
   std::string name;                             // of a benchmark; otherwise free
   std::filesystem::path file;                   // absolute
   std::vector<std::string> synth;               // domains of ponder synth, taking turns
@@ -33,12 +33,12 @@ struct Source {
 
 struct ImitationSet {
   std::string name;  // "" for the main one, else the suffix of the model: M1-<name>
-  std::vector<Source> demonstrations;
+  std::vector<DataSource> demonstrations;
 };
 
 struct ExploreOptions {
   int64_t rounds = 0;
-  std::vector<Source> problems;
+  std::vector<DataSource> problems;
   int64_t problems_per_round = 0;  // 0: all, shared out evenly over the rounds
   bool hard_only = true;           // keep problems the current model fails greedily
   int64_t samples = 20;            // per problem, at most
@@ -63,7 +63,7 @@ struct DpoStage {
 };
 
 struct EvaluateOptions {
-  std::vector<Source> benchmarks;
+  std::vector<DataSource> benchmarks;
   int64_t samples = 1;
   double temperature = 0.0, top_p = 0.95;
   int64_t max_tokens = 1024;

@@ -42,8 +42,9 @@ std::string resolved_again(const fs::path& saved) {
 
 }  // namespace
 
-Run::Run(const Recipe& recipe, std::vector<ReadSource> sources, const fs::path& folder,
-         ThreadPool& threads, Monitor& monitor, const std::atomic<bool>* stop)
+PipelineRun::PipelineRun(const Recipe& recipe, std::vector<ReadSource> sources,
+                         const fs::path& folder, ThreadPool& threads, Monitor& monitor,
+                         const std::atomic<bool>* stop)
     : recipe_(recipe),
       sources_(std::move(sources)),
       folder_(folder),
@@ -79,10 +80,10 @@ Run::Run(const Recipe& recipe, std::vector<ReadSource> sources, const fs::path& 
   }
 }
 
-Run::~Run() = default;
+PipelineRun::~PipelineRun() = default;
 
-bool Run::execute(const std::string& until,
-                  const std::function<void(const pool::StageRecord&)>& on_stage) {
+bool PipelineRun::execute(const std::string& until,
+                          const std::function<void(const pool::StageRecord&)>& on_stage) {
   const std::vector<Stage> stages = stages_of(recipe_);
   std::string names;
   bool known = until.empty();
@@ -111,7 +112,7 @@ bool Run::execute(const std::string& until,
 
 // A checkpoint that is not what its stage made is made again: a stage is a function of what the
 // pool holds, so the same bytes come out, or an Error says that they do not.
-bool Run::restore_model(const std::string& model) {
+bool PipelineRun::restore_model(const std::string& model) {
   const fs::path folder = folder_ / "checkpoints" / model;
   const std::vector<pool::FileRecord> then = pool_->files(model);
   std::string damage;
@@ -142,7 +143,7 @@ bool Run::restore_model(const std::string& model) {
   throw Error(folder.string(), "is not what it was: " + damage, "put the old files back");
 }
 
-void Run::record_checkpoint(const std::string& model) {
+void PipelineRun::record_checkpoint(const std::string& model) {
   const std::vector<pool::FileRecord> then = pool_->files(model);
   const std::vector<pool::FileRecord> now =
       checkpoint_files(folder_ / "checkpoints" / model, model);
@@ -154,7 +155,7 @@ void Run::record_checkpoint(const std::string& model) {
   for (const pool::FileRecord& file : now) pool_->add_file(file);
 }
 
-bool Run::run_stage(const Stage& stage) {
+bool PipelineRun::run_stage(const Stage& stage) {
   if (!stage.input.empty() && stage.input != "M0" && !restore_model(stage.input)) return false;
   pool_->verify();
   const auto start = std::chrono::steady_clock::now();

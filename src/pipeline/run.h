@@ -28,15 +28,16 @@
 
 namespace ponder::pipeline {
 
-class Run {
+class PipelineRun {
  public:
   // `sources`: what read_sources gives. Makes or opens the directory and takes its lock. `monitor` is
   // told what happens, and so is log.jsonl. Throws Error when another process has it, or when it was
   // begun with a recipe that differs (naming the keys) or with other inputs: base or source files
   // whose hashes have changed (naming them, then and now, and the stages that used them).
-  Run(const Recipe& recipe, std::vector<ReadSource> sources, const std::filesystem::path& folder,
-      ThreadPool& threads, Monitor& monitor, const std::atomic<bool>* stop);
-  ~Run();
+  PipelineRun(const Recipe& recipe, std::vector<ReadSource> sources,
+              const std::filesystem::path& folder, ThreadPool& threads, Monitor& monitor,
+              const std::atomic<bool>* stop);
+  ~PipelineRun();
 
   // Runs what is left, up to and including the stage named `until` ("" = all). After each stage,
   // also those found done already, calls `on_stage`. False if the stop flag ended it early. Writes

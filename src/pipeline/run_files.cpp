@@ -26,7 +26,7 @@ struct SourceFiles {
 
 std::vector<SourceFiles> source_files(const Recipe& recipe) {
   std::vector<SourceFiles> all;
-  const auto add = [&](const std::vector<Source>& sources, const std::string& key,
+  const auto add = [&](const std::vector<DataSource>& sources, const std::string& key,
                        pool::SourceRecord::Role role, size_t set) {
     for (size_t i = 0; i < sources.size(); ++i) {
       const fs::path& file = sources[i].file;

@@ -76,8 +76,7 @@ class RunTest : public ::testing::Test {
   // The stages that ran or were done, in order; false in `finished` when stopped.
   std::vector<std::string> run(const Recipe& recipe, const std::string& until = "",
                                bool* finished = nullptr, const std::string& out = "out") {
-    ponder::pipeline::Run run(recipe, read_sources(recipe), folder_ / out, threads_, monitor_,
-                              &stop_);
+    PipelineRun run(recipe, read_sources(recipe), folder_ / out, threads_, monitor_, &stop_);
     std::vector<std::string> names;
     const bool all =
         run.execute(until, [&](const pool::StageRecord& stage) { names.push_back(stage.name); });
@@ -130,8 +129,8 @@ TEST_F(RunTest, DoesWhatThePlanSaysAndKeepsEverythingInThePool) {
   const pool::RowOrigin origin = pool.training_rows("imitate").at(3).origin;
   EXPECT_EQ(pool.demonstration(origin.id).question, "What is 1 + 3?");
   // Evaluations are kept, and apart from what is trained on.
-  EXPECT_EQ(pool.counts_of("evaluate-M1").trajectories, 3);
-  EXPECT_EQ(pool.counts().evaluation_trajectories, 9);
+  EXPECT_EQ(pool.counts_of("evaluate-M1").rollouts, 3);
+  EXPECT_EQ(pool.counts().evaluation_rollouts, 9);
   EXPECT_EQ(pool.counts().problems, 6);
 }
 
@@ -139,8 +138,8 @@ TEST_F(RunTest, DoneStagesStayAndEvaluationsAreNotSampledAgain) {
   const Recipe r = recipe();
   run(r, "evaluate-M1");
   std::vector<int64_t> ids;
-  pool().for_each_trajectory({.stage = "evaluate-M1"},
-                             [&](const pool::StoredTrajectory& s) { ids.push_back(s.id); });
+  pool().for_each_rollout({.stage = "evaluate-M1"},
+                          [&](const pool::StoredRollout& s) { ids.push_back(s.id); });
   ASSERT_EQ(ids.size(), 3u);
   {
     // As if killed between the last rollout and the end of the stage.
@@ -149,7 +148,7 @@ TEST_F(RunTest, DoneStagesStayAndEvaluationsAreNotSampledAgain) {
     writer.set_verdict(ids[0], judge::Verdict::kCorrect, "by hand");
   }
   run(r, "evaluate-M1");
-  EXPECT_EQ(pool().counts_of("evaluate-M1").trajectories, 3);
+  EXPECT_EQ(pool().counts_of("evaluate-M1").rollouts, 3);
   // A rollout sampled again would have been judged again.
   EXPECT_EQ(pool().counts_of("evaluate-M1").correct, 1);
   ASSERT_EQ(pool().scores().size(), 2u);
@@ -246,25 +245,25 @@ TEST_F(RunTest, APairKnowsWhyItIsOne) {
   run(r, "explore-1");
   {
     pool::Pool writer = pool::Pool::open(folder_ / "out/run.db");
-    std::optional<pool::StoredTrajectory> stored;
-    writer.for_each_trajectory({.stage = "explore-1"},
-                               [&](const pool::StoredTrajectory& s) { stored = s; });
+    std::optional<pool::StoredRollout> stored;
+    writer.for_each_rollout({.stage = "explore-1"},
+                            [&](const pool::StoredRollout& s) { stored = s; });
     ASSERT_TRUE(stored);
     const tokenizer::Tokenizer tokens = tokenizer::Tokenizer::load(folder_ / "base");
-    data::Trajectory t = stored->trajectory;
-    t.finish_reason = data::FinishReason::kStop;
+    data::Rollout t = stored->rollout;
+    t.completion.finish_reason = data::FinishReason::kStop;
     for (const judge::Verdict verdict : {judge::Verdict::kCorrect, judge::Verdict::kIncorrect}) {
       const bool right = verdict == judge::Verdict::kCorrect;
       ++t.sample;
       t.verdict = verdict;
-      t.text =
+      t.completion.text =
           tokenizer::format_thought(right ? "I count." : "I guess.", right ? "Right." : "Wrong.");
-      t.token_ids = tokens.encode(t.text);
-      t.token_ids.push_back(*tokens.token_id("<|im_end|>"));
-      t.logprobs.assign(t.token_ids.size(), -1.0f);
+      t.completion.token_ids = tokens.encode(t.completion.text);
+      t.completion.token_ids->push_back(*tokens.token_id("<|im_end|>"));
+      t.completion.logprobs.emplace(t.completion.token_ids->size(), -1.0f);
       t.perplexity = 2.5;
-      t.perplexity_model_sha256 = t.model_sha256;
-      writer.add_trajectory("explore-1", 1, t);
+      t.perplexity_model_sha256 = t.completion.model_sha256;
+      writer.add_rollout("explore-1", 1, t);
     }
   }
   run(r, "dpo");
@@ -284,24 +283,24 @@ TEST_F(RunTest, SelectedRowsOfAnotherTemplateAreLeftOut) {
   run(r, "refine-1");
   {
     pool::Pool writer = pool::Pool::open(folder_ / "out/run.db");
-    std::optional<pool::StoredTrajectory> stored;
-    writer.for_each_trajectory({.stage = "explore-1"},
-                               [&](const pool::StoredTrajectory& s) { stored = s; });
+    std::optional<pool::StoredRollout> stored;
+    writer.for_each_rollout({.stage = "explore-1"},
+                            [&](const pool::StoredRollout& s) { stored = s; });
     ASSERT_TRUE(stored);
     // Two more samples that a refinement selected, alike but for the template.
     const tokenizer::Tokenizer tokenizer = tokenizer::Tokenizer::load(folder_ / "base");
-    data::Trajectory t = stored->trajectory;
-    t.token_ids = tokenizer.encode("x");
-    t.token_ids.push_back(*tokenizer.token_id("<|im_end|>"));
-    t.logprobs.assign(t.token_ids.size(), -1.0f);
-    for (const char* tmpl : {stored->trajectory.template_sha256.c_str(), "other"}) {
+    data::Rollout t = stored->rollout;
+    t.completion.token_ids = tokenizer.encode("x");
+    t.completion.token_ids->push_back(*tokenizer.token_id("<|im_end|>"));
+    t.completion.logprobs.emplace(t.completion.token_ids->size(), -1.0f);
+    for (const char* tmpl : {stored->rollout.template_sha256.c_str(), "other"}) {
       ++t.sample;
       t.template_sha256 = tmpl;
-      const int64_t id = writer.add_trajectory("explore-1", 1, t);
+      const int64_t id = writer.add_rollout("explore-1", 1, t);
       writer.add_selection({"refine-1",
                             1,
                             "longest",
-                            {pool::RowOrigin::Kind::kTrajectory, id},
+                            {pool::RowOrigin::Kind::kRollout, id},
                             9,
                             "selected",
                             true,
@@ -325,8 +324,9 @@ std::map<std::string, std::string> made_by(const pool::Pool& pool) {
     if (model.name != "M0") made[model.name] = model.sha256;
   for (const pool::FileRecord& file : pool.files())
     made[file.owner + "/" + file.name] = file.sha256;
-  pool.for_each_trajectory(
-      {}, [&](const pool::StoredTrajectory& s) { made[std::to_string(s.id)] = s.trajectory.text; });
+  pool.for_each_rollout({}, [&](const pool::StoredRollout& s) {
+    made[std::to_string(s.id)] = s.rollout.completion.text;
+  });
   for (const pool::ScoreRecord& score : pool.scores()) made[score.stage] = dump_json(score.extra);
   return made;
 }

@@ -21,7 +21,7 @@ std::string strategy_names();  // joined by ", "
 
 // What selection looks at.
 struct Candidate {
-  int64_t id = 0;  // of the trajectory in the pool
+  int64_t id = 0;  // of the rollout in the pool
   std::string problem_id;
   int sample = 0;
   judge::Verdict verdict = judge::Verdict::kUndecided;

@@ -11,7 +11,7 @@
 namespace ponder::pipeline {
 namespace {
 
-synth::SynthStream stream_of(const Source& source) {
+synth::SynthStream stream_of(const DataSource& source) {
   synth::SynthOptions options;
   options.domains.clear();
   for (const std::string& domain : source.synth)
@@ -25,7 +25,7 @@ synth::SynthStream stream_of(const Source& source) {
 
 // Rows behind the first `count` (0: all) leave with a reason, like any other rejected row.
 template <class Row>
-void keep_first(std::vector<Row>& rows, int64_t count, data::ReadReport& report) {
+void keep_first(std::vector<Row>& rows, int64_t count, data::RowAccount& report) {
   if (count <= 0 || static_cast<int64_t>(rows.size()) <= count) return;
   const uint64_t dropped = rows.size() - static_cast<uint64_t>(count);
   report.kept -= dropped;
@@ -33,7 +33,7 @@ void keep_first(std::vector<Row>& rows, int64_t count, data::ReadReport& report)
   rows.resize(static_cast<size_t>(count));
 }
 
-std::vector<data::Problem> problems_of(const Source& source, data::ReadReport& report,
+std::vector<data::Problem> problems_of(const DataSource& source, data::RowAccount& report,
                                        const data::ContaminationFilter* contaminated) {
   std::vector<data::Problem> problems;
   if (!source.file.empty()) {
@@ -50,7 +50,8 @@ std::vector<data::Problem> problems_of(const Source& source, data::ReadReport& r
   return problems;
 }
 
-std::vector<data::Demonstration> demonstrations_of(const Source& source, data::ReadReport& report,
+std::vector<data::Demonstration> demonstrations_of(const DataSource& source,
+                                                   data::RowAccount& report,
                                                    const data::ContaminationFilter* contaminated) {
   std::vector<data::Demonstration> demonstrations;
   if (!source.file.empty()) {
@@ -73,7 +74,7 @@ std::vector<data::Demonstration> demonstrations_of(const Source& source, data::R
 
 }  // namespace
 
-std::string source_name(const Source& source) {
+std::string source_name(const DataSource& source) {
   if (!source.file.empty()) return source.file.string();
   return fmt::format("synth:{} levels {}-{} {} seed {}{}", fmt::join(source.synth, ","),
                      source.lowest_level, source.highest_level, source.split, source.seed,
@@ -84,19 +85,19 @@ std::vector<ReadSource> read_sources(const Recipe& recipe) {
   using Role = pool::SourceRecord::Role;
   data::ContaminationFilter filter;
   std::vector<ReadSource> all;
-  for (const Source& source : recipe.evaluate.benchmarks) {
+  for (const DataSource& source : recipe.evaluate.benchmarks) {
     ReadSource& read = all.emplace_back(ReadSource{&source, Role::kBenchmark, source.name});
     read.problems = problems_of(source, read.report, nullptr);
     if (recipe.decontaminate) filter.add(source.name, read.problems);
   }
   for (const ImitationSet& set : recipe.imitation) {
-    for (const Source& source : set.demonstrations) {
+    for (const DataSource& source : set.demonstrations) {
       ReadSource& read = all.emplace_back(ReadSource{&source, Role::kDemonstrations, set.name});
       read.demonstrations = demonstrations_of(source, read.report, &filter);
     }
   }
   if (recipe.explore.rounds == 0) return all;
-  for (const Source& source : recipe.explore.problems) {
+  for (const DataSource& source : recipe.explore.problems) {
     ReadSource& read = all.emplace_back(ReadSource{&source, Role::kProblems, ""});
     read.problems = problems_of(source, read.report, &filter);
   }
@@ -139,7 +140,7 @@ std::vector<data::Problem> problems_of_round(const pool::Pool& pool, const Recip
   return {all.begin() + begin, all.begin() + end};
 }
 
-void log_rejected(Monitor& monitor, const Source& source, const data::ReadReport& report) {
+void log_rejected(Monitor& monitor, const DataSource& source, const data::RowAccount& report) {
   monitor.info(fmt::format("{}: {}", source_name(source), report.summary()));
   for (const data::RejectedRow& row : report.examples) {
     monitor.record("rejected", {{"source", source_name(source)},

@@ -14,10 +14,10 @@ namespace ponder::pipeline {
 
 // One source, read. `demonstrations` or `problems` by its role.
 struct ReadSource {
-  const Source* source = nullptr;  // of the recipe
+  const DataSource* source = nullptr;  // of the recipe
   pool::SourceRecord::Role role = pool::SourceRecord::Role::kProblems;
   std::string set;  // the imitation set or benchmark it belongs to, "" for the main set
-  data::ReadReport report = {};
+  data::RowAccount report = {};
   std::vector<data::Demonstration> demonstrations = {};
   std::vector<data::Problem> problems = {};
 };
@@ -40,10 +40,10 @@ std::vector<data::Problem> problems_of_round(const pool::Pool& pool, const Recip
                                              int round);
 
 // The account of a source, and an event for each row that was left out.
-void log_rejected(Monitor& monitor, const Source& source, const data::ReadReport& report);
+void log_rejected(Monitor& monitor, const DataSource& source, const data::RowAccount& report);
 
 // What the pool calls the source: the file's path, or "synth:arithmetic,choice levels 1-3 train
 // seed 1".
-std::string source_name(const Source& source);
+std::string source_name(const DataSource& source);
 
 }  // namespace ponder::pipeline

@@ -24,7 +24,7 @@ TEST(Sources, AreReadOnceInOrderWithAnAccountOfWhatIsLeftOut) {
          "{\"id\":\"b\",\"question\":\"What is 1 + 5?\",\"answer\":\"6\"}\n"
          "{\"id\":\"c\",\"question\":\"What is 1 + 6?\",\"answer\":\"7\"}\n";
   const auto source = [&](const char* name, int64_t count) {
-    Source made;
+    DataSource made;
     made.file = folder / name;
     made.count = count;
     return made;
@@ -43,7 +43,7 @@ TEST(Sources, AreReadOnceInOrderWithAnAccountOfWhatIsLeftOut) {
   EXPECT_EQ(all[0].set, "bench");
   EXPECT_EQ(all[0].problems.size(), 1u);
 
-  const data::ReadReport& main = all[1].report;
+  const data::RowAccount& main = all[1].report;
   ASSERT_EQ(all[1].demonstrations.size(), 1u);  // the first of what is left
   EXPECT_EQ(all[1].demonstrations[0].line, 2u);
   EXPECT_EQ(main.rejected.at("contaminated"), 1u);

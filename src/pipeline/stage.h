@@ -53,7 +53,7 @@ struct StageContext {
 
 struct StageOutcome {
   bool finished = true;          // false: the stop flag ended it early; what it has is kept
-  int64_t rows = 0;              // made: trajectories, training rows, pairs or scores
+  int64_t rows = 0;              // made: rollouts, training rows, pairs or scores
   Json result = Json::object();  // what `ponder status` and the report show
 
   static StageOutcome stopped() { return {.finished = false}; }

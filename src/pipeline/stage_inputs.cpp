@@ -34,8 +34,8 @@ Json keys_of(const StageKind& kind, const Recipe& recipe) {
 
 Json files_of(const Recipe& recipe) {
   Json files = Json::array();
-  const auto add = [&](const std::vector<Source>& sources) {
-    for (const Source& source : sources)
+  const auto add = [&](const std::vector<DataSource>& sources) {
+    for (const DataSource& source : sources)
       files.push_back(source.file.empty() ? "" : sha256_file(source.file));
   };
   add(recipe.evaluate.benchmarks);

@@ -10,52 +10,55 @@ namespace {
 TEST_F(PoolTest, CompletionsFromElsewhereMayLackIdsAndLogprobs) {
   Pool pool = Pool::open(file_);
   fill(pool);
-  data::Trajectory t = trajectory("a", 0);
-  t.logprobs.clear();
-  t.logprob = 0;
-  CompletionOrigin origin{.logprob_source = data::LogprobSource::kNone,
-                          .endpoint = "http://here:8000",
-                          .usage = {{"completion_tokens", 3}}};
-  const int64_t id = pool.add_trajectory("explore-1", 1, t, "", origin);
-  EXPECT_EQ(pool.add_trajectory("explore-1", 1, t, "", origin), id);
-  auto stored = pool.trajectory(id);
-  EXPECT_EQ(stored->origin.logprob_source, data::LogprobSource::kNone);
-  EXPECT_EQ(stored->origin.endpoint, "http://here:8000");
-  EXPECT_EQ(stored->origin.usage.at("completion_tokens"), 3);
-  EXPECT_EQ(stored->trajectory.token_ids, t.token_ids);
+  data::Rollout t = rollout("a", 0);
+  t.completion.logprobs.reset();
+  t.completion.logprob_source = data::LogprobSource::kNone;
+  t.completion.endpoint = "http://here:8000";
+  t.completion.usage = {3, 3};
+  const int64_t id = pool.add_rollout("explore-1", 1, t);
+  EXPECT_EQ(pool.add_rollout("explore-1", 1, t), id);
+  data::Completion stored = pool.rollout(id)->rollout.completion;
+  EXPECT_EQ(stored.logprob_source, data::LogprobSource::kNone);
+  EXPECT_EQ(stored.logprobs, std::nullopt);
+  EXPECT_EQ(stored.endpoint, "http://here:8000");
+  EXPECT_EQ(stored.usage.prompt_tokens, 3);
+  EXPECT_EQ(stored.token_ids, t.completion.token_ids);
 
   EXPECT_NE(testing::error_text([&] {
               pool.set_logprobs(id, std::vector<float>{-1, -2});
             }).find("2 token ids"),
             std::string::npos);
   pool.set_logprobs(id, std::vector<float>{-1, -2, -4});
-  stored = pool.trajectory(id);
-  EXPECT_EQ(stored->origin.logprob_source, data::LogprobSource::kRescored);
-  EXPECT_EQ(stored->trajectory.logprob, -7);
-  EXPECT_EQ(stored->trajectory.logprobs, (std::vector<float>{-1, -2, -4}));
+  stored = pool.rollout(id)->rollout.completion;
+  EXPECT_EQ(stored.logprob_source, data::LogprobSource::kRescored);
+  EXPECT_EQ(stored.logprob(), -7);
+  EXPECT_EQ(stored.logprobs, (std::vector<float>{-1, -2, -4}));
   EXPECT_THROW(pool.set_logprobs(id, std::vector<float>{-1, -2, -4}), Error);  // only once
 
   t.sample = 1;
-  t.token_ids.clear();
-  origin.has_token_ids = false;
-  origin.num_tokens = 17;
-  stored = pool.trajectory(pool.add_trajectory("explore-1", 1, t, "", origin));
-  EXPECT_FALSE(stored->origin.has_token_ids);
-  EXPECT_EQ(stored->num_tokens, 17);
+  t.completion.token_ids.reset();
+  t.completion.usage = {5, 17};
+  stored = pool.rollout(pool.add_rollout("explore-1", 1, t))->rollout.completion;
+  EXPECT_EQ(stored.token_ids, std::nullopt);
+  EXPECT_EQ(stored.num_tokens(), 17);
   EXPECT_EQ(pool.counts_of("explore-1").tokens, 3 + 17);
+  pool.for_each_rollout({.with_tokens = false}, [&](const StoredRollout& s) {
+    EXPECT_EQ(s.rollout.completion.usage.prompt_tokens, s.rollout.sample == 0 ? 3 : 5);
+  });
 }
 
 TEST_F(PoolTest, WhatComesWithACompletionMustBeThere) {
   Pool pool = Pool::open(file_);
   fill(pool);
-  data::Trajectory t = trajectory("a", 0);
-  EXPECT_THROW(
-      pool.add_trajectory("explore-1", 1, t, "", {.logprob_source = data::LogprobSource::kNone}),
-      Error);
-  EXPECT_THROW(pool.add_trajectory("explore-1", 1, t, "", {.has_token_ids = false}), Error);
-  t.logprobs.clear();
-  EXPECT_THROW(pool.add_trajectory("explore-1", 1, t), Error);
-  EXPECT_EQ(pool.counts().trajectories, 0);
+  const auto refused = [&](auto change) {
+    data::Rollout t = rollout("a", 0);
+    change(t.completion);
+    EXPECT_THROW(pool.add_rollout("explore-1", 1, t), Error);
+  };
+  refused([](data::Completion& c) { c.logprob_source = data::LogprobSource::kNone; });
+  refused([](data::Completion& c) { c.token_ids.reset(); });
+  refused([](data::Completion& c) { c.logprobs.reset(); });
+  EXPECT_EQ(pool.counts().rollouts, 0);
 }
 
 TEST_F(PoolTest, EvaluationsAreKeptApart) {
@@ -66,30 +69,30 @@ TEST_F(PoolTest, EvaluationsAreKeptApart) {
   other.question = "Another?";
   pool.add_problem(other, "easy");
   pool.add_problem(problem("a"), "hard");
-  const int64_t id = pool.add_trajectory("explore-1", 1, trajectory("a", 0));
-  const int64_t easy = pool.add_trajectory("evaluate-M1", 0, trajectory("a", 0), "easy");
-  const int64_t hard = pool.add_trajectory("evaluate-M1", 0, trajectory("a", 0), "hard");
-  EXPECT_EQ(pool.trajectory(easy)->benchmark, "easy");
-  EXPECT_EQ(pool.trajectory(hard)->benchmark, "hard");
+  const int64_t id = pool.add_rollout("explore-1", 1, rollout("a", 0));
+  const int64_t easy = pool.add_rollout("evaluate-M1", 0, rollout("a", 0), "easy");
+  const int64_t hard = pool.add_rollout("evaluate-M1", 0, rollout("a", 0), "hard");
+  EXPECT_EQ(pool.rollout(easy)->benchmark, "easy");
+  EXPECT_EQ(pool.rollout(hard)->benchmark, "hard");
   EXPECT_EQ(pool.problem("a", "easy")->question, "Another?");
   EXPECT_EQ(pool.problem("a")->question, problem("a").question);
   EXPECT_EQ(pool.problems().size(), 2u);
 
   // What is there to train on does not grow by an evaluation.
   std::vector<int64_t> all, evaluated;
-  pool.for_each_trajectory({}, [&](const StoredTrajectory& s) { all.push_back(s.id); });
+  pool.for_each_rollout({}, [&](const StoredRollout& s) { all.push_back(s.id); });
   EXPECT_EQ(all, (std::vector<int64_t>{id}));
-  pool.for_each_trajectory({.stage = "evaluate-M1"},
-                           [&](const StoredTrajectory& s) { evaluated.push_back(s.id); });
+  pool.for_each_rollout({.stage = "evaluate-M1"},
+                        [&](const StoredRollout& s) { evaluated.push_back(s.id); });
   EXPECT_EQ(evaluated, (std::vector<int64_t>{easy, hard}));
   const PoolCounts counts = pool.counts();
-  EXPECT_EQ(counts.trajectories, 1);
-  EXPECT_EQ(counts.evaluation_trajectories, 2);
+  EXPECT_EQ(counts.rollouts, 1);
+  EXPECT_EQ(counts.evaluation_rollouts, 2);
   EXPECT_EQ(counts.problems, 2);
   EXPECT_EQ(counts.benchmark_problems, 2);
   // Begun again, the stage keeps what was paid for.
   pool.begin_stage({.name = "evaluate-M1", .kind = "evaluate"});
-  EXPECT_EQ(pool.counts_of("evaluate-M1").trajectories, 2);
+  EXPECT_EQ(pool.counts_of("evaluate-M1").rollouts, 2);
 }
 
 TEST_F(PoolTest, DemonstrationsAreKeptWhole) {

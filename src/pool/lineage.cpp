@@ -52,29 +52,27 @@ Json models_of(const Pool& pool, const std::string& sha256) {
   return chain;
 }
 
-Json lineage_of_trajectory(const Pool& pool, int64_t id, const std::string& stage) {
-  const auto stored = pool.trajectory(id);
-  const data::Trajectory& t = stored->trajectory;
-  Json json = {
-      {"kind", "trajectory"},
-      {"stage", stored->stage},
-      {"round", stored->round},
-      {"problem", data::to_json(*pool.problem(t.problem_id, stored->benchmark))},
-      {"sample", t.sample},
-      {"seed", t.seed},
-      {"sampling",
-       {{"temperature", t.sampling.temperature},
-        {"top_p", t.sampling.top_p},
-        {"top_k", t.sampling.top_k},
-        {"max_tokens", t.sampling.max_tokens}}},
-      {"model_sha256", t.model_sha256},
-      {"models", models_of(pool, t.model_sha256)},
-      {"template_sha256", t.template_sha256},
-      {"prompt_sha256", t.prompt_sha256},
-      {"tokens", stored->num_tokens},
-      {"logprob", stored->origin.logprob_source == data::LogprobSource::kNone ? Json(nullptr)
-                                                                              : Json(t.logprob)},
-      {"finish_reason", data::to_string(t.finish_reason)}};
+Json lineage_of_rollout(const Pool& pool, int64_t id, const std::string& stage) {
+  const auto stored = pool.rollout(id);
+  const data::Rollout& t = stored->rollout;
+  Json json = {{"kind", "trajectory"},
+               {"stage", stored->stage},
+               {"round", stored->round},
+               {"problem", data::to_json(*pool.problem(t.problem_id, stored->benchmark))},
+               {"sample", t.sample},
+               {"seed", t.seed},
+               {"sampling",
+                {{"temperature", t.sampling.temperature},
+                 {"top_p", t.sampling.top_p},
+                 {"top_k", t.sampling.top_k},
+                 {"max_tokens", t.sampling.max_tokens}}},
+               {"model_sha256", t.completion.model_sha256},
+               {"models", models_of(pool, t.completion.model_sha256)},
+               {"template_sha256", t.template_sha256},
+               {"prompt_sha256", t.prompt_sha256},
+               {"tokens", t.completion.num_tokens()},
+               {"logprob", t.completion.logprobs ? Json(t.completion.logprob()) : Json(nullptr)},
+               {"finish_reason", data::to_string(t.completion.finish_reason)}};
   if (t.verdict) {
     json["verdict"] = judge::to_string(*t.verdict);
     json["proof"] = t.proof;
@@ -83,8 +81,8 @@ Json lineage_of_trajectory(const Pool& pool, int64_t id, const std::string& stag
     json["perplexity"] = *t.perplexity;
     json["perplexity_model_sha256"] = t.perplexity_model_sha256;
   }
-  json["decisions"] = decisions_of(pool, {RowOrigin::Kind::kTrajectory, id}, stage);
-  json["text"] = t.text;
+  json["decisions"] = decisions_of(pool, {RowOrigin::Kind::kRollout, id}, stage);
+  json["text"] = t.completion.text;
   return json;
 }
 
@@ -184,7 +182,7 @@ Json Pool::lineage(std::string_view name) const {
                  {"text_sha256", row.text(2)},
                  {"tokens", row.integer(3)}};
     if (!row.is_null(0)) {
-      json["origin"] = lineage_of_trajectory(*this, row.integer(0), stage);
+      json["origin"] = lineage_of_rollout(*this, row.integer(0), stage);
     } else {
       json["origin"] = impl_->lineage_of_demonstration(row.integer(1));
       json["origin"]["decisions"] =
@@ -198,8 +196,8 @@ Json Pool::lineage(std::string_view name) const {
     return {{"row", name},
             {"stage", stage},
             {"index", index},
-            {"chosen", lineage_of_trajectory(*this, pair.integer(0), stage)},
-            {"rejected", lineage_of_trajectory(*this, pair.integer(1), stage)}};
+            {"chosen", lineage_of_rollout(*this, pair.integer(0), stage)},
+            {"rejected", lineage_of_rollout(*this, pair.integer(1), stage)}};
   }
   std::string known;
   auto stages = impl_->prepare(

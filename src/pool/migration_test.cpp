@@ -24,7 +24,7 @@ class Version1 : public PoolTest {
     EXPECT_EQ(counts.problems, 16);
     EXPECT_EQ(counts.demonstrations, 32);
     EXPECT_EQ(counts.models, 4);
-    EXPECT_EQ(counts.trajectories, 44);
+    EXPECT_EQ(counts.rollouts, 44);
     EXPECT_EQ(counts.training_rows, 70);
     EXPECT_EQ(counts.pairs, 5);
     EXPECT_EQ(pool.selections("refine-1").size(), 76u);
@@ -87,19 +87,20 @@ TEST_F(Version1, StagesAreToldByTheirNames) {
 
 TEST_F(Version1, RolloutsStayAndDemonstrationsLearnTheirText) {
   Pool pool = Pool::open(file_);
-  int64_t trajectories = 0, judged = 0;
-  pool.for_each_trajectory({}, [&](const StoredTrajectory& stored) {
-    ++trajectories;
-    EXPECT_EQ(stored.origin.logprob_source, data::LogprobSource::kEngine);
-    EXPECT_EQ(stored.origin.endpoint, "");
-    EXPECT_EQ(stored.num_tokens, static_cast<int64_t>(stored.trajectory.token_ids.size()));
-    EXPECT_EQ(stored.trajectory.logprobs.size(), stored.trajectory.token_ids.size());
-    judged += stored.trajectory.verdict && !stored.trajectory.proof.empty() &&
-              stored.trajectory.perplexity && !stored.trajectory.perplexity_model_sha256.empty();
+  int64_t rollouts = 0, judged = 0;
+  pool.for_each_rollout({}, [&](const StoredRollout& stored) {
+    ++rollouts;
+    const data::Completion& made = stored.rollout.completion;
+    EXPECT_EQ(made.logprob_source, data::LogprobSource::kEngine);
+    EXPECT_EQ(made.endpoint, "");
+    EXPECT_EQ(made.usage.completion_tokens, static_cast<int64_t>(made.token_ids->size()));
+    EXPECT_EQ(made.logprobs->size(), made.token_ids->size());
+    judged += stored.rollout.verdict && !stored.rollout.proof.empty() &&
+              stored.rollout.perplexity && !stored.rollout.perplexity_model_sha256.empty();
     // The same rollout is known by the same id.
-    EXPECT_EQ(pool.add_trajectory(stored.stage, stored.round, stored.trajectory), stored.id);
+    EXPECT_EQ(pool.add_rollout(stored.stage, stored.round, stored.rollout), stored.id);
   });
-  EXPECT_EQ(trajectories, 44);
+  EXPECT_EQ(rollouts, 44);
   EXPECT_EQ(judged, 44);
   const RowOrigin origin = pool.training_rows("imitate").at(0).origin;
   EXPECT_NE(testing::error_text([&] { pool.demonstration(origin.id); }).find("version 1"),

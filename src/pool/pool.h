@@ -1,4 +1,4 @@
-// The pool: one SQLite file per run (run.db) with its problems, trajectories, verdicts, selections
+// The pool: one SQLite file per run (run.db) with its problems, rollouts, verdicts, selections
 // and lineage. Format: docs/formats.md. What was committed survives kill -9 and power cuts (WAL,
 // synchronous=FULL); the writer does every checkpoint itself. One writer at a time, any number of
 // readers in other processes. A Pool may be used by one thread at a time. Everything throws Error:
@@ -19,12 +19,11 @@
 
 namespace ponder::pool {
 
-struct TrajectoryQuery {
+struct RolloutQuery {
   std::string stage = {};       // "" = all but evaluations
   std::string problem_id = {};  // "" = all
   std::optional<judge::Verdict> verdict = {};
-  bool with_tokens =
-      true;  // false leaves prompt_ids, token_ids and logprobs empty, which is far faster
+  bool with_tokens = true;  // false: without prompt_ids, token_ids and logprobs, far faster
 };
 
 class Pool {
@@ -56,7 +55,7 @@ class Pool {
   };
 
   // Stages. begin_stage starts one, or starts it again after a kill or failure: sources,
-  // selections, training rows, pairs and scores it had are removed, its trajectories (which were
+  // selections, training rows, pairs and scores it had are removed, its rollouts (which were
   // paid for) stay. Throws Error when it is already done and was not reopened.
   void begin_stage(const StageSpec& stage);
   // Lets a stage that is done be begun again, to make its checkpoint once more.
@@ -107,21 +106,21 @@ class Pool {
   std::vector<data::Problem> problems_of(int64_t source) const;
   std::vector<RejectionRecord> rejections_of(int64_t source) const;
 
-  // Stage, model and problem must be known, prompt_sha256 given, and `trajectory` hold what
-  // `origin` says comes with it. Returns the id. The same rollout added again changes nothing
-  // (verdict and perplexity are taken over where given); other tokens for the same (stage, model,
-  // problem, sample) are an Error. `benchmark`: of the problem.
-  int64_t add_trajectory(const std::string& stage, int round, const data::Trajectory& trajectory,
-                         const std::string& benchmark = "", const CompletionOrigin& origin = {});
+  // Stage, model and problem must be known, prompt_sha256 given, and log-probabilities there, one
+  // a token, exactly where logprob_source says whose. Returns the id. The same rollout added again
+  // changes nothing (verdict and perplexity are taken over where given); other tokens for the same
+  // (stage, model, problem, sample) are an Error. `benchmark`: of the problem.
+  int64_t add_rollout(const std::string& stage, int round, const data::Rollout& rollout,
+                      const std::string& benchmark = "");
   // Log-probabilities of a completion that came without, by a forward of our own.
-  void set_logprobs(int64_t trajectory, std::span<const float> logprobs);
-  void set_verdict(int64_t trajectory, judge::Verdict verdict, std::string_view proof);
-  void set_perplexity(int64_t trajectory, double perplexity, std::string_view model_sha256);
+  void set_logprobs(int64_t rollout, std::span<const float> logprobs);
+  void set_verdict(int64_t rollout, judge::Verdict verdict, std::string_view proof);
+  void set_perplexity(int64_t rollout, double perplexity, std::string_view model_sha256);
 
-  std::optional<StoredTrajectory> trajectory(int64_t id) const;
+  std::optional<StoredRollout> rollout(int64_t id) const;
   // Streams in the order (stage, problem as added, sample, model). `visit` may write to the pool.
-  void for_each_trajectory(const TrajectoryQuery& query,
-                           const std::function<void(const StoredTrajectory&)>& visit) const;
+  void for_each_rollout(const RolloutQuery& query,
+                        const std::function<void(const StoredRollout&)>& visit) const;
 
   void add_selection(const Selection& selection);
   std::vector<Selection> selections(std::string_view stage) const;

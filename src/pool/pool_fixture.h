@@ -29,23 +29,23 @@ class PoolTest : public ::testing::Test {
     return problem;
   }
 
-  static data::Trajectory trajectory(const std::string& problem_id, int sample) {
-    data::Trajectory t;
+  static data::Rollout rollout(const std::string& problem_id, int sample) {
+    data::Rollout t;
     t.problem_id = problem_id;
     t.sample = sample;
     t.seed = 0xFFFFFFFFFFFFFFF0u + static_cast<uint64_t>(sample);
     t.sampling = {0.75, 0.95, 20, 512};
-    t.model_sha256 = "m1";
+    t.completion.model_sha256 = "m1";
     t.template_sha256 = "tpl";
     t.prompt_sha256 = "prompt-" + problem_id;
     t.prompt_ids = {9, 8, 7};
-    t.token_ids = {1, 2, 151645 + sample};
-    t.logprobs = {-0.1f, -1e-30f, -3.25f};
-    t.logprob = -3.35;
-    t.text = "text of " + problem_id;
+    t.completion.token_ids = {1, 2, 151645 + sample};
+    t.completion.logprobs = {-0.1f, -1e-30f, -3.25f};
+    t.completion.logprob_source = data::LogprobSource::kEngine;
+    t.completion.text = "text of " + problem_id;
     t.thought = std::string("thought\0with NUL", 16);
     t.solution = "\xE2\x88\x9A";
-    t.finish_reason = data::FinishReason::kLength;
+    t.completion.finish_reason = data::FinishReason::kLength;
     return t;
   }
 

@@ -29,12 +29,12 @@ struct Pool::Impl {
   void require_model(std::string_view sha256) const;
   int64_t problem_position(std::string_view id, std::string_view benchmark) const;
   void require_origin(RowOrigin origin) const;
-  void require_trajectory(int64_t id) const;
-  std::optional<StoredTrajectory> load_trajectory(int64_t id, bool with_tokens) const;
-  void add_prompt(const data::Trajectory& trajectory) const;
+  void require_rollout(int64_t id) const;
+  std::optional<StoredRollout> load_rollout(int64_t id, bool with_tokens) const;
+  void add_prompt(const data::Rollout& rollout) const;
   Json lineage_of_demonstration(int64_t id) const;
   void bind_origin(sqlite::Statement& statement,
-                   RowOrigin origin) const;  // trajectory, demonstration
+                   RowOrigin origin) const;  // rollout, demonstration
   [[noreturn]] void refuse(const std::string& problem, const std::string& advice = "") const;
 };
 

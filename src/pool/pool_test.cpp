@@ -20,7 +20,7 @@ namespace {
 
 TEST_F(PoolTest, EverythingComesBackAsItWasPutIn) {
   int64_t id = 0;
-  data::Trajectory t = trajectory("a", 2);
+  data::Rollout t = rollout("a", 2);
   t.verdict = judge::Verdict::kUndecided;
   t.proof = "no answer";
   t.perplexity = 1.25;
@@ -28,18 +28,18 @@ TEST_F(PoolTest, EverythingComesBackAsItWasPutIn) {
   {
     Pool pool = Pool::open(file_);
     fill(pool);
-    id = pool.add_trajectory("explore-1", 1, t);
+    id = pool.add_rollout("explore-1", 1, t);
   }
   Pool pool = Pool::open_read_only(file_);
-  const auto stored = pool.trajectory(id);
+  const auto stored = pool.rollout(id);
   ASSERT_TRUE(stored);
   EXPECT_EQ(stored->stage, "explore-1");
   EXPECT_EQ(stored->round, 1);
-  EXPECT_EQ(dump_json(data::to_json(stored->trajectory)), dump_json(data::to_json(t)));
-  EXPECT_EQ(stored->trajectory.prompt_ids, t.prompt_ids);
-  EXPECT_EQ(stored->trajectory.logprobs, t.logprobs);
-  EXPECT_EQ(stored->trajectory.seed, t.seed);
-  EXPECT_EQ(stored->trajectory.thought, t.thought);
+  EXPECT_EQ(dump_json(data::to_json(stored->rollout)), dump_json(data::to_json(t)));
+  EXPECT_EQ(stored->rollout.prompt_ids, t.prompt_ids);
+  EXPECT_EQ(stored->rollout.completion.logprobs, t.completion.logprobs);
+  EXPECT_EQ(stored->rollout.seed, t.seed);
+  EXPECT_EQ(stored->rollout.thought, t.thought);
 
   const auto problems = pool.problems();
   ASSERT_EQ(problems.size(), 2u);
@@ -66,12 +66,12 @@ TEST_F(PoolTest, EverythingComesBackAsItWasPutIn) {
 TEST_F(PoolTest, AddingTheSameTwiceChangesNothing) {
   Pool pool = Pool::open(file_);
   fill(pool);
-  const data::Trajectory t = trajectory("a", 0);
-  const int64_t id = pool.add_trajectory("explore-1", 1, t);
+  const data::Rollout t = rollout("a", 0);
+  const int64_t id = pool.add_rollout("explore-1", 1, t);
   pool.set_verdict(id, judge::Verdict::kCorrect, "42 = 42");
-  EXPECT_EQ(pool.add_trajectory("explore-1", 1, t), id);
-  EXPECT_EQ(pool.trajectory(id)->trajectory.verdict, judge::Verdict::kCorrect);  // not lost
-  EXPECT_EQ(pool.counts().trajectories, 1);
+  EXPECT_EQ(pool.add_rollout("explore-1", 1, t), id);
+  EXPECT_EQ(pool.rollout(id)->rollout.verdict, judge::Verdict::kCorrect);  // not lost
+  EXPECT_EQ(pool.counts().rollouts, 1);
   pool.add_problem(problem("a"));
   pool.add_model({"m1", "M1", "m0", "imitate", "checkpoints/M1"});
   EXPECT_EQ(pool.problems().size(), 2u);
@@ -85,29 +85,31 @@ TEST_F(PoolTest, AddingTheSameTwiceChangesNothing) {
 TEST_F(PoolTest, TheSameKeyWithOtherContentsIsRefused) {
   Pool pool = Pool::open(file_);
   fill(pool);
-  const data::Trajectory t = trajectory("a", 0);
-  pool.add_trajectory("explore-1", 1, t);
+  const data::Rollout t = rollout("a", 0);
+  pool.add_rollout("explore-1", 1, t);
   const auto changed = [&](auto change) {
-    data::Trajectory other = t;
+    data::Rollout other = t;
     change(other);
-    return testing::error_text([&] { pool.add_trajectory("explore-1", 1, other); });
+    return testing::error_text([&] { pool.add_rollout("explore-1", 1, other); });
   };
-  EXPECT_NE(changed([](data::Trajectory& o) { o.token_ids[0] = 5; }).find("other tokens"),
+  EXPECT_NE(
+      changed([](data::Rollout& o) { o.completion.token_ids.value()[0] = 5; }).find("other tokens"),
+      std::string::npos);
+  EXPECT_NE(changed([](data::Rollout& o) { o.seed = 5; }).find("other seed"), std::string::npos);
+  EXPECT_NE(changed([](data::Rollout& o) { o.sampling.top_k = 5; }).find("sampling"),
             std::string::npos);
-  EXPECT_NE(changed([](data::Trajectory& o) { o.seed = 5; }).find("other seed"), std::string::npos);
-  EXPECT_NE(changed([](data::Trajectory& o) { o.sampling.top_k = 5; }).find("sampling"),
+  EXPECT_NE(changed([](data::Rollout& o) {
+              o.completion.logprobs.value()[1] = -1e-29f;
+            }).find("log-prob"),
             std::string::npos);
-  EXPECT_NE(changed([](data::Trajectory& o) { o.logprobs[1] = -1e-29f; }).find("log-prob"),
-            std::string::npos);
-  EXPECT_NE(changed([](data::Trajectory& o) {
-              o.finish_reason = data::FinishReason::kStop;
+  EXPECT_NE(changed([](data::Rollout& o) {
+              o.completion.finish_reason = data::FinishReason::kStop;
             }).find("finish"),
             std::string::npos);
-  data::Trajectory prompt = trajectory("a", 1);
+  data::Rollout prompt = rollout("a", 1);
   prompt.prompt_ids = {1};
-  EXPECT_NE(
-      testing::error_text([&] { pool.add_trajectory("explore-1", 1, prompt); }).find("prompt"),
-      std::string::npos);
+  EXPECT_NE(testing::error_text([&] { pool.add_rollout("explore-1", 1, prompt); }).find("prompt"),
+            std::string::npos);
   data::Problem p = problem("a");
   p.answer = "43";
   EXPECT_NE(testing::error_text([&] { pool.add_problem(p); }).find("other contents"),
@@ -124,7 +126,7 @@ TEST_F(PoolTest, TheSameKeyWithOtherContentsIsRefused) {
               pool.add_model({"m1", "M1", "", "", ""});
             }).find("another parent"),
             std::string::npos);
-  EXPECT_EQ(pool.counts().trajectories, 1);
+  EXPECT_EQ(pool.counts().rollouts, 1);
 }
 
 TEST_F(PoolTest, OneSetOfWeightsMayHaveTwoNames) {
@@ -140,16 +142,15 @@ TEST_F(PoolTest, UnknownReferencesAreNamed) {
   Pool pool = Pool::open(file_);
   fill(pool);
   EXPECT_NE(testing::error_text([&] {
-              pool.add_trajectory("explore-9", 1, trajectory("a", 0));
+              pool.add_rollout("explore-9", 1, rollout("a", 0));
             }).find("explore-9"),
             std::string::npos);
-  EXPECT_NE(testing::error_text([&] {
-              pool.add_trajectory("explore-1", 1, trajectory("zz", 0));
-            }).find("zz"),
-            std::string::npos);
-  data::Trajectory t = trajectory("a", 0);
-  t.model_sha256 = "m9";
-  EXPECT_NE(testing::error_text([&] { pool.add_trajectory("explore-1", 1, t); }).find("m9"),
+  EXPECT_NE(
+      testing::error_text([&] { pool.add_rollout("explore-1", 1, rollout("zz", 0)); }).find("zz"),
+      std::string::npos);
+  data::Rollout t = rollout("a", 0);
+  t.completion.model_sha256 = "m9";
+  EXPECT_NE(testing::error_text([&] { pool.add_rollout("explore-1", 1, t); }).find("m9"),
             std::string::npos);
   EXPECT_NE(testing::error_text([&] {
               pool.add_model({"m5", "M5", "m4", "", ""});
@@ -172,15 +173,15 @@ TEST_F(PoolTest, UnknownReferencesAreNamed) {
               pool.finish_stage("x", StageState::kDone, 0, 0, Json::object());
             }).find("\"x\""),
             std::string::npos);
-  t = trajectory("a", 0);
-  t.logprobs.pop_back();
-  EXPECT_NE(testing::error_text([&] { pool.add_trajectory("explore-1", 1, t); }).find("2 for 3"),
+  t = rollout("a", 0);
+  t.completion.logprobs->pop_back();
+  EXPECT_NE(testing::error_text([&] { pool.add_rollout("explore-1", 1, t); }).find("2 for 3"),
             std::string::npos);
-  t = trajectory("a", 0);
+  t = rollout("a", 0);
   t.prompt_sha256.clear();
-  EXPECT_NE(testing::error_text([&] { pool.add_trajectory("explore-1", 1, t); }).find("prompt"),
+  EXPECT_NE(testing::error_text([&] { pool.add_rollout("explore-1", 1, t); }).find("prompt"),
             std::string::npos);
-  EXPECT_EQ(pool.counts().trajectories, 0);
+  EXPECT_EQ(pool.counts().rollouts, 0);
 }
 
 TEST_F(PoolTest, TheDatabaseItselfRefusesDanglingRows) {
@@ -217,20 +218,20 @@ TEST_F(PoolTest, ATransactionIsAllOrNothing) {
   fill(pool);
   try {
     Pool::Transaction transaction(pool);
-    pool.add_trajectory("explore-1", 1, trajectory("a", 0));
-    pool.add_trajectory("explore-1", 1, trajectory("nobody", 0));
+    pool.add_rollout("explore-1", 1, rollout("a", 0));
+    pool.add_rollout("explore-1", 1, rollout("nobody", 0));
     transaction.commit();
     FAIL();
   } catch (const Error&) {
   }
-  EXPECT_EQ(pool.counts().trajectories, 0);
+  EXPECT_EQ(pool.counts().rollouts, 0);
   {
     Pool::Transaction transaction(pool);
     EXPECT_THROW(Pool::Transaction second(pool), Error);
-    pool.add_trajectory("explore-1", 1, trajectory("a", 0));
+    pool.add_rollout("explore-1", 1, rollout("a", 0));
     transaction.commit();
   }
-  EXPECT_EQ(pool.counts().trajectories, 1);
+  EXPECT_EQ(pool.counts().rollouts, 1);
 }
 
 TEST_F(PoolTest, KillLosesNothingCommittedAndNothingElseStays) {
@@ -239,9 +240,9 @@ TEST_F(PoolTest, KillLosesNothingCommittedAndNothingElseStays) {
   if (child == 0) {
     Pool pool = Pool::open(file_);
     fill(pool);
-    pool.add_trajectory("explore-1", 1, trajectory("a", 0));
+    pool.add_rollout("explore-1", 1, rollout("a", 0));
     Pool::Transaction transaction(pool);
-    pool.add_trajectory("explore-1", 1, trajectory("a", 1));
+    pool.add_rollout("explore-1", 1, rollout("a", 1));
     ::kill(::getpid(), SIGKILL);
   }
   int status = 0;
@@ -249,14 +250,14 @@ TEST_F(PoolTest, KillLosesNothingCommittedAndNothingElseStays) {
   ASSERT_TRUE(WIFSIGNALED(status));
   {
     Pool reader = Pool::open_read_only(file_);  // also before a writer has put it in order
-    EXPECT_EQ(reader.counts().trajectories, 1);
+    EXPECT_EQ(reader.counts().rollouts, 1);
   }
   Pool pool = Pool::open(file_);
-  EXPECT_EQ(pool.counts_of("explore-1").trajectories, 1);
+  EXPECT_EQ(pool.counts_of("explore-1").rollouts, 1);
   pool.begin_stage({.name = "explore-1", .kind = "explore", .round = 1});
-  pool.add_trajectory("explore-1", 1, trajectory("a", 0));
-  pool.add_trajectory("explore-1", 1, trajectory("a", 1));
-  EXPECT_EQ(pool.counts().trajectories, 2);
+  pool.add_rollout("explore-1", 1, rollout("a", 0));
+  pool.add_rollout("explore-1", 1, rollout("a", 1));
+  EXPECT_EQ(pool.counts().rollouts, 2);
 }
 
 TEST_F(PoolTest, ASecondWriterIsRefusedAndReadersAreNot) {
@@ -291,9 +292,9 @@ TEST_F(PoolTest, ALargeLogIsMovedIntoTheFile) {
   Pool pool = Pool::open(file_);
   fill(pool);
   for (int sample = 0; sample < 30; ++sample) {
-    data::Trajectory t = trajectory("a", sample);
-    t.text = std::string(2 << 20, 'x');
-    pool.add_trajectory("explore-1", 1, t);
+    data::Rollout t = rollout("a", sample);
+    t.completion.text = std::string(2 << 20, 'x');
+    pool.add_rollout("explore-1", 1, t);
   }
   EXPECT_LT(std::filesystem::file_size(file_.string() + "-wal"), uintmax_t{24} << 20);
 }
@@ -365,7 +366,7 @@ TEST_F(PoolTest, ASchemaThatDoesNotFitIsRefusedByTableAndColumn) {
 }
 
 // A run with rows in every table.
-void fill_all(Pool& pool, const std::function<data::Trajectory(const char*, int)>& trajectory) {
+void fill_all(Pool& pool, const std::function<data::Rollout(const char*, int)>& rollout) {
   SourceRecord read;
   read.stage = "explore-1";
   read.name = "problems.jsonl";
@@ -376,12 +377,12 @@ void fill_all(Pool& pool, const std::function<data::Trajectory(const char*, int)
   demonstration.question = "Why?";
   demonstration.solution = "Because.";
   const int64_t shown = pool.add_demonstration("rows.jsonl", 0, demonstration);
-  const int64_t good = pool.add_trajectory("explore-1", 1, trajectory("a", 0));
-  const int64_t bad = pool.add_trajectory("explore-1", 1, trajectory("a", 1));
+  const int64_t good = pool.add_rollout("explore-1", 1, rollout("a", 0));
+  const int64_t bad = pool.add_rollout("explore-1", 1, rollout("a", 1));
   pool.set_verdict(good, judge::Verdict::kCorrect, "equal");
   pool.set_verdict(bad, judge::Verdict::kIncorrect, "other");
   pool.set_perplexity(good, 1.25, "m1");
-  const RowOrigin origin{RowOrigin::Kind::kTrajectory, good};
+  const RowOrigin origin{RowOrigin::Kind::kRollout, good};
   pool.add_selection({"explore-1", 1, "longest", origin, 0, "correct", true, 1, ""});
   pool.add_training_row({"explore-1", 0, origin, "hash", 7});
   pool.add_training_row({"explore-1", 1, {RowOrigin::Kind::kDemonstration, shown}, "hash", 9});
@@ -414,13 +415,13 @@ TEST_F(PoolTest, EveryTableIsHeldAgainstWhatWasWritten) {
   {
     Pool pool = Pool::open(file_);
     fill(pool);
-    fill_all(pool, [](const char* id, int sample) { return trajectory(id, sample); });
+    fill_all(pool, [](const char* id, int sample) { return rollout(id, sample); });
     pool.verify();
     EXPECT_EQ(pool.files("M0").size(), 1u);
     EXPECT_EQ(pool.files("M0").at(0).sha256, "5b");
     pool.begin_stage({.name = "explore-1", .kind = "explore", .round = 1});  // removes rows
     pool.verify();
-    fill_all(pool, [](const char* id, int sample) { return trajectory(id, sample); });
+    fill_all(pool, [](const char* id, int sample) { return rollout(id, sample); });
   }
   for (const auto& [table, contents] : contents_of(file_)) {
     if (table == "row_hashes") continue;
@@ -460,7 +461,7 @@ TEST_F(PoolTest, AFlippedBitIsSeenOrHarmless) {
   {
     Pool pool = Pool::open(file_);
     fill(pool);
-    fill_all(pool, [](const char* id, int sample) { return trajectory(id, sample); });
+    fill_all(pool, [](const char* id, int sample) { return rollout(id, sample); });
   }
   const std::string bytes = read_file(file_);
   const auto contents = contents_of(file_);

@@ -1,4 +1,4 @@
-// What a run's database holds beside problems and trajectories: models, stages, who was selected
+// What a run's database holds beside problems and rollouts: models, stages, who was selected
 // and why, the rows that were trained on, preference pairs and scores. Plain values; field names
 // are those of docs/formats.md.
 #pragma once
@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "base/json.h"
-#include "data/logprob_source.h"
 #include "data/readers.h"
 #include "data/rows.h"
 
@@ -48,36 +47,23 @@ struct StageRecord : StageSpec {
   StageState state = StageState::kRunning;
   std::string started, finished;  // UTC, 2026-01-31T12:00:00Z; `finished` is "" while running
   double seconds = 0;             // spent so far, restarts included
-  int64_t rows = 0;               // made by the stage: trajectories, training rows, pairs or scores
+  int64_t rows = 0;               // made by the stage: rollouts, training rows, pairs or scores
   Json result = Json::object();   // what else the stage wants to remember
 };
 
-std::string_view to_string(data::LogprobSource source);  // "engine", "rescored", "none"
-
-// Where a completion was made, and what came with it.
-struct CompletionOrigin {
-  data::LogprobSource logprob_source = data::LogprobSource::kEngine;
-  std::string endpoint = {};  // "" for this program's engine
-  Json usage = {};            // as the endpoint reports it; null for none
-  bool has_token_ids = true;  // else the text is all there is
-  int64_t num_tokens = 0;     // of the completion, where it has no ids
-};
-
-struct StoredTrajectory {
+struct StoredRollout {
   int64_t id = 0;  // a hash of (stage, model, problem, sample): the same in any order of arrival
   std::string stage;
   int round = 0;
-  std::string benchmark;   // of an evaluation's problem, "" for problems to train on
-  int64_t num_tokens = 0;  // of the completion, whether or not its ids were loaded
-  CompletionOrigin origin;
-  data::Trajectory trajectory;
+  std::string benchmark;  // of an evaluation's problem, "" for problems to train on
+  data::Rollout rollout;
 };
 
 // What a trained row was made from.
 struct RowOrigin {
-  enum class Kind { kDemonstration, kTrajectory };
-  Kind kind = Kind::kTrajectory;
-  int64_t id = 0;  // as returned by add_demonstration or add_trajectory
+  enum class Kind { kDemonstration, kRollout };
+  Kind kind = Kind::kRollout;
+  int64_t id = 0;  // as returned by add_demonstration or add_rollout
   friend bool operator==(const RowOrigin&, const RowOrigin&) = default;
 };
 
@@ -106,7 +92,7 @@ struct TrainingRow {
 struct PairRow {
   std::string stage;
   int64_t index = 0;                 // "STAGE:INDEX" names the pair
-  int64_t chosen = 0, rejected = 0;  // trajectory ids
+  int64_t chosen = 0, rejected = 0;  // rollout ids
 };
 
 // A source an ingest stage read, and the account of its rows.
@@ -118,7 +104,7 @@ struct SourceRecord {
   std::string set;          // of demonstrations to compare with, or the benchmark's name; else ""
   std::string name;         // a path, or a synthetic world's settings
   std::string rows_sha256;  // of the rows that were kept
-  data::ReadReport account = {};  // counts alone: the rows are RejectionRecords
+  data::RowAccount account = {};  // counts alone: the rows are RejectionRecords
 };
 std::string_view to_string(SourceRecord::Role role);  // "demonstrations", "problems", "benchmark"
 
@@ -145,16 +131,16 @@ struct ScoreRecord {
 struct PoolCounts {
   struct Stage {
     std::string stage;
-    int64_t trajectories = 0, correct = 0, incorrect = 0, undecided = 0, unjudged = 0;
+    int64_t rollouts = 0, correct = 0, incorrect = 0, undecided = 0, unjudged = 0;
     int64_t unfinished = 0;       // cut by the token limit or a loop
-    int64_t problems = 0;         // with at least one trajectory
+    int64_t problems = 0;         // with at least one rollout
     int64_t problems_solved = 0;  // with at least one correct one
     int64_t tokens = 0;
   };
-  // Benchmarks' problems and evaluations' trajectories are not among `problems` and
-  // `trajectories`: nobody trains on them.
-  int64_t problems = 0, demonstrations = 0, models = 0, trajectories = 0, training_rows = 0,
-          pairs = 0, benchmark_problems = 0, evaluation_trajectories = 0;
+  // Benchmarks' problems and evaluations' rollouts are not among `problems` and
+  // `rollouts`: nobody trains on them.
+  int64_t problems = 0, demonstrations = 0, models = 0, rollouts = 0, training_rows = 0, pairs = 0,
+          benchmark_problems = 0, evaluation_rollouts = 0;
   std::vector<Stage> stages;
 };
 

@@ -1,4 +1,4 @@
-// Queries over trajectories, and everything that refers to them: selections, trained rows, scores.
+// Queries over rollouts, and everything that refers to them: selections, trained rows, scores.
 #include <gtest/gtest.h>
 
 #include "pool/pool.h"
@@ -7,11 +7,10 @@
 namespace ponder::pool {
 namespace {
 
-std::vector<std::string> keys_of(const Pool& pool, const TrajectoryQuery& query) {
+std::vector<std::string> keys_of(const Pool& pool, const RolloutQuery& query) {
   std::vector<std::string> keys;
-  pool.for_each_trajectory(query, [&](const StoredTrajectory& s) {
-    keys.push_back(s.stage + "/" + s.trajectory.problem_id + "/" +
-                   std::to_string(s.trajectory.sample));
+  pool.for_each_rollout(query, [&](const StoredRollout& s) {
+    keys.push_back(s.stage + "/" + s.rollout.problem_id + "/" + std::to_string(s.rollout.sample));
   });
   return keys;
 }
@@ -27,13 +26,13 @@ TEST_F(PoolTest, StreamingIsInOrderWhateverTheOrderOfArrival) {
                                                               {"explore-1", "b", 10},
                                                               {"explore-1", "a", 0},
                                                               {"explore-1", "b", 2}}) {
-    ids.push_back(pool.add_trajectory(stage, stage.back() - '0', trajectory(id, sample)));
+    ids.push_back(pool.add_rollout(stage, stage.back() - '0', rollout(id, sample)));
   }
   pool.set_verdict(ids[1], judge::Verdict::kCorrect, "p");
   const std::vector<std::string> all = {"explore-1/b/2", "explore-1/b/10", "explore-1/a/0",
                                         "explore-1/a/1", "explore-2/b/0"};
   EXPECT_EQ(keys_of(pool, {}), all);
-  TrajectoryQuery query;
+  RolloutQuery query;
   query.stage = "explore-1";
   query.problem_id = "a";
   EXPECT_EQ(keys_of(pool, query), (std::vector<std::string>{all[2], all[3]}));
@@ -45,32 +44,33 @@ TEST_F(PoolTest, StreamingIsInOrderWhateverTheOrderOfArrival) {
   // Another database, another order: the same ids.
   Pool other = Pool::open(folder_ / "other.db");
   fill(other);
-  EXPECT_EQ(other.add_trajectory("explore-1", 1, trajectory("b", 2)), ids[4]);
+  EXPECT_EQ(other.add_rollout("explore-1", 1, rollout("b", 2)), ids[4]);
 }
 
 TEST_F(PoolTest, VisitorsMayWriteAndTokensMayBeLeftOut) {
   Pool pool = Pool::open(file_);
   fill(pool);
   for (int sample = 0; sample < 20; ++sample)
-    pool.add_trajectory("explore-1", 1, trajectory("a", sample));
+    pool.add_rollout("explore-1", 1, rollout("a", sample));
   int seen = 0;
   {
     Pool::Transaction transaction(pool);
-    pool.for_each_trajectory({.stage = "explore-1"}, [&](const StoredTrajectory& s) {
+    pool.for_each_rollout({.stage = "explore-1"}, [&](const StoredRollout& s) {
       ++seen;
-      EXPECT_EQ(s.trajectory.token_ids.size(), 3u);
+      EXPECT_EQ(s.rollout.completion.token_ids->size(), 3u);
       pool.set_verdict(
-          s.id, s.trajectory.sample % 4 ? judge::Verdict::kIncorrect : judge::Verdict::kCorrect,
-          "p");
+          s.id, s.rollout.sample % 4 ? judge::Verdict::kIncorrect : judge::Verdict::kCorrect, "p");
       pool.set_perplexity(s.id, 1.5, "m1");
     });
     transaction.commit();
   }
   EXPECT_EQ(seen, 20);
-  pool.for_each_trajectory({.with_tokens = false}, [&](const StoredTrajectory& s) {
-    EXPECT_TRUE(s.trajectory.token_ids.empty() && s.trajectory.prompt_ids.empty());
-    EXPECT_EQ(s.trajectory.perplexity, 1.5);
-    EXPECT_EQ(s.trajectory.text, "text of a");
+  pool.for_each_rollout({.with_tokens = false}, [&](const StoredRollout& s) {
+    EXPECT_FALSE(s.rollout.completion.token_ids || s.rollout.completion.logprobs);
+    EXPECT_TRUE(s.rollout.prompt_ids.empty());
+    EXPECT_EQ(s.rollout.completion.num_tokens(), 3);
+    EXPECT_EQ(s.rollout.perplexity, 1.5);
+    EXPECT_EQ(s.rollout.completion.text, "text of a");
   });
   const PoolCounts counts = pool.counts();
   ASSERT_EQ(counts.stages.size(), 1u);
@@ -87,19 +87,12 @@ TEST_F(PoolTest, AStageBegunAgainStartsCleanButKeepsItsRollouts) {
   Pool pool = Pool::open(file_);
   fill(pool);
   EXPECT_THROW(pool.begin_stage({.name = "imitate", .kind = "imitate"}), Error);  // done
-  const int64_t first = pool.add_trajectory("explore-1", 1, trajectory("a", 0));
-  const int64_t second = pool.add_trajectory("explore-1", 1, trajectory("a", 1));
+  const int64_t first = pool.add_rollout("explore-1", 1, rollout("a", 0));
+  const int64_t second = pool.add_rollout("explore-1", 1, rollout("a", 1));
   const auto results = [&] {
-    pool.add_selection({"explore-1",
-                        1,
-                        "longest",
-                        {RowOrigin::Kind::kTrajectory, first},
-                        0,
-                        "correct",
-                        true,
-                        0,
-                        ""});
-    pool.add_training_row({"explore-1", 0, {RowOrigin::Kind::kTrajectory, first}, "h", 3});
+    pool.add_selection(
+        {"explore-1", 1, "longest", {RowOrigin::Kind::kRollout, first}, 0, "correct", true, 0, ""});
+    pool.add_training_row({"explore-1", 0, {RowOrigin::Kind::kRollout, first}, "h", 3});
     pool.add_pair({"explore-1", 0, first, second});
     pool.add_score(
         {"explore-1", "M1", "easy", 500, 1, 0.5, 0.45, 0.55, 1, 0, 20, Json{{"pass_at_k", 0.5}}});
@@ -112,7 +105,7 @@ TEST_F(PoolTest, AStageBegunAgainStartsCleanButKeepsItsRollouts) {
   pool.begin_stage({.name = "explore-1", .kind = "explore", .round = 1});
   EXPECT_EQ(pool.counts().training_rows + pool.counts().pairs, 0);
   EXPECT_TRUE(pool.selections("explore-1").empty() && pool.scores().empty());
-  EXPECT_EQ(pool.counts().trajectories, 2);
+  EXPECT_EQ(pool.counts().rollouts, 2);
   results();
   pool.finish_stage("explore-1", StageState::kDone, 2, 2, Json::object());
   EXPECT_EQ(pool.stage("explore-1")->seconds, 3.5);
@@ -123,19 +116,19 @@ TEST_F(PoolTest, AStageBegunAgainStartsCleanButKeepsItsRollouts) {
   EXPECT_EQ(score.at("pass_at_k"), 0.5);
   EXPECT_EQ(pool.pairs("explore-1").at(0).rejected, second);
   EXPECT_EQ(pool.training_rows("explore-1").at(0).origin,
-            (RowOrigin{RowOrigin::Kind::kTrajectory, first}));
+            (RowOrigin{RowOrigin::Kind::kRollout, first}));
   EXPECT_THROW(pool.add_pair({"explore-1", 1, first, first}), Error);
 }
 
 TEST_F(PoolTest, LineageOfARollout) {
   Pool pool = Pool::open(file_);
   fill(pool);
-  data::Trajectory t = trajectory("a", 4);
+  data::Rollout t = rollout("a", 4);
   t.verdict = judge::Verdict::kCorrect;
   t.proof = "extracted 42; equal numbers";
   t.perplexity = 1.5;
   t.perplexity_model_sha256 = "m1";
-  const RowOrigin origin = {RowOrigin::Kind::kTrajectory, pool.add_trajectory("explore-1", 1, t)};
+  const RowOrigin origin = {RowOrigin::Kind::kRollout, pool.add_rollout("explore-1", 1, t)};
   pool.begin_stage({.name = "refine-1", .kind = "refine", .round = 1});
   pool.add_selection({"refine-1", 1, "longest", origin, 1, "longest", true, 1, "3 tokens"});
   pool.add_selection({"refine-1", 1, "longest", origin, 0, "correct", true, 0, ""});
@@ -188,9 +181,9 @@ TEST_F(PoolTest, LineageOfADemonstrationAndOfAPair) {
   EXPECT_EQ(json.at("origin").at("decisions").size(), 1u);
   EXPECT_NE(lineage_text(json).find("still.jsonl (line 10)"), std::string::npos);
 
-  const int64_t good = pool.add_trajectory("explore-1", 1, trajectory("a", 0));
-  const int64_t bad = pool.add_trajectory("explore-1", 1, trajectory("a", 1));
-  const RowOrigin chosen = {RowOrigin::Kind::kTrajectory, good};
+  const int64_t good = pool.add_rollout("explore-1", 1, rollout("a", 0));
+  const int64_t bad = pool.add_rollout("explore-1", 1, rollout("a", 1));
+  const RowOrigin chosen = {RowOrigin::Kind::kRollout, good};
   pool.begin_stage({.name = "refine-1", .kind = "refine", .round = 1});
   pool.add_selection({"refine-1", 1, "longest", chosen, 0, "correct", false, 0, ""});
   pool.begin_stage({.name = "dpo", .kind = "dpo", .inputs = {"M1", "explore-1"}});

@@ -8,11 +8,11 @@
 namespace ponder::pool {
 namespace {
 
-RowOrigin origin_of(const sqlite::Statement& row, int trajectory_column) {
-  if (!row.is_null(trajectory_column)) {
-    return {RowOrigin::Kind::kTrajectory, row.integer(trajectory_column)};
+RowOrigin origin_of(const sqlite::Statement& row, int rollout_column) {
+  if (!row.is_null(rollout_column)) {
+    return {RowOrigin::Kind::kRollout, row.integer(rollout_column)};
   }
-  return {RowOrigin::Kind::kDemonstration, row.integer(trajectory_column + 1)};
+  return {RowOrigin::Kind::kDemonstration, row.integer(rollout_column + 1)};
 }
 
 constexpr const char* kSelectionColumns =
@@ -46,7 +46,7 @@ PoolCounts::Stage stage_counts_of(const sqlite::Statement& row) {
 }  // namespace
 
 void Pool::Impl::require_origin(RowOrigin origin) const {
-  if (origin.kind == RowOrigin::Kind::kTrajectory) return require_trajectory(origin.id);
+  if (origin.kind == RowOrigin::Kind::kRollout) return require_rollout(origin.id);
   auto row = prepare("SELECT 1 FROM demonstrations WHERE id = ?");
   if (!row.bind(origin.id).step()) {
     refuse(fmt::format("unknown demonstration {}", origin.id), "add the demonstration first");
@@ -54,9 +54,9 @@ void Pool::Impl::require_origin(RowOrigin origin) const {
 }
 
 void Pool::Impl::bind_origin(sqlite::Statement& statement, RowOrigin origin) const {
-  const bool trajectory = origin.kind == RowOrigin::Kind::kTrajectory;
-  trajectory ? statement.bind(origin.id) : statement.bind_null();
-  trajectory ? statement.bind_null() : statement.bind(origin.id);
+  const bool rollout = origin.kind == RowOrigin::Kind::kRollout;
+  rollout ? statement.bind(origin.id) : statement.bind_null();
+  rollout ? statement.bind_null() : statement.bind(origin.id);
 }
 
 void Pool::add_selection(const Selection& selection) {
@@ -83,7 +83,7 @@ std::vector<Selection> Pool::selections_of(RowOrigin origin) const {
   auto row = impl_->prepare(
       fmt::format("{} JOIN stages g ON g.name = s.stage WHERE s.{} = ? ORDER BY g.position, s.step",
                   kSelectionColumns,
-                  origin.kind == RowOrigin::Kind::kTrajectory ? "trajectory" : "demonstration"));
+                  origin.kind == RowOrigin::Kind::kRollout ? "trajectory" : "demonstration"));
   row.bind(origin.id);
   return selections_from(row);
 }
@@ -115,8 +115,8 @@ std::vector<TrainingRow> Pool::training_rows(std::string_view stage) const {
 
 void Pool::add_pair(const PairRow& pair) {
   impl_->require_stage(pair.stage);
-  impl_->require_trajectory(pair.chosen);
-  impl_->require_trajectory(pair.rejected);
+  impl_->require_rollout(pair.chosen);
+  impl_->require_rollout(pair.rejected);
   impl_->prepare("INSERT INTO pairs (stage, row_index, chosen, rejected) VALUES (?, ?, ?, ?)")
       .bind(pair.stage)
       .bind(pair.index)
@@ -179,11 +179,11 @@ PoolCounts Pool::counts() const {
   counts.benchmark_problems = database.value("SELECT count(*) FROM problems WHERE benchmark <> ''");
   counts.demonstrations = database.value("SELECT count(*) FROM demonstrations");
   counts.models = database.value("SELECT count(*) FROM models");
-  counts.evaluation_trajectories = database.value(
+  counts.evaluation_rollouts = database.value(
       "SELECT count(*) FROM trajectories t JOIN problems p ON p.position = t.problem "
       "WHERE p.benchmark <> ''");
-  counts.trajectories =
-      database.value("SELECT count(*) FROM trajectories") - counts.evaluation_trajectories;
+  counts.rollouts =
+      database.value("SELECT count(*) FROM trajectories") - counts.evaluation_rollouts;
   counts.training_rows = database.value("SELECT count(*) FROM training_rows");
   counts.pairs = database.value("SELECT count(*) FROM pairs");
   auto row = impl_->prepare(fmt::format("{} GROUP BY t.stage ORDER BY s.position", kStageCounts));
@@ -232,15 +232,15 @@ Json to_json(const PoolCounts& counts) {
   Json json = {{"problems", counts.problems},
                {"demonstrations", counts.demonstrations},
                {"models", counts.models},
-               {"trajectories", counts.trajectories},
+               {"trajectories", counts.rollouts},
                {"training_rows", counts.training_rows},
                {"pairs", counts.pairs},
                {"benchmark_problems", counts.benchmark_problems},
-               {"evaluation_trajectories", counts.evaluation_trajectories},
+               {"evaluation_trajectories", counts.evaluation_rollouts},
                {"stages", Json::array()}};
   for (const PoolCounts::Stage& stage : counts.stages) {
     json["stages"].push_back({{"stage", stage.stage},
-                              {"trajectories", stage.trajectories},
+                              {"trajectories", stage.rollouts},
                               {"correct", stage.correct},
                               {"incorrect", stage.incorrect},
                               {"undecided", stage.undecided},

@@ -31,12 +31,12 @@ std::vector<data::Turn> turns_of(const Json& history, const std::string& where) 
 }
 
 // The inverse of to_json without examples.
-data::ReadReport account_of(const Json& json, const std::string& where) {
+data::RowAccount account_of(const Json& json, const std::string& where) {
   const JsonFields fields(json, where, "account");
   const auto count = [](const JsonFields& table, std::string_view key) {
     return static_cast<uint64_t>(table.integer(key, 0));
   };
-  data::ReadReport account;
+  data::RowAccount account;
   account.rows = count(fields, "rows");
   account.kept = count(fields, "kept");
   account.duplicates = count(fields, "duplicates");

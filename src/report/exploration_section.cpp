@@ -56,7 +56,7 @@ Markup exploration_section(const pool::Pool& pool) {
       for (const pool::PoolCounts::Stage& c : counts.stages) {
         if (c.stage != round.exploring->name) continue;
         tried = static_cast<double>(c.problems);
-        samples = static_cast<double>(c.trajectories);
+        samples = static_cast<double>(c.rollouts);
         solved = static_cast<double>(c.problems_solved);
         correct = static_cast<double>(c.correct);
       }

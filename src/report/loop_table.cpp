@@ -24,8 +24,8 @@ bool on_main_line(const pool::Pool& pool, const pool::ModelRecord& model) {
                    (stage->kind == pool::stage_kind::kImitate && model.name == "M1"));
 }
 
-ToldApart::Cell compare(const std::optional<pool::ScoreRecord>& other,
-                        const std::optional<pool::ScoreRecord>& model) {
+PairwiseComparison::Cell compare(const std::optional<pool::ScoreRecord>& other,
+                                 const std::optional<pool::ScoreRecord>& model) {
   if (!other || !model) return {std::nullopt, "not evaluated"};
   if (other->n != model->n) return {std::nullopt, "not the same problems"};
   const auto a = shares_correct(*other), b = shares_correct(*model);
@@ -89,8 +89,8 @@ LoopTable loop_table(const pool::Pool& pool) {
   return table;
 }
 
-std::vector<ToldApart> told_apart(const LoopTable& table) {
-  std::vector<ToldApart> all;
+std::vector<PairwiseComparison> pairwise_comparisons(const LoopTable& table) {
+  std::vector<PairwiseComparison> all;
   std::optional<size_t> first, above;
   for (size_t i = 0; i < table.rows.size(); ++i) {
     if (!table.rows[i].evaluated()) continue;
@@ -100,7 +100,7 @@ std::vector<ToldApart> told_apart(const LoopTable& table) {
       if (std::find(others.begin(), others.end(), *other) == others.end()) others.push_back(*other);
     }
     for (const size_t other : others) {
-      ToldApart& entry = all.emplace_back(ToldApart{i, other, {}});
+      PairwiseComparison& entry = all.emplace_back(PairwiseComparison{i, other, {}});
       for (size_t b = 0; b < table.benchmarks.size(); ++b) {
         entry.cells.push_back(compare(table.rows[other].scores[b], table.rows[i].scores[b]));
       }

@@ -28,7 +28,7 @@ struct LoopTable {
 LoopTable loop_table(const pool::Pool& pool);
 
 // One model against another on every benchmark.
-struct ToldApart {
+struct PairwiseComparison {
   struct Cell {
     std::optional<eval::Comparison> comparison;
     std::string reason;  // why there is none
@@ -38,7 +38,7 @@ struct ToldApart {
 };
 // Every evaluated row against the first evaluated one, the one it is meant to improve on, and the
 // one above it, each once.
-std::vector<ToldApart> told_apart(const LoopTable& table);
+std::vector<PairwiseComparison> pairwise_comparisons(const LoopTable& table);
 
 // Per problem the share of correct samples, from the score's `num_correct`, a count a problem, or
 // where there is none from its `correct`: a character a problem, x for all samples right, else

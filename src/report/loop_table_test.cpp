@@ -83,12 +83,14 @@ TEST_F(ReportTest, ModelsAreHeldAgainstTheFirstTheirOwnPredecessorAndTheOneAbove
   EXPECT_EQ(linked, "xx.xx.");
 
   std::vector<std::pair<size_t, size_t>> pairs;
-  for (const ToldApart& entry : told_apart(table)) pairs.emplace_back(entry.model, entry.other);
+  for (const PairwiseComparison& entry : pairwise_comparisons(table))
+    pairs.emplace_back(entry.model, entry.other);
   EXPECT_EQ(
       pairs,
       (std::vector<std::pair<size_t, size_t>>{
           {1, 0}, {2, 0}, {2, 1}, {3, 0}, {3, 1}, {3, 2}, {4, 0}, {4, 3}, {5, 0}, {5, 1}, {5, 4}}));
-  const ToldApart::Cell cell = told_apart(table)[0].cells[1];  // M1 against M0 on hard
+  const PairwiseComparison::Cell cell =
+      pairwise_comparisons(table)[0].cells[1];  // M1 against M0 on hard
   ASSERT_TRUE(cell.comparison);
   EXPECT_NEAR(cell.comparison->difference, (205 - 61) / 500.0, 1e-12);
   EXPECT_TRUE(cell.comparison->distinguishable);
@@ -102,7 +104,7 @@ TEST_F(ReportTest, WhatCannotBeComparedSaysWhy) {
   add_test_score(pool, "B", "one", 80, 50);
   pool.add_score({"s", "B", "two", 100, 1, 0.5, 0.4, 0.6, 1, 0, 5});
   add_test_score(pool, "C", "two", 100, 50);
-  const std::vector<ToldApart> all = told_apart(loop_table(pool));
+  const std::vector<PairwiseComparison> all = pairwise_comparisons(loop_table(pool));
   ASSERT_EQ(all.size(), 3u);  // B-A, C-A, C-B
   EXPECT_EQ(all[0].cells[0].reason, "not the same problems");
   EXPECT_EQ(all[0].cells[1].reason, "no verdicts per problem");

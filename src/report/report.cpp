@@ -18,18 +18,17 @@ std::string report_html(const pool::Pool& pool, const std::string& title) {
                       element("title", text(title)) + element("style", Markup{kStyle});
   const Markup intro =
       element("h1", text(title)) +
-      element(
-          "p", {{"class", "note"}},
-          text(fmt::format(
-              "{} models, {} problems, {} demonstrations, {} rollouts, {} trained rows, "
-              "{} preference pairs",
-              number(counts.models), number(counts.problems), number(counts.demonstrations),
-              number(counts.trajectories), number(counts.training_rows), number(counts.pairs))));
+      element("p", {{"class", "note"}},
+              text(fmt::format(
+                  "{} models, {} problems, {} demonstrations, {} rollouts, {} trained rows, "
+                  "{} preference pairs",
+                  number(counts.models), number(counts.problems), number(counts.demonstrations),
+                  number(counts.rollouts), number(counts.training_rows), number(counts.pairs))));
   const Markup body =
       element("header", intro) +
-      element("main", summary_section(table) + told_apart_section(table) + accuracy_section(table) +
-                          loss_section(pool) + exploration_section(pool) + rollouts_section(pool) +
-                          stages_section(pool));
+      element("main", summary_section(table) + comparisons_section(table) +
+                          accuracy_section(table) + loss_section(pool) + exploration_section(pool) +
+                          rollouts_section(pool) + stages_section(pool));
   return "<!DOCTYPE html>\n" +
          element("html", {{"lang", "en"}}, element("head", head) + element("body", body)).html +
          "\n";

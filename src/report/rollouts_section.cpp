@@ -26,17 +26,16 @@ std::vector<size_t> spread_order(size_t n) {
 
 struct Example {
   data::Problem problem;
-  pool::StoredTrajectory stored;
+  pool::StoredRollout stored;
 };
 
 // The first sample with this verdict.
-std::optional<pool::StoredTrajectory> first_of(const pool::Pool& pool, const std::string& stage,
-                                               const std::string& problem, judge::Verdict verdict) {
-  std::optional<pool::StoredTrajectory> first;
-  pool.for_each_trajectory({stage, problem, verdict, false},
-                           [&](const pool::StoredTrajectory& stored) {
-                             if (!first) first = stored;
-                           });
+std::optional<pool::StoredRollout> first_of(const pool::Pool& pool, const std::string& stage,
+                                            const std::string& problem, judge::Verdict verdict) {
+  std::optional<pool::StoredRollout> first;
+  pool.for_each_rollout({stage, problem, verdict, false}, [&](const pool::StoredRollout& stored) {
+    if (!first) first = stored;
+  });
   return first;
 }
 
@@ -96,7 +95,7 @@ Markup entry(std::string_view name, const Markup& value) {
 }
 
 Markup shown(const Example& example) {
-  const data::Trajectory& t = example.stored.trajectory;
+  const data::Rollout& t = example.stored.rollout;
   const data::Problem& p = example.problem;
   std::string where = fmt::format("{}, sample {}", p.id, t.sample);
   if (!p.domain.empty())
@@ -106,14 +105,16 @@ Markup shown(const Example& example) {
       entry("gold answer", element("pre", text(p.answer))) +
       entry("verdict", text(fmt::format("{}: {}", t.verdict ? judge::to_string(*t.verdict) : "none",
                                         t.proof)));
-  std::string ended = fmt::format("finish reason {}, temperature {:g}",
-                                  data::to_string(t.finish_reason), t.sampling.temperature);
+  std::string ended =
+      fmt::format("finish reason {}, temperature {:g}", data::to_string(t.completion.finish_reason),
+                  t.sampling.temperature);
   if (t.perplexity) ended += fmt::format(", perplexity {:.3f}", *t.perplexity);
   facts += entry("sampled", text(fmt::format("round {}, {}", example.stored.round, ended)));
   Markup parts;
   if (!t.thought.empty()) parts += folded("thought", t.thought);
   if (!t.solution.empty()) parts += folded("solution", t.solution);
-  if (parts.empty()) parts = folded("response, without thought and solution tags", t.text);
+  if (parts.empty())
+    parts = folded("response, without thought and solution tags", t.completion.text);
   return element("article", element("h4", text(where)) + element("dl", facts) + parts);
 }
 

@@ -106,30 +106,30 @@ inline void explore(pool::Pool& pool, int round, const std::string& model) {
     problem.answer_type = judge::AnswerType::kNumber;
     pool.add_problem(problem);
     for (int sample = 0; sample < 3; ++sample) {
-      data::Trajectory t;
+      data::Rollout t;
       t.problem_id = problem.id;
       t.sample = sample;
       t.seed = 1;
       t.sampling = {1.0, 0.95, 0, 512};
-      t.model_sha256 = "sha-" + model;
+      t.completion.model_sha256 = "sha-" + model;
       t.template_sha256 = "template";
       t.prompt_sha256 = "prompt-" + problem.id;
       t.prompt_ids = {1, 2};
-      t.token_ids = {3, 4, 5};
-      t.logprobs = {-0.5f, -0.25f, -0.125f};
-      t.logprob = -0.875;
+      t.completion.token_ids = {3, 4, 5};
+      t.completion.logprobs = {-0.5f, -0.25f, -0.125f};
+      t.completion.logprob_source = data::LogprobSource::kEngine;
       const bool right = (p + sample) % 4 == 0;
       t.thought = fmt::format(
           "Alright, I add {} and {}.\n\nWait, let me check that: 1 < "
           "2.\n<script>alert('x')</script>",
           p, round * 100);
       t.solution = fmt::format("The answer is \\boxed{{{}}}.", p + round * 100 + (right ? 0 : 1));
-      t.text = t.thought + t.solution;
+      t.completion.text = t.thought + t.solution;
       t.verdict = right ? judge::Verdict::kCorrect : judge::Verdict::kIncorrect;
       t.proof = right ? "numbers equal" : "numbers differ: <script>alert(1)</script>";
       t.perplexity = 1.25;
-      t.perplexity_model_sha256 = t.model_sha256;
-      pool.add_trajectory(name, round, t);
+      t.perplexity_model_sha256 = t.completion.model_sha256;
+      pool.add_rollout(name, round, t);
     }
   }
   pool.finish_stage(name, pool::StageState::kDone, 30, 120,

@@ -31,7 +31,7 @@ Markup score_cell(const std::optional<pool::ScoreRecord>& score) {
   return element("td", {{"class", "score"}}, cell);
 }
 
-Markup difference_cell(const ToldApart::Cell& cell) {
+Markup difference_cell(const PairwiseComparison::Cell& cell) {
   if (!cell.comparison) return element("td", {{"class", "score"}}, text(cell.reason));
   const eval::Comparison& c = *cell.comparison;
   const Markup difference = text(fmt::format("{:+.1f}", 100 * c.difference));
@@ -80,16 +80,16 @@ Markup summary_section(const LoopTable& table) {
                                element("p", {{"class", "note"}}, text(note)));
 }
 
-Markup told_apart_section(const LoopTable& table) {
-  const std::vector<ToldApart> all = told_apart(table);
+Markup comparisons_section(const LoopTable& table) {
+  const std::vector<PairwiseComparison> all = pairwise_comparisons(table);
   if (all.empty()) return {};
   Markup body;
   size_t tests = 0;
   std::set<std::string> methods;
-  for (const ToldApart& entry : all) {
+  for (const PairwiseComparison& entry : all) {
     Markup cells = element("th", {{"scope", "row"}}, text(table.rows[entry.model].model)) +
                    element("td", {{"class", "name"}}, text(table.rows[entry.other].model));
-    for (const ToldApart::Cell& cell : entry.cells) {
+    for (const PairwiseComparison::Cell& cell : entry.cells) {
       cells += difference_cell(cell);
       if (!cell.comparison) continue;
       ++tests;

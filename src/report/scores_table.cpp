@@ -110,18 +110,18 @@ void add_scores(std::string& out, const LoopTable& table, size_t begin, size_t e
   }
 }
 
-std::string difference_text(const ToldApart::Cell& cell) {
+std::string difference_text(const PairwiseComparison::Cell& cell) {
   if (!cell.comparison) return cell.reason;
   const eval::Comparison& c = *cell.comparison;
   return fmt::format("{:+.1f} [{:+.1f}, {:+.1f}] {}", 100 * c.difference, 100 * c.interval_95.low,
                      100 * c.interval_95.high, c.distinguishable ? "yes" : "no ");
 }
 
-void add_told_apart(std::string& out, const LoopTable& table, const std::vector<ToldApart>& all,
-                    size_t begin, size_t end) {
+void add_comparisons(std::string& out, const LoopTable& table,
+                     const std::vector<PairwiseComparison>& all, size_t begin, size_t end) {
   std::vector<std::string> names;
   size_t name_width = 0;
-  for (const ToldApart& entry : all) {
+  for (const PairwiseComparison& entry : all) {
     names.push_back(
         fmt::format("{} against {}", table.rows[entry.model].model, table.rows[entry.other].model));
     name_width = std::max(name_width, width_of(names.back()));
@@ -129,7 +129,7 @@ void add_told_apart(std::string& out, const LoopTable& table, const std::vector<
   std::vector<size_t> widths;
   for (size_t b = begin; b < end; ++b) {
     size_t width = width_of(table.benchmarks[b]);
-    for (const ToldApart& entry : all)
+    for (const PairwiseComparison& entry : all)
       width = std::max(width, width_of(difference_text(entry.cells[b])));
     widths.push_back(width);
   }
@@ -165,11 +165,11 @@ std::string scores_table(const pool::Pool& pool) {
     add_scores(out, table, b, std::min(n, b + kAtOnce));
   }
   out += "accuracy in %, with its 95 % interval\n";
-  const std::vector<ToldApart> all = told_apart(table);
+  const std::vector<PairwiseComparison> all = pairwise_comparisons(table);
   if (all.empty()) return out + "\none model evaluated: nothing to tell it apart from\n";
   for (size_t b = 0; b < n; b += kAtOnce) {
     out += "\n";
-    add_told_apart(out, table, all, b, std::min(n, b + kAtOnce));
+    add_comparisons(out, table, all, b, std::min(n, b + kAtOnce));
   }
   return out +
          "difference in points on the same problems, with its 95 % interval; yes: paired test, "

@@ -12,7 +12,7 @@
 namespace ponder::report {
 
 Markup summary_section(const LoopTable& table);
-Markup told_apart_section(const LoopTable& table);
+Markup comparisons_section(const LoopTable& table);
 Markup accuracy_section(const LoopTable& table);
 Markup loss_section(const pool::Pool& pool);
 Markup exploration_section(const pool::Pool& pool);

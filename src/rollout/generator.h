@@ -10,7 +10,8 @@
 #include <variant>
 #include <vector>
 
-#include "rollout/completion.h"
+#include "data/completion.h"
+#include "rollout/completion_request.h"
 
 namespace ponder::rollout {
 
@@ -36,7 +37,7 @@ struct Failure {
 
 struct GeneratorEvent {
   std::string request_id;
-  std::variant<TokenSampled, Completion, Failure> what;  // the last two end the request
+  std::variant<TokenSampled, data::Completion, Failure> what;  // the last two end the request
 };
 
 // What a generator is at, for progress.

@@ -32,7 +32,7 @@ RolloutGroups::RolloutGroups(std::span<const RolloutRequest> requests, GroupRule
     group.end = request.num_samples;
     group.is_done.resize(static_cast<size_t>(request.num_samples));
     group.has_failed.resize(static_cast<size_t>(request.num_samples));
-    for (const data::Trajectory& done : request.done) {
+    for (const data::Rollout& done : request.done) {
       if (done.sample < 0 || done.sample >= request.num_samples) continue;
       group.is_done[static_cast<size_t>(done.sample)] = true;
       if (rules_.group_complete) group.out_of_order.emplace(done.sample, done);
@@ -136,7 +136,7 @@ int64_t RolloutGroups::mean_tokens() const {
   return num_answers_ == 0 ? -1 : answer_tokens_ / num_answers_;
 }
 
-void RolloutGroups::answered(const std::string& request_id, Completion completion) {
+void RolloutGroups::answered(const std::string& request_id, data::Completion completion) {
   const auto found = asked_.find(request_id);
   if (found == asked_.end()) return;
   const Asked asked = found->second;
@@ -146,13 +146,13 @@ void RolloutGroups::answered(const std::string& request_id, Completion completio
   --group.asked;
   ++num_answers_;
   answer_tokens_ += completion.usage.completion_tokens;
-  data::Trajectory trajectory = trajectory_of(*group.request, asked.sample, std::move(completion));
-  if (rules_.judge) rules_.judge(trajectory);
+  data::Rollout rollout = rollout_of(*group.request, asked.sample, std::move(completion));
+  if (rules_.judge) rules_.judge(rollout);
   if (rules_.group_complete) {
-    group.out_of_order.emplace(asked.sample, std::move(trajectory));
+    group.out_of_order.emplace(asked.sample, std::move(rollout));
     settle(group);
   } else {
-    keep(group, std::move(trajectory));
+    keep(group, std::move(rollout));
   }
   if (can_ask(group)) askable_.push_back(&group);
   if (rules_.in_order) put_out_in_order();
@@ -220,15 +220,15 @@ void RolloutGroups::cut(Group& group, int end) {
   }
 }
 
-void RolloutGroups::keep(Group& group, data::Trajectory trajectory) {
+void RolloutGroups::keep(Group& group, data::Rollout rollout) {
   ++num_kept_;
   if (!rules_.in_order) {
-    kept_.push_back(std::move(trajectory));
+    kept_.push_back(std::move(rollout));
     return;
   }
   const auto place = static_cast<size_t>(group.request - groups_.front().request);
-  const int sample = trajectory.sample;
-  in_order_.emplace(std::pair(place, sample), std::move(trajectory));
+  const int sample = rollout.sample;
+  in_order_.emplace(std::pair(place, sample), std::move(rollout));
 }
 
 void RolloutGroups::put_out_in_order() {

@@ -29,10 +29,10 @@ namespace ponder::rollout {
 
 struct GroupRules {
   // Once for each answered sample, as its answer comes.
-  std::function<void(data::Trajectory&)> judge;
+  std::function<void(data::Rollout&)> judge;
   // Given a problem's samples 0 .. i in order, says whether they are all that is wanted. Asked for
   // i = 0, 1, …; must be a pure function of them. Empty: every sample is wanted.
-  std::function<bool(std::span<const data::Trajectory> samples)> group_complete;
+  std::function<bool(std::span<const data::Rollout> samples)> group_complete;
   // Beside the request's stop rules; must be a pure function.
   std::function<bool(std::string_view problem_id, int sample, std::span<const int32_t> token_ids)>
       stop_condition;
@@ -69,11 +69,11 @@ class RolloutGroups {
 
   // What happened to a request. Of one that is not asked for (answered before, cancelled) nothing
   // is taken: the first answer counts.
-  void answered(const std::string& request_id, Completion completion);
+  void answered(const std::string& request_id, data::Completion completion);
   void failed(const std::string& request_id, const Failure& failure, Time now);
 
   // Kept samples, each once, those of `done` excepted.
-  std::vector<data::Trajectory> take_kept() { return std::exchange(kept_, {}); }
+  std::vector<data::Rollout> take_kept() { return std::exchange(kept_, {}); }
   // Requests whose answers nobody wants any more: to be cancelled.
   std::vector<std::string> take_cancelled() { return std::exchange(cancelled_, {}); }
   // Whose request it is; null for one that is not asked for.
@@ -94,14 +94,14 @@ class RolloutGroups {
  private:
   struct Group {
     const RolloutRequest* request = nullptr;
-    std::vector<bool> is_done, has_failed;  // by sample
-    std::vector<int> todo;                  // samples to make, ascending
-    size_t next = 0;                        // of todo, not asked for yet
-    int end = 0;                            // samples from here on are not wanted (any more)
-    int asked = 0;                          // and not answered
-    int settled = 0;                        // samples [0, settled) were shown to group_complete
-    std::vector<data::Trajectory> prefix;   // those
-    std::map<int, data::Trajectory> out_of_order;  // answered behind a gap
+    std::vector<bool> is_done, has_failed;      // by sample
+    std::vector<int> todo;                      // samples to make, ascending
+    size_t next = 0;                            // of todo, not asked for yet
+    int end = 0;                                // samples from here on are not wanted (any more)
+    int asked = 0;                              // and not answered
+    int settled = 0;                            // samples [0, settled) were shown to group_complete
+    std::vector<data::Rollout> prefix;          // those
+    std::map<int, data::Rollout> out_of_order;  // answered behind a gap
   };
   struct Asked {
     Group* group = nullptr;
@@ -115,7 +115,7 @@ class RolloutGroups {
   CompletionRequest request_of(const Group& group, int sample) const;
   void settle(Group& group);
   void cut(Group& group, int end);
-  void keep(Group& group, data::Trajectory trajectory);
+  void keep(Group& group, data::Rollout rollout);
   void put_out_in_order();
 
   GroupRules rules_;
@@ -125,9 +125,9 @@ class RolloutGroups {
   std::deque<Group*> askable_;  // open groups that may have something to ask for
   std::map<std::string, Asked> asked_;
   int64_t num_again_ = 0;  // of asked_, with again_at
-  std::vector<data::Trajectory> kept_;
-  std::map<std::pair<size_t, int>, data::Trajectory> in_order_;  // kept, behind a gap
-  size_t out_group_ = 0;                                         // next to come out, in order
+  std::vector<data::Rollout> kept_;
+  std::map<std::pair<size_t, int>, data::Rollout> in_order_;  // kept, behind a gap
+  size_t out_group_ = 0;                                      // next to come out, in order
   int out_sample_ = 0;
   std::vector<std::string> cancelled_;
   std::vector<RolloutFailure> failures_;

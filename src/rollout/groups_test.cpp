@@ -29,19 +29,19 @@ std::vector<RolloutRequest> requests_of(int problems, int samples) {
 using Key = std::pair<std::string, int>;
 
 // Complete with the second sample of more than twenty tokens.
-bool two_long(std::span<const data::Trajectory> samples) {
+bool two_long(std::span<const data::Rollout> samples) {
   return std::count_if(samples.begin(), samples.end(),
-                       [](const data::Trajectory& t) { return t.token_ids.size() > 20; }) == 2;
+                       [](const data::Rollout& t) { return t.completion.num_tokens() > 20; }) == 2;
 }
 
 // What is to be kept, in the order of requests and samples, whatever the generator does.
 std::vector<Key> expected_of(const std::vector<RolloutRequest>& requests, bool rule) {
   std::vector<Key> expected;
   for (const RolloutRequest& request : requests) {
-    std::vector<data::Trajectory> samples;
+    std::vector<data::Rollout> samples;
     for (int i = 0; i < request.num_samples; ++i) {
       samples.push_back(
-          trajectory_of(request, i, scripted_answer({request.seed, request.problem_id, i})));
+          rollout_of(request, i, scripted_answer({request.seed, request.problem_id, i})));
       expected.emplace_back(request.problem_id, i);
       if (rule && two_long(samples)) break;
     }
@@ -51,23 +51,23 @@ std::vector<Key> expected_of(const std::vector<RolloutRequest>& requests, bool r
 
 struct Kept {
   std::vector<Key> keys;  // as they were handed over
-  std::vector<data::Trajectory> trajectories;
+  std::vector<data::Rollout> rollouts;
   std::map<Key, int> judged;
   RolloutReport report;
 };
 
 RolloutHooks hooks_into(Kept& kept, bool rule) {
   RolloutHooks hooks;
-  hooks.judge = [&](data::Trajectory& t) {
+  hooks.judge = [&](data::Rollout& t) {
     ++kept.judged[{t.problem_id, t.sample}];
     t.verdict = judge::Verdict::kCorrect;
   };
   if (rule) hooks.group_complete = two_long;
-  hooks.on_completion = [&](const data::Trajectory& t) {
-    EXPECT_EQ(t.text, t.problem_id + " " + std::to_string(t.sample));
+  hooks.on_completion = [&](const data::Rollout& t) {
+    EXPECT_EQ(t.completion.text, t.problem_id + " " + std::to_string(t.sample));
     EXPECT_TRUE(t.verdict.has_value());
     kept.keys.emplace_back(t.problem_id, t.sample);
-    kept.trajectories.push_back(t);
+    kept.rollouts.push_back(t);
   };
   return hooks;
 }
@@ -113,12 +113,12 @@ TEST(RolloutGroups, GoOnFromWhatIsDone) {
     const auto expected = expected_of(requests, rule);
     ScriptedGenerator whole({});
     const Kept kept = roll_out(whole, requests, rule, false);
-    for (size_t cut = 0; cut <= kept.trajectories.size(); ++cut) {
+    for (size_t cut = 0; cut <= kept.rollouts.size(); ++cut) {
       auto rest = requests;
       std::vector<Key> merged(kept.keys.begin(),
                               kept.keys.begin() + static_cast<std::ptrdiff_t>(cut));
       for (size_t i = 0; i < cut; ++i) {
-        const data::Trajectory& done = kept.trajectories[i];
+        const data::Rollout& done = kept.rollouts[i];
         rest[static_cast<size_t>(done.problem_id[1] - '0')].done.push_back(done);
       }
       ScriptedGenerator generator({.seed = cut, .repeated = 0.3});
@@ -182,7 +182,7 @@ TEST(RolloutGroups, ASampleThatNeverComesHoldsItsProblemBack) {
     Kept kept;
     RolloutHooks hooks = hooks_into(kept, false);
     if (rule) {
-      hooks.group_complete = [](std::span<const data::Trajectory>) { return false; };
+      hooks.group_complete = [](std::span<const data::Rollout>) { return false; };
     }
     kept.report = run_rollouts(generator, requests, hooks, {}, &stop);
     EXPECT_TRUE(kept.report.interrupted);
@@ -205,7 +205,7 @@ TEST(RolloutGroups, APermanentFailureIsSaidWhenAllElseHasCome) {
     Kept kept;
     RolloutHooks hooks = hooks_into(kept, false);
     if (rule) {
-      hooks.group_complete = [&](std::span<const data::Trajectory>) { return false; };
+      hooks.group_complete = [&](std::span<const data::Rollout>) { return false; };
     }
     const std::string message = testing::error_text(
         [&] { kept.report = run_rollouts(generator, requests, hooks, {.in_order = true}); });
@@ -281,7 +281,7 @@ TEST(RolloutGroups, TokensAreToldOfSamplesThatAreAskedFor) {
 TEST(RolloutGroups, WhatCannotBeServedIsRefusedFirst) {
   auto requests = requests_of(3, 4);
   requests[0].done.push_back(
-      trajectory_of(requests[0], 2, scripted_answer({requests[0].seed, "p0", 2})));
+      rollout_of(requests[0], 2, scripted_answer({requests[0].seed, "p0", 2})));
   ScriptedGenerator generator({});
   run_rollouts(generator, requests, {});
   EXPECT_EQ(generator.announced, (std::map<std::string, int64_t>{
@@ -302,7 +302,7 @@ TEST(RolloutGroups, WhatCannotBeServedIsRefusedFirst) {
   refused("at least 1");
 }
 
-TEST(RolloutRequest, BecomesARequestAndATrajectory) {
+TEST(RolloutRequest, BecomesARequestAndARollout) {
   RolloutRequest request = requests_of(1, 3)[0];
   request.stop_ids = {9};
   request.stop_strings = {"\n\n"};
@@ -320,27 +320,27 @@ TEST(RolloutRequest, BecomesARequestAndATrajectory) {
   EXPECT_EQ(asked.sampling.top_k, 12);
   EXPECT_TRUE(asked.want_logprobs);
 
-  Completion completion;
+  data::Completion completion;
   completion.text = "a thought\n</think>\n\nthe end";
   completion.token_ids = {4, 5, 9};
   completion.logprobs = {-0.5f, -0.25f, -1.0f};
   completion.finish_reason = data::FinishReason::kLength;
   completion.model_sha256 = "model";
-  const data::Trajectory t = trajectory_of(request, 2, completion);
-  EXPECT_EQ(t.text, "<think>\na thought\n</think>\n\nthe end");
+  const data::Rollout t = rollout_of(request, 2, completion);
+  EXPECT_EQ(t.completion.text, "<think>\na thought\n</think>\n\nthe end");
   EXPECT_EQ(t.thought, "a thought");
   EXPECT_EQ(t.solution, "the end");
-  EXPECT_EQ(t.logprob, -1.75);
-  EXPECT_EQ(t.finish_reason, data::FinishReason::kLength);
-  EXPECT_EQ(t.model_sha256, "model");
+  EXPECT_EQ(t.completion.logprob(), -1.75);
+  EXPECT_EQ(t.completion.finish_reason, data::FinishReason::kLength);
+  EXPECT_EQ(t.completion.model_sha256, "model");
   EXPECT_EQ(t.template_sha256, "template");
   EXPECT_EQ(t.sample, 2);
   EXPECT_EQ(t.seed, 5u);
   // A server's answer: text alone.
   completion.token_ids.reset();
   completion.logprobs.reset();
-  const data::Trajectory bare = trajectory_of(request, 2, completion);
-  EXPECT_TRUE(bare.token_ids.empty() && bare.logprobs.empty());
+  const data::Rollout bare = rollout_of(request, 2, completion);
+  EXPECT_FALSE(bare.completion.token_ids || bare.completion.logprobs);
   EXPECT_EQ(bare.solution, "the end");
 }
 

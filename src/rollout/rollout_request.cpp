@@ -27,27 +27,23 @@ CompletionRequest completion_request(const RolloutRequest& request, int sample) 
   return completion;
 }
 
-data::Trajectory trajectory_of(const RolloutRequest& request, int sample, Completion completion) {
+data::Rollout rollout_of(const RolloutRequest& request, int sample, data::Completion completion) {
   const auto& ids = request.prompt_ids;
-  data::Trajectory trajectory;
-  trajectory.problem_id = request.problem_id;
-  trajectory.sample = sample;
-  trajectory.seed = request.seed;
-  trajectory.sampling = request.sampling;
-  trajectory.model_sha256 = std::move(completion.model_sha256);
-  trajectory.template_sha256 = request.template_sha256;
-  trajectory.prompt_sha256 =
+  data::Rollout rollout;
+  rollout.problem_id = request.problem_id;
+  rollout.sample = sample;
+  rollout.seed = request.seed;
+  rollout.sampling = request.sampling;
+  rollout.template_sha256 = request.template_sha256;
+  rollout.prompt_sha256 =
       sha256_hex({reinterpret_cast<const char*>(ids.data()), ids.size() * sizeof(int32_t)});
-  trajectory.prompt_ids = ids;
-  if (completion.token_ids) trajectory.token_ids = *std::move(completion.token_ids);
-  if (completion.logprobs) trajectory.logprobs = *std::move(completion.logprobs);
-  for (const float logprob : trajectory.logprobs) trajectory.logprob += logprob;
-  trajectory.finish_reason = completion.finish_reason;
-  trajectory.text = request.response_prefix + completion.text;
-  tokenizer::ThoughtParts parts = tokenizer::parse_thought(trajectory.text);
-  trajectory.thought = std::move(parts.thought);
-  trajectory.solution = std::move(parts.solution);
-  return trajectory;
+  rollout.prompt_ids = ids;
+  completion.text.insert(0, request.response_prefix);
+  tokenizer::ThoughtParts parts = tokenizer::parse_thought(completion.text);
+  rollout.thought = std::move(parts.thought);
+  rollout.solution = std::move(parts.solution);
+  rollout.completion = std::move(completion);
+  return rollout;
 }
 
 }  // namespace ponder::rollout

@@ -1,5 +1,5 @@
 // The samples wanted of one problem. The only place where a sample of a problem becomes a request
-// for a completion, and a completion a trajectory.
+// for a completion, and a completion a rollout.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "data/rows.h"
-#include "rollout/completion.h"
+#include "rollout/completion_request.h"
 
 namespace ponder::rollout {
 
@@ -20,14 +20,14 @@ struct RolloutRequest {
   uint64_t seed = 1;
   std::vector<int32_t> stop_ids;
   std::vector<std::string> stop_strings;
-  // What the prompt ends with of the response ("<think>\n"): a trajectory's text begins with it,
+  // What the prompt ends with of the response ("<think>\n"): a rollout's text begins with it,
   // its token ids do not hold it.
   std::string response_prefix;
-  std::string template_sha256;  // provenance, copied into every trajectory
+  std::string template_sha256;  // provenance, copied into every rollout
   int64_t expected_tokens = 0;  // length of a completion, where known: long ones are begun first
   // Samples that an earlier run delivered. They are not made again, but a rule for complete groups
   // sees them.
-  std::vector<data::Trajectory> done;
+  std::vector<data::Rollout> done;
 };
 
 // The id of a sample's request, unique among the samples of problems with different ids.
@@ -35,7 +35,7 @@ std::string completion_id(const RolloutRequest& request, int sample);
 // Its seed key is (seed, problem id, sample).
 CompletionRequest completion_request(const RolloutRequest& request, int sample);
 // Everything about a finished sample but its verdict. A completion without token ids or
-// log-probabilities gives a trajectory without them.
-data::Trajectory trajectory_of(const RolloutRequest& request, int sample, Completion completion);
+// log-probabilities gives a rollout without them.
+data::Rollout rollout_of(const RolloutRequest& request, int sample, data::Completion completion);
 
 }  // namespace ponder::rollout

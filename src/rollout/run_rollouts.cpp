@@ -72,7 +72,7 @@ class RolloutRun {
       int sample = 0;
       const RolloutRequest* request = groups_.find(event.request_id, sample);
       if (request && hooks_.token) hooks_.token(request->problem_id, sample, *token);
-    } else if (auto* completion = std::get_if<Completion>(&event.what)) {
+    } else if (auto* completion = std::get_if<data::Completion>(&event.what)) {
       const auto start = Clock::now();
       groups_.answered(event.request_id, std::move(*completion));
       report_.hook_seconds += seconds_since(start);
@@ -83,10 +83,10 @@ class RolloutRun {
 
   void hand_over() {
     for (const std::string& id : groups_.take_cancelled()) generator_.cancel(id);
-    const std::vector<data::Trajectory> kept = groups_.take_kept();
+    const std::vector<data::Rollout> kept = groups_.take_kept();
     if (kept.empty() || !hooks_.on_completion) return;
     const auto start = Clock::now();
-    for (const data::Trajectory& trajectory : kept) hooks_.on_completion(trajectory);
+    for (const data::Rollout& rollout : kept) hooks_.on_completion(rollout);
     report_.hook_seconds += seconds_since(start);
   }
 
@@ -170,21 +170,19 @@ RolloutReport run_rollouts(Generator& generator, std::span<const RolloutRequest>
   return RolloutRun(generator, requests, hooks, options).run(stop);
 }
 
-std::vector<data::Trajectory> collect_rollouts(Generator& generator,
-                                               std::span<const RolloutRequest> requests,
-                                               RolloutHooks hooks, RolloutOptions options,
-                                               const std::atomic<bool>* stop,
-                                               RolloutReport* report) {
-  std::vector<data::Trajectory> trajectories;
+std::vector<data::Rollout> collect_rollouts(Generator& generator,
+                                            std::span<const RolloutRequest> requests,
+                                            RolloutHooks hooks, RolloutOptions options,
+                                            const std::atomic<bool>* stop, RolloutReport* report) {
+  std::vector<data::Rollout> rollouts;
   options.in_order = true;
-  hooks.on_completion =
-      [&, inner = std::move(hooks.on_completion)](const data::Trajectory& trajectory) {
-        if (inner) inner(trajectory);
-        trajectories.push_back(trajectory);
-      };
+  hooks.on_completion = [&, inner = std::move(hooks.on_completion)](const data::Rollout& rollout) {
+    if (inner) inner(rollout);
+    rollouts.push_back(rollout);
+  };
   const RolloutReport done = run_rollouts(generator, requests, hooks, options, stop);
   if (report) *report = done;
-  return trajectories;
+  return rollouts;
 }
 
 }  // namespace ponder::rollout

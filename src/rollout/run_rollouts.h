@@ -39,12 +39,12 @@ Json to_json(const RolloutProgress& progress);
 
 // All are called on the thread that called run_rollouts; all may be empty. See GroupRules.
 struct RolloutHooks {
-  std::function<void(data::Trajectory&)> judge;
-  std::function<bool(std::span<const data::Trajectory> samples)> group_complete;
+  std::function<void(data::Rollout&)> judge;
+  std::function<bool(std::span<const data::Rollout> samples)> group_complete;
   std::function<bool(std::string_view problem_id, int sample, std::span<const int32_t> token_ids)>
       stop_condition;
   // Each kept sample, once.
-  std::function<void(const data::Trajectory&)> on_completion;
+  std::function<void(const data::Rollout&)> on_completion;
   // Each token of each sample as it is sampled, for somebody who watches. With group_complete, also
   // of samples that are discarded.
   std::function<void(std::string_view problem_id, int sample, const TokenSampled&)> token;
@@ -75,10 +75,10 @@ RolloutReport run_rollouts(Generator& generator, std::span<const RolloutRequest>
                            const std::atomic<bool>* stop = nullptr);
 
 // The same, collected in the order of requests and samples.
-std::vector<data::Trajectory> collect_rollouts(Generator& generator,
-                                               std::span<const RolloutRequest> requests,
-                                               RolloutHooks hooks = {}, RolloutOptions options = {},
-                                               const std::atomic<bool>* stop = nullptr,
-                                               RolloutReport* report = nullptr);
+std::vector<data::Rollout> collect_rollouts(Generator& generator,
+                                            std::span<const RolloutRequest> requests,
+                                            RolloutHooks hooks = {}, RolloutOptions options = {},
+                                            const std::atomic<bool>* stop = nullptr,
+                                            RolloutReport* report = nullptr);
 
 }  // namespace ponder::rollout

@@ -16,11 +16,11 @@
 namespace ponder::rollout {
 
 // The answer to a request, a function of its seed key: 1 to 30 tokens.
-inline Completion scripted_answer(const SeedKey& key) {
+inline data::Completion scripted_answer(const SeedKey& key) {
   const uint64_t hash =
       Random(key.seed, stable_hash64(key.name)).bits(static_cast<uint64_t>(key.index));
   const auto length = static_cast<size_t>(1 + hash % 30);
-  Completion completion;
+  data::Completion completion;
   completion.token_ids.emplace(length, static_cast<int32_t>(key.index));
   completion.logprobs.emplace(length, -0.5f);
   completion.logprob_source = data::LogprobSource::kEngine;
@@ -70,7 +70,7 @@ class ScriptedGenerator : public Generator {
     for (auto count = random_.below(4); count > 0; --count) {
       if (!gone_.empty() && random_.uniform() < script_.repeated) {
         const CompletionRequest& request = gone_[random_.below(gone_.size())];
-        Completion other = scripted_answer(request.seed_key);
+        data::Completion other = scripted_answer(request.seed_key);
         other.text = "not the first answer";
         other.token_ids->push_back(-1);
         events.push_back({request.id, std::move(other)});

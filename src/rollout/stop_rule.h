@@ -13,7 +13,7 @@
 #include <span>
 #include <string>
 
-#include "rollout/completion.h"
+#include "rollout/completion_request.h"
 #include "rollout/repetition.h"
 #include "tokenizer/stream_decoder.h"
 #include "tokenizer/tokenizer.h"

@@ -65,7 +65,7 @@ class QwenRenderer {
       }
     }
     if (options_.add_generation_prompt) {
-      add({"<|im_start|>assistant\n", style_.opened_thought});
+      add({"<|im_start|>assistant\n", style_.response_prefix});
       if (style_.switches_thinking && options_.enable_thinking == false)
         add({"<think>\n\n</think>\n\n"});
     }
@@ -238,7 +238,7 @@ string render_deepseek(const ChatStyle& style, const std::vector<Message>& messa
           .append("<｜end▁of▁sentence｜>");
     }
   }
-  if (options.add_generation_prompt) text.append("<｜Assistant｜>").append(style.opened_thought);
+  if (options.add_generation_prompt) text.append("<｜Assistant｜>").append(style.response_prefix);
   return text;
 }
 

@@ -27,7 +27,7 @@ struct ChatStyle {
   ChatFamily family;
   std::string_view default_system = {};  // kChatml, kQwen: the system turn where there is none
   ThoughtTurns thoughts = ThoughtTurns::kAsWritten;
-  std::string_view opened_thought = {};  // ends the generation prompt
+  std::string_view response_prefix = {};  // ends the generation prompt
   bool tools = false;
   bool switches_thinking = false;       // knows enable_thinking
   bool always_opens_assistant = false;  // ends with a generation prompt, asked for or not

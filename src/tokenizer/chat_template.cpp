@@ -120,7 +120,7 @@ std::string ChatTemplate::render(const std::vector<Message>& messages,
 
 std::string_view ChatTemplate::end_of_turn() const { return control_texts().front(); }
 
-std::string_view ChatTemplate::opened_thought() const { return style_->opened_thought; }
+std::string_view ChatTemplate::response_prefix() const { return style_->response_prefix; }
 
 std::vector<std::string_view> ChatTemplate::control_texts() const {
   switch (style_->family) {

@@ -46,7 +46,7 @@ class ChatTemplate {
   static std::vector<std::string_view> names();
 
   const std::string& name() const { return name_; }
-  // Identifies the rendering: stored with checkpoints and trajectories. The hash of the template's
+  // Identifies the rendering: stored with checkpoints and rollouts. The hash of the template's
   // text when it was recognised by that, of the name otherwise.
   const std::string& sha256() const { return sha256_; }
 
@@ -58,7 +58,7 @@ class ChatTemplate {
   // token.
   std::string_view end_of_turn() const;
   // What the generation prompt already holds of the response, e.g. "<think>\n"; mostly empty.
-  std::string_view opened_thought() const;
+  std::string_view response_prefix() const;
   // Texts that would end or begin a turn: none may stand in a system turn, question or response.
   std::vector<std::string_view> control_texts() const;
 

@@ -28,7 +28,7 @@ void record_choice(pool::Pool& pool, const Stage& stage, const Candidate& candid
   selection.stage = stage.name;
   selection.round = stage.round;
   selection.strategy = "pairs";
-  selection.origin = {pool::RowOrigin::Kind::kTrajectory, candidate.id};
+  selection.origin = {pool::RowOrigin::Kind::kRollout, candidate.id};
   selection.filter = chosen ? "chosen" : "rejected";
   selection.kept = true;
   selection.detail =
@@ -47,14 +47,13 @@ StageOutcome run_dpo(StageContext& context) {
   std::map<std::string, int64_t> rejected;
   pool::Pool::Transaction transaction(context.pool);
   for (const PairChoice& choice : choices) {
-    const auto chosen = context.pool.trajectory(candidates[choice.chosen].id);
-    const auto other = context.pool.trajectory(candidates[choice.rejected].id);
+    const auto chosen = context.pool.rollout(candidates[choice.chosen].id);
+    const auto other = context.pool.rollout(candidates[choice.rejected].id);
     const auto problem = context.pool.problem(candidates[choice.chosen].problem_id);
     if (!chosen || !other || !problem)
       throw Error("run.db", "a chosen pair is missing its trajectories or problem");
     auto pair = builder.pair(problem->id, context.recipe.system, problem->question,
-                             {"", chosen->trajectory.token_ids, chosen->trajectory.template_sha256},
-                             {"", other->trajectory.token_ids, other->trajectory.template_sha256},
+                             response_of(chosen->rollout), response_of(other->rollout),
                              context.recipe.dpo.align);
     if (!pair) {
       ++rejected[pair.why().reason];
@@ -74,7 +73,7 @@ StageOutcome run_dpo(StageContext& context) {
   }
   const auto rows = static_cast<int64_t>(pairs.size());
   train::DpoTask task(std::move(pairs), context.recipe.dpo.options, context.recipe.dpo.align);
-  data::ReadReport account;
+  data::RowAccount account;
   account.rows = choices.size();
   account.kept = static_cast<uint64_t>(rows);
   for (const auto& [reason, count] : rejected)

@@ -39,28 +39,29 @@ Judged judged(const StageContext& context, const RolloutWork& work, const Found&
     judged.results.push_back({problem.id, {}});
   }
   std::map<std::pair<std::string, int>, std::string> lines;
-  context.pool.for_each_trajectory(
-      {.stage = context.stage.name, .with_tokens = false},
-      [&](const pool::StoredTrajectory& stored) {
-        const data::Trajectory& t = stored.trajectory;
+  context.pool.for_each_rollout(
+      {.stage = context.stage.name, .with_tokens = false}, [&](const pool::StoredRollout& stored) {
+        const data::Rollout& t = stored.rollout;
+        const data::Completion& made = t.completion;
         const auto at = place.find(t.problem_id);
         if (stored.benchmark != work.benchmark || at == place.end()) return;
         const auto known = found.find({t.problem_id, t.sample});
         judge::Judgement judgement =
-            known != found.end() ? known->second
-                                 : eval::judge_completion(work.problems[at->second],
-                                                          work.strictness, t.text, t.finish_reason);
+            known != found.end()
+                ? known->second
+                : eval::judge_completion(work.problems[at->second], work.strictness, made.text,
+                                         made.finish_reason);
         judgement.verdict = *t.verdict;  // what counts is what is stored
-        judged.results[at->second].samples.push_back(
-            eval::sample_result(std::move(judgement), t.text, t.finish_reason, stored.num_tokens));
+        judged.results[at->second].samples.push_back(eval::sample_result(
+            std::move(judgement), made.text, made.finish_reason, made.num_tokens()));
         lines[{t.problem_id, t.sample}] =
             dump_json({{"problem_id", t.problem_id},
                        {"sample", t.sample},
                        {"verdict", judge::to_string(*t.verdict)},
                        {"proof", t.proof},
-                       {"finish_reason", data::to_string(t.finish_reason)},
-                       {"tokens", stored.num_tokens},
-                       {"response", t.text}});
+                       {"finish_reason", data::to_string(made.finish_reason)},
+                       {"tokens", made.num_tokens()},
+                       {"response", made.text}});
       });
   for (const auto& [key, line] : lines) judged.lines += line + "\n";
   return judged;
@@ -89,7 +90,7 @@ StageOutcome run_evaluate(StageContext& context) {
   const std::string& name = context.stage.input;
   fs::create_directories(context.folder / "evaluations");
   Json scores = Json::array();
-  for (const Source& source : e.benchmarks) {
+  for (const DataSource& source : e.benchmarks) {
     RolloutWork work;
     for (const pool::SourceRecord& read :
          sources_of(context.pool, pool::SourceRecord::Role::kBenchmark, source.name))
@@ -101,7 +102,7 @@ StageOutcome run_evaluate(StageContext& context) {
     work.sampling.max_tokens = static_cast<int>(e.max_tokens);
     work.strictness = e.strictness;
     Found found;
-    work.on_judged = [&](const data::Trajectory& t, const judge::Judgement& judgement) {
+    work.on_judged = [&](const data::Rollout& t, const judge::Judgement& judgement) {
       found[{t.problem_id, t.sample}] = judgement;
     };
     if (!roll_out(context, model, work)) return StageOutcome::stopped();

@@ -21,13 +21,14 @@ StageOutcome run_explore(StageContext& context) {
   work.problems = problems_of_round(context.pool, context.recipe, context.stage.round);
   if (e.hard_only) {
     std::set<std::string> solved;
-    context.pool.for_each_trajectory({.stage = context.stage.reads.back(), .with_tokens = false},
-                                     [&](const pool::StoredTrajectory& stored) {
-                                       const data::Trajectory& greedy = stored.trajectory;
-                                       work.expected_tokens[greedy.problem_id] = stored.num_tokens;
-                                       if (greedy.verdict == judge::Verdict::kCorrect)
-                                         solved.insert(greedy.problem_id);
-                                     });
+    context.pool.for_each_rollout({.stage = context.stage.reads.back(), .with_tokens = false},
+                                  [&](const pool::StoredRollout& stored) {
+                                    const data::Rollout& greedy = stored.rollout;
+                                    work.expected_tokens[greedy.problem_id] =
+                                        greedy.completion.num_tokens();
+                                    if (greedy.verdict == judge::Verdict::kCorrect)
+                                      solved.insert(greedy.problem_id);
+                                  });
     std::erase_if(work.problems,
                   [&](const data::Problem& problem) { return solved.contains(problem.id); });
     if (work.problems.empty()) {
@@ -41,9 +42,9 @@ StageOutcome run_explore(StageContext& context) {
   work.sampling.max_tokens = static_cast<int>(e.max_tokens);
   work.samples = static_cast<int>(e.samples);
   work.strictness = e.strictness;
-  work.group_complete = [&e](std::span<const data::Trajectory> samples) {
+  work.group_complete = [&e](std::span<const data::Rollout> samples) {
     int64_t correct = 0, incorrect = 0;
-    for (const data::Trajectory& t : samples) {
+    for (const data::Rollout& t : samples) {
       correct += t.verdict == judge::Verdict::kCorrect;
       incorrect += t.verdict == judge::Verdict::kIncorrect;
     }

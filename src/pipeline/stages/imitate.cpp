@@ -51,7 +51,7 @@ void add_demonstrations(const StageContext& context, const data::ModelText& text
     const std::vector<int64_t> ids = context.pool.demonstrations_of(source.id);
     std::vector<data::Demonstration> demonstrations;
     for (const int64_t id : ids) demonstrations.push_back(context.pool.demonstration(id));
-    data::ReadReport account = source.account;
+    data::RowAccount account = source.account;
     data::RowVisitor visitor;
     visitor.name = [&](size_t i) { return fmt::format("{}#{}", source.name, i); };
     visitor.row = [&](size_t i, data::TokenRow row) {
@@ -90,22 +90,19 @@ void add_selected(const StageContext& context, const data::ModelText& text, RowS
   int round = 0;
   for (const std::string& refine : context.stage.reads) {
     if (context.pool.stage(refine)->kind != pool::stage_kind::kRefine) continue;
-    data::ReadReport account;
+    data::RowAccount account;
     for (const pool::Selection& selection : context.pool.selections(refine)) {
       if (selection.filter != "selected" || !selection.kept) continue;
-      const std::optional<pool::StoredTrajectory> stored =
-          context.pool.trajectory(selection.origin.id);
+      const std::optional<pool::StoredRollout> stored = context.pool.rollout(selection.origin.id);
       if (!stored)
         throw Error("run.db",
                     fmt::format("the selected trajectory {} is missing", selection.origin.id));
-      const std::optional<data::Problem> problem =
-          context.pool.problem(stored->trajectory.problem_id);
+      const std::optional<data::Problem> problem = context.pool.problem(stored->rollout.problem_id);
       if (!problem)
-        throw Error("run.db", "the problem " + stored->trajectory.problem_id + " is missing");
-      auto row = builder.row(
-          fmt::format("{}/{}", stored->trajectory.problem_id, stored->trajectory.sample),
-          context.recipe.system, problem->question,
-          {"", stored->trajectory.token_ids, stored->trajectory.template_sha256});
+        throw Error("run.db", "the problem " + stored->rollout.problem_id + " is missing");
+      auto row =
+          builder.row(fmt::format("{}/{}", stored->rollout.problem_id, stored->rollout.sample),
+                      context.recipe.system, problem->question, response_of(stored->rollout));
       ++account.rows;
       if (!row) {
         ++out.rejected[row.why().reason];

@@ -29,7 +29,7 @@ StageOutcome run_refine(StageContext& context) {
     selection.stage = context.stage.name;
     selection.round = context.stage.round;
     selection.strategy = context.recipe.refine.strategy;
-    selection.origin = {pool::RowOrigin::Kind::kTrajectory, candidates[i].id};
+    selection.origin = {pool::RowOrigin::Kind::kRollout, candidates[i].id};
     for (const Decision& d : decisions[i]) {
       selection.filter = d.filter;
       selection.kept = d.kept;

@@ -44,33 +44,34 @@ bool roll_out(StageContext& context, generate::InferenceModel& model, const Roll
   }
   std::map<std::string, rollout::RolloutRequest*> request_of;
   for (rollout::RolloutRequest& request : requests) request_of[request.problem_id] = &request;
-  context.pool.for_each_trajectory(
-      {.stage = context.stage.name}, [&](const pool::StoredTrajectory& stored) {
-        if (stored.benchmark != work.benchmark) return;
-        const auto request = request_of.find(stored.trajectory.problem_id);
-        if (request != request_of.end()) request->second->done.push_back(stored.trajectory);
-      });
+  context.pool.for_each_rollout({.stage = context.stage.name},
+                                [&](const pool::StoredRollout& stored) {
+                                  if (stored.benchmark != work.benchmark) return;
+                                  const auto request = request_of.find(stored.rollout.problem_id);
+                                  if (request != request_of.end())
+                                    request->second->done.push_back(stored.rollout);
+                                });
 
-  std::vector<data::Trajectory> unsaved;
+  std::vector<data::Rollout> unsaved;
   const auto save = [&] {
     if (unsaved.empty()) return;
     pool::Pool::Transaction transaction(context.pool);
-    for (const data::Trajectory& t : unsaved)
-      context.pool.add_trajectory(context.stage.name, context.stage.round, t, work.benchmark);
+    for (const data::Rollout& t : unsaved)
+      context.pool.add_rollout(context.stage.name, context.stage.round, t, work.benchmark);
     transaction.commit();
     unsaved.clear();
   };
   rollout::RolloutHooks hooks;
-  hooks.judge = [&](data::Trajectory& t) {
+  hooks.judge = [&](data::Rollout& t) {
     const judge::Judgement judgement =
         eval::judge_rollout(*by_id.at(t.problem_id), work.strictness, t);
     if (work.on_judged) work.on_judged(t, judgement);
     // Sampled and scored by one forward: the recorded log-probabilities are the perplexity.
-    t.perplexity = generate::make_score(t.logprobs).perplexity;
-    t.perplexity_model_sha256 = t.model_sha256;
+    t.perplexity = generate::make_score(*t.completion.logprobs).perplexity;
+    t.perplexity_model_sha256 = t.completion.model_sha256;
   };
   hooks.group_complete = work.group_complete;
-  hooks.on_completion = [&](const data::Trajectory& t) {
+  hooks.on_completion = [&](const data::Rollout& t) {
     unsaved.push_back(t);
     if (unsaved.size() >= 256) save();
   };
@@ -87,7 +88,7 @@ pool::RolloutResult rollouts_of(const pool::Pool& pool, const std::string& stage
   pool::RolloutResult result;
   result.problems = counts.problems;
   result.solved = counts.problems_solved;
-  result.samples = counts.trajectories;
+  result.samples = counts.rollouts;
   result.correct = counts.correct;
   result.incorrect = counts.incorrect;
   result.undecided = counts.undecided + counts.unjudged;

@@ -25,10 +25,9 @@ struct RolloutWork {
   data::SamplingSettings sampling;
   int samples = 1;  // of each problem
   eval::JudgeStrictness strictness;
-  std::function<bool(std::span<const data::Trajectory>)> group_complete =
-      nullptr;  // see RolloutHooks
+  std::function<bool(std::span<const data::Rollout>)> group_complete = nullptr;  // see RolloutHooks
   // Each sample made now, verdict and proof filled in; those the pool has were judged before.
-  std::function<void(const data::Trajectory&, const judge::Judgement&)> on_judged = nullptr;
+  std::function<void(const data::Rollout&, const judge::Judgement&)> on_judged = nullptr;
   // Lengths of completions by problem id, where they are known.
   std::map<std::string, int64_t> expected_tokens = {};
 };
@@ -38,7 +37,7 @@ struct RolloutWork {
 // False when stopped.
 bool roll_out(StageContext& context, generate::InferenceModel& model, const RolloutWork& work);
 
-// A stage's trajectories, counted.
+// A stage's rollouts, counted.
 pool::RolloutResult rollouts_of(const pool::Pool& pool, const std::string& stage);
 
 }  // namespace ponder::pipeline

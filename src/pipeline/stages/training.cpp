@@ -36,7 +36,7 @@ std::string ids_sha256(const std::vector<int32_t>& ids) {
   return sha256_hex({reinterpret_cast<const char*>(ids.data()), ids.size() * sizeof(int32_t)});
 }
 
-Json source_account(const std::string& name, const data::ReadReport& report) {
+Json source_account(const std::string& name, const data::RowAccount& report) {
   Json account = {{"source", name}};
   account.update(data::to_json(report, false));
   return account;
@@ -51,8 +51,8 @@ Json provenance_of(const StageContext& context, const data::ModelText& text, Jso
     for (size_t at = recipe.find(whole); at != recipe.npos; at = recipe.find(whole, at + 1))
       recipe.replace(at, whole.size(), path.filename().string());
   };
-  const auto shorten_all = [&](const std::vector<Source>& list) {
-    for (const Source& source : list) shorten(source.file);
+  const auto shorten_all = [&](const std::vector<DataSource>& list) {
+    for (const DataSource& source : list) shorten(source.file);
   };
   shorten(context.recipe.base);
   for (const ImitationSet& set : context.recipe.imitation) shorten_all(set.demonstrations);

@@ -20,7 +20,7 @@ data::ModelText open_text(const StageContext& context);
 std::string ids_sha256(const std::vector<int32_t>& ids);
 
 // The account of one source of rows, for ponder.json.
-Json source_account(const std::string& name, const data::ReadReport& report);
+Json source_account(const std::string& name, const data::RowAccount& report);
 
 // What every checkpoint of a run says about where it comes from.
 Json provenance_of(const StageContext& context, const data::ModelText& text, Json sources);

@@ -1,15 +1,12 @@
-// A completion: what is asked of a generator and what it answers. Nothing here knows of problems,
-// groups, pages or connections.
+// What is asked of a generator. Nothing here knows of problems, groups, pages or connections.
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "data/logprob_source.h"
 #include "data/rows.h"
 #include "tokenizer/chat_template.h"
 
@@ -43,26 +40,6 @@ struct CompletionRequest {
   // Hints, which change the speed and nothing else.
   int64_t expected_tokens = 0;  // of the completion, where known: long ones are begun first
   bool prompt_returns = false;  // a request with this very prompt will follow
-};
-
-struct Usage {
-  int64_t prompt_tokens = 0;
-  int64_t completion_tokens = 0;  // end token included
-};
-
-struct Completion {
-  // Decoded, without the end token, and cut before the first stop string where one ended it; ""
-  // from a generator without a tokenizer.
-  std::string text;
-  // All that was sampled, whatever the text leaves out: the end token, and the tokens that a stop
-  // string stands in. So the sum of `logprobs` (one per token, of the model itself at temperature
-  // 1) is the log-probability of `token_ids` after the prompt.
-  std::optional<std::vector<int32_t>> token_ids;
-  std::optional<std::vector<float>> logprobs;
-  data::LogprobSource logprob_source = data::LogprobSource::kNone;
-  data::FinishReason finish_reason = data::FinishReason::kStop;
-  Usage usage;
-  std::string model_sha256;  // of the weights, "" where nobody can know
 };
 
 }  // namespace ponder::rollout

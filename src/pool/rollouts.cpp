@@ -1,6 +1,7 @@
-// Trajectories in the pool: adding them, verdict and perplexity, streaming.
+// Rollouts in the pool: adding them, verdict and perplexity, streaming.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -24,8 +25,9 @@ std::vector<T> vector_of(std::span<const std::byte> bytes) {
 }
 
 // The key of a rollout decides its id, so ids do not depend on the order in which rollouts ended.
-int64_t id_of(const std::string& stage, const data::Trajectory& t, const std::string& benchmark) {
-  std::string key = fmt::format("{}\n{}\n{}\n{}", stage, t.model_sha256, t.problem_id, t.sample);
+int64_t id_of(const std::string& stage, const data::Rollout& t, const std::string& benchmark) {
+  std::string key =
+      fmt::format("{}\n{}\n{}\n{}", stage, t.completion.model_sha256, t.problem_id, t.sample);
   if (!benchmark.empty()) key += "\n" + benchmark;
   return static_cast<int64_t>(stable_hash64(key) >> 1);
 }
@@ -33,21 +35,28 @@ int64_t id_of(const std::string& stage, const data::Trajectory& t, const std::st
 constexpr std::string_view kColumns =
     "SELECT t.id, t.stage, t.round, p.id, t.sample, t.seed, t.temperature, t.top_p, t.top_k, "
     "t.max_tokens, "
-    "t.model_sha256, t.template_sha256, t.prompt_sha256, t.logprob, t.text, t.thought, t.solution, "
+    "t.model_sha256, t.template_sha256, t.prompt_sha256, t.text, t.thought, t.solution, "
     "t.finish_reason, t.verdict, t.proof, t.perplexity, t.perplexity_model_sha256, p.benchmark, "
-    "t.num_tokens, t.logprob_source, t.endpoint, t.usage, t.token_ids IS NOT NULL";
+    "t.logprob_source, t.endpoint, t.usage, t.num_tokens";
 
-constexpr data::LogprobSource kLogprobSources[] = {
-    data::LogprobSource::kEngine, data::LogprobSource::kRescored, data::LogprobSource::kNone};
+// What is kept of the usage a server reports.
+Json to_json(const data::Usage& usage) {
+  return {{"prompt_tokens", usage.prompt_tokens}, {"completion_tokens", usage.completion_tokens}};
+}
 
-StoredTrajectory trajectory_of(const sqlite::Statement& row, bool with_tokens,
-                               const std::string& where) {
-  StoredTrajectory stored;
+template <class T>
+std::span<const std::byte> bytes_of(const std::optional<std::vector<T>>& values) {
+  return values ? std::as_bytes(std::span(*values)) : std::span<const std::byte>();
+}
+
+StoredRollout rollout_of(const sqlite::Statement& row, bool with_tokens, const std::string& where) {
+  StoredRollout stored;
   int column = 0;
   stored.id = row.integer(column++);
   stored.stage = row.text(column++);
   stored.round = static_cast<int>(row.integer(column++));
-  data::Trajectory& t = stored.trajectory;
+  data::Rollout& t = stored.rollout;
+  data::Completion& made = t.completion;
   t.problem_id = row.text(column++);
   t.sample = static_cast<int>(row.integer(column++));
   t.seed = static_cast<uint64_t>(row.integer(column++));
@@ -55,39 +64,38 @@ StoredTrajectory trajectory_of(const sqlite::Statement& row, bool with_tokens,
   t.sampling.top_p = row.real(column++);
   t.sampling.top_k = static_cast<int>(row.integer(column++));
   t.sampling.max_tokens = static_cast<int>(row.integer(column++));
-  t.model_sha256 = row.text(column++);
+  made.model_sha256 = row.text(column++);
   t.template_sha256 = row.text(column++);
   t.prompt_sha256 = row.text(column++);
-  t.logprob = row.real(column++);
-  t.text = row.text(column++);
+  made.text = row.text(column++);
   t.thought = row.text(column++);
   t.solution = row.text(column++);
-  t.finish_reason =
+  made.finish_reason =
       data::finish_reason_from_string(row.text(column++)).value_or(data::FinishReason::kStop);
   if (!row.is_null(column)) t.verdict = judge::verdict_from_string(row.text(column));
   t.proof = row.text(++column);
   if (!row.is_null(++column)) t.perplexity = row.real(column);
   t.perplexity_model_sha256 = row.text(++column);
   stored.benchmark = row.text(++column);
-  stored.num_tokens = row.integer(++column);
-  const std::string source = row.text(++column);
-  for (const data::LogprobSource known : kLogprobSources) {
-    if (source == to_string(known)) stored.origin.logprob_source = known;
+  made.logprob_source =
+      data::logprob_source_from_string(row.text(++column)).value_or(data::LogprobSource::kNone);
+  made.endpoint = row.text(++column);
+  if (!row.is_null(++column)) {
+    made.usage.prompt_tokens =
+        parse_json(row.text(column), where).value("prompt_tokens", int64_t{0});
   }
-  stored.origin.endpoint = row.text(++column);
-  if (!row.is_null(++column)) stored.origin.usage = parse_json(row.text(column), where);
-  stored.origin.has_token_ids = row.integer(++column) != 0;
-  stored.origin.num_tokens = stored.num_tokens;
+  made.usage.completion_tokens = row.integer(++column);
   if (with_tokens) {
-    t.token_ids = vector_of<int32_t>(row.blob(++column));
-    t.logprobs = vector_of<float>(row.blob(++column));
+    if (!row.is_null(++column)) made.token_ids = vector_of<int32_t>(row.blob(column));
+    if (!row.is_null(++column)) made.logprobs = vector_of<float>(row.blob(column));
     t.prompt_ids = vector_of<int32_t>(row.blob(++column));
+    made.usage.prompt_tokens = static_cast<int64_t>(t.prompt_ids.size());
   }
   return stored;
 }
 
 // The first field in which two rollouts with the same key differ, "" when they are the same.
-std::string_view difference(const data::Trajectory& a, const data::Trajectory& b) {
+std::string_view difference(const data::Rollout& a, const data::Rollout& b) {
   if (a.seed != b.seed) return "seed";
   if (a.sampling.temperature != b.sampling.temperature || a.sampling.top_p != b.sampling.top_p ||
       a.sampling.top_k != b.sampling.top_k || a.sampling.max_tokens != b.sampling.max_tokens) {
@@ -95,46 +103,33 @@ std::string_view difference(const data::Trajectory& a, const data::Trajectory& b
   }
   if (a.template_sha256 != b.template_sha256) return "template";
   if (a.prompt_sha256 != b.prompt_sha256) return "prompt";
-  if (a.token_ids != b.token_ids) return "tokens";
-  if (a.logprobs.size() != b.logprobs.size() ||
-      std::memcmp(a.logprobs.data(), b.logprobs.data(), a.logprobs.size() * sizeof(float)) != 0) {
+  if (a.completion.token_ids != b.completion.token_ids) return "tokens";
+  if (!std::ranges::equal(bytes_of(a.completion.logprobs), bytes_of(b.completion.logprobs))) {
     return "log-probabilities";
   }
-  if (a.finish_reason != b.finish_reason) return "finish reason";
+  if (a.completion.finish_reason != b.completion.finish_reason) return "finish reason";
   return "";
 }
 
 }  // namespace
 
-std::string_view to_string(data::LogprobSource source) {
-  switch (source) {
-    case data::LogprobSource::kEngine:
-      return "engine";
-    case data::LogprobSource::kRescored:
-      return "rescored";
-    case data::LogprobSource::kNone:
-      return "none";
-  }
-  return "none";
-}
-
-void Pool::Impl::require_trajectory(int64_t id) const {
+void Pool::Impl::require_rollout(int64_t id) const {
   auto row = prepare("SELECT 1 FROM trajectories WHERE id = ?");
   if (!row.bind(id).step())
     refuse(fmt::format("unknown trajectory {}", id), "add the trajectory first");
 }
 
-std::optional<StoredTrajectory> Pool::Impl::load_trajectory(int64_t id, bool with_tokens) const {
+std::optional<StoredRollout> Pool::Impl::load_rollout(int64_t id, bool with_tokens) const {
   auto row = prepare(fmt::format(
       "{}{} FROM trajectories t JOIN problems p ON p.position = t.problem{} WHERE t.id = ?",
       kColumns, with_tokens ? ", t.token_ids, t.logprobs, r.token_ids" : "",
       with_tokens ? " JOIN prompts r ON r.sha256 = t.prompt_sha256" : ""));
   row.bind(id);
   if (!row.step()) return std::nullopt;
-  return trajectory_of(row, with_tokens, database->name());
+  return rollout_of(row, with_tokens, database->name());
 }
 
-void Pool::Impl::add_prompt(const data::Trajectory& t) const {
+void Pool::Impl::add_prompt(const data::Rollout& t) const {
   auto known = prepare("SELECT token_ids FROM prompts WHERE sha256 = ?");
   if (known.bind(t.prompt_sha256).step()) {
     if (!t.prompt_ids.empty() && vector_of<int32_t>(known.blob(0)) != t.prompt_ids) {
@@ -148,32 +143,34 @@ void Pool::Impl::add_prompt(const data::Trajectory& t) const {
       .run();
 }
 
-int64_t Pool::add_trajectory(const std::string& stage, int round, const data::Trajectory& t,
-                             const std::string& benchmark, const CompletionOrigin& origin) {
+int64_t Pool::add_rollout(const std::string& stage, int round, const data::Rollout& t,
+                          const std::string& benchmark) {
   const std::string what =
       fmt::format("sample {} of problem \"{}\"", t.sample, excerpt(t.problem_id));
-  const bool with_logprobs = origin.logprob_source != data::LogprobSource::kNone;
-  if (!origin.has_token_ids && (!t.token_ids.empty() || with_logprobs)) {
+  const data::Completion& made = t.completion;
+  const bool with_logprobs = made.logprob_source != data::LogprobSource::kNone;
+  if (!made.token_ids && (made.logprobs || with_logprobs)) {
     impl_->refuse(fmt::format("{}: token ids and log-probabilities come together", what));
   }
-  if (t.logprobs.size() != (with_logprobs ? t.token_ids.size() : 0)) {
+  const size_t num_logprobs = made.logprobs ? made.logprobs->size() : 0;
+  if (num_logprobs != (with_logprobs ? made.token_ids->size() : 0)) {
     impl_->refuse(fmt::format("{}: expected one log-probability per token, found {} for {} tokens",
-                              what, t.logprobs.size(), t.token_ids.size()));
+                              what, num_logprobs, made.num_tokens()));
   }
-  if (!std::isfinite(t.logprob) || t.sample < 0) {
+  if (!std::isfinite(made.logprob()) || t.sample < 0) {
     impl_->refuse(
         fmt::format("{}: expected a finite log-probability and a sample of at least 0", what));
   }
   if (t.prompt_sha256.empty()) impl_->refuse(fmt::format("{}: the prompt's hash is missing", what));
   impl_->require_stage(stage);
-  impl_->require_model(t.model_sha256);
+  impl_->require_model(made.model_sha256);
   const int64_t problem = impl_->problem_position(t.problem_id, benchmark);
   const int64_t id = id_of(stage, t, benchmark);
 
   WriteScope scope(*this, impl_->in_transaction);
-  if (const auto known = impl_->load_trajectory(id, true)) {
-    const data::Trajectory& old = known->trajectory;
-    if (known->stage != stage || old.model_sha256 != t.model_sha256 ||
+  if (const auto known = impl_->load_rollout(id, true)) {
+    const data::Rollout& old = known->rollout;
+    if (known->stage != stage || old.completion.model_sha256 != made.model_sha256 ||
         old.problem_id != t.problem_id || old.sample != t.sample) {
       impl_->refuse(fmt::format("{}: its id {} is taken", what, id),
                     "use another name for the stage");
@@ -191,22 +188,19 @@ int64_t Pool::add_trajectory(const std::string& stage, int round, const data::Tr
         "logprob, logprob_source, endpoint, usage, text, thought, solution, finish_reason, "
         "token_ids, logprobs) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
         "?, ?, ?, ?)");
-    row.bind(id).bind(stage).bind(problem).bind(t.sample).bind(t.model_sha256).bind(round);
+    row.bind(id).bind(stage).bind(problem).bind(t.sample).bind(made.model_sha256).bind(round);
     row.bind(static_cast<int64_t>(t.seed)).bind(t.sampling.temperature).bind(t.sampling.top_p);
     row.bind(t.sampling.top_k)
         .bind(t.sampling.max_tokens)
         .bind(t.template_sha256)
         .bind(t.prompt_sha256);
-    row.bind(origin.has_token_ids ? static_cast<int64_t>(t.token_ids.size()) : origin.num_tokens);
-    with_logprobs ? row.bind(t.logprob) : row.bind_null();
-    row.bind(to_string(origin.logprob_source)).bind_or_null(origin.endpoint);
-    row.bind_or_null(origin.usage.is_null() ? "" : dump_json(origin.usage));
-    row.bind(t.text).bind(t.thought).bind(t.solution).bind(data::to_string(t.finish_reason));
-    const auto blob = [&](bool there, std::span<const std::byte> bytes) {
-      there ? row.bind_blob(bytes) : row.bind_null();
-    };
-    blob(origin.has_token_ids, std::as_bytes(std::span(t.token_ids)));
-    blob(with_logprobs, std::as_bytes(std::span(t.logprobs)));
+    row.bind(made.num_tokens());
+    with_logprobs ? row.bind(made.logprob()) : row.bind_null();
+    row.bind(to_string(made.logprob_source)).bind_or_null(made.endpoint);
+    row.bind_or_null(made.endpoint.empty() ? "" : dump_json(to_json(made.usage)));
+    row.bind(made.text).bind(t.thought).bind(t.solution).bind(to_string(made.finish_reason));
+    made.token_ids ? row.bind_blob(bytes_of(made.token_ids)) : row.bind_null();
+    with_logprobs ? row.bind_blob(bytes_of(made.logprobs)) : row.bind_null();
     row.run();
   }
   if (t.verdict) set_verdict(id, *t.verdict, t.proof);
@@ -215,58 +209,56 @@ int64_t Pool::add_trajectory(const std::string& stage, int round, const data::Tr
   return id;
 }
 
-void Pool::set_verdict(int64_t trajectory, judge::Verdict verdict, std::string_view proof) {
+void Pool::set_verdict(int64_t rollout, judge::Verdict verdict, std::string_view proof) {
   impl_->prepare("UPDATE trajectories SET verdict = ?, proof = ? WHERE id = ?")
       .bind(judge::to_string(verdict))
       .bind(proof)
-      .bind(trajectory)
+      .bind(rollout)
       .run();
-  if (impl_->database->changes() == 0)
-    impl_->refuse(fmt::format("unknown trajectory {}", trajectory));
+  if (impl_->database->changes() == 0) impl_->refuse(fmt::format("unknown trajectory {}", rollout));
 }
 
-void Pool::set_perplexity(int64_t trajectory, double perplexity, std::string_view model_sha256) {
+void Pool::set_perplexity(int64_t rollout, double perplexity, std::string_view model_sha256) {
   if (!std::isfinite(perplexity)) {
-    impl_->refuse(fmt::format("trajectory {}: expected a finite perplexity, found {}", trajectory,
-                              perplexity));
+    impl_->refuse(
+        fmt::format("trajectory {}: expected a finite perplexity, found {}", rollout, perplexity));
   }
   impl_->prepare("UPDATE trajectories SET perplexity = ?, perplexity_model_sha256 = ? WHERE id = ?")
       .bind(perplexity)
       .bind(model_sha256)
-      .bind(trajectory)
+      .bind(rollout)
       .run();
-  if (impl_->database->changes() == 0)
-    impl_->refuse(fmt::format("unknown trajectory {}", trajectory));
+  if (impl_->database->changes() == 0) impl_->refuse(fmt::format("unknown trajectory {}", rollout));
 }
 
-void Pool::set_logprobs(int64_t trajectory, std::span<const float> logprobs) {
+void Pool::set_logprobs(int64_t rollout, std::span<const float> logprobs) {
   double sum = 0;
   for (const float logprob : logprobs) sum += static_cast<double>(logprob);
   if (!std::isfinite(sum))
-    impl_->refuse(fmt::format("trajectory {}: expected finite log-probabilities", trajectory));
+    impl_->refuse(fmt::format("trajectory {}: expected finite log-probabilities", rollout));
   impl_
       ->prepare(
           "UPDATE trajectories SET logprob = ?, logprobs = ?, logprob_source = 'rescored' "
           "WHERE id = ? AND logprob_source = 'none' AND num_tokens = ? AND token_ids IS NOT NULL")
       .bind(sum)
       .bind_blob(std::as_bytes(logprobs))
-      .bind(trajectory)
+      .bind(rollout)
       .bind(static_cast<int64_t>(logprobs.size()))
       .run();
   if (impl_->database->changes() == 0) {
     impl_->refuse(
         fmt::format("expected a trajectory {} with {} token ids and without "
                     "log-probabilities, found none",
-                    trajectory, logprobs.size()));
+                    rollout, logprobs.size()));
   }
 }
 
-std::optional<StoredTrajectory> Pool::trajectory(int64_t id) const {
-  return impl_->load_trajectory(id, true);
+std::optional<StoredRollout> Pool::rollout(int64_t id) const {
+  return impl_->load_rollout(id, true);
 }
 
-void Pool::for_each_trajectory(const TrajectoryQuery& query,
-                               const std::function<void(const StoredTrajectory&)>& visit) const {
+void Pool::for_each_rollout(const RolloutQuery& query,
+                            const std::function<void(const StoredRollout&)>& visit) const {
   // The ids first: `visit` may then write without disturbing an open SELECT.
   std::vector<int64_t> ids;
   {
@@ -288,7 +280,7 @@ void Pool::for_each_trajectory(const TrajectoryQuery& query,
     while (row.step()) ids.push_back(row.integer(0));
   }
   for (const int64_t id : ids) {
-    if (const auto stored = impl_->load_trajectory(id, query.with_tokens)) visit(*stored);
+    if (const auto stored = impl_->load_rollout(id, query.with_tokens)) visit(*stored);
   }
 }
 

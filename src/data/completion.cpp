@@ -1,0 +1,57 @@
+#include "data/completion.h"
+
+namespace ponder::data {
+
+std::string_view to_string(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::kStop:
+      return "stop";
+    case FinishReason::kLength:
+      return "length";
+    case FinishReason::kRepetition:
+      return "repetition";
+  }
+  return "stop";
+}
+
+std::optional<FinishReason> finish_reason_from_string(std::string_view text) {
+  for (const auto reason :
+       {FinishReason::kStop, FinishReason::kLength, FinishReason::kRepetition}) {
+    if (text == to_string(reason)) return reason;
+  }
+  return std::nullopt;
+}
+
+std::string_view to_string(LogprobSource source) {
+  switch (source) {
+    case LogprobSource::kNone:
+      return "none";
+    case LogprobSource::kEngine:
+      return "engine";
+    case LogprobSource::kRescored:
+      return "rescored";
+  }
+  return "none";
+}
+
+std::optional<LogprobSource> logprob_source_from_string(std::string_view text) {
+  for (const auto source :
+       {LogprobSource::kNone, LogprobSource::kEngine, LogprobSource::kRescored}) {
+    if (text == to_string(source)) return source;
+  }
+  return std::nullopt;
+}
+
+int64_t Completion::num_tokens() const {
+  return token_ids ? static_cast<int64_t>(token_ids->size()) : usage.completion_tokens;
+}
+
+double Completion::logprob() const {
+  double sum = 0;
+  if (logprobs) {
+    for (const float logprob : *logprobs) sum += static_cast<double>(logprob);
+  }
+  return sum;
+}
+
+}  // namespace ponder::data
