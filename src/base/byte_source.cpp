@@ -59,8 +59,9 @@ class RawFile {
       const ssize_t n = ::read(fd_, buffer_.get() + end_, kChunkBytes - end_);
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) {
-        throw Error(name_, fmt::format("reading failed at byte {}: {}", offset_ + end_,
-                                       std::strerror(errno)));
+        throw Error(
+            kind_of_errno(errno), name_,
+            fmt::format("reading failed at byte {}: {}", offset_ + end_, std::strerror(errno)));
       }
       if (n == 0) return false;
       end_ += static_cast<size_t>(n);

@@ -50,6 +50,9 @@ ErrorKind kind_of_errno(int code) {
       return ErrorKind::kNotFound;
     case EAGAIN:
     case EBUSY:
+    case EIO:
+    case EMFILE:
+    case ENFILE:
       return ErrorKind::kBusy;
     default:
       return ErrorKind::kInput;

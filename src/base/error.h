@@ -15,7 +15,7 @@ enum class ErrorKind {
   kUsage,     // a flag or key that is wrong in itself, whatever the files hold
   kInput,     // a file or value that cannot be used; the default
   kNotFound,  // a file, row or name that does not exist
-  kBusy,      // held by another process: may work later
+  kBusy,      // held by another process, or the machine fails now: may work later
   kInternal,  // our own mistake
 };
 
@@ -38,7 +38,7 @@ class Error : public std::runtime_error {
 };
 
 // Of a failed system call: kNotFound for a name that does not exist, kBusy for what another process
-// holds, else kInput.
+// holds, a disk that fails and too many open files, else kInput.
 ErrorKind kind_of_errno(int code);
 
 // At most `max_bytes` of `text`, one line, control and broken bytes escaped, for use inside a

@@ -1,9 +1,10 @@
 #include "base/hash.h"
 
+#include <fcntl.h>
 #include <openssl/evp.h>
+#include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <vector>
 
@@ -47,18 +48,23 @@ std::string sha256_hex(std::string_view text) {
 }
 
 std::string sha256_file(const std::filesystem::path& path) {
-  std::FILE* file = std::fopen(path.c_str(), "rb");
-  if (!file) {
+  const auto fail = [&] {
     throw Error(kind_of_errno(errno), path.string(),
                 std::string("cannot be read: ") + std::strerror(errno));
-  }
+  };
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) fail();
   Sha256 sha;
   std::vector<char> buffer(1 << 20);
-  size_t n;
-  while ((n = std::fread(buffer.data(), 1, buffer.size(), file)) > 0) sha.update(buffer.data(), n);
-  const bool failed = std::ferror(file) != 0;
-  std::fclose(file);
-  if (failed) throw Error(path.string(), "reading stopped with an I/O error");
+  ssize_t n;
+  while ((n = ::read(fd, buffer.data(), buffer.size())) != 0) {
+    if (n > 0) sha.update(buffer.data(), static_cast<size_t>(n));
+    if (n < 0 && errno != EINTR) break;
+  }
+  const int code = errno;
+  ::close(fd);
+  errno = code;
+  if (n < 0) fail();
   return sha.hex();
 }
 

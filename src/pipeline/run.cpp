@@ -125,6 +125,7 @@ bool PipelineRun::restore_model(const std::string& model) {
       damage = file_differences(then, checkpoint_files(folder, model));
     }
   } catch (const Error& error) {
+    if (error.kind() == ErrorKind::kBusy) throw;  // not known to be damaged: it cannot be read now
     damage = error.what();
   }
   if (damage.empty()) return true;
@@ -152,7 +153,9 @@ void PipelineRun::record_checkpoint(const std::string& model) {
     throw Error(model, "made again it is another: " + differences,
                 "what was made from it stands on the first; begin a new run");
   }
+  pool::Pool::Transaction transaction(*pool_);  // all of them or none: they are compared as a whole
   for (const pool::FileRecord& file : now) pool_->add_file(file);
+  transaction.commit();
 }
 
 bool PipelineRun::run_stage(const Stage& stage) {
