@@ -30,14 +30,14 @@ std::vector<std::string> listed_commands() {
   return commands;
 }
 
-void make_tiny_base(const fs::path& folder) {
+void make_tiny_base(const fs::path& folder, int hidden_size, int num_layers) {
   Json config = read_json_file(testing::source_dir() / "models/nano-base/config.json");
-  config["hidden_size"] = 64;
-  config["intermediate_size"] = 128;
-  config["num_hidden_layers"] = 2;
-  config["num_attention_heads"] = 4;
-  config["num_key_value_heads"] = 2;
-  config["max_window_layers"] = 2;
+  config["hidden_size"] = hidden_size;
+  config["intermediate_size"] = 2 * hidden_size;
+  config["num_hidden_layers"] = num_layers;
+  config["num_attention_heads"] = hidden_size / 16;
+  config["num_key_value_heads"] = hidden_size / 32;
+  config["max_window_layers"] = num_layers;
   const fs::path file = folder.parent_path() / "tiny-config.json";
   write_file_atomic(file, dump_json(config));
   const testing::Outcome made =

@@ -35,7 +35,8 @@ std::vector<Json> json_lines(const std::string& text);
 // The names of the commands that `ponder --help` lists.
 std::vector<std::string> listed_commands();
 
-// The base of recipes/tiny.toml: a checkpoint of random weights in `folder`, made by ponder init.
-void make_tiny_base(const fs::path& folder);
+// A checkpoint of random weights in `folder`, made by ponder init; the sizes are those of the base of
+// recipes/tiny.toml unless others are given.
+void make_tiny_base(const fs::path& folder, int hidden_size = 64, int num_layers = 2);
 
 }  // namespace ponder::e2e
