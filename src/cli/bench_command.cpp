@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "cli/bench_tasks.h"
 #include "cli/command.h"
+#include "cli/number_option.h"
 #include "model/checkpoint.h"
 #include "ops/peak.h"
 
@@ -160,24 +161,19 @@ void register_bench(CLI::App& app) {
                    "f32)")
       ->check(CLI::IsMember({"f32", "bf16"}))
       ->needs(config);
-  command->add_option("--rows", bench.rows, "rows, or sequences at once (default: 8)")
-      ->check(CLI::Range(1, 65536));
-  command
-      ->add_option("--length", bench.length,
-                   "tokens a row, or of context before the first token decoded (default: 512)")
-      ->check(CLI::Range(2, 1 << 20));
-  command
-      ->add_option("--steps", bench.steps, "tokens decoded a sequence and repetition (default: 64)")
-      ->check(CLI::Range(1, 1 << 20));
-  command->add_option("--repeats", options->repeats, "timed repetitions; the median counts")
-      ->check(CLI::Range(1, 1000));
-  command->add_option("--warm-up", options->warm_up, "repetitions before those timed (default: 1)")
-      ->check(CLI::Range(0, 1000));
+  add_number_option(*command, "--rows", bench.rows, 1, 65536,
+                    "rows, or sequences at once (default: 8)");
+  add_number_option(*command, "--length", bench.length, 2, 1 << 20,
+                    "tokens a row, or of context before the first token decoded (default: 512)");
+  add_number_option(*command, "--steps", bench.steps, 1, 1 << 20,
+                    "tokens decoded a sequence and repetition (default: 64)");
+  add_number_option(*command, "--repeats", options->repeats, 1, 1000,
+                    "timed repetitions; the median counts");
+  add_number_option(*command, "--warm-up", options->warm_up, 0, 1000,
+                    "repetitions before those timed (default: 1)");
   command->add_flag("--recompute", bench.recompute, "train with recomputation of activations");
-  command
-      ->add_option("--micro-batch-tokens", bench.micro_batch_tokens,
-                   "tokens of one forward and backward of training (default: 2048)")
-      ->check(CLI::PositiveNumber);
+  add_number_option(*command, "--micro-batch-tokens", bench.micro_batch_tokens, 1, kMany,
+                    "tokens of one forward and backward of training (default: 2048)");
   command->add_flag("--on-request", options->on_request,
                     "one repetition for each line of standard input, one JSON object for each: for "
                     "measuring in turn with another program");

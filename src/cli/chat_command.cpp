@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/thread_pool.h"
 #include "cli/command.h"
+#include "cli/number_option.h"
 #include "cli/sampling_flags.h"
 #include "cli/stop_signals.h"
 #include "generate/inference_model.h"
@@ -134,7 +135,8 @@ void register_chat(CLI::App& app) {
   command->add_option("--temperature", options->sampling.temperature,
                       "0 for greedy (default: 0.7)");
   command->add_option("--top-p", options->sampling.top_p, "nucleus (default: 0.95)");
-  command->add_option("--max-tokens", options->sampling.max_tokens, "per answer (default: 2048)");
+  add_number_option(*command, "--max-tokens", options->sampling.max_tokens, 1, kMany,
+                    "per answer (default: 2048)");
   add_stop_option(*command, options->stop);
   add_template_options(*command, options->chat_template);
   add_common_options(*command, options->common);

@@ -5,14 +5,16 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "cli/number_option.h"
 #include "tokenizer/thought_format.h"
 
 namespace ponder::cli {
 
 void add_common_options(CLI::App& command, CommonOptions& options) {
-  command.add_option("--threads", options.threads, "threads to use (default: all cores)")
-      ->check(CLI::Range(1, 1024));
-  command.add_option("--seed", options.seed, "seed of every random choice (default: 1)");
+  add_number_option(command, "--threads", options.threads, 1, 1024,
+                    "threads to use (default: all cores)");
+  add_number_option(command, "--seed", options.seed, 0, std::numeric_limits<uint64_t>::max(),
+                    "seed of every random choice (default: 1)");
   command.add_flag("--quiet", options.quiet, "no progress on standard error");
   command.add_flag("--json", options.json, "JSON on standard output and nothing else");
 }

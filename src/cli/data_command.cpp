@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "cli/against_flag.h"
 #include "cli/command.h"
+#include "cli/number_option.h"
 #include "data/contamination.h"
 #include "data/readers.h"
 #include "data/token_rows.h"
@@ -365,10 +366,8 @@ void register_data(CLI::App& app) {
   data->footer("Example:\n  ponder data check demonstrations.jsonl --explain");
   CLI::App* check_command =
       add_command(*data, "check", "rows kept, rejected by reason, and duplicates", options, check);
-  check_command
-      ->add_option("--max-length", options->max_length,
-                   "reject demonstrations of more tokens than this (with --tokenizer)")
-      ->check(CLI::PositiveNumber)
+  add_number_option(*check_command, "--max-length", options->max_length, 1, kMany,
+                    "reject demonstrations of more tokens than this (with --tokenizer)")
       ->needs("--tokenizer");
   check_command->add_flag("--explain", options->explain,
                           "also list each row that was left out, and why");
@@ -378,8 +377,7 @@ void register_data(CLI::App& app) {
       "--explain");
   CLI::App* show_command =
       add_command(*data, "show", "rows as the model will see them", options, show);
-  show_command->add_option("-n", options->rows, "rows to show (default: 3)")
-      ->check(CLI::PositiveNumber);
+  add_number_option(*show_command, "-n", options->rows, 1, kMany, "rows to show (default: 3)");
   show_command->footer(
       "Example:\n  ponder data show demonstrations.jsonl -n 1 --tokenizer models/nano-base");
 }

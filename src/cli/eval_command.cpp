@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "cli/number_option.h"
 #include "cli/sampling_flags.h"
 #include "cli/stop_signals.h"
 #include "eval/benchmark.h"
@@ -184,11 +185,11 @@ void register_eval(CLI::App& app) {
                    "score these responses instead of a model's: JSON lines with response and "
                    "problem_id (or in the benchmark's order); one file for each benchmark")
       ->delimiter(',');
-  sub->add_option("--samples", options->samples,
-                  "samples of each problem (default: 1, greedy; more: temperature 1, top-p 0.95)")
-      ->check(CLI::Range(1, 100000));
-  sub->add_option("--limit", options->limit, "only the first so many problems of each benchmark")
-      ->check(CLI::PositiveNumber);
+  add_number_option(
+      *sub, "--samples", options->samples, 1, 100000,
+      "samples of each problem (default: 1, greedy; more: temperature 1, top-p 0.95)");
+  add_number_option(*sub, "--limit", options->limit, 1, kMany,
+                    "only the first so many problems of each benchmark");
   sub->add_option("--out", options->out, "file for the model's rollouts, judged")->needs(model);
   sub->add_option("--details", options->details, "file for the verdict on every response");
   sub->add_option("--compare", options->compare,

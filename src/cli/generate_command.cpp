@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "cli/number_option.h"
 #include "cli/sampling_flags.h"
 #include "cli/stop_signals.h"
 #include "data/readers.h"
@@ -117,22 +118,20 @@ void register_generate(CLI::App& app) {
   auto* input = sub->add_option_group("input")->require_option(1);
   auto* problems = input->add_option("--problems", options->problems, "file of problems");
   input->add_option("--prompt", options->prompt, "one question");
-  sub->add_option("-n,--samples", options->samples, "samples of each problem (default: 1)")
-      ->check(CLI::Range(1, 1000000));
-  sub->add_option("--limit", options->limit, "only the first so many problems")
-      ->check(CLI::PositiveNumber);
+  add_number_option(*sub, "-n,--samples", options->samples, 1, 1000000,
+                    "samples of each problem (default: 1)");
+  add_number_option(*sub, "--limit", options->limit, 1, kMany, "only the first so many problems");
   sub->add_option("--out", options->out, "file of trajectory rows (default: standard output)");
   sub->add_flag("--raw", options->raw, "continue the bare text, without the chat template");
   auto* judge = sub->add_flag("--judge", options->judge, "compare each answer with the gold answer")
                     ->needs(problems);
-  sub->add_option(
-         "--enough-correct", options->enough_correct,
-         "stop sampling a problem once so many of its samples, counted in their order, are "
-         "correct (and as many incorrect as --enough-incorrect says)")
-      ->check(CLI::PositiveNumber)
+  add_number_option(
+      *sub, "--enough-correct", options->enough_correct, 1, kMany,
+      "stop sampling a problem once so many of its samples, counted in their order, are "
+      "correct (and as many incorrect as --enough-incorrect says)")
       ->needs(judge);
-  sub->add_option("--enough-incorrect", options->enough_incorrect, "the same for incorrect ones")
-      ->check(CLI::PositiveNumber)
+  add_number_option(*sub, "--enough-incorrect", options->enough_incorrect, 1, kMany,
+                    "the same for incorrect ones")
       ->needs(judge);
   add_sampling_flags(*sub, options->sampling);
   add_common_options(*sub, options->common);

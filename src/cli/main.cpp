@@ -29,6 +29,9 @@ int run(int argc, char** argv) {
       "slow-thinking one"};
   app.name("ponder");
   app.require_subcommand(1);
+  app.failure_message([](const CLI::App*, const CLI::Error& error) {
+    return std::string(error.what()) + "; --help says more\n";
+  });
   app.set_version_flag("--version", std::string(ponder::version()));
   register_run(app);
   register_plan(app);

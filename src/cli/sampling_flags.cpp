@@ -2,30 +2,30 @@
 
 #include <algorithm>
 
+#include "cli/number_option.h"
+
 namespace ponder::cli {
 
 constexpr int kDefaultMaxTokens = 1024;
+constexpr uint64_t kMostBytes = uint64_t{1} << 46;  // of keys and values, as in recipes
 
 void add_sampling_flags(CLI::App& command, SamplingFlags& flags) {
   command.add_option("--temperature", flags.temperature, "0 is greedy")
       ->check(CLI::Range(0.0, 100.0));
   command.add_option("--top-p", flags.top_p, "nucleus: sample from this share of the probability")
       ->check(CLI::Range(0.0, 1.0));
-  command.add_option("--top-k", flags.top_k, "sample from the k most likely tokens (0: off)")
-      ->check(CLI::NonNegativeNumber);
-  command
-      .add_option("--max-tokens", flags.max_tokens,
-                  "completion tokens at most (default: 1024, or what the model has positions for)")
-      ->check(CLI::PositiveNumber);
-  command
-      .add_option("--max-batch", flags.max_batch,
-                  "sequences at once; changes the speed, never the result (default: 64)")
-      ->check(CLI::Range(1, 65536));
+  add_number_option(command, "--top-k", flags.top_k, 0, kMany,
+                    "sample from the k most likely tokens (0: off)");
+  add_number_option(
+      command, "--max-tokens", flags.max_tokens, 1, kMany,
+      "completion tokens at most (default: 1024, or what the model has positions for)");
+  add_number_option(command, "--max-batch", flags.max_batch, 1, 65536,
+                    "sequences at once; changes the speed, never the result (default: 64)");
   command
       .add_option(
           "--kv-cache-bytes", flags.kv_cache_bytes,
           "memory for keys and values, e.g. 512MiB; never changes the result (default: 2GiB)")
-      ->transform(CLI::AsSizeValue(true));
+      ->transform(byte_size(1, kMostBytes));
   add_stop_option(command, flags.stop);
   command.add_option("--system", flags.system, "system turn (default: the chat template's own)");
   add_template_options(command, flags.chat_template);

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/json_fields.h"
 #include "cli/command.h"
+#include "cli/number_option.h"
 #include "generate/inference_model.h"
 #include "generate/scorer.h"
 
@@ -122,9 +123,8 @@ void register_score(CLI::App& app) {
   sub->add_flag("--no-end-token", options->no_end_token,
                 "leave out the end of the turn, which otherwise is the last token scored");
   sub->add_option("--system", options->system, "system turn (default: the chat template's own)");
-  sub->add_option("--batch-tokens", options->batch_tokens,
-                  "tokens computed at once; never changes the result (default: 4096)")
-      ->check(CLI::PositiveNumber);
+  add_number_option(*sub, "--batch-tokens", options->batch_tokens, 1, kMany,
+                    "tokens computed at once; never changes the result (default: 4096)");
   sub->add_option("--out", options->out, "file of rows (default: standard output)");
   add_template_options(*sub, options->chat_template);
   add_common_options(*sub, options->common);

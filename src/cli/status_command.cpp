@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "cli/number_option.h"
 #include "pipeline/candidates.h"
 #include "pool/pool.h"
 #include "pool/stage_result.h"
@@ -109,9 +110,10 @@ void register_refine(CLI::App& app) {
       app.add_subcommand("refine", "what a selection strategy would choose from a run's rollouts");
   command->add_option("run", options->run, "run directory")->required();
   command->add_option("--strategy", options->strategy, "one of " + pipeline::strategy_names());
-  command->add_option("--per-problem", options->per_problem, "rows per problem, at most")
-      ->check(CLI::PositiveNumber);
-  command->add_option("--max-rows", options->max_rows, "rows in all, at most (0: no limit)");
+  add_number_option(*command, "--per-problem", options->per_problem, 1, kMany,
+                    "rows per problem, at most");
+  add_number_option(*command, "--max-rows", options->max_rows, 0, kMany,
+                    "rows in all, at most (0: no limit)");
   add_common_options(*command, options->common);
   command->footer("Example:\n  ponder refine runs/quickstart --strategy shortest");
   command->callback([options] { refine(*options); });

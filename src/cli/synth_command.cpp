@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "cli/number_option.h"
 #include "synth/synth.h"
 
 namespace ponder::cli {
@@ -86,9 +87,7 @@ void register_synth(CLI::App& app) {
   sub->add_option("--level", command->level,
                   "1 to 5, or a range such as 3-5 whose levels take turns (default: 1)")
       ->check(CLI::Validator(check_levels, ""));
-  sub->add_option("--count", command->count, "rows to make")
-      ->check(CLI::Range(int64_t{1}, int64_t{1'000'000'000}, "1 to 1000000000"))
-      ->required();
+  add_number_option(*sub, "--count", command->count, 1, 1'000'000'000, "rows to make")->required();
   sub->add_option("--split", command->split, "train or test (default: train)")
       ->check(CLI::IsMember({"train", "test"}));
   auto* demonstrations = sub->add_flag("--demonstrations", command->demonstrations,

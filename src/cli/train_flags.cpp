@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/machine.h"
+#include "cli/number_option.h"
 #include "cli/stop_signals.h"
 
 namespace ponder::cli {
@@ -96,26 +97,20 @@ void add_train_flags(CLI::App& command, TrainFlags& flags) {
   command
       .add_option("--out", flags.out, "folder for the trained model; a stopped job goes on there")
       ->required();
-  command.add_option("--epochs", train.batch.epochs, "times every row is seen")
-      ->check(positive)
+  add_number_option(command, "--epochs", train.batch.epochs, 1, 10000, "times every row is seen")
       ->capture_default_str();
   command.add_option("--lr", train.lr, "peak learning rate")
       ->check(positive)
       ->capture_default_str();
-  auto* rows = command
-                   .add_option("--batch-rows", train.batch.batch_rows,
-                               "rows (dpo: pairs) per optimiser step")
-                   ->check(positive)
+  auto* rows = add_number_option(command, "--batch-rows", train.batch.batch_rows, 1, kMany,
+                                 "rows (dpo: pairs) per optimiser step")
                    ->capture_default_str();
-  command
-      .add_option("--batch-tokens", train.batch.batch_tokens, "instead: tokens per optimiser step")
-      ->check(positive)
+  add_number_option(command, "--batch-tokens", train.batch.batch_tokens, 1, kMany,
+                    "instead: tokens per optimiser step")
       ->excludes(rows);
-  command
-      .add_option("--max-length", flags.max_length,
-                  "longest row in tokens; longer ones are rejected and counted (default: the "
-                  "model's positions)")
-      ->check(positive);
+  add_number_option(command, "--max-length", flags.max_length, 1, kMany,
+                    "longest row in tokens; longer ones are rejected and counted (default: the "
+                    "model's positions)");
   command.add_option("--log", flags.log, "file for one JSON line per step");
   command.add_option("--schedule", flags.schedule, "cosine, linear or constant")
       ->check(CLI::IsMember({"cosine", "linear", "constant"}))
@@ -131,12 +126,10 @@ void add_train_flags(CLI::App& command, TrainFlags& flags) {
                   "clip the gradient's norm to this; 0: never")
       ->check(not_negative)
       ->capture_default_str();
-  command
-      .add_option(
-          "--group-tokens", train.group_tokens,
-          "the gradient is a sum over groups of neighbouring rows of at most so many tokens; "
-          "0: one chain over the step")
-      ->check(not_negative)
+  add_number_option(
+      command, "--group-tokens", train.group_tokens, 0, kMany,
+      "the gradient is a sum over groups of neighbouring rows of at most so many tokens; "
+      "0: one chain over the step")
       ->capture_default_str();
   command
       .add_option("--optimizer-dtype", flags.optimizer_dtype,
@@ -146,18 +139,12 @@ void add_train_flags(CLI::App& command, TrainFlags& flags) {
   command.add_option("--dtype", flags.dtype, "of the saved weights")
       ->check(CLI::IsMember({"float32", "bfloat16", "float16", "f32", "bf16", "f16"}))
       ->capture_default_str();
-  command
-      .add_option("--steps", flags.stop_after_steps,
-                  "stop after this many steps; the same command without it goes on")
-      ->check(positive);
-  command
-      .add_option("--checkpoint-steps", flags.checkpoint_steps,
-                  "save every so many steps, beside every ten minutes")
-      ->check(positive);
-  command
-      .add_option("--micro-tokens", train.micro_batch_tokens,
-                  "tokens computed at once; never changes the result")
-      ->check(positive)
+  add_number_option(command, "--steps", flags.stop_after_steps, 1, kMany,
+                    "stop after this many steps; the same command without it goes on");
+  add_number_option(command, "--checkpoint-steps", flags.checkpoint_steps, 1, kMany,
+                    "save every so many steps, beside every ten minutes");
+  add_number_option(command, "--micro-tokens", train.micro_batch_tokens, 1, kMany,
+                    "tokens computed at once; never changes the result")
       ->capture_default_str();
   command.add_flag("--recompute", train.activation_checkpointing,
                    "less memory, a third more work; never changes the result");

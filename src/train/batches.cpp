@@ -22,7 +22,7 @@ std::vector<int32_t> shuffled(size_t count, uint64_t seed, int epoch) {
 void add_by_rows(const std::vector<int32_t>& order, int64_t batch_rows, int epoch,
                  std::vector<StepExamples>& steps) {
   const int64_t count = static_cast<int64_t>(order.size());
-  const int64_t num_steps = (count + batch_rows - 1) / batch_rows;
+  const int64_t num_steps = count / batch_rows + (count % batch_rows != 0 ? 1 : 0);
   for (int64_t s = 0; s < num_steps; ++s) {
     steps.push_back(
         {epoch,

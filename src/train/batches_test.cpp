@@ -68,6 +68,15 @@ TEST(PlanSteps, OrderDependsOnSeedAndEpochOnly) {
   EXPECT_NE(plan_steps(lengths(40), options)[0].examples, once[0].examples);
 }
 
+TEST(PlanSteps, MoreRowsThanThereAreIsOneStep) {
+  BatchOptions options;
+  options.epochs = 1;
+  for (const int64_t rows : {int64_t{3}, int64_t{4}, INT64_MAX}) {
+    options.batch_rows = rows;
+    ASSERT_EQ(plan_steps(lengths(3), options).size(), 1u) << rows;
+  }
+}
+
 TEST(PlanSteps, NonsenseIsAnError) {
   BatchOptions options;
   EXPECT_THROW(plan_steps({}, options), Error);

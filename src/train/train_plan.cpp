@@ -5,6 +5,15 @@
 
 namespace ponder::train {
 
+namespace {
+
+// Upwards, of numbers from 0; for any `divisor` above 0, however large.
+int64_t quotient(int64_t dividend, int64_t divisor) {
+  return dividend / divisor + (dividend % divisor != 0 ? 1 : 0);
+}
+
+}  // namespace
+
 TrainWorkload workload_of(const TrainingTask& task) {
   TrainWorkload workload;
   workload.examples = task.num_examples();
@@ -28,9 +37,8 @@ TrainPlan plan_training(const model::Decoder& decoder, const TrainWorkload& work
   const BatchOptions& batch = options.batch;
   const int64_t examples = std::max<int64_t>(workload.examples, 1);
   // By tokens the exact number depends on the order of rows; this is the fewest steps possible.
-  const int64_t steps = batch.batch_tokens > 0
-                            ? (workload.tokens + batch.batch_tokens - 1) / batch.batch_tokens
-                            : (workload.examples + batch.batch_rows - 1) / batch.batch_rows;
+  const int64_t steps = batch.batch_tokens > 0 ? quotient(workload.tokens, batch.batch_tokens)
+                                               : quotient(workload.examples, batch.batch_rows);
   plan.num_steps = batch.epochs * steps;
   plan.total_tokens = batch.epochs * workload.tokens;
 
@@ -51,8 +59,9 @@ TrainPlan plan_training(const model::Decoder& decoder, const TrainWorkload& work
       options.activation_checkpointing ? model::Keep::kCheckpoints : model::Keep::kActivations;
   const int64_t blocks = (tokens + ops::kKeyBlock - 1) / ops::kKeyBlock + tokens / row_length;
   // A tied embedding's own gradients: rows for the tokens that a step (or group) holds, at most.
-  int64_t step_tokens =
-      batch.batch_tokens > 0 ? batch.batch_tokens : batch.batch_rows * (workload.tokens / examples);
+  int64_t step_tokens = batch.batch_tokens;
+  if (step_tokens <= 0)
+    step_tokens = std::min(batch.batch_rows, workload.tokens) * (workload.tokens / examples);
   if (options.group_tokens > 0)
     step_tokens = std::min(step_tokens, std::max(options.group_tokens, workload.longest_example));
   const int64_t embedding_rows =

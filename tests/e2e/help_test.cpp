@@ -1,5 +1,6 @@
 // The command line as a contract: help, wrong usage, errors.
 #include <algorithm>
+#include <regex>
 
 #include "base/file.h"
 #include "e2e/ponder.h"
@@ -133,6 +134,53 @@ TEST(CommandLine, WrongValuesAreTwoAndNamedByTheirFlag) {
     EXPECT_EQ(outcome.out, "") << each.flag;
     EXPECT_EQ(outcome.err.find(each.flag), 0u) << outcome.err;
   }
+}
+
+// Every flag that the helps call a number: none is folded onto what its type or range allows.
+TEST(CommandLine, NumbersBeyondTheirRangeAreTwo) {
+  std::vector<std::vector<std::string>> commands = {
+      {"data", "check"}, {"data", "show"}, {"pool", "export"}};
+  for (const std::string& name : listed_commands()) {
+    if (name != "data") commands.push_back({name});
+  }
+  std::vector<std::string> tried;
+  const std::regex number("(?:^|,)(--?[a-z-]+) U?INT");
+  for (const std::vector<std::string>& words : commands) {
+    const auto run = [&](const std::vector<std::string>& more) {
+      std::vector<std::string> argv = {program()};
+      argv.insert(argv.end(), words.begin(), words.end());
+      argv.insert(argv.end(), more.begin(), more.end());
+      return testing::run(argv);
+    };
+    for (const std::string& line : testing::lines_of(run({"--help"}).out)) {
+      const std::string text = line.substr(std::min(line.size(), line.find_first_not_of(' ')));
+      std::smatch match;
+      if (!std::regex_search(text, match, number)) continue;
+      const std::string flag = match[1];
+      tried.push_back(flag);
+      for (const std::string value :
+           {"18446744073709551616", "99999999999999999999", "-1", "1e3", "0x10", "+1", "1.5", ""}) {
+        const testing::Outcome outcome = run({flag + (flag.size() > 2 ? "=" : "") + value});
+        EXPECT_EQ(outcome.status, 2) << words[0] << " " << flag << " " << value;
+        EXPECT_EQ(testing::lines_of(outcome.err).size(), 1u) << outcome.err;
+        EXPECT_EQ(outcome.err.find(flag), 0u) << outcome.err;
+        if (value.empty()) continue;  // said to be missing
+        EXPECT_NE(outcome.err.find("expected a whole number from "), std::string::npos)
+            << outcome.err;
+        EXPECT_NE(outcome.err.find("found \"" + value + "\""), std::string::npos) << outcome.err;
+      }
+    }
+  }
+  for (const char* flag : {"--seed", "--threads", "--batch-rows", "--max-tokens", "--count", "-n"})
+    EXPECT_NE(std::find(tried.begin(), tried.end(), flag), tried.end()) << flag;
+  EXPECT_GT(tried.size(), 80u);
+  for (const char* bytes : {"0", "99999999999GiB", "64TiB1", "65 TiB", "9x", "GiB", "1GiBB"})
+    EXPECT_EQ(ponder({"generate", "--kv-cache-bytes", bytes}).err.find("--kv-cache-bytes: exp"),
+              0u);
+  for (const char* bytes : {"70000", "512MiB", "2 gib", "1k", "3mB", "64TiB"})
+    EXPECT_EQ(ponder({"generate", "--kv-cache-bytes", bytes}).err.find("--kv-cache-bytes"),
+              std::string::npos);
+  EXPECT_EQ(ponder({"doctor", "--seed", "18446744073709551615", "--threads", "010"}).status, 0);
 }
 
 TEST(CommandLine, VersionIsPrinted) {
