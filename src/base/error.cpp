@@ -1,10 +1,10 @@
 #include "base/error.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <vector>
+
+#include "base/text.h"
 
 namespace ponder {
 namespace {
@@ -60,24 +60,13 @@ ErrorKind kind_of_errno(int code) {
 }
 
 std::string excerpt(std::string_view text, size_t max_bytes) {
-  std::string out;
   const bool cut = text.size() > max_bytes;
   if (cut) {
     size_t end = max_bytes;  // never in the middle of a UTF-8 character
     while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
     text = text.substr(0, end);
   }
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '\n') {
-      out += "\\n";
-    } else if (byte < 0x20 || byte == 0x7F) {
-      out += fmt::format("\\x{:02x}", byte);
-    } else {
-      out += c;
-    }
-  }
-  return cut ? out + "…" : out;
+  return escaped(text) + (cut ? "…" : "");
 }
 
 std::string nearest(std::string_view word, const std::string_view* candidates,

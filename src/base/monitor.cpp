@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/text.h"
 
 namespace ponder {
 
@@ -52,7 +53,7 @@ void TerminalMonitor::put(const std::string& text) { std::fputs(text.c_str(), fi
 void TerminalMonitor::line(std::string_view prefix, std::string_view text) {
   if (progress_open_) std::fputs("\r\x1b[K", file_);
   progress_open_ = false;
-  put(fmt::format("{}{}\n", prefix, text));
+  put(fmt::format("{}{}\n", prefix, escaped(text)));
 }
 
 void TerminalMonitor::show_progress(const MonitorEvent& event) {
@@ -65,9 +66,9 @@ void TerminalMonitor::show_progress(const MonitorEvent& event) {
   last_progress_ = now;
   if (!last && new_task && !terminal_) return;  // a new task: its first line after a pause
   const std::string text =
-      event.total > 0
-          ? fmt::format("{}  {}/{}  {}", event.name, event.done, event.total, event.text)
-          : fmt::format("{}  {}  {}", event.name, event.done, event.text);
+      escaped(event.total > 0
+                  ? fmt::format("{}  {}/{}  {}", event.name, event.done, event.total, event.text)
+                  : fmt::format("{}  {}  {}", event.name, event.done, event.text));
   if (terminal_) {
     put("\r\x1b[K" + text);
     progress_open_ = !last;

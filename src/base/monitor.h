@@ -50,7 +50,7 @@ class NullMonitor final : public Monitor {
   void take(const MonitorEvent& /*event*/) override {}
 };
 
-// Plain lines of info, warnings and progress; records are for programs. Of a task's progress at most
+// Plain lines of info, warnings and progress, escaped(); records are for programs. Of a task's progress at most
 // one line every few seconds (on a terminal one line, rewritten), and always when done == total.
 class TerminalMonitor final : public Monitor {
  public:

@@ -9,6 +9,7 @@
 #include "cli/bench_tasks.h"
 #include "cli/command.h"
 #include "cli/number_option.h"
+#include "cli/printing.h"
 #include "model/checkpoint.h"
 #include "ops/peak.h"
 
@@ -101,24 +102,23 @@ class BenchRun {
   bool first_ = true;
 };
 
-void print_text(const Json& result, const BenchFlags& flags) {
+void print_speed(const Json& result, const BenchFlags& flags) {
   const auto number = [&](const char* key) { return result.at(key).get<double>(); };
-  fmt::print(
-      "{}: {:.0f} tokens/s, {:.1f} GFLOP/s, {:.2f} of this machine's measured f32 peak of {:.1f}",
-      flags.bench.task, number("tokens_per_second"), number("gflops"), number("fraction_of_peak"),
-      number("peak_gflops"));
+  print("{}: {:.0f} tokens/s, {:.1f} GFLOP/s, {:.2f} of this machine's measured f32 peak of {:.1f}",
+        flags.bench.task, number("tokens_per_second"), number("gflops"), number("fraction_of_peak"),
+        number("peak_gflops"));
   if (result.contains("read_gbps")) {
-    fmt::print("; {:.1f} GB/s read, {:.2f} of memory's measured {:.1f}", number("read_gbps"),
-               number("fraction_of_read"), number("peak_read_gbps"));
+    print("; {:.1f} GB/s read, {:.2f} of memory's measured {:.1f}", number("read_gbps"),
+          number("fraction_of_read"), number("peak_read_gbps"));
   }
-  fmt::print(
+  print(
       "; peak memory {:.0f} MiB, planned {:.0f} ({} rows of {} tokens, {} threads, {:.1f} M {} "
       "parameters, median of {})\n",
       number("peak_memory_bytes") / 1048576, number("planned_memory_bytes") / 1048576,
       flags.bench.rows, flags.bench.length, result.at("threads").get<int>(),
       number("parameters") * 1e-6, result.at("dtype").get<std::string>(), flags.repeats);
   for (const auto& [purpose, bytes] : result.at("planned_memory").items()) {
-    fmt::print("  {:<34} {:>9.1f} MiB\n", purpose, bytes.get<double>() / 1048576);
+    print("  {:<34} {:>9.1f} MiB\n", purpose, bytes.get<double>() / 1048576);
   }
 }
 
@@ -128,7 +128,7 @@ void run_bench(const BenchFlags& given) {
   BenchRun run(flags);
   if (!flags.on_request) {
     const Json result = run.measure(flags.repeats);
-    flags.common.json ? print_json(result) : print_text(result, flags);
+    flags.common.json ? print_json(result) : print_speed(result, flags);
     return;
   }
   const auto say = [](const Json& json) {

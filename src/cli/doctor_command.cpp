@@ -7,6 +7,7 @@
 #include "base/thread_pool.h"
 #include "base/version.h"
 #include "cli/command.h"
+#include "cli/printing.h"
 #include "ops/peak.h"
 
 namespace ponder::cli {
@@ -29,16 +30,16 @@ void doctor(const CommonOptions& options) {
                 {"devices", {"cpu"}}});
     return;
   }
-  fmt::print("ponder {}\n", version());
-  fmt::print("cpu      {} threads, {}, measured f32 peak {:.0f} GFLOP/s\n", threads.num_threads(),
-             simd, peak);
-  fmt::print("memory   {:.1f} GiB, {:.1f} GiB available\n",
-             static_cast<double>(memory.total_bytes) / 1073741824.0,
-             static_cast<double>(memory.available_bytes) / 1073741824.0);
-  fmt::print("disk     {:.1f} GiB free here\n", static_cast<double>(disk) / 1073741824.0);
-  fmt::print("gpu      this build computes on CPUs only\n");
+  print("ponder {}\n", version());
+  print("cpu      {} threads, {}, measured f32 peak {:.0f} GFLOP/s\n", threads.num_threads(), simd,
+        peak);
+  print("memory   {:.1f} GiB, {:.1f} GiB available\n",
+        static_cast<double>(memory.total_bytes) / 1073741824.0,
+        static_cast<double>(memory.available_bytes) / 1073741824.0);
+  print("disk     {:.1f} GiB free here\n", static_cast<double>(disk) / 1073741824.0);
+  print("gpu      this build computes on CPUs only\n");
   if (simd != "AVX3" && simd != "AVX2")
-    fmt::print("note     without AVX2 everything works, slowly: FMA is emulated\n");
+    print("note     without AVX2 everything works, slowly: FMA is emulated\n");
 }
 
 }  // namespace

@@ -1,13 +1,13 @@
 // ponder eval: a model, or given responses, against benchmarks.
 #include <fmt/format.h>
 
-#include <cstdio>
 #include <memory>
 #include <optional>
 
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/number_option.h"
+#include "cli/printing.h"
 #include "cli/sampling_flags.h"
 #include "cli/stop_signals.h"
 #include "eval/benchmark.h"
@@ -105,13 +105,15 @@ void write_details(LineOutput& out, const eval::BenchmarkResult& result) {
 
 void print_table(const eval::BenchmarkScore& s, bool header) {
   if (header) {
-    std::printf("%-24s %6s %4s %9s %15s %7s %7s %9s %7s %8s\n", "benchmark", "n", "k", "accuracy",
-                "95 % interval", "pass@k", "maj@k", "finished", "format", "tokens");
+    print("{:<24} {:>6} {:>4} {:>9} {:>15} {:>7} {:>7} {:>9} {:>7} {:>8}\n", "benchmark", "n", "k",
+          "accuracy", "95 % interval", "pass@k", "maj@k", "finished", "format", "tokens");
   }
-  std::printf("%-24s %6lld %4d %8.1f%% %6.1f to %5.1f%% %6.1f%% %6.1f%% %8.1f%% %6.1f%% %8.1f\n",
-              s.benchmark.c_str(), static_cast<long long>(s.n), s.samples, 100 * s.accuracy,
-              100 * s.interval_95.low, 100 * s.interval_95.high, 100 * s.pass_at_k,
-              100 * s.maj_at_k, 100 * s.finished, 100 * s.format_failures, s.mean_tokens);
+  print(
+      "{:<24} {:>6} {:>4} {:>8.1f}% {:>6.1f} to {:>5.1f}% {:>6.1f}% {:>6.1f}% {:>8.1f}% {:>6.1f}% "
+      "{:>8.1f}\n",
+      s.benchmark, s.n, s.samples, 100 * s.accuracy, 100 * s.interval_95.low,
+      100 * s.interval_95.high, 100 * s.pass_at_k, 100 * s.maj_at_k, 100 * s.finished,
+      100 * s.format_failures, s.mean_tokens);
 }
 
 void run_eval(const EvalOptions& options) {
@@ -163,7 +165,7 @@ void run_eval(const EvalOptions& options) {
       print_json(json);
     } else {
       print_table(result.score, i == 0);
-      if (!comparison.empty()) std::printf("  %s\n", comparison.c_str());
+      if (!comparison.empty()) print("  {}\n", comparison);
     }
   }
   if (out) out->close();

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/printing.h"
 #include "gguf/gguf.h"
 
 namespace ponder::cli {
@@ -28,8 +29,8 @@ void run_export(const ExportOptions& options) {
                     result.not_quantised.front()));
   }
   if (!options.common.json) {
-    fmt::print("{}: {}, {} tensors, {} bytes, sha256 {}\n", options.out, gguf::to_string(type),
-               result.num_tensors, result.num_bytes, result.sha256);
+    print("{}: {}, {} tensors, {} bytes, sha256 {}\n", options.out, gguf::to_string(type),
+          result.num_tensors, result.num_bytes, result.sha256);
     return;
   }
   Json json = Json::object();

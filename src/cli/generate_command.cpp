@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "cli/command.h"
 #include "cli/number_option.h"
 #include "cli/sampling_flags.h"
@@ -99,7 +100,7 @@ void run_generate(const GenerateOptions& options) {
   const rollout::RolloutReport report = rollout::run_rollouts(
       engine, requests, hooks, {.in_order = true, .monitor = &monitor}, stop_flag());
   if (report.interrupted) throw Stopped{stop_signal()};
-  for (const std::string& text : texts) out.write(text);
+  for (const std::string& text : texts) out.write(escaped(text, Lines::kKeep));
   out.close();
   monitor.info(fmt::format(
       "{} rollouts, {} tokens sampled and {} prompt tokens read in {:.1f} s, "

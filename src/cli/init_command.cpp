@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "cli/printing.h"
 #include "model/checkpoint.h"
 #include "tokenizer/tokenizer.h"
 
@@ -44,8 +45,8 @@ void run_init(const InitOptions& options) {
     json["sha256"] = sha256;
     print_json(json);
   } else {
-    fmt::print("{}: {} parameters, {}, sha256 {}\n", options.out, config.num_parameters(),
-               tensor::config_name(dtype), sha256);
+    print("{}: {} parameters, {}, sha256 {}\n", options.out, config.num_parameters(),
+          tensor::config_name(dtype), sha256);
   }
 }
 

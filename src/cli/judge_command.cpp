@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "cli/command.h"
+#include "cli/printing.h"
 #include "judge/judge.h"
 
 namespace ponder::cli {
@@ -114,11 +115,9 @@ void count(Tally& tally, const JsonRow& row, judge::Verdict verdict) {
 }
 
 void print_table(const Tally& tally) {
-  std::printf("%-22s %9s %9s %9s %9s\n", "", "rows", "correct", "incorrect", "undecided");
+  print("{:<22} {:>9} {:>9} {:>9} {:>9}\n", "", "rows", "correct", "incorrect", "undecided");
   const auto line = [](const char* name, uint64_t rows, const std::array<uint64_t, 3>& v) {
-    std::printf("%-22s %9llu %9llu %9llu %9llu\n", name, static_cast<unsigned long long>(rows),
-                static_cast<unsigned long long>(v[0]), static_cast<unsigned long long>(v[1]),
-                static_cast<unsigned long long>(v[2]));
+    print("{:<22} {:>9} {:>9} {:>9} {:>9}\n", name, rows, v[0], v[1], v[2]);
   };
   line("all", tally.rows, tally.verdicts);
   if (tally.expected == 0) return;
@@ -126,8 +125,8 @@ void print_table(const Tally& tally) {
   const auto& wrong = tally.by_expected[0];
   line("expected correct", right[0] + right[1] + right[2], right);
   line("expected incorrect", wrong[0] + wrong[1] + wrong[2], wrong);
-  std::printf("agreement %.2f %%\n", 100.0 * static_cast<double>(right[0] + wrong[1]) /
-                                         static_cast<double>(tally.expected));
+  print("agreement {:.2f} %\n",
+        100.0 * static_cast<double>(right[0] + wrong[1]) / static_cast<double>(tally.expected));
 }
 
 void run_judge(const JudgeCommand& command) {

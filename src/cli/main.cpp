@@ -4,10 +4,12 @@
 
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 
 #include "base/error.h"
 #include "base/version.h"
 #include "cli/command.h"
+#include "cli/printing.h"
 #include "cli/stop_signals.h"
 #include "cli/suggestion.h"
 
@@ -30,7 +32,7 @@ int run(int argc, char** argv) {
   app.name("ponder");
   app.require_subcommand(1);
   app.failure_message([](const CLI::App*, const CLI::Error& error) {
-    return std::string(error.what()) + "; --help says more\n";
+    return ponder::escaped(error.what()) + "; --help says more\n";
   });
   app.set_version_flag("--version", std::string(ponder::version()));
   register_run(app);
@@ -65,19 +67,21 @@ int run(int argc, char** argv) {
     const int code = app.exit(error);
     if (code == 0) return 0;  // --help
     const std::string meant = suggestion_for(app);
-    if (!meant.empty()) std::fprintf(stderr, "Did you mean %s?\n", meant.c_str());
+    if (!meant.empty()) tell("Did you mean " + meant + "?");
     return 2;
   } catch (const Stopped& stopped) {
     return 128 + stopped.signal;
   } catch (const ponder::Error& error) {
-    std::fprintf(stderr, "ponder: %s\n", error.what());
+    tell(std::string("ponder: ") + error.what());
     return error.kind() == ponder::ErrorKind::kUsage ? 2 : 1;
+  } catch (const std::filesystem::filesystem_error& error) {
+    tell("ponder: " + error.path1().string() + ": " + error.code().message());
+    return 1;
   } catch (const std::bad_alloc&) {
-    std::fprintf(stderr,
-                 "ponder: out of memory; try a smaller batch, --max-batch or --recompute\n");
+    tell("ponder: out of memory; try a smaller batch, --max-batch or --recompute");
     return 1;
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "ponder: %s\n", error.what());
+    tell(std::string("ponder: ") + error.what());
     return 1;
   }
   return 0;
@@ -91,6 +95,6 @@ int main(int argc, char** argv) {
   // Once, for every command: what was printed may have been lost at any of its writes.
   const bool lost = std::ferror(stdout) != 0;
   if ((std::fclose(stdout) == 0 && !lost) || status != 0) return status;
-  std::fprintf(stderr, "ponder: standard output: could not be written; is the disk full?\n");
+  ponder::cli::tell("ponder: standard output: could not be written; is the disk full?");
   return 1;
 }

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "cli/printing.h"
 #include "pool/pool.h"
 
 namespace ponder::cli {
@@ -30,18 +31,18 @@ void print_counts(const PoolOptions& options) {
     print_json(pool::to_json(counts));
     return;
   }
-  fmt::print(
+  print(
       "{} problems, {} demonstrations, {} models, {} trajectories, {} training rows, {} pairs; of "
       "benchmarks {} problems, {} trajectories\n",
       counts.problems, counts.demonstrations, counts.models, counts.rollouts, counts.training_rows,
       counts.pairs, counts.benchmark_problems, counts.evaluation_rollouts);
   if (counts.stages.empty()) return;
-  fmt::print("{:<20} {:>12} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}\n", "stage", "trajectories",
-             "correct", "incorrect", "undecided", "unjudged", "problems", "solved");
+  print("{:<20} {:>12} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}\n", "stage", "trajectories", "correct",
+        "incorrect", "undecided", "unjudged", "problems", "solved");
   for (const pool::PoolCounts::Stage& stage : counts.stages) {
-    fmt::print("{:<20} {:>12} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}\n", stage.stage, stage.rollouts,
-               stage.correct, stage.incorrect, stage.undecided, stage.unjudged, stage.problems,
-               stage.problems_solved);
+    print("{:<20} {:>12} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}\n", stage.stage, stage.rollouts,
+          stage.correct, stage.incorrect, stage.undecided, stage.unjudged, stage.problems,
+          stage.problems_solved);
   }
 }
 
@@ -80,8 +81,7 @@ void export_rows(const PoolOptions& options) {
   }
   out.close();
   if (!options.common.quiet) {
-    std::fprintf(stderr, "%llu %s exported\n", static_cast<unsigned long long>(rows),
-                 options.problems ? "problems" : "trajectories");
+    tell(fmt::format("{} {} exported", rows, options.problems ? "problems" : "trajectories"));
   }
 }
 
@@ -90,7 +90,7 @@ void print_lineage(const PoolOptions& options) {
   if (options.common.json) {
     print_json(lineage);
   } else {
-    fmt::print("{}", pool::lineage_text(lineage));
+    print_text(pool::lineage_text(lineage));
   }
 }
 
