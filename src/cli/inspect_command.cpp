@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "cli/printing.h"
 #include "model/checkpoint.h"
 #include "tokenizer/tokenizer.h"
 
@@ -35,9 +36,9 @@ void inspect_tokenizer(const std::string& folder, model::Inspection& inspection)
   }
 }
 
-void print_text(const std::string& folder, const model::Inspection& inspection) {
+void print_inspection(const std::string& folder, const model::Inspection& inspection) {
   const auto line = [](const char* name, const std::string& value) {
-    fmt::print("{:<14}{}\n", name, value);
+    print("{:<14}{}\n", name, value);
   };
   line("folder", folder);
   line("architecture", inspection.architecture.empty() ? "unknown" : inspection.architecture);
@@ -58,10 +59,7 @@ void print_text(const std::string& folder, const model::Inspection& inspection) 
   for (const std::string& problem : inspection.problems) line("problem", problem);
 }
 
-void run_inspect(const InspectOptions& options) {
-  model::Inspection inspection = model::inspect_checkpoint(options.folder, true);
-  inspect_tokenizer(options.folder, inspection);
-  if (!options.common.json) return print_text(options.folder, inspection);
+void print_json_of(const model::Inspection& inspection) {
   Json json = Json::object();
   json["architecture"] = inspection.architecture;
   json["parameters"] = inspection.parameters;
@@ -70,6 +68,15 @@ void run_inspect(const InspectOptions& options) {
   json["files"] = inspection.files;
   json["problems"] = inspection.problems;
   print_json(json);
+}
+
+void run_inspect(const InspectOptions& options) {
+  model::Inspection inspection = model::inspect_checkpoint(options.folder, true);
+  inspect_tokenizer(options.folder, inspection);
+  options.common.json ? print_json_of(inspection) : print_inspection(options.folder, inspection);
+  const size_t count = inspection.problems.size();
+  if (count == 0) return;
+  throw Error(options.folder, fmt::format("{} problem{} found", count, count == 1 ? "" : "s"));
 }
 
 }  // namespace

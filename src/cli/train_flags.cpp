@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/machine.h"
 #include "cli/number_option.h"
+#include "cli/printing.h"
 #include "cli/stop_signals.h"
 
 namespace ponder::cli {
@@ -182,6 +183,14 @@ void run_training_command(const TrainFlags& flags, const TrainSetup& setup,
 
   std::vector<std::filesystem::path> reads = {flags.model};
   reads.insert(reads.end(), flags.data.begin(), flags.data.end());
+  for (size_t i = 1; i < reads.size(); ++i) {  // the model is the first
+    for (size_t j = i + 1; j < reads.size(); ++j) {
+      std::error_code absent;
+      if (!std::filesystem::equivalent(reads[i], reads[j], absent)) continue;
+      throw Error(ErrorKind::kUsage, reads[j].string(), "--data names this file twice",
+                  "its rows would be trained twice as often: raise --epochs for that");
+    }
+  }
   refuse_own_input("--out", flags.out, reads);
   if (!flags.log.empty()) refuse_own_input("--log", flags.log, reads);
 
@@ -215,9 +224,10 @@ void run_training_command(const TrainFlags& flags, const TrainSetup& setup,
     throw Stopped{stop_signal()};
   }
   if (!flags.common.json) {
-    fmt::print("{}: {} of {} steps, {} tokens, loss {:.4f}, sha256 {}\n", flags.out,
-               result.steps_done, result.num_steps, result.total_tokens, result.last_loss,
-               result.sha256);
+    const int64_t skipped = result.steps_done - result.num_updates;
+    print("{}: {} of {} steps{}, {} tokens, loss {:.4f}, sha256 {}\n", flags.out, result.steps_done,
+          result.num_steps, skipped > 0 ? fmt::format(" ({} skipped)", skipped) : "",
+          result.total_tokens, result.last_loss, result.sha256);
   }
 }
 

@@ -322,5 +322,14 @@ TEST(Scorer, RefusesRowsWithoutPromptOrResponse) {
   EXPECT_DOUBLE_EQ(known.perplexity, std::exp(2.0));
 }
 
+// Of a token that the row does not even have, as the sampler sees it.
+TEST(Scorer, RefusesLogitsThatAreNotFinite) {
+  TinyModel model;
+  const ScoreRow row{{1, 2, 4}, 1};
+  model.parameters.flat()[7 * 64] = std::numeric_limits<float>::quiet_NaN();  // token 7's, tied
+  model.decoder.pack_parameters(model.parameters);
+  EXPECT_THROW(score_rows(model.decoder, std::span(&row, 1)), Error);
+}
+
 }  // namespace
 }  // namespace ponder::generate

@@ -35,13 +35,6 @@ uint64_t order_key(float logit, int64_t id) {
 
 size_t id_of(uint64_t key) { return static_cast<size_t>(0xFFFFFFFFu - static_cast<uint32_t>(key)); }
 
-// Maximum and sum skip a NaN, so it would go unseen. -infinity (a token that cannot be) is fine.
-bool is_broken(const float* logits, int64_t size) {
-  int64_t broken = 0;
-  for (int64_t i = 0; i < size; ++i) broken += !(logits[i] <= std::numeric_limits<float>::max());
-  return broken > 0;
-}
-
 int32_t argmax(const float* logits, int64_t size, float max) {
   return static_cast<int32_t>(std::find(logits, logits + size, max) - logits);
 }
@@ -115,7 +108,8 @@ void Sampler::sample(std::span<const Draw> draws, std::span<SampledToken> sample
 SampledToken Sampler::sample_one(const Draw& draw, Scratch& scratch) const {
   const float log_sum = ops::log_sum_exp(draw.logits, vocab_size_);
   const float max = ops::max_value(draw.logits, num_ids_);
-  if (!std::isfinite(max) || is_broken(draw.logits, vocab_size_)) {
+  // -infinity (a token that cannot be) is fine.
+  if (!std::isfinite(max) || !std::isfinite(log_sum)) {
     throw Error("logits", "the model's output holds a NaN or an infinity",
                 "check its weights with `ponder inspect`");
   }

@@ -58,6 +58,10 @@ std::vector<Score> score_rows(model::Decoder& decoder, std::span<const ScoreRow>
     }
     logprobs.resize(static_cast<size_t>(batch.num_targets()));
     decoder.forward(batch, logprobs, model::Keep::kNothing);
+    if (!std::all_of(logprobs.begin(), logprobs.end(), [](float x) { return std::isfinite(x); })) {
+      throw Error("logits", "the model's output holds a NaN or an infinity",
+                  "check its weights with `ponder inspect`");
+    }
     auto next = logprobs.cbegin();
     for (const int64_t count : counts) {
       scores.push_back(make_score(std::vector<float>(next, next + count)));

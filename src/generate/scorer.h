@@ -30,7 +30,7 @@ Score make_score(std::vector<float> logprobs);
 
 // Packs rows into batches of at most `batch_tokens` tokens (a longer row is a batch of its own), in
 // order. Throws Error naming the row (from 1) for a row without a response or longer than the model
-// has positions.
+// has positions, and for logits that hold a NaN or +infinity.
 std::vector<Score> score_rows(model::Decoder& decoder, std::span<const ScoreRow> rows,
                               int64_t batch_tokens = 4096);
 

@@ -90,8 +90,8 @@ std::string init_checkpoint(const std::filesystem::path& config_json,
                             const std::filesystem::path& out_folder, tensor::DType dtype,
                             uint64_t seed, ThreadPool* threads = nullptr);
 
-// What `ponder inspect` says, without reading the data of more than headers (unless `hash`). Throws
-// Error only where there is no checkpoint at all.
+// What `ponder inspect` says. With `hash` the weights are read too: their hash, and how many are not
+// finite. Throws Error only where there is no checkpoint at all.
 struct Inspection {
   std::string architecture;        // "Qwen2ForCausalLM"; empty when the config cannot be used
   ModelConfig config;              // meaningful when `architecture` is not empty

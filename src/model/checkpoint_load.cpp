@@ -116,6 +116,15 @@ Inspection inspect_checkpoint(const fs::path& folder, bool hash) {
     result.parameters = weights.num_parameters(tied);
     const std::optional<tensor::DType> dtype = weights.dtype();
     result.dtype = dtype ? tensor::config_name(*dtype) : "mixed";
+    if (hash) {
+      for (const std::string& name : weights.tensor_names()) {
+        const int64_t count = weights.count_not_finite(name);
+        if (count == 0) continue;
+        result.problems.push_back(fmt::format("{}, tensor \"{}\": {} of {} values are not finite",
+                                              folder.string(), excerpt(name, 120), count,
+                                              weights.entry(name).num_elements()));
+      }
+    }
     if (result.architecture.empty()) return;
     weights.check(ParameterLayout(result.config), tied,
                   [&](const Error& error) { result.problems.push_back(error.what()); });

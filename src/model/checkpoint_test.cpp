@@ -290,6 +290,29 @@ TEST_F(CheckpointTest, ATiedHeadThatDiffersFromTheEmbeddingIsRefused) {
   }
 }
 
+TEST_F(CheckpointTest, InspectionCountsWhatIsNotFinite) {
+  const ModelConfig config = tiny();
+  Parameters parameters = random_parameters(config);
+  const auto norm = parameters.at("model.norm.weight"),
+             embedding = parameters.at("model.embed_tokens.weight");
+  norm[3] = std::numeric_limits<float>::infinity();
+  embedding[0] = embedding[5] = embedding.back() = std::numeric_limits<float>::quiet_NaN();
+  for (const auto& [dtype, name] :
+       {std::pair(tensor::DType::kF32, "f32"), std::pair(tensor::DType::kBF16, "bf16")}) {
+    SaveOptions options;
+    options.dtype = dtype;
+    save_checkpoint(root_ / name, config, parameters, options);
+    EXPECT_EQ(inspect_checkpoint(root_ / name, false).problems.size(), 1u) << "no tokenizer";
+    const std::vector<std::string> problems = inspect_checkpoint(root_ / name, true).problems;
+    ASSERT_EQ(problems.size(), 3u);
+    EXPECT_NE(problems[0].find("\"model.embed_tokens.weight\": 3 of 2400 values"),
+              std::string::npos)
+        << problems[0];
+    EXPECT_NE(problems[1].find("\"model.norm.weight\": 1 of 24 values"), std::string::npos)
+        << problems[1];
+  }
+}
+
 TEST_F(CheckpointTest, ALyingConfigCostsNoMemory) {
   const ModelConfig config = tiny();
   const fs::path folder = edited("big", config, random_parameters(config), [](auto&) {});

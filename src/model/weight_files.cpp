@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "base/file.h"
@@ -17,6 +18,7 @@ namespace {
 constexpr const char* kSingleFile = "model.safetensors";
 constexpr const char* kIndexFile = "model.safetensors.index.json";
 constexpr uint64_t kMaxIndexBytes = uint64_t{2} << 20;  // an entry takes some 90 bytes
+constexpr int64_t kChunk = int64_t{1} << 18;            // elements read at once
 constexpr size_t kMaxShards = 512;  // each stays open: below the usual limit of 1024 descriptors
 
 // transformers drops these on loading.
@@ -185,18 +187,12 @@ void WeightFiles::check_tied_head() const {
   if (head == tensors_.end() || embedding == tensors_.end()) return;
   const int64_t size = embedding->second.entry->num_elements();
   bool same = head->second.entry->num_elements() == size;
-  constexpr int64_t kChunk = int64_t{1} << 18;  // elements
-  std::vector<char> bytes(static_cast<size_t>(kChunk) * sizeof(float));
+  std::vector<char> bytes;
   std::vector<float> values[2];
   for (int64_t begin = 0; same && begin < size; begin += kChunk) {
-    const int64_t count = std::min(kChunk, size - begin);
     for (int i = 0; i < 2; ++i) {
-      const Place& place = i == 0 ? head->second : embedding->second;
-      const int64_t width = tensor::size_bytes(place.entry->dtype);
-      const std::span<char> part(bytes.data(), static_cast<size_t>(count * width));
-      files_[place.file].read_bytes(*place.entry, static_cast<uint64_t>(begin * width), part);
-      values[i].resize(static_cast<size_t>(count));
-      tensor::to_f32(values[i], part.data(), place.entry->dtype);
+      values[i].resize(static_cast<size_t>(std::min(kChunk, size - begin)));
+      read_part(i == 0 ? head->second : embedding->second, begin, values[i], bytes);
     }
     same = values[0] == values[1];
   }
@@ -206,6 +202,34 @@ void WeightFiles::check_tied_head() const {
                           (folder_ / names_[head->second.file]).string(), head_name, entry.begin),
               fmt::format("differs from {}, but \"tie_word_embeddings\" is true", embedding_name),
               "set \"tie_word_embeddings\" to false to use it, or leave the tensor out");
+}
+
+void WeightFiles::read_part(const Place& place, int64_t begin, std::span<float> to,
+                            std::vector<char>& bytes) const {
+  const auto width = static_cast<size_t>(tensor::size_bytes(place.entry->dtype));
+  bytes.resize(to.size() * width);
+  files_[place.file].read_bytes(*place.entry, static_cast<uint64_t>(begin) * width, bytes);
+  tensor::to_f32(to, bytes.data(), place.entry->dtype);
+}
+
+int64_t WeightFiles::count_not_finite(const std::string& name) const {
+  const Place& place = tensors_.at(name);
+  const int64_t size = place.entry->num_elements();
+  std::vector<char> bytes;
+  std::vector<float> values;
+  int64_t count = 0;
+  for (int64_t begin = 0; begin < size; begin += kChunk) {
+    values.resize(static_cast<size_t>(std::min(kChunk, size - begin)));
+    read_part(place, begin, values, bytes);
+    for (const float value : values) count += std::isfinite(value) ? 0 : 1;
+  }
+  return count;
+}
+
+std::vector<std::string> WeightFiles::tensor_names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, place] : tensors_) names.push_back(name);
+  return names;
 }
 
 void WeightFiles::read_tensor(const std::string& name, std::span<float> to) const {

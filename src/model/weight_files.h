@@ -41,6 +41,10 @@ class WeightFiles {
   // A head that is stored although it is tied must hold what the embedding holds; Error otherwise
   // (transformers would drop it, and with it whatever was trained into it).
   void check_tied_head() const;
+  // How many values of a tensor are no finite numbers. Reads the whole tensor.
+  int64_t count_not_finite(const std::string& name) const;
+  // Names of all tensors, sorted.
+  std::vector<std::string> tensor_names() const;
   // Fills `parameters`, which must have passed check(), and checks a tied head.
   void read(Parameters& parameters) const;
   // One tensor, as f32, into `to`, which must have the size of its shape. The name must be there.
@@ -51,6 +55,10 @@ class WeightFiles {
     size_t file;
     const tensor::TensorEntry* entry;
   };
+
+  // A part of a tensor as f32; `bytes` is scratch.
+  void read_part(const Place& place, int64_t begin, std::span<float> to,
+                 std::vector<char>& bytes) const;
 
   std::filesystem::path folder_;
   std::vector<std::string> names_;

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+#include <limits>
+
 #include "base/portable_math.h"
 #include "ops/softmax_task.h"
 #include "ops/view.h"
@@ -15,6 +18,8 @@ float max_value(const float* logits, int64_t size) {
 
 float log_sum_exp(const float* logits, int64_t size) {
   const float max = max_value(logits, size);
+  if (!std::isfinite(max) || num_broken_of_row(logits, size) > 0)
+    return std::numeric_limits<float>::quiet_NaN();
   const float sum = sum_exp_of_row(logits, size, max);
   return static_cast<float>(static_cast<double>(max) + portable_log(static_cast<double>(sum)));
 }

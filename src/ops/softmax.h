@@ -8,7 +8,8 @@
 
 namespace ponder::ops {
 
-// log(sum(exp(logits))). -inf entries count as zero.
+// log(sum(exp(logits))). -inf entries count as zero. A NaN if the row has a NaN, +inf or nothing
+// finite.
 float log_sum_exp(const float* logits, int64_t size);
 float max_value(const float* logits, int64_t size);
 

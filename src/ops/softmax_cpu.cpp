@@ -1,4 +1,5 @@
 #include <cstdint>
+#include <limits>
 
 #include "ops/softmax_task.h"
 
@@ -21,6 +22,13 @@ float MaxValue(const float* x, int64_t size) {
   for (; i + 16 <= size; i += 16) best = Max(best, Load(x + i));
   if (i < size) best = Max(best, LoadPart(x + i, size - i, kMinusInfinity));
   return Max16(best);
+}
+
+// NaN and +infinity, which a maximum and Exp pass over.
+int64_t NumBroken(const float* x, int64_t size) {
+  int64_t broken = 0;
+  for (int64_t i = 0; i < size; ++i) broken += !(x[i] <= std::numeric_limits<float>::max());
+  return broken;
 }
 
 float SumExp(const float* x, int64_t size, float max) {
@@ -54,12 +62,17 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace ponder::ops {
 HWY_EXPORT(MaxValue);
+HWY_EXPORT(NumBroken);
 HWY_EXPORT(SumExp);
 HWY_EXPORT(ExpShifted);
 HWY_EXPORT(LogSoftmaxBackward);
 
 float max_of_row(const float* logits, int64_t size) {
   return HWY_DYNAMIC_DISPATCH(MaxValue)(logits, size);
+}
+
+int64_t num_broken_of_row(const float* logits, int64_t size) {
+  return HWY_DYNAMIC_DISPATCH(NumBroken)(logits, size);
 }
 
 float sum_exp_of_row(const float* logits, int64_t size, float max) {

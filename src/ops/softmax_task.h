@@ -6,6 +6,8 @@
 namespace ponder::ops {
 
 float max_of_row(const float* logits, int64_t size);
+// How many are NaN or +inf.
+int64_t num_broken_of_row(const float* logits, int64_t size);
 // Of exp(logits - max).
 float sum_exp_of_row(const float* logits, int64_t size, float max);
 void exp_shifted_row(float* out, const float* logits, int64_t size, float shift, float scale);

@@ -102,6 +102,23 @@ TEST(Softmax, EqualsTheDefinitionOnEveryMachine) {
   }
 }
 
+TEST(Softmax, WhatIsNotFiniteIsSeen) {
+  const float infinity = -kMinusInfinity, nan = std::numeric_limits<float>::quiet_NaN();
+  for (const int64_t size : {1, 5, 16, 17, 40}) {
+    on_every_machine(false, [&](ThreadPool&) {
+      for (int64_t i = 0; i < size; ++i) {
+        for (const float bad : {nan, -nan, infinity}) {
+          auto z = logits(size);
+          z[static_cast<size_t>(i)] = bad;
+          EXPECT_TRUE(std::isnan(log_sum_exp(z.data(), size))) << bad << " at " << i;
+        }
+      }
+      const std::vector<float> none(static_cast<size_t>(size), kMinusInfinity);
+      EXPECT_TRUE(std::isnan(log_sum_exp(none.data(), size)));
+    });
+  }
+}
+
 double log_sum_exp_double(const std::vector<double>& z) {
   const double max = *std::max_element(z.begin(), z.end());
   double sum = 0;

@@ -147,11 +147,22 @@ JobResult result_of(const TrainerState& state) {
   JobResult result;
   result.finished = state.finished;
   result.steps_done = state.position.step;
+  result.num_updates = state.position.num_updates;
   result.total_tokens = state.position.total_tokens;
   result.losses = state.losses;
   if (!result.losses.empty()) result.last_loss = result.losses.back();
   result.sha256 = state.model_sha256;
   return result;
+}
+
+// A job that changed nothing is no success: the model under its name would be the one it began with.
+void require_updates(const TrainerPosition& position) {
+  if (position.num_updates > 0) return;
+  throw Error("training",
+              position.step == 0 ? "there was no step to do"
+                                 : fmt::format("no weight was changed: every step ({}) was skipped",
+                                               position.step),
+              "check the model with `ponder inspect` and the rows with `ponder data show`");
 }
 
 JobResult run_job(model::Checkpoint start, BatchSource& source, const TrainOptions& options,
@@ -181,6 +192,7 @@ JobResult run_job(model::Checkpoint start, BatchSource& source, const TrainOptio
   JobResult result = state ? result_of(*state) : JobResult();
   result.num_steps = trainer.num_steps().value_or(0);
   if (result.finished) {
+    require_updates(state->position);  // one of an earlier version
     note(fmt::format("already finished: all {} steps are done", result.steps_done));
     return result;
   }
@@ -225,10 +237,12 @@ JobResult run_job(model::Checkpoint start, BatchSource& source, const TrainOptio
     }
     if (saver.due()) save();
   }
+  if (trainer.done()) require_updates(trainer.position());
   save();
   if (!result.losses.empty()) result.last_loss = result.losses.back();
   result.finished = trainer.done();
   result.steps_done = trainer.position().step;
+  result.num_updates = trainer.position().num_updates;
   result.total_tokens = trainer.position().total_tokens;
   members.broadcast(result.sha256, 0);  // and nobody is done before the last save is
   return result;

@@ -42,6 +42,7 @@ struct JobResult {
   bool finished = false;  // there are no more steps; otherwise stopped, and a rerun goes on
   bool stopped_by_request = false;
   int64_t steps_done = 0, num_steps = 0, total_tokens = 0;  // num_steps 0: not known
+  int64_t num_updates = 0;                                  // steps that were not skipped
   std::vector<double>
       losses;            // of every step of the job, earlier runs of it included; NaN where skipped
   double last_loss = 0;  // the last of them
@@ -50,7 +51,9 @@ struct JobResult {
 
 // Trains on what `source` gives. `start` is consumed. If `out` holds the state of the same job it
 // goes on from there (or returns at once if that is finished); if of another job, or something
-// else, Error listing what differs. Two processes on one `out`: the second gets an Error.
+// else, Error listing what differs. Two processes on one `out`: the second gets an Error. So does a
+// job that comes to its end without an update, as there was no step or every one was skipped;
+// nothing is saved of it as finished.
 //
 // Over many members everyone calls it with the same start, source and options. Member 0 alone reads
 // and writes files and needs `out`; a stop of any member stops all, and so does an error. A job
