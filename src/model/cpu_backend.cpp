@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "model/cpu_kv_storage.h"
+#include "model/decoder.h"
 #include "model/decoder_weights.h"
 #include "model/layer.h"
 #include "ops/rms_norm.h"
@@ -43,6 +44,7 @@ class CpuBackend : public DecoderBackend {
   }
   void load_weights(const WeightFiles& files) override { weights_.load(config_, files, threads_); }
   bool trainable() const override { return weights_.trainable(); }
+  void set_stop(const std::atomic<bool>* stop) override { stop_ = stop; }
 
   void forward(const PackedBatch& batch, std::span<float> logprobs, Keep keep) override {
     run_forward(batch, logprobs, keep, {}, nullptr);
@@ -85,6 +87,9 @@ class CpuBackend : public DecoderBackend {
   void layers_backward(const PackedBatch& batch, Gradients& gradients);
   void step_part(const StepPart& part, std::span<const int32_t> tokens, KvCache& cache,
                  float* logits, ThreadPool& threads) const;
+  void look_for_stop() const {
+    if (stop_ && stop_->load(std::memory_order_relaxed)) throw Interrupted();
+  }
   float eps() const { return static_cast<float>(config_.rms_norm_eps); }
 
   const ModelConfig& config_;
@@ -96,6 +101,7 @@ class CpuBackend : public DecoderBackend {
   PassMemory memory_;
   std::optional<LayerPass> pass_;
   Keep kept_ = Keep::kNothing;
+  const std::atomic<bool>* stop_ = nullptr;
 };
 
 // memory_.hidden = the normed hidden states of `rows` targets from `begin` on.
@@ -122,6 +128,7 @@ void CpuBackend::run_forward(const PackedBatch& batch, std::span<float> logprobs
   weights_.embed(memory_.x, batch.tokens, threads_);
   const float *x = memory_.x, *delta = nullptr;
   for (size_t i = 0; i < memory_.layers.size(); ++i) {
+    look_for_stop();
     pass_->forward(static_cast<int64_t>(i), weights_.layers[i], x, delta, memory_.layers[i],
                    memory_);
     x = memory_.layers[i].x_mid;
@@ -134,6 +141,7 @@ void CpuBackend::run_forward(const PackedBatch& batch, std::span<float> logprobs
   const int64_t chunk = logits_rows(V, N);
   for (int64_t begin = 0; begin < N; begin += chunk) {
     const int64_t rows = std::min(chunk, N - begin);
+    look_for_stop();
     gather_hidden(batch, begin, rows);
     weights_.lm_head.forward(memory_.logits, memory_.hidden, rows, threads_);
     threads_.parallel_for(rows, 1, [&](int64_t r0, int64_t r1) {
@@ -176,6 +184,7 @@ void CpuBackend::backward(const PackedBatch& batch, std::span<const float> dlogp
   const int64_t chunk = logits_rows(V, N);
   for (int64_t begin = 0; begin < N; begin += chunk) {
     const int64_t rows = std::min(chunk, N - begin);
+    look_for_stop();
     if (chunk < N) {  // a single chunk's logits are still there from forward
       gather_hidden(batch, begin, rows);
       weights_.lm_head.forward(memory_.logits, memory_.hidden, rows, threads_);
@@ -192,6 +201,7 @@ void CpuBackend::layers_backward(const PackedBatch& batch, Gradients& gradients)
   ops::rms_norm_backward(memory_.dx, all.find(TensorRole::kFinalNorm), memory_.dh,
                          {memory_.x, memory_.inv_rms, weights_.final_norm}, {T, C}, threads_);
   for (size_t i = memory_.layers.size(); i-- > 0;) {
+    look_for_stop();
     const LayerActivations& a = memory_.layers[i];
     const auto layer = static_cast<int64_t>(i);
     if (kept_ == Keep::kCheckpoints)

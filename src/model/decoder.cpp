@@ -24,6 +24,8 @@ void Decoder::pack_parameters(const Parameters& parameters, tensor::DType storag
 
 void Decoder::load_weights(const WeightFiles& files) { backend_->load_weights(files); }
 
+void Decoder::set_stop(const std::atomic<bool>* stop) { backend_->set_stop(stop); }
+
 void Decoder::check_tokens(std::span<const int32_t> tokens) const {
   for (const int32_t token : tokens) {
     if (token >= 0 && token < config_.vocab_size) continue;

@@ -8,6 +8,7 @@
 // T tokens in the batch, N targets, C hidden_size, V vocab_size, S sequences.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -25,6 +26,9 @@ namespace ponder::model {
 
 class DecoderBackend;
 class WeightFiles;
+
+// Thrown by a pass that was told to stop (Decoder::set_stop).
+struct Interrupted {};
 
 // Checks what it is given; what then runs is a backend (decoder_backend.h), the CPU's.
 class Decoder {
@@ -46,6 +50,11 @@ class Decoder {
   // held once: bf16 tensors in two bytes an element, f32 and f16 tensors in four. Log-probabilities
   // are those of the same values set as parameters, bit for bit; backward is an Error.
   void load_weights(const WeightFiles& files);
+
+  // From now on forward and backward look at `stop` (null: at nothing) between layers and between
+  // parts of the head; once it is true they throw Interrupted. What a backward had added to the
+  // gradients by then is no gradient of anything.
+  void set_stop(const std::atomic<bool>* stop);
 
   // logprobs (N): log softmax of the target's logit at each target position. Token ids outside [0,
   // V) are an Error.

@@ -4,6 +4,7 @@
 // checks sizes, token ids and that a backward follows its forward before they come here.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -29,6 +30,8 @@ class DecoderBackend {
   virtual void pack_parameters(const Parameters& parameters, tensor::DType storage) = 0;
   virtual void load_weights(const WeightFiles& files) = 0;
   virtual bool trainable() const = 0;  // backward is possible with the weights there are
+
+  virtual void set_stop(const std::atomic<bool>* stop) = 0;
 
   // Passes. The batch of backward is that of the last forward, which kept something.
   virtual void forward(const PackedBatch& batch, std::span<float> logprobs, Keep keep) = 0;

@@ -28,7 +28,8 @@ class BatchSource {
  public:
   virtual ~BatchSource() = default;
 
-  // Called once, before the first step, with the starting weights.
+  // Called once, before the first step, with the starting weights; again if a pass of the policy was
+  // interrupted, which it must then pass on (model::Interrupted) on all members.
   virtual void prepare(const Policy&) {}
   // The batch of step `step`, counted from 0; nullopt when there are no more. Asked for in
   // ascending order, but a step that was stopped is asked for again and must be the same.

@@ -142,10 +142,12 @@ class StopsOnce : public HardestRows {
  public:
   using HardestRows::HardestRows;
   std::optional<TrainBatch> next(int64_t step, const Policy& policy) override {
+    ++asked;
     if (step == 2 && !stopped_) stop = stopped_ = true;
     return HardestRows::next(step, policy);
   }
   std::atomic<bool> stop = false;
+  size_t asked = 0;
 
  private:
   bool stopped_ = false;
@@ -168,7 +170,8 @@ TEST(BatchSource, AStoppedStepIsAskedForAgain) {
     ++stops;
   }
   EXPECT_EQ(stops, 1);
-  EXPECT_EQ(stopping.chosen.size(), source.chosen.size() + 1);
+  EXPECT_EQ(stopping.asked, source.chosen.size() + 2);  // once again, and for the end
+  EXPECT_EQ(stopping.chosen, source.chosen);  // the source was interrupted before it had chosen
   EXPECT_EQ(values_of(other.state(), TrainingState::Part::kWeights),
             values_of(trainer.state(), TrainingState::Part::kWeights));
 }

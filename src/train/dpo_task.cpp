@@ -101,7 +101,13 @@ void DpoTask::prepare(const Policy& policy) {
   const auto size = static_cast<size_t>(policy.members.size()),
              rank = static_cast<size_t>(policy.members.rank());
   std::vector<Reference> own(pairs_.size()), all(size * own.size());
-  for (size_t r = rank; r < ranges.size(); r += size) score(policy.decoder, ranges[r], own);
+  bool stopped = false;
+  try {
+    for (size_t r = rank; r < ranges.size(); r += size) score(policy.decoder, ranges[r], own);
+  } catch (const model::Interrupted&) {
+    stopped = true;
+  }
+  if (policy.members.any(stopped)) throw model::Interrupted();
   policy.members.gather(std::as_bytes(std::span(own)), std::as_writable_bytes(std::span(all)));
   references_.resize(own.size());
   for (size_t r = 0; r < ranges.size(); ++r) {

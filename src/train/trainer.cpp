@@ -195,7 +195,12 @@ bool Trainer::accumulate(Step& step) {
              rank = static_cast<size_t>(members_.rank());
   for (size_t first = 0; first < groups.size(); first += size) {
     const size_t count = std::min(size, groups.size() - first);
-    const bool stopped = rank < count && !add_group(step, groups[first + rank]);
+    bool stopped = false;
+    try {
+      stopped = rank < count && !add_group(step, groups[first + rank]);
+    } catch (const model::Interrupted&) {
+      stopped = true;
+    }
     if (members_.any(stopped)) return false;
     if (grouped) state_.end_groups(static_cast<int64_t>(count));
   }
@@ -243,7 +248,18 @@ bool Trainer::add_group(Step& step, ExampleRange group) {
 }
 
 std::optional<StepReport> Trainer::step(const std::atomic<bool>* stop) {
-  return comm::abort_on_error(members_, [&] { return next_step(stop); });
+  struct Watch {
+    model::Decoder& decoder;
+    ~Watch() { decoder.set_stop(nullptr); }
+  } const watch{decoder_};
+  decoder_.set_stop(stop);
+  return comm::abort_on_error(members_, [&]() -> std::optional<StepReport> {
+    try {
+      return next_step(stop);
+    } catch (const model::Interrupted&) {  // of the source, on all members
+      return std::nullopt;
+    }
+  });
 }
 
 std::optional<StepReport> Trainer::next_step(const std::atomic<bool>* stop) {

@@ -88,7 +88,7 @@ class Trainer {
   bool done() const { return ended_ || position_.step == num_steps(); }
 
   // The next optimiser step. nullopt if `stop` (may be null) of any member was set: it is looked at
-  // before every micro-batch, and the step counts as not begun. Also nullopt, and done() from then
+  // before every micro-batch and between a pass's layers, and the step counts as not begun. Also nullopt, and done() from then
   // on, if the source has no more. Throws Error when the third step in a row had to be skipped.
   std::optional<StepReport> step(const std::atomic<bool>* stop = nullptr);
 

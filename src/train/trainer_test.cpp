@@ -292,6 +292,54 @@ TEST(Trainer, ThreeSkippedStepsInARowStop) {
   }
 }
 
+// Told to stop at the beginning of a forward, or of a backward by itself.
+class StopsWithin : public SftTask {
+ public:
+  enum class Pass { kForward, kBackward };
+  StopsWithin(std::vector<data::TokenRow> rows, Pass pass)
+      : SftTask(std::move(rows)), pass_(pass) {}
+  void append(int32_t example, model::PackedBatch& batch) const override {
+    SftTask::append(example, batch);
+    if (pass_ == Pass::kForward) stop = armed;
+  }
+  ExampleTerms evaluate(int32_t example, std::span<const float> logprobs, int64_t weight,
+                        std::span<float> dlogprobs) const override {
+    ++evaluated;
+    stop = armed;
+    return SftTask::evaluate(example, logprobs, weight, dlogprobs);
+  }
+  std::optional<float> constant_gradient(int64_t weight) const override {
+    return pass_ == Pass::kForward ? SftTask::constant_gradient(weight) : std::nullopt;
+  }
+  mutable std::atomic<bool> stop = false;
+  mutable int evaluated = 0;
+  bool armed = false;
+
+ private:
+  Pass pass_;
+};
+
+TEST(Trainer, StopWithinAPassLeavesTheStepUndone) {
+  SftTask whole(random_rows(8));
+  const Outcome expected = run(whole, options_for(4));
+  for (const auto pass : {StopsWithin::Pass::kForward, StopsWithin::Pass::kBackward}) {
+    StopsWithin task(random_rows(8), pass);
+    ThreadPool pool(1);
+    model::Decoder decoder(tiny_config(), pool);
+    PlannedBatches batches(task, options_for(4).batch);
+    Trainer trainer(tiny_config(), tiny_model().parameters, batches, options_for(4), decoder, pool);
+    trainer.step(&task.stop);
+    task.armed = true;
+    const int before = task.evaluated;
+    EXPECT_FALSE(trainer.step(&task.stop)) << "a step is one micro-batch here";
+    EXPECT_EQ(task.evaluated > before, pass == StopsWithin::Pass::kBackward);
+    EXPECT_EQ(trainer.position().step, 1);
+    task.armed = task.stop = false;
+    while (!trainer.done()) trainer.step(&task.stop);
+    EXPECT_TRUE(testing::same_bits(expected.weights, flat(trainer.state().weights())));
+  }
+}
+
 TEST(Trainer, StopBetweenMicroBatchesLeavesTheStepUndone) {
   SftTask task(random_rows(8));
   ThreadPool pool(1);

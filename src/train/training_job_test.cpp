@@ -183,6 +183,28 @@ TEST_F(Job, DpoStoppedBeforeItsFirstStepGoesOn) {
   EXPECT_EQ(weights("half"), weights("whole"));
 }
 
+// Scoring the reference takes as long as an epoch's forwards.
+TEST_F(Job, DpoStoppedWithinItsReferenceGoesOn) {
+  class StopsAtReference : public DpoTask {
+   public:
+    using DpoTask::DpoTask;
+    void append(int32_t example, model::PackedBatch& batch) const override {
+      DpoTask::append(example, batch);
+      if (example == 5) stop = true;
+    }
+    mutable std::atomic<bool> stop = false;
+  };
+  dpo(job("whole"));
+  StopsAtReference task(random_pairs(12), DpoOptions{0.5, 0.1}, data::Align::kThought);
+  JobOptions half = job("half");
+  half.stop = &task.stop;
+  const JobResult stopped = run_training(tiny_model(), task, options, half, pool);
+  EXPECT_TRUE(stopped.stopped_by_request);
+  EXPECT_EQ(stopped.steps_done, 0);
+  EXPECT_TRUE(dpo(job("half")).finished);
+  EXPECT_EQ(weights("half"), weights("whole"));
+}
+
 TEST_F(Job, StopFlagSavesAndReturns) {
   sft(job("whole"));
   std::atomic<bool> stop{false};
@@ -339,6 +361,49 @@ TEST_F(Job, PlanCountsStepsAndBytes) {
                        plan.peak_memory_bytes();
   EXPECT_LE(more, 4 * train_test::tiny_config().num_parameters());
   EXPECT_GT(more, 3 * train_test::tiny_config().num_parameters());
+
+  // Settings near the limit of their type.
+  options.group_tokens = 0;
+  const int64_t whole = plan_training(decoder, workload_of(task), options).num_steps;
+  EXPECT_EQ(whole, 6);
+  options.batch.batch_rows = INT64_MAX;
+  const TrainPlan one = plan_training(decoder, workload_of(task), options);
+  EXPECT_EQ(one.num_steps, 2);
+  options.batch.batch_rows = 12 * 40;  // more than there are tokens
+  EXPECT_EQ(one.memory_bytes, plan_training(decoder, workload_of(task), options).memory_bytes);
+  options.batch.batch_tokens = INT64_MAX;
+  EXPECT_EQ(plan_training(decoder, workload_of(task), options).num_steps, 2);
+}
+
+TEST_F(Job, WithoutAnUpdateIsNoSuccess) {
+  const auto train_on = [&](float weight, const JobOptions& files) {
+    model::Checkpoint start = tiny_model();
+    start.parameters.flat()[0] = weight;  // of the embedding: every logit of token 0
+    SftTask task(random_rows(12));
+    return run_training(std::move(start), task, options, files, pool);
+  };
+  options.batch.batch_rows = 6;
+  options.batch.epochs = 1;  // two steps: one fewer than may be skipped in a row
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  for (const float weight : {nan, std::numeric_limits<float>::infinity()}) {
+    try {
+      train_on(weight, job("out"));
+      FAIL() << "accepted";
+    } catch (const Error& error) {
+      EXPECT_NE(error.problem().find("every step (2) was skipped"), std::string::npos)
+          << error.what();
+    }
+    EXPECT_FALSE(fs::exists(root / "out"));
+  }
+  EXPECT_EQ(train_on(0.5f, job("out")).num_updates, 2);
+
+  // One that an earlier version called finished.
+  const fs::path state = root / "out" / "trainer_state" / "state.json";
+  Json json = read_json_file(state);
+  ASSERT_EQ(json.at("num_updates"), 2);
+  json["num_updates"] = 0;
+  write_file_atomic(state, dump_json(json));
+  EXPECT_THROW(train_on(0.5f, job("out")), Error);
 }
 
 }  // namespace
