@@ -47,13 +47,14 @@ TEST_F(Version1, IsReadWithoutBeingChanged) {
     EXPECT_EQ(pool.lineage("improve-1:37").at("origin").at("kind"), "trajectory");
   }
   EXPECT_EQ(sha256_file(file_), before);
-  EXPECT_EQ(sqlite::Database(file_, true).value("PRAGMA user_version"), 1);
+  EXPECT_EQ(sqlite::Database(file_, sqlite::Database::Access::kRead).value("PRAGMA user_version"),
+            1);
 }
 
 TEST_F(Version1, IsMigratedByItsWriter) {
   expect_whole(Pool::open(file_));
   expect_whole(Pool::open_read_only(file_));
-  const sqlite::Database migrated(file_, true);
+  const sqlite::Database migrated(file_, sqlite::Database::Access::kRead);
   EXPECT_EQ(migrated.value("PRAGMA user_version"), kPoolSchemaVersion);
   EXPECT_EQ(migrated.value("PRAGMA foreign_keys"), 1);
   const sqlite::Database fresh;

@@ -45,7 +45,7 @@ StageRecord stage_of(const sqlite::Statement& row, const std::string& where) {
   stage.rows = row.integer(5);
   stage.result = parse_json(row.text(6), where);
   stage.kind = row.text(7);
-  stage.round = static_cast<int>(row.integer(8));
+  stage.round = row.count(8);
   stage.inputs = names(9);
   stage.outputs = names(10);
   stage.inputs_sha256 = row.text(11);
@@ -96,7 +96,7 @@ Pool::~Pool() = default;
 Pool::Impl::~Impl() {
   if (!database || read_only) return;
   try {
-    if (!in_transaction) database->checkpoint();
+    if (!in_transaction) database->leave_log();
   } catch (const Error&) {
     // Nothing is lost: what was committed is in the log, and the next writer moves it.
   }
@@ -107,7 +107,7 @@ Pool Pool::open(const std::filesystem::path& file) {
   std::filesystem::path lock = file;
   lock += ".lock";
   impl->lock = std::make_unique<LockFile>(lock);
-  impl->database = std::make_unique<sqlite::Database>(file, false);
+  impl->database = std::make_unique<sqlite::Database>(file, sqlite::Database::Access::kWrite);
   const sqlite::Database& database = *impl->database;
   const int version = schema_version(database, false);
   if (version == 0) {
@@ -138,8 +138,21 @@ Pool Pool::open_read_only(const std::filesystem::path& file) {
   }
   auto impl = std::make_unique<Impl>();
   impl->read_only = true;
-  impl->database = std::make_unique<sqlite::Database>(file, true);
-  const int version = schema_version(*impl->database, true);
+  using Access = sqlite::Database::Access;
+  int version = 0;
+  try {
+    impl->database = std::make_unique<sqlite::Database>(file, Access::kRead);
+    version = schema_version(*impl->database, true);
+  } catch (const Error&) {
+    // A log's files cannot be made where nothing can be written. Where there is no log, the file
+    // holds everything.
+    std::filesystem::path log = file;
+    log += "-wal";
+    std::error_code absent;
+    if (std::filesystem::file_size(log, absent) > 0 && !absent) throw;
+    impl->database = std::make_unique<sqlite::Database>(file, Access::kFrozen);
+    version = schema_version(*impl->database, true);
+  }
   if (version < kPoolSchemaVersion) {
     impl->database = sqlite::Database::copy_of(*impl->database);
     migrate(*impl->database, version);

@@ -186,7 +186,7 @@ TEST_F(PoolTest, UnknownReferencesAreNamed) {
 
 TEST_F(PoolTest, TheDatabaseItselfRefusesDanglingRows) {
   Pool::open(file_);
-  const sqlite::Database database(file_, false);
+  const sqlite::Database database(file_, sqlite::Database::Access::kWrite);
   for (const char* sql :
        {"INSERT INTO training_rows VALUES ('nowhere', 0, NULL, 1, 'x', 1)",
         "INSERT INTO pairs VALUES ('nowhere', 0, 1, 2)",
@@ -201,9 +201,10 @@ TEST_F(PoolTest, TheDatabaseItselfRefusesDanglingRows) {
 }
 
 TEST_F(PoolTest, ConnectionsAreDurableAndCheckReferences) {
-  for (const bool read_only : {false, true}) {
-    Pool::open(file_);
-    const sqlite::Database database(file_, read_only);
+  using Access = sqlite::Database::Access;
+  const Pool writer = Pool::open(file_);
+  for (const Access access : {Access::kWrite, Access::kRead}) {
+    const sqlite::Database database(file_, access);
     EXPECT_EQ(database.value("PRAGMA foreign_keys"), 1);
     EXPECT_EQ(database.value("PRAGMA synchronous"), 2);  // FULL
     EXPECT_EQ(database.value("PRAGMA wal_autocheckpoint"), 0);
@@ -286,6 +287,83 @@ TEST_F(PoolTest, TheWriterEmptiesItsLogWhenItCloses) {
   // Everything is in the file itself: a copy of it alone is a whole database.
   std::filesystem::copy_file(file_, folder_ / "copy.db");
   EXPECT_EQ(Pool::open_read_only(folder_ / "copy.db").counts().problems, 2);
+}
+
+TEST_F(PoolTest, LookingNeedsNoWritingAndLeavesNothing) {
+  const auto beside = [&](const char* suffix) { return file_.string() + suffix; };
+  const auto expect_alone = [&] {
+    EXPECT_FALSE(std::filesystem::exists(beside("-wal")));
+    EXPECT_FALSE(std::filesystem::exists(beside("-shm")));
+  };
+  {
+    Pool pool = Pool::open(file_);
+    fill(pool);
+    EXPECT_TRUE(std::filesystem::exists(beside("-wal")));
+    EXPECT_EQ(Pool::open_read_only(file_).counts().problems, 2);
+  }
+  expect_alone();
+  EXPECT_EQ(Pool::open_read_only(file_).counts().problems, 2);
+  expect_alone();
+
+  // As earlier versions left it, where the log's files cannot be made (here: something is in their
+  // way; on a full or read-only disk nothing can be).
+  {
+    sqlite::Database(file_, sqlite::Database::Access::kWrite).execute("PRAGMA journal_mode = WAL");
+  }
+  std::filesystem::create_directory(beside("-shm"));
+  EXPECT_EQ(Pool::open_read_only(file_).counts().problems, 2);
+  // With rows in the log the file alone is not the database.
+  write_file_atomic(beside("-wal"), std::string(4096, 'x'));
+  EXPECT_THROW(Pool::open_read_only(file_), Error);
+  std::filesystem::remove(beside("-wal"));
+  std::filesystem::remove(beside("-shm"));
+  EXPECT_EQ(Pool::open(file_).counts().problems, 2);
+}
+
+TEST_F(PoolTest, NamesThatLookLikeUrisAreNames) {
+  const std::filesystem::path file = folder_ / "file:run%41?mode=memory#.db";
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(folder_);
+  {
+    Pool pool = Pool::open(file.filename());
+    fill(pool);
+  }
+  EXPECT_EQ(Pool::open_read_only(file.filename()).counts().problems, 2);
+  { sqlite::Database(file, sqlite::Database::Access::kWrite).execute("PRAGMA journal_mode = WAL"); }
+  std::filesystem::create_directory(file.string() + "-shm");
+  EXPECT_EQ(Pool::open_read_only(file.filename()).counts().problems, 2);
+  std::filesystem::current_path(before);
+}
+
+TEST_F(PoolTest, NumbersThatCannotBeAreRefusedWhenTheyAreRead) {
+  {
+    Pool pool = Pool::open(file_);
+    fill(pool);
+    pool.add_rollout("explore-1", 1, rollout("a", 0));
+    pool.add_score({"explore-1", "M1", "b", 10, 1, 0.5, 0.2, 0.8, 1, 0, 20, {}});
+  }
+  const auto refused = [&](const std::string& change, const auto& read) {
+    std::filesystem::copy_file(file_, folder_ / "changed.db",
+                               std::filesystem::copy_options::overwrite_existing);
+    sqlite::Database(folder_ / "changed.db", sqlite::Database::Access::kWrite).execute(change);
+    const Pool pool = Pool::open_read_only(folder_ / "changed.db");
+    return testing::error_text([&] { read(pool); });
+  };
+  const auto scores = [](const Pool& pool) { pool.scores(); };
+  const auto rows = [](const Pool& pool) {
+    pool.for_each_rollout({}, [](const StoredRollout&) {});
+  };
+  EXPECT_NE(refused("UPDATE scores SET samples = 1099511627776", scores).find("\"samples\" holds"),
+            std::string::npos);
+  const auto expect_named = [](const std::string& error, const char* column) {
+    EXPECT_NE(error.find(column), std::string::npos) << error;
+  };
+  expect_named(refused("UPDATE scores SET n = -1", scores), "\"n\" holds");
+  expect_named(refused("UPDATE trajectories SET max_tokens = 4294967300", rows),
+               "max_tokens\" holds");
+  expect_named(refused("UPDATE stages SET round = -1", [](const Pool& pool) { pool.stages(); }),
+               "round\" holds");
+  EXPECT_EQ(refused("UPDATE scores SET n = 11", scores), "(no error)");
 }
 
 TEST_F(PoolTest, ALargeLogIsMovedIntoTheFile) {
@@ -393,7 +471,7 @@ void fill_all(Pool& pool, const std::function<data::Rollout(const char*, int)>& 
 }
 
 std::map<std::string, std::string> contents_of(const std::filesystem::path& file) {
-  const sqlite::Database database(file, true);
+  const sqlite::Database database(file, sqlite::Database::Access::kRead);
   std::map<std::string, std::string> contents;
   auto tables = database.prepare(
       "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'");
@@ -431,7 +509,7 @@ TEST_F(PoolTest, EveryTableIsHeldAgainstWhatWasWritten) {
       const std::filesystem::path changed = folder_ / "changed.db";
       std::filesystem::copy_file(file_, changed, std::filesystem::copy_options::overwrite_existing);
       {
-        const sqlite::Database database(changed, false);
+        const sqlite::Database database(changed, sqlite::Database::Access::kWrite);
         // As a flipped bit or another program would: unseen by the triggers.
         const std::string trigger =
             table + (change.starts_with("DELETE") ? "_deleted" : "_updated");

@@ -159,14 +159,16 @@ void Pool::add_score(const ScoreRecord& score) {
 }
 
 std::vector<ScoreRecord> Pool::scores() const {
+  constexpr int64_t kMostProblems = int64_t{1} << 31, kMostSamples = 1'000'000;
   std::vector<ScoreRecord> result;
   auto row = impl_->prepare(
       "SELECT stage, model, benchmark, n, samples, accuracy, interval_low, interval_high, "
       "finished, "
       "format_failures, mean_tokens, extra FROM scores ORDER BY position");
   while (row.step()) {
-    result.push_back({row.text(0), row.text(1), row.text(2), row.integer(3), row.integer(4),
-                      row.real(5), row.real(6), row.real(7), row.real(8), row.real(9), row.real(10),
+    result.push_back({row.text(0), row.text(1), row.text(2), row.integer(3, 0, kMostProblems),
+                      row.integer(4, 0, kMostSamples), row.real(5), row.real(6), row.real(7),
+                      row.real(8), row.real(9), row.real(10),
                       parse_json(row.text(11), impl_->database->name())});
   }
   return result;

@@ -2,11 +2,25 @@
 
 #include <fmt/format.h>
 
+#include <limits>
+
 #include "base/error.h"
 #include "base/hash.h"
 
 namespace ponder::pool::sqlite {
 namespace {
+
+constexpr const char* kInMemory = ":memory:";
+
+std::string percent_encoded(const std::string& path) {
+  std::string out;
+  for (const char c : path) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '/' || c == '-' || c == '_' || c == '.';
+    out += plain ? std::string(1, c) : fmt::format("%{:02x}", static_cast<unsigned char>(c));
+  }
+  return out;
+}
 
 // SQL's row_sha256(…): the SHA-256 of the types and values of its arguments, in hex.
 void row_sha256(sqlite3_context* context, int count, sqlite3_value** values) {
@@ -108,6 +122,19 @@ bool Statement::is_null(int column) const {
 
 int64_t Statement::integer(int column) const { return sqlite3_column_int64(statement_, column); }
 
+int64_t Statement::integer(int column, int64_t low, int64_t high) const {
+  const int64_t value = integer(column);
+  if (value >= low && value <= high) return value;
+  throw Error(database_.name(),
+              fmt::format("\"{}\" holds {}, expected is a number from {} to {}",
+                          sqlite3_column_name(statement_, column), value, low, high),
+              "another program has changed the database: restore it from a copy");
+}
+
+int Statement::count(int column) const {
+  return static_cast<int>(integer(column, 0, std::numeric_limits<int>::max()));
+}
+
 double Statement::real(int column) const { return sqlite3_column_double(statement_, column); }
 
 std::string Statement::text(int column) const {
@@ -122,11 +149,14 @@ std::span<const std::byte> Statement::blob(int column) const {
   return {data, static_cast<size_t>(sqlite3_column_bytes(statement_, column))};
 }
 
-Database::Database(const std::filesystem::path& file, bool read_only) : name_(file.string()) {
-  const int flags =
-      (read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) |
-      SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-  const int code = sqlite3_open_v2(name_.c_str(), &handle_, flags, nullptr);
+Database::Database(const std::filesystem::path& file, Access access) : name_(file.string()) {
+  const bool write = access == Access::kWrite, frozen = access == Access::kFrozen;
+  const int flags = (write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY) |
+                    (frozen ? SQLITE_OPEN_URI : 0) | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+  // An absolute path is never taken for a URI ("file:…?…" may be a name), nor for a special name.
+  std::string path = file == kInMemory ? file.string() : std::filesystem::absolute(file).string();
+  if (frozen) path = "file:" + percent_encoded(path) + "?immutable=1";
+  const int code = sqlite3_open_v2(path.c_str(), &handle_, flags, nullptr);
   try {
     if (code != SQLITE_OK) fail(code, "open");
     // Triggers call it, and would not trust a function that is not said to be harmless.
@@ -136,7 +166,7 @@ Database::Database(const std::filesystem::path& file, bool read_only) : name_(fi
     if (made != SQLITE_OK) fail(made, "make the function row_sha256");
     sqlite3_busy_timeout(handle_, 10000);  // ms; a reader may meet a checkpoint
     // Only the writer moves the log into the file.
-    if (read_only) sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+    if (!write) sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
     execute(
         "PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = FULL; "
         "PRAGMA trusted_schema = OFF;");
@@ -146,7 +176,7 @@ Database::Database(const std::filesystem::path& file, bool read_only) : name_(fi
   }
 }
 
-Database::Database() : Database(":memory:", false) {}
+Database::Database() : Database(kInMemory, Access::kWrite) {}
 
 std::unique_ptr<Database> Database::copy_of(const Database& other) {
   auto copy = std::make_unique<Database>();
@@ -197,6 +227,16 @@ void Database::checkpoint() const {
   // A reader in the way is no fault: the log stays and the next checkpoint takes it.
   if (code != SQLITE_OK && (code & 0xFF) != SQLITE_BUSY && (code & 0xFF) != SQLITE_LOCKED) {
     fail(code, "checkpoint");
+  }
+}
+
+void Database::leave_log() const {
+  checkpoint();
+  sqlite3_busy_timeout(handle_, 0);
+  try {
+    prepare("PRAGMA journal_mode = DELETE").step();
+  } catch (const Error&) {
+    // Somebody is looking. Nothing is lost: the next writer goes on with the log there is.
   }
 }
 

@@ -43,6 +43,8 @@ class Statement {
 
   bool is_null(int column) const;
   int64_t integer(int column) const;
+  int64_t integer(int column, int64_t low, int64_t high) const;  // Error where it is none of these
+  int count(int column) const;                                   // the same, of 0 to 2^31 - 1
   double real(int column) const;
   std::string text(int column) const;                 // "" for NULL
   std::span<const std::byte> blob(int column) const;  // until the next step
@@ -57,7 +59,10 @@ class Statement {
 // Its SQL has one function more, row_sha256(value, …): a hash, in hex, of types and values.
 class Database {
  public:
-  Database(const std::filesystem::path& file, bool read_only);
+  // kFrozen: nobody writes the file, nor can: it is read as it stands, without the files that a
+  // write-ahead log needs beside it, where none can be made.
+  enum class Access { kWrite, kRead, kFrozen };
+  Database(const std::filesystem::path& file, Access access);
   Database();  // in memory, empty
   // In memory, with what `other` holds; keeps its name.
   static std::unique_ptr<Database> copy_of(const Database& other);
@@ -72,6 +77,9 @@ class Database {
   int64_t changes() const { return sqlite3_changes64(handle_); }
   // Moves the whole write-ahead log into the file as far as readers allow.
   void checkpoint() const;
+  // The same, and the file is by itself again, readable where nothing can be written. Nothing
+  // happens while others read it.
+  void leave_log() const;
 
   const std::string& name() const { return name_; }
   // Throws the Error for a status code; never returns.

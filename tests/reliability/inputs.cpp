@@ -324,7 +324,7 @@ Words Inputs::run_db(Mutator& mutator, const fs::path& place) const {
                                 "prompts", "row_hashes", "source_rows",   "weights"};
   const uint64_t times = 1 + mutator.below(3);
   for (uint64_t i = 0; i < times; ++i) {
-    const pool::sqlite::Database database(file, false);
+    const pool::sqlite::Database database(file, pool::sqlite::Database::Access::kWrite);
     database.execute("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON");
     const std::string table = mutator.one_of(tables);
     std::vector<std::string> columns;

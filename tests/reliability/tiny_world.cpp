@@ -64,7 +64,7 @@ std::vector<std::string> table_names(const pool::sqlite::Database& database) {
 }
 
 void add_rows(const fs::path& file, const std::string& name, Results& results) {
-  const pool::sqlite::Database database(file, true);
+  const pool::sqlite::Database database(file, pool::sqlite::Database::Access::kRead);
   for (const std::string& table : table_names(database)) {
     std::string columns;
     auto column = database.prepare("SELECT name FROM pragma_table_info(?) ORDER BY cid");
