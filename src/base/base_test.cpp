@@ -123,6 +123,26 @@ TEST_F(BaseFiles, SecondLockIsRefused) {
   }
 }
 
+TEST_F(BaseFiles, WhoHoldsALockIsToldWithoutTakingIt) {
+  const fs::path path = folder_ / "lock";
+  EXPECT_FALSE(lock_holder(path));
+  EXPECT_FALSE(fs::exists(path));
+  std::atomic<bool> done = false;
+  {
+    const LockFile held(path);
+    const std::string holder = lock_holder(path).value_or("nobody");
+    EXPECT_TRUE(holder.starts_with("pid " + std::to_string(::getpid()) + " on ")) << holder;
+  }
+  EXPECT_FALSE(lock_holder(path));
+  // Those who look are in nobody's way.
+  std::thread looking([&] {
+    while (!done) lock_holder(path);
+  });
+  for (int i = 0; i < 200; ++i) EXPECT_NO_THROW(LockFile{path});
+  done = true;
+  looking.join();
+}
+
 TEST_F(BaseFiles, ErrorsSayWhatKindTheyAre) {
   const auto kind_of = [](const std::function<void()>& action) {
     try {

@@ -2,10 +2,13 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 #include "base/byte_source.h"
 #include "base/error.h"
@@ -35,7 +38,15 @@ void write_all(int fd, const void* data, size_t num_bytes, const fs::path& path)
   }
 }
 
+void refuse_pipe(const fs::path& path) {
+  std::error_code absent;
+  const fs::file_type type = fs::status(path, absent).type();
+  if (type != fs::file_type::fifo && type != fs::file_type::socket) return;
+  throw Error(path.string(), "expected a file, found a pipe", "write it to a file first");
+}
+
 std::string read_file(const fs::path& path, uint64_t max_bytes) {
+  if (path != "-") refuse_pipe(path);
   const std::unique_ptr<ByteSource> source = ByteSource::open(path);
   std::string text;
   std::error_code unknown;
@@ -102,7 +113,13 @@ void AppendLog::sync() {
   if (::fsync(fd_) != 0) throw_errno(path_, "fsync");
 }
 
-LockFile::LockFile(const fs::path& path) : fd_(open_locked(path, O_RDWR)) {
+LockFile::LockFile(const fs::path& path) {
+  constexpr int kTries = 10;
+  for (int i = 0; i < kTries; ++i) {  // somebody may only be looking (lock_holder)
+    if (i > 0) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    fd_ = open_locked(path, O_RDWR);
+    if (fd_ >= 0) break;
+  }
   if (fd_ < 0) {
     throw Error(ErrorKind::kBusy, path.parent_path().string(),
                 fmt::format("is in use by another ponder ({})", excerpt(read_file(path), 200)),
@@ -119,5 +136,16 @@ LockFile::LockFile(const fs::path& path) : fd_(open_locked(path, O_RDWR)) {
 }
 
 LockFile::~LockFile() { ::close(fd_); }
+
+std::optional<std::string> lock_holder(const fs::path& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return std::nullopt;
+  const bool held = ::flock(fd, LOCK_SH | LOCK_NB) != 0;
+  char text[200];
+  const ssize_t size = held ? ::pread(fd, text, sizeof text, 0) : 0;
+  ::close(fd);
+  if (!held) return std::nullopt;
+  return std::string(text, static_cast<size_t>(std::max<ssize_t>(size, 0)));
+}
 
 }  // namespace ponder

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,8 +15,12 @@
 namespace ponder {
 
 // The whole file, unpacked if it is gzip or Zstandard. `-` reads standard input. Throws Error when
-// it cannot be read or is larger than `max_bytes` (after unpacking).
+// it cannot be read, is larger than `max_bytes` (after unpacking), or is a pipe.
 std::string read_file(const std::filesystem::path& path, uint64_t max_bytes = uint64_t{1} << 32);
+
+// Throws Error if that is a pipe or socket: nobody may be at its other end, and what was read once
+// is gone.
+void refuse_pipe(const std::filesystem::path& path);
 
 // Writes an OutputFile whole: a reader sees the old file or the new one, also after a power cut.
 // Throws Error (disk full, no permission, being written by another process), leaving nothing.
@@ -51,7 +56,8 @@ class AppendLog {
 };
 
 // Holds an exclusive lock on a file for as long as it lives; the kernel releases it if the process
-// dies. The file names the holder (pid and host). Throws Error naming the holder when it is taken.
+// dies. The file names the holder (pid and host). Throws Error naming the holder when it stays taken
+// for a tenth of a second.
 class LockFile {
  public:
   explicit LockFile(const std::filesystem::path& path);
@@ -62,5 +68,8 @@ class LockFile {
  private:
   int fd_ = -1;
 };
+
+// The holder of that LockFile now, "pid 12 on host"; nothing if there is none. Writes nothing.
+std::optional<std::string> lock_holder(const std::filesystem::path& path);
 
 }  // namespace ponder

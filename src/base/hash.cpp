@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/file.h"
 
 namespace ponder {
 
@@ -48,6 +49,7 @@ std::string sha256_hex(std::string_view text) {
 }
 
 std::string sha256_file(const std::filesystem::path& path) {
+  refuse_pipe(path);
   const auto fail = [&] {
     throw Error(kind_of_errno(errno), path.string(),
                 std::string("cannot be read: ") + std::strerror(errno));

@@ -4,13 +4,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
-#include <numeric>
 
 #include "base/error.h"
 #include "cli/against_flag.h"
 #include "cli/command.h"
 #include "cli/number_option.h"
+#include "cli/printing.h"
 #include "data/contamination.h"
 #include "data/readers.h"
 #include "data/token_rows.h"
@@ -68,7 +69,7 @@ struct Rows {
   std::vector<data::Demonstration> demonstrations;
   std::vector<data::TokenPair> pairs;
   data::RowAccount report;
-  std::vector<int64_t> lengths;  // tokens of each kept row, where there is a tokenizer
+  std::map<int64_t, int64_t> lengths;  // kept rows by their tokens, where there is a tokenizer
 };
 
 std::string_view to_string(data::RowKind kind) {
@@ -83,16 +84,12 @@ std::string_view to_string(data::RowKind kind) {
   return "";
 }
 
-data::RowKind kind_of(const DataOptions& options) {
+data::RowKind kind_of(const DataOptions& options, data::PeekedRows& source) {
   for (const data::RowKind kind :
        {data::RowKind::kProblems, data::RowKind::kDemonstrations, data::RowKind::kPreferences}) {
     if (options.kind == to_string(kind)) return kind;
   }
-  if (options.file == "-") {  // looking at the first row would use it up
-    throw Error("standard input",
-                "expected --kind problems, --kind demonstrations or --kind preferences");
-  }
-  return data::kind_of_rows(options.file);
+  return data::kind_of_rows(source);
 }
 
 data::DemonstrationReadOptions demonstration_options(const DataOptions& options) {
@@ -105,78 +102,111 @@ data::DemonstrationReadOptions demonstration_options(const DataOptions& options)
   return read_options;
 }
 
-void read(const DataOptions& options, const TextSide* side, Rows& rows) {
-  rows.kind = kind_of(options);
+void read_preferences(const DataOptions& options, const TextSide* side, data::RowSource& source,
+                      Rows& rows) {
+  if (!side) {
+    throw Error(options.file, "preferences are compared token by token",
+                "name the model's folder with --tokenizer");
+  }
+  if (!options.against.empty())
+    throw Error(options.file, "--against is for problems and demonstrations");
+  rows.pairs =
+      data::read_pairs(side->builder, source, options.file, data::Align::kResponse, rows.report);
+  for (const data::TokenPair& pair : rows.pairs)
+    ++rows.lengths[pair.chosen.num_tokens() + pair.rejected.num_tokens()];
+}
+
+// Tokens of a row; a demonstration may be one that cannot be trained on.
+data::Accepted<int64_t> num_tokens(const TextSide& side, const data::Problem& row) {
+  return tokens_of(side, row).num_tokens();
+}
+data::Accepted<int64_t> num_tokens(const TextSide& side, const data::Demonstration& row) {
+  const auto tokens = side.builder.row(row.id, row);
+  if (!tokens) return tokens.why();
+  return tokens->num_tokens();
+}
+
+// Reads the file once, which may be a pipe. All rows are counted, the first `keep` of those that
+// stay are kept: memory does not grow with the file. Of pairs all are kept.
+enum class Count { kRows, kTokens };
+void read(const DataOptions& options, const TextSide* side, size_t keep, Count what, Rows& rows) {
+  const bool counts_tokens = side && what == Count::kTokens;
+  data::PeekedRows source(data::RowSource::open(options.file));
+  rows.kind = kind_of(options, source);
+  if (rows.kind == data::RowKind::kPreferences)
+    return read_preferences(options, side, source, rows);
   const data::ContaminationFilter filter = filter_against(options.against);
-  if (rows.kind == data::RowKind::kProblems) {
-    data::ProblemReadOptions read_options;
-    read_options.choice_seed = options.common.seed;
-    rows.problems = data::read_problems(options.file, rows.report, read_options);
-    filter.filter(rows.problems, rows.report);
-    if (!side) return;
-    for (const data::Problem& row : rows.problems) {
-      rows.lengths.push_back(tokens_of(*side, row).num_tokens());
+  data::RowAccount left_out;  // after they were read
+  const auto leave_out = [&](const auto& row, const data::Rejection& why) {
+    left_out.reject({why, row.file, row.line, 0});
+  };
+  const auto take = [&](auto row, auto& kept) {
+    const auto match = filter.empty() ? std::nullopt : filter.find(row);
+    if (match) return leave_out(row, {"contaminated", match->describe()});
+    if (counts_tokens) {
+      const data::Accepted<int64_t> tokens = num_tokens(*side, row);
+      if (!tokens) return leave_out(row, tokens.why());
+      ++rows.lengths[*tokens];
     }
-    return;
+    if (kept.size() < keep) kept.push_back(std::move(row));
+  };
+  const auto account = [&] {
+    for (const auto& [reason, count] : left_out.rejected) rows.report.kept -= count;
+    rows.report.merge(left_out);
+  };
+  try {
+    if (rows.kind == data::RowKind::kProblems) {
+      data::visit_problems(source, options.file, rows.report, {.choice_seed = options.common.seed},
+                           [&](data::Problem row) { take(std::move(row), rows.problems); });
+    } else {
+      data::visit_demonstrations(
+          source, rows.report, demonstration_options(options),
+          [&](data::Demonstration row) { take(std::move(row), rows.demonstrations); });
+    }
+  } catch (const Error&) {
+    account();
+    throw;
   }
-  if (rows.kind == data::RowKind::kPreferences) {
-    if (!side) {
-      throw Error(options.file, "preferences are compared token by token",
-                  "name the model's folder with --tokenizer");
-    }
-    if (!filter.empty()) {
-      throw Error(options.file, "--against is for problems and demonstrations");
-    }
-    rows.pairs = data::read_pairs(side->builder, options.file, data::Align::kResponse, rows.report);
-    for (const data::TokenPair& pair : rows.pairs) {
-      rows.lengths.push_back(pair.chosen.num_tokens() + pair.rejected.num_tokens());
-    }
-    return;
-  }
-  rows.demonstrations =
-      data::read_demonstrations(options.file, rows.report, demonstration_options(options));
-  filter.filter(rows.demonstrations, rows.report);
-  if (!side) return;
-  for (const data::TokenRow& row :
-       data::build_rows(side->builder, rows.demonstrations, options.file, rows.report)) {
-    rows.lengths.push_back(row.num_tokens());
+  account();
+  if (counts_tokens && rows.kind == data::RowKind::kDemonstrations && rows.report.kept == 0) {
+    throw Error(options.file, fmt::format("no row is left to train on ({})", rows.report.summary()),
+                "raise --max-length if rows are too long");
   }
 }
 
 void print_report(const DataOptions& options, const Rows& rows) {
   const std::string_view kind = to_string(rows.kind);
-  std::vector<int64_t> tokens = rows.lengths;
-  std::sort(tokens.begin(), tokens.end());
-  const int64_t total = std::accumulate(tokens.begin(), tokens.end(), int64_t{0});
-  const double mean =
-      tokens.empty() ? 0 : static_cast<double>(total) / static_cast<double>(tokens.size());
+  int64_t count = 0, total = 0, median = 0, below = 0;
+  for (const auto& [tokens, num_rows] : rows.lengths) {
+    count += num_rows;
+    total += tokens * num_rows;
+  }
+  for (const auto& [tokens, num_rows] : rows.lengths) {
+    if (below <= count / 2) median = tokens;
+    below += num_rows;
+  }
+  const double mean = count == 0 ? 0 : static_cast<double>(total) / static_cast<double>(count);
+  const int64_t longest = count == 0 ? 0 : rows.lengths.rbegin()->first;
   if (options.common.json) {
     Json json = {{"file", options.file}, {"kind", kind}};
     json.update(data::to_json(rows.report, options.explain));
-    if (!tokens.empty()) {
-      json["tokens"] = {{"sum", total},
-                        {"mean", mean},
-                        {"median", tokens[tokens.size() / 2]},
-                        {"max", tokens.back()}};
+    if (count > 0) {
+      json["tokens"] = {{"sum", total}, {"mean", mean}, {"median", median}, {"max", longest}};
     }
     print_json(json);
     return;
   }
-  fmt::print("{}: {}: {}\n", options.file, kind, rows.report.summary());
-  if (!tokens.empty()) {
-    fmt::print("tokens per row: mean {:.1f}, median {}, max {}\n", mean, tokens[tokens.size() / 2],
-               tokens.back());
-  }
+  print("{}: {}: {}\n", options.file, kind, rows.report.summary());
+  if (count > 0) print("tokens per row: mean {:.1f}, median {}, max {}\n", mean, median, longest);
   if (!options.explain) {
-    if (rows.report.kept < rows.report.rows) fmt::print("--explain lists what was left out\n");
+    if (rows.report.kept < rows.report.rows) print("--explain lists what was left out\n");
     return;
   }
   for (const auto* examples : {&rows.report.examples, &rows.report.duplicate_examples}) {
     for (const data::RejectedRow& row : *examples) {
       const bool byte_known = row.byte_offset > 0 || row.line == 1;
-      fmt::print("line {}{}: {}: {}\n", row.line,
-                 byte_known ? fmt::format(", byte {}", row.byte_offset) : "", row.reason,
-                 row.detail);
+      print("line {}{}: {}: {}\n", row.line,
+            byte_known ? fmt::format(", byte {}", row.byte_offset) : "", row.reason, row.detail);
     }
   }
 }
@@ -185,7 +215,7 @@ void check(const DataOptions& options) {
   const auto side = text_side(options);
   Rows rows;
   try {
-    read(options, side.get(), rows);
+    read(options, side.get(), 0, Count::kTokens, rows);
   } catch (const Error&) {
     // A file with nothing usable fails, but what became of its rows is what was asked for.
     if (rows.report.rows > 0) print_report(options, rows);
@@ -195,16 +225,18 @@ void check(const DataOptions& options) {
 }
 
 void print_part(std::string_view name, const std::string& text) {
-  if (!text.empty()) fmt::print("[{}]\n{}\n", name, text);
+  if (text.empty()) return;
+  print("[{}]\n", name);
+  print_text(text + "\n");
 }
 
 // What is known of a row and where it stands, in one line.
 template <class Row>
 void print_origin(const Row& row) {
-  if (!row.id.empty()) fmt::print("{} | ", row.id);
-  if (!row.domain.empty()) fmt::print("{} | ", row.domain);
-  if (!row.level.empty()) fmt::print("level {} | ", row.level);
-  fmt::print("{}:{}\n", row.file, row.line);
+  if (!row.id.empty()) print("{} | ", row.id);
+  if (!row.domain.empty()) print("{} | ", row.domain);
+  if (!row.level.empty()) print("level {} | ", row.level);
+  print("{}:{}\n", row.file, row.line);
 }
 
 void print_row(const data::Problem& row) {
@@ -218,17 +250,15 @@ void print_row(const data::Demonstration& row) {
 }
 
 // What is trained in green on a terminal, in double brackets elsewhere.
-std::string marked(const std::vector<std::pair<bool, std::string>>& parts) {
+void print_marked(const std::vector<std::pair<bool, std::string>>& parts) {
   const bool colour = ::isatty(STDOUT_FILENO) != 0;
-  std::string text;
   for (const auto& [trained, part] : parts) {
-    if (!trained || part.empty()) {
-      text += part;
-    } else {
-      text += (colour ? "\x1b[32m" : "[[") + part + (colour ? "\x1b[0m" : "]]");
-    }
+    const bool marked = trained && !part.empty();
+    if (marked) std::fputs(colour ? "\x1b[32m" : "[[", stdout);
+    print_text(part);
+    if (marked) std::fputs(colour ? "\x1b[0m" : "]]", stdout);
   }
-  return text;
+  print_text("\n");
 }
 
 // The row's tokens as text, parted where `trained` changes.
@@ -269,10 +299,11 @@ std::string joined(const std::vector<std::pair<bool, std::string>>& parts, bool 
   return text;
 }
 
+// `total`: of all rows, of which these are the first.
 template <class Row>
-void show_rows(const std::vector<Row>& rows, const DataOptions& options, const TextSide* side) {
-  const size_t count = std::min(rows.size(), static_cast<size_t>(options.rows));
-  for (size_t i = 0; i < count; ++i) {
+void show_rows(const std::vector<Row>& rows, uint64_t total, const DataOptions& options,
+               const TextSide* side) {
+  for (size_t i = 0; i < rows.size(); ++i) {
     std::vector<std::pair<bool, std::string>> parts;
     std::string lengths = "in ChatML; name the model's folder with --tokenizer for its own";
     data::TokenRow row;
@@ -294,9 +325,11 @@ void show_rows(const std::vector<Row>& rows, const DataOptions& options, const T
       print_json(json);
       continue;
     }
-    fmt::print("{}--- row {} of {}: ", i == 0 ? "" : "\n", i + 1, rows.size());
+    if (i > 0) print_text("\n");
+    print("--- row {} of {}: ", i + 1, total);
     print_row(rows[i]);
-    fmt::print("[as the model sees it, {}]\n{}\n", lengths, marked(parts));
+    print("[as the model sees it, {}]\n", lengths);
+    print_marked(parts);
   }
 }
 
@@ -315,22 +348,23 @@ void show_pairs(const std::vector<data::TokenPair>& pairs, const DataOptions& op
                   {"rejected_tokens", pair.rejected.num_tokens()}});
       continue;
     }
-    fmt::print("{}--- pair {} of {}: {}\n[chosen, {} tokens]\n{}\n[rejected, {} tokens]\n{}\n",
-               i == 0 ? "" : "\n", i + 1, pairs.size(), pair.name, pair.chosen.num_tokens(),
-               marked(chosen), pair.rejected.num_tokens(), marked(rejected));
+    if (i > 0) print_text("\n");
+    print("--- pair {} of {}: {}\n[chosen, {} tokens]\n", i + 1, pairs.size(), pair.name,
+          pair.chosen.num_tokens());
+    print_marked(chosen);
+    print("[rejected, {} tokens]\n", pair.rejected.num_tokens());
+    print_marked(rejected);
   }
 }
 
 void show(const DataOptions& options) {
   const auto side = text_side(options);
   Rows rows;
-  // Only pairs are made of tokens; the lengths of all rows are not asked for.
-  const bool pairs = kind_of(options) == data::RowKind::kPreferences;
-  read(options, pairs ? side.get() : nullptr, rows);
-  show_rows(rows.problems, options, side.get());
-  show_rows(rows.demonstrations, options, side.get());
+  read(options, side.get(), static_cast<size_t>(options.rows), Count::kRows, rows);
+  show_rows(rows.problems, rows.report.kept, options, side.get());
+  show_rows(rows.demonstrations, rows.report.kept, options, side.get());
   if (!rows.pairs.empty()) show_pairs(rows.pairs, options, *side);
-  if (!options.common.quiet) std::fprintf(stderr, "%s\n", rows.report.summary().c_str());
+  if (!options.common.quiet) tell(rows.report.summary());
 }
 
 CLI::App* add_command(CLI::App& data, const char* name, const char* description,

@@ -207,14 +207,24 @@ std::optional<ContaminationMatch> ContaminationFilter::find(std::string_view tex
   return std::nullopt;
 }
 
+std::optional<ContaminationMatch> ContaminationFilter::find(const Demonstration& row) const {
+  std::optional<ContaminationMatch> match = find(row.question);
+  for (const Turn& turn : row.history) {
+    if (!match && !turn.assistant) match = find(turn.content);
+  }
+  return match;
+}
+
 namespace {
 
-template <class Row, class Find>
-void drop_contaminated(std::vector<Row>& rows, RowAccount& report, const Find& find) {
+template <class Row>
+void drop_contaminated(const ContaminationFilter& filter, std::vector<Row>& rows,
+                       RowAccount& report) {
+  if (filter.empty()) return;
   std::vector<Row> kept;
   kept.reserve(rows.size());
   for (Row& row : rows) {
-    const std::optional<ContaminationMatch> match = find(row);
+    const std::optional<ContaminationMatch> match = filter.find(row);
     if (!match) {
       kept.push_back(std::move(row));
       continue;
@@ -229,19 +239,11 @@ void drop_contaminated(std::vector<Row>& rows, RowAccount& report, const Find& f
 }  // namespace
 
 void ContaminationFilter::filter(std::vector<Problem>& rows, RowAccount& report) const {
-  if (empty()) return;
-  drop_contaminated(rows, report, [&](const Problem& row) { return find(row.question); });
+  drop_contaminated(*this, rows, report);
 }
 
 void ContaminationFilter::filter(std::vector<Demonstration>& rows, RowAccount& report) const {
-  if (empty()) return;
-  drop_contaminated(rows, report, [&](const Demonstration& row) {
-    std::optional<ContaminationMatch> match = find(row.question);
-    for (const Turn& turn : row.history) {
-      if (!match && !turn.assistant) match = find(turn.content);
-    }
-    return match;
-  });
+  drop_contaminated(*this, rows, report);
 }
 
 }  // namespace ponder::data

@@ -38,9 +38,11 @@ class ContaminationFilter {
   bool empty() const { return questions_.empty(); }
 
   std::optional<ContaminationMatch> find(std::string_view question) const;
+  // In a conversation every user turn counts.
+  std::optional<ContaminationMatch> find(const Problem& row) const { return find(row.question); }
+  std::optional<ContaminationMatch> find(const Demonstration& row) const;
 
-  // Drops contaminated rows, counting them in `report` as "contaminated". In a conversation every
-  // user turn counts.
+  // Drops contaminated rows, counting them in `report` as "contaminated".
   void filter(std::vector<Problem>& rows, RowAccount& report) const;
   void filter(std::vector<Demonstration>& rows, RowAccount& report) const;
 

@@ -112,7 +112,12 @@ TokenPair pair_of(const RowBuilder& builder, const Json& row, const std::string&
 
 std::vector<TokenPair> read_pairs(const RowBuilder& builder, const std::filesystem::path& file,
                                   Align align, RowAccount& report) {
-  const std::unique_ptr<RowSource> reader = RowSource::open(file);
+  return read_pairs(builder, *RowSource::open(file), file, align, report);
+}
+
+std::vector<TokenPair> read_pairs(const RowBuilder& builder, RowSource& rows,
+                                  const std::filesystem::path& file, Align align,
+                                  RowAccount& report) {
   RowAccount own;
   std::vector<TokenPair> pairs;
   std::map<std::pair<std::vector<int32_t>, std::vector<int32_t>>, uint64_t> seen;
@@ -121,7 +126,7 @@ std::vector<TokenPair> read_pairs(const RowBuilder& builder, const std::filesyst
     ++own.rows;
     own.reject({{"bad_json", problem}, file.string(), line, offset});
   };
-  while (reader->next(row, on_bad)) {
+  while (rows.next(row, on_bad)) {
     ++own.rows;
     try {
       TokenPair pair = pair_of(builder, row.value,

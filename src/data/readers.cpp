@@ -2,10 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <unordered_map>
-
 #include "base/error.h"
 #include "data/demonstration_layouts.h"
+#include "data/first_lines.h"
 #include "data/problem_layouts.h"
 #include "data/row_fields.h"
 #include "data/row_source.h"
@@ -22,35 +21,33 @@ std::string place(const RejectedRow& row) {
                               : fmt::format("{}:{} (byte {})", row.file, row.line, row.byte_offset);
 }
 
-// `dir/MATH.jsonl.gz` -> `MATH`.
 // The lines at which ids and questions were first seen.
 class Seen {
  public:
   // Nothing, or what the row repeats.
-  std::string repeats(const std::string& id, std::string key, uint64_t line) {
+  std::string repeats(const std::string& id, const std::string& key, uint64_t line) {
     if (!id.empty()) {
-      const auto found = ids_.find(id);
-      if (found != ids_.end()) {
-        return fmt::format("the id \"{}\" of line {}", excerpt(id), found->second);
-      }
+      if (const auto first = lines_.find('i', id))
+        return fmt::format("the id \"{}\" of line {}", excerpt(id), *first);
     }
-    const auto [found, fresh] = keys_.emplace(std::move(key), line);
-    if (!fresh) return fmt::format("the question of line {}", found->second);
-    if (!id.empty()) ids_.emplace(id, line);
+    if (const auto first = lines_.find('q', key))
+      return fmt::format("the question of line {}", *first);
+    lines_.add('q', key, line);
+    if (!id.empty()) lines_.add('i', id, line);
     return {};
   }
 
  private:
-  std::unordered_map<std::string, uint64_t> ids_, keys_;
+  FirstLines lines_;
 };
 
 // The loop both kinds share. `convert(json, line)` gives rows or throws Rejection; `key` is what
 // makes two rows the same beside their id, which counts if `by_id`.
 template <class Row, class Convert, class Key>
-std::vector<Row> read_rows(const std::filesystem::path& file, std::string_view kind, bool strict,
-                           bool by_id, RowAccount& total, const Convert& convert, const Key& key) {
+void read_rows(RowSource& source, std::string_view kind, bool strict, bool by_id, RowAccount& total,
+               const Convert& convert, const Key& key, const std::function<void(Row)>& take_kept) {
   RowAccount report;
-  const std::unique_ptr<RowSource> reader = RowSource::open(file);
+  RowSource* const reader = &source;
   const auto reject = [&](RejectedRow rejected) {
     if (strict) {
       throw Error(place(rejected), rejected.detail, "mend the row, or read without being strict");
@@ -61,7 +58,6 @@ std::vector<Row> read_rows(const std::filesystem::path& file, std::string_view k
   const auto on_bad = [&](uint64_t line, uint64_t byte_offset, const std::string& problem) {
     reject({{"bad_json", problem}, reader->name(), line, byte_offset});
   };
-  std::vector<Row> rows;
   Seen seen;
   JsonRow json;
   const auto take = [&](Row row) {
@@ -76,8 +72,8 @@ std::vector<Row> read_rows(const std::filesystem::path& file, std::string_view k
     }
     row.file = reader->name();
     row.line = json.line;
-    rows.push_back(std::move(row));
     ++report.kept;
+    take_kept(std::move(row));
   };
   try {
     while (reader->next(json, on_bad)) {
@@ -96,7 +92,7 @@ std::vector<Row> read_rows(const std::filesystem::path& file, std::string_view k
     throw;
   }
   total.merge(report);
-  if (rows.empty()) {
+  if (report.kept == 0) {
     std::string problem = fmt::format("expected {}, found none: {}", kind, report.summary());
     if (!report.examples.empty()) {
       problem +=
@@ -104,7 +100,6 @@ std::vector<Row> read_rows(const std::filesystem::path& file, std::string_view k
     }
     throw Error(reader->name(), problem, "see the layouts in docs/formats.md");
   }
-  return rows;
 }
 
 }  // namespace
@@ -171,22 +166,30 @@ Json to_json(const RowAccount& report, bool explain) {
   return json;
 }
 
-std::vector<Problem> read_problems(const std::filesystem::path& file, RowAccount& report,
-                                   const ProblemReadOptions& options) {
+void visit_problems(RowSource& rows, const std::filesystem::path& file, RowAccount& report,
+                    const ProblemReadOptions& options, const std::function<void(Problem)>& take) {
   const std::string stem = dataset_name(file);
-  return read_rows<Problem>(
-      file, "problems", options.strict, true, report,
+  read_rows<Problem>(
+      rows, "problems", options.strict, true, report,
       [&](const Json& json, uint64_t line) {
         return std::vector<Problem>{problem_from_row(json, stem, line, options.choice_seed)};
       },
-      [](const Problem& problem) { return normalised_question(problem.question); });
+      [](const Problem& problem) { return normalised_question(problem.question); }, take);
 }
 
-std::vector<Demonstration> read_demonstrations(const std::filesystem::path& file,
-                                               RowAccount& report,
-                                               const DemonstrationReadOptions& options) {
-  return read_rows<Demonstration>(
-      file, "demonstrations", options.strict, options.one_per_question, report,
+std::vector<Problem> read_problems(const std::filesystem::path& file, RowAccount& report,
+                                   const ProblemReadOptions& options) {
+  std::vector<Problem> problems;
+  visit_problems(*RowSource::open(file), file, report, options,
+                 [&](Problem problem) { problems.push_back(std::move(problem)); });
+  return problems;
+}
+
+void visit_demonstrations(RowSource& rows, RowAccount& report,
+                          const DemonstrationReadOptions& options,
+                          const std::function<void(Demonstration)>& take) {
+  read_rows<Demonstration>(
+      rows, "demonstrations", options.strict, options.one_per_question, report,
       [&](const Json& json, uint64_t) { return demonstrations_from_row(json, options); },
       [&](const Demonstration& row) {
         std::string key = normalised_question(row.question);
@@ -194,25 +197,33 @@ std::vector<Demonstration> read_demonstrations(const std::filesystem::path& file
         for (const Turn& turn : row.history) key += '\n' + normalised_question(turn.content);
         if (!options.one_per_question) key += '\n' + normalised_question(row.response());
         return key;
-      });
+      },
+      take);
+}
+
+std::vector<Demonstration> read_demonstrations(const std::filesystem::path& file,
+                                               RowAccount& report,
+                                               const DemonstrationReadOptions& options) {
+  std::vector<Demonstration> demonstrations;
+  visit_demonstrations(*RowSource::open(file), report, options, [&](Demonstration demonstration) {
+    demonstrations.push_back(std::move(demonstration));
+  });
+  return demonstrations;
+}
+
+RowKind kind_of_rows(PeekedRows& rows) {
+  if (const Json* first = rows.first_object()) {
+    if (is_preference(RowFields(*first))) return RowKind::kPreferences;
+    return is_demonstration(RowFields(*first)) ? RowKind::kDemonstrations : RowKind::kProblems;
+  }
+  std::string problem = "expected rows that are JSON objects, found none";
+  if (!rows.first_problem().empty()) problem += "; first: " + rows.first_problem();
+  throw Error(rows.name(), problem, "see the layouts in docs/formats.md");
 }
 
 RowKind kind_of_rows(const std::filesystem::path& file) {
-  const std::unique_ptr<RowSource> reader = RowSource::open(file);
-  JsonRow row;
-  std::string first_problem;
-  const auto on_bad = [&](uint64_t line, uint64_t byte_offset, const std::string& problem) {
-    if (first_problem.empty()) {
-      first_problem = fmt::format("; first: line {}, byte {}: {}", line, byte_offset, problem);
-    }
-  };
-  while (reader->next(row, on_bad)) {
-    if (!row.value.is_object()) continue;
-    if (is_preference(RowFields(row.value))) return RowKind::kPreferences;
-    return is_demonstration(RowFields(row.value)) ? RowKind::kDemonstrations : RowKind::kProblems;
-  }
-  throw Error(reader->name(), "expected rows that are JSON objects, found none" + first_problem,
-              "see the layouts in docs/formats.md");
+  PeekedRows rows(RowSource::open(file));
+  return kind_of_rows(rows);
 }
 
 }  // namespace ponder::data

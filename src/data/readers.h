@@ -5,11 +5,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "data/rejection.h"
+#include "data/row_source.h"
 #include "data/rows.h"
 #include "tokenizer/thought_format.h"
 
@@ -53,6 +55,9 @@ struct ProblemReadOptions {
 // is filled then too).
 std::vector<Problem> read_problems(const std::filesystem::path& file, RowAccount& report,
                                    const ProblemReadOptions& options = {});
+// The same of the open `rows` of `file`; each kept row is given away as it is read.
+void visit_problems(RowSource& rows, const std::filesystem::path& file, RowAccount& report,
+                    const ProblemReadOptions& options, const std::function<void(Problem)>& take);
 
 struct DemonstrationReadOptions {
   bool require_thought = true;  // false: a response without a thought is kept as a bare solution
@@ -73,9 +78,14 @@ struct DemonstrationReadOptions {
 std::vector<Demonstration> read_demonstrations(const std::filesystem::path& file,
                                                RowAccount& report,
                                                const DemonstrationReadOptions& options = {});
+void visit_demonstrations(RowSource& rows, RowAccount& report,
+                          const DemonstrationReadOptions& options,
+                          const std::function<void(Demonstration)>& take);
 
 enum class RowKind { kProblems, kDemonstrations, kPreferences };
-// By the fields of the first row that is a JSON object. Throws Error when there is none.
+// By the fields of the first row that is a JSON object. Throws Error when there is none among the
+// first kMostPeeked.
+RowKind kind_of_rows(PeekedRows& rows);
 RowKind kind_of_rows(const std::filesystem::path& file);
 
 }  // namespace ponder::data

@@ -126,5 +126,9 @@ std::vector<TokenRow> build_rows(const RowBuilder& builder,
 // duplicates. Rows that cannot be used are counted in `report`; throws Error when none is left.
 std::vector<TokenPair> read_pairs(const RowBuilder& builder, const std::filesystem::path& file,
                                   Align align, RowAccount& report);
+// The same of the open `rows` of `file`.
+std::vector<TokenPair> read_pairs(const RowBuilder& builder, RowSource& rows,
+                                  const std::filesystem::path& file, Align align,
+                                  RowAccount& report);
 
 }  // namespace ponder::data
