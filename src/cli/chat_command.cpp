@@ -1,12 +1,14 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <iostream>
 
 #include "base/error.h"
 #include "base/thread_pool.h"
 #include "cli/command.h"
 #include "cli/number_option.h"
+#include "cli/printing.h"
 #include "cli/sampling_flags.h"
 #include "cli/stop_signals.h"
 #include "generate/inference_model.h"
@@ -22,9 +24,10 @@ struct ChatOptions {
   std::string model, system;
   std::vector<std::string> stop;
   tokenizer::TemplateChoice chat_template;
-  data::SamplingSettings sampling{
-      .temperature = 0.7, .top_p = 0.95, .top_k = 0, .max_tokens = 2048};
+  data::SamplingSettings sampling{.temperature = 0.7, .top_p = 0.95, .top_k = 0, .max_tokens = 0};
 };
+
+constexpr int64_t kMaxTokens = 2048;
 
 // Prints an answer as it comes: the thought, on a terminal dimmed, an empty line, the solution.
 class AnswerPrinter {
@@ -40,11 +43,11 @@ class AnswerPrinter {
     text(answer.substr(num_bytes_));
     print(parts_.finish());
     close();
-    fmt::print("\n");
+    print_text("\n");
   }
   // Leaves the terminal as it was.
   void close() {
-    if (dimmed_) fmt::print("\x1b[0m");
+    if (dimmed_) std::fputs("\x1b[0m", stdout);
     dimmed_ = false;
     std::fflush(stdout);
   }
@@ -54,15 +57,15 @@ class AnswerPrinter {
     for (const tokenizer::ThoughtStream::Piece& piece : pieces) {
       if (begun_ && piece.is_thought != in_thought_) {
         close();
-        fmt::print("\n\n");
+        print_text("\n\n");
       }
       begun_ = true;
       in_thought_ = piece.is_thought;
       if (in_thought_ && terminal_ && !dimmed_) {
-        fmt::print("\x1b[2m");
+        std::fputs("\x1b[2m", stdout);
         dimmed_ = true;
       }
-      fmt::print("{}", piece.text);
+      print_text(piece.text);
     }
     if (!pieces.empty()) std::fflush(stdout);
   }
@@ -86,14 +89,19 @@ void chat(const ChatOptions& options) {
   const bool terminal = ::isatty(1) != 0, prompt = ::isatty(0) != 0 && terminal;
   std::string line;
   for (int turn = 1;; ++turn) {
-    if (prompt) fmt::print("> ");
+    if (prompt) print_text("> ");
     std::fflush(stdout);
     if (!std::getline(std::cin, line)) break;
     if (line.empty()) continue;
     data::Problem problem;
     problem.id = fmt::format("chat-{}", turn);
     problem.question = line;
-    const rollout::RolloutRequest request = model.rollout_request(problem, spec);
+    rollout::RolloutRequest request = model.rollout_request(problem, spec);
+    if (options.sampling.max_tokens == 0) {
+      const auto left =
+          model.config().max_position_embeddings - static_cast<int64_t>(request.prompt_ids.size());
+      request.sampling.max_tokens = static_cast<int>(std::clamp<int64_t>(left, 1, kMaxTokens));
+    }
     AnswerPrinter printer(terminal);
     rollout::RolloutHooks hooks;
     if (!options.common.json) {
@@ -118,9 +126,10 @@ void chat(const ChatOptions& options) {
     }
     printer.finish(made.text);
     if (made.finish_reason != data::FinishReason::kStop) {
-      fmt::print("[cut: {}]\n", data::to_string(made.finish_reason));
+      print("[cut: {}]\n", data::to_string(made.finish_reason));
     }
   }
+  if (stop_signal() != 0) throw Stopped{stop_signal()};  // at a prompt
 }
 
 }  // namespace
@@ -136,7 +145,7 @@ void register_chat(CLI::App& app) {
                       "0 for greedy (default: 0.7)");
   command->add_option("--top-p", options->sampling.top_p, "nucleus (default: 0.95)");
   add_number_option(*command, "--max-tokens", options->sampling.max_tokens, 1, kMany,
-                    "per answer (default: 2048)");
+                    "per answer (default: 2048, or what the model has positions for)");
   add_stop_option(*command, options->stop);
   add_template_options(*command, options->chat_template);
   add_common_options(*command, options->common);

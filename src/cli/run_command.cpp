@@ -6,6 +6,7 @@
 #include "base/monitor.h"
 #include "base/thread_pool.h"
 #include "cli/command.h"
+#include "cli/printing.h"
 #include "cli/stop_signals.h"
 #include "pipeline/plan.h"
 #include "pipeline/run.h"
@@ -33,6 +34,7 @@ std::vector<std::string> overrides_of(const RunOptions& options) {
 void run(const RunOptions& options) {
   const std::atomic<bool>* stop = stop_flag();
   const pipeline::Recipe recipe = pipeline::load_recipe(options.recipe, overrides_of(options));
+  pipeline::check_until(recipe, options.until);
   const std::string out = options.out.empty() ? "runs/" + recipe.name : options.out;
   ThreadPool threads(options.common.threads);
   TerminalMonitor monitor(options.common.quiet ? TerminalMonitor::Level::kWarning
@@ -51,7 +53,8 @@ void run(const RunOptions& options) {
   });
   if (!finished) throw Stopped{stop_signal()};
   if (options.common.json) return;
-  fmt::print("{}\nreport: {}/report.html\n", report::scores_table(run.pool()), out);
+  print_text(report::scores_table(run.pool()));
+  print("\nreport: {}/report.html\n", out);
 }
 
 void add_recipe_options(CLI::App& command, RunOptions& options) {
@@ -59,11 +62,6 @@ void add_recipe_options(CLI::App& command, RunOptions& options) {
   command.add_option("--set", options.set,
                      "override one key of the recipe, e.g. --set sft.lr=1e-4 (repeatable)");
   add_common_options(command, options.common);
-}
-
-std::string bytes_text(double bytes) {
-  return bytes < 1e9 ? fmt::format("{:.0f} MiB", bytes / 1048576)
-                     : fmt::format("{:.1f} GiB", bytes / 1073741824);
 }
 
 void plan(const RunOptions& options) {
@@ -75,16 +73,16 @@ void plan(const RunOptions& options) {
     print_json(pipeline::to_json(plan));
     return;
   }
-  fmt::print("{:<22}{:>14}{:>12}{:>12}{:>12}{:>10}\n", "stage", "tokens", "TFLOP", "memory", "disk",
-             "seconds");
+  print("{:<22}{:>14}{:>12}{:>12}{:>12}{:>10}\n", "stage", "tokens", "TFLOP", "memory", "disk",
+        "seconds");
   double seconds = 0;
   for (const pipeline::StagePlan& stage : plan.stages) {
     seconds += stage.seconds;
-    fmt::print("{:<22}{:>14}{:>12.2f}{:>12}{:>12}{:>10.0f}\n", stage.name, stage.tokens,
-               stage.flops * 1e-12, bytes_text(static_cast<double>(stage.peak_memory_bytes)),
-               bytes_text(static_cast<double>(stage.disk_bytes)), stage.seconds);
+    print("{:<22}{:>14}{:>12.2f}{:>12}{:>12}{:>10.0f}\n", stage.name, stage.tokens,
+          stage.flops * 1e-12, bytes_text(stage.peak_memory_bytes), bytes_text(stage.disk_bytes),
+          stage.seconds);
   }
-  fmt::print(
+  print(
       "about {:.0f} minutes on {} threads (measured f32 peak {:.0f} GFLOP/s); training tokens are "
       "counted, "
       "rollout tokens estimated\n",
@@ -93,9 +91,9 @@ void plan(const RunOptions& options) {
       std::max_element(plan.stages.begin(), plan.stages.end(),
                        [](auto& a, auto& b) { return a.peak_memory_bytes < b.peak_memory_bytes; });
   if (largest == plan.stages.end()) return;
-  fmt::print("\nmemory of {}, which takes the most\n", largest->name);
+  print("\nmemory of {}, which takes the most\n", largest->name);
   for (const auto& [purpose, bytes] : largest->memory) {
-    fmt::print("  {:<38}{:>12}\n", purpose, bytes_text(static_cast<double>(bytes)));
+    print("  {:<38}{:>12}\n", purpose, bytes_text(bytes));
   }
 }
 

@@ -3,8 +3,10 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "cli/command.h"
 #include "cli/number_option.h"
+#include "cli/printing.h"
 #include "pipeline/candidates.h"
 #include "pool/pool.h"
 #include "pool/stage_result.h"
@@ -21,15 +23,26 @@ struct StatusOptions {
   int64_t max_rows = 0;
 };
 
-pool::Pool open_run(const std::string& folder) {
+pool::Pool open_status(const std::string& folder) {
   return pool::Pool::open_read_only(std::filesystem::path(folder) / "run.db");
 }
 
+// A stage that runs and nobody works at was stopped or killed.
+std::string state_of(const pool::StageRecord& stage, const std::optional<std::string>& holder) {
+  if (stage.state == pool::StageState::kRunning && !holder) return "stopped";
+  return std::string(pool::to_string(stage.state));
+}
+
 void status(const StatusOptions& options) {
-  const pool::Pool pool = open_run(options.run);
+  const pool::Pool pool = open_status(options.run);
+  const std::optional<std::string> holder =
+      lock_holder(std::filesystem::path(options.run) / "lock");
   if (options.common.json) {
     Json stages = Json::array(), models = Json::array(), scores = Json::array();
-    for (const pool::StageRecord& stage : pool.stages()) stages.push_back(pool::to_json(stage));
+    for (const pool::StageRecord& stage : pool.stages()) {
+      stages.push_back(pool::to_json(stage));
+      stages.back()["state"] = state_of(stage, holder);
+    }
     for (const pool::ModelRecord& model : pool.models()) {
       models.push_back({{"name", model.name},
                         {"sha256", model.sha256},
@@ -37,19 +50,25 @@ void status(const StatusOptions& options) {
                         {"path", model.path}});
     }
     for (const pool::ScoreRecord& score : pool.scores()) scores.push_back(pool::to_json(score));
-    print_json({{"stages", stages}, {"models", models}, {"scores", scores}});
+    print_json({{"stages", stages},
+                {"models", models},
+                {"scores", scores},
+                {"holder", holder ? Json(*holder) : Json()}});
     return;
   }
-  fmt::print("{:<22}{:<10}{:>10}{:>10}\n", "stage", "state", "rows", "seconds");
+  print("{:<22}{:<10}{:>10}{:>10}\n", "stage", "state", "rows", "seconds");
   for (const pool::StageRecord& stage : pool.stages()) {
-    fmt::print("{:<22}{:<10}{:>10}{:>10.1f}\n", stage.name, pool::to_string(stage.state),
-               stage.rows, stage.seconds);
+    const std::string state = state_of(stage, holder);
+    print("{:<22}{:<10}{:>10}{:>10.1f}{}\n", stage.name, state, stage.rows, stage.seconds,
+          state == "running" ? fmt::format("  ({})", *holder) : "");
+    const std::string failure = pool::failure_of(stage);
+    if (!failure.empty()) print("  {}\n", failure);
   }
-  fmt::print("\n{}", report::scores_table(pool));
+  print_text("\n" + report::scores_table(pool));
 }
 
 void refine(const StatusOptions& options) {
-  const pool::Pool pool = open_run(options.run);
+  const pool::Pool pool = open_status(options.run);
   pipeline::SelectionOptions selection;
   const std::optional<pipeline::Strategy> strategy =
       pipeline::strategy_from_string(options.strategy);
@@ -87,9 +106,9 @@ void refine(const StatusOptions& options) {
   if (options.common.json) {
     print_json(result);
   } else {
-    fmt::print("{}: {} rows of {} candidates, {:.1f} tokens and perplexity {:.4f} on average\n",
-               options.strategy, rows, candidates.size(), static_cast<double>(tokens) / n,
-               perplexity / n);
+    print("{}: {} rows of {} candidates, {:.1f} tokens and perplexity {:.4f} on average\n",
+          options.strategy, rows, candidates.size(), static_cast<double>(tokens) / n,
+          perplexity / n);
   }
 }
 

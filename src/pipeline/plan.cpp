@@ -7,13 +7,26 @@
 
 #include "base/error.h"
 #include "base/machine.h"
+#include "base/text.h"
 #include "pipeline/plan_context.h"
 #include "pipeline/stage_list.h"
+#include "pool/pool.h"
 
 namespace ponder::pipeline {
+namespace fs = std::filesystem;
 namespace {
 
 constexpr int64_t kProcessBytes = int64_t{24} << 20;  // code, tokenizer, database cache
+
+int64_t folder_bytes(const fs::path& folder) {
+  int64_t bytes = 0;
+  std::error_code gone;
+  for (const auto& entry : fs::recursive_directory_iterator(folder, gone)) {
+    const auto size = entry.is_regular_file() ? entry.file_size(gone) : 0;
+    if (!gone) bytes += static_cast<int64_t>(size);
+  }
+  return bytes;
+}
 
 }  // namespace
 
@@ -24,9 +37,34 @@ int64_t RecipePlan::peak_memory_bytes() const {
 }
 
 int64_t RecipePlan::disk_bytes() const {
-  int64_t sum = 0;
-  for (const StagePlan& stage : stages) sum += stage.disk_bytes;
-  return sum;
+  int64_t kept = 0, beside = 0;
+  for (const StagePlan& stage : stages) {
+    kept += stage.kept_bytes;
+    beside = std::max(beside, stage.disk_bytes - stage.kept_bytes);
+  }
+  return kept + beside;
+}
+
+int64_t disk_to_come(const RecipePlan& plan, const fs::path& out) {
+  std::error_code absent;
+  if (fs::file_size(out / "run.db", absent) == 0 || absent) return plan.disk_bytes();
+  const pool::Pool pool = pool::Pool::open_read_only(out / "run.db");
+  RecipePlan rest;
+  for (StagePlan stage : plan.stages) {
+    const std::optional<pool::StageRecord> record = pool.stage(stage.name);
+    if (record && record->state == pool::StageState::kDone) continue;
+    if (record) {
+      const pool::PoolCounts::Stage counts = pool.counts_of(stage.name);
+      const int64_t there = rollout_bytes(counts.rollouts, counts.tokens);
+      // A model under way is replaced whole, so beside it there is room for less.
+      const int64_t model =
+          record->outputs.empty() ? 0 : folder_bytes(out / "checkpoints" / record->outputs[0]);
+      stage.disk_bytes = std::max<int64_t>(0, stage.disk_bytes - there - model);
+      stage.kept_bytes = std::max<int64_t>(0, stage.kept_bytes - there - model);
+    }
+    rest.stages.push_back(std::move(stage));
+  }
+  return rest.disk_bytes();
 }
 
 RecipePlan plan_recipe(const Recipe& recipe, std::span<const ReadSource> sources,
@@ -54,6 +92,7 @@ Json to_json(const RecipePlan& plan) {
                       {"peak_memory_bytes", s.peak_memory_bytes},
                       {"memory", memory},
                       {"disk_bytes", s.disk_bytes},
+                      {"kept_bytes", s.kept_bytes},
                       {"seconds", s.seconds}});
   }
   return {{"stages", stages},
@@ -62,26 +101,25 @@ Json to_json(const RecipePlan& plan) {
           {"peak_gflops", plan.peak_gflops}};
 }
 
-void require_fit(const RecipePlan& plan, const std::filesystem::path& out) {
+void require_fit(const RecipePlan& plan, const fs::path& out) {
   const int64_t available = machine_memory().available_bytes;
   for (const StagePlan& stage : plan.stages) {
     if (available > 0 && stage.peak_memory_bytes > available) {
       throw Error(stage.name,
-                  fmt::format("needs {:.1f} GiB of memory, {:.1f} GiB are available",
-                              static_cast<double>(stage.peak_memory_bytes) / 1073741824.0,
-                              static_cast<double>(available) / 1073741824.0),
+                  fmt::format("needs {} of memory, {} are available",
+                              bytes_text(stage.peak_memory_bytes), bytes_text(available)),
                   "lower sft.micro_batch_tokens or engine.kv_cache_bytes, set sft.recompute = "
                   "true, or take a smaller model");
     }
   }
-  std::filesystem::path existing = std::filesystem::absolute(out);
-  while (!std::filesystem::exists(existing)) existing = existing.parent_path();
-  const auto space = static_cast<int64_t>(std::filesystem::space(existing).available);
-  if (plan.disk_bytes() > space) {
+  fs::path existing = fs::absolute(out);
+  while (!fs::exists(existing)) existing = existing.parent_path();
+  const auto space = static_cast<int64_t>(fs::space(existing).available);
+  const int64_t needed = disk_to_come(plan, out);
+  if (needed > space) {
     throw Error(out.string(),
-                fmt::format("needs {:.1f} GiB of disk, {:.1f} GiB are free",
-                            static_cast<double>(plan.disk_bytes()) / 1073741824.0,
-                            static_cast<double>(space) / 1073741824.0),
+                fmt::format("needs {} of disk for what is still to come, {} are free",
+                            bytes_text(needed), bytes_text(space)),
                 "free some space or choose another --out");
   }
 }

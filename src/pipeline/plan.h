@@ -22,7 +22,8 @@ struct StagePlan {
   double flops = 0;
   tensor::MemoryTable memory;     // what it holds at its peak, by purpose
   int64_t peak_memory_bytes = 0;  // of the whole process during the stage
-  int64_t disk_bytes = 0;         // added by the stage
+  int64_t disk_bytes = 0;         // at its peak, what it writes for a while included
+  int64_t kept_bytes = 0;         // of these, what stays
   double seconds = 0;
 };
 
@@ -30,15 +31,19 @@ struct RecipePlan {
   std::vector<StagePlan> stages;
   double peak_gflops = 0;  // of this machine, measured now
   int64_t peak_memory_bytes() const;
-  int64_t disk_bytes() const;
+  int64_t disk_bytes() const;  // what all stages keep, and the most that one needs beside that
 };
 
 RecipePlan plan_recipe(const Recipe& recipe, std::span<const ReadSource> sources,
                        ThreadPool& threads);
 Json to_json(const RecipePlan& plan);
 
+// The disk that is still to come for a run in the folder `out`, which may have begun: stages that are
+// done need none, the others what they have not written yet.
+int64_t disk_to_come(const RecipePlan& plan, const std::filesystem::path& out);
+
 // Throws Error saying what to change when the machine has not the memory, or the folder's disk not
-// the space.
+// the space for what is still to come.
 void require_fit(const RecipePlan& plan, const std::filesystem::path& out);
 
 }  // namespace ponder::pipeline

@@ -31,6 +31,10 @@ void count(const ReadSource& read, const data::RowBuilder& builder, const Recipe
 
 }  // namespace
 
+int64_t rollout_bytes(int64_t trajectories, int64_t tokens) {
+  return trajectories * kRowBytes + tokens * kTokenBytes;
+}
+
 PlanContext::PlanContext(const Recipe& recipe, std::span<const ReadSource> sources,
                          ThreadPool& threads)
     : recipe_(recipe),
@@ -68,7 +72,13 @@ StagePlan PlanContext::training(const train::TrainWorkload& workload,
   stage.tokens = train.total_tokens;
   stage.flops = train.flops;
   stage.memory = train.memory_bytes;
-  stage.disk_bytes = train.disk_bytes;
+  // Of the checkpoint its weights and what is copied beside them stay.
+  std::error_code absent;
+  const auto tokenizer =
+      static_cast<int64_t>(std::filesystem::file_size(recipe_.base / "tokenizer.json", absent));
+  stage.kept_bytes = decoder_.config().num_parameters() * tensor::size_bytes(recipe_.dtype) +
+                     (absent ? 0 : tokenizer);
+  stage.disk_bytes = std::max(train.disk_bytes, stage.kept_bytes);
   stage.seconds = train.flops / (kTrainShare * peak_gflops_ * 1e9);
   return stage;
 }
@@ -90,7 +100,8 @@ StagePlan PlanContext::rollouts(int64_t problems, int64_t samples, int64_t max_t
                   {"logits", batch * config.vocab_size * 4}};
   for (auto& entry : decoder_.step_memory(512 + batch, batch))
     stage.memory.push_back(std::move(entry));
-  stage.disk_bytes = problems * samples * (kRowBytes + kTokenBytes * response);
+  stage.disk_bytes = stage.kept_bytes =
+      rollout_bytes(problems * samples, problems * samples * response);
   stage.seconds = stage.flops / (kDecodeShare * peak_gflops_ * 1e9);
   return stage;
 }

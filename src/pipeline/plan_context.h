@@ -13,6 +13,9 @@
 
 namespace ponder::pipeline {
 
+// What so many trajectories take in run.db.
+int64_t rollout_bytes(int64_t trajectories, int64_t tokens);
+
 struct RowLengths {
   int64_t units = 0, tokens = 0, trained = 0, longest = 0;
 };

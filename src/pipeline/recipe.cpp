@@ -85,6 +85,15 @@ std::vector<DataSource> read_sources(TomlSection& section, const char* key, cons
   std::vector<DataSource> sources;
   for (TomlSection& item : section.sections(key))
     sources.push_back(read_source(std::move(item), origin));
+  for (size_t i = 0; i < sources.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      std::error_code absent;
+      if (!fs::equivalent(sources[i].file, sources[j].file, absent)) continue;
+      section.fail(fmt::format("{}[{}]", key, i),
+                   fmt::format("is the file of {}[{}]: {}", key, j, sources[i].file.string()),
+                   "its rows would count twice; name each file once");
+    }
+  }
   return sources;
 }
 
@@ -93,7 +102,7 @@ train::TrainOptions read_training(TomlSection& s, double lr, uint64_t seed) {
   o.batch.epochs = static_cast<int>(s.integer("epochs", 3, 1, 10000));
   o.batch.batch_rows = s.integer("batch_rows", 96, 1, kMany);
   o.batch.seed = seed;
-  o.lr = s.number("lr", lr, 0, 10);
+  o.lr = s.number("lr", lr, 1e-30, 10);
   o.schedule = *train::schedule_from_string(
       s.choice("schedule", "cosine", {"cosine", "linear", "constant"}));
   o.warmup_ratio = s.number("warmup_ratio", 0.1, 0, 1);

@@ -114,7 +114,7 @@ TEST_F(RecipeFile, EveryMistakeIsNamed) {
   }
   EXPECT_NE(error_of(kGood, {"sft.lr"}).find("key=value"), std::string::npos);
   EXPECT_NE(error_of(kGood, {"sft.rate=1"}).find("unknown key"), std::string::npos);
-  EXPECT_NE(error_of(kGood, {"sft.lr=-1"}).find("from 0"), std::string::npos);
+  EXPECT_NE(error_of(kGood, {"sft.lr=-1"}).find("from 1e-30"), std::string::npos);
 }
 
 TEST_F(RecipeFile, IntegersFitWhatTheyAreUsedAs) {
@@ -161,6 +161,19 @@ TEST_F(RecipeFile, NamesAreNamesOfFiles) {
   std::ofstream(folder_ / "my bench.jsonl") << "{}\n";
   EXPECT_NE(compare("[[evaluate.benchmarks]]\nfile = \"my bench.jsonl\"\n").find("give it a name"),
             std::string::npos);
+}
+
+TEST_F(RecipeFile, AFileIsNamedOnce) {
+  std::ofstream(folder_ / "other.jsonl") << "{}\n";
+  fs::create_symlink("rows.jsonl", folder_ / "link.jsonl");
+  const auto with = [&](const std::string& second) {
+    return error_of(kGood + "[[explore.problems]]\nfile = \"" + second + "\"\n");
+  };
+  for (const char* same : {"rows.jsonl", "./rows.jsonl", "link.jsonl"})
+    EXPECT_NE(with(same).find("problems[1]: is the file of problems[0]"), std::string::npos)
+        << with(same);
+  EXPECT_EQ(with("other.jsonl"), "(no error)");
+  EXPECT_NE(error_of(kGood, {"sft.lr=0"}).find("sft.lr"), std::string::npos);
 }
 
 TEST_F(RecipeFile, HostileRecipesAreErrors) {

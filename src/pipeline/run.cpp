@@ -10,6 +10,7 @@
 #include "pipeline/run_files.h"
 #include "pipeline/stage_inputs.h"
 #include "pipeline/toml_section.h"
+#include "pool/stage_result.h"
 #include "report/report.h"
 
 namespace ponder::pipeline {
@@ -41,6 +42,17 @@ std::string resolved_again(const fs::path& saved) {
 }
 
 }  // namespace
+
+void check_until(const Recipe& recipe, const std::string& until) {
+  std::string names;
+  bool known = until.empty();
+  for (const Stage& stage : stages_of(recipe)) {
+    known = known || stage.name == until;
+    names += (names.empty() ? "" : ", ") + stage.name;
+  }
+  if (known) return;
+  throw Error(ErrorKind::kUsage, "--until " + until, "no such stage", "the stages are " + names);
+}
 
 PipelineRun::PipelineRun(const Recipe& recipe, std::vector<ReadSource> sources,
                          const fs::path& folder, ThreadPool& threads, Monitor& monitor,
@@ -84,30 +96,27 @@ PipelineRun::~PipelineRun() = default;
 
 bool PipelineRun::execute(const std::string& until,
                           const std::function<void(const pool::StageRecord&)>& on_stage) {
-  const std::vector<Stage> stages = stages_of(recipe_);
-  std::string names;
-  bool known = until.empty();
-  for (const Stage& stage : stages) {
-    known = known || stage.name == until;
-    names += (names.empty() ? "" : ", ") + stage.name;
-  }
-  if (!known) throw Error("--until " + until, "no such stage", "the stages are " + names);
-
-  bool stopped = false;
-  for (const Stage& stage : stages) {
-    const std::optional<pool::StageRecord> record = pool_->stage(stage.name);
-    if (record && record->state == pool::StageState::kDone) {
-      monitor_->info(fmt::format("{}: done already", stage.name));
-    } else {
-      monitor_->info(fmt::format("{}: {}", stage.name, record ? "going on" : "begins"));
-      stopped = !run_stage(stage);
-      if (stopped) break;
+  check_until(recipe_, until);
+  bool finished = true;
+  try {
+    for (const Stage& stage : stages_of(recipe_)) {
+      const std::optional<pool::StageRecord> record = pool_->stage(stage.name);
+      if (record && record->state == pool::StageState::kDone) {
+        monitor_->info(fmt::format("{}: done already", stage.name));
+      } else {
+        monitor_->info(fmt::format("{}: {}", stage.name, record ? "going on" : "begins"));
+        finished = run_stage(stage);
+        if (!finished) break;
+      }
+      on_stage(*pool_->stage(stage.name));
+      if (stage.name == until) break;
     }
-    on_stage(*pool_->stage(stage.name));
-    if (stage.name == until) break;
+  } catch (...) {
+    report::write_report(*pool_, folder_);
+    throw;
   }
   report::write_report(*pool_, folder_);
-  return !stopped;
+  return finished;
 }
 
 // A checkpoint that is not what its stage made is made again: a stage is a function of what the
@@ -171,9 +180,9 @@ bool PipelineRun::run_stage(const Stage& stage) {
   try {
     outcome = stage.kind->run(context);
     if (outcome.finished && !stage.output.empty()) record_checkpoint(stage.output);
-  } catch (const Error&) {
-    pool_->finish_stage(stage.name, pool::StageState::kFailed, seconds(), 0, Json::object());
-    report::write_report(*pool_, folder_);
+  } catch (const std::exception& error) {
+    pool_->finish_stage(stage.name, pool::StageState::kFailed, seconds(), 0,
+                        pool::failure(error.what()));
     throw;
   }
   if (!outcome.finished) {

@@ -28,6 +28,9 @@
 
 namespace ponder::pipeline {
 
+// Throws Error (usage) naming the recipe's stages if `until`, where it is not "", is none of them.
+void check_until(const Recipe& recipe, const std::string& until);
+
 class PipelineRun {
  public:
   // `sources`: what read_sources gives. Makes or opens the directory and takes its lock. `monitor` is
@@ -41,14 +44,15 @@ class PipelineRun {
 
   // Runs what is left, up to and including the stage named `until` ("" = all). After each stage,
   // also those found done already, calls `on_stage`. False if the stop flag ended it early. Writes
-  // the report at the end.
+  // the report at the end, however it ends.
   bool execute(const std::string& until,
                const std::function<void(const pool::StageRecord&)>& on_stage);
 
   const pool::Pool& pool() const { return *pool_; }
 
  private:
-  // False when stopped. A stage that ends in an Error is marked as failed before it is passed on.
+  // False when stopped. A stage that ends in an exception is marked as failed, with its message,
+  // before it is passed on.
   bool run_stage(const Stage& stage);
   // Makes the checkpoint of `model` again if it is damaged or gone. False when stopped.
   bool restore_model(const std::string& model);

@@ -181,8 +181,37 @@ TEST_F(RunTest, AFailedStageIsMarkedReportedAndBegunAgain) {
             std::string::npos);
   EXPECT_NE(testing::error_text([&] { run(r); }).find("no row is left"), std::string::npos);
   EXPECT_EQ(pool().stage("imitate")->state, pool::StageState::kFailed);
-  EXPECT_TRUE(std::filesystem::exists(folder_ / "out/report.html"));
+  EXPECT_NE(pool::failure_of(*pool().stage("imitate")).find("no row is left"), std::string::npos);
+  EXPECT_NE(read_file(folder_ / "out/report.html").find("no row is left"), std::string::npos);
+  std::filesystem::remove(folder_ / "out/report.html");
   EXPECT_NE(testing::error_text([&] { run(r); }).find("no row is left"), std::string::npos);
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "out/report.html"));
+  EXPECT_EQ(pool::failure_of(*pool().stage("ingest")), "");
+}
+
+TEST_F(RunTest, TheDiskAskedForIsWhatIsStillToCome) {
+  const Recipe r = recipe();
+  const RecipePlan plan = plan_recipe(r, read_sources(r), threads_);
+  const auto to_come = [&] { return disk_to_come(plan, folder_ / "out"); };
+  EXPECT_EQ(to_come(), plan.disk_bytes());
+  int64_t kept = 0, peaks = 0;
+  for (const StagePlan& stage : plan.stages) {
+    EXPECT_LE(stage.kept_bytes, stage.disk_bytes);
+    kept += stage.kept_bytes;
+    peaks += stage.disk_bytes;
+  }
+  EXPECT_GT(plan.disk_bytes(), kept);
+  EXPECT_LT(plan.disk_bytes(), peaks);
+
+  run(r, "imitate");
+  const int64_t after_imitation = to_come();
+  EXPECT_LT(after_imitation, plan.disk_bytes());
+  run(r, "explore-1");
+  EXPECT_LT(to_come(), after_imitation);
+  run(r, "improve-1");
+  EXPECT_EQ(to_come(), plan.stages.back().disk_bytes) << "an evaluation is left";
+  run(r);
+  EXPECT_EQ(to_come(), 0);
 }
 
 TEST_F(RunTest, WhatAStageReadsDecidesItsHash) {

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "data/contamination.h"
 #include "synth/synth.h"
 
@@ -72,6 +74,39 @@ std::vector<data::Demonstration> demonstrations_of(const DataSource& source,
   return demonstrations;
 }
 
+// Two files may give two problems one id ("train-1", of rows without ids), or one problem twice. The
+// first stays; of the others equal ones are duplicates, and different ones get an id with a hash of
+// the problem behind, which is the same whatever order they come in and wherever the files lie.
+void part_ids(ReadSource& read, std::map<std::string, std::string>& contents) {
+  constexpr size_t kDigits = 12;
+  std::vector<data::Problem> kept;
+  for (data::Problem& problem : read.problems) {
+    Json json = data::to_json(problem);
+    json.erase("id");
+    const std::string content = sha256_hex(dump_json(json)), id = problem.id;
+    const auto [first, fresh] = contents.emplace(problem.id, content);
+    bool duplicate = !fresh && first->second == content;
+    if (!fresh && !duplicate) {
+      problem.id += "-" + content.substr(0, kDigits);
+      duplicate = !contents.emplace(problem.id, content).second;
+    }
+    if (!duplicate) {
+      kept.push_back(std::move(problem));
+      continue;
+    }
+    --read.report.kept;
+    ++read.report.duplicates;
+    if (read.report.duplicate_examples.size() < data::RowAccount::kMaxExamples) {
+      read.report.duplicate_examples.push_back(
+          {{"duplicate", fmt::format("repeats the problem \"{}\" of another source", excerpt(id))},
+           problem.file,
+           problem.line,
+           0});
+    }
+  }
+  read.problems = std::move(kept);
+}
+
 }  // namespace
 
 std::string source_name(const DataSource& source) {
@@ -97,9 +132,11 @@ std::vector<ReadSource> read_sources(const Recipe& recipe) {
     }
   }
   if (recipe.explore.rounds == 0) return all;
+  std::map<std::string, std::string> contents;  // by id
   for (const DataSource& source : recipe.explore.problems) {
     ReadSource& read = all.emplace_back(ReadSource{&source, Role::kProblems, ""});
     read.problems = problems_of(source, read.report, &filter);
+    part_ids(read, contents);
   }
   return all;
 }

@@ -64,6 +64,46 @@ TEST(Sources, AreReadOnceInOrderWithAnAccountOfWhatIsLeftOut) {
   EXPECT_EQ(plain[2].demonstrations.size(), 3u);
 }
 
+TEST(Sources, ProblemsOfFilesOfOneNameAreApart) {
+  const testing::TemporaryFolder folder;
+  const auto source = [&](const std::string& name, const std::string& rows) {
+    DataSource made;
+    made.file = folder / name;
+    std::filesystem::create_directories(made.file.parent_path());
+    std::ofstream(made.file) << rows;
+    return made;
+  };
+  const auto row = [](int sum) {
+    return "{\"question\":\"What is 1 + " + std::to_string(sum) + "?\",\"answer\":\"7\"}\n";
+  };
+  Recipe recipe;
+  recipe.explore.rounds = 1;
+  recipe.explore.problems = {source("a/train.jsonl", row(1) + row(2)),
+                             source("b/train.jsonl", row(3) + row(2)),
+                             source("c/train.jsonl", row(4) + row(5))};
+  const auto ids_of = [&] {
+    std::vector<std::vector<std::string>> ids;
+    for (const ReadSource& read : read_sources(recipe)) {
+      ids.emplace_back();
+      for (const data::Problem& problem : read.problems) ids.back().push_back(problem.id);
+    }
+    return ids;
+  };
+  const auto ids = ids_of();
+  EXPECT_EQ(ids[0], (std::vector<std::string>{"train-1", "train-2"}));
+  // One is the same problem under the same id, the other has another question.
+  ASSERT_EQ(ids[1].size(), 1u);
+  EXPECT_TRUE(ids[1][0].starts_with("train-1-")) << ids[1][0];
+  EXPECT_EQ(read_sources(recipe)[1].report.duplicates, 1u);
+  EXPECT_EQ(read_sources(recipe)[1].report.kept, 1u);
+  ASSERT_EQ(ids[2].size(), 2u);
+  EXPECT_NE(ids[2][0], ids[1][0]);
+  // Wherever they lie.
+  std::filesystem::rename(folder / "b", folder / "d");
+  recipe.explore.problems[1].file = folder / "d/train.jsonl";
+  EXPECT_EQ(ids_of(), ids);
+}
+
 TEST(Sources, RoundsShareTheProblemsOut) {
   ExploreOptions explore;
   explore.rounds = 3;

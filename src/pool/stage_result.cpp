@@ -162,6 +162,15 @@ Json to_json(const RolloutResult& result) { return written(result); }
 Json to_json(const RefineResult& result) { return written(result); }
 Json to_json(const EvaluateResult& result) { return written(result); }
 
+Json failure(std::string_view message) { return {{"error", message}}; }
+
+std::string failure_of(const StageRecord& stage) {
+  const auto message = stage.result.is_object() ? stage.result.find("error") : stage.result.end();
+  if (stage.state != StageState::kFailed || message == stage.result.end() || !message->is_string())
+    return "";
+  return message->get<std::string>();
+}
+
 template <class Result>
 std::optional<Result> result_of(const StageRecord& stage) {
   const auto& kinds = kKindsOf<Result>;

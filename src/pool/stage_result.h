@@ -75,6 +75,10 @@ Json to_json(const RolloutResult& result);
 Json to_json(const RefineResult& result);
 Json to_json(const EvaluateResult& result);
 
+// What a failed stage keeps in place of a result, and the message it then gives; "" of any other.
+Json failure(std::string_view message);
+std::string failure_of(const StageRecord& stage);
+
 // The stage's result; nothing if it is not done, or its kind has another sort of result. Throws
 // Error naming the stage and the key whose value has another type.
 template <class Result>

@@ -82,6 +82,11 @@ Markup loss_section(const pool::Pool& pool) {
           element("div", {{"class", "charts"}}, charts));
 }
 
+static std::string state_of(const pool::StageRecord& stage) {
+  const std::string failure = pool::failure_of(stage);
+  return std::string(pool::to_string(stage.state)) + (failure.empty() ? "" : ": " + failure);
+}
+
 Markup stages_section(const pool::Pool& pool) {
   const std::vector<pool::StageRecord> stages = pool.stages();
   if (stages.empty()) return {};
@@ -98,7 +103,7 @@ Markup stages_section(const pool::Pool& pool) {
       tokens = static_cast<double>(rollouts->tokens);
     }
     body += element("tr", element("th", {{"scope", "row"}}, text(stage.name)) +
-                              element("td", text(pool::to_string(stage.state))) +
+                              element("td", text(state_of(stage))) +
                               number_cell(static_cast<double>(stage.rows)) + number_cell(steps) +
                               number_cell(tokens) + number_cell(last_loss, 4) +
                               number_cell(stage.seconds, 1));

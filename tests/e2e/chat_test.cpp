@@ -3,12 +3,13 @@
 
 #include <cctype>
 
+#include "base/text.h"
 #include "e2e/ponder.h"
 
 namespace ponder::e2e {
 namespace {
 
-// What the text of an answer is, from the fields of --json.
+// What is shown of an answer, from the fields of --json.
 std::string printed(const Json& answer) {
   std::string text = answer.at("thought");
   std::string solution = answer.at("solution");
@@ -16,7 +17,7 @@ std::string printed(const Json& answer) {
   const size_t begin = std::min(end, solution.find_first_not_of(" \t\n\v\f\r"));
   solution = solution.substr(begin, end - begin);
   if (!text.empty() && !solution.empty()) text += "\n\n";
-  text += solution + "\n";
+  text = escaped(text + solution + "\n", Lines::kKeep);
   if (answer.at("finish_reason") != "stop") {
     text += "[cut: " + answer.at("finish_reason").get<std::string>() + "]\n";
   }
@@ -53,10 +54,12 @@ TEST(Chat, StreamedTextIsTheWholeAnswer) {
   EXPECT_GE(half_characters, 3);
 }
 
-// Two plain characters of a text, not at its beginning, and no such pair before them.
+// Two plain characters of a text, not at its beginning, and no such pair before them; none of what
+// was escaped.
 std::string piece_of(const std::string& text) {
   const auto plain = [&](size_t i) {
-    return std::isgraph(static_cast<unsigned char>(text[i])) != 0;
+    return std::isgraph(static_cast<unsigned char>(text[i])) != 0 &&
+           text.substr(i - 3, 4).find('\\') == std::string::npos;
   };
   for (size_t i = 8; i + 2 < text.size(); ++i) {
     const std::string piece = text.substr(i, 2);
@@ -94,6 +97,16 @@ TEST(Chat, StopStringsEndTheAnswer) {
   const std::string streamed = out({"chat", "--quiet"}, {}), end = piece_of(streamed);
   EXPECT_EQ(out({"chat", "--quiet"}, {"--stop", end}),
             streamed.substr(0, streamed.find(end)) + "\n");
+}
+
+// Without --max-tokens an answer is as long as the positions allow.
+TEST(Chat, FitsAnyModelByItself) {
+  testing::Launch launch;
+  launch.input = "Compute 1+1\n";
+  const testing::Outcome outcome =
+      ponder({"chat", "--model", testing::source_dir() / "models/nano-base"}, launch);
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("boxed"), std::string::npos) << outcome.out;
 }
 
 }  // namespace

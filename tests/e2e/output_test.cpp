@@ -120,6 +120,29 @@ TEST_F(Output, WhatIsReadIsNotOverwritten) {
   EXPECT_FALSE(fs::exists(folder_ / "t"));
 }
 
+TEST_F(Output, WrongUsageLeavesNothing) {
+  make_demonstrations("d.jsonl");
+  fs::create_symlink("d.jsonl", folder_ / "link");
+  for (const std::string second : {"d.jsonl", "link"}) {
+    const testing::Outcome twice = ponder(
+        {"sft", "--model", kNano, "--data", "d.jsonl", "--data", second, "--out", "o", "--quiet"});
+    EXPECT_EQ(twice.status, 2) << twice.err;
+    EXPECT_NE(twice.err.find("twice"), std::string::npos) << twice.err;
+  }
+  const testing::Outcome until = ponder({"run", testing::source_dir() / "recipes/quickstart.toml",
+                                         "--out", "run", "--until", "nope"});
+  EXPECT_EQ(until.status, 2) << until.err;
+  EXPECT_NE(until.err.find("the stages are ingest"), std::string::npos) << until.err;
+  EXPECT_FALSE(fs::exists(folder_ / "run"));
+  EXPECT_FALSE(fs::exists(folder_ / "o"));
+  // A folder that cannot be made.
+  const testing::Outcome in_file = ponder({"run", testing::source_dir() / "recipes/tiny.toml",
+                                           "--set", "base=" + kNano, "--out", "d.jsonl/run"});
+  EXPECT_EQ(in_file.status, 1);
+  EXPECT_EQ(testing::lines_of(in_file.err).size(), 1u) << in_file.err;
+  EXPECT_EQ(in_file.err.find("filesystem error"), std::string::npos) << in_file.err;
+}
+
 TEST_F(Output, OneFileHasOneWriter) {
   const std::string synth =
       program() + " synth --domain arithmetic --level 3 --count 4000 --out shared & ";

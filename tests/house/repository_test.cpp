@@ -118,6 +118,24 @@ TEST(Repository, AFolderIsANamespace) {
   EXPECT_GT(looked_at, 300);
 }
 
+// Commands speak to people through cli/printing.h, which shows what a terminal would obey.
+TEST(Repository, CommandsPrintThroughTheirDoors) {
+  for (const fs::path& path : files_under(kRoot / "src/cli")) {
+    if (!is_source(path)) continue;
+    const std::string text = read_file(path);
+    for (const char* way : {"fmt::print(", "printf(", "std::cout", "std::cerr", "puts("}) {
+      size_t at = text.find(way);
+      // A terminal's own colours are ours; fputs writes them and nothing else.
+      while (at != std::string::npos && way == std::string_view("puts(") &&
+             (text.compare(at, 11, "puts(colour") == 0 ||
+              text.compare(at, 10, "puts(\"\\x1b") == 0 || path.filename() == "printing.cpp")) {
+        at = text.find(way, at + 1);
+      }
+      EXPECT_EQ(at, std::string::npos) << path << " uses " << way;
+    }
+  }
+}
+
 TEST(Repository, ScriptsParse) {
   for (const char* folder : {"scripts", "tools", "bench", ".ci"}) {
     for (const fs::path& path : files_under(kRoot / folder)) {
