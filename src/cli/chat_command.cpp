@@ -93,10 +93,14 @@ void chat(const ChatOptions& options) {
     std::fflush(stdout);
     if (!std::getline(std::cin, line)) break;
     if (line.empty()) continue;
-    data::Problem problem;
-    problem.id = fmt::format("chat-{}", turn);
-    problem.question = line;
-    rollout::RolloutRequest request = model.rollout_request(problem, spec);
+    std::vector<data::Problem> problems(1);
+    problems[0].id = fmt::format("chat-{}", turn);
+    problems[0].question = line;
+    data::RowAccount account = data::RowAccount::of(1);
+    std::vector<rollout::RolloutRequest> requests = model.rollout_requests(problems, spec, account);
+    if (requests.empty())
+      throw Error(fmt::format("question {}", turn), account.examples.at(0).detail);
+    rollout::RolloutRequest& request = requests[0];
     if (options.sampling.max_tokens == 0) {
       const auto left =
           model.config().max_position_embeddings - static_cast<int64_t>(request.prompt_ids.size());

@@ -12,6 +12,7 @@
 #include "cli/command.h"
 #include "cli/number_option.h"
 #include "cli/printing.h"
+#include "data/askable.h"
 #include "data/contamination.h"
 #include "data/readers.h"
 #include "data/token_rows.h"
@@ -118,7 +119,9 @@ void read_preferences(const DataOptions& options, const TextSide* side, data::Ro
 
 // Tokens of a row; a demonstration may be one that cannot be trained on.
 data::Accepted<int64_t> num_tokens(const TextSide& side, const data::Problem& row) {
-  return tokens_of(side, row).num_tokens();
+  const auto prompt = data::prompt_of(side.text, row, {});
+  if (!prompt) return prompt.why();
+  return static_cast<int64_t>(prompt->size());
 }
 data::Accepted<int64_t> num_tokens(const TextSide& side, const data::Demonstration& row) {
   const auto tokens = side.builder.row(row.id, row);
@@ -138,7 +141,7 @@ void read(const DataOptions& options, const TextSide* side, size_t keep, Count w
   const data::ContaminationFilter filter = filter_against(options.against);
   data::RowAccount left_out;  // after they were read
   const auto leave_out = [&](const auto& row, const data::Rejection& why) {
-    left_out.reject({why, row.file, row.line, 0});
+    left_out.reject({why, row.file, row.line, 0, row.id});
   };
   const auto take = [&](auto row, auto& kept) {
     const auto match = filter.empty() ? std::nullopt : filter.find(row);
@@ -205,8 +208,9 @@ void print_report(const DataOptions& options, const Rows& rows) {
   for (const auto* examples : {&rows.report.examples, &rows.report.duplicate_examples}) {
     for (const data::RejectedRow& row : *examples) {
       const bool byte_known = row.byte_offset > 0 || row.line == 1;
-      print("line {}{}: {}: {}\n", row.line,
-            byte_known ? fmt::format(", byte {}", row.byte_offset) : "", row.reason, row.detail);
+      print("line {}{}{}: {}: {}\n", row.line,
+            byte_known ? fmt::format(", byte {}", row.byte_offset) : "",
+            row.id.empty() ? "" : ", " + row.id, row.reason, row.detail);
     }
   }
 }

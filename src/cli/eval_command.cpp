@@ -46,27 +46,21 @@ eval::JudgeStrictness strictness_of(const EvalOptions& options) {
   return {ponder::eval::strictness_of(options.units), ponder::eval::strictness_of(options.order)};
 }
 
-eval::BenchmarkResult evaluate_model(generate::InferenceModel& model, const Benchmark& benchmark,
+eval::BenchmarkResult evaluate_model(generate::InferenceModel& model, Benchmark& benchmark,
                                      const EvalOptions& options, Monitor& monitor,
                                      LineOutput* out) {
   generate::RolloutSpec spec;
   spec.samples = options.samples;
   spec.seed = options.common.seed;
-  spec.system = options.sampling.system;
-  spec.stop_strings = options.sampling.stop;
-  std::vector<rollout::RolloutRequest> requests;
-  int64_t longest = 0;
-  for (const data::Problem& problem : benchmark.problems) {
-    requests.push_back(model.rollout_request(problem, spec));
-    longest = std::max(longest, static_cast<int64_t>(requests.back().prompt_ids.size()));
-  }
   const bool greedy = options.samples == 1;
-  const data::SamplingSettings sampling = sampling_settings(
-      options.sampling, greedy ? 0.0 : 1.0, greedy ? 1.0 : 0.95, longest, model.config());
-  if (!greedy && sampling.temperature == 0) {
+  spec.sampling.temperature = greedy ? 0.0 : 1.0;
+  spec.sampling.top_p = greedy ? 1.0 : 0.95;
+  data::RowAccount account = data::RowAccount::of(benchmark.problems.size());
+  const std::vector<rollout::RolloutRequest> requests = rollout_requests(
+      model, options.sampling, spec, benchmark.name, benchmark.problems, account, monitor);
+  if (!greedy && options.sampling.temperature == 0) {
     monitor.warning("with --temperature 0 all samples of a problem are the same");
   }
-  for (rollout::RolloutRequest& request : requests) request.sampling = sampling;
   eval::BenchmarkOptions settings;
   settings.strictness = strictness_of(options);
   settings.monitor = &monitor;
@@ -80,6 +74,7 @@ eval::BenchmarkResult evaluate_model(generate::InferenceModel& model, const Benc
   std::optional<eval::BenchmarkResult> result =
       eval::evaluate(engine, benchmark.name, benchmark.problems, requests, settings, stop_flag());
   if (!result) throw Stopped{stop_signal()};
+  result->score.rejected = std::move(account.rejected);
   for (const std::string& row : rows) out->write(row);
   return std::move(*result);
 }
@@ -144,7 +139,7 @@ void run_eval(const EvalOptions& options) {
   if (!options.out.empty()) out = std::make_unique<LineOutput>(options.out, reads);
   if (!options.details.empty()) details = std::make_unique<LineOutput>(options.details, reads);
   for (size_t i = 0; i < benchmarks.size(); ++i) {
-    const Benchmark& benchmark = benchmarks[i];
+    Benchmark& benchmark = benchmarks[i];
     const eval::BenchmarkResult result =
         model ? evaluate_model(*model, benchmark, options, monitor, out.get())
               : eval::score_responses(benchmark.name, benchmark.problems, options.responses[i],

@@ -47,27 +47,20 @@ std::vector<data::Problem> problems_of(const GenerateOptions& options, Monitor& 
 void run_generate(const GenerateOptions& options) {
   TerminalMonitor monitor(options.common.quiet ? TerminalMonitor::Level::kQuiet
                                                : TerminalMonitor::Level::kInfo);
-  const std::vector<data::Problem> problems = problems_of(options, monitor);
+  std::vector<data::Problem> problems = problems_of(options, monitor);
   ThreadPool pool(options.common.threads);
   generate::InferenceModel model(options.model, pool, options.sampling.chat_template);
 
   generate::RolloutSpec spec;
   spec.samples = options.samples;
   spec.seed = options.common.seed;
-  spec.system = options.sampling.system;
-  spec.stop_strings = options.sampling.stop;
   spec.raw = options.raw;
-  std::vector<rollout::RolloutRequest> requests;
+  data::RowAccount account = data::RowAccount::of(problems.size());
+  const std::vector<rollout::RolloutRequest> requests = rollout_requests(
+      model, options.sampling, spec, options.problems.empty() ? "--prompt" : options.problems,
+      problems, account, monitor);
   std::map<std::string_view, const data::Problem*> problem_of;
-  int64_t longest = 0;
-  for (const data::Problem& problem : problems) {
-    problem_of.emplace(problem.id, &problem);
-    requests.push_back(model.rollout_request(problem, spec));
-    longest = std::max(longest, static_cast<int64_t>(requests.back().prompt_ids.size()));
-  }
-  for (rollout::RolloutRequest& request : requests) {
-    request.sampling = sampling_settings(options.sampling, 1.0, 1.0, longest, model.config());
-  }
+  for (const data::Problem& problem : problems) problem_of.emplace(problem.id, &problem);
 
   // One prompt on a terminal: a person wants to read the text.
   const bool as_text = options.problems.empty() && options.out.empty() && !options.common.json;

@@ -87,6 +87,11 @@ void plan(const RunOptions& options) {
       "counted, "
       "rollout tokens estimated\n",
       seconds / 60, threads.num_threads(), plan.peak_gflops);
+  for (const pipeline::SourcePlan& source : plan.sources) {
+    if (source.account.kept == source.account.rows) continue;
+    print("\n{}: {}\n", source.name, source.account.summary());
+    for (const std::string& line : source.account.left_out_by_id()) print("  left out: {}\n", line);
+  }
   const auto largest =
       std::max_element(plan.stages.begin(), plan.stages.end(),
                        [](auto& a, auto& b) { return a.peak_memory_bytes < b.peak_memory_bytes; });

@@ -1,7 +1,10 @@
 #include "cli/sampling_flags.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
+#include "base/error.h"
 #include "cli/number_option.h"
 
 namespace ponder::cli {
@@ -39,18 +42,37 @@ void add_stop_option(CLI::App& command, std::vector<std::string>& stop) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
-data::SamplingSettings sampling_settings(const SamplingFlags& flags, double default_temperature,
-                                         double default_top_p, int64_t longest_prompt,
-                                         const model::ModelConfig& config) {
-  data::SamplingSettings settings;
-  settings.temperature = flags.temperature < 0 ? default_temperature : flags.temperature;
-  settings.top_p = flags.top_p < 0 ? default_top_p : flags.top_p;
-  settings.top_k = flags.top_k;
-  const int64_t left = config.max_position_embeddings - longest_prompt;
-  settings.max_tokens = flags.max_tokens > 0 ? flags.max_tokens
-                        : left > 0 ? static_cast<int>(std::min<int64_t>(kDefaultMaxTokens, left))
-                                   : kDefaultMaxTokens;
-  return settings;
+std::vector<rollout::RolloutRequest> rollout_requests(const generate::InferenceModel& model,
+                                                      const SamplingFlags& flags,
+                                                      generate::RolloutSpec spec,
+                                                      const std::string& what,
+                                                      std::vector<data::Problem>& problems,
+                                                      data::RowAccount& account, Monitor& monitor) {
+  spec.system = flags.system;
+  spec.stop_strings = flags.stop;
+  if (flags.temperature >= 0) spec.sampling.temperature = flags.temperature;
+  if (flags.top_p >= 0) spec.sampling.top_p = flags.top_p;
+  spec.sampling.top_k = flags.top_k;
+  spec.sampling.max_tokens = std::max(1, flags.max_tokens);
+  std::vector<rollout::RolloutRequest> requests = model.rollout_requests(problems, spec, account);
+  const std::vector<std::string> left_out = account.left_out_by_id();
+  if (requests.empty()) {
+    throw Error(
+        what,
+        fmt::format("no problem can be asked: {}; first: {}", account.summary(), left_out.at(0)),
+        "lower --max-tokens where prompts are too long, or leave the problems out");
+  }
+  if (!left_out.empty()) monitor.warning(fmt::format("{}: {}", what, account.summary()));
+  for (const std::string& line : left_out)
+    monitor.warning(fmt::format("{}: left out: {}", what, line));
+  if (flags.max_tokens > 0) return requests;
+  size_t longest = 0;
+  for (const rollout::RolloutRequest& request : requests)
+    longest = std::max(longest, request.prompt_ids.size());
+  const int64_t left = model.config().max_position_embeddings - static_cast<int64_t>(longest);
+  for (rollout::RolloutRequest& request : requests)
+    request.sampling.max_tokens = static_cast<int>(std::min<int64_t>(kDefaultMaxTokens, left));
+  return requests;
 }
 
 generate::Engine open_engine(const SamplingFlags& flags, generate::InferenceModel& model) {

@@ -26,10 +26,16 @@ void add_sampling_flags(CLI::App& command, SamplingFlags& flags);
 // Adds --stop, which may be given several times.
 void add_stop_option(CLI::App& command, std::vector<std::string>& stop);
 
-// The settings of rollouts from prompts of at most `longest_prompt` tokens.
-data::SamplingSettings sampling_settings(const SamplingFlags& flags, double default_temperature,
-                                         double default_top_p, int64_t longest_prompt,
-                                         const model::ModelConfig& config);
+// The requests for the problems that can be asked, as the flags say. `spec` has the command's
+// temperature and top-p where there are no flags. The other problems leave `problems`, for
+// `account`, and `monitor` is told of them by id; `what` is what they are of. Throws Error when
+// none is left.
+std::vector<rollout::RolloutRequest> rollout_requests(const generate::InferenceModel& model,
+                                                      const SamplingFlags& flags,
+                                                      generate::RolloutSpec spec,
+                                                      const std::string& what,
+                                                      std::vector<data::Problem>& problems,
+                                                      data::RowAccount& account, Monitor& monitor);
 generate::Engine open_engine(const SamplingFlags& flags, generate::InferenceModel& model);
 
 }  // namespace ponder::cli

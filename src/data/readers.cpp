@@ -104,6 +104,12 @@ void read_rows(RowSource& source, std::string_view kind, bool strict, bool by_id
 
 }  // namespace
 
+RowAccount RowAccount::of(size_t kept) {
+  RowAccount account;
+  account.rows = account.kept = kept;
+  return account;
+}
+
 void RowAccount::reject(RejectedRow row) {
   ++rejected[row.reason];
   keep_example(examples, std::move(row));
@@ -129,6 +135,16 @@ std::string RowAccount::summary() const {
   }
   if (count > 0) text += fmt::format(", {} rejected ({})", count, reasons);
   return text;
+}
+
+std::vector<std::string> RowAccount::left_out_by_id(size_t most) const {
+  std::vector<std::string> lines;
+  for (const RejectedRow& row : examples) {
+    if (lines.size() == most) break;
+    if (row.id.empty()) continue;
+    lines.push_back(fmt::format("{}: {}: {}", excerpt(row.id), row.reason, row.detail));
+  }
+  return lines;
 }
 
 std::string dataset_name(const std::filesystem::path& file) {
@@ -161,6 +177,7 @@ Json to_json(const RowAccount& report, bool explain) {
                                   {"byte_offset", row.byte_offset},
                                   {"reason", row.reason},
                                   {"detail", row.detail}});
+      if (!row.id.empty()) json["examples"].back()["id"] = row.id;
     }
   }
   return json;

@@ -21,6 +21,7 @@ struct RejectedRow : Rejection {
   std::string file;
   uint64_t line = 0;         // from 1; in an array the element's place, in Parquet the row's
   uint64_t byte_offset = 0;  // of the row in the unpacked file; 0 in Parquet
+  std::string id = {};       // the row's, where it is known
 };
 
 // What became of the rows of one or more files. rows == kept + duplicates + sum of rejected counts.
@@ -31,9 +32,12 @@ struct RowAccount {
   std::vector<RejectedRow> duplicate_examples;  // likewise; `detail` names the row each repeats
   static constexpr size_t kMaxExamples = 1000;
 
+  static RowAccount of(size_t kept);  // so many rows, all kept
   void reject(RejectedRow row);
   void merge(const RowAccount& other);
   std::string summary() const;  // one line
+  // "math-7: too_long: …" of the first `most` rejected rows whose ids are known.
+  std::vector<std::string> left_out_by_id(size_t most = 10) const;
 };
 // The fields of `ponder data check`; with `explain` also each example.
 Json to_json(const RowAccount& report, bool explain);

@@ -191,7 +191,7 @@ void visit_rows(const RowBuilder& builder, std::span<const Demonstration> demons
     }
     if (report.kept > 0) --report.kept;
     const uint64_t line = demonstration.line > 0 ? demonstration.line : i + 1;
-    report.reject({row.why(), demonstration.file, line, 0});
+    report.reject({row.why(), demonstration.file, line, 0, demonstration.id});
     if (visitor.rejected) visitor.rejected(i, row.why());
   }
 }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -48,6 +49,7 @@ struct BenchmarkScore {
   double mean_tokens = 0;  // of all responses; 0 for given ones without token counts
   int64_t undecided = 0;   // responses
   int64_t missing = 0;     // problems no response was given for: they count as unfinished and wrong
+  std::map<std::string, uint64_t> rejected;  // problems that were not asked, by reason: not among n
 };
 Json to_json(const BenchmarkScore& score);
 

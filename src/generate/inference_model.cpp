@@ -1,5 +1,7 @@
 #include "generate/inference_model.h"
 
+#include <utility>
+
 namespace ponder::generate {
 
 InferenceModel::InferenceModel(const std::filesystem::path& folder, ThreadPool& threads,
@@ -16,20 +18,29 @@ InferenceModel::InferenceModel(model::OpenCheckpoint checkpoint,
   decoder_.load_weights(*checkpoint.weights);
 }
 
-rollout::RolloutRequest InferenceModel::rollout_request(const data::Problem& problem,
-                                                        const RolloutSpec& spec) const {
-  rollout::RolloutRequest request;
-  request.problem_id = problem.id;
-  request.prompt_ids = spec.raw ? text_.tokenizer().encode(problem.question)
-                                : text_.prompt_ids(problem.question, spec.system);
-  request.num_samples = spec.samples;
-  request.sampling = spec.sampling;
-  request.seed = spec.seed;
-  request.stop_ids = text_.stop_ids();
-  request.stop_strings = spec.stop_strings;
-  if (!spec.raw) request.response_prefix = text_.chat().response_prefix();
-  request.template_sha256 = text_.chat().sha256();
-  return request;
+std::vector<rollout::RolloutRequest> InferenceModel::rollout_requests(
+    std::vector<data::Problem>& problems, const RolloutSpec& spec,
+    data::RowAccount& account) const {
+  auto prompts = data::keep_askable(text_, problems,
+                                    {.system = spec.system,
+                                     .raw = spec.raw,
+                                     .max_tokens = spec.sampling.max_tokens,
+                                     .max_positions = config().max_position_embeddings},
+                                    account);
+  std::vector<rollout::RolloutRequest> requests(problems.size());
+  for (size_t i = 0; i < problems.size(); ++i) {
+    rollout::RolloutRequest& request = requests[i];
+    request.problem_id = problems[i].id;
+    request.prompt_ids = std::move(prompts[i]);
+    request.num_samples = spec.samples;
+    request.sampling = spec.sampling;
+    request.seed = spec.seed;
+    request.stop_ids = text_.stop_ids();
+    request.stop_strings = spec.stop_strings;
+    if (!spec.raw) request.response_prefix = text_.chat().response_prefix();
+    request.template_sha256 = text_.chat().sha256();
+  }
+  return requests;
 }
 
 EngineOptions InferenceModel::engine_options(int max_batch, int64_t kv_cache_bytes) const {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "data/askable.h"
 #include "data/model_text.h"
 #include "generate/engine.h"
 #include "model/checkpoint.h"
@@ -38,9 +39,11 @@ class InferenceModel {
   const data::ModelText& text() const { return text_; }
   model::Decoder& decoder() { return decoder_; }
   ThreadPool& threads() { return *threads_; }
-  // The samples of a problem, with stop ids and provenance filled in.
-  rollout::RolloutRequest rollout_request(const data::Problem& problem,
-                                          const RolloutSpec& spec) const;
+  // The samples of each problem, with stop ids and provenance filled in. Problems that cannot be
+  // asked, or not with as many tokens as spec.sampling says, leave `problems` (keep_askable).
+  std::vector<rollout::RolloutRequest> rollout_requests(std::vector<data::Problem>& problems,
+                                                        const RolloutSpec& spec,
+                                                        data::RowAccount& account) const;
   // With provenance filled in.
   EngineOptions engine_options(int max_batch,
                                int64_t kv_cache_bytes = EngineOptions().kv_cache_bytes) const;

@@ -72,6 +72,7 @@ RecipePlan plan_recipe(const Recipe& recipe, std::span<const ReadSource> sources
   const PlanContext context(recipe, sources, threads);
   RecipePlan plan;
   plan.peak_gflops = context.peak_gflops();
+  plan.sources = context.sources();
   for (const Stage& stage : stages_of(recipe)) {
     StagePlan& out = plan.stages.emplace_back(stage.kind->plan(context, stage));
     out.name = stage.name;
@@ -95,7 +96,13 @@ Json to_json(const RecipePlan& plan) {
                       {"kept_bytes", s.kept_bytes},
                       {"seconds", s.seconds}});
   }
+  Json sources = Json::array();
+  for (const SourcePlan& source : plan.sources) {
+    Json& json = sources.emplace_back(Json{{"name", source.name}});
+    json.update(data::to_json(source.account, true));
+  }
   return {{"stages", stages},
+          {"sources", sources},
           {"peak_memory_bytes", plan.peak_memory_bytes()},
           {"disk_bytes", plan.disk_bytes()},
           {"peak_gflops", plan.peak_gflops}};

@@ -27,8 +27,15 @@ struct StagePlan {
   double seconds = 0;
 };
 
+// What becomes of a source's rows: those that cannot be read, trained on or asked are left out.
+struct SourcePlan {
+  std::string name;
+  data::RowAccount account;
+};
+
 struct RecipePlan {
   std::vector<StagePlan> stages;
+  std::vector<SourcePlan> sources;
   double peak_gflops = 0;  // of this machine, measured now
   int64_t peak_memory_bytes() const;
   int64_t disk_bytes() const;  // what all stages keep, and the most that one needs beside that

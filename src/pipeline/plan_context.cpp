@@ -1,8 +1,11 @@
 #include "pipeline/plan_context.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/error.h"
+#include "data/askable.h"
 #include "model/checkpoint.h"
 #include "ops/peak.h"
 #include "pipeline/sources.h"
@@ -16,9 +19,9 @@ constexpr double kTrainShare = 0.5, kDecodeShare = 0.22;
 // own fields.
 constexpr int64_t kRowBytes = 1200, kTokenBytes = 12;
 
+// Adds the rows that can be trained on to `lengths`; the others go into the account.
 void count(const ReadSource& read, const data::RowBuilder& builder, const Recipe& recipe,
-           RowLengths& lengths) {
-  data::RowAccount report = read.report;
+           data::RowAccount& account, RowLengths& lengths) {
   data::RowVisitor visitor;
   visitor.row = [&](size_t, const data::TokenRow& row) {
     ++lengths.units;
@@ -26,7 +29,33 @@ void count(const ReadSource& read, const data::RowBuilder& builder, const Recipe
     lengths.trained += row.num_loss_tokens();
     lengths.longest = std::max(lengths.longest, row.num_tokens());
   };
-  data::visit_rows(builder, read.demonstrations, recipe.system, report, visitor);
+  data::visit_rows(builder, read.demonstrations, recipe.system, account, visitor);
+}
+
+// For each problem, whether it can be asked; the others go into the account.
+std::vector<bool> askable(const ReadSource& read, const data::ModelText& text,
+                          const data::PromptSpec& spec, data::RowAccount& account) {
+  std::vector<bool> askable;
+  for (const data::Problem& problem : read.problems) {
+    const auto prompt = data::prompt_of(text, problem, spec);
+    askable.push_back(static_cast<bool>(prompt));
+    if (prompt) continue;
+    --account.kept;
+    account.reject({prompt.why(), problem.file, problem.line, 0, problem.id});
+  }
+  return askable;
+}
+
+// How many of them can be asked; Error when there are some and none can.
+int64_t count_askable(std::vector<bool>::const_iterator begin,
+                      std::vector<bool>::const_iterator end, const std::string& where) {
+  const auto count = std::count(begin, end, true);
+  if (count == 0 && begin != end) {
+    throw Error(where, fmt::format("none of its {} problems can be asked", end - begin),
+                "lower max_tokens where prompts are too long, or take another base: `ponder data "
+                "check --tokenizer BASE --explain` says why");
+  }
+  return count;
 }
 
 }  // namespace
@@ -45,17 +74,30 @@ PlanContext::PlanContext(const Recipe& recipe, std::span<const ReadSource> sourc
                              {recipe.chat_template, config.vocab_size, config.eos_token_ids});
   const data::RowBuilder builder(text, recipe.max_length);
   rows_.resize(recipe.imitation.size());
-  int64_t problems = 0;
+  std::vector<bool> problems;  // of all rounds, whether they can be asked
   for (const ReadSource& read : sources) {
+    data::RowAccount& account =
+        sources_.emplace_back(SourcePlan{source_name(*read.source), read.report}).account;
     for (size_t set = 0; set < rows_.size(); ++set) {
-      if (recipe.imitation[set].name == read.set) count(read, builder, recipe, rows_[set]);
+      if (recipe.imitation[set].name == read.set) count(read, builder, recipe, account, rows_[set]);
     }
-    (read.role == pool::SourceRecord::Role::kBenchmark ? benchmark_problems_ : problems) +=
-        static_cast<int64_t>(read.problems.size());
+    const bool benchmark = read.role == pool::SourceRecord::Role::kBenchmark;
+    const std::vector<bool> asked =
+        askable(read, text,
+                {.system = recipe.system,
+                 .max_tokens = benchmark ? recipe.evaluate.max_tokens : recipe.explore.max_tokens,
+                 .max_positions = config.max_position_embeddings},
+                account);
+    if (benchmark) {
+      benchmark_problems_ += count_askable(asked.begin(), asked.end(), read.set);
+    } else {
+      problems.insert(problems.end(), asked.begin(), asked.end());
+    }
   }
   for (int t = 1; t <= recipe.explore.rounds; ++t) {
-    const auto [begin, end] = round_of(recipe.explore, t, problems);
-    problems_of_round_.push_back(end - begin);
+    const auto [begin, end] = round_of(recipe.explore, t, static_cast<int64_t>(problems.size()));
+    problems_of_round_.push_back(count_askable(problems.begin() + begin, problems.begin() + end,
+                                               fmt::format("explore-{}", t)));
   }
   const RowLengths& main = rows_[0];
   if (main.units == 0)

@@ -22,8 +22,8 @@ struct RowLengths {
 
 class PlanContext {
  public:
-  // Throws Error when no demonstration can be trained on, or when the problems do not last for all
-  // rounds.
+  // Throws Error when no demonstration can be trained on, when the problems do not last for all
+  // rounds, or when none of a round or of a benchmark can be asked.
   PlanContext(const Recipe& recipe, std::span<const ReadSource> sources, ThreadPool& threads);
 
   const Recipe& recipe() const { return recipe_; }
@@ -36,6 +36,8 @@ class PlanContext {
     return problems_of_round_[static_cast<size_t>(round - 1)];
   }
   int64_t benchmark_problems() const { return benchmark_problems_; }
+  // What becomes of the rows of each source: read, trained on or asked.
+  const std::vector<SourcePlan>& sources() const { return sources_; }
 
   StagePlan training(const train::TrainWorkload& workload,
                      const train::TrainOptions& options) const;
@@ -49,6 +51,7 @@ class PlanContext {
   int64_t mean_row_ = 1, mean_response_ = 1, mean_prompt_ = 1;
   std::vector<int64_t> problems_of_round_;
   int64_t benchmark_problems_ = 0;
+  std::vector<SourcePlan> sources_;
 };
 
 }  // namespace ponder::pipeline

@@ -12,6 +12,7 @@
 #include "pipeline/plan.h"
 #include "pipeline/stage_inputs.h"
 #include "pool/stage_result.h"
+#include "testing/byte_tokenizer.h"
 #include "testing/error_text.h"
 #include "testing/folders.h"
 #include "testing/temporary_folder.h"
@@ -267,6 +268,51 @@ TEST_F(RunTest, ADemonstrationThatCannotBeTrainedOnIsADecision) {
   EXPECT_EQ(pool().demonstration(decisions[0].origin.id).question, "Long?");
   EXPECT_EQ(pool::result_of<pool::TrainResult>(*pool().stage("imitate"))->rejected.at("too_long"),
             1);
+}
+
+// Problems of a benchmark and of exploration that cannot be asked: the plan names them, the run
+// counts them and goes on.
+TEST_F(RunTest, WhatCannotBeAskedIsLeftOutById) {
+  write_file_atomic(folder_ / "base/tokenizer.json", testing::byte_tokenizer_json("\x04"));
+  std::filesystem::remove(folder_ / "base/tokenizer_config.json");
+  const auto row = [](const std::string& id, const std::string& question) {
+    return dump_json({{"id", id}, {"question", question}, {"answer", "2"}}) + "\n";
+  };
+  const std::string two = row("lacking", "1\x04") + row("long", std::string(5000, 'x'));
+  write_file_atomic(folder_ / "bench.jsonl", row("fits", "Six?") + two);
+  write_file_atomic(folder_ / "problems.jsonl", read_file(folder_ / "problems.jsonl") +
+                                                    row("lacking", "2\x04") +
+                                                    row("long", std::string(5000, 'y')));
+  const Recipe r = recipe({"evaluate.benchmarks=[{file=\"bench.jsonl\"}]"});
+  const RecipePlan plan = plan_recipe(r, read_sources(r), threads_);
+  ASSERT_EQ(plan.sources.size(), 3u);
+  EXPECT_EQ(plan.sources[0].account.summary(),
+            "3 rows, 1 kept, 2 rejected (no_token 1, too_long 1)");
+  EXPECT_EQ(plan.sources[0].account.left_out_by_id().at(0),
+            "lacking: no_token: byte 0x04 at 1 has no token");
+  EXPECT_EQ(plan.sources[2].account.summary(),
+            "8 rows, 6 kept, 2 rejected (no_token 1, too_long 1)");
+
+  run(r);
+  const pool::Pool pool = this->pool();
+  const std::map<std::string, int64_t> rejected = {{"no_token", 1}, {"too_long", 1}};
+  for (const char* stage : {"screen-1", "explore-1"}) {
+    EXPECT_EQ(pool::result_of<pool::RolloutResult>(*pool.stage(stage))->rejected, rejected)
+        << stage;
+  }
+  ASSERT_EQ(pool.scores().size(), 3u);
+  for (const pool::ScoreRecord& score : pool.scores()) {
+    EXPECT_EQ(score.n, 1);
+    EXPECT_EQ(score.extra.at("rejected"), Json(rejected));
+  }
+  EXPECT_NE(read_file(folder_ / "out/log.jsonl").find("\"id\":\"lacking\""), std::string::npos);
+
+  // Nothing left is an error, before anything is trained.
+  write_file_atomic(folder_ / "bench.jsonl", two);
+  EXPECT_NE(testing::error_text([&] {
+              plan_recipe(r, read_sources(r), threads_);
+            }).find("none of its 2 problems can be asked"),
+            std::string::npos);
 }
 
 TEST_F(RunTest, APairKnowsWhyItIsOne) {

@@ -45,6 +45,7 @@ void visit(Fields& fields, Result& r) {
     fields("unfinished", r.unfinished);
     fields("tokens", r.tokens);
     fields("hard", r.hard);
+    fields("rejected", r.rejected);
   } else if constexpr (std::is_same_v<Plain, RefineResult>) {
     fields("strategy", r.strategy);
     fields("candidates", r.candidates);

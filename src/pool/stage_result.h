@@ -54,7 +54,8 @@ struct TrainResult {
 struct RolloutResult {
   int64_t problems = 0, solved = 0, samples = 0, correct = 0, incorrect = 0, undecided = 0,
           unfinished = 0, tokens = 0;
-  std::optional<int64_t> hard;  // screen: problems not solved
+  std::optional<int64_t> hard;                   // screen: problems not solved
+  std::map<std::string, int64_t> rejected = {};  // problems that were not asked, by reason
 };
 
 struct RefineResult {

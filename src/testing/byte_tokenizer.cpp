@@ -20,9 +20,13 @@ std::string stand_in(int byte) {
 
 }  // namespace
 
-std::string byte_tokenizer_json() {
+std::string byte_tokenizer_json(std::string_view without) {
   Json vocab = Json::object();
-  for (int byte = 0; byte < 256; ++byte) vocab[stand_in(byte)] = byte;
+  for (int byte = 0; byte < 256; ++byte) {
+    // Ids have no gaps: the id of a byte that is left out is that of two of them, which no text meets.
+    const bool there = without.find(static_cast<char>(byte)) == without.npos;
+    vocab[there ? stand_in(byte) : stand_in(byte) + stand_in(byte)] = byte;
+  }
   const std::string newline = stand_in('\n');
   vocab[">" + newline] = 256;
   vocab[">" + newline + newline] = 257;
@@ -46,7 +50,7 @@ std::string byte_tokenizer_json() {
       {"truncation", nullptr},
       {"padding", nullptr},
       {"added_tokens", Json::array({added(258, "<|im_start|>"), added(259, "<|im_end|>")})},
-      {"normalizer", {{"type", "NFC"}}},
+      {"normalizer", without.empty() ? Json{{"type", "NFC"}} : Json(nullptr)},
       {"pre_tokenizer",
        {{"type", "Sequence"}, {"pretokenizers", Json::array({split, byte_level})}}},
       {"post_processor", byte_level},

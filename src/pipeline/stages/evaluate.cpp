@@ -108,8 +108,9 @@ StageOutcome run_evaluate(StageContext& context) {
     if (!roll_out(context, model, work)) return StageOutcome::stopped();
 
     const Judged rollouts = judged(context, work, found);
-    const eval::BenchmarkScore score =
+    eval::BenchmarkScore score =
         eval::aggregate(source.name, work.problems, rollouts.results, e.strictness);
+    score.rejected = std::move(work.rejected);
     Json extra = ponder::eval::to_json(score);
     extra["correct"] = shares_of(rollouts.results);
     if (e.samples > 10)

@@ -51,7 +51,7 @@ StageOutcome run_explore(StageContext& context) {
     return correct >= e.enough_correct && incorrect >= e.enough_incorrect;
   };
   if (!roll_out(context, model, work)) return StageOutcome::stopped();
-  const pool::RolloutResult result = rollouts_of(context.pool, context.stage.name);
+  const pool::RolloutResult result = rollouts_of(context.pool, context.stage.name, work);
   return {.rows = result.samples, .result = pool::to_json(result)};
 }
 

@@ -1,5 +1,8 @@
 #include "pipeline/stages/rollouts.h"
 
+#include <fmt/format.h>
+
+#include "base/error.h"
 #include "eval/judging.h"
 #include "generate/scorer.h"
 #include "rollout/run_rollouts.h"
@@ -15,6 +18,26 @@ generate::Engine open_engine(const StageContext& context, generate::InferenceMod
       model.engine_options(static_cast<int>(engine.max_batch), engine.kv_cache_bytes));
 }
 
+void tell_left_out(const StageContext& context, const std::string& benchmark,
+                   const data::RowAccount& account) {
+  const std::string of = benchmark.empty() ? "" : " of " + benchmark;
+  for (const auto& [reason, count] : account.rejected) {
+    context.monitor.warning(
+        fmt::format("{}: {} problems{} left out: {}", context.stage.name, count, of, reason));
+  }
+  for (const data::RejectedRow& row : account.examples) {
+    context.monitor.record("rejected", {{"source", row.file},
+                                        {"row", row.line},
+                                        {"id", row.id},
+                                        {"reason", row.reason},
+                                        {"detail", row.detail}});
+  }
+  if (account.rows > 0 && account.kept == 0) {
+    throw Error(context.stage.name,
+                fmt::format("no problem{} can be asked: {}", of, account.left_out_by_id(1).at(0)));
+  }
+}
+
 }  // namespace
 
 generate::InferenceModel open_model(const StageContext& context) {
@@ -22,9 +45,7 @@ generate::InferenceModel open_model(const StageContext& context) {
                                   context.recipe.chat_template);
 }
 
-bool roll_out(StageContext& context, generate::InferenceModel& model, const RolloutWork& work) {
-  std::map<std::string, const data::Problem*> by_id;
-  std::vector<rollout::RolloutRequest> requests;
+bool roll_out(StageContext& context, generate::InferenceModel& model, RolloutWork& work) {
   {
     pool::Pool::Transaction transaction(context.pool);
     for (const data::Problem& problem : work.problems)
@@ -36,14 +57,19 @@ bool roll_out(StageContext& context, generate::InferenceModel& model, const Roll
   spec.sampling = work.sampling;
   spec.seed = context.recipe.seed;
   spec.system = context.recipe.system;
-  for (const data::Problem& problem : work.problems) {
-    by_id[problem.id] = &problem;
-    rollout::RolloutRequest& request = requests.emplace_back(model.rollout_request(problem, spec));
-    const auto expected = work.expected_tokens.find(problem.id);
+  data::RowAccount account = data::RowAccount::of(work.problems.size());
+  std::vector<rollout::RolloutRequest> requests =
+      model.rollout_requests(work.problems, spec, account);
+  tell_left_out(context, work.benchmark, account);
+  work.rejected = account.rejected;
+  std::map<std::string, const data::Problem*> by_id;
+  for (const data::Problem& problem : work.problems) by_id[problem.id] = &problem;
+  std::map<std::string, rollout::RolloutRequest*> request_of;
+  for (rollout::RolloutRequest& request : requests) {
+    request_of[request.problem_id] = &request;
+    const auto expected = work.expected_tokens.find(request.problem_id);
     if (expected != work.expected_tokens.end()) request.expected_tokens = expected->second;
   }
-  std::map<std::string, rollout::RolloutRequest*> request_of;
-  for (rollout::RolloutRequest& request : requests) request_of[request.problem_id] = &request;
   context.pool.for_each_rollout({.stage = context.stage.name},
                                 [&](const pool::StoredRollout& stored) {
                                   if (stored.benchmark != work.benchmark) return;
@@ -83,7 +109,8 @@ bool roll_out(StageContext& context, generate::InferenceModel& model, const Roll
   return !report.interrupted;
 }
 
-pool::RolloutResult rollouts_of(const pool::Pool& pool, const std::string& stage) {
+pool::RolloutResult rollouts_of(const pool::Pool& pool, const std::string& stage,
+                                const RolloutWork& work) {
   const pool::PoolCounts::Stage counts = pool.counts_of(stage);
   pool::RolloutResult result;
   result.problems = counts.problems;
@@ -94,6 +121,7 @@ pool::RolloutResult rollouts_of(const pool::Pool& pool, const std::string& stage
   result.undecided = counts.undecided + counts.unjudged;
   result.unfinished = counts.unfinished;
   result.tokens = counts.tokens;
+  result.rejected = {work.rejected.begin(), work.rejected.end()};
   return result;
 }
 

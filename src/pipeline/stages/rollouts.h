@@ -20,8 +20,8 @@ namespace ponder::pipeline {
 generate::InferenceModel open_model(const StageContext& context);
 
 struct RolloutWork {
-  std::vector<data::Problem> problems;
-  std::string benchmark = {};  // they are of, "" for problems to train on
+  std::vector<data::Problem> problems;  // those that cannot be asked leave it
+  std::string benchmark = {};           // they are of, "" for problems to train on
   data::SamplingSettings sampling;
   int samples = 1;  // of each problem
   eval::JudgeStrictness strictness;
@@ -30,14 +30,17 @@ struct RolloutWork {
   std::function<void(const data::Rollout&, const judge::Judgement&)> on_judged = nullptr;
   // Lengths of completions by problem id, where they are known.
   std::map<std::string, int64_t> expected_tokens = {};
+  std::map<std::string, uint64_t> rejected = {};  // problems that were not asked, by reason
 };
 
 // Rolls out the problems, judges and keeps every finished sample in the pool, a few hundred to a
 // transaction: what a kill can cost is the last of these. Samples the pool has are not made again.
+// Problems that cannot be asked are left out, counted and told by id; Error when none is left.
 // False when stopped.
-bool roll_out(StageContext& context, generate::InferenceModel& model, const RolloutWork& work);
+bool roll_out(StageContext& context, generate::InferenceModel& model, RolloutWork& work);
 
 // A stage's rollouts, counted.
-pool::RolloutResult rollouts_of(const pool::Pool& pool, const std::string& stage);
+pool::RolloutResult rollouts_of(const pool::Pool& pool, const std::string& stage,
+                                const RolloutWork& work);
 
 }  // namespace ponder::pipeline

@@ -19,7 +19,7 @@ StageOutcome run_screen(StageContext& context) {
   work.sampling.max_tokens = static_cast<int>(context.recipe.explore.max_tokens);
   work.strictness = context.recipe.explore.strictness;
   if (!roll_out(context, model, work)) return StageOutcome::stopped();
-  pool::RolloutResult result = rollouts_of(context.pool, context.stage.name);
+  pool::RolloutResult result = rollouts_of(context.pool, context.stage.name, work);
   result.hard = result.problems - result.solved;
   return {.rows = result.samples, .result = pool::to_json(result)};
 }
