@@ -11,21 +11,15 @@
 #include "generate/engine.h"
 #include "generate/scorer.h"
 #include "rollout/run_rollouts.h"
+#include "testing/tiny_config.h"
 
 namespace ponder::generate {
 
 inline model::ModelConfig tiny_config() {
-  model::ModelConfig config;
-  config.vocab_size = 50;
+  model::ModelConfig config = testing::tiny_config(50);
   config.hidden_size = 64;
   config.intermediate_size = 48;
-  config.num_hidden_layers = 2;
-  config.num_attention_heads = 4;
-  config.num_key_value_heads = 2;
-  config.head_dim = 16;
-  config.max_position_embeddings = 512;
   config.initializer_range = 0.3;  // far from uniform, so that top-p and greedy have work to do
-  config.tie_word_embeddings = true;
   return config;
 }
 

@@ -16,6 +16,7 @@
 #include "model/checkpoint.h"
 #include "testing/folders.h"
 #include "testing/temporary_folder.h"
+#include "testing/tiny_config.h"
 
 namespace ponder::gguf {
 namespace {
@@ -133,14 +134,9 @@ struct ReadFile {
 class Gguf : public ::testing::Test {
  protected:
   static model::ModelConfig tiny() {
-    model::ModelConfig config;
-    config.vocab_size = 520;  // nano-base's tokenizer has 512 tokens
-    config.hidden_size = 64;
+    model::ModelConfig config = testing::tiny_config(520);  // nano-base's tokenizer has 512 tokens
+    config.hidden_size = 64;                                // whole blocks of 32
     config.intermediate_size = 96;
-    config.num_hidden_layers = 2;
-    config.num_attention_heads = 4;
-    config.num_key_value_heads = 2;
-    config.head_dim = 16;
     config.max_position_embeddings = 128;
     config.rope_theta = 5000.0;
     config.rms_norm_eps = 1e-5;

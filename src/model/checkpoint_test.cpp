@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "tensor/safetensors.h"
 #include "testing/temporary_folder.h"
+#include "testing/tiny_config.h"
 
 namespace ponder::model {
 namespace {
@@ -18,15 +19,10 @@ namespace fs = std::filesystem;
 using namespace std::string_literals;
 
 ModelConfig tiny(bool tied = true) {
-  ModelConfig config;
-  config.vocab_size = 100;
-  config.hidden_size = 24;
+  ModelConfig config = testing::tiny_config(100);
+  config.hidden_size = 24;  // not a multiple of 16: padding appears
   config.intermediate_size = 40;
-  config.num_hidden_layers = 2;
-  config.num_attention_heads = 4;
-  config.num_key_value_heads = 2;
   config.head_dim = 6;
-  config.max_position_embeddings = 128;
   config.tie_word_embeddings = tied;
   config.eos_token_ids = {1};
   return config;

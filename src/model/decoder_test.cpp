@@ -10,20 +10,13 @@
 #include "ops/attention.h"
 #include "ops/softmax.h"
 #include "testing/same_bits.h"
+#include "testing/tiny_config.h"
 
 namespace ponder::model {
 namespace {
 
 ModelConfig tiny(bool tied) {
-  ModelConfig c;
-  c.vocab_size = 70;
-  c.hidden_size = 48;
-  c.intermediate_size = 80;
-  c.num_hidden_layers = 2;
-  c.num_attention_heads = 4;
-  c.num_key_value_heads = 2;
-  c.head_dim = 16;
-  c.max_position_embeddings = 512;
+  ModelConfig c = testing::tiny_config(70);
   c.initializer_range = 0.2;  // large, so that no gradient is negligible
   c.tie_word_embeddings = tied;
   return c;

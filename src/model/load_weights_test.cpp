@@ -13,6 +13,7 @@
 #include "model/weight_files.h"
 #include "testing/same_bits.h"
 #include "testing/temporary_folder.h"
+#include "testing/tiny_config.h"
 
 namespace ponder::model {
 namespace {
@@ -20,16 +21,8 @@ namespace {
 namespace fs = std::filesystem;
 
 ModelConfig tiny(const std::string& model_type, bool tied) {
-  ModelConfig c;
+  ModelConfig c = testing::tiny_config(75);  // its last panel is not whole
   c.model_type = model_type;
-  c.vocab_size = 75;  // its last panel is not whole
-  c.hidden_size = 48;
-  c.intermediate_size = 80;
-  c.num_hidden_layers = 2;
-  c.num_attention_heads = 4;
-  c.num_key_value_heads = 2;
-  c.head_dim = 16;
-  c.max_position_embeddings = 128;
   c.initializer_range = 0.2;
   c.tie_word_embeddings = tied;
   return c;

@@ -6,18 +6,17 @@
 #include <set>
 
 #include "base/error.h"
+#include "testing/tiny_config.h"
 
 namespace ponder::model {
 namespace {
 
 ModelConfig tiny(bool tied) {
-  ModelConfig config;
-  config.vocab_size = 300;
+  ModelConfig config = testing::tiny_config(300);
   config.hidden_size = 36;  // not a multiple of 16: padding appears
   config.intermediate_size = 50;
   config.num_hidden_layers = 3;
   config.num_attention_heads = 6;
-  config.num_key_value_heads = 2;
   config.head_dim = 6;
   config.tie_word_embeddings = tied;
   return config;

@@ -10,6 +10,7 @@
 #include "model/parameters.h"
 #include "tensor/safetensors.h"
 #include "testing/folders.h"
+#include "testing/tiny_config.h"
 
 namespace ponder::model {
 namespace {
@@ -17,15 +18,12 @@ namespace {
 namespace fs = std::filesystem;
 
 ModelConfig tiny(const std::string& model_type, bool tied) {
-  ModelConfig config;
+  ModelConfig config = testing::tiny_config(300);
   config.model_type = model_type;
-  config.vocab_size = 300;
   config.hidden_size = 36;
   config.intermediate_size = 50;
   config.num_hidden_layers = 3;
   config.num_attention_heads = 6;
-  config.num_key_value_heads = 2;
-  config.head_dim = 16;
   config.tie_word_embeddings = tied;
   return config;
 }

@@ -3,21 +3,17 @@
 #include <fmt/format.h>
 
 #include "base/philox.h"
+#include "testing/tiny_config.h"
 
 namespace ponder::train::train_test {
 
 model::ModelConfig tiny_config() {
-  model::ModelConfig config;
-  config.vocab_size = 300;
+  model::ModelConfig config = testing::tiny_config(300);
   config.hidden_size = 32;
   config.intermediate_size = 48;
-  config.num_hidden_layers = 2;
   config.num_attention_heads = 2;
   config.num_key_value_heads = 1;
-  config.head_dim = 16;
-  config.max_position_embeddings = 512;
   config.initializer_range = 0.08;
-  config.tie_word_embeddings = true;
   config.eos_token_ids = {259};
   return config;
 }
