@@ -87,7 +87,8 @@ SynthStream::SynthStream(SynthOptions options) : options_(std::move(options)) {
 SynthRow SynthStream::next() {
   const size_t num_domains = options_.domains.size();
   const Domain domain = options_.domains[index_ % num_domains];
-  const auto num_levels = static_cast<uint64_t>(options_.highest_level - options_.lowest_level + 1);
+  const auto num_levels = static_cast<uint64_t>(options_.highest_level) -
+                          static_cast<uint64_t>(options_.lowest_level) + 1;
   const int level = options_.lowest_level + static_cast<int>(index_ / num_domains % num_levels);
   for (uint64_t attempt = 0; attempt < kMaxTries; ++attempt) {
     RandomSequence random(options_.seed,
