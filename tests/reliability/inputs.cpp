@@ -318,10 +318,12 @@ Words Inputs::run_db(Mutator& mutator, const fs::path& place) const {
     write(file, mutator.bytes(read_file(file)));
     return reading_run(mutator, place);
   }
-  const char* const tables[] = {"stages",  "problems",   "models",        "demonstrations",
-                                "sources", "rejections", "trajectories",  "selections",
-                                "pairs",   "scores",     "training_rows", "files",
-                                "prompts", "row_hashes", "source_rows",   "weights"};
+  std::vector<std::string> tables;
+  {
+    const pool::sqlite::Database database(file, pool::sqlite::Database::Access::kRead);
+    auto table = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'");
+    while (table.step()) tables.push_back(table.text(0));
+  }
   const uint64_t times = 1 + mutator.below(3);
   for (uint64_t i = 0; i < times; ++i) {
     const pool::sqlite::Database database(file, pool::sqlite::Database::Access::kWrite);

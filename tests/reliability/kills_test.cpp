@@ -27,12 +27,6 @@ std::vector<std::string> random_speed_settings(std::mt19937& random) {
           "--set",     "dpo.recompute=" + one_of({"true", "false"})};
 }
 
-// The recipe as it was begun with: it keeps the first settings of speed.
-Results without_recipe(Results results) {
-  results.erase("run/recipe.toml");
-  return results;
-}
-
 TEST(Kills, AtRandomMomentsWithOtherSettingsAtEachRestart) {
   const TinyWorld world;
   const fs::path peace = world.folder() / "peace";

@@ -149,7 +149,7 @@ Results results_of(const fs::path& place) {
       results[name] = "is there";
     } else if (file == "run.db") {
       databases.push_back(entry.path());
-    } else if (name.starts_with("run/training/") || file == "steps.jsonl") {
+    } else if (entry.path().parent_path().filename() == "training" || file == "steps.jsonl") {
       results[name] = without_times(read_file(entry.path()));
     } else {
       results[name] = sha256_file(entry.path());
@@ -158,6 +158,11 @@ Results results_of(const fs::path& place) {
   // Afterwards: to look leaves files.
   for (const fs::path& file : databases)
     add_rows(file, file.lexically_relative(place).string(), results);
+  return results;
+}
+
+Results without_recipe(Results results) {
+  std::erase_if(results, [](const auto& result) { return result.first.ends_with("recipe.toml"); });
   return results;
 }
 

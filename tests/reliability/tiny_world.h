@@ -1,4 +1,4 @@
-// A run of every kind of stage, small enough to be repeated thousands of times, and what it must
+// A run of every kind of stage, small enough to be repeated thousands of times, and what a run must
 // end with however often it was disturbed.
 #pragma once
 
@@ -36,6 +36,8 @@ class TinyWorld {
 // only the name counts.
 using Results = std::map<std::string, std::string>;
 Results results_of(const fs::path& place);
+// Without the run's recipe.toml, which keeps the settings of speed that the run was begun with.
+Results without_recipe(Results results);
 
 // The first differences, a line each; "" where there is none.
 std::string differences(const Results& expected, const Results& found);
