@@ -104,7 +104,7 @@ TokenPair pair_of(const RowBuilder& builder, const Json& row, const std::string&
     name += id->is_string() ? " " + id->get<std::string>() : " " + dump_json(*id);
   auto pair = builder.pair(name, system, question, response_of(row, "chosen"),
                            response_of(row, "rejected"), align);
-  if (!pair) throw pair.why();
+  if (!pair) throw Rejection(pair.why());
   return std::move(*pair);
 }
 
