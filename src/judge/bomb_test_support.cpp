@@ -384,7 +384,8 @@ std::vector<std::string> stuffed_responses() {
                                                        {"**", "** "},
                                                        {"$", "$, "},
                                                        {"Final Answer: ", "\n\n"}};
-  for (const auto& [before, after] : items) {
+  for (const auto& item : items) {
+    const std::string before = item.first, after = item.second;
     for (size_t n : {10u, 30u, 100u, 1000u}) {
       // 13 is among them and is not the last.
       responses.push_back(
