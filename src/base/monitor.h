@@ -50,8 +50,8 @@ class NullMonitor final : public Monitor {
   void take(const MonitorEvent& /*event*/) override {}
 };
 
-// Plain lines of info, warnings and progress, escaped(); records are for programs. Of a task's progress at most
-// one line every few seconds (on a terminal one line, rewritten), and always when done == total.
+// Info, warnings and progress in lines, escaped(); records are for programs. Of progress at most a
+// line every few seconds (on a terminal one line, rewritten), and always when done == total.
 class TerminalMonitor final : public Monitor {
  public:
   enum class Level { kQuiet, kWarning, kInfo };  // kWarning: warnings alone

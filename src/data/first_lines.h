@@ -1,6 +1,6 @@
 // Where texts were seen first, for as many as a file may have: of each 128 bits of hash and a line.
 // The newest are in memory; the others lie sorted in an unnamed temporary file, 24 bytes each, with
-// 1.5 bytes each in memory that say for nearly all texts that they are not there.
+// 1.25 bytes each in memory that say for nearly all texts that they are not there.
 #pragma once
 
 #include <cstdint>

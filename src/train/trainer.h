@@ -88,8 +88,8 @@ class Trainer {
   bool done() const { return ended_ || position_.step == num_steps(); }
 
   // The next optimiser step. nullopt if `stop` (may be null) of any member was set: it is looked at
-  // before every micro-batch and between a pass's layers, and the step counts as not begun. Also nullopt, and done() from then
-  // on, if the source has no more. Throws Error when the third step in a row had to be skipped.
+  // before micro-batches and between layers; the step counts as not begun. Also nullopt, and done()
+  // from then on, if the source has no more. Throws Error when a third step in a row was skipped.
   std::optional<StepReport> step(const std::atomic<bool>* stop = nullptr);
 
   const TrainingState& state() const { return state_; }
