@@ -41,6 +41,16 @@ std::string resolved_again(const fs::path& saved) {
   }
 }
 
+// The model that is asked for: the last that is made up to the stage `until` ("" = all).
+std::string last_model(const Recipe& recipe, const std::string& until) {
+  std::string model;
+  for (const Stage& stage : stages_of(recipe)) {
+    if (!stage.output.empty()) model = stage.output;
+    if (stage.name == until) break;
+  }
+  return model;
+}
+
 }  // namespace
 
 void check_until(const Recipe& recipe, const std::string& until) {
@@ -97,17 +107,19 @@ PipelineRun::~PipelineRun() = default;
 bool PipelineRun::execute(const std::string& until,
                           const std::function<void(const pool::StageRecord&)>& on_stage) {
   check_until(recipe_, until);
+  const std::string wanted = last_model(recipe_, until);
   bool finished = true;
   try {
     for (const Stage& stage : stages_of(recipe_)) {
       const std::optional<pool::StageRecord> record = pool_->stage(stage.name);
       if (record && record->state == pool::StageState::kDone) {
         monitor_->info(fmt::format("{}: done already", stage.name));
+        if (!stage.output.empty() && stage.output == wanted) finished = restore_model(wanted);
       } else {
         monitor_->info(fmt::format("{}: {}", stage.name, record ? "going on" : "begins"));
         finished = run_stage(stage);
-        if (!finished) break;
       }
+      if (!finished) break;
       on_stage(*pool_->stage(stage.name));
       if (stage.name == until) break;
     }

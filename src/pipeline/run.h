@@ -9,8 +9,9 @@
 //                      or trainer_state
 //   failed             the same, after an Error               the same
 //   done               its row in run.db says so, written    skips it; its checkpoint, if a later
-//                      after everything else of the stage    stage needs it and it is damaged or
-//                                                            gone, is made again
+//                      after everything else of the stage    stage needs it or it is the last asked
+//                                                            for, is made again where it is damaged
+//                                                            or gone
 #pragma once
 
 #include <atomic>

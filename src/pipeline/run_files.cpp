@@ -118,18 +118,23 @@ void check_inputs(const Recipe& recipe, pool::Pool& pool, const fs::path& run_fo
     if (!then.empty()) then[0].name = source.files[0].name;  // the file may have another name now
     const std::string differences = file_differences(then, source.files);
     if (differences.empty()) continue;
+    // What stands in a benchmark is taken out of every other source.
+    const bool taken_out =
+        source.role == pool::SourceRecord::Role::kBenchmark && recipe.decontaminate;
     const auto reads = [&](const Stage& stage) {
-      if (!stage.kind->sources || *stage.kind->sources != source.role)
-        return stage.name == "ingest";
+      if (!stage.kind->sources) return stage.name == "ingest";
+      if (taken_out) return true;
+      if (*stage.kind->sources != source.role) return false;
       return source.role != pool::SourceRecord::Role::kDemonstrations || stage.set == source.set;
     };
     changed.push_back(
         fmt::format("{}: {}; used by {}", source.owner, differences, used_by(recipe, pool, reads)));
   }
   if (changed.empty()) return;
-  throw Error(run_folder.string(),
-              fmt::format("was begun with other inputs: {}", fmt::join(changed, "; ")),
-              "put the old files back, or start a new run with another --out");
+  throw Error(
+      run_folder.string(), fmt::format("was begun with other inputs: {}", fmt::join(changed, "; ")),
+      "put the old files back, or start a new run with another --out, which does every stage "
+      "again");
 }
 
 }  // namespace ponder::pipeline

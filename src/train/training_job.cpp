@@ -101,7 +101,7 @@ class Saver {
           },
           options);
       keep_base_card(job_.base_folder, next);
-      write_model_card(next);
+      write_model_card(next, trainer_.done() ? job_.scores : Json::array());
       if (state.finished) state.source = Json::object();
       save_trainer_state(next, state, trainer_);
       swap_folder(next, job_.out);

@@ -26,6 +26,7 @@ struct JobOptions {
   tensor::DType dtype =
       tensor::DType::kF32;           // of the saved weights; trainer_state always holds f32
   Json provenance = Json::object();  // into ponder.json
+  Json scores = Json::array();       // of the finished model, where they are known: for its card
   std::filesystem::path log;         // JSON lines, one per step; "" : none
   int64_t stop_after_steps = 0;  // save and return once this many steps are done; 0: run to the end
   int64_t checkpoint_steps = 0;  // also save every so many steps; 0: never for this reason

@@ -92,9 +92,12 @@ StageOutcome run_evaluate(StageContext& context) {
   Json scores = Json::array();
   for (const DataSource& source : e.benchmarks) {
     RolloutWork work;
+    std::string benchmark_sha256;
     for (const pool::SourceRecord& read :
-         sources_of(context.pool, pool::SourceRecord::Role::kBenchmark, source.name))
+         sources_of(context.pool, pool::SourceRecord::Role::kBenchmark, source.name)) {
       work.problems = context.pool.problems_of(read.id);
+      benchmark_sha256 = read.rows_sha256;
+    }
     work.benchmark = source.name;
     work.samples = static_cast<int>(e.samples);
     work.sampling.temperature = e.temperature;
@@ -112,6 +115,7 @@ StageOutcome run_evaluate(StageContext& context) {
         eval::aggregate(source.name, work.problems, rollouts.results, e.strictness);
     score.rejected = std::move(work.rejected);
     Json extra = ponder::eval::to_json(score);
+    extra["benchmark_sha256"] = benchmark_sha256;
     extra["correct"] = shares_of(rollouts.results);
     if (e.samples > 10)
       extra["num_correct"] = counts_of(rollouts.results);  // tenths are no more exact

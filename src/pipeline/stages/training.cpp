@@ -23,6 +23,15 @@ std::vector<pool::LossPoint> loss_curve(const fs::path& log) {
   return pool::thinned(steps);
 }
 
+// Of a model that is made again after it was evaluated: its card is to say what it said.
+Json scores_of(const StageContext& context) {
+  for (const pool::StageRecord& stage : context.pool.stages()) {
+    const auto evaluation = pool::result_of<pool::EvaluateResult>(stage);
+    if (evaluation && evaluation->model == context.stage.output) return evaluation->benchmarks;
+  }
+  return Json::array();
+}
+
 }  // namespace
 
 data::ModelText open_text(const StageContext& context) {
@@ -80,6 +89,7 @@ std::optional<pool::TrainResult> train(StageContext& context, train::TrainingTas
   job.end_token_ids = {text.end_of_turn_id()};
   job.dtype = context.recipe.dtype;
   job.provenance = std::move(provenance);
+  job.scores = scores_of(context);
   job.stop = context.stop;
   fs::create_directories(context.folder / "training");
   job.log = context.folder / "training" / (context.stage.name + ".jsonl");
