@@ -79,13 +79,17 @@ eval::BenchmarkResult evaluate_model(generate::InferenceModel& model, Benchmark&
   return std::move(*result);
 }
 
-void write_details(LineOutput& out, const eval::BenchmarkResult& result) {
-  for (const eval::ProblemResult& problem : result.problems) {
+void write_details(LineOutput& out, const Benchmark& benchmark,
+                   const eval::BenchmarkResult& result) {
+  for (size_t at = 0; at < result.problems.size(); ++at) {
+    const eval::ProblemResult& problem = result.problems[at];
+    const std::string problem_sha256 = eval::problem_sha256(benchmark.problems[at]);
     for (size_t i = 0; i < problem.samples.size(); ++i) {
       const eval::SampleResult& sample = problem.samples[i];
       Json line;
       line["benchmark"] = result.score.benchmark;
       line["problem_id"] = problem.problem_id;
+      line["problem_sha256"] = problem_sha256;
       line["sample"] = i;
       line["verdict"] = std::string(judge::to_string(sample.verdict));
       line["extracted"] = sample.extracted;
@@ -148,11 +152,12 @@ void run_eval(const EvalOptions& options) {
       monitor.warning(fmt::format("{}: no response for {} of {} problems, which count as wrong",
                                   benchmark.name, result.score.missing, result.score.n));
     }
-    if (details) write_details(*details, result);
+    if (details) write_details(*details, benchmark, result);
     Json json = eval::to_json(result.score);
     std::string comparison;
     if (other) {
-      const eval::Comparison c = eval::compare_with(result, *other, options.common.seed);
+      const eval::Comparison c =
+          eval::compare_with(result, benchmark.problems, *other, options.common.seed);
       json["comparison"] = eval::to_json(c);
       comparison = eval::describe(c, options.compare, "this");
     }

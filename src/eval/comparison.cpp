@@ -5,8 +5,17 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/hash.h"
 
 namespace ponder::eval {
+
+std::string problem_sha256(const data::Problem& problem) {
+  Json json = {{"question", problem.question},
+               {"answer", problem.answer},
+               {"answer_type", judge::to_string(problem.answer_type)}};
+  if (problem.tolerance) json["tolerance"] = *problem.tolerance;
+  return sha256_hex(dump_json(json));
+}
 
 VerdictTable read_verdicts(const std::filesystem::path& file) {
   VerdictTable table;
@@ -30,15 +39,25 @@ VerdictTable read_verdicts(const std::filesystem::path& file) {
     VerdictTable::Row& problem = table.problems[field("problem_id")];
     ++problem.samples;
     problem.correct += *verdict == judge::Verdict::kCorrect;
+    if (row.value.contains("problem_sha256")) problem.problem_sha256 = field("problem_sha256");
   }
   return table;
 }
 
-Comparison compare_with(const BenchmarkResult& result, const VerdictTable& other, uint64_t seed) {
+Comparison compare_with(const BenchmarkResult& result, std::span<const data::Problem> problems,
+                        const VerdictTable& other, uint64_t seed) {
   std::vector<double> a, b;
-  for (const ProblemResult& problem : result.problems) {
+  for (size_t i = 0; i < result.problems.size(); ++i) {
+    const ProblemResult& problem = result.problems[i];
     const auto found = other.problems.find(problem.problem_id);
     if (found == other.problems.end()) continue;
+    const std::string& then = found->second.problem_sha256;
+    if (!then.empty() && then != problem_sha256(problems[i])) {
+      throw Error("--compare",
+                  fmt::format("has another question or gold under the id \"{}\"",
+                              excerpt(problem.problem_id)),
+                  "evaluate both on the same benchmark file");
+    }
     a.push_back(static_cast<double>(found->second.correct) /
                 static_cast<double>(found->second.samples));
     b.push_back(problem.share_correct());

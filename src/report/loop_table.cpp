@@ -24,10 +24,17 @@ bool on_main_line(const pool::Pool& pool, const pool::ModelRecord& model) {
                    (stage->kind == pool::stage_kind::kImitate && model.name == "M1"));
 }
 
+// Of the benchmark's problems; null in a run of an earlier version.
+Json hash_of_problems(const pool::ScoreRecord& score) {
+  const auto hash = score.extra.find("benchmark_sha256");
+  return hash == score.extra.end() ? Json() : *hash;
+}
+
 PairwiseComparison::Cell compare(const std::optional<pool::ScoreRecord>& other,
                                  const std::optional<pool::ScoreRecord>& model) {
   if (!other || !model) return {std::nullopt, "not evaluated"};
-  if (other->n != model->n) return {std::nullopt, "not the same problems"};
+  if (other->n != model->n || hash_of_problems(*other) != hash_of_problems(*model))
+    return {std::nullopt, "not the same problems"};
   const auto a = shares_correct(*other), b = shares_correct(*model);
   if (!a || !b || a->empty()) return {std::nullopt, "no verdicts per problem"};
   return {eval::compare_paired(*a, *b), ""};

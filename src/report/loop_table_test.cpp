@@ -114,6 +114,25 @@ TEST_F(ReportTest, WhatCannotBeComparedSaysWhy) {
   EXPECT_TRUE(has(scores_table(pool), "one (n differs)"));
 }
 
+TEST_F(ReportTest, OnlyScoresOfEqualBenchmarksAreCompared) {
+  pool::Pool pool = open();
+  begin(pool, pool::stage_kind::kEvaluate, "s");
+  const auto add = [&](const std::string& model, const std::string& sha256) {
+    Json extra = {{"correct", "0x"}};
+    if (!sha256.empty()) extra["benchmark_sha256"] = sha256;
+    pool.add_score({"s", model, "one", 2, 1, 0.5, 0.1, 0.9, 1, 0, 5, extra});
+  };
+  add("A", "1");
+  add("B", "1");
+  add("C", "2");
+  add("D", "");
+  const std::vector<PairwiseComparison> all = pairwise_comparisons(loop_table(pool));
+  ASSERT_EQ(all.size(), 5u);  // B-A, C-A, C-B, D-A, D-C
+  EXPECT_TRUE(all[0].cells[0].comparison);
+  for (size_t i = 1; i < all.size(); ++i)
+    EXPECT_EQ(all[i].cells[0].reason, "not the same problems") << i;
+}
+
 TEST_F(ReportTest, ScoresTableIsAlignedWithinAHundredColumns) {
   pool::Pool pool = open();
   fill_run(pool);
