@@ -145,9 +145,10 @@ void register_chat(CLI::App& app) {
       "ask a model, one line a question; the answer comes as it is made, its thought dimmed");
   command->add_option("--model", options->model, "checkpoint folder")->required();
   command->add_option("--system", options->system, "system turn");
-  command->add_option("--temperature", options->sampling.temperature,
-                      "0 for greedy (default: 0.7)");
-  command->add_option("--top-p", options->sampling.top_p, "nucleus (default: 0.95)");
+  command->add_option("--temperature", options->sampling.temperature, "0 for greedy (default: 0.7)")
+      ->check(CLI::Range(0.0, kHighestTemperature));
+  command->add_option("--top-p", options->sampling.top_p, "nucleus (default: 0.95)")
+      ->check(CLI::Range(kLeastTopP, 1.0));
   add_number_option(*command, "--max-tokens", options->sampling.max_tokens, 1, kMany,
                     "per answer (default: 2048, or what the model has positions for)");
   add_stop_option(*command, options->stop);

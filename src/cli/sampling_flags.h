@@ -10,6 +10,8 @@
 
 namespace ponder::cli {
 
+inline constexpr double kHighestTemperature = 100, kLeastTopP = 1e-6;  // as in recipes
+
 struct SamplingFlags {
   double temperature = -1;  // below 0: the command's default
   double top_p = -1;        // below 0: the command's default

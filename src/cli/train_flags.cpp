@@ -77,6 +77,16 @@ class StepLines final : public Monitor {
   }
 };
 
+// The folder is exchanged as a whole at each save, and what else lies in it is gone.
+void refuse_log_within(const std::filesystem::path& out, const std::filesystem::path& log) {
+  namespace fs = std::filesystem;
+  const auto whole = [](const fs::path& path) { return fs::weakly_canonical(fs::absolute(path)); };
+  const fs::path within = whole(log).lexically_relative(whole(out));
+  if (within.empty() || *within.begin() == "..") return;
+  throw Error(ErrorKind::kUsage, log.string(), "--log lies in --out, whose files are replaced",
+              "name a file beside it");
+}
+
 }  // namespace
 
 Json source_account(const std::string& file, const data::RowAccount& report) {
@@ -192,7 +202,10 @@ void run_training_command(const TrainFlags& flags, const TrainSetup& setup,
     }
   }
   refuse_own_input("--out", flags.out, reads);
-  if (!flags.log.empty()) refuse_own_input("--log", flags.log, reads);
+  if (!flags.log.empty()) {
+    refuse_own_input("--log", flags.log, reads);
+    refuse_log_within(flags.out, flags.log);
+  }
 
   ThreadPool pool(flags.common.threads);
   require_memory(setup.config, task, options, pool, monitor);

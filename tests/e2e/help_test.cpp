@@ -101,7 +101,10 @@ TEST(CommandLine, WrongValuesAreTwoAndNamedByTheirFlag) {
   std::vector<Case> cases = {
       {{"export", "m", "--out", "o", "--gguf", "q9"}, "--gguf"},
       {{"generate", "--model", "m", "--prompt", "x", "--top-p", "2"}, "--top-p"},
+      {{"generate", "--model", "m", "--prompt", "x", "--top-p", "0"}, "--top-p"},
       {{"generate", "--model", "m", "--prompt", "x", "--temperature", "-1"}, "--temperature"},
+      {{"chat", "--model", "m", "--top-p", "0"}, "--top-p"},
+      {{"chat", "--model", "m", "--temperature", "1e9"}, "--temperature"},
       {{"eval", "--model", "m", "--benchmark", "b", "--samples", "0"}, "--samples"},
       {{"judge", "f", "--units", "soft"}, "--units"},
       {{"tokenize", "--tokenizer", "m", "--decode", "--chat"}, "--decode"},

@@ -120,6 +120,23 @@ TEST_F(Output, WhatIsReadIsNotOverwritten) {
   EXPECT_FALSE(fs::exists(folder_ / "t"));
 }
 
+TEST_F(Output, ALogInTheFolderThatIsReplacedIsRefused) {
+  make_demonstrations("d.jsonl");
+  const std::string train = program() + " sft --model " + kNano +
+                            " --data d.jsonl --epochs 1 --batch-rows 4 --max-length 256 --quiet ";
+  fs::create_directory(folder_ / "o");
+  fs::create_symlink("o", folder_ / "link");
+  for (const std::string places : {"--out o --log o/log", "--out o/ --log link/log",
+                                   "--out new --log ./new/a/../log", "--out o --log o"}) {
+    const testing::Outcome outcome = shell(train + places);
+    EXPECT_EQ(outcome.status, 2) << places << outcome.err;
+    EXPECT_NE(outcome.err.find("--log"), std::string::npos) << outcome.err;
+  }
+  EXPECT_TRUE(fs::is_empty(folder_ / "o"));
+  EXPECT_EQ(shell(train + "--out o --log o.log").status, 0);
+  EXPECT_GT(fs::file_size(folder_ / "o.log"), 0u);
+}
+
 TEST_F(Output, WrongUsageLeavesNothing) {
   make_demonstrations("d.jsonl");
   fs::create_symlink("d.jsonl", folder_ / "link");
