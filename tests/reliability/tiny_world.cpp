@@ -78,7 +78,8 @@ void add_rows(const fs::path& file, const std::string& name, Results& results) {
     }
     // A hash of a stage's row covers its times.
     const std::string where = table == "row_hashes" ? " WHERE table_name <> 'stages'" : "";
-    auto row = database.prepare("SELECT " + columns + " FROM " + table + where);
+    // A stage that is begun again writes its rows again, elsewhere.
+    auto row = database.prepare("SELECT " + columns + " FROM " + table + where + " ORDER BY 1");
     for (int i = 0; row.step(); ++i)
       results[name + ", " + table + " " + std::to_string(i)] = row.text(0);
   }
