@@ -26,7 +26,7 @@ Judgement decide(Match match, std::string proof) {
 
 CompareRules rules_of(const JudgeOptions& options) {
   return {options.tolerance, options.units == Strictness::kStrict,
-          options.order == Strictness::kStrict};
+          options.order == Strictness::kStrict, options.forms == Forms::kEvaluated};
 }
 
 Judgement judge_math(std::string_view gold, std::string_view prediction,

@@ -18,6 +18,10 @@ std::optional<AnswerType> answer_type_from_string(std::string_view text);
 
 enum class Strictness { kLenient, kStrict };
 
+// What an answer must be where gold is a written number: exact is any form with its value,
+// 3^{2024} \\bmod 1000 for 481; evaluated is a written number too.
+enum class Forms { kExact, kEvaluated };
+
 struct JudgeOptions {
   AnswerType type = AnswerType::kMath;
   std::optional<double> tolerance = {};  // relative; only where the row asks for one
@@ -25,6 +29,7 @@ struct JudgeOptions {
   Strictness units = Strictness::kLenient;
   // Lenient: lists without brackets are equal in any order. Strict: only in gold's order.
   Strictness order = Strictness::kLenient;
+  Forms forms = Forms::kExact;
   // Texts of A, B, … where they are known: an answer may quote one.
   std::vector<std::string> choices = {};
 };

@@ -254,9 +254,10 @@ Comparison Comparer::compare_intervals(const Interval& gold, const Interval& pre
 std::optional<Comparison> Comparer::compare_as_intervals(View gold, View prediction) {
   const auto says_set = [](View view) {
     const Node& node = view.get();
-    const bool absolute = node.kind == Kind::kRelation && view.size() == 2 &&
+    const bool absolute = node.kind == Kind::kRelation &&
                           node.name.find_first_not_of("<>LG") == std::string::npos &&
-                          (view.child(0).get().name == "abs" || view.child(1).get().name == "abs");
+                          std::any_of(node.children.begin(), node.children.end(),
+                                      [&](int side) { return view.tree->at(side).name == "abs"; });
     return node.kind == Kind::kUnion || node.kind == Kind::kIntersection ||
            node.kind == Kind::kDifference || absolute ||
            (node.kind == Kind::kRelation && node.name == "N") ||
@@ -505,6 +506,13 @@ bool holds_degrees(const Expression& expression) {
                      [](const Node& node) { return node.kind == Kind::kDegree; });
 }
 
+// A logarithm without a base is the one to base ten or the natural one.
+bool holds_plain_log(const Expression& expression) {
+  return std::any_of(expression.nodes.begin(), expression.nodes.end(), [](const Node& node) {
+    return node.kind == Kind::kCall && node.name == "log" && node.children.size() == 1;
+  });
+}
+
 bool says_radians(const Expression& expression) {
   return std::any_of(
              expression.nodes.begin(), expression.nodes.end(),
@@ -517,26 +525,43 @@ bool says_radians(const Expression& expression) {
 
 Comparison compare_as_named(const Expression& gold, const Expression& prediction,
                             const CompareRules& rules, Budget& budget);
+Comparison compare_readings(const Expression& gold, const Expression& answer,
+                            const CompareRules& rules, Budget& budget);
 
 }  // namespace
 
 Comparison compare_answers(const Expression& gold, const Expression& prediction,
                            const CompareRules& rules, Budget& budget) {
   const auto alike = with_names_of(gold, prediction);
-  const Expression& answer = alike ? *alike : prediction;
-  Comparison result = compare_as_named(gold, answer, rules, budget);
-  const bool degrees = holds_degrees(gold), other = holds_degrees(answer);
-  if (result.match == Match::kEqual || degrees == other || !says_radians(degrees ? answer : gold))
-    return result;
-  budget.radians = true;
-  Comparison in_radians = compare_as_named(gold, answer, rules, budget);
-  budget.radians = false;
-  if (in_radians.match != Match::kEqual) return result;
-  in_radians.rule += ", degrees as radians";
-  return in_radians;
+  Comparison result = compare_readings(gold, alike ? *alike : prediction, rules, budget);
+  if (rules.evaluated && result.match == Match::kEqual && is_worked_out({&gold, gold.root, 0}) &&
+      !is_worked_out({&prediction, prediction.root, 0}))
+    return {Match::kDifferent, "a form that is not worked out"};
+  return result;
 }
 
 namespace {
+
+Comparison compare_readings(const Expression& gold, const Expression& answer,
+                            const CompareRules& rules, Budget& budget) {
+  Comparison result = compare_as_named(gold, answer, rules, budget);
+  const bool degrees = holds_degrees(gold), other = holds_degrees(answer);
+  if (result.match == Match::kEqual) return result;
+  const auto equal_with = [&](bool Budget::*reading, const char* what) -> bool {
+    budget.*reading = true;
+    Comparison again = compare_as_named(gold, answer, rules, budget);
+    budget.*reading = false;
+    if (again.match != Match::kEqual) return false;
+    result = {Match::kEqual, again.rule + what};
+    return true;
+  };
+  if (degrees != other && says_radians(degrees ? answer : gold) &&
+      equal_with(&Budget::radians, ", degrees as radians"))
+    return result;
+  if (holds_plain_log(gold) || holds_plain_log(answer))
+    equal_with(&Budget::natural_logs, ", log as the natural logarithm");
+  return result;
+}
 
 Comparison compare_as_named(const Expression& gold, const Expression& prediction,
                             const CompareRules& rules, Budget& budget) {

@@ -17,6 +17,7 @@ struct CompareRules {
   std::optional<double> tolerance;  // relative, where asked for
   bool strict_units = false;        // both sides must name units of one dimension
   bool strict_order = false;        // lists are compared in order
+  bool evaluated = false;           // where gold is a written number, so must be the answer
 };
 
 }  // namespace ponder::judge

@@ -106,15 +106,15 @@ std::optional<Intervals> points(const std::vector<View>& values, Budget& budget)
 
 bool is_plain_name(View view) { return view.get().kind == Kind::kName; }
 
+bool is_absolute_value(View view) {
+  return view.get().kind == Kind::kCall && view.get().name == "abs";
+}
+
 // |x - a| < b and |ax + b| >= c: where the inside is linear in its one name.
-std::optional<Intervals> absolute_value(View view, Budget& budget) {
-  const Node& node = view.get();
-  if (view.size() != 2 || node.name.size() != 1) return std::nullopt;
-  const bool first = view.child(0).get().kind == Kind::kCall && view.child(0).get().name == "abs";
-  const View call = view.child(first ? 0 : 1), bound = view.child(first ? 1 : 0);
-  if (call.get().kind != Kind::kCall || call.get().name != "abs" || has_names(bound))
-    return std::nullopt;
-  char sign = node.name[0];
+std::optional<Intervals> absolute_value(View left, char sign, View right, Budget& budget) {
+  const bool first = is_absolute_value(left);
+  const View call = first ? left : right, bound = first ? right : left;
+  if (!is_absolute_value(call) || has_names(bound)) return std::nullopt;
   if (!first)
     sign = sign == '<' ? '>' : sign == '>' ? '<' : sign == 'L' ? 'G' : sign == 'G' ? 'L' : sign;
   if (std::string_view("<>LG").find(sign) == std::string_view::npos) return std::nullopt;
@@ -149,6 +149,17 @@ std::optional<Intervals> absolute_value(View view, Budget& budget) {
   if (*limit < 0) return sign == '<' || sign == 'L' ? Intervals() : Intervals{{kLeft, kRight}};
   if (sign == '<' || sign == 'L') return merged({{low, high}});
   return merged({{kLeft, low}, {high, kRight}});
+}
+
+// 1 <= |z| < 2 is both of its inequalities.
+std::optional<Intervals> absolute_values(View view, Budget& budget) {
+  std::optional<Intervals> all;
+  for (size_t i = 0; i + 1 < view.size() && i < view.get().name.size(); ++i) {
+    const auto one = absolute_value(view.child(i), view.get().name[i], view.child(i + 1), budget);
+    if (!one) return std::nullopt;
+    all = all ? intersection(*all, *one) : *one;
+  }
+  return all;
 }
 
 std::optional<Intervals> collected(View view, Budget& budget);
@@ -216,7 +227,7 @@ std::optional<Intervals> collected(View view, Budget& budget) {
         const auto point = points({view.child(value)}, budget);
         return point ? std::optional(complement(*point)) : std::nullopt;
       }
-      if (auto inside = absolute_value(view, budget)) return inside;
+      if (auto inside = absolute_values(view, budget)) return inside;
       break;
     default:
       break;

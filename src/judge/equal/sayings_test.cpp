@@ -154,5 +154,19 @@ TEST(Forms, of_one_answer) {
   expect_verdicts(rows);
 }
 
+TEST(Sayings, fractions_and_small_numbers_in_words) {
+  expect_verdicts({{"\\frac12", "\\text{one half}", 'c'},
+                   {"\\frac23", "two thirds", 'c'},
+                   {"0.75", "three quarters", 'c'},
+                   {"one half", "0.5", 'c'},
+                   {"\\frac13", "two thirds", 'i'},
+                   {"10", "ten", 'c'},
+                   {"2", "two", 'c'},
+                   {"6", "two", 'i'},
+                   {"8", "an 8", 'c'},
+                   {"7", "a 7", 'c'},
+                   {"7", "a + 7", 'i'}});
+}
+
 }  // namespace
 }  // namespace ponder::judge

@@ -12,6 +12,8 @@ namespace {
 constexpr int kPoints = 4;       // that must agree
 constexpr int kMostPoints = 16;  // tried to find them
 constexpr int kSignPoints = 6;   // of variables of either sign
+constexpr int kMostWide = 32;
+constexpr int kWideTries = 10;   // as far out as the numbers that the formulas hold
 constexpr int kStepPoints = 24;  // that must agree where there are floors or ceilings
 constexpr int kMostStepPoints = 32;
 constexpr int kWholeNeeded = 8;  // points of whole numbers that must agree
@@ -117,7 +119,9 @@ bool has_steps(View view) {
 // else.
 bool has_branches(View view) {
   const Node& node = view.get();
-  if (node.kind == Kind::kRoot || (node.kind == Kind::kCall && node.name == "abs")) {
+  if (node.kind == Kind::kRoot ||
+      (node.kind == Kind::kCall &&
+       (node.name == "abs" || node.name == "sign" || node.name == "max" || node.name == "min"))) {
     if (has_names(view)) return true;
   }
   if (node.kind == Kind::kPow && node.children.size() == 2 && has_names(view.child(0)) &&
@@ -140,12 +144,26 @@ bool names_a_real(View view) {
   return false;
 }
 
-// False where both sides are defined for some values of either sign and differ.
-bool agree_for_either_sign(View gold, View prediction, Budget& budget) {
-  for (int point = kMixedPoints; point < kMixedPoints + kSignPoints; ++point) {
-    const auto x = approximate_value(gold, point, budget),
-               y = approximate_value(prediction, point, budget);
-    if (x && y && closeness(*x, *y) == Closeness::kUnequal) return false;
+// How far from 0 the kinks of a formula may lie: at the largest number it holds.
+double reach_of(const Expression& expression) {
+  double reach = 1;
+  for (const Node& node : expression.nodes) {
+    if (node.kind == Kind::kNumber && mp::abs(node.value) < 1000000)
+      reach = std::max(reach, static_cast<double>(mp::abs(node.value)));
+  }
+  return reach;
+}
+
+std::optional<Closeness> closeness_at(int point, View gold, View prediction, Budget& budget) {
+  const auto x = approximate_value(gold, point, budget),
+             y = approximate_value(prediction, point, budget);
+  return x && y ? std::optional(closeness(*x, *y)) : std::nullopt;
+}
+
+// False where both sides are defined at one of the points and differ.
+bool agree_at(int first, int count, View gold, View prediction, Budget& budget) {
+  for (int point = first; point < first + count; ++point) {
+    if (closeness_at(point, gold, prediction, budget) == Closeness::kUnequal) return false;
   }
   return true;
 }
@@ -238,29 +256,33 @@ Comparison compare_formulas(View gold, View prediction, Budget& budget) {
                   : Comparison{Match::kDifferent, "different modulo a prime"};
   }
   const bool steps = has_steps(gold) || has_steps(prediction);
-  const int needed = steps ? kStepPoints : kPoints, first = steps ? kWholePoints : 0;
-  const int end = first + (steps ? kMostStepPoints : kMostPoints);
+  const int needed = steps ? kStepPoints : kPoints;
+  budget.reach = std::max(reach_of(*gold.tree), reach_of(*prediction.tree));
+  // Where a formula has no value at the usual points (arcsin x, ln(x - 7)), nearer or farther ones.
+  using Points = std::pair<int, int>;
+  const std::vector<Points> places =
+      steps ? std::vector<Points>{{kWholePoints, kMostStepPoints}}
+            : std::vector<Points>{
+                  {0, kMostPoints}, {kUnitPoints, kMostPoints}, {kWidePoints, kMostWide}};
   int agreed = 0;
-  for (int point = first; point < end && agreed < needed; ++point) {
-    const auto x = approximate_value(gold, point, budget),
-               y = approximate_value(prediction, point, budget);
-    if (!x || !y) continue;
-    const Closeness close = closeness(*x, *y);
-    if (close == Closeness::kUnequal) return {Match::kDifferent, "different at a test point"};
-    agreed += close == Closeness::kEqual;
-  }
-  // Whole numbers do not tell a floor from a ceiling: x, y, z and t are hardly whole.
-  if (agreed == needed && steps && (names_a_real(gold) || names_a_real(prediction))) {
-    for (int point = 0; point < kPoints; ++point) {
-      const auto x = approximate_value(gold, point, budget),
-                 y = approximate_value(prediction, point, budget);
-      if (x && y && closeness(*x, *y) == Closeness::kUnequal)
-        return {Match::kDifferent, "different where a variable is not whole"};
+  for (const auto& [first, count] : places) {
+    for (int point = first; point < first + count && agreed < needed; ++point) {
+      const auto close = closeness_at(point, gold, prediction, budget);
+      if (close == Closeness::kUnequal) return {Match::kDifferent, "different at a test point"};
+      agreed += close == Closeness::kEqual;
     }
   }
+  // Whole numbers do not tell a floor from a ceiling: x, y, z and t are hardly whole.
+  const bool real = names_a_real(gold) || names_a_real(prediction);
+  if (agreed == needed && steps && real && !agree_at(0, kPoints, gold, prediction, budget))
+    return {Match::kDifferent, "different where a variable is not whole"};
+  if (agreed == needed && steps &&
+      !agree_at(real ? kWidePoints : kWideWholePoints, kWideTries, gold, prediction, budget))
+    return {Match::kDifferent, "different at large values"};
   if (agreed == needed && (has_branches(gold) || has_branches(prediction)) &&
-      !agree_for_either_sign(gold, prediction, budget)) {
-    return {Match::kDifferent, "different where a variable is negative"};
+      (!agree_at(kMixedPoints, kSignPoints, gold, prediction, budget) ||
+       !agree_at(kWidePoints, kWideTries, gold, prediction, budget))) {
+    return {Match::kDifferent, "different where a variable is negative or large"};
   }
   if (agreed == needed) {
     return {Match::kEqual,

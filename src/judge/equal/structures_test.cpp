@@ -115,5 +115,42 @@ TEST(Structures, sums_progressions_and_functions) {
                    {"(n-1)!", "(n-1)!", 'c'}});
 }
 
+TEST(Structures, inequalities_of_absolute_values_and_of_functions) {
+  expect_verdicts({{"1 \\le |z| \\le \\frac32", "[-\\frac32,-1]\\cup[1,\\frac32]", 'c'},
+                   {"1 \\le |z| \\le \\frac32", "[-\\frac32,-1)\\cup[1,\\frac32]", 'i'},
+                   {"2 > |x| > 1", "(-2,-1)\\cup(1,2)", 'c'},
+                   {"(1,2)", "1 < f(x) < 2", 'c'},
+                   {"(1,2)", "1 < f(x) \\le 2", 'i'}});
+}
+
+TEST(Structures, forms_that_are_not_worked_out_where_asked) {
+  const PairCase exact[] = {{"481", "3^{2024} \\bmod 1000", 'c'}, {"1024", "2^{10}", 'c'}};
+  expect_verdicts(exact);
+  JudgeOptions evaluated;
+  evaluated.forms = Forms::kEvaluated;
+  const PairCase rows[] = {{"481", "3^{2024} \\bmod 1000", 'i'},
+                           {"481", "481", 'c'},
+                           {"1024", "2^{10}", 'i'},
+                           {"1024", "2^{10} = 1024", 'c'},
+                           {"1024", "x = 2^{10}", 'i'},
+                           {"120", "5!", 'i'},
+                           {"10", "\\binom52", 'i'},
+                           {"5050", "\\sum_{k=1}^{100} k", 'i'},
+                           {"5050", "1+2+\\cdots+100", 'i'},
+                           {"\\frac12", "0.5", 'c'},
+                           {"1.5", "1\\frac12", 'c'},
+                           {"1200", "1.2\\times10^3", 'c'},
+                           {"-3", "-3", 'c'},
+                           {"50\\%", "\\frac12", 'c'},
+                           {"30", "30^\\circ", 'c'},
+                           {"15\\text{ cm}", "15", 'c'},
+                           {"(1,2)", "(1,\\sqrt4)", 'i'},
+                           {"1, 2", "2, 1", 'c'},
+                           {"2\\sqrt3", "\\sqrt{12}", 'c'},
+                           {"2^{10}", "1024", 'c'},
+                           {"x^2-1", "(x-1)(x+1)", 'c'}};
+  expect_verdicts(rows, evaluated);
+}
+
 }  // namespace
 }  // namespace ponder::judge

@@ -170,5 +170,14 @@ TEST(Choices, in_prose_and_in_other_languages) {
   expect_answers(rows, AnswerType::kChoice);
 }
 
+TEST(Remarks, counts_that_begin_a_sentence_and_denied_doings) {
+  const Said rows[] = {{"We divide.\n\nThree trucks will be needed to carry 80 stones.", "three"},
+                       {"We divide.\n\nSo 3 trucks are needed to carry 80 stones.", "3"},
+                       {"We divide.\n\nTen men can stay.", "ten"},
+                       {"So they won't be able to place \\boxed{16} eggs on it.", "16"},
+                       {"So it cannot be \\boxed{16}.", nullptr}};
+  expect_answers(rows);
+}
+
 }  // namespace
 }  // namespace ponder::judge

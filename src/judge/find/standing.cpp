@@ -97,7 +97,9 @@ Standing standing_of(const Pieces& t, size_t begin, size_t end) {
     if ((verb < begin || bounds) && (change || but)) return Standing::kSpoilt;
   }
   if (verb < begin) {
-    if (verb > 0 && any_word(t[verb - 1], kNegations)) return Standing::kSpoilt;
+    // "won't be able to place 16 eggs" denies the placing.
+    const bool able = is_at(t, verb + 1, "able");
+    if (verb > 0 && any_word(t[verb - 1], kNegations) && !able) return Standing::kSpoilt;
   }
   if (spoilt_behind(t, end) || t[begin].text.ends_with("squared") ||
       t[begin].text.ends_with("cubed"))

@@ -185,6 +185,24 @@ std::optional<std::string> spoken_count(const Sentence& sentence) {
   return found;
 }
 
+// "Three trucks will be needed to carry 80 stones.": the count that the sentence begins with.
+std::optional<std::string> needed_count(const Pieces& t) {
+  static constexpr std::array<string_view, 6> kOutcomes = {"needed", "required", "necessary",
+                                                           "left",   "possible", "enough"};
+  size_t i = 0;
+  while (i < t.size() && (any_word(t[i], kConclusions) || t[i].is_mark(","))) ++i;
+  if (i >= t.size()) return std::nullopt;
+  const size_t count = i++;
+  const bool figure = is_value(t[count]) && t[count].strong;
+  const std::string word = lower_ascii(t[count].text);
+  if (!figure && (t[count].kind != Piece::Kind::kWord || !spoken_number(word))) return std::nullopt;
+  while (i < t.size() && i <= count + 4 && t[i].kind == Piece::Kind::kWord && !is_copula(t[i])) ++i;
+  if (i >= t.size() || !is_copula(t[i])) return std::nullopt;
+  while (i < t.size() && (is_copula(t[i]) || t[i].is_word("be"))) ++i;
+  if (i >= t.size() || !any_word(t[i], kOutcomes)) return std::nullopt;
+  return figure ? run_text(t, count, count + 1) : std::optional(word);
+}
+
 // "No, the group is not abelian.": a sentence that begins with the answer to a question.
 std::optional<std::string> yes_or_no(const Sentence& sentence) {
   static constexpr std::array<string_view, 4> kAnswers = {"yes", "no", "true", "false"};
@@ -252,6 +270,7 @@ std::optional<std::string> stated_in(const Sentence& sentence) {
   const Pieces all = without_asides(sentence.tokens);
   if (auto chosen = only_first_or_second(all)) return chosen;
   if (auto counts = counts_of_things(all)) return counts;
+  if (auto count = needed_count(all)) return count;
   if (auto count = count_before_list(all)) return count;
   if (!rejected_values(all).empty()) {
     const auto rejected = rejected_values(all);

@@ -94,12 +94,37 @@ std::optional<Complex> nth_root(const Complex& a, long n) {
   return root;
 }
 
+std::optional<Complex> part_of(const Complex& a, const std::string& part) {
+  if (part == "re") return checked({a.re, 0, a.error});
+  if (part == "im") return checked({a.im, 0, a.error});
+  const Float size = magnitude(a);
+  // On the negative half of the axis the argument jumps.
+  if (size <= a.error * 4 || (a.re < 0 && a.im != 0 && mp::abs(a.im) <= a.error * 4))
+    return std::nullopt;
+  return checked({Float(mp::atan2(a.im, a.re)), 0, a.error * 2 / size});
+}
+
 std::optional<Complex> real_function(const std::string& name, const Complex& x) {
   if (name == "abs") {
     Complex r{magnitude(x), 0, x.error};
     return checked(r);
   }
   if (x.im != 0) return std::nullopt;
+  if (name == "sign") {
+    if (mp::abs(x.re) <= x.error * 4) return std::nullopt;
+    return Complex{x.re > 0 ? 1 : -1, 0, 0};
+  }
+  for (const auto& [of_inverse, direct] : {std::pair{"arcsec", "arccos"},
+                                           {"arccsc", "arcsin"},
+                                           {"arccot", "arctan"},
+                                           {"arcsech", "arccosh"},
+                                           {"arccsch", "arcsinh"},
+                                           {"arccoth", "arctanh"}}) {
+    if (name != of_inverse) continue;
+    const auto inverse = divide({1, 0, 0}, x);
+    if (!inverse || (name == "arccot" && x.re < 0)) return std::nullopt;
+    return real_function(direct, *inverse);
+  }
   for (const auto& [inverted, direct] :
        {std::pair{"coth", "tanh"}, std::pair{"sech", "cosh"}, std::pair{"csch", "sinh"}}) {
     if (name != inverted) continue;

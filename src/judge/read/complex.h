@@ -33,8 +33,11 @@ std::optional<Complex> positive_power(const Complex& base,
 std::optional<Complex> nth_root(const Complex& a,
                                 long n);  // the real one of a negative number where n is odd
 
-// sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh exp ln abs floor ceil of a real
-// number.
+// "re", "im" or "arg".
+std::optional<Complex> part_of(const Complex& a, const std::string& part);
+
+// Trigonometric and hyperbolic functions, their inverses (of cot, of positive numbers alone), exp,
+// ln, abs, sign, floor and ceil of a real number.
 std::optional<Complex> real_function(const std::string& name, const Complex& x);
 
 enum class Closeness { kEqual, kUnequal, kUnclear };

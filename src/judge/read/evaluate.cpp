@@ -88,17 +88,26 @@ bool for_each_term(View sum, Budget& budget, Term term) {
   return done;
 }
 
-Complex test_value(const std::string& name, int point) {
+Complex test_value(const std::string& name, int point, double reach) {
   uint64_t hash = 1469598103934665603u + static_cast<uint64_t>(point) * 0x9E3779B97F4A7C15u;
   for (char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
   for (int i = 0; i < 2; ++i) hash = (hash ^ (hash >> 29)) * 0xBF58476D1CE4E5B9u;
+  const Float fraction = Float(hash >> 11) / Float(uint64_t{1} << 53);
+  const Float usual = Float("0.6") + 2 * fraction;
+  if (point >= kWidePoints) {  // of either sign, near and far, in turn: other turns for other names
+    const int turn = point - kWidePoints;
+    const size_t own = name.empty() ? 0 : static_cast<unsigned char>(name.back()) % 3;
+    const Float size = usual * reach / ((turn >> (own + 1) % 3) & 1 ? 4 : 1);
+    return {(turn >> own) & 1 ? Float(-size) : size, 0, 0};
+  }
   if (point >= kMixedPoints) {
-    const Float size = Float("0.6") + 2 * Float(hash >> 11) / Float(uint64_t{1} << 53);
+    const Float size = point >= kUnitPoints ? fraction : usual;
     return {hash & 1 ? Float(-size) : size, 0, 0};
   }
+  if (point >= kWideWholePoints)
+    return {Float(hash % (static_cast<uint64_t>(3 * reach) + 2)), 0, 0};
   if (point >= kWholePoints) return {Float(2 + hash % 500), 0, 0};
-  const Float fraction = Float(hash >> 11) / Float(uint64_t{1} << 53);
-  return {Float("0.6") + 2 * fraction, 0, 0};
+  return {usual, 0, 0};
 }
 
 std::optional<Complex> constant(const std::string& name) {
@@ -111,18 +120,20 @@ std::optional<Complex> constant(const std::string& name) {
 // gcd, lcm, max, min and mod of rational values.
 std::optional<Rational> exact_call(View view, Budget& budget) {
   const std::string& name = view.get().name;
-  const bool whole = name == "gcd" || name == "lcm" || name == "mod";
-  if (!whole && name != "max" && name != "min") return std::nullopt;
+  if (name != "gcd" && name != "lcm" && name != "mod" && name != "max" && name != "min")
+    return std::nullopt;
   std::optional<Rational> total;
   for (size_t i = 0; i < view.size(); ++i) {
     const auto part = exact_value(view.child(i), budget);
-    if (!part || (whole && denominator(*part) != 1) || !budget.spend(50)) return std::nullopt;
+    if (!part || !budget.spend(50)) return std::nullopt;
     if (!total) {
       total = *part;
     } else if (name == "gcd") {
-      total = Rational(mp::gcd(numerator(*total), numerator(*part)));
+      total = Rational(mp::gcd(numerator(*total), numerator(*part)),
+                       mp::lcm(denominator(*total), denominator(*part)));
     } else if (name == "lcm") {
-      total = Rational(mp::lcm(numerator(*total), numerator(*part)));
+      total = Rational(mp::lcm(numerator(*total), numerator(*part)),
+                       mp::gcd(denominator(*total), denominator(*part)));
     } else if (name == "mod") {
       if (*part == 0) return std::nullopt;
       total = *total - *part * Rational(floor_of(*total / *part));
@@ -155,7 +166,12 @@ std::optional<Complex> approximate_call(View view, int point, Budget& budget) {
       name != "floor" && name != "ceil") {
     x = multiply(*x, *divide(*constant("pi"), {180, 0, 0}));
   }
+  if (name == "re" || name == "im" || name == "arg") {
+    if (has_names(view.child(0))) return std::nullopt;  // test values are real, names need not be
+    return part_of(*x, name);
+  }
   if (name == "log" || name == "lg") {
+    if (name == "log" && view.size() == 1 && budget.natural_logs) return real_function("ln", *x);
     Complex base{10, 0, 0};
     if (view.size() > 1) {
       const auto given = approximate_value(view.child(1), point, budget);
@@ -340,9 +356,11 @@ std::optional<Rational> exact_value(View view, Budget& budget) {
       break;
     case Kind::kCall: {
       if (const auto whole = exact_call(view, budget)) return whole;
-      if (node.name != "abs" && node.name != "floor" && node.name != "ceil") return std::nullopt;
+      if (node.name != "abs" && node.name != "floor" && node.name != "ceil" && node.name != "sign")
+        return std::nullopt;
       result = exact_value(view.child(0), budget);
       if (!result) break;
+      if (node.name == "sign") result = Rational(*result > 0 ? 1 : *result < 0 ? -1 : 0);
       if (node.name == "abs") result = mp::abs(*result);
       if (node.name == "floor") result = Rational(floor_of(*result));
       if (node.name == "ceil") result = Rational(-floor_of(-*result));
@@ -364,7 +382,7 @@ std::optional<Complex> approximate_value(View view, int point, Budget& budget) {
       return checked(to_complex(node.value));
     case Kind::kName:
       if (const Rational* value = bound_value(node, budget)) return checked(to_complex(*value));
-      return test_value(node.name, point);
+      return test_value(node.name, point, budget.reach);
     case Kind::kConstant:
       if (const Rational* value = bound_value(node, budget)) return checked(to_complex(*value));
       return constant(node.name);
@@ -411,7 +429,12 @@ std::optional<Complex> approximate_value(View view, int point, Budget& budget) {
       const auto degree = exact_value(view.child(1), budget);
       const auto n = degree ? small_integer(*degree, 1000) : std::nullopt;
       const auto radicand = approximate_value(view.child(0), point, budget);
-      if (!n || !radicand) return std::nullopt;
+      if (!radicand) return std::nullopt;
+      if (!n) {
+        const auto any = approximate_value(view.child(1), point, budget);
+        const auto power = any ? divide({1, 0, 0}, *any) : std::nullopt;
+        return power ? positive_power(*radicand, *power) : std::nullopt;
+      }
       const long root = n.value();
       if (outside_the_reals(*radicand, root, point)) return std::nullopt;
       return nth_root(*radicand, root);

@@ -34,6 +34,8 @@ struct Budget {
   int steps =
       30000;  // 1 and up per node evaluated exactly, 10 in 60 digits, 100 where that takes a series
   std::vector<Binding> bound = {};  // innermost last
+  double reach = 1;                 // how far wide test points lie
+  bool natural_logs = false;        // a logarithm without a base is the natural one
   bool radians = false;             // degree signs count as pi/180, and are not dropped
   bool spend(int n) { return (steps -= n) > 0; }
 };
@@ -50,9 +52,14 @@ std::optional<Rational> exact_value(View view, Budget& budget);
 // them.
 inline constexpr int kWholePoints = 1000;
 
+// Whole values of three times the budget's reach.
+inline constexpr int kWideWholePoints = 1500;
+
 // Test points from here on give variables values of either sign; even roots of what is negative
-// there are undefined.
+// there are undefined. Between -1 and 1; up to nearly three times the budget's reach.
 inline constexpr int kMixedPoints = 2000;
+inline constexpr int kUnitPoints = 3000;
+inline constexpr int kWidePoints = 4000;
 
 // The value where variables take seeded values of test point `point`. Nothing when it is undefined
 // there or too large to be held.

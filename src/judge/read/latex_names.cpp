@@ -86,17 +86,33 @@ const LatexCommands& latex_commands() {
                                       {"rfloor", "f"},
                                       {"lceil", "C"},
                                       {"rceil", "c"},
+                                      {"llcorner", "F"},
+                                      {"lrcorner", "f"},
+                                      {"ulcorner", "C"},
+                                      {"urcorner", "c"},
+                                      {"lgroup", "("},
+                                      {"rgroup", ")"},
                                       {"langle", "A"},
                                       {"rangle", "a"},
                                       {"vert", "|"},
                                       {"lvert", "|"},
                                       {"rvert", "|"},
+                                      {"Vert", "|"},
+                                      {"lVert", "|"},
+                                      {"rVert", "|"},
                                       {"mid", "|"},
                                       {"colon", ":"},
                                       {"lbrack", "["},
                                       {"rbrack", "]"},
                                       {"prime", "'"},
                                       {"left", ""},
+                                      {"mleft", ""},
+                                      {"mright", ""},
+                                      {"medspace", ""},
+                                      {"thickspace", ""},
+                                      {"negthinspace", ""},
+                                      {"negmedspace", ""},
+                                      {"negthickspace", ""},
                                       {"right", ""},
                                       {"big", ""},
                                       {"Big", ""},
@@ -122,6 +138,10 @@ const LatexCommands& latex_commands() {
                                       {"intercal", "n:T"},
                                       {"imath", "c:i"},
                                       {"jmath", "n:j"},
+                                      {"floor", "f:floor"},
+                                      {"ceil", "f:ceil"},
+                                      {"Re", "f:re"},
+                                      {"Im", "f:im"},
                                       {"emptyset", "n:emptyset"},
                                       {"varnothing", "n:emptyset"}};
   return table;
@@ -129,11 +149,21 @@ const LatexCommands& latex_commands() {
 
 const NameSet& function_names() {
   static const NameSet names = {
-      "sin",   "cos",     "tan",     "cot",     "sec",    "csc", "arcsin",  "arccos", "arctan",
-      "sinh",  "cosh",    "tanh",    "log",     "ln",     "lg",  "exp",     "asin",   "acos",
-      "atan",  "det",     "tr",      "gcd",     "lcm",    "max", "min",     "coth",   "sech",
-      "csch",  "arcsinh", "arccosh", "arctanh", "arccot", "tg",  "ctg",     "cotg",   "cosec",
-      "arctg", "arcctg",  "cbrt",    "abs",     "Abs",    "cis", "Rational"};
+      "sin",     "cos",     "tan",    "cot",    "sec",     "csc",     "arcsin",  "arccos",
+      "arctan",  "arccot",  "arcsec", "arccsc", "sinh",    "cosh",    "tanh",    "coth",
+      "sech",    "csch",    "log",    "ln",     "lg",      "exp",     "det",     "tr",
+      "gcd",     "lcm",     "max",    "min",    "arcsinh", "arccosh", "arctanh", "arccoth",
+      "arcsech", "arccsch", "tg",     "ctg",    "cotg",    "cosec",   "arctg",   "arcctg",
+      "cbrt",    "abs",     "Abs",    "cis",    "asin",    "acos",    "atan",    "acot",
+      "asec",    "acsc",    "asinh",  "acosh",  "atanh",   "acoth",   "asech",   "acsch",
+      "arsinh",  "arcosh",  "artanh", "arcoth", "arsech",  "arcsch",  "Rational"};
+  return names;
+}
+
+const NameSet& called_names() {
+  static const NameSet names = {"floor",   "ceil",      "ceiling", "round", "sign",
+                                "sgn",     "binom",     "nCr",     "nPr",   "binomial",
+                                "nthroot", "factorial", "re",      "im",    "arg"};
   return names;
 }
 

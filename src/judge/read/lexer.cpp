@@ -136,14 +136,19 @@ class Lexer {
       const std::string_view what = found->second;
       if (what.empty()) {
         space_ = true;
-        if ((name == "left" || name == "right") && end < text.size() && text[end] == '.') ++end;
+        if (name.ends_with("left") || name.ends_with("right")) end += text.substr(end, 1) == ".";
       } else if (what.size() == 1) {
         symbol(what[0]);
       } else {
-        add(what[0] == 'k' ? TokenKind::kCommand
-                           : (what[0] == 'c' ? TokenKind::kConstant : TokenKind::kName),
+        add(what[0] == 'k'   ? TokenKind::kCommand
+            : what[0] == 'c' ? TokenKind::kConstant
+            : what[0] == 'f' ? TokenKind::kFunction
+                             : TokenKind::kName,
             what.substr(2));
       }
+    } else if (name.starts_with("quad") || name.starts_with("qquad")) {
+      space_ = true;  // "\\quadx": the space before a name is missing
+      return begin + (name[0] == 'q' && name[1] == 'q' ? 5 : 4);
     } else {
       add(TokenKind::kUnknown, name);
     }
@@ -221,8 +226,18 @@ class Lexer {
       add(TokenKind::kUnknown, "\\text");
       return text.size();
     }
+    const std::string_view before = std::exchange(behind_, text.substr(close + 1));
     lex(inside, true);
+    behind_ = before;
     return close + 1;
+  }
+
+  // floor(x), \\operatorname{sgn}(x): a bracket follows, behind the group too.
+  bool is_called(std::string_view rest, bool words) const {
+    rest = trimmed(rest);
+    if (rest.empty() && words) rest = trimmed(behind_);
+    if (rest.starts_with("{")) rest = trimmed(rest.substr(1));
+    return rest.starts_with("(") || rest.starts_with("\\left(");
   }
 
   size_t letters(std::string_view text, size_t i, bool words) {
@@ -251,7 +266,7 @@ class Lexer {
       space_ = true;
     } else if (lower == "percent" || lower == "percentage" || lower == "pct") {
       symbol('%');
-    } else if (lower == "degrees" || lower == "degree") {
+    } else if (lower == "degrees" || lower == "degree" || (lower == "deg" && after_value())) {
       symbol('D');
     } else if (run == "pi" || run == "inf" || lower == "infinity") {
       add(TokenKind::kConstant, run == "pi" ? "pi" : "inf");
@@ -262,6 +277,10 @@ class Lexer {
     } else if (function_names().contains(run) &&
                !((words || run == "min") && after_value() && is_unit(lower))) {
       add(TokenKind::kFunction, run);  // 10 \text{ sec} is a time
+    } else if (called_names().contains(run) && is_called(text.substr(end), words)) {
+      add(TokenKind::kFunction, run);
+    } else if (run.size() == 3 && number_word(lower)) {
+      add(TokenKind::kWord, lower);  // "two" is no product
     } else if (run.size() == 1) {
       // \text{ m}, \text{ m/s}
       const bool unit = words && is_unit_letter(run) &&
@@ -344,7 +363,8 @@ class Lexer {
   CommaRule rule_;
   bool escaped_twice_ = false;
   bool space_ = false;
-  bool dollars_ = false;  // the number that follows had \$ before it
+  std::string_view behind_;  // what follows the group that is read
+  bool dollars_ = false;     // the number that follows had \$ before it
   int depth_ = 0, groups_ = 0, nested_ = 0;
   std::vector<Token> tokens_;
 };

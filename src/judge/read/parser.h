@@ -74,6 +74,7 @@ class Parser {
   int name_in_words(std::string name);
   int bracket(char open);
   int call();
+  int call_of_several(const std::string& name);
   // The argument of \frac and \sqrt: a group, or one digit or one token.
   int argument();
   int command();

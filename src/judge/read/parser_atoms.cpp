@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "judge/read/latex_names.h"
 #include "judge/read/parser.h"
 #include "judge/text.h"
 
@@ -14,6 +15,22 @@ std::optional<int> base_of(std::string text) {
   if (text.empty() || text.size() > 2 || !std::all_of(text.begin(), text.end(), is_digit))
     return std::nullopt;
   return std::stoi(text);
+}
+
+// The function that another spelling names: tg, asin and arsinh.
+std::string usual_name(const std::string& name) {
+  static constexpr std::pair<std::string_view, std::string_view> kSpellings[] = {
+      {"tg", "tan"},         {"ctg", "cot"},        {"cotg", "cot"},       {"cosec", "csc"},
+      {"arctg", "arctan"},   {"arcctg", "arccot"},  {"Abs", "abs"},        {"asin", "arcsin"},
+      {"acos", "arccos"},    {"atan", "arctan"},    {"acot", "arccot"},    {"asec", "arcsec"},
+      {"acsc", "arccsc"},    {"asinh", "arcsinh"},  {"acosh", "arccosh"},  {"atanh", "arctanh"},
+      {"acoth", "arccoth"},  {"asech", "arcsech"},  {"acsch", "arccsch"},  {"arsinh", "arcsinh"},
+      {"arcosh", "arccosh"}, {"artanh", "arctanh"}, {"arcoth", "arccoth"}, {"arsech", "arcsech"},
+      {"arcsch", "arccsch"}, {"ceiling", "ceil"},   {"sgn", "sign"},       {"binomial", "binom"}};
+  for (const auto& [spelling, usual] : kSpellings) {
+    if (name == spelling) return std::string(usual);
+  }
+  return name;
 }
 
 int digit_value(char c) { return is_digit(c) ? c - '0' : c - 'A' + 10; }
@@ -302,16 +319,7 @@ int Parser::chosen() {
 int Parser::call() {
   std::string name = peek().text;
   advance();
-  if (name == "asin" || name == "acos" || name == "atan") name = "arc" + name.substr(1);
-  for (const auto& [spelling, usual] : {std::pair{"tg", "tan"},
-                                        {"ctg", "cot"},
-                                        {"cotg", "cot"},
-                                        {"cosec", "csc"},
-                                        {"arctg", "arctan"},
-                                        {"arcctg", "arccot"},
-                                        {"Abs", "abs"}}) {
-    if (name == spelling) name = usual;
-  }
+  name = usual_name(name);
   if (name == "Rational") {
     const int top = take('(') ? sum() : fail("a fraction without brackets");
     const int bottom = take(',') ? sum() : number("1");
@@ -327,6 +335,7 @@ int Parser::call() {
       exponent = script();
   }
   if (failed()) return kNoNode;
+  if (called_names().contains(name) && peek().is('(')) return call_of_several(name);
   if (name == "gcd" || name == "lcm" || name == "max" || name == "min") {
     const bool set = take('S');
     if (!set && !take('(')) return fail("a function of several values without brackets");
@@ -356,6 +365,27 @@ int Parser::call() {
   }
   const int index = make(Kind::kCall, std::move(children), name);
   return exponent == kNoNode ? index : make(Kind::kPow, {index, exponent});
+}
+
+// floor(17.8), binom(8, 3), nthroot(x, 3): called as programs do.
+int Parser::call_of_several(const std::string& name) {
+  advance();
+  const std::vector<int> values = items();
+  if (!take(')')) return fail("a bracket is not closed");
+  const bool two = name == "binom" || name == "nCr" || name == "nPr";
+  if (values.size() != (two || (name == "nthroot" && values.size() == 2) ? 2 : 1))
+    return fail("a function with another number of values");
+  if (name == "factorial") return make(Kind::kFactorial, values);
+  if (name == "nthroot")
+    return make(Kind::kRoot, {values[0], values.size() == 2 ? values[1] : number("2")});
+  if (name == "round") {
+    const int half = make(Kind::kDiv, {number("1"), number("2")});
+    return make(Kind::kCall, {make(Kind::kAdd, {values[0], half})}, "floor");
+  }
+  if (!two) return make(Kind::kCall, values, name);
+  const int choices = make(Kind::kBinomial, values);
+  if (name != "nPr") return choices;
+  return make(Kind::kMul, {choices, make(Kind::kFactorial, {values[1]})});
 }
 
 int Parser::argument() {

@@ -164,6 +164,25 @@ std::optional<std::string> reals_without(string_view text) {
   return std::nullopt;
 }
 
+// "one half", "two thirds", "three quarters".
+std::optional<std::string> fraction_in_words(string_view words) {
+  const size_t gap = words.find(' ');
+  const auto top = gap == kNone ? std::nullopt : number_word(words.substr(0, gap));
+  if (!top && !words.starts_with("a ")) return std::nullopt;
+  static constexpr string_view kParts[] = {"half",  "third",  "quarter", "fifth",
+                                           "sixth", "eighth", "tenth"};
+  static constexpr int kSizes[] = {2, 3, 4, 5, 6, 8, 10};
+  if (gap == kNone) return std::nullopt;
+  string_view part = words.substr(gap + 1);
+  if (part == "fourth" || part == "fourths") part = "quarter";
+  if (part.ends_with("s")) part.remove_suffix(1);
+  for (size_t i = 0; i < std::size(kParts); ++i) {
+    if (part == kParts[i])
+      return "\\frac{" + std::to_string(top.value_or(1)) + "}{" + std::to_string(kSizes[i]) + "}";
+  }
+  return std::nullopt;
+}
+
 // "one hundred and five", "twenty-eight percent", "the year 2024".
 std::optional<std::string> number_in_words(string_view text) {
   if (text.starts_with("the year ") && text.size() == 13) return std::string(text.substr(9));
@@ -177,6 +196,7 @@ std::optional<std::string> number_in_words(string_view text) {
     percent = true;
   }
   if (words.find(' ') == std::string::npos && !percent) return std::nullopt;
+  if (auto fraction = fraction_in_words(words); fraction && !percent) return fraction;
   const auto value = spoken_number(words);
   if (!value) return std::nullopt;
   return std::to_string(*value) + (percent ? "\\%" : "");
@@ -218,6 +238,11 @@ std::optional<std::string> without_asides_in(string_view text) {
     if (auto reals = reals_without(text)) return reals;
   }
   if (auto count = count_of_choices(text)) return count;
+  for (string_view article : {"a ", "an "}) {  // "an 8"
+    if (text.size() > article.size() && text.starts_with(article) &&
+        is_digit(text[article.size()]) && text.find_first_of("+-*/=^_", article.size()) == kNone)
+      return std::string(text.substr(article.size()));
+  }
   if (auto number = number_in_words(text)) return number;
   size_t end = begin_of_gloss(text);
   if (end == kNone) end = begin_of_quantifier(text);

@@ -248,6 +248,11 @@ int Parser::sum() {
       advance();
       const int part = take('o') ? make(Kind::kText, {}, "...") : product();
       if (sign == '+') parts.push_back(part);
+      if (sign == '-' && !failed() && parts.empty() && node(part).name == "mod") {
+        const std::vector<int> of = node(part).children;  // -1 mod 3 is 2
+        parts.push_back(make(Kind::kCall, {make(Kind::kNeg, {of[0]}), of[1]}, "mod"));
+        continue;
+      }
       if (sign == '-') parts.push_back(make(Kind::kNeg, {part}));
       if (sign == 'P') parts.push_back(make(Kind::kPlusMinus, {part}, "+"));
       if (sign == 'M') parts.push_back(make(Kind::kPlusMinus, {part}, "-"));

@@ -94,6 +94,42 @@ View value_part(View view) {
   return view;
 }
 
+bool is_worked_out(View view) {
+  view = value_part(view);
+  const auto is_number = [](View part) { return part.get().kind == Kind::kNumber; };
+  const auto is_fraction = [&](View part) {
+    return part.get().kind == Kind::kDiv && is_number(part.child(0)) && is_number(part.child(1));
+  };
+  switch (view.get().kind) {
+    case Kind::kNumber:
+      return true;
+    case Kind::kDiv:
+      return is_fraction(view);
+    case Kind::kNeg:
+    case Kind::kPercent:
+    case Kind::kDegree:
+    case Kind::kPlusMinus:
+      return is_worked_out(view.child(0));
+    case Kind::kAdd:
+      return view.size() == 2 && is_number(view.child(0)) && is_fraction(view.child(1));
+    case Kind::kMul: {
+      const View power = view.child(view.size() - 1);
+      return view.size() == 2 && is_number(view.child(0)) && power.get().kind == Kind::kPow &&
+             is_number(power.child(0)) && power.child(0).get().value == 10;
+    }
+    case Kind::kTuple:
+    case Kind::kSet:
+    case Kind::kList:
+    case Kind::kMatrix:
+    case Kind::kRatio: {
+      const std::vector<View> parts = children(view);
+      return std::all_of(parts.begin(), parts.end(), is_worked_out);
+    }
+    default:
+      return false;
+  }
+}
+
 std::string left_name(View view) {
   std::string text;
   if (!view.get().name.empty()) text = view.get().name;
@@ -209,7 +245,11 @@ std::optional<Interval> interval_of(View view) {
     }
     return interval;
   }
-  if (view.size() != 3 || !is_name(view.child(1))) return std::nullopt;
+  const View middle = view.size() == 3 ? view.child(1) : view;
+  const bool function = middle.get().kind == Kind::kMul && middle.size() == 2 &&
+                        is_name(middle.child(0)) && is_name(middle.child(1)) &&
+                        (middle.child(0).get().name == "f" || middle.child(0).get().name == "g");
+  if (view.size() != 3 || (!is_name(middle) && !function)) return std::nullopt;  // 0 < f(x) < 1
   const size_t low = down ? 2 : 0;
   interval.low = view.child(low);
   interval.high = view.child(2 - low);

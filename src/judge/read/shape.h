@@ -26,6 +26,10 @@ View value_part(View view);
 // The left side of an equation as text, to tell one name from another.
 std::string left_name(View view);
 
+// A written number (1.5, 3/4, 1 1/2, 2 \\cdot 10^5, with sign, percent or degrees) or a collection
+// of such.
+bool is_worked_out(View view);
+
 std::vector<View> children(View view);
 std::vector<View> items_of(View view);
 std::optional<std::vector<View>> vector_of(View view);
