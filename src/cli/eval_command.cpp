@@ -19,7 +19,7 @@ namespace {
 struct EvalOptions {
   CommonOptions common;
   SamplingFlags sampling;
-  std::string model, out, details, compare, units, order;
+  std::string model, out, details, compare, units, order, forms;
   std::vector<std::string> benchmarks, responses;
   int samples = 1;
   int64_t limit = 0;
@@ -43,7 +43,8 @@ Benchmark read_benchmark(const std::string& file, int64_t limit, Monitor& monito
 }
 
 eval::JudgeStrictness strictness_of(const EvalOptions& options) {
-  return {ponder::eval::strictness_of(options.units), ponder::eval::strictness_of(options.order)};
+  return {ponder::eval::strictness_of(options.units), ponder::eval::strictness_of(options.order),
+          ponder::eval::forms_of(options.forms)};
 }
 
 eval::BenchmarkResult evaluate_model(generate::InferenceModel& model, Benchmark& benchmark,
@@ -148,6 +149,10 @@ void run_eval(const EvalOptions& options) {
         model ? evaluate_model(*model, benchmark, options, monitor, out.get())
               : eval::score_responses(benchmark.name, benchmark.problems, options.responses[i],
                                       strictness_of(options));
+    if (result.score.unreadable > 0) {
+      monitor.warning(fmt::format("{}: {} rows of responses cannot be read: wrong", benchmark.name,
+                                  result.score.unreadable));
+    }
     if (result.score.missing > 0) {
       monitor.warning(fmt::format("{}: no response for {} of {} problems, which count as wrong",
                                   benchmark.name, result.score.missing, result.score.n));
@@ -205,6 +210,11 @@ void register_eval(CLI::App& app) {
                   "lenient: lists without brackets are equal in any order; strict: in gold's order")
       ->check(CLI::IsMember({"lenient", "strict"}))
       ->default_str("lenient");
+  sub->add_option("--forms", options->forms,
+                  "where gold is a written number - exact: any form with its value counts; "
+                  "evaluated: only a written number does, no 2^10 for 1024")
+      ->check(CLI::IsMember({"exact", "evaluated"}))
+      ->default_str("exact");
   add_sampling_flags(*sub, options->sampling);
   add_common_options(*sub, options->common);
   sub->footer(

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/monitor.h"
 #include "cli/command.h"
 #include "cli/printing.h"
 #include "judge/judge.h"
@@ -17,11 +18,12 @@ struct JudgeCommand {
   CommonOptions common;
   std::string file;
   bool full_response = false;
-  std::string units = "lenient", order = "lenient";
+  std::string units = "lenient", order = "lenient", forms = "exact";
 };
 
 struct Tally {
   uint64_t rows = 0;
+  uint64_t unreadable = 0;  // no JSON: broken characters, a row that is cut
   std::array<uint64_t, 3> verdicts{};
   std::array<std::array<uint64_t, 3>, 2> by_expected{};  // [expected to be correct][verdict]
   uint64_t expected = 0;
@@ -87,6 +89,7 @@ judge::Judgement judge_row(const JsonRow& row, const JudgeCommand& command,
   judge::JudgeOptions options = options_of(row, kind, where);
   if (command.units == "strict") options.units = judge::Strictness::kStrict;
   if (command.order == "strict") options.order = judge::Strictness::kStrict;
+  if (command.forms == "evaluated") options.forms = judge::Forms::kEvaluated;
   const std::string gold = text_of(row, "gold", where);
   const std::string answer = text_of(row, has_prediction ? "prediction" : "response", where);
   if (!whole) return judge::judge_answer(gold, answer, options);
@@ -131,9 +134,22 @@ void print_table(const Tally& tally) {
 
 void run_judge(const JudgeCommand& command) {
   JsonRowReader reader(command.file);
+  TerminalMonitor monitor(command.common.quiet ? TerminalMonitor::Level::kQuiet
+                                               : TerminalMonitor::Level::kInfo);
   Tally tally;
   JsonRow row;
-  while (reader.next(row)) {
+  // A row that cannot be read is that row's fault: undecided, and named.
+  const auto unreadable = [&](uint64_t line, uint64_t, const std::string& problem) {
+    ++tally.rows;
+    ++tally.unreadable;
+    ++tally.verdicts[static_cast<size_t>(judge::Verdict::kUndecided)];
+    if (tally.unreadable == 1)
+      monitor.warning(fmt::format("{}:{}: {}", reader.name(), line, problem));
+    if (command.common.json)
+      print_json(Json{
+          {"id", line}, {"verdict", "undecided"}, {"proof", "the row cannot be read: " + problem}});
+  };
+  while (reader.next(row, unreadable)) {
     const std::string where = reader.name() + ":" + std::to_string(row.line);
     if (!row.value.is_object())
       throw Error(where, "expected a JSON object, found " + excerpt(row.value.dump()));
@@ -147,6 +163,10 @@ void run_judge(const JudgeCommand& command) {
     line["proof"] = judgement.proof;
     print_json(line);
   }
+  if (tally.unreadable > 0)
+    monitor.warning(fmt::format("{} of {} rows cannot be read", tally.unreadable, tally.rows));
+  if (tally.unreadable == tally.rows && tally.rows > 0)
+    throw Error(command.file, "holds no row that can be read", "expected JSON lines");
   if (!command.common.json) print_table(tally);
 }
 
@@ -171,6 +191,11 @@ void register_judge(CLI::App& app) {
   sub->add_option("--order", command->order,
                   "lenient: lists without brackets are equal in any order; strict: in gold's order")
       ->check(CLI::IsMember({"lenient", "strict"}))
+      ->capture_default_str();
+  sub->add_option("--forms", command->forms,
+                  "where gold is a written number - exact: any form with its value counts; "
+                  "evaluated: only a written number does, no 2^10 for 1024")
+      ->check(CLI::IsMember({"exact", "evaluated"}))
       ->capture_default_str();
   add_common_options(*sub, command->common);
   sub->footer("Example:\n  ponder judge responses.jsonl --full-response --json");

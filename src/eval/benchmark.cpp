@@ -48,6 +48,7 @@ Json to_json(const BenchmarkScore& score) {
   json["mean_tokens"] = score.mean_tokens > 0 ? Json(score.mean_tokens) : Json(nullptr);
   json["undecided"] = score.undecided;
   json["missing"] = score.missing;
+  if (score.unreadable > 0) json["unreadable"] = score.unreadable;
   json["rejected"] = score.rejected;
   return json;
 }

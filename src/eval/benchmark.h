@@ -48,6 +48,7 @@ struct BenchmarkScore {
   double finished = 0, format_failures = 0;     // shares of all responses
   double mean_tokens = 0;  // of all responses; 0 for given ones without token counts
   int64_t undecided = 0;   // responses
+  int64_t unreadable = 0;  // rows of responses that are no JSON: they count as wrong
   int64_t missing = 0;     // problems no response was given for: they count as unfinished and wrong
   std::map<std::string, uint64_t> rejected;  // problems that were not asked, by reason: not among n
 };
@@ -89,8 +90,9 @@ std::optional<BenchmarkResult> evaluate(rollout::Generator& generator, const std
 // Scores a JSONL file of responses: `response` (or `text`), optional `finish_reason` and
 // `token_ids` or `tokens`. A row names its problem by `problem_id`, `id`, `question` or `problem`
 // (its text), the first of these that the benchmark knows; if no row has any of them, rows are in
-// the benchmark's order. Several rows of one problem are its samples. Throws Error naming the line
-// for a row of no known problem and for unequal numbers of samples.
+// the benchmark's order. Several rows of one problem are its samples. A row that is no JSON (a lone
+// surrogate, bad UTF-8) is a wrong response. Throws Error naming the line for a row of no known
+// problem and for unequal numbers of samples.
 BenchmarkResult score_responses(const std::string& benchmark,
                                 std::span<const data::Problem> problems,
                                 const std::filesystem::path& file,

@@ -53,6 +53,27 @@ TEST_F(GivenResponses, InTheBenchmarksOrder) {
   EXPECT_EQ(s.missing, 0);
 }
 
+TEST_F(GivenResponses, ARowThatIsNoJsonIsAWrongResponse) {
+  const std::string surrogate = "{\"response\":\"\\ud800\"}\n";
+  const BenchmarkScore in_order = score(R"({"response":"\\boxed{10}"})"
+                                        "\n" +
+                                        surrogate +
+                                        R"({"response":"\\boxed{30}"})"
+                                        "\n")
+                                      .score;
+  EXPECT_EQ(in_order.unreadable, 1);
+  EXPECT_EQ(in_order.missing, 0);
+  EXPECT_NEAR(in_order.accuracy, 2.0 / 3, 1e-12);
+  const BenchmarkResult named = score(R"({"id":"p1","response":"\\boxed{10}"})"
+                                      "\n" +
+                                      surrogate + "{\"id\":\"p2\",\"response\":\"\xff\"}\n" +
+                                      R"({"id":"p3","response":"\\boxed{30}"})"
+                                      "\n");
+  EXPECT_EQ(named.score.unreadable, 2);
+  EXPECT_NEAR(named.score.accuracy, 2.0 / 3, 1e-12);
+  EXPECT_NE(error(surrogate).find("holds no responses"), std::string::npos);
+}
+
 TEST_F(GivenResponses, SamplesByIdOrQuestion) {
   const BenchmarkResult result = score(R"({"problem_id":"p2","response":"\\boxed{20}"}
 {"id":"p2","response":"\\boxed{20}"}

@@ -77,6 +77,29 @@ GivenResponse read_response(const Json& row, const std::string& where) {
   return response;
 }
 
+SampleResult without_response(const char* proof) {
+  SampleResult sample;
+  sample.verdict = judge::Verdict::kIncorrect;
+  sample.proof = proof;
+  return sample;
+}
+
+// Rows that could not be read are wrong responses: at their places where these are known, else of
+// the problems that lack one.
+void add_unreadable(BenchmarkResult& result, const std::vector<size_t>& places, size_t count) {
+  const SampleResult wrong = without_response("the row of the response cannot be read");
+  for (size_t place : places) {
+    if (place < result.problems.size()) result.problems[place].samples.push_back(wrong);
+  }
+  size_t most = 0;
+  for (const ProblemResult& problem : result.problems)
+    most = std::max(most, problem.samples.size());
+  size_t left = count - places.size();
+  for (ProblemResult& problem : result.problems) {
+    for (; left > 0 && problem.samples.size() < most; --left) problem.samples.push_back(wrong);
+  }
+}
+
 }  // namespace
 
 BenchmarkResult score_responses(const std::string& benchmark,
@@ -90,12 +113,14 @@ BenchmarkResult score_responses(const std::string& benchmark,
   JsonRowReader reader(file);
   JsonRow row;
   size_t rows = 0, named = 0;
-  while (reader.next(row)) {
+  std::vector<size_t> unreadable;  // the places in order of rows that are no JSON
+  const auto skip = [&](uint64_t, uint64_t, const std::string&) { unreadable.push_back(rows++); };
+  while (reader.next(row, skip)) {
     const std::string where = fmt::format("{}:{}", reader.name(), row.line);
     const GivenResponse response = read_response(row.value, where);
     const std::optional<size_t> found = index.find(row.value, where);
     named += found.has_value();
-    if (named != 0 && named != rows + 1) {
+    if (named != 0 && named + unreadable.size() != rows + 1) {
       throw Error(where, "some rows name their problem and some do not",
                   "give problem_id in every row, or in none");
     }
@@ -109,7 +134,8 @@ BenchmarkResult score_responses(const std::string& benchmark,
     result.problems[place].samples.push_back(judge_sample(
         problems[place], response.text, response.finish_reason, response.tokens, strictness));
   }
-  if (rows == 0) throw Error(file.string(), "holds no responses");
+  if (rows == unreadable.size()) throw Error(file.string(), "holds no responses");
+  add_unreadable(result, named > 0 ? std::vector<size_t>() : unreadable, unreadable.size());
 
   size_t samples = 0;
   for (const ProblemResult& problem : result.problems) {
@@ -119,13 +145,10 @@ BenchmarkResult score_responses(const std::string& benchmark,
   for (ProblemResult& problem : result.problems) {
     if (!problem.samples.empty()) continue;
     ++missing;
-    problem.samples.resize(samples);
-    for (SampleResult& sample : problem.samples) {
-      sample.verdict = judge::Verdict::kIncorrect;
-      sample.proof = "no response was given";
-    }
+    problem.samples.assign(samples, without_response("no response was given"));
   }
   result.score = aggregate(benchmark, problems, result.problems, strictness);
+  result.score.unreadable = static_cast<int64_t>(unreadable.size());
   result.score.missing = missing;
   return result;
 }

@@ -9,15 +9,21 @@
 
 namespace ponder::eval {
 
-// See JudgeOptions; both lenient unless asked for.
+// See JudgeOptions; lenient and exact unless asked for.
 struct JudgeStrictness {
   judge::Strictness units = judge::Strictness::kLenient;
   judge::Strictness order = judge::Strictness::kLenient;
+  judge::Forms forms = judge::Forms::kExact;
 };
 
 // `word` is "strict" or "lenient".
 inline judge::Strictness strictness_of(std::string_view word) {
   return word == "strict" ? judge::Strictness::kStrict : judge::Strictness::kLenient;
+}
+
+// `word` is "exact" or "evaluated".
+inline judge::Forms forms_of(std::string_view word) {
+  return word == "evaluated" ? judge::Forms::kEvaluated : judge::Forms::kExact;
 }
 
 inline judge::JudgeOptions judge_options(const data::Problem& problem,
@@ -26,6 +32,7 @@ inline judge::JudgeOptions judge_options(const data::Problem& problem,
           .tolerance = problem.tolerance,
           .units = strictness.units,
           .order = strictness.order,
+          .forms = strictness.forms,
           .choices = problem.choices};
 }
 

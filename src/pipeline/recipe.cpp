@@ -26,8 +26,8 @@ eval::JudgeStrictness read_strictness(TomlSection& section) {
   const auto read = [&](const char* key) {
     return eval::strictness_of(section.choice(key, "lenient", {"lenient", "strict"}));
   };
-  const judge::Strictness units = read("units");
-  return {units, read("order")};
+  const judge::Strictness units = read("units"), order = read("order");
+  return {units, order, eval::forms_of(section.choice("forms", "exact", {"exact", "evaluated"}))};
 }
 
 // Where the paths of a recipe begin.

@@ -59,11 +59,14 @@ TEST_F(RecipeFile, ReadsWhatItSaysAndFillsInTheRest) {
 }
 
 TEST_F(RecipeFile, StrictnessOfVerdictsIsSaidByStage) {
-  const Recipe recipe = load(kGood, {"explore.units=strict", "evaluate.order=strict"});
+  const Recipe recipe =
+      load(kGood, {"explore.units=strict", "evaluate.order=strict", "evaluate.forms=evaluated"});
   EXPECT_EQ(recipe.explore.strictness.units, judge::Strictness::kStrict);
   EXPECT_EQ(recipe.explore.strictness.order, judge::Strictness::kLenient);
   EXPECT_EQ(recipe.evaluate.strictness.units, judge::Strictness::kLenient);
   EXPECT_EQ(recipe.evaluate.strictness.order, judge::Strictness::kStrict);
+  EXPECT_EQ(recipe.explore.strictness.forms, judge::Forms::kExact);
+  EXPECT_EQ(recipe.evaluate.strictness.forms, judge::Forms::kEvaluated);
   EXPECT_EQ(load(recipe.resolved).explore.strictness.units, judge::Strictness::kStrict);
   EXPECT_THROW(load(kGood, {"evaluate.units=loose"}), Error);
 }

@@ -58,6 +58,24 @@ TEST_F(JsonOutput, Judge) {
   EXPECT_EQ(rows_out[1]["verdict"], "incorrect");
 }
 
+TEST_F(JsonOutput, JudgeNamesARowThatIsNoJson) {
+  const std::vector<Json> rows_out = rows({"judge", "-"},
+                                          "{\"gold\": \"3\", \"prediction\": \"\\ud800\"}\n"
+                                          "{\"gold\": \"3\", \"prediction\": \"\xff\"}\n"
+                                          "{\"gold\": \"3\", \"prediction\": \"3\"}\n");
+  ASSERT_EQ(rows_out.size(), 3u);
+  EXPECT_EQ(rows_out[0]["id"], 1);
+  EXPECT_EQ(rows_out[0]["verdict"], "undecided");
+  EXPECT_EQ(rows_out[1]["verdict"], "undecided");
+  EXPECT_EQ(rows_out[2]["verdict"], "correct");
+}
+
+TEST_F(JsonOutput, JudgesFormsThatAreNotWorkedOut) {
+  const std::string row = "{\"gold\": \"1024\", \"prediction\": \"2^{10}\"}\n";
+  EXPECT_EQ(only({"judge", "-"}, row)["verdict"], "correct");
+  EXPECT_EQ(only({"judge", "-", "--forms", "evaluated"}, row)["verdict"], "incorrect");
+}
+
 TEST_F(JsonOutput, Tokenize) {
   const Json ids = only({"tokenize", "--tokenizer", kNano}, "{\"text\": \"17+28=45\"}\n");
   ASSERT_TRUE(ids.contains("ids"));
