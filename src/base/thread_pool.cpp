@@ -46,7 +46,7 @@ ThreadPool::ThreadPool(int num_threads)
 }
 
 ThreadPool::~ThreadPool() {
-  stop_ = true;
+  stop_.store(true, std::memory_order_relaxed);  // generation_ releases it
   generation_.fetch_add(1, std::memory_order_release);
   generation_.notify_all();
   for (auto& thread : threads_) thread.join();
@@ -86,7 +86,8 @@ void ThreadPool::work(int part, int spins) {
       }
     }
     seen = generation;
-    if (stop_) return;
+    // One that woke up late may see what was meant for a later generation: it is to end anyway.
+    if (stop_.load(std::memory_order_relaxed)) return;
     if (claim(part, generation)) run_part(part);
   }
 }

@@ -65,7 +65,7 @@ class ThreadPool {
       claimed_;  // per part: the last region somebody took it in
   Function function_ = nullptr;
   const void* context_ = nullptr;
-  bool stop_ = false;
+  std::atomic<bool> stop_{false};
   alignas(64) std::atomic<int> failed_part_{-1};
   std::vector<std::exception_ptr> errors_;
 };
