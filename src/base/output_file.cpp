@@ -11,47 +11,10 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/hash.h"
+#include "base/output_name.h"
 
 namespace ponder {
 namespace fs = std::filesystem;
-namespace {
-
-constexpr int kMaxLinks = 40;          // as the kernel's
-constexpr size_t kMaxNameBytes = 255;  // of one part of a path
-
-// The file a name leads to over links, which need not exist.
-fs::path behind_links(fs::path path) {
-  for (int i = 0; i < kMaxLinks; ++i) {
-    std::error_code no_link;
-    const fs::path to = fs::read_symlink(path, no_link);
-    if (no_link) return path;
-    path = to.is_absolute() ? to : path.parent_path() / to;
-  }
-  throw Error(path.string(), "too many links lead from one to the next", "check the path");
-}
-
-bool is_written_directly(const fs::path& path) {
-  struct stat info {};
-  if (::stat(path.c_str(), &info) == 0) {
-    if (S_ISDIR(info.st_mode))
-      throw Error(path.string(), "expected a file, found a folder", "name a file in it");
-    if (!S_ISREG(info.st_mode)) return true;
-  }
-  // What a descriptor of ours leads to (/dev/stdout) is somebody's open file: never replaced.
-  const std::string name = fs::absolute(path).lexically_normal().string();
-  return name.starts_with("/dev/") || name.starts_with("/proc/");
-}
-
-fs::path temporary_of(const fs::path& target) {
-  fs::path temporary = target;
-  temporary += ".tmp";
-  const std::string name = temporary.filename().string();
-  if (name.size() <= kMaxNameBytes) return temporary;
-  return target.parent_path() / (sha256_hex(target.filename().string()).substr(0, 32) + ".tmp");
-}
-
-}  // namespace
 
 int open_locked(const fs::path& path, int flags) {
   for (;;) {
@@ -79,7 +42,7 @@ OutputFile::OutputFile(const fs::path& path) : path_(path) {
     return;
   }
   target_ = behind_links(path);
-  temporary_ = temporary_of(target_);
+  temporary_ = name_beside(target_, ".tmp");
   try {
     fd_ = open_locked(temporary_, O_WRONLY);
   } catch (const Error& error) {
