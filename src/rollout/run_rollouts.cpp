@@ -50,6 +50,7 @@ class RolloutRun {
     while (!groups_.finished()) {
       if (stop && stop->load(std::memory_order_relaxed)) {
         report_.interrupted = true;
+        save();
         for (const std::string& id : groups_.open_requests()) generator_.cancel(id);
         break;
       }
@@ -58,6 +59,7 @@ class RolloutRun {
       }
       for (GeneratorEvent& event : generator_.poll(kProgressEvery)) take(event);
       hand_over();
+      if (Clock::now() - last_save_ >= options_.save_every) save();
       if (!groups_.finished()) report_progress(false);
     }
     report_progress(true);
@@ -88,6 +90,11 @@ class RolloutRun {
     const auto start = Clock::now();
     for (const data::Rollout& rollout : kept) hooks_.on_completion(rollout);
     report_.hook_seconds += seconds_since(start);
+  }
+
+  void save() {
+    if (hooks_.save) hooks_.save();
+    last_save_ = Clock::now();
   }
 
   void report_progress(bool last) {
@@ -134,7 +141,7 @@ class RolloutRun {
   RolloutGroups groups_;
   RolloutReport report_;
   int64_t sampled_before_ = 0, prompt_before_ = 0;
-  Clock::time_point start_ = Clock::now(), last_progress_ = start_;
+  Clock::time_point start_ = Clock::now(), last_progress_ = start_, last_save_ = start_;
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -45,6 +46,8 @@ struct RolloutHooks {
       stop_condition;
   // Each kept sample, once.
   std::function<void(const data::Rollout&)> on_completion;
+  // Every options.save_every, and when told to stop: what is not durable yet should become it.
+  std::function<void()> save;
   // Each token of each sample as it is sampled, for somebody who watches. With group_complete, also
   // of samples that are discarded.
   std::function<void(std::string_view problem_id, int sample, const TokenSampled&)> token;
@@ -53,6 +56,7 @@ struct RolloutHooks {
 struct RolloutOptions {
   int samples_ahead = 4;
   bool in_order = false;  // on_completion: in the order of requests and samples
+  std::chrono::milliseconds save_every{10'000};
   // Told of the progress several times a second, and at the end; null: nobody watches.
   Monitor* monitor = nullptr;
   std::string task = "rollouts";  // what the progress is of

@@ -11,6 +11,9 @@ namespace ponder::pipeline {
 
 namespace {
 
+// Rollouts in one transaction, at most.
+constexpr size_t kMostUnsaved = 256;
+
 generate::Engine open_engine(const StageContext& context, generate::InferenceModel& model) {
   const auto& engine = context.recipe.engine;
   return generate::Engine(
@@ -99,8 +102,9 @@ bool roll_out(StageContext& context, generate::InferenceModel& model, RolloutWor
   hooks.group_complete = work.group_complete;
   hooks.on_completion = [&](const data::Rollout& t) {
     unsaved.push_back(t);
-    if (unsaved.size() >= 256) save();
+    if (unsaved.size() >= kMostUnsaved) save();
   };
+  hooks.save = save;
   generate::Engine engine = open_engine(context, model);
   const rollout::RolloutReport report = rollout::run_rollouts(
       engine, requests, hooks,
