@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/number_option.h"
 #include "cli/printing.h"
+#include "cli/rollout_file.h"
 #include "cli/sampling_flags.h"
 #include "cli/stop_signals.h"
 #include "eval/benchmark.h"
@@ -47,38 +48,87 @@ eval::JudgeStrictness strictness_of(const EvalOptions& options) {
           ponder::eval::forms_of(options.forms)};
 }
 
-eval::BenchmarkResult evaluate_model(generate::InferenceModel& model, Benchmark& benchmark,
-                                     const EvalOptions& options, Monitor& monitor,
-                                     LineOutput* out) {
+// A benchmark's samples to make, and the problems that cannot be asked, which it loses.
+struct Asked {
+  std::vector<rollout::RolloutRequest> requests;
+  data::RowAccount account;
+};
+
+Asked asked_of(const generate::InferenceModel& model, Benchmark& benchmark,
+               const EvalOptions& options, Monitor& monitor) {
   generate::RolloutSpec spec;
   spec.samples = options.samples;
   spec.seed = options.common.seed;
   const bool greedy = options.samples == 1;
   spec.sampling.temperature = greedy ? 0.0 : 1.0;
   spec.sampling.top_p = greedy ? 1.0 : 0.95;
-  data::RowAccount account = data::RowAccount::of(benchmark.problems.size());
-  const std::vector<rollout::RolloutRequest> requests = rollout_requests(
-      model, options.sampling, spec, benchmark.name, benchmark.problems, account, monitor);
+  Asked asked;
+  asked.account = data::RowAccount::of(benchmark.problems.size());
+  asked.requests = rollout_requests(model, options.sampling, spec, benchmark.name,
+                                    benchmark.problems, asked.account, monitor);
   if (!greedy && options.sampling.temperature == 0) {
     monitor.warning("with --temperature 0 all samples of a problem are the same");
   }
-  eval::BenchmarkOptions settings;
-  settings.strictness = strictness_of(options);
-  settings.monitor = &monitor;
-  std::vector<std::string> rows;
-  if (out) {
-    settings.on_completion = [&](const data::Rollout& rollout) {
-      rows.push_back(dump_json(data::to_json(rollout)));
-    };
-  }
-  generate::Engine engine = open_engine(options.sampling, model);
-  std::optional<eval::BenchmarkResult> result =
-      eval::evaluate(engine, benchmark.name, benchmark.problems, requests, settings, stop_flag());
-  if (!result) throw Stopped{stop_signal()};
-  result->score.rejected = std::move(account.rejected);
-  for (const std::string& row : rows) out->write(row);
-  return std::move(*result);
+  return asked;
 }
+
+// A model on benchmarks, one after the other; its rollouts are rows of --out, if there is one.
+class ModelEvaluation {
+ public:
+  ModelEvaluation(const EvalOptions& options, std::vector<Benchmark>& benchmarks,
+                  const std::vector<std::filesystem::path>& reads, ThreadPool& threads,
+                  Monitor& monitor)
+      : options_(options),
+        monitor_(monitor),
+        model_(options.model, threads, options.sampling.chat_template) {
+    Json job = {{"command", "ponder eval"},
+                {"units", options.units},
+                {"order", options.order},
+                {"forms", options.forms}};
+    job.update(job_of_model(options.model, model_));
+    for (size_t i = 0; i < benchmarks.size(); ++i) {
+      asked_.push_back(asked_of(model_, benchmarks[i], options, monitor));
+      const Json own = job_of_rollouts(benchmarks[i].problems, asked_[i].requests);
+      for (const auto& [key, value] : own.items())
+        job[fmt::format("benchmark {}, {}", i + 1, key)] = value;
+    }
+    if (!options.out.empty())
+      rows_ = std::make_unique<RowFile>(options.out, reads, std::move(job), monitor);
+  }
+
+  // Of the benchmarks, in their order.
+  eval::BenchmarkResult run(const Benchmark& benchmark, size_t index) {
+    Asked& asked = asked_[index];
+    eval::BenchmarkOptions settings;
+    settings.strictness = strictness_of(options_);
+    settings.monitor = &monitor_;
+    std::unique_ptr<RolloutFile> out;
+    if (rows_) {
+      out = std::make_unique<RolloutFile>(*rows_, first_, asked.requests);
+      first_ += static_cast<int64_t>(asked.requests.size());
+      settings.in_order = !rows_->keeps();
+      settings.on_completion = [&](const data::Rollout& rollout) { out->add(rollout); };
+    }
+    generate::Engine engine = open_engine(options_.sampling, model_);
+    std::optional<eval::BenchmarkResult> result = eval::evaluate(
+        engine, benchmark.name, benchmark.problems, asked.requests, settings, stop_flag());
+    if (!result && rows_) rows_->stop();
+    if (!result) throw Stopped{stop_signal()};
+    result->score.rejected = asked.account.rejected;
+    return std::move(*result);
+  }
+  void finish() {
+    if (rows_) rows_->finish();
+  }
+
+ private:
+  const EvalOptions& options_;
+  Monitor& monitor_;
+  generate::InferenceModel model_;
+  std::vector<Asked> asked_;  // of each benchmark
+  std::unique_ptr<RowFile> rows_;
+  int64_t first_ = 0;  // place of the next benchmark's rows
+};
 
 void write_details(LineOutput& out, const Benchmark& benchmark,
                    const eval::BenchmarkResult& result) {
@@ -133,20 +183,18 @@ void run_eval(const EvalOptions& options) {
   if (!options.compare.empty()) other = eval::read_verdicts(options.compare);
 
   ThreadPool pool(options.common.threads);
-  std::unique_ptr<generate::InferenceModel> model;
-  if (!options.model.empty())
-    model = std::make_unique<generate::InferenceModel>(options.model, pool,
-                                                       options.sampling.chat_template);
   std::vector<std::filesystem::path> reads = {options.model, options.compare};
   reads.insert(reads.end(), options.benchmarks.begin(), options.benchmarks.end());
   reads.insert(reads.end(), options.responses.begin(), options.responses.end());
-  std::unique_ptr<LineOutput> out, details;
-  if (!options.out.empty()) out = std::make_unique<LineOutput>(options.out, reads);
+  std::unique_ptr<ModelEvaluation> model;
+  if (!options.model.empty())
+    model = std::make_unique<ModelEvaluation>(options, benchmarks, reads, pool, monitor);
+  std::unique_ptr<LineOutput> details;
   if (!options.details.empty()) details = std::make_unique<LineOutput>(options.details, reads);
   for (size_t i = 0; i < benchmarks.size(); ++i) {
     Benchmark& benchmark = benchmarks[i];
     const eval::BenchmarkResult result =
-        model ? evaluate_model(*model, benchmark, options, monitor, out.get())
+        model ? model->run(benchmark, i)
               : eval::score_responses(benchmark.name, benchmark.problems, options.responses[i],
                                       strictness_of(options));
     if (result.score.unreadable > 0) {
@@ -173,7 +221,7 @@ void run_eval(const EvalOptions& options) {
       if (!comparison.empty()) print("  {}\n", comparison);
     }
   }
-  if (out) out->close();
+  if (model) model->finish();
   if (details) details->close();
 }
 
@@ -197,7 +245,9 @@ void register_eval(CLI::App& app) {
       "samples of each problem (default: 1, greedy; more: temperature 1, top-p 0.95)");
   add_number_option(*sub, "--limit", options->limit, 1, kMany,
                     "only the first so many problems of each benchmark");
-  sub->add_option("--out", options->out, "file for the model's rollouts, judged")->needs(model);
+  sub->add_option("--out", options->out,
+                  std::string("file for the model's rollouts, judged") + kGoesOn)
+      ->needs(model);
   sub->add_option("--details", options->details, "file for the verdict on every response");
   sub->add_option("--compare", options->compare,
                   "another evaluation's --details or --out file: can the two be told apart?");

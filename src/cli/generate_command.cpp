@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/number_option.h"
+#include "cli/rollout_file.h"
 #include "cli/sampling_flags.h"
 #include "cli/stop_signals.h"
 #include "data/readers.h"
@@ -56,7 +57,7 @@ void run_generate(const GenerateOptions& options) {
   spec.seed = options.common.seed;
   spec.raw = options.raw;
   data::RowAccount account = data::RowAccount::of(problems.size());
-  const std::vector<rollout::RolloutRequest> requests = rollout_requests(
+  std::vector<rollout::RolloutRequest> requests = rollout_requests(
       model, options.sampling, spec, options.problems.empty() ? "--prompt" : options.problems,
       problems, account, monitor);
   std::map<std::string_view, const data::Problem*> problem_of;
@@ -64,8 +65,15 @@ void run_generate(const GenerateOptions& options) {
 
   // One prompt on a terminal: a person wants to read the text.
   const bool as_text = options.problems.empty() && options.out.empty() && !options.common.json;
-  LineOutput out(options.out, {options.model, options.problems});
   std::vector<std::string> texts;
+  Json job = {{"command", "ponder generate"},
+              {"judge", options.judge},
+              {"enough_correct", options.enough_correct},
+              {"enough_incorrect", options.enough_incorrect}};
+  job.update(job_of_model(options.model, model));
+  job.update(job_of_rollouts(problems, requests));
+  RowFile rows(options.out, {options.model, options.problems}, std::move(job), monitor);
+  RolloutFile out(rows, 0, requests);
   rollout::RolloutHooks hooks;
   if (options.judge) {
     hooks.judge = [&](data::Rollout& rollout) {
@@ -86,15 +94,15 @@ void run_generate(const GenerateOptions& options) {
     if (as_text) {
       texts.push_back(rollout.completion.text);
     } else {
-      out.write(dump_json(data::to_json(rollout)));
+      out.add(rollout);
     }
   };
   generate::Engine engine = open_engine(options.sampling, model);
   const rollout::RolloutReport report = rollout::run_rollouts(
-      engine, requests, hooks, {.in_order = true, .monitor = &monitor}, stop_flag());
-  if (report.interrupted) throw Stopped{stop_signal()};
-  for (const std::string& text : texts) out.write(escaped(text, Lines::kKeep));
-  out.close();
+      engine, requests, hooks, {.in_order = !rows.keeps(), .monitor = &monitor}, stop_flag());
+  if (report.interrupted) rows.stop();
+  for (const std::string& text : texts) rows.add({}, escaped(text, Lines::kKeep));
+  rows.finish();
   monitor.info(fmt::format(
       "{} rollouts, {} tokens sampled and {} prompt tokens read in {:.1f} s, "
       "{:.0f} tokens/s, {:.1f} sequences at once{}",
@@ -115,7 +123,8 @@ void register_generate(CLI::App& app) {
   add_number_option(*sub, "-n,--samples", options->samples, 1, 1000000,
                     "samples of each problem (default: 1)");
   add_number_option(*sub, "--limit", options->limit, 1, kMany, "only the first so many problems");
-  sub->add_option("--out", options->out, "file of trajectory rows (default: standard output)");
+  sub->add_option("--out", options->out,
+                  std::string("file of trajectory rows (default: standard output)") + kGoesOn);
   sub->add_flag("--raw", options->raw, "continue the bare text, without the chat template");
   auto* judge = sub->add_flag("--judge", options->judge, "compare each answer with the gold answer")
                     ->needs(problems);

@@ -1,6 +1,7 @@
 // ponder judge FILE: a verdict and its proof for every row.
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <memory>
 #include <optional>
 
@@ -9,6 +10,8 @@
 #include "base/monitor.h"
 #include "cli/command.h"
 #include "cli/printing.h"
+#include "cli/row_file.h"
+#include "cli/stop_signals.h"
 #include "judge/judge.h"
 
 namespace ponder::cli {
@@ -16,7 +19,7 @@ namespace {
 
 struct JudgeCommand {
   CommonOptions common;
-  std::string file;
+  std::string file, out;
   bool full_response = false;
   std::string units = "lenient", order = "lenient", forms = "exact";
 };
@@ -133,40 +136,64 @@ void print_table(const Tally& tally) {
 }
 
 void run_judge(const JudgeCommand& command) {
-  JsonRowReader reader(command.file);
   TerminalMonitor monitor(command.common.quiet ? TerminalMonitor::Level::kQuiet
                                                : TerminalMonitor::Level::kInfo);
+  std::unique_ptr<RowFile> out;
+  std::vector<judge::Verdict> kept;  // of the first rows
+  const std::atomic<bool>* stop = nullptr;
+  if (command.common.json || !command.out.empty()) {
+    out =
+        std::make_unique<RowFile>(command.out, std::vector<std::filesystem::path>{command.file},
+                                  job_over(command.file, {{"command", "ponder judge"},
+                                                          {"full_response", command.full_response},
+                                                          {"units", command.units},
+                                                          {"order", command.order},
+                                                          {"forms", command.forms}}),
+                                  monitor);
+    if (out->keeps()) stop = stop_flag();
+    out->for_each([&](RowFile::Place, const JsonFields& row) {
+      const auto verdict = judge::verdict_from_string(row.text("verdict"));
+      if (!verdict) row.fail("verdict", "is none that is known");
+      kept.push_back(*verdict);
+    });
+  }
+  JsonRowReader reader(command.file);
   Tally tally;
-  JsonRow row;
+  const auto put = [&](Json id, judge::Verdict verdict, const std::string& proof) {
+    if (!out || tally.rows < kept.size()) return;
+    const Json line = {
+        {"id", std::move(id)}, {"verdict", judge::to_string(verdict)}, {"proof", proof}};
+    out->add({static_cast<int64_t>(tally.rows), 0}, dump_json(line));
+  };
   // A row that cannot be read is that row's fault: undecided, and named.
   const auto unreadable = [&](uint64_t line, uint64_t, const std::string& problem) {
+    put(line, judge::Verdict::kUndecided, "the row cannot be read: " + problem);
     ++tally.rows;
     ++tally.unreadable;
     ++tally.verdicts[static_cast<size_t>(judge::Verdict::kUndecided)];
     if (tally.unreadable == 1)
       monitor.warning(fmt::format("{}:{}: {}", reader.name(), line, problem));
-    if (command.common.json)
-      print_json(Json{
-          {"id", line}, {"verdict", "undecided"}, {"proof", "the row cannot be read: " + problem}});
   };
+  JsonRow row;
   while (reader.next(row, unreadable)) {
+    if (tally.rows < kept.size()) {
+      count(tally, row, kept[tally.rows]);
+      continue;
+    }
+    if (stop && stop->load()) out->stop();
     const std::string where = reader.name() + ":" + std::to_string(row.line);
     if (!row.value.is_object())
       throw Error(where, "expected a JSON object, found " + excerpt(row.value.dump()));
     const judge::Judgement judgement = judge_row(row, command, where);
-    count(tally, row, judgement.verdict);
-    if (!command.common.json) continue;
-    Json line;
     const auto id = row.value.find("id");
-    line["id"] = id == row.value.end() ? Json(row.line) : *id;
-    line["verdict"] = std::string(judge::to_string(judgement.verdict));
-    line["proof"] = judgement.proof;
-    print_json(line);
+    put(id == row.value.end() ? Json(row.line) : *id, judgement.verdict, judgement.proof);
+    count(tally, row, judgement.verdict);
   }
   if (tally.unreadable > 0)
     monitor.warning(fmt::format("{} of {} rows cannot be read", tally.unreadable, tally.rows));
   if (tally.unreadable == tally.rows && tally.rows > 0)
     throw Error(command.file, "holds no row that can be read", "expected JSON lines");
+  if (out) out->finish();
   if (!command.common.json) print_table(tally);
 }
 
@@ -181,6 +208,8 @@ void register_judge(CLI::App& app) {
                   "tolerance, kind, "
                   "choices")
       ->required();
+  sub->add_option("--out", command->out,
+                  std::string("file of the rows that --json prints") + kGoesOn);
   sub->add_flag("--full-response", command->full_response,
                 "rows without a kind hold whole responses: find the final answer first");
   sub->add_option("--units", command->units,

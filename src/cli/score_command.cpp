@@ -7,6 +7,8 @@
 #include "base/json_fields.h"
 #include "cli/command.h"
 #include "cli/number_option.h"
+#include "cli/rollout_file.h"
+#include "cli/stop_signals.h"
 #include "generate/inference_model.h"
 #include "generate/scorer.h"
 
@@ -67,22 +69,47 @@ Json line_of(const Json& id, const generate::Score& score, bool per_token) {
   return line;
 }
 
+Json job_of_scores(const ScoreOptions& options, const generate::InferenceModel& model) {
+  Json job = {{"command", "ponder score"},
+              {"system", options.system},
+              {"raw", options.raw},
+              {"end_token", !options.no_end_token},
+              {"per_token", options.per_token}};
+  job.update(job_of_model(options.model, model));
+  return job_over(options.data, std::move(job));
+}
+
 void run_score(const ScoreOptions& options) {
   TerminalMonitor monitor(options.common.quiet ? TerminalMonitor::Level::kQuiet
                                                : TerminalMonitor::Level::kInfo);
   ThreadPool pool(options.common.threads);
   generate::InferenceModel model(options.model, pool, options.chat_template);
-  LineOutput out(options.out, {options.model, options.data});
+  const std::atomic<bool>* const stop = stop_flag();
+  model.decoder().set_stop(stop);
+  RowFile out(options.out, {options.model, options.data}, job_of_scores(options, model), monitor);
   JsonRowReader reader(options.data);
   std::vector<Json> ids;
   std::vector<generate::ScoreRow> rows;
   int64_t waiting_tokens = 0, total_rows = 0, total_tokens = 0;
   double total_logprob = 0;
+  // What is there already are the first rows: they are added in order.
+  out.for_each([&](RowFile::Place, const JsonFields& row) {
+    total_tokens += row.integer("tokens");
+    total_logprob += row.require("logprob").get<double>();
+    ++total_rows;
+  });
+  const int64_t kept = total_rows;
   const auto flush = [&] {
-    const std::vector<generate::Score> scores =
-        generate::score_rows(model.decoder(), rows, options.batch_tokens);
+    std::vector<generate::Score> scores;
+    try {
+      if (stop->load()) throw model::Interrupted();
+      scores = generate::score_rows(model.decoder(), rows, options.batch_tokens);
+    } catch (const model::Interrupted&) {
+      out.stop();
+    }
     for (size_t i = 0; i < scores.size(); ++i) {
-      out.write(dump_json(line_of(ids[i], scores[i], options.per_token)));
+      out.add({total_rows + static_cast<int64_t>(i), 0},
+              dump_json(line_of(ids[i], scores[i], options.per_token)));
       total_tokens += static_cast<int64_t>(scores[i].logprobs.size());
       total_logprob += scores[i].logprob;
     }
@@ -93,7 +120,9 @@ void run_score(const ScoreOptions& options) {
     monitor.progress("rows scored", total_rows, 0);
   };
   JsonRow row;
+  int64_t index = 0;
   while (reader.next(row)) {
+    if (index++ < kept) continue;
     const std::string where = fmt::format("{}:{}", reader.name(), row.line);
     rows.push_back(row_of(row.value, model, options, where));
     const auto id = row.value.find("id");
@@ -103,7 +132,7 @@ void run_score(const ScoreOptions& options) {
   }
   if (!rows.empty()) flush();
   if (total_rows == 0) throw Error(options.data, "holds no rows");
-  out.close();
+  out.finish();
   monitor.info(fmt::format("{} rows, {} tokens, perplexity {:.6g}", total_rows, total_tokens,
                            generate::perplexity_of(total_logprob, total_tokens)));
 }
@@ -125,7 +154,8 @@ void register_score(CLI::App& app) {
   sub->add_option("--system", options->system, "system turn (default: the chat template's own)");
   add_number_option(*sub, "--batch-tokens", options->batch_tokens, 1, kMany,
                     "tokens computed at once; never changes the result (default: 4096)");
-  sub->add_option("--out", options->out, "file of rows (default: standard output)");
+  sub->add_option("--out", options->out,
+                  std::string("file of rows (default: standard output)") + kGoesOn);
   add_template_options(*sub, options->chat_template);
   add_common_options(*sub, options->common);
   sub->footer("example: ponder score --model models/nano-base --data responses.jsonl --per-token");

@@ -157,7 +157,7 @@ std::optional<BenchmarkResult> evaluate(rollout::Generator& generator, const std
   };
   hooks.on_completion = options.on_completion;
   const rollout::RolloutOptions settings{
-      .in_order = true, .monitor = options.monitor, .task = benchmark};
+      .in_order = options.in_order, .monitor = options.monitor, .task = benchmark};
   if (rollout::run_rollouts(generator, requests, hooks, settings, stop).interrupted)
     return std::nullopt;
   result.score = aggregate(benchmark, problems, result.problems, options.strictness);

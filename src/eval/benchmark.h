@@ -75,8 +75,9 @@ BenchmarkScore aggregate(const std::string& benchmark, std::span<const data::Pro
 struct BenchmarkOptions {
   JudgeStrictness strictness;
   Monitor* monitor = nullptr;  // told of the progress, if anybody watches
-  // Each rollout, judged, in the order of problems and samples; those done before excepted.
+  // Each rollout, judged; those done before excepted.
   std::function<void(const data::Rollout&)> on_completion;
+  bool in_order = true;  // on_completion: in the order of problems and samples, else as they come
 };
 
 // Samples and judges `requests`: one for each problem, in their order, all with the same number of

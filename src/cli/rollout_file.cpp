@@ -1,0 +1,71 @@
+#include "cli/rollout_file.h"
+
+#include <limits>
+
+#include "base/hash.h"
+#include "model/checkpoint.h"
+
+namespace ponder::cli {
+namespace {
+
+// As much of it as judging and rules for groups look at; its row stands in the file already.
+data::Rollout rollout_of_row(const JsonFields& row) {
+  data::Rollout rollout;
+  rollout.problem_id = row.text("problem_id");
+  rollout.sample = static_cast<int>(row.integer("sample", 0, std::numeric_limits<int>::max()));
+  rollout.completion.text = row.text("text");
+  rollout.completion.token_ids = row.token_ids("token_ids");
+  const auto reason = data::finish_reason_from_string(row.text("finish_reason"));
+  if (!reason) row.fail("finish_reason", "is none that is known");
+  rollout.completion.finish_reason = *reason;
+  if (row.has("verdict")) {
+    rollout.verdict = judge::verdict_from_string(row.text("verdict"));
+    rollout.proof = row.text("proof");
+  }
+  return rollout;
+}
+
+}  // namespace
+
+Json job_of_model(const std::filesystem::path& folder, const generate::InferenceModel& model) {
+  Json job = {{"weights", model.sha256()}, {"chat template", model.text().chat().sha256()}};
+  for (const auto& [name, sha256] : model::settings_sha256(folder)) job[name] = sha256;
+  return job;
+}
+
+Json job_of_rollouts(const std::vector<data::Problem>& problems,
+                     const std::vector<rollout::RolloutRequest>& requests) {
+  Sha256 hash;
+  for (size_t i = 0; i < problems.size(); ++i) {
+    const rollout::RolloutRequest& request = requests[i];
+    hash.update(
+        dump_json(Json::array({to_json(problems[i]), problems[i].choices, request.prompt_ids,
+                               request.stop_ids, request.stop_strings, request.response_prefix})));
+  }
+  const rollout::RolloutRequest& one = requests.at(0);  // in these they are alike
+  return {{"problems", hash.hex()},
+          {"samples", one.num_samples},
+          {"seed", one.seed},
+          {"temperature", one.sampling.temperature},
+          {"top_p", one.sampling.top_p},
+          {"top_k", one.sampling.top_k},
+          {"max_tokens", one.sampling.max_tokens}};
+}
+
+RolloutFile::RolloutFile(RowFile& rows, int64_t first,
+                         std::vector<rollout::RolloutRequest>& requests)
+    : rows_(rows) {
+  const int64_t end = first + static_cast<int64_t>(requests.size());
+  for (int64_t set = first; set < end; ++set)
+    set_of_[requests[static_cast<size_t>(set - first)].problem_id] = set;
+  const auto take = [&](RowFile::Place place, const JsonFields& row) {
+    requests[static_cast<size_t>(place.first - first)].done.push_back(rollout_of_row(row));
+  };
+  rows_.for_each(take, {first, 0}, {end, 0});
+}
+
+void RolloutFile::add(const data::Rollout& rollout) {
+  rows_.add({set_of_.at(rollout.problem_id), rollout.sample}, dump_json(data::to_json(rollout)));
+}
+
+}  // namespace ponder::cli

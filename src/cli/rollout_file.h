@@ -1,0 +1,33 @@
+// Rollouts as a command's rows: those of `generate` and `eval`, which go on where they stopped.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "cli/row_file.h"
+#include "generate/inference_model.h"
+#include "rollout/rollout_request.h"
+
+namespace ponder::cli {
+
+// For RowFile: what a model computes with, by file. `folder` is the model's.
+Json job_of_model(const std::filesystem::path& folder, const generate::InferenceModel& model);
+// What the rollouts of these problems depend on beside the model; requests[i] is for problems[i].
+Json job_of_rollouts(const std::vector<data::Problem>& problems,
+                     const std::vector<rollout::RolloutRequest>& requests);
+
+// The rollouts of some requests, as rows of the file from place (first, 0) on: a set a request.
+class RolloutFile {
+ public:
+  // Gives each request the rollouts that are there already. Borrows the rows.
+  RolloutFile(RowFile& rows, int64_t first, std::vector<rollout::RolloutRequest>& requests);
+  void add(const data::Rollout& rollout);
+
+ private:
+  RowFile& rows_;
+  std::map<std::string, int64_t> set_of_;  // of each problem
+};
+
+}  // namespace ponder::cli
