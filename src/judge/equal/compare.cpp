@@ -7,6 +7,7 @@
 #include "judge/equal/intervals.h"
 #include "judge/equal/measured.h"
 #include "judge/equal/names.h"
+#include "judge/equal/relations.h"
 #include "judge/equal/scalar.h"
 #include "judge/read/matrix.h"
 #include "judge/read/shape.h"
@@ -27,11 +28,12 @@ View named_point(View view) {
   return named ? view.child(1) : view;
 }
 
-// y and f(x), either way round.
+// y or f, and f(x), either way round.
 bool names_one_function(View a, View b) {
   if (a.get().kind != Kind::kName) std::swap(a, b);
-  return a.get().kind == Kind::kName && a.get().name == "y" && b.get().kind == Kind::kMul &&
-         b.size() == 2 && b.child(0).get().name == "f" && b.child(1).get().name == "x";
+  if (a.get().kind != Kind::kName || b.get().kind != Kind::kMul || b.size() != 2) return false;
+  const std::string &name = a.get().name, &function = b.child(0).get().name;
+  return function == "f" && b.child(1).get().name == "x" && (name == "y" || name == "f");
 }
 
 // One comparison of two answers: holds the budget and the tolerance.
@@ -60,10 +62,6 @@ class Comparer {
   Comparison compare_relations(View gold, View prediction);
   // x = y = z = 1 against (1, 1, 1) or x = 1, y = 1, z = 1.
   std::optional<Comparison> compare_equal_names(View gold, View prediction);
-  // x = 3 and x = 10 modulo 7.
-  std::optional<Comparison> compare_congruences(View gold, View prediction);
-  // An equation that gives one of its names, y = 1/x, against one that says the same: xy = 1.
-  Match solves(View explicit_form, View other);
   Comparison compare_ratios(View gold, View prediction);
   Comparison compare_collections(View gold, View prediction);
 
@@ -345,65 +343,18 @@ std::optional<Comparison> Comparer::compare_equal_names(View gold, View predicti
   return std::nullopt;
 }
 
-std::optional<Comparison> Comparer::compare_congruences(View gold, View prediction) {
-  if (gold.get().name != "=%" || prediction.get().name != "=%") return std::nullopt;
-  const auto a = exact_value(gold.child(1), budget_), b = exact_value(prediction.child(1), budget_);
-  const auto m = exact_value(gold.child(2), budget_), n = exact_value(prediction.child(2), budget_);
-  const bool names =
-      gold.child(0).get().kind == Kind::kName && prediction.child(0).get().kind == Kind::kName;
-  if (!a || !b || !m || !n || !names || *m == 0) return std::nullopt;
-  const bool same = *m == *n && denominator(Rational((*a - *b) / *m)) == 1;
-  return Comparison{same ? Match::kEqual : Match::kDifferent, "congruences"};
-}
-
-Match Comparer::solves(View explicit_form, View other) {
-  const View name = explicit_form.child(0), value = explicit_form.child(1);
-  if (name.get().kind != Kind::kName || other.size() != 2) return Match::kUnknown;
-  const std::string& letter = name.get().name;
-  const auto names_letter = [&letter](const auto& self, View part) -> bool {
-    if (part.get().kind == Kind::kName && part.get().name == letter) return true;
-    for (size_t i = 0; i < part.size(); ++i) {
-      if (self(self, part.child(i))) return true;
-    }
-    return false;
-  };
-  if (names_letter(names_letter, value)) return Match::kUnknown;
-  // The other side less its right side, where the letter is x: zero there, and linear in it.
-  int agreed = 0;
-  for (int point = 0; point < 12 && agreed < 4; ++point) {
-    const auto x = approximate_value(value, point, budget_);
-    if (!x || x->im != 0) continue;
-    const auto difference_at = [&](const Rational& at) -> std::optional<Complex> {
-      budget_.bound.push_back({&letter, at});
-      const auto left = approximate_value(other.child(0), point, budget_);
-      const auto right = approximate_value(other.child(1), point, budget_);
-      budget_.bound.pop_back();
-      if (!left || !right) return std::nullopt;
-      return Complex{left->re - right->re, left->im - right->im, left->error + right->error};
-    };
-    const auto zero = difference_at(0), one = difference_at(1), two = difference_at(2),
-               five = difference_at(5);
-    if (!zero || !one || !two || !five) continue;
-    const Complex slope{one->re - zero->re, one->im - zero->im, one->error + zero->error};
-    const auto on_line = [&](const Complex& y, int at) {
-      const Complex expected = add(*zero, multiply(slope, {Float(at), 0, 0}));
-      return closeness(y, expected) == Closeness::kEqual;
-    };
-    if (!on_line(*two, 2) || !on_line(*five, 5) || closeness(*one, *zero) != Closeness::kUnequal)
-      return Match::kUnknown;
-    const Complex left = multiply(slope, *x), right{-zero->re, -zero->im, zero->error};
-    const Closeness close = closeness(left, right);
-    if (close == Closeness::kUnequal) return Match::kDifferent;
-    agreed += close == Closeness::kEqual;
-  }
-  return agreed == 4 ? Match::kEqual : Match::kUnknown;
-}
-
 Comparison Comparer::compare_relations(View gold, View prediction) {
-  if (const auto congruences = compare_congruences(gold, prediction)) return *congruences;
+  if (const auto congruences = compare_congruences(gold, prediction, budget_)) return *congruences;
   if (gold.size() == 3 && prediction.size() == 3) {
     if (interval_of(gold) && interval_of(prediction)) return compare_tuples(gold, prediction);
   }
+  // x > 1 and x > 2
+  const auto name_of = [](View view) {
+    return view.child(view.child(0).get().kind == Kind::kName ? 0 : 1).get().name;
+  };
+  if (gold.size() == 2 && prediction.size() == 2 && interval_of(gold) && interval_of(prediction) &&
+      name_of(gold) == name_of(prediction))
+    return compare_tuples(gold, prediction);
   if (gold.size() != 2 || prediction.size() != 2) {
     if (gold.get().name != prediction.get().name)
       return {Match::kUnknown, "chains of different signs"};
@@ -414,24 +365,7 @@ Comparison Comparer::compare_relations(View gold, View prediction) {
     if (!is_scalar(side))
       return compare_in_order(children(gold), children(prediction), "relations");
   }
-  const Proportion p =
-      proportional(gold.child(0), gold.child(1), prediction.child(0), prediction.child(1), budget_);
-  if (p.match == Match::kUnknown) return {Match::kUnknown, "relations that cannot be evaluated"};
-  if (p.match == Match::kDifferent && is_equation(gold) && is_equation(prediction)) {
-    for (const auto& [form, other] : {std::pair{gold, prediction}, {prediction, gold}}) {
-      if (solves(form, other) == Match::kEqual)
-        return {Match::kEqual, "the same equation, solved for a name"};
-    }
-  }
-  if (p.match == Match::kDifferent)
-    return {Match::kDifferent, "relations that are no multiple of each other"};
-  char a = gold.get().name[0], b = prediction.get().name[0];
-  if (a == '~') a = '=';
-  if (b == '~') b = '=';
-  if (p.sign < 0) b = b == '<' ? '>' : b == '>' ? '<' : b == 'L' ? 'G' : b == 'G' ? 'L' : b;
-  const bool same = a == b;
-  return {same ? Match::kEqual : Match::kDifferent,
-          same ? "relations equal up to a factor" : "different relations"};
+  return compare_two_sided(gold, prediction, budget_);
 }
 
 Comparison Comparer::compare_ratios(View gold, View prediction) {

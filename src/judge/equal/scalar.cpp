@@ -144,16 +144,6 @@ bool names_a_real(View view) {
   return false;
 }
 
-// How far from 0 the kinks of a formula may lie: at the largest number it holds.
-double reach_of(const Expression& expression) {
-  double reach = 1;
-  for (const Node& node : expression.nodes) {
-    if (node.kind == Kind::kNumber && mp::abs(node.value) < 1000000)
-      reach = std::max(reach, static_cast<double>(mp::abs(node.value)));
-  }
-  return reach;
-}
-
 std::optional<Closeness> closeness_at(int point, View gold, View prediction, Budget& budget) {
   const auto x = approximate_value(gold, point, budget),
              y = approximate_value(prediction, point, budget);
@@ -292,6 +282,15 @@ Comparison compare_formulas(View gold, View prediction, Budget& budget) {
 }
 
 }  // namespace
+
+double reach_of(const Expression& expression) {
+  double reach = 1;
+  for (const Node& node : expression.nodes) {
+    if (node.kind == Kind::kNumber && mp::abs(node.value) < 1000000)
+      reach = std::max(reach, static_cast<double>(mp::abs(node.value)));
+  }
+  return reach;
+}
 
 Comparison compare_scalars(View gold, View prediction, const ScalarRules& rules, Budget& budget) {
   if (!budget.radians) {

@@ -13,6 +13,10 @@ struct ScalarRules {
   bool outermost = true;            // percent signs and decimals are only lenient in a whole answer
 };
 
+// The largest number that the expression holds, at least 1 and below a million: wide test points lie
+// as far out.
+double reach_of(const Expression& expression);
+
 Comparison compare_scalars(View gold, View prediction, const ScalarRules& rules, Budget& budget);
 
 // Is a - b a fixed multiple of c - d at all test points, and of which sign? For equations and

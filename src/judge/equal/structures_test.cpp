@@ -152,5 +152,29 @@ TEST(Structures, forms_that_are_not_worked_out_where_asked) {
   expect_verdicts(rows, evaluated);
 }
 
+TEST(Structures, equations_by_their_solutions) {
+  expect_verdicts({{"xy = 1", "y = \\frac1x", 'c'},
+                   {"\\ln y = x", "y = e^x", 'c'},
+                   {"\\frac1x = 2", "x = \\frac12", 'c'},
+                   {"\\ln y = x", "y = e^{2x}", 'i'},
+                   {"y^3 = x", "y = \\sqrt[3]{x}", 'c'},
+                   {"y^2 = x^2", "y = x", 'i'},
+                   {"x^2 + y^2 = 1", "y^2 = (1-x)(1+x)", 'c'},
+                   {"x^2 + y^2 = 1", "x^2 - y^2 = 1", 'i'},
+                   {"(x-1)(y-1) = 0", "x = 1", 'i'},
+                   {"w(12.5-w) = 25", "2w + 50/w = 25", 'u'},
+                   {"x + y < 1", "x - y < 1", 'i'},
+                   {"x + y < 1", "2x + 2y < 2", 'c'},
+                   {"x^2 + y < 1", "x^2 + y \\le 1", 'i'},
+                   {"y = mx + b", "y - b = mx", 'c'},
+                   {"\\sin x = \\frac{42}{59}", "\\cos x = \\frac{42}{59}", 'i'},
+                   {"x e^x = 2", "x e^x = 3", 'i'},
+                   {"x > 1000", "x > 1001", 'i'},
+                   {"x > 1000", "1000 < x", 'c'},
+                   {"xy = x^2", "y = x", 'i'},
+                   {"f(x) = 0", "f = 0", 'c'},
+                   {"y = 2x", "y = 2z", 'i'}});
+}
+
 }  // namespace
 }  // namespace ponder::judge

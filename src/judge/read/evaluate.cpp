@@ -382,6 +382,9 @@ std::optional<Complex> approximate_value(View view, int point, Budget& budget) {
       return checked(to_complex(node.value));
     case Kind::kName:
       if (const Rational* value = bound_value(node, budget)) return checked(to_complex(*value));
+      for (const NearBinding& near : budget.near) {
+        if (*near.name == node.name) return near.value;
+      }
       return test_value(node.name, point, budget.reach);
     case Kind::kConstant:
       if (const Rational* value = bound_value(node, budget)) return checked(to_complex(*value));

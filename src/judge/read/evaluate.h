@@ -30,13 +30,20 @@ struct Binding {
   Rational value;
 };
 
+// A name stands for a value that is known in 60 digits.
+struct NearBinding {
+  const std::string* name;
+  Complex value;
+};
+
 struct Budget {
   int steps =
       30000;  // 1 and up per node evaluated exactly, 10 in 60 digits, 100 where that takes a series
   std::vector<Binding> bound = {};  // innermost last
-  double reach = 1;                 // how far wide test points lie
-  bool natural_logs = false;        // a logarithm without a base is the natural one
-  bool radians = false;             // degree signs count as pi/180, and are not dropped
+  std::vector<NearBinding> near = {};
+  double reach = 1;           // how far wide test points lie
+  bool natural_logs = false;  // a logarithm without a base is the natural one
+  bool radians = false;       // degree signs count as pi/180, and are not dropped
   bool spend(int n) { return (steps -= n) > 0; }
 };
 
