@@ -10,8 +10,6 @@ namespace ponder::judge {
 
 using std::string_view;
 
-namespace {}  // namespace
-
 bool breaks_off(string_view text) {
   text = trimmed(text);
   string_view tail = text.substr(text.size() > 4000 ? text.size() - 4000 : 0);

@@ -1,6 +1,7 @@
 // The recursive descent behind read_answer: one function per binding strength, from lists down to
 // atoms. After a failure every function returns kNoNode at once. Lists to sums are in reader.cpp,
-// products to powers in parser_products.cpp, atoms in parser_atoms.cpp.
+// products to powers in parser_products.cpp, atoms in parser_atoms.cpp, numbers in parser_numbers.cpp,
+// functions and commands in parser_calls.cpp.
 #pragma once
 
 #include <algorithm>
