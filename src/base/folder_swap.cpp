@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/output_name.h"
 
 namespace ponder {
 namespace fs = std::filesystem;
@@ -18,8 +19,8 @@ constexpr const char* kOld = ".old";
 
 fs::path normal(const fs::path& path) {
   // A trailing slash or a link would put the temporary name in the wrong place.
-  fs::path whole = fs::exists(path) ? fs::canonical(path) : fs::absolute(path).lexically_normal();
-  return whole.has_filename() ? whole : whole.parent_path();
+  const fs::path real = behind_links(beside(path, ""));
+  return fs::exists(real) ? fs::canonical(real) : fs::absolute(real).lexically_normal();
 }
 
 [[noreturn]] void cannot(const fs::path& path, const char* action, const std::string& why) {

@@ -82,5 +82,22 @@ TEST_F(FolderSwap, WriterReplacesOnlyWhatItMay) {
             std::string::npos);
 }
 
+TEST_F(FolderSwap, WriterFollowsLinksAlsoToWhatIsNotThereYet) {
+  const auto may_not = [](const fs::path&) { return false; };
+  fs::create_directory(root_ / "disk");
+  fs::create_directory_symlink("disk", root_ / "there");
+  fs::create_directory_symlink("disk/new", root_ / "later");
+  for (const char* link : {"there", "later", "later/"}) {
+    fs::remove_all(root_ / "disk/new");
+    fs::remove_all(root_ / "disk/file");
+    FolderWriter writer(root_ / link, may_not, "ours");
+    write_file_atomic(writer.path() / "file", "1");
+    writer.commit();
+    EXPECT_EQ(content(link), "1");
+  }
+  EXPECT_TRUE(fs::is_symlink(root_ / "there"));
+  EXPECT_TRUE(fs::is_symlink(root_ / "later"));
+}
+
 }  // namespace
 }  // namespace ponder

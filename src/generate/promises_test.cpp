@@ -14,6 +14,7 @@
 #include "model/kv_cache.h"
 #include "model/weight_files.h"
 #include "ops/test_support.h"
+#include "testing/temporary_folder.h"
 
 namespace ponder::generate {
 namespace {
@@ -93,7 +94,8 @@ TEST(Promises, ARunThatWasStoppedGoesOnToTheSameRollouts) {
 // Weights read from a file into panels sample what the trainer's forward computes from the same
 // file, with activations kept, all rows packed into one batch: largest difference 0.
 TEST(Promises, RecordedLogprobsOfACheckpointAreTheTrainersToTheBit) {
-  const fs::path folder = fs::path(::testing::TempDir()) / "ponder-promises";
+  const testing::TemporaryFolder place;
+  const fs::path folder = place / "model";
   TinyModel model;
   for (const tensor::DType dtype : {tensor::DType::kF32, tensor::DType::kBF16}) {
     fs::remove_all(folder);
@@ -129,7 +131,6 @@ TEST(Promises, RecordedLogprobsOfACheckpointAreTheTrainersToTheBit) {
     training.forward(batch, computed, model::Keep::kActivations);
     EXPECT_TRUE(testing::same_bits(recorded, computed)) << tensor::config_name(dtype);
   }
-  fs::remove_all(folder);
 }
 
 // A rule of the caller's ends a completion where it says, and counts as a stop.

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/folder_swap.h"
 #include "base/hash.h"
+#include "base/output_name.h"
 #include "base/version.h"
 #include "train/model_card.h"
 #include "train/step_log.h"
@@ -169,6 +170,7 @@ JobResult run_job(model::Checkpoint start, BatchSource& source, const TrainOptio
                   JobOptions job, ThreadPool& threads, comm::Communicator& members) {
   options.check();
   if (members.rank() != 0) job.out = job.log = "";
+  if (!job.out.empty()) job.out = behind_links(beside(job.out, ""));
   Json identity{{"model_sha256", start.sha256}};
   identity.update(source.identity());
   identity.update(options.identity());
@@ -211,9 +213,11 @@ JobResult run_job(model::Checkpoint start, BatchSource& source, const TrainOptio
   StepLog log(job.log, trainer.position().step);
   Saver saver(job, config, identity, source, trainer);
   const auto place = [&] { return std::pair(trainer.position().step, trainer.done()); };
-  auto saved = std::pair(state ? state->position.step : -1, false);
+  auto saved = place();  // what the job begins with need not be written: it begins with it again
   const auto save = [&] {
     if (saved == place()) return;
+    if (result.stopped_by_request)
+      note(fmt::format("stopping: saves step {}", trainer.position().step));
     log.sync();
     result.sha256 = saver.save(result.losses);
     saved = place();

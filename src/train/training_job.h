@@ -32,7 +32,7 @@ struct JobOptions {
   int64_t checkpoint_steps = 0;  // also save every so many steps; 0: never for this reason
   double checkpoint_seconds =
       600;  // also save this long after the last save; 0: never for this reason
-  const std::atomic<bool>* stop = nullptr;  // set: save and return
+  const std::atomic<bool>* stop = nullptr;  // set: save what was done and return
   // Told of every step, its fields those of to_json(StepReport), and of what is worth a line
   // ("resumed after step 12", "step 13 skipped, …"); null: nobody watches.
   Monitor* monitor = nullptr;

@@ -179,6 +179,7 @@ TEST_F(Job, DpoStoppedBeforeItsFirstStepGoesOn) {
   JobOptions half = job("half");
   half.stop = &stop;
   EXPECT_TRUE(dpo(half).stopped_by_request);
+  EXPECT_FALSE(fs::exists(half.out)) << "nothing was done, and gigabytes are written for nothing";
   EXPECT_TRUE(dpo(job("half")).finished);
   EXPECT_EQ(weights("half"), weights("whole"));
 }

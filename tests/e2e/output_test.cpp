@@ -84,6 +84,17 @@ TEST_F(Output, DevicesPipesAndLinksStayWhatTheyAre) {
   EXPECT_EQ(shell("echo first > all; " + synth + "/dev/stdout >> all").status, 0);
   EXPECT_EQ(testing::lines_of(read_file(folder_ / "all")).size(), 4u);
 
+  make_demonstrations("d.jsonl");
+  fs::create_directory_symlink("disk/model", folder_ / "out");  // to nothing yet, then to a model
+  for (int i = 0; i < 2; ++i) {
+    const testing::Outcome trained =
+        shell(program() + " sft --model " + kNano +
+              " --data d.jsonl --epochs 1 --batch-rows 4 --max-length 256 --quiet --out out");
+    EXPECT_EQ(trained.status, 0) << trained.err;
+    EXPECT_TRUE(fs::is_symlink(folder_ / "out"));
+    EXPECT_TRUE(fs::is_regular_file(folder_ / "disk/model/model.safetensors"));
+  }
+
   if (::mknod((folder_ / "null").c_str(), S_IFCHR | 0600, makedev(1, 3)) != 0)
     GTEST_SKIP() << "not root: no device to try";
   EXPECT_EQ(shell(synth + "null").status, 0);
