@@ -108,6 +108,7 @@ class ModelEvaluation {
       first_ += static_cast<int64_t>(asked.requests.size());
       settings.in_order = !rows_->keeps();
       settings.on_completion = [&](const data::Rollout& rollout) { out->add(rollout); };
+      settings.save = [&](std::span<const rollout::NewTokens> begun) { out->save(begun); };
     }
     generate::Engine engine = open_engine(options_.sampling, model_);
     std::optional<eval::BenchmarkResult> result = eval::evaluate(

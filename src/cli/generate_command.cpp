@@ -97,6 +97,7 @@ void run_generate(const GenerateOptions& options) {
       out.add(rollout);
     }
   };
+  hooks.save = [&](std::span<const rollout::NewTokens> begun) { out.save(begun); };
   generate::Engine engine = open_engine(options.sampling, model);
   const rollout::RolloutReport report = rollout::run_rollouts(
       engine, requests, hooks, {.in_order = !rows.keeps(), .monitor = &monitor}, stop_flag());

@@ -25,6 +25,18 @@ data::Rollout rollout_of_row(const JsonFields& row) {
   return rollout;
 }
 
+void take_part(data::Partial& begun, const JsonFields& row) {
+  if (row.integer("first") != begun.size()) row.fail("first", "leaves a gap");
+  data::Partial part = {row.token_ids("token_ids"), {}};
+  for (const Json& logprob : row.array("logprobs")) {
+    if (!logprob.is_number()) row.fail("logprobs", "expected numbers");
+    part.logprobs.push_back(logprob.get<float>());
+  }
+  if (part.logprobs.size() != part.token_ids.size())
+    row.fail("logprobs", "expected one for each token");
+  begun.append(part);
+}
+
 }  // namespace
 
 Json job_of_model(const std::filesystem::path& folder, const generate::InferenceModel& model) {
@@ -62,10 +74,24 @@ RolloutFile::RolloutFile(RowFile& rows, int64_t first,
     requests[static_cast<size_t>(place.first - first)].done.push_back(rollout_of_row(row));
   };
   rows_.for_each(take, {first, 0}, {end, 0});
+  const auto take_begun = [&](RowFile::Place place, const JsonFields& row) {
+    rollout::RolloutRequest& request = requests[static_cast<size_t>(place.first - first)];
+    take_part(request.begun[static_cast<int>(place.second)], row);
+  };
+  rows_.for_each_part(take_begun, {first, 0}, {end, 0});
 }
 
 void RolloutFile::add(const data::Rollout& rollout) {
   rows_.add({set_of_.at(rollout.problem_id), rollout.sample}, dump_json(data::to_json(rollout)));
+}
+
+void RolloutFile::save(std::span<const rollout::NewTokens> begun) {
+  for (const rollout::NewTokens& part : begun) {
+    const Json json = {{"first", part.first},
+                       {"token_ids", part.tokens.token_ids},
+                       {"logprobs", part.tokens.logprobs}};
+    rows_.add_part({set_of_.at(part.problem_id), part.sample}, dump_json(json));
+  }
 }
 
 }  // namespace ponder::cli

@@ -3,12 +3,13 @@
 
 #include <filesystem>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "cli/row_file.h"
 #include "generate/inference_model.h"
-#include "rollout/rollout_request.h"
+#include "rollout/run_rollouts.h"
 
 namespace ponder::cli {
 
@@ -21,9 +22,10 @@ Json job_of_rollouts(const std::vector<data::Problem>& problems,
 // The rollouts of some requests, as rows of the file from place (first, 0) on: a set a request.
 class RolloutFile {
  public:
-  // Gives each request the rollouts that are there already. Borrows the rows.
+  // Gives each request the rollouts that are there already, done or begun. Borrows the rows.
   RolloutFile(RowFile& rows, int64_t first, std::vector<rollout::RolloutRequest>& requests);
   void add(const data::Rollout& rollout);
+  void save(std::span<const rollout::NewTokens> begun);
 
  private:
   RowFile& rows_;

@@ -20,6 +20,7 @@ namespace {
 constexpr std::chrono::seconds kSyncEvery{10};
 constexpr size_t kShownBytes = 70;  // a hash and its quotes
 constexpr const char* kRemove = "remove it to begin anew";
+constexpr std::string_view kPart = "+ ";  // before what is a part of a row
 
 std::string job_differences(const Json& then, const Json& now) {
   std::string text;
@@ -75,8 +76,9 @@ RowFile::RowFile(const std::string& out, const std::vector<fs::path>& reads, Jso
     ::close(fd_);
     throw;
   }
-  if (!rows_.empty())
-    monitor_.info(fmt::format("going on: {} rows are there already", rows_.size()));
+  if (rows_.empty() && parts_.empty()) return;
+  monitor_.info(fmt::format("going on: {} rows are there already{}", rows_.size(),
+                            parts_.empty() ? "" : fmt::format(", {} begun", parts_.size())));
 }
 
 // The job, then lines of rows. A torn last line is cut off.
@@ -109,21 +111,30 @@ void RowFile::load(const Json& job) {
     end_ += begin;
   }
   if (::ftruncate(fd_, static_cast<off_t>(end_)) != 0) throw_errno(part_, "truncate a torn line");
-  if (!has_job) append(dump_json(job));
+  if (!has_job) append("", dump_json(job));
 }
 
-// "SET INDEX ROW": a row and its place.
+// "SET INDEX ROW", or "SET INDEX + PART".
 void RowFile::load_line(std::string_view line, uint64_t offset) {
   std::string_view row = line;
   Place place;
-  if (!take_number(row, place.first) || !take_number(row, place.second) || row.empty())
+  const bool placed = take_number(row, place.first) && take_number(row, place.second);
+  const bool is_part = row.starts_with(kPart);
+  if (is_part) row.remove_prefix(kPart.size());
+  if (!placed || row.empty())
     throw Error(part_.string(), fmt::format("is damaged at byte {}", offset), kRemove);
-  rows_[place] = {offset + line.size() - row.size(), row.size()};
+  const Extent extent = {offset + line.size() - row.size(), row.size()};
+  if (is_part) {
+    parts_[place].push_back(extent);
+  } else {
+    rows_[place] = extent;
+    parts_.erase(place);
+  }
 }
 
 RowFile::~RowFile() {
   if (fd_ < 0) return;
-  if (rows_.empty()) ::unlink(part_.c_str());
+  if (rows_.empty() && parts_.empty()) ::unlink(part_.c_str());
   ::close(fd_);
 }
 
@@ -138,33 +149,46 @@ std::string RowFile::read(const Extent& extent) const {
   return row;
 }
 
-void RowFile::for_each(const std::function<void(Place, const JsonFields&)>& visit, Place begin,
-                       Place end) const {
-  for (auto row = rows_.lower_bound(begin); row != rows_.end() && row->first < end; ++row) {
-    const std::string where = fmt::format("{}, byte {}", part_.string(), row->second.offset);
-    const Json json = parse_json(read(row->second), where);
-    visit(row->first, JsonFields(json, where, "", kRemove));
+void RowFile::visit_row(const Visit& visit, Place place, const Extent& extent) const {
+  const std::string where = fmt::format("{}, byte {}", part_.string(), extent.offset);
+  const Json json = parse_json(read(extent), where);
+  visit(place, JsonFields(json, where, "", kRemove));
+}
+
+void RowFile::for_each(const Visit& visit, Place begin, Place end) const {
+  for (auto row = rows_.lower_bound(begin); row != rows_.end() && row->first < end; ++row)
+    visit_row(visit, row->first, row->second);
+}
+
+void RowFile::for_each_part(const Visit& visit, Place begin, Place end) const {
+  for (auto row = parts_.lower_bound(begin); row != parts_.end() && row->first < end; ++row) {
+    for (const Extent& part : row->second) visit_row(visit, row->first, part);
   }
 }
 
-// One write of the whole line, at the end of what is whole.
-void RowFile::append(std::string_view line) {
+// One write of a whole line, behind what is whole. Where its row stands.
+RowFile::Extent RowFile::append(const std::string& prefix, const std::string& row) {
   if (::lseek(fd_, static_cast<off_t>(end_), SEEK_SET) < 0) throw_errno(part_, "write");
-  const std::string whole = std::string(line) + "\n";
-  write_all(fd_, whole.data(), whole.size(), part_);
-  end_ += whole.size();
+  const std::string line = prefix + row + "\n";
+  write_all(fd_, line.data(), line.size(), part_);
+  const Extent extent = {end_ + prefix.size(), row.size()};
+  end_ += line.size();
   const auto now = std::chrono::steady_clock::now();
-  if (now - synced_ < kSyncEvery) return;
+  if (now - synced_ < kSyncEvery) return extent;
   if (::fsync(fd_) != 0) throw_errno(part_, "fsync");
   synced_ = now;
+  return extent;
 }
 
 void RowFile::add(Place place, const std::string& row) {
   if (lines_) return lines_->write(row);
-  const std::string line = fmt::format("{} {} {}", place.first, place.second, row);
-  const uint64_t offset = end_ + line.size() - row.size();
-  append(line);
-  rows_[place] = {offset, row.size()};
+  rows_[place] = append(fmt::format("{} {} ", place.first, place.second), row);
+  parts_.erase(place);
+}
+
+void RowFile::add_part(Place place, const std::string& part) {
+  if (lines_) return;
+  parts_[place].push_back(append(fmt::format("{} {} {}", place.first, place.second, kPart), part));
 }
 
 void RowFile::finish() {
@@ -181,7 +205,8 @@ void RowFile::finish() {
 }
 
 void RowFile::stop() const {
-  if (!rows_.empty()) monitor_.info("stopped; the same command goes on from here");
+  if (!rows_.empty() || !parts_.empty())
+    monitor_.info("stopped; the same command goes on from here");
   throw Stopped{stop_signal()};
 }
 

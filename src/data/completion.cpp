@@ -1,5 +1,7 @@
 #include "data/completion.h"
 
+#include <algorithm>
+
 namespace ponder::data {
 
 std::string_view to_string(FinishReason reason) {
@@ -40,6 +42,18 @@ std::optional<LogprobSource> logprob_source_from_string(std::string_view text) {
     if (text == to_string(source)) return source;
   }
   return std::nullopt;
+}
+
+void Partial::append(const Partial& more) {
+  token_ids.insert(token_ids.end(), more.token_ids.begin(), more.token_ids.end());
+  logprobs.insert(logprobs.end(), more.logprobs.begin(), more.logprobs.end());
+}
+
+Partial partial_of(std::span<const int32_t> token_ids, std::span<const float> logprobs,
+                   int64_t first) {
+  token_ids = token_ids.subspan(std::min(static_cast<size_t>(first), token_ids.size()));
+  logprobs = logprobs.subspan(std::min(static_cast<size_t>(first), logprobs.size()));
+  return {{token_ids.begin(), token_ids.end()}, {logprobs.begin(), logprobs.end()}};
 }
 
 int64_t Completion::num_tokens() const {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,20 @@ enum class LogprobSource {
 };
 std::string_view to_string(LogprobSource source);  // "none", "engine", "rescored"
 std::optional<LogprobSource> logprob_source_from_string(std::string_view text);
+
+// What has been sampled of a completion that is not finished: a generator goes on behind it, to the
+// completion that it would have made in one go.
+struct Partial {
+  std::vector<int32_t> token_ids;
+  std::vector<float> logprobs;  // one a token
+
+  bool empty() const { return token_ids.empty(); }
+  int64_t size() const { return static_cast<int64_t>(token_ids.size()); }
+  void append(const Partial& more);
+};
+// All tokens of these but the first `first`; there may be fewer.
+Partial partial_of(std::span<const int32_t> token_ids, std::span<const float> logprobs,
+                   int64_t first);
 
 struct Usage {
   int64_t prompt_tokens = 0;

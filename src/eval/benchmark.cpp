@@ -156,6 +156,7 @@ std::optional<BenchmarkResult> evaluate(rollout::Generator& generator, const std
     rollout.proof = sample.proof;
   };
   hooks.on_completion = options.on_completion;
+  hooks.save = options.save;
   const rollout::RolloutOptions settings{
       .in_order = options.in_order, .monitor = options.monitor, .task = benchmark};
   if (rollout::run_rollouts(generator, requests, hooks, settings, stop).interrupted)

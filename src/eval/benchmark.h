@@ -77,6 +77,7 @@ struct BenchmarkOptions {
   Monitor* monitor = nullptr;  // told of the progress, if anybody watches
   // Each rollout, judged; those done before excepted.
   std::function<void(const data::Rollout&)> on_completion;
+  std::function<void(std::span<const rollout::NewTokens>)> save;  // see RolloutHooks
   bool in_order = true;  // on_completion: in the order of problems and samples, else as they come
 };
 

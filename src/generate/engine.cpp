@@ -44,6 +44,19 @@ struct Engine::Impl {
           stop(request, repetition, tokenizer) {
       max_tokens = request.sampling.max_tokens;
     }
+    // Takes the next token, sampled now or earlier. The reason if the completion ends with it.
+    std::optional<data::FinishReason> push(int32_t id, float logprob) {
+      token_ids.push_back(id);
+      logprobs.push_back(logprob);
+      return stop.push(token_ids);
+    }
+    // Takes what was sampled earlier.
+    std::optional<data::FinishReason> push(const data::Partial& begun) {
+      std::optional<data::FinishReason> reason;
+      for (size_t i = 0; i < begun.token_ids.size() && !reason; ++i)
+        reason = push(begun.token_ids[i], begun.logprobs[i]);
+      return reason;
+    }
     rollout::CompletionRequest request;  // less prompt_ids, which the scheduler keeps
     uint64_t name_hash;
     std::vector<float> logprobs;
@@ -65,15 +78,21 @@ struct Engine::Impl {
   void check(const rollout::CompletionRequest& request) const {
     check_sampling(request.sampling, request.id);
     if (request.prompt_ids.empty()) throw Error(request.id, "has an empty prompt");
-    for (const int32_t id : request.prompt_ids) {
-      if (id < 0 || id >= vocab_size) {
-        throw Error(request.id, fmt::format("its prompt has token {}, outside the vocabulary of {}",
-                                            id, vocab_size));
-      }
-    }
+    check_ids(request.id, "its prompt", request.prompt_ids);
+    check_ids(request.id, "what was sampled of it", request.begun.token_ids);
+    if (request.begun.logprobs.size() != request.begun.token_ids.size())
+      throw Error(request.id, "has begun without a log-probability for each token");
     (void)rollout::StopRule(request, options.repetition, tokenizer);  // throws where it is wrong
     scheduler.check(static_cast<int64_t>(request.prompt_ids.size()), request.sampling.max_tokens,
                     request.id);
+  }
+
+  void check_ids(const std::string& where, const char* what, std::span<const int32_t> ids) const {
+    for (const int32_t id : ids) {
+      if (id >= 0 && id < vocab_size) continue;
+      throw Error(where, fmt::format("{} has token {}, outside the vocabulary of {}", what, id,
+                                     vocab_size));
+    }
   }
 
   // Fills free slots. A new sequence's first token is drawn from the prompt's logits at once; it
@@ -84,7 +103,7 @@ struct Engine::Impl {
       drawing.clear();
       while (scheduler.start_next()) {
         OpenRequest& open = open_request(scheduler.running().back());
-        if (!open.token_ids.empty()) continue;  // goes on where it was preempted
+        if (!open.token_ids.empty()) continue;  // goes on where it was
         drawing.push_back(&open);
         add_draw(open, open.prompt->logits.data());
       }
@@ -177,9 +196,7 @@ struct Engine::Impl {
     for (size_t i = 0; i < sampled.size(); ++i) {
       OpenRequest& open = *drawing[i];
       const int32_t id = sampled[i].id;
-      open.token_ids.push_back(id);
-      open.logprobs.push_back(sampled[i].logprob);
-      const std::optional<data::FinishReason> reason = open.stop.push(open.token_ids);
+      const std::optional<data::FinishReason> reason = open.push(id, sampled[i].logprob);
       if (open.request.want_tokens && !open.stop.is_stop_id(id)) {
         events.push_back({open.request.id, rollout::TokenSampled{id, open.stop.take_text()}});
       }
@@ -187,6 +204,7 @@ struct Engine::Impl {
       any_ended = true;
       scheduler.finish(open);
       complete(open, *reason);
+      ended.push_back(open.request.id);
     }
     if (!any_ended) return;
     scheduler.remove_ended();
@@ -209,7 +227,6 @@ struct Engine::Impl {
       completion.logprobs = std::move(open.logprobs);
       completion.logprob_source = data::LogprobSource::kEngine;
     }
-    ended.push_back(open.request.id);
     events.push_back({open.request.id, std::move(completion)});
   }
 
@@ -249,10 +266,17 @@ void Engine::submit(rollout::CompletionRequest request) {
     throw Error(request.id, "is the id of an open request", "give every request an id of its own");
   }
   std::vector<int32_t> prompt_ids = std::move(request.prompt_ids);
+  const data::Partial begun = std::exchange(request.begun, {});
   auto open = std::make_unique<Impl::OpenRequest>(std::move(request), impl_->options.repetition,
                                                   impl_->tokenizer);
+  const std::optional<data::FinishReason> reason = open->push(begun);
   impl_->scheduler.submit(*open, std::move(prompt_ids), open->request.expected_tokens,
                           open->request.prompt_returns);
+  if (reason) {  // it was whole
+    impl_->scheduler.remove(*open);
+    impl_->complete(*open, *reason);
+    return;
+  }
   const std::string& id = open->request.id;
   impl_->requests.emplace(id, std::move(open));
 }
@@ -262,6 +286,12 @@ void Engine::cancel(std::string_view id) {
   if (found == impl_->requests.end()) return;
   impl_->scheduler.remove(*found->second);
   impl_->requests.erase(found);
+}
+
+data::Partial Engine::sampled(std::string_view id, int64_t first) const {
+  const auto found = impl_->requests.find(id);
+  if (found == impl_->requests.end()) return {};
+  return data::partial_of(found->second->token_ids, found->second->logprobs, first);
 }
 
 std::vector<rollout::GeneratorEvent> Engine::poll(std::chrono::milliseconds) {

@@ -48,10 +48,12 @@ class Engine : public rollout::Generator {
   ~Engine() override;
 
   // Throws Error for what can never fit (cache budget, the model's positions), an empty prompt or
-  // one without tokens, ids outside the vocabulary, settings and stop strings out of range.
+  // one without tokens, ids outside the vocabulary, settings and stop strings out of range, what was
+  // begun without a log-probability for each token.
   void announce(const rollout::CompletionRequest& request, int64_t count) override;
   void submit(rollout::CompletionRequest request) override;
   void cancel(std::string_view id) override;
+  data::Partial sampled(std::string_view id, int64_t first) const override;
   // One step of the model, if there is work; it does not wait.
   std::vector<rollout::GeneratorEvent> poll(std::chrono::milliseconds timeout) override;
   int64_t room() const override;

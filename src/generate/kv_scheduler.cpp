@@ -111,7 +111,7 @@ void KvScheduler::submit(Sequence& sequence, std::vector<int32_t> prompt_ids,
     open_.push_back(&prompt);
     open_pages_ += model::KvCache::pages_for(prompt_tokens);
   }
-  prompt.longest = std::max(prompt.longest, expected_tokens);
+  prompt.longest = std::max({prompt.longest, expected_tokens, length_of(sequence.token_ids)});
   prompt.returns = returns;
   prompt.waiting.push_back(&sequence);
   ++prompt.users;
@@ -202,10 +202,11 @@ bool KvScheduler::start_next() {
   if (!preempted_.empty()) return resume();
   Prompt* prompt = too_small_ ? nullptr : choose();
   if (!prompt) return false;
-  // A page for what follows the prompt, and perhaps one for the copy of the page the prompt ends
-  // in.
-  if (!running_.empty() && cache_->num_free_pages() < 2 + pages_expected()) return false;
   Sequence& sequence = *prompt->waiting.front();
+  // Pages for what it has, one for what follows, and perhaps one for the copy of the page the prompt
+  // ends in.
+  const int64_t pages = model::KvCache::pages_for(length_of(sequence.token_ids)) + 2;
+  if (!running_.empty() && cache_->num_free_pages() < pages + pages_expected()) return false;
   prompt->waiting.pop_front();
   --num_waiting_;
   ++prompt->running;

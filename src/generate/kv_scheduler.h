@@ -51,12 +51,14 @@ class KvScheduler {
   // The caller's, borrowed until it has ended or was removed; not moved meanwhile.
   struct Sequence {
     Prompt* prompt = nullptr;
-    model::KvSequence pages;         // of prompt and completion, as far as they have been fed
-    std::vector<int32_t> token_ids;  // the completion so far: the caller appends
+    model::KvSequence pages;  // of prompt and completion, as far as they have been fed
+    // The completion so far: the caller appends. One that was begun earlier is submitted with its
+    // first tokens.
+    std::vector<int32_t> token_ids;
     int max_tokens = 0;
 
-    // Prompt and completion tokens that the model has not been fed yet: one, or many after the
-    // sequence was preempted.
+    // Prompt and completion tokens that the model has not been fed yet: one, or many where it goes
+    // on after it was preempted or begun earlier.
     int64_t num_pending() const;
     // Appends the first `count` of them.
     void append_pending(int64_t count, std::vector<int32_t>& tokens) const;
@@ -93,8 +95,8 @@ class KvScheduler {
   // ones are long.
   int64_t room() const;
 
-  // Lets the next sequence run, a preempted one before a new one: appends it to running(), with an
-  // empty completion if it is new. False when no slot is free or nothing can begin now.
+  // Lets the next sequence run, a preempted one before a new one: appends it to running(). False
+  // when no slot is free or nothing can begin now.
   bool start_next();
 
   // Room for the next `count` tokens of running()[index], whatever has to give way. False when that

@@ -95,6 +95,76 @@ TEST_F(RunTest, AStopIsAResultAndTheRunGoesOn) {
   EXPECT_EQ(pool().model_named("M1")->sha256, pool("peace").model_named("M1")->sha256);
 }
 
+// Counts the tokens that a stage samples; told to, stops it once there are some.
+class SampledTokens final : public Monitor {
+ public:
+  SampledTokens(std::string stage, std::atomic<bool>* stop)
+      : stage_(std::move(stage)), stop_(stop) {}
+  void take(const MonitorEvent& event) override {
+    if (event.kind != MonitorEvent::Kind::kProgress || event.name != stage_) return;
+    count = event.fields.at("sampled_tokens").get<int64_t>();
+    if (stop_ && count > 0) *stop_ = true;
+  }
+  int64_t count = 0;
+
+ private:
+  const std::string stage_;
+  std::atomic<bool>* stop_;
+};
+
+// Of evaluations as of exploration: what was finished and what had begun is gone on with, and
+// nothing else.
+TEST_F(RunTest, RolloutsOfAStoppedStageGoOn) {
+  const Recipe r = recipe({"evaluate.max_tokens=400", "evaluate.samples=40",
+                           "evaluate.temperature=1.0", "explore.max_tokens=400",
+                           "explore.samples=40", "explore.hard_only=false", "engine.max_batch=2"});
+  run(r, "explore-1", nullptr, "peace");
+  const auto rollouts_of = [&](const std::string& out, const std::string& stage) {
+    std::vector<std::string> rows;
+    pool(out).for_each_rollout({.stage = stage}, [&](const pool::StoredRollout& stored) {
+      rows.push_back(dump_json(data::to_json(stored.rollout)));
+    });
+    return rows;
+  };
+  const auto tokens_of = [&](const std::string& stage) {
+    int64_t tokens = pool().counts_of(stage).tokens;
+    for (const pool::PartialRecord& partial : pool().partials(stage))
+      tokens += partial.tokens.size();
+    return tokens;
+  };
+  for (const std::string stage : {"evaluate-M0", "explore-1"}) {
+    int64_t sampled = 0;
+    for (int stops = 0; stops < 2; ++stops) {
+      SampledTokens monitor(stage, &stop_);
+      EXPECT_FALSE(PipelineRun(r, read_sources(r), folder_ / "out", threads_, monitor, &stop_)
+                       .execute(stage, [](const pool::StageRecord&) {}));
+      stop_ = false;
+      sampled += monitor.count;
+      EXPECT_EQ(tokens_of(stage), sampled);
+      EXPECT_FALSE(pool().partials(stage).empty());
+    }
+    // Not what is of another request, whatever it holds.
+    int64_t lost = 0;
+    {
+      pool::Pool writer = pool::Pool::open(folder_ / "out/run.db");
+      pool::PartialRecord foreign = writer.partials(stage).at(1);
+      lost = foreign.tokens.size();
+      writer.remove_partial(foreign);
+      foreign.request_sha256 = std::string(64, '0');
+      std::fill(foreign.tokens.token_ids.begin(), foreign.tokens.token_ids.end(), 5);
+      writer.add_partial(foreign);
+    }
+    SampledTokens monitor(stage, nullptr);
+    EXPECT_TRUE(PipelineRun(r, read_sources(r), folder_ / "out", threads_, monitor, &stop_)
+                    .execute(stage, [](const pool::StageRecord&) {}));
+    EXPECT_EQ(rollouts_of("out", stage), rollouts_of("peace", stage)) << stage;
+    EXPECT_TRUE(pool().partials(stage).empty());
+    if (stage == "evaluate-M0") {  // exploration also samples what its rule discards
+      EXPECT_EQ(sampled + monitor.count, tokens_of(stage) + lost);
+    }
+  }
+}
+
 TEST_F(RunTest, AFailedStageIsMarkedReportedAndBegunAgain) {
   const Recipe r = recipe({"max_length=3"});
   EXPECT_NE(testing::error_text([&] {

@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include "base/file.h"
 #include "base/hash.h"
 #include "pool/pool_fixture.h"
 #include "pool/schema.h"
@@ -106,6 +107,50 @@ TEST_F(Version1, RolloutsStayAndDemonstrationsLearnTheirText) {
   const RowOrigin origin = pool.training_rows("imitate").at(0).origin;
   EXPECT_NE(testing::error_text([&] { pool.demonstration(origin.id); }).find("version 1"),
             std::string::npos);
+}
+
+class Version3 : public PoolTest {
+ protected:
+  void SetUp() override {
+    PoolTest::SetUp();
+    std::filesystem::copy_file(testing::source_dir() / "tests/golden/run_v3/run.db", file_);
+  }
+};
+
+TEST_F(Version3, IsMigratedByItsWriterAndReadAsItIs) {
+  const std::string before = sha256_file(file_);
+  const std::string lineage = Pool::open_read_only(file_).lineage("imitate:3").dump();
+  EXPECT_EQ(sha256_file(file_), before);
+  {
+    Pool pool = Pool::open(file_);
+    EXPECT_EQ(pool.lineage("imitate:3").dump(), lineage);
+    EXPECT_EQ(pool.counts().rollouts, 12);
+    EXPECT_EQ(pool.counts().evaluation_rollouts, 8);
+    EXPECT_EQ(pool.counts().demonstrations, 8);
+    EXPECT_EQ(pool.scores().size(), 2u);
+    EXPECT_FALSE(pool.files("M0").empty());
+    // What it did not have can be added.
+    pool.begin_stage({.name = "explore-2", .kind = "explore", .round = 2});
+    const std::string problem = pool.problems().at(0).id;
+    pool.add_partial({"explore-2", "", problem, 1, "request", 0, {{1, 2}, {-1.0f, -2.0f}}});
+    EXPECT_EQ(pool.partials("explore-2").size(), 1u);
+  }
+  const sqlite::Database migrated(file_, sqlite::Database::Access::kRead), fresh;
+  make_schema(fresh);
+  EXPECT_EQ(definitions_of(migrated), definitions_of(fresh));
+  Pool::open(file_).verify();
+}
+
+TEST_F(Version3, WhatIsDamagedIsNotGivenNewHashes) {
+  std::string bytes = read_file(file_);
+  const size_t at = bytes.find("A block has");
+  ASSERT_NE(at, std::string::npos);
+  bytes.replace(at, 7, "A black");
+  write_file_atomic(file_, bytes);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_NE(testing::error_text([&] { Pool::open(file_); }).find("is not what was written"),
+              std::string::npos);
+  }
 }
 
 }  // namespace

@@ -99,6 +99,8 @@ std::vector<std::string> names_of(const sqlite::Database& database, std::string_
 }
 
 void migrate_rows(const sqlite::Database& database, int version) {
+  for (const std::string& trigger : names_of(database, "trigger"))
+    database.execute("DROP TRIGGER " + trigger);
   for (const std::string& index : names_of(database, "index"))
     database.execute("DROP INDEX " + index);
   const std::vector<std::string> tables = names_of(database, "table");
@@ -108,9 +110,11 @@ void migrate_rows(const sqlite::Database& database, int version) {
   if (version == 1) {
     database.execute(kFromVersion1);
     tell_stages(database);
-  } else {  // version 2 had the same columns; hashes of rows and files came with version 3
-    for (const std::string& table : tables)
+  } else {  // the same columns; files and hashes of rows came with version 3, partials with 4
+    for (const std::string& table : tables) {
+      if (table == "row_hashes") continue;  // the triggers make them anew
       database.execute(fmt::format("INSERT INTO {0} SELECT * FROM old_{0}", table));
+    }
   }
   for (const std::string& table : tables) database.execute("DROP TABLE old_" + table);
   if (database.value("SELECT count(*) FROM pragma_foreign_key_check") != 0) {
@@ -122,10 +126,11 @@ void migrate_rows(const sqlite::Database& database, int version) {
 }  // namespace
 
 void migrate(const sqlite::Database& database, int version) {
-  if (version != 1 && version != 2) {
+  if (version < 1 || version >= kPoolSchemaVersion) {
     throw Error(ErrorKind::kInternal, database.name(),
                 fmt::format("no way from schema version {}", version));
   }
+  if (version >= 3) verify_rows(database);  // before they get new hashes
   // While tables are renamed, references stay as they are written, and nothing checks them.
   database.execute("PRAGMA foreign_keys = OFF; PRAGMA legacy_alter_table = ON; BEGIN IMMEDIATE");
   try {

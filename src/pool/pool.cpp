@@ -247,6 +247,9 @@ void Pool::reopen_stage(const std::string& name) {
 void Pool::finish_stage(const std::string& name, StageState state, double seconds, int64_t rows,
                         const Json& result) {
   impl_->require_stage(name);
+  WriteScope scope(*this, impl_->in_transaction);
+  if (state == StageState::kDone)
+    impl_->prepare("DELETE FROM partials WHERE stage = ?").bind(name).run();
   impl_
       ->prepare(
           "UPDATE stages SET state = ?, finished = ?, seconds = seconds + ?, rows = ?, result = ? "
@@ -258,6 +261,7 @@ void Pool::finish_stage(const std::string& name, StageState state, double second
       .bind(dump_json(result))
       .bind(name)
       .run();
+  scope.commit();
 }
 
 void Pool::stop_stage(const std::string& name, double seconds) {

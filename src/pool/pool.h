@@ -112,6 +112,12 @@ class Pool {
   // (stage, model, problem, sample) are an Error. `benchmark`: of the problem.
   int64_t add_rollout(const std::string& stage, int round, const data::Rollout& rollout,
                       const std::string& benchmark = "");
+  // Tokens behind those that are there of a rollout. They go when the rollout is added, and when its
+  // stage is done. Stage and problem must be known.
+  void add_partial(const PartialRecord& partial);
+  void remove_partial(const PartialRecord& partial);  // all of that rollout's
+  // Of each rollout of the stage that is not finished all tokens, in the order of problem and sample.
+  std::vector<PartialRecord> partials(std::string_view stage) const;
   // Log-probabilities of a completion that came without, by a forward of our own.
   void set_logprobs(int64_t rollout, std::span<const float> logprobs);
   void set_verdict(int64_t rollout, judge::Verdict verdict, std::string_view proof);

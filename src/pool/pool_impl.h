@@ -32,6 +32,7 @@ struct Pool::Impl {
   void require_rollout(int64_t id) const;
   std::optional<StoredRollout> load_rollout(int64_t id, bool with_tokens) const;
   void add_prompt(const data::Rollout& rollout) const;
+  void remove_partial(std::string_view stage, int64_t problem, int sample) const;
   Json lineage_of_demonstration(int64_t id) const;
   void bind_origin(sqlite::Statement& statement,
                    RowOrigin origin) const;  // rollout, demonstration

@@ -408,7 +408,7 @@ TEST_F(PoolTest, ForeignDamagedOldAndNewFilesAreRefusedByName) {
   EXPECT_NE(
       testing::error_text([&] { Pool::open_read_only(file_); }).find("no known schema version"),
       std::string::npos);
-  alter(file_, "PRAGMA user_version = 3");
+  alter(file_, fmt::format("PRAGMA user_version = {}", kPoolSchemaVersion).c_str());
   EXPECT_EQ(Pool::open_read_only(file_).counts().problems, 0);
 }
 
@@ -457,6 +457,8 @@ void fill_all(Pool& pool, const std::function<data::Rollout(const char*, int)>& 
   const int64_t shown = pool.add_demonstration("rows.jsonl", 0, demonstration);
   const int64_t good = pool.add_rollout("explore-1", 1, rollout("a", 0));
   const int64_t bad = pool.add_rollout("explore-1", 1, rollout("a", 1));
+  if (pool.partials("explore-1").empty())  // they stay when a stage is begun again
+    pool.add_partial({"explore-1", "", "a", 2, "hash", 0, {{1, 2}, {-1.0f, -2.0f}}});
   pool.set_verdict(good, judge::Verdict::kCorrect, "equal");
   pool.set_verdict(bad, judge::Verdict::kIncorrect, "other");
   pool.set_perplexity(good, 1.25, "m1");

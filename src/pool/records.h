@@ -59,6 +59,17 @@ struct StoredRollout {
   data::Rollout rollout;
 };
 
+// Tokens of a rollout that is not finished yet.
+struct PartialRecord {
+  std::string stage;
+  std::string benchmark;  // of the problem, as in StoredRollout
+  std::string problem_id;
+  int sample = 0;
+  std::string request_sha256;  // of all that decides it: what may go on with it
+  int64_t first = 0;           // how many there were before
+  data::Partial tokens;
+};
+
 // What a trained row was made from.
 struct RowOrigin {
   enum class Kind { kDemonstration, kRollout };

@@ -203,10 +203,74 @@ int64_t Pool::add_rollout(const std::string& stage, int round, const data::Rollo
     with_logprobs ? row.bind_blob(bytes_of(made.logprobs)) : row.bind_null();
     row.run();
   }
+  impl_->remove_partial(stage, problem, t.sample);
   if (t.verdict) set_verdict(id, *t.verdict, t.proof);
   if (t.perplexity) set_perplexity(id, *t.perplexity, t.perplexity_model_sha256);
   scope.commit();
   return id;
+}
+
+void Pool::Impl::remove_partial(std::string_view stage, int64_t problem, int sample) const {
+  prepare("DELETE FROM partials WHERE stage = ? AND problem = ? AND sample = ?")
+      .bind(stage)
+      .bind(problem)
+      .bind(sample)
+      .run();
+}
+
+void Pool::remove_partial(const PartialRecord& partial) {
+  impl_->remove_partial(partial.stage,
+                        impl_->problem_position(partial.problem_id, partial.benchmark),
+                        partial.sample);
+}
+
+void Pool::add_partial(const PartialRecord& partial) {
+  impl_->require_stage(partial.stage);
+  impl_
+      ->prepare(
+          "INSERT INTO partials (stage, problem, sample, first, request_sha256, token_ids, "
+          "logprobs) VALUES (?, ?, ?, ?, ?, ?, ?)")
+      .bind(partial.stage)
+      .bind(impl_->problem_position(partial.problem_id, partial.benchmark))
+      .bind(partial.sample)
+      .bind(partial.first)
+      .bind(partial.request_sha256)
+      .bind_blob(std::as_bytes(std::span(partial.tokens.token_ids)))
+      .bind_blob(std::as_bytes(std::span(partial.tokens.logprobs)))
+      .run();
+}
+
+std::vector<PartialRecord> Pool::partials(std::string_view stage) const {
+  std::vector<PartialRecord> partials;
+  auto row = impl_->prepare(
+      "SELECT p.benchmark, p.id, t.sample, t.first, t.request_sha256, t.token_ids, t.logprobs "
+      "FROM partials t JOIN problems p ON p.position = t.problem WHERE t.stage = ? "
+      "ORDER BY t.problem, t.sample, t.first");
+  row.bind(stage);
+  while (row.step()) {
+    PartialRecord piece = {std::string(stage),
+                           row.text(0),
+                           row.text(1),
+                           row.count(2),
+                           row.text(4),
+                           row.integer(3),
+                           {vector_of<int32_t>(row.blob(5)), vector_of<float>(row.blob(6))}};
+    const bool more = !partials.empty() && partials.back().problem_id == piece.problem_id &&
+                      partials.back().benchmark == piece.benchmark &&
+                      partials.back().sample == piece.sample;
+    if (piece.first != (more ? partials.back().tokens.size() : 0) ||
+        (more && piece.request_sha256 != partials.back().request_sha256)) {
+      impl_->refuse(fmt::format("the beginning of sample {} of problem \"{}\" has a gap",
+                                piece.sample, excerpt(piece.problem_id)),
+                    "restore it from a copy");
+    }
+    if (more) {
+      partials.back().tokens.append(piece.tokens);
+    } else {
+      partials.push_back(std::move(piece));
+    }
+  }
+  return partials;
 }
 
 void Pool::set_verdict(int64_t rollout, judge::Verdict verdict, std::string_view proof) {

@@ -120,6 +120,48 @@ TEST_F(PoolTest, AStageBegunAgainStartsCleanButKeepsItsRollouts) {
   EXPECT_THROW(pool.add_pair({"explore-1", 1, first, first}), Error);
 }
 
+TEST_F(PoolTest, WhatHasBegunComesBackAndGoesWithItsRollout) {
+  const auto part = [](const char* problem, int sample, int64_t first, data::Partial tokens) {
+    return PartialRecord{"explore-1", "", problem, sample, "request", first, std::move(tokens)};
+  };
+  {
+    Pool pool = Pool::open(file_);
+    fill(pool);
+    pool.add_partial(part("a", 1, 0, {{7}, {-0.5f}}));
+    pool.add_partial(part("a", 0, 0, {{1, 2}, {-0.1f, -1e-30f}}));
+    pool.add_partial(part("b", 0, 0, {{9}, {-2.0f}}));
+    pool.add_partial(part("a", 0, 2, {{151645}, {-3.25f}}));
+    EXPECT_THROW(pool.add_partial(part("a", 0, 2, {{5}, {-1.0f}})), Error);  // there already
+    EXPECT_THROW(pool.add_partial(part("a", 2, 0, {{5}, {}})), Error);
+    EXPECT_THROW(pool.add_partial(part("c", 0, 0, {{5}, {-1.0f}})), Error);
+  }
+  Pool pool = Pool::open(file_);
+  pool.begin_stage({.name = "explore-1", .kind = "explore", .round = 1});  // goes on
+  std::vector<PartialRecord> partials = pool.partials("explore-1");
+  ASSERT_EQ(partials.size(), 3u);
+  EXPECT_EQ(partials[0].problem_id, "b");
+  EXPECT_EQ(partials[1].problem_id + std::to_string(partials[1].sample), "a0");
+  EXPECT_EQ(partials[1].tokens.token_ids, (std::vector<int32_t>{1, 2, 151645}));
+  EXPECT_EQ(partials[1].tokens.logprobs, (std::vector<float>{-0.1f, -1e-30f, -3.25f}));
+  EXPECT_EQ(partials[1].request_sha256, "request");
+  EXPECT_TRUE(pool.partials("imitate").empty());
+
+  pool.add_rollout("explore-1", 1, rollout("a", 0));
+  pool.remove_partial(partials[0]);
+  partials = pool.partials("explore-1");
+  ASSERT_EQ(partials.size(), 1u);
+  EXPECT_EQ(partials[0].sample, 1);
+  pool.finish_stage("explore-1", StageState::kFailed, 1, 0, Json::object());
+  EXPECT_EQ(pool.partials("explore-1").size(), 1u);  // it may be begun again
+  pool.finish_stage("explore-1", StageState::kDone, 1, 1, Json::object());
+  EXPECT_TRUE(pool.partials("explore-1").empty());
+  EXPECT_EQ(pool.counts().rollouts, 1);
+
+  pool.add_partial(part("b", 0, 1, {{5}, {-1.0f}}));  // behind nothing
+  EXPECT_NE(testing::error_text([&] { (void)pool.partials("explore-1"); }).find("gap"),
+            std::string::npos);
+}
+
 TEST_F(PoolTest, LineageOfARollout) {
   Pool pool = Pool::open(file_);
   fill(pool);

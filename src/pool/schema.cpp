@@ -156,6 +156,19 @@ CREATE TABLE trajectories (
   CHECK (logprobs IS NULL OR token_ids IS NOT NULL)
 ) STRICT;
 
+-- What has been sampled of rollouts that are not finished, piece by piece: `first` is the place of a
+-- piece's first token. Gone when the trajectory is there or the stage is done.
+CREATE TABLE partials (
+  stage TEXT NOT NULL REFERENCES stages (name),
+  problem INTEGER NOT NULL REFERENCES problems (position),
+  sample INTEGER NOT NULL CHECK (sample >= 0),
+  first INTEGER NOT NULL CHECK (first >= 0),
+  request_sha256 TEXT NOT NULL,
+  token_ids BLOB NOT NULL,
+  logprobs BLOB NOT NULL CHECK (length(logprobs) = length(token_ids)),
+  PRIMARY KEY (stage, problem, sample, first)
+) STRICT;
+
 CREATE TABLE selections (
   stage TEXT NOT NULL REFERENCES stages (name),
   round INTEGER NOT NULL,

@@ -35,6 +35,7 @@ struct CompletionRequest {
   std::vector<int32_t> stop_ids;  // end tokens: the sampled one belongs to token_ids, not to text
   std::vector<std::string> stop_strings;  // in the completion's text, across tokens; none empty
   StopCondition stop_condition;           // may be empty
+  data::Partial begun;  // what was sampled of it earlier: its first tokens, not sampled again
   bool want_logprobs = false;
   bool want_tokens = false;  // tokens as they are sampled, as events
   // Hints, which change the speed and nothing else.

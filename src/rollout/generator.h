@@ -19,7 +19,8 @@ namespace ponder::rollout {
 struct TokenSampled {
   int32_t id = 0;
   // What can be shown: whole characters, held back while they may become a stop string. The texts
-  // of a completion's tokens, joined, are the beginning of Completion::text.
+  // of a completion's tokens, joined, are the beginning of Completion::text. That of a completion
+  // that was begun earlier comes with its first new token.
   std::string text;
 };
 
@@ -63,6 +64,9 @@ class Generator {
   // Works or waits until there is an event or the time is over, and returns what happened, in
   // order. Throws Error when the generator itself is broken.
   virtual std::vector<GeneratorEvent> poll(std::chrono::milliseconds timeout) = 0;
+  // What an open request has so far, but its first `first` tokens. Nothing from a generator that
+  // cannot tell.
+  virtual data::Partial sampled(std::string_view id, int64_t first) const = 0;
   // How many more requests it could use now. More may be submitted: they wait inside.
   virtual int64_t room() const = 0;
   virtual GeneratorLoad load() const = 0;

@@ -118,6 +118,16 @@ std::vector<std::string> RolloutGroups::open_requests() const {
   return ids;
 }
 
+std::vector<const data::Rollout*> RolloutGroups::held() const {
+  std::vector<const data::Rollout*> held;
+  for (const Group& group : groups_) {
+    for (const auto& [sample, rollout] : group.out_of_order)
+      if (!group.is_done[static_cast<size_t>(sample)]) held.push_back(&rollout);
+  }
+  for (const auto& [place, rollout] : in_order_) held.push_back(&rollout);
+  return held;
+}
+
 bool RolloutGroups::finished() const {
   return next_group_ == order_.size() && asked_.empty() &&
          std::none_of(askable_.begin(), askable_.end(),

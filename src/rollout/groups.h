@@ -78,6 +78,8 @@ class RolloutGroups {
   std::vector<std::string> take_cancelled() { return std::exchange(cancelled_, {}); }
   // Whose request it is; null for one that is not asked for.
   const RolloutRequest* find(const std::string& request_id, int& sample) const;
+  // Answered and perhaps to be kept, behind samples that are not answered yet.
+  std::vector<const data::Rollout*> held() const;
   // Requests asked for and not answered.
   std::vector<std::string> open_requests() const;
 

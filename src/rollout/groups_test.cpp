@@ -135,6 +135,51 @@ TEST(RolloutGroups, GoOnFromWhatIsDone) {
   }
 }
 
+// Stopped after any number of polls, a run goes on with the very tokens it had: those of samples that
+// were being made, and of samples that were answered behind a gap. No token is made twice.
+TEST(RolloutGroups, GoOnFromWhatHasBegun) {
+  int64_t held = 0, begun_in_all = 0;
+  for (int64_t polls = 0; polls < 120; ++polls) {
+    const bool rule = polls % 2 == 0;
+    const auto requests = requests_of(4, 8);
+    ScriptedGenerator first({.seed = static_cast<uint64_t>(polls)});
+    std::atomic<bool> stop{false};
+    Kept kept;
+    std::map<Key, data::Partial> begun;
+    RolloutHooks hooks = hooks_into(kept, rule);
+    hooks.save = [&](std::span<const NewTokens> parts) {
+      for (const NewTokens& part : parts) {
+        data::Partial& partial = begun[{part.problem_id, part.sample}];
+        EXPECT_EQ(part.first, partial.size());
+        EXPECT_FALSE(part.tokens.empty());
+        partial.append(part.tokens);
+      }
+      stop = first.polls >= polls;
+    };
+    run_rollouts(first, requests, hooks, {.save_every = std::chrono::milliseconds(0)}, &stop);
+    auto rest = requests;
+    for (RolloutRequest& request : rest) {
+      for (const data::Rollout& done : kept.rollouts)
+        if (done.problem_id == request.problem_id) request.done.push_back(done);
+      for (const auto& [key, partial] : begun)
+        if (key.first == request.problem_id) request.begun[key.second] = partial;
+    }
+    ScriptedGenerator second({.seed = static_cast<uint64_t>(1000 + polls)});
+    run_rollouts(second, rest, hooks_into(kept, rule));
+    EXPECT_EQ(second.begun_otherwise, 0);
+    std::sort(kept.keys.begin(), kept.keys.end());
+    ASSERT_EQ(kept.keys, expected_of(requests, rule)) << polls;
+    for (const data::Rollout& t : kept.rollouts) {
+      const std::string id = t.problem_id + "#" + std::to_string(t.sample);
+      EXPECT_EQ(first.made[id] + second.made[id], t.completion.num_tokens()) << id;
+      held += second.submitted.contains(id) && second.made[id] == 0;
+    }
+    begun_in_all += static_cast<int64_t>(begun.size());
+  }
+  EXPECT_GT(held, 20);
+  EXPECT_GT(begun_in_all, 500);
+}
+
 TEST(RolloutGroups, ProblemsAreOpenedAsRoomIsAndSamplesRunAheadSoFar) {
   const auto requests = requests_of(20, 6);
   ScriptedGenerator one_by_one({.room = 1});
@@ -261,6 +306,20 @@ TEST(RolloutGroups, AnAnswerThatComesAfterItsFailureIsTaken) {
   groups.answered(request.id, scripted_answer(request.seed_key));
   EXPECT_EQ(groups.take_kept().size(), 1u);
   EXPECT_TRUE(groups.take_kept().empty());
+}
+
+TEST(RolloutGroups, AreSavedInTimeAndWhenStopped) {
+  for (const int every : {0, 3'600'000}) {
+    ScriptedGenerator generator({});
+    std::atomic<bool> stop{false};
+    int saves = 0;
+    RolloutHooks hooks;
+    hooks.save = [&](std::span<const NewTokens>) { ++saves; };
+    hooks.on_completion = [&](const data::Rollout&) { stop = true; };
+    const std::chrono::milliseconds save_every(every);
+    run_rollouts(generator, requests_of(4, 8), hooks, {.save_every = save_every}, &stop);
+    EXPECT_EQ(saves, every == 0 ? generator.polls + 1 : 1);
+  }
 }
 
 TEST(RolloutGroups, TokensAreToldOfSamplesThatAreAskedFor) {

@@ -22,6 +22,8 @@ CompletionRequest completion_request(const RolloutRequest& request, int sample) 
   completion.seed_key = {request.seed, request.problem_id, sample};
   completion.stop_ids = request.stop_ids;
   completion.stop_strings = request.stop_strings;
+  if (const auto begun = request.begun.find(sample); begun != request.begun.end())
+    completion.begun = begun->second;
   completion.want_logprobs = true;
   completion.expected_tokens = request.expected_tokens;
   return completion;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,8 @@ struct RolloutRequest {
   // Samples that an earlier run delivered. They are not made again, but a rule for complete groups
   // sees them.
   std::vector<data::Rollout> done;
+  // What an earlier run has of the others, by sample: they go on from there.
+  std::map<int, data::Partial> begun;
 };
 
 // The id of a sample's request, unique among the samples of problems with different ids.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "base/error.h"
 
@@ -38,6 +39,10 @@ class RolloutRun {
         hooks_(hooks),
         options_(options),
         groups_(requests, rules_of(hooks, options)) {
+    for (const RolloutRequest& request : requests) {
+      for (const auto& [sample, begun] : request.begun)
+        saved_[{request.problem_id, sample}] = begun.size();
+    }
     for (const auto& [request, count] : groups_.announcements()) {
       generator_.announce(request, count);
     }
@@ -93,8 +98,29 @@ class RolloutRun {
   }
 
   void save() {
-    if (hooks_.save) hooks_.save();
     last_save_ = Clock::now();
+    if (!hooks_.save) return;
+    std::vector<NewTokens> all;
+    const auto add = [&](const std::string& problem_id, int sample, const auto& tokens_from) {
+      const int64_t first = saved_[{problem_id, sample}];
+      data::Partial tokens = tokens_from(first);
+      if (!tokens.empty()) all.push_back({problem_id, sample, first, std::move(tokens)});
+    };
+    for (const std::string& id : groups_.open_requests()) {
+      int sample = 0;
+      const RolloutRequest* request = groups_.find(id, sample);
+      add(request->problem_id, sample,
+          [&](int64_t first) { return generator_.sampled(id, first); });
+    }
+    for (const data::Rollout* rollout : groups_.held()) {
+      const data::Completion& made = rollout->completion;
+      if (!made.token_ids || !made.logprobs) continue;
+      add(rollout->problem_id, rollout->sample,
+          [&](int64_t first) { return data::partial_of(*made.token_ids, *made.logprobs, first); });
+    }
+    hooks_.save(all);
+    for (const NewTokens& part : all)
+      saved_[{part.problem_id, part.sample}] = part.first + part.tokens.size();
   }
 
   void report_progress(bool last) {
@@ -141,6 +167,7 @@ class RolloutRun {
   RolloutGroups groups_;
   RolloutReport report_;
   int64_t sampled_before_ = 0, prompt_before_ = 0;
+  std::map<std::pair<std::string, int>, int64_t> saved_;  // tokens of each sample that is not kept
   Clock::time_point start_ = Clock::now(), last_progress_ = start_, last_save_ = start_;
 };
 

@@ -38,6 +38,14 @@ struct RolloutProgress {
 std::string to_text(const RolloutProgress& progress);
 Json to_json(const RolloutProgress& progress);
 
+// Tokens of a sample that has not been handed over, sampled since the last save.
+struct NewTokens {
+  std::string problem_id;
+  int sample = 0;
+  int64_t first = 0;  // how many there were before
+  data::Partial tokens;
+};
+
 // All are called on the thread that called run_rollouts; all may be empty. See GroupRules.
 struct RolloutHooks {
   std::function<void(data::Rollout&)> judge;
@@ -46,8 +54,9 @@ struct RolloutHooks {
       stop_condition;
   // Each kept sample, once.
   std::function<void(const data::Rollout&)> on_completion;
-  // Every options.save_every, and when told to stop: what is not durable yet should become it.
-  std::function<void()> save;
+  // Every options.save_every, and when told to stop: what was handed over, and these tokens, should
+  // become durable. RolloutRequest::begun takes them in a later run.
+  std::function<void(std::span<const NewTokens>)> save;
   // Each token of each sample as it is sampled, for somebody who watches. With group_complete, also
   // of samples that are discarded.
   std::function<void(std::string_view problem_id, int sample, const TokenSampled&)> token;
@@ -66,14 +75,14 @@ struct RolloutOptions {
 struct RolloutReport {
   RolloutProgress progress;
   int64_t discarded = 0;     // samples, asked for or not
-  bool interrupted = false;  // the stop flag was set: what was running is lost
+  bool interrupted = false;  // the stop flag was set
   double hook_seconds = 0;   // of progress.seconds: judging, group_complete and on_completion
 };
 
 // Throws Error before anything is sampled for a request that can never be served (its length, the
 // generator's memory, settings out of range), an empty prompt or a repeated problem id; and at the
 // end, when all that can come has come, for samples that failed. Returns soon after *stop becomes
-// true: what was kept until then has been handed over. The generator must have no other requests.
+// true: what was kept until then has been handed over, and save called. The generator must have no other requests.
 RolloutReport run_rollouts(Generator& generator, std::span<const RolloutRequest> requests,
                            const RolloutHooks& hooks, const RolloutOptions& options = {},
                            const std::atomic<bool>* stop = nullptr);

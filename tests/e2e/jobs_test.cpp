@@ -1,6 +1,9 @@
 // Commands whose rows take long go on where they were stopped or killed, and end with the same bytes.
 #include <algorithm>
 #include <csignal>
+#include <map>
+#include <set>
+#include <thread>
 
 #include "base/file.h"
 #include "e2e/ponder.h"
@@ -139,6 +142,74 @@ TEST_F(Jobs, ScoreGoesOn) {
 }
 
 TEST_F(Jobs, JudgeGoesOn) { expect_goes_on({"judge", "answers.jsonl"}); }
+
+class Partials : public Jobs {
+ protected:
+  // Tokens of whole lines of OUT.part: of rows, and of parts of rows that are not there.
+  int64_t kept_tokens() const {
+    std::map<std::string, int64_t> tokens;  // by place
+    std::set<std::string> rows;
+    std::string text = read_file(folder_ / "war.part");
+    text.erase(text.rfind('\n') + 1);
+    for (const std::string& line : testing::lines_of(text)) {
+      if (line.starts_with("{")) continue;
+      const size_t end = line.find(' ', line.find(' ') + 1);
+      const std::string place = line.substr(0, end);
+      const bool part = line[end + 1] == '+';
+      const Json row = parse_json(line.substr(end + (part ? 3 : 1)), place);
+      const auto count = static_cast<int64_t>(row.at("token_ids").size());
+      if (part && !rows.contains(place)) tokens[place] += count;
+      if (!part) tokens[place] = count;
+      if (!part) rows.insert(place);
+    }
+    num_begun_ = tokens.size() - rows.size();
+    int64_t sum = 0;
+    for (const auto& [place, count] : tokens) sum += count;
+    return sum;
+  }
+  static int64_t sampled(const testing::Outcome& outcome) {
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    const size_t at = outcome.err.find(" rollouts, ");
+    EXPECT_NE(at, std::string::npos) << outcome.err;
+    return std::stoll(outcome.err.substr(at + 11));
+  }
+  void expect_nothing_is_made_twice(int64_t whole) {
+    const int64_t kept = kept_tokens();
+    EXPECT_GE(num_begun_, 1u);
+    const testing::Outcome rest = testing::run(job(kLong, "war"), launch());
+    EXPECT_EQ(sampled(rest), whole - kept);
+    EXPECT_NE(rest.err.find(", " + std::to_string(num_begun_) + " begun"), std::string::npos)
+        << rest.err;
+    EXPECT_TRUE(read_file(folder_ / "war") == read_file(folder_ / "whole"));
+    EXPECT_FALSE(fs::exists(folder_ / "war.part"));
+  }
+
+  const std::vector<std::string> kLong = {"generate", "--model",      "base", "--problems",
+                                          "1.jsonl",  "--max-tokens", "900",  "--max-batch",
+                                          "8",        "--judge"};
+  mutable size_t num_begun_ = 0;
+};
+
+TEST_F(Partials, WhatHasBegunIsKeptAtAStop) {
+  const int64_t whole = sampled(testing::run(job(kLong, "whole"), launch()));
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(interrupt(job(kLong, "war"), "war.part", SIGTERM));
+  expect_nothing_is_made_twice(whole);
+}
+
+// The clock goes on while the process does not: its next look at it saves.
+TEST_F(Partials, WhatHasBegunIsKeptEveryTenSeconds) {
+  const int64_t whole = sampled(testing::run(job(kLong, "whole"), launch()));
+  testing::Process process(job(kLong, "war"), launch());
+  while (lines_of("war.part") < 3) ASSERT_FALSE(process.ended_within(milliseconds(2)));
+  process.signal(SIGSTOP);
+  std::this_thread::sleep_for(std::chrono::seconds(11));
+  process.signal(SIGCONT);
+  while (read_file(folder_ / "war.part").find(" + {") == std::string::npos)
+    ASSERT_FALSE(process.ended_within(milliseconds(2)));
+  process.signal(SIGKILL);
+  EXPECT_EQ(process.wait().status, 128 + SIGKILL);
+  expect_nothing_is_made_twice(whole);
+}
 
 TEST_F(Jobs, AnotherJobsRowsAreRefused) {
   ASSERT_TRUE(interrupt(job(kGenerate, "out"), "out.part", SIGKILL));

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "eval/judging.h"
 #include "generate/scorer.h"
 #include "rollout/run_rollouts.h"
@@ -38,6 +39,32 @@ void tell_left_out(const StageContext& context, const std::string& benchmark,
   if (account.rows > 0 && account.kept == 0) {
     throw Error(context.stage.name,
                 fmt::format("no problem{} can be asked: {}", of, account.left_out_by_id(1).at(0)));
+  }
+}
+
+// Of all that decides the completions of a problem.
+std::string sha256_of(const rollout::RolloutRequest& request, const std::string& model_sha256) {
+  const data::SamplingSettings& sampling = request.sampling;
+  return sha256_hex(
+      dump_json(Json::array({model_sha256, request.problem_id, request.prompt_ids, request.seed,
+                             sampling.temperature, sampling.top_p, sampling.top_k,
+                             sampling.max_tokens, request.stop_ids, request.stop_strings})));
+}
+
+// Gives the requests what the pool has of rollouts that are not finished. What they would not go on
+// with to the same rollout leaves the pool.
+void take_begun(StageContext& context, const std::string& benchmark,
+                const std::map<std::string, rollout::RolloutRequest*>& request_of,
+                const std::string& model_sha256) {
+  for (pool::PartialRecord& partial : context.pool.partials(context.stage.name)) {
+    if (partial.benchmark != benchmark) continue;
+    const auto request = request_of.find(partial.problem_id);
+    if (request == request_of.end() ||
+        partial.request_sha256 != sha256_of(*request->second, model_sha256)) {
+      context.pool.remove_partial(partial);
+    } else {
+      request->second->begun[partial.sample] = std::move(partial.tokens);
+    }
   }
 }
 
@@ -81,12 +108,19 @@ bool roll_out(StageContext& context, generate::InferenceModel& model, RolloutWor
                                     request->second->done.push_back(stored.rollout);
                                 });
 
+  take_begun(context, work.benchmark, request_of, model.sha256());
+
   std::vector<data::Rollout> unsaved;
-  const auto save = [&] {
-    if (unsaved.empty()) return;
+  const auto save = [&](std::span<const rollout::NewTokens> begun) {
+    if (unsaved.empty() && begun.empty()) return;
     pool::Pool::Transaction transaction(context.pool);
     for (const data::Rollout& t : unsaved)
       context.pool.add_rollout(context.stage.name, context.stage.round, t, work.benchmark);
+    for (const rollout::NewTokens& part : begun) {
+      context.pool.add_partial({context.stage.name, work.benchmark, part.problem_id, part.sample,
+                                sha256_of(*request_of.at(part.problem_id), model.sha256()),
+                                part.first, part.tokens});
+    }
     transaction.commit();
     unsaved.clear();
   };
@@ -102,14 +136,14 @@ bool roll_out(StageContext& context, generate::InferenceModel& model, RolloutWor
   hooks.group_complete = work.group_complete;
   hooks.on_completion = [&](const data::Rollout& t) {
     unsaved.push_back(t);
-    if (unsaved.size() >= kMostUnsaved) save();
+    if (unsaved.size() >= kMostUnsaved) save({});
   };
   hooks.save = save;
   generate::Engine engine = open_engine(context, model);
   const rollout::RolloutReport report = rollout::run_rollouts(
       engine, requests, hooks,
       {.monitor = &context.monitor, .task = context.stage.name, .unit = "rollouts"}, context.stop);
-  save();
+  save({});
   return !report.interrupted;
 }
 

@@ -33,9 +33,9 @@ struct RolloutWork {
   std::map<std::string, uint64_t> rejected = {};  // problems that were not asked, by reason
 };
 
-// Rolls out the problems, judges and keeps every finished sample in the pool, some hundred to a
-// transaction and at least every ten seconds: what a kill can cost is the last of these. Samples the
-// pool has are not made again.
+// Rolls out the problems, judges and keeps every finished sample in the pool, and every ten seconds
+// (and when stopped) also what there is of the others: that is what a kill can cost. Samples the pool
+// has are not made again; those that have begun go on.
 // Problems that cannot be asked are left out, counted and told by id; Error when none is left.
 // False when stopped.
 bool roll_out(StageContext& context, generate::InferenceModel& model, RolloutWork& work);
