@@ -11,15 +11,12 @@
 
 #include "judge/bomb_test_support.h"
 #include "judge/judge.h"
+#include "testing/sanitizers.h"
 
 namespace ponder::judge::testing {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr double kMostSeconds = 20;
-#else
-constexpr double kMostSeconds = 1;
-#endif
+constexpr double kMostSeconds = ponder::testing::kSlowdown;
 
 // Processor time: a busy machine is no slow judge.
 double seconds_of(const std::function<void()>& work) {

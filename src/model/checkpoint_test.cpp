@@ -279,8 +279,8 @@ TEST_F(CheckpointTest, ATiedHeadThatDiffersFromTheEmbeddingIsRefused) {
       {"trained", {"lm_head.weight", {100, 24}, other}},
       {"shorter", {"lm_head.weight", {99, 24}, embedding.first(99 * 24)}}};
   for (const auto& [name, head] : heads) {
-    const std::string message =
-        refusal(edited(name, config, parameters, [&](auto& tensors) { tensors.push_back(head); }));
+    const std::string message = refusal(edited(
+        name, config, parameters, [&, &head = head](auto& tensors) { tensors.push_back(head); }));
     EXPECT_NE(message.find("lm_head.weight"), std::string::npos) << message;
     EXPECT_NE(message.find("tie_word_embeddings"), std::string::npos) << message;
   }

@@ -13,18 +13,13 @@
 #include "base/file.h"
 #include "base/philox.h"
 #include "testing/folders.h"
+#include "testing/sanitizers.h"
 #include "testing/temporary_folder.h"
 
 namespace ponder::tensor {
 namespace {
 
 namespace fs = std::filesystem;
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kSlowdown = 20;
-#else
-constexpr int kSlowdown = 1;
-#endif
 
 class Safetensors : public ::testing::Test {
  protected:
@@ -57,8 +52,9 @@ class Safetensors : public ::testing::Test {
     }
     const double took_ms = 1e3 * static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
     ::getrusage(RUSAGE_SELF, &after);
-    EXPECT_LT(took_ms, kSlowdown * 100.0) << message;
-    EXPECT_LT(after.ru_maxrss - before.ru_maxrss, kSlowdown * 64 * 1024) << "KiB; " << message;
+    EXPECT_LT(took_ms, testing::kSlowdown * 100.0) << message;
+    EXPECT_LT(after.ru_maxrss - before.ru_maxrss, testing::kSlowdown * 64 * 1024)
+        << "KiB; " << message;
     EXPECT_NE(message.find(path.string()), std::string::npos) << message;
     return message;
   }

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "testing/folders.h"
+#include "testing/sanitizers.h"
 #include "tokenizer/tokenizer.h"
 
 namespace ponder::tokenizer {
@@ -30,7 +31,7 @@ std::string error_of(const std::string& text) {
     message = error.what();
   }
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  EXPECT_LT(seconds.count(), 2);
+  EXPECT_LT(seconds.count(), 2 * testing::kSlowdown);
   return message;
 }
 

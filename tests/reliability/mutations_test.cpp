@@ -5,24 +5,19 @@
 #include "base/file.h"
 #include "reliability/inputs.h"
 #include "reliability/tier.h"
+#include "testing/sanitizers.h"
 
 namespace ponder::reliability {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr std::chrono::seconds kLongest{100};
-#else
-constexpr std::chrono::seconds kLongest{10};
-#endif
+constexpr std::chrono::seconds kLongest{10 * testing::kSlowdown};
 
 // With at most 4 GB of addresses, so that a size read from a damaged file cannot take the machine;
 // the address sanitizer needs more and has a limit of its own.
 testing::Outcome run_limited(const Words& words, const fs::path& place) {
-#if defined(__SANITIZE_ADDRESS__)
-  const std::string limit = "export ASAN_OPTIONS=exitcode=99:hard_rss_limit_mb=4000; ";
-#else
-  const std::string limit = "ulimit -v 4000000; ";
-#endif
+  const std::string limit = testing::kAddressSanitizer
+                                ? "export ASAN_OPTIONS=exitcode=99:hard_rss_limit_mb=4000; "
+                                : "ulimit -v 4000000; ";
   Words command = {"bash", "-c", limit + "exec \"$@\"", "bash", e2e::program()};
   command.insert(command.end(), words.begin(), words.end());
   return testing::run(command, {.folder = place, .input = "A or B?\n", .limit = kLongest});
