@@ -66,7 +66,8 @@ TEST(Bombs, answers_end_soon_and_never_wrongly) {
     EXPECT_NE(whole.verdict, Verdict::kCorrect);
   }
   RecordProperty("slowest_ms", static_cast<int>(slowest * 1000));
-  EXPECT_LT(peak_megabytes() - before, 400);
+  // An address sanitizer keeps 256 MB of what was freed.
+  EXPECT_LT(peak_megabytes() - before, ponder::testing::kAddressSanitizer ? 800 : 400);
 }
 
 // What no machine can compute is not guessed at.

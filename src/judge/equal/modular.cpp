@@ -69,10 +69,8 @@ struct Size {
   double degree = 0, bits = 0;
 };
 
-double bits_of(const BigInt& value) { return value == 0 ? 0 : mp::msb(mp::abs(value)) + 1.0; }
-
 Size size_of(const Rational& value) {
-  return {0, std::max(bits_of(numerator(value)), bits_of(denominator(value)))};
+  return {0, static_cast<double>(std::max(bits(numerator(value)), bits(denominator(value))))};
 }
 
 // The whole exponent of a power, without names.

@@ -8,7 +8,6 @@
 namespace ponder::judge {
 namespace {
 
-unsigned bits(const BigInt& value) { return value == 0 ? 0 : mp::msb(mp::abs(value)) + 1; }
 bool fits(const Rational& value) {
   return bits(numerator(value)) <= kMaxBits && bits(denominator(value)) <= kMaxBits;
 }

@@ -14,6 +14,11 @@ namespace mp = boost::multiprecision;
 using BigInt = mp::number<mp::cpp_int_backend<>, mp::et_off>;
 using Rational = mp::number<mp::rational_adaptor<mp::cpp_int_backend<>>, mp::et_off>;
 
+/// The bits of its amount: 0 for 0, 1 for 1 and -1.
+inline unsigned bits(const BigInt& value) {
+  return value == 0 ? 0 : static_cast<unsigned>(mp::msb(mp::abs(value))) + 1;
+}
+
 inline constexpr int kMaxDepth = 150;
 inline constexpr int kMaxNodes = 3000;
 inline constexpr size_t kMaxAnswerBytes = 20000;  // longer answers are only compared as text

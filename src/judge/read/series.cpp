@@ -7,14 +7,13 @@ namespace {
 
 constexpr size_t kMostBits = 256;  // of a written term: nobody writes longer ones beside dots
 
-size_t bits(const BigInt& value) { return value == 0 ? 0 : mp::msb(mp::abs(value)) + 1; }
-size_t bits(const Rational& value) {
+unsigned bits_of(const Rational& value) {
   return std::max(bits(BigInt(numerator(value))), bits(BigInt(denominator(value))));
 }
 
 bool are_short(const std::vector<Rational>& terms) {
   return std::all_of(terms.begin(), terms.end(),
-                     [](const Rational& term) { return bits(term) <= kMostBits; });
+                     [](const Rational& term) { return bits_of(term) <= kMostBits; });
 }
 
 // From `start` by `next` until the last of `after`; every written term must be met.
@@ -56,13 +55,13 @@ std::optional<std::vector<Rational>> fill_progression(const std::vector<Rational
   Rational x = before[0];
   const Rational end = mp::abs(after.back());
   // Numerators and denominators of a geometric progression are longest at its ends.
-  const size_t longest = std::max(bits(x), bits(after.back()));
+  const unsigned longest = std::max(bits_of(x), bits_of(after.back()));
   std::vector<Rational> terms = {x};
   while (x != after.back()) {
     x *= ratio;
     terms.push_back(x);
     const bool passed = size > 1 ? mp::abs(x) > end : mp::abs(x) < end;
-    if (passed || terms.size() >= 100 || bits(x) > longest) return std::nullopt;
+    if (passed || terms.size() >= 100 || bits_of(x) > longest) return std::nullopt;
   }
   return follow(before, after, [&](const Rational& y) { return y * ratio; });
 }
