@@ -70,14 +70,14 @@ TEST_F(ComparisonTest, AnotherProblemOfTheSameIdIsRefused) {
 }
 
 TEST_F(ComparisonTest, RowsThatAreNoVerdictsAreNamed) {
-  for (const auto& [text, problem] :
+  for (const auto& [row, problem] :
        {std::pair("{\"verdict\":\"correct\"}",
                   "rows.jsonl:1: expected a row with a text \"problem_id\""),
         std::pair("[1]", "expected a row with a text"),
         std::pair("{\"problem_id\":\"a\",\"verdict\":\"maybe\"}", "expected verdict correct"),
         std::pair("{\"problem_id\":\"a\",\"verdict\":\"correct\",\"problem_sha256\":1}",
                   "expected a row with a text \"problem_sha256\"")}) {
-    const std::string error = testing::error_text([&] { read(text); });
+    const std::string error = testing::error_text([&, text = row] { read(text); });
     EXPECT_NE(error.find(problem), std::string::npos) << error;
   }
   EXPECT_NE(testing::error_text([&] {
