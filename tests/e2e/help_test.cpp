@@ -228,7 +228,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Words{"dpo", "--model", "empty", "--data", "broken.jsonl", "--out", "out"},
                       Words{"generate", "--model", "empty", "--prompt", "x", "--out", "out"},
                       Words{"score", "--model", "empty", "--data", "broken.jsonl", "--out", "out"},
-                      Words{"judge", "broken.jsonl"}, Words{"judge", "absent.jsonl"},
+                      Words{"judge", "absent.jsonl"},
                       Words{"eval", "--benchmark", "absent.jsonl", "--responses", "broken.jsonl"},
                       Words{"tokenize", "--tokenizer", "empty"}, Words{"chat", "--model", "empty"},
                       Words{"init", "--config", "broken.json", "--out", "out"},

@@ -117,14 +117,17 @@ class Faults : public ::testing::Test {
       }
     }
     const testing::Outcome again = testing::run(command(place));
-    if (again.status != 0) complain("then: " + again.err);
-    Results found = results_of(place);
-    // What could not be unlinked may have stayed.
-    if (met.starts_with("unlink 0 ") && !fault.kills()) {
-      met.pop_back();
-      found.erase(fs::path(met.substr(9)).lexically_relative(place).string());
+    if (again.status == 0) {
+      Results found = results_of(place);
+      // What could not be unlinked may have stayed.
+      if (met.starts_with("unlink 0 ") && !fault.kills()) {
+        met.pop_back();
+        found.erase(fs::path(met.substr(9)).lexically_relative(place).string());
+      }
+      problem += differences(expected, found);
+    } else {
+      complain("then: status " + std::to_string(again.status) + ": " + again.err);
     }
-    if (again.status == 0) problem += differences(expected, found);
     fs::remove_all(place);
     fs::remove(log);
     return problem;
