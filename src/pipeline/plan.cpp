@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "base/error.h"
 #include "base/machine.h"
@@ -46,9 +47,20 @@ int64_t RecipePlan::disk_bytes() const {
 }
 
 int64_t disk_to_come(const RecipePlan& plan, const fs::path& out) {
-  std::error_code absent;
-  if (fs::file_size(out / "run.db", absent) == 0 || absent) return plan.disk_bytes();
-  const pool::Pool pool = pool::Pool::open_read_only(out / "run.db");
+  const fs::path file = out / "run.db";
+  const auto holds_nothing = [&] {
+    std::error_code absent;
+    return fs::file_size(file, absent) == 0 || absent;
+  };
+  if (holds_nothing()) return plan.disk_bytes();
+  std::optional<pool::Pool> opened;
+  try {
+    opened.emplace(pool::Pool::open_read_only(file));
+  } catch (const Error&) {
+    if (holds_nothing()) return plan.disk_bytes();  // killed when it was made: that was undone
+    throw;
+  }
+  const pool::Pool& pool = *opened;
   RecipePlan rest;
   for (StagePlan stage : plan.stages) {
     const std::optional<pool::StageRecord> record = pool.stage(stage.name);

@@ -144,13 +144,17 @@ Pool Pool::open_read_only(const std::filesystem::path& file) {
     impl->database = std::make_unique<sqlite::Database>(file, Access::kRead);
     version = schema_version(*impl->database, true);
   } catch (const Error&) {
+    const auto stands_beside = [&](const char* suffix) {
+      std::error_code absent;
+      return std::filesystem::file_size(file.string() + suffix, absent) > 0 && !absent;
+    };
     // A log's files cannot be made where nothing can be written. Where there is no log, the file
-    // holds everything.
-    std::filesystem::path log = file;
-    log += "-wal";
-    std::error_code absent;
-    if (std::filesystem::file_size(log, absent) > 0 && !absent) throw;
-    impl->database = std::make_unique<sqlite::Database>(file, Access::kFrozen);
+    // holds everything; but a write that was cut short (when the file was made, or left its log) is
+    // undone first, which takes a connection that may write.
+    if (stands_beside("-wal")) throw;
+    const bool cut_short = stands_beside("-journal");
+    impl->database =
+        std::make_unique<sqlite::Database>(file, cut_short ? Access::kWrite : Access::kFrozen);
     version = schema_version(*impl->database, true);
   }
   if (version < kPoolSchemaVersion) {

@@ -320,6 +320,35 @@ TEST_F(PoolTest, LookingNeedsNoWritingAndLeavesNothing) {
   EXPECT_EQ(Pool::open(file_).counts().problems, 2);
 }
 
+// As a kill between two of SQLite's writes leaves it: pages of a transaction that never ended, and
+// the journal that undoes it.
+TEST_F(PoolTest, AWriteThatWasCutShortIsUndoneByReadersToo) {
+  const std::filesystem::path cut = folder_ / "cut.db", empty = folder_ / "empty.db";
+  const auto kill_within_a_write = [](const std::filesystem::path& from,
+                                      const std::filesystem::path& to) {
+    const sqlite::Database database(from, sqlite::Database::Access::kWrite);
+    database.execute("PRAGMA cache_size = 1; BEGIN IMMEDIATE; CREATE TABLE junk (x)");
+    for (int i = 0; i < 100; ++i) database.execute("INSERT INTO junk VALUES (zeroblob(9000))");
+    std::filesystem::copy_file(from, to);
+    std::filesystem::copy_file(from.string() + "-journal", to.string() + "-journal");
+    database.execute("ROLLBACK");
+  };
+  {
+    Pool pool = Pool::open(file_);
+    fill(pool);
+  }
+  kill_within_a_write(file_, cut);
+  ASSERT_GT(std::filesystem::file_size(cut), std::filesystem::file_size(file_));
+  EXPECT_EQ(Pool::open_read_only(cut).counts().problems, 2);
+  EXPECT_EQ(std::filesystem::file_size(cut), std::filesystem::file_size(file_));
+  Pool::open(cut).verify();
+
+  kill_within_a_write(folder_ / "new.db", empty);
+  EXPECT_NE(testing::error_text([&] { Pool::open_read_only(empty); }).find("an empty file"),
+            std::string::npos);
+  EXPECT_EQ(Pool::open(empty).counts().problems, 0);
+}
+
 TEST_F(PoolTest, NamesThatLookLikeUrisAreNames) {
   const std::filesystem::path file = folder_ / "file:run%41?mode=memory#.db";
   const std::filesystem::path before = std::filesystem::current_path();
