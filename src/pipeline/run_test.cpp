@@ -115,9 +115,9 @@ class SampledTokens final : public Monitor {
 // Of evaluations as of exploration: what was finished and what had begun is gone on with, and
 // nothing else.
 TEST_F(RunTest, RolloutsOfAStoppedStageGoOn) {
-  const Recipe r = recipe({"evaluate.max_tokens=400", "evaluate.samples=40",
+  const Recipe r = recipe({"evaluate.max_tokens=400", "evaluate.samples=160",
                            "evaluate.temperature=1.0", "explore.max_tokens=400",
-                           "explore.samples=40", "explore.hard_only=false", "engine.max_batch=8"});
+                           "explore.samples=80", "explore.hard_only=false", "engine.max_batch=8"});
   run(r, "explore-1", nullptr, "peace");
   const auto rollouts_of = [&](const std::string& out, const std::string& stage) {
     std::vector<std::string> rows;
