@@ -1,6 +1,7 @@
 #include "cli/rollout_file.h"
 
 #include <limits>
+#include <utility>
 
 #include "base/hash.h"
 #include "model/checkpoint.h"
@@ -65,8 +66,9 @@ Json job_of_rollouts(const std::vector<data::Problem>& problems,
 }
 
 RolloutFile::RolloutFile(RowFile& rows, int64_t first,
-                         std::vector<rollout::RolloutRequest>& requests)
-    : rows_(rows) {
+                         std::vector<rollout::RolloutRequest>& requests,
+                         std::vector<std::string> problem_sha256)
+    : rows_(rows), first_(first), problem_sha256_(std::move(problem_sha256)) {
   const int64_t end = first + static_cast<int64_t>(requests.size());
   for (int64_t set = first; set < end; ++set)
     set_of_[requests[static_cast<size_t>(set - first)].problem_id] = set;
@@ -82,7 +84,11 @@ RolloutFile::RolloutFile(RowFile& rows, int64_t first,
 }
 
 void RolloutFile::add(const data::Rollout& rollout) {
-  rows_.add({set_of_.at(rollout.problem_id), rollout.sample}, dump_json(data::to_json(rollout)));
+  const int64_t set = set_of_.at(rollout.problem_id);
+  Json row = data::to_json(rollout);
+  if (!problem_sha256_.empty())
+    row["problem_sha256"] = problem_sha256_[static_cast<size_t>(set - first_)];
+  rows_.add({set, rollout.sample}, dump_json(row));
 }
 
 void RolloutFile::save(std::span<const rollout::NewTokens> begun) {

@@ -23,13 +23,17 @@ Json job_of_rollouts(const std::vector<data::Problem>& problems,
 class RolloutFile {
  public:
   // Gives each request the rollouts that are there already, done or begun. Borrows the rows.
-  RolloutFile(RowFile& rows, int64_t first, std::vector<rollout::RolloutRequest>& requests);
+  // `problem_sha256`, where given, is of each request's problem and stands in its rows.
+  RolloutFile(RowFile& rows, int64_t first, std::vector<rollout::RolloutRequest>& requests,
+              std::vector<std::string> problem_sha256 = {});
   void add(const data::Rollout& rollout);
   void save(std::span<const rollout::NewTokens> begun);
 
  private:
   RowFile& rows_;
-  std::map<std::string, int64_t> set_of_;  // of each problem
+  int64_t first_;
+  std::vector<std::string> problem_sha256_;  // of each set, or empty
+  std::map<std::string, int64_t> set_of_;    // of each problem
 };
 
 }  // namespace ponder::cli

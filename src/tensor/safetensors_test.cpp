@@ -160,7 +160,10 @@ TEST_F(Safetensors, DamagedLengths) {
   refusal(write(little_endian(~uint64_t{0}) + header));
   refusal(write(little_endian(~uint64_t{0} - 7) + header));
   refusal(write(little_endian(1) + header));
-  refusal(write_parts(header, 7));  // cut short
+  EXPECT_NE(
+      refusal(write_parts(header, 7))  // cut short
+          .find("tensor \"a\": its data ends at offset 8, but the file holds 7 bytes of data"),
+      std::string::npos);
   refusal(write_parts(header, 9));  // bytes of no tensor
   refusal(folder_ / "absent");
   refusal(folder_);

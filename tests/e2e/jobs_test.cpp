@@ -137,6 +137,32 @@ TEST_F(Jobs, EvalGoesOn) {
                   "--max-tokens", "48", "--max-batch", "8"});
 }
 
+TEST_F(Jobs, EvalsRowsAreComparedOnlyWithTheSameProblems) {
+  const std::vector<std::string> eval = {
+      "eval", "--model", "base", "--benchmark", "1.jsonl", "--limit", "3", "--max-tokens", "8"};
+  const auto eval_with = [&](std::initializer_list<std::string> more) {
+    std::vector<std::string> words = eval;
+    words.insert(words.end(), more);
+    return run(words);
+  };
+  ASSERT_EQ(eval_with({"--out", "then.jsonl"}).status, 0);
+  const testing::Outcome same = eval_with({"--compare", "then.jsonl", "--json"});
+  ASSERT_EQ(same.status, 0) << same.err;
+  EXPECT_EQ(parse_json(same.out, "eval").at("comparison").at("n"), 3);
+
+  std::vector<std::string> lines = testing::lines_of(read_file(folder_ / "1.jsonl"));
+  Json row = parse_json(lines[1], "row");
+  row["question"] = row.at("question").get<std::string>() + " Why?";
+  lines[1] = dump_json(row);
+  std::string edited;
+  for (const std::string& line : lines) edited += line + "\n";
+  write_file_atomic(folder_ / "1.jsonl", edited);
+  const testing::Outcome other = eval_with({"--compare", "then.jsonl"});
+  EXPECT_EQ(other.status, 1);
+  EXPECT_NE(other.err.find("another question or gold under the id"), std::string::npos)
+      << other.err;
+}
+
 TEST_F(Jobs, ScoreGoesOn) {
   expect_goes_on({"score", "--model", "base", "--data", "rows.jsonl", "--batch-tokens", "128"});
 }

@@ -54,7 +54,8 @@ TEST_F(Stops, ToldToStopSavesAndGoesOn) {
   const struct {
     int signal;
     std::string file, text;  // when
-  } stops[] = {{SIGTERM, "training/imitate.jsonl", "\"step\":"},
+  } stops[] = {{SIGTERM, "log.jsonl", "evaluate-M0: begins"},
+               {SIGTERM, "training/imitate.jsonl", "\"step\":"},
                {SIGINT, "log.jsonl", "explore-1: begins"},
                {SIGTERM, "training/improve-1.jsonl", "\"step\":"},
                {SIGINT, "log.jsonl", "dpo: begins"},
