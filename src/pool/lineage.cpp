@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 #include <set>
+#include <utility>
 
 #include "base/error.h"
 #include "pool/pool.h"
@@ -12,13 +14,23 @@
 namespace ponder::pool {
 namespace {
 
+constexpr const char* kDamaged =
+    "the disk or another program has changed it: restore it from a copy";
+
+// A part of a row, which another row names, so it was there once.
+template <class Part>
+Part there(std::optional<Part> part, const std::string& what) {
+  if (!part) throw Error("run.db", what + " is gone", kDamaged);
+  return std::move(*part);
+}
+
 // Those that made it a row of `stage`: the stage's own, and of the stages it reads. What refinement
 // thought of a rollout has no say in the pair it is part of. All, of a stage that does not say what
 // it reads.
 Json decisions_of(const Pool& pool, RowOrigin origin, const std::string& stage) {
-  const std::optional<StageRecord> reader = pool.stage(stage);
+  const StageRecord reader = there(pool.stage(stage), fmt::format("stage \"{}\"", excerpt(stage)));
   const auto counts = [&](const std::string& decider) {
-    const auto& inputs = reader->inputs;
+    const auto& inputs = reader.inputs;
     return decider == stage || inputs.empty() ||
            std::find(inputs.begin(), inputs.end(), decider) != inputs.end();
   };
@@ -53,12 +65,15 @@ Json models_of(const Pool& pool, const std::string& sha256) {
 }
 
 Json lineage_of_rollout(const Pool& pool, int64_t id, const std::string& stage) {
-  const auto stored = pool.rollout(id);
-  const data::Rollout& t = stored->rollout;
+  const StoredRollout stored =
+      there(pool.rollout(id), fmt::format("trajectory {} or its problem", id));
+  const data::Rollout& t = stored.rollout;
+  const data::Problem problem = there(pool.problem(t.problem_id, stored.benchmark),
+                                      fmt::format("problem \"{}\"", excerpt(t.problem_id)));
   Json json = {{"kind", "trajectory"},
-               {"stage", stored->stage},
-               {"round", stored->round},
-               {"problem", data::to_json(*pool.problem(t.problem_id, stored->benchmark))},
+               {"stage", stored.stage},
+               {"round", stored.round},
+               {"problem", data::to_json(problem)},
                {"sample", t.sample},
                {"seed", t.seed},
                {"sampling",
@@ -146,7 +161,7 @@ Json Pool::Impl::lineage_of_demonstration(int64_t id) const {
   auto row = prepare(
       "SELECT source_file, row_index, line, demonstration_id, domain, source, question, "
       "response_sha256, thought, solution FROM demonstrations WHERE id = ?");
-  row.bind(id).step();
+  if (!row.bind(id).step()) refuse(fmt::format("demonstration {} is gone", id), kDamaged);
   Json json = {
       {"kind", "demonstration"}, {"file", row.text(0)},     {"row", row.integer(1)},
       {"line", row.integer(2)},  {"id", row.text(3)},       {"domain", row.text(4)},

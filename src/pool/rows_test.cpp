@@ -1,8 +1,10 @@
 // Queries over rollouts, and everything that refers to them: selections, trained rows, scores.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "pool/pool.h"
 #include "pool/pool_fixture.h"
+#include "pool/sqlite.h"
 
 namespace ponder::pool {
 namespace {
@@ -252,6 +254,34 @@ TEST_F(PoolTest, LineageOfADemonstrationAndOfAPair) {
   EXPECT_NE(
       testing::error_text([&] { pool.lineage("nobody:0"); }).find("improve-1:0 to improve-1:0"),
       std::string::npos);
+}
+
+// What a row is made of can only be gone from a database that is damaged.
+TEST_F(PoolTest, LineageOfARowWhosePartsAreGoneIsAnError) {
+  {
+    Pool pool = Pool::open(file_);
+    fill(pool);
+    const int64_t good = pool.add_rollout("explore-1", 1, rollout("a", 0));
+    const int64_t bad = pool.add_rollout("explore-1", 1, rollout("a", 1));
+    pool.begin_stage({.name = "dpo", .kind = "dpo"});
+    pool.add_pair({"dpo", 0, good, bad});
+  }
+  const std::filesystem::path whole = folder_ / "whole.db";
+  std::filesystem::copy_file(file_, whole);
+  EXPECT_NO_THROW(Pool::open_read_only(file_).lineage("dpo:0"));
+  const struct {
+    const char *table, *row, *gone;
+  } parts[] = {{"trajectories", "sample = 1", "or its problem is gone"},
+               {"problems", "id = 'a'", "or its problem is gone"},
+               {"stages", "name = 'dpo'", "stage \"dpo\" is gone"}};
+  for (const auto& [table, row, gone] : parts) {
+    std::filesystem::copy_file(whole, file_, std::filesystem::copy_options::overwrite_existing);
+    sqlite::Database(file_, sqlite::Database::Access::kWrite)
+        .execute(fmt::format("PRAGMA foreign_keys = OFF; DELETE FROM {} WHERE {}", table, row));
+    const std::string error =
+        testing::error_text([&] { Pool::open_read_only(file_).lineage("dpo:0"); });
+    EXPECT_NE(error.find(gone), std::string::npos) << error;
+  }
 }
 
 }  // namespace
