@@ -49,6 +49,7 @@ void run(const RunOptions& options) {
     Json line = {{"stage", stage.name}, {"model", no_model ? "" : models[0]}};
     if (const auto result = pool::result_of<pool::EvaluateResult>(stage))
       line["benchmarks"] = result->benchmarks;
+    if (const std::string why = pool::nothing_of(stage); !why.empty()) line["nothing"] = why;
     print_json(line);
   });
   if (!finished) throw Stopped{stop_signal()};
@@ -81,6 +82,9 @@ void plan(const RunOptions& options) {
     print("{:<22}{:>14}{:>12.2f}{:>12}{:>12}{:>10.0f}\n", stage.name, stage.tokens,
           stage.flops * 1e-12, bytes_text(stage.peak_memory_bytes), bytes_text(stage.disk_bytes),
           stage.seconds);
+  }
+  for (const pipeline::StagePlan& stage : plan.stages) {
+    if (!stage.note.empty()) print("{}: nothing to do: {}\n", stage.name, stage.note);
   }
   print(
       "about {:.0f} minutes on {} threads (measured f32 peak {:.0f} GFLOP/s); training tokens are "

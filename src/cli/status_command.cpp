@@ -63,6 +63,8 @@ void status(const StatusOptions& options) {
           state == "running" ? fmt::format("  ({})", *holder) : "");
     const std::string failure = pool::failure_of(stage);
     if (!failure.empty()) print("  {}\n", failure);
+    const std::string nothing = pool::nothing_of(stage);
+    if (!nothing.empty()) print("  nothing to do: {}\n", nothing);
   }
   print_text("\n" + report::scores_table(pool));
 }

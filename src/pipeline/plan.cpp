@@ -99,14 +99,15 @@ Json to_json(const RecipePlan& plan) {
   for (const StagePlan& s : plan.stages) {
     Json memory = Json::object();
     for (const auto& [purpose, bytes] : s.memory) memory[purpose] = bytes;
-    stages.push_back({{"name", s.name},
-                      {"tokens", s.tokens},
-                      {"flops", s.flops},
-                      {"peak_memory_bytes", s.peak_memory_bytes},
-                      {"memory", memory},
-                      {"disk_bytes", s.disk_bytes},
-                      {"kept_bytes", s.kept_bytes},
-                      {"seconds", s.seconds}});
+    Json& stage = stages.emplace_back(Json{{"name", s.name},
+                                           {"tokens", s.tokens},
+                                           {"flops", s.flops},
+                                           {"peak_memory_bytes", s.peak_memory_bytes},
+                                           {"memory", memory},
+                                           {"disk_bytes", s.disk_bytes},
+                                           {"kept_bytes", s.kept_bytes},
+                                           {"seconds", s.seconds}});
+    if (!s.note.empty()) stage["note"] = s.note;
   }
   Json sources = Json::array();
   for (const SourcePlan& source : plan.sources) {

@@ -17,13 +17,14 @@
 namespace ponder::pipeline {
 
 struct StagePlan {
-  std::string name;
-  int64_t tokens = 0;  // trained, or sampled and prefilled
+  std::string name = {};
+  std::string note = {};  // why there is nothing to do, "" where there is
+  int64_t tokens = 0;     // trained, or sampled and prefilled
   double flops = 0;
-  tensor::MemoryTable memory;     // what it holds at its peak, by purpose
-  int64_t peak_memory_bytes = 0;  // of the whole process during the stage
-  int64_t disk_bytes = 0;         // at its peak, what it writes for a while included
-  int64_t kept_bytes = 0;         // of these, what stays
+  tensor::MemoryTable memory = {};  // what it holds at its peak, by purpose
+  int64_t peak_memory_bytes = 0;    // of the whole process during the stage
+  int64_t disk_bytes = 0;           // at its peak, what it writes for a while included
+  int64_t kept_bytes = 0;           // of these, what stays
   double seconds = 0;
 };
 

@@ -94,6 +94,10 @@ PlanContext::PlanContext(const Recipe& recipe, std::span<const ReadSource> sourc
       problems.insert(problems.end(), asked.begin(), asked.end());
     }
   }
+  if (recipe.explore.rounds > 0 && problems.empty()) {
+    throw Error("explore.problems", "no problem is left in its sources",
+                "`ponder data check --kind problems` says why");
+  }
   for (int t = 1; t <= recipe.explore.rounds; ++t) {
     const auto [begin, end] = round_of(recipe.explore, t, static_cast<int64_t>(problems.size()));
     problems_of_round_.push_back(count_askable(problems.begin() + begin, problems.begin() + end,

@@ -22,8 +22,8 @@ struct RowLengths {
 
 class PlanContext {
  public:
-  // Throws Error when no demonstration can be trained on, when the problems do not last for all
-  // rounds, or when none of a round or of a benchmark can be asked.
+  // Throws Error when no demonstration can be trained on, when there is no problem to explore, or
+  // when none of a round or of a benchmark can be asked.
   PlanContext(const Recipe& recipe, std::span<const ReadSource> sources, ThreadPool& threads);
 
   const Recipe& recipe() const { return recipe_; }
@@ -32,6 +32,7 @@ class PlanContext {
   const RowLengths& rows(size_t set) const { return rows_[set]; }
   int64_t mean_row() const { return mean_row_; }
   int64_t mean_response() const { return mean_response_; }
+  // 0: none is left.
   int64_t problems_of_round(int round) const {
     return problems_of_round_[static_cast<size_t>(round - 1)];
   }

@@ -41,11 +41,16 @@ std::string resolved_again(const fs::path& saved) {
   }
 }
 
+bool had_nothing_to_do(const pool::Pool& pool, const Stage& stage) {
+  const std::optional<pool::StageRecord> record = pool.stage(stage.name);
+  return record && !pool::nothing_of(*record).empty();
+}
+
 // The model that is asked for: the last that is made up to the stage `until` ("" = all).
-std::string last_model(const Recipe& recipe, const std::string& until) {
+std::string last_model(const Recipe& recipe, const std::string& until, const pool::Pool& pool) {
   std::string model;
   for (const Stage& stage : stages_of(recipe)) {
-    if (!stage.output.empty()) model = stage.output;
+    if (!stage.output.empty() && !had_nothing_to_do(pool, stage)) model = stage.output;
     if (stage.name == until) break;
   }
   return model;
@@ -107,7 +112,7 @@ PipelineRun::~PipelineRun() = default;
 bool PipelineRun::execute(const std::string& until,
                           const std::function<void(const pool::StageRecord&)>& on_stage) {
   check_until(recipe_, until);
-  const std::string wanted = last_model(recipe_, until);
+  const std::string wanted = last_model(recipe_, until, *pool_);
   bool finished = true;
   try {
     for (const Stage& stage : stages_of(recipe_)) {
@@ -179,8 +184,26 @@ void PipelineRun::record_checkpoint(const std::string& model) {
   transaction.commit();
 }
 
-bool PipelineRun::run_stage(const Stage& stage) {
-  if (!stage.input.empty() && stage.input != "M0" && !restore_model(stage.input)) return false;
+std::string PipelineRun::made(std::string model) const {
+  const std::vector<Stage> stages = stages_of(recipe_);
+  for (auto stage = stages.rbegin(); stage != stages.rend(); ++stage) {
+    if (!model.empty() && stage->output == model && had_nothing_to_do(*pool_, *stage))
+      model = stage->instead;
+  }
+  return model;
+}
+
+bool PipelineRun::run_stage(const Stage& planned) {
+  Stage stage = planned;
+  std::string missing;
+  if (const std::string model = made(stage.input); model != stage.input) {
+    if (model.empty() || stage.only_its_input)
+      missing = fmt::format("there is no {}", stage.input);
+    else
+      stage.input = model;
+  }
+  if (missing.empty() && !stage.input.empty() && stage.input != "M0" && !restore_model(stage.input))
+    return false;
   pool_->verify();
   const auto start = std::chrono::steady_clock::now();
   const auto seconds = [&] {
@@ -190,8 +213,9 @@ bool PipelineRun::run_stage(const Stage& stage) {
   StageContext context{recipe_, stage, *pool_, threads_, *monitor_, sources_, stop_, folder_};
   StageOutcome outcome;
   try {
-    outcome = stage.kind->run(context);
-    if (outcome.finished && !stage.output.empty()) record_checkpoint(stage.output);
+    outcome = missing.empty() ? stage.kind->run(context) : StageOutcome::nothing(missing);
+    if (outcome.finished && !stage.output.empty() && pool_->model_named(stage.output))
+      record_checkpoint(stage.output);
   } catch (const std::exception& error) {
     pool_->finish_stage(stage.name, pool::StageState::kFailed, seconds(), 0,
                         pool::failure(error.what()));
@@ -206,6 +230,9 @@ bool PipelineRun::run_stage(const Stage& stage) {
   pool_->finish_stage(stage.name, pool::StageState::kDone, elapsed, outcome.rows, outcome.result);
   monitor_->record("stage",
                    {{"stage", stage.name}, {"rows", outcome.rows}, {"result", outcome.result}});
+  const std::string nothing = pool::nothing_of(*pool_->stage(stage.name));
+  if (!nothing.empty())
+    monitor_->warning(fmt::format("{}: nothing to do: {}", stage.name, nothing));
   monitor_->info(fmt::format("{}: done in {:.1f} s", stage.name, elapsed));
   return true;
 }

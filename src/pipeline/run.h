@@ -12,6 +12,9 @@
 //                      after everything else of the stage    stage needs it or it is the last asked
 //                                                            for, is made again where it is damaged
 //                                                            or gone
+//
+// A stage for which there is nothing to do (no problem left, nothing selected, no pair) is done, with
+// the sentence that says why, and the stages that do not depend on it go on.
 #pragma once
 
 #include <atomic>
@@ -54,7 +57,10 @@ class PipelineRun {
  private:
   // False when stopped. A stage that ends in an exception is marked as failed, with its message,
   // before it is passed on.
-  bool run_stage(const Stage& stage);
+  bool run_stage(const Stage& planned);
+  // The model of that name or, where there was nothing to make it from, the one that stands for it;
+  // "" if none does.
+  std::string made(std::string model) const;
   // Makes the checkpoint of `model` again if it is damaged or gone. False when stopped.
   bool restore_model(const std::string& model);
 

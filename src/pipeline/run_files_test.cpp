@@ -189,6 +189,7 @@ TEST_F(RunTest, ADamagedCheckpointIsMadeAgain) {
 // What no stage needs may be deleted for its room; who asks for it by --until gets it back.
 TEST_F(RunTest, TheLastModelAskedForIsMadeAgainToo) {
   const Recipe r = recipe();
+  explore_with_answers(r);
   run(r);
   const std::filesystem::path m1 = folder_ / "out/checkpoints/M1",
                               m2 = folder_ / "out/checkpoints/M2";

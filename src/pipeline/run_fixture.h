@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "pipeline/run.h"
 #include "testing/folders.h"
 #include "testing/temporary_folder.h"
+#include "tokenizer/thought_format.h"
 
 namespace ponder::pipeline {
 
@@ -78,6 +80,32 @@ class RunTest : public ::testing::Test {
         run.execute(until, [&](const pool::StageRecord& stage) { names.push_back(stage.name); });
     if (finished) *finished = all;
     return names;
+  }
+  // Runs up to explore-1, with a right and a wrong answer to a problem among its rollouts, which the
+  // model, of random weights, would hardly give.
+  void explore_with_answers(const Recipe& recipe, const std::string& out = "out") {
+    run(recipe, "explore-1", nullptr, out);
+    pool::Pool writer = pool::Pool::open(folder_ / out / "run.db");
+    std::optional<pool::StoredRollout> stored;
+    writer.for_each_rollout({.stage = "explore-1"},
+                            [&](const pool::StoredRollout& s) { stored = s; });
+    ASSERT_TRUE(stored);
+    const tokenizer::Tokenizer tokens = tokenizer::Tokenizer::load(folder_ / "base");
+    data::Rollout t = stored->rollout;
+    t.completion.finish_reason = data::FinishReason::kStop;
+    for (const judge::Verdict verdict : {judge::Verdict::kCorrect, judge::Verdict::kIncorrect}) {
+      const bool right = verdict == judge::Verdict::kCorrect;
+      ++t.sample;
+      t.verdict = verdict;
+      t.completion.text =
+          tokenizer::format_thought(right ? "I count." : "I guess.", right ? "Right." : "Wrong.");
+      t.completion.token_ids = tokens.encode(t.completion.text);
+      t.completion.token_ids->push_back(*tokens.token_id("<|im_end|>"));
+      t.completion.logprobs.emplace(t.completion.token_ids->size(), -1.0f);
+      t.perplexity = 2.5;
+      t.perplexity_model_sha256 = t.completion.model_sha256;
+      writer.add_rollout("explore-1", 1, t);
+    }
   }
   pool::Pool pool(const std::string& out = "out") const {
     return pool::Pool::open_read_only(folder_ / out / "run.db");

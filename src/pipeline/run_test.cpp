@@ -10,7 +10,6 @@
 #include "pool/stage_result.h"
 #include "testing/byte_tokenizer.h"
 #include "testing/error_text.h"
-#include "tokenizer/thought_format.h"
 
 namespace ponder::pipeline {
 namespace {
@@ -18,6 +17,7 @@ namespace {
 TEST_F(RunTest, DoesWhatThePlanSaysAndKeepsEverythingInThePool) {
   const Recipe r = recipe();
   const RecipePlan plan = plan_recipe(r, read_sources(r), threads_);
+  explore_with_answers(r);
   const std::vector<std::string> names = run(r);
   ASSERT_EQ(names.size(), plan.stages.size());
   const pool::Pool pool = this->pool();
@@ -291,7 +291,7 @@ TEST_F(RunTest, WhatCannotBeAskedIsLeftOutById) {
     EXPECT_EQ(pool::result_of<pool::RolloutResult>(*pool.stage(stage))->rejected, rejected)
         << stage;
   }
-  ASSERT_EQ(pool.scores().size(), 3u);
+  ASSERT_EQ(pool.scores().size(), 2u);  // nothing was selected: no M2
   for (const pool::ScoreRecord& score : pool.scores()) {
     EXPECT_EQ(score.n, 1);
     EXPECT_EQ(score.extra.at("rejected"), Json(rejected));
@@ -308,30 +308,7 @@ TEST_F(RunTest, WhatCannotBeAskedIsLeftOutById) {
 
 TEST_F(RunTest, APairKnowsWhyItIsOne) {
   const Recipe r = recipe({"dpo.max_pairs=5"});
-  run(r, "explore-1");
-  {
-    pool::Pool writer = pool::Pool::open(folder_ / "out/run.db");
-    std::optional<pool::StoredRollout> stored;
-    writer.for_each_rollout({.stage = "explore-1"},
-                            [&](const pool::StoredRollout& s) { stored = s; });
-    ASSERT_TRUE(stored);
-    const tokenizer::Tokenizer tokens = tokenizer::Tokenizer::load(folder_ / "base");
-    data::Rollout t = stored->rollout;
-    t.completion.finish_reason = data::FinishReason::kStop;
-    for (const judge::Verdict verdict : {judge::Verdict::kCorrect, judge::Verdict::kIncorrect}) {
-      const bool right = verdict == judge::Verdict::kCorrect;
-      ++t.sample;
-      t.verdict = verdict;
-      t.completion.text =
-          tokenizer::format_thought(right ? "I count." : "I guess.", right ? "Right." : "Wrong.");
-      t.completion.token_ids = tokens.encode(t.completion.text);
-      t.completion.token_ids->push_back(*tokens.token_id("<|im_end|>"));
-      t.completion.logprobs.emplace(t.completion.token_ids->size(), -1.0f);
-      t.perplexity = 2.5;
-      t.perplexity_model_sha256 = t.completion.model_sha256;
-      writer.add_rollout("explore-1", 1, t);
-    }
-  }
+  explore_with_answers(r);
   run(r, "dpo");
   const Json pair = pool().lineage("dpo:0");
   for (const char* side : {"chosen", "rejected"}) {

@@ -159,10 +159,6 @@ std::pair<int64_t, int64_t> round_of(const ExploreOptions& explore, int round, i
   const int64_t begin =
       std::min(total, each > 0 ? each * (round - 1) : total * (round - 1) / rounds);
   const int64_t end = std::min(total, each > 0 ? each * round : total * round / rounds);
-  if (begin == end) {
-    throw Error(fmt::format("explore-{}", round), fmt::format("the {} problems are used up", total),
-                "give more problems, or fewer rounds or problems_per_round");
-  }
   return {begin, end};
 }
 
@@ -175,6 +171,10 @@ std::vector<data::Problem> problems_of_round(const pool::Pool& pool, const Recip
   }
   const auto [begin, end] = round_of(recipe.explore, round, static_cast<int64_t>(all.size()));
   return {all.begin() + begin, all.begin() + end};
+}
+
+std::string none_left_for(int round) {
+  return fmt::format("no problem is left for round {}", round);
 }
 
 void log_rejected(Monitor& monitor, const DataSource& source, const data::RowAccount& report) {

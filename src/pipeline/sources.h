@@ -32,12 +32,14 @@ std::vector<ReadSource> read_sources(const Recipe& recipe);
 std::vector<pool::SourceRecord> sources_of(const pool::Pool& pool, pool::SourceRecord::Role role,
                                            const std::string& set);
 
-// Of `total` problems, begin and end of those of a round of exploration, before screening. Throws
-// Error when none is left.
+// Of `total` problems, begin and end of those of a round of exploration, before screening; equal when
+// none is left.
 std::pair<int64_t, int64_t> round_of(const ExploreOptions& explore, int round, int64_t total);
 // Those problems, as ingested.
 std::vector<data::Problem> problems_of_round(const pool::Pool& pool, const Recipe& recipe,
                                              int round);
+
+std::string none_left_for(int round);  // the sentence that says so
 
 // The account of a source, and an event for each row that was left out.
 void log_rejected(Monitor& monitor, const DataSource& source, const data::RowAccount& report);

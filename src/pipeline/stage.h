@@ -16,6 +16,7 @@
 #include "pipeline/recipe.h"
 #include "pipeline/sources.h"
 #include "pool/pool.h"
+#include "pool/stage_result.h"
 
 namespace ponder::pipeline {
 
@@ -30,6 +31,9 @@ struct Stage {
   size_t set = 0;           // imitate: index into Recipe::imitation
   std::string input = {};   // the model it starts from or runs
   std::string output = {};  // the model it makes, "" for none
+  // The model that stands for the output where there was nothing to make it from, "" for none.
+  std::string instead = {};
+  bool only_its_input = false;          // a model that stands for its input will not do
   std::vector<std::string> reads = {};  // the stages whose rows it reads
 };
 
@@ -57,6 +61,8 @@ struct StageOutcome {
   Json result = Json::object();  // what `ponder status` and the report show
 
   static StageOutcome stopped() { return {.finished = false}; }
+  // An end, not an error: there was nothing to do, and no output. `why`: a sentence without a stop.
+  static StageOutcome nothing(std::string_view why) { return {.result = pool::nothing(why)}; }
 };
 
 struct StageKind {

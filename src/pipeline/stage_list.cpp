@@ -8,8 +8,11 @@ std::vector<Stage> stages_of(const Recipe& recipe) {
   std::vector<Stage> stages;
   const auto evaluate = [&](const std::string& model) {
     if (recipe.evaluate.benchmarks.empty()) return;
-    stages.push_back(
-        {.name = "evaluate-" + model, .kind = &kEvaluate, .input = model, .reads = {"ingest"}});
+    stages.push_back({.name = "evaluate-" + model,
+                      .kind = &kEvaluate,
+                      .input = model,
+                      .only_its_input = true,
+                      .reads = {"ingest"}});
   };
   stages.push_back({.name = "ingest", .kind = &kIngest});
   evaluate("M0");
@@ -52,6 +55,7 @@ std::vector<Stage> stages_of(const Recipe& recipe) {
                       .round = t,
                       .input = "M0",
                       .output = next,
+                      .instead = now,
                       .reads = trained});
     evaluate(next);
   }

@@ -139,6 +139,15 @@ class Reader {
   const JsonFields fields_;
 };
 
+constexpr const char *kFailure = "error", *kNothing = "nothing";
+
+// The text under `key` in place of a result; "" of a stage in another state or without it.
+std::string sentence_of(const StageRecord& stage, StageState state, const char* key) {
+  if (stage.state != state || !stage.result.is_object()) return "";
+  const auto found = stage.result.find(key);
+  return found != stage.result.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
 template <class Result>
 Json written(const Result& result) {
   Writer writer;
@@ -163,19 +172,20 @@ Json to_json(const RolloutResult& result) { return written(result); }
 Json to_json(const RefineResult& result) { return written(result); }
 Json to_json(const EvaluateResult& result) { return written(result); }
 
-Json failure(std::string_view message) { return {{"error", message}}; }
-
+Json failure(std::string_view message) { return {{kFailure, message}}; }
 std::string failure_of(const StageRecord& stage) {
-  const auto message = stage.result.is_object() ? stage.result.find("error") : stage.result.end();
-  if (stage.state != StageState::kFailed || message == stage.result.end() || !message->is_string())
-    return "";
-  return message->get<std::string>();
+  return sentence_of(stage, StageState::kFailed, kFailure);
+}
+
+Json nothing(std::string_view sentence) { return {{kNothing, sentence}}; }
+std::string nothing_of(const StageRecord& stage) {
+  return sentence_of(stage, StageState::kDone, kNothing);
 }
 
 template <class Result>
 std::optional<Result> result_of(const StageRecord& stage) {
   const auto& kinds = kKindsOf<Result>;
-  if (stage.state != StageState::kDone ||
+  if (stage.state != StageState::kDone || !nothing_of(stage).empty() ||
       std::find(kinds.begin(), kinds.end(), stage.kind) == kinds.end()) {
     return std::nullopt;
   }

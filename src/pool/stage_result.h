@@ -80,7 +80,12 @@ Json to_json(const EvaluateResult& result);
 Json failure(std::string_view message);
 std::string failure_of(const StageRecord& stage);
 
-// The stage's result; nothing if it is not done, or its kind has another sort of result. Throws
+// What a stage that is done keeps in place of a result where there was nothing for it to do (no
+// problem left, no row selected, no pair), and the sentence that says so; "" of any other.
+Json nothing(std::string_view sentence);
+std::string nothing_of(const StageRecord& stage);
+
+// The stage's result; none if it is not done or had nothing to do, or its kind has another sort of result. Throws
 // Error naming the stage and the key whose value has another type.
 template <class Result>
 std::optional<Result> result_of(const StageRecord& stage);

@@ -76,6 +76,10 @@ Markup exploration_section(const pool::Pool& pool) {
             number_cell(number(round.refine, &pool::RefineResult::rows)) +
             number_cell(number(round.refine, &pool::RefineResult::mean_tokens), 1) +
             number_cell(number(round.refine, &pool::RefineResult::mean_perplexity), 3));
+    if (const std::string nothing = round.exploring ? pool::nothing_of(*round.exploring) : "";
+        !nothing.empty()) {
+      notes += element("li", text(fmt::format("Round {}: {}.", t, nothing)));
+    }
     if (round.exploring && round.exploring->state != pool::StageState::kDone) {
       notes += element("li", text(fmt::format("Round {} is not finished ({}).", t,
                                               pool::to_string(round.exploring->state))));

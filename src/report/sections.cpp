@@ -84,7 +84,9 @@ Markup loss_section(const pool::Pool& pool) {
 
 static std::string state_of(const pool::StageRecord& stage) {
   const std::string failure = pool::failure_of(stage);
-  return std::string(pool::to_string(stage.state)) + (failure.empty() ? "" : ": " + failure);
+  if (!failure.empty()) return "failed: " + failure;
+  const std::string nothing = pool::nothing_of(stage);
+  return nothing.empty() ? std::string(pool::to_string(stage.state)) : "nothing to do: " + nothing;
 }
 
 Markup stages_section(const pool::Pool& pool) {

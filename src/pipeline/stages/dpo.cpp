@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "pipeline/candidates.h"
 #include "pipeline/plan_context.h"
+#include "pipeline/sources.h"
 #include "pipeline/stages/kinds.h"
 #include "pipeline/stages/training.h"
 
@@ -15,6 +16,7 @@ StagePlan plan_dpo(const PlanContext& context, const Stage& /*stage*/) {
   const DpoStage& dpo = context.recipe().dpo;
   const int64_t longest = context.rows(0).longest;
   int64_t pairs = context.problems_of_round(1);
+  if (pairs == 0) return {.note = none_left_for(1)};
   if (dpo.max_pairs > 0) pairs = std::min(pairs, dpo.max_pairs);
   const int64_t tokens = 2 * pairs * context.mean_row();
   return context.training(
@@ -67,9 +69,9 @@ StageOutcome run_dpo(StageContext& context) {
   }
   transaction.commit();
   if (pairs.empty()) {
-    throw Error(context.stage.name,
-                "exploration left no problem with both a right and a wrong finished response",
-                "explore more problems or samples, or leave [dpo] out");
+    return StageOutcome::nothing(
+        "exploration left no problem with both a right and a wrong finished response; more "
+        "problems or samples may");
   }
   const auto rows = static_cast<int64_t>(pairs.size());
   train::DpoTask task(std::move(pairs), context.recipe.dpo.options, context.recipe.dpo.align);

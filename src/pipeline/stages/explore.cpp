@@ -1,7 +1,8 @@
+#include <fmt/format.h>
+
 #include <map>
 #include <set>
 
-#include "base/error.h"
 #include "pipeline/plan_context.h"
 #include "pipeline/sources.h"
 #include "pipeline/stages/kinds.h"
@@ -12,6 +13,7 @@ namespace {
 
 StagePlan plan_explore(const PlanContext& context, const Stage& stage) {
   const ExploreOptions& e = context.recipe().explore;
+  if (context.problems_of_round(stage.round) == 0) return {.note = none_left_for(stage.round)};
   return context.rollouts(context.problems_of_round(stage.round), e.samples, e.max_tokens);
 }
 
@@ -19,6 +21,7 @@ StageOutcome run_explore(StageContext& context) {
   const ExploreOptions& e = context.recipe.explore;
   RolloutWork work;
   work.problems = problems_of_round(context.pool, context.recipe, context.stage.round);
+  if (work.problems.empty()) return StageOutcome::nothing(none_left_for(context.stage.round));
   if (e.hard_only) {
     std::set<std::string> solved;
     context.pool.for_each_rollout({.stage = context.stage.reads.back(), .with_tokens = false},
@@ -32,8 +35,10 @@ StageOutcome run_explore(StageContext& context) {
     std::erase_if(work.problems,
                   [&](const data::Problem& problem) { return solved.contains(problem.id); });
     if (work.problems.empty()) {
-      throw Error(context.stage.name, "the model solves every problem of this round greedily",
-                  "give harder problems, or set explore.hard_only = false");
+      return StageOutcome::nothing(
+          fmt::format("{} solves every problem of this round greedily; harder ones, or "
+                      "explore.hard_only = false, would leave some to explore",
+                      context.stage.input));
     }
   }
   generate::InferenceModel model = open_model(context);

@@ -21,6 +21,7 @@ StagePlan plan_imitate(const PlanContext& context, const Stage& stage) {
 
 // At most per_problem rows of every problem so far, as long as a demonstration.
 StagePlan plan_improve(const PlanContext& context, const Stage& stage) {
+  if (context.problems_of_round(stage.round) == 0) return {.note = none_left_for(stage.round)};
   const RefineOptions& refine = context.recipe().refine;
   const RowLengths& main = context.rows(0);
   int64_t rows = 0;
@@ -84,10 +85,11 @@ void add_demonstrations(const StageContext& context, const data::ModelText& text
   transaction.commit();
 }
 
-// What every round so far selected.
-void add_selected(const StageContext& context, const data::ModelText& text, RowSet& out) {
+// What every round so far selected. Gives how many rows the last of them adds.
+int64_t add_selected(const StageContext& context, const data::ModelText& text, RowSet& out) {
   const data::RowBuilder builder(text, context.recipe.max_length);
   int round = 0;
+  uint64_t last = 0;
   for (const std::string& refine : context.stage.reads) {
     if (context.pool.stage(refine)->kind != pool::stage_kind::kRefine) continue;
     data::RowAccount account;
@@ -116,7 +118,26 @@ void add_selected(const StageContext& context, const data::ModelText& text, RowS
     }
     out.sources.push_back(
         source_account(fmt::format("selected from exploration, round {}", ++round), account));
+    last = account.kept;
   }
+  return static_cast<int64_t>(last);
+}
+
+// Why a round has no row to add.
+std::string nothing_selected(const StageContext& context) {
+  const std::optional<pool::StageRecord> refine = context.pool.stage(context.stage.reads.back());
+  std::string why;
+  if (const auto result = pool::result_of<pool::RefineResult>(*refine)) {
+    why = fmt::format(" of {} rollouts", result->candidates);
+    const char* separator = " (left out by ";
+    for (const auto& [filter, count] : result->dropped) {
+      why += fmt::format("{}{} {}", separator, filter, count);
+      separator = ", ";
+    }
+    if (!result->dropped.empty()) why += ")";
+  }
+  return fmt::format("round {} selected no row to train on{}: {} would be {} again",
+                     context.stage.round, why, context.stage.output, context.stage.instead);
 }
 
 // Records the rows and trains on them. `label`: what the report calls the model.
@@ -164,7 +185,8 @@ StageOutcome run_improve(StageContext& context) {
   const data::ModelText text = open_text(context);
   RowSet set;
   add_demonstrations(context, text, "", set);
-  add_selected(context, text, set);
+  if (add_selected(context, text, set) == 0)
+    return StageOutcome::nothing(nothing_selected(context));
   const std::string label =
       fmt::format("imitation + {} explored, round {}", set.explored, context.stage.round);
   return train_on(context, text, std::move(set), label);

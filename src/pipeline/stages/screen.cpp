@@ -7,14 +7,16 @@ namespace ponder::pipeline {
 namespace {
 
 StagePlan plan_screen(const PlanContext& context, const Stage& stage) {
+  if (context.problems_of_round(stage.round) == 0) return {.note = none_left_for(stage.round)};
   return context.rollouts(context.problems_of_round(stage.round), 1,
                           context.recipe().explore.max_tokens);
 }
 
 StageOutcome run_screen(StageContext& context) {
-  generate::InferenceModel model = open_model(context);
   RolloutWork work;
   work.problems = problems_of_round(context.pool, context.recipe, context.stage.round);
+  if (work.problems.empty()) return StageOutcome::nothing(none_left_for(context.stage.round));
+  generate::InferenceModel model = open_model(context);
   work.sampling.temperature = 0;
   work.sampling.max_tokens = static_cast<int>(context.recipe.explore.max_tokens);
   work.strictness = context.recipe.explore.strictness;
