@@ -29,21 +29,8 @@ Grid grid_for(int64_t M, int64_t panels, int64_t threads) {
   return best;
 }
 
-void check(Rows C, MatrixA A, const MatrixB& B, int64_t M) {
-  const int64_t K = B.K(), N = B.N();
-  if (M < 0) refuse_shape("matmul", fmt::format("{} rows", M));
-  if (M > 1 && C.stride < N) {
-    refuse_shape("matmul", fmt::format("a result of {} columns in rows {} apart", N, C.stride));
-  }
-  // A's rows lie side by side, or its columns do.
-  if (M > 1 && K > 1 && A.row_stride < K * A.column_stride && A.column_stride < M * A.row_stride) {
-    refuse_shape("matmul", fmt::format("a left operand ({}, {}) with strides {} and {}", M, K,
-                                       A.row_stride, A.column_stride));
-  }
-}
-
 void run(Rows C, MatrixA A, const MatrixB& B, ConstRows begin, int64_t M, ThreadPool& threads) {
-  check(C, A, B, M);
+  check_product(C, A, M, B.K(), B.N());
   const MatmulTask task{C, A, B.panels(), B.panels() ? nullptr : &B.view(), B.K(), B.N(), begin};
   const int64_t panels = (task.N + PackedMatrix::kPanel - 1) / PackedMatrix::kPanel;
   if (M == 0 || panels == 0) return;
@@ -63,6 +50,18 @@ void run(Rows C, MatrixA A, const MatrixB& B, ConstRows begin, int64_t M, Thread
 }
 
 }  // namespace
+
+void check_product(Rows C, MatrixA A, int64_t M, int64_t K, int64_t N) {
+  if (M < 0) refuse_shape("matmul", fmt::format("{} rows", M));
+  if (M > 1 && C.stride < N) {
+    refuse_shape("matmul", fmt::format("a result of {} columns in rows {} apart", N, C.stride));
+  }
+  // A's rows lie side by side, or its columns do.
+  if (M > 1 && K > 1 && A.row_stride < K * A.column_stride && A.column_stride < M * A.row_stride) {
+    refuse_shape("matmul", fmt::format("a left operand ({}, {}) with strides {} and {}", M, K,
+                                       A.row_stride, A.column_stride));
+  }
+}
 
 MatrixView::MatrixView(Direction direction, std::span<const Part> parts, int64_t width)
     : direction_(direction), width_(width) {

@@ -1,4 +1,5 @@
-// What one thread does of a matrix product: for matmul.cpp, which shares it out, and the kernels.
+// What one thread does of a matrix product: for matmul.cpp, which shares it out, and the kernels;
+// and the one check of a product's shapes.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +23,9 @@ struct MatmulTask {
 // A block of k. Measured on AVX-512: at 256 a tile spends a tenth of its time loading and storing
 // what it accumulates; beyond 512 a block of A (224 rows of it) leaves L2.
 constexpr int64_t kBlockK = 512;
+
+// Refuses what cannot be C (M, N) and A (M, K).
+void check_product(Rows C, MatrixA A, int64_t M, int64_t K, int64_t N);
 
 void run_on_panels(const MatmulTask& task);
 void run_on_view(const MatmulTask& task);

@@ -10,6 +10,7 @@ namespace ponder::ops {
 // GFLOP/s (a multiply-add counts two) of all the pool's threads together, the best of several short
 // runs. By the clock, or by the calling thread's own time (for a pool of one, on a busy machine).
 enum class PeakTime { kClock, kThread };
+double seconds(PeakTime time);  // now, from some beginning
 double measured_peak_gflops(ThreadPool& threads, PeakTime time = PeakTime::kClock);
 
 // GB/s (1e9 bytes) at which all the pool's threads together read `bytes` of memory, the best of

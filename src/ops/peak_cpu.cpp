@@ -67,13 +67,11 @@ HWY_EXPORT(PeakLanes);
 HWY_EXPORT(ReadLoop);
 HWY_EXPORT(ReadGrain);
 
-namespace {
 double seconds(PeakTime time) {
   timespec t;
   clock_gettime(time == PeakTime::kThread ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &t);
   return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
 }
-}  // namespace
 
 double measured_peak_gflops(ThreadPool& threads, PeakTime time) {
   const auto loop = HWY_DYNAMIC_DISPATCH(PeakLoop);

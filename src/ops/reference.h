@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -12,6 +13,7 @@
 #include "ops/attention.h"
 #include "ops/rope.h"
 #include "ops/softmax.h"
+#include "tensor/dtype.h"
 
 namespace ponder::ops::reference {
 
@@ -57,6 +59,47 @@ float dot(int64_t n, const A& a, const B& b) {
 template <class A, class B>
 float chain(float begin, int64_t n, const A& a, const B& b) {
   for (int64_t k = 0; k < n; ++k) begin = std::fma(a(k), b(k), begin);
+  return begin;
+}
+
+// ---- bf16 products
+
+// To nearest, ties to even.
+inline float to_bf16(float x) {
+  uint16_t bits;
+  tensor::from_f32(&bits, {&x, 1}, tensor::DType::kBF16);
+  return std::bit_cast<float>(uint32_t{bits} << 16);
+}
+
+inline float flushed(float x) { return std::abs(x) < 0x1p-126f ? std::copysign(0.0f, x) : x; }
+
+// fma of flushed operands, at least one of a and b of bf16's precision; a result that is below the
+// least normal number, as rounded to 24 bits without a bound to its exponent, becomes a zero of its
+// sign.
+inline float flushing_fma(float a, float b, float c) {
+  a = flushed(a), b = flushed(b), c = flushed(c);
+  const double product = double{a} * b, sum = product + c;  // the product is exact
+  const float rounded = std::fma(a, b, c);
+  if (std::abs(rounded) > 0x1p-126f || !std::isfinite(rounded)) return rounded;
+  // sum + lost is exact.
+  const double part = sum - product, lost = (product - (sum - part)) + (c - part);
+  constexpr double kLeast = 0x1p-126 - 0x1p-151;
+  const double over = (std::abs(sum) - kLeast) + std::copysign(1.0, sum) * lost;
+  return over < 0 ? std::copysign(0.0f, static_cast<float>(sum)) : rounded;
+}
+inline float flushing_add(float a, float b) { return flushing_fma(a, 1.0f, b); }
+
+// a(k), b(k) are rounded to bf16; in blocks of 32, the last filled up with zeros.
+template <class A, class B>
+float bf16_chain(float begin, int64_t n, const A& a, const B& b) {
+  for (int64_t k0 = 0; k0 < n; k0 += 32) {
+    float sum[2] = {};  // of even and of odd elements
+    for (int64_t k = k0; k < k0 + 32; ++k) {
+      float& s = sum[k % 2];
+      s = k < n ? flushing_fma(to_bf16(a(k)), to_bf16(b(k)), s) : flushing_fma(0.0f, 0.0f, s);
+    }
+    begin = flushing_add(begin, flushing_add(sum[0], sum[1]));
+  }
   return begin;
 }
 

@@ -1,0 +1,234 @@
+#include "ops/bf16_matmul.h"
+
+#include <fmt/format.h>
+#include <hwy/targets.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+#include "ops/bf16_task.h"
+#include "ops/matmul_task.h"
+
+namespace ponder::ops {
+namespace {
+
+constexpr int64_t kPanel = Bf16Matrix::kPanel;
+// Blocks of k at a time, so that a panel's (64 KiB) and a group's stay near while C is read and
+// written seldom; and the size of all groups that a panel passes by (512 KiB), which stay in L2.
+constexpr int64_t kMaxBlocks = 32, kPackedWords = int64_t{1} << 17;
+
+std::atomic<Bf16Path> most_path{Bf16Path::kAmx};
+
+Bf16Kernel kernel_here() {
+  switch (bf16_support().path) {
+    case Bf16Path::kAmx:
+      return bf16_amx_kernel();
+    case Bf16Path::kAvx512Bf16:
+      return bf16_dot_kernel();
+    case Bf16Path::kFma:
+      break;
+  }
+  return bf16_fma_kernel();
+}
+
+// What one thread does: rows [m0, m1) times panels [panel0, panel1).
+struct Part {
+  Rows C;
+  MatrixA A;
+  const Bf16Matrix* B;
+  ConstRows begin;
+  int64_t m0 = 0, m1 = 0, panel0 = 0, panel1 = 0;
+};
+
+// The last columns, fewer than a panel's: through a buffer.
+[[gnu::noinline]] void run_narrow_tile(const Bf16Kernel& kernel, Bf16Tile tile, int64_t columns) {
+  float buffer[kBf16Group * kPanel] = {};
+  const auto bytes = static_cast<size_t>(columns) * sizeof(float);
+  const Rows c = tile.c;
+  for (int r = 0; tile.begin.data && r < tile.rows; ++r)
+    std::memcpy(buffer + r * kPanel, tile.begin.data + r * tile.begin.stride, bytes);
+  tile.begin = tile.c = Rows{buffer, kPanel};
+  kernel.tile(tile);
+  for (int r = 0; r < tile.rows; ++r)
+    std::memcpy(c.data + r * c.stride, buffer + r * kPanel, bytes);
+}
+
+// Where A's groups of rows lie, packed, and which blocks of k these are.
+struct Packed {
+  const uint32_t* a;
+  int64_t group_words, first_group, block, blocks;
+};
+
+// Group g's tile of panel p; `next` is the group whose tile follows.
+void run_tile(const Part& t, const Bf16Kernel& kernel, const Packed& packed, int64_t p, int64_t g,
+              int64_t next) {
+  const int64_t m = t.m0 + g * kBf16Group, column = p * kPanel;
+  const bool first = packed.block == 0;
+  float* c = t.C.data + m * t.C.stride + column;
+  const float* begin = first ? t.begin.data : c;
+  if (first && begin) begin += m * t.begin.stride + column;
+  const Bf16Tile tile{packed.a + (g - packed.first_group) * packed.group_words,
+                      t.B->words(p, packed.block),
+                      packed.blocks,
+                      static_cast<int>(std::min(kBf16Group, t.m1 - m)),
+                      {begin, first ? t.begin.stride : t.C.stride},
+                      {c, t.C.stride},
+                      c + (next - g) * kBf16Group * t.C.stride};
+  const int64_t columns = t.B->N() - column;
+  columns >= kPanel ? kernel.tile(tile) : run_narrow_tile(kernel, tile, columns);
+}
+
+// Few rows take a panel's whole k before the next, in the order in which B lies in memory.
+void run_part(const Part& t, const Bf16Kernel& kernel) {
+  const int64_t all = t.B->num_blocks(), groups = (t.m1 - t.m0 + kBf16Group - 1) / kBf16Group;
+  const int64_t cuts = groups == 1 ? 1 : std::max<int64_t>((all + kMaxBlocks - 1) / kMaxBlocks, 1);
+  const int64_t group_rows = (all + cuts - 1) / cuts * kBf16Group;
+  const int64_t words = group_rows * (kernel.prepare ? kernel.prepared_words : kBf16RowWords);
+  const int64_t together = std::clamp<int64_t>(kPackedWords / std::max<int64_t>(words, 1), 1, 16);
+  thread_local tensor::Buffer scratch("matmul scratch", 0);
+  scratch.reserve(group_rows * kBf16RowWords + std::min(groups, together) * words);
+  auto* raw = reinterpret_cast<uint32_t*>(scratch.data());
+  uint32_t* a = raw + group_rows * kBf16RowWords;
+  kernel.start();
+  for (int64_t cut = 0; cut < cuts; ++cut) {
+    const int64_t b0 = all * cut / cuts, blocks = all * (cut + 1) / cuts - b0;
+    for (int64_t g0 = 0; g0 < groups; g0 += together) {
+      const int64_t g1 = std::min(g0 + together, groups);
+      for (int64_t g = g0; g < g1; ++g) {
+        const int64_t m = t.m0 + g * kBf16Group;
+        uint32_t* to = a + (g - g0) * words;
+        bf16_pack_a({t.A, m, std::min(kBf16Group, t.m1 - m), t.B->K(), b0, blocks},
+                    kernel.prepare ? raw : to);
+        if (kernel.prepare) kernel.prepare(raw, blocks * kBf16Group, to);
+      }
+      const Packed packed{a, words, g0, b0, blocks};
+      for (int64_t p = t.panel0; p < t.panel1; ++p) {
+        for (int64_t g = g0; g < g1; ++g) run_tile(t, kernel, packed, p, g, g + 1 < g1 ? g + 1 : g);
+      }
+    }
+  }
+  kernel.finish();
+}
+
+void run(Rows C, MatrixA A, const Bf16Matrix& B, ConstRows begin, int64_t M, ThreadPool& threads) {
+  check_product(C, A, M, B.K(), B.N());
+  const int64_t panels = B.num_panels(), groups = (M + kBf16Group - 1) / kBf16Group;
+  if (M == 0 || panels == 0) return;
+  const Bf16Kernel kernel = kernel_here();
+  // Rows are shared out where there are enough: each thread then rounds its own.
+  const int64_t n = threads.num_threads();
+  const int64_t rows = std::clamp<int64_t>(groups / 2, 1, n), columns = n / rows;
+  threads.run([&](int part) {
+    const int64_t row = part / columns, column = part % columns;
+    if (row >= rows) return;
+    Part mine{C, A, &B, begin};
+    mine.m0 = groups * row / rows * kBf16Group;
+    mine.m1 = std::min(groups * (row + 1) / rows * kBf16Group, M);
+    mine.panel0 = panels * column / columns;
+    mine.panel1 = panels * (column + 1) / columns;
+    if (mine.m0 < mine.m1 && mine.panel0 < mine.panel1) run_part(mine, kernel);
+  });
+}
+
+}  // namespace
+
+Bf16Support bf16_support() {
+  static const bool dot = dot_announced(), announced = amx_announced(), permitted = amx_permitted();
+  // The registers are AVX-512's, which a test may have taken away.
+  const bool wide = (hwy::SupportedTargets() & HWY_AVX3) != 0;
+  const Bf16Path most = most_path;
+  Bf16Path path = Bf16Path::kFma;
+  if (wide && dot) path = Bf16Path::kAvx512Bf16;
+  if (wide && announced && permitted && most == Bf16Path::kAmx) return {most, announced, permitted};
+  return {std::min(path, most), announced, permitted};
+}
+
+std::string_view bf16_path_name(Bf16Path path) {
+  switch (path) {
+    case Bf16Path::kAmx:
+      return "AMX";
+    case Bf16Path::kAvx512Bf16:
+      return "AVX512_BF16";
+    case Bf16Path::kFma:
+      break;
+  }
+  return "FMA";
+}
+
+void limit_bf16_path(Bf16Path most) { most_path = most; }
+
+double measured_bf16_peak_gflops(ThreadPool& threads, PeakTime time) {
+  const Bf16Kernel kernel = kernel_here();
+  constexpr int64_t kSteps = 300'000;
+  double best = 0;
+  for (int repeat = 0; repeat < 7; ++repeat) {
+    const double start = seconds(time);
+    threads.run([&](int) {
+      kernel.start();
+      kernel.peak(kSteps);
+      kernel.finish();
+    });
+    const double flops = kernel.peak_flops * kSteps * threads.num_threads();
+    best = std::max(best, flops / (seconds(time) - start) * 1e-9);
+  }
+  return best;
+}
+
+Bf16Matrix::Bf16Matrix(const char* name, int64_t K, int64_t N) : K_(K), N_(N) {
+  data_ = tensor::Buffer(name, num_panels() * num_blocks() * kWords);
+}
+
+void Bf16Matrix::pack_weight(const void* W, tensor::DType dtype, int64_t rows, int64_t first_column,
+                             ThreadPool& threads) {
+  if (rows < 0 || first_column < 0 || first_column + rows > N_) {
+    refuse_shape("bf16 matmul",
+                 fmt::format("{} weights from column {} on of {}", rows, first_column, N_));
+  }
+  if (rows == 0 || K_ == 0) return;
+  const auto* source = static_cast<const char*>(W);
+  const int64_t row_bytes = K_ * ponder::tensor::size_bytes(dtype), end = first_column + rows;
+  const int64_t half0 = first_column / 16, halves = (end + 15) / 16 - half0;
+  threads.parallel_for(halves, 1, [&](int64_t h0, int64_t h1) {
+    for (int64_t h = half0 + h0; h < half0 + h1; ++h) {
+      Bf16Columns columns{{}, dtype};
+      for (int64_t j = 0; j < 16; ++j) {
+        const int64_t n = h * 16 + j;
+        if (n >= first_column && n < end) columns.row[j] = source + (n - first_column) * row_bytes;
+      }
+      bf16_pack_columns({K_, words(h / 2, 0) + h % 2 * kBf16HalfWords, kWords}, columns);
+    }
+  });
+}
+
+void Bf16Matrix::pack(const MatrixView& view, ThreadPool& threads) {
+  if (view.K() != K_ || view.N() != N_) {
+    refuse_shape("bf16 matmul",
+                 fmt::format("a view ({}, {}) for ({}, {})", view.K(), view.N(), K_, N_));
+  }
+  if (K_ == 0) return;
+  threads.parallel_for((N_ + 15) / 16, 1, [&](int64_t h0, int64_t h1) {
+    for (int64_t h = h0; h < h1; ++h) {
+      const Bf16Half half{K_, words(h / 2, 0) + h % 2 * kBf16HalfWords, kWords};
+      const int64_t count = std::min<int64_t>(16, N_ - h * 16);
+      if (!view.transposed()) {
+        bf16_pack_rows(half, {&view, h * 16, count});
+        continue;
+      }
+      Bf16Columns columns{{}, tensor::DType::kF32};
+      for (int64_t j = 0; j < count; ++j) columns.row[j] = view.row(h * 16 + j);
+      bf16_pack_columns(half, columns);
+    }
+  });
+}
+
+void bf16_matmul(Rows C, MatrixA A, const Bf16Matrix& B, const float* bias, int64_t M,
+                 ThreadPool& threads) {
+  run(C, A, B, {bias, 0}, M, threads);
+}
+
+void bf16_matmul_continue(Rows C, MatrixA A, const Bf16Matrix& B, int64_t M, ThreadPool& threads) {
+  run(C, A, B, C, M, threads);
+}
+
+}  // namespace ponder::ops

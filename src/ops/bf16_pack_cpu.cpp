@@ -1,0 +1,211 @@
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+#include "ops/bf16_task.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/bf16_pack_cpu.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "ops/simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace ponder::ops {
+namespace HWY_NAMESPACE {
+
+using DU = hn::RebindToUnsigned<D16>;
+using U = hn::Vec<DU>;
+constexpr int64_t kBlock = Bf16Matrix::kBlock;
+
+// To nearest, ties to even, in the upper half; what is below it is no part of the result. A NaN
+// stays one: its upper half may not become that of an infinity, or carry into the sign.
+HWY_INLINE U Rounded(const float* from) {
+  const D16 d;
+  const DU du;
+  const V x = hn::LoadU(d, from);
+  const U bits = hn::BitCast(du, x);
+  const U odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1u));
+  const U up = hn::Add(hn::Add(bits, hn::Set(du, 0x7FFFu)), odd);
+  const U quiet = hn::Or(bits, hn::Set(du, 0x00400000u));
+  return hn::IfThenElse(hn::RebindMask(du, hn::Eq(x, x)), up, quiet);
+}
+
+// A row's 32 elements, two to a word.
+HWY_INLINE void RoundRow(const float* from, uint32_t* to) {
+  const hn::RebindToSigned<D16> di;
+  const hn::Rebind<uint16_t, D16> dn;
+  auto* narrow = reinterpret_cast<uint16_t*>(to);
+  for (int64_t i = 0; i < kBlock; i += kLanes) {
+    const auto high = hn::BitCast(di, hn::ShiftRight<16>(Rounded(from + i)));
+    hn::StoreU(hn::DemoteTo(dn, high), dn, narrow + i);
+  }
+}
+
+// Sixteen words of which each joins even[i] (low half) and odd[i].
+HWY_INLINE void RoundPairs(const float* even, const float* odd, uint32_t* to) {
+  const DU du;
+  for (int i = 0; i < 16; i += kLanes) {
+    const U high = hn::And(Rounded(odd + i), hn::Set(du, 0xFFFF0000u));
+    hn::StoreU(hn::Or(hn::ShiftRight<16>(Rounded(even + i)), high), du, to + i);
+  }
+}
+
+// to[c][r] = from[r][c], of sixteen by sixteen words.
+HWY_INLINE void Transpose16(const uint32_t* from, uint32_t* to) {
+#if HWY_TARGET == HWY_SCALAR
+  for (int r = 0; r < 16; ++r) {
+    for (int c = 0; c < 16; ++c) to[c * 16 + r] = from[r * 16 + c];
+  }
+#else
+  const DU d;
+  const hn::Repartition<uint64_t, DU> d64;
+  const auto wide = [&](U x) HWY_ATTR { return hn::BitCast(d64, x); };
+  HWY_ALIGN uint32_t four[4][kLanes];
+  for (int r = 0; r < 16; r += 4) {
+    for (int c = 0; c < 16; c += kLanes) {
+      // Within each 128 bits: columns c + 4 i + 0, 1, 2, 3 of the four rows.
+      const uint32_t* at = from + r * 16 + c;
+      const U x0 = hn::LoadU(d, at), x1 = hn::LoadU(d, at + 16);
+      const U x2 = hn::LoadU(d, at + 32), x3 = hn::LoadU(d, at + 48);
+      const auto low01 = wide(hn::InterleaveLower(d, x0, x1));
+      const auto low23 = wide(hn::InterleaveLower(d, x2, x3));
+      const auto high01 = wide(hn::InterleaveUpper(d, x0, x1));
+      const auto high23 = wide(hn::InterleaveUpper(d, x2, x3));
+      hn::Store(hn::BitCast(d, hn::InterleaveLower(d64, low01, low23)), d, four[0]);
+      hn::Store(hn::BitCast(d, hn::InterleaveUpper(d64, low01, low23)), d, four[1]);
+      hn::Store(hn::BitCast(d, hn::InterleaveLower(d64, high01, high23)), d, four[2]);
+      hn::Store(hn::BitCast(d, hn::InterleaveUpper(d64, high01, high23)), d, four[3]);
+      for (int i = 0; i < kLanes / 4; ++i) {
+        for (int j = 0; j < 4; ++j)
+          std::memcpy(to + (c + 4 * i + j) * 16 + r, four[j] + 4 * i, 4 * sizeof(uint32_t));
+      }
+    }
+  }
+#endif
+}
+
+// A's columns lie side by side: sixteen rows of two k make sixteen words.
+void PackColumnsOfA(const Bf16PackA& t, uint32_t* to) {
+  float even[16] = {}, odd[16] = {};
+  uint32_t pairs[16 * 16];
+  for (int64_t b = 0; b < t.blocks; ++b) {
+    for (int64_t r = 0; r < t.rows; r += 16) {
+      const int64_t rows = std::min<int64_t>(16, t.rows - r);
+      for (int64_t p = 0; p < 16; ++p) {
+        const int64_t k = (t.block + b) * kBlock + 2 * p;
+        const float* from = t.A.data + k * t.A.column_stride + t.m + r;
+        if (rows == 16 && k + 1 < t.K) {
+          RoundPairs(from, from + t.A.column_stride, pairs + p * 16);
+          continue;
+        }
+        for (int64_t i = 0; i < rows; ++i) {
+          even[i] = k < t.K ? from[i] : 0.0f;
+          odd[i] = k + 1 < t.K ? from[t.A.column_stride + i] : 0.0f;
+        }
+        RoundPairs(even, odd, pairs + p * 16);
+      }
+      Transpose16(pairs, to + (b * kBf16Group + r) * kBf16RowWords);
+    }
+  }
+}
+
+void PackRowsOfA(const Bf16PackA& t, uint32_t* to) {
+  float row[kBlock];
+  const int64_t filled = (t.rows + 15) / 16 * 16;
+  for (int64_t b = 0; b < t.blocks; ++b) {
+    const int64_t k0 = (t.block + b) * kBlock, count = std::min(kBlock, t.K - k0);
+    uint32_t* block = to + b * kBf16Group * kBf16RowWords;
+    for (int64_t r = 0; r < t.rows; ++r) {
+      const float* from = t.A.data + (t.m + r) * t.A.row_stride + k0 * t.A.column_stride;
+      if (count < kBlock || t.A.column_stride != 1) {
+        for (int64_t k = 0; k < kBlock; ++k) row[k] = k < count ? from[k * t.A.column_stride] : 0;
+        from = row;
+      }
+      RoundRow(from, block + r * kBf16RowWords);
+    }
+    std::fill(block + t.rows * kBf16RowWords, block + filled * kBf16RowWords, 0u);
+  }
+}
+
+void Bf16PackAny(const Bf16PackA& t, uint32_t* to) {
+  t.A.row_stride == 1 && t.A.column_stride != 1 ? PackColumnsOfA(t, to) : PackRowsOfA(t, to);
+}
+
+void Bf16PackColumns(const Bf16Half& half, const Bf16Columns& columns) {
+  uint32_t words[16 * 16], transposed[16 * 16];
+  float wide[kBlock];
+  const int64_t width = ponder::tensor::size_bytes(columns.dtype);
+  bool whole = true;
+  for (int j = 0; j < 16; ++j) whole = whole && columns.row[j];
+  for (int64_t k0 = 0; k0 < half.K; k0 += kBlock) {
+    const int64_t count = std::min(kBlock, half.K - k0);
+    for (int j = 0; j < 16; ++j) {
+      if (!columns.row[j]) continue;
+      const char* from = static_cast<const char*>(columns.row[j]) + k0 * width;
+      uint32_t* to = words + j * 16;
+      if (columns.dtype == tensor::DType::kBF16) {
+        if (count < kBlock) std::fill(to, to + 16, 0u);
+        std::memcpy(to, from, static_cast<size_t>(count * width));
+        continue;
+      }
+      if (count < kBlock) std::fill(wide, wide + kBlock, 0.0f);
+      tensor::to_f32(std::span(wide, static_cast<size_t>(count)), from, columns.dtype);
+      RoundRow(wide, to);
+    }
+    Transpose16(words, transposed);
+    uint32_t* to = half.to + k0 / kBlock * half.stride;
+    if (whole) {
+      std::memcpy(to, transposed, sizeof transposed);
+      continue;
+    }
+    for (int p = 0; p < 16; ++p) {
+      for (int j = 0; j < 16; ++j) {
+        if (columns.row[j]) to[p * 16 + j] = transposed[p * 16 + j];
+      }
+    }
+  }
+}
+
+void Bf16PackRows(const Bf16Half& half, const Bf16RowsOfB& rows) {
+  float even[16] = {}, odd[16] = {};
+  for (int64_t k = 0; k < (half.K + kBlock - 1) / kBlock * kBlock; k += 2) {
+    uint32_t* to = half.to + k / kBlock * half.stride + k % kBlock / 2 * 16;
+    const float* low = k < half.K ? rows.view->row(k) + rows.column : nullptr;
+    const float* high = k + 1 < half.K ? rows.view->row(k + 1) + rows.column : nullptr;
+    if (rows.count == 16 && high) {
+      RoundPairs(low, high, to);
+      continue;
+    }
+    for (int64_t i = 0; i < rows.count; ++i) {
+      even[i] = low ? low[i] : 0.0f;
+      odd[i] = high ? high[i] : 0.0f;
+    }
+    RoundPairs(even, odd, to);
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace ponder::ops
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace ponder::ops {
+HWY_EXPORT(Bf16PackAny);
+HWY_EXPORT(Bf16PackColumns);
+HWY_EXPORT(Bf16PackRows);
+
+void bf16_pack_a(const Bf16PackA& task, uint32_t* to) {
+  HWY_DYNAMIC_DISPATCH(Bf16PackAny)(task, to);
+}
+void bf16_pack_columns(const Bf16Half& half, const Bf16Columns& columns) {
+  HWY_DYNAMIC_DISPATCH(Bf16PackColumns)(half, columns);
+}
+void bf16_pack_rows(const Bf16Half& half, const Bf16RowsOfB& rows) {
+  HWY_DYNAMIC_DISPATCH(Bf16PackRows)(half, rows);
+}
+
+}  // namespace ponder::ops
+#endif

@@ -1,0 +1,74 @@
+// Between the loops of a bf16 product (bf16_matmul.cpp) and its kernels. A lies in groups of 32 rows,
+// block by block of 32 k, so that a kernel's operands are contiguous.
+#pragma once
+
+#include <cstdint>
+
+#include "ops/bf16_matmul.h"
+
+namespace ponder::ops {
+
+constexpr int64_t kBf16Group = 32;                         // rows of A
+constexpr int64_t kBf16RowWords = Bf16Matrix::kBlock / 2;  // a row of a block, two elements a word
+constexpr int64_t kBf16HalfWords = kBf16RowWords * 16;     // 16 columns of a block of B
+
+// 1 to 32 rows of C times one panel, over some blocks of k.
+struct Bf16Tile {
+  const void* a;      // (blocks, 32, kRowWords), as prepare() left it
+  const uint32_t* b;  // (blocks, 2, 16, 16)
+  int64_t blocks;
+  int rows;
+  ConstRows begin;    // what the blocks' sums are added to; null for zero
+  Rows c;             // 32 columns
+  const float* next;  // of C: where the tile after this one lies, or this
+};
+
+struct Bf16Kernel {
+  // Of this thread, around its tiles.
+  void (*start)();
+  void (*finish)();
+  // `rows` rows of words as packed, as tile() reads them: prepared_words words a row. nullptr: as
+  // they are.
+  void (*prepare)(const uint32_t* packed, int64_t rows, uint32_t* to);
+  int64_t prepared_words;
+  void (*tile)(const Bf16Tile& tile);
+  // `steps` times peak_flops operations in registers.
+  void (*peak)(int64_t steps);
+  double peak_flops;
+};
+
+Bf16Kernel bf16_fma_kernel();
+Bf16Kernel bf16_dot_kernel();
+Bf16Kernel bf16_amx_kernel();
+bool dot_announced();
+bool amx_announced();
+bool amx_permitted();  // asks
+
+// Rows [m, m + rows) of A, rows <= 32, and k of blocks [block, block + blocks) of K, rounded, to
+// (blocks, 32, kRowWords); beyond K zero, rows up to a multiple of 16 zero.
+struct Bf16PackA {
+  MatrixA A;
+  int64_t m, rows, K, block, blocks;
+};
+void bf16_pack_a(const Bf16PackA& task, uint32_t* to);
+
+// Sixteen columns of B (K rows): `to` is the half's first block, blocks lie `stride` words apart.
+struct Bf16Half {
+  int64_t K;
+  uint32_t* to;
+  int64_t stride;
+};
+// Column j is row[j] (K of `dtype`); nullptr: stays as it is.
+struct Bf16Columns {
+  const void* row[16];
+  tensor::DType dtype;
+};
+void bf16_pack_columns(const Bf16Half& half, const Bf16Columns& columns);
+// Columns [column, column + count) of all rows of the view; the others become zero.
+struct Bf16RowsOfB {
+  const MatrixView* view;
+  int64_t column, count;
+};
+void bf16_pack_rows(const Bf16Half& half, const Bf16RowsOfB& rows);
+
+}  // namespace ponder::ops
