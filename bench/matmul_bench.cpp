@@ -1,9 +1,10 @@
-// Speed of the matrix products of one layer against this machine's f32 peak and, where built with
-// PONDER_BENCH_PEERS, against oneDNN. Every sample of a line is timed in turn with the others, so
+// Speed of the matrix products of one layer, in f32 and in bf16 arithmetic, against this machine's
+// peaks and, where built with PONDER_BENCH_PEERS, against oneDNN. Every sample of a line is timed in turn with the others, so
 // that a change of clock or a busy neighbour falls on all of them; what is printed are medians.
-//   matmul_bench [--model T|S|Q] [--kind forward|dx|dw] [--rows 1,4,16] [--threads N] [--check]
-// forward: C (M, out) = X (M, in) W^T, W packed before; dx: dY (M, out) W with W packed each time;
-// dw: dW (out, in) += dY^T X with X packed each time. oneDNN gets its weights packed before in
+//   matmul_bench [--model T|S|Q|SmolLM2] [--kind forward|dx|dw] [--rows 1,4,16] [--threads N]
+//                [--bf16-path FMA|AVX512_BF16|AMX] [--check]
+// forward: C (M, out) = X (M, in) W^T, W packed before; dx: dY (M, out) W with W packed each time (in
+// bf16 arithmetic before); dw: dW (out, in) += dY^T X with X packed each time. oneDNN gets its weights packed before in
 // forward, plain operands in dx and dw.
 #include <fmt/format.h>
 #include <time.h>
@@ -21,6 +22,7 @@
 
 #include "base/philox.h"
 #include "base/thread_pool.h"
+#include "ops/bf16_matmul.h"
 #include "ops/matmul.h"
 #include "ops/peak.h"
 
@@ -49,7 +51,8 @@ std::vector<Shape> shapes_of(const std::string& model) {
   if (model == "T") return layer(256, 512, 704);
   if (model == "S") return layer(512, 1024, 1408);
   if (model == "Q") return layer(896, 1152, 4864);
-  throw std::runtime_error("--model: T, S or Q");
+  if (model == "SmolLM2") return layer(576, 960, 1536);
+  throw std::runtime_error("--model: T, S, Q or SmolLM2");
 }
 
 // As the model holds them: in huge pages.
@@ -164,6 +167,7 @@ struct Operands {
   tensor::Buffer x, w, dy;
   tensor::Buffer c, d;
   std::vector<ops::PackedMatrix> f32, bf16;
+  std::vector<ops::Bf16Matrix> b;  // of products in bf16 arithmetic
 };
 
 Case make_case(const Shape& shape, const Setting& s, Operands& o, ThreadPool& pool) {
@@ -195,6 +199,10 @@ Case make_case(const Shape& shape, const Setting& s, Operands& o, ThreadPool& po
     });
     const ops::MatrixView::Part part{w, N};
     const ops::MatrixView view = ops::MatrixView::weights(std::span(&part, 1), K);
+    for (int i = 0; i < s.copies; ++i) o.b.emplace_back("bf16", K, N).pack(view, pool);
+    result.ways.push_back([=, &o, &pool](int i) {
+      ops::bf16_matmul({c, N}, {x, K, 1}, o.b[size_t(i)], nullptr, M, pool);
+    });
     result.ways.push_back([=, &pool](int) {
       ops::matmul({c, N}, {x, K, 1}, view, nullptr, M, pool);
     });
@@ -217,8 +225,12 @@ Case make_case(const Shape& shape, const Setting& s, Operands& o, ThreadPool& po
     result.ways.push_back([peer](int i) { (*peer)(i); });
 #endif
   } else if (s.kind == "dx") {
+    o.b.emplace_back("bf16", N, K).pack(ops::MatrixView::rows(w, N, K), pool);
     result.ways.push_back([=, &o, &pool](int) {
       ops::matmul({c, K}, {dy, N, 1}, ops::MatrixView::rows(w, N, K), nullptr, M, pool);
+    });
+    result.ways.push_back([=, &o, &pool](int) {
+      ops::bf16_matmul({c, K}, {dy, N, 1}, o.b[0], nullptr, M, pool);
     });
     if (s.check) {
       result.ways[0](0);
@@ -233,8 +245,13 @@ Case make_case(const Shape& shape, const Setting& s, Operands& o, ThreadPool& po
     result.ways.push_back([peer](int) { (*peer)(0); });
 #endif
   } else {
+    o.b.emplace_back("bf16", M, K);
     result.ways.push_back([=, &o, &pool](int) {
       ops::matmul_continue({c, K}, {dy, 1, N}, ops::MatrixView::rows(x, M, K), N, pool);
+    });
+    result.ways.push_back([=, &o, &pool](int) {
+      o.b[0].pack(ops::MatrixView::rows(x, M, K), pool);
+      ops::bf16_matmul_continue({c, K}, {dy, 1, N}, o.b[0], N, pool);
     });
     if (s.check) {
       result.ways[0](0);
@@ -267,12 +284,14 @@ Case make_case(const Shape& shape, const Setting& s, Operands& o, ThreadPool& po
 
 int main(int argc, char** argv) {
   CLI::App app("matrix products against the peak and oneDNN");
-  std::string model = "T", kind = "forward";
+  std::string model = "T", kind = "forward", bf16_path = "AMX";
   std::vector<int64_t> rows = {1, 4, 16, 64, 512, 2048};
   int threads = 1, repeats = 5;
   double sample_ms = 40;
   bool check = false, each = false;
-  app.add_option("--model", model, "T, S or Q");
+  app.add_option("--model", model, "T, S, Q or SmolLM2");
+  app.add_option("--bf16-path", bf16_path, "the best that may run: FMA, AVX512_BF16 or AMX")
+      ->check(CLI::IsMember({"FMA", "AVX512_BF16", "AMX"}));
   app.add_option("--kind", kind, "forward, dx or dw");
   app.add_option("--rows", rows)->delimiter(',');
   app.add_option("--threads", threads);
@@ -287,15 +306,21 @@ int main(int argc, char** argv) {
     omp_set_num_threads(threads);
 #endif
     const bool forward = kind == "forward";
+    for (const auto path : {ops::Bf16Path::kFma, ops::Bf16Path::kAvx512Bf16, ops::Bf16Path::kAmx}) {
+      if (ops::bf16_path_name(path) == bf16_path) ops::limit_bf16_path(path);
+    }
+    // "panels": f32 arithmetic on bf16 weights; "bf16": bf16 arithmetic.
     const std::vector<std::string> columns =
-        forward ? std::vector<std::string>{"f32", "bf16", "view", "oneDNN"}
-                : std::vector<std::string>{"f32", "oneDNN"};
-    fmt::print("{} {}, threads {}: GFLOP/s, medians of {}\n", model, kind, threads, repeats);
-    fmt::print("{:>8} {:>6} {:>8} {:>8}", "product", "rows", "peak", "f32");
-    if (forward) fmt::print(" {:>8} {:>8}", "bf16", "view");
-    fmt::print(" {:>8} | {:>8}", "oneDNN", "f32/peak");
+        forward ? std::vector<std::string>{"f32", "panels", "bf16", "view", "oneDNN"}
+                : std::vector<std::string>{"f32", "bf16", "oneDNN"};
+    const size_t bf16 = forward ? 2 : 1;
+    fmt::print("{} {}, threads {}, bf16 by {}: GFLOP/s, medians of {}\n", model, kind, threads,
+               ops::bf16_path_name(ops::bf16_support().path), repeats);
+    fmt::print("{:>8} {:>6} {:>8} {:>8}", "product", "rows", "peak", "bf16peak");
+    for (const std::string& column : columns) fmt::print(" {:>8}", column);
+    fmt::print(" | {:>8} {:>9} {:>8}", "f32/peak", "bf16/peak", "bf16/f32");
     fmt::print(" {:>10}", "f32/oneDNN");
-    if (forward) fmt::print(" {:>11} {:>11}", "bf16/oneDNN", "view/oneDNN");
+    if (forward) fmt::print(" {:>13} {:>11}", "panels/oneDNN", "view/oneDNN");
     fmt::print("\n");
     for (const int64_t M : rows) {
       std::vector<std::vector<Shape>> groups;
@@ -330,7 +355,7 @@ int main(int argc, char** argv) {
           return flops * copies * times / (now(threads) - start) * 1e-9;
         };
         std::vector<std::vector<double>> gflops(ways);
-        std::vector<double> peaks;
+        std::vector<double> peaks, bf16_peaks;
         std::vector<int> times(ways, 1);
         for (size_t way = 0; way < ways; ++way) {
           pass(way, 1);
@@ -340,7 +365,10 @@ int main(int argc, char** argv) {
         }
         for (int r = 0; r < repeats; ++r) {
           for (size_t way = 0; way < ways; ++way) gflops[way].push_back(pass(way, times[way]));
-          if (r % 2 == 0) peaks.push_back(ops::measured_peak_gflops(pool));
+          if (r % 2 != 0) continue;
+          const auto time = threads == 1 ? ops::PeakTime::kThread : ops::PeakTime::kClock;
+          peaks.push_back(ops::measured_peak_gflops(pool, time));
+          bf16_peaks.push_back(ops::measured_bf16_peak_gflops(pool, time));
         }
         const auto ratio = [&](size_t a, size_t b) {
           std::vector<double> ratios;
@@ -350,7 +378,8 @@ int main(int argc, char** argv) {
           return median(ratios);
         };
         const bool peer = ways == columns.size();
-        fmt::print("{:>8} {:>6} {:>8.1f}", each ? group[0].name : "layer", M, median(peaks));
+        fmt::print("{:>8} {:>6} {:>8.1f} {:>8.1f}", each ? group[0].name : "layer", M,
+                   median(peaks), median(bf16_peaks));
         for (size_t way = 0; way < columns.size(); ++way) {
           if (way < ways) {
             fmt::print(" {:>8.1f}", median(gflops[way]));
@@ -358,10 +387,11 @@ int main(int argc, char** argv) {
             fmt::print(" {:>8}", "-");
           }
         }
-        fmt::print(" | {:>8.2f}", median(gflops[0]) / median(peaks));
+        fmt::print(" | {:>8.2f} {:>9.2f} {:>8.2f}", median(gflops[0]) / median(peaks),
+                   median(gflops[bf16]) / median(bf16_peaks), ratio(bf16, 0));
         if (peer) fmt::print(" {:>10.2f}", ratio(0, ways - 1));
         if (peer && forward) {
-          fmt::print(" {:>11.2f} {:>11.2f}", ratio(1, ways - 1), ratio(2, ways - 1));
+          fmt::print(" {:>13.2f} {:>11.2f}", ratio(1, ways - 1), ratio(3, ways - 1));
         }
         fmt::print("\n");
         std::fflush(stdout);
