@@ -335,6 +335,7 @@ Words Inputs::run_db(Mutator& mutator, const fs::path& place) const {
       column.bind(table);
       while (column.step()) columns.push_back(column.text(0));
     }
+    if (columns.empty()) continue;  // dropped before
     const std::string key = table == "row_hashes" ? "sha256" : "rowid";
     const std::string one = " WHERE " + key + " = (SELECT " + key + " FROM " + table + " LIMIT 1" +
                             " OFFSET " + std::to_string(mutator.below(6)) + ")";
