@@ -66,6 +66,11 @@ std::string escaped(std::string_view text, Lines lines) {
   std::string out;
   out.reserve(text.size());
   for (size_t i = 0; i < text.size();) {
+    size_t plain = i;
+    while (plain < text.size() && text[plain] >= 0x20 && text[plain] < 0x7F) ++plain;
+    out += text.substr(i, plain - i);
+    i = plain;
+    if (i == text.size()) break;
     const size_t size = character_bytes(text.substr(i));
     const auto first = static_cast<unsigned char>(text[i]);
     const bool kept = lines == Lines::kKeep && (first == '\n' || first == '\t');

@@ -72,6 +72,7 @@ std::string normal_form(std::string_view text) {
     bool replaced = false;
     if (c == '\\' || c == '^') {
       for (const Replacement& r : kReplacements) {
+        if (r.from[0] != c || text.substr(i + 1, 1) != r.from.substr(1, 1)) continue;
         if (text.substr(i, r.from.size()) == r.from &&
             ends_command(r.from, text, i + r.from.size())) {
           form += r.to;

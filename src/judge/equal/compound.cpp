@@ -95,6 +95,7 @@ class Scanner {
         text_.remove_prefix(1);
         more = true;
       }
+      if (text_.empty() || (text_[0] != '\\' && text_[0] != '\xc2')) continue;
       for (string_view dress : kDresses) {
         if (text_.starts_with(dress) && !(is_letter(dress.back()) && letter_at(dress.size())))
           more |= take(dress);
@@ -114,10 +115,18 @@ bool goes_on(const Part& before, const Part& part) {
          denominator(before.amount) == 1 && part.amount < ratio;
 }
 
+// Figures, and figures again after something else.
+bool holds_two_amounts(string_view text) {
+  constexpr string_view kFigures = "0123456789.";
+  const size_t first = text.find_first_of(kFigures);
+  const size_t end = text.find_first_not_of(kFigures, std::min(first, text.size()));
+  return end != string_view::npos && text.find_first_of(kFigures, end) != string_view::npos;
+}
+
 }  // namespace
 
 std::vector<Expression> compound_measures(string_view text) {
-  if (text.size() > kMostCompoundBytes) return {};
+  if (text.size() > kMostCompoundBytes || !holds_two_amounts(text)) return {};
   Scanner scanner(text);
   std::vector<Part> parts;
   while (parts.empty() || !scanner.at_end()) {

@@ -68,8 +68,24 @@ bool is_filler(const std::string& word) {
   return word == "sunday" || std::find(kFillers.begin(), kFillers.end(), word) != kFillers.end();
 }
 
+// A colon, a word, or two marks between figures: without them no text is a date or a time.
+bool may_be_moment(std::string_view text) {
+  size_t marks = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\') {
+      while (i + 1 < text.size() && is_letter(text[i + 1])) ++i;
+    } else if (text[i] == ':' || (is_letter(text[i]) && i + 1 < text.size() &&
+                                  (is_letter(text[i + 1]) || text[i + 1] == '.'))) {
+      return true;
+    } else if (text[i] == '-' || text[i] == '/') {
+      if (++marks == 2) return true;
+    }
+  }
+  return false;
+}
+
 std::optional<Moment> moment_of(std::string_view text) {
-  if (text.size() > kMostDateBytes) return std::nullopt;
+  if (text.size() > kMostDateBytes || !may_be_moment(text)) return std::nullopt;
   const std::vector<std::string> pieces = pieces_of(text);
   Moment moment;
   std::vector<int> free;  // numbers that belong to the date

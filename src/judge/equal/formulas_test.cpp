@@ -56,6 +56,15 @@ TEST(Formulas, values_only_near_or_far_from_the_usual_points) {
                    {"\\operatorname{artanh} x", "\\frac12\\ln\\frac{1+x}{1-x}", 'c'}});
 }
 
+// A root of a square is exact: a unit of the last place above 1 has no arcsine.
+TEST(Formulas, roots_of_squares_are_exact) {
+  expect_verdicts({{"\\frac{\\pi}{2}", "\\arcsin\\frac{\\sqrt{49}}{\\sqrt{4}+5}", 'c'},
+                   {"0", "\\arccos\\sqrt{\\frac{9}{16}+\\frac{7}{16}}", 'c'},
+                   {"3", "\\lfloor\\sqrt{9+\\pi-\\pi}\\rfloor", 'c'},
+                   {"10^{-40}", "\\sqrt{10^{-80}+10^{-200}}-10^{-100}", 'i'},
+                   {"\\sqrt{10^{3001}}", "10^{1500}\\sqrt{10}", 'c'}});
+}
+
 TEST(Formulas, functions_by_other_names_and_as_programs_call_them) {
   expect_verdicts({{"\\sin^{-1}(x)", "asin(x)", 'c'},
                    {"\\operatorname{asinh}(x)", "\\ln(x+\\sqrt{x^2+1})", 'c'},

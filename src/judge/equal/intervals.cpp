@@ -203,11 +203,11 @@ std::optional<Intervals> collected(View view, Budget& budget) {
           all = part;
         } else if (node.kind == Kind::kUnion) {
           all->insert(all->end(), part->begin(), part->end());
-          all = merged(std::move(*all));
         } else {
           all = intersection(*all, node.kind == Kind::kIntersection ? *part : complement(*part));
         }
       }
+      if (node.kind == Kind::kUnion) all = merged(std::move(*all));
       return all;
     }
     case Kind::kName:

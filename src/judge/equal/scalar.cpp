@@ -79,17 +79,21 @@ std::optional<Complex> value_of(View view, const std::optional<Rational>& exact,
 Comparison compare_numbers(View gold, View prediction, const ScalarRules& rules, Budget& budget) {
   const auto a = exact_value(gold, budget), b = exact_value(prediction, budget);
   if (a && b && *a == *b) return {Match::kEqual, "equal as exact rationals"};
+  const auto gold_decimals = written_decimals(gold), decimals = written_decimals(prediction);
+  const bool may_round = a && gold_decimals.value_or(0) >= 2 && !decimals && !(b && terminates(*b));
+  const bool may_be_rounded = b && decimals.value_or(0) >= 2 && !gold_decimals &&
+                              !(a && terminates(*a)) && significant_digits(*b, *decimals) >= 12;
+  if (a && b && !rules.tolerance && !may_round && !may_be_rounded)
+    return {Match::kDifferent, "different exact rationals"};
   const auto x = value_of(gold, a, budget), y = value_of(prediction, b, budget);
   if (rules.tolerance && x && y && within(*x, *y, *rules.tolerance)) {
     return {Match::kEqual, "equal within the tolerance asked for"};
   }
-  const auto gold_decimals = written_decimals(gold), decimals = written_decimals(prediction);
-  if (a && y && gold_decimals.value_or(0) >= 2 && !decimals && !(b && terminates(*b)) &&
+  if (may_round && y &&
       rounds_to(*a, *gold_decimals, *y, significant_digits(*a, *gold_decimals) >= 12)) {
     return {Match::kEqual, "rounds to the decimals of gold"};
   }
-  if (b && x && decimals.value_or(0) >= 2 && !gold_decimals && !(a && terminates(*a)) &&
-      significant_digits(*b, *decimals) >= 12 && rounds_to(*b, *decimals, *x, true)) {
+  if (may_be_rounded && x && rounds_to(*b, *decimals, *x, true)) {
     return {Match::kEqual, "a decimal of at least 12 digits of gold"};
   }
   if (a && b) return {Match::kDifferent, "different exact rationals"};

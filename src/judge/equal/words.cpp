@@ -33,9 +33,21 @@ bool is_words(std::string_view gold) {
 }
 
 bool is_masked(std::string_view text) {
-  for (std::string_view sign : {"\xcc\xb5", "\xcc\xb6", "\xcc\xb7", "\xcc\xb8", "\xe2\x80\xad",
-                                "\xe2\x80\xae", "\\cancel", "\\not ", "\\not{", "\\sout"}) {
-    if (text.find(sign) != std::string_view::npos) return true;
+  static constexpr std::array<std::string_view, 10> kSigns = {
+      "\xcc\xb5",     "\xcc\xb6", "\xcc\xb7", "\xcc\xb8", "\xe2\x80\xad",
+      "\xe2\x80\xae", "\\cancel", "\\not ",   "\\not{",   "\\sout"};
+  for (size_t i = 0; i + 1 < text.size(); ++i) {
+    const char c = text[i];
+    if (c != '\xcc' && c != '\xe2') {
+      if (c != '\\' || i + 2 >= text.size()) continue;
+      const char first = text[i + 1], second = text[i + 2];
+      const bool may_be =
+          first == 'c' ? second == 'a' : (first == 'n' || first == 's') && second == 'o';
+      if (!may_be) continue;
+    }
+    for (std::string_view sign : kSigns) {
+      if (text.substr(i, sign.size()) == sign) return true;
+    }
   }
   return false;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <string>
+#include <unordered_set>
 
 #include "judge/find/value_run.h"
 #include "judge/text.h"
@@ -15,13 +16,25 @@ constexpr size_t kSentenceReach = 200;  // bytes read before and behind a box
 
 // Length of the box command at `i`, or 0.
 size_t box_command(string_view text, size_t i) {
-  for (string_view name :
-       {string_view("\\boxed"), string_view("\\fbox"), string_view("\\framebox")}) {
+  if (i + 4 >= text.size() || (text[i + 1] != 'b' && text[i + 1] != 'f')) return 0;
+  static constexpr std::array<string_view, 3> kNames = {"\\boxed", "\\fbox", "\\framebox"};
+  for (string_view name : kNames) {
     if (text.substr(i, name.size()) != name) continue;
     const size_t end = i + name.size();
     return end < text.size() && is_letter(text[end]) ? 0 : name.size();
   }
   return 0;
+}
+
+// Of the boxes long before the last ones only what they hold counts, so that one of each will do: a
+// text may hold a million.
+void drop_repeats(std::vector<Box>& all) {
+  constexpr size_t kKept = 64;
+  std::unordered_set<string_view> seen;
+  const auto old = all.end() - kKept;
+  all.erase(std::remove_if(all.begin(), old,
+                           [&](const Box& box) { return !seen.insert(box.content).second; }),
+            old);
 }
 
 // The end of what follows a box command without a brace: `2`, `-3.5`, `\frac12`, `\text{B}`.
@@ -96,6 +109,13 @@ Boxes find_boxes(string_view text) {
   Boxes boxes;
   std::vector<Box>& all = boxes.all;
   size_t depth = 0;  // braces since the first open box
+  size_t many = 4096;
+  const auto add = [&](const Box& box) {
+    all.push_back(box);
+    if (all.size() < many) return;
+    drop_repeats(all);
+    many = std::max(many, 2 * all.size());
+  };
   size_t i = 0;
   while (i < text.size()) {
     if (open.empty()) {
@@ -105,8 +125,10 @@ Boxes find_boxes(string_view text) {
     const char c = text[i];
     if (c == '\\') {
       const bool twice = i + 2 < text.size() && text[i + 1] == '\\';  // escaped twice
-      const char first = i + 1 < text.size() ? text[twice ? i + 2 : i + 1] : '\0';
-      if (first != 'b' && first != 'f') {
+      const size_t name = i + (twice ? 2 : 1);
+      const char first = name < text.size() ? text[name] : '\0';
+      const char second = name + 1 < text.size() ? text[name + 1] : '\0';
+      if (!(first == 'b' && second == 'o') && !(first == 'f' && (second == 'b' || second == 'r'))) {
         i += 2;
         continue;
       }
@@ -126,8 +148,7 @@ Boxes find_boxes(string_view text) {
         i = next;  // "marked with \boxed as asked"
       } else {
         const size_t end = end_of_unbraced(text, next);
-        if (end > next && open.empty())
-          all.push_back({i, end, text.substr(next, end - next), false});
+        if (end > next && open.empty()) add({i, end, text.substr(next, end - next), false});
         i = std::max(end, next);
       }
       continue;
@@ -138,7 +159,7 @@ Boxes find_boxes(string_view text) {
       const Open last = open.back();
       open.pop_back();
       while (!all.empty() && all.back().begin > last.begin) all.pop_back();  // inner ones
-      all.push_back({last.begin, i + 1, text.substr(last.content, i - last.content), false});
+      add({last.begin, i + 1, text.substr(last.content, i - last.content), false});
     }
     ++i;
   }

@@ -134,12 +134,13 @@ std::optional<Extraction> from_prose(string_view text, const JudgeOptions& optio
     problem = kNothingMarked;
     return std::nullopt;
   }
-  const bool wide = std::any_of(whole.begin(), whole.end(),
-                                [](char c) { return static_cast<unsigned char>(c) >= 0xe3; });
-  const bool short_text = !wide && std::count_if(whole.begin(), whole.end(), is_space) <= 1;
+  const auto is_wide = [](char c) { return static_cast<unsigned char>(c) >= 0xe3; };
+  const bool short_text = whole.size() <= 100 &&
+                          std::none_of(whole.begin(), whole.end(), is_wide) &&
+                          std::count_if(whole.begin(), whole.end(), is_space) <= 1;
   const string_view bare = whole.size() <= kLongestBare ? undressed(whole) : whole;
-  if (((short_text && whole.size() <= 100) || is_one_formula(whole)) && !bare.empty() &&
-      !breaks_off(bare) && !phrase_answer(whole) && !has_prose(bare) && !begins_with_count(bare))
+  if ((short_text || is_one_formula(whole)) && !bare.empty() && !breaks_off(bare) &&
+      !phrase_answer(whole) && !has_prose(bare) && !begins_with_count(bare))
     return Extraction{std::string(undressed(result_of(bare))), "whole text"};
   if (breaks_off(whole)) {
     // A final answer with more text behind it, cut somewhere.
@@ -161,7 +162,7 @@ std::optional<Extraction> from_prose(string_view text, const JudgeOptions& optio
   if (auto answer = answer_first(text)) return Extraction{std::move(*answer), "first line"};
   string_view how;
   if (auto answer = stated_answer(text, how)) return Extraction{std::move(*answer), how};
-  if (short_text && whole.size() <= 100 && !whole.empty() && !breaks_off(whole) &&
+  if (short_text && !whole.empty() && !breaks_off(whole) &&
       std::none_of(whole.begin(), whole.end(), is_digit))
     return Extraction{std::string(bare), "whole text"};
   if (!whole.empty() && whole.size() <= 100 && is_strong(whole) && !has_sentence(whole))

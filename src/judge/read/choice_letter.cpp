@@ -74,6 +74,8 @@ bool names_another(string_view rest, char letter) {
 std::optional<char> choice_letter(string_view text, bool lenient) {
   const std::string plain = plain_of(text.substr(0, 1000));
   string_view rest = trimmed(plain);
+  if (rest.empty() || (!is_letter(rest[0]) && string_view("([:").find(rest[0]) == kNone))
+    return std::nullopt;
   for (string_view lead : {"the ", "correct ", "final ", "answer", "option", "choice", "is ", ":",
                            "the ", "option", "choice", " "}) {
     if (rest.size() > lead.size() && lower_ascii(rest.substr(0, lead.size())) == lead &&

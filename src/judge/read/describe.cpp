@@ -4,6 +4,18 @@
 #include "judge/read/shape.h"
 
 namespace ponder::judge {
+namespace {
+
+std::string digits_of(const BigInt& value) {
+  return bits(value) < 64 ? std::to_string(static_cast<long>(value)) : value.str();
+}
+
+std::string digits_of(const Rational& value) {
+  const std::string top = digits_of(BigInt(numerator(value)));
+  return is_whole(value) ? top : top + "/" + digits_of(BigInt(denominator(value)));
+}
+
+}  // namespace
 
 std::string describe(const Expression& expression) {
   const View view{&expression, expression.root, 0};
@@ -33,7 +45,7 @@ std::string describe(const Expression& expression) {
   }
   Budget budget;
   if (const auto value = exact_value(view, budget)) {
-    const std::string digits = value->str();
+    const std::string digits = digits_of(*value);
     return "number " +
            (digits.size() <= 60 ? digits : "of " + std::to_string(digits.size()) + " digits");
   }

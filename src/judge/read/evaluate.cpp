@@ -8,13 +8,29 @@
 namespace ponder::judge {
 namespace {
 
+unsigned bits_of(const Rational& value) {
+  return bits(numerator(value)) + (is_whole(value) ? 1 : bits(denominator(value)));
+}
+
 bool fits(const Rational& value) {
-  return bits(numerator(value)) <= kMaxBits && bits(denominator(value)) <= kMaxBits;
+  return bits(numerator(value)) <= kMaxBits &&
+         (is_whole(value) || bits(denominator(value)) <= kMaxBits);
 }
 
 std::optional<long> small_integer(const Rational& value, long limit) {
-  if (denominator(value) != 1 || mp::abs(numerator(value)) > limit) return std::nullopt;
-  return static_cast<long>(numerator(value));
+  if (!is_whole(value)) return std::nullopt;
+  const BigInt whole = numerator(value);
+  if (whole > limit || whole < -limit) return std::nullopt;
+  return static_cast<long>(whole);
+}
+
+// Whole numbers have no common factors to look for.
+Rational sum_of(const Rational& a, const Rational& b) {
+  return is_whole(a) && is_whole(b) ? Rational(BigInt(numerator(a) + numerator(b))) : a + b;
+}
+
+Rational product_of(const Rational& a, const Rational& b) {
+  return is_whole(a) && is_whole(b) ? Rational(BigInt(numerator(a) * numerator(b))) : a * b;
 }
 
 std::optional<Rational> exact_power(const Rational& base, const Rational& exponent) {
@@ -91,8 +107,9 @@ Complex test_value(const std::string& name, int point, double reach) {
   uint64_t hash = 1469598103934665603u + static_cast<uint64_t>(point) * 0x9E3779B97F4A7C15u;
   for (char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
   for (int i = 0; i < 2; ++i) hash = (hash ^ (hash >> 29)) * 0xBF58476D1CE4E5B9u;
-  const Float fraction = Float(hash >> 11) / Float(uint64_t{1} << 53);
-  const Float usual = Float("0.6") + 2 * fraction;
+  static const Float kFirst("0.6");
+  const Float fraction = mp::ldexp(Float(hash >> 11), -53);
+  const Float usual = kFirst + 2 * fraction;
   if (point >= kWidePoints) {  // of either sign, near and far, in turn: other turns for other names
     const int turn = point - kWidePoints;
     const size_t own = name.empty() ? 0 : static_cast<unsigned char>(name.back()) % 3;
@@ -293,7 +310,7 @@ std::optional<Rational> exact_value(View view, Budget& budget) {
           total += *term;
         else
           total *= *term;
-        const int words = static_cast<int>(bits(numerator(total)) + bits(denominator(total))) / 64;
+        const int words = static_cast<int>(bits_of(total)) / 64;
         return fits(total) && budget.spend(words);
       });
       if (done) result = total;
@@ -301,15 +318,17 @@ std::optional<Rational> exact_value(View view, Budget& budget) {
     }
     case Kind::kAdd:
     case Kind::kMul: {
-      Rational total = node.kind == Kind::kAdd ? 0 : 1;
+      Rational total;
       for (size_t i = 0; i < view.size(); ++i) {
-        const auto part = exact_value(view.child(i), budget);
+        auto part = exact_value(view.child(i), budget);
         if (!part) return std::nullopt;
-        if (node.kind == Kind::kAdd)
-          total += *part;
+        if (i == 0)
+          total = std::move(*part);
+        else if (node.kind == Kind::kAdd)
+          total = sum_of(total, *part);
         else
-          total *= *part;
-        const int words = static_cast<int>(bits(numerator(total)) + bits(denominator(total))) / 64;
+          total = product_of(total, *part);
+        const int words = static_cast<int>(bits_of(total)) / 64;
         if (!fits(total) || !budget.spend(words)) return std::nullopt;
       }
       return total;
@@ -369,7 +388,7 @@ std::optional<Rational> exact_value(View view, Budget& budget) {
       return std::nullopt;
   }
   if (!result || !fits(*result)) return std::nullopt;
-  budget.spend(static_cast<int>(bits(numerator(*result)) + bits(denominator(*result))) / 64);
+  budget.spend(static_cast<int>(bits_of(*result)) / 64);
   return result;
 }
 
@@ -402,14 +421,14 @@ std::optional<Complex> approximate_value(View view, int point, Budget& budget) {
     }
     case Kind::kAdd:
     case Kind::kMul: {
-      Complex total{node.kind == Kind::kAdd ? 0 : 1, 0, 0};
+      std::optional<Complex> total;
       for (size_t i = 0; i < view.size(); ++i) {
         const auto part = approximate_value(view.child(i), point, budget);
         if (!part) return std::nullopt;
-        const auto next =
-            checked(node.kind == Kind::kAdd ? add(total, *part) : multiply(total, *part));
-        if (!next) return std::nullopt;
-        total = *next;
+        total = !total ? part
+                       : checked(node.kind == Kind::kAdd ? add(*total, *part)
+                                                         : multiply(*total, *part));
+        if (!total) return std::nullopt;
       }
       return total;
     }

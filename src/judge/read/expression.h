@@ -14,9 +14,12 @@ namespace mp = boost::multiprecision;
 using BigInt = mp::number<mp::cpp_int_backend<>, mp::et_off>;
 using Rational = mp::number<mp::rational_adaptor<mp::cpp_int_backend<>>, mp::et_off>;
 
+inline bool is_whole(const Rational& value) { return value.backend().data().denominator() == 1; }
+
 /// The bits of its amount: 0 for 0, 1 for 1 and -1.
 inline unsigned bits(const BigInt& value) {
-  return value == 0 ? 0 : static_cast<unsigned>(mp::msb(mp::abs(value))) + 1;
+  if (value == 0) return 0;
+  return static_cast<unsigned>(mp::msb(value < 0 ? BigInt(-value) : value)) + 1;
 }
 
 inline constexpr int kMaxDepth = 150;

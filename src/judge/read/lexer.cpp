@@ -19,6 +19,7 @@ class Lexer {
     // Answers inside JSON or prose are often escaped twice; rows of a matrix look the same, so only
     // text without an environment is unescaped.
     escaped_twice_ = text.find("\\begin") == std::string_view::npos;
+    tokens_.reserve(std::min<size_t>(text.size() + 1, 64));
   }
 
   std::vector<Token> run() {
@@ -29,7 +30,10 @@ class Lexer {
 
  private:
   void add(TokenKind kind, std::string_view text) {
-    tokens_.push_back({kind, std::string(text), space_});
+    Token& token = tokens_.emplace_back();
+    token.kind = kind;
+    token.text = text;
+    token.space_before = space_;
     space_ = false;
   }
   void symbol(char c) {

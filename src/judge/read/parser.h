@@ -18,7 +18,9 @@ inline constexpr int kNoNode = -1;
 
 class Parser {
  public:
-  explicit Parser(std::vector<Token> tokens) : tokens_(std::move(tokens)) {}
+  explicit Parser(std::vector<Token> tokens) : tokens_(std::move(tokens)) {
+    tree_.nodes.reserve(std::min<size_t>(tokens_.size(), 64));
+  }
 
   Reading run();
 

@@ -16,6 +16,21 @@ std::optional<int> base_of(std::string text) {
   return std::stoi(text);
 }
 
+// Digits alone. What fits 64 bits takes no long arithmetic; a leading 0 would mean octal.
+BigInt whole_number(std::string_view digits) {
+  if (digits.size() <= 18) {
+    long value = 0;
+    for (char c : digits) value = 10 * value + (c - '0');
+    return value;
+  }
+  const size_t first = digits.find_first_not_of('0');
+  return first == kNone ? BigInt(0) : BigInt(std::string(digits.substr(first)));
+}
+
+BigInt power_of_ten(size_t exponent) {
+  return mp::pow(BigInt(10), static_cast<unsigned>(exponent));
+}
+
 int digit_value(char c) { return is_digit(c) ? c - '0' : c - 'A' + 10; }
 
 }  // namespace
@@ -78,26 +93,21 @@ int Parser::number(const std::string& text) {
     const int start = number(text.substr(0, repeat));  // 0.1 and a sixth of a tenth
     if (failed()) return kNoNode;
     const std::string period = text.substr(repeat + 1);
-    const Rational scale(mp::pow(BigInt(10), static_cast<unsigned>(node(start).decimals)));
-    const size_t first = period.find_first_not_of('0');
-    const BigInt block(first == std::string::npos ? "0" : period.substr(first));
-    const BigInt nines = mp::pow(BigInt(10), static_cast<unsigned>(period.size())) - 1;
-    node(start).value += Rational(block) / (Rational(nines) * scale);
+    const BigInt nines = power_of_ten(period.size()) - 1;
+    const BigInt scale = power_of_ten(static_cast<size_t>(node(start).decimals));
+    node(start).value += Rational(whole_number(period), BigInt(nines * scale));
     node(start).decimals = 0;  // exact
     return start;
   }
   const size_t point = text.find('.');
   std::string digits = text;
-  const int decimals = point == std::string::npos ? 0 : static_cast<int>(text.size() - point - 1);
+  const size_t decimals = point == std::string::npos ? 0 : text.size() - point - 1;
   if (point != std::string::npos) digits.erase(point, 1);
-  const size_t first = digits.find_first_not_of('0');  // a leading 0 would mean octal
-  digits = first == std::string::npos ? "0" : digits.substr(first);
   const int index = make(Kind::kNumber, {});
   if (failed()) return kNoNode;
-  Rational value{BigInt(digits)};
-  if (decimals > 0) value /= Rational(mp::pow(BigInt(10), static_cast<unsigned>(decimals)));
-  node(index).value = value;
-  node(index).decimals = decimals;
+  node(index).value = decimals > 0 ? Rational(whole_number(digits), power_of_ten(decimals))
+                                   : Rational(whole_number(digits));
+  node(index).decimals = static_cast<int>(decimals);
   return index;
 }
 

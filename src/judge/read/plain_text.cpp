@@ -98,6 +98,7 @@ bool is_quantifier(string_view text) {
 
 // Where a quantifier at the end begins, or npos.
 size_t begin_of_quantifier(string_view text) {
+  if (text.find_first_of(" \\\xe2") == kNone) return kNone;
   for (string_view lead : {"for all", "for any", "for every", "for some", "for each",
                            "for arbitrary", "where ", "\\forall", "∀"}) {
     size_t at = text.find(lead);
@@ -205,6 +206,7 @@ std::optional<std::string> number_in_words(string_view text) {
 // C_5^2 and A_5^2 alone: numbers of combinations and of arrangements.
 std::optional<std::string> count_of_choices(string_view text) {
   text = trimmed(text, " $.");
+  if (text.empty() || string_view("\\CA").find(text[0]) == kNone) return std::nullopt;
   for (string_view dress : {"\\mathrm{C}", "\\mathrm{A}", "\\text{C}", "\\text{A}", "C", "A"}) {
     if (!text.starts_with(dress)) continue;
     string_view rest = text.substr(dress.size());

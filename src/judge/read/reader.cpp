@@ -53,13 +53,14 @@ int Parser::fail(std::string why) {
 int Parser::make(Kind kind, std::vector<int> children, std::string name) {
   if (failed()) return kNoNode;
   if (tree_.nodes.size() >= static_cast<size_t>(kMaxNodes)) return fail("too large");
-  Node node;
+  int height = 1;
+  for (int child : children) height = std::max(height, tree_.at(child).height + 1);
+  if (height > kMaxDepth) return fail("too deep");
+  Node& node = tree_.nodes.emplace_back();
   node.kind = kind;
   node.name = std::move(name);
-  for (int child : children) node.height = std::max(node.height, tree_.at(child).height + 1);
-  if (node.height > kMaxDepth) return fail("too deep");
+  node.height = height;
   node.children = std::move(children);
-  tree_.nodes.push_back(std::move(node));
   return static_cast<int>(tree_.nodes.size()) - 1;
 }
 
