@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "judge/equal/intervals.h"
+#include "judge/equal/piecewise.h"
 #include "judge/equal/relations.h"
 #include "judge/equal/scalar.h"
 #include "judge/read/matrix.h"
@@ -58,6 +59,12 @@ Comparison Comparer::compare(View gold, View prediction, bool outermost) {
     const bool same = gold.get().name == prediction.get().name;
     return {same ? Match::kEqual : Match::kDifferent, same ? "the same words" : "different words"};
   }
+  if (a == Kind::kCases && b == Kind::kCases) {
+    const auto match = [&](View x, View y) { return compare(x, y, false).match; };
+    return compare_cases(gold, prediction, match, budget_);
+  }
+  if (a == Kind::kCases || b == Kind::kCases)
+    return {Match::kUnknown, "a function by pieces and something else"};
   const bool spread = (gold.sign == 0 && contains(gold, Kind::kPlusMinus)) ||
                       (prediction.sign == 0 && contains(prediction, Kind::kPlusMinus));
   if (const auto sets = compare_as_intervals(gold, prediction)) return *sets;
@@ -69,6 +76,10 @@ Comparison Comparer::compare(View gold, View prediction, bool outermost) {
     if (infinite || other) {
       return {infinite == other ? Match::kEqual : Match::kDifferent, "infinity"};
     }
+    // Antiderivatives are the same where what they are of is.
+    if (a == Kind::kIntegral && b == a && gold.size() == 1 && prediction.size() == 1 &&
+        gold.get().name == prediction.get().name)
+      return compare(gold.child(0), prediction.child(0), false);
     if (has_unit_vectors(gold) != has_unit_vectors(prediction)) {
       const Expression a_units = with_unit_vectors(gold), b_units = with_unit_vectors(prediction);
       return compare_scalars({&a_units, a_units.root, gold.sign},

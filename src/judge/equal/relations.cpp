@@ -15,14 +15,6 @@ constexpr int kRootTries = 12;   // of the other names, in search of roots
 constexpr int kRootPoints = 4;   // that must agree
 constexpr int kSidePoints = 10;  // of inequalities
 
-bool holds_name(View view, const std::string& name) {
-  if (view.get().kind == Kind::kName && view.get().name == name) return true;
-  for (size_t i = 0; i < view.size(); ++i) {
-    if (holds_name(view.child(i), name)) return true;
-  }
-  return false;
-}
-
 void collect_names(View view, std::set<std::string>& names) {
   if (view.get().kind == Kind::kName) names.insert(view.get().name);
   for (size_t i = 0; i < view.size(); ++i) collect_names(view.child(i), names);
@@ -104,7 +96,7 @@ bool takes_each_value_once(View view, const std::string& name) {
   if (node.kind == Kind::kName) return node.name == name;
   std::optional<size_t> inside;
   for (size_t i = 0; i < view.size(); ++i) {
-    if (!holds_name(view.child(i), name)) continue;
+    if (!mentions(view.child(i), name)) continue;
     if (inside) return false;
     inside = i;
   }
@@ -134,8 +126,7 @@ bool takes_each_value_once(View view, const std::string& name) {
 }
 
 bool has_one_root(View relation, const std::string& name) {
-  const bool left = holds_name(relation.child(0), name),
-             right = holds_name(relation.child(1), name);
+  const bool left = mentions(relation.child(0), name), right = mentions(relation.child(1), name);
   return left != right && takes_each_value_once(relation.child(left ? 0 : 1), name);
 }
 

@@ -38,6 +38,8 @@ std::string describe(const Expression& expression) {
       return is_equation(view) ? "equation" : "relation";
     case Kind::kMatrix:
       return "matrix of " + std::to_string(view.size()) + " rows";
+    case Kind::kCases:
+      return "function of " + std::to_string(view.size() / 2) + " pieces";
     case Kind::kText:
       return "words";
     default:

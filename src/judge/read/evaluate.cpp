@@ -4,6 +4,8 @@
 #include <boost/math/constants/constants.hpp>
 
 #include "judge/read/infinite_sum.h"
+#include "judge/read/integral.h"
+#include "judge/read/limit.h"
 
 namespace ponder::judge {
 namespace {
@@ -245,6 +247,7 @@ bool is_scalar(View view) {
     case Kind::kRatio:
     case Kind::kRelation:
     case Kind::kMatrix:
+    case Kind::kCases:
     case Kind::kText:
       return false;
     default:
@@ -264,6 +267,21 @@ bool contains(View view, Kind kind) {
   return false;
 }
 
+bool mentions(View view, const std::string& name) {
+  const Node& node = view.get();
+  if ((node.kind == Kind::kName || node.kind == Kind::kConstant) && node.name == name) return true;
+  for (size_t i = 0; i < view.size(); ++i) {
+    if (mentions(view.child(i), name)) return true;
+  }
+  return false;
+}
+
+bool Budget::binds(const std::string& name) const {
+  const auto is_it = [&](const auto& binding) { return *binding.name == name; };
+  return std::any_of(bound.begin(), bound.end(), is_it) ||
+         std::any_of(near.begin(), near.end(), is_it);
+}
+
 bool has_names(View view) {
   std::vector<const std::string*> indices;
   const auto free = [&indices](const auto& self, View part) -> bool {
@@ -272,12 +290,17 @@ bool has_names(View view) {
       return std::none_of(indices.begin(), indices.end(),
                           [&](const std::string* index) { return *index == node.name; });
     }
-    const bool sum = node.kind == Kind::kSum || node.kind == Kind::kProduct;
-    if (sum && (self(self, part.child(0)) || self(self, part.child(1)))) return true;
-    if (sum) indices.push_back(&node.name);
+    // The index of a sum, the variable of an integral or a limit is bound in the last part alone.
+    const bool binds =
+        part.size() > 1 && (node.kind == Kind::kSum || node.kind == Kind::kProduct ||
+                            node.kind == Kind::kIntegral || node.kind == Kind::kLimit);
     bool found = false;
-    for (size_t i = sum ? 2 : 0; i < part.size() && !found; ++i) found = self(self, part.child(i));
-    if (sum) indices.pop_back();
+    for (size_t i = 0; i < part.size() && !found; ++i) {
+      const bool inside = binds && i + 1 == part.size();
+      if (inside) indices.push_back(&node.name);
+      found = self(self, part.child(i));
+      if (inside) indices.pop_back();
+    }
     return found;
   };
   return free(free, view);
@@ -462,6 +485,10 @@ std::optional<Complex> approximate_value(View view, int point, Budget& budget) {
     }
     case Kind::kCall:
       return approximate_call(view, point, budget);
+    case Kind::kIntegral:
+      return approximate_integral(view, point, budget);
+    case Kind::kLimit:
+      return approximate_limit(view, point, budget);
     case Kind::kDegree: {
       const auto value = approximate_value(view.child(0), point, budget);
       if (!value || !budget.radians) return value;

@@ -45,11 +45,13 @@ struct Budget {
   bool natural_logs = false;  // a logarithm without a base is the natural one
   bool radians = false;       // degree signs count as pi/180, and are not dropped
   bool spend(int n) { return (steps -= n) > 0; }
+  bool binds(const std::string& name) const;
 };
 
 bool is_scalar(View view);  // numbers and formulas; no lists, sets, relations, texts
 bool has_names(View view);  // variables, the indices of sums aside
 bool contains(View view, Kind kind);
+bool mentions(View view, const std::string& name);  // a variable, an index or a constant
 
 // The rational value; nothing when it is irrational, undefined, has variables, is beyond kMaxBits,
 // or the budget is spent.

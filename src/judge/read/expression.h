@@ -54,9 +54,12 @@ enum class Kind {
   kRelation,    // children c0 .. cn; name: n signs of = ~ < L > G N (L, G: with equality; N: not
                 // equal)
   kMatrix,      // children: rows, each a kTuple
+  kCases,       // a function by pieces; children: value, condition, value, condition, ...
   kText,        // name: the words; "..." for an ellipsis
   kSum,         // name: the index; children: first, last, term
   kProduct,     // as kSum
+  kIntegral,    // name: the variable; children: low, high, integrand, or the integrand alone
+  kLimit,       // name: the variable; children: where it goes, body; value: 1 from above, -1 below
 };
 
 struct Node {

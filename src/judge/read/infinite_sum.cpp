@@ -9,15 +9,6 @@ namespace {
 
 constexpr int kMostDegree = 4;
 
-bool mentions(View view, const std::string& index) {
-  const Node& node = view.get();
-  if ((node.kind == Kind::kName || node.kind == Kind::kConstant) && node.name == index) return true;
-  for (size_t i = 0; i < view.size(); ++i) {
-    if (mentions(view.child(i), index)) return true;
-  }
-  return false;
-}
-
 // The two kinds of numbers that sums are made of.
 struct Exact {
   using Number = Rational;

@@ -13,6 +13,8 @@ const LatexCommands& latex_commands() {
                                       {"over", "k:over"},
                                       {"sum", "k:sum"},
                                       {"prod", "k:prod"},
+                                      {"int", "k:int"},
+                                      {"lim", "k:lim"},
                                       {"bmod", "k:bmod"},
                                       {"mod", "k:bmod"},
                                       {"pmod", "k:pmod"},

@@ -1,7 +1,8 @@
 // The recursive descent behind read_answer: one function per binding strength, from lists down to
 // atoms. After a failure every function returns kNoNode at once. Lists to sums are in reader.cpp,
 // products to powers in parser_products.cpp, atoms in parser_atoms.cpp, numbers in parser_numbers.cpp,
-// functions and commands in parser_calls.cpp.
+// functions and commands in parser_calls.cpp, integrals, limits and functions by pieces in
+// parser_calculus.cpp.
 #pragma once
 
 #include <algorithm>
@@ -82,8 +83,12 @@ class Parser {
   int argument();
   int command();
   int environment(bool as_lines = false);
+  // The pieces of a function, or kNoNode, and nothing is read, where the environment holds no such.
+  int cases();
   void join_chained_rows();
   int sum_or_product(bool product);
+  int integral();
+  int limit();
   int chosen();
 
   std::vector<Token> tokens_;

@@ -181,6 +181,9 @@ void Parser::join_chained_rows() {
 int Parser::environment(bool as_lines) {
   const std::string name = peek().text;
   advance();
+  if (name == "cases" || name == "dcases" || name == "rcases" || as_lines) {
+    if (const int index = cases(); index != kNoNode || failed()) return index;
+  }
   const bool aligned = name.starts_with("align") || name == "gathered" || name == "split" ||
                        name.starts_with("equation") || name.starts_with("gather") ||
                        name == "displaymath" || name == "math" || name.starts_with("eqnarray");

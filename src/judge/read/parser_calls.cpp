@@ -164,6 +164,8 @@ int Parser::command() {
   const std::string name = peek().text;
   advance();
   if (name == "sum" || name == "prod") return sum_or_product(name == "prod");
+  if (name == "int") return integral();
+  if (name == "lim") return limit();
   if (name == "bmod" || name == "pmod") return fail("a modulus of nothing");
   if (name == "frac" || name == "binom") {
     const int top = argument();

@@ -13,6 +13,8 @@ bool is_name(View view) {
 bool is_naming(View view) {
   switch (view.get().kind) {
     case Kind::kName:
+    case Kind::kIntegral:
+    case Kind::kLimit:
       return true;
     case Kind::kConstant:
       return view.get().name == "i" || view.get().name == "e";

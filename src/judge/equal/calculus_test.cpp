@@ -1,0 +1,87 @@
+#include "judge/test_pairs.h"
+
+namespace ponder::judge {
+namespace {
+
+TEST(Calculus, definite_integrals_by_closed_forms) {
+  expect_verdicts({{"\\frac12", "\\int_0^1 x\\,dx", 'c'},
+                   {"\\frac12", "\\int_0^1 x\\,dx = \\frac12", 'c'},
+                   {"\\frac13", "\\int_0^1 x\\,dx", 'i'},
+                   {"7", "\\int\\limits_{0}^{7} dx", 'c'},
+                   {"2", "\\int_{0}^{\\pi} \\sin x \\, \\mathrm{d}x", 'c'},
+                   {"0", "\\int_{0}^{2\\pi} \\cos(3t)\\,dt", 'c'},
+                   {"\\ln 3", "\\int_{1}^{3} \\frac{1}{x} dx", 'c'},
+                   {"\\ln 3", "\\int_{-1}^{3} \\frac{1}{x} dx", 'u'},
+                   {"\\frac12\\ln 3", "\\int_{0}^{1} \\frac{1}{2x+1} dx", 'c'},
+                   {"\\frac23", "\\int_0^1 \\sqrt{x} dx", 'c'},
+                   {"\\frac23", "\\int_0^1 \\sqrt{1-x} dx", 'c'},
+                   {"2", "\\int_0^1 \\frac{1}{\\sqrt{x}} dx", 'u'},
+                   {"\\frac12", "\\int_1^2 \\frac{1}{x^2} dx", 'c'},
+                   {"-2", "\\int_{-1}^1 \\frac{1}{x^2} dx", 'u'},
+                   {"e-1", "\\int_0^1 e^x dx", 'c'},
+                   {"\\frac{e^2-1}{2}", "\\int_0^1 e^{2x} dx", 'c'},
+                   {"e", "\\int_0^1 e^x dx", 'i'},
+                   {"\\frac{1}{\\ln 2}", "\\int_0^1 2^x dx", 'c'},
+                   {"-\\frac{16}{15}", "\\int_1^{-1} (1-x^2)^2 dx", 'c'},
+                   {"\\frac{b^2-a^2}{2}", "\\int_a^b x\\,dx", 'c'},
+                   {"\\frac{b^2+a^2}{2}", "\\int_a^b x\\,dx", 'i'},
+                   {"\\int_a^b x\\,dx", "\\int^{b}_{a} t\\,dt", 'c'},
+                   {"3", "\\int_0^1 \\int_0^2 x\\,dx\\,dy", 'u'},
+                   {"3", "\\int_0^3 f(x)\\,dx = 3", 'c'},
+                   {"\\sqrt{\\pi}", "\\int_{-\\infty}^{\\infty} e^{-x^2}\\,dx", 'u'}});
+}
+
+TEST(Calculus, antiderivatives_are_those_of_one_integrand) {
+  expect_verdicts({{"\\int (x+a)\\,dx", "\\int x + a\\,dx", 'c'},
+                   {"\\int x\\,dx", "\\int x^2\\,dx", 'i'},
+                   {"\\int x\\,dx", "\\int t\\,dt", 'u'},
+                   {"\\frac{x^2}{2} + C", "\\int x\\,dx = \\frac{x^2}{2} + C", 'c'},
+                   {"\\frac{x^2}{2} + C", "\\int x\\,dx", 'u'}});
+}
+
+TEST(Calculus, limits_by_continuity_and_by_series) {
+  expect_verdicts({{"1", "\\lim_{x\\to0}\\frac{\\sin x}{x}", 'c'},
+                   {"2", "\\lim_{x\\to0}\\frac{\\sin x}{x}", 'i'},
+                   {"\\frac12", "\\lim_{x\\to 0}\\frac{1-\\cos x}{x^2}", 'c'},
+                   {"2", "\\lim_{x \\to 1} \\frac{x^2-1}{x-1}", 'c'},
+                   {"\\frac14", "\\lim_{x \\to 4} \\frac{\\sqrt{x}-2}{x-4}", 'c'},
+                   {"\\frac32", "\\lim_{n \\rightarrow \\infty} \\frac{3n^2+n}{2n^2-5}", 'c'},
+                   {"\\frac12", "\\lim_{x \\to \\infty} (\\sqrt{x^2+x}-x)", 'c'},
+                   {"-1", "\\lim_{x \\to -\\infty} \\frac{x}{\\sqrt{x^2+1}}", 'c'},
+                   {"1", "\\lim_{x \\to -\\infty} \\frac{x}{\\sqrt{x^2+1}}", 'i'},
+                   {"e^2", "\\lim_{n\\to\\infty} \\left(1+\\frac{2}{n}\\right)^n", 'c'},
+                   {"e", "\\lim_{n\\to\\infty} \\left(1+\\frac{2}{n}\\right)^n", 'i'},
+                   {"1", "\\lim_{x\\to 0^{+}} \\frac{|x|}{x}", 'c'},
+                   {"1", "\\lim_{x\\to 0} \\frac{|x|}{x}", 'u'},
+                   {"0", "\\lim_{x \\to \\infty} \\frac{\\sin x}{x}", 'u'},
+                   {"1", "\\lim_{x \\to 0} \\lfloor x \\rfloor", 'u'},
+                   {"9", "\\lim_{x \\to 3} x^2", 'c'},
+                   {"10", "\\lim_{x \\to 3} x^2 + 1", 'c'},
+                   {"\\lim_{x \\to 3^+} a", "\\lim_{x \\to 3} a", 'c'},
+                   {"x^2", "\\lim_{x \\to 3} a", 'i'},
+                   {"1", "\\lim_{x \\to 0} x^x", 'u'},
+                   {"0", "\\lim_{x \\to 0} 0^x", 'u'},
+                   {"5", "\\lim_{x \\to 0} f(x) = 5", 'c'}});
+}
+
+TEST(Calculus, functions_by_pieces) {
+  const char* absolute =
+      "\\begin{cases} x & \\text{if } x \\ge 0 \\\\ -x & \\text{if } x < 0 \\end{cases}";
+  expect_verdicts(
+      {{absolute, "\\begin{cases} -x & x < 0 \\\\ x & x \\ge 0 \\end{cases}", 'c'},
+       {absolute, "f(x) = \\begin{cases} x, & x \\geq 0, \\\\ -x, & 0 > x. \\end{cases}", 'c'},
+       {absolute, "\\begin{cases} -x & x \\ge 0 \\\\ x & x < 0 \\end{cases}", 'i'},
+       {absolute, "\\begin{cases} x & x > 0 \\\\ -x & x \\le 0 \\end{cases}", 'u'},
+       {absolute, "\\begin{cases} x & x \\ge 1 \\\\ -x & x < 1 \\end{cases}", 'i'},
+       {absolute, "\\begin{cases} x & x \\ge 0 \\\\ -x & \\text{otherwise} \\end{cases}", 'u'},
+       {absolute, "\\begin{cases} x+1 & x \\ge 0 \\\\ -x & \\text{otherwise} \\end{cases}", 'i'},
+       {absolute, "|x|", 'u'},
+       {"\\begin{cases} 1 & x \\in [0,1) \\\\ 0 & \\text{otherwise} \\end{cases}",
+        "\\left\\{\\begin{array}{ll} 1, & x \\in [0,1) \\\\ 0, & \\text{otherwise} "
+        "\\end{array}\\right.",
+        'c'},
+       {"\\begin{cases} x = 1 \\\\ y = 2 \\end{cases}", "(1,2)", 'c'}});
+}
+
+}  // namespace
+}  // namespace ponder::judge

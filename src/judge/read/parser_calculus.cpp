@@ -1,0 +1,134 @@
+// Integrals, limits and functions by pieces.
+#include <algorithm>
+#include <array>
+
+#include "judge/read/parser.h"
+#include "judge/text.h"
+
+namespace ponder::judge {
+
+// \\int_0^1 x^2 \\, dx: up to the d of its variable, sums too.
+int Parser::integral() {
+  int low = kNoNode, high = kNoNode;
+  for (int i = 0; i < 2 && !failed(); ++i) {
+    if (low == kNoNode && take('_'))
+      low = script();
+    else if (high == kNoNode && take('^'))
+      high = script();
+  }
+  if (failed() || (low == kNoNode) != (high == kNoNode)) return fail("an integral with one bound");
+  size_t end = position_;
+  for (int open = 0;; ++end) {
+    const Token& token = tokens_[end];
+    if (token.kind == TokenKind::kFinish || token.kind == TokenKind::kEnd || open < 0 ||
+        (token.kind == TokenKind::kCommand && token.text == "int"))
+      return fail("an integral without its variable");
+    if (token.kind == TokenKind::kSymbol) {
+      open += std::string_view("{([S").find(token.text[0]) != kNone;
+      open -= std::string_view("})]s").find(token.text[0]) != kNone;
+    }
+    if (open == 0 && token.kind == TokenKind::kName && token.text == "d" &&
+        tokens_[end + 1].kind == TokenKind::kName)
+      break;
+  }
+  const std::string variable = tokens_[end + 1].text;
+  tokens_[end].kind = TokenKind::kFinish;
+  const int integrand = position_ == end ? number("1") : sum();
+  if (position_ != end) return fail("an integrand that goes on");
+  tokens_[end].kind = TokenKind::kName;
+  position_ = end + 2;
+  if (low == kNoNode) return make(Kind::kIntegral, {integrand}, variable);
+  return make(Kind::kIntegral, {low, high, integrand}, variable);
+}
+
+// \\lim_{x \\to 0^+} f: of all that follows, as sums have the sum of the limits.
+int Parser::limit() {
+  static constexpr std::array<std::string_view, 3> kArrows = {"to", "rightarrow", "longrightarrow"};
+  if (!take('_') || !take('{') || peek().kind != TokenKind::kName)
+    return fail("a limit without its variable");
+  const std::string variable = peek().text;
+  advance();
+  if (peek().kind != TokenKind::kUnknown ||
+      std::find(kArrows.begin(), kArrows.end(), peek().text) == kArrows.end())
+    return fail("a limit without an arrow");
+  advance();
+  // The sign at the end: 3^+, 3^{-}, 0+.
+  size_t end = position_;
+  for (int open = 1; open > 0 && tokens_[end].kind != TokenKind::kFinish; ++end) {
+    open += tokens_[end].is('{');
+    open -= tokens_[end].is('}');
+  }
+  --end;  // the closing brace
+  int side = 0;
+  const bool group = end > position_ + 3 && tokens_[end - 1].is('}') && tokens_[end - 3].is('{');
+  const size_t sign = end - (group ? 2 : 1);
+  if (sign > position_ && (tokens_[sign].is('+') || tokens_[sign].is('-'))) {
+    side = tokens_[sign].is('+') ? 1 : -1;
+    size_t begin = sign - (group ? 1 : 0);
+    if (begin > position_ + 1 && tokens_[begin - 1].is('^')) --begin;
+    tokens_.erase(tokens_.begin() + static_cast<std::ptrdiff_t>(begin),
+                  tokens_.begin() + static_cast<std::ptrdiff_t>(end));
+  }
+  const int target = sum();
+  if (!take('}')) return fail("a limit that is not closed");
+  const int index = make(Kind::kLimit, {target, sum()}, variable);
+  if (index != kNoNode) node(index).value = side;
+  return index;
+}
+
+// "x & \\text{if } x > 0 \\\\ -x & \\text{otherwise}": two cells a row, the second a condition.
+int Parser::cases() {
+  static constexpr std::array<std::string_view, 5> kLeads = {"if", "when", "for", "where", "as"};
+  static constexpr std::array<std::string_view, 4> kElse = {"otherwise", "else", "elsewhere",
+                                                            "other"};
+  const auto is_one_of = [](const Token& token, const auto& words) {
+    return token.kind == TokenKind::kWord &&
+           std::find(words.begin(), words.end(), token.text) != words.end();
+  };
+  const size_t begin = position_;
+  size_t open = 1, end = begin;
+  bool conditions = true, cell = false;  // every row goes on behind its one "&"
+  size_t marks = 0;
+  for (; open > 0; ++end) {
+    const Token& token = tokens_[end];
+    if (token.kind == TokenKind::kFinish) return kNoNode;
+    open += token.kind == TokenKind::kBegin;
+    open -= token.kind == TokenKind::kEnd;
+    if (open == 0 || (open == 1 && token.is('R'))) {
+      conditions &= marks == 1 || !cell;
+      marks = 0;
+      cell = false;
+    } else if (open == 1 && token.is('&')) {
+      conditions &= cell;
+      ++marks;
+    } else {
+      if (marks > 0 && tokens_[end - 1].is('&') && token.kind == TokenKind::kSymbol)
+        conditions &= std::string_view("=~NLG<>").find(token.text[0]) == kNone;
+      cell = true;
+    }
+  }
+  if (!conditions) return kNoNode;
+  std::vector<int> parts;
+  while (!failed() && peek().kind != TokenKind::kEnd) {
+    if (take('R') || take(',') || take('&')) continue;
+    const bool condition = parts.size() % 2 == 1;
+    while (condition && is_one_of(peek(), kLeads)) advance();
+    if (condition && is_one_of(peek(), kElse)) {
+      advance();
+      parts.push_back(make(Kind::kText, {}, "otherwise"));
+      continue;
+    }
+    parts.push_back(relation());
+    if (failed() || !condition) continue;
+    const Kind kind = node(parts.back()).kind;
+    if (kind == Kind::kRelation || (kind == Kind::kTuple && node(parts.back()).name.size() == 3))
+      continue;
+    return fail("a piece without its condition");
+  }
+  if (failed() || parts.empty() || parts.size() % 2 != 0)
+    return fail("a piece without its condition");
+  advance();
+  return make(Kind::kCases, std::move(parts));
+}
+
+}  // namespace ponder::judge
