@@ -4,6 +4,7 @@
 #include <array>
 #include <vector>
 
+#include "judge/find/marks.h"
 #include "judge/read/choice_letter.h"
 #include "judge/text.h"
 
@@ -58,21 +59,10 @@ std::optional<char> letter_of_phrase(string_view rest) {
 }
 
 std::vector<Hit> phrase_hits(string_view text) {
-  static constexpr std::array<string_view, 55> kPhrases = {"ans:",
+  static constexpr std::array<string_view, 37> kPhrases = {"ans:",
                                                            "ans.",
                                                            "answer -",
                                                            "answer –",
-                                                           "réponse :",
-                                                           "réponse:",
-                                                           "respuesta:",
-                                                           "antwort:",
-                                                           "risposta:",
-                                                           "resposta:",
-                                                           "Ответ:",
-                                                           "ответ:",
-                                                           "정답:",
-                                                           "정답은",
-                                                           "答えは",
                                                            "选项是",
                                                            "选项为",
                                                            "【答案】",
@@ -96,13 +86,6 @@ std::vector<Hit> phrase_hits(string_view text) {
                                                            "right option is",
                                                            "final choice is",
                                                            "answer ",
-                                                           "réponse est",
-                                                           "respuesta es",
-                                                           "antwort ist",
-                                                           "答案是",
-                                                           "答案为",
-                                                           "答案：",
-                                                           "答案:",
                                                            "故选",
                                                            "应选",
                                                            "选择",
@@ -115,7 +98,7 @@ std::vector<Hit> phrase_hits(string_view text) {
                                                            "\"answer\":"};
   std::vector<Hit> hits;
   const std::string lower = lower_ascii(text);
-  for (string_view phrase : kPhrases) {
+  const auto look_for = [&](string_view phrase) {
     for (size_t at = lower.find(phrase); at != kNone; at = lower.find(phrase, at + 1)) {
       const size_t end = at + phrase.size();
       string_view rest = text.substr(end, 80);
@@ -128,7 +111,9 @@ std::vector<Hit> phrase_hits(string_view text) {
       if (place != kNone && called_wrong(rest.substr(place + 1))) continue;
       if (letter && *letter <= kLastInPhrase) hits.push_back({end, *letter});
     }
-  }
+  };
+  for (string_view phrase : kPhrases) look_for(phrase);
+  for (string_view phrase : kMarksOfLanguages) look_for(phrase);
   std::sort(hits.begin(), hits.end(), [](const Hit& a, const Hit& b) { return a.end < b.end; });
   return hits;
 }

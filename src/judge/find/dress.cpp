@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "judge/find/sentence.h"
+#include "judge/find/written_value.h"
 #include "judge/text.h"
 
 namespace ponder::judge {

@@ -14,6 +14,7 @@
 #include "judge/find/sentence.h"
 #include "judge/find/solution.h"
 #include "judge/find/statement.h"
+#include "judge/find/written_value.h"
 #include "judge/read/choice_letter.h"
 #include "judge/text.h"
 

@@ -19,41 +19,20 @@ constexpr size_t kLongestTagged = 2000;  // bytes between <answer> and </answer>
 }  // namespace
 
 std::optional<Marked> marked_answer(string_view text) {
-  static constexpr std::array<string_view, 26> kMarks = {"réponse :",
-                                                         "réponse:",
-                                                         "respuesta:",
-                                                         "antwort:",
-                                                         "risposta:",
-                                                         "resposta:",
-                                                         "Ответ:",
-                                                         "ответ:",
-                                                         "정답:",
-                                                         "정답은",
-                                                         "答えは",
-                                                         "#### ",
-                                                         "####",
-                                                         "\na: ",
-                                                         "\"answer\":",
-                                                         "\"final_answer\":",
-                                                         "[[ ## answer ## ]]",
-                                                         "[answer]",
-                                                         "réponse est",
-                                                         "respuesta es",
-                                                         "antwort ist",
-                                                         "antwort lautet",
-                                                         "答案是",
-                                                         "答案为",
-                                                         "答案：",
-                                                         "答案:"};
+  static constexpr std::array<string_view, 7> kMarks = {
+      "#### ",   "####", "\na: ", "\"answer\":", "\"final_answer\":", "[[ ## answer ## ]]",
+      "[answer]"};
   text = last_bytes(text, kMarkSearch);
   const std::string lower = lower_ascii(text);
   size_t best = kNone, length = 0;
-  for (string_view mark : kMarks) {
+  const auto look_for = [&](string_view mark) {
     const size_t at = lower.rfind(mark);
-    if (at == kNone || (best != kNone && at + mark.size() <= best + length)) continue;
+    if (at == kNone || (best != kNone && at + mark.size() <= best + length)) return;
     best = at;
     length = mark.size();
-  }
+  };
+  for (string_view mark : kMarks) look_for(mark);
+  for (string_view mark : kMarksOfLanguages) look_for(mark);
   if (best == kNone) return std::nullopt;
   const bool quoted = lower[best] == '"';
   string_view rest = text.substr(best + length);

@@ -1,6 +1,7 @@
 // Marks that give an answer without prose: "#### 20", "A: 12", {"answer": 5}, <answer>…</answer>.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,6 +14,13 @@ inline constexpr size_t kMostDifferentTags = 3;  // a response with more commits
 inline std::string_view last_bytes(std::string_view text, size_t count) {
   return text.size() > count ? text.substr(text.size() - count) : text;
 }
+
+// "Answer:" and "the answer is" in other languages, in lower case.
+inline constexpr std::array<std::string_view, 19> kMarksOfLanguages = {
+    "réponse :", "réponse:",    "réponse est",    "respuesta:", "respuesta es",
+    "antwort:",  "antwort ist", "antwort lautet", "risposta:",  "resposta:",
+    "Ответ:",    "ответ:",      "정답:",          "정답은",     "答えは",
+    "答案是",    "答案为",      "答案：",         "答案:"};
 
 // The answer and where its mark ends, in the last kMarkSearch bytes.
 struct Marked {

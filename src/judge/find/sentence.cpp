@@ -4,7 +4,7 @@
 #include <array>
 #include <utility>
 
-#include "judge/read/units.h"
+#include "judge/find/written_value.h"
 #include "judge/text.h"
 
 namespace ponder::judge {
@@ -15,106 +15,18 @@ namespace {
 
 constexpr size_t kLongestBold = 300;  // bytes of a bold part that may be a result
 
-char at(string_view text, size_t i) { return i < text.size() ? text[i] : '\0'; }
 bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
 bool is_wide(char c) { return static_cast<unsigned char>(c) >= 0x80; }
 bool is_wordy(char c) { return is_letter(c) || is_wide(c); }
-
-size_t skip_spaces(string_view text, size_t i) {
-  while (i < text.size() && text[i] == ' ') ++i;
-  return i;
-}
-
-// Length of one of `items` at `i`, or 0.
-template <size_t N>
-size_t one_of(string_view text, size_t i, const std::array<string_view, N>& items) {
-  for (string_view item : items) {
-    if (text.substr(i, item.size()) == item) return item.size();
-  }
-  return 0;
-}
-
-constexpr std::array<string_view, 5> kMoney = {"$", "\\$", "€", "£", "¥"};
-constexpr std::array<string_view, 9> kOperators = {"+", "-", "*",       "/",     "×",
-                                                   "·", "÷", "\\times", "\\cdot"};
-constexpr std::array<string_view, 3> kMinus = {"-", "−", "+"};
-
-// `12,345.67` or `.5` or `14{,}916` at `i`; `i` where there is none.
-size_t end_of_digits(string_view text, size_t i) {
-  if (!is_digit(at(text, i)) && !(at(text, i) == '.' && is_digit(at(text, i + 1)))) return i;
-  while (i < text.size()) {
-    if (is_digit(text[i])) {
-      ++i;
-    } else if ((text[i] == '.' || text[i] == ',') && is_digit(at(text, i + 1))) {
-      ++i;
-    } else if (text.substr(i, 3) == "{,}" && is_digit(at(text, i + 3))) {
-      i += 3;
-    } else {
-      break;
-    }
-  }
-  return i;
-}
-
-size_t end_of_signed(string_view text, size_t i) {
-  const size_t sign = one_of(text, i, kMinus);
-  size_t j = i + sign;
-  j += one_of(text, j, kMoney);
-  if (sign == 0) j += one_of(text, j, kMinus);
-  const size_t end = end_of_digits(text, j);
-  return end == j ? i : end;
-}
-
-// \command{...}{...}, digits and operators without a space in between.
-size_t end_of_latex(string_view text, size_t i) {
-  if (text.substr(i, 7) == "\\begin{") {
-    const size_t name_end = text.find('}', i);
-    if (name_end == kNone || name_end - i > 40) return i;
-    const std::string close = "\\end" + std::string(text.substr(i + 6, name_end + 1 - (i + 6)));
-    const size_t end = text.find(close, i);
-    return end == kNone ? i : end + close.size();
-  }
-  size_t depth = 0;
-  const size_t limit = std::min(text.size(), i + 400);
-  while (i < limit) {
-    const char c = text[i];
-    if (c == '\\' && (at(text, i + 1) == ')' || at(text, i + 1) == ']')) break;
-    if (c == '\\') {
-      i += 2;
-      while (i < limit && is_letter(text[i])) ++i;
-      continue;
-    }
-    if (c == '{') ++depth;
-    if (c == '}' && depth-- == 0) break;
-    if (depth == 0 && (is_space(c) || string_view("$,;:!?*").find(c) != kNone)) break;
-    if (depth == 0 && c == '.' && !is_digit(at(text, i + 1))) break;
-    ++i;
-  }
-  return i;
-}
-
-// (2, 3) and [0, 5): figures between brackets, with a comma.
-size_t end_of_tuple(string_view text, size_t i) {
-  bool comma = false, digit = false;
-  for (size_t j = i + 1; j < text.size() && j < i + 80; ++j) {
-    const char c = text[j];
-    if (c == ')' || c == ']') return comma && digit ? j + 1 : i;
-    comma |= c == ',';
-    digit |= is_digit(c);
-    if (is_letter(c) && is_letter(text[j - 1]) && at(text, j - 2) != '\\' && !comma) return i;
-    if (c == '\n' || c == '(') return i;
-  }
-  return i;
-}
 
 struct Pattern {
   string_view open, close;
 };
 
 Pattern math_at(string_view text, size_t i) {
-  if (text[i] == '$') return at(text, i + 1) == '$' ? Pattern{"$$", "$$"} : Pattern{"$", "$"};
-  if (text[i] == '\\' && at(text, i + 1) == '[') return {"\\[", "\\]"};
-  if (text[i] == '\\' && at(text, i + 1) == '(') return {"\\(", "\\)"};
+  if (text[i] == '$') return char_at(text, i + 1) == '$' ? Pattern{"$$", "$$"} : Pattern{"$", "$"};
+  if (text[i] == '\\' && char_at(text, i + 1) == '[') return {"\\[", "\\]"};
+  if (text[i] == '\\' && char_at(text, i + 1) == '(') return {"\\(", "\\)"};
   return {};
 }
 
@@ -127,8 +39,8 @@ size_t find_close(string_view text, string_view close, size_t from) {
 // "costs $5 and then $6", "$90 - $27 = $63": dollars, no formula.
 bool is_money(string_view text, size_t inside, size_t close) {
   const string_view content = text.substr(inside, close - inside);
-  if (is_digit(at(text, inside)) && is_digit(at(text, close + 1))) return true;
-  if (is_digit(at(text, inside)) && !content.empty() && content.back() == ' ' &&
+  if (is_digit(char_at(text, inside)) && is_digit(char_at(text, close + 1))) return true;
+  if (is_digit(char_at(text, inside)) && !content.empty() && content.back() == ' ' &&
       content.find('\\') == kNone)
     return true;
   int words = 0;
@@ -147,7 +59,8 @@ bool is_bold_value(string_view content) {
   if (content.ends_with(":") || content.find(". ") != kNone || content.find('=') != kNone)
     return false;
   const size_t digits = end_of_digits(content, 0);
-  if (digits > 0 && (at(content, digits) == ')' || at(content, digits) == '.')) return false;
+  if (digits > 0 && (char_at(content, digits) == ')' || char_at(content, digits) == '.'))
+    return false;
   int words = 0;
   for (size_t i = 0; i < content.size(); ++i)
     words += is_letter(content[i]) && (i == 0 || is_space(content[i - 1]));
@@ -218,7 +131,7 @@ class Splitter {
   }
 
   bool bold() {
-    if (text_[i_] != '*' || at(text_, i_ + 1) != '*') return false;
+    if (text_[i_] != '*' || char_at(text_, i_ + 1) != '*') return false;
     const size_t inside = i_ + 2;
     const size_t close = text_.substr(0, inside + kLongestBold).find("**", inside);
     if (close != kNone && close > inside && is_bold_value(text_.substr(inside, close - inside))) {
@@ -236,9 +149,10 @@ class Splitter {
     while (i_ < text_.size() && (text_[i_] == '#' || text_[i_] == '>')) ++i_;
     if (one_of(text_, i_, std::array<string_view, 3>{"- ", "* ", "• "})) i_ += 2;
     size_t digits = i_;
-    while (is_digit(at(text_, digits)) && digits < i_ + 3) ++digits;
-    if (digits > i_ && (at(text_, digits) == '.' || at(text_, digits) == ')') &&
-        at(text_, digits + 1) == ' ' && at(text_, digits + 2) != '\n' && digits + 2 < text_.size())
+    while (is_digit(char_at(text_, digits)) && digits < i_ + 3) ++digits;
+    if (digits > i_ && (char_at(text_, digits) == '.' || char_at(text_, digits) == ')') &&
+        char_at(text_, digits + 1) == ' ' && char_at(text_, digits + 2) != '\n' &&
+        digits + 2 < text_.size())
       i_ = digits + 1;
   }
 
@@ -260,7 +174,7 @@ class Splitter {
     }
     if (formula() || bold()) return;
     if (c == '\\' || c == '(' || c == '[') {
-      const bool latex = c == '\\' && is_letter(at(text_, i_ + 1));
+      const bool latex = c == '\\' && is_letter(char_at(text_, i_ + 1));
       const size_t end = latex ? end_of_latex(text_, i_) : c == '\\' ? i_ : end_of_tuple(text_, i_);
       if (end > i_ && (c != '\\' || is_strong(text_.substr(i_, end - i_)))) {
         push_value(text_.substr(i_, end - i_), false, false);
@@ -291,14 +205,14 @@ class Splitter {
       size_t end = i_;
       while (end < text_.size() &&
              (is_wordy(text_[end]) || (is_digit(text_[end]) && !is_wide(text_[end - 1])) ||
-              ((text_[end] == '\'' || text_[end] == '-') && is_letter(at(text_, end + 1)))) &&
+              ((text_[end] == '\'' || text_[end] == '-') && is_letter(char_at(text_, end + 1)))) &&
              one_of(text_, end, std::array<string_view, 4>{"：", "。", "，", "≈"}) == 0)
         ++end;
       push(Piece::Kind::kWord, i_, end);
       i_ = end;
       return;
     }
-    const char next = at(text_, i_ + 1);
+    const char next = char_at(text_, i_ + 1);
     if ((c == '.' || c == '!' || c == '?') &&
         (next == '\0' || is_space(next) || next == '"' || next == ')' || next == '*')) {
       const size_t after = text_.find_first_not_of(" \"')*", i_ + 1);
@@ -352,91 +266,5 @@ bool Piece::is_mark(string_view mark) const {
 }
 
 std::vector<Sentence> sentences_of(string_view text) { return Splitter(text).run(); }
-
-bool is_strong(string_view formula) {
-  if (std::any_of(formula.begin(), formula.end(), is_digit)) return true;
-  for (string_view sign : {"\\pi", "\\infty", "\\emptyset", "\\varnothing", "\\sqrt", "\\frac",
-                           "\\begin", "π", "√", "∞", "\\text{", "\\mathrm{"}) {
-    if (formula.find(sign) != kNone) return true;
-  }
-  return false;
-}
-
-bool begins_as_value(string_view text) {
-  return !text.empty() &&
-         (is_digit(text.front()) || string_view("-+.$([{\\").find(text.front()) != kNone ||
-          text.substr(0, 3) == "−" || text.substr(0, 3) == "√" || text.substr(0, 2) == "π");
-}
-
-size_t end_of_number(string_view text, size_t i) {
-  if (i > 0 && (is_letter(text[i - 1]) || is_digit(text[i - 1]))) {
-    if (text.substr(i, 1) == "-" || one_of(text, i, kMoney) == 0) return i;
-  }
-  size_t end = end_of_signed(text, i);
-  if (end == i) return i;
-  // "4th" is a place in a row.
-  if (at(text, end) != '\0' && is_letter(at(text, end)) && is_letter(at(text, end + 1))) {
-    const std::string tail = lower_ascii(text.substr(end, 2));
-    if ((tail == "st" || tail == "nd" || tail == "rd" || tail == "th") &&
-        !is_letter(at(text, end + 2)))
-      return i;
-  }
-  while (end < text.size()) {
-    if (text[end] == '%') {
-      ++end;
-    } else if (text.substr(end, 2) == "\\%" || text.substr(end, 2) == "°") {
-      end += 2;
-    } else if (text[end] == ':' && is_digit(at(text, end + 1))) {
-      end = end_of_digits(text, end + 1);
-    } else if (text[end] == '^' || (text[end] == '\\' && is_letter(at(text, end + 1)))) {
-      const size_t further = end_of_latex(text, end);
-      if (further == end) break;
-      end = further;
-    } else if (is_letter(text[end]) && !is_letter(at(text, end + 1)) && text[end] != '.') {
-      ++end;  // 2x, 3i
-    } else {
-      const size_t gap = skip_spaces(text, end);
-      size_t length = one_of(text, gap, kOperators);
-      if (length == 0 && gap > end && (at(text, gap) == 'x' || at(text, gap) == 'X') &&
-          at(text, gap + 1) == ' ')
-        length = 1;
-      const size_t operand = skip_spaces(text, gap + length);
-      if (length > 0 && text.substr(gap, 2) != "**") {
-        const size_t further = end_of_signed(text, operand);
-        if (further == operand) break;
-        end = further;
-        continue;
-      }
-      if (text.substr(gap, 6) == "\\text{" || text.substr(gap, 8) == "\\mathrm{") {
-        end = end_of_latex(text, gap);
-        continue;
-      }
-      // A mixed number.
-      const size_t digits = end_of_digits(text, gap);
-      if (gap == end + 1 && digits > gap && at(text, digits) == '/' &&
-          is_digit(at(text, digits + 1))) {
-        end = end_of_digits(text, digits + 1);
-        continue;
-      }
-      break;
-    }
-  }
-  size_t word = end;
-  if (at(text, word) == ' ' || at(text, word) == '-') ++word;
-  size_t word_end = word;
-  while (is_letter(at(text, word_end))) ++word_end;
-  const std::string unit = lower_ascii(text.substr(word, word_end - word));
-  // 12 m/s
-  if (word_end > word && at(text, word_end) == '/' && is_letter(at(text, word_end + 1)) &&
-      known_unit(unit)) {
-    size_t per = word_end + 1;
-    while (is_letter(at(text, per))) ++per;
-    if (known_unit(lower_ascii(text.substr(word_end + 1, per - word_end - 1)))) return per;
-  }
-  if (!unit.empty() && unit != "in" && unit != "second" && unit != "sec" &&
-      (is_unit(unit) || unit == "degrees" || unit == "percent"))
-    end = word_end;
-  return end;
-}
 
 }  // namespace ponder::judge

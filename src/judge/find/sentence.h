@@ -28,14 +28,4 @@ struct Sentence {
 // A colon, a verb at the end of a line and a displayed formula do not end a sentence.
 std::vector<Sentence> sentences_of(std::string_view text);
 
-// Digits, a constant, a root: more than the name of something.
-bool is_strong(std::string_view formula);
-
-// A digit, a sign, a bracket or a formula comes first.
-bool begins_as_value(std::string_view text);
-
-// The end of a number that begins at `i` with its sign, money, fraction, operators and unit; `i`
-// where there is none.
-size_t end_of_number(std::string_view text, size_t i);
-
 }  // namespace ponder::judge
