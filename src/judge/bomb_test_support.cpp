@@ -259,6 +259,23 @@ class Bombs {
   }
 
   // Tokens in any order.
+  void calculus() {
+    for (size_t n : {1u, 5u, 40u, 140u, 1000u}) {
+      add("calculus", repeat("\\int_0^1 ", n) + "x" + repeat(" dx", n));
+      add("calculus", repeat("\\lim_{x \\to 0} ", n) + "\\frac{x}{x}");
+      add("calculus", "\\int_0^1 " + repeat("(x+1)", n) + " dx");
+      add("calculus", "\\int_0^{7} " + repeat("e^{2x} + \\sqrt{x+1} + ", n) + "x^{20} dx");
+      add("calculus",
+          "\\lim_{x \\to 0} \\frac{" + repeat("\\sin(", n) + "x" + repeat(")", n) + "}{x}");
+      add("calculus", "\\lim_{x \\to 0} \\frac{" +
+                          repeat("(\\sqrt{1+\\frac{x}{7}}+\\frac{x}{11})", n) +
+                          "}{1+\\frac{1-\\cos x}{x^2}}");
+      add("calculus", "\\lim_{x \\to \\infty} " + repeat("(1+\\frac{1}{x})^{x} ", n));
+      add("calculus", "\\begin{cases} " + repeat("x^2 & x > 3 \\\\ ", n) + "\\end{cases}",
+          "\\begin{cases} " + repeat("x^2 & x \\ge 3 \\\\ ", n) + "\\end{cases}");
+    }
+  }
+
   void soups() {
     constexpr std::string_view kTokens[] = {"(",
                                             ")",
@@ -349,6 +366,7 @@ std::vector<Bomb> answer_bombs() {
   bombs.lists();
   bombs.matrices();
   bombs.formulas();
+  bombs.calculus();
   bombs.soups();
   return bombs.take();
 }

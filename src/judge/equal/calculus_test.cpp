@@ -28,6 +28,10 @@ TEST(Calculus, definite_integrals_by_closed_forms) {
                    {"\\int_a^b x\\,dx", "\\int^{b}_{a} t\\,dt", 'c'},
                    {"3", "\\int_0^1 \\int_0^2 x\\,dx\\,dy", 'u'},
                    {"3", "\\int_0^3 f(x)\\,dx = 3", 'c'},
+                   {"\\ln 2", "\\int_1^2 \\frac{dx}{x}", 'c'},
+                   {"3\\ln 2", "\\int_1^2 \\frac{3\\cdot dx}{x}", 'c'},
+                   {"\\int \\frac{2 x}{y}\\,dx", "\\int \\frac{2 x dx}{y}", 'c'},
+                   {"\\frac{b^2-a^2}{2}", "∫_(a)^(b)x dx", 'c'},
                    {"\\sqrt{\\pi}", "\\int_{-\\infty}^{\\infty} e^{-x^2}\\,dx", 'u'}});
 }
 
@@ -35,6 +39,8 @@ TEST(Calculus, antiderivatives_are_those_of_one_integrand) {
   expect_verdicts({{"\\int (x+a)\\,dx", "\\int x + a\\,dx", 'c'},
                    {"\\int x\\,dx", "\\int x^2\\,dx", 'i'},
                    {"\\int x\\,dx", "\\int t\\,dt", 'u'},
+                   {"\\int f(x)^2\\,dx", "\\int f(x)f(x)\\,dx", 'u'},
+                   {"\\int x\\,dx", "\\int dx\\,x", 'u'},
                    {"\\frac{x^2}{2} + C", "\\int x\\,dx = \\frac{x^2}{2} + C", 'c'},
                    {"\\frac{x^2}{2} + C", "\\int x\\,dx", 'u'}});
 }
@@ -56,6 +62,7 @@ TEST(Calculus, limits_by_continuity_and_by_series) {
                    {"0", "\\lim_{x \\to \\infty} \\frac{\\sin x}{x}", 'u'},
                    {"1", "\\lim_{x \\to 0} \\lfloor x \\rfloor", 'u'},
                    {"9", "\\lim_{x \\to 3} x^2", 'c'},
+                   {"9", "\\lim_{x → 3} x^2", 'c'},
                    {"10", "\\lim_{x \\to 3} x^2 + 1", 'c'},
                    {"\\lim_{x \\to 3^+} a", "\\lim_{x \\to 3} a", 'c'},
                    {"x^2", "\\lim_{x \\to 3} a", 'i'},
@@ -81,6 +88,23 @@ TEST(Calculus, functions_by_pieces) {
         "\\end{array}\\right.",
         'c'},
        {"\\begin{cases} x = 1 \\\\ y = 2 \\end{cases}", "(1,2)", 'c'}});
+}
+
+TEST(Calculus, spellings_of_functions_names_and_sets) {
+  expect_verdicts({{"\\sin(2x)", "2\\sin\\{x\\}\\cos\\left\\{x\\right\\}", 'c'},
+                   {"y''_1", "y_1''", 'c'},
+                   {"y'_1", "y''_1", 'i'},
+                   {"2\\lambda", "2 lambda", 'c'},
+                   {"\\theta", "alpha", 'i'},
+                   {"\\text{beta particle}", "beta particle", 'c'},
+                   {"f(x, y)", "f{\\left(x,y \\right)}", 'c'},
+                   {"f(x, y)", "f(y, x)", 'u'},
+                   {"\\{1\\}", "{1,2} \\setminus {2}", 'c'},
+                   {"[0,1)", "[0,1] \\setminus {1}", 'c'},
+                   {"\\{1,2,3\\}", "{1,2} \\cup {3}", 'c'},
+                   {"\\sqrt5-\\sqrt2", "\\sqrt{5} \\mod \\sqrt{2}", 'c'},
+                   {"0", "\\sqrt{8} \\mod \\sqrt{2}", 'u'},
+                   {"1000000", "\\sqrt{\\gcd(1.25E24, 1E12)}", 'c'}});
 }
 
 }  // namespace

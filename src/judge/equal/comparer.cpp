@@ -76,10 +76,8 @@ Comparison Comparer::compare(View gold, View prediction, bool outermost) {
     if (infinite || other) {
       return {infinite == other ? Match::kEqual : Match::kDifferent, "infinity"};
     }
-    // Antiderivatives are the same where what they are of is.
-    if (a == Kind::kIntegral && b == a && gold.size() == 1 && prediction.size() == 1 &&
-        gold.get().name == prediction.get().name)
-      return compare(gold.child(0), prediction.child(0), false);
+    if (a == Kind::kIntegral && b == a && gold.size() == 1 && prediction.size() == 1)
+      return compare_antiderivatives(gold, prediction);
     if (has_unit_vectors(gold) != has_unit_vectors(prediction)) {
       const Expression a_units = with_unit_vectors(gold), b_units = with_unit_vectors(prediction);
       return compare_scalars({&a_units, a_units.root, gold.sign},
@@ -87,6 +85,14 @@ Comparison Comparer::compare(View gold, View prediction, bool outermost) {
                              budget_);
     }
     return compare_scalars(gold, prediction, {tolerance_, outermost}, budget_);
+  }
+  // f(x, y): a function's arguments decide only where they are the same.
+  if (a == Kind::kMul && b == a && gold.size() == 2 && prediction.size() == 2 &&
+      gold.child(0).get().kind == Kind::kName && prediction.child(0).get().kind == Kind::kName &&
+      gold.child(1).get().kind == Kind::kTuple && prediction.child(1).get().kind == Kind::kTuple) {
+    const bool same = gold.child(0).get().name == prediction.child(0).get().name &&
+                      compare(gold.child(1), prediction.child(1), false).match == Match::kEqual;
+    return {same ? Match::kEqual : Match::kUnknown, "functions of several variables"};
   }
   if (const auto formula = compare_as_formulas(gold, prediction)) return *formula;
   const auto left = vector_of(gold), right = vector_of(prediction);
@@ -170,6 +176,25 @@ Comparison Comparer::compare_in_any_order(const std::vector<View>& gold,
   }
   if (!all) return {Match::kUnknown, std::string(what) + ": an item cannot be compared"};
   return {Match::kEqual, std::string(what) + " equal in any order"};
+}
+
+// The same where what they are of is; different where no name stands in it but the variable's: others
+// may be those of functions.
+Comparison Comparer::compare_antiderivatives(View gold, View prediction) {
+  const std::string& name = gold.get().name;
+  if (name != prediction.get().name) return {Match::kUnknown, "integrals over other variables"};
+  Comparison result = compare(gold.child(0), prediction.child(0), false);
+  const auto has_others = [&](const auto& self, View part) -> bool {
+    if (part.get().kind == Kind::kName) return part.get().name != name;
+    for (size_t i = 0; i < part.size(); ++i) {
+      if (self(self, part.child(i))) return true;
+    }
+    return false;
+  };
+  if (result.match == Match::kDifferent &&
+      (has_others(has_others, gold) || has_others(has_others, prediction)))
+    return {Match::kUnknown, "integrals that cannot be compared"};
+  return result;
 }
 
 std::optional<Comparison> Comparer::compare_as_formulas(View gold, View prediction) {

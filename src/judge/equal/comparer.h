@@ -34,6 +34,8 @@ class Comparer {
   // A vector or matrix against a formula in unit vectors or identity matrices.
   std::optional<Comparison> compare_as_formulas(View gold, View prediction);
   Comparison compare_relations(View gold, View prediction);
+  // Of integrals without bounds.
+  Comparison compare_antiderivatives(View gold, View prediction);
   // x = y = z = 1 against (1, 1, 1) or x = 1, y = 1, z = 1.
   std::optional<Comparison> compare_equal_names(View gold, View prediction);
   Comparison compare_ratios(View gold, View prediction);

@@ -4,6 +4,7 @@
 #include <array>
 #include <string>
 #include <unordered_set>
+#include <utility>
 
 #include "judge/find/value_run.h"
 #include "judge/text.h"
@@ -16,14 +17,12 @@ constexpr size_t kSentenceReach = 200;  // bytes read before and behind a box
 
 // Length of the box command at `i`, or 0.
 size_t box_command(string_view text, size_t i) {
-  if (i + 4 >= text.size() || (text[i + 1] != 'b' && text[i + 1] != 'f')) return 0;
-  static constexpr std::array<string_view, 3> kNames = {"\\boxed", "\\fbox", "\\framebox"};
-  for (string_view name : kNames) {
-    if (text.substr(i, name.size()) != name) continue;
-    const size_t end = i + name.size();
-    return end < text.size() && is_letter(text[end]) ? 0 : name.size();
-  }
-  return 0;
+  const string_view rest = text.substr(i);
+  const size_t length = rest.starts_with("\\boxed")      ? 6
+                        : rest.starts_with("\\fbox")     ? 5
+                        : rest.starts_with("\\framebox") ? 9
+                                                         : 0;
+  return length < rest.size() && is_letter(rest[length]) ? 0 : length;
 }
 
 // Of the boxes long before the last ones only what they hold counts, so that one of each will do: a
@@ -31,10 +30,12 @@ size_t box_command(string_view text, size_t i) {
 void drop_repeats(std::vector<Box>& all) {
   constexpr size_t kKept = 64;
   std::unordered_set<string_view> seen;
+  string_view last = "\n";
+  const auto is_repeat = [&](const Box& box) {
+    return box.content == std::exchange(last, box.content) || !seen.insert(box.content).second;
+  };
   const auto old = all.end() - kKept;
-  all.erase(std::remove_if(all.begin(), old,
-                           [&](const Box& box) { return !seen.insert(box.content).second; }),
-            old);
+  all.erase(std::remove_if(all.begin(), old, is_repeat), old);
 }
 
 // The end of what follows a box command without a brace: `2`, `-3.5`, `\frac12`, `\text{B}`.

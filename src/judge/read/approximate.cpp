@@ -53,10 +53,25 @@ std::optional<Complex> approximate_extreme(View view, int point, Budget& budget)
   return best;
 }
 
+// x - y floor(x / y), where the quotient is certainly not whole.
+std::optional<Complex> approximate_remainder(View view, int point, Budget& budget) {
+  const auto x = approximate_value(view.child(0), point, budget),
+             y = approximate_value(view.child(1), point, budget);
+  const auto quotient = x && y ? divide(*x, *y) : std::nullopt;
+  if (!quotient || quotient->im != 0) return std::nullopt;
+  const Float whole = mp::floor(quotient->re), rest = quotient->re - whole;
+  if (rest <= quotient->error * 4 || 1 - rest <= quotient->error * 4) return std::nullopt;
+  return checked(add(*x, multiply(*y, {-whole, 0, 0})));
+}
+
 std::optional<Complex> approximate_call(View view, int point, Budget& budget) {
   const std::string& name = view.get().name;
   if (!budget.spend(90)) return std::nullopt;
   if (name == "max" || name == "min") return approximate_extreme(view, point, budget);
+  if (name == "gcd" || name == "lcm" || name == "mod") {
+    if (const auto exact = exact_value(view, budget)) return to_complex(*exact);
+    return name == "mod" ? approximate_remainder(view, point, budget) : std::nullopt;
+  }
   auto x = approximate_value(view.child(0), point, budget);
   if (!x) return std::nullopt;
   if (!budget.radians && contains(view.child(0), Kind::kDegree) && name != "abs" &&

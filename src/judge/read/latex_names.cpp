@@ -180,6 +180,13 @@ const NameSet& latex_letters() {
   return names;
 }
 
+const NameSet& greek_letters() {
+  static const NameSet names = {"alpha", "beta",  "gamma", "delta",  "epsilon", "zeta",
+                                "theta", "iota",  "kappa", "lambda", "sigma",   "omega",
+                                "Gamma", "Delta", "Theta", "Lambda", "Sigma",   "Omega"};
+  return names;
+}
+
 const NameSet& latex_silent_commands() {
   static const NameSet names = {"color",    "textcolor", "tag",    "phantom", "hphantom",
                                 "vphantom", "hspace",    "vspace", "label",   "bbox"};

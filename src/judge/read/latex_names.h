@@ -16,6 +16,7 @@ const LatexCommands& latex_commands();
 const NameSet& function_names();         // sin, log, ...; with and without a backslash
 const NameSet& called_names();           // floor(x), binom(5, 2): functions before a bracket only
 const NameSet& latex_letters();          // \\alpha, ...: variables
+const NameSet& greek_letters();          // of them, those that are read without a backslash too
 const NameSet& latex_silent_commands();  // \\color{red}, \\tag{1}: their argument says nothing
 const NameSet& latex_text_commands();    // \\text{...}: words
 const NameSet& latex_font_commands();    // \\mathbf{...}: dress of a letter

@@ -283,6 +283,8 @@ class Lexer {
       add(TokenKind::kFunction, run);  // 10 \text{ sec} is a time
     } else if (called_names().contains(run) && is_called(text.substr(end), words)) {
       add(TokenKind::kFunction, run);
+    } else if (!words && run.size() >= 4 && greek_letters().contains(run)) {
+      add(TokenKind::kName, run);
     } else if (run.size() == 3 && number_word(lower)) {
       add(TokenKind::kWord, lower);  // "two" is no product
     } else if (run.size() == 1) {

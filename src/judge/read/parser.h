@@ -88,6 +88,7 @@ class Parser {
   void join_chained_rows();
   int sum_or_product(bool product);
   int integral();
+  void move_variable_out();
   int limit();
   int chosen();
 

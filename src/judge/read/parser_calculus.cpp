@@ -7,6 +7,34 @@
 
 namespace ponder::judge {
 
+// \\int \\frac{2 dx}{x} as \\int \\frac{2}{x} dx.
+void Parser::move_variable_out() {
+  if (peek().kind != TokenKind::kCommand || peek().text != "frac" || !peek(1).is('{')) return;
+  size_t top = position_ + 1, bottom = 0;
+  for (int part = 0; part < 2; ++part) {
+    size_t end = part == 0 ? top : bottom;
+    if (!tokens_[end].is('{')) return;
+    for (int open = 0; tokens_[end].kind != TokenKind::kFinish; ++end) {
+      open += tokens_[end].is('{');
+      open -= tokens_[end].is('}');
+      if (open == 0) break;
+    }
+    if (tokens_[end].kind == TokenKind::kFinish) return;
+    (part == 0 ? bottom : top) = end + 1;
+  }
+  const size_t after = top, close = bottom - 1;  // behind the fraction, and its first brace
+  const auto at = [&](size_t i) { return tokens_.begin() + static_cast<std::ptrdiff_t>(i); };
+  if (close < position_ + 4 || tokens_[close - 1].kind != TokenKind::kName ||
+      tokens_[close - 2].kind != TokenKind::kName || tokens_[close - 2].text != "d")
+    return;
+  const std::vector<Token> variable(at(close - 2), at(close));
+  tokens_.insert(at(after), variable.begin(), variable.end());
+  size_t begin = close - 2;
+  if (tokens_[begin - 1].is('*')) --begin;
+  tokens_.erase(at(begin), at(close));
+  if (tokens_[begin - 1].is('{')) tokens_.insert(at(begin), Token{TokenKind::kNumber, "1", false});
+}
+
 // \\int_0^1 x^2 \\, dx: up to the d of its variable, sums too.
 int Parser::integral() {
   int low = kNoNode, high = kNoNode;
@@ -17,6 +45,7 @@ int Parser::integral() {
       high = script();
   }
   if (failed() || (low == kNoNode) != (high == kNoNode)) return fail("an integral with one bound");
+  move_variable_out();
   size_t end = position_;
   for (int open = 0;; ++end) {
     const Token& token = tokens_[end];
@@ -32,11 +61,13 @@ int Parser::integral() {
       break;
   }
   const std::string variable = tokens_[end + 1].text;
+  const bool empty = position_ == end;
   tokens_[end].kind = TokenKind::kFinish;
-  const int integrand = position_ == end ? number("1") : sum();
+  const int integrand = empty ? number("1") : sum();
   if (position_ != end) return fail("an integrand that goes on");
   tokens_[end].kind = TokenKind::kName;
   position_ = end + 2;
+  if (empty && starts_factor()) return fail("an integrand behind its variable");
   if (low == kNoNode) return make(Kind::kIntegral, {integrand}, variable);
   return make(Kind::kIntegral, {low, high, integrand}, variable);
 }
@@ -48,10 +79,10 @@ int Parser::limit() {
     return fail("a limit without its variable");
   const std::string variable = peek().text;
   advance();
-  if (peek().kind != TokenKind::kUnknown ||
-      std::find(kArrows.begin(), kArrows.end(), peek().text) == kArrows.end())
-    return fail("a limit without an arrow");
-  advance();
+  // Other arrows, \\Rightarrow and →, only dress and left no token.
+  if (peek().kind == TokenKind::kUnknown &&
+      std::find(kArrows.begin(), kArrows.end(), peek().text) != kArrows.end())
+    advance();
   // The sign at the end: 3^+, 3^{-}, 0+.
   size_t end = position_;
   for (int open = 1; open > 0 && tokens_[end].kind != TokenKind::kFinish; ++end) {

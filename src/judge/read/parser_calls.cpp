@@ -104,7 +104,10 @@ int Parser::call() {
     return make(Kind::kCall, std::move(children), name);
   }
   int argument;
-  if (peek().is('(') || peek().is('{')) {
+  if (take('S')) {  // \\sin\\{x\\}
+    argument = sum();
+    if (!take('s')) return fail("a bracket is not closed");
+  } else if (peek().is('(') || peek().is('{')) {
     argument = atom();
   } else {
     argument = product(true);

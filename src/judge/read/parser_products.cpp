@@ -311,7 +311,8 @@ int Parser::subscript(int base) {
   Node& n = node(base).kind == Kind::kPow ? node(node(base).children[0]) : node(base);
   if (n.kind == Kind::kName || n.kind == Kind::kConstant) {
     n.kind = Kind::kName;
-    n.name += '_' + text;
+    const size_t primes = std::min(n.name.find('\''), n.name.size());  // f'_1 is f_1'
+    n.name.insert(primes, '_' + text);
     return base;
   }
   if (!is_plain_number(base)) return fail("a subscript on neither name nor number");

@@ -236,6 +236,12 @@ int Parser::set_union() {
     advance();
     parts.push_back(sum());
   }
+  // {1, 2} \\setminus {2}: braces without a backslash are sets there.
+  for (size_t i = 0; i < parts.size() && parts.size() > 1 && !failed(); ++i) {
+    const Kind what = node(parts[i]).kind;
+    if (what == Kind::kList) node(parts[i]).kind = Kind::kSet;
+    if (what == Kind::kNumber) parts[i] = make(Kind::kSet, {parts[i]});
+  }
   return parts.size() == 1 ? parts[0] : make(kind, std::move(parts));
 }
 

@@ -23,7 +23,7 @@ struct Utf8Spelling {
   std::string_view bytes, latex;
 };
 // Characters that stand for a few tokens, written as LaTeX.
-constexpr std::array<Utf8Spelling, 54> kUtf8Spellings = {
+constexpr std::array<Utf8Spelling, 55> kUtf8Spellings = {
     {{"″", "''"},        {"½", "\\frac12"},   {"⅓", "\\frac13"},
      {"⅔", "\\frac23"},  {"¼", "\\frac14"},   {"¾", "\\frac34"},
      {"⅕", "\\frac15"},  {"⅖", "\\frac25"},   {"⅗", "\\frac35"},
@@ -41,7 +41,8 @@ constexpr std::array<Utf8Spelling, 54> kUtf8Spellings = {
      {"φ", "\\phi"},     {"ϕ", "\\phi"},      {"ω", "\\omega"},
      {"Δ", "\\Delta"},   {"Σ", "\\Sigma"},    {"Ω", "\\Omega"},
      {"ℝ", "R"},         {"ℤ", "Z"},          {"ℕ", "N"},
-     {"ℚ", "Q"},         {"ℂ", "C"},          {"¢", "\\text{ cents}"}}};
+     {"ℚ", "Q"},         {"ℂ", "C"},          {"¢", "\\text{ cents}"},
+     {"∫", "\\int"}}};
 
 // Superscript characters in a row are one power: 10⁻³.
 constexpr std::array<Utf8Spelling, 12> kSuperscripts = {{{"⁰", "0"},
