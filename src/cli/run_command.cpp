@@ -22,7 +22,7 @@ struct RunOptions {
   std::string out;
   std::vector<std::string> set;
   std::string until;
-  bool seed_given = false;
+  bool seed_given = false, redo = false;
 };
 
 std::vector<std::string> overrides_of(const RunOptions& options) {
@@ -41,7 +41,9 @@ void run(const RunOptions& options) {
                                                : TerminalMonitor::Level::kInfo);
   std::vector<pipeline::ReadSource> sources = pipeline::read_sources(recipe);
   pipeline::require_fit(pipeline::plan_recipe(recipe, sources, threads), out);
-  pipeline::PipelineRun run(recipe, std::move(sources), out, threads, monitor, stop);
+  pipeline::PipelineRun run(
+      recipe, std::move(sources), out, threads, monitor, stop,
+      options.redo ? pipeline::Changes::kRedone : pipeline::Changes::kRefused);
   const bool finished = run.execute(options.until, [&](const pool::StageRecord& stage) {
     if (!options.common.json) return;
     const auto& models = stage.outputs.empty() ? stage.inputs : stage.outputs;
@@ -115,6 +117,11 @@ void register_run(CLI::App& app) {
   add_recipe_options(*command, *options);
   command->add_option("--out", options->out, "run directory (default: runs/NAME)");
   command->add_option("--until", options->until, "stop after this stage");
+  command->add_flag(
+      "--redo", options->redo,
+      "go on also with a recipe or sources that have changed since the run began: what "
+      "does not follow from them any more is done again or dropped, the rest is kept "
+      "(without it, a changed recipe is refused and the stages are named)");
   command->footer(
       "Example:\n  ponder run recipes/quickstart.toml --out runs/quickstart\n"
       "  ponder run recipes/quickstart.toml --set explore.rounds=1 --until improve-1");

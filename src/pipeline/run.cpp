@@ -1,12 +1,14 @@
 #include "pipeline/run.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <chrono>
 
 #include "base/error.h"
 #include "base/folder_swap.h"
 #include "model/checkpoint.h"
+#include "pipeline/redo.h"
 #include "pipeline/run_files.h"
 #include "pipeline/stage_inputs.h"
 #include "pipeline/toml_section.h"
@@ -71,7 +73,7 @@ void check_until(const Recipe& recipe, const std::string& until) {
 
 PipelineRun::PipelineRun(const Recipe& recipe, std::vector<ReadSource> sources,
                          const fs::path& folder, ThreadPool& threads, Monitor& monitor,
-                         const std::atomic<bool>* stop)
+                         const std::atomic<bool>* stop, Changes changes)
     : recipe_(recipe),
       sources_(std::move(sources)),
       folder_(folder),
@@ -79,22 +81,10 @@ PipelineRun::PipelineRun(const Recipe& recipe, std::vector<ReadSource> sources,
       stop_(stop) {
   fs::create_directories(folder_ / "checkpoints");
   lock_ = std::make_unique<LockFile>(folder_ / "lock");
-  const fs::path saved = folder_ / "recipe.toml";
-  if (fs::exists(saved)) {
-    const std::vector<std::string> differences =
-        recipe_differences(resolved_again(saved), recipe.resolved);
-    if (!differences.empty()) {
-      throw Error(folder_.string(),
-                  fmt::format("was begun with another recipe: {}", fmt::join(differences, "; ")),
-                  "undo the change, or start a new run with another --out");
-    }
-  } else {
-    write_file_atomic(saved, recipe.resolved);
-  }
+  pool_ = std::make_unique<pool::Pool>(pool::Pool::open(folder_ / "run.db"));
   log_ = std::make_unique<JsonLinesMonitor>(folder_ / "log.jsonl");
   monitor_ = std::make_unique<MonitorList>(std::vector<Monitor*>{&monitor, log_.get()});
-  pool_ = std::make_unique<pool::Pool>(pool::Pool::open(folder_ / "run.db"));
-  check_inputs(recipe, *pool_, folder_);
+  take_up(changes);
   const std::string base_sha256 = model::checkpoint_sha256(recipe.base);
   const std::optional<pool::ModelRecord> base = pool_->model_named("M0");
   if (!base) {
@@ -108,6 +98,39 @@ PipelineRun::PipelineRun(const Recipe& recipe, std::vector<ReadSource> sources,
 }
 
 PipelineRun::~PipelineRun() = default;
+
+// Goes on with what is there by this recipe: as it is, or after taking back what does not follow from
+// it.
+void PipelineRun::take_up(Changes allowed) {
+  const fs::path saved = folder_ / "recipe.toml";
+  if (!fs::exists(saved)) write_file_atomic(saved, recipe_.resolved);
+  const std::string then = resolved_again(saved);
+  const std::vector<std::string> keys = recipe_differences(then, recipe_.resolved);
+  const InputChanges inputs = input_changes(recipe_, *pool_);
+  if (!inputs.base.empty()) {
+    throw Error(folder_.string(), "was begun with other inputs: " + inputs.base,
+                "put the old files back, or start a new run with another --out, which does every "
+                "stage again");
+  }
+  if (!keys.empty() || !inputs.sources.empty()) {
+    const Redo redo = plan_redo(recipe_, sources_, *pool_);
+    if (allowed == Changes::kRefused) {
+      const auto& changes = keys.empty() ? inputs.sources : keys;
+      throw Error(
+          folder_.string(),
+          fmt::format("was begun with {}: {}", keys.empty() ? "other inputs" : "another recipe",
+                      fmt::join(changes, "; ")),
+          fmt::format("undo the change, start a new run with another --out, or go on with "
+                      "--redo ({})",
+                      describe(redo)));
+    }
+    monitor_->info(fmt::format("--redo: {}", describe(redo)));
+    take_back(redo, recipe_, sources_, recipe_keys(then), *pool_, folder_);
+    write_file_atomic(saved, recipe_.resolved);
+  }
+  if (pool_->files("M0").empty() || !inputs.sources.empty() || !keys.empty())
+    record_inputs(recipe_, *pool_);
+}
 
 bool PipelineRun::execute(const std::string& until,
                           const std::function<void(const pool::StageRecord&)>& on_stage) {

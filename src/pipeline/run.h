@@ -35,15 +35,22 @@ namespace ponder::pipeline {
 // Throws Error (usage) naming the recipe's stages if `until`, where it is not "", is none of them.
 void check_until(const Recipe& recipe, const std::string& until);
 
+// What becomes of a run that was begun with another recipe or other source files.
+enum class Changes {
+  kRefused,
+  kRedone,  // the stages that do not follow from this one are done again or dropped
+};
+
 class PipelineRun {
  public:
   // `sources`: what read_sources gives. Makes or opens the directory and takes its lock. `monitor` is
-  // told what happens, and so is log.jsonl. Throws Error when another process has it, or when it was
-  // begun with a recipe that differs (naming the keys) or with other inputs: base or source files
-  // whose hashes have changed (naming them, then and now, and the stages that used them).
+  // told what happens, and so is log.jsonl. Throws Error when another process has it, when it was
+  // begun with another base, or, where `changes` are refused, with a recipe that differs (naming the
+  // keys) or with other source files (naming them, their hashes then and now, and the stages that
+  // used them), and says what would be done again.
   PipelineRun(const Recipe& recipe, std::vector<ReadSource> sources,
               const std::filesystem::path& folder, ThreadPool& threads, Monitor& monitor,
-              const std::atomic<bool>* stop);
+              const std::atomic<bool>* stop, Changes changes = Changes::kRefused);
   ~PipelineRun();
 
   // Runs what is left, up to and including the stage named `until` ("" = all). After each stage,
@@ -55,6 +62,7 @@ class PipelineRun {
   const pool::Pool& pool() const { return *pool_; }
 
  private:
+  void take_up(Changes allowed);
   // False when stopped. A stage that ends in an exception is marked as failed, with its message,
   // before it is passed on.
   bool run_stage(const Stage& planned);

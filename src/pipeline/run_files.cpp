@@ -96,22 +96,25 @@ std::string file_differences(const std::vector<pool::FileRecord>& then,
   return fmt::format("{}", fmt::join(differences, ", "));
 }
 
-void check_inputs(const Recipe& recipe, pool::Pool& pool, const fs::path& run_folder) {
+void record_inputs(const Recipe& recipe, pool::Pool& pool) {
+  pool::Pool::Transaction transaction(pool);
+  for (const pool::FileRecord& file : pool.files())
+    if (file.owner.ends_with(']')) pool.remove_file(file);  // a source
+  for (const pool::FileRecord& file : checkpoint_files(recipe.base, kBase)) pool.add_file(file);
+  for (const SourceFiles& source : source_files(recipe)) pool.add_file(source.files[0]);
+  transaction.commit();
+}
+
+InputChanges input_changes(const Recipe& recipe, const pool::Pool& pool) {
+  InputChanges found;
+  if (pool.files(kBase).empty()) return found;
   const std::vector<pool::FileRecord> base = checkpoint_files(recipe.base, kBase);
   const std::vector<SourceFiles> sources = source_files(recipe);
-  if (pool.files(kBase).empty()) {
-    pool::Pool::Transaction transaction(pool);
-    for (const pool::FileRecord& file : base) pool.add_file(file);
-    for (const SourceFiles& source : sources) pool.add_file(source.files[0]);
-    transaction.commit();
-    return;
-  }
-  std::vector<std::string> changed;
   if (const std::string differences = file_differences(pool.files(kBase), base);
       !differences.empty()) {
     const auto reads = [](const Stage& stage) { return stage.input == kBase; };
-    changed.push_back(fmt::format("base ({}): {}; used by {}", recipe.base.string(), differences,
-                                  used_by(recipe, pool, reads)));
+    found.base = fmt::format("base ({}): {}; used by {}", recipe.base.string(), differences,
+                             used_by(recipe, pool, reads));
   }
   for (const SourceFiles& source : sources) {
     std::vector<pool::FileRecord> then = pool.files(source.owner);
@@ -127,14 +130,10 @@ void check_inputs(const Recipe& recipe, pool::Pool& pool, const fs::path& run_fo
       if (*stage.kind->sources != source.role) return false;
       return source.role != pool::SourceRecord::Role::kDemonstrations || stage.set == source.set;
     };
-    changed.push_back(
+    found.sources.push_back(
         fmt::format("{}: {}; used by {}", source.owner, differences, used_by(recipe, pool, reads)));
   }
-  if (changed.empty()) return;
-  throw Error(
-      run_folder.string(), fmt::format("was begun with other inputs: {}", fmt::join(changed, "; ")),
-      "put the old files back, or start a new run with another --out, which does every stage "
-      "again");
+  return found;
 }
 
 }  // namespace ponder::pipeline

@@ -22,8 +22,15 @@ std::vector<pool::FileRecord> checkpoint_files(const std::filesystem::path& fold
 std::string file_differences(const std::vector<pool::FileRecord>& then,
                              const std::vector<pool::FileRecord>& now);
 
-// Records the base (M0) and the source files of a run that has none recorded; else throws Error
-// naming each that changed, then and now, and the stages that have used it.
-void check_inputs(const Recipe& recipe, pool::Pool& pool, const std::filesystem::path& run_folder);
+// Records the base (M0) and the source files of a run.
+void record_inputs(const Recipe& recipe, pool::Pool& pool);
+
+// What of them is not what was recorded; each a text that says file, then, now, and which stages have
+// used it. Nothing where nothing was recorded.
+struct InputChanges {
+  std::string base;
+  std::vector<std::string> sources;
+};
+InputChanges input_changes(const Recipe& recipe, const pool::Pool& pool);
 
 }  // namespace ponder::pipeline

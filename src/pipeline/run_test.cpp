@@ -165,6 +165,37 @@ TEST_F(RunTest, RolloutsOfAStoppedStageGoOn) {
   }
 }
 
+// What a changed recipe does again costs what is new about it.
+TEST_F(RunTest, WhatIsDoneAgainSamplesOnlyWhatIsNew) {
+  const auto sampled = [&](const Recipe& r, const std::string& stage) {
+    SampledTokens monitor(stage, nullptr);
+    PipelineRun run(r, read_sources(r), folder_ / "out", threads_, monitor, &stop_,
+                    Changes::kRedone);
+    EXPECT_TRUE(run.execute(stage, [](const pool::StageRecord&) {}));
+    return monitor.count;
+  };
+  const std::string all = "explore.hard_only=false";
+  run(recipe({all}), "explore-1");
+  const int64_t two = pool().counts_of("explore-1").tokens;
+  const int64_t third = sampled(recipe({all, "explore.samples=3"}), "explore-1");
+  EXPECT_EQ(third, pool().counts_of("explore-1").tokens - two);
+  EXPECT_GT(third, 0);
+  EXPECT_EQ(pool().counts_of("explore-1").rollouts, 18);
+  EXPECT_EQ(sampled(recipe({all, "explore.samples=1"}), "explore-1"), 0);
+  EXPECT_EQ(pool().counts_of("explore-1").rollouts, 6);
+  EXPECT_GT(sampled(recipe({all, "explore.samples=1", "seed=2"}), "explore-1"), 0);
+
+  const int64_t one = pool().counts_of("evaluate-M0").tokens;
+  const Recipe more = recipe(
+      {all, "explore.samples=1", "seed=2",
+       "evaluate.benchmarks=[{name=\"more\",synth=\"choice\",levels=1,count=2,split=\"test\","
+       "seed=9},{name=\"test\",synth=\"choice\",levels=1,count=3,split=\"test\"}]"});
+  const int64_t added = sampled(more, "evaluate-M0");
+  EXPECT_EQ(added, 0) << "the last benchmark is the one that was there";
+  EXPECT_GT(pool().counts_of("evaluate-M0").tokens, one);
+  EXPECT_EQ(pool().counts_of("evaluate-M0").rollouts, 5);
+}
+
 TEST_F(RunTest, AFailedStageIsMarkedReportedAndBegunAgain) {
   const Recipe r = recipe({"max_length=3"});
   EXPECT_NE(testing::error_text([&] {

@@ -141,6 +141,22 @@ std::vector<ReadSource> read_sources(const Recipe& recipe) {
   return all;
 }
 
+std::string rows_sha256(const ReadSource& read) {
+  Sha256 hash;
+  for (const data::Demonstration& d : read.demonstrations) {
+    Json turns = Json::array();
+    for (const data::Turn& turn : d.history) turns.push_back({turn.assistant, turn.content});
+    hash.update(dump_json(Json::array({d.system, turns, d.question, d.thought, d.solution})) +
+                "\n");
+  }
+  for (const data::Problem& p : read.problems) {
+    Json json = data::to_json(p);
+    json["choices"] = p.choices;
+    hash.update(dump_json(json) + "\n");
+  }
+  return hash.hex();
+}
+
 std::vector<pool::SourceRecord> sources_of(const pool::Pool& pool, pool::SourceRecord::Role role,
                                            const std::string& set) {
   std::vector<pool::SourceRecord> found;

@@ -27,6 +27,9 @@ struct ReadSource {
 // the recipe says decontaminate = false) before `count` is applied.
 std::vector<ReadSource> read_sources(const Recipe& recipe);
 
+// SHA-256 of all that later stages read of the rows.
+std::string rows_sha256(const ReadSource& read);
+
 // What the pool has of the sources of a role and set, in the recipe's order. Throws Error where
 // there are none: they were not ingested.
 std::vector<pool::SourceRecord> sources_of(const pool::Pool& pool, pool::SourceRecord::Role role,

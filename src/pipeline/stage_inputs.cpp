@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/hash.h"
+#include "pipeline/sources.h"
 #include "pipeline/stages/kinds.h"
 
 namespace ponder::pipeline {
@@ -14,8 +15,22 @@ bool lies_in(std::string_view key, std::string_view entry) {
          (key.size() == entry.size() || key[entry.size()] == '.' || key[entry.size()] == '[');
 }
 
-Json keys_of(const StageKind& kind, const Recipe& recipe) {
-  Json keys = Json::object();
+Json files_of(const Recipe& recipe) {
+  Json files = Json::array();
+  const auto add = [&](const std::vector<DataSource>& sources) {
+    for (const DataSource& source : sources)
+      files.push_back(source.file.empty() ? "" : sha256_file(source.file));
+  };
+  add(recipe.evaluate.benchmarks);
+  for (const ImitationSet& set : recipe.imitation) add(set.demonstrations);
+  add(recipe.explore.problems);
+  return files;
+}
+
+}  // namespace
+
+std::map<std::string, std::string> keys_of(const StageKind& kind, const Recipe& recipe) {
+  std::map<std::string, std::string> keys;
   for (const auto& [key, value] : recipe_keys(recipe.resolved)) {
     bool read = false;
     for (const std::string_view entry : kind.keys) {
@@ -34,43 +49,51 @@ Json keys_of(const StageKind& kind, const Recipe& recipe) {
   return keys;
 }
 
-Json files_of(const Recipe& recipe) {
-  Json files = Json::array();
-  const auto add = [&](const std::vector<DataSource>& sources) {
-    for (const DataSource& source : sources)
-      files.push_back(source.file.empty() ? "" : sha256_file(source.file));
-  };
-  add(recipe.evaluate.benchmarks);
-  for (const ImitationSet& set : recipe.imitation) add(set.demonstrations);
-  add(recipe.explore.problems);
-  return files;
+KnownInputs known_inputs(const pool::Pool& pool) {
+  KnownInputs known;
+  for (const pool::ModelRecord& model : pool.models()) known.models[model.name] = model.sha256;
+  for (const pool::StageRecord& stage : pool.stages())
+    known.stages[stage.name] = stage.inputs_sha256;
+  for (const pool::SourceRecord& source : pool.sources())
+    known.sources.push_back(
+        {source.role, source.set, source.rows_sha256, static_cast<int64_t>(source.account.kept)});
+  return known;
 }
 
-}  // namespace
-
 std::string inputs_sha256(const Stage& stage, const Recipe& recipe, const pool::Pool& pool) {
+  return inputs_sha256(stage, recipe, known_inputs(pool));
+}
+
+std::string inputs_sha256(const Stage& stage, const Recipe& recipe, const KnownInputs& known) {
   const StageKind& kind = *stage.kind;
   Json inputs = {{"kind", kind.name}, {"version", kind.version}, {"keys", keys_of(kind, recipe)}};
   if (!stage.input.empty()) {
-    const std::optional<pool::ModelRecord> model = pool.model_named(stage.input);
-    if (!model) return "";
-    inputs["model"] = model->sha256;
+    const auto model = known.models.find(stage.input);
+    if (model == known.models.end()) return "";
+    inputs["model"] = model->second;
   }
-  if (stage.kind == &kIngest) inputs["files"] = files_of(recipe);
+  if (stage.kind == &kIngest) {
+    inputs["files"] = files_of(recipe);
+    inputs["explores"] = recipe.explore.rounds > 0;  // else nobody reads the problems
+  }
   for (const std::string& name : stage.reads) {
-    const std::optional<pool::StageRecord> read = pool.stage(name);
-    if (!read) return "";
-    if (read->kind == kIngest.name) continue;  // its sources, below
-    if (read->inputs_sha256.empty()) return "";
-    inputs["stages"].push_back(read->inputs_sha256);
+    if (name == kIngest.name) continue;  // its sources, below
+    const auto read = known.stages.find(name);
+    if (read == known.stages.end() || read->second.empty()) return "";
+    inputs["stages"].push_back(read->second);
   }
   if (kind.sources) {
     const bool one_set = *kind.sources == pool::SourceRecord::Role::kDemonstrations;
+    int64_t total = 0;
     const std::string set = one_set ? recipe.imitation[stage.set].name : "";
-    for (const pool::SourceRecord& source : pool.sources()) {
+    for (const KnownInputs::Source& source : known.sources) {
       if (source.role != *kind.sources || (one_set && source.set != set)) continue;
       inputs["sources"].push_back(Json::array({source.set, source.rows_sha256}));
+      total += source.kept;
     }
+    // A round's share of the problems is what counts of the recipe's rounds.
+    if (*kind.sources == pool::SourceRecord::Role::kProblems)
+      inputs["problems"] = round_of(recipe.explore, stage.round, total);
   }
   return sha256_hex(dump_json(inputs));
 }

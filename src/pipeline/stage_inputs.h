@@ -2,7 +2,10 @@
 // the same rows and weights, so a changed recipe need only redo the stages where it is another.
 #pragma once
 
+#include <map>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "pipeline/stage.h"
 
@@ -13,5 +16,22 @@ namespace ponder::pipeline {
 // stages; for ingest itself the sources' bytes. "" where one of these is not known, as in a run
 // begun by schema version 1. Stages before it must be done.
 std::string inputs_sha256(const Stage& stage, const Recipe& recipe, const pool::Pool& pool);
+
+// What is known of the stages before it.
+struct KnownInputs {
+  struct Source {
+    pool::SourceRecord::Role role;
+    std::string set, rows_sha256;
+    int64_t kept = 0;  // rows
+  };
+  std::map<std::string, std::string> models;  // weights, by name
+  std::map<std::string, std::string> stages;  // their inputs_sha256, "" where it is not known
+  std::vector<Source> sources;
+};
+KnownInputs known_inputs(const pool::Pool& pool);
+std::string inputs_sha256(const Stage& stage, const Recipe& recipe, const KnownInputs& known);
+
+// The recipe's keys that the kind of stage reads, with their values.
+std::map<std::string, std::string> keys_of(const StageKind& kind, const Recipe& recipe);
 
 }  // namespace ponder::pipeline

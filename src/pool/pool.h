@@ -60,6 +60,10 @@ class Pool {
   void begin_stage(const StageSpec& stage);
   // Lets a stage that is done be begun again, to make its checkpoint once more.
   void reopen_stage(const std::string& name);
+  // Takes back what stages have made: sources, selections, training rows, pairs, scores, models and
+  // the hashes of their files. Those to be redone are begun anew and keep their rollouts, without verdicts; those that
+  // are dropped keep nothing. No other stage may stand on them.
+  void forget_stages(std::span<const std::string> redone, std::span<const std::string> dropped);
   // `seconds`: since it was begun this time; they are added to those of earlier times.
   void finish_stage(const std::string& name, StageState state, double seconds, int64_t rows,
                     const Json& result);
@@ -73,11 +77,14 @@ class Pool {
 
   // Files the run reads or made, by owner and name; the same again takes the place of the first.
   void add_file(const FileRecord& file);
+  void remove_file(const FileRecord& file);
   std::vector<FileRecord> files(std::string_view owner = "") const;  // "": of all
 
   // Problems to train on, or of a benchmark. Adding the same thing twice is fine; the same id with
   // other contents is an Error.
   void add_problem(const data::Problem& problem, const std::string& benchmark = "");
+  // With its rollouts. No source may hold it.
+  void remove_problem(std::string_view id, std::string_view benchmark);
   std::optional<data::Problem> problem(std::string_view id, std::string_view benchmark = "") const;
   std::vector<data::Problem> problems() const;  // to train on, in the order they were added
 
@@ -112,6 +119,7 @@ class Pool {
   // (stage, model, problem, sample) are an Error. `benchmark`: of the problem.
   int64_t add_rollout(const std::string& stage, int round, const data::Rollout& rollout,
                       const std::string& benchmark = "");
+  void remove_rollout(int64_t id);  // no row may be made of it
   // Tokens behind those that are there of a rollout. They go when the rollout is added, and when its
   // stage is done. Stage and problem must be known.
   void add_partial(const PartialRecord& partial);

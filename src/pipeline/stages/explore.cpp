@@ -66,7 +66,7 @@ const StageKind kExplore = {
     .name = pool::stage_kind::kExplore,
     .version = 1,
     .keys = {"chat_template", "allow_template_change", "system", "seed", "explore",
-             "-explore.problems"},
+             "-explore.problems", "-explore.rounds", "-explore.problems_per_round"},
     .sources = pool::SourceRecord::Role::kProblems,
     .plan = plan_explore,
     .run = run_explore,

@@ -1,4 +1,3 @@
-#include "base/hash.h"
 #include "pipeline/plan_context.h"
 #include "pipeline/sources.h"
 #include "pipeline/stages/kinds.h"
@@ -8,23 +7,6 @@ namespace ponder::pipeline {
 namespace {
 
 StagePlan plan_ingest(const PlanContext& /*context*/, const Stage& /*stage*/) { return {}; }
-
-// Of all that later stages read of the rows.
-std::string rows_sha256(const ReadSource& read) {
-  Sha256 hash;
-  for (const data::Demonstration& d : read.demonstrations) {
-    Json turns = Json::array();
-    for (const data::Turn& turn : d.history) turns.push_back({turn.assistant, turn.content});
-    hash.update(dump_json(Json::array({d.system, turns, d.question, d.thought, d.solution})) +
-                "\n");
-  }
-  for (const data::Problem& p : read.problems) {
-    Json json = data::to_json(p);
-    json["choices"] = p.choices;
-    hash.update(dump_json(json) + "\n");
-  }
-  return hash.hex();
-}
 
 void record(StageContext& context, const ReadSource& read) {
   pool::Pool& pool = context.pool;
@@ -79,8 +61,7 @@ StageOutcome run_ingest(StageContext& context) {
 const StageKind kIngest = {
     .name = pool::stage_kind::kIngest,
     .version = 1,
-    .keys = {"decontaminate", "imitate", "explore.rounds", "explore.problems",
-             "evaluate.benchmarks"},
+    .keys = {"decontaminate", "imitate", "explore.problems", "evaluate.benchmarks"},
     .sources = {},
     .plan = plan_ingest,
     .run = run_ingest,

@@ -51,6 +51,16 @@ std::string sha256_of(const rollout::RolloutRequest& request, const std::string&
                              sampling.max_tokens, request.stop_ids, request.stop_strings})));
 }
 
+// Whether the request would give the rollout. One of an earlier recipe may be of another.
+bool is_of(const rollout::RolloutRequest& request, const data::Rollout& t,
+           const std::string& model_sha256) {
+  const data::SamplingSettings &asked = request.sampling, &had = t.sampling;
+  return t.sample < request.num_samples && t.completion.model_sha256 == model_sha256 &&
+         t.template_sha256 == request.template_sha256 && t.seed == request.seed &&
+         t.prompt_ids == request.prompt_ids && had.temperature == asked.temperature &&
+         had.top_p == asked.top_p && had.top_k == asked.top_k && had.max_tokens == asked.max_tokens;
+}
+
 // Gives the requests what the pool has of rollouts that are not finished. What they would not go on
 // with to the same rollout leaves the pool.
 void take_begun(StageContext& context, const std::string& benchmark,
@@ -100,12 +110,24 @@ bool roll_out(StageContext& context, generate::InferenceModel& model, RolloutWor
     const auto expected = work.expected_tokens.find(request.problem_id);
     if (expected != work.expected_tokens.end()) request.expected_tokens = expected->second;
   }
+  const auto judge = [&](data::Rollout& t) {
+    return eval::judge_rollout(*by_id.at(t.problem_id), work.strictness, t);
+  };
   context.pool.for_each_rollout({.stage = context.stage.name},
                                 [&](const pool::StoredRollout& stored) {
                                   if (stored.benchmark != work.benchmark) return;
                                   const auto request = request_of.find(stored.rollout.problem_id);
-                                  if (request != request_of.end())
-                                    request->second->done.push_back(stored.rollout);
+                                  if (request == request_of.end() ||
+                                      !is_of(*request->second, stored.rollout, model.sha256())) {
+                                    context.pool.remove_rollout(stored.id);
+                                    return;
+                                  }
+                                  data::Rollout done = stored.rollout;
+                                  if (!done.verdict) {  // its stage is done again
+                                    judge(done);
+                                    context.pool.set_verdict(stored.id, *done.verdict, done.proof);
+                                  }
+                                  request->second->done.push_back(std::move(done));
                                 });
 
   take_begun(context, work.benchmark, request_of, model.sha256());
@@ -126,8 +148,7 @@ bool roll_out(StageContext& context, generate::InferenceModel& model, RolloutWor
   };
   rollout::RolloutHooks hooks;
   hooks.judge = [&](data::Rollout& t) {
-    const judge::Judgement judgement =
-        eval::judge_rollout(*by_id.at(t.problem_id), work.strictness, t);
+    const judge::Judgement judgement = judge(t);
     if (work.on_judged) work.on_judged(t, judgement);
     // Sampled and scored by one forward: the recorded log-probabilities are the perplexity.
     t.perplexity = generate::make_score(*t.completion.logprobs).perplexity;

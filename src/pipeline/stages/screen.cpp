@@ -31,9 +31,8 @@ StageOutcome run_screen(StageContext& context) {
 const StageKind kScreen = {
     .name = pool::stage_kind::kScreen,
     .version = 1,
-    .keys = {"chat_template", "allow_template_change", "system", "seed", "explore.rounds",
-             "explore.problems_per_round", "explore.max_tokens", "explore.units", "explore.order",
-             "explore.forms"},
+    .keys = {"chat_template", "allow_template_change", "system", "seed", "explore.max_tokens",
+             "explore.units", "explore.order", "explore.forms"},
     .sources = pool::SourceRecord::Role::kProblems,
     .plan = plan_screen,
     .run = run_screen,
