@@ -284,13 +284,13 @@ Case make_case(const Shape& shape, const Setting& s, Operands& o, ThreadPool& po
 
 int main(int argc, char** argv) {
   CLI::App app("matrix products against the peak and oneDNN");
-  std::string model = "T", kind = "forward", bf16_path = "AMX";
+  std::string model = "T", kind = "forward", bf16_path;
   std::vector<int64_t> rows = {1, 4, 16, 64, 512, 2048};
   int threads = 1, repeats = 5;
   double sample_ms = 40;
   bool check = false, each = false;
   app.add_option("--model", model, "T, S, Q or SmolLM2");
-  app.add_option("--bf16-path", bf16_path, "the best that may run: FMA, AVX512_BF16 or AMX")
+  app.add_option("--bf16-path", bf16_path, "FMA, AVX512_BF16 or AMX in place of its own choice")
       ->check(CLI::IsMember({"FMA", "AVX512_BF16", "AMX"}));
   app.add_option("--kind", kind, "forward, dx or dw");
   app.add_option("--rows", rows)->delimiter(',');
@@ -307,7 +307,7 @@ int main(int argc, char** argv) {
 #endif
     const bool forward = kind == "forward";
     for (const auto path : {ops::Bf16Path::kFma, ops::Bf16Path::kAvx512Bf16, ops::Bf16Path::kAmx}) {
-      if (ops::bf16_path_name(path) == bf16_path) ops::limit_bf16_path(path);
+      if (ops::bf16_path_name(path) == bf16_path) ops::force_bf16_path(path);
     }
     // "panels": f32 arithmetic on bf16 weights; "bf16": bf16 arithmetic.
     const std::vector<std::string> columns =

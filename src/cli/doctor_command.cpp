@@ -16,7 +16,8 @@ namespace {
 
 void doctor(const CommonOptions& options) {
   ThreadPool threads(options.threads);
-  const std::string simd = hwy::TargetName(hwy::SupportedTargets() & -hwy::SupportedTargets());
+  const int64_t targets = hwy::SupportedTargets() & HWY_TARGETS;  // kernels are compiled for
+  const std::string simd = hwy::TargetName(targets & -targets);
   const MachineMemory memory = machine_memory();
   const double peak = ops::measured_peak_gflops(threads);
   const ops::Bf16Support bf16 = ops::bf16_support();

@@ -18,7 +18,7 @@ constexpr int64_t kPanel = Bf16Matrix::kPanel;
 // written seldom; and the size of all groups that a panel passes by (512 KiB), which stay in L2.
 constexpr int64_t kMaxBlocks = 32, kPackedWords = int64_t{1} << 17;
 
-std::atomic<Bf16Path> most_path{Bf16Path::kAmx};
+std::atomic<std::optional<Bf16Path>> forced_path{std::nullopt};
 
 Bf16Kernel kernel_here() {
   switch (bf16_support().path) {
@@ -30,6 +30,23 @@ Bf16Kernel kernel_here() {
       break;
   }
   return bf16_fma_kernel();
+}
+
+double peak_rate(const Bf16Kernel& kernel) {
+  constexpr int64_t kSteps = 1000;  // about ten microseconds
+  double best = 0;
+  for (int repeat = 0; repeat < 5; ++repeat) {
+    const double start = seconds(PeakTime::kClock);
+    kernel.peak(kSteps);
+    best = std::max(best, kernel.peak_flops * kSteps / (seconds(PeakTime::kClock) - start));
+  }
+  return best;
+}
+
+// Called where there is VDPBF16PS.
+bool dot_is_faster() {
+  static const bool faster = peak_rate(bf16_dot_kernel()) > peak_rate(bf16_fma_kernel());
+  return faster;
 }
 
 // What one thread does: rows [m0, m1) times panels [panel0, panel1).
@@ -134,14 +151,18 @@ void run(Rows C, MatrixA A, const Bf16Matrix& B, ConstRows begin, int64_t M, Thr
 }  // namespace
 
 Bf16Support bf16_support() {
-  static const bool dot = dot_announced(), announced = amx_announced(), permitted = amx_permitted();
+  static const bool announced = amx_announced(), permitted = amx_permitted();
   // The registers are AVX-512's, which a test may have taken away.
   const bool wide = (hwy::SupportedTargets() & HWY_AVX3) != 0;
-  const Bf16Path most = most_path;
+  const bool amx = wide && permitted, dot = wide && dot_announced();
   Bf16Path path = Bf16Path::kFma;
-  if (wide && dot) path = Bf16Path::kAvx512Bf16;
-  if (wide && announced && permitted && most == Bf16Path::kAmx) return {most, announced, permitted};
-  return {std::min(path, most), announced, permitted};
+  if (dot && dot_is_faster()) path = Bf16Path::kAvx512Bf16;
+  if (amx) path = Bf16Path::kAmx;
+  const std::optional<Bf16Path> forced = forced_path;
+  if (forced == Bf16Path::kFma || (forced == Bf16Path::kAvx512Bf16 && dot) ||
+      (forced == Bf16Path::kAmx && amx))
+    path = *forced;
+  return {path, announced, permitted};
 }
 
 std::string_view bf16_path_name(Bf16Path path) {
@@ -156,7 +177,7 @@ std::string_view bf16_path_name(Bf16Path path) {
   return "FMA";
 }
 
-void limit_bf16_path(Bf16Path most) { most_path = most; }
+void force_bf16_path(std::optional<Bf16Path> path) { forced_path = path; }
 
 double measured_bf16_peak_gflops(ThreadPool& threads, PeakTime time) {
   const Bf16Kernel kernel = kernel_here();

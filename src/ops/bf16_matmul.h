@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "base/thread_pool.h"
@@ -17,7 +18,7 @@
 
 namespace ponder::ops {
 
-// The instructions that multiply, each with what it falls back to before it.
+// The instructions that multiply.
 enum class Bf16Path {
   kFma,         // f32 multiply-adds of AVX-512, AVX2 or the baseline, as for f32 products
   kAvx512Bf16,  // VDPBF16PS
@@ -29,13 +30,14 @@ struct Bf16Support {
   bool amx_announced;  // by the processor
   bool amx_permitted;  // by the kernel; a virtual machine may announce it and yet refuse
 };
-// Asks the kernel for AMX the first time; any thread may call.
+// AMX where it is permitted; VDPBF16PS where it is faster than multiply-adds, which the first call
+// measures in some microseconds (on Sapphire Rapids it is half as fast). Any thread may call.
 Bf16Support bf16_support();
 // "AMX", "AVX512_BF16" or "FMA".
 std::string_view bf16_path_name(Bf16Path path);
-// Of the paths that there are, none beyond `most` runs from now on: for tests and benchmarks, while
-// no product runs.
-void limit_bf16_path(Bf16Path most);
+// Runs this path from now on wherever the machine has it; nullopt: its own choice again. For tests
+// and benchmarks, while no product runs.
+void force_bf16_path(std::optional<Bf16Path> path);
 // As measured_peak_gflops (ops/peak.h), of the instruction that multiplies bf16 here.
 double measured_bf16_peak_gflops(ThreadPool& threads, PeakTime time = PeakTime::kClock);
 

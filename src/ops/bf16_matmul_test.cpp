@@ -6,6 +6,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "ops/reference.h"
 #include "ops/test_support.h"
@@ -17,11 +18,11 @@ namespace {
 template <class Body>
 void on_every_bf16_path(bool threads, const Body& body) {
   struct Restore {
-    ~Restore() { limit_bf16_path(Bf16Path::kAmx); }
+    ~Restore() { force_bf16_path(std::nullopt); }
   } restore;
   on_every_machine(threads, [&](ThreadPool& pool) {
     for (const Bf16Path path : {Bf16Path::kFma, Bf16Path::kAvx512Bf16, Bf16Path::kAmx}) {
-      limit_bf16_path(path);
+      force_bf16_path(path);
       if (bf16_support().path != path) continue;
       const ::testing::ScopedTrace trace(__FILE__, __LINE__, std::string(bf16_path_name(path)));
       body(pool);
@@ -328,16 +329,16 @@ TEST(Bf16Matmul, ImpossibleShapesAreRefused) {
   EXPECT_TRUE(refused([&] { other.pack(view, pool); }));
 }
 
-// The path that is asked for runs where there is one, and the next where there is not.
-TEST(Bf16Matmul, PathsCanBeLimited) {
-  const Bf16Support best = bf16_support();
-  EXPECT_EQ(best.path == Bf16Path::kAmx, best.amx_announced && best.amx_permitted);
-  limit_bf16_path(Bf16Path::kAvx512Bf16);
-  EXPECT_NE(bf16_support().path, Bf16Path::kAmx);
-  limit_bf16_path(Bf16Path::kFma);
+// The path that is asked for runs where there is one.
+TEST(Bf16Matmul, PathsCanBeForced) {
+  const Bf16Support own = bf16_support();
+  EXPECT_EQ(own.path == Bf16Path::kAmx, own.amx_permitted);
+  force_bf16_path(Bf16Path::kFma);
   EXPECT_EQ(bf16_support().path, Bf16Path::kFma);
-  limit_bf16_path(Bf16Path::kAmx);
-  EXPECT_EQ(bf16_support().path, best.path);
+  force_bf16_path(Bf16Path::kAmx);
+  EXPECT_EQ(bf16_support().path, own.path);
+  force_bf16_path(std::nullopt);
+  EXPECT_EQ(bf16_support().path, own.path);
 }
 
 }  // namespace
