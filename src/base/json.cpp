@@ -84,10 +84,38 @@ size_t first_bad_utf8(std::string_view text) {
   return low;
 }
 
+// What a text that is no JSON is more likely to be, with the way out; "" if nobody can tell.
+std::string likely_cause(std::string_view text, simdjson::error_code code) {
+  if (text.starts_with("version https://git-lfs.github.com"))
+    return "a Git LFS pointer, not the file it stands for: fetch it with git lfs pull";
+  if (code == simdjson::NUMBER_ERROR)
+    return "a number beyond 64 bits, or written as no JSON number is: write it as text";
+  if (code == simdjson::STRING_ERROR && text.find("\\u") != text.npos)
+    return "an escape like \\ud83d, half of a surrogate pair: write both halves, or \\ufffd";
+  const size_t first = text.find_first_not_of(" \t\r\n");
+  const bool value = first != text.npos && (text[first] == '{' || text[first] == '[');
+  for (const std::string_view word : {"NaN", "Infinity"}) {
+    const size_t at = text.find(word);
+    if (value && at != text.npos && at > 0 && text.find_last_not_of(" -", at - 1) != text.npos &&
+        std::string_view(":,[").find(text[text.find_last_not_of(" -", at - 1)]) != text.npos) {
+      return fmt::format("{}, which JSON does not have: write null, or leave the field out", word);
+    }
+  }
+  if (!value && text.find(',') != text.npos)
+    return "no JSON; a CSV file has to be written as JSON lines or Parquet";
+  return "";
+}
+
 }  // namespace
 
 simdjson::dom::element parse_element(simdjson::dom::parser& parser, std::string_view text,
                                      bool padded, const std::string& where) {
+  // Two bytes of mark, or every other byte of the first four a zero.
+  if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF") ||
+      (text.size() >= 4 && ((text[1] == '\0' && text[3] == '\0' && text[0] != '\0') ||
+                            (text[0] == '\0' && text[2] == '\0' && text[1] != '\0')))) {
+    throw Error(where, "the text is UTF-16", "save the file as UTF-8");
+  }
   if (text.find('\0') != std::string_view::npos) {
     throw Error(where, fmt::format("NUL byte at byte {}", text.find('\0')),
                 "the file may be binary");
@@ -102,8 +130,9 @@ simdjson::dom::element parse_element(simdjson::dom::parser& parser, std::string_
     throw Error(where, fmt::format("JSON nested deeper than {} levels", kMaxJsonDepth));
   }
   if (code != simdjson::SUCCESS) {
+    const std::string cause = likely_cause(text, code);
     throw Error(where, fmt::format("expected a JSON value, found \"{}\" ({})", excerpt(text, 40),
-                                   simdjson::error_message(code)));
+                                   cause.empty() ? simdjson::error_message(code) : cause));
   }
   return element;
 }

@@ -156,7 +156,9 @@ struct JsonRowReader::State {
         fmt::format("expected {} at byte {} of a JSON array, found {}", expected, offset(),
                     end ? "the end of the file"
                         : "\"" + excerpt(std::string_view(buffer).substr(begin, 40)) + "\""),
-        "the file may be cut");
+        array_closed && !end && buffer[begin] == '['
+            ? "one array a line is not read: write {\"messages\": […]} a line, or one array of all"
+            : "the file may be cut");
   }
 
   bool next_element(Piece& piece) {

@@ -41,6 +41,14 @@ void add_thought_tags_option(CLI::App& command, std::string& tags) {
       });
 }
 
+void add_thought_form_option(CLI::App& command, std::string& form) {
+  command
+      .add_option("--thought-form", form,
+                  "how thoughts are trained: still (STILL-2's tags), think (<think>) or as-written "
+                  "(default: think where <think> is a token of the tokenizer, else still)")
+      ->check(CLI::IsMember({"still", "think", "as-written"}));
+}
+
 void print_json(const Json& value) {
   const std::string text = dump_json(value) + "\n";
   std::fwrite(text.data(), 1, text.size(), stdout);

@@ -31,6 +31,8 @@ void add_common_options(CLI::App& command, CommonOptions& options);
 void add_template_options(CLI::App& command, tokenizer::TemplateChoice& choice);
 // Adds --thought-tags, checked.
 void add_thought_tags_option(CLI::App& command, std::string& tags);
+// Adds --thought-form: "" (by the model's tokenizer) or a form's name.
+void add_thought_form_option(CLI::App& command, std::string& form);
 
 // One JSON object and a newline on standard output.
 void print_json(const Json& value);

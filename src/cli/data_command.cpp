@@ -24,7 +24,7 @@ namespace {
 
 struct DataOptions {
   CommonOptions common;
-  std::string file, kind, tokenizer, thought_tags;
+  std::string file, kind, tokenizer, thought_tags, thought_form, align = "thought";
   tokenizer::TemplateChoice chat_template;
   std::vector<std::string> against;
   int64_t rows = 3, max_length = 0;
@@ -34,7 +34,10 @@ struct DataOptions {
 // With --tokenizer: what makes tokens of rows, as for training.
 struct TextSide {
   TextSide(const DataOptions& options, int64_t max_length)
-      : text(options.tokenizer, {options.chat_template}), builder(text, max_length) {}
+      : text(options.tokenizer,
+             {.chat_template = options.chat_template,
+              .thought_form = data::thought_form_from_string(options.thought_form)}),
+        builder(text, max_length) {}
   TextSide(const TextSide&) = delete;  // builder borrows text
   const data::ModelText text;
   const data::RowBuilder builder;
@@ -111,8 +114,10 @@ void read_preferences(const DataOptions& options, const TextSide* side, data::Ro
   }
   if (!options.against.empty())
     throw Error(options.file, "--against is for problems and demonstrations");
-  rows.pairs =
-      data::read_pairs(side->builder, source, options.file, data::Align::kResponse, rows.report);
+  data::PairReadOptions read_options;
+  read_options.align = *data::align_from_string(options.align);
+  read_options.thought_tags = demonstration_options(options).thought_tags;
+  rows.pairs = data::read_pairs(side->builder, source, options.file, read_options, rows.report);
   for (const data::TokenPair& pair : rows.pairs)
     ++rows.lengths[pair.chosen.num_tokens() + pair.rejected.num_tokens()];
 }
@@ -177,6 +182,11 @@ void read(const DataOptions& options, const TextSide* side, size_t keep, Count w
   }
 }
 
+// What was cut, joined or left empty in rows that were kept.
+void print_changes(const data::RowAccount& report) {
+  for (const auto& [what, count] : report.changed) print("changed: {} {}\n", what, count);
+}
+
 void print_report(const DataOptions& options, const Rows& rows) {
   const std::string_view kind = to_string(rows.kind);
   int64_t count = 0, total = 0, median = 0, below = 0;
@@ -205,6 +215,7 @@ void print_report(const DataOptions& options, const Rows& rows) {
     if (rows.report.kept < rows.report.rows) print("--explain lists what was left out\n");
     return;
   }
+  print_changes(rows.report);
   for (const auto* examples : {&rows.report.examples, &rows.report.duplicate_examples}) {
     for (const data::RejectedRow& row : *examples) {
       const bool byte_known = row.byte_offset > 0 || row.line == 1;
@@ -325,6 +336,8 @@ void show_rows(const std::vector<Row>& rows, uint64_t total, const DataOptions& 
       if (side) {
         json["tokens"] = row.num_tokens();
         json["trained_tokens"] = row.num_loss_tokens();
+        json["token_ids"] = row.tokens;
+        json["loss_mask"] = row.loss_mask;
       }
       print_json(json);
       continue;
@@ -389,6 +402,12 @@ CLI::App* add_command(CLI::App& data, const char* name, const char* description,
   command->add_flag("--all-turns", options->all_turns,
                     "of a conversation train every assistant turn, not the last alone");
   add_thought_tags_option(*command, options->thought_tags);
+  add_thought_form_option(*command, options->thought_form);
+  command
+      ->add_option("--align", options->align,
+                   "preferences: the part they are about, as for ponder dpo")
+      ->check(CLI::IsMember({"thought", "solution", "response"}))
+      ->capture_default_str();
   add_common_options(*command, options->common);
   command->callback([options, action] { action(*options); });
   return command;

@@ -11,27 +11,35 @@ namespace {
 struct DpoFlags : TrainFlags {
   DpoFlags() { train.lr = 5e-7; }
   train::DpoOptions dpo;
-  std::string align = "thought";
+  std::string align = "thought", thought_tags;
 };
 
 void run_dpo(const DpoFlags& flags) {
   TerminalMonitor monitor(flags.common.quiet ? TerminalMonitor::Level::kWarning
                                              : TerminalMonitor::Level::kInfo);
   const TrainSetup setup(flags);
-  const data::Align align = *data::align_from_string(flags.align);
+  data::SeenRows seen;
+  data::PairReadOptions options;
+  options.align = *data::align_from_string(flags.align);
+  options.seen = &seen;
+  if (!flags.thought_tags.empty())
+    options.thought_tags = *tokenizer::thought_tags_from_string(flags.thought_tags);
   std::vector<data::TokenPair> pairs;
-  JobAccount account{Json::array(), "ponder dpo",
-                     fmt::format(" --beta {} --sft-weight {} --align {}", flags.dpo.beta,
-                                 flags.dpo.sft_weight, flags.align)};
+  JobAccount account{
+      Json::array(), "ponder dpo",
+      fmt::format(
+          " --beta {} --sft-weight {} --align {}{}", flags.dpo.beta, flags.dpo.sft_weight,
+          flags.align,
+          flags.thought_tags.empty() ? "" : " --thought-tags '" + flags.thought_tags + "'")};
   for (const std::string& file : flags.data) {
     data::RowAccount report;
-    auto own = data::read_pairs(setup.builder, file, align, report);
+    auto own = data::read_pairs(setup.builder, file, options, report);
     log_report(monitor, file, report);
     account.sources.push_back(source_account(file, report));
     pairs.insert(pairs.end(), std::make_move_iterator(own.begin()),
                  std::make_move_iterator(own.end()));
   }
-  train::DpoTask task(std::move(pairs), flags.dpo, align);
+  train::DpoTask task(std::move(pairs), flags.dpo, options.align);
   run_training_command(flags, setup, task, account, monitor);
 }
 
@@ -54,8 +62,9 @@ void register_dpo(CLI::App& app) {
                    "part the preference is about: thought, solution or response")
       ->check(CLI::IsMember({"thought", "solution", "response"}))
       ->capture_default_str();
+  add_thought_tags_option(*command, flags->thought_tags);
   command->footer(
-      "Rows: prompt (or question), chosen, rejected.\n"
+      "Rows: a prompt, chosen and rejected, in the layouts and forms that ponder sft reads.\n"
       "Example:\n  ponder dpo --model m1 --data pairs.jsonl --out m2 --align thought");
   command->callback([flags] { run_dpo(*flags); });
 }

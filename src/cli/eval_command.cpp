@@ -31,10 +31,11 @@ struct Benchmark {
   std::vector<data::Problem> problems;
 };
 
-Benchmark read_benchmark(const std::string& file, int64_t limit, Monitor& monitor) {
+Benchmark read_benchmark(const std::string& file, uint64_t choice_seed, int64_t limit,
+                         Monitor& monitor) {
   Benchmark benchmark;
   data::RowAccount report;
-  benchmark.problems = data::read_problems(file, report);
+  benchmark.problems = data::read_problems(file, report, {.choice_seed = choice_seed});
   benchmark.name = data::dataset_name(file);
   if (report.kept != report.rows) monitor.warning(report.summary());
   if (limit > 0 && static_cast<size_t>(limit) < benchmark.problems.size()) {
@@ -181,7 +182,7 @@ void run_eval(const EvalOptions& options) {
   }
   std::vector<Benchmark> benchmarks;  // all are read before the model is: bad files show at once
   for (const std::string& file : options.benchmarks) {
-    benchmarks.push_back(read_benchmark(file, options.limit, monitor));
+    benchmarks.push_back(read_benchmark(file, options.common.seed, options.limit, monitor));
   }
   std::optional<eval::VerdictTable> other;
   if (!options.compare.empty()) other = eval::read_verdicts(options.compare);

@@ -37,7 +37,8 @@ std::vector<data::Problem> problems_of(const GenerateOptions& options, Monitor& 
     return {problem};
   }
   data::RowAccount report;
-  std::vector<data::Problem> problems = data::read_problems(options.problems, report);
+  std::vector<data::Problem> problems =
+      data::read_problems(options.problems, report, {.choice_seed = options.common.seed});
   if (report.kept != report.rows) monitor.warning(report.summary());
   if (options.limit > 0 && static_cast<size_t>(options.limit) < problems.size()) {
     problems.resize(static_cast<size_t>(options.limit));

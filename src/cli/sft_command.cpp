@@ -29,18 +29,22 @@ void run_sft(const SftFlags& flags) {
   const TrainSetup setup(flags);
   const data::ContaminationFilter contaminated = filter_against(flags.against);
   std::vector<data::TokenRow> rows;
+  data::SeenRows seen;
   JobAccount account{Json::array(), "ponder sft", own_flags(flags)};
   for (const std::string& file : flags.data) {
     data::RowAccount report;
     data::DemonstrationReadOptions options;
+    options.seen = &seen;
     options.require_thought = !flags.allow_direct;
     options.all_turns = flags.all_turns;
     if (!flags.thought_tags.empty()) {
       options.thought_tags = *tokenizer::thought_tags_from_string(flags.thought_tags);
     }
     auto demonstrations = data::read_demonstrations(file, report, options);
+    const bool all_repeated = demonstrations.empty();  // else reading has thrown
     contaminated.filter(demonstrations, report);
-    auto own = data::build_rows(setup.builder, demonstrations, file, report);
+    std::vector<data::TokenRow> own;
+    if (!all_repeated) own = data::build_rows(setup.builder, demonstrations, file, report);
     log_report(monitor, file, report);
     account.sources.push_back(source_account(file, report));
     rows.insert(rows.end(), std::make_move_iterator(own.begin()),

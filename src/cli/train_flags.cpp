@@ -60,6 +60,7 @@ std::string command_of(const TrainFlags& flags, const JobAccount& account) {
   if (flags.max_length > 0) text += fmt::format(" --max-length {}", flags.max_length);
   if (!flags.chat_template.name.empty()) text += " --chat-template " + flags.chat_template.name;
   if (flags.chat_template.allow_change) text += " --allow-template-change";
+  if (!flags.thought_form.empty()) text += " --thought-form " + flags.thought_form;
   text += fmt::format(
       " --schedule {} --warmup {} --weight-decay {} --max-grad-norm {} --dtype {} --seed {}",
       flags.schedule, train.warmup_ratio, train.adamw.weight_decay, train.max_grad_norm,
@@ -122,6 +123,7 @@ void add_train_flags(CLI::App& command, TrainFlags& flags) {
   add_number_option(command, "--max-length", flags.max_length, 1, kMany,
                     "longest row in tokens; longer ones are rejected and counted (default: the "
                     "model's positions)");
+  add_thought_form_option(command, flags.thought_form);
   command.add_option("--log", flags.log, "file for one JSON line per step");
   command.add_option("--schedule", flags.schedule, "cosine, linear or constant")
       ->check(CLI::IsMember({"cosine", "linear", "constant"}))
@@ -165,7 +167,8 @@ void add_train_flags(CLI::App& command, TrainFlags& flags) {
 
 TrainSetup::TrainSetup(const TrainFlags& flags)
     : config(model::load_config(flags.model)),
-      text(flags.model, {flags.chat_template, config.vocab_size, config.eos_token_ids}),
+      text(flags.model, {flags.chat_template, config.vocab_size, config.eos_token_ids,
+                         data::thought_form_from_string(flags.thought_form)}),
       builder(text,
               flags.max_length > 0 ? std::min(flags.max_length, config.max_position_embeddings)
                                    : config.max_position_embeddings,
@@ -198,7 +201,7 @@ void run_training_command(const TrainFlags& flags, const TrainSetup& setup,
       std::error_code absent;
       if (!std::filesystem::equivalent(reads[i], reads[j], absent)) continue;
       throw Error(ErrorKind::kUsage, reads[j].string(), "--data names this file twice",
-                  "its rows would be trained twice as often: raise --epochs for that");
+                  "its rows would be duplicates: raise --epochs to see them more often");
     }
   }
   refuse_own_input("--out", flags.out, reads);

@@ -13,7 +13,8 @@ namespace ponder::cli {
 
 struct TrainFlags {
   CommonOptions common;
-  std::string model, out, log, schedule = "cosine", dtype = "float32", optimizer_dtype = "float32";
+  std::string model, out, log, schedule = "cosine", dtype = "float32", optimizer_dtype = "float32",
+                               thought_form;
   std::vector<std::string> data;
   tokenizer::TemplateChoice chat_template;
   train::TrainOptions train;

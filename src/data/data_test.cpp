@@ -127,8 +127,8 @@ TEST(TrainingProblems, Gsm8k) {
 
 TEST(TrainingProblems, MmluProShowsItsOptions) {
   REQUIRE_SHARED("problems/mmlu_pro_science_495.jsonl");
-  // Four ids of the file stand twice, over other options.
-  const auto problems = problems_of("problems/mmlu_pro_science_495.jsonl", 495, 491, 4);
+  // Four ids of the file stand twice, over other options: other problems.
+  const auto problems = problems_of("problems/mmlu_pro_science_495.jsonl", 495, 495, 0);
   EXPECT_EQ(problems[0].answer, "E");
   EXPECT_EQ(problems[0].answer_type, judge::AnswerType::kChoice);
   EXPECT_NE(problems[0].question.find("(Unit: hp)\n\n(A) 85000\n(B) 130000\n"), std::string::npos);
@@ -219,7 +219,7 @@ TEST(Imitation, RowsWithoutThoughtsAreRefusedByNameOrKeptOnRequest) {
   const auto conversations =
       read_demonstrations(shared("imitation/originals/llamafactory_sharegpt_toolcall_15.json"),
                           tools, {.require_thought = false});
-  EXPECT_EQ(tools.rejected, (std::map<std::string, uint64_t>{{"unsupported_role", 6}}));
+  EXPECT_EQ(tools.rejected, (std::map<std::string, uint64_t>{{"unsupported_part", 6}}));
   EXPECT_EQ(tools.duplicates, 1u);  // two are the same
   EXPECT_EQ(conversations.size(), 8u);
   EXPECT_EQ(conversations[0].history.size(), 8u);

@@ -2,197 +2,178 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
 #include "base/error.h"
+#include "data/choices.h"
 #include "data/gold.h"
-#include "data/row_fields.h"
-#include "tokenizer/thought_format.h"
+#include "data/response_reading.h"
 
 namespace ponder::data {
 namespace {
 
-// Splits a whole response into thought and solution. `reasoning`: the thought, where the row has it
-// apart.
-void take_response(const std::string& response, const std::string& reasoning,
-                   const tokenizer::ThoughtTags& tags, std::string& thought,
-                   std::string& solution) {
-  if (!is_blank(reasoning)) {
-    thought = std::string(trimmed(reasoning));
-    solution = std::string(trimmed(response));
-    return;
-  }
-  if (is_blank(response)) throw Rejection{"empty_solution", "the response is empty"};
-  const tokenizer::ThoughtParts parts = tokenizer::parse_teacher_response(response, tags);
-  if (parts.fault != tokenizer::ThoughtFault::kNone &&
-      parts.fault != tokenizer::ThoughtFault::kNoTags) {
-    throw Rejection{std::string(tokenizer::to_string(parts.fault)), parts.detail};
-  }
-  thought = parts.thought;
-  solution = parts.solution;
-}
-
-std::string reasoning_of(const RowFields& fields) {
-  return fields.text_of({"reasoning_content", "reasoning", "thinking"});
-}
-
-// Text, or a list of parts that are text.
-std::string content_of(const RowFields& fields, const char* key) {
-  const Json* content = fields.find(key);
-  if (!content || !content->is_array()) return fields.text(key);
-  std::string text;
-  for (const Json& part : *content) {
-    const auto type = part.is_object() ? part.find("type") : part.end();
-    if (!part.is_object() || type == part.end() || *type != "text") {
-      throw Rejection{"bad_field", fmt::format("expected parts of text in \"{}\", found {}", key,
-                                               excerpt(dump_json(part)))};
-    }
-    text += RowFields(part).text("text");
-  }
-  return text;
-}
-
-struct TurnKeys {
-  const char *role, *content;
+// Thought and solution in fields of their own; the fields of the question are those of ask_of.
+struct Parts {
+  const char *thought, *solution;
+  const char* grade;  // the set's own verdict: "Yes" or "No"; may be null
+};
+constexpr std::array kParts = {
+    Parts{"Complex_CoT", "Response", nullptr},                                    // HuatuoGPT-o1
+    Parts{"deepseek_reasoning", "deepseek_solution", nullptr},                    // OpenThoughts
+    Parts{"deepseek_thinking_trajectory", "deepseek_attempt", "deepseek_grade"},  // s1K-1.1
+    Parts{"gemini_thinking_trajectory", "gemini_attempt", "gemini_grade"},        // s1K-1.1
+    Parts{"thinking_trajectories", "attempt", nullptr},                           // s1K
+    Parts{"model_reasoning", "model_answer", nullptr},                            // GeneralThought
+    Parts{"reasoning_content", "content", nullptr},  // Chinese-DeepSeek-R1
+    Parts{"thought", "solution", nullptr},           // ponder's own
 };
 
-// A conversation, turn by turn: [system,] user, assistant, user, assistant, …
-class Conversation {
- public:
-  Conversation(const Demonstration& common, const DemonstrationReadOptions& options)
-      : common_(common), options_(options) {}
+// A whole response, or several: thought and solution in one text, or messages.
+constexpr std::array kResponses = {
+    "completion",   "response",           "output",
+    "llm_response", "generated_solution", "reannotated_assistant_content",
+    "r1_solution",  "responses",          "solution"};
+constexpr std::array kDeepMath = {"r1_solution_1", "r1_solution_2", "r1_solution_3"};
+constexpr std::array kConversations = {"reannotated_messages", "conversations", "messages",
+                                       "conversation", "dialogue"};
 
-  void add(const Json& turns, const TurnKeys& keys) {
-    if (!turns.is_array()) throw Rejection{"bad_field", "expected the turns as an array"};
-    for (const Json& turn : turns) {
-      if (!turn.is_object()) {
-        throw Rejection{"bad_field",
-                        fmt::format("expected turns with {} and {}, found {}", keys.role,
-                                    keys.content, excerpt(dump_json(turn)))};
-      }
-      add(RowFields(turn), keys);
-    }
+const Parts* parts_in(const RowFields& row) {
+  for (const Parts& parts : kParts) {
+    if (row.has(parts.thought) && row.has(parts.solution)) return &parts;
   }
-  void ask(std::string question) {
-    if (asked_) throw Rejection{"turn_order", "two questions without a response between them"};
-    if (is_blank(question)) throw Rejection{"empty_question", "the question is empty"};
-    question_ = std::move(question);
-    asked_ = true;
-  }
-  void answer(const std::string& response, const std::string& reasoning) {
-    if (!asked_) {
-      throw done_.empty()
-          ? Rejection{"missing_turn", "a response before the first question"}
-          : Rejection{"turn_order", "two responses without a question between them"};
-    }
-    Demonstration d = common_;
-    d.history = history_;
-    d.question = question_;
-    take_response(response, reasoning, options_.thought_tags, d.thought, d.solution);
-    history_.push_back({false, question_});
-    history_.push_back({true, d.solution});
-    done_.push_back(std::move(d));
-    asked_ = false;
-  }
-  // The last response, or all of them.
-  std::vector<Demonstration> finish() {
-    if (done_.empty()) throw Rejection{"missing_turn", "no question with a response"};
-    if (asked_) throw Rejection{"missing_turn", "the last question has no response"};
-    if (!options_.all_turns) done_.erase(done_.begin(), done_.end() - 1);
-    for (size_t i = 0; done_.size() > 1 && i < done_.size(); ++i) {
-      if (!done_[i].id.empty()) done_[i].id += fmt::format("#{}", i + 1);
-    }
-    return std::move(done_);
-  }
-
- private:
-  void add(const RowFields& fields, const TurnKeys& keys) {
-    const std::string role = fields.text(keys.role);
-    if (role == "system") {
-      if (asked_ || !done_.empty()) {
-        throw Rejection{"turn_order", "a system turn behind the first question"};
-      }
-      common_.system = content_of(fields, keys.content);
-    } else if (role == "user" || role == "human") {
-      ask(content_of(fields, keys.content));
-    } else if (role == "assistant" || role == "gpt" || role == "model") {
-      answer(content_of(fields, keys.content), reasoning_of(fields));
-    } else {
-      throw Rejection{
-          "unsupported_role",
-          fmt::format("expected system, user and assistant turns, found \"{}\"", excerpt(role))};
-    }
-  }
-
-  Demonstration common_;
-  const DemonstrationReadOptions& options_;
-  std::vector<Turn> history_;
-  std::vector<Demonstration> done_;
-  std::string question_;
-  bool asked_ = false;
-};
-
-constexpr TurnKeys kShareGpt = {"from", "value"}, kOpenAi = {"role", "content"};
-
-void alpaca(const RowFields& row, Conversation& conversation) {
-  if (const Json* history = row.find("history")) {  // [[question, response], …]
-    if (!history->is_array()) throw Rejection{"bad_field", "expected the history as an array"};
-    for (const Json& turn : *history) {
-      if (!turn.is_array() || turn.size() != 2 || !turn[0].is_string() || !turn[1].is_string()) {
-        throw Rejection{"bad_field", "expected pairs of question and response in the history"};
-      }
-      conversation.ask(turn[0].get<std::string>());
-      conversation.answer(turn[1].get<std::string>(), "");
-    }
-  }
-  std::string question = row.text("instruction");
-  const std::string input = row.text("input");
-  if (!is_blank(input)) question += "\n" + input;
-  conversation.ask(std::move(question));
-  conversation.answer(row.text_of({"output", "response"}), reasoning_of(row));
+  return nullptr;
 }
 
-// Text on both sides, or messages on both.
-void prompt_and_completion(const RowFields& row, Conversation& conversation) {
-  const Json& prompt = *row.find("prompt");
-  if (prompt.is_array()) {
-    conversation.add(prompt, kOpenAi);
-  } else {
-    conversation.ask(row.text("prompt"));
+const char* response_in(const RowFields& row) {
+  for (const char* key : kResponses) {
+    if (row.has(key)) return key;
   }
-  const char* key = row.has("completion") ? "completion" : "response";
-  if (row.find(key)->is_array()) {
-    conversation.add(*row.find(key), kOpenAi);
-  } else {
-    conversation.answer(row.text(key), reasoning_of(row));
+  return nullptr;
+}
+
+const Json* conversation_in(const RowFields& row) {
+  for (const char* key : kConversations) {
+    if (const Json* turns = row.find(key)) return turns;
+  }
+  return nullptr;
+}
+
+bool has_question(const RowFields& row) {
+  return conversation_in(row) ||
+         row.has_any({"prompt", "instruction", "query", "question", "problem", "input"});
+}
+
+// A text, or the one text of a list.
+std::string text_of_part(const RowFields& row, const char* key) {
+  const Json& value = *row.find(key);
+  if (!value.is_array() || value.size() != 1 || !value[0].is_string()) return row.text(key);
+  return value[0].get<std::string>();
+}
+
+using Found = std::vector<Accepted<Demonstration>>;
+
+void append(Found& all, Found more) {
+  for (auto& one : more) all.push_back(std::move(one));
+}
+
+// One response to the row's question, in a conversation of its own.
+template <class Answer>
+void respond(const RowFields& row, const Demonstration& common,
+             const DemonstrationReadOptions& options, Changes& changes, Found& all,
+             const Answer& answer) {
+  Conversation conversation(common, options, changes);
+  try {
+    if (!ask_of(row, conversation)) {
+      throw Rejection{"unknown_layout",
+                      "no question in any known layout among the fields " + row.keys()};
+    }
+    answer(conversation);
+    append(all, conversation.finish());
+  } catch (const Rejection& why) {
+    all.emplace_back(why);
   }
 }
 
-// Question, reasoning and answer in fields of their own.
-void separate_parts(const RowFields& row, const char* thought, const char* solution,
-                    Demonstration& demonstration) {
-  demonstration.thought = std::string(trimmed(row.text(thought)));
-  demonstration.solution = std::string(trimmed(row.text(solution)));
+// OpenR1-Math: several responses, of each of which the set says whether it is whole and right.
+Found generations(const RowFields& row, const Demonstration& common,
+                  const DemonstrationReadOptions& options, Changes& changes) {
+  Json parsed;
+  const Json& list = parsed_list(*row.find("generations"), parsed);
+  if (!list.is_array()) throw Rejection{"bad_field", "expected generations as an array"};
+  const auto flag = [&](const char* key, size_t i) -> std::optional<bool> {
+    const Json* flags = row.find(key);
+    if (!flags || !flags->is_array() || i >= flags->size() || !(*flags)[i].is_boolean())
+      return std::nullopt;
+    return (*flags)[i].get<bool>();
+  };
+  Found all;
+  for (size_t i = 0; i < list.size(); ++i) {
+    if (flag("is_reasoning_complete", i) == false) {
+      all.emplace_back(
+          Rejection{"unfinished", fmt::format("is_reasoning_complete[{}] is false", i)});
+      continue;
+    }
+    if (flag("correctness_math_verify", i) == false && flag("correctness_llama", i) != true) {
+      all.emplace_back(
+          Rejection{"wrong_answer", fmt::format("correctness_math_verify[{}] is false", i)});
+      continue;
+    }
+    respond(row, common, options, changes, all, [&](Conversation& conversation) {
+      if (!list[i].is_string()) throw Rejection{"bad_field", "expected generations as texts"};
+      conversation.answer(list[i].get<std::string>(), {});
+    });
+  }
+  return all;
 }
 
-void take_gold(const RowFields& row, Demonstration& demonstration) {
-  const std::string type = row.text("answer_type");
-  if (!type.empty()) {
-    const auto known = judge::answer_type_from_string(type);
-    if (!known) {
-      throw Rejection{
-          "bad_answer_type",
-          fmt::format("expected math, choice, number or text, found \"{}\"", excerpt(type))};
-    }
-    demonstration.answer_type = *known;
-  } else if (gold_is_readable(demonstration.answer, judge::AnswerType::kChoice) &&
-             demonstration.question.find("(" + demonstration.answer + ")") != std::string::npos) {
-    demonstration.answer_type = judge::AnswerType::kChoice;
+// Whole responses under `key`: a text, messages, a list of texts or of objects with a response.
+void whole_responses(const RowFields& row, const char* key, const Demonstration& common,
+                     const DemonstrationReadOptions& options, Changes& changes, Found& all) {
+  Json parsed;
+  const Json& value = parsed_list(*row.find(key), parsed);
+  const bool turns = value.is_array() && !value.empty() && value[0].is_object() &&
+                     RowFields(value[0]).has_any({"role", "from"});
+  if (!value.is_array() || turns || value.empty()) {
+    return respond(row, common, options, changes, all, [&](Conversation& conversation) {
+      if (value.is_array() || value.is_object()) {
+        conversation.add(value);
+      } else {
+        conversation.answer(row.text(key), apart_thought(row, true));
+      }
+    });
   }
-  if (!demonstration.answer.empty() &&
-      !gold_is_readable(demonstration.answer, demonstration.answer_type)) {
-    throw Rejection{"bad_answer", fmt::format("\"{}\" cannot be read as an answer of type {}",
-                                              excerpt(demonstration.answer),
-                                              judge::to_string(demonstration.answer_type))};
+  for (const Json& one : value) {
+    respond(row, common, options, changes, all, [&](Conversation& conversation) {
+      const Json wrapped = {{"response", one}};
+      conversation.answer(RowFields(one.is_object() ? one : wrapped).text("response"), {});
+    });
   }
+}
+
+// R1 traces of MMLU-Pro.
+void traces(const RowFields& row, Demonstration& d, Changes& changes) {
+  d.question = row.text("question");
+  if (has_choices(row)) {
+    const Choices choices = choices_of(row);
+    d.answer = choice_letter_of(row, choices);
+    if (!is_blank(d.question)) d.question = with_options(d.question, choices.texts);
+  }
+  const std::string predicted = row.text("predicted_letter");
+  if (!predicted.empty() && predicted != d.answer) {
+    throw Rejection{"wrong_answer", fmt::format("the teacher chose {}, the gold answer is {}",
+                                                excerpt(predicted), d.answer)};
+  }
+  take_parts(row.text("reasoning"), row.text("answer_text"), d, changes);
+}
+
+// s1K as its trainer wrote it: a conversation whose thought is a turn.
+bool s1k_text(const std::string& text, Demonstration& d, Changes& changes) {
+  constexpr std::string_view kThink = "<|im_start|>think\n", kAnswer = "<|im_start|>answer\n";
+  const size_t think = text.find(kThink), answer = text.find(kAnswer);
+  if (think == text.npos || answer == text.npos || answer < think) return false;
+  const size_t begin = think + kThink.size();
+  take_parts(text.substr(begin, answer - begin), text.substr(answer + kAnswer.size()), d, changes);
+  return true;
 }
 
 // ponder's own form of earlier turns: user and assistant in turn.
@@ -212,110 +193,231 @@ void take_history(const Json& history, Demonstration& demonstration) {
   }
 }
 
-// Throws Rejection when there is no thought and one is required, or nothing else to learn from.
-void check(const Demonstration& d, const DemonstrationReadOptions& options) {
-  if (is_blank(d.question)) throw Rejection{"empty_question", "the question is empty"};
-  if (is_blank(d.solution)) throw Rejection{"empty_solution", "the solution is empty"};
-  if (options.require_thought && is_blank(d.thought)) {
-    throw Rejection{
-        "no_thought",
-        "expected a thought before the solution, found none (allowing direct answers keeps it)"};
+// [[question, response], …]
+void add_pairs(const Json& history, Conversation& conversation) {
+  if (!history.is_array()) throw Rejection{"bad_field", "expected the history as an array"};
+  for (const Json& turn : history) {
+    if (!turn.is_array() || turn.size() != 2 || !turn[0].is_string() || !turn[1].is_string()) {
+      throw Rejection{"bad_field", "expected pairs of question and response in the history"};
+    }
+    conversation.ask(turn[0].get<std::string>());
+    conversation.answer(turn[1].get<std::string>(), {});
   }
+}
+
+// The layouts that are no conversation: one demonstration, complete but for its gold; false for others.
+bool single(const RowFields& row, Demonstration& d, const DemonstrationReadOptions& options,
+            Changes& changes) {
+  if (row.has("combined_text")) {
+    d.question = row.text_of({"question", "problem"});
+    take_response(row.text("combined_text"), {}, options.thought_tags, d, changes);
+  } else if (row.has("Complex_CoT") && row.has("Response")) {
+    d.question = row.text("Question");
+    if (!row.has("answer_type")) d.answer_type = judge::AnswerType::kText;
+    take_parts(row.text("Complex_CoT"), row.text("Response"), d, changes);
+  } else if (row.has("question") && row.has("thought") && row.has("solution")) {
+    d.question = row.text("question");
+    if (const Json* history = row.find("history")) take_history(*history, d);
+    take_parts(row.text("thought"), row.text("solution"), d, changes);
+  } else if (row.has("reasoning") && row.has("answer_text")) {
+    traces(row, d, changes);
+  } else if (row.has("question") && row.has("text") && s1k_text(row.text("text"), d, changes)) {
+    d.question = row.text("question");
+  } else {
+    return false;
+  }
+  return true;
+}
+
+Found several(const RowFields& row, const Demonstration& common,
+              const DemonstrationReadOptions& options, Changes& changes) {
+  Found all;
+  if (row.has("generations") && has_question(row))
+    return generations(row, common, options, changes);
+  const Json* turns = conversation_in(row);
+  if (turns && (has_response(*turns) || !(parts_in(row) || response_in(row) ||
+                                          (row.has("reasoning") && row.has("answer"))))) {
+    Conversation conversation(common, options, changes);
+    conversation.add(*turns);
+    return conversation.finish();
+  }
+  if (turns && row.has("reasoning") && row.has("answer") && !response_in(row)) {  // dolphin-r1
+    respond(row, common, options, changes, all, [&](Conversation& conversation) {
+      conversation.answer_in_parts(row.text("reasoning"), row.text("answer"));
+    });
+    return all;
+  }
+  if (!has_question(row)) return all;
+  if (const Parts* parts = parts_in(row)) {
+    if (parts->grade && lower_ascii(row.text(parts->grade)) == "no") {
+      all.emplace_back(Rejection{"wrong_answer", fmt::format("{} is \"No\"", parts->grade)});
+      return all;
+    }
+    respond(row, common, options, changes, all, [&](Conversation& conversation) {
+      conversation.answer_in_parts(text_of_part(row, parts->thought),
+                                   text_of_part(row, parts->solution));
+    });
+    return all;
+  }
+  for (const char* key : kDeepMath) {
+    if (row.has(key)) whole_responses(row, key, common, options, changes, all);
+  }
+  if (!all.empty()) return all;
+  if (const char* key = response_in(row)) whole_responses(row, key, common, options, changes, all);
+  return all;
+}
+
+// Where the row keeps a longer text in a field that no layout reads, that is what is wanted.
+std::string longer_text_in(const Json& json, size_t size) {
+  std::string longest;
+  const auto is_question = [](std::string_view key) {
+    for (const std::string_view known : {"prompt", "instruction", "query", "question", "problem",
+                                         "input", "system", "system_prompt"}) {
+      if (key == known) return true;
+    }
+    return false;
+  };
+  for (const auto& [key, value] : json.items()) {
+    if (is_question(key) || !value.is_string() ||
+        value.get_ref<const std::string&>().size() <= size)
+      continue;
+    size = value.get_ref<const std::string&>().size();
+    longest = key;
+  }
+  return longest;
 }
 
 }  // namespace
 
-bool is_preference(const RowFields& row) { return row.has("chosen") && row.has("rejected"); }
-
-bool is_demonstration(const RowFields& row) {
-  if (row.has("ground_truth")) return false;
-  for (const char* key : {"combined_text", "conversations", "messages", "instruction", "thought",
-                          "Complex_CoT", "reasoning", "deepseek_reasoning"}) {
-    if (row.has(key)) return true;
+Demonstration common_of(const RowFields& row, Changes& changes) {
+  Demonstration d;
+  d.id = row.metadata({"id", "unique_id"}, changes);
+  d.domain = row.metadata({"domain", "subject"}, changes);
+  d.source = row.metadata({"source"}, changes);
+  d.level = row.metadata({"level", "difficulty"}, changes);
+  const std::string system = row.text("system"), column = row.text("system_prompt");
+  d.system = system;
+  if (is_blank(system)) {
+    d.system = column;
+  } else if (!is_blank(column) && trimmed(system) != trimmed(column)) {
+    d.system += "\n\n" + column;
+    ++changes["system_turns_joined"];
   }
-  if (row.has("prompt")) return row.has("completion") || row.has("response");
-  return row.has("question") && (row.has("response") || row.has("gold_answer"));
+  return d;
 }
 
-std::vector<Demonstration> demonstrations_from_row(const Json& json,
-                                                   const DemonstrationReadOptions& options) {
-  const RowFields row(json);
-  Demonstration d;
-  d.id = row.text_of({"id", "unique_id"});
-  d.domain = row.text_of({"domain", "subject"});
-  d.source = row.text("source");
-  d.level = row.text_of({"level", "difficulty"});
-  d.system = row.text("system");
-  const bool turns = row.has("conversations") || row.has("messages");
-  const bool alpaca_like = row.has("instruction") && (row.has("output") || row.has("response"));
-  const bool pair = row.has("prompt") && (row.has("completion") || row.has("response"));
-  if (!row.has("combined_text") && (turns || alpaca_like || pair)) {
-    d.answer = std::string(trimmed(row.text_of({"gold", "answer", "gold_answer"})));
-    Conversation conversation(d, options);
-    if (row.has("conversations")) {
-      const Json& list = *row.find("conversations");
-      const bool open_ai = list.is_array() && !list.empty() && list[0].contains("role");
-      conversation.add(list, open_ai ? kOpenAi : kShareGpt);
-    } else if (turns) {
-      conversation.add(*row.find("messages"), kOpenAi);
-    } else if (alpaca_like) {
-      alpaca(row, conversation);
-    } else {
-      prompt_and_completion(row, conversation);
-    }
-    std::vector<Demonstration> all = conversation.finish();
-    for (Demonstration& each : all) {
-      check(each, options);
-      take_gold(row, each);
-    }
-    return all;
+void take_gold(const RowFields& row, const std::string& gold, Demonstration& d, Changes& changes) {
+  const Json* type = row.find("answer_type");
+  std::optional<judge::AnswerType> known;
+  if (type && type->is_string()) known = answer_type_named(type->get<std::string>(), gold);
+  if (type && !known) ++changes["metadata_left_empty"];
+  d.answer = std::string(trimmed(gold));
+  if (known) {
+    d.answer_type = *known;
+  } else if (gold_is_readable(d.answer, judge::AnswerType::kChoice) &&
+             d.question.find("(" + d.answer + ")") != std::string::npos) {
+    d.answer_type = judge::AnswerType::kChoice;
   }
-  const auto whole = [&](const std::string& response) {
-    take_response(response, "", options.thought_tags, d.thought, d.solution);
-  };
-  if (row.has("combined_text")) {
-    d.question = row.text_of({"question", "problem"});
-    d.answer = row.text_of({"gold", "answer"});
-    whole(row.text("combined_text"));
-  } else if (row.has("Complex_CoT") && row.has("Response")) {  // HuatuoGPT-o1
-    d.question = row.text("Question");
-    d.answer = row.text("Ground-True Answer");
-    if (!row.has("answer_type")) d.answer_type = judge::AnswerType::kText;
-    separate_parts(row, "Complex_CoT", "Response", d);
-  } else if (row.has("reasoning") && row.has("answer_text")) {  // R1 traces of MMLU-Pro
-    d.question = row.text("question");
-    if (row.has("options")) {
-      const auto choices = options_of(row);
-      d.answer = option_letter(row, choices.size());
-      if (!is_blank(d.question)) d.question = with_options(d.question, choices);
+  if (d.answer.empty()) return;
+  if (stands_for_no_gold(d.answer) || !gold_is_readable(d.answer, d.answer_type)) {
+    d.answer.clear();
+    ++changes["gold_left_empty"];
+  }
+}
+
+bool ask_of(const RowFields& row, Conversation& conversation) {
+  if (const Json* turns = conversation_in(row)) {
+    conversation.add(*turns);
+    return true;
+  }
+  if (const Json* history = row.find("history")) add_pairs(*history, conversation);
+  if (row.has("instruction")) {
+    std::string question = row.text("instruction");
+    const std::string input = row.text("input");
+    if (!is_blank(input)) question += (is_blank(question) ? "" : "\n") + input;
+    conversation.ask(std::move(question));
+    return true;
+  }
+  for (const char* key : {"prompt", "query", "question", "problem", "input"}) {
+    const Json* value = row.find(key);
+    if (!value) continue;
+    Json parsed;
+    const Json& turns = parsed_list(*value, parsed);
+    const bool is_turns = turns.is_array() && !turns.empty() && turns[0].is_object();
+    if (is_turns || value->is_array()) {
+      conversation.add(turns);
+    } else {
+      conversation.ask(row.text(key));
     }
-    const std::string predicted = row.text("predicted_letter");
-    if (!predicted.empty() && predicted != d.answer) {
-      throw Rejection{"wrong_answer", fmt::format("the teacher chose {}, the gold answer is {}",
-                                                  excerpt(predicted), d.answer)};
+    return true;
+  }
+  return false;
+}
+
+bool is_demonstration(const RowFields& row) {
+  const Json* turns = conversation_in(row);
+  if (turns && has_response(*turns)) return true;
+  if (row.has("combined_text") || parts_in(row)) return true;
+  if (row.has("ground_truth") || row.has("reward_model")) return row.has("generations");
+  if (turns ||
+      row.has_any({"instruction", "thought", "Complex_CoT", "reasoning", "deepseek_reasoning"}))
+    return true;
+  if (!has_question(row)) return false;
+  if (row.has("text") && row.find("text")->is_string() &&
+      row.text("text").find("<|im_start|>think") != std::string::npos)
+    return true;
+  if (row.has_any({"completion", "response", "output", "llm_response", "generated_solution",
+                   "generations", "r1_solution_1", "reannotated_assistant_content"}))
+    return true;
+  return row.has("question") && row.has("gold_answer");
+}
+
+std::vector<Accepted<Demonstration>> demonstrations_from_row(
+    const Json& json, const DemonstrationReadOptions& options, Changes& changes) {
+  const RowFields row(json);
+  refuse_other_media(row);
+  Demonstration d = common_of(row, changes);
+  // Of dolphin-r1 and of Huatuo "answer" and "Response" are no gold answers.
+  std::string gold;
+  const Json* turns = conversation_in(row);
+  const bool answer_is_response = turns && !has_response(*turns) && row.has("reasoning");
+  if (row.has("Ground-True Answer")) {
+    gold = row.text("Ground-True Answer");
+  } else if (!answer_is_response) {
+    try {
+      gold = row.has("gold") ? row.text("gold") : gold_of(row);
+    } catch (const Rejection&) {
+      ++changes["gold_left_empty"];
     }
-    separate_parts(row, "reasoning", "answer_text", d);
-  } else if (row.has("deepseek_reasoning") && row.has("deepseek_solution")) {  // OpenThoughts
-    d.question = row.text_of({"problem", "question"});
-    separate_parts(row, "deepseek_reasoning", "deepseek_solution", d);
-  } else if (row.has("question") && row.has("solution") && row.has("thought")) {
-    d.question = row.text("question");
-    d.answer = row.text("answer");
-    if (const Json* history = row.find("history")) take_history(*history, d);
-    separate_parts(row, "thought", "solution", d);
-  } else if (row.has("question") && (row.has("solution") || row.has("response"))) {
-    d.question = row.text("question");
-    d.answer = row.text_of({"gold_answer", "gold", "answer"});
-    take_response(row.text_of({"response", "solution"}), reasoning_of(row), options.thought_tags,
-                  d.thought, d.solution);
+  }
+  Found all;
+  if (single(row, d, options, changes)) {
+    check_demonstration(d, options);
+    all.emplace_back(std::move(d));
   } else {
+    all = several(row, d, options, changes);
+  }
+  if (all.empty()) {
     throw Rejection{"unknown_layout",
                     "no question and response in any known layout among the fields " + row.keys()};
   }
-  d.answer = std::string(trimmed(d.answer));
-  check(d, options);
-  take_gold(row, d);
-  return {std::move(d)};
+  for (auto& one : all) {
+    if (one) {
+      take_gold(row, one->answer.empty() ? gold : one->answer, *one, changes);
+    } else if (one.why().reason == "no_thought" && all.size() == 1 && !turns) {
+      const char* key = response_in(row);
+      const std::string field =
+          key ? longer_text_in(json, row.find(key)->is_string() ? row.text(key).size() : 0) : "";
+      if (!field.empty()) {
+        one = Accepted<Demonstration>(
+            Rejection{"no_thought",
+                      fmt::format("expected a thought before the solution, found none in \"{}\"; "
+                                  "\"{}\", which no layout reads, holds a longer text",
+                                  key, field)});
+      }
+    }
+  }
+  return all;
 }
 
 }  // namespace ponder::data

@@ -50,14 +50,21 @@ FirstLines::~FirstLines() {
 // Two chains of multiplications over the bytes, mixed at the end.
 FirstLines::Entry FirstLines::entry_of(char kind, std::string_view text, uint64_t line) {
   uint64_t a = 0xCBF29CE484222325, b = 0x9E3779B97F4A7C15;
-  const auto take = [&](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    a = (a ^ byte) * 0x100000001B3;
-    b = (b + byte) * 0xD6E8FEB86659FD93;
+  const auto take = [&](uint64_t word) {
+    a = (a ^ word) * 0x100000001B3;
+    a ^= a >> 32;
+    b = (b + word) * 0xD6E8FEB86659FD93;
     b ^= b >> 29;
   };
-  take(kind);
-  for (const char c : text) take(c);
+  take(static_cast<unsigned char>(kind));
+  take(text.size());
+  // Eight bytes at a time: texts are whole responses.
+  for (; text.size() >= sizeof(uint64_t); text.remove_prefix(sizeof(uint64_t))) {
+    uint64_t word = 0;
+    std::memcpy(&word, text.data(), sizeof(word));
+    take(word);
+  }
+  for (const char c : text) take(static_cast<unsigned char>(c));
   const auto mixed = [](uint64_t x) {
     x = (x ^ (x >> 31)) * 0x7FB5D329728EA185;
     x = (x ^ (x >> 27)) * 0x81DADEF4BC2DD44D;

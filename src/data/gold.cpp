@@ -1,10 +1,14 @@
 #include "data/gold.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <array>
 #include <string>
 #include <string_view>
 
-#include "data/row_fields.h"
+#include "base/error.h"
+#include "data/choices.h"
 
 namespace ponder::data {
 namespace {
@@ -93,7 +97,72 @@ bool braces_balance(std::string_view text) {
   return depth == 0;
 }
 
+constexpr std::array kGoldFields = {
+    "answer",       "final_answer",     "expected_answer",        "gold",  "gold_answer",
+    "ground_truth", "reference_answer", "gold_standard_solution", "target"};
+
+// The field that holds the gold answer, null if there is none.
+const Json* gold_field(const RowFields& row) {
+  for (const char* key : kGoldFields) {
+    if (const Json* value = row.find(key)) {
+      // ORZ: {"value": …}
+      return value->is_object() ? RowFields(*value).find("value") : value;
+    }
+  }
+  const Json* reward = row.find("reward_model");  // verl
+  return reward && reward->is_object() ? RowFields(*reward).find("ground_truth") : nullptr;
+}
+
 }  // namespace
+
+bool has_gold(const RowFields& row) { return gold_field(row) != nullptr; }
+
+std::string gold_of(const RowFields& row) {
+  const Json* field = gold_field(row);
+  if (!field) return {};
+  Json parsed;
+  const Json& value = parsed_list(*field, parsed);
+  // "[1, 2]" is an answer too: only text inside is a list's element.
+  const bool typed = value.is_array() && std::all_of(value.begin(), value.end(),
+                                                     [](const Json& v) { return v.is_string(); });
+  const Json& one = value.is_array() && value.size() == 1 && (typed || field->is_array())
+                        ? value.front()
+                        : *field;
+  if (one.is_array()) {
+    throw Rejection{"bad_field",
+                    fmt::format("expected one gold answer, found {}", excerpt(dump_json(one)))};
+  }
+  const Json row_of_one = {{"answer", one}};
+  return std::string(trimmed(RowFields(row_of_one).text("answer")));
+}
+
+bool stands_for_no_gold(std::string_view gold) {
+  const std::string word = lower_ascii(trimmed(gold));
+  for (const std::string_view none :
+       {"proof", "notfound", "not found", "n/a", "null", "nan", "no answer", "not provided"}) {
+    if (word == none) return true;
+  }
+  return trimmed(gold) == "None";  // Python's, of a missing value; "none" may be an answer
+}
+
+std::optional<judge::AnswerType> answer_type_named(std::string_view name, std::string_view gold) {
+  if (const auto own = judge::answer_type_from_string(std::string(name))) return own;
+  using Type = judge::AnswerType;
+  std::string word = lower_ascii(name);
+  std::erase_if(word, [](char c) { return c < 'a' || c > 'z'; });
+  const auto is_one_of = [&](std::initializer_list<std::string_view> words) {
+    return std::find(words.begin(), words.end(), word) != words.end();
+  };
+  if (is_one_of({"integer", "float", "numerical", "numeric", "decimal", "percentage"}))
+    return gold_is_readable(gold, Type::kNumber) ? Type::kNumber : Type::kMath;
+  if (is_one_of({"multiplechoice", "mcq", "choices"}))
+    return gold_is_readable(choice_letter(gold), Type::kChoice) ? Type::kChoice : Type::kText;
+  if (is_one_of({"string", "boolean", "freetext", "shortanswer"})) return Type::kText;
+  if (is_one_of({"expression", "equation", "tuple", "interval", "fraction", "matrix", "list", "set",
+                 "exactmatch", "latex", "other"}))
+    return Type::kMath;
+  return std::nullopt;
+}
 
 std::string last_boxed(std::string_view text) {
   size_t at = std::string_view::npos;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace ponder::data {
 namespace {
@@ -15,6 +16,13 @@ std::pair<tokenizer::Tokenizer, tokenizer::ChatTemplate> open_folder(
   tokenizer::Tokenizer tokenizer = tokenizer::Tokenizer::load(folder);
   tokenizer::ChatTemplate chat = tokenizer::template_for(folder, tokenizer, choice);
   return {std::move(tokenizer), std::move(chat)};
+}
+
+// Tags that a tokenizer may hold as special tokens belong into a response.
+bool is_thought_tag(std::string_view token) {
+  const std::string lower = lower_ascii(token);
+  return lower.find("think") != lower.npos || lower.find("thought") != lower.npos ||
+         lower.find("solution") != lower.npos;
 }
 
 }  // namespace
@@ -49,6 +57,20 @@ ModelText::ModelText(const std::string& where,
   add(*end_of_turn);
   for (const int32_t id : options.end_token_ids) add(id);
   if (const auto id = tokenizer_.eos_token_id()) add(*id);
+  for (int32_t id = 0; id < tokenizer_.vocab_size(); ++id) {
+    if (!tokenizer_.is_special(id)) continue;
+    std::string token = tokenizer_.token_bytes(id);
+    if (!is_thought_tag(token)) special_tokens_.push_back(std::move(token));
+  }
+  const bool thinks = tokenizer_.token_id("<think>").has_value();
+  thought_form_ = options.thought_form.value_or(thinks ? ThoughtForm::kThink : ThoughtForm::kStill);
+}
+
+std::optional<std::string_view> ModelText::special_token_in(std::string_view text) const {
+  for (const std::string& token : special_tokens_) {
+    if (!token.empty() && text.find(token) != text.npos) return token;
+  }
+  return std::nullopt;
 }
 
 std::vector<int32_t> ModelText::prompt_ids(std::string_view question, std::string_view system,

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,6 +22,9 @@ struct ModelTextOptions {
   // From the model's configuration, where a model stands beside the tokenizer:
   int64_t vocab_size = 0;                   // rows of its embedding; 0: not known
   std::vector<int32_t> end_token_ids = {};  // eos_token_id
+  // How the thoughts of demonstrations are written; not given: kThink where <think> is a token of
+  // the tokenizer, else kStill.
+  std::optional<ThoughtForm> thought_form = {};
 };
 
 // Const members may be called from any thread. A RowBuilder borrows it, so it stays where it is.
@@ -38,6 +42,10 @@ class ModelText {
   // What ends a completion, each id once: the end of turn, the model's end tokens, the tokenizer's.
   const std::vector<int32_t>& stop_ids() const { return stop_ids_; }
 
+  ThoughtForm thought_form() const { return thought_form_; }
+  // The first special token of the tokenizer that stands in a text, the tags of thoughts aside.
+  std::optional<std::string_view> special_token_in(std::string_view text) const;
+
   // The ids a completion starts from: a system turn unless `system` is empty (the template may have
   // its own default), the turns of a longer conversation before the question, the question, and the
   // opened assistant turn.
@@ -53,6 +61,8 @@ class ModelText {
   tokenizer::Tokenizer tokenizer_;
   tokenizer::ChatTemplate chat_;
   std::vector<int32_t> stop_ids_;
+  std::vector<std::string> special_tokens_;
+  ThoughtForm thought_form_ = ThoughtForm::kStill;
 };
 
 }  // namespace ponder::data

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/philox.h"
+#include "data/choices.h"
 #include "data/gold.h"
 #include "data/row_fields.h"
 
@@ -23,23 +24,15 @@ std::string domain_of_subject(std::string_view subject) {
   return lower;
 }
 
-void take_domain(const RowFields& row, Problem& problem, std::string_view fallback) {
-  const std::string domain = row.text("domain");
+void take_domain(const RowFields& row, Problem& problem, std::string_view fallback,
+                 Changes& changes) {
+  const std::string domain = row.metadata({"domain"}, changes);
   if (!is_blank(domain)) {
     problem.domain = domain;
     return;
   }
-  const std::string subject = row.text_of({"subject", "type", "category"});
+  const std::string subject = row.metadata({"subject", "type", "category"}, changes);
   problem.domain = is_blank(subject) ? std::string(fallback) : domain_of_subject(subject);
-}
-
-// A letter as "C", "(C)" or "c".
-std::string choice_letter(std::string_view gold) {
-  gold = trimmed(gold);
-  if (gold.size() == 3 && gold[0] == '(' && gold[2] == ')') gold = gold.substr(1, 1);
-  std::string letter(gold);
-  if (letter.size() == 1 && letter[0] >= 'a' && letter[0] <= 'z') letter[0] -= 'a' - 'A';
-  return letter;
 }
 
 void gpqa(const RowFields& row, Problem& problem, uint64_t choice_seed) {
@@ -74,13 +67,16 @@ void gpqa(const RowFields& row, Problem& problem, uint64_t choice_seed) {
   problem.source = fmt::format("GPQA, choices shuffled by seed {}", choice_seed);
 }
 
-void with_choices(const RowFields& row, Problem& problem) {
-  const std::string question = row.text("question");
-  problem.choices = options_of(row);
-  problem.answer = option_letter(row, problem.choices.size());
+void asked_with_choices(const RowFields& row, Problem& problem, Changes& changes) {
+  const std::string question =
+      row.text_of({"question", "question_stem", "problem", "query", "prompt"});
+  Choices choices = choices_of(row);
+  problem.answer = choice_letter_of(row, choices);
+  problem.choices = std::move(choices.texts);
   problem.answer_type = judge::AnswerType::kChoice;
   problem.question = is_blank(question) ? "" : with_options(question, problem.choices);
-  take_domain(row, problem, "");
+  problem.source = row.metadata({"source"}, changes);
+  take_domain(row, problem, "", changes);
 }
 
 void knights_and_knaves(const RowFields& row, Problem& problem) {
@@ -91,7 +87,7 @@ void knights_and_knaves(const RowFields& row, Problem& problem) {
   problem.level = row.text("people");
 }
 
-void scibench(const RowFields& row, Problem& problem) {
+void scibench(const RowFields& row, Problem& problem, Changes& changes) {
   problem.question = row.text_of({"content", "problem_text"});
   problem.answer = std::string(trimmed(row.text_of({"answer_number", "answer"})));
   problem.answer_type = judge::AnswerType::kNumber;
@@ -100,81 +96,69 @@ void scibench(const RowFields& row, Problem& problem) {
   if (!unit.empty() && !is_blank(problem.question)) {
     problem.question += fmt::format(" The unit of the answer should be {}.", unit);
   }
-  problem.source = row.text_of({"source", "book"});
-  take_domain(row, problem, "");
+  problem.source = row.metadata({"source", "book"}, changes);
+  take_domain(row, problem, "", changes);
 }
 
-// `messages`, an array or its JSON text: the user's turn is the question.
-std::string question_of_messages(const Json& field) {
-  Json parsed;
-  const Json* messages = &field;
-  if (field.is_string()) {
-    try {
-      parsed = parse_json(field.get_ref<const std::string&>(), "messages");
-    } catch (const Error& error) {
-      throw Rejection{"bad_field", "messages: " + error.problem()};
-    }
-    messages = &parsed;
-  }
-  if (!messages->is_array()) throw Rejection{"bad_field", "expected messages as an array"};
-  std::string question;
+// The one user turn of messages; a gold answer may stand in a turn behind it (ORZ).
+struct AskedTurn {
+  std::string question, gold;
+};
+AskedTurn asked_turn(const Json& messages) {
+  if (!messages.is_array()) throw Rejection{"bad_field", "expected messages as an array"};
+  AskedTurn asked;
   int turns = 0;
-  for (const Json& message : *messages) {
+  for (const Json& message : messages) {
     if (!message.is_object())
       throw Rejection{"bad_field", "expected messages with role and content"};
     const RowFields fields(message);
-    const std::string role = fields.text("role");
-    if (role == "system") continue;
-    if (role != "user")
+    const std::string role = lower_ascii(fields.text_of({"role", "from"}));
+    if (role == "system" || role == "developer") continue;
+    if (role != "user" && role != "human") {
+      asked.gold = gold_of(fields);
+      if (!asked.gold.empty()) continue;
       throw Rejection{"multi_turn", fmt::format("a turn of \"{}\" in a problem", excerpt(role))};
-    if (++turns > 1) throw Rejection{"multi_turn", "two user turns in a problem"};
-    question = fields.text("content");
-  }
-  return question;
-}
-
-void ground_truth(const RowFields& row, Problem& problem) {
-  const Json* messages = row.find("messages");
-  problem.question = messages ? question_of_messages(*messages) : row.text("prompt");
-  problem.answer = row.text("ground_truth");
-  problem.source = row.text("source");
-  if (messages) {  // golds of many subjects: words, some of them numbers
-    problem.answer_type = gold_is_readable(problem.answer, judge::AnswerType::kNumber)
-                              ? judge::AnswerType::kNumber
-                              : judge::AnswerType::kText;
-    take_domain(row, problem, "");
-  } else {
-    take_domain(row, problem, "math");
-  }
-}
-
-// ponder's own, MATH, OlymMATH, AIME, GSM8K, DeepMath as published.
-void question_and_answer(const RowFields& row, Problem& problem) {
-  problem.question = row.text_of({"problem", "question"});
-  problem.source = row.text("source");
-  const bool has_answer = row.has("answer") || row.has("final_answer");
-  problem.answer = row.text_of({"answer", "final_answer"});
-  if (!has_answer) problem.answer = last_boxed(row.text("solution"));
-  take_domain(row, problem, row.has("problem") || row.has("final_answer") ? "math" : "");
-
-  if (row.has("answer_type")) {
-    const std::string type = row.text("answer_type");
-    const auto known = judge::answer_type_from_string(type);
-    if (!known) {
-      throw Rejection{
-          "bad_answer_type",
-          fmt::format("expected math, choice, number or text, found \"{}\"", excerpt(type))};
     }
-    problem.answer_type = *known;
-  } else if (const size_t mark = problem.answer.rfind("####");
-             mark != std::string::npos) {  // GSM8K
+    if (++turns > 1) throw Rejection{"multi_turn", "two user turns in a problem"};
+    asked.question = fields.text_of({"content", "value"});
+  }
+  return asked;
+}
+
+// A solution that is nothing but the answer.
+std::string bare_gold(const std::string& solution) {
+  const std::string text(trimmed(solution));
+  constexpr size_t kLongest = 40;
+  const bool bare = text.size() <= kLongest && text.find_first_of(" \n\t") == text.npos &&
+                    text.find("\\boxed") == text.npos;
+  return bare || gold_is_readable(text, judge::AnswerType::kNumber) ? text : "";
+}
+
+// A list of one solution is its element.
+std::string gold_of_solution(const RowFields& row, Changes& changes) {
+  const std::string solution = row.metadata({"solution"}, changes);
+  const std::string boxed = last_boxed(solution);
+  return boxed.empty() ? bare_gold(solution) : boxed;
+}
+
+void take_answer_type(const RowFields& row, Problem& problem, Changes& changes) {
+  if (const Json* field = row.find("answer_type")) {
+    std::optional<judge::AnswerType> known;
+    if (field->is_string())
+      known = answer_type_named(field->get_ref<const std::string&>(), problem.answer);
+    if (known) problem.answer_type = *known;
+    if (!known) ++changes["metadata_left_empty"];
+  } else if (const size_t mark = problem.answer.rfind("####"); mark != std::string::npos) {
     problem.answer = std::string(trimmed(std::string_view(problem.answer).substr(mark + 4)));
-    std::erase(problem.answer, ',');
+    std::erase(problem.answer, ',');  // GSM8K
     problem.answer_type = judge::AnswerType::kNumber;
     if (problem.domain.empty()) problem.domain = "math";
   }
   if (problem.answer_type == judge::AnswerType::kChoice)
     problem.answer = choice_letter(problem.answer);
+}
+
+void take_tolerance(const RowFields& row, Problem& problem) {
   if (const Json* tolerance = row.find("tolerance")) {
     const double value = tolerance->is_number() ? tolerance->get<double>() : -1;
     if (!(value >= 0 && value < 1)) {
@@ -186,13 +170,52 @@ void question_and_answer(const RowFields& row, Problem& problem) {
   }
 }
 
-std::string id_of(const RowFields& row, bool own, const std::string& stem, uint64_t line) {
+// A question, a gold answer, each under one of its names: ponder's own, MATH, OlymMATH, AIME, GSM8K,
+// DeepMath, verl, DAPO, ORZ, OpenMathReasoning.
+void question_and_answer(const RowFields& row, Problem& problem, Changes& changes) {
+  std::string gold_in_turn;
+  bool turns = false;
+  for (const char* key : {"problem", "question", "messages", "prompt", "conversations", "query",
+                          "instruction", "input"}) {
+    const Json* value = row.find(key);
+    if (!value) continue;
+    Json parsed;
+    const Json& list = parsed_list(*value, parsed);
+    turns = std::string_view(key) == "messages" || std::string_view(key) == "conversations";
+    if (turns || (list.is_array() && !list.empty() && list[0].is_object())) {
+      AskedTurn asked = asked_turn(list);
+      problem.question = std::move(asked.question);
+      gold_in_turn = std::move(asked.gold);
+    } else {
+      problem.question = row.text(key);
+    }
+    break;
+  }
+  problem.source = row.metadata({"source", "data_source"}, changes);
+  problem.answer = has_gold(row) ? gold_of(row) : gold_of_solution(row, changes);
+  if (problem.answer.empty()) problem.answer = gold_in_turn;
+  const bool of_subjects = turns && row.has("ground_truth");
+  const bool math = row.has_any({"problem", "final_answer", "reward_model"}) ||
+                    (row.has("ground_truth") && !turns);
+  take_domain(row, problem, math ? "math" : "", changes);
+  if (of_subjects) {  // words, some of them numbers
+    problem.answer_type = gold_is_readable(problem.answer, judge::AnswerType::kNumber)
+                              ? judge::AnswerType::kNumber
+                              : judge::AnswerType::kText;
+  } else {
+    take_answer_type(row, problem, changes);
+  }
+  take_tolerance(row, problem);
+}
+
+std::string id_of(const RowFields& row, bool own, const std::string& stem, uint64_t line,
+                  Changes& changes) {
   if (row.has("year") &&
       row.has("problem_number")) {  // AIME by year; no field of it is an id by itself
     return fmt::format("aime-{}-{}-{}", row.text("year"), row.text("aime_number"),
                        row.text("problem_number"));
   }
-  const std::string id(trimmed(row.text_of({"id", "unique_id", "question_id"})));
+  const std::string id(trimmed(row.metadata({"id", "unique_id", "question_id"}, changes)));
   if (id.empty()) return fmt::format("{}-{}", stem, line);
   // A bare number is an id only inside its file.
   return !own && is_digits(id) ? fmt::format("{}-{}", stem, id) : id;
@@ -201,33 +224,37 @@ std::string id_of(const RowFields& row, bool own, const std::string& stem, uint6
 }  // namespace
 
 Problem problem_from_row(const Json& json, const std::string& stem, uint64_t line,
-                         uint64_t choice_seed) {
+                         uint64_t choice_seed, Changes& changes) {
   const RowFields row(json);
+  refuse_other_media(row);
   Problem problem;
-  problem.level = row.text_of({"level", "difficulty"});
+  problem.level = row.metadata({"level", "difficulty"}, changes);
   if (row.has("Question") && row.has("Correct Answer")) {
     gpqa(row, problem, choice_seed);
-  } else if (row.has("question") && row.has("options")) {
-    with_choices(row, problem);
-    problem.source = row.text("source");
+  } else if (row.has_any({"question", "question_stem", "query", "problem", "prompt"}) &&
+             has_choices(row)) {
+    asked_with_choices(row, problem, changes);
   } else if (row.has("quiz") && row.has("solution_text")) {
     knights_and_knaves(row, problem);
   } else if (row.has("content") || row.has("problem_text")) {
-    scibench(row, problem);
-  } else if (row.has("ground_truth") && (row.has("prompt") || row.has("messages"))) {
-    ground_truth(row, problem);
-  } else if (row.has("question") || row.has("problem")) {
-    question_and_answer(row, problem);
+    scibench(row, problem, changes);
+  } else if (row.has_any({"question", "problem", "prompt", "messages", "conversations", "query",
+                          "instruction", "input"})) {
+    question_and_answer(row, problem, changes);
   } else {
     throw Rejection{"unknown_layout",
                     "no question in any known layout among the fields " + row.keys()};
   }
-  problem.id = id_of(row, row.has("answer_type"), stem, line);
+  problem.id = id_of(row, row.has("answer_type"), stem, line, changes);
   problem.answer = std::string(trimmed(problem.answer));
   if (is_blank(problem.question)) throw Rejection{"empty_question", "the question is empty"};
   if (problem.answer.empty()) {
     throw Rejection{"no_answer",
                     "expected a gold answer, found none among the fields " + row.keys()};
+  }
+  if (problem.answer_type != judge::AnswerType::kText && stands_for_no_gold(problem.answer)) {
+    throw Rejection{"no_answer", fmt::format("\"{}\" stands where the gold answer should",
+                                             excerpt(problem.answer))};
   }
   if (!gold_is_readable(problem.answer, problem.answer_type)) {
     throw Rejection{"bad_answer",

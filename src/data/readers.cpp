@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "data/demonstration_layouts.h"
-#include "data/first_lines.h"
+#include "data/preference_layouts.h"
 #include "data/problem_layouts.h"
 #include "data/row_fields.h"
 #include "data/row_source.h"
@@ -21,31 +21,23 @@ std::string place(const RejectedRow& row) {
                               : fmt::format("{}:{} (byte {})", row.file, row.line, row.byte_offset);
 }
 
-// The lines at which ids and questions were first seen.
-class Seen {
- public:
-  // Nothing, or what the row repeats.
-  std::string repeats(const std::string& id, const std::string& key, uint64_t line) {
-    if (!id.empty()) {
-      if (const auto first = lines_.find('i', id))
-        return fmt::format("the id \"{}\" of line {}", excerpt(id), *first);
-    }
-    if (const auto first = lines_.find('q', key))
-      return fmt::format("the question of line {}", *first);
-    lines_.add('q', key, line);
-    if (!id.empty()) lines_.add('i', id, line);
-    return {};
+// A line of turns is a conversation.
+void wrap_turns(Json& value) {
+  if (!value.is_array() || value.empty()) return;
+  for (const Json& turn : value) {
+    if (!turn.is_object() || !RowFields(turn).has_any({"role", "from"})) return;
   }
+  Json row = Json::object();
+  row["messages"] = std::move(value);
+  value = std::move(row);
+}
 
- private:
-  FirstLines lines_;
-};
-
-// The loop both kinds share. `convert(json, line)` gives rows or throws Rejection; `key` is what
-// makes two rows the same beside their id, which counts if `by_id`.
-template <class Row, class Convert, class Key>
-void read_rows(RowSource& source, std::string_view kind, bool strict, bool by_id, RowAccount& total,
-               const Convert& convert, const Key& key, const std::function<void(Row)>& take_kept) {
+// The loop both kinds share. `convert(json, line, changes)` gives rows or throws Rejection;
+// `repeats(row, line)` names the row that one repeats, or nothing.
+template <class Row, class Convert, class Repeats>
+void read_rows(RowSource& source, std::string_view kind, bool strict, RowAccount& total,
+               const Convert& convert, const Repeats& repeats,
+               const std::function<void(Row)>& take_kept) {
   RowAccount report;
   RowSource* const reader = &source;
   const auto reject = [&](RejectedRow rejected) {
@@ -58,11 +50,10 @@ void read_rows(RowSource& source, std::string_view kind, bool strict, bool by_id
   const auto on_bad = [&](uint64_t line, uint64_t byte_offset, const std::string& problem) {
     reject({{"bad_json", problem}, reader->name(), line, byte_offset});
   };
-  Seen seen;
   JsonRow json;
   const auto take = [&](Row row) {
     ++report.rows;
-    const std::string repeated = seen.repeats(by_id ? row.id : std::string(), key(row), json.line);
+    const std::string repeated = repeats(row, json.line, report);
     if (!repeated.empty()) {
       ++report.duplicates;
       keep_example(
@@ -78,11 +69,20 @@ void read_rows(RowSource& source, std::string_view kind, bool strict, bool by_id
   try {
     while (reader->next(json, on_bad)) {
       try {
+        wrap_turns(json.value);
         if (!json.value.is_object()) {
           throw Rejection{"not_an_object",
                           "expected a JSON object, found " + excerpt(dump_json(json.value))};
         }
-        for (Row& row : convert(json.value, json.line)) take(std::move(row));
+        Changes changes;
+        for (Accepted<Row>& row : convert(json.value, json.line, changes)) {
+          if (row) {
+            take(std::move(*row));
+          } else {
+            reject({row.why(), reader->name(), json.line, json.byte_offset});
+          }
+        }
+        for (const auto& [what, count] : changes) report.changed[what] += count;
       } catch (const Rejection& why) {
         reject({why, reader->name(), json.line, json.byte_offset});
       }
@@ -92,17 +92,32 @@ void read_rows(RowSource& source, std::string_view kind, bool strict, bool by_id
     throw;
   }
   total.merge(report);
-  if (report.kept == 0) {
+  // Rows that another file of the run has are no fault of this one.
+  if (report.kept == 0 && report.duplicates == 0) {
     std::string problem = fmt::format("expected {}, found none: {}", kind, report.summary());
     if (!report.examples.empty()) {
       problem +=
           fmt::format("; first: {}: {}", place(report.examples[0]), report.examples[0].detail);
     }
-    throw Error(reader->name(), problem, "see the layouts in docs/formats.md");
+    throw Error(reader->name(), problem, "see the layouts in docs/data.md");
   }
 }
 
 }  // namespace
+
+std::string SeenRows::repeats(char kind, std::string_view key, const std::string& file,
+                              uint64_t line) {
+  // Lines and files share the 64 bits.
+  constexpr int kLineBits = 44;
+  if (files_.empty() || files_.back() != file) files_.push_back(file);
+  if (const auto first = lines_.find(kind, key)) {
+    const std::string& where = files_[*first >> kLineBits];
+    const std::string text = fmt::format("line {}", *first & ((uint64_t{1} << kLineBits) - 1));
+    return where == file ? text : text + " of " + where;
+  }
+  lines_.add(kind, key, (static_cast<uint64_t>(files_.size() - 1) << kLineBits) | line);
+  return {};
+}
 
 RowAccount RowAccount::of(size_t kept) {
   RowAccount account;
@@ -119,6 +134,8 @@ void RowAccount::merge(const RowAccount& other) {
   rows += other.rows;
   kept += other.kept;
   duplicates += other.duplicates;
+  questions += other.questions;
+  for (const auto& [what, count] : other.changed) changed[what] += count;
   for (const auto& [reason, count] : other.rejected) rejected[reason] += count;
   for (const RejectedRow& row : other.examples) keep_example(examples, row);
   for (const RejectedRow& row : other.duplicate_examples) keep_example(duplicate_examples, row);
@@ -134,6 +151,8 @@ std::string RowAccount::summary() const {
     reasons += fmt::format("{}{} {}", reasons.empty() ? "" : ", ", reason, n);
   }
   if (count > 0) text += fmt::format(", {} rejected ({})", count, reasons);
+  if (questions > 0 && questions < kept)
+    text += fmt::format("; {} question{}", questions, questions == 1 ? "" : "s");
   return text;
 }
 
@@ -168,6 +187,8 @@ Json to_json(const RowAccount& report, bool explain) {
                {"kept", report.kept},
                {"rejected", rejected},
                {"duplicates", report.duplicates}};
+  if (report.questions > 0) json["questions"] = report.questions;
+  for (const auto& [what, count] : report.changed) json["changed"][what] = count;
   if (!explain) return json;
   json["examples"] = Json::array();
   for (const auto* examples : {&report.examples, &report.duplicate_examples}) {
@@ -186,12 +207,26 @@ Json to_json(const RowAccount& report, bool explain) {
 void visit_problems(RowSource& rows, const std::filesystem::path& file, RowAccount& report,
                     const ProblemReadOptions& options, const std::function<void(Problem)>& take) {
   const std::string stem = dataset_name(file);
+  SeenRows seen;
   read_rows<Problem>(
-      rows, "problems", options.strict, true, report,
-      [&](const Json& json, uint64_t line) {
-        return std::vector<Problem>{problem_from_row(json, stem, line, options.choice_seed)};
+      rows, "problems", options.strict, report,
+      [&](const Json& json, uint64_t line, Changes& changes) {
+        std::vector<Accepted<Problem>> found;
+        found.emplace_back(problem_from_row(json, stem, line, options.choice_seed, changes));
+        return found;
       },
-      [](const Problem& problem) { return normalised_question(problem.question); }, take);
+      [&](Problem& problem, uint64_t line, RowAccount& account) {
+        const std::string first =
+            seen.repeats('q', normalised_question(problem.question), rows.name(), line);
+        if (!first.empty()) return "the question of " + first;
+        // Sets that were put together restart their ids: another question is another problem.
+        if (!seen.repeats('i', problem.id, rows.name(), line).empty()) {
+          problem.id += fmt::format("#{}", line);
+          ++account.changed["id_made_unique"];
+        }
+        return std::string();
+      },
+      take);
 }
 
 std::vector<Problem> read_problems(const std::filesystem::path& file, RowAccount& report,
@@ -205,15 +240,24 @@ std::vector<Problem> read_problems(const std::filesystem::path& file, RowAccount
 void visit_demonstrations(RowSource& rows, RowAccount& report,
                           const DemonstrationReadOptions& options,
                           const std::function<void(Demonstration)>& take) {
+  SeenRows own;
+  SeenRows& seen = options.seen ? *options.seen : own;
   read_rows<Demonstration>(
-      rows, "demonstrations", options.strict, options.one_per_question, report,
-      [&](const Json& json, uint64_t) { return demonstrations_from_row(json, options); },
-      [&](const Demonstration& row) {
-        std::string key = normalised_question(row.question);
+      rows, "demonstrations", options.strict, report,
+      [&](const Json& json, uint64_t, Changes& changes) {
+        return demonstrations_from_row(json, options, changes);
+      },
+      [&](const Demonstration& row, uint64_t line, RowAccount& account) {
+        std::string question = normalised_question(row.question);
         // A line break cannot stand in a normalised text, so it parts the two without doubt.
-        for (const Turn& turn : row.history) key += '\n' + normalised_question(turn.content);
-        if (!options.one_per_question) key += '\n' + normalised_question(row.response());
-        return key;
+        for (const Turn& turn : row.history) question += '\n' + normalised_question(turn.content);
+        question += '\n' + normalised_question(row.system);
+        if (seen.repeats('q', question, rows.name(), line).empty()) ++account.questions;
+        question += fmt::format("\n{}\n", row.thought.size());
+        question += row.thought;
+        question += row.solution;
+        const std::string first = seen.repeats('r', question, rows.name(), line);
+        return first.empty() ? first : "question and response of " + first;
       },
       take);
 }
@@ -235,7 +279,7 @@ RowKind kind_of_rows(PeekedRows& rows) {
   }
   std::string problem = "expected rows that are JSON objects, found none";
   if (!rows.first_problem().empty()) problem += "; first: " + rows.first_problem();
-  throw Error(rows.name(), problem, "see the layouts in docs/formats.md");
+  throw Error(rows.name(), problem, "see the layouts in docs/data.md");
 }
 
 RowKind kind_of_rows(const std::filesystem::path& file) {

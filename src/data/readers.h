@@ -1,6 +1,6 @@
 // Reads problems and demonstrations from the files labs have, recognising each row's layout by its
-// fields, and accounts for every row: in = kept + rejected (by reason) + duplicates. The layouts,
-// and the reasons for which a row is rejected, are in docs/formats.md.
+// fields, and accounts for every row: in = kept + rejected (by reason) + duplicates. The layouts are in
+// docs/data.md, the reasons for which a row is rejected in docs/formats.md.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "data/first_lines.h"
 #include "data/rejection.h"
 #include "data/row_source.h"
 #include "data/rows.h"
@@ -24,12 +25,27 @@ struct RejectedRow : Rejection {
   std::string id = {};       // the row's, where it is known
 };
 
+// Which rows a run has read already, over all its files: those that are read with one of these.
+class SeenRows {
+ public:
+  // Nothing, or where the row stands that this one repeats: "line 3", of another file with its name.
+  // `key` is all that makes two rows the same.
+  std::string repeats(char kind, std::string_view key, const std::string& file, uint64_t line);
+
+ private:
+  FirstLines lines_;
+  std::vector<std::string> files_;
+};
+
 // What became of the rows of one or more files. rows == kept + duplicates + sum of rejected counts.
 struct RowAccount {
   uint64_t rows = 0, kept = 0, duplicates = 0;
   std::map<std::string, uint64_t> rejected;     // by reason
   std::vector<RejectedRow> examples;            // the first kMaxExamples rejected rows
   std::vector<RejectedRow> duplicate_examples;  // likewise; `detail` names the row each repeats
+  // What was cut, joined or left empty in rows that were kept, by name (docs/formats.md).
+  std::map<std::string, uint64_t> changed = {};
+  uint64_t questions = 0;  // of the demonstrations that were read, different ones; 0: not counted
   static constexpr size_t kMaxExamples = 1000;
 
   static RowAccount of(size_t kept);  // so many rows, all kept
@@ -65,20 +81,18 @@ void visit_problems(RowSource& rows, const std::filesystem::path& file, RowAccou
 
 struct DemonstrationReadOptions {
   bool require_thought = true;  // false: a response without a thought is kept as a bare solution
-  // false: several responses to one question (or id) are kept; only the same response twice is a
-  // duplicate.
-  bool one_per_question = true;
-  bool strict = false;  // throw on the first rejected row
+  bool strict = false;          // throw on the first rejected row
   // Of a conversation of several turns: one demonstration for every assistant turn, instead of one
   // for the last. Each counts as a row.
   bool all_turns = false;
   tokenizer::ThoughtTags thought_tags = {};  // of one's own, looked for before the known ones
+  // Where a run reads several files; borrowed. A row is a duplicate when conversation, question,
+  // thought and solution are those of another: ids decide nothing.
+  SeenRows* seen = nullptr;
 };
 
-// Layouts: STILL (question, combined_text, domain), ShareGPT conversations, OpenAI messages,
-// alpaca, prompt and completion, ponder's own (question, thought, solution), and as published:
-// Marco-o1, HuatuoGPT-o1, OpenThoughts, R1 traces of MMLU-Pro. Earlier turns of a conversation
-// become the history, their thoughts left out. Throws as read_problems.
+// Layouts: docs/data.md. Earlier turns of a conversation become the history, their thoughts left out.
+// A row may have several responses; each counts as a row. Throws as read_problems.
 std::vector<Demonstration> read_demonstrations(const std::filesystem::path& file,
                                                RowAccount& report,
                                                const DemonstrationReadOptions& options = {});

@@ -7,10 +7,27 @@
 #include "base/error.h"
 
 namespace ponder::data {
+namespace {
+
+char ascii_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+}  // namespace
 
 const Json* RowFields::find(const char* key) const {
-  const auto it = row_.find(key);
-  return it == row_.end() || it->is_null() ? nullptr : &*it;
+  const auto value_of = [](const Json& value) { return value.is_null() ? nullptr : &value; };
+  const auto exact = row_.find(key);
+  if (exact != row_.end()) return value_of(*exact);
+  const std::string_view wanted(key);
+  const auto same = [](char a, char b) { return ascii_lower(a) == ascii_lower(b); };
+  for (const auto& item : row_.items()) {
+    if (std::equal(item.key().begin(), item.key().end(), wanted.begin(), wanted.end(), same))
+      return value_of(item.value());
+  }
+  return nullptr;
+}
+
+bool RowFields::has_any(std::initializer_list<const char*> keys) const {
+  return std::any_of(keys.begin(), keys.end(), [&](const char* key) { return has(key); });
 }
 
 std::string RowFields::text(const char* key) const {
@@ -26,6 +43,20 @@ std::string RowFields::text(const char* key) const {
 std::string RowFields::text_of(std::initializer_list<const char*> keys) const {
   for (const char* key : keys) {
     if (has(key)) return text(key);
+  }
+  return {};
+}
+
+std::string RowFields::metadata(std::initializer_list<const char*> keys, Changes& changes) const {
+  for (const char* key : keys) {
+    const Json* value = find(key);
+    if (!value) continue;
+    if (value->is_array() && value->size() == 1) value = &value->front();
+    if (value->is_string()) return value->get<std::string>();
+    if (value->is_number_integer()) return dump_json(*value);
+    if (value->is_number()) return fmt::format("{}", value->get<double>());
+    ++changes["metadata_left_empty"];
+    return {};
   }
   return {};
 }
@@ -64,62 +95,29 @@ std::string with_options(std::string_view question, const std::vector<std::strin
   return text;
 }
 
-std::vector<std::string> options_of(const RowFields& row) {
-  const Json& options = *row.find("options");
-  std::vector<std::string> result;
-  const auto add = [&](const Json& option) {
-    if (!option.is_string() && !option.is_number()) {
-      throw Rejection{"bad_options", "expected text options, found " + excerpt(dump_json(option))};
-    }
-    result.emplace_back(
-        trimmed(option.is_string() ? option.get_ref<const std::string&>() : dump_json(option)));
-  };
-  if (options.is_array()) {
-    for (const Json& option : options) add(option);
-  } else if (options.is_object()) {
-    for (const auto& item : options.items()) {
-      const std::string expected(1, static_cast<char>('A' + std::min<size_t>(result.size(), 26)));
-      if (item.key() != expected) {
-        throw Rejection{"bad_options", fmt::format("expected option \"{}\", found \"{}\"", expected,
-                                                   excerpt(item.key()))};
-      }
-      add(item.value());
-    }
-  } else {
-    throw Rejection{"bad_options", "expected options as an array or an object, found " +
-                                       excerpt(dump_json(options))};
+const Json& parsed_list(const Json& value, Json& parsed) {
+  if (!value.is_string()) return value;
+  const std::string& text = value.get_ref<const std::string&>();
+  if (!trimmed(text).starts_with("[")) return value;
+  try {
+    parsed = parse_json(text, "list");
+    return parsed;
+  } catch (const Error&) {
+    return value;
   }
-  if (result.size() < 2 || result.size() > 26) {
-    throw Rejection{"bad_options",
-                    fmt::format("expected 2 to 26 options, found {}", result.size())};
-  }
-  return result;
 }
 
-std::string option_letter(const RowFields& row, size_t num_options) {
-  std::string letter(trimmed(row.text_of({"answer_letter", "answer_idx"})));
-  const Json* index = row.find("answer_index");
-  if (letter.empty() && !index) letter = std::string(trimmed(row.text("answer")));
-  if (letter.empty() && !index) throw Rejection{"no_answer", "options, but no answer_letter"};
-  if (index) {
-    if (!index->is_number_integer() || index->get<int64_t>() < 0 ||
-        index->get<int64_t>() >= static_cast<int64_t>(num_options)) {
-      throw Rejection{"bad_answer", fmt::format("answer_index {} of {} options",
-                                                excerpt(dump_json(*index)), num_options)};
-    }
-    const std::string named(1, static_cast<char>('A' + index->get<int64_t>()));
-    if (letter.empty()) letter = named;
-    if (letter != named) {
-      throw Rejection{"bad_answer", fmt::format("answer_letter {} but answer_index means {}",
-                                                excerpt(letter), named)};
-    }
+void refuse_other_media(const RowFields& row) {
+  const auto filled = [](const Json& value) {
+    if (value.is_array() || value.is_object()) return !value.empty() && value != Json{nullptr};
+    return value.is_string() && !is_blank(value.get_ref<const std::string&>()) && value != "[]";
+  };
+  for (const char* key : {"images", "videos", "audios", "tools", "functions"}) {
+    const Json* value = row.find(key);
+    if (!value || !filled(*value)) continue;
+    throw Rejection{"unsupported_part",
+                    fmt::format("the row has {}, which a model of text cannot be told", key)};
   }
-  if (letter.size() != 1 || letter[0] < 'A' || letter[0] >= static_cast<char>('A' + num_options)) {
-    throw Rejection{"bad_answer",
-                    fmt::format("expected a letter from A to {}, found \"{}\"",
-                                static_cast<char>('A' + num_options - 1), excerpt(letter))};
-  }
-  return letter;
 }
 
 }  // namespace ponder::data

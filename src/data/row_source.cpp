@@ -41,7 +41,7 @@ const Json* PeekedRows::first_object() {
     throw Error(name(),
                 fmt::format("the first {} rows are no JSON objects; first: {}", kMostPeeked,
                             first_problem_),
-                "see the layouts in docs/formats.md");
+                "see the layouts in docs/data.md");
   };
   while (seen_.size() < kMostPeeked) {
     Seen seen;

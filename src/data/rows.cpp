@@ -11,7 +11,29 @@ void put_if(Json& json, const char* key, const std::string& value) {
 
 }  // namespace
 
-std::string Demonstration::response() const {
+std::string_view to_string(ThoughtForm form) {
+  switch (form) {
+    case ThoughtForm::kStill:
+      return "still";
+    case ThoughtForm::kThink:
+      return "think";
+    case ThoughtForm::kAsWritten:
+      return "as-written";
+  }
+  return "";
+}
+
+std::optional<ThoughtForm> thought_form_from_string(std::string_view text) {
+  for (const auto form : {ThoughtForm::kStill, ThoughtForm::kThink, ThoughtForm::kAsWritten}) {
+    if (text == to_string(form)) return form;
+  }
+  return std::nullopt;
+}
+
+std::string Demonstration::response(ThoughtForm form) const {
+  if (form == ThoughtForm::kAsWritten && !written.empty()) return written;
+  if (form == ThoughtForm::kThink && (!thought.empty() || !written.empty()))
+    return "<think>\n" + thought + "\n</think>\n\n" + solution;
   return thought.empty() ? solution : tokenizer::format_thought(thought, solution);
 }
 

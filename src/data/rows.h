@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/json.h"
@@ -34,6 +35,15 @@ struct Turn {
   std::string content;     // an assistant's without its thought: a model does not see earlier ones
 };
 
+// How a thought is written in the text that is trained.
+enum class ThoughtForm {
+  kStill,      // STILL-2's tags: tokenizer::format_thought
+  kThink,      // <think>\n…\n</think>\n\n and the solution
+  kAsWritten,  // as the file has it, where it has tags; else kStill
+};
+std::string_view to_string(ThoughtForm form);  // "still", "think", "as-written"
+std::optional<ThoughtForm> thought_form_from_string(std::string_view text);
+
 // A teacher's response to a question.
 struct Demonstration {
   std::string id;  // "" where the file has none
@@ -50,9 +60,12 @@ struct Demonstration {
   std::string file;   // where it was read, "" where it was not; not exported
   uint64_t line = 0;  // from 1
 
-  // The assistant turn: format_thought(thought, solution), or the bare solution when there is no
-  // thought.
-  std::string response() const;
+  // The response with its tags as the file has it, "" where it has none. Not exported.
+  std::string written = {};
+
+  // The assistant turn. Without a thought it is the bare solution; in kThink and kAsWritten behind an
+  // empty block where the file has one.
+  std::string response(ThoughtForm form = ThoughtForm::kStill) const;
 };
 
 struct SamplingSettings {

@@ -69,6 +69,10 @@ Accepted<TokenRow> RowBuilder::build(std::string name, std::string_view system,
     }
   }
   for (const std::string_view text : {system, question, std::string_view(response.text)}) {
+    if (const auto token = text_.special_token_in(text))
+      return reject("control_token", fmt::format("the token \"{}\" in the text", *token));
+  }
+  for (const std::string_view text : {system, question, std::string_view(response.text)}) {
     if (const auto missing = text_.tokenizer().byte_without_token(text))
       return reject("no_token", missing->describe());
   }
@@ -119,7 +123,7 @@ Accepted<TokenRow> RowBuilder::row(std::string name, const Demonstration& demons
                                    std::string_view default_system) const {
   const std::string_view system =
       demonstration.system.empty() ? default_system : std::string_view(demonstration.system);
-  return build(std::move(name), system, demonstration.question, {demonstration.response(), {}},
+  return build(std::move(name), system, demonstration.question, {response_text(demonstration), {}},
                false, demonstration.history);
 }
 
@@ -153,10 +157,11 @@ std::vector<uint8_t> RowBuilder::aligned(const std::vector<int32_t>& response_id
 
 Accepted<TokenPair> RowBuilder::pair(std::string name, std::string_view system,
                                      std::string_view question, const Response& chosen,
-                                     const Response& rejected, Align align) const {
+                                     const Response& rejected, Align align,
+                                     const std::vector<Turn>& history) const {
   const auto side = [&](const char* which, const Response& response, bool may_be_unfinished,
                         TokenRow& row, std::vector<uint8_t>& mask) -> std::optional<Rejection> {
-    auto built = build(name + " " + which, system, question, response, may_be_unfinished, {});
+    auto built = build(name + " " + which, system, question, response, may_be_unfinished, history);
     if (!built)
       return Rejection{built.why().reason, fmt::format("{}: {}", which, built.why().detail)};
     row = std::move(*built);

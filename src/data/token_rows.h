@@ -66,12 +66,14 @@ class RowBuilder {
   // Loss on the response and the end-of-turn token that closes it. Text gets that token appended;
   // sampled ids are taken as they are. Reasons of a Rejection:
   //   too_long           more than max_length tokens
-  //   control_token      question or response contains the template's own control text
+  //   control_token      question or response contains the template's own control text, or another
+  //                      special token of the tokenizer
   //   no_token           a byte of the text has no token (Tokenizer::byte_without_token)
   //   unfinished         sampled ids that do not end with the end of the turn
   //   nothing_to_train   an empty response
   //   other_template     ids sampled after another chat template than this one
   //
+  // A demonstration's thought is written in the form of the ModelText (thought_form()).
   // Where the prompt already opens the thought, a text is made to go on from there: its thought,
   // the end of the thought, its solution; a text without a thought ends it at once.
   Accepted<TokenRow> row(std::string name, std::string_view system, std::string_view question,
@@ -80,11 +82,17 @@ class RowBuilder {
   Accepted<TokenRow> row(std::string name, const Demonstration& demonstration,
                          std::string_view default_system = "") const;
 
+  // The text of a demonstration's turn, as `row` trains it.
+  std::string response_text(const Demonstration& demonstration) const {
+    return demonstration.response(text_.thought_form());
+  }
+
   // The same for two responses; a rejected response may be unfinished. Further reasons:
   //   nothing_aligned    a response without any token in the part that `align` names
   //   same_response      chosen and rejected are equal
   Accepted<TokenPair> pair(std::string name, std::string_view system, std::string_view question,
-                           const Response& chosen, const Response& rejected, Align align) const;
+                           const Response& chosen, const Response& rejected, Align align,
+                           const std::vector<Turn>& history = {}) const;
 
   // For each token of a response, whether any of its bytes lies in the part: the thought or the
   // solution as parse_thought finds them in the bytes the tokens spell (tags and surrounding white
@@ -119,16 +127,21 @@ std::vector<TokenRow> build_rows(const RowBuilder& builder,
                                  const std::vector<Demonstration>& demonstrations,
                                  const std::string& file, RowAccount& report);
 
-// Preference pairs of a file of rows: `prompt` or `question` (the user turn), `chosen`, `rejected`,
-// optional `system` and `id`. A response is a string, a rollout ({"token_ids": […]} or
-// {"text": …}) or chat messages that end with an assistant turn; a `prompt` may be chat messages
-// too, and may be absent where both responses are messages that begin alike. Equal pairs are
-// duplicates. Rows that cannot be used are counted in `report`; throws Error when none is left.
+// Preference pairs of a file of rows: a prompt and two responses, `chosen` and `rejected`, in every
+// layout and form that a demonstration may have, trained in the same form; or trajectories
+// ({"token_ids": […]} or {"text": …}), which stand as they are. Equal pairs are duplicates, and one whose
+// sides are equal up to the end of the aligned part is a `same_response`. Rows that cannot be used are
+// counted in `report`; throws Error when none is left.
+struct PairReadOptions {
+  Align align = Align::kThought;
+  tokenizer::ThoughtTags thought_tags = {};
+  SeenRows* seen = nullptr;  // where a run reads several files; borrowed
+};
 std::vector<TokenPair> read_pairs(const RowBuilder& builder, const std::filesystem::path& file,
-                                  Align align, RowAccount& report);
+                                  const PairReadOptions& options, RowAccount& report);
 // The same of the open `rows` of `file`.
 std::vector<TokenPair> read_pairs(const RowBuilder& builder, RowSource& rows,
-                                  const std::filesystem::path& file, Align align,
+                                  const std::filesystem::path& file, const PairReadOptions& options,
                                   RowAccount& report);
 
 }  // namespace ponder::data

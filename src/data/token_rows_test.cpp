@@ -213,7 +213,7 @@ TEST_F(TokenRows, PairFilesInTheirLayouts) {
       "not json\n"
       "[1]\n");
   RowAccount report;
-  const auto pairs = read_pairs(builder, path, Align::kResponse, report);
+  const auto pairs = read_pairs(builder, path, {.align = Align::kResponse}, report);
   EXPECT_EQ(pairs.size(), 3u);
   EXPECT_EQ(report.rows, 9u);
   EXPECT_EQ(report.kept, 3u);

@@ -195,6 +195,14 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   // A run may begin from a model trained with another template; its own models all share one.
   if (top.has("allow_template_change"))
     recipe.chat_template.allow_change = top.boolean("allow_template_change", false);
+  if (top.has("thought_form")) {
+    recipe.thought_form = data::thought_form_from_string(top.text("thought_form", ""));
+    // A run keeps thought and solution, not the text they were read from.
+    if (!recipe.thought_form || recipe.thought_form == data::ThoughtForm::kAsWritten) {
+      top.fail("thought_form", "expected \"still\" or \"think\"",
+               "rows as they are written: ponder sft --thought-form as-written");
+    }
+  }
   recipe.system = top.text("system", "");
   recipe.max_length = top.integer("max_length", 4096, 2, kMany);
   recipe.dtype =

@@ -78,12 +78,13 @@ struct EngineSettings {
 struct Recipe {
   std::string name;
   uint64_t seed = 1;
-  std::filesystem::path base;                 // checkpoint folder of M0
-  tokenizer::TemplateChoice chat_template;    // by name; empty: the base model's own
-  std::string system;                         // system turn of every prompt; "" for none
-  int64_t max_length = 4096;                  // tokens of a training row
-  tensor::DType dtype = tensor::DType::kF32;  // of saved checkpoints
-  bool decontaminate = true;                  // drop training rows that stand in a benchmark
+  std::filesystem::path base;                     // checkpoint folder of M0
+  tokenizer::TemplateChoice chat_template;        // by name; empty: the base model's own
+  std::optional<data::ThoughtForm> thought_form;  // not given: by the base's tokenizer
+  std::string system;                             // system turn of every prompt; "" for none
+  int64_t max_length = 4096;                      // tokens of a training row
+  tensor::DType dtype = tensor::DType::kF32;      // of saved checkpoints
+  bool decontaminate = true;                      // drop training rows that stand in a benchmark
   train::TrainOptions sft;
   std::vector<ImitationSet> imitation;  // the main set first
   ExploreOptions explore;

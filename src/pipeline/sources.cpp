@@ -52,7 +52,7 @@ std::vector<data::Problem> problems_of(const DataSource& source, data::RowAccoun
   return problems;
 }
 
-std::vector<data::Demonstration> demonstrations_of(const DataSource& source,
+std::vector<data::Demonstration> demonstrations_of(const DataSource& source, data::SeenRows& seen,
                                                    data::RowAccount& report,
                                                    const data::ContaminationFilter* contaminated) {
   std::vector<data::Demonstration> demonstrations;
@@ -60,6 +60,7 @@ std::vector<data::Demonstration> demonstrations_of(const DataSource& source,
     data::DemonstrationReadOptions options;
     options.all_turns = source.all_turns;
     options.thought_tags = source.thought_tags;
+    options.seen = &seen;
     demonstrations = data::read_demonstrations(source.file, report, options);
     if (contaminated) contaminated->filter(demonstrations, report);
     keep_first(demonstrations, source.count, report);
@@ -126,9 +127,10 @@ std::vector<ReadSource> read_sources(const Recipe& recipe) {
     if (recipe.decontaminate) filter.add(source.name, read.problems);
   }
   for (const ImitationSet& set : recipe.imitation) {
+    data::SeenRows seen;  // each set is trained by itself
     for (const DataSource& source : set.demonstrations) {
       ReadSource& read = all.emplace_back(ReadSource{&source, Role::kDemonstrations, set.name});
-      read.demonstrations = demonstrations_of(source, read.report, &filter);
+      read.demonstrations = demonstrations_of(source, seen, read.report, &filter);
     }
   }
   if (recipe.explore.rounds == 0) return all;

@@ -159,6 +159,24 @@ ThoughtParts parse_tagged(std::string_view response, const TagFamily& family,
   return parts;
 }
 
+// As parse_tagged; a lone end tag ends a thought that the prompt has opened.
+ThoughtParts parse_maybe_opened(std::string_view response, const TagFamily& family,
+                                const std::vector<Tag>& tags) {
+  const bool only_end =
+      tags.size() == 1 && tags[0].role == kEndThought && family[kBeginSolution].empty();
+  if (!only_end) return parse_tagged(response, family, tags);
+  const std::string opened = std::string(family[kBeginThought]) + std::string(response);
+  const size_t shift = family[kBeginThought].size();
+  ThoughtParts parts =
+      parse_tagged(opened, family,
+                   {{tags[0].family, kBeginThought, 0, shift},
+                    {tags[0].family, kEndThought, tags[0].begin + shift, tags[0].end + shift}});
+  for (size_t* at :
+       {&parts.thought_begin, &parts.thought_end, &parts.solution_begin, &parts.solution_end})
+    *at -= shift;
+  return parts;
+}
+
 // The words of a line that is a heading (`## Thinking`, `**Thinking**`) in lower case, else "".
 std::string heading_of(std::string_view line) {
   std::string text(trimmed(line));
@@ -259,10 +277,10 @@ ThoughtParts parse_teacher_response(std::string_view response, const ThoughtTags
     const TagFamily family = {own.begin_thought, own.end_thought, own.begin_solution,
                               own.end_solution};
     const std::vector<Tag> tags = find_own_tags(response, family);
-    if (!tags.empty()) return parse_tagged(response, family, tags);
+    if (!tags.empty()) return parse_maybe_opened(response, family, tags);
   }
   const std::vector<Tag> tags = find_tags(response);
-  if (!tags.empty()) return parse_tagged(response, kTagFamilies[tags[0].family], tags);
+  if (!tags.empty()) return parse_maybe_opened(response, kTagFamilies[tags[0].family], tags);
   if (const auto parts = parse_headings(response)) return *parts;
   return without_tags(response);
 }

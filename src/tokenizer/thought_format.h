@@ -49,6 +49,8 @@ std::optional<ThoughtTags> thought_tags_from_string(std::string_view text);
 // for first), or with headings: a first line like `## Thinking` (Thinking, Thought, Thought
 // process, Reasoning; hashes or bold) and a later one like `## Final Response` (Final response,
 // Final answer, Answer, Response, Solution, Output; the last such line counts).
+// Where the only tag is </think>, or the end tag of two of one's own, the generation prompt held the
+// opening one: what stands before it is the thought.
 ThoughtParts parse_teacher_response(std::string_view response, const ThoughtTags& own = {});
 
 // The canonical (STILL-2) text of a response; the inverse of parse_thought for well-formed parts.

@@ -62,8 +62,9 @@ TEST(DataCheck, ParquetOfConversations) {
   const Json report = check_report({kParquet, "--tokenizer", kNano});
   EXPECT_EQ(report["kind"], "demonstrations");
   EXPECT_EQ(report["rows"], 4);
-  EXPECT_EQ(report["kept"], 2);
-  EXPECT_EQ(report["duplicates"], 1);
+  EXPECT_EQ(report["kept"], 3);
+  EXPECT_EQ(report["duplicates"], 0);
+  EXPECT_EQ(report["questions"], 2);  // two responses to one of them
   EXPECT_EQ(report["rejected"], (Json{{"missing_turn", 1}}));
 }
 
@@ -72,7 +73,7 @@ TEST(DataCheck, ABenchmarksQuestionIsNamed) {
   write_file_atomic(folder / "bench.jsonl",
                     "{\"id\":\"b7\",\"question\":\"what is $4 * 6$\",\"answer\":\"24\"}\n");
   const Json report = check_report({kParquet, "--against", folder / "bench.jsonl", "--explain"});
-  EXPECT_EQ(report["kept"], 1);
+  EXPECT_EQ(report["kept"], 2);
   EXPECT_EQ(report["rejected"]["contaminated"], 1);
   EXPECT_NE(dump_json(report["examples"]).find("b7"), std::string::npos) << report;
 }
@@ -109,7 +110,7 @@ TEST(DataTraining, SftReadsParquet) {
       ponder({"sft", "--model", folder / "base", "--data", kParquet, "--out", folder / "out",
               "--epochs", "1", "--batch-rows", "2"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
-  EXPECT_NE(outcome.err.find("4 rows, 2 kept, 1 duplicates, 1 rejected (missing_turn 1)"),
+  EXPECT_NE(outcome.err.find("4 rows, 3 kept, 1 rejected (missing_turn 1); 2 questions"),
             std::string::npos)
       << outcome.err;
 }
@@ -148,7 +149,7 @@ TEST(DataTraining, ABenchmarksQuestionIsNotTrained) {
             std::string::npos)
       << outcome.err;
   const std::string card = read_file(folder / "out/README.md");
-  EXPECT_NE(card.find("| 4 | 1 | 1 | contaminated 1, missing_turn 1 |"), std::string::npos) << card;
+  EXPECT_NE(card.find("| 4 | 2 | 0 | contaminated 1, missing_turn 1 |"), std::string::npos) << card;
   EXPECT_NE(card.find("more.jsonl | 1 | 1 | 0 | none |"), std::string::npos) << card;
   EXPECT_NE(card.find(" --against "), std::string::npos) << card;
 }
@@ -171,7 +172,7 @@ TEST(DataTraining, NoUsableRowIsAnError) {
     EXPECT_NE(outcome.err.find(reason), std::string::npos) << outcome.err;
     EXPECT_FALSE(fs::exists(folder / "out"));
   };
-  expect_refused(kParquet, "too_long 2", {"--max-length", "16"});
+  expect_refused(kParquet, "too_long 3", {"--max-length", "16"});
   expect_refused(folder / "thoughtless.jsonl", "no_thought 1", {});
   expect_refused(folder / "empty.jsonl", "found none", {});
 }

@@ -37,8 +37,8 @@ Json scores_of(const StageContext& context) {
 data::ModelText open_text(const StageContext& context) {
   const fs::path folder = context.checkpoint(context.stage.input);
   const model::ModelConfig config = model::load_config(folder);
-  return data::ModelText(folder,
-                         {context.recipe.chat_template, config.vocab_size, config.eos_token_ids});
+  return data::ModelText(folder, {context.recipe.chat_template, config.vocab_size,
+                                  config.eos_token_ids, context.recipe.thought_form});
 }
 
 std::string ids_sha256(const std::vector<int32_t>& ids) {

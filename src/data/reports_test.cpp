@@ -1,0 +1,442 @@
+// Rows as people who train reasoning models have them: each is read for what it says, or refused by
+// name.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "data/readers.h"
+#include "data/token_rows.h"
+#include "testing/byte_tokenizer.h"
+#include "testing/temporary_folder.h"
+
+namespace ponder::data {
+namespace {
+
+using Rejected = std::map<std::string, uint64_t>;
+
+class Reports : public ::testing::Test {
+ protected:
+  std::vector<Demonstration> demonstrations(const std::string& rows,
+                                            const DemonstrationReadOptions& options = {}) {
+    report = {};
+    write_file_atomic(file, rows);
+    std::vector<Demonstration> read;
+    try {
+      read = read_demonstrations(file, report, options);
+    } catch (const Error&) {
+      EXPECT_EQ(report.kept, 0u);
+    }
+    balance();
+    return read;
+  }
+  std::vector<Problem> problems(const std::string& rows, uint64_t seed = 1) {
+    report = {};
+    write_file_atomic(file, rows);
+    std::vector<Problem> read;
+    try {
+      read = read_problems(file, report, {.choice_seed = seed});
+    } catch (const Error&) {
+      EXPECT_EQ(report.kept, 0u);
+    }
+    balance();
+    return read;
+  }
+  void balance() {
+    uint64_t rejected = 0;
+    for (const auto& [reason, count] : report.rejected) rejected += count;
+    EXPECT_EQ(report.rows, report.kept + report.duplicates + rejected);
+  }
+  static std::string turns(const std::string& list, const std::string& fields = "") {
+    return R"({"messages":[)" + list + "]" + fields + "}\n";
+  }
+  static std::string user(const std::string& text) {
+    return R"({"role":"user","content":")" + text + R"("},)";
+  }
+  static std::string says(const std::string& text, const std::string& fields = "") {
+    return R"({"role":"assistant","content":")" + text + "\"" + fields + "}";
+  }
+
+  const testing::TemporaryFolder folder;
+  const std::filesystem::path file = folder / "rows.jsonl";
+  RowAccount report;
+};
+
+TEST_F(Reports, DemonstrationsOfOneQuestionAreKeptAndIdsDecideNothing) {
+  const std::string text = R"({"id":"a","question":"q","thought":"t","solution":"s"})"
+                           "\n"
+                           R"({"id":"a","question":"q","thought":"u","solution":"s"})"
+                           "\n"
+                           R"({"id":"b","question":"q ","thought":"t","solution":"s"})"
+                           "\n";
+  SeenRows seen;
+  EXPECT_EQ(demonstrations(text, {.seen = &seen}).size(), 2u);
+  EXPECT_EQ(report.duplicates, 1u);
+  EXPECT_EQ(report.questions, 1u);
+  EXPECT_NE(report.summary().find("1 question"), std::string::npos) << report.summary();
+  // Another file of the same run.
+  RowAccount other;
+  write_file_atomic(folder / "other.jsonl",
+                    text + R"({"question":"r","thought":"t","solution":"s"})");
+  EXPECT_EQ(read_demonstrations(folder / "other.jsonl", other, {.seen = &seen}).size(), 1u);
+  EXPECT_NE(other.duplicate_examples.at(0).detail.find("line 1 of "), std::string::npos);
+  // A file that adds nothing is no error.
+  RowAccount nothing;
+  write_file_atomic(folder / "same.jsonl", text);
+  EXPECT_TRUE(read_demonstrations(folder / "same.jsonl", nothing, {.seen = &seen}).empty());
+  EXPECT_EQ(nothing.duplicates, 3u);
+}
+
+TEST_F(Reports, WhatStandsAtTheEndOrAroundTheSolutionIsStripped) {
+  const auto rows =
+      demonstrations(turns(user("a") + says("<think>t</think>s<|endoftext|>")) +
+                     turns(user("b") + says("<think>t</think><answer> s </answer></s>\\n")) +
+                     turns(user("c") + says("t\\n</think>\\ns")) +
+                     turns(user("d") + says("<think>t</think>s", R"(,"reasoning_content":" t ")")));
+  ASSERT_EQ(rows.size(), 4u) << report.summary();
+  for (const Demonstration& row : rows) {
+    EXPECT_EQ(row.thought, "t");
+    EXPECT_EQ(row.solution, "s");
+  }
+  EXPECT_EQ(
+      report.changed,
+      (Rejected{{"answer_tags_stripped", 1}, {"end_token_cut", 2}, {"thought_given_twice", 1}}));
+  demonstrations(turns(user("d") + says("<think>t</think>s", R"(,"reasoning_content":"u")")));
+  EXPECT_EQ(report.rejected, (Rejected{{"repeated_tag", 1}}));
+}
+
+TEST_F(Reports, ASwitchIsNoThought) {
+  const auto rows =
+      demonstrations(R"({"prompt":"a","response":"<think>t</think>s","reasoning":"on"})"
+                     "\n"
+                     R"({"instruction":"b","output":"s","thinking":"the real one"})");
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[0].thought, "t");
+  EXPECT_EQ(rows[0].solution, "s");
+  EXPECT_EQ(rows[1].thought, "the real one");
+}
+
+TEST_F(Reports, SystemTurnsAreJoined) {
+  const auto rows = demonstrations(
+      turns(R"({"role":"system","content":"A."},{"role":"developer","content":"B."},)" + user("q") +
+                says("<think>t</think>s"),
+            R"(,"system_prompt":"Top.")"));
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].system, "Top.\n\nA.\n\nB.");
+}
+
+TEST_F(Reports, WhatATextModelCannotBeToldIsRefused) {
+  const std::string good = user("q") + says("<think>t</think>s");
+  for (const std::string& row : std::vector<std::string>{
+           turns(good, R"(,"tools":[{"name":"add"}])"), turns(good, R"(,"images":["a.png"])"),
+           turns(user("q") + says("<think>t</think>s", R"(,"tool_calls":[{"id":"1"}])")),
+           turns(R"({"role":"user","content":[{"type":"image_url","image_url":"x"}]},)" +
+                 says("<think>t</think>s"))}) {
+    demonstrations(row);
+    EXPECT_EQ(report.rejected, (Rejected{{"unsupported_part", 1}})) << row;
+  }
+  EXPECT_EQ(demonstrations(turns(good, R"(,"tools":[],"images":null)")).size(), 1u);
+}
+
+TEST_F(Reports, TurnsThatAreNotToBeTrainedStandInTheHistory) {
+  DemonstrationReadOptions all;
+  all.all_turns = true;
+  for (const char* mark : {R"(,"weight":0)", R"(,"train":false)", R"(,"loss_mask":0)"}) {
+    const std::string row = turns(user("1") + says("<think>a</think>b", mark) + "," + user("2") +
+                                  says("<think>t</think>s"));
+    const auto rows = demonstrations(row, all);
+    ASSERT_EQ(rows.size(), 1u) << mark;
+    EXPECT_EQ(rows[0].question, "2");
+    EXPECT_EQ(rows[0].history.at(1).content, "b");
+    EXPECT_EQ(report.rejected, (Rejected{{"masked", 1}}));
+    EXPECT_EQ(demonstrations(row).size(), 1u);
+    demonstrations(turns(user("1") + says("<think>a</think>b", mark)));
+    EXPECT_EQ(report.rejected, (Rejected{{"masked", 1}})) << mark;
+  }
+}
+
+TEST_F(Reports, TurnByTurnOnlyWhatIsBadIsLost) {
+  DemonstrationReadOptions all;
+  all.all_turns = true;
+  const std::string plain = user("1") + says("plain") + "," + user("2") + says("<think>t</think>s");
+  EXPECT_EQ(demonstrations(turns(plain), all).size(), 1u);
+  EXPECT_EQ(report.rejected, (Rejected{{"no_thought", 1}}));
+  // A turn that cannot be told ends the conversation, not what came before it.
+  EXPECT_EQ(demonstrations(turns(user("1") + says("<think>t</think>s") +
+                                 R"(,{"role":"tool","content":"7"},)" + says("<think>u</think>v")),
+                           all)
+                .size(),
+            1u);
+  EXPECT_EQ(report.rejected, (Rejected{{"unsupported_role", 1}}));
+  // An empty block is a direct answer.
+  const std::string empty = turns(user("q /no_think") + says("<think>\\n\\n</think>\\n\\nS"));
+  EXPECT_EQ(demonstrations(empty, {.require_thought = false}).at(0).solution, "S");
+  demonstrations(empty);
+  EXPECT_EQ(report.rejected, (Rejected{{"empty_thought", 1}}));
+}
+
+TEST_F(Reports, MetadataRejectsNoDemonstration) {
+  for (const char* field : {R"("source":["a","b"])", R"("domain":["math"])", R"("level":[1])",
+                            R"("id":{"$oid":"5f"})", R"("answer":["7"])", R"("answer":true)",
+                            R"("answer_type":"Integer")", R"("answer":"\\frac{1}{2")"}) {
+    const std::string row = turns(user("q") + says("<think>t</think>s"), std::string(",") + field);
+    EXPECT_EQ(demonstrations(row).size(), 1u) << row << report.summary();
+  }
+  EXPECT_EQ(demonstrations(turns(user("q") + says("<think>t</think>s"), R"(,"answer":["7"])"))
+                .at(0)
+                .answer,
+            "7");
+}
+
+TEST_F(Reports, LayoutsOfPublishedSets) {
+  const std::string think = R"("<think>\nt\n</think>\n\ns")";
+  for (
+      const std::string& row : std::vector<std::string>{
+          R"({"problem":"q","generated_solution":)" + think + R"(,"expected_answer":"7"})",
+          R"({"question":"q","final_answer":"7","r1_solution_1":"t\n</think>\n\ns"})",
+          R"({"problem":"q","answer":"7","is_reasoning_complete":[true],"generations":[)" + think +
+              R"(],"correctness_math_verify":[true]})",
+          std::string(
+              R"({"question":"q","solution":"7","thinking_trajectories":["t"],"attempt":"s"})"),
+          std::string(
+              R"({"question":"q","solution":"7","deepseek_thinking_trajectory":"t","deepseek_attempt":"s","deepseek_grade":"Yes"})"),
+          R"({"input":"q","output":)" + think + "}",
+          R"({"input":[{"role":"user","content":"q"}],"output":)" + think + R"(,"reasoning":"on"})",
+          std::string(R"({"input":"q","reasoning_content":"t","content":"s"})"),
+          std::string(
+              R"({"messages":[{"role":"user","content":"q"}],"reasoning":"t","answer":"s"})"),
+          std::string(R"({"question":"q","model_reasoning":"t","model_answer":"s"})"),
+          R"({"problem":"q","reannotated_assistant_content":)" + think + "}",
+          R"({"prompt":"q","llm_response":)" + think + "}",
+          R"({"query":"q","response":)" + think + "}",
+          R"({"Instruction":"q","Output":)" + think + "}",
+          R"([{"from":"Human","value":"q"},{"from":"Assistant","value":)" + think + "}]",
+      }) {
+    // An array would be the whole file.
+    const auto rows = demonstrations(row[0] == '[' ? "[" + row + "]" : row);
+    ASSERT_EQ(rows.size(), 1u) << row << "\n" << report.summary();
+    EXPECT_EQ(rows[0].question, "q") << row;
+    EXPECT_EQ(rows[0].thought, "t") << row;
+    EXPECT_EQ(rows[0].solution, "s") << row;
+    if (row[0] != '[') {
+      EXPECT_EQ(kind_of_rows(file), RowKind::kDemonstrations) << row;
+    }
+  }
+}
+
+TEST_F(Reports, ASetsOwnVerdictsAreUsedAndNamed) {
+  const auto rows = demonstrations(
+      R"({"problem":"q","generations":["<think>a</think>1","<think>b</think>2","<think>c</think>3"],)"
+      R"("correctness_math_verify":[true,false,true],"is_reasoning_complete":[true,true,false]})"
+      "\n"
+      R"({"question":"r","deepseek_thinking_trajectory":"t","deepseek_attempt":"s","deepseek_grade":"No"})");
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].solution, "1");
+  EXPECT_EQ(report.rejected, (Rejected{{"unfinished", 1}, {"wrong_answer", 2}}));
+  EXPECT_NE(report.examples.at(0).detail.find("correctness_math_verify[1]"), std::string::npos);
+}
+
+TEST_F(Reports, ALongerTextThatNobodyReadsIsNamed) {
+  demonstrations(R"({"question":"q","response":"7","trace":"one and two and four are seven"})");
+  ASSERT_EQ(report.rejected, (Rejected{{"no_thought", 1}}));
+  EXPECT_NE(report.examples.at(0).detail.find("\"trace\""), std::string::npos);
+}
+
+TEST_F(Reports, GoldsUnderEveryName) {
+  for (const std::string& row : std::vector<std::string>{
+           R"({"problem":"q","expected_answer":"7"})", R"({"question":"q","target":7})",
+           R"({"question":"q","gold":"7"})", R"({"question":"q","final_answer":["7"]})",
+           R"({"question":"q","reference_answer":"7"})", R"({"Problem":"q","Answer":"7"})",
+           R"({"question":"q","solution":"7"})",
+           R"({"prompt":[{"role":"user","content":"q"}],"reward_model":{"ground_truth":"7"}})",
+           R"({"prompt":"q","reward_model":{"ground_truth":"[\"7\"]"}})",
+           R"({"problem":"q","answer":"7","domain":["a"],"answer_type":"Integer","id":{}})"}) {
+    const auto rows = problems(row);
+    ASSERT_EQ(rows.size(), 1u) << row << report.summary();
+    EXPECT_EQ(rows[0].question, "q") << row;
+    EXPECT_EQ(rows[0].answer, "7") << row;
+    EXPECT_EQ(kind_of_rows(file), RowKind::kProblems) << row;
+  }
+  const auto orz = problems(
+      R"([[{"from":"human","value":"q"},{"from":"assistant","ground_truth":{"value":"7"}}]])");
+  ASSERT_EQ(orz.size(), 1u) << report.summary();
+  EXPECT_EQ(orz[0].answer, "7");
+}
+
+TEST_F(Reports, GoldsThatAreNone) {
+  for (const char* none : {"proof", "notfound", "Not Found", "", "None", "N/A"}) {
+    problems(dump_json(Json{{"problem", "q"}, {"answer", none}}));
+    EXPECT_EQ(report.rejected, (Rejected{{"no_answer", 1}})) << none;
+  }
+  EXPECT_EQ(problems(R"({"question":"q","answer":"proof","answer_type":"text"})").size(), 1u);
+}
+
+TEST_F(Reports, ChoicesAreAskedInAllTheirForms) {
+  const std::vector<std::string> forms = {
+      R"({"question":"2+2?","choices":["5","4"],"answer":1})",
+      R"({"question":"2+2?","choices":["5","4"],"answer":"B"})",
+      R"({"question":"2+2?","choices":["5","4"],"answer":"b."})",
+      R"({"question":"2+2?","choices":["5","4"],"answer":"4"})",
+      R"({"question":"2+2?","choices":"[\"5\", \"4\"]","answer":1})",
+      R"({"question":"2+2?","choices":{"text":["5","4"],"label":["A","B"]},"answerKey":"B"})",
+      R"({"question":"2+2?","choices":{"text":["5","4"],"label":["1","2"]},"answerKey":"2"})",
+      R"({"question":"2+2?","choices":{"A":"5","B":"4"},"answer":"B"})",
+      R"({"question_stem":"2+2?","choices":[{"label":"A","text":"5"},{"label":"B","text":"4"}],"answerKey":"B"})"};
+  for (const std::string& row : forms) {
+    const auto rows = problems(row);
+    ASSERT_EQ(rows.size(), 1u) << row << report.summary();
+    EXPECT_EQ(rows[0].question, "2+2?\n\n(A) 5\n(B) 4") << row;
+    EXPECT_EQ(rows[0].answer, "B") << row;
+    EXPECT_EQ(rows[0].answer_type, judge::AnswerType::kChoice) << row;
+  }
+  const std::string columns = R"({"question":"2+2?","A":"5","B":"4","C":"3","answer":"B"})";
+  EXPECT_EQ(problems(columns).at(0).question, "2+2?\n\n(A) 5\n(B) 4\n(C) 3");
+  problems(R"({"question":"2+2?","choices":"five or four","answer":"B"})");
+  EXPECT_EQ(report.rejected, (Rejected{{"bad_options", 1}}));
+}
+
+TEST_F(Reports, AnErrorNamesTheThingAndTheWayOut) {
+  const std::map<std::string, std::string> named = {
+      {R"({"question":"q","answer":"7","score":NaN})", "NaN, which JSON does not have"},
+      {R"({"id":123456789012345678901234567890,"question":"q"})", "beyond 64 bits"},
+      {R"({"question":"x \ud83d y","answer":"7"})", "half of a surrogate pair"},
+      {"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n", "git lfs pull"},
+      {"question,answer\na,b\n", "CSV"},
+      {std::string("\xFF\xFE{\0\"\0", 6), "UTF-16"},
+      {"[{\"role\":\"user\",\"content\":\"q\"}]\n[{\"role\":\"user\",\"content\":\"r\"}]\n",
+       "one array a line"}};
+  for (const auto& [text, thing] : named) {
+    write_file_atomic(file, text);
+    RowAccount account;
+    try {
+      read_problems(file, account);
+      FAIL() << text;
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find(thing), std::string::npos) << error.what();
+    }
+  }
+}
+
+// Preferences with the same reader: what dpo trains is what sft trains.
+class PreferenceReports : public Reports {
+ protected:
+  std::vector<TokenPair> pairs(const std::string& rows, Align align = Align::kThought) {
+    report = {};
+    write_file_atomic(file, rows);
+    std::vector<TokenPair> read;
+    try {
+      read = read_pairs(builder, file, {.align = align}, report);
+    } catch (const Error&) {
+      EXPECT_EQ(report.kept, 0u);
+    }
+    balance();
+    return read;
+  }
+  std::string text_of(const TokenRow& row) const { return text.tokenizer().decode(row.tokens); }
+
+  const ModelText text{tokenizer::Tokenizer::parse(testing::byte_tokenizer_json(), "bytes"),
+                       tokenizer::ChatTemplate::named("chatml")};
+  const RowBuilder builder{text, 4000};
+};
+
+TEST_F(PreferenceReports, EveryFormIsTrainedAsItsDemonstration) {
+  Demonstration same;
+  same.question = "q";
+  same.thought = "t";
+  same.solution = "s";
+  const std::string chosen = text.tokenizer().decode(builder.row("", same)->tokens);
+  for (
+      const std::string& row : std::vector<std::string>{
+          R"({"prompt":"q","chosen":"<think>t</think>s<|endoftext|>","rejected":"<think>u</think>v"})",
+          R"({"prompt":"q","chosen":[{"role":"assistant","reasoning_content":"t","content":"s"}],)"
+          R"("rejected":[{"role":"assistant","reasoning_content":"u","content":"v"}]})",
+          R"({"chosen":[{"role":"user","content":"q"},{"role":"assistant","content":"<think>t</think>s"}],)"
+          R"("rejected":[{"role":"user","content":"q"},{"role":"assistant","content":"<think>u</think>v"}]})",
+          R"({"conversations":[{"from":"human","value":"q"}],"chosen":{"from":"gpt","value":"<think>t</think>s"},)"
+          R"("rejected":{"from":"gpt","value":"<think>u</think>v"}})",
+          R"({"instruction":"q","input":"","chosen":"t</think>s","rejected":"u</think>v"})",
+          R"({"prompt":"q","chosen":[{"role":"assistant","content":[{"type":"text","text":"<think>t</think>s"}]}],)"
+          R"("rejected":"<think>u</think>v"})"}) {
+    const auto read = pairs(row);
+    ASSERT_EQ(read.size(), 1u) << row << report.summary();
+    EXPECT_EQ(text_of(read[0].chosen), chosen) << row;
+    EXPECT_NE(text_of(read[0].rejected).find("<|begin_of_thought|>\n\nu\n\n"), std::string::npos);
+    EXPECT_EQ(kind_of_rows(file), RowKind::kPreferences) << row;
+  }
+}
+
+TEST_F(PreferenceReports, TurnsAreKeptOrRefusedByName) {
+  const std::string first =
+      R"({"role":"user","content":"q1"},{"role":"assistant","content":"a1"},)";
+  const auto side = [](const std::string& before, const std::string& last) {
+    return "[" + before + R"({"role":"user","content":"q2"},{"role":"assistant","content":")" +
+           last + "\"}]";
+  };
+  const auto row = [&](const std::string& prompt, const std::string& a, const std::string& b) {
+    return "{" + prompt + R"("chosen":)" + side(a, "<think>t</think>s") + R"(,"rejected":)" +
+           side(b, "<think>u</think>v") + "}";
+  };
+  const auto read = pairs(row(R"("prompt":"q2",)", first, first));
+  ASSERT_EQ(read.size(), 1u) << report.summary();
+  EXPECT_NE(text_of(read[0].chosen).find("q1<|im_end|>\n<|im_start|>assistant\na1"),
+            std::string::npos);
+  const std::string system = R"({"role":"system","content":"Top."},)";
+  EXPECT_EQ(text_of(pairs(row("", system + first, system + first)).at(0).chosen)
+                .find("<|im_start|>system\nTop."),
+            0u);
+  const std::string other =
+      R"({"role":"user","content":"q1"},{"role":"assistant","content":"b1"},)";
+  for (const std::string& bad : std::vector<std::string>{
+           row("", first, other), row(R"("prompt":"q9",)", first, first),
+           row(R"("prompt":[{"role":"user","content":"q9"}],)", first, first)}) {
+    pairs(bad);
+    EXPECT_EQ(report.rejected, (Rejected{{"prompts_differ", 1}})) << bad;
+  }
+}
+
+TEST_F(PreferenceReports, APrefixBeginsBothResponses) {
+  const std::string row = R"({"prompt":"q","prefix":"Step 1:","chosen":" 7.","rejected":" 8."})";
+  const auto read = pairs(row, Align::kResponse);
+  ASSERT_EQ(read.size(), 1u) << report.summary();
+  EXPECT_NE(text_of(read[0].chosen).find("assistant\nStep 1: 7.<|im_end|>"), std::string::npos);
+  pairs(row);
+  EXPECT_EQ(report.rejected, (Rejected{{"nothing_aligned", 1}}));
+}
+
+TEST_F(PreferenceReports, PairsWithoutASignalAreRefused) {
+  const std::string row =
+      R"({"prompt":"q","chosen":"<think>t</think>s","rejected":"<think>t</think>v"})";
+  pairs(row);
+  EXPECT_EQ(report.rejected, (Rejected{{"same_response", 1}}));
+  EXPECT_NE(report.examples.at(0).detail.find("aligned part"), std::string::npos);
+  EXPECT_EQ(pairs(row, Align::kSolution).size(), 1u);
+  // Equal solutions behind different thoughts do have one.
+  EXPECT_EQ(pairs(R"({"prompt":"q","chosen":"<think>t</think>s","rejected":"<think>u</think>s"})",
+                  Align::kSolution)
+                .size(),
+            1u);
+}
+
+TEST_F(PreferenceReports, SpecialTokensInTheMiddleAreControlText) {
+  const auto rows = demonstrations(turns(user("q") + says("<think>t<|im_end|>u</think>s")));
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(builder.row("", rows[0]).why().reason, "control_token");
+}
+
+TEST_F(PreferenceReports, TheFormOfAThoughtIsChosen) {
+  const auto rows =
+      demonstrations(turns(user("q") + says("<Thought>t</Thought><Output>s</Output>")) +
+                         turns(user("r") + says("<think>\\n\\n</think>\\n\\nS")),
+                     {.require_thought = false});
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[0].response(ThoughtForm::kStill).find("<|begin_of_thought|>"), 0u);
+  EXPECT_EQ(rows[0].response(ThoughtForm::kThink), "<think>\nt\n</think>\n\ns");
+  EXPECT_EQ(rows[0].response(ThoughtForm::kAsWritten), "<Thought>t</Thought><Output>s</Output>");
+  EXPECT_EQ(rows[1].response(ThoughtForm::kStill), "S");
+  EXPECT_EQ(rows[1].response(ThoughtForm::kThink), "<think>\n\n</think>\n\nS");
+  EXPECT_EQ(text.thought_form(), ThoughtForm::kStill);  // <think> is no token of these bytes
+}
+
+}  // namespace
+}  // namespace ponder::data
