@@ -105,8 +105,8 @@ TEST(Extract, boxes_of_every_spelling) {
 
 // Of thousands of boxes one of each content is kept beside the last ones.
 TEST(Extract, thousands_of_boxes) {
-  const auto answer_of = [](size_t boxes, size_t different, const char* end) {
-    std::string response;
+  const auto answer_of = [](size_t boxes, size_t different, const char* end,
+                            std::string response = "") {
     for (size_t i = 0; i < boxes; ++i)
       response += "Then \\boxed{" + std::to_string(i % different) + "} follows. ";
     return extract_answer(response + end, AnswerType::kMath);
@@ -114,6 +114,7 @@ TEST(Extract, thousands_of_boxes) {
   EXPECT_EQ(answer_of(20000, 1, ""), "0");
   EXPECT_EQ(answer_of(20000, 7, "So \\boxed{7} and \\boxed{2}."), "7, 2");
   EXPECT_EQ(answer_of(20000, 9, ""), std::nullopt);
+  EXPECT_EQ(answer_of(20000, 7, "", "Not \\boxed{7}, nor \\boxed{8}. "), std::nullopt);
   EXPECT_EQ(answer_of(20000, 8, "So \\boxed{8}."), std::nullopt);
 }
 

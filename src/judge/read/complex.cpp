@@ -1,7 +1,6 @@
 #include "judge/read/complex.h"
 
 #include <cmath>
-#include <limits>
 
 namespace ponder::judge {
 namespace {
@@ -18,9 +17,9 @@ const Float& largest() {
   return value;
 }
 
-// The square root of a number that is not negative, within a few units of the last place, and exact
-// where it has less than 96 bits: Newton's iteration from the root of a double. The library's root
-// is found bit by bit, which takes about ten times as long.
+// The square root of a number that is not negative, within a few units of the last place: Newton's
+// iteration from the root of a double. The library's root is found bit by bit, which takes about ten
+// times as long.
 Float root_of(const Float& square) {
   if (square == 0) return 0;
   int exponent = 0;
@@ -34,9 +33,7 @@ Float root_of(const Float& square) {
     inverse += mp::ldexp(Float(inverse * (1 - part * inverse * inverse)), -1);
   Float root = part * inverse;
   root += mp::ldexp(Float(inverse * (part - root * root)), -1);
-  static const Float kShort = mp::ldexp(Float(1), std::numeric_limits<Float>::digits - 97);
-  const Float rounded = (root + kShort) - kShort;
-  return mp::ldexp(rounded * rounded == part ? rounded : root, exponent / 2);
+  return mp::ldexp(root, exponent / 2);
 }
 
 // Bounds of the magnitude that take no root: at most twice apart.
