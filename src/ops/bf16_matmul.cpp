@@ -18,7 +18,8 @@ constexpr int64_t kPanel = Bf16Matrix::kPanel;
 // written seldom; and the size of all groups that a panel passes by (512 KiB), which stay in L2.
 constexpr int64_t kMaxBlocks = 32, kPackedWords = int64_t{1} << 17;
 
-std::atomic<std::optional<Bf16Path>> forced_path{std::nullopt};
+constexpr int kNotForced = -1;
+std::atomic<int> forced_path = kNotForced;  // a Bf16Path
 
 Bf16Kernel kernel_here() {
   switch (bf16_support().path) {
@@ -158,10 +159,12 @@ Bf16Support bf16_support() {
   Bf16Path path = Bf16Path::kFma;
   if (dot && dot_is_faster()) path = Bf16Path::kAvx512Bf16;
   if (amx) path = Bf16Path::kAmx;
-  const std::optional<Bf16Path> forced = forced_path;
-  if (forced == Bf16Path::kFma || (forced == Bf16Path::kAvx512Bf16 && dot) ||
-      (forced == Bf16Path::kAmx && amx))
-    path = *forced;
+  if (const int value = forced_path; value != kNotForced) {
+    const auto forced = static_cast<Bf16Path>(value);
+    if (forced == Bf16Path::kFma || (forced == Bf16Path::kAvx512Bf16 && dot) ||
+        (forced == Bf16Path::kAmx && amx))
+      path = forced;
+  }
   return {path, announced, permitted};
 }
 
@@ -177,7 +180,9 @@ std::string_view bf16_path_name(Bf16Path path) {
   return "FMA";
 }
 
-void force_bf16_path(std::optional<Bf16Path> path) { forced_path = path; }
+void force_bf16_path(std::optional<Bf16Path> path) {
+  forced_path = path ? static_cast<int>(*path) : kNotForced;
+}
 
 double measured_bf16_peak_gflops(ThreadPool& threads, PeakTime time) {
   const Bf16Kernel kernel = kernel_here();

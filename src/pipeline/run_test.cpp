@@ -186,6 +186,12 @@ TEST_F(RunTest, WhatIsDoneAgainSamplesOnlyWhatIsNew) {
   EXPECT_GT(sampled(recipe({all, "explore.samples=1", "seed=2"}), "explore-1"), 0);
 
   const int64_t one = pool().counts_of("evaluate-M0").tokens;
+  {
+    pool::Pool writer = pool::Pool::open(folder_ / "out/run.db");
+    writer.for_each_rollout({.stage = "evaluate-M0"}, [&](const pool::StoredRollout& stored) {
+      writer.set_verdict(stored.id, judge::Verdict::kCorrect, "by another judge");
+    });
+  }
   const Recipe more = recipe(
       {all, "explore.samples=1", "seed=2",
        "evaluate.benchmarks=[{name=\"more\",synth=\"choice\",levels=1,count=2,split=\"test\","
@@ -194,6 +200,7 @@ TEST_F(RunTest, WhatIsDoneAgainSamplesOnlyWhatIsNew) {
   EXPECT_EQ(added, 0) << "the last benchmark is the one that was there";
   EXPECT_GT(pool().counts_of("evaluate-M0").tokens, one);
   EXPECT_EQ(pool().counts_of("evaluate-M0").rollouts, 5);
+  EXPECT_EQ(pool().counts_of("evaluate-M0").correct, 0) << "judged again";
 }
 
 TEST_F(RunTest, AFailedStageIsMarkedReportedAndBegunAgain) {
