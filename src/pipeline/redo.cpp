@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "pipeline/stage_inputs.h"
 #include "pipeline/stage_list.h"
@@ -27,34 +28,29 @@ std::string benchmark_of(const ReadSource& read) {
   return read.role == pool::SourceRecord::Role::kBenchmark ? read.set : "";
 }
 
-// Of problems that are another now, under an id that the pool has.
+// Problems that are another now, under an id that the pool has, and those that no source has any more.
 void remove_changed_problems(std::span<const ReadSource> sources, pool::Pool& pool) {
+  std::set<std::string> there;
   for (const ReadSource& read : sources) {
     for (const data::Problem& problem : read.problems) {
+      if (read.role == pool::SourceRecord::Role::kProblems) there.insert(problem.id);
       const auto then = pool.problem(problem.id, benchmark_of(read));
       if (then && data::to_json(*then) != data::to_json(problem))
         pool.remove_problem(problem.id, benchmark_of(read));
     }
   }
+  for (const data::Problem& problem : pool.problems())
+    if (!there.contains(problem.id)) pool.remove_problem(problem.id, "");
 }
 
-// A rule for enough samples decides which of them there are, and a benchmark that is not asked any
-// more has none.
-void remove_unasked_rollouts(const Stage& stage, const Recipe& recipe,
-                             const std::map<std::string, std::string>& keys_then,
-                             pool::Pool& pool) {
-  bool another_rule = false;
-  for (const auto& [key, value] : keys_of(*stage.kind, recipe)) {
-    const auto then = keys_then.find(key);
-    another_rule = another_rule || (key.starts_with("explore.enough_") &&
-                                    (then == keys_then.end() || then->second != value));
-  }
+// Of benchmarks that are not asked any more.
+void remove_unasked_rollouts(const std::string& stage, const Recipe& recipe, pool::Pool& pool) {
   std::vector<std::string> benchmarks = {""};
   for (const DataSource& source : recipe.evaluate.benchmarks) benchmarks.push_back(source.name);
-  pool.for_each_rollout({.stage = stage.name, .with_tokens = false},
+  pool.for_each_rollout({.stage = stage, .with_tokens = false},
                         [&](const pool::StoredRollout& stored) {
-                          if (another_rule || !among(benchmarks, stored.benchmark))
-                            pool.remove_rollout(stored.id);
+                          if (!among(benchmarks, stored.benchmark))
+                            pool.remove_rollout(stage, stored.rollout, stored.benchmark);
                         });
 }
 
@@ -102,8 +98,7 @@ std::string describe(const Redo& redo) {
 }
 
 void take_back(const Redo& redo, const Recipe& recipe, std::span<const ReadSource> sources,
-               const std::map<std::string, std::string>& keys_then, pool::Pool& pool,
-               const fs::path& run_folder) {
+               pool::Pool& pool, const fs::path& run_folder) {
   // Files first: a run that is cut off here makes them again, by its old recipe.
   for (const auto* names : {&redo.redone, &redo.dropped}) {
     for (const std::string& name : *names) {
@@ -121,9 +116,7 @@ void take_back(const Redo& redo, const Recipe& recipe, std::span<const ReadSourc
   }
   pool::Pool::Transaction transaction(pool);
   pool.forget_stages(redo.redone, redo.dropped);
-  for (const Stage& stage : stages_of(recipe)) {
-    if (among(redo.redone, stage.name)) remove_unasked_rollouts(stage, recipe, keys_then, pool);
-  }
+  for (const std::string& stage : redo.redone) remove_unasked_rollouts(stage, recipe, pool);
   remove_changed_problems(sources, pool);
   transaction.commit();
 }

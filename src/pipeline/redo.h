@@ -29,10 +29,9 @@ std::string describe(const Redo& redo);
 
 // Takes back what the stages redone and dropped have made, from the pool and the run's folder, so
 // that the run goes on with the recipe. Rollouts stay where the same request would give them again,
-// that is of the same weights, prompt, seed and sampling settings; roll_out looks at that.
-// `keys_then`: recipe_keys of the recipe before.
+// that is of the same weights, prompt, seed and sampling settings, and as many as are enough;
+// roll_out looks at that.
 void take_back(const Redo& redo, const Recipe& recipe, std::span<const ReadSource> sources,
-               const std::map<std::string, std::string>& keys_then, pool::Pool& pool,
-               const std::filesystem::path& run_folder);
+               pool::Pool& pool, const std::filesystem::path& run_folder);
 
 }  // namespace ponder::pipeline

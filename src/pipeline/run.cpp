@@ -125,7 +125,7 @@ void PipelineRun::take_up(Changes allowed) {
                       describe(redo)));
     }
     monitor_->info(fmt::format("--redo: {}", describe(redo)));
-    take_back(redo, recipe_, sources_, recipe_keys(then), *pool_, folder_);
+    take_back(redo, recipe_, sources_, *pool_, folder_);
     write_file_atomic(saved, recipe_.resolved);
   }
   if (pool_->files("M0").empty() || !inputs.sources.empty() || !keys.empty())

@@ -181,6 +181,10 @@ TEST_F(RunTest, WhatIsDoneAgainSamplesOnlyWhatIsNew) {
   EXPECT_EQ(third, pool().counts_of("explore-1").tokens - two);
   EXPECT_GT(third, 0);
   EXPECT_EQ(pool().counts_of("explore-1").rollouts, 18);
+  const std::vector<std::string> enough = {all, "explore.samples=3", "explore.enough_correct=0",
+                                           "explore.enough_incorrect=2"};
+  EXPECT_EQ(sampled(recipe(enough), "explore-1"), 0);
+  EXPECT_EQ(pool().counts_of("explore-1").rollouts, 12) << "two wrong ones are enough";
   EXPECT_EQ(sampled(recipe({all, "explore.samples=1"}), "explore-1"), 0);
   EXPECT_EQ(pool().counts_of("explore-1").rollouts, 6);
   EXPECT_GT(sampled(recipe({all, "explore.samples=1", "seed=2"}), "explore-1"), 0);

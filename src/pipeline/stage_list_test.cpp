@@ -3,9 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
 #include <set>
 
+#include "pipeline/stage_inputs.h"
 #include "pipeline/stages/kinds.h"
+#include "testing/temporary_folder.h"
 
 namespace ponder::pipeline {
 namespace {
@@ -32,6 +35,34 @@ TEST(StageList, HoldsTheWholeLoopInItsOrder) {
                                 "evaluate-M1-large", "screen-1", "explore-1", "refine-1",
                                 "improve-1", "evaluate-M2", "screen-2", "explore-2", "refine-2",
                                 "improve-2", "evaluate-M3", "dpo", "evaluate-M1-dpo"}));
+}
+
+// A key that no stage reads would be changed without anything being done again.
+TEST(StageList, EveryKeyOfARecipeIsReadByAStage) {
+  const testing::TemporaryFolder folder;
+  std::ofstream(folder / "r.toml") << R"(
+base = "base"
+chat_template = "chatml"
+allow_template_change = true
+thought_form = "think"
+[imitate]
+demonstrations = [{ synth = "arithmetic", count = 2 }]
+compare = [{ name = "other", demonstrations = [{ synth = "choice", count = 2 }] }]
+[explore]
+problems = [{ synth = "arithmetic", count = 2 }]
+[dpo]
+[evaluate]
+benchmarks = [{ name = "b", synth = "arithmetic", count = 2, split = "test" }]
+)";
+  const Recipe recipe = load_recipe(folder / "r.toml", {}, RecipeFiles::kMayBeAbsent);
+  std::set<std::string> read = {"name", "base", "explore.rounds", "explore.problems_per_round"};
+  for (const Stage& stage : stages_of(recipe))
+    for (const auto& [key, value] : keys_of(*stage.kind, recipe)) read.insert(key);
+  for (const auto& [key, value] : recipe_keys(recipe.resolved)) {
+    // A default that older runs lack is what they had, and a file is its bytes.
+    if (key.ends_with(".forms") || key.ends_with(".file")) continue;
+    EXPECT_TRUE(read.contains(key)) << key;
+  }
 }
 
 TEST(StageList, LeavesOutWhatTheRecipeDoesNotAskFor) {

@@ -9,17 +9,17 @@ namespace ponder::pool {
 void Pool::forget_stages(std::span<const std::string> redone,
                          std::span<const std::string> dropped) {
   WriteScope scope(*this, impl_->in_transaction);
-  const auto remove = [&](const std::string& name, const char* from) {
-    impl_->prepare(fmt::format("DELETE FROM {}", from)).bind(name).run();
+  const auto remove = [&](const std::string& name, const std::string& from) {
+    impl_->prepare("DELETE FROM " + from).bind(name).run();
   };
   const auto forget = [&](const std::string& name) {
     const std::optional<StageRecord> record = stage(name);
     if (!record) return;
     for (const char* rows : {"selections", "training_rows", "pairs", "scores", "models"})
-      remove(name, fmt::format("{} WHERE stage = ?", rows).c_str());
+      remove(name, fmt::format("{} WHERE stage = ?", rows));
     for (const char* rows : {"source_rows", "rejections"}) {
       const char* sources = "(SELECT position FROM sources WHERE stage = ?)";
-      remove(name, fmt::format("{} WHERE source IN {}", rows, sources).c_str());
+      remove(name, fmt::format("{} WHERE source IN {}", rows, sources));
     }
     remove(name, "sources WHERE stage = ?");
     for (const std::string& model : record->outputs) remove(model, "files WHERE owner = ?");
@@ -66,11 +66,6 @@ void Pool::remove_file(const FileRecord& file) {
       .bind(file.owner)
       .bind(file.name)
       .run();
-}
-
-void Pool::remove_rollout(int64_t id) {
-  impl_->require_rollout(id);
-  impl_->prepare("DELETE FROM trajectories WHERE id = ?").bind(id).run();
 }
 
 }  // namespace ponder::pool

@@ -119,7 +119,9 @@ class Pool {
   // (stage, model, problem, sample) are an Error. `benchmark`: of the problem.
   int64_t add_rollout(const std::string& stage, int round, const data::Rollout& rollout,
                       const std::string& benchmark = "");
-  void remove_rollout(int64_t id);  // no row may be made of it
+  // No row may be made of it.
+  void remove_rollout(const std::string& stage, const data::Rollout& rollout,
+                      const std::string& benchmark = "");
   // Tokens behind those that are there of a rollout. They go when the rollout is added, and when its
   // stage is done. Stage and problem must be known.
   void add_partial(const PartialRecord& partial);

@@ -224,6 +224,13 @@ void Pool::remove_partial(const PartialRecord& partial) {
                         partial.sample);
 }
 
+void Pool::remove_rollout(const std::string& stage, const data::Rollout& rollout,
+                          const std::string& benchmark) {
+  const int64_t id = id_of(stage, rollout, benchmark);
+  impl_->require_rollout(id);
+  impl_->prepare("DELETE FROM trajectories WHERE id = ?").bind(id).run();
+}
+
 void Pool::add_partial(const PartialRecord& partial) {
   impl_->require_stage(partial.stage);
   impl_

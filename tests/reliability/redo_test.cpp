@@ -26,6 +26,8 @@ Results contents_of(const fs::path& run) {
     all["score " + score.stage + " " + score.benchmark] = dump_json(score.extra);
   for (const pool::FileRecord& file : pool.files())
     all["file " + file.owner + " " + file.name] = file.sha256;
+  for (const data::Problem& problem : pool.problems())
+    all["problem " + problem.id] = problem.question;
   const auto rollouts = [&](const std::string& stage) {
     pool.for_each_rollout({.stage = stage}, [&](const pool::StoredRollout& s) {
       const data::Rollout& t = s.rollout;
@@ -110,7 +112,8 @@ TEST_F(Redo, OfAChangedFileIsWhatAFreshRunMakes) {
   };
   const auto changed = [&](const std::string& name, const std::string& from, const std::string& to,
                            const std::string& what) {
-    const fs::path place = folder_ / name, fresh = folder_ / ("fresh-" + name);
+    const std::string number = std::to_string(++count_);
+    const fs::path place = folder_ / (name + number), fresh = folder_ / ("fresh-" + name + number);
     ASSERT_EQ(run(place, {}).status, 0);
     edit(name, from, to);
     const testing::Outcome refused = run(place, {});
@@ -124,6 +127,13 @@ TEST_F(Redo, OfAChangedFileIsWhatAFreshRunMakes) {
   changed("demonstrations.jsonl", "I choose.", "I pick.",
           "kept: 3 stages; done again: ingest, imitate, evaluate-M1, screen-1");
   changed("problems.jsonl", "\"answer\":\"A\"", "\"answer\":\"B\"",
+          "kept: 5 stages; done again: ingest, screen-1");
+  // The new row comes first, as it does in a fresh run.
+  changed("problems.jsonl", "{",
+          R"({"id":"new","question":"A or B? 77","answer":"A","answer_type":"choice"}
+{)",
+          "kept: 5 stages; done again: ingest, screen-1");
+  changed("problems.jsonl", "A or B? 5", "A or B? 55",
           "kept: 5 stages; done again: ingest, screen-1");
   changed("benchmark.jsonl", "\"answer\":\"A\"", "\"answer\":\"B\"",
           "kept: 11 stages; done again: ingest, evaluate-M0, evaluate-M1, evaluate-M1-other");

@@ -60,7 +60,7 @@ StageOutcome run_ingest(StageContext& context) {
 
 const StageKind kIngest = {
     .name = pool::stage_kind::kIngest,
-    .version = 1,
+    .version = 2,  // duplicates are question and response
     .keys = {"decontaminate", "imitate", "explore.problems", "evaluate.benchmarks"},
     .sources = {},
     .plan = plan_ingest,

@@ -61,6 +61,21 @@ bool is_of(const rollout::RolloutRequest& request, const data::Rollout& t,
          had.top_p == asked.top_p && had.top_k == asked.top_k && had.max_tokens == asked.max_tokens;
 }
 
+// Takes what is behind the first samples that are enough out of the pool: a rule that has changed may
+// ask for fewer.
+void leave_enough(StageContext& context, const RolloutWork& work,
+                  rollout::RolloutRequest& request) {
+  std::vector<data::Rollout>& done = request.done;  // in the order of the samples
+  for (size_t n = 1; n < done.size(); ++n) {
+    if (done[n - 1].sample + 1 != static_cast<int>(n)) return;  // one before is still to be made
+    if (!work.group_complete(std::span(done).first(n))) continue;
+    for (size_t i = n; i < done.size(); ++i)
+      context.pool.remove_rollout(context.stage.name, done[i], work.benchmark);
+    done.resize(n);
+    return;
+  }
+}
+
 // Gives the requests what the pool has of rollouts that are not finished. What they would not go on
 // with to the same rollout leaves the pool.
 void take_begun(StageContext& context, const std::string& benchmark,
@@ -113,23 +128,26 @@ bool roll_out(StageContext& context, generate::InferenceModel& model, RolloutWor
   const auto judge = [&](data::Rollout& t) {
     return eval::judge_rollout(*by_id.at(t.problem_id), work.strictness, t);
   };
-  context.pool.for_each_rollout({.stage = context.stage.name},
-                                [&](const pool::StoredRollout& stored) {
-                                  if (stored.benchmark != work.benchmark) return;
-                                  const auto request = request_of.find(stored.rollout.problem_id);
-                                  if (request == request_of.end() ||
-                                      !is_of(*request->second, stored.rollout, model.sha256())) {
-                                    context.pool.remove_rollout(stored.id);
-                                    return;
-                                  }
-                                  data::Rollout done = stored.rollout;
-                                  if (!done.verdict) {  // its stage is done again
-                                    judge(done);
-                                    context.pool.set_verdict(stored.id, *done.verdict, done.proof);
-                                  }
-                                  request->second->done.push_back(std::move(done));
-                                });
+  context.pool.for_each_rollout(
+      {.stage = context.stage.name}, [&](const pool::StoredRollout& stored) {
+        if (stored.benchmark != work.benchmark) return;
+        const auto request = request_of.find(stored.rollout.problem_id);
+        if (request == request_of.end() ||
+            !is_of(*request->second, stored.rollout, model.sha256())) {
+          context.pool.remove_rollout(stored.stage, stored.rollout, stored.benchmark);
+          return;
+        }
+        data::Rollout done = stored.rollout;
+        if (!done.verdict) {  // its stage is done again
+          judge(done);
+          context.pool.set_verdict(stored.id, *done.verdict, done.proof);
+        }
+        request->second->done.push_back(std::move(done));
+      });
 
+  if (work.group_complete) {
+    for (rollout::RolloutRequest& request : requests) leave_enough(context, work, request);
+  }
   take_begun(context, work.benchmark, request_of, model.sha256());
 
   std::vector<data::Rollout> unsaved;
