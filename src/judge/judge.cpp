@@ -103,6 +103,12 @@ Judgement judge_text(std::string_view gold, std::string_view prediction) {
 // An answer handed over boxed, or as a worked solution that states it as a response does.
 std::string bare_answer(std::string_view text, AnswerType type) {
   if (type == AnswerType::kText) return std::string(text);
+  for (std::string_view mark : {"**", "`"}) {  // **7**
+    const std::string_view whole = trimmed(text);
+    if (whole.size() > 2 * mark.size() && whole.starts_with(mark) && whole.ends_with(mark) &&
+        whole.find(mark, mark.size()) == whole.size() - mark.size())
+      text = whole.substr(mark.size(), whole.size() - 2 * mark.size());
+  }
   if (auto box = boxed_answer(text)) return *box;
   if (type != AnswerType::kChoice && text.size() > 100 &&
       text.find(". ") != std::string_view::npos) {

@@ -10,37 +10,15 @@ struct Replacement {
   std::string_view from, to;
 };
 // Longer patterns first where one begins with another.
-constexpr std::array<Replacement, 30> kReplacements = {{
-    {"\\left", ""},
-    {"\\right", ""},
-    {"\\dfrac", "\\frac"},
-    {"\\tfrac", "\\frac"},
-    {"\\cfrac", "\\frac"},
-    {"\\text", ""},
-    {"\\mathrm", ""},
-    {"\\textbf", ""},
-    {"\\mbox", ""},
-    {"\\mathbf", ""},
-    {"\\displaystyle", ""},
-    {"\\quad", ""},
-    {"\\qquad", ""},
-    {"\\,", ""},
-    {"\\;", ""},
-    {"\\!", ""},
-    {"\\:", ""},
-    {"\\ ", ""},
-    {"\\$", ""},
-    {"\\(", ""},
-    {"\\)", ""},
-    {"\\[", ""},
-    {"\\]", ""},
-    {"\\leq", "\\le"},
-    {"\\geq", "\\ge"},
-    {"\\%", "%"},
-    {"^\\circ", ""},
-    {"^{\\circ}", ""},
-    {"\\boxed", ""},
-    {"\\cdot", "*"},
+constexpr std::array<Replacement, 31> kReplacements = {{
+    {"\\left", ""},        {"\\right", ""},   {"\\dfrac", "\\frac"}, {"\\tfrac", "\\frac"},
+    {"\\cfrac", "\\frac"}, {"\\text", ""},    {"\\mathrm", ""},      {"\\operatorname", ""},
+    {"\\textbf", ""},      {"\\mbox", ""},    {"\\mathbf", ""},      {"\\displaystyle", ""},
+    {"\\quad", ""},        {"\\qquad", ""},   {"\\,", ""},           {"\\;", ""},
+    {"\\!", ""},           {"\\:", ""},       {"\\ ", ""},           {"\\$", ""},
+    {"\\(", ""},           {"\\)", ""},       {"\\[", ""},           {"\\]", ""},
+    {"\\leq", "\\le"},     {"\\geq", "\\ge"}, {"\\%", "%"},          {"^\\circ", ""},
+    {"^{\\circ}", ""},     {"\\boxed", ""},   {"\\cdot", "*"},
 }};
 
 // \left must not eat the beginning of \leftarrow.

@@ -39,10 +39,11 @@ TEST(Calculus, antiderivatives_are_those_of_one_integrand) {
   expect_verdicts({{"\\int (x+a)\\,dx", "\\int x + a\\,dx", 'c'},
                    {"\\int x\\,dx", "\\int x^2\\,dx", 'i'},
                    {"\\int x\\,dx", "\\int t\\,dt", 'u'},
-                   {"\\int f(x)^2\\,dx", "\\int f(x)f(x)\\,dx", 'u'},
+                   {"\\int f(x)^2\\,dx", "\\int f(x)f(x)\\,dx", 'c'},
+                   {"\\int f(x)^2\\,dx", "\\int f(x)\\,dx", 'u'},
                    {"\\int x\\,dx", "\\int dx\\,x", 'u'},
                    {"\\frac{x^2}{2} + C", "\\int x\\,dx = \\frac{x^2}{2} + C", 'c'},
-                   {"\\frac{x^2}{2} + C", "\\int x\\,dx", 'u'}});
+                   {"\\frac{x^2}{2} + C", "\\int x\\,dx", 'c'}});
 }
 
 TEST(Calculus, limits_by_continuity_and_by_series) {

@@ -45,6 +45,14 @@ Comparison compare_answers(const Expression& gold, const Expression& prediction,
                            const CompareRules& rules, Budget& budget) {
   const auto alike = with_names_of(gold, prediction);
   Comparison result = compare_readings(gold, alike ? *alike : prediction, rules, budget);
+  if (result.match != Match::kEqual && !alike) {
+    for (const Expression& renamed : with_other_constants(gold, prediction)) {
+      Comparison again = compare_readings(gold, renamed, rules, budget);
+      if (again.match != Match::kEqual) continue;
+      result = {Match::kEqual, again.rule + ", constants renamed"};
+      break;
+    }
+  }
   if (rules.evaluated && result.match == Match::kEqual && is_worked_out({&gold, gold.root, 0}) &&
       !is_worked_out({&prediction, prediction.root, 0}))
     return {Match::kDifferent, "a form that is not worked out"};
@@ -82,7 +90,11 @@ Comparison compare_as_named(const Expression& gold, const Expression& prediction
     const auto a = without_parameter(gold, both), b = without_parameter(prediction, both);
     const Expression &x = a ? *a : gold, &y = b ? *b : prediction;
     Comparison result = comparer.compare({&x, x.root, 0}, {&y, y.root, 0});
-    if (!a && !b) return result;
+    if (!a && !b) {
+      if (result.match == Match::kEqual || !may_be_families(gold, prediction)) return result;
+      const auto families = compare_families(gold, prediction, budget);
+      return families && families->match == Match::kEqual ? *families : result;
+    }
     if (both && !same_domains(gold, prediction))
       return Comparison{Match::kUnknown, "families over different sets"};
     if (result.match == Match::kEqual) return result;

@@ -2,17 +2,15 @@
 
 #include <algorithm>
 
-#include "judge/equal/intervals.h"
 #include "judge/equal/piecewise.h"
 #include "judge/equal/relations.h"
 #include "judge/equal/scalar.h"
+#include "judge/equal/words.h"
 #include "judge/read/matrix.h"
 #include "judge/text.h"
 
 namespace ponder::judge {
 namespace {
-
-constexpr size_t kMostItems = 64;  // of a list compared in any order
 
 // P(1, 2) names the point (1, 2).
 View named_point(View view) {
@@ -23,12 +21,32 @@ View named_point(View view) {
   return named ? view.child(1) : view;
 }
 
+// C(10, 3) and P(10, 3) where the other side is a number: choices and arrangements.
+std::optional<Comparison> compare_counts_of_choices(View a, View b, Budget& budget) {
+  if (is_scalar(a)) std::swap(a, b);
+  if (named_point(a).node == a.node || !is_scalar(b) || has_names(b)) return std::nullopt;
+  const std::string& letter = a.child(0).get().name;
+  const View pair = a.child(1);
+  if ((letter != "C" && letter != "P") || pair.size() != 2) return std::nullopt;
+  const auto n = exact_value(pair.child(0), budget), k = exact_value(pair.child(1), budget),
+             value = exact_value(b, budget);
+  if (!n || !k || !value || !is_whole(*n) || !is_whole(*k) || *k < 0 || *n < *k || *n > 1000)
+    return std::nullopt;
+  Rational count = 1;
+  for (Rational i = 0; i < *k; i += 1)
+    count *= letter == "C" ? Rational((*n - i) / (i + 1)) : *n - i;
+  return Comparison{count == *value ? Match::kEqual : Match::kDifferent, "a number of choices"};
+}
+
 // y or f, and f(x), either way round.
 bool names_one_function(View a, View b) {
   if (a.get().kind != Kind::kName) std::swap(a, b);
-  if (a.get().kind != Kind::kName || b.get().kind != Kind::kMul || b.size() != 2) return false;
+  const Kind kind = b.get().kind;
+  if (a.get().kind != Kind::kName || (kind != Kind::kMul && kind != Kind::kApply) || b.size() != 2)
+    return false;
   const std::string &name = a.get().name, &function = b.child(0).get().name;
-  return function == "f" && b.child(1).get().name == "x" && (name == "y" || name == "f");
+  if (b.child(0).get().kind != Kind::kName || b.child(1).get().kind != Kind::kName) return false;
+  return name == function || (function == "f" && b.child(1).get().name == "x" && name == "y");
 }
 
 }  // namespace
@@ -53,11 +71,11 @@ Comparison Comparer::compare(View gold, View prediction, bool outermost) {
   if (const auto value = stated_value(gold, prediction)) prediction = *value;
   if (gold.get().kind == Kind::kTuple) prediction = named_point(prediction);
   if (prediction.get().kind == Kind::kTuple) gold = named_point(gold);
+  if (const auto counts = compare_counts_of_choices(gold, prediction, budget_)) return *counts;
   const Kind a = gold.get().kind, b = prediction.get().kind;
   if (a == Kind::kText || b == Kind::kText) {
     if (a != b) return {Match::kUnknown, "words against something else"};
-    const bool same = gold.get().name == prediction.get().name;
-    return {same ? Match::kEqual : Match::kDifferent, same ? "the same words" : "different words"};
+    return compare_words(gold.get().name, prediction.get().name);
   }
   if (a == Kind::kCases && b == Kind::kCases) {
     const auto match = [&](View x, View y) { return compare(x, y, false).match; };
@@ -76,8 +94,11 @@ Comparison Comparer::compare(View gold, View prediction, bool outermost) {
     if (infinite || other) {
       return {infinite == other ? Match::kEqual : Match::kDifferent, "infinity"};
     }
-    if (a == Kind::kIntegral && b == a && gold.size() == 1 && prediction.size() == 1)
-      return compare_antiderivatives(gold, prediction);
+    const auto integral = integral_without_bounds(gold),
+               other_integral = integral_without_bounds(prediction);
+    if (integral && other_integral) return compare_antiderivatives(*integral, *other_integral);
+    if (integral) return compare_with_integral(*integral, prediction, true);
+    if (other_integral) return compare_with_integral(*other_integral, gold, false);
     if (has_unit_vectors(gold) != has_unit_vectors(prediction)) {
       const Expression a_units = with_unit_vectors(gold), b_units = with_unit_vectors(prediction);
       return compare_scalars({&a_units, a_units.root, gold.sign},
@@ -178,25 +199,6 @@ Comparison Comparer::compare_in_any_order(const std::vector<View>& gold,
   return {Match::kEqual, std::string(what) + " equal in any order"};
 }
 
-// The same where what they are of is; different where no name stands in it but the variable's: others
-// may be those of functions.
-Comparison Comparer::compare_antiderivatives(View gold, View prediction) {
-  const std::string& name = gold.get().name;
-  if (name != prediction.get().name) return {Match::kUnknown, "integrals over other variables"};
-  Comparison result = compare(gold.child(0), prediction.child(0), false);
-  const auto has_others = [&](const auto& self, View part) -> bool {
-    if (part.get().kind == Kind::kName) return part.get().name != name;
-    for (size_t i = 0; i < part.size(); ++i) {
-      if (self(self, part.child(i))) return true;
-    }
-    return false;
-  };
-  if (result.match == Match::kDifferent &&
-      (has_others(has_others, gold) || has_others(has_others, prediction)))
-    return {Match::kUnknown, "integrals that cannot be compared"};
-  return result;
-}
-
 std::optional<Comparison> Comparer::compare_as_formulas(View gold, View prediction) {
   const bool gold_is_formula = is_scalar(gold);
   if (gold_is_formula == is_scalar(prediction)) return std::nullopt;
@@ -220,129 +222,14 @@ std::optional<Comparison> Comparer::compare_as_formulas(View gold, View predicti
   return result;
 }
 
-Comparison Comparer::compare_tuples(View gold, View prediction) {
-  const auto a = interval_of(gold), b = interval_of(prediction);
-  if (!a || !b) {
-    if (gold.get().kind != Kind::kTuple || prediction.get().kind != Kind::kTuple)
-      return {Match::kDifferent, "different kinds of answer"};
-    return compare_in_order(children(gold), children(prediction), "tuples");
-  }
-  return compare_intervals(*a, *b);
-}
-
-Comparison Comparer::compare_intervals(const Interval& gold, const Interval& prediction) {
-  if (gold.open != prediction.open || gold.close != prediction.close)
-    return {Match::kDifferent, "intervals with different brackets"};
-  bool unknown = false;
-  for (const auto& [left, right, missing] :
-       {std::tuple{gold.low, prediction.low, -1}, std::tuple{gold.high, prediction.high, 1}}) {
-    const int x = infinity(left, missing), y = infinity(right, missing);
-    if (x != y) return {Match::kDifferent, "an end of the pair differs"};
-    if (x != 0) continue;
-    const Match match = compare(*left, *right, false).match;
-    if (match == Match::kDifferent) return {Match::kDifferent, "an end of the pair differs"};
-    unknown |= match == Match::kUnknown;
-  }
-  if (unknown) return {Match::kUnknown, "an end of the pair cannot be compared"};
-  return {Match::kEqual, "pairs or intervals with equal ends and brackets"};
-}
-
-std::optional<Comparison> Comparer::compare_as_intervals(View gold, View prediction) {
-  const auto says_set = [](View view) {
-    const Node& node = view.get();
-    const bool absolute = node.kind == Kind::kRelation &&
-                          node.name.find_first_not_of("<>LG") == std::string::npos &&
-                          std::any_of(node.children.begin(), node.children.end(),
-                                      [&](int side) { return view.tree->at(side).name == "abs"; });
-    return node.kind == Kind::kUnion || node.kind == Kind::kIntersection ||
-           node.kind == Kind::kDifference || absolute ||
-           (node.kind == Kind::kRelation && node.name == "N") ||
-           (node.kind == Kind::kTuple && node.name.size() == 3) ||
-           (node.kind == Kind::kName && (node.name == "R" || node.name == "emptyset"));
-  };
-  if (!says_set(gold) && !says_set(prediction)) return std::nullopt;
-  if (is_scalar(gold) && is_scalar(prediction)) return std::nullopt;
-  // A list of numbers is the set of them beside an interval.
-  const auto set_of = [&](View view) -> std::optional<std::vector<RealInterval>> {
-    return intervals_of(view, budget_);
-  };
-  const auto finite = [&](View view) {
-    const auto items = items_of(view);
-    return is_collection(view) && std::all_of(items.begin(), items.end(), [](View item) {
-             return is_scalar(item) && !has_names(item);
-           });
-  };
-  const auto is_wide = [](const std::vector<RealInterval>& set) {
-    return !set.empty() && std::any_of(set.begin(), set.end(), [](const RealInterval& one) {
-      return one.low.infinite || one.high.infinite ||
-             closeness(one.low.value, one.high.value) == Closeness::kUnequal;
-    });
-  };
-  for (const auto& [list, set] : {std::pair{gold, prediction}, {prediction, gold}}) {
-    if (!finite(list) || !says_set(set)) continue;
-    const auto intervals = set_of(set);
-    if (intervals && is_wide(*intervals))
-      return Comparison{Match::kDifferent, "finitely many values and an interval"};
-  }
-  const auto a = set_of(gold), b = set_of(prediction);
-  if (!a || !b) return std::nullopt;
-  const auto same = same_intervals(*a, *b);
-  if (!same) return Comparison{Match::kUnknown, "ends of intervals that cannot be told apart"};
-  return *same ? Comparison{Match::kEqual, "the same set of real numbers"}
-               : Comparison{Match::kDifferent, "different sets of real numbers"};
-}
-
-std::optional<Comparison> Comparer::compare_solutions(const std::vector<View>& gold,
-                                                      const std::vector<View>& prediction) {
-  auto a = solutions_of(gold), b = solutions_of(prediction);
-  if ((!a.named && !b.named) || a.rows.empty() || b.rows.empty()) return std::nullopt;
-  if (a.named && b.named) {
-    sort_by_name(a);
-    sort_by_name(b);
-  }
-  if (a.rows.size() > kMostItems || b.rows.size() > kMostItems) return std::nullopt;
-  std::vector<bool> found_a(a.rows.size()), found_b(b.rows.size());
-  bool unknown = false;
-  for (size_t i = 0; i < a.rows.size(); ++i) {
-    for (size_t j = 0; j < b.rows.size(); ++j) {
-      const bool names = a.named && b.named && a.names[i] != b.names[j];
-      const Match match =
-          names ? Match::kDifferent : compare_in_order(a.rows[i], b.rows[j], "solutions").match;
-      if (match == Match::kEqual) found_a[i] = found_b[j] = true;
-      unknown |= match == Match::kUnknown;
-    }
-  }
-  const bool all = std::all_of(found_a.begin(), found_a.end(), [](bool x) { return x; }) &&
-                   std::all_of(found_b.begin(), found_b.end(), [](bool x) { return x; });
-  if (all) return Comparison{Match::kEqual, "the same solutions in any order"};
-  if (unknown) return Comparison{Match::kUnknown, "a solution cannot be compared"};
-  return Comparison{Match::kDifferent, "different solutions"};
-}
-
-std::optional<Comparison> Comparer::compare_equal_names(View gold, View prediction) {
-  const auto values = [](View view) -> std::optional<std::vector<View>> {
-    if (!is_equation(view) || view.size() < 3 || has_names(view.child(view.size() - 1)))
-      return std::nullopt;
-    for (size_t i = 0; i + 1 < view.size(); ++i) {
-      if (view.child(i).get().kind != Kind::kName) return std::nullopt;
-    }
-    return std::vector<View>(view.size() - 1, view.child(view.size() - 1));
-  };
-  const auto items = [](View view) -> std::optional<std::vector<View>> {
-    if (view.get().kind != Kind::kTuple && view.get().kind != Kind::kList) return std::nullopt;
-    std::vector<View> all = children(view);
-    for (View& item : all) item = value_part(item);
-    return all;
-  };
-  for (const auto& [chain, other] : {std::pair{gold, prediction}, {prediction, gold}}) {
-    const auto a = values(chain), b = items(other);
-    if (a && b) return compare_in_order(*a, *b, "values of names");
-  }
-  return std::nullopt;
-}
-
 Comparison Comparer::compare_relations(View gold, View prediction) {
   if (const auto congruences = compare_congruences(gold, prediction, budget_)) return *congruences;
+  const auto is_subset = [](View view) { return view.get().name == "w" || view.get().name == "W"; };
+  if (is_subset(gold) || is_subset(prediction)) {
+    const Comparison sides = compare_in_order(children(gold), children(prediction), "subsets");
+    if (gold.get().name == prediction.get().name && sides.match == Match::kEqual) return sides;
+    return {Match::kUnknown, "statements about sets"};
+  }
   if (gold.size() == 3 && prediction.size() == 3) {
     if (interval_of(gold) && interval_of(prediction)) return compare_tuples(gold, prediction);
   }
@@ -364,69 +251,6 @@ Comparison Comparer::compare_relations(View gold, View prediction) {
       return compare_in_order(children(gold), children(prediction), "relations");
   }
   return compare_two_sided(gold, prediction, budget_);
-}
-
-Comparison Comparer::compare_ratios(View gold, View prediction) {
-  const bool both = gold.get().kind == prediction.get().kind;
-  if (both) {
-    const Comparison as_written = compare_in_order(children(gold), children(prediction), "ratios");
-    if (as_written.match == Match::kEqual || gold.size() != prediction.size()) return as_written;
-    if (is_clock(gold) && is_clock(prediction))
-      return {Match::kDifferent, "different as ratios or times of day"};
-  }
-  const View ratio = gold.get().kind == Kind::kRatio ? gold : prediction;
-  const View other = gold.get().kind == Kind::kRatio ? prediction : gold;
-  const auto part = [&](View view, size_t i) { return exact_value(view.child(i), budget_); };
-  if (!both) {
-    const auto a = part(ratio, 0), b = part(ratio, 1), value = exact_value(other, budget_);
-    if (ratio.size() != 2 || !a || !b || !value || *b == 0)
-      return {Match::kDifferent, "a ratio and something else"};
-    const bool same = *a / *b == *value;
-    return {same ? Match::kEqual : Match::kDifferent, "a ratio as a fraction"};
-  }
-  for (size_t i = 1; i < gold.size(); ++i) {
-    const auto a = part(gold, 0), b = part(gold, i), c = part(prediction, 0),
-               d = part(prediction, i);
-    if (!a || !b || !c || !d) return {Match::kUnknown, "ratios that are not rational"};
-    if (*a * *d != *b * *c || *c == 0 || *a == 0 || *b == 0 || *d == 0)
-      return {Match::kDifferent, "different ratios"};
-  }
-  return {Match::kEqual, "ratios equal up to a factor"};
-}
-
-Comparison Comparer::compare_collections(View gold, View prediction) {
-  const std::vector<View> a = items_of(gold), b = items_of(prediction);
-  if (const auto solutions = compare_solutions(a, b)) return *solutions;
-  const bool gold_tuple = a.size() == 1 && a[0].get().kind == Kind::kTuple;
-  const bool tuple = b.size() == 1 && b[0].get().kind == Kind::kTuple;
-  // Two brackets of different kinds, or "x in", say an interval.
-  const auto certainly_interval = [](const std::vector<View>& items) {
-    const std::string& name = items[0].get().name;
-    return name.size() == 3 || name == "(]" || name == "[)";
-  };
-  if (gold_tuple != tuple && certainly_interval(gold_tuple ? a : b))
-    return {Match::kDifferent, "finitely many values and an interval"};
-  // "12, 34" for (12, 34), and "k = 45, n = 2" for (45, 2).
-  if (gold_tuple != tuple && a.size() + b.size() > 2) {
-    std::vector<View> left = gold_tuple ? children(a[0]) : a, right = tuple ? children(b[0]) : b;
-    for (View& view : left) view = value_part(view);
-    for (View& view : right) view = value_part(view);
-    return compare_in_order(left, right, "a list and a tuple");
-  }
-  const auto all_named = [](const std::vector<View>& items) {
-    return std::all_of(items.begin(), items.end(),
-                       [](View v) { return named_value(v).has_value(); });
-  };
-  const auto none_named = [](const std::vector<View>& items) {
-    return std::none_of(items.begin(), items.end(),
-                        [](View v) { return named_value(v).has_value(); });
-  };
-  if ((all_named(a) && none_named(b)) || (none_named(a) && all_named(b))) {
-    return compare_in_order(a, b, "named and unnamed values");
-  }
-  const bool sets = gold.get().kind == Kind::kSet || prediction.get().kind == Kind::kSet;
-  if (in_order_ && !sets) return compare_in_order(a, b, "lists in strict order");
-  return compare_in_any_order(a, b, "lists");
 }
 
 }  // namespace ponder::judge

@@ -19,6 +19,8 @@ class Comparer {
   Comparison compare(View gold, View prediction, bool outermost = true);
 
  private:
+  static constexpr size_t kMostItems = 64;  // of a list compared in any order
+
   bool agrees_with_itself(View chain);
   Comparison compare_in_order(const std::vector<View>& gold, const std::vector<View>& prediction,
                               const char* what);
@@ -34,8 +36,9 @@ class Comparer {
   // A vector or matrix against a formula in unit vectors or identity matrices.
   std::optional<Comparison> compare_as_formulas(View gold, View prediction);
   Comparison compare_relations(View gold, View prediction);
-  // Of integrals without bounds.
+  // Of integrals without bounds, and of one and a formula that may be its value.
   Comparison compare_antiderivatives(View gold, View prediction);
+  Comparison compare_with_integral(View integral, View formula, bool integral_is_gold);
   // x = y = z = 1 against (1, 1, 1) or x = 1, y = 1, z = 1.
   std::optional<Comparison> compare_equal_names(View gold, View prediction);
   Comparison compare_ratios(View gold, View prediction);
@@ -45,5 +48,8 @@ class Comparer {
   bool in_order_;
   Budget& budget_;
 };
+
+// \\int f dx, a constant added or not: the integral.
+std::optional<View> integral_without_bounds(View view);
 
 }  // namespace ponder::judge

@@ -16,6 +16,10 @@ bool has_parameter(const Expression& expression);
 // Do both say the same of their parameters: as many in the same sets (Z, N, Q)?
 bool same_domains(const Expression& gold, const Expression& prediction);
 
+// May both be families though neither names a set: a congruence on one side, or formulas with
+// parameters k and n, k and m (4k + 1, 4n - 3)?
+bool may_be_families(const Expression& gold, const Expression& prediction);
+
 // A copy without the conditions, nothing where there is none. With `renamed` the parameters have
 // fixed names, for comparison with another family.
 std::optional<Expression> without_parameter(const Expression& expression, bool renamed);

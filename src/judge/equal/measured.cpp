@@ -43,9 +43,10 @@ Measured measured(const Expression& expression) {
     if (!add_unit_letters(view.child(1), -1, unit)) return result;
     view = view.child(0);
   }
-  if (view.get().kind != Kind::kMul || view.size() != 2 || has_names(view.child(0)) ||
-      !add_unit_letters(view.child(1), 1, unit))
-    return result;
+  if (view.get().kind != Kind::kMul || has_names(view.child(0))) return result;
+  for (size_t i = 1; i < view.size(); ++i) {
+    if (!add_unit_letters(view.child(i), 1, unit)) return result;
+  }
   result.unit = unit;
   result.value = view.child(0).node;
   return result;

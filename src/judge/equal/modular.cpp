@@ -90,6 +90,8 @@ std::optional<Size> size_of(View view, Budget& budget) {
       return size_of(node.value);
     case Kind::kName:
       return Size{1, 0};
+    case Kind::kApply:  // a name for each value of the argument
+      return size_of(view.child(1), budget) ? std::optional(Size{1, 0}) : std::nullopt;
     case Kind::kAdd:
     case Kind::kMul:
     case Kind::kDiv: {
@@ -164,6 +166,11 @@ std::optional<uint64_t> Residues::value(View view) {
       return residue(node.value);
     case Kind::kName:
       return hash_of(node.name, seed_) % prime_;
+    case Kind::kApply: {
+      const auto argument = value(view.child(1));
+      if (!argument) return std::nullopt;
+      return hash_of(view.child(0).get().name, seed_ ^ mix(*argument + 1)) % prime_;
+    }
     case Kind::kAdd:
     case Kind::kMul: {
       uint64_t total = node.kind == Kind::kAdd ? 0 : 1;

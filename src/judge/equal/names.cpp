@@ -36,7 +36,8 @@ const Node* named_argument(const Expression& expression, std::string& function) 
   const View root{&expression, expression.root, 0};
   if (!is_equation(root) || root.size() != 2) return nullptr;
   const View left = root.child(0);
-  if (left.get().kind != Kind::kMul || left.size() != 2 ||
+  const Kind kind = left.get().kind;
+  if ((kind != Kind::kMul && kind != Kind::kApply) || left.size() != 2 ||
       left.child(0).get().kind != Kind::kName || left.child(1).get().kind != Kind::kName)
     return nullptr;
   function = left.child(0).get().name;
@@ -51,6 +52,59 @@ Expression renamed(Expression expression, const std::string& from, const std::st
 }
 
 }  // namespace
+
+namespace {
+
+std::vector<std::string> names_of_one_side(const Expression& expression, const Expression& other) {
+  std::vector<std::string> names;
+  for (const Node& node : expression.nodes) {
+    if (node.kind == Kind::kName && times_named(other, node.name) == 0 &&
+        std::find(names.begin(), names.end(), node.name) == names.end())
+      names.push_back(node.name);
+  }
+  return names;
+}
+
+// C, K and c_1 stand for any constant; A and B may, where the other side says C.
+bool are_constants(const std::vector<std::string>& names, std::string_view letters) {
+  return std::all_of(names.begin(), names.end(), [&](const std::string& name) {
+    const bool plain = name.size() == 1 || (name.size() == 3 && name[1] == '_');
+    return plain && letters.find(name[0]) != std::string_view::npos;
+  });
+}
+
+}  // namespace
+
+std::vector<Expression> with_other_constants(const Expression& gold, const Expression& prediction) {
+  constexpr size_t kMostConstants = 3, kMostNodes = 200;
+  if (gold.nodes.size() > kMostNodes || prediction.nodes.size() > kMostNodes) return {};
+  const auto constants = names_of_one_side(gold, prediction);
+  auto others = names_of_one_side(prediction, gold);
+  if (constants.empty() || constants.size() != others.size() || constants.size() > kMostConstants)
+    return {};
+  const bool any =
+      are_constants(constants, "CK") || are_constants(others, "CK") ||
+      (constants.size() > 1 && (are_constants(constants, "ck") || are_constants(others, "ck")));
+  if (!any || !are_constants(constants, "CKckABab") || !are_constants(others, "CKckABab"))
+    return {};
+  // A variable stands on both sides: "C" is no other name of "K" alone.
+  const bool variable = std::any_of(gold.nodes.begin(), gold.nodes.end(), [&](const Node& node) {
+    return node.kind == Kind::kName && times_named(prediction, node.name) > 0;
+  });
+  if (!variable) return {};
+  std::vector<Expression> renamings;
+  std::sort(others.begin(), others.end());
+  do {
+    Expression copy = prediction;
+    for (Node& node : copy.nodes) {
+      const auto at = std::find(others.begin(), others.end(), node.name);
+      if (node.kind == Kind::kName && at != others.end())
+        node.name = constants[static_cast<size_t>(at - others.begin())];
+    }
+    renamings.push_back(std::move(copy));
+  } while (std::next_permutation(others.begin(), others.end()));
+  return renamings;
+}
 
 std::optional<Expression> with_names_of(const Expression& gold, const Expression& prediction) {
   const std::string *constant = added_constant(gold), *other = added_constant(prediction);

@@ -265,6 +265,21 @@ Comparison compare_two_sided(View gold, View prediction, Budget& budget) {
   return {Match::kUnknown, "equations whose solutions cannot be compared"};
 }
 
+Comparison compare_with_solutions(View equation, const std::vector<View>& values, Budget& budget) {
+  const Comparison different{Match::kDifferent, "different kinds of answer"};
+  std::set<std::string> names;
+  collect_names(equation, names);
+  if (names.size() != 1) return different;
+  for (const View& value : values) {
+    if (!is_scalar(value) || has_names(value)) return different;
+    const auto number = approximate_value(value, 0, budget);
+    if (!number || number->im != 0) continue;
+    if (is_root(equation, *names.begin(), *number, 0, budget) == false)
+      return {Match::kDifferent, "a value that does not solve the equation"};
+  }
+  return {Match::kUnknown, "an equation and values that solve it"};
+}
+
 std::optional<Comparison> compare_congruences(View gold, View prediction, Budget& budget) {
   if (gold.get().name != "=%" || prediction.get().name != "=%") return std::nullopt;
   const auto a = exact_value(gold.child(1), budget), b = exact_value(prediction.child(1), budget);

@@ -15,6 +15,10 @@ namespace ponder::judge {
 Comparison compare_two_sided(View gold, View prediction, Budget& budget);
 
 // x = 3 and x = 10 modulo 7; nothing where a side is no congruence of a name and numbers.
+// An equation in one name and values: different where one of them is certainly no solution, else not
+// to be decided (others may be missing, and an equation is hardly an answer where values are).
+Comparison compare_with_solutions(View equation, const std::vector<View>& values, Budget& budget);
+
 std::optional<Comparison> compare_congruences(View gold, View prediction, Budget& budget);
 
 }  // namespace ponder::judge

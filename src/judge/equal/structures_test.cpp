@@ -176,5 +176,57 @@ TEST(Structures, equations_by_their_solutions) {
                    {"y = 2x", "y = 2z", 'i'}});
 }
 
+TEST(Structures, rows_of_named_values_sets_and_lists) {
+  expect_verdicts({{"x=1, y=2", "\\begin{cases} x &= 1 \\\\ y &= 2 \\end{cases}", 'c'},
+                   {"(1,2)", "\\begin{cases} x &= 1 \\\\ y &= 2 \\end{cases}", 'c'},
+                   {"(2,1)", "\\begin{cases} x &= 1 \\\\ y &= 2 \\end{cases}", 'i'},
+                   {"A \\subset B", "B \\supset A", 'c'},
+                   {"A ⊆ B", "B \\supseteq A", 'c'},
+                   {"A \\subset B", "B \\subset A", 'u'},
+                   {"x \\ne -1, 1", "(-\\infty,-1)\\cup(-1,1)\\cup(1,\\infty)", 'c'},
+                   {"x \\ne -1, 1", "(-\\infty,-1)\\cup(-1,\\infty)", 'i'},
+                   {"\\{x \\in \\mathbb{Z} : 1 \\le x \\le 3\\}", "\\{1,2,3\\}", 'c'},
+                   {"\\{x \\in \\mathbb{Z} : 1 \\le x < 3\\}", "\\{1,2,3\\}", 'i'},
+                   {"\\{-2,2\\}", "x^2 = 4", 'u'},
+                   {"\\{-2,3\\}", "x^2 = 4", 'i'},
+                   {"1,1,2", "1,2", 'u'},
+                   {"\\{1,1,2\\}", "\\{1,2\\}", 'c'},
+                   {"[1,2,3]^T", "\\begin{pmatrix}1\\\\2\\\\3\\end{pmatrix}", 'c'},
+                   {"x^2", "x \\mapsto x^2", 'c'},
+                   {"5", "\\det A = 5", 'c'},
+                   {"\\frac14", "P(X=2) = \\frac14", 'c'},
+                   {"0.3", "P(A|B) = 0.3", 'c'},
+                   {"0.4", "P(A|B) = 0.3", 'i'},
+                   {"x \\equiv 1 \\pmod 4", "4k+1", 'c'},
+                   {"x \\equiv 1 \\pmod 4", "x = 4k+1", 'c'},
+                   {"x \\equiv 1 \\pmod 4", "x = 4k+2", 'u'},
+                   {"4k+1", "4n-3", 'c'},
+                   {"4k+1", "4n+2", 'i'}});
+}
+
+TEST(Structures, words_names_and_counts) {
+  expect_verdicts({{"\\text{parabola}", "a parabola", 'c'},
+                   {"\\text{odd}", "odd function", 'u'},
+                   {"\\text{odd}", "not odd", 'u'},
+                   {"\\text{odd}", "even", 'i'},
+                   {"\\text{diverges}", "divergent", 'c'},
+                   {"\\text{Alice and Bob}", "Bob and Alice", 'c'},
+                   {"\\text{Alice and Bob}", "Bob and Amy", 'i'},
+                   {"5", "5th", 'c'},
+                   {"\\frac13", "1 out of 3", 'c'},
+                   {"\\frac13", "1 \\text{ in } 3", 'c'},
+                   {"\\frac13", "2 in 3", 'i'},
+                   {"\\frac12", "half", 'c'},
+                   {"9.8 \\text{ m/s}^2", "9.8 m s^{-2}", 'c'},
+                   {"9.8 \\text{ m/s}^2", "9.8 m s^{-1}", 'i'},
+                   {"\\text{H}_2\\text{SO}_4", "H2SO4", 'c'},
+                   {"\\text{H}_2\\text{SO}_4", "H2SO3", 'u'},
+                   {"\\text{span}\\{(1,0)\\}", "\\operatorname{span}\\{(1,0)\\}", 'c'},
+                   {"\\Re(z)", "\\operatorname{Re}(z)", 'c'},
+                   {"\\Re(z)", "z", 'u'},
+                   {"2", "AZYUK2A", 'i'},
+                   {"7", "**7**", 'c'}});
+}
+
 }  // namespace
 }  // namespace ponder::judge

@@ -52,4 +52,33 @@ bool is_masked(std::string_view text) {
   return false;
 }
 
+Comparison compare_words(std::string_view gold, std::string_view words) {
+  for (std::string_view* side : {&gold, &words}) {
+    for (std::string_view article : {"the ", "an ", "a "}) {
+      if (side->starts_with(article) && side->size() > article.size() + 1)
+        side->remove_prefix(article.size());
+    }
+  }
+  static constexpr std::pair<std::string_view, std::string_view> kSpellings[] = {
+      {"divergent", "diverges"}, {"convergent", "converges"}};
+  for (const auto& [spelling, usual] : kSpellings) {
+    if (gold == spelling) gold = usual;
+    if (words == spelling) words = usual;
+  }
+  if (gold == words) return {Match::kEqual, "the same words"};
+  // "odd function" for "odd" may be the same; "not odd" is not.
+  const std::string_view longer = gold.size() > words.size() ? gold : words,
+                         shorter = gold.size() > words.size() ? words : gold;
+  const auto holds = [&](std::string_view word) {
+    const std::string spaced = ' ' + std::string(longer) + ' ';
+    return spaced.find(' ' + std::string(word) + ' ') != std::string::npos;
+  };
+  bool turned = false;
+  for (std::string_view word : {"not", "no", "neither", "nor", "or", "never", "non", "but"})
+    turned |= holds(word);
+  if (shorter.size() > 2 && holds(shorter) && !turned)
+    return {Match::kUnknown, "words that say more"};
+  return {Match::kDifferent, "different words"};
+}
+
 }  // namespace ponder::judge

@@ -3,6 +3,8 @@
 
 #include <string_view>
 
+#include "judge/equal/comparison.h"
+
 namespace ponder::judge {
 
 // Prose in which neither a figure nor a word for one stands: equal to no number, list or interval.
@@ -14,5 +16,9 @@ bool is_words(std::string_view text);
 // Overlaid strokes (7̸) and signs that turn the writing direction: what is seen is not what is
 // read.
 bool is_masked(std::string_view text);
+
+// Two answers in words, lower case: articles and a few spellings aside; not to be decided where one
+// holds the other and more ("odd function" for "odd").
+Comparison compare_words(std::string_view gold, std::string_view words);
 
 }  // namespace ponder::judge

@@ -72,6 +72,17 @@ bool is_figure(const Expression& expression) {
   return is_scalar(root) && !has_names(root);
 }
 
+// AZYUK2A: letters and figures in one, where gold is a number.
+bool is_letters_and_figures(std::string_view text) {
+  size_t letters = 0, figures = 0;
+  for (char c : text) {
+    if (!is_letter(c) && !is_digit(c)) return false;
+    letters += is_letter(c);
+    figures += is_digit(c);
+  }
+  return letters > 3 && figures > 0 && is_letter(text[0]);
+}
+
 // Where gold is a number: a box that holds no value, but a relation, dots or words, is shown to be
 // another answer. Why, or nothing.
 std::string_view no_number(std::string_view prediction, const Reading& reading) {
@@ -94,7 +105,37 @@ std::string_view no_number(std::string_view prediction, const Reading& reading) 
   if (form.find(';') != std::string::npos && prediction.find("quad") != std::string_view::npos)
     return "two numbers where gold is one";
   if (form == "?" || form == "???" || form == "-") return "a placeholder";
+  if (is_letters_and_figures(form)) return "letters and figures where gold is a number";
   return "";
+}
+
+// H_2SO_4, \\text{H}_2 and \\mathrm{H_{2}SO_{4}} as H2SO4: elements, counts, brackets.
+std::optional<std::string> chemical_formula(std::string_view text) {
+  std::string plain;
+  bool element = false;
+  for (size_t i = 0; i < text.size();) {
+    const char c = text[i];
+    size_t dress = 0;
+    for (std::string_view name : {"\\text", "\\mathrm", "\\ce", "\\rm"}) {
+      if (text.substr(i).starts_with(name)) dress = name.size();
+    }
+    if (dress > 0) {
+      i += dress;
+    } else if (is_space(c) || std::string_view("{}_$").find(c) != kNone) {
+      ++i;
+    } else if (c >= 'A' && c <= 'Z') {
+      plain += c;
+      element = true;
+      ++i;
+      if (i < text.size() && text[i] >= 'a' && text[i] <= 'z') plain += text[i++];
+    } else if (element && (is_digit(c) || c == '(' || c == ')')) {
+      plain += c;
+      ++i;
+    } else {
+      return std::nullopt;
+    }
+  }
+  return plain.size() > 2 && plain.size() < 40 ? std::optional(plain) : std::nullopt;
 }
 
 }  // namespace
@@ -157,6 +198,9 @@ Comparison compare_written(std::string_view gold, std::string_view prediction,
     }
   }
   if (first.match == Match::kUnknown) {
+    if (const auto formula = chemical_formula(gold);
+        formula && formula == chemical_formula(prediction))
+      return {Match::kEqual, "the same chemical formula"};
     const bool letters_only =
         !gold_words.empty() && gold_words.find_first_of("0123456789") == std::string::npos;
     if (letters_only && gold_words == words && gold_words.size() > 2 &&

@@ -82,7 +82,10 @@ Standing standing_of(const Pieces& t, size_t begin, size_t end) {
       break;
     }
   }
-  const size_t from = verb < begin ? verb + 1 : begin - std::min<size_t>(begin, 3);
+  size_t from = verb < begin ? verb + 1 : begin - std::min<size_t>(begin, 3);
+  for (size_t i = from; i < begin; ++i) {
+    if (is_value(t[i]) && t[i].strong) from = i + 1;  // what is said of another value
+  }
   for (size_t i = from; i < begin; ++i) {
     if (is_value(t[i]) || t[i].kind == Piece::Kind::kMark) continue;
     const bool bound = (t[i].is_word("least") || t[i].is_word("most")) && names_answer;

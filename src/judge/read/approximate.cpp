@@ -35,6 +35,19 @@ Complex test_value(const std::string& name, int point, double reach) {
   return {usual, 0, 0};
 }
 
+// f(x) has one test value for each value of x, told apart by 30 digits.
+std::optional<Complex> value_of_function(View view, int point, Budget& budget) {
+  const auto x = approximate_value(view.child(1), point, budget);
+  if (!x || x->error > Float("1e-40")) return std::nullopt;
+  static const Float kDigits("1e30");
+  const auto rounded = [](const Float& part) {
+    const Float whole = mp::round(Float(part * kDigits));
+    return (whole == 0 ? Float(0) : whole).str(40, std::ios_base::scientific);
+  };
+  return test_value(view.child(0).get().name + '(' + rounded(x->re) + ',' + rounded(x->im), point,
+                    budget.reach);
+}
+
 std::optional<Complex> constant(const std::string& name) {
   if (name == "pi") return checked({boost::math::constants::pi<Float>(), 0, 0});
   if (name == "e") return checked({boost::math::constants::e<Float>(), 0, 0});
@@ -64,9 +77,37 @@ std::optional<Complex> approximate_remainder(View view, int point, Budget& budge
   return checked(add(*x, multiply(*y, {-whole, 0, 0})));
 }
 
+// The gamma function at whole and half numbers up to 30, zeta at 2, 4, ... 10.
+std::optional<Complex> special_value(const std::string& name, View argument, Budget& budget) {
+  const auto x = exact_value(argument, budget);
+  if (!x) return std::nullopt;
+  const auto pi = constant("pi");
+  if (name == "zeta") {
+    static constexpr std::pair<int, int> kShares[] = {
+        {2, 6}, {4, 90}, {6, 945}, {8, 9450}, {10, 93555}};
+    for (const auto& [power, share] : kShares) {
+      const auto top = *x == power ? integer_power(*pi, power) : std::nullopt;
+      if (top) return divide(*top, {Float(share), 0, 0});
+    }
+    return std::nullopt;
+  }
+  if (*x <= 0 || *x > 30 || denominator(*x) > 2) return std::nullopt;
+  Rational factors = 1, rest = *x;
+  for (; rest > 1; rest -= 1) factors *= rest - 1;
+  const auto whole = to_complex(factors);
+  if (is_whole(rest)) return whole;
+  const auto root = nth_root(*pi, 2);
+  return root ? checked(multiply(whole, *root)) : std::nullopt;
+}
+
 std::optional<Complex> approximate_call(View view, int point, Budget& budget) {
   const std::string& name = view.get().name;
   if (!budget.spend(90)) return std::nullopt;
+  if (name == "Gamma" || name == "zeta") return special_value(name, view.child(0), budget);
+  if (name == "phi") {
+    const auto exact = exact_value(view, budget);
+    return exact ? std::optional(to_complex(*exact)) : std::nullopt;
+  }
   if (name == "max" || name == "min") return approximate_extreme(view, point, budget);
   if (name == "gcd" || name == "lcm" || name == "mod") {
     if (const auto exact = exact_value(view, budget)) return to_complex(*exact);
@@ -200,6 +241,8 @@ std::optional<Complex> approximate_value(View view, int point, Budget& budget) {
     }
     case Kind::kCall:
       return approximate_call(view, point, budget);
+    case Kind::kApply:
+      return value_of_function(view, point, budget);
     case Kind::kIntegral:
       return approximate_integral(view, point, budget);
     case Kind::kLimit:

@@ -67,6 +67,20 @@ BigInt floor_of(const Rational& value) {
   return remainder < 0 ? BigInt(quotient - 1) : quotient;
 }
 
+// Euler's totient, of whole numbers up to a billion.
+std::optional<Rational> totient(const Rational& value, Budget& budget) {
+  const auto whole = small_integer(value, 1000000000);
+  if (!whole || *whole < 1) return std::nullopt;
+  long rest = *whole, count = *whole;
+  for (long p = 2; p * p <= rest; ++p) {
+    if (!budget.spend(1)) return std::nullopt;
+    if (rest % p != 0) continue;
+    count -= count / p;
+    while (rest % p == 0) rest /= p;
+  }
+  return Rational(rest > 1 ? count - count / rest : count);
+}
+
 // gcd, lcm, max, min and mod of rational values.
 std::optional<Rational> exact_call(View view, Budget& budget) {
   const std::string& name = view.get().name;
@@ -257,6 +271,13 @@ std::optional<Rational> exact_value(View view, Budget& budget) {
       if (result) *result /= 100;
       break;
     case Kind::kCall: {
+      if (node.name == "phi" || node.name == "Gamma") {
+        const auto argument = exact_value(view.child(0), budget);
+        if (!argument || !is_whole(*argument) || !budget.spend(200)) return std::nullopt;
+        result =
+            node.name == "phi" ? totient(*argument, budget) : exact_factorial(*argument - 1, 1);
+        break;
+      }
       if (const auto whole = exact_call(view, budget)) return whole;
       if (node.name != "abs" && node.name != "floor" && node.name != "ceil" && node.name != "sign")
         return std::nullopt;

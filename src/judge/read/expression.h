@@ -39,6 +39,7 @@ enum class Kind {
   kPow,
   kRoot,       // children: radicand, degree
   kCall,       // name: the function; children: argument, optional base of a logarithm
+  kApply,      // f(x) of an unknown function; children: its name, the argument
   kFactorial,  // name "!!": of every second number
   kBinomial,
   kDegree,
@@ -51,15 +52,15 @@ enum class Kind {
   kIntersection,
   kDifference,  // of two sets
   kRatio,       // a : b : c
-  kRelation,    // children c0 .. cn; name: n signs of = ~ < L > G N (L, G: with equality; N: not
-                // equal)
-  kMatrix,      // children: rows, each a kTuple
-  kCases,       // a function by pieces; children: value, condition, value, condition, ...
-  kText,        // name: the words; "..." for an ellipsis
-  kSum,         // name: the index; children: first, last, term
-  kProduct,     // as kSum
-  kIntegral,    // name: the variable; children: low, high, integrand, or the integrand alone
-  kLimit,       // name: the variable; children: where it goes, body; value: 1 from above, -1 below
+  kRelation,  // children c0 .. cn; name: n signs of = ~ < L > G N w W (L, G: with equality; N: not
+              // equal; w, W: a subset, with equality)
+  kMatrix,    // children: rows, each a kTuple
+  kCases,     // a function by pieces; children: value, condition, value, condition, ...
+  kText,      // name: the words; "..." for an ellipsis
+  kSum,       // name: the index; children: first, last, term
+  kProduct,   // as kSum
+  kIntegral,  // name: the variable; children: low, high, integrand, or the integrand alone
+  kLimit,     // name: the variable; children: where it goes, body; value: 1 from above, -1 below
 };
 
 struct Node {

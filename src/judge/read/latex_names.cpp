@@ -77,6 +77,11 @@ const LatexCommands& latex_commands() {
                                       {"approx", "~"},
                                       {"simeq", "~"},
                                       {"in", "E"},
+                                      {"mapsto", "m"},
+                                      {"subset", "w"},
+                                      {"subseteq", "W"},
+                                      {"supset", "v"},
+                                      {"supseteq", "V"},
                                       {"cup", "U"},
                                       {"cap", "I"},
                                       {"circ", "D"},
@@ -163,9 +168,9 @@ const NameSet& function_names() {
 }
 
 const NameSet& called_names() {
-  static const NameSet names = {"floor",   "ceil",      "ceiling", "round", "sign",
-                                "sgn",     "binom",     "nCr",     "nPr",   "binomial",
-                                "nthroot", "factorial", "re",      "im",    "arg"};
+  static const NameSet names = {"floor", "ceil", "ceiling", "round",    "sign",    "sgn",
+                                "binom", "nCr",  "nPr",     "binomial", "nthroot", "factorial",
+                                "re",    "im",   "arg",     "Re",       "Im"};
   return names;
 }
 

@@ -256,6 +256,14 @@ class Lexer {
     } else if (lower == "to" && after_value() &&
                is_digit(text.substr(std::min(text.find_first_not_of(" }", end), text.size()), 1))) {
       symbol(':');  // 2 to 3
+    } else if ((lower == "in" || lower == "out") && after_value() &&
+               counts_follow(text, end, lower)) {
+      symbol('/');  // 1 in 3, 1 out of 3
+      if (lower == "out") end = text.find("of", end) + 2;
+    } else if ((lower == "st" || lower == "nd" || lower == "rd" || lower == "th") && i > 0 &&
+               is_digit(text[i - 1]) && !tokens_.empty() &&
+               tokens_.back().kind == TokenKind::kNumber) {
+      space_ = true;  // 5th
     } else if (run == "U" && !tokens_.empty() &&
                (tokens_.back().is(')') || tokens_.back().is(']'))) {
       symbol('U');
@@ -285,6 +293,8 @@ class Lexer {
       add(TokenKind::kFunction, run);
     } else if (!words && run.size() >= 4 && greek_letters().contains(run)) {
       add(TokenKind::kName, run);
+    } else if (!words && is_short_name(run)) {
+      add(TokenKind::kWord, lower);  // Bob
     } else if (run.size() == 3 && number_word(lower)) {
       add(TokenKind::kWord, lower);  // "two" is no product
     } else if (run.size() == 1) {
@@ -307,6 +317,25 @@ class Lexer {
 
   static bool is_digit(std::string_view text) { return !text.empty() && judge::is_digit(text[0]); }
   static bool is_digit(char c) { return judge::is_digit(c); }
+
+  // Behind "in" or "out" at `end`: a number, or "of" and a number, within a group or behind it.
+  bool counts_follow(std::string_view text, size_t end, std::string_view word) const {
+    std::string_view rest = trimmed(text.substr(end));
+    if (word == "out") {
+      if (!rest.starts_with("of")) return false;
+      rest = trimmed(rest.substr(2));
+    }
+    if (rest.empty()) rest = trimmed(behind_);
+    return is_digit(rest);
+  }
+
+  // A capital and two small letters with a vowel: Bob, Amy.
+  static bool is_short_name(std::string_view run) {
+    const auto is_small = [](char c) { return c >= 'a' && c <= 'z'; };
+    return run.size() == 3 && run[0] >= 'A' && run[0] <= 'Z' && is_small(run[1]) &&
+           is_small(run[2]) && run.substr(1).find_first_of("aeiouy") != std::string_view::npos &&
+           !function_names().contains(run);
+  }
 
   // USD 500, Rs. 500
   static bool is_currency_code(std::string_view run) {

@@ -26,6 +26,7 @@ enum class TokenKind {
 //   {} group   S s set braces   F f floor   C c ceiling   A a angle brackets   L <=   G >=   N not
 //   equal o ellipsis   ~ about    P plus-minus     M minus-plus   U union   I intersection   E
 //   element of   % percent D degree   & cell   R row   B backslash of set difference
+//   w W v V subset of, or equal, superset of, or equal   m maps to
 struct Token {
   TokenKind kind = TokenKind::kFinish;
   std::string text;

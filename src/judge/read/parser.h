@@ -47,6 +47,7 @@ class Parser {
   int list();
   int relation();
   int conditions();
+  int whole_numbers(int condition, bool natural);
   int with_terms_filled(std::vector<int>& items, Kind kind);
   int ratio();
   int set_union();
@@ -55,6 +56,13 @@ class Parser {
   // `of_function`: the argument of a function without brackets ends at the next function.
   int product(bool of_function = false);
   int times(int left, int right);
+  // f(x), \\Gamma(5): `left` or its last factor may be a function's name and a bracket follows; `left`
+  // with what follows, applied or multiplied. Else kNoNode, and nothing is read.
+  int applied(int left);
+  // \\frac{d}{dx} of what follows, \\frac{dy}{dx} as y': kNoNode, and nothing is read, where there is
+  // no such.
+  int differential();
+  int slashed_differential();
   bool is_plain_number(int index);
   // 1 1/2 is one and a half: the space made "1 1" one pending pair.
   int mixed_number(int left, int right);

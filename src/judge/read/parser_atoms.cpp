@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "judge/read/evaluate.h"
 #include "judge/read/parser.h"
 #include "judge/text.h"
 
@@ -22,6 +23,7 @@ int Parser::atom_here() {
       advance();
       return number(token.text);
     case TokenKind::kName:
+      if (const int index = slashed_differential(); index != kNoNode) return index;
       advance();
       return make(Kind::kName, {}, token.text);
     case TokenKind::kConstant:
@@ -141,6 +143,7 @@ int Parser::conditions() {
     if (peek(2).is('{') && peek(4).is('}')) bar = 5;
   }
   if (!peek(bar).is('|') && !peek(bar).is(':')) return kNoNode;
+  const std::string domain = bar == 3 ? peek(2).text : bar == 5 ? peek(3).text : "";
   position_ = std::min(position_ + bar + 1, tokens_.size() - 1);
   std::vector<int> found = items();
   if (failed()) return kNoNode;
@@ -150,7 +153,34 @@ int Parser::conditions() {
         return node(item).kind == Kind::kRelation && node(item).name == "E";
       });
   if ((found.size() != 1 && !family) || !take('s')) return fail("a set with several conditions");
+  if (domain == "Z" || domain == "N") return whole_numbers(found[0], domain == "N");
   return family ? make(Kind::kSet, std::move(found)) : found[0];
+}
+
+// {n in Z : 1 <= n <= 3}: the numbers themselves.
+int Parser::whole_numbers(int condition, bool natural) {
+  const Node range = node(condition);
+  const auto is_below = [](char sign) { return sign == '<' || sign == 'L'; };
+  const bool chain = range.kind == Kind::kRelation && range.children.size() == 3 &&
+                     is_below(range.name[0]) && is_below(range.name[1]) &&
+                     node(range.children[1]).kind == Kind::kName;
+  Budget budget;
+  const auto low = chain ? exact_value({&tree_, range.children[0], 0}, budget) : std::nullopt;
+  const auto high = chain ? exact_value({&tree_, range.children[2], 0}, budget) : std::nullopt;
+  if (!low || !high || *high - *low > 100) return fail("a set of whole numbers");
+  std::vector<int> members;
+  const Rational from = mp::abs(*low) > 1000000000 ? Rational(0) : *low;
+  const long first = static_cast<long>(static_cast<double>(from)) - 1;
+  for (long n = first; n <= first + 103 && !failed(); ++n) {
+    const Rational value(n);
+    const bool above = range.name[0] == '<' ? value > *low : value >= *low;
+    const bool below = range.name[1] == '<' ? value < *high : value <= *high;
+    if (!above || !below || (natural && n < 1)) continue;
+    members.push_back(number("0"));
+    if (!failed()) node(members.back()).value = value;
+  }
+  if (failed() || members.empty()) return fail("a set of whole numbers");
+  return make(Kind::kSet, std::move(members));
 }
 
 // In aligned rows "&" only lays out, and a row that begins with a relation goes on the one before.
@@ -188,7 +218,7 @@ int Parser::environment(bool as_lines) {
                        name.starts_with("equation") || name.starts_with("gather") ||
                        name == "displaymath" || name == "math" || name.starts_with("eqnarray");
   const bool lines = name == "cases" || aligned || as_lines;
-  if (aligned) join_chained_rows();
+  if (lines) join_chained_rows();
   std::vector<int> rows, cells;
   while (!failed() && peek().kind != TokenKind::kEnd && peek().kind != TokenKind::kFinish) {
     if (take('&') || take(',')) continue;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "judge/read/derivative.h"
 #include "judge/read/parser.h"
 #include "judge/text.h"
 
@@ -70,6 +71,70 @@ int Parser::integral() {
   if (empty && starts_factor()) return fail("an integrand behind its variable");
   if (low == kNoNode) return make(Kind::kIntegral, {integrand}, variable);
   return make(Kind::kIntegral, {low, high, integrand}, variable);
+}
+
+// Behind \\frac: {d}{dx}, {d^2}{dx^2}, {\\partial}{\\partial x} and what they are of, or {dy}{dx}.
+int Parser::differential() {
+  const auto is_d = [&](size_t ahead) {
+    return peek(ahead).kind == TokenKind::kName &&
+           (peek(ahead).text == "d" || peek(ahead).text == "partial");
+  };
+  // "^2" or "^{2}" at `ahead`, which moves behind it: 1 where there is none, 0 for another power.
+  const auto order_at = [&](size_t& ahead) {
+    if (!peek(ahead).is('^')) return 1;
+    const bool group = peek(ahead + 1).is('{');
+    const Token& digit = peek(ahead + 1 + group);
+    if (digit.kind != TokenKind::kNumber || digit.text.size() != 1 ||
+        (group && !peek(ahead + 3).is('}')))
+      return 0;
+    ahead += 2 + 2 * static_cast<size_t>(group);
+    const int order = digit.text[0] - '0';
+    return order <= 4 ? order : 0;
+  };
+  size_t ahead = 2;
+  if (!peek().is('{') || !is_d(1)) return kNoNode;
+  const int order = order_at(ahead);
+  const bool called = peek(ahead).kind == TokenKind::kName && peek(ahead + 1).is('(') &&
+                      peek(ahead + 2).kind == TokenKind::kName && peek(ahead + 3).is(')');
+  const bool named = peek(ahead).kind == TokenKind::kName && (called || peek(ahead + 1).is('}'));
+  const std::string function = named ? peek(ahead).text : "";
+  const std::string argument = called ? peek(ahead + 2).text : "";  // {d f(x)}{dx}
+  ahead += called ? 4 : named;
+  if (order == 0 || !peek(ahead).is('}') || !peek(ahead + 1).is('{') || !is_d(ahead + 2) ||
+      peek(ahead + 3).kind != TokenKind::kName)
+    return kNoNode;
+  const std::string variable = peek(ahead + 3).text;
+  ahead += 4;
+  if (order_at(ahead) != order || !peek(ahead).is('}')) return kNoNode;
+  const size_t begin = position_;
+  position_ = std::min(position_ + ahead + 1, tokens_.size() - 1);
+  if (named) {
+    const int slope =
+        make(Kind::kName, {}, function + std::string(static_cast<size_t>(order), '\''));
+    if (!called || failed()) return slope;
+    return make(Kind::kApply, {slope, make(Kind::kName, {}, argument)});
+  }
+  if (!starts_factor()) {  // the sign alone
+    position_ = begin;
+    return kNoNode;
+  }
+  std::optional<int> result = product();
+  for (int i = 0; i < order && result && !failed(); ++i)
+    result = derivative(tree_, *result, variable);
+  return result ? *result : fail("a derivative that is not worked out");
+}
+
+// dy/dx, as y'.
+int Parser::slashed_differential() {
+  const auto is_name = [&](size_t ahead, std::string_view text) {
+    return peek(ahead).kind == TokenKind::kName && (text.empty() || peek(ahead).text == text);
+  };
+  if (!is_name(0, "d") || !is_name(1, "") || !peek(2).is('/') || !is_name(3, "d") ||
+      !is_name(4, "") || peek(1).space_before || peek(4).space_before)
+    return kNoNode;
+  const std::string name = peek(1).text + '\'';
+  position_ = std::min(position_ + 5, tokens_.size() - 1);
+  return make(Kind::kName, {}, name);
 }
 
 // \\lim_{x \\to 0^+} f: of all that follows, as sums have the sum of the limits.

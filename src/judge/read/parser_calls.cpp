@@ -17,7 +17,8 @@ std::string usual_name(const std::string& name) {
       {"acsc", "arccsc"},    {"asinh", "arcsinh"},  {"acosh", "arccosh"},  {"atanh", "arctanh"},
       {"acoth", "arccoth"},  {"asech", "arcsech"},  {"acsch", "arccsch"},  {"arsinh", "arcsinh"},
       {"arcosh", "arccosh"}, {"artanh", "arctanh"}, {"arcoth", "arccoth"}, {"arsech", "arcsech"},
-      {"arcsch", "arccsch"}, {"ceiling", "ceil"},   {"sgn", "sign"},       {"binomial", "binom"}};
+      {"arcsch", "arccsch"}, {"ceiling", "ceil"},   {"sgn", "sign"},       {"Re", "re"},
+      {"Im", "im"},          {"binomial", "binom"}};
   for (const auto& [spelling, usual] : kSpellings) {
     if (name == spelling) return std::string(usual);
   }
@@ -52,6 +53,18 @@ int Parser::sum_or_product(bool is_product) {
 
 // {}_5C_2, ^5C_2 and 5P2 with scripts: the counts of combinations and permutations.
 int Parser::chosen() {
+  // 10C3
+  if (peek().kind == TokenKind::kNumber && peek(1).kind == TokenKind::kName &&
+      (peek(1).text == "C" || peek(1).text == "P") && peek(2).kind == TokenKind::kNumber &&
+      peek(1).space_before == peek(2).space_before) {
+    const int size = number(peek().text), chosen_size = number(peek(2).text);
+    const bool ordered = peek(1).text == "P";
+    const std::string k = peek(2).text;
+    position_ = std::min(position_ + 3, tokens_.size() - 1);
+    const int choices = make(Kind::kBinomial, {size, chosen_size});
+    if (!ordered || failed()) return choices;
+    return make(Kind::kMul, {choices, make(Kind::kFactorial, {number(k)})});
+  }
   size_t ahead = peek().is('{') && peek(1).is('}') ? 2 : 0;
   if (!peek(ahead).is('_') && !peek(ahead).is('^')) return kNoNode;
   const auto script_at = [&](size_t at, size_t& end) -> const Token* {
@@ -170,6 +183,9 @@ int Parser::command() {
   if (name == "int") return integral();
   if (name == "lim") return limit();
   if (name == "bmod" || name == "pmod") return fail("a modulus of nothing");
+  if (name == "frac") {
+    if (const int index = differential(); index != kNoNode || failed()) return index;
+  }
   if (name == "frac" || name == "binom") {
     const int top = argument();
     if (failed()) return kNoNode;

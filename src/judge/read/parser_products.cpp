@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "judge/read/evaluate.h"
 #include "judge/read/parser.h"
 #include "judge/read/units.h"
 #include "judge/text.h"
@@ -58,6 +59,10 @@ int Parser::product(bool of_function) {
         left = adjacent_numbers(left);
         continue;
       }
+      if (const int whole = applied(left); whole != kNoNode || failed()) {
+        left = whole;
+        continue;
+      }
       const bool fraction = peek().kind == TokenKind::kCommand && peek().text == "frac";
       const bool may_mix = fraction && is_plain_number(left);
       int right = may_mix ? atom() : postfix();
@@ -73,6 +78,68 @@ int Parser::product(bool of_function) {
     }
   }
   return left;
+}
+
+namespace {
+
+// A name, its subscript and primes apart.
+std::string_view letter_of(const std::string& name) {
+  return std::string_view(name).substr(0, name.find_first_of("_'"));
+}
+
+constexpr std::string_view kAny = "fghFGH", kOfOneName = "PQTSpquvwy";
+
+bool may_be_function(const std::string& name) {
+  const std::string_view letter = letter_of(name);
+  if (letter.size() == 1)
+    return kAny.find(letter[0]) != kNone || kOfOneName.find(letter[0]) != kNone;
+  return name == "Gamma" || name == "zeta" || name == "phi" || name == "varphi";
+}
+
+// f always, others where what they are of looks like an argument: h(x), P(t), but not h(a + b).
+bool is_function_of(const std::string& name, View argument) {
+  const std::string_view letter = letter_of(name);
+  if (letter == "f") return true;
+  if (letter.size() != 1) return false;
+  const bool any = kAny.find(letter[0]) != kNone;
+  const Node& node = argument.get();
+  if (node.kind == Kind::kNumber) return any;
+  if (node.kind == Kind::kName)
+    return any || (kOfOneName.find(letter[0]) != kNone && (node.name == "x" || node.name == "t"));
+  return any && (mentions(argument, "x") || mentions(argument, "t"));
+}
+
+// \\Gamma(5), \\zeta(2), \\phi(12): of a number without names.
+bool is_function_of_numbers(const std::string& name, View argument) {
+  return (name == "Gamma" || name == "zeta" || name == "phi" || name == "varphi") &&
+         argument.get().kind != Kind::kTuple && is_scalar(argument) && !has_names(argument);
+}
+
+}  // namespace
+
+int Parser::applied(int left) {
+  const bool group = peek().is('{') && peek(1).is('(');  // f{\\left(x\\right)}
+  if ((!group && !peek().is('(')) || failed()) return kNoNode;
+  const bool product = node(left).kind == Kind::kMul;
+  const int last = product ? node(left).children.back() : left;
+  if (node(last).kind != Kind::kName || !may_be_function(node(last).name)) return kNoNode;
+  const int argument = atom();
+  if (failed()) return kNoNode;
+  const View of{&tree_, argument, 0};
+  const std::string name = node(last).name;
+  int whole = kNoNode;
+  if (is_function_of_numbers(name, of)) {
+    whole = make(Kind::kCall, {argument}, name == "varphi" ? "phi" : name);
+  } else if (is_scalar(of) && is_function_of(name, of)) {
+    whole = make(Kind::kApply, {last, argument});
+  }
+  if (failed()) return kNoNode;
+  if (whole == kNoNode) return times(left, postfix_of(argument));
+  whole = postfix_of(whole);
+  if (failed() || !product) return whole;
+  std::vector<int> factors = node(left).children;
+  factors.back() = whole;
+  return make(Kind::kMul, std::move(factors));
 }
 
 int Parser::times(int left, int right) {
@@ -271,7 +338,12 @@ int Parser::power(int base) {
     if (group && !take('}')) return fail("a power in words");
     return base;
   }
-  return make(Kind::kPow, {base, script()});
+  const int exponent = script();
+  if (failed()) return kNoNode;
+  if (node(base).kind == Kind::kTuple && node(exponent).kind == Kind::kName &&
+      node(exponent).name == "T")
+    return base;  // [1, 2]^T
+  return make(Kind::kPow, {base, exponent});
 }
 
 int Parser::script() {

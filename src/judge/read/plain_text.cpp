@@ -196,6 +196,7 @@ std::optional<std::string> number_in_words(string_view text) {
     words.resize(words.size() - 8);
     percent = true;
   }
+  if (words == "half") return "\\frac12";
   if (words.find(' ') == std::string::npos && !percent) return std::nullopt;
   if (auto fraction = fraction_in_words(words); fraction && !percent) return fraction;
   const auto value = spoken_number(words);

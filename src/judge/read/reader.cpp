@@ -117,6 +117,17 @@ int Parser::list() {
   std::vector<int> found = items();
   if (failed()) return kNoNode;
   if (found.empty()) return fail("nothing to read");
+  // x \\ne -1, 1: of every value.
+  const auto stands_apart = [&](int item) {
+    return node(item).kind == Kind::kRelation && node(item).name == "N" &&
+           node(node(item).children[0]).kind == Kind::kName;
+  };
+  for (size_t i = 1; i < found.size() && stands_apart(found[0]); ++i) {
+    const View value{&tree_, found[i], 0};
+    if (!is_scalar(value) || has_names(value)) break;
+    found[i] = make(Kind::kRelation, {node(found[0]).children[0], found[i]}, "N");
+    if (failed()) return kNoNode;
+  }
   return found.size() == 1 ? found[0] : make(Kind::kList, std::move(found));
 }
 
@@ -180,10 +191,22 @@ int Parser::relation() {
       break;
     }
     if (t.kind != TokenKind::kSymbol ||
-        std::string_view("=~<>LGNE").find(t.text[0]) == std::string_view::npos)
+        std::string_view("=~<>LGNEwWvVm").find(t.text[0]) == std::string_view::npos)
       break;
     const char sign = t.text[0];
     advance();
+    if (sign == 'm') {  // x maps to x^2: x^2 is the answer
+      sides.assign(1, ratio());
+      signs.clear();
+      continue;
+    }
+    if (std::string_view("wWvV").find(sign) != kNone) {
+      const int other = ratio();
+      if (!signs.empty()) return fail("a chain of sets");
+      const bool turned = sign == 'v' || sign == 'V';
+      const int inner = turned ? other : sides[0], outer = turned ? sides[0] : other;
+      return make(Kind::kRelation, {inner, outer}, sign == 'w' || sign == 'v' ? "w" : "W");
+    }
     if (sign == 'E') {  // x in S: S is the answer
       const int set = ratio();
       if (failed()) return kNoNode;
@@ -284,9 +307,10 @@ Reading read_answer(std::string_view text, CommaRule rule) {
   const auto conditions = with_conditions_as_items(bare);
   Reading reading = Parser(lex_answer(conditions ? *conditions : bare, rule)).run();
   if (!reading.expression) {
-    // A limit or an integral and what it equals: the last member is the value.
+    // A limit, an integral or a probability and what it equals: the last member is the value.
     const size_t last = bare.rfind('=');
-    const bool computed = bare.find("\\lim") != kNone || bare.find("\\int") != kNone;
+    const bool computed = bare.find("\\lim") != kNone || bare.find("\\int") != kNone ||
+                          bare.starts_with("P(") || bare.starts_with("\\Pr");  // P(A|B) = 0.3
     if (computed && last != kNone && bare.find('}', last) == kNone)
       reading = Parser(lex_answer(bare.substr(last + 1), rule)).run();
   }

@@ -9,6 +9,12 @@ bool is_name(View view) {
   return view.get().kind == Kind::kName || view.get().kind == Kind::kConstant;
 }
 
+// |AB|, det A, Re z
+bool is_of_a_name(const std::string& function) {
+  return function == "abs" || function == "det" || function == "tr" || function == "re" ||
+         function == "im" || function == "arg";
+}
+
 // Something an equation gives a value to: x, x_1, f(x), |AB|, V_1 : V_2, NO/BO, (p, q, r).
 bool is_naming(View view) {
   switch (view.get().kind) {
@@ -19,6 +25,7 @@ bool is_naming(View view) {
     case Kind::kConstant:
       return view.get().name == "i" || view.get().name == "e";
     case Kind::kMul:
+    case Kind::kApply:
     case Kind::kDiv:
     case Kind::kRatio:
     case Kind::kTuple: {
@@ -31,17 +38,21 @@ bool is_naming(View view) {
       return is_name(view.child(0)) && view.child(1).get().kind == Kind::kNeg &&
              view.child(1).child(0).get().kind == Kind::kNumber;
     case Kind::kCall:
-      return view.get().name == "abs" && is_naming(view.child(0));
+      return view.size() == 1 && is_of_a_name(view.get().name) && is_naming(view.child(0));
     default:
       return false;
   }
 }
 
-// f(x) is the product of f and x in the tree, and so is f(3): a name times anything in brackets.
+// f(x) of a known letter is an application, of another the product of its name and x, and so is p(3):
+// a name times anything in brackets.
 bool names_a_value(View view) {
   if (is_naming(view)) return true;
-  return view.get().kind == Kind::kMul && view.size() == 2 && is_name(view.child(0)) &&
-         (is_scalar(view) || view.child(1).get().kind == Kind::kTuple);
+  const Kind kind = view.get().kind;
+  return (kind == Kind::kMul || kind == Kind::kApply) && view.size() == 2 &&
+         is_name(view.child(0)) &&
+         (is_scalar(view) || view.child(1).get().kind == Kind::kTuple ||
+          view.child(0).get().name == "P");
 }
 
 }  // namespace
@@ -248,9 +259,7 @@ std::optional<Interval> interval_of(View view) {
     return interval;
   }
   const View middle = view.size() == 3 ? view.child(1) : view;
-  const bool function = middle.get().kind == Kind::kMul && middle.size() == 2 &&
-                        is_name(middle.child(0)) && is_name(middle.child(1)) &&
-                        (middle.child(0).get().name == "f" || middle.child(0).get().name == "g");
+  const bool function = middle.get().kind == Kind::kApply && is_name(middle.child(1));
   if (view.size() != 3 || (!is_name(middle) && !function)) return std::nullopt;  // 0 < f(x) < 1
   const size_t low = down ? 2 : 0;
   interval.low = view.child(low);
