@@ -1,19 +1,20 @@
 #!/usr/bin/env python3
 """The judge beside Math-Verify on files of cases: agreement, false correct, who alone errs, seconds.
 
-usage: bench/peers/judge.py [--setup] [--ponder build/release/ponder] [--keep THEIRS.json] FILE.jsonl...
+usage: scripts/test-peers --quick --set-up
+       bench/peers/judge.py [--ponder build/release/ponder] [--keep THEIRS.json] FILE.jsonl...
 
---setup makes build/math-verify with Math-Verify 0.9.0 from PyPI and ends. Rows hold gold, prediction
-or response, and expected (correct, incorrect, true, false) or verdict; contested rows, choices and rows
-with a tolerance are left out, as Math-Verify has neither. It has no third verdict, so our undecided
-counts as incorrect here. Gold is wrapped in $...$, a prediction too; the thought before </think> is cut
-off for it; its better configuration of a set counts: LaTeX with boxes first, then expressions, or its
-defaults; 3 s a call. --keep writes its verdicts to a file, or takes them from there where the rows are
-the same (it takes half an hour). Seconds a verdict are of one process
-after the imports, and of the whole program for ponder.
+The environment of scripts/test-peers has Math-Verify 0.9.0. Rows hold gold, prediction or response, and
+expected (correct, incorrect, true, false) or verdict; contested rows, choices and rows with a tolerance
+are left out, as Math-Verify has neither. It has no third verdict, so our undecided counts as incorrect
+here. Gold is wrapped in $...$, a prediction too; the thought before </think> is cut off for it; its better
+configuration of a set counts: LaTeX with boxes first, then expressions, or its defaults; 3 s a call.
+--keep writes its verdicts to a file, or takes them from there where the rows are the same (it takes half
+an hour). Seconds a verdict are of one process after the imports, and of the whole program for ponder.
 """
 import argparse
 import hashlib
+import importlib.util
 import json
 import os
 import subprocess
@@ -21,7 +22,7 @@ import sys
 import tempfile
 import time
 
-VENV = "build/math-verify"
+PYTHON = "build/peers/bin/python"
 
 
 def rows_of(path):
@@ -91,16 +92,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*")
     parser.add_argument("--keep")
-    parser.add_argument("--setup", action="store_true")
     parser.add_argument("--ponder", default="build/release/ponder")
     options = parser.parse_args()
-    if options.setup:
-        subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
-        subprocess.run([f"{VENV}/bin/pip", "install", "-q", "math-verify==0.9.0", "antlr4-python3-runtime==4.13.2"], check=True)
-        return
-    python = os.path.abspath(f"{VENV}/bin/python")
-    if os.path.abspath(sys.executable) != python:
-        os.execv(python, [python, *sys.argv])
+    if importlib.util.find_spec("math_verify") is None:
+        if not os.path.exists(PYTHON):
+            sys.exit(f"{PYTHON} is missing: scripts/test-peers --quick --set-up")
+        os.execv(PYTHON, [PYTHON, *sys.argv])
     kept = {}
     if options.keep and os.path.exists(options.keep):
         with open(options.keep, encoding="utf-8") as file:

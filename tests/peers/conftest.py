@@ -1,0 +1,52 @@
+"""What all tests here share: the checkpoint, its tokenizer as Hugging Face reads it, and the figures they measure."""
+import importlib.metadata
+
+import peer
+import pytest
+import smollm2
+from tokenizers import Tokenizer
+
+DOCUMENT = peer.REPOSITORY / "docs" / "peers.md"
+BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->"
+figures = []
+
+
+def pytest_addoption(parser):
+    parser.addoption("--write", action="store_true", help="put what was measured into docs/peers.md, if all passed")
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory):
+    """The folder of SmolLM2-135M-Instruct."""
+    folder = tmp_path_factory.mktemp("smollm2")
+    smollm2.make_checkpoint(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tokenizer(checkpoint):
+    return Tokenizer.from_file(str(checkpoint / "tokenizer.json"))
+
+
+@pytest.fixture(scope="session")
+def reference(checkpoint, tokenizer):
+    from reference import Reference  # torch is not there in the quick part
+    return Reference(tokenizer, checkpoint)
+
+
+@pytest.fixture
+def figure():
+    """figure(what, packages, measured): a row of the document's table."""
+    def add(what, packages, measured):
+        versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages.split())
+        figures.append(f"| {what} | {versions} | {measured} |")
+        print("\n" + figures[-1])
+    return add
+
+
+def pytest_sessionfinish(session, exitstatus):
+    if not session.config.getoption("--write") or exitstatus != 0:
+        return
+    before, rest = DOCUMENT.read_text().split(BEGIN)
+    rows = "\n".join(["| compared | with | measured |", "|---|---|---|", *figures])
+    DOCUMENT.write_text(before + BEGIN + "\n" + rows + "\n\n" + END + rest.split(END)[1])
