@@ -90,6 +90,20 @@ TEST(OutputFile, ADeviceStaysADevice) {
   EXPECT_EQ(num_files(folder.path()), 1u);
 }
 
+TEST(OutputFile, SharedMemoryHoldsFilesLikeAnyFolder) {
+  std::string name = "/dev/shm/ponder-test-XXXXXX";
+  if (!::mkdtemp(name.data())) GTEST_SKIP() << "no /dev/shm";
+  const fs::path folder = name;
+  write_file_atomic(folder / "out", "new");
+  {
+    OutputFile file(folder / "out");
+    EXPECT_FALSE(file.direct());
+    file.write("half", 4);
+  }
+  EXPECT_EQ(read_file(folder / "out"), "new");  // what was not committed replaced nothing
+  fs::remove_all(folder);
+}
+
 TEST(OutputFile, IsWrittenByOneAtATime) {
   const testing::TemporaryFolder folder;
   const fs::path path = folder.path() / "out";

@@ -36,7 +36,8 @@ bool is_written_directly(const fs::path& path) {
   }
   // What a descriptor of ours leads to (/dev/stdout) is somebody's open file: never replaced.
   const std::string name = fs::absolute(path).lexically_normal().string();
-  return name.starts_with("/dev/") || name.starts_with("/proc/");
+  const bool in_memory = name.starts_with("/dev/shm/");  // a folder of files like any other
+  return (name.starts_with("/dev/") && !in_memory) || name.starts_with("/proc/");
 }
 
 fs::path name_beside(const fs::path& target, std::string_view suffix) {

@@ -11,7 +11,7 @@ namespace ponder {
 std::filesystem::path behind_links(std::filesystem::path path);
 
 // Whether it is opened and written as it stands and never replaced: a device, a pipe, anything below
-// /dev and /proc. Throws Error for a folder.
+// /dev (but for /dev/shm, which holds files) and /proc. Throws Error for a folder.
 bool is_written_directly(const std::filesystem::path& path);
 
 // TARGET.suffix in the same folder; a hash of the name where that would be too long for one.
