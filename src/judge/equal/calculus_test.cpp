@@ -79,16 +79,37 @@ TEST(Calculus, functions_by_pieces) {
       {{absolute, "\\begin{cases} -x & x < 0 \\\\ x & x \\ge 0 \\end{cases}", 'c'},
        {absolute, "f(x) = \\begin{cases} x, & x \\geq 0, \\\\ -x, & 0 > x. \\end{cases}", 'c'},
        {absolute, "\\begin{cases} -x & x \\ge 0 \\\\ x & x < 0 \\end{cases}", 'i'},
-       {absolute, "\\begin{cases} x & x > 0 \\\\ -x & x \\le 0 \\end{cases}", 'u'},
+       {absolute, "\\begin{cases} x & x > 0 \\\\ -x & x \\le 0 \\end{cases}", 'c'},
        {absolute, "\\begin{cases} x & x \\ge 1 \\\\ -x & x < 1 \\end{cases}", 'i'},
-       {absolute, "\\begin{cases} x & x \\ge 0 \\\\ -x & \\text{otherwise} \\end{cases}", 'u'},
+       {absolute, "\\begin{cases} x & x \\ge 0 \\\\ -x & \\text{otherwise} \\end{cases}", 'c'},
        {absolute, "\\begin{cases} x+1 & x \\ge 0 \\\\ -x & \\text{otherwise} \\end{cases}", 'i'},
-       {absolute, "|x|", 'u'},
+       {absolute, "|x|", 'c'},
        {"\\begin{cases} 1 & x \\in [0,1) \\\\ 0 & \\text{otherwise} \\end{cases}",
         "\\left\\{\\begin{array}{ll} 1, & x \\in [0,1) \\\\ 0, & \\text{otherwise} "
         "\\end{array}\\right.",
         'c'},
        {"\\begin{cases} x = 1 \\\\ y = 2 \\end{cases}", "(1,2)", 'c'}});
+}
+
+TEST(Calculus, pieces_by_points_and_their_borders) {
+  const char* kPieces = "\\begin{cases} x & x \\ge 0 \\\\ -x & x < 0 \\end{cases}";
+  expect_verdicts(
+      {{kPieces, "|x|", 'c'},
+       {"|x|", kPieces, 'c'},
+       {kPieces, "x", 'i'},
+       {kPieces, "|x| + a", 'i'},
+       {kPieces, "\\begin{cases} x & x \\ge 0 \\\\ -x & \\text{otherwise} \\end{cases}", 'c'},
+       {kPieces, "\\begin{cases} x & x > 0 \\\\ -x & x \\le 0 \\end{cases}", 'c'},
+       {"\\begin{cases} 1 & x > 0 \\\\ 0 & x \\le 0 \\end{cases}",
+        "\\begin{cases} 1 & x \\ge 0 \\\\ 0 & x < 0 \\end{cases}", 'i'},
+       {"\\begin{cases} x & x > 0 \\end{cases}", "x", 'u'}});
+}
+
+TEST(Calculus, sums_of_reciprocal_even_powers) {
+  expect_verdicts({{"\\frac{\\pi^2}{6}", "\\sum_{n=1}^\\infty \\frac{1}{n^2}", 'c'},
+                   {"\\frac{\\pi^4}{30}", "\\sum_{k=1}^{\\infty} \\frac{3}{k^4}", 'c'},
+                   {"\\frac{\\pi^2}{6}", "\\sum_{n=2}^\\infty \\frac{1}{n^2}", 'u'},
+                   {"1.2", "\\sum_{n=1}^\\infty \\frac{1}{n^3}", 'u'}});
 }
 
 TEST(Calculus, spellings_of_functions_names_and_sets) {

@@ -81,8 +81,11 @@ Comparison Comparer::compare(View gold, View prediction, bool outermost) {
     const auto match = [&](View x, View y) { return compare(x, y, false).match; };
     return compare_cases(gold, prediction, match, budget_);
   }
-  if (a == Kind::kCases || b == Kind::kCases)
+  if (a == Kind::kCases || b == Kind::kCases) {
+    const View other = a == Kind::kCases ? prediction : gold;
+    if (is_scalar(other) && has_names(other)) return compare_at_places(gold, prediction, budget_);
     return {Match::kUnknown, "a function by pieces and something else"};
+  }
   const bool spread = (gold.sign == 0 && contains(gold, Kind::kPlusMinus)) ||
                       (prediction.sign == 0 && contains(prediction, Kind::kPlusMinus));
   if (const auto sets = compare_as_intervals(gold, prediction)) return *sets;

@@ -103,6 +103,8 @@ TEST(Functions, constants_of_another_name) {
                    {"y = C_1 e^x + C_2 e^{-x}", "y = Ae^x+Be^{-x}", 'c'},
                    {"C_1\\cos x + C_2 \\sin x", "A\\sin x+B\\cos x", 'c'},
                    {"C_1\\cos x + C_2 \\sin x", "A\\sin x+A\\cos x", 'i'},
+                   {"f(x) = kx", "f(x) = cx", 'c'},
+                   {"kx", "cx", 'i'},
                    {"Ax", "Bx", 'i'},
                    {"C", "K", 'i'}});
 }

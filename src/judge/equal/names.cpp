@@ -82,9 +82,16 @@ std::vector<Expression> with_other_constants(const Expression& gold, const Expre
   auto others = names_of_one_side(prediction, gold);
   if (constants.empty() || constants.size() != others.size() || constants.size() > kMostConstants)
     return {};
-  const bool any =
+  bool any =
       are_constants(constants, "CK") || are_constants(others, "CK") ||
       (constants.size() > 1 && (are_constants(constants, "ck") || are_constants(others, "ck")));
+  // f(x) = kx and f(x) = cx
+  const auto states_function = [](const Expression& side) {
+    const View root{&side, side.root, 0};
+    return is_equation(root) && root.child(0).get().kind == Kind::kApply;
+  };
+  any |= states_function(gold) && states_function(prediction) && are_constants(constants, "ck") &&
+         are_constants(others, "ck");
   if (!any || !are_constants(constants, "CKckABab") || !are_constants(others, "CKckABab"))
     return {};
   // A variable stands on both sides: "C" is no other name of "K" alone.

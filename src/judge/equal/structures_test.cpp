@@ -87,7 +87,7 @@ TEST(Structures, sums_progressions_and_functions) {
                    {"\\sum_{k=1}^\\infty (\\frac{1}{2^k})^2", "1/3", 'c'},
                    {"\\sum_{k=0}^\\infty 2^k", "-1", 'u'},
                    {"\\sum_{k=0}^\\infty (-1)^k", "\\frac12", 'u'},
-                   {"\\sum_{k=1}^\\infty \\frac{1}{k^2}", "\\frac{\\pi^2}{6}", 'u'},
+                   {"\\sum_{k=1}^\\infty \\frac{1}{k^2}", "\\frac{\\pi^2}{6}", 'c'},
                    {"\\sum_{k=1}^\\infty \\frac{1}{2^{k^2}}", "1", 'u'},
                    {"2", "1+\\frac12+\\frac14+\\cdots", 'c'},
                    {"\\frac23", "1-\\frac12+\\frac14-\\cdots", 'c'},

@@ -81,22 +81,16 @@ std::optional<Complex> approximate_remainder(View view, int point, Budget& budge
 std::optional<Complex> special_value(const std::string& name, View argument, Budget& budget) {
   const auto x = exact_value(argument, budget);
   if (!x) return std::nullopt;
-  const auto pi = constant("pi");
   if (name == "zeta") {
-    static constexpr std::pair<int, int> kShares[] = {
-        {2, 6}, {4, 90}, {6, 945}, {8, 9450}, {10, 93555}};
-    for (const auto& [power, share] : kShares) {
-      const auto top = *x == power ? integer_power(*pi, power) : std::nullopt;
-      if (top) return divide(*top, {Float(share), 0, 0});
-    }
-    return std::nullopt;
+    const auto s = small_integer(*x, kMostEvenZeta);
+    return s ? even_zeta(*s) : std::nullopt;
   }
   if (*x <= 0 || *x > 30 || denominator(*x) > 2) return std::nullopt;
   Rational factors = 1, rest = *x;
   for (; rest > 1; rest -= 1) factors *= rest - 1;
   const auto whole = to_complex(factors);
   if (is_whole(rest)) return whole;
-  const auto root = nth_root(*pi, 2);
+  const auto root = nth_root(*constant("pi"), 2);
   return root ? checked(multiply(whole, *root)) : std::nullopt;
 }
 

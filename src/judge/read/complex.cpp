@@ -1,6 +1,8 @@
 #include "judge/read/complex.h"
 
+#include <boost/math/constants/constants.hpp>
 #include <cmath>
+#include <utility>
 
 namespace ponder::judge {
 namespace {
@@ -261,6 +263,18 @@ Closeness closeness(const Complex& a, const Complex& b) {
   if (distance > bound) return Closeness::kUnequal;
   static const Float kNarrow("1e-30");
   return bound <= kNarrow * (size > 1 ? size : Float(1)) ? Closeness::kEqual : Closeness::kUnclear;
+}
+
+std::optional<Complex> even_zeta(long s) {
+  static constexpr std::pair<long, int> kShares[] = {
+      {2, 6}, {4, 90}, {6, 945}, {8, 9450}, {10, 93555}};  // of pi^s
+  for (const auto& [power, share] : kShares) {
+    if (s != power) continue;
+    const auto pi = checked({boost::math::constants::pi<Float>(), 0, 0});
+    const auto top = pi ? integer_power(*pi, s) : std::nullopt;
+    return top ? divide(*top, {Float(share), 0, 0}) : std::nullopt;
+  }
+  return std::nullopt;
 }
 
 }  // namespace ponder::judge

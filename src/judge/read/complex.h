@@ -40,6 +40,10 @@ std::optional<Complex> part_of(const Complex& a, const std::string& part);
 // ln, abs, sign, floor and ceil of a real number.
 std::optional<Complex> real_function(const std::string& name, const Complex& x);
 
+// The zeta function at 2, 4, ... 10.
+inline constexpr long kMostEvenZeta = 10;
+std::optional<Complex> even_zeta(long s);
+
 enum class Closeness { kEqual, kUnequal, kUnclear };
 // kUnequal is certain; kEqual means equal in at least 30 digits.
 Closeness closeness(const Complex& a, const Complex& b);

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "judge/read/terms.h"
+
 namespace ponder::judge {
 namespace {
 
@@ -214,8 +216,32 @@ std::optional<Rational> exact_infinite_sum(View sum, Budget& budget) {
   return Summation<Exact>(sum, Exact{budget}, budget).run();
 }
 
+namespace {
+
+// The even s of \\sum_{n=1}^\\infty c / n^s; else 0.
+long power_of_reciprocals(View sum, Budget& budget) {
+  const View term = sum.child(2);
+  const auto first = exact_value(sum.child(0), budget);
+  if (!first || *first != 1 || term.get().kind != Kind::kDiv ||
+      mentions(term.child(0), sum.get().name) || term.child(1).get().kind != Kind::kPow)
+    return 0;
+  const View power = term.child(1);
+  const auto s = exact_value(power.child(1), budget);
+  const bool of_index =
+      power.child(0).get().kind == Kind::kName && power.child(0).get().name == sum.get().name;
+  const auto whole = s && of_index ? small_integer(*s, kMostEvenZeta) : std::nullopt;
+  return whole && *whole > 0 && *whole % 2 == 0 ? *whole : 0;
+}
+
+}  // namespace
+
 std::optional<Complex> approximate_infinite_sum(View sum, int point, Budget& budget) {
   if (budget.bound.size() > 8) return std::nullopt;
+  if (const long s = power_of_reciprocals(sum, budget)) {
+    const auto factor = approximate_value(sum.child(2).child(0), point, budget);
+    const auto zeta = even_zeta(s);
+    return factor && zeta ? checked(multiply(*factor, *zeta)) : std::nullopt;
+  }
   return Summation<Approximate>(sum, Approximate{point, budget}, budget).run();
 }
 

@@ -289,7 +289,8 @@ class Lexer {
     } else if (function_names().contains(run) &&
                !((words || run == "min") && after_value() && is_unit(lower))) {
       add(TokenKind::kFunction, run);  // 10 \text{ sec} is a time
-    } else if (called_names().contains(run) && is_called(text.substr(end), words)) {
+    } else if (called_names().contains(run) &&
+               ((words && (run == "Re" || run == "Im")) || is_called(text.substr(end), words))) {
       add(TokenKind::kFunction, run);
     } else if (!words && run.size() >= 4 && greek_letters().contains(run)) {
       add(TokenKind::kName, run);
