@@ -362,7 +362,13 @@ void show_pairs(const std::vector<data::TokenPair>& pairs, const DataOptions& op
                   {"chosen", joined(chosen, false)},
                   {"rejected", joined(rejected, false)},
                   {"chosen_tokens", pair.chosen.num_tokens()},
-                  {"rejected_tokens", pair.rejected.num_tokens()}});
+                  {"rejected_tokens", pair.rejected.num_tokens()},
+                  {"chosen_token_ids", pair.chosen.tokens},
+                  {"rejected_token_ids", pair.rejected.tokens},
+                  {"chosen_loss_mask", pair.chosen.loss_mask},
+                  {"rejected_loss_mask", pair.rejected.loss_mask},
+                  {"chosen_aligned", pair.chosen_aligned},
+                  {"rejected_aligned", pair.rejected_aligned}});
       continue;
     }
     if (i > 0) print_text("\n");

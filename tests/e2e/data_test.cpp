@@ -103,6 +103,44 @@ TEST(DataShow, InColourOnATerminal) {
   EXPECT_EQ(outcome.out.find("[[<|begin"), std::string::npos) << outcome.out;
 }
 
+// Anybody can compare with what their trainer makes of the same pair.
+TEST(DataShow, JsonOfPairsHasIdsAndMasks) {
+  const testing::TemporaryFolder folder;
+  write_file_atomic(folder / "pairs.jsonl",
+                    "{\"prompt\":\"Is 2 even?\",\"chosen\":\"<think>half is 1</think>Yes\","
+                    "\"rejected\":\"<think>odd</think>No, never\"}\n");
+  const testing::Outcome outcome = ponder({"data", "show", folder / "pairs.jsonl", "--tokenizer",
+                                           kNano, "--align", "solution", "--json", "--quiet"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const Json pair = parse_json(outcome.out, "pair");
+  const auto text_of = [&](const std::vector<int32_t>& ids) {
+    write_file_atomic(folder / "ids.jsonl", dump_json({{"ids", ids}}) + "\n");
+    const testing::Outcome decoded =
+        ponder({"tokenize", folder / "ids.jsonl", "--tokenizer", kNano, "--decode"});
+    return parse_json(decoded.out, "text")["text"].get<std::string>();
+  };
+  for (const std::string side : {"chosen", "rejected"}) {
+    const auto ids = pair[side + "_token_ids"].get<std::vector<int32_t>>();
+    const auto mask = pair[side + "_loss_mask"].get<std::vector<int>>();
+    const auto aligned = pair[side + "_aligned"].get<std::vector<int>>();
+    EXPECT_EQ(text_of(ids), pair[side]);
+    std::vector<int32_t> trained, about;
+    ASSERT_EQ(mask.size(), ids.size());
+    ASSERT_EQ(aligned.size(), ids.size());
+    for (size_t i = 0; i < ids.size(); ++i) {
+      if (mask[i] == 1) trained.push_back(ids[i]);
+      if (aligned[i] == 1) about.push_back(ids[i]);
+    }
+    // Of the rejected side only what the preference is about has a gradient.
+    const std::string part = side == "chosen" ? "<|begin_of_thought|>\n\nhalf is 1\n\n"
+                                                "<|end_of_thought|>\n\n<|begin_of_solution|>\n\n"
+                                                "Yes\n\n<|end_of_solution|><|im_end|>"
+                                              : "No, never";
+    EXPECT_EQ(text_of(trained), part);
+    EXPECT_EQ(text_of(about), side == "chosen" ? "Yes" : "No, never");
+  }
+}
+
 TEST(DataTraining, SftReadsParquet) {
   const testing::TemporaryFolder folder;
   make_tiny_base(folder / "base");
