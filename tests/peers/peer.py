@@ -5,7 +5,7 @@ import pathlib
 import subprocess
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-PONDER = REPOSITORY / "build" / "release" / "ponder"
+PONDER = pathlib.Path(os.environ.get("PONDER", REPOSITORY / "build" / "release" / "ponder"))
 NANO_BASE = REPOSITORY / "models" / "nano-base"
 
 
@@ -27,6 +27,14 @@ def write_rows(path, rows):
 
 def read_rows(path):
     return [json.loads(line) for line in path.read_text().split("\n") if line]
+
+
+def greedy(checkpoint, questions, scratch, max_tokens):
+    """Token ids of the most likely answers."""
+    problems = write_rows(scratch / "problems.jsonl", [{"question": text, "answer": "0"} for text in questions])
+    rows = run("generate", "--model", checkpoint, "--problems", problems, "--temperature", 0, "--max-tokens", max_tokens,
+               "--quiet")
+    return [row["token_ids"] for row in rows]
 
 
 def threads():

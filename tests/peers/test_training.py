@@ -11,6 +11,8 @@ from datasets import Dataset
 STEPS = 3
 BETA = 0.1
 END = "<|im_end|>"
+# PyTorch adds the squares of a tensor in float32: over 28 million of them 1.7e-3 were seen to be lost.
+NORM_TOLERANCE = 5e-3
 OURS = ("--epochs", STEPS, "--batch-rows", 1000, "--schedule", "cosine", "--warmup", 0, "--weight-decay", 0.1,
         "--max-grad-norm", 1, "--lr", 1e-4)
 THEIRS = {
@@ -77,7 +79,8 @@ def tuned(checkpoint, demonstrations, tmp_path_factory):
 
 
 def test_sft(checkpoint, shown, tuned, tmp_path, figure):
-    rows = [{"prompt": row["text"].removesuffix(row["trained_text"]), "completion": row["trained_text"]} for row in shown]
+    rows = [{"prompt": row["text"].removesuffix(row["trained_text"]), "completion": row["trained_text"]}
+            for row in shown]
     dataset, losses, norms = trained_by_trl(checkpoint, tmp_path, trl.SFTTrainer, trl.SFTConfig, rows)
     for ours, theirs in zip(shown, dataset, strict=True):
         assert ours["token_ids"] == theirs["input_ids"]
@@ -85,7 +88,7 @@ def test_sft(checkpoint, shown, tuned, tmp_path, figure):
     log = tuned[1]
     apart = worst([step["loss"] for step in log], losses)
     assert apart < 1e-4 and losses[0] - losses[-1] > 0.1
-    assert norms == pytest.approx([step["grad_norm"] for step in log], rel=1e-3)
+    assert norms == pytest.approx([step["grad_norm"] for step in log], rel=NORM_TOLERANCE)
     figure(f"{STEPS} steps of SFT, {len(rows)} rows (ids and masks equal)", "trl transformers torch",
            f"losses {told(log)}, at most {apart:.1e} apart")
 
@@ -115,12 +118,18 @@ def test_dpo(checkpoint, shown, tmp_path, figure):
     assert log[0]["rows"] == len(shown) and log[0]["loss"] == pytest.approx(math.log(2), abs=1e-6)
     prompts = [row["text"].removesuffix(row["trained_text"]) for row in shown]
     rows = [{"prompt": prompt, "chosen": a, "rejected": b} for prompt, a, b in zip(prompts, thoughts, rejected)]
-    _, losses, norms = trained_by_trl(checkpoint, tmp_path, trl.DPOTrainer, trl.DPOConfig, rows, beta=BETA,
-                                      loss_type=["sigmoid"])
+    dataset, losses, norms = trained_by_trl(checkpoint, tmp_path, trl.DPOTrainer, trl.DPOConfig, rows, beta=BETA,
+                                            loss_type=["sigmoid"])
+    ours = peer.run("data", "show", pairs, "--kind", "preferences", "-n", 1000, "--tokenizer", checkpoint,
+                    "--align", "response", "--json", "--quiet")
+    for pair, theirs in zip(ours, dataset, strict=True):
+        for side in ("chosen", "rejected"):
+            assert pair[f"{side}_token_ids"] == theirs["prompt_ids"] + theirs[f"{side}_ids"]
+            assert pair[f"{side}_aligned"] == [0] * len(theirs["prompt_ids"]) + [1] * len(theirs[f"{side}_ids"])
     apart = worst([step["loss"] for step in log], losses)
     assert apart < 1e-4 and losses[0] - losses[-1] > 0.1
-    assert norms == pytest.approx([step["grad_norm"] for step in log], rel=1e-3)
-    figure(f"{STEPS} steps of DPO, {len(rows)} pairs", "trl transformers torch",
+    assert norms == pytest.approx([step["grad_norm"] for step in log], rel=NORM_TOLERANCE)
+    figure(f"{STEPS} steps of DPO, {len(rows)} pairs (ids and what counts equal)", "trl transformers torch",
            f"losses {told(log)}, at most {apart:.1e} apart")
 
 
