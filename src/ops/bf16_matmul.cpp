@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cstring>
 
 #include "ops/bf16_task.h"
@@ -149,6 +150,12 @@ void run(Rows C, MatrixA A, const Bf16Matrix& B, ConstRows begin, int64_t M, Thr
   });
 }
 
+void check_columns(const Bf16Matrix& B, int64_t rows, int64_t first_column) {
+  if (rows >= 0 && first_column >= 0 && first_column + rows <= B.N()) return;
+  refuse_shape("bf16 matmul",
+               fmt::format("{} weights from column {} on of {}", rows, first_column, B.N()));
+}
+
 }  // namespace
 
 Bf16Support bf16_support() {
@@ -205,26 +212,34 @@ Bf16Matrix::Bf16Matrix(const char* name, int64_t K, int64_t N) : K_(K), N_(N) {
   data_ = tensor::Buffer(name, num_panels() * num_blocks() * kWords);
 }
 
+void Bf16Matrix::pack_half(int64_t half, const void* W, tensor::DType dtype, int64_t rows,
+                           int64_t first_column) {
+  const auto* source = static_cast<const char*>(W);
+  const int64_t row_bytes = K_ * ponder::tensor::size_bytes(dtype);
+  Bf16Columns columns{{}, dtype};
+  for (int64_t j = 0; j < 16; ++j) {
+    const int64_t row = half * 16 + j - first_column;
+    if (row >= 0 && row < rows) columns.row[j] = source + row * row_bytes;
+  }
+  bf16_pack_columns({K_, words(half / 2, 0) + half % 2 * kBf16HalfWords, kWords}, columns);
+}
+
 void Bf16Matrix::pack_weight(const void* W, tensor::DType dtype, int64_t rows, int64_t first_column,
                              ThreadPool& threads) {
-  if (rows < 0 || first_column < 0 || first_column + rows > N_) {
-    refuse_shape("bf16 matmul",
-                 fmt::format("{} weights from column {} on of {}", rows, first_column, N_));
-  }
+  check_columns(*this, rows, first_column);
   if (rows == 0 || K_ == 0) return;
-  const auto* source = static_cast<const char*>(W);
-  const int64_t row_bytes = K_ * ponder::tensor::size_bytes(dtype), end = first_column + rows;
-  const int64_t half0 = first_column / 16, halves = (end + 15) / 16 - half0;
-  threads.parallel_for(halves, 1, [&](int64_t h0, int64_t h1) {
-    for (int64_t h = half0 + h0; h < half0 + h1; ++h) {
-      Bf16Columns columns{{}, dtype};
-      for (int64_t j = 0; j < 16; ++j) {
-        const int64_t n = h * 16 + j;
-        if (n >= first_column && n < end) columns.row[j] = source + (n - first_column) * row_bytes;
-      }
-      bf16_pack_columns({K_, words(h / 2, 0) + h % 2 * kBf16HalfWords, kWords}, columns);
-    }
+  const int64_t half0 = first_column / 16, halves = (first_column + rows + 15) / 16 - half0;
+  threads.parallel_for(halves, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t h = begin; h < end; ++h) pack_half(half0 + h, W, dtype, rows, first_column);
   });
+}
+
+void Bf16Matrix::pack_weight(const void* W, tensor::DType dtype, int64_t rows,
+                             int64_t first_column) {
+  check_columns(*this, rows, first_column);
+  if (rows == 0 || K_ == 0) return;
+  for (int64_t h = first_column / 16; h < (first_column + rows + 15) / 16; ++h)
+    pack_half(h, W, dtype, rows, first_column);
 }
 
 void Bf16Matrix::pack(const MatrixView& view, ThreadPool& threads) {
@@ -248,6 +263,15 @@ void Bf16Matrix::pack(const MatrixView& view, ThreadPool& threads) {
   });
 }
 
+void Bf16Matrix::read_column(int64_t n, float* to) const {
+  if (n < 0 || n >= N_) refuse_shape("bf16 matmul", fmt::format("column {} of {}", n, N_));
+  for (int64_t k = 0; k < K_; ++k) {
+    const uint32_t word = words(
+        n / kPanel, k / kBlock)[n % kPanel / 16 * kBf16HalfWords + k % kBlock / 2 * 16 + n % 16];
+    to[k] = std::bit_cast<float>(k % 2 == 0 ? word << 16 : word & 0xFFFF0000u);
+  }
+}
+
 void bf16_matmul(Rows C, MatrixA A, const Bf16Matrix& B, const float* bias, int64_t M,
                  ThreadPool& threads) {
   run(C, A, B, {bias, 0}, M, threads);
@@ -255,6 +279,13 @@ void bf16_matmul(Rows C, MatrixA A, const Bf16Matrix& B, const float* bias, int6
 
 void bf16_matmul_continue(Rows C, MatrixA A, const Bf16Matrix& B, int64_t M, ThreadPool& threads) {
   run(C, A, B, C, M, threads);
+}
+
+void round_to_bf16(Rows x, RowShape shape, ThreadPool& threads) {
+  check_shape("bf16 rounding", shape, x.stride);
+  threads.parallel_for(shape.T, 4, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) bf16_round_elements(x.data + t * x.stride, shape.C);
+  });
 }
 
 }  // namespace ponder::ops

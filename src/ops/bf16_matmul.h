@@ -54,8 +54,12 @@ class Bf16Matrix {
   // alignment: B[k][n] = W[n][k]. Exact from bf16.
   void pack_weight(const void* W, tensor::DType dtype, int64_t rows, int64_t first_column,
                    ThreadPool& threads);
+  // The same on the calling thread alone; threads may pack different columns at once.
+  void pack_weight(const void* W, tensor::DType dtype, int64_t rows, int64_t first_column);
   // All of it from a view of the same shape (Error otherwise).
   void pack(const MatrixView& view, ThreadPool& threads);
+  // to (K) = column n of B, widened: a weight's row back.
+  void read_column(int64_t n, float* to) const;
 
   int64_t K() const { return K_; }
   int64_t N() const { return N_; }
@@ -72,6 +76,8 @@ class Bf16Matrix {
   uint32_t* words(int64_t p, int64_t block) {
     return reinterpret_cast<uint32_t*>(data_.data()) + (p * num_blocks() + block) * kWords;
   }
+  void pack_half(int64_t half, const void* W, tensor::DType dtype, int64_t rows,
+                 int64_t first_column);
 
   int64_t K_ = 0, N_ = 0;
   tensor::Buffer data_;
@@ -83,5 +89,9 @@ void bf16_matmul(Rows C, MatrixA A, const Bf16Matrix& B, const float* bias, int6
                  ThreadPool& threads);
 // C (M, N) goes on from what it holds; blocks begin anew.
 void bf16_matmul_continue(Rows C, MatrixA A, const Bf16Matrix& B, int64_t M, ThreadPool& threads);
+
+// x, in place, as the products round their operands: values that a later product rounds again stay
+// as they are. Impossible shapes are an Error.
+void round_to_bf16(Rows x, RowShape shape, ThreadPool& threads);
 
 }  // namespace ponder::ops

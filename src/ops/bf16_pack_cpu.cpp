@@ -187,6 +187,21 @@ void Bf16PackRows(const Bf16Half& half, const Bf16RowsOfB& rows) {
   }
 }
 
+void Bf16RoundElements(float* x, int64_t count) {
+  const DU du;
+  const auto round = [&](const float* from, float* to) HWY_ATTR {
+    const U high = hn::And(Rounded(from), hn::Set(du, 0xFFFF0000u));
+    hn::StoreU(hn::BitCast(D16(), high), D16(), to);
+  };
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) round(x + i, x + i);
+  if (i == count) return;
+  float rest[kLanes] = {};
+  std::copy(x + i, x + count, rest);
+  round(rest, rest);
+  std::copy(rest, rest + (count - i), x + i);
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace ponder::ops
 HWY_AFTER_NAMESPACE();
@@ -196,6 +211,7 @@ namespace ponder::ops {
 HWY_EXPORT(Bf16PackAny);
 HWY_EXPORT(Bf16PackColumns);
 HWY_EXPORT(Bf16PackRows);
+HWY_EXPORT(Bf16RoundElements);
 
 void bf16_pack_a(const Bf16PackA& task, uint32_t* to) {
   HWY_DYNAMIC_DISPATCH(Bf16PackAny)(task, to);
@@ -205,6 +221,9 @@ void bf16_pack_columns(const Bf16Half& half, const Bf16Columns& columns) {
 }
 void bf16_pack_rows(const Bf16Half& half, const Bf16RowsOfB& rows) {
   HWY_DYNAMIC_DISPATCH(Bf16PackRows)(half, rows);
+}
+void bf16_round_elements(float* x, int64_t count) {
+  HWY_DYNAMIC_DISPATCH(Bf16RoundElements)(x, count);
 }
 
 }  // namespace ponder::ops

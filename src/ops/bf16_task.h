@@ -71,4 +71,6 @@ struct Bf16RowsOfB {
 };
 void bf16_pack_rows(const Bf16Half& half, const Bf16RowsOfB& rows);
 
+void bf16_round_elements(float* x, int64_t count);  // in place
+
 }  // namespace ponder::ops

@@ -7,22 +7,18 @@
 #include <limits>
 
 #include "base/error.h"
+#include "ops/product_problem.h"
 #include "ops/reference.h"
 #include "ops/test_support.h"
 
 namespace ponder::ops {
 namespace {
 
-struct Size {
-  int64_t M, N, K;
-  bool threads = false;
-};
-
 // Every small size, and the borders of vectors (16), panels (32), register tiles (6 or 14 rows, up
 // to 4 panels), few and many rows (12 or 28), blocks of rows (96 or 224) and of k (512), and the
 // grids of rows and panels among threads.
-std::vector<Size> sizes() {
-  std::vector<Size> all;
+std::vector<ProductSize> sizes() {
+  std::vector<ProductSize> all;
   for (int64_t M = 1; M <= 40; ++M) all.push_back({M, 45, 5});
   for (int64_t N = 1; N <= 70; ++N) all.push_back({3, N, 4});
   for (const int64_t M : {1, 2, 4, 6, 7, 15}) {
@@ -43,50 +39,14 @@ std::vector<Size> sizes() {
   return all;
 }
 
-// Weights are (N, K): B[k][n] = W[n][k].
-struct Problem {
-  explicit Problem(Size s) : size(s) {
-    const auto stream = static_cast<uint64_t>(s.M * 1000003 + s.N * 1009 + s.K);
-    A = random_floats(s.M * s.K, stream);
-    W = random_floats(s.N * s.K, stream + 1);
-    bias = random_floats(s.N, stream + 2);
-    before = random_floats(s.M * ldc(), stream + 3);
-    A_transposed.resize(A.size());
-    for (int64_t m = 0; m < s.M; ++m) {
-      for (int64_t k = 0; k < s.K; ++k) A_transposed[index(k * s.M + m)] = A[index(m * s.K + k)];
-    }
-  }
-  static size_t index(int64_t i) { return static_cast<size_t>(i); }
-  int64_t ldc() const { return size.N + 3; }
-  float a(int64_t m, int64_t k) const { return A[index(m * size.K + k)]; }
-  float b(int64_t k, int64_t n) const { return W[index(n * size.K + k)]; }
-
-  // begin(m, n) is where the chain starts.
-  template <class Begin>
-  std::vector<float> expected(const Begin& begin) const {
-    std::vector<float> C = before;
-    for (int64_t m = 0; m < size.M; ++m) {
-      for (int64_t n = 0; n < size.N; ++n) {
-        C[index(m * ldc() + n)] = reference::chain(
-            begin(m, n), size.K, [&](int64_t k) { return a(m, k); },
-            [&](int64_t k) { return b(k, n); });
-      }
-    }
-    return C;
-  }
-
-  Size size;
-  std::vector<float> A, A_transposed, W, bias, before;
-};
-
 TEST(Matmul, EqualsAChainPerElementOnEveryMachine) {
-  for (const Size size : sizes()) {
-    const Problem p(size);
-    const auto plain = p.expected([](int64_t, int64_t) { return 0.0f; });
-    const auto biased = p.expected([&](int64_t, int64_t n) { return p.bias[Problem::index(n)]; });
-    const auto continued =
-        p.expected([&](int64_t m, int64_t n) { return p.before[Problem::index(m * p.ldc() + n)]; });
-    const MatrixA rows{p.A.data(), size.K, 1}, columns{p.A_transposed.data(), 1, size.M};
+  for (const ProductSize size : sizes()) {
+    const ProductProblem p(size);
+    const auto plain = p.expected_plain();
+    const auto biased = p.expected_biased();
+    const auto continued = p.expected_continued();
+    const auto A_transposed = p.A_transposed();
+    const MatrixA rows = p.rows(), columns{A_transposed.data(), 1, size.M};
     SCOPED_TRACE(::testing::Message() << "M " << size.M << ", N " << size.N << ", K " << size.K);
     on_every_machine(size.threads, [&](ThreadPool& pool) {
       PackedMatrix B("B", size.K, size.N);
@@ -108,22 +68,20 @@ TEST(Matmul, EqualsAChainPerElementOnEveryMachine) {
 // A view packs as it goes: weights (B transposed) and rows (B as it lies), in one matrix or in
 // several of which none fills its panels.
 TEST(Matmul, ViewsEqualAChainPerElementOnEveryMachine) {
-  std::vector<Size> all = sizes();
+  std::vector<ProductSize> all = sizes();
   // Groups of four panels, chunks of rows (384 or 896), and blocks of k that end within a group.
-  for (const Size more : {Size{3, 130, 7}, {30, 257, 70}, {17, 129, 515}, {60, 300, 1030, true}})
+  for (const ProductSize more :
+       {ProductSize{3, 130, 7}, {30, 257, 70}, {17, 129, 515}, {60, 300, 1030, true}})
     all.push_back(more);
   for (const int64_t M : {385, 770, 897}) all.push_back({M, 33, 3});
-  for (const Size size : all) {
-    const Problem p(size);
-    const auto plain = p.expected([](int64_t, int64_t) { return 0.0f; });
-    const auto biased = p.expected([&](int64_t, int64_t n) { return p.bias[Problem::index(n)]; });
-    const auto continued =
-        p.expected([&](int64_t m, int64_t n) { return p.before[Problem::index(m * p.ldc() + n)]; });
-    const MatrixA rows{p.A.data(), size.K, 1}, columns{p.A_transposed.data(), 1, size.M};
-    std::vector<float> W_transposed(p.W.size());
-    for (int64_t n = 0; n < size.N; ++n) {
-      for (int64_t k = 0; k < size.K; ++k) W_transposed[Problem::index(k * size.N + n)] = p.b(k, n);
-    }
+  for (const ProductSize size : all) {
+    const ProductProblem p(size);
+    const auto plain = p.expected_plain();
+    const auto biased = p.expected_biased();
+    const auto continued = p.expected_continued();
+    const auto A_transposed = p.A_transposed();
+    const MatrixA rows = p.rows(), columns{A_transposed.data(), 1, size.M};
+    const std::vector<float> W_transposed = p.W_transposed();
     // The rows [0, count) of a matrix in three parts.
     const auto parts = [](const std::vector<float>& matrix, int64_t count, int64_t width) {
       const int64_t a = count / 3, b = count / 2;
@@ -161,16 +119,16 @@ std::vector<float> rounded_to_bf16(const std::vector<float>& values) {
 // bf16 panels are f32 panels of the rounded weights, to the bit: packed from f32 or from the bf16
 // bytes of a file.
 TEST(Matmul, Bf16PanelsEqualAChainOverTheRoundedWeightsOnEveryMachine) {
-  for (const Size size : sizes()) {
-    Problem p(size);
+  for (const ProductSize size : sizes()) {
+    ProductProblem p(size);
     p.W = rounded_to_bf16(p.W);
     std::vector<char> file(2 * p.W.size() + 1);  // at an odd address
     tensor::from_f32(file.data() + 1, p.W, tensor::DType::kBF16);
-    const auto unrounded = Problem(size).W;
-    const auto biased = p.expected([&](int64_t, int64_t n) { return p.bias[Problem::index(n)]; });
-    const auto continued =
-        p.expected([&](int64_t m, int64_t n) { return p.before[Problem::index(m * p.ldc() + n)]; });
-    const MatrixA rows{p.A.data(), size.K, 1}, columns{p.A_transposed.data(), 1, size.M};
+    const auto unrounded = ProductProblem(size).W;
+    const auto biased = p.expected_biased();
+    const auto continued = p.expected_continued();
+    const auto A_transposed = p.A_transposed();
+    const MatrixA rows = p.rows(), columns{A_transposed.data(), 1, size.M};
     SCOPED_TRACE(::testing::Message() << "M " << size.M << ", N " << size.N << ", K " << size.K);
     on_every_machine(size.threads, [&](ThreadPool& pool) {
       PackedMatrix B("B", size.K, size.N, tensor::DType::kBF16);
@@ -226,12 +184,9 @@ TEST(Matmul, F16WeightsAreExactInF32PanelsAndRoundedOnceInBf16Panels) {
 
 // Where a chain is cut does not matter: this is what lets a gradient accumulate over batches.
 TEST(Matmul, ContinuingOverAPartOfKIsTheWholeChain) {
-  const Problem p({31, 50, 40});
-  const auto expected = p.expected([](int64_t, int64_t) { return 0.0f; });
-  std::vector<float> rows(p.W.size());  // B as rows (K, N)
-  for (int64_t n = 0; n < 50; ++n) {
-    for (int64_t k = 0; k < 40; ++k) rows[Problem::index(k * 50 + n)] = p.b(k, n);
-  }
+  const ProductProblem p({31, 50, 40});
+  const auto expected = p.expected_plain();
+  const std::vector<float> rows = p.W_transposed();  // B as rows (K, N)
   on_every_machine(true, [&](ThreadPool& pool) {
     for (const int64_t cut : {1, 16, 39}) {
       Output C(p.before);
@@ -245,8 +200,8 @@ TEST(Matmul, ContinuingOverAPartOfKIsTheWholeChain) {
 }
 
 TEST(Matmul, PacksStackedWeights) {
-  const Problem p({5, 75, 21});
-  const auto expected = p.expected([&](int64_t, int64_t n) { return p.bias[Problem::index(n)]; });
+  const ProductProblem p({5, 75, 21});
+  const auto expected = p.expected_biased();
   on_every_machine(true, [&](ThreadPool& pool) {
     PackedMatrix B("B", 21, 75);
     B.pack_weight(p.W.data() + 40 * 21, 35, 40, pool);
@@ -259,7 +214,7 @@ TEST(Matmul, PacksStackedWeights) {
 }
 
 TEST(Matmul, ImpossibleShapesAreRefused) {
-  const Problem p({4, 6, 5});
+  const ProductProblem p({4, 6, 5});
   ThreadPool pool(1);
   PackedMatrix B("B", 5, 6);
   B.pack_weight(p.W.data(), 6, 0, pool);
@@ -286,46 +241,32 @@ TEST(Matmul, ImpossibleShapesAreRefused) {
 // The error of a chain of K roundings: at most K 2^-24 times the sum of the magnitudes.
 TEST(Matmul, ChainIsCloseToDoublePrecision) {
   for (const int64_t K : {1, 3, 64, 1000}) {
-    const Problem p({4, 7, K});
-    const auto C = p.expected([&](int64_t, int64_t n) { return p.bias[Problem::index(n)]; });
+    const ProductProblem p({4, 7, K});
+    const auto C = p.expected_biased();
     for (int64_t m = 0; m < 4; ++m) {
       for (int64_t n = 0; n < 7; ++n) {
-        double sum = p.bias[Problem::index(n)], magnitude = std::abs(sum);
+        double sum = p.bias[ProductProblem::index(n)], magnitude = std::abs(sum);
         for (int64_t k = 0; k < K; ++k) {
           sum += double{p.a(m, k)} * p.b(k, n);
           magnitude += std::abs(double{p.a(m, k)} * p.b(k, n));
         }
-        EXPECT_LE(std::abs(C[Problem::index(m * p.ldc() + n)] - sum),
+        EXPECT_LE(std::abs(C[ProductProblem::index(m * p.ldc() + n)] - sum),
                   static_cast<double>(K) * std::ldexp(magnitude, -24));
       }
     }
   }
 }
 
-// The products of a layer's backward pass: dX = dY W and dW = dY^T X are the derivatives of sum(dY
-// * X W^T).
+// The products of a layer's backward pass.
 TEST(Matmul, ProductsOfBackwardEqualFiniteDifferences) {
-  const int64_t T = 5, N = 7, K = 6;
-  const auto X = random_floats(T * K, 1), W = random_floats(N * K, 2), dY = random_floats(T * N, 3);
-  std::vector<double> x = doubles(X), w = doubles(W);
-  const auto loss = [&] {
-    double sum = 0;
-    for (int64_t t = 0; t < T; ++t) {
-      for (int64_t n = 0; n < N; ++n) {
-        for (int64_t k = 0; k < K; ++k) {
-          sum += dY[Problem::index(t * N + n)] * x[Problem::index(t * K + k)] *
-                 w[Problem::index(n * K + k)];
-        }
-      }
-    }
-    return sum;
-  };
+  const ProductGradients g;
   ThreadPool pool(1);
-  Output dX(T * K), dW(std::vector<float>(static_cast<size_t>(N * K), 0.0f));
-  matmul({dX.data(), K}, {dY.data(), N, 1}, MatrixView::rows(W.data(), N, K), nullptr, T, pool);
-  matmul_continue({dW.data(), K}, {dY.data(), 1, N}, MatrixView::rows(X.data(), T, K), N, pool);
-  EXPECT_TRUE(all_near(numeric_gradient(x, loss), dX.values(), 1e-6));
-  EXPECT_TRUE(all_near(numeric_gradient(w, loss), dW.values(), 1e-6));
+  Output dX(g.T * g.K), dW(std::vector<float>(static_cast<size_t>(g.N * g.K), 0.0f));
+  matmul({dX.data(), g.K}, {g.dY.data(), g.N, 1}, MatrixView::rows(g.W.data(), g.N, g.K), nullptr,
+         g.T, pool);
+  matmul_continue({dW.data(), g.K}, {g.dY.data(), 1, g.N}, MatrixView::rows(g.X.data(), g.T, g.K),
+                  g.N, pool);
+  EXPECT_TRUE(g.are(dX.values(), dW.values()));
 }
 
 }  // namespace

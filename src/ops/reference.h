@@ -14,6 +14,7 @@
 #include "ops/rope.h"
 #include "ops/softmax.h"
 #include "tensor/dtype.h"
+#include "tensor/precision.h"
 
 namespace ponder::ops::reference {
 
@@ -101,6 +102,12 @@ float bf16_chain(float begin, int64_t n, const A& a, const B& b) {
     begin = flushing_add(begin, flushing_add(sum[0], sum[1]));
   }
   return begin;
+}
+
+// An element of a product in either arithmetic.
+template <class A, class B>
+float product(tensor::Precision precision, float begin, int64_t n, const A& a, const B& b) {
+  return precision == tensor::Precision::kBf16 ? bf16_chain(begin, n, a, b) : chain(begin, n, a, b);
 }
 
 // ---- rows of C elements

@@ -5,8 +5,10 @@
 #include <gtest/gtest.h>
 #include <hwy/targets.h>
 
+#include <bit>
 #include <cmath>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -14,6 +16,8 @@
 #include "base/error.h"
 #include "base/philox.h"
 #include "base/thread_pool.h"
+#include "ops/bf16_matmul.h"
+#include "tensor/precision.h"
 #include "testing/same_bits.h"
 
 namespace ponder::ops {
@@ -40,6 +44,30 @@ void on_every_machine(bool threads, const Body& body) {
       if (::testing::Test::HasFatalFailure()) return;
     }
   }
+}
+
+// The same, and there with each way to multiply bf16 that the machine has.
+template <class Body>
+void on_every_bf16_path(bool threads, const Body& body) {
+  struct Restore {
+    ~Restore() { force_bf16_path(std::nullopt); }
+  } restore;
+  on_every_machine(threads, [&](ThreadPool& pool) {
+    for (const Bf16Path path : {Bf16Path::kFma, Bf16Path::kAvx512Bf16, Bf16Path::kAmx}) {
+      force_bf16_path(path);
+      if (bf16_support().path != path) continue;
+      const ::testing::ScopedTrace trace(__FILE__, __LINE__, std::string(bf16_path_name(path)));
+      body(pool);
+      if (::testing::Test::HasFatalFailure()) return;
+    }
+  });
+}
+
+// Every way to compute in this arithmetic.
+template <class Body>
+void on_every_machine(tensor::Precision precision, bool threads, const Body& body) {
+  precision == tensor::Precision::kBf16 ? on_every_bf16_path(threads, body)
+                                        : on_every_machine(threads, body);
 }
 
 inline std::vector<float> random_floats(int64_t count, uint64_t stream, double scale = 1.0) {
@@ -86,6 +114,20 @@ class Output {
 inline ::testing::AssertionResult same_bits(std::span<const float> expected, const Output& found) {
   if (!found.intact()) return ::testing::AssertionFailure() << "written outside of the result";
   return testing::same_bits(expected, found.values());
+}
+
+// Bits, but any NaN for a NaN.
+inline ::testing::AssertionResult same_values(std::span<const float> expected,
+                                              const Output& found) {
+  if (!found.intact()) return ::testing::AssertionFailure() << "written outside of the result";
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const float e = expected[i], f = found.values()[i];
+    if (std::isnan(e) && std::isnan(f)) continue;
+    if (std::bit_cast<uint32_t>(e) == std::bit_cast<uint32_t>(f)) continue;
+    return ::testing::AssertionFailure()
+           << "element " << i << ": expected " << e << ", found " << f;
+  }
+  return ::testing::AssertionSuccess();
 }
 
 // |expected - found| <= tolerance * the largest |expected|, for every element.
