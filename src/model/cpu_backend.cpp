@@ -35,10 +35,18 @@ KeyValueBlocks blocks_of(KvCache& cache, std::span<const SequenceSlice> slices) 
 
 class CpuBackend : public DecoderBackend {
  public:
-  CpuBackend(const ModelConfig& config, ThreadPool& threads)
-      : config_(config), threads_(threads), weights_(config), rope_(config) {}
+  CpuBackend(const ModelConfig& config, ThreadPool& threads, tensor::Precision precision)
+      : config_(config),
+        threads_(threads),
+        precision_(precision),
+        weights_(config, precision),
+        rope_(config) {}
 
-  void set_parameters(const Parameters& parameters) override { weights_.borrow(parameters); }
+  void set_parameters(const Parameters& parameters) override {
+    if (precision_ == tensor::Precision::kBf16)
+      return pack_parameters(parameters, tensor::DType::kBF16);
+    weights_.borrow(parameters);
+  }
   void pack_parameters(const Parameters& parameters, tensor::DType storage) override {
     weights_.pack(parameters, storage, threads_);
   }
@@ -94,6 +102,7 @@ class CpuBackend : public DecoderBackend {
 
   const ModelConfig& config_;
   ThreadPool& threads_;
+  const tensor::Precision precision_;
   DecoderWeights weights_;
   LayerRope rope_;
   tensor::Arena arena_{"activations"};
@@ -123,7 +132,7 @@ void CpuBackend::run_forward(const PackedBatch& batch, std::span<float> logprobs
   PassTokens tokens(batch);
   rope_.extend(tokens.longest());
   KeyValueBlocks blocks = blocks_of_rows(tokens, config_, memory_.keys);
-  pass_.emplace(config_, rope_, std::move(tokens), std::move(blocks), threads_);
+  pass_.emplace(config_, precision_, rope_, std::move(tokens), std::move(blocks), threads_);
 
   weights_.embed(memory_.x, batch.tokens, threads_);
   const float *x = memory_.x, *delta = nullptr;
@@ -259,7 +268,8 @@ void CpuBackend::step_part(const StepPart& part, std::span<const int32_t> tokens
   const int64_t C = config_.hidden_size, S = part.targets;
   const StepMemory& memory = part.memory;
   const LayerActivations& layer = memory.layer;
-  LayerPass pass(config_, rope_, PassTokens(part.slices), blocks_of(cache, part.slices), threads);
+  LayerPass pass(config_, precision_, rope_, PassTokens(part.slices), blocks_of(cache, part.slices),
+                 threads);
   weights_.embed(layer.x_in, tokens, threads);
   const float* delta = nullptr;
   for (size_t i = 0; i < weights_.layers.size(); ++i) {
@@ -284,8 +294,9 @@ void CpuBackend::step_part(const StepPart& part, std::span<const int32_t> tokens
 
 }  // namespace
 
-std::unique_ptr<DecoderBackend> make_cpu_backend(const ModelConfig& config, ThreadPool& threads) {
-  return std::make_unique<CpuBackend>(config, threads);
+std::unique_ptr<DecoderBackend> make_cpu_backend(const ModelConfig& config, ThreadPool& threads,
+                                                 tensor::Precision precision) {
+  return std::make_unique<CpuBackend>(config, threads, precision);
 }
 
 }  // namespace ponder::model

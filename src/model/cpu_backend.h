@@ -5,10 +5,12 @@
 
 #include "base/thread_pool.h"
 #include "model/decoder_backend.h"
+#include "tensor/precision.h"
 
 namespace ponder::model {
 
-// Borrows both for its life.
-std::unique_ptr<DecoderBackend> make_cpu_backend(const ModelConfig& config, ThreadPool& threads);
+// Borrows config and threads for its life.
+std::unique_ptr<DecoderBackend> make_cpu_backend(const ModelConfig& config, ThreadPool& threads,
+                                                 tensor::Precision precision);
 
 }  // namespace ponder::model

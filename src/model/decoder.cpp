@@ -7,11 +7,12 @@
 
 namespace ponder::model {
 
-Decoder::Decoder(const ModelConfig& config, ThreadPool& threads) : config_(config) {
+Decoder::Decoder(const ModelConfig& config, ThreadPool& threads, tensor::Precision precision)
+    : config_(config), precision_(precision) {
   if (config.head_dim % 16 != 0) {
     throw Error("config.json", fmt::format("head_dim {} is not a multiple of 16", config.head_dim));
   }
-  backend_ = make_cpu_backend(config_, threads);
+  backend_ = make_cpu_backend(config_, threads, precision);
 }
 
 Decoder::~Decoder() = default;

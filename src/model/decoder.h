@@ -1,9 +1,9 @@
 // The decoder: one forward for training, scoring and sampling. Source: Qwen2 (arXiv 2407.10671),
 // Qwen3 (arXiv 2505.09388) and Llama 3 (arXiv 2407.21783), weights and conventions of transformers'
-// classes for them; what differs stands in architecture.h. All arithmetic is f32 by the
-// definitions in the headers of src/ops, so a token's log-probability does not depend, in any bit,
-// on what else is in the batch, on threads, or on whether it was computed in training, in prefill
-// or token by token.
+// classes for them; what differs stands in architecture.h. The arithmetic, f32 or bf16, is that of
+// the definitions in the headers of src/ops and docs/arithmetic.md, so a token's log-probability does
+// not depend, in any bit, on what else is in the batch, on threads, or on whether it was computed in
+// training, in prefill or token by token.
 //
 // T tokens in the batch, N targets, C hidden_size, V vocab_size, S sequences.
 #pragma once
@@ -21,6 +21,7 @@
 #include "model/kv_cache.h"
 #include "model/parameters.h"
 #include "model/pass_memory.h"
+#include "tensor/precision.h"
 
 namespace ponder::model {
 
@@ -34,12 +35,17 @@ struct Interrupted {};
 class Decoder {
  public:
   // Borrows the threads for its life.
-  Decoder(const ModelConfig& config, ThreadPool& threads);
+  Decoder(const ModelConfig& config, ThreadPool& threads,
+          tensor::Precision precision = tensor::Precision::kF32);
   ~Decoder();
   Decoder(const Decoder&) = delete;
   Decoder& operator=(const Decoder&) = delete;
 
   const ModelConfig& config() const { return config_; }
+  tensor::Precision precision() const { return precision_; }
+  // In bf16 precision all three round the matrices and the embedding; Error where a finite weight
+  // would become an infinity, and backward is an Error after any of them.
+  //
   // Borrows the parameters, until the next call of one of these three or the decoder's end, and
   // reads them where they lie: to train. Call again after every change of them (it costs nothing).
   void set_parameters(const Parameters& parameters);
@@ -47,7 +53,8 @@ class Decoder {
   // a time want: to sample. Norms and the embedding are borrowed. Backward is an Error.
   void pack_parameters(const Parameters& parameters, tensor::DType storage = tensor::DType::kF32);
   // Or reads the weights of a checkpoint (OpenCheckpoint::weights) straight into their layout, each
-  // held once: bf16 tensors in two bytes an element, f32 and f16 tensors in four. Log-probabilities
+  // held once: bf16 tensors in two bytes an element, f32 and f16 tensors in four (in bf16 precision
+  // all in two). Log-probabilities
   // are those of the same values set as parameters, bit for bit; backward is an Error.
   void load_weights(const WeightFiles& files);
 
@@ -92,6 +99,7 @@ class Decoder {
   void check_backward(const PackedBatch& batch, std::span<const float> dlogprobs, Keep keep) const;
 
   const ModelConfig config_;
+  const tensor::Precision precision_;
   std::unique_ptr<DecoderBackend> backend_;
   Keep kept_ = Keep::kNothing;  // by the last forward, for backward
 };

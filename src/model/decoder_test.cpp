@@ -7,99 +7,29 @@
 
 #include "base/error.h"
 #include "base/philox.h"
+#include "model/test_support.h"
 #include "ops/attention.h"
 #include "ops/softmax.h"
 #include "testing/same_bits.h"
-#include "testing/tiny_config.h"
 
 namespace ponder::model {
 namespace {
-
-ModelConfig tiny(bool tied) {
-  ModelConfig c = testing::tiny_config(70);
-  c.initializer_range = 0.2;  // large, so that no gradient is negligible
-  c.tie_word_embeddings = tied;
-  return c;
-}
-
-// Heads wider than hidden_size / num_attention_heads, as in Qwen3-0.6B.
-ModelConfig tiny_qwen3(bool tied) {
-  ModelConfig c = tiny(tied);
-  c.model_type = "qwen3";
-  c.head_dim = 32;
-  return c;
-}
-
-// Of the eight frequencies one is unchanged, two are blended and five are divided by the factor.
-ModelConfig tiny_llama(bool tied) {
-  ModelConfig c = tiny(tied);
-  c.model_type = "llama";
-  c.rope_scaling = {ops::RopeScaling::Type::kLlama3, 8.0, 1.0, 4.0, 64};
-  return c;
-}
-
-// Layers of two kinds, with what no family above has: norms of the branches' outputs, of all of
-// queries and keys, no rotation, and a window.
-ModelConfig tiny_mixed(bool tied) {
-  ModelConfig c = tiny(tied);
-  c.model_type = "llama";
-  c.layers = {{.branch_norm = BranchNorm::kOutput, .qk_norm = QkNorm::kWhole, .rotates = false},
-              {.qk_norm = QkNorm::kHead, .qkv_bias = true, .window = 40}};
-  return c;
-}
-
-std::vector<ModelConfig> every_architecture() {
-  std::vector<ModelConfig> configs;
-  for (const bool tied : {true, false}) {
-    configs.insert(configs.end(),
-                   {tiny(tied), tiny_qwen3(tied), tiny_llama(tied), tiny_mixed(tied)});
-  }
-  return configs;
-}
-
-std::string name_of(const ModelConfig& config) {
-  return config.model_type + (config.layers.empty() ? "" : ", mixed layers") +
-         (config.tie_word_embeddings ? ", tied" : ", untied");
-}
-
-std::vector<int32_t> random_row(int64_t length, uint64_t stream, int64_t vocab) {
-  RandomSequence random(7, stream);
-  std::vector<int32_t> row;
-  for (int64_t i = 0; i < length; ++i)
-    row.push_back(static_cast<int32_t>(random.below(static_cast<uint64_t>(vocab))));
-  return row;
-}
-
-PackedBatch batch_of(const std::vector<std::vector<int32_t>>& rows) {
-  PackedBatch batch;
-  for (const auto& row : rows) {
-    std::vector<uint8_t> trained(row.size(), 1);
-    for (size_t i = 0; i < row.size() / 4; ++i) trained[i] = 0;
-    batch.append(row, trained);
-  }
-  return batch;
-}
-
-Parameters random_parameters(const ModelConfig& config) {
-  Parameters parameters(config, "weights");
-  initialise(parameters, config, 3);
-  // Biases and norms away from their trivial values, so that a missing term shows.
-  for (const auto& entry : parameters.layout().entries()) {
-    if (entry.is_matrix()) continue;
-    RandomSequence random(11, stable_hash64(entry.name));
-    for (float& x : parameters.at(entry.name)) x += static_cast<float>(0.3 * random.normal());
-  }
-  return parameters;
-}
-
-const std::vector<std::vector<int32_t>> kRows = {random_row(90, 1, 70), random_row(5, 2, 70),
-                                                 random_row(131, 3, 70), random_row(64, 4, 70),
-                                                 random_row(1, 5, 70)};
 
 std::vector<float> logprobs_of(Decoder& decoder, const PackedBatch& batch, Keep keep) {
   std::vector<float> logprobs(static_cast<size_t>(batch.num_targets()));
   decoder.forward(batch, logprobs, keep);
   return logprobs;
+}
+
+// body(config, precision) for every architecture in both arithmetics.
+template <class Body>
+void for_every_model(const Body& body) {
+  for (const ModelConfig& config : every_architecture()) {
+    for (const tensor::Precision precision : {tensor::Precision::kF32, tensor::Precision::kBf16}) {
+      SCOPED_TRACE(name_of(config) + ", " + std::string(to_string(precision)));
+      body(config, precision);
+    }
+  }
 }
 
 std::vector<float> weights_of_targets(int64_t n) {
@@ -110,13 +40,12 @@ std::vector<float> weights_of_targets(int64_t n) {
 }
 
 TEST(Decoder, RowsDoNotSeeEachOtherAndThreadsChangeNoBit) {
-  for (const ModelConfig& config : every_architecture()) {
-    SCOPED_TRACE(name_of(config));
+  for_every_model([&](const ModelConfig& config, tensor::Precision precision) {
     const Parameters parameters = random_parameters(config);
     std::vector<float> reference;
     for (int threads : {1, 2, 4}) {
       ThreadPool pool(threads);
-      Decoder decoder(config, pool);
+      Decoder decoder(config, pool, precision);
       decoder.set_parameters(parameters);
       std::vector<float> together = logprobs_of(decoder, batch_of(kRows), Keep::kNothing);
       std::vector<float> alone;
@@ -128,15 +57,14 @@ TEST(Decoder, RowsDoNotSeeEachOtherAndThreadsChangeNoBit) {
       EXPECT_TRUE(testing::same_bits(together, reference)) << threads << " threads";
       for (float x : together) ASSERT_TRUE(std::isfinite(x) && x < 0.0f);
     }
-  }
+  });
 }
 
 TEST(Decoder, StepsGiveTheBitsOfTheTrainingForward) {
-  for (const ModelConfig& config : every_architecture()) {
-    SCOPED_TRACE(name_of(config));
+  for_every_model([&](const ModelConfig& config, tensor::Precision precision) {
     const Parameters parameters = random_parameters(config);
     ThreadPool pool(2);
-    Decoder decoder(config, pool);
+    Decoder decoder(config, pool, precision);
     decoder.set_parameters(parameters);
     for (const int64_t chunk : {1, 3, 70, 200}) {
       KvCache cache = decoder.make_cache(16);
@@ -183,19 +111,18 @@ TEST(Decoder, StepsGiveTheBitsOfTheTrainingForward) {
       for (auto& sequence : sequences) cache.release(sequence);
       EXPECT_EQ(cache.num_free_pages(), cache.num_pages());
     }
-  }
+  });
 }
 
 // So many that each thread takes its own through the layers.
 TEST(Decoder, SequencesSharedOutAmongThreadsGiveTheBitsOfEachAlone) {
   constexpr size_t kSequences = 50, kSteps = 3;
-  for (const ModelConfig& config : every_architecture()) {
-    SCOPED_TRACE(name_of(config));
+  for_every_model([&](const ModelConfig& config, tensor::Precision precision) {
     const Parameters parameters = random_parameters(config);
     const auto V = static_cast<size_t>(config.vocab_size);
     const auto logits_of = [&](int threads, size_t together) {
       ThreadPool pool(threads);
-      Decoder decoder(config, pool);
+      Decoder decoder(config, pool, precision);
       decoder.pack_parameters(parameters);
       KvCache cache = decoder.make_cache(static_cast<int64_t>(together));
       std::vector<float> all(kSequences * kSteps * V, 0.0f);
@@ -226,7 +153,7 @@ TEST(Decoder, SequencesSharedOutAmongThreadsGiveTheBitsOfEachAlone) {
     EXPECT_TRUE(testing::same_bits(alone, logits_of(1, kSequences)));
     EXPECT_TRUE(testing::same_bits(alone, logits_of(2, kSequences)));
     EXPECT_TRUE(testing::same_bits(alone, logits_of(3, kSequences)));
-  }
+  });
 }
 
 TEST(Decoder, APageHoldsTheKeysAndValuesOfAllLayersAndHeads) {

@@ -1,9 +1,17 @@
 #include "model/decoder_weights.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <limits>
 #include <string>
 #include <utility>
 
+#include "base/error.h"
+#include "ops/bf16_matmul.h"
 #include "ops/embedding.h"
 
 namespace ponder::model {
@@ -72,48 +80,121 @@ void borrow_matrix(Linear& linear, const Stack& stack, const Parameters& paramet
   linear.borrow(parts, stack.K);
 }
 
-void pack_matrix(Linear& linear, const Stack& stack, const Parameters& parameters,
-                 tensor::DType storage, ThreadPool& threads) {
-  ops::PackedMatrix& panels = linear.panels(stack.name, stack.K, stack.N, storage);
-  for (const ParameterInfo* info : stack.weights)
-    panels.pack_weight(parameters.at(*info).data(), info->shape[0], info->fused_row, threads);
+using tensor::DType;
+using tensor::Precision;
+
+// Finite numbers that rounding to bf16 makes infinite.
+int64_t count_overflowing(std::span<const float> values) {
+  return std::count_if(values.begin(), values.end(), [](float x) {
+    return std::abs(x) >= 0x1.ffp127f && std::abs(x) <= std::numeric_limits<float>::max();
+  });
+}
+
+void refuse_overflow(const ParameterInfo& info, int64_t count) {
+  if (count == 0) return;
+  throw Error(fmt::format("tensor \"{}\"", info.name),
+              fmt::format("{} of its {} weights are beyond the largest bf16 number (3.39e38)",
+                          count, info.size),
+              "compute in f32, or look at the weights with `ponder inspect`");
+}
+
+void check_overflow(const ParameterInfo& info, std::span<const float> values, ThreadPool& threads) {
+  std::atomic<int64_t> count = 0;
+  threads.parallel_for(
+      static_cast<int64_t>(values.size()), 1 << 16, [&](int64_t begin, int64_t end) {
+        count += count_overflowing(
+            values.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin)));
+      });
+  refuse_overflow(info, count);
+}
+
+// fill(panels): of the stack, for the arithmetic; in f32 they are of `storage`.
+template <class Fill>
+void fill_panels(Linear& linear, const Stack& stack, Precision precision, DType storage,
+                 const Fill& fill) {
+  precision == Precision::kBf16 ? fill(linear.bf16_panels(stack.name, stack.K, stack.N))
+                                : fill(linear.panels(stack.name, stack.K, stack.N, storage));
 }
 
 // What each thread reads and packs at a time, about.
 constexpr int64_t kChunkBytes = int64_t{1} << 20;
 
-// Reads a matrix's tensors into its panels, every thread its share of the rows.
-void read_matrix(Linear& linear, const Stack& stack, const WeightFiles& files,
-                 std::vector<tensor::Buffer>& chunks, ThreadPool& threads) {
-  bool narrow = true;
-  for (const ParameterInfo* info : stack.weights) {
-    narrow = narrow && files.entry(info->name).dtype == tensor::DType::kBF16;
+// Where to read to: a chunk a thread.
+class Chunks {
+ public:
+  explicit Chunks(ThreadPool& threads) : threads_(threads) {
+    for (int t = 0; t < threads.num_threads(); ++t) buffers_.emplace_back("weights being read", 0);
   }
-  ops::PackedMatrix& panels = linear.panels(stack.name, stack.K, stack.N,
-                                            narrow ? tensor::DType::kBF16 : tensor::DType::kF32);
-  for (const ParameterInfo* info : stack.weights) {
-    const tensor::DType dtype = files.entry(info->name).dtype;
-    const int64_t row_bytes = stack.K * tensor::size_bytes(dtype),
-                  panel = ops::PackedMatrix::kPanel;
-    const int64_t step = std::max<int64_t>(kChunkBytes / (row_bytes * panel), 1) * panel;
-    const int64_t all_rows = info->shape[0], steps = (all_rows + step - 1) / step;
-    const int64_t count = threads.num_threads();
-    threads.run([&](int thread) {
-      tensor::Buffer& chunk = chunks[static_cast<size_t>(thread)];
+  // take(bytes, first row, rows) for all rows of a tensor, some at a time, a multiple of `multiple`
+  // rows but for the last; on every thread its share of them. How many finite numbers bf16 would not
+  // hold comes back.
+  template <class Take>
+  int64_t for_each(const ParameterInfo& info, const WeightFiles& files, int64_t multiple,
+                   const Take& take) {
+    const DType dtype = files.entry(info.name).dtype;
+    const int64_t row_bytes = info.shape[1] * tensor::size_bytes(dtype);
+    const int64_t step = std::max<int64_t>(kChunkBytes / (row_bytes * multiple), 1) * multiple;
+    const int64_t all_rows = info.shape[0], steps = (all_rows + step - 1) / step;
+    const int64_t count = threads_.num_threads();
+    std::atomic<int64_t> overflowing = 0;
+    threads_.run([&](int thread) {
+      tensor::Buffer& chunk = buffers_[static_cast<size_t>(thread)];
       chunk.reserve((step * row_bytes + 3) / 4);
       char* bytes = reinterpret_cast<char*>(chunk.data());
       for (int64_t s = steps * thread / count; s < steps * (thread + 1) / count; ++s) {
         const int64_t row = s * step, rows = std::min(step, all_rows - row);
-        files.read_bytes(info->name, static_cast<uint64_t>(row * row_bytes),
-                         {bytes, static_cast<size_t>(rows * row_bytes)});
-        panels.pack_weight(bytes, dtype, rows, info->fused_row + row);
+        const auto size = static_cast<size_t>(rows * row_bytes);
+        files.read_bytes(info.name, static_cast<uint64_t>(row * row_bytes), {bytes, size});
+        if (dtype == DType::kF32)
+          overflowing += count_overflowing({chunk.data(), size / sizeof(float)});
+        take(bytes, row, rows);
       }
     });
+    return overflowing;
   }
+
+ private:
+  ThreadPool& threads_;
+  std::vector<tensor::Buffer> buffers_;
+};
+
+// Reads a matrix's tensors into its panels, every thread its share of the rows.
+void read_matrix(Linear& linear, const Stack& stack, Precision precision, const WeightFiles& files,
+                 Chunks& chunks) {
+  bool narrow = true;
+  for (const ParameterInfo* info : stack.weights)
+    narrow = narrow && files.entry(info->name).dtype == DType::kBF16;
+  fill_panels(linear, stack, precision, narrow ? DType::kBF16 : DType::kF32, [&](auto& panels) {
+    for (const ParameterInfo* info : stack.weights) {
+      const DType dtype = files.entry(info->name).dtype;
+      const int64_t overflowing = chunks.for_each(
+          *info, files, panels.kPanel, [&](const char* bytes, int64_t row, int64_t rows) {
+            panels.pack_weight(bytes, dtype, rows, info->fused_row + row);
+          });
+      if (precision == Precision::kBf16) refuse_overflow(*info, overflowing);
+    }
+  });
+}
+
+// Into `table`, of `to` in place of the file's dtype; returns how many bf16 would not hold.
+int64_t read_table(tensor::Buffer& table, DType to, const ParameterInfo& info,
+                   const WeightFiles& files, Chunks& chunks) {
+  const DType from = files.entry(info.name).dtype;
+  const int64_t row_bytes = info.shape[1] * tensor::size_bytes(to);
+  return chunks.for_each(info, files, 1, [&](const char* bytes, int64_t row, int64_t rows) {
+    char* place = reinterpret_cast<char*>(table.data()) + row * row_bytes;
+    if (from == to) {
+      std::memcpy(place, bytes, static_cast<size_t>(rows * row_bytes));
+      return;
+    }
+    std::vector<float> wide(static_cast<size_t>(rows * info.shape[1]));
+    tensor::to_f32(wide, bytes, from);
+    tensor::from_f32(place, wide, to);
+  });
 }
 
 void read_vector(std::span<float> to, const ParameterInfo& info, const WeightFiles& files) {
-  const tensor::DType dtype = files.entry(info.name).dtype;
+  const DType dtype = files.entry(info.name).dtype;
   std::vector<char> bytes(to.size() * static_cast<size_t>(tensor::size_bytes(dtype)));
   files.read_bytes(info.name, 0, bytes);
   tensor::to_f32(to, bytes.data(), dtype);
@@ -121,19 +202,18 @@ void read_vector(std::span<float> to, const ParameterInfo& info, const WeightFil
 
 }  // namespace
 
-DecoderWeights::DecoderWeights(const ModelConfig& config)
-    : layers(static_cast<size_t>(config.num_hidden_layers)) {}
+DecoderWeights::DecoderWeights(const ModelConfig& config, Precision precision)
+    : layers(static_cast<size_t>(config.num_hidden_layers)), precision_(precision) {}
 
 void DecoderWeights::load(const ModelConfig& config, const WeightFiles& files,
                           ThreadPool& threads) {
   if (config.tie_word_embeddings) files.check_tied_head();
   const ParameterLayout layout(config);
-  std::vector<tensor::Buffer> chunks;
-  for (int t = 0; t < threads.num_threads(); ++t) chunks.emplace_back("weights being read", 0);
+  Chunks chunks(threads);
   vectors_.clear();
   const auto read_matrix_of = [&](Linear& linear, FusedMatrix matrix, int64_t layer) {
     const Stack stack(layout, matrix, layer);
-    read_matrix(linear, stack, files, chunks, threads);
+    read_matrix(linear, stack, precision_, files, chunks);
     fill_bias(linear, stack, [&](std::span<float> to, const ParameterInfo& info) {
       read_vector(to, info, files);
     });
@@ -158,11 +238,10 @@ void DecoderWeights::load(const ModelConfig& config, const WeightFiles& files,
   embedding = nullptr;
   if (config.tie_word_embeddings) return;
   const ParameterInfo& info = *layout.find(TensorRole::kEmbedding);
-  table_dtype_ = files.entry(info.name).dtype;
-  const int64_t bytes = info.size * tensor::size_bytes(table_dtype_);
-  table_.reserve((bytes + 3) / 4);
-  files.read_bytes(info.name, 0,
-                   {reinterpret_cast<char*>(table_.data()), static_cast<size_t>(bytes)});
+  table_dtype_ = precision_ == Precision::kBf16 ? DType::kBF16 : files.entry(info.name).dtype;
+  table_.reserve((info.size * tensor::size_bytes(table_dtype_) + 3) / 4);
+  const int64_t overflowing = read_table(table_, table_dtype_, info, files, chunks);
+  if (precision_ == Precision::kBf16) refuse_overflow(info, overflowing);
 }
 
 int64_t DecoderWeights::matrix_bytes() const {
@@ -177,7 +256,11 @@ int64_t DecoderWeights::matrix_bytes() const {
 
 void DecoderWeights::embed(float* x, std::span<const int32_t> tokens, ThreadPool& threads) const {
   const int64_t C = lm_head.K(), T = static_cast<int64_t>(tokens.size());
-  if (embedding) return ponder::ops::embedding(x, tokens.data(), embedding, {T, C}, threads);
+  if (embedding) {
+    ponder::ops::embedding(x, tokens.data(), embedding, {T, C}, threads);
+    if (precision_ == Precision::kBf16) ops::round_to_bf16({x, C}, {T, C}, threads);
+    return;
+  }
   const int64_t row_bytes = C * tensor::size_bytes(table_dtype_);
   const auto* table = reinterpret_cast<const char*>(table_.data());
   threads.parallel_for(T, 4, [&](int64_t begin, int64_t end) {
@@ -220,11 +303,20 @@ void DecoderWeights::borrow(const Parameters& parameters) {
       [&](Linear& linear, const Stack& stack) { borrow_matrix(linear, stack, parameters); });
 }
 
-void DecoderWeights::pack(const Parameters& parameters, tensor::DType storage,
-                          ThreadPool& threads) {
+void DecoderWeights::pack(const Parameters& parameters, DType storage, ThreadPool& threads) {
+  const auto check = [&](const ParameterInfo& info) {
+    if (precision_ == Precision::kBf16) check_overflow(info, parameters.at(info), threads);
+  };
   set(parameters, [&](Linear& linear, const Stack& stack) {
-    pack_matrix(linear, stack, parameters, storage, threads);
+    fill_panels(linear, stack, precision_, storage, [&](auto& panels) {
+      for (const ParameterInfo* info : stack.weights) {
+        check(*info);
+        panels.pack_weight(parameters.at(*info).data(), DType::kF32, info->shape[0],
+                           info->fused_row, threads);
+      }
+    });
   });
+  check(*parameters.layout().find(TensorRole::kEmbedding));
 }
 
 LinearGradients gradients_of(Parameters& gradients, FusedMatrix matrix, int64_t layer) {

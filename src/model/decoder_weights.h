@@ -1,8 +1,9 @@
 // A decoder's weights as its passes read them: a Linear for tensors that read the same input, and
-// vectors. Borrowed from f32 parameters (training), or packed in panels (sampling): from
-// parameters, or from a checkpoint's files, where each weight is held once: a matrix whose tensors
+// vectors. In f32: borrowed from parameters (training), or packed in panels (sampling), from
+// parameters or from a checkpoint's files, where each weight is held once: a matrix whose tensors
 // are bf16 in bf16 panels, any other in f32 panels; a tied embedding in the LM head's panels alone,
-// another as it is in the file.
+// another as it is in the file. In bf16: every matrix and the embedding rounded to bf16; a matrix
+// with a finite weight that would become an infinity is an Error that names the tensor and how many.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +17,7 @@
 #include "model/parameters.h"
 #include "model/weight_files.h"
 #include "tensor/buffer.h"
+#include "tensor/precision.h"
 
 namespace ponder::model {
 
@@ -30,10 +32,11 @@ struct LayerWeights {
 };
 
 struct DecoderWeights {
-  explicit DecoderWeights(const ModelConfig& config);
-  // Borrows the parameters; costs nothing.
+  explicit DecoderWeights(const ModelConfig& config,
+                          tensor::Precision precision = tensor::Precision::kF32);
+  // Borrows the parameters; costs nothing. f32 only.
   void borrow(const Parameters& parameters);
-  // Packs the matrices; norms and the embedding are borrowed.
+  // Packs the matrices, in f32 into panels of `storage`; norms and the embedding are borrowed.
   void pack(const Parameters& parameters, tensor::DType storage, ThreadPool& threads);
   // The files must have passed WeightFiles::check for this config. Takes no more memory than the
   // panels and some megabytes a thread.
@@ -50,9 +53,10 @@ struct DecoderWeights {
  private:
   template <class Set>
   void set(const Parameters& parameters, const Set& set_matrix);
-
-  std::deque<std::vector<float>> vectors_;      // norms, when loaded
-  tensor::Buffer table_{"embedding table", 0};  // (V, C) of table_dtype_, when loaded and not tied
+  tensor::Precision precision_;
+  std::deque<std::vector<float>> vectors_;  // norms, when loaded
+  // (V, C) of table_dtype_, when loaded and not tied; in bf16 arithmetic of bf16.
+  tensor::Buffer table_{"embedding table", 0};
   tensor::DType table_dtype_ = tensor::DType::kF32;
 };
 

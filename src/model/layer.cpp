@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "ops/bf16_matmul.h"
 #include "ops/embedding.h"
 #include "ops/rms_norm.h"
 #include "ops/swiglu.h"
@@ -14,9 +15,10 @@ int64_t window_of(const LayerSpec& spec) { return spec.window > 0 ? spec.window 
 
 }  // namespace
 
-LayerPass::LayerPass(const ModelConfig& config, const LayerRope& rope, PassTokens tokens,
-                     KeyValueBlocks blocks, ThreadPool& threads)
+LayerPass::LayerPass(const ModelConfig& config, tensor::Precision precision, const LayerRope& rope,
+                     PassTokens tokens, KeyValueBlocks blocks, ThreadPool& threads)
     : config_(config),
+      precision_(precision),
       rope_(rope),
       tokens_(std::move(tokens)),
       blocks_(std::move(blocks)),
@@ -143,6 +145,8 @@ void LayerPass::norm_and_rotate(const LayerSpec& spec, const LayerWeights& weigh
     ops::rope({keep.qkv, W_}, tokens_.positions().data(), rope_.of(spec),
               {T_, heads_ + kv_heads_, D_}, ops::RopeDirection::kForward, threads_);
   }
+  if (precision_ == tensor::Precision::kBf16)
+    ops::round_to_bf16({keep.qkv, W_}, {T_, W_}, threads_);
 }
 
 void LayerPass::norm_and_rotate_backward(const LayerSpec& spec, const LayerWeights& weights,

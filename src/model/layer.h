@@ -15,6 +15,7 @@
 #include "model/pass_memory.h"
 #include "model/pass_tokens.h"
 #include "ops/attention.h"
+#include "tensor/precision.h"
 
 namespace ponder::model {
 
@@ -22,8 +23,8 @@ namespace ponder::model {
 class LayerPass {
  public:
   // The table must reach the tokens' positions.
-  LayerPass(const ModelConfig& config, const LayerRope& rope, PassTokens tokens,
-            KeyValueBlocks blocks, ThreadPool& threads);
+  LayerPass(const ModelConfig& config, tensor::Precision precision, const LayerRope& rope,
+            PassTokens tokens, KeyValueBlocks blocks, ThreadPool& threads);
 
   // Layer `index` over the residual stream x (T, C) + delta (T, C; what the previous layer left in
   // memory.delta; nullptr for none). It leaves its own last branch's output in memory.delta and the
@@ -62,7 +63,7 @@ class LayerPass {
   void enter_backward(const LayerSpec& spec, const Norm& norm, float* dnorm, const float* x,
                       const LayerMemory& memory);
 
-  // In place in keep.qkv (T, Q + 2KV), between projection and attention.
+  // In place in keep.qkv (T, Q + 2KV), between projection and attention; in bf16 rounded too.
   void norm_and_rotate(const LayerSpec& spec, const LayerWeights& weights,
                        const LayerActivations& keep);
   void norm_and_rotate_backward(const LayerSpec& spec, const LayerWeights& weights,
@@ -80,6 +81,7 @@ class LayerPass {
                        const LayerMemory& memory);
 
   const ModelConfig& config_;
+  const tensor::Precision precision_;
   const LayerRope& rope_;
   const PassTokens tokens_;
   const KeyValueBlocks blocks_;

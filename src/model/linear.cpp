@@ -8,6 +8,7 @@ namespace ponder::model {
 
 void Linear::borrow(std::span<const ops::MatrixView::Part> parts, int64_t K) {
   panels_ = ops::PackedMatrix();
+  bf16_panels_ = ops::Bf16Matrix();
   parts_.assign(parts.begin(), parts.end());
   K_ = K;
   N_ = 0;
@@ -16,11 +17,22 @@ void Linear::borrow(std::span<const ops::MatrixView::Part> parts, int64_t K) {
 
 ops::PackedMatrix& Linear::panels(const char* name, int64_t K, int64_t N, tensor::DType storage) {
   parts_.clear();
+  bf16_panels_ = ops::Bf16Matrix();
   K_ = K;
   N_ = N;
   if (panels_.N() == N && panels_.K() == K && panels_.storage() == storage) return panels_;
   panels_ = ops::PackedMatrix();  // what is there goes first
   return panels_ = ops::PackedMatrix(name, K, N, storage);
+}
+
+ops::Bf16Matrix& Linear::bf16_panels(const char* name, int64_t K, int64_t N) {
+  parts_.clear();
+  panels_ = ops::PackedMatrix();
+  K_ = K;
+  N_ = N;
+  if (bf16_panels_.N() == N && bf16_panels_.K() == K) return bf16_panels_;
+  bf16_panels_ = ops::Bf16Matrix();  // what is there goes first
+  return bf16_panels_ = ops::Bf16Matrix(name, K, N);
 }
 
 std::span<float> Linear::make_bias() {
@@ -29,10 +41,12 @@ std::span<float> Linear::make_bias() {
 }
 
 int64_t Linear::size_bytes() const {
+  if (computes_in_bf16()) return bf16_panels_.size_bytes();
   return parts_.empty() ? panels_.size_bytes() : N_ * K_ * int64_t{sizeof(float)};
 }
 
 void Linear::read_row(int64_t n, float* w) const {
+  if (computes_in_bf16()) return bf16_panels_.read_column(n, w);
   if (parts_.empty()) return panels_.read_column(n, w);
   std::copy_n(ops::MatrixView::weights(parts_, K_).row(n), K_, w);
 }
@@ -43,7 +57,10 @@ ops::MatrixB Linear::weights() const {
 }
 
 void Linear::forward(float* y, const float* x, int64_t T, ThreadPool& threads) const {
-  ops::matmul({y, N_}, {x, K_, 1}, weights(), bias_.empty() ? nullptr : bias_.data(), T, threads);
+  const float* bias = bias_.empty() ? nullptr : bias_.data();
+  if (computes_in_bf16())
+    return ops::bf16_matmul({y, N_}, {x, K_, 1}, bf16_panels_, bias, T, threads);
+  ops::matmul({y, N_}, {x, K_, 1}, weights(), bias, T, threads);
 }
 
 void Linear::input_gradient(float* dx, const float* dy, int64_t T, ThreadPool& threads) const {

@@ -1,7 +1,8 @@
-// y = x W^T + b: a matrix of the model, over weights that know their own layout. Up to three
-// tensors that read the same input are stacked into one. Borrowed from f32 parameters (training),
-// or packed in panels of f32 or bf16 (few rows at a time); the same values give the same bits
-// either way (ops/matmul.h). T rows, K inputs, N outputs; x, y and their gradients are dense.
+// y = x W^T + b: a matrix of the model, over weights that know their own layout and arithmetic. Up
+// to three tensors that read the same input are stacked into one. In f32 they are borrowed from
+// parameters (training), or packed in panels of f32 or bf16 (few rows at a time); the same values
+// give the same bits either way (ops/matmul.h). Packed for bf16 arithmetic they give its bits
+// (ops/bf16_matmul.h). T rows, K inputs, N outputs; x, y and their gradients are dense.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "ops/bf16_matmul.h"
 #include "ops/matmul.h"
 
 namespace ponder::model {
@@ -28,6 +30,8 @@ class Linear {
   void borrow(std::span<const ops::MatrixView::Part> parts, int64_t K);
   // Room for panels of `storage`, kept if it is there already; the caller packs them.
   ops::PackedMatrix& panels(const char* name, int64_t K, int64_t N, tensor::DType storage);
+  // The same for products in bf16 arithmetic.
+  ops::Bf16Matrix& bf16_panels(const char* name, int64_t K, int64_t N);
   // The bias (N), its own copy; zeros until it is filled. Empty: none.
   std::span<float> make_bias();
   void drop_bias() { bias_.clear(); }
@@ -49,10 +53,13 @@ class Linear {
 
  private:
   ops::MatrixB weights() const;
+  bool computes_in_bf16() const { return bf16_panels_.N() > 0; }
 
   int64_t K_ = 0, N_ = 0;
-  ops::PackedMatrix panels_;                  // empty where the weights are borrowed
-  std::vector<ops::MatrixView::Part> parts_;  // empty where they are packed
+  // One of these has the weights.
+  ops::PackedMatrix panels_;
+  ops::Bf16Matrix bf16_panels_;
+  std::vector<ops::MatrixView::Part> parts_;  // borrowed
   std::vector<float> bias_;
 };
 

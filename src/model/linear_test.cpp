@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/philox.h"
+#include "ops/reference.h"
 
 namespace ponder::model {
 namespace {
@@ -13,12 +14,12 @@ constexpr int64_t kT = 5, kK = 21;
 constexpr int64_t kRows[] = {33, 16, 7};  // of the parts
 constexpr int64_t kN = 33 + 16 + 7;
 
-std::vector<float> random_values(int64_t count, uint64_t stream) {
+// With 64 exact in bf16, so that every layout holds the same weights.
+std::vector<float> random_values(int64_t count, uint64_t stream, float divisor = 64.0f) {
   RandomSequence random(17, stream);
   std::vector<float> values;
-  // Exact in bf16, so that every layout holds the same values.
   for (int64_t i = 0; i < count; ++i)
-    values.push_back(static_cast<float>(static_cast<int64_t>(random.below(255)) - 127) / 64.0f);
+    values.push_back(static_cast<float>(static_cast<int64_t>(random.below(255)) - 127) / divisor);
   return values;
 }
 
@@ -27,6 +28,7 @@ struct Layout {
   bool packed;
   tensor::DType storage;
   bool bias;
+  tensor::Precision precision = tensor::Precision::kF32;
 };
 
 class LinearTest : public ::testing::TestWithParam<Layout> {
@@ -39,12 +41,16 @@ class LinearTest : public ::testing::TestWithParam<Layout> {
       from += rows * kK;
     }
     if (GetParam().packed) {
-      ops::PackedMatrix& panels = linear_.panels("test", kK, kN, GetParam().storage);
-      int64_t row = 0;
-      for (const ops::MatrixView::Part& part : parts) {
-        panels.pack_weight(part.data, part.rows, row, threads_);
-        row += part.rows;
-      }
+      const auto fill = [&](auto& panels) {
+        int64_t row = 0;
+        for (const ops::MatrixView::Part& part : parts) {
+          panels.pack_weight(part.data, tensor::DType::kF32, part.rows, row, threads_);
+          row += part.rows;
+        }
+      };
+      GetParam().precision == tensor::Precision::kBf16
+          ? fill(linear_.bf16_panels("test", kK, kN))
+          : fill(linear_.panels("test", kK, kN, GetParam().storage));
     } else {
       linear_.borrow(parts, kK);
     }
@@ -54,18 +60,19 @@ class LinearTest : public ::testing::TestWithParam<Layout> {
   float weight(int64_t n, int64_t k) const { return weight_[static_cast<size_t>(n * kK + k)]; }
 
   const std::vector<float> weight_ = random_values(kN * kK, 1), bias_ = random_values(kN, 2),
-                           x_ = random_values(kT * kK, 3), dy_ = random_values(kT * kN, 4);
+                           x_ = random_values(kT * kK, 3, 61.0f), dy_ = random_values(kT * kN, 4);
   ThreadPool threads_{2};
   Linear linear_;
 };
 
-INSTANTIATE_TEST_SUITE_P(, LinearTest,
-                         ::testing::Values(Layout{"borrowed", false, tensor::DType::kF32, true},
-                                           Layout{"f32_panels", true, tensor::DType::kF32, true},
-                                           Layout{"bf16_panels", true, tensor::DType::kBF16, true},
-                                           Layout{"without_bias", false, tensor::DType::kF32,
-                                                  false}),
-                         [](const auto& layout) { return std::string(layout.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    , LinearTest,
+    ::testing::Values(Layout{"borrowed", false, tensor::DType::kF32, true},
+                      Layout{"f32_panels", true, tensor::DType::kF32, true},
+                      Layout{"bf16_panels", true, tensor::DType::kBF16, true},
+                      Layout{"bf16", true, tensor::DType::kBF16, true, tensor::Precision::kBf16},
+                      Layout{"without_bias", false, tensor::DType::kF32, false}),
+    [](const auto& layout) { return std::string(layout.param.name); });
 
 TEST_P(LinearTest, ForwardIsTheDefinition) {
   ASSERT_EQ(linear_.K(), kK);
@@ -74,10 +81,11 @@ TEST_P(LinearTest, ForwardIsTheDefinition) {
   linear_.forward(y.data(), x_.data(), kT, threads_);
   for (int64_t t = 0; t < kT; ++t) {
     for (int64_t n = 0; n < kN; ++n) {
-      float chain = GetParam().bias ? bias_[static_cast<size_t>(n)] : 0.0f;
-      for (int64_t k = 0; k < kK; ++k)
-        chain = std::fma(x_[static_cast<size_t>(t * kK + k)], weight(n, k), chain);
-      ASSERT_EQ(y[static_cast<size_t>(t * kN + n)], chain) << t << ", " << n;
+      const float expected = ops::reference::product(
+          GetParam().precision, GetParam().bias ? bias_[static_cast<size_t>(n)] : 0.0f, kK,
+          [&](int64_t k) { return x_[static_cast<size_t>(t * kK + k)]; },
+          [&](int64_t k) { return weight(n, k); });
+      ASSERT_EQ(y[static_cast<size_t>(t * kN + n)], expected) << t << ", " << n;
     }
   }
   for (int64_t n = 0; n < kN; ++n) {
