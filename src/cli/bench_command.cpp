@@ -11,6 +11,7 @@
 #include "cli/number_option.h"
 #include "cli/printing.h"
 #include "model/checkpoint.h"
+#include "ops/bf16_matmul.h"
 #include "ops/peak.h"
 
 namespace ponder::cli {
@@ -26,7 +27,7 @@ struct BenchFlags {
 
 // What a repetition is compared with, measured beside it.
 struct Limits {
-  double gflops = 0;     // f32 peak
+  double gflops = 0;     // peak of the instruction that multiplies
   double read_gbps = 0;  // of memory; 0 where the task is not bound by it
 };
 
@@ -62,7 +63,12 @@ class BenchRun {
   const model::ModelConfig& config() const { return config_; }
 
  private:
-  Limits limits() { return {ops::measured_peak_gflops(pool_), 0}; }
+  Limits limits() {
+    return {computes_in_bf16() ? ops::measured_bf16_peak_gflops(pool_)
+                               : ops::measured_peak_gflops(pool_),
+            0};
+  }
+  bool computes_in_bf16() const { return flags_.bench.precision == tensor::Precision::kBf16; }
 
   Json result(const BenchWork& work, const Limits& limits) const {
     const double gflops = work.flops / work.seconds * 1e-9;
@@ -77,6 +83,9 @@ class BenchRun {
                  {"threads", pool_.num_threads()},
                  {"parameters", config_.num_parameters()},
                  {"dtype", task_->dtype()},
+                 {"precision", tensor::to_string(flags_.bench.precision)},
+                 {"peak_of", computes_in_bf16() ? ops::bf16_path_name(ops::bf16_support().path)
+                                                : std::string_view("FMA")},
                  {"seconds", work.seconds}};
     if (work.bytes_read > 0) {
       json["steps"] = flags_.bench.steps;
@@ -104,8 +113,10 @@ class BenchRun {
 
 void print_speed(const Json& result, const BenchFlags& flags) {
   const auto number = [&](const char* key) { return result.at(key).get<double>(); };
-  print("{}: {:.0f} tokens/s, {:.1f} GFLOP/s, {:.2f} of this machine's measured f32 peak of {:.1f}",
+  const bool bf16 = flags.bench.precision == tensor::Precision::kBf16;
+  print("{}: {:.0f} tokens/s, {:.1f} GFLOP/s, {:.2f} of this machine's measured {} peak of {:.1f}",
         flags.bench.task, number("tokens_per_second"), number("gflops"), number("fraction_of_peak"),
+        bf16 ? "bf16 (" + result.at("peak_of").get<std::string>() + ")" : "f32",
         number("peak_gflops"));
   if (result.contains("read_gbps")) {
     print("; {:.1f} GB/s read, {:.2f} of memory's measured {:.1f}", number("read_gbps"),
@@ -161,6 +172,7 @@ void register_bench(CLI::App& app) {
                    "f32)")
       ->check(CLI::IsMember({"f32", "bf16"}))
       ->needs(config);
+  add_precision_option(*command, bench.precision);
   add_number_option(*command, "--rows", bench.rows, 1, 65536,
                     "rows, or sequences at once (default: 8)");
   add_number_option(*command, "--length", bench.length, 2, 1 << 20,

@@ -123,7 +123,7 @@ class InferenceBench : public BenchTask {
       : options_(options),
         config_(config),
         pool_(pool),
-        decoder_(config, pool),
+        decoder_(config, pool, options.precision),
         rows_(random_rows(options, config.vocab_size)) {
     if (config.max_position_embeddings < options.length + (decodes() ? options.steps : 0)) {
       throw Error("--length",
@@ -182,7 +182,9 @@ class InferenceBench : public BenchTask {
   void load(const fs::path& folder) {
     const model::OpenCheckpoint checkpoint = model::open_checkpoint(folder);
     decoder_.load_weights(*checkpoint.weights);
-    if (checkpoint.weights->dtype() == tensor::DType::kBF16) dtype_ = tensor::DType::kBF16;
+    if (checkpoint.weights->dtype() == tensor::DType::kBF16 ||
+        options_.precision == tensor::Precision::kBf16)
+      dtype_ = tensor::DType::kBF16;
   }
 
   BenchOptions options_;
@@ -296,9 +298,10 @@ class CacheBench : public InferenceBench {
 std::unique_ptr<BenchTask> make_bench_task(const BenchOptions& options,
                                            const model::ModelConfig& config, ThreadPool& pool) {
   if (options.task == "train") {
-    if (!options.model.empty() || options.dtype != "f32") {
-      throw Error("--task train", "trains random f32 weights of a --config",
-                  "leave out --model and --dtype");
+    if (!options.model.empty() || options.dtype != "f32" ||
+        options.precision != tensor::Precision::kF32) {
+      throw Error("--task train", "trains random f32 weights of a --config, in f32",
+                  "leave out --model, --dtype and --precision");
     }
     return std::make_unique<TrainBench>(options, config, pool);
   }

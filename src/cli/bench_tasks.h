@@ -11,6 +11,7 @@
 #include "base/thread_pool.h"
 #include "model/config.h"
 #include "tensor/arena.h"
+#include "tensor/precision.h"
 
 namespace ponder::cli {
 
@@ -18,6 +19,7 @@ struct BenchOptions {
   std::string config;  // a config.json: random weights; or
   std::string model;   // a checkpoint folder (not for training)
   std::string task = "train";
+  tensor::Precision precision = tensor::Precision::kF32;
   std::string dtype = "f32";          // of the weights made from `config`: "f32" or "bf16"
   int64_t rows = 8;                   // rows, or sequences at once
   int64_t length = 512;               // tokens a row, or of context before the first token decoded

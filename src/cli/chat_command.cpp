@@ -24,6 +24,7 @@ struct ChatOptions {
   std::string model, system;
   std::vector<std::string> stop;
   tokenizer::TemplateChoice chat_template;
+  tensor::Precision precision = tensor::Precision::kF32;
   data::SamplingSettings sampling{.temperature = 0.7, .top_p = 0.95, .top_k = 0, .max_tokens = 0};
 };
 
@@ -78,7 +79,7 @@ class AnswerPrinter {
 // Every question is asked on its own: the models of this method answer single problems.
 void chat(const ChatOptions& options) {
   ThreadPool threads(options.common.threads);
-  generate::InferenceModel model(options.model, threads, options.chat_template);
+  generate::InferenceModel model(options.model, threads, options.chat_template, options.precision);
   generate::Engine engine(model.decoder(), &model.text().tokenizer(), threads,
                           model.engine_options(1));
   generate::RolloutSpec spec;
@@ -153,6 +154,7 @@ void register_chat(CLI::App& app) {
                     "per answer (default: 2048, or what the model has positions for)");
   add_stop_option(*command, options->stop);
   add_template_options(*command, options->chat_template);
+  add_precision_option(*command, options->precision);
   add_common_options(*command, options->common);
   command->footer(
       "Example:\n  echo 'Compute 7+8*3.' | ponder chat --model runs/quickstart/checkpoints/M1");

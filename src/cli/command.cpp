@@ -30,6 +30,18 @@ void add_template_options(CLI::App& command, tokenizer::TemplateChoice& choice) 
                    "though the model or the rows were made with another template");
 }
 
+void add_precision_option(CLI::App& command, tensor::Precision& precision) {
+  command
+      .add_option_function<std::string>(
+          "--precision",
+          [&precision](const std::string& name) {
+            precision = *tensor::precision_from_string(name);
+          },
+          "arithmetic: f32, or bf16, whose numbers are others but as exact: faster where the "
+          "processor multiplies bf16, half the memory for the weights (default: f32)")
+      ->check(CLI::IsMember({"f32", "bf16"}));
+}
+
 void add_thought_tags_option(CLI::App& command, std::string& tags) {
   command
       .add_option("--thought-tags", tags,

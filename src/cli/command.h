@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/monitor.h"
 #include "base/output_file.h"
+#include "tensor/precision.h"
 #include "tokenizer/template_choice.h"
 
 namespace ponder::cli {
@@ -29,6 +30,8 @@ void add_common_options(CLI::App& command, CommonOptions& options);
 
 // Adds --chat-template and --allow-template-change to a subcommand that loads a model.
 void add_template_options(CLI::App& command, tokenizer::TemplateChoice& choice);
+// Adds --precision, the arithmetic of the model that the command loads.
+void add_precision_option(CLI::App& command, tensor::Precision& precision);
 // Adds --thought-tags, checked.
 void add_thought_tags_option(CLI::App& command, std::string& tags);
 // Adds --thought-form: "" (by the model's tokenizer) or a form's name.

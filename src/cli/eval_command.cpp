@@ -81,7 +81,7 @@ class ModelEvaluation {
                   Monitor& monitor)
       : options_(options),
         monitor_(monitor),
-        model_(options.model, threads, options.sampling.chat_template) {
+        model_(options.model, threads, options.sampling.chat_template, options.sampling.precision) {
     Json job = {{"command", "ponder eval"},
                 {"units", options.units},
                 {"order", options.order},
@@ -212,6 +212,8 @@ void run_eval(const EvalOptions& options) {
     }
     if (details) write_details(*details, benchmark, result);
     Json json = eval::to_json(result.score);
+    if (model && options.sampling.precision != tensor::Precision::kF32)
+      json["precision"] = tensor::to_string(options.sampling.precision);
     std::string comparison;
     if (other) {
       const eval::Comparison c =

@@ -51,7 +51,8 @@ void run_generate(const GenerateOptions& options) {
                                                : TerminalMonitor::Level::kInfo);
   std::vector<data::Problem> problems = problems_of(options, monitor);
   ThreadPool pool(options.common.threads);
-  generate::InferenceModel model(options.model, pool, options.sampling.chat_template);
+  generate::InferenceModel model(options.model, pool, options.sampling.chat_template,
+                                 options.sampling.precision);
 
   generate::RolloutSpec spec;
   spec.samples = options.samples;

@@ -13,7 +13,7 @@
 
 namespace ponder::cli {
 
-// For RowFile: what a model computes with, by file. `folder` is the model's.
+// For RowFile: what a model computes with, by file, and its arithmetic. `folder` is the model's.
 Json job_of_model(const std::filesystem::path& folder, const generate::InferenceModel& model);
 // What the rollouts of these problems depend on beside the model; requests[i] is for problems[i].
 Json job_of_rollouts(const std::vector<data::Problem>& problems,

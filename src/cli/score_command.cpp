@@ -19,6 +19,7 @@ struct ScoreOptions {
   CommonOptions common;
   std::string model, data, system, out;
   tokenizer::TemplateChoice chat_template;
+  tensor::Precision precision = tensor::Precision::kF32;
   int64_t batch_tokens = 4096;
   bool per_token = false, raw = false, no_end_token = false;
 };
@@ -59,13 +60,15 @@ generate::ScoreRow row_of(const Json& json, const generate::InferenceModel& mode
   return scored;
 }
 
-Json line_of(const Json& id, const generate::Score& score, bool per_token) {
+Json line_of(const Json& id, const generate::Score& score, const ScoreOptions& options) {
   Json line;
   if (!id.is_null()) line["id"] = id;
   line["tokens"] = score.logprobs.size();
   line["logprob"] = score.logprob;
   line["perplexity"] = score.perplexity;
-  if (per_token) line["logprobs"] = score.logprobs;
+  if (options.per_token) line["logprobs"] = score.logprobs;
+  if (options.precision != tensor::Precision::kF32)
+    line["precision"] = tensor::to_string(options.precision);
   return line;
 }
 
@@ -83,7 +86,7 @@ void run_score(const ScoreOptions& options) {
   TerminalMonitor monitor(options.common.quiet ? TerminalMonitor::Level::kQuiet
                                                : TerminalMonitor::Level::kInfo);
   ThreadPool pool(options.common.threads);
-  generate::InferenceModel model(options.model, pool, options.chat_template);
+  generate::InferenceModel model(options.model, pool, options.chat_template, options.precision);
   const std::atomic<bool>* const stop = stop_flag();
   model.decoder().set_stop(stop);
   RowFile out(options.out, {options.model, options.data}, job_of_scores(options, model), monitor);
@@ -109,7 +112,7 @@ void run_score(const ScoreOptions& options) {
     }
     for (size_t i = 0; i < scores.size(); ++i) {
       out.add({total_rows + static_cast<int64_t>(i), 0},
-              dump_json(line_of(ids[i], scores[i], options.per_token)));
+              dump_json(line_of(ids[i], scores[i], options)));
       total_tokens += static_cast<int64_t>(scores[i].logprobs.size());
       total_logprob += scores[i].logprob;
     }
@@ -157,6 +160,7 @@ void register_score(CLI::App& app) {
   sub->add_option("--out", options->out,
                   std::string("file of rows (default: standard output)") + kGoesOn);
   add_template_options(*sub, options->chat_template);
+  add_precision_option(*sub, options->precision);
   add_common_options(*sub, options->common);
   sub->footer("example: ponder score --model models/nano-base --data responses.jsonl --per-token");
   sub->callback([options] { run_score(*options); });

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "tensor/precision.h"
+
 namespace ponder::data {
 
 enum class FinishReason { kStop, kLength, kRepetition };
@@ -56,7 +58,9 @@ struct Completion {
   FinishReason finish_reason = FinishReason::kStop;
   Usage usage;
   std::string model_sha256;  // of the weights, "" where nobody can know
-  std::string endpoint;      // of the server that made it, "" for this program's engine
+  // In which our engine computed the log-probabilities, and so drew the tokens.
+  tensor::Precision precision = tensor::Precision::kF32;
+  std::string endpoint;  // of the server that made it, "" for this program's engine
 
   // Tokens of the completion: as many as there are ids, else what `usage` says.
   int64_t num_tokens() const;

@@ -222,6 +222,7 @@ struct Engine::Impl {
     completion.usage = {static_cast<int64_t>(open.prompt->token_ids->size()),
                         static_cast<int64_t>(open.token_ids.size())};
     completion.model_sha256 = options.model_sha256;
+    completion.precision = decoder.precision();
     completion.token_ids = std::move(open.token_ids);
     if (open.request.want_logprobs) {
       completion.logprobs = std::move(open.logprobs);

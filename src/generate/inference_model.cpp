@@ -5,16 +5,16 @@
 namespace ponder::generate {
 
 InferenceModel::InferenceModel(const std::filesystem::path& folder, ThreadPool& threads,
-                               const tokenizer::TemplateChoice& choice)
-    : InferenceModel(model::open_checkpoint(folder), folder, threads, choice) {}
+                               const tokenizer::TemplateChoice& choice, tensor::Precision precision)
+    : InferenceModel(model::open_checkpoint(folder), folder, threads, choice, precision) {}
 
 InferenceModel::InferenceModel(model::OpenCheckpoint checkpoint,
                                const std::filesystem::path& folder, ThreadPool& threads,
-                               const tokenizer::TemplateChoice& choice)
+                               const tokenizer::TemplateChoice& choice, tensor::Precision precision)
     : threads_(&threads),
       sha256_(std::move(checkpoint.sha256)),
       text_(folder, {choice, checkpoint.config.vocab_size, checkpoint.config.eos_token_ids}),
-      decoder_(checkpoint.config, threads) {
+      decoder_(checkpoint.config, threads, precision) {
   decoder_.load_weights(*checkpoint.weights);
 }
 

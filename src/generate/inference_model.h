@@ -1,5 +1,5 @@
 // A checkpoint ready to sample and score: its text side and a decoder with its weights, which are
-// held once, in the file's 2 or 4 bytes an element.
+// held once, in the file's 2 or 4 bytes an element (in bf16 arithmetic in 2).
 #pragma once
 
 #include <cstdint>
@@ -32,10 +32,12 @@ class InferenceModel {
  public:
   // Borrows the threads. Throws Error for what load_checkpoint and ModelText refuse.
   InferenceModel(const std::filesystem::path& folder, ThreadPool& threads,
-                 const tokenizer::TemplateChoice& choice = {});
+                 const tokenizer::TemplateChoice& choice = {},
+                 tensor::Precision precision = tensor::Precision::kF32);
 
   const std::string& sha256() const { return sha256_; }
   const model::ModelConfig& config() const { return decoder_.config(); }
+  tensor::Precision precision() const { return decoder_.precision(); }
   const data::ModelText& text() const { return text_; }
   model::Decoder& decoder() { return decoder_; }
   ThreadPool& threads() { return *threads_; }
@@ -50,7 +52,8 @@ class InferenceModel {
 
  private:
   InferenceModel(model::OpenCheckpoint checkpoint, const std::filesystem::path& folder,
-                 ThreadPool& threads, const tokenizer::TemplateChoice& choice);
+                 ThreadPool& threads, const tokenizer::TemplateChoice& choice,
+                 tensor::Precision precision);
 
   ThreadPool* threads_;
   std::string sha256_;

@@ -25,8 +25,11 @@ inline model::ModelConfig tiny_config() {
 
 // A random model; token 3 ends a completion.
 struct TinyModel {
-  explicit TinyModel(int threads = 1)
-      : config(tiny_config()), pool(threads), parameters(config, "weights"), decoder(config, pool) {
+  explicit TinyModel(int threads = 1, tensor::Precision precision = tensor::Precision::kF32)
+      : config(tiny_config()),
+        pool(threads),
+        parameters(config, "weights"),
+        decoder(config, pool, precision) {
     model::initialise(parameters, config, 7);
     decoder.pack_parameters(parameters);
   }

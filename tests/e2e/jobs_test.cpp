@@ -239,9 +239,11 @@ TEST_F(Partials, WhatHasBegunIsKeptEveryTenSeconds) {
 
 TEST_F(Jobs, AnotherJobsRowsAreRefused) {
   ASSERT_TRUE(interrupt(job(kGenerate, "out"), "out.part", SIGKILL));
-  std::vector<std::string> seed = kGenerate, problems = kGenerate;
+  std::vector<std::string> seed = kGenerate, problems = kGenerate, bf16 = kGenerate;
   seed.insert(seed.end(), {"--seed", "2"});
   expect_refused(job(seed, "out"), "seed: 1 there, 2 here");
+  bf16.insert(bf16.end(), {"--precision", "bf16"});
+  expect_refused(job(bf16, "out"), "precision: nothing there, \"bf16\" here");
   std::replace(problems.begin(), problems.end(), std::string("1.jsonl"), std::string("2.jsonl"));
   expect_refused(job(problems, "out"), "problems: ");
   expect_refused(job({"eval", "--model", "base", "--benchmark", "1.jsonl"}, "out"), "command: ");

@@ -108,6 +108,30 @@ TEST_F(JsonOutput, ModelCommands) {
   EXPECT_EQ(eval["interval_95"].size(), 2u);
 }
 
+// Every row says in which arithmetic it was made where that is not f32.
+TEST_F(JsonOutput, Bf16IsAnArithmeticOfItsOwn) {
+  make_base();
+  Json of_f32;
+  for (const std::string precision : {"f32", "bf16"}) {
+    const Json made = only({"generate", "--model", "base", "--prompt", "Compute 7+8",
+                            "--max-tokens", "8", "--precision", precision});
+    const Json scored =
+        only({"score", "--model", "base", "--data", "-", "--per-token", "--precision", precision},
+             "{\"prompt\": \"Compute 7+8\", \"response\": \"15\"}\n");
+    EXPECT_EQ(made.value("precision", "f32"), precision);
+    EXPECT_EQ(scored.value("precision", "f32"), precision);
+    if (of_f32.is_null()) of_f32 = scored;
+    EXPECT_EQ(of_f32["logprobs"] == scored["logprobs"], precision == "f32");
+    EXPECT_NEAR(of_f32["logprob"].get<double>(), scored["logprob"].get<double>(), 0.1);
+  }
+  rows({"synth", "--domain", "choice", "--count", "2", "--out", "problems.jsonl"});
+  const Json eval = only({"eval", "--model", "base", "--benchmark", "problems.jsonl",
+                          "--max-tokens", "8", "--precision", "bf16", "--out", "rows.jsonl"});
+  EXPECT_EQ(eval["precision"], "bf16");
+  for (const std::string& line : testing::lines_of(read_file(folder_ / "rows.jsonl")))
+    EXPECT_EQ(parse_json(line, "row")["precision"], "bf16");
+}
+
 // A problem with enough wrong answers is left; the rows are the first of those a whole run gives,
 // in their order.
 TEST_F(JsonOutput, GenerateStopsAProblemThatHasEnough) {
@@ -186,6 +210,13 @@ TEST_F(JsonOutput, Bench) {
     return json.at("planned_memory").at("weights").get<double>();
   };
   EXPECT_NEAR(weights(narrow) / weights(speed), 0.5, 0.01);
+
+  // In bf16 arithmetic all weights are.
+  const Json bf16 = only({"bench", "--config", kNano + "/config.json", "--task", "decode", "--rows",
+                          "1", "--length", "16", "--repeats", "1", "--precision", "bf16"});
+  EXPECT_EQ(bf16.at("precision"), "bf16");
+  EXPECT_EQ(bf16.at("dtype"), "bf16");
+  EXPECT_EQ(weights(bf16), weights(narrow));
 
   const Json train = only({"bench", "--config", kNano + "/config.json", "--task", "train", "--rows",
                            "2", "--length", "32", "--repeats", "1"});
