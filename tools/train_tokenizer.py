@@ -5,7 +5,7 @@
       ponder synth --domain $d --level 1-5 --count 4000 --demonstrations
     done | tools/train_tokenizer.py --out models/nano-base
 
-Reads JSON lines with question, thought and solution; writes tokenizer.json and tokenizer_config.json. The
+Reads JSON lines with question, thought and solution; writes tokenizer.json, tokenizer_config.json and chat_template.jinja. The
 pre-tokeniser is Qwen2's, the alphabet all 256 bytes. Merges are learned within pre-tokens that hold a letter, and
 for the few line endings of thoughts and solutions; signs, brackets and digits stay single, so that an
 expression has one spelling in tokens wherever it stands.
@@ -17,6 +17,8 @@ import os
 import re
 import sys
 
+CHATML = ("{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + "
+          "'\\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}")
 SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|begin_of_thought|>", "<|end_of_thought|>",
             "<|begin_of_solution|>", "<|end_of_solution|>"]
 QWEN2_PATTERN = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
@@ -82,7 +84,7 @@ def learn_merges(words, num_merges):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", required=True, help="folder for tokenizer.json and tokenizer_config.json")
+    parser.add_argument("--out", required=True, help="folder for the three files")
     parser.add_argument("--vocab-size", type=int, default=512)
     arguments = parser.parse_args()
 
@@ -117,10 +119,12 @@ def main():
         "added_tokens_decoder": {str(token["id"]): {key: token[key] for key in
                                  ("content", "lstrip", "normalized", "rstrip", "single_word", "special")}
                                  for token in added},
-        "additional_special_tokens": SPECIALS[1:], "bos_token": None, "clean_up_tokenization_spaces": False,
+        "additional_special_tokens": SPECIALS[1:], "bos_token": None, "chat_template": CHATML, "clean_up_tokenization_spaces": False,
         "eos_token": "<|im_end|>", "errors": "replace", "model_max_length": 1024, "pad_token": "<|endoftext|>",
         "split_special_tokens": False, "tokenizer_class": "Qwen2Tokenizer", "unk_token": None}
     os.makedirs(arguments.out, exist_ok=True)
+    with open(os.path.join(arguments.out, "chat_template.jinja"), "w", encoding="utf-8") as file:
+        file.write(CHATML)
     for name, value in (("tokenizer.json", tokenizer), ("tokenizer_config.json", config)):
         with open(os.path.join(arguments.out, name), "w", encoding="utf-8") as file:
             json.dump(value, file, ensure_ascii=False, indent=1)

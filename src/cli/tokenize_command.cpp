@@ -7,7 +7,7 @@
 #include "base/json_fields.h"
 #include "cli/command.h"
 #include "tokenizer/chat_messages.h"
-#include "tokenizer/chat_template.h"
+#include "tokenizer/template_choice.h"
 #include "tokenizer/tokenizer.h"
 
 namespace ponder::cli {
@@ -16,7 +16,7 @@ namespace {
 struct TokenizeOptions {
   CommonOptions common;
   std::string tokenizer, file = "-";
-  std::string chat_template;
+  tokenizer::TemplateChoice chat_template;
   bool decode = false, chat = false, add_special_tokens = false;
 };
 
@@ -35,7 +35,11 @@ Json convert(const Json& row, const TokenizeOptions& options, const tokenizer::T
 void run(const TokenizeOptions& options) {
   const tokenizer::Tokenizer tokenizer = tokenizer::Tokenizer::load(options.tokenizer);
   std::optional<tokenizer::ChatTemplate> chat;
-  if (options.chat) chat = tokenizer::ChatTemplate::of(tokenizer, options.chat_template);
+  if (options.chat) {
+    const std::filesystem::path path(options.tokenizer);
+    chat = tokenizer::template_for(is_directory(path) ? path : path.parent_path(), tokenizer,
+                                   options.chat_template);
+  }
   JsonRowReader reader(options.file);
   LineOutput out("-", {});
   JsonRow row;
@@ -68,13 +72,9 @@ void register_tokenize(CLI::App& app) {
       command->add_flag("--add-special-tokens", options->add_special_tokens,
                         "add what the tokenizer adds around a text (special tokens in the "
                         "text are always recognised)");
-  std::vector<std::string> names;
-  for (const std::string_view name : tokenizer::ChatTemplate::names()) names.emplace_back(name);
-  command
-      ->add_option("--chat-template", options->chat_template,
-                   "with --chat: the template by name (default: the tokenizer's own)")
-      ->check(CLI::IsMember(names))
-      ->needs(chat);
+  add_template_options(*command, options->chat_template);
+  for (const char* name : {"--chat-template", "--allow-template-change"})
+    command->get_option(name)->needs(chat);
   decode->excludes(chat)->excludes(special);
   add_common_options(*command, options->common);
   command->footer(

@@ -10,6 +10,7 @@
 #include "cli/number_option.h"
 #include "cli/printing.h"
 #include "cli/stop_signals.h"
+#include "tokenizer/template_files.h"
 
 namespace ponder::cli {
 namespace {
@@ -217,13 +218,13 @@ void run_training_command(const TrainFlags& flags, const TrainSetup& setup,
   job.out = flags.out;
   job.base_folder = flags.model;
   job.end_token_ids = {setup.text.end_of_turn_id()};
+  job.files = tokenizer::template_files(flags.model, setup.text.chat());
   job.dtype = *tensor::dtype_from_name(flags.dtype);
   job.provenance = Json{{"parents", Json::array({start.sha256})},
                         {"data", data_files(flags.data)},
                         {"sources", account.sources},
-                        {"command", command_of(flags, account)},
-                        {"template_sha256", setup.text.chat().sha256()},
-                        {"chat_template", setup.text.chat().name()}};
+                        {"command", command_of(flags, account)}};
+  job.provenance.update(tokenizer::template_record(setup.text.chat()));
   if (flags.max_length > 0) job.provenance["max_length"] = flags.max_length;
   job.log = flags.log;
   job.stop_after_steps = flags.stop_after_steps;

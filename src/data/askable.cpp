@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "base/error.h"
+
 namespace ponder::data {
 
 Accepted<std::vector<int32_t>> prompt_of(const ModelText& text, const Problem& problem,
@@ -12,8 +14,13 @@ Accepted<std::vector<int32_t>> prompt_of(const ModelText& text, const Problem& p
     return Rejection{"no_token", missing->describe()};
   if (const auto missing = text.tokenizer().byte_without_token(spec.system); missing && !spec.raw)
     return Rejection{"no_token", missing->describe() + ", in the system turn"};
-  std::vector<int32_t> prompt = spec.raw ? text.tokenizer().encode(problem.question)
-                                         : text.prompt_ids(problem.question, spec.system);
+  std::vector<int32_t> prompt;
+  try {
+    prompt = spec.raw ? text.tokenizer().encode(problem.question)
+                      : text.prompt_ids(problem.question, spec.system);
+  } catch (const Error& error) {
+    return Rejection{"template_refuses", error.problem()};
+  }
   const auto tokens = static_cast<int64_t>(prompt.size());
   if (spec.max_positions > 0 && tokens + spec.max_tokens > spec.max_positions) {
     return Rejection{"too_long", fmt::format("its prompt of {} tokens and a completion of up to {} "

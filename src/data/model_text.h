@@ -48,7 +48,8 @@ class ModelText {
 
   // The ids a completion starts from: a system turn unless `system` is empty (the template may have
   // its own default), the turns of a longer conversation before the question, the question, and the
-  // opened assistant turn.
+  // opened assistant turn. Throws Error for what the template refuses (a system turn, turns that do not
+  // alternate).
   std::vector<int32_t> prompt_ids(std::string_view question, std::string_view system = "",
                                   const std::vector<Turn>& history = {}) const;
   std::vector<int32_t> prompt_ids(const std::vector<tokenizer::Message>& messages) const;

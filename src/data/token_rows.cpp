@@ -99,7 +99,11 @@ Accepted<TokenRow> RowBuilder::build(std::string name, std::string_view system,
 
   TokenRow row;
   row.name = std::move(name);
-  row.tokens = text_.prompt_ids(question, system, history);
+  try {
+    row.tokens = text_.prompt_ids(question, system, history);
+  } catch (const Error& error) {
+    return reject("template_refuses", error.problem());
+  }
   row.num_prompt_tokens = row.num_tokens();
   row.tokens.insert(row.tokens.end(), ids.begin(), ids.end());
   if (row.num_tokens() > max_length_) {

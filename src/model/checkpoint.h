@@ -66,6 +66,7 @@ struct SaveOptions {
   // the base's (without a base: the config's) end tokens and these, as a list; where the base's
   // file has all of them, it is copied byte for byte.
   std::vector<int32_t> end_token_ids;
+  std::map<std::string, std::string> files;  // name to text: written in place of the base's
   Json provenance = Json::object();  // becomes ponder.json (parents, hashes, recipe, metrics), with
                                      // sha256 and files added
   uint64_t max_shard_bytes = 5'000'000'000;  // more weights than this are split over shards

@@ -47,9 +47,12 @@ void copy_durably(const fs::path& from, const fs::path& to) {
   });
 }
 
-void copy_base_files(const fs::path& from, const fs::path& to) {
+using Files = std::map<std::string, std::string>;
+
+// All but those that are written in their place.
+void copy_base_files(const fs::path& from, const fs::path& to, const Files& replaced) {
   for (const char* name : kCopiedFiles) {
-    if (fs::exists(from / name)) copy_durably(from / name, to / name);
+    if (fs::exists(from / name) && !replaced.contains(name)) copy_durably(from / name, to / name);
   }
   for (const fs::directory_entry& entry : fs::directory_iterator(from)) {
     if (is_licence(entry)) copy_durably(entry.path(), to / entry.path().filename());
@@ -193,6 +196,7 @@ struct Contents {
   std::string config_text;
   std::string generation_config_text;  // empty for none
   fs::path copy_from;                  // may be empty
+  Files files;
   tensor::DType dtype;
   uint64_t max_shard_bytes;
   Json provenance;
@@ -205,7 +209,9 @@ std::string write_checkpoint(FolderWriter& writer, const ParameterLayout& layout
   if (!contents.generation_config_text.empty()) {
     write_file_atomic(writer.path() / kGenerationConfig, contents.generation_config_text);
   }
-  if (!contents.copy_from.empty()) copy_base_files(contents.copy_from, writer.path());
+  if (!contents.copy_from.empty())
+    copy_base_files(contents.copy_from, writer.path(), contents.files);
+  for (const auto& [name, text] : contents.files) write_file_atomic(writer.path() / name, text);
   const std::string sha256 = write_manifest(writer.path(), contents.provenance);
   writer.commit();
   return sha256;
@@ -240,6 +246,7 @@ std::string save_checkpoint(const fs::path& folder, const ModelConfig& config,
   Contents contents{"",
                     generation_config_text(options.base_folder, config, options.end_token_ids),
                     options.base_folder,
+                    options.files,
                     options.dtype,
                     options.max_shard_bytes,
                     options.provenance};
@@ -268,6 +275,7 @@ std::string init_checkpoint(const fs::path& config_json, const fs::path& tokeniz
   Contents contents{with_dtype(read_file(config_file), config_file.string(), dtype),
                     generation_config_text(tokenizer_folder, config, {}),
                     tokenizer_folder,
+                    {},
                     dtype,
                     SaveOptions().max_shard_bytes,
                     Json::object()};

@@ -19,8 +19,4 @@ struct Conversation {
 // at. A content may be null beside tool calls.
 Conversation conversation_of(const Json& row);
 
-// As Python's json.dumps(value, ensure_ascii=False) writes it, which templates show tools with:
-// ", " and ": " between, keys in their order.
-std::string python_json(const Json& value);
-
 }  // namespace ponder::tokenizer

@@ -7,19 +7,22 @@
 
 #include "base/error.h"
 #include "base/hash.h"
-#include "tokenizer/chat_render.h"
 #include "tokenizer/chat_styles.h"
+#include "tokenizer/template_recognition.h"
 #include "tokenizer/tokenizer.h"
 
 namespace ponder::tokenizer {
 namespace {
 
+constexpr const char* kOwn = "own";
+
 std::string known_names() { return fmt::format("{}", fmt::join(ChatTemplate::names(), ", ")); }
 
 std::string how_to_choose() {
   return fmt::format(
-      "known templates: {}; choose one with --chat-template NAME, in a recipe with "
-      "chat_template = \"NAME\" (a template from a file is never executed)",
+      "choose a template with --chat-template NAME, in a recipe with chat_template = \"NAME\"; "
+      "known "
+      "are {}",
       known_names());
 }
 
@@ -27,43 +30,76 @@ bool is_role(std::string_view role) {
   return role == "system" || role == "user" || role == "assistant";
 }
 
+const ChatStyle& style_named(std::string_view name) {
+  for (const ChatStyle& style : chat_styles()) {
+    if (style.name == name) return style;
+  }
+  throw Error("chat template",
+              fmt::format("expected one of {}, found \"{}\"", known_names(), excerpt(name)));
+}
+
+TurnMarks marks_of_style(const ChatStyle& style) {
+  return {{style.control_texts.begin(), style.control_texts.end()},
+          std::string(style.response_prefix)};
+}
+
+Json json_of(const Message& message) {
+  Json json = {{"role", message.role}, {"content", message.content}};
+  if (message.reasoning_content) json["reasoning_content"] = *message.reasoning_content;
+  if (!message.tool_calls.empty()) json["tool_calls"] = message.tool_calls;
+  return json;
+}
+
 }  // namespace
+
+ChatTemplate::ChatTemplate(jinja::Template jinja, std::string name, TurnMarks marks)
+    : jinja_(std::move(jinja)),
+      name_(std::move(name)),
+      sha256_(sha256_hex(name_ == kOwn ? jinja_.text() : name_)),
+      marks_(std::move(marks)) {}
 
 ChatTemplate ChatTemplate::of(const Tokenizer& tokenizer, std::string_view chosen) {
   const std::string& text = tokenizer.chat_template();
-  const std::string hash = sha256_hex(text);
-  const auto known = std::find_if(known_templates().begin(), known_templates().end(),
-                                  [&](const KnownTemplate& t) { return t.text_sha256 == hash; });
-  const bool recognised = known != known_templates().end();
-  if (recognised && (chosen.empty() || chosen == known->style)) {
-    ChatTemplate found = named(known->style);
-    found.sha256_ = hash;
-    return found;
-  }
-  if (!chosen.empty()) return named(chosen);
-  if (!text.empty()) {
-    throw Error("chat_template",
-                fmt::format("unknown text \"{}\" (sha256 {})", excerpt(text), hash),
+  if (text.empty()) {
+    if (!chosen.empty()) return named(chosen);
+    if (tokenizer.token_id("<|im_start|>") && tokenizer.token_id("<|im_end|>"))
+      return named("chatml");
+    throw Error("tokenizer_config.json",
+                "no chat_template, and the vocabulary lacks <|im_start|> and <|im_end|> for ChatML",
                 how_to_choose());
   }
-  if (tokenizer.token_id("<|im_start|>") && tokenizer.token_id("<|im_end|>"))
-    return named("chatml");
-  throw Error("tokenizer_config.json",
-              "no chat_template, and the vocabulary lacks <|im_start|> and <|im_end|> for ChatML",
+  // A text that cannot be read is no obstacle to another that is named.
+  std::optional<jinja::Template> own;
+  try {
+    own.emplace(text, "chat_template");
+  } catch (const Error& error) {
+    if (chosen.empty()) throw Error(error.where(), error.problem(), how_to_choose());
+    return named(chosen);
+  }
+  const auto as = [&](std::string name, TurnMarks marks) {
+    ChatTemplate chat(*own, std::move(name), std::move(marks));
+    chat.named_tokens_ = tokenizer.named_tokens();
+    return chat;
+  };
+  if (!chosen.empty()) {
+    const ChatStyle& style = style_named(chosen);
+    const bool same = behaves_like(*own, style, tokenizer.named_tokens());
+    return same ? as(std::string(chosen), marks_of_style(style)) : named(chosen);
+  }
+  const Recognition found = recognise(*own, tokenizer.named_tokens());
+  if (found.style) return as(std::string(found.style->name), marks_of_style(*found.style));
+  auto marks = marks_of(*own, tokenizer);
+  if (auto* const usable = std::get_if<TurnMarks>(&marks)) return as(kOwn, std::move(*usable));
+  throw Error("chat_template",
+              fmt::format("behaves like none that is known, and cannot be used as it is: {}; {}",
+                          std::get<std::string>(marks), found.difference),
               how_to_choose());
 }
 
 ChatTemplate ChatTemplate::named(std::string_view name) {
-  for (const ChatStyle& style : chat_styles()) {
-    if (style.name != name) continue;
-    ChatTemplate result;
-    result.style_ = &style;
-    result.name_ = name;
-    result.sha256_ = sha256_hex(name);
-    return result;
-  }
-  throw Error("chat template",
-              fmt::format("expected one of {}, found \"{}\"", known_names(), excerpt(name)));
+  const ChatStyle& style = style_named(name);
+  return ChatTemplate(jinja::Template(style.text, std::string(name)), std::string(name),
+                      marks_of_style(style));
 }
 
 std::vector<std::string_view> ChatTemplate::names() {
@@ -82,9 +118,10 @@ std::string ChatTemplate::render(const std::vector<Message>& messages,
 std::string ChatTemplate::render(const std::vector<Message>& messages,
                                  const RenderOptions& options) const {
   if (messages.empty()) throw Error("messages", "expected at least one message, found none");
+  const bool knows_tools = text().find("tools") != std::string::npos;
   const std::string no_tools = fmt::format("the template {} is rendered without tools here", name_);
-  if (!options.tools.empty() && !style_->tools) throw Error("tools", no_tools);
-  if (options.enable_thinking && !style_->switches_thinking) {
+  if (!options.tools.empty() && !knows_tools) throw Error("tools", no_tools);
+  if (options.enable_thinking && text().find("enable_thinking") == std::string::npos) {
     throw Error("enable_thinking", fmt::format("the template {} has no such switch", name_));
   }
   for (size_t i = 0; i < messages.size(); ++i) {
@@ -96,44 +133,20 @@ std::string ChatTemplate::render(const std::vector<Message>& messages,
                               "\"{}\"",
                               excerpt(message.role)));
     }
-    if (message.role == "tool" && !style_->tools) throw Error(where("role"), no_tools);
+    if (message.role == "tool" && !knows_tools) throw Error(where("role"), no_tools);
     if (message.tool_calls.empty()) continue;
-    if (!style_->tools) throw Error(where("tool_calls"), no_tools);
+    if (!knows_tools) throw Error(where("tool_calls"), no_tools);
     if (message.role != "assistant") {
       throw Error(where("tool_calls"),
                   fmt::format("expected in assistant turns, found in \"{}\"", message.role));
     }
   }
-  switch (style_->family) {
-    case ChatFamily::kChatml:
-      return render_chatml(*style_, messages, options);
-    case ChatFamily::kQwen:
-      return render_qwen(*style_, messages, options);
-    case ChatFamily::kLlama3:
-    case ChatFamily::kLlama31:
-      return render_llama3(*style_, messages, options);
-    case ChatFamily::kDeepseek:
-      return render_deepseek(*style_, messages, options);
-  }
-  return "";
-}
-
-std::string_view ChatTemplate::end_of_turn() const { return control_texts().front(); }
-
-std::string_view ChatTemplate::response_prefix() const { return style_->response_prefix; }
-
-std::vector<std::string_view> ChatTemplate::control_texts() const {
-  switch (style_->family) {
-    case ChatFamily::kChatml:
-    case ChatFamily::kQwen:
-      return {"<|im_end|>", "<|im_start|>"};
-    case ChatFamily::kLlama3:
-    case ChatFamily::kLlama31:
-      return {"<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>", "<|begin_of_text|>"};
-    case ChatFamily::kDeepseek:
-      return {"<｜end▁of▁sentence｜>", "<｜User｜>", "<｜Assistant｜>", "<｜begin▁of▁sentence｜>"};
-  }
-  return {};
+  Json all = Json::array();
+  for (const Message& message : messages) all.push_back(json_of(message));
+  Json variables = template_variables(all, options.add_generation_prompt, named_tokens_);
+  if (!options.tools.empty()) variables["tools"] = options.tools;
+  if (options.enable_thinking) variables["enable_thinking"] = *options.enable_thinking;
+  return jinja_.render(variables);
 }
 
 }  // namespace ponder::tokenizer

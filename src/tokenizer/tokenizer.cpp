@@ -112,6 +112,7 @@ struct Tokenizer::Impl {
   std::unordered_map<std::string_view, int32_t> ids_of_text, added_ids;
   mutable WordCache cache;  // thread-safe; changes no result
   std::string chat_template, sha256;
+  std::map<std::string, std::string> named_tokens;
   std::optional<int32_t> eos_token_id;
 };
 
@@ -146,6 +147,12 @@ void Tokenizer::Impl::read_config(const std::filesystem::path& path) {
     } else {
       config.fail("eos_token", fmt::format("\"{}\" is not in tokenizer.json", excerpt(text)));
     }
+  }
+  for (const char* name : {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token",
+                           "cls_token", "mask_token"}) {
+    if (!config.has(name)) continue;
+    const bool plain = config.require(name).is_string();
+    named_tokens[name] = plain ? config.text(name) : config.fields(name).text("content");
   }
   if (!config.has("added_tokens_decoder")) return;
   const JsonFields decoder = config.fields("added_tokens_decoder");
@@ -269,6 +276,9 @@ bool Tokenizer::is_special(int32_t id) const {
 
 const std::string& Tokenizer::chat_template() const { return impl_->chat_template; }
 std::optional<int32_t> Tokenizer::eos_token_id() const { return impl_->eos_token_id; }
+const std::map<std::string, std::string>& Tokenizer::named_tokens() const {
+  return impl_->named_tokens;
+}
 const std::string& Tokenizer::sha256() const { return impl_->sha256; }
 
 }  // namespace ponder::tokenizer

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -60,6 +61,8 @@ class Tokenizer {
   // From tokenizer_config.json beside it, empty when absent.
   const std::string& chat_template() const;
   std::optional<int32_t> eos_token_id() const;
+  // bos_token, eos_token, pad_token, … as far as the file names them: what a template may ask for.
+  const std::map<std::string, std::string>& named_tokens() const;
   // sha256 of the (unpacked) tokenizer.json.
   const std::string& sha256() const;
 

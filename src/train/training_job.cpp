@@ -88,7 +88,8 @@ class Saver {
     try {
       TrainerState state{
           identity_, trainer_.position(), source_.save(), losses, "", trainer_.done(), ""};
-      model::SaveOptions options{job_.dtype, job_.base_folder, job_.end_token_ids, job_.provenance};
+      model::SaveOptions options{job_.dtype, job_.base_folder, job_.end_token_ids, job_.files,
+                                 job_.provenance};
       options.provenance["ponder"] = version();
       options.provenance["base"] =
           base_facts(job_.base_folder, identity_.at("model_sha256").get<std::string>());

@@ -23,6 +23,8 @@ struct JobOptions {
   std::filesystem::path out;           // "" : nothing is saved
   std::filesystem::path base_folder;   // tokenizer and config files are copied from here
   std::vector<int32_t> end_token_ids;  // what a completion was trained to end with (SaveOptions)
+  // What the model's folder says otherwise than the base's, e.g. of its chat template (SaveOptions).
+  std::map<std::string, std::string> files;
   tensor::DType dtype =
       tensor::DType::kF32;           // of the saved weights; trainer_state always holds f32
   Json provenance = Json::object();  // into ponder.json

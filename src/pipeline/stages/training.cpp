@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "tokenizer/template_files.h"
 
 namespace ponder::pipeline {
 namespace fs = std::filesystem;
@@ -67,16 +68,16 @@ Json provenance_of(const StageContext& context, const data::ModelText& text, Jso
   for (const ImitationSet& set : context.recipe.imitation) shorten_all(set.demonstrations);
   shorten_all(context.recipe.explore.problems);
   shorten_all(context.recipe.evaluate.benchmarks);
-  return {{"recipe", context.recipe.name},
-          {"stage", context.stage.name},
-          {"model", context.stage.output},
-          {"parent", context.stage.input},
-          {"sources", std::move(sources)},
-          {"max_length", context.recipe.max_length},
-          {"command", "ponder run recipe.toml --until " + context.stage.name},
-          {"recipe_toml", recipe},
-          {"template_sha256", text.chat().sha256()},
-          {"chat_template", text.chat().name()}};
+  Json provenance = {{"recipe", context.recipe.name},
+                     {"stage", context.stage.name},
+                     {"model", context.stage.output},
+                     {"parent", context.stage.input},
+                     {"sources", std::move(sources)},
+                     {"max_length", context.recipe.max_length},
+                     {"command", "ponder run recipe.toml --until " + context.stage.name},
+                     {"recipe_toml", recipe}};
+  provenance.update(tokenizer::template_record(text.chat()));
+  return provenance;
 }
 
 std::optional<pool::TrainResult> train(StageContext& context, train::TrainingTask& task,
@@ -87,6 +88,7 @@ std::optional<pool::TrainResult> train(StageContext& context, train::TrainingTas
   job.out = out;
   job.base_folder = context.checkpoint(context.stage.input);
   job.end_token_ids = {text.end_of_turn_id()};
+  job.files = tokenizer::template_files(job.base_folder, text.chat());
   job.dtype = context.recipe.dtype;
   job.provenance = std::move(provenance);
   job.scores = scores_of(context);
