@@ -108,7 +108,8 @@ class ModelEvaluation {
       std::vector<std::string> hashes;
       for (const data::Problem& problem : benchmark.problems)
         hashes.push_back(ponder::eval::problem_sha256(problem));
-      out = std::make_unique<RolloutFile>(*rows_, first_, asked.requests, std::move(hashes));
+      out = std::make_unique<RolloutFile>(*rows_, first_, benchmark.problems, asked.requests,
+                                          std::move(hashes));
       first_ += static_cast<int64_t>(asked.requests.size());
       settings.in_order = !rows_->keeps();
       settings.on_completion = [&](const data::Rollout& rollout) { out->add(rollout); };

@@ -75,7 +75,7 @@ void run_generate(const GenerateOptions& options) {
   job.update(job_of_model(options.model, model));
   job.update(job_of_rollouts(problems, requests));
   RowFile rows(options.out, {options.model, options.problems}, std::move(job), monitor);
-  RolloutFile out(rows, 0, requests);
+  RolloutFile out(rows, 0, problems, requests);
   rollout::RolloutHooks hooks;
   if (options.judge) {
     hooks.judge = [&](data::Rollout& rollout) {

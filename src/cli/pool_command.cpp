@@ -1,14 +1,14 @@
 // ponder pool and ponder why: what a run's database holds, its rows for other programs, and the
 // lineage of one trained row.
+#include "cli/pool_command.h"
+
 #include <fmt/format.h>
 
 #include <filesystem>
 #include <memory>
 
 #include "base/error.h"
-#include "cli/command.h"
 #include "cli/printing.h"
-#include "pool/pool.h"
 
 namespace ponder::cli {
 namespace {
@@ -19,13 +19,8 @@ struct PoolOptions {
   bool problems = false;
 };
 
-pool::Pool open_run(const std::string& run) {
-  const std::filesystem::path path(run);
-  return pool::Pool::open_read_only(std::filesystem::is_directory(path) ? path / "run.db" : path);
-}
-
 void print_counts(const PoolOptions& options) {
-  const pool::Pool pool = open_run(options.run);
+  const pool::Pool pool = open_pool(options.run);
   const pool::PoolCounts counts = pool.counts();
   if (options.common.json) {
     print_json(pool::to_json(counts));
@@ -46,8 +41,21 @@ void print_counts(const PoolOptions& options) {
   }
 }
 
+// Of one that was imported: what nobody said is not there.
+void put_origin(Json& json, const data::Origin& origin, const data::Completion& made) {
+  json.erase("seed");
+  json["sampling"] = origin.sampling;
+  if (origin.sampling.contains("seed")) json["seed"] = origin.sampling["seed"];
+  if (!origin.model.empty()) json["model"] = origin.model;
+  if (!origin.system.empty()) json["system"] = origin.system;
+  for (const char* key : {"model_sha256", "template_sha256", "prompt_sha256"}) {
+    if (json[key] == "") json.erase(key);
+  }
+  if (!made.token_ids && made.num_tokens() > 0) json["tokens"] = made.num_tokens();
+}
+
 void export_rows(const PoolOptions& options) {
-  const pool::Pool pool = open_run(options.run);
+  const pool::Pool pool = open_pool(options.run);
   pool::RolloutQuery query;
   query.stage = options.stage;
   if (!options.stage.empty() && !pool.stage(options.stage)) {
@@ -69,6 +77,9 @@ void export_rows(const PoolOptions& options) {
     pool.for_each_rollout(query, [&](const pool::StoredRollout& stored) {
       const data::Completion& made = stored.rollout.completion;
       Json json = data::to_json(stored.rollout);
+      if (stored.rollout.origin) put_origin(json, *stored.rollout.origin, made);
+      if (const auto problem = pool.problem(stored.rollout.problem_id, stored.benchmark))
+        data::put_problem(json, *problem);
       json["stage"] = stored.stage;
       json["round"] = stored.round;
       if (!stored.benchmark.empty()) json["benchmark"] = stored.benchmark;
@@ -86,7 +97,7 @@ void export_rows(const PoolOptions& options) {
 }
 
 void print_lineage(const PoolOptions& options) {
-  const Json lineage = open_run(options.run).lineage(options.row);
+  const Json lineage = open_pool(options.run).lineage(options.row);
   if (options.common.json) {
     print_json(lineage);
   } else {
@@ -96,15 +107,25 @@ void print_lineage(const PoolOptions& options) {
 
 }  // namespace
 
+pool::Pool open_pool(const std::string& run) {
+  const std::filesystem::path path(run);
+  return pool::Pool::open_read_only(std::filesystem::is_directory(path) ? path / "run.db" : path);
+}
+
 void register_pool(CLI::App& app) {
   auto options = std::make_shared<PoolOptions>();
-  CLI::App* pool = app.add_subcommand("pool", "what a run's database holds");
-  pool->add_option("RUN", options->run, "run directory, or its run.db")->required();
+  CLI::App* pool =
+      app.add_subcommand("pool", "what a run's database holds, and the way into one and out of it");
+  pool->add_option("RUN", options->run, "run directory, or its run.db");
+  pool->require_subcommand(0, 1);
   add_common_options(*pool, options->common);
   pool->footer(
       "Examples:\n  ponder pool runs/quickstart\n"
-      "  ponder pool runs/quickstart export --verdict correct --out correct.jsonl");
+      "  ponder pool runs/quickstart export --verdict correct --out correct.jsonl\n"
+      "  ponder pool import pool rollouts.jsonl --problems problems.jsonl");
 
+  const PoolPart import_part = register_pool_import(*pool);
+  CLI::App* import_command = pool->get_subcommand("import");
   CLI::App* export_command =
       pool->add_subcommand("export", "trajectories (or problems) as JSON lines, in a fixed order");
   auto* verdict =
@@ -121,7 +142,9 @@ void register_pool(CLI::App& app) {
   export_command->fallthrough();  // --json, --quiet and the like may stand behind `export`
   export_command->footer(
       "Example:\n  ponder pool runs/quickstart export --problems --out problems.jsonl");
-  pool->callback([options, export_command] {
+  pool->callback([options, import_part, import_command, export_command] {
+    if (import_command->parsed()) return import_part(options->run);
+    if (options->run.empty()) throw CLI::RequiredError("RUN");
     export_command->parsed() ? export_rows(*options) : print_counts(*options);
   });
 }

@@ -67,10 +67,10 @@ Json job_of_rollouts(const std::vector<data::Problem>& problems,
           {"max_tokens", one.sampling.max_tokens}};
 }
 
-RolloutFile::RolloutFile(RowFile& rows, int64_t first,
+RolloutFile::RolloutFile(RowFile& rows, int64_t first, std::span<const data::Problem> problems,
                          std::vector<rollout::RolloutRequest>& requests,
                          std::vector<std::string> problem_sha256)
-    : rows_(rows), first_(first), problem_sha256_(std::move(problem_sha256)) {
+    : rows_(rows), first_(first), problems_(problems), problem_sha256_(std::move(problem_sha256)) {
   const int64_t end = first + static_cast<int64_t>(requests.size());
   for (int64_t set = first; set < end; ++set)
     set_of_[requests[static_cast<size_t>(set - first)].problem_id] = set;
@@ -88,6 +88,7 @@ RolloutFile::RolloutFile(RowFile& rows, int64_t first,
 void RolloutFile::add(const data::Rollout& rollout) {
   const int64_t set = set_of_.at(rollout.problem_id);
   Json row = data::to_json(rollout);
+  data::put_problem(row, problems_[static_cast<size_t>(set - first_)]);
   if (!problem_sha256_.empty())
     row["problem_sha256"] = problem_sha256_[static_cast<size_t>(set - first_)];
   rows_.add({set, rollout.sample}, dump_json(row));

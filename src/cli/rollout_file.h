@@ -22,9 +22,11 @@ Json job_of_rollouts(const std::vector<data::Problem>& problems,
 // The rollouts of some requests, as rows of the file from place (first, 0) on: a set a request.
 class RolloutFile {
  public:
-  // Gives each request the rollouts that are there already, done or begun. Borrows the rows.
-  // `problem_sha256`, where given, is of each request's problem and stands in its rows.
-  RolloutFile(RowFile& rows, int64_t first, std::vector<rollout::RolloutRequest>& requests,
+  // Gives each request the rollouts that are there already, done or begun. Borrows the rows and
+  // `problems`, of which requests[i] asks problems[i]. `problem_sha256`, where given, is of each
+  // request's problem and stands in its rows.
+  RolloutFile(RowFile& rows, int64_t first, std::span<const data::Problem> problems,
+              std::vector<rollout::RolloutRequest>& requests,
               std::vector<std::string> problem_sha256 = {});
   void add(const data::Rollout& rollout);
   void save(std::span<const rollout::NewTokens> begun);
@@ -32,6 +34,7 @@ class RolloutFile {
  private:
   RowFile& rows_;
   int64_t first_;
+  std::span<const data::Problem> problems_;
   std::vector<std::string> problem_sha256_;  // of each set, or empty
   std::map<std::string, int64_t> set_of_;    // of each problem
 };

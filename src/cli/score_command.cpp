@@ -7,6 +7,7 @@
 #include "base/json_fields.h"
 #include "cli/command.h"
 #include "cli/number_option.h"
+#include "cli/pool_command.h"
 #include "cli/rollout_file.h"
 #include "cli/stop_signals.h"
 #include "generate/inference_model.h"
@@ -34,7 +35,8 @@ std::vector<tokenizer::Message> messages_of(const JsonFields& row) {
 }
 
 generate::ScoreRow row_of(const Json& json, const generate::InferenceModel& model,
-                          const ScoreOptions& options, const std::string& where) {
+                          const ScoreOptions& options, const std::string& where,
+                          bool with_end_token) {
   const JsonFields row(json, where, "", "expected are \"prompt\" and \"response\"");
   generate::ScoreRow scored;
   if (row.require("prompt").is_array() && !options.raw) {
@@ -47,7 +49,7 @@ generate::ScoreRow row_of(const Json& json, const generate::InferenceModel& mode
   scored.first_scored = static_cast<int64_t>(scored.tokens.size());
   const std::vector<int32_t> response = model.text().tokenizer().encode(row.text("response"));
   scored.tokens.insert(scored.tokens.end(), response.begin(), response.end());
-  if (!options.raw && !options.no_end_token) scored.tokens.push_back(model.text().end_of_turn_id());
+  if (!options.raw && with_end_token) scored.tokens.push_back(model.text().end_of_turn_id());
   if (scored.first_scored == 0) throw Error(where, "has an empty prompt");
   if (scored.first_scored == static_cast<int64_t>(scored.tokens.size())) {
     throw Error(where, "has an empty response");
@@ -82,6 +84,80 @@ Json job_of_scores(const ScoreOptions& options, const generate::InferenceModel& 
   return job_over(options.data, std::move(job));
 }
 
+// What is scored, one after the other.
+struct ToScore {
+  Json json;
+  std::string where;
+  bool ended = true;    // by the model
+  int64_t rollout = 0;  // of a pool
+};
+
+// The rows of a file, or the rollouts of a pool.
+class ScoreSource {
+ public:
+  // Of an imported pool the perplexities are kept, and those that are there under the model are done.
+  ScoreSource(const ScoreOptions& options, const std::string& model_sha256)
+      : model_sha256_(model_sha256) {
+    const std::filesystem::path folder = options.data;
+    if (!std::filesystem::is_directory(folder)) {
+      reader_ = std::make_unique<JsonRowReader>(options.data);
+      return;
+    }
+    const bool keeps = !std::filesystem::exists(folder / "recipe.toml") &&
+                       std::filesystem::exists(folder / "run.db");
+    pool_ = std::make_unique<pool::Pool>(keeps ? pool::Pool::open(folder / "run.db")
+                                               : open_pool(options.data));
+    keeps_ = keeps;
+    pool_->for_each_rollout({.with_tokens = false}, [&](const pool::StoredRollout& stored) {
+      const bool done = keeps_ && stored.rollout.perplexity &&
+                        stored.rollout.perplexity_model_sha256 == model_sha256_;
+      if (!done) waiting_.push_back(stored.id);
+    });
+  }
+
+  bool is_pool() const { return pool_ != nullptr; }
+
+  bool next(ToScore& row) {
+    if (!pool_) {
+      JsonRow read;
+      if (!reader_->next(read)) return false;
+      row = {std::move(read.value), fmt::format("{}:{}", reader_->name(), read.line)};
+      return true;
+    }
+    if (at_ == waiting_.size()) return false;
+    const std::optional<pool::StoredRollout> stored = pool_->rollout(waiting_[at_++]);
+    if (!stored) throw Error("run.db", "a rollout is gone", "restore it from a copy");
+    const data::Rollout& t = stored->rollout;
+    const auto problem = pool_->problem(t.problem_id, stored->benchmark);
+    if (!problem) throw Error("run.db", "a problem is gone", "restore it from a copy");
+    Json prompt = Json::array({{{"role", "user"}, {"content", problem->question}}});
+    if (t.origin && !t.origin->system.empty())
+      prompt.insert(prompt.begin(), {{"role", "system"}, {"content", t.origin->system}});
+    const std::string name = fmt::format("{} {}, sample {}", stored->stage, t.problem_id, t.sample);
+    row = {{{"id", name}, {"prompt", std::move(prompt)}, {"response", t.completion.text}},
+           name,
+           t.completion.finish_reason == data::FinishReason::kStop,
+           stored->id};
+    return true;
+  }
+
+  void keep(const std::vector<int64_t>& rollouts, const std::vector<generate::Score>& scores) {
+    if (!keeps_) return;
+    pool::Pool::Transaction transaction(*pool_);
+    for (size_t i = 0; i < rollouts.size(); ++i)
+      pool_->set_perplexity(rollouts[i], scores[i].perplexity, model_sha256_);
+    transaction.commit();
+  }
+
+ private:
+  std::string model_sha256_;
+  std::unique_ptr<JsonRowReader> reader_;
+  std::unique_ptr<pool::Pool> pool_;
+  bool keeps_ = false;
+  std::vector<int64_t> waiting_;
+  size_t at_ = 0;
+};
+
 void run_score(const ScoreOptions& options) {
   TerminalMonitor monitor(options.common.quiet ? TerminalMonitor::Level::kQuiet
                                                : TerminalMonitor::Level::kInfo);
@@ -90,8 +166,9 @@ void run_score(const ScoreOptions& options) {
   const std::atomic<bool>* const stop = stop_flag();
   model.decoder().set_stop(stop);
   RowFile out(options.out, {options.model, options.data}, job_of_scores(options, model), monitor);
-  JsonRowReader reader(options.data);
+  ScoreSource source(options, model.sha256());
   std::vector<Json> ids;
+  std::vector<int64_t> rollouts;
   std::vector<generate::ScoreRow> rows;
   int64_t waiting_tokens = 0, total_rows = 0, total_tokens = 0;
   double total_logprob = 0;
@@ -110,6 +187,7 @@ void run_score(const ScoreOptions& options) {
     } catch (const model::Interrupted&) {
       out.stop();
     }
+    source.keep(rollouts, scores);
     for (size_t i = 0; i < scores.size(); ++i) {
       out.add({total_rows + static_cast<int64_t>(i), 0},
               dump_json(line_of(ids[i], scores[i], options)));
@@ -118,22 +196,25 @@ void run_score(const ScoreOptions& options) {
     }
     total_rows += static_cast<int64_t>(rows.size());
     ids.clear();
+    rollouts.clear();
     rows.clear();
     waiting_tokens = 0;
     monitor.progress("rows scored", total_rows, 0);
   };
-  JsonRow row;
+  ToScore row;
   int64_t index = 0;
-  while (reader.next(row)) {
+  while (source.next(row)) {
     if (index++ < kept) continue;
-    const std::string where = fmt::format("{}:{}", reader.name(), row.line);
-    rows.push_back(row_of(row.value, model, options, where));
-    const auto id = row.value.find("id");
-    ids.push_back(id == row.value.end() ? Json() : *id);
+    rows.push_back(row_of(row.json, model, options, row.where, !options.no_end_token && row.ended));
+    const auto id = row.json.find("id");
+    ids.push_back(id == row.json.end() ? Json() : *id);
+    rollouts.push_back(row.rollout);
     waiting_tokens += static_cast<int64_t>(rows.back().tokens.size());
     if (waiting_tokens >= options.batch_tokens) flush();
   }
   if (!rows.empty()) flush();
+  if (total_rows == 0 && source.is_pool())
+    return monitor.info("every rollout of the pool has a perplexity under this model");
   if (total_rows == 0) throw Error(options.data, "holds no rows");
   out.finish();
   monitor.info(fmt::format("{} rows, {} tokens, perplexity {:.6g}", total_rows, total_tokens,
@@ -147,7 +228,8 @@ void register_score(CLI::App& app) {
   CLI::App* sub = app.add_subcommand("score", "log-probability of given responses");
   sub->add_option("--model", options->model, "checkpoint folder")->required();
   sub->add_option("--data", options->data,
-                  "JSON lines with prompt (the user turn, or chat messages) and response")
+                  "JSON lines with prompt (the user turn, or chat messages) and response; or the "
+                  "folder of a pool: its rollouts, whose perplexities an imported pool keeps")
       ->required();
   sub->add_flag("--per-token", options->per_token, "also the log-probability of every token");
   sub->add_flag("--raw", options->raw,

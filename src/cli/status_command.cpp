@@ -6,9 +6,9 @@
 #include "base/file.h"
 #include "cli/command.h"
 #include "cli/number_option.h"
+#include "cli/pool_command.h"
 #include "cli/printing.h"
 #include "pipeline/candidates.h"
-#include "pool/pool.h"
 #include "pool/stage_result.h"
 #include "report/report.h"
 
@@ -70,7 +70,7 @@ void status(const StatusOptions& options) {
 }
 
 void refine(const StatusOptions& options) {
-  const pool::Pool pool = open_status(options.run);
+  const pool::Pool pool = open_pool(options.run);
   pipeline::SelectionOptions selection;
   const std::optional<pipeline::Strategy> strategy =
       pipeline::strategy_from_string(options.strategy);
@@ -82,35 +82,34 @@ void refine(const StatusOptions& options) {
   selection.per_problem = options.per_problem;
   selection.max_rows = options.max_rows;
   selection.seed = options.common.seed;
-  std::vector<pipeline::Candidate> candidates;
-  for (const pool::StageRecord& stage : pool.stages()) {
-    if (stage.kind != pool::stage_kind::kExplore) continue;
-    for (pipeline::Candidate& candidate : pipeline::candidates_of(pool, stage.name))
-      candidates.push_back(std::move(candidate));
-  }
-  if (candidates.empty())
-    throw Error(options.run, "has no explored rollouts yet", "run it until explore-1");
+  const std::vector<pipeline::Candidate> candidates = pipeline::all_candidates(pool);
+  selection = pipeline::fitting(selection, candidates);
   const auto decisions = pipeline::select(candidates, selection);
-  int64_t rows = 0, tokens = 0;
+  int64_t rows = 0, length = 0;
   double perplexity = 0;
+  bool all_known = true;
   for (size_t i = 0; i < candidates.size(); ++i) {
     if (!pipeline::selected(decisions[i])) continue;
     ++rows;
-    tokens += candidates[i].num_tokens;
+    length += selection.length_in_bytes ? candidates[i].num_bytes : candidates[i].num_tokens;
     perplexity += candidates[i].perplexity;
+    all_known = all_known && candidates[i].perplexity > 0;
   }
   const double n = rows > 0 ? static_cast<double>(rows) : 1.0;
-  const Json result = {{"strategy", options.strategy},
-                       {"rows", rows},
-                       {"candidates", candidates.size()},
-                       {"mean_tokens", static_cast<double>(tokens) / n},
-                       {"mean_perplexity", perplexity / n}};
+  const double mean_length = static_cast<double>(length) / n;
+  const Json mean_perplexity = all_known ? Json(perplexity / n) : Json();
   if (options.common.json) {
+    Json result = {{"strategy", options.strategy},
+                   {"rows", rows},
+                   {"candidates", candidates.size()},
+                   {"mean_tokens", selection.length_in_bytes ? Json() : Json(mean_length)},
+                   {"mean_perplexity", mean_perplexity}};
+    if (selection.length_in_bytes) result["mean_bytes"] = mean_length;
     print_json(result);
   } else {
-    print("{}: {} rows of {} candidates, {:.1f} tokens and perplexity {:.4f} on average\n",
-          options.strategy, rows, candidates.size(), static_cast<double>(tokens) / n,
-          perplexity / n);
+    print("{}: {} rows of {} candidates, {:.1f} {} and {} on average\n", options.strategy, rows,
+          candidates.size(), mean_length, selection.length_in_bytes ? "bytes" : "tokens",
+          all_known ? fmt::format("perplexity {:.4f}", perplexity / n) : "unknown perplexity");
   }
 }
 
@@ -127,9 +126,9 @@ void register_status(CLI::App& app) {
 
 void register_refine(CLI::App& app) {
   auto options = std::make_shared<StatusOptions>();
-  CLI::App* command =
-      app.add_subcommand("refine", "what a selection strategy would choose from a run's rollouts");
-  command->add_option("run", options->run, "run directory")->required();
+  CLI::App* command = app.add_subcommand(
+      "refine", "what a selection strategy would choose from a run's rollouts, or a pool's");
+  command->add_option("run", options->run, "run directory, or a pool's")->required();
   command->add_option("--strategy", options->strategy, "one of " + pipeline::strategy_names());
   add_number_option(*command, "--per-problem", options->per_problem, 1, kMany,
                     "rows per problem, at most");

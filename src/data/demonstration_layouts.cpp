@@ -229,6 +229,15 @@ bool single(const RowFields& row, Demonstration& d, const DemonstrationReadOptio
   return true;
 }
 
+// A trajectory that says itself that it is not whole, or wrong.
+void refuse_failed(const RowFields& row) {
+  if (!row.has("problem_id") || !row.has("finish_reason")) return;
+  const std::string finish = row.text("finish_reason");
+  if (finish != "stop") throw Rejection{"unfinished", "ended by " + excerpt(finish)};
+  if (row.has("verdict") && row.text("verdict") == "incorrect")
+    throw Rejection{"wrong_answer", "the verdict is incorrect"};
+}
+
 Found several(const RowFields& row, const Demonstration& common,
               const DemonstrationReadOptions& options, Changes& changes) {
   Found all;
@@ -376,6 +385,7 @@ std::vector<Accepted<Demonstration>> demonstrations_from_row(
     const Json& json, const DemonstrationReadOptions& options, Changes& changes) {
   const RowFields row(json);
   refuse_other_media(row);
+  refuse_failed(row);
   Demonstration d = common_of(row, changes);
   // Of dolphin-r1 and of Huatuo "answer" and "Response" are no gold answers.
   std::string gold;

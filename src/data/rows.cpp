@@ -97,4 +97,16 @@ Json to_json(const Rollout& rollout) {
   return json;
 }
 
+void put_problem(Json& row, const Problem& problem) {
+  row["prompt"] = Json::array({{{"role", "user"}, {"content", problem.question}}});
+  put_if(row, "domain", problem.domain);
+  put_if(row, "level", problem.level);
+  put_if(row, "source", problem.source);
+  if (problem.answer.empty()) return;
+  row["answer"] = problem.answer;
+  row["answer_type"] = judge::to_string(problem.answer_type);
+  if (problem.tolerance) row["tolerance"] = *problem.tolerance;
+  if (!problem.choices.empty()) row["choices"] = problem.choices;
+}
+
 }  // namespace ponder::data

@@ -75,6 +75,16 @@ struct SamplingSettings {
   int max_tokens = 1024;     // completion tokens
 };
 
+// What the row of a rollout says that was made elsewhere.
+struct Origin {
+  std::string file;  // where it was read
+  uint64_t line = 0;
+  std::string model;   // its name, "" where nobody said
+  std::string system;  // the system turn it was asked with, "" for none that is known
+  // What is known of seed, temperature, top_p, top_k and max_tokens, by name.
+  Json sampling = Json::object();
+};
+
 // A completion of a problem, with its provenance; judged and scored later. Its text is the whole
 // response: it begins with what the prompt ended with of it, where the chat template opens one.
 struct Rollout {
@@ -90,10 +100,15 @@ struct Rollout {
   std::string proof;
   std::optional<double> perplexity;  // exp(-logprob / tokens) under `perplexity_model_sha256`
   std::string perplexity_model_sha256;
+  // Of one made elsewhere. What the row does not say of model, seed, sampling, template and prompt is
+  // empty or as it stands here by default.
+  std::optional<Origin> origin = {};
 };
 
 Json to_json(const Problem& problem);
 Json to_json(const Demonstration& demonstration);
 Json to_json(const Rollout& rollout);
+// What the row of a rollout says of its problem: `prompt` as messages, and what judges the answer.
+void put_problem(Json& row, const Problem& problem);
 
 }  // namespace ponder::data

@@ -1,8 +1,12 @@
 #include "pipeline/candidates.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 
+#include "base/error.h"
+#include "pool/stage_result.h"
 #include "tokenizer/thought_format.h"
 
 namespace ponder::pipeline {
@@ -19,8 +23,13 @@ Candidate candidate_of(const pool::StoredRollout& stored) {
   c.well_formed =
       tokenizer::parse_thought(t.completion.text).fault == tokenizer::ThoughtFault::kNone;
   c.num_tokens = t.completion.num_tokens();
+  c.num_bytes = static_cast<int64_t>(t.completion.text.size());
   c.perplexity = t.perplexity.value_or(0);
   return c;
+}
+
+bool ranks_perplexity(Strategy strategy) {
+  return strategy == Strategy::kHighestPerplexity || strategy == Strategy::kLowestPerplexity;
 }
 
 }  // namespace
@@ -45,6 +54,37 @@ std::vector<Candidate> candidates_of(const pool::Pool& pool, const std::string& 
       candidates.begin(), candidates.end(),
       [&](const Candidate& a, const Candidate& b) { return place_of(a) < place_of(b); });
   return candidates;
+}
+
+std::vector<Candidate> all_candidates(const pool::Pool& pool) {
+  std::vector<Candidate> all;
+  for (const pool::StageRecord& stage : pool.stages()) {
+    if (stage.kind != pool::stage_kind::kExplore && stage.kind != pool::stage_kind::kImport)
+      continue;
+    for (Candidate& candidate : candidates_of(pool, stage.name))
+      all.push_back(std::move(candidate));
+  }
+  if (all.empty()) {
+    throw Error("run.db", "has no explored or imported rollouts yet",
+                "run it until explore-1, or import some");
+  }
+  return all;
+}
+
+SelectionOptions fitting(SelectionOptions options, const std::vector<Candidate>& candidates) {
+  const auto count = [&](const auto& is_so) {
+    return std::count_if(candidates.begin(), candidates.end(), is_so);
+  };
+  options.length_in_bytes = count([](const Candidate& c) { return c.num_tokens == 0; }) > 0;
+  const auto unknown = count([](const Candidate& c) {
+    return c.perplexity == 0 && c.verdict == judge::Verdict::kCorrect;
+  });
+  if (ranks_perplexity(options.strategy) && unknown > 0) {
+    throw Error("--strategy " + std::string(to_string(options.strategy)),
+                fmt::format("the perplexity of {} correct rollouts is not known", unknown),
+                "ponder score --model DIR --data POOL computes it");
+  }
+  return options;
 }
 
 }  // namespace ponder::pipeline

@@ -103,6 +103,12 @@ PipelineRun::~PipelineRun() = default;
 // it.
 void PipelineRun::take_up(Changes allowed) {
   const fs::path saved = folder_ / "recipe.toml";
+  for (const pool::StageRecord& stage : pool_->stages()) {
+    if (stage.kind == pool::stage_kind::kImport) {
+      throw Error(folder_.string(), "is a pool of imported responses",
+                  "start the run with another --out");
+    }
+  }
   if (!fs::exists(saved)) write_file_atomic(saved, recipe_.resolved);
   const std::string then = resolved_again(saved);
   const std::vector<std::string> keys = recipe_differences(then, recipe_.resolved);

@@ -19,13 +19,17 @@ constexpr std::pair<Strategy, std::string_view> kStrategies[] = {
     {Strategy::kRandom, "random"},
 };
 
+int64_t length_of(const Candidate& c, const SelectionOptions& options) {
+  return options.length_in_bytes ? c.num_bytes : c.num_tokens;
+}
+
 // Lower comes first.
 double strategy_key(const Candidate& c, const SelectionOptions& options) {
   switch (options.strategy) {
     case Strategy::kLongest:
-      return -static_cast<double>(c.num_tokens);
+      return -static_cast<double>(length_of(c, options));
     case Strategy::kShortest:
-      return static_cast<double>(c.num_tokens);
+      return static_cast<double>(length_of(c, options));
     case Strategy::kHighestPerplexity:
       return -c.perplexity;
     case Strategy::kLowestPerplexity:
@@ -100,7 +104,9 @@ std::vector<std::vector<Decision>> select(std::span<const Candidate> candidates,
       const bool take = static_cast<int64_t>(r) < options.per_problem;
       decisions[indices[r]].push_back(
           {name, take, static_cast<int>(r) + 1,
-           fmt::format("{} tokens, perplexity {:.4f}", c.num_tokens, c.perplexity)});
+           fmt::format("{} {}, perplexity {}", length_of(c, options),
+                       options.length_in_bytes ? "bytes" : "tokens",
+                       c.perplexity > 0 ? fmt::format("{:.4f}", c.perplexity) : "unknown")});
       if (take) kept.push_back(indices[r]);
     }
   }

@@ -27,8 +27,9 @@ struct Candidate {
   judge::Verdict verdict = judge::Verdict::kUndecided;
   data::FinishReason finish_reason = data::FinishReason::kStop;
   bool well_formed = false;  // thought and solution tags without fault
-  int64_t num_tokens = 0;
-  double perplexity = 0;
+  int64_t num_tokens = 0;    // 0: not known, of one made elsewhere
+  int64_t num_bytes = 0;     // of its text
+  double perplexity = 0;     // at least 1; 0: not known
 };
 
 struct Decision {
@@ -47,6 +48,7 @@ struct SelectionOptions {
   int64_t per_problem = 1;
   int64_t max_rows = 0;
   uint64_t seed = 1;
+  bool length_in_bytes = false;  // else in tokens
 };
 std::vector<std::vector<Decision>> select(std::span<const Candidate> candidates,
                                           const SelectionOptions& options);

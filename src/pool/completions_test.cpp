@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "pool/pool_fixture.h"
+#include "pool/sqlite.h"
 
 namespace ponder::pool {
 namespace {
@@ -59,6 +60,46 @@ TEST_F(PoolTest, WhatComesWithACompletionMustBeThere) {
   refused([](data::Completion& c) { c.token_ids.reset(); });
   refused([](data::Completion& c) { c.logprobs.reset(); });
   EXPECT_EQ(pool.counts().rollouts, 0);
+}
+
+TEST_F(PoolTest, OfAnImportedRolloutWhatNobodySaidIsNull) {
+  Pool pool = Pool::open(file_);
+  fill(pool);
+  pool.begin_stage({.name = "import", .kind = "import"});
+  data::Rollout t = rollout("a", 0);
+  t.completion.token_ids.reset();
+  t.completion.logprobs.reset();
+  t.completion.logprob_source = data::LogprobSource::kNone;
+  t.completion.model_sha256 = t.prompt_sha256 = t.template_sha256 = "";
+  EXPECT_NE(testing::error_text([&] { pool.add_rollout("import", 0, t); }).find("prompt's hash"),
+            std::string::npos);
+  t.origin = data::Origin{"rows.jsonl", 4, "QwQ", "Think.", {{"temperature", 0.6}}};
+  t.seed = 0;
+  t.sampling = {};
+  t.sampling.temperature = 0.6;
+  const int64_t id = pool.add_rollout("import", 0, t);
+  EXPECT_EQ(pool.add_rollout("import", 0, t), id);  // again
+  const data::Rollout back = pool.rollout(id)->rollout;
+  ASSERT_TRUE(back.origin);
+  EXPECT_EQ(back.origin->file, "rows.jsonl");
+  EXPECT_EQ(back.origin->line, 4u);
+  EXPECT_EQ(back.origin->model, "QwQ");
+  EXPECT_EQ(back.origin->system, "Think.");
+  EXPECT_EQ(back.origin->sampling, t.origin->sampling);
+  EXPECT_EQ(back.sampling.temperature, 0.6);
+  EXPECT_FALSE(pool.rollout(pool.add_rollout("explore-1", 1, rollout("a", 0)))->rollout.origin);
+  t.completion.text = "another";
+  EXPECT_NE(testing::error_text([&] { pool.add_rollout("import", 0, t); }).find("other text"),
+            std::string::npos);
+  const sqlite::Database database(file_, sqlite::Database::Access::kRead);
+  EXPECT_EQ(database.value("SELECT count(*) FROM trajectories WHERE stage = 'import' AND seed IS "
+                           "NULL AND top_p IS NULL AND model_sha256 IS NULL AND temperature = 0.6"),
+            1);
+  const std::string lineage = lineage_text(pool.lineage("import:0"));
+  EXPECT_NE(lineage.find("rows.jsonl, line 4"), std::string::npos) << lineage;
+  EXPECT_NE(lineage.find("QwQ (weights not known)"), std::string::npos) << lineage;
+  EXPECT_NE(lineage.find("sampled    temperature 0.6\n"), std::string::npos) << lineage;
+  pool.verify();
 }
 
 TEST_F(PoolTest, EvaluationsAreKeptApart) {

@@ -88,6 +88,15 @@ Json lineage_of_rollout(const Pool& pool, int64_t id, const std::string& stage) 
                {"tokens", t.completion.num_tokens()},
                {"logprob", t.completion.logprobs ? Json(t.completion.logprob()) : Json(nullptr)},
                {"finish_reason", data::to_string(t.completion.finish_reason)}};
+  if (t.origin) {  // what nobody said is not there
+    json["file"] = t.origin->file;
+    json["line"] = t.origin->line;
+    json["model"] = t.origin->model;
+    if (!t.origin->system.empty()) json["system"] = t.origin->system;
+    json.erase("seed");
+    json["sampling"] = t.origin->sampling;
+    if (t.completion.num_tokens() == 0) json["tokens"] = nullptr;
+  }
   if (t.verdict) {
     json["verdict"] = judge::to_string(*t.verdict);
     json["proof"] = t.proof;
@@ -99,6 +108,33 @@ Json lineage_of_rollout(const Pool& pool, int64_t id, const std::string& stage) 
   json["decisions"] = decisions_of(pool, {RowOrigin::Kind::kRollout, id}, stage);
   json["text"] = t.completion.text;
   return json;
+}
+
+// With which settings, as far as they are known.
+std::string sampled_text(const Json& origin) {
+  const Json& sampling = origin["sampling"];
+  const Json& seed = origin.contains("seed") ? origin : sampling;
+  std::string known;
+  const auto add = [&](const Json& from, const char* key, const char* format) {
+    if (!from.contains(key)) return;
+    known += fmt::format("{}{}", known.empty() ? "" : ", ",
+                         fmt::format(fmt::runtime(format), from[key].get<double>()));
+  };
+  if (seed.contains("seed")) known = fmt::format("seed {}", seed["seed"].get<uint64_t>());
+  add(sampling, "temperature", "temperature {}");
+  add(sampling, "top_p", "top-p {}");
+  add(sampling, "top_k", "top-k {}");
+  add(sampling, "max_tokens", "at most {} tokens");
+  return known.empty() ? "settings not known" : known;
+}
+
+std::string model_text(const Json& origin) {
+  const auto sha256 = origin["model_sha256"].get<std::string>();
+  std::string chain = origin.value("model", "");
+  for (const Json& model : origin["models"])
+    chain += (chain.empty() ? "" : " <- ") + model["name"].get<std::string>();
+  if (sha256.empty()) return chain.empty() ? "not known" : chain + " (weights not known)";
+  return fmt::format("{} (sha256 {})", chain, sha256);
 }
 
 void print_origin(std::string& out, const Json& origin, const std::string& indent) {
@@ -115,28 +151,23 @@ void print_origin(std::string& out, const Json& origin, const std::string& inden
     line("response", "sha256 " + text("response_sha256"));
   } else {
     const Json& problem = origin["problem"];
-    const Json& sampling = origin["sampling"];
     line("from", fmt::format("rollout {} of problem {}, stage {}, round {}",
                              origin["sample"].get<int64_t>(), problem["id"].get<std::string>(),
                              text("stage"), origin["round"].get<int64_t>()));
     line("question", excerpt(problem["question"].get<std::string>(), 200));
     line("gold", problem["answer"].get<std::string>());
-    line("sampled",
-         fmt::format("seed {}, temperature {}, top-p {}, top-k {}, at most {} tokens",
-                     origin["seed"].get<uint64_t>(), sampling["temperature"].get<double>(),
-                     sampling["top_p"].get<double>(), sampling["top_k"].get<int64_t>(),
-                     sampling["max_tokens"].get<int64_t>()));
-    std::string chain;
-    for (const Json& model : origin["models"]) {
-      chain += (chain.empty() ? "" : " <- ") + model["name"].get<std::string>();
-    }
-    line("model", fmt::format("{} (sha256 {})", chain, text("model_sha256")));
-    line("template", "sha256 " + text("template_sha256"));
-    line("ended", fmt::format("{} after {} tokens, logprob {}", text("finish_reason"),
-                              origin["tokens"].get<int64_t>(),
-                              origin["logprob"].is_null()
-                                  ? "not known"
-                                  : fmt::format("{:.3f}", origin["logprob"].get<double>())));
+    if (origin.contains("file"))
+      line("read", fmt::format("{}, line {}", text("file"), origin["line"].get<uint64_t>()));
+    line("sampled", sampled_text(origin));
+    line("model", model_text(origin));
+    line("template",
+         text("template_sha256").empty() ? "not known" : "sha256 " + text("template_sha256"));
+    line("ended",
+         fmt::format(
+             "{} after {} tokens, logprob {}", text("finish_reason"),
+             origin["tokens"].is_null() ? "an unknown number of" : dump_json(origin["tokens"]),
+             origin["logprob"].is_null() ? "not known"
+                                         : fmt::format("{:.3f}", origin["logprob"].get<double>())));
     line("verdict",
          origin.contains("verdict") ? text("verdict") + ": " + text("proof") : "not judged");
     if (origin.contains("perplexity")) {
@@ -214,10 +245,19 @@ Json Pool::lineage(std::string_view name) const {
             {"chosen", lineage_of_rollout(*this, pair.integer(0), stage)},
             {"rejected", lineage_of_rollout(*this, pair.integer(1), stage)}};
   }
+  auto rollout = impl_->prepare(
+      "SELECT id FROM trajectories WHERE stage = ? ORDER BY problem, sample, model_sha256 "
+      "LIMIT 1 OFFSET ?");
+  if (rollout.bind(stage).bind(index).step()) {
+    return {{"row", name},
+            {"stage", stage},
+            {"index", index},
+            {"origin", lineage_of_rollout(*this, rollout.integer(0), stage)}};
+  }
   std::string known;
   auto stages = impl_->prepare(
-      "SELECT s.name, count(r.row_index) FROM stages s JOIN "
-      "(SELECT stage, row_index FROM training_rows UNION ALL SELECT stage, row_index FROM pairs) r "
+      "SELECT s.name, count(*) FROM stages s JOIN (SELECT stage FROM training_rows UNION ALL "
+      "SELECT stage FROM pairs UNION ALL SELECT stage FROM trajectories) r "
       "ON r.stage = s.name GROUP BY s.name ORDER BY s.position");
   while (stages.step()) {
     known += fmt::format("{}{}:0 to {}:{}", known.empty() ? "" : ", ", stages.text(0),
@@ -230,8 +270,11 @@ Json Pool::lineage(std::string_view name) const {
 std::string lineage_text(const Json& lineage) {
   std::string out = fmt::format("row        {}\n", lineage.at("row").get<std::string>());
   if (lineage.contains("origin")) {
-    out += fmt::format("text       sha256 {}, {} tokens\n",
-                       lineage["text_sha256"].get<std::string>(), lineage["tokens"].get<int64_t>());
+    if (lineage.contains("text_sha256")) {
+      out +=
+          fmt::format("text       sha256 {}, {} tokens\n",
+                      lineage["text_sha256"].get<std::string>(), lineage["tokens"].get<int64_t>());
+    }
     print_origin(out, lineage["origin"], "");
   } else {
     for (const char* side : {"chosen", "rejected"}) {

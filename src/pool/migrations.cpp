@@ -24,7 +24,7 @@ INSERT INTO prompts SELECT * FROM old_prompts;
 INSERT INTO trajectories SELECT id, stage, problem, sample, model_sha256, round, seed, temperature,
   top_p, top_k, max_tokens, template_sha256, prompt_sha256, num_tokens, logprob, 'engine', NULL,
   NULL, text, thought, solution, finish_reason, verdict, proof, perplexity,
-  perplexity_model_sha256, token_ids, logprobs FROM old_trajectories;
+  perplexity_model_sha256, token_ids, logprobs, NULL FROM old_trajectories;
 INSERT INTO selections SELECT * FROM old_selections;
 INSERT INTO training_rows SELECT * FROM old_training_rows;
 INSERT INTO pairs SELECT * FROM old_pairs;
@@ -110,10 +110,11 @@ void migrate_rows(const sqlite::Database& database, int version) {
   if (version == 1) {
     database.execute(kFromVersion1);
     tell_stages(database);
-  } else {  // the same columns; files and hashes of rows came with version 3, partials with 4
+  } else {  // files and hashes of rows came with version 3, partials with 4, a trajectory's origin with 5
     for (const std::string& table : tables) {
       if (table == "row_hashes") continue;  // the triggers make them anew
-      database.execute(fmt::format("INSERT INTO {0} SELECT * FROM old_{0}", table));
+      database.execute(fmt::format("INSERT INTO {0} SELECT *{1} FROM old_{0}", table,
+                                   table == "trajectories" ? ", NULL" : ""));
     }
   }
   for (const std::string& table : tables) database.execute("DROP TABLE old_" + table);

@@ -113,8 +113,8 @@ class Pool {
   std::vector<data::Problem> problems_of(int64_t source) const;
   std::vector<RejectionRecord> rejections_of(int64_t source) const;
 
-  // Stage, model and problem must be known, prompt_sha256 given, and log-probabilities there, one
-  // a token, exactly where logprob_source says whose. Returns the id. The same rollout added again
+  // Stage, model and problem must be known, prompt_sha256 given (model and prompt not of one with an
+  // origin), and log-probabilities there, one a token, exactly where logprob_source says whose. Returns the id. The same rollout added again
   // changes nothing (verdict and perplexity are taken over where given); other tokens for the same
   // (stage, model, problem, sample) are an Error. `benchmark`: of the problem.
   int64_t add_rollout(const std::string& stage, int round, const data::Rollout& rollout,
@@ -154,9 +154,9 @@ class Pool {
   PoolCounts counts() const;
   PoolCounts::Stage counts_of(std::string_view stage) const;
 
-  // The lineage of one trained row, as far back as it is known. `row` is "STAGE:INDEX". Throws
-  // Error saying which stages have rows when there is no such one. lineage_text is the same for
-  // people.
+  // The lineage of one trained row, or of a stage that trains none of one of its rollouts, as far
+  // back as it is known. `row` is "STAGE:INDEX". Throws Error saying which stages have rows when
+  // there is no such one. lineage_text is the same for people.
   Json lineage(std::string_view row) const;
 
  private:

@@ -106,9 +106,9 @@ struct PairRow {
   int64_t chosen = 0, rejected = 0;  // rollout ids
 };
 
-// A source an ingest stage read, and the account of its rows.
+// A source an ingest stage read, or a file that was imported, and the account of its rows.
 struct SourceRecord {
-  enum class Role { kDemonstrations, kProblems, kBenchmark };
+  enum class Role { kDemonstrations, kProblems, kBenchmark, kResponses };
   int64_t id = 0;  // given by add_source; in the order of the recipe
   std::string stage;
   Role role = Role::kDemonstrations;
@@ -117,7 +117,8 @@ struct SourceRecord {
   std::string rows_sha256;  // of the rows that were kept
   data::RowAccount account = {};  // counts alone: the rows are RejectionRecords
 };
-std::string_view to_string(SourceRecord::Role role);  // "demonstrations", "problems", "benchmark"
+// "demonstrations", "problems", "benchmark", "responses"
+std::string_view to_string(SourceRecord::Role role);
 
 // A row that a source did not keep.
 struct RejectionRecord {

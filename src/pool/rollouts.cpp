@@ -7,13 +7,15 @@
 #include <cstring>
 
 #include "base/error.h"
-#include "base/json.h"
+#include "base/json_fields.h"
 #include "base/philox.h"
 #include "pool/pool.h"
 #include "pool/pool_impl.h"
 
 namespace ponder::pool {
 namespace {
+
+constexpr const char* kRestore = "another program has changed the database: restore it from a copy";
 
 static_assert(std::endian::native == std::endian::little, "blobs are little-endian");
 
@@ -37,7 +39,20 @@ constexpr std::string_view kColumns =
     "t.max_tokens, "
     "t.model_sha256, t.template_sha256, t.prompt_sha256, t.text, t.thought, t.solution, "
     "t.finish_reason, t.verdict, t.proof, t.perplexity, t.perplexity_model_sha256, p.benchmark, "
-    "t.logprob_source, t.endpoint, t.usage, t.num_tokens";
+    "t.logprob_source, t.endpoint, t.usage, t.num_tokens, t.origin";
+
+Json to_json(const data::Origin& origin) {
+  Json json = {{"file", origin.file}, {"line", origin.line}, {"sampling", origin.sampling}};
+  if (!origin.model.empty()) json["model"] = origin.model;
+  if (!origin.system.empty()) json["system"] = origin.system;
+  return json;
+}
+
+data::Origin told_origin(const Json& json, const std::string& where) {
+  const JsonFields fields(json, where, "origin", kRestore);
+  return {fields.text("file"), static_cast<uint64_t>(fields.integer("line", 0)),
+          fields.text_or("model", ""), fields.text_or("system", ""), fields.object("sampling")};
+}
 
 // What is kept of the usage a server reports.
 Json to_json(const data::Usage& usage) {
@@ -59,11 +74,13 @@ StoredRollout rollout_of(const sqlite::Statement& row, bool with_tokens, const s
   data::Completion& made = t.completion;
   t.problem_id = row.text(column++);
   t.sample = row.count(column++);
-  t.seed = static_cast<uint64_t>(row.integer(column++));
-  t.sampling.temperature = row.real(column++);
-  t.sampling.top_p = row.real(column++);
-  t.sampling.top_k = row.count(column++);
-  t.sampling.max_tokens = row.count(column++);
+  const auto known = [&] { return !row.is_null(column); };  // of an imported one not all is
+  if (known()) t.seed = static_cast<uint64_t>(row.integer(column));
+  if (++column; known()) t.sampling.temperature = row.real(column);
+  if (++column; known()) t.sampling.top_p = row.real(column);
+  if (++column; known()) t.sampling.top_k = row.count(column);
+  if (++column; known()) t.sampling.max_tokens = row.count(column);
+  ++column;
   made.model_sha256 = row.text(column++);
   t.template_sha256 = row.text(column++);
   t.prompt_sha256 = row.text(column++);
@@ -85,6 +102,7 @@ StoredRollout rollout_of(const sqlite::Statement& row, bool with_tokens, const s
         parse_json(row.text(column), where).value("prompt_tokens", int64_t{0});
   }
   made.usage.completion_tokens = row.integer(++column);
+  if (!row.is_null(++column)) t.origin = told_origin(parse_json(row.text(column), where), where);
   if (with_tokens) {
     if (!row.is_null(++column)) made.token_ids = vector_of<int32_t>(row.blob(column));
     if (!row.is_null(++column)) made.logprobs = vector_of<float>(row.blob(column));
@@ -104,6 +122,7 @@ std::string_view difference(const data::Rollout& a, const data::Rollout& b) {
   if (a.template_sha256 != b.template_sha256) return "template";
   if (a.prompt_sha256 != b.prompt_sha256) return "prompt";
   if (a.completion.token_ids != b.completion.token_ids) return "tokens";
+  if (a.completion.text != b.completion.text) return "text";
   if (!std::ranges::equal(bytes_of(a.completion.logprobs), bytes_of(b.completion.logprobs))) {
     return "log-probabilities";
   }
@@ -123,7 +142,7 @@ std::optional<StoredRollout> Pool::Impl::load_rollout(int64_t id, bool with_toke
   auto row = prepare(fmt::format(
       "{}{} FROM trajectories t JOIN problems p ON p.position = t.problem{} WHERE t.id = ?",
       kColumns, with_tokens ? ", t.token_ids, t.logprobs, r.token_ids" : "",
-      with_tokens ? " JOIN prompts r ON r.sha256 = t.prompt_sha256" : ""));
+      with_tokens ? " LEFT JOIN prompts r ON r.sha256 = t.prompt_sha256" : ""));
   row.bind(id);
   if (!row.step()) return std::nullopt;
   return rollout_of(row, with_tokens, database->name());
@@ -161,9 +180,10 @@ int64_t Pool::add_rollout(const std::string& stage, int round, const data::Rollo
     impl_->refuse(
         fmt::format("{}: expected a finite log-probability and a sample of at least 0", what));
   }
-  if (t.prompt_sha256.empty()) impl_->refuse(fmt::format("{}: the prompt's hash is missing", what));
+  if (t.prompt_sha256.empty() && !t.origin)
+    impl_->refuse(fmt::format("{}: the prompt's hash is missing", what));
   impl_->require_stage(stage);
-  impl_->require_model(made.model_sha256);
+  if (!made.model_sha256.empty() || !t.origin) impl_->require_model(made.model_sha256);
   const int64_t problem = impl_->problem_position(t.problem_id, benchmark);
   const int64_t id = id_of(stage, t, benchmark);
 
@@ -181,19 +201,29 @@ int64_t Pool::add_rollout(const std::string& stage, int round, const data::Rollo
           "sample it with the same settings, or in a stage of another name");
     }
   } else {
-    impl_->add_prompt(t);
+    if (!t.prompt_sha256.empty()) impl_->add_prompt(t);
     auto row = impl_->prepare(
         "INSERT INTO trajectories (id, stage, problem, sample, model_sha256, round, seed, "
         "temperature, top_p, top_k, max_tokens, template_sha256, prompt_sha256, num_tokens, "
         "logprob, logprob_source, endpoint, usage, text, thought, solution, finish_reason, "
-        "token_ids, logprobs) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-        "?, ?, ?, ?)");
-    row.bind(id).bind(stage).bind(problem).bind(t.sample).bind(made.model_sha256).bind(round);
-    row.bind(static_cast<int64_t>(t.seed)).bind(t.sampling.temperature).bind(t.sampling.top_p);
-    row.bind(t.sampling.top_k)
-        .bind(t.sampling.max_tokens)
-        .bind(t.template_sha256)
-        .bind(t.prompt_sha256);
+        "token_ids, logprobs, origin) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+        "?, "
+        "?, ?, ?, ?, ?, ?, ?)");
+    row.bind(id)
+        .bind(stage)
+        .bind(problem)
+        .bind(t.sample)
+        .bind_or_null(made.model_sha256)
+        .bind(round);
+    const auto bind_known = [&](const char* setting, auto value) {
+      !t.origin || t.origin->sampling.contains(setting) ? row.bind(value) : row.bind_null();
+    };
+    bind_known("seed", static_cast<int64_t>(t.seed));
+    bind_known("temperature", t.sampling.temperature);
+    bind_known("top_p", t.sampling.top_p);
+    bind_known("top_k", t.sampling.top_k);
+    bind_known("max_tokens", t.sampling.max_tokens);
+    row.bind(t.template_sha256).bind_or_null(t.prompt_sha256);
     row.bind(made.num_tokens());
     with_logprobs ? row.bind(made.logprob()) : row.bind_null();
     row.bind(to_string(made.logprob_source)).bind_or_null(made.endpoint);
@@ -201,7 +231,7 @@ int64_t Pool::add_rollout(const std::string& stage, int round, const data::Rollo
     row.bind(made.text).bind(t.thought).bind(t.solution).bind(to_string(made.finish_reason));
     made.token_ids ? row.bind_blob(bytes_of(made.token_ids)) : row.bind_null();
     with_logprobs ? row.bind_blob(bytes_of(made.logprobs)) : row.bind_null();
-    row.run();
+    row.bind_or_null(t.origin ? dump_json(to_json(*t.origin)) : "").run();
   }
   impl_->remove_partial(stage, problem, t.sample);
   if (t.verdict) set_verdict(id, *t.verdict, t.proof);

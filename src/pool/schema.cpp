@@ -87,11 +87,12 @@ CREATE TABLE demonstrations (
   UNIQUE (source_file, row_index)
 ) STRICT;
 
--- What an ingest stage read, in the recipe's order, and the rows that were kept of each.
+-- What an ingest stage read, in the recipe's order, and the rows that were kept of each; or a file that
+-- was imported.
 CREATE TABLE sources (
   position INTEGER PRIMARY KEY,
   stage TEXT NOT NULL REFERENCES stages (name),
-  role TEXT NOT NULL CHECK (role IN ('demonstrations', 'problems', 'benchmark')),
+  role TEXT NOT NULL CHECK (role IN ('demonstrations', 'problems', 'benchmark', 'responses')),
   set_name TEXT NOT NULL,
   name TEXT NOT NULL,
   rows_sha256 TEXT NOT NULL,
@@ -120,21 +121,22 @@ CREATE TABLE prompts (
 ) STRICT;
 
 -- A completion from elsewhere may come without ids or log-probabilities. `endpoint` NULL: made by
--- this program's engine. num_tokens is the endpoint's own count where there are no ids.
+-- this program's engine. num_tokens is the endpoint's own count where there are no ids. Of one that
+-- was imported `origin` says what its row says, as JSON (else NULL), and what nobody said is NULL.
 CREATE TABLE trajectories (
   id INTEGER PRIMARY KEY,
   stage TEXT NOT NULL REFERENCES stages (name),
   problem INTEGER NOT NULL REFERENCES problems (position),
   sample INTEGER NOT NULL CHECK (sample >= 0),
-  model_sha256 TEXT NOT NULL REFERENCES weights (sha256),
+  model_sha256 TEXT REFERENCES weights (sha256),
   round INTEGER NOT NULL,
-  seed INTEGER NOT NULL,
-  temperature REAL NOT NULL,
-  top_p REAL NOT NULL,
-  top_k INTEGER NOT NULL,
-  max_tokens INTEGER NOT NULL,
+  seed INTEGER,
+  temperature REAL,
+  top_p REAL,
+  top_k INTEGER,
+  max_tokens INTEGER,
   template_sha256 TEXT NOT NULL,
-  prompt_sha256 TEXT NOT NULL REFERENCES prompts (sha256),
+  prompt_sha256 TEXT REFERENCES prompts (sha256),
   num_tokens INTEGER NOT NULL,
   logprob REAL,
   logprob_source TEXT NOT NULL CHECK (logprob_source IN ('engine', 'rescored', 'none')),
@@ -150,7 +152,11 @@ CREATE TABLE trajectories (
   perplexity_model_sha256 TEXT,
   token_ids BLOB,
   logprobs BLOB,
+  origin TEXT,
   UNIQUE (stage, problem, sample, model_sha256),
+  CHECK (origin IS NOT NULL OR (model_sha256 IS NOT NULL AND prompt_sha256 IS NOT NULL AND
+    seed IS NOT NULL AND temperature IS NOT NULL AND top_p IS NOT NULL AND top_k IS NOT NULL AND
+    max_tokens IS NOT NULL)),
   CHECK ((logprob_source = 'none') = (logprob IS NULL)),
   CHECK ((logprob_source = 'none') = (logprobs IS NULL)),
   CHECK (logprobs IS NULL OR token_ids IS NOT NULL)

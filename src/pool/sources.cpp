@@ -10,9 +10,9 @@
 namespace ponder::pool {
 namespace {
 
-constexpr SourceRecord::Role kRoles[] = {SourceRecord::Role::kDemonstrations,
-                                         SourceRecord::Role::kProblems,
-                                         SourceRecord::Role::kBenchmark};
+constexpr SourceRecord::Role kRoles[] = {
+    SourceRecord::Role::kDemonstrations, SourceRecord::Role::kProblems,
+    SourceRecord::Role::kBenchmark, SourceRecord::Role::kResponses};
 
 Json history_of(const data::Demonstration& d) {
   Json history = Json::array();
@@ -56,6 +56,8 @@ std::string_view to_string(SourceRecord::Role role) {
       return "problems";
     case SourceRecord::Role::kBenchmark:
       return "benchmark";
+    case SourceRecord::Role::kResponses:
+      return "responses";
   }
   return "";
 }

@@ -19,7 +19,7 @@ namespace ponder::pool {
 namespace stage_kind {
 inline constexpr std::string_view kIngest = "ingest", kImitate = "imitate", kScreen = "screen",
                                   kExplore = "explore", kRefine = "refine", kImprove = "improve",
-                                  kDpo = "dpo", kEvaluate = "evaluate";
+                                  kDpo = "dpo", kEvaluate = "evaluate", kImport = "import";
 }  // namespace stage_kind
 
 // A training step; no loss where the step was skipped.

@@ -50,7 +50,7 @@ TEST(CommandLine, ExamplesNameFlagsThatExist) {
     const size_t heading = std::min(text.find("Example"), text.find("example:"));
     if (heading == std::string::npos) continue;  // another test says so
     std::string known = text.substr(0, heading);
-    for (const char* nested : {"check", "show", "export"})
+    for (const char* nested : {"check", "show", "export", "import"})
       known += ponder({name, nested, "--help"}).out;
     for (const std::string& line : testing::lines_of(text.substr(heading))) {
       if (line.find("ponder ") == std::string::npos) continue;
@@ -142,7 +142,7 @@ TEST(CommandLine, WrongValuesAreTwoAndNamedByTheirFlag) {
 // Every flag that the helps call a number: none is folded onto what its type or range allows.
 TEST(CommandLine, NumbersBeyondTheirRangeAreTwo) {
   std::vector<std::vector<std::string>> commands = {
-      {"data", "check"}, {"data", "show"}, {"pool", "export"}};
+      {"data", "check"}, {"data", "show"}, {"pool", "export"}, {"pool", "import"}};
   for (const std::string& name : listed_commands()) {
     if (name != "data") commands.push_back({name});
   }

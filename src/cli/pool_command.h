@@ -1,0 +1,20 @@
+// The parts of ponder pool, a file each.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "cli/command.h"
+#include "pool/pool.h"
+
+namespace ponder::cli {
+
+// A run directory or its run.db, for reading.
+pool::Pool open_pool(const std::string& run);
+
+// Each adds a subcommand to `pool` and gives what it does: called where it was given, with what stood
+// before it ("" for nothing).
+using PoolPart = std::function<void(const std::string& run)>;
+PoolPart register_pool_import(CLI::App& pool);
+
+}  // namespace ponder::cli
