@@ -1,5 +1,4 @@
-// ponder pool and ponder why: what a run's database holds, its rows for other programs, and the
-// lineage of one trained row.
+// ponder pool and ponder why: what a run's database holds, and the lineage of one trained row.
 #include "cli/pool_command.h"
 
 #include <fmt/format.h>
@@ -15,8 +14,7 @@ namespace {
 
 struct PoolOptions {
   CommonOptions common;
-  std::string run, row, verdict, stage, out = "-";
-  bool problems = false;
+  std::string run, row;
 };
 
 void print_counts(const PoolOptions& options) {
@@ -38,61 +36,6 @@ void print_counts(const PoolOptions& options) {
     print("{:<20} {:>12} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}\n", stage.stage, stage.rollouts,
           stage.correct, stage.incorrect, stage.undecided, stage.unjudged, stage.problems,
           stage.problems_solved);
-  }
-}
-
-// Of one that was imported: what nobody said is not there.
-void put_origin(Json& json, const data::Origin& origin, const data::Completion& made) {
-  json.erase("seed");
-  json["sampling"] = origin.sampling;
-  if (origin.sampling.contains("seed")) json["seed"] = origin.sampling["seed"];
-  if (!origin.model.empty()) json["model"] = origin.model;
-  if (!origin.system.empty()) json["system"] = origin.system;
-  for (const char* key : {"model_sha256", "template_sha256", "prompt_sha256"}) {
-    if (json[key] == "") json.erase(key);
-  }
-  if (!made.token_ids && made.num_tokens() > 0) json["tokens"] = made.num_tokens();
-}
-
-void export_rows(const PoolOptions& options) {
-  const pool::Pool pool = open_pool(options.run);
-  pool::RolloutQuery query;
-  query.stage = options.stage;
-  if (!options.stage.empty() && !pool.stage(options.stage)) {
-    std::string known;
-    for (const pool::StageRecord& stage : pool.stages())
-      known += (known.empty() ? "" : ", ") + stage.name;
-    throw Error(options.run, fmt::format("no stage \"{}\"", options.stage),
-                "the run has: " + known);
-  }
-  if (!options.verdict.empty()) query.verdict = judge::verdict_from_string(options.verdict);
-  LineOutput out(options.out, {options.run});
-  uint64_t rows = 0;
-  if (options.problems) {
-    for (const data::Problem& problem : pool.problems()) {
-      out.write(dump_json(data::to_json(problem)));
-      ++rows;
-    }
-  } else {
-    pool.for_each_rollout(query, [&](const pool::StoredRollout& stored) {
-      const data::Completion& made = stored.rollout.completion;
-      Json json = data::to_json(stored.rollout);
-      if (stored.rollout.origin) put_origin(json, *stored.rollout.origin, made);
-      if (const auto problem = pool.problem(stored.rollout.problem_id, stored.benchmark))
-        data::put_problem(json, *problem);
-      json["stage"] = stored.stage;
-      json["round"] = stored.round;
-      if (!stored.benchmark.empty()) json["benchmark"] = stored.benchmark;
-      if (made.logprob_source != data::LogprobSource::kEngine)
-        json["logprob_source"] = data::to_string(made.logprob_source);
-      if (!made.endpoint.empty()) json["endpoint"] = made.endpoint;
-      out.write(dump_json(json));
-      ++rows;
-    });
-  }
-  out.close();
-  if (!options.common.quiet) {
-    tell(fmt::format("{} {} exported", rows, options.problems ? "problems" : "trajectories"));
   }
 }
 
@@ -121,31 +64,18 @@ void register_pool(CLI::App& app) {
   add_common_options(*pool, options->common);
   pool->footer(
       "Examples:\n  ponder pool runs/quickstart\n"
-      "  ponder pool runs/quickstart export --verdict correct --out correct.jsonl\n"
+      "  ponder pool export runs/quickstart --as messages --selected shortest --out rows.jsonl\n"
       "  ponder pool import pool rollouts.jsonl --problems problems.jsonl");
 
   const PoolPart import_part = register_pool_import(*pool);
-  CLI::App* import_command = pool->get_subcommand("import");
-  CLI::App* export_command =
-      pool->add_subcommand("export", "trajectories (or problems) as JSON lines, in a fixed order");
-  auto* verdict =
-      export_command
-          ->add_option("--verdict", options->verdict, "only correct, incorrect or undecided ones")
-          ->check(CLI::IsMember({"correct", "incorrect", "undecided"}));
-  auto* stage = export_command->add_option(
-      "--stage", options->stage, "only those of this stage (default: of all but evaluations)");
-  export_command
-      ->add_flag("--problems", options->problems, "the problems instead of the trajectories")
-      ->excludes(verdict)
-      ->excludes(stage);
-  export_command->add_option("--out", options->out, "file (default: standard output)");
-  export_command->fallthrough();  // --json, --quiet and the like may stand behind `export`
-  export_command->footer(
-      "Example:\n  ponder pool runs/quickstart export --problems --out problems.jsonl");
-  pool->callback([options, import_part, import_command, export_command] {
-    if (import_command->parsed()) return import_part(options->run);
+  const PoolPart export_part = register_pool_export(*pool);
+  const CLI::App* import_command = pool->get_subcommand("import");
+  const CLI::App* export_command = pool->get_subcommand("export");
+  pool->callback([options, import_part, export_part, import_command, export_command] {
+    if (import_command->parsed()) return import_part(options->run, options->common);
     if (options->run.empty()) throw CLI::RequiredError("RUN");
-    export_command->parsed() ? export_rows(*options) : print_counts(*options);
+    if (export_command->parsed()) return export_part(options->run, options->common);
+    print_counts(*options);
   });
 }
 

@@ -64,10 +64,10 @@ void print_pool(const exchange::ImportResult& result, const pool::Pool& pool) {
         judged(judge::Verdict::kUndecided));
   std::string models;
   for (const auto& [model, count] : result.models) {
-    models += fmt::format("{}{} {}", models.empty() ? "" : ", ",
+    models += fmt::format("{}{}: {}", models.empty() ? "" : ", ",
                           model.empty() ? "unknown (--model-name says it)" : model, count);
   }
-  print("model: {}\n", models);
+  print("models: {}\n", models);
   if (result.without_temperature > 0)
     print("sampling: the temperature of {} is unknown\n", result.without_temperature);
   const pool::PoolCounts counts = pool.counts();
@@ -137,7 +137,7 @@ PoolPart register_pool_import(CLI::App& pool) {
       "  ponder pool import pool rollouts.jsonl --problems problems.jsonl\n"
       "  ponder pool import pool requests.jsonl batch_output.jsonl problems.jsonl\n"
       "  ponder pool import pool samples_gsm8k.jsonl --model-name Qwen/Qwen3-8B --explain");
-  return [flags](const std::string& run) {
+  return [flags](const std::string& run, const CommonOptions&) {
     ImportFlags given = *flags;
     if (!run.empty()) {  // pool RUN import FILE…
       given.files.insert(given.files.begin(), given.folder);

@@ -184,17 +184,124 @@ TEST_F(PoolDoors, EveryExampleOfItsHelpWorks) {
                        "8", "--quiet", "--out", "rollouts.jsonl"})
                 .status,
             0);
+  fs::create_directories(folder_ / "runs/quickstart");
+  fs::copy_file(testing::source_dir() / "tests/golden/run_v3/run.db",
+                folder_ / "runs/quickstart/run.db");
   int executed = 0;
-  for (const std::string& line : testing::lines_of(in_folder({"pool", "import", "--help"}).out)) {
-    const size_t at = line.find("ponder pool ");
-    if (at == std::string::npos || line.find_first_not_of(' ') != at) continue;
-    const testing::Outcome outcome =
-        testing::run({"bash", "-c", program() + line.substr(at + 6)},
-                     {.folder = folder_.path(), .input = "", .limit = std::chrono::minutes(2)});
-    EXPECT_EQ(outcome.status, 0) << line << "\n" << outcome.err;
-    ++executed;
+  for (const char* command : {"import", "export"}) {
+    for (const std::string& line : testing::lines_of(in_folder({"pool", command, "--help"}).out)) {
+      const size_t at = line.find("ponder pool ");
+      if (at == std::string::npos || line.find_first_not_of(' ') != at) continue;
+      const testing::Outcome outcome =
+          testing::run({"bash", "-c", program() + line.substr(at + 6)},
+                       {.folder = folder_.path(), .input = "", .limit = std::chrono::minutes(2)});
+      EXPECT_EQ(outcome.status, 0) << line << "\n" << outcome.err;
+      ++executed;
+    }
   }
-  EXPECT_EQ(executed, 3);
+  EXPECT_EQ(executed, 7);
+}
+
+// Rows for other trainers: data check keeps them all, an import makes the same rows of them.
+TEST_F(PoolDoors, WhatIsExportedIsReadAndImportedAgainToTheSameBytes) {
+  write(
+      "system.jsonl",
+      {R"({"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Compute 9-1"}, {"role": "assistant", "content": "<think>\n8\n</think>\n\n\\boxed{8}"}], "answer": "8", "answer_type": "number", "tolerance": 0.01, "level": 2})",
+       R"({"prompt": "Compute 9-2", "answer": "7", "responses": ["<think>\nno end", "\\boxed{7}"]})"});
+  json_of({"pool", "import", "pool", "requests.jsonl", "batch_output.jsonl", "problems.jsonl"});
+  json_of({"pool", "import", "pool", "rows.jsonl", "system.jsonl"});
+  for (const std::string layout :
+       {"still", "sharegpt", "messages", "prompt-completion", "alpaca"}) {
+    const std::string file = layout + ".jsonl", second = "second-" + layout;
+    const Json made = json_of({"pool", "export", "pool", "--as", layout, "--out", file});
+    const bool alpaca = layout == "alpaca";  // it has no place for a system turn
+    EXPECT_EQ(made.at("rows"), alpaca ? 3 : 4) << layout;
+    EXPECT_EQ(made.at("left_out").at("incorrect"), 3) << layout;
+    EXPECT_EQ(made.at("left_out").at("no_thought"), 1) << layout;
+    const Json report = json_of({"data", "check", file});
+    EXPECT_EQ(report.at("kind"), "demonstrations") << layout;
+    EXPECT_EQ(report.at("kept"), made.at("rows")) << layout << report;
+    EXPECT_TRUE(report.at("rejected").empty()) << layout << report;
+    EXPECT_EQ(json_of({"pool", "import", second, file}).at("kept"), made.at("rows")) << layout;
+    json_of({"pool", "export", second, "--as", layout, "--out", "again.jsonl"});
+    EXPECT_EQ(read_file(folder_ / "again.jsonl"), read_file(folder_ / file)) << layout;
+    // Columns of the same types in all rows, as the readers of tables want them.
+    for (const Json& row : json_lines(read_file(folder_ / file))) {
+      EXPECT_FALSE(row.contains("text")) << "TRL would train on it alone";
+      for (const char* key : {"id", "domain", "level", "source", "answer", "answer_type", "ponder"})
+        EXPECT_TRUE(row.at(key).is_string()) << key;
+    }
+  }
+  const std::vector<Json> rows = json_lines(read_file(folder_ / "prompt-completion.jsonl"));
+  EXPECT_EQ(rows.at(0).at("prompt").dump(), R"([{"role":"user","content":"Compute 2+3"}])");
+  EXPECT_EQ(rows.at(0).at("completion").dump(),
+            R"([{"role":"assistant","content":"<think>\n2+3\n</think>\n\n\\boxed{5}"}])");
+  EXPECT_EQ(rows.at(0).at("answer"), "5");
+  const std::vector<Json> shared = json_lines(read_file(folder_ / "sharegpt.jsonl"));
+  EXPECT_EQ(shared.at(3).at("conversations").dump(),
+            R"([{"from":"system","value":"Be brief."},{"from":"human","value":"Compute 9-1"},)"
+            R"({"from":"gpt","value":"<think>\n8\n</think>\n\n\\boxed{8}"}])");
+  EXPECT_EQ(json_lines(read_file(folder_ / "alpaca.jsonl")).at(0).at("input"), "");
+  EXPECT_TRUE(json_lines(read_file(folder_ / "still.jsonl"))
+                  .at(0)
+                  .at("combined_text")
+                  .get<std::string>()
+                  .starts_with("<|begin_of_thought|>"));
+
+  // Chosen by a strategy, in another form, with direct answers, and trained on.
+  const Json chosen = json_of({"pool", "export", "pool", "--as", "messages", "--selected",
+                               "shortest", "--thought-form", "still", "--out", "chosen.jsonl"});
+  EXPECT_EQ(chosen.at("rows"), 3);
+  EXPECT_NE(read_file(folder_ / "chosen.jsonl").find("<|end_of_solution|>"), std::string::npos);
+  EXPECT_EQ(json_of({"pool", "export", "pool", "--as", "messages", "--allow-direct", "--out",
+                     "direct.jsonl"})
+                .at("rows"),
+            5);
+  const testing::Outcome trained =
+      in_folder({"sft", "--model", kNano, "--data", "prompt-completion.jsonl", "--out", "tuned",
+                 "--epochs", "1", "--batch-rows", "4", "--quiet"});
+  EXPECT_EQ(trained.status, 0) << trained.err;
+}
+
+TEST_F(PoolDoors, PairsAreReadAndImportedAgainToTheSameBytes) {
+  json_of({"pool", "import", "pool", "rows.jsonl"});
+  for (const std::string layout : {"trl", "sharegpt", "alpaca"}) {
+    const std::string file = layout + ".jsonl", second = "second-" + layout;
+    EXPECT_EQ(
+        json_of({"pool", "export", "pool", "--pairs", "--as", layout, "--out", file}).at("rows"), 1)
+        << layout;
+    const Json report =
+        json_of({"data", "check", file, "--tokenizer", kNano, "--thought-form", "think"});
+    EXPECT_EQ(report.at("kind"), "preferences") << layout;
+    EXPECT_EQ(report.at("kept"), 1) << layout << report;
+    EXPECT_EQ(json_of({"pool", "import", second, file}).at("kept"), 2) << layout;
+    json_of({"pool", "export", second, "--pairs", "--as", layout, "--out", "again.jsonl"});
+    EXPECT_EQ(read_file(folder_ / "again.jsonl"), read_file(folder_ / file)) << layout;
+  }
+  const Json trl = json_lines(read_file(folder_ / "trl.jsonl")).at(0);
+  EXPECT_EQ(trl.at("prompt").dump(), R"([{"role":"user","content":"Compute 6+1"}])");
+  EXPECT_EQ(trl.at("chosen").at(0).at("role"), "assistant");
+  const testing::Outcome trained =
+      in_folder({"dpo", "--model", kNano, "--data", "trl.jsonl", "--out", "tuned", "--epochs", "1",
+                 "--batch-rows", "1", "--quiet"});
+  EXPECT_EQ(trained.status, 0) << trained.err;
+  EXPECT_EQ(in_folder({"pool", "export", "pool", "--pairs", "--as", "still"}).status, 2);
+  EXPECT_EQ(in_folder({"pool", "export", "pool", "--as", "trl"}).status, 2);
+}
+
+// A run's demonstrations, and rollouts of which none is to be learned from.
+TEST_F(PoolDoors, ARunsRowsAreExported) {
+  const std::string run = testing::source_dir() / "tests/golden/run_v3/run.db";
+  for (const std::string layout : {"sharegpt", "alpaca"}) {
+    EXPECT_EQ(json_of({"pool", "export", run, "--demonstrations", "--as", layout, "--out",
+                       "demonstrations.jsonl"})
+                  .at("rows"),
+              8);
+    EXPECT_EQ(json_of({"data", "check", "demonstrations.jsonl"}).at("kept"), 8) << layout;
+  }
+  const Json none = json_of({"pool", "export", run, "--as", "messages", "--out", "none.jsonl"});
+  EXPECT_EQ(none.at("rows"), 0);
+  EXPECT_FALSE(none.at("left_out").empty());
 }
 
 }  // namespace
