@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "model/checkpoint.h"
 #include "model/decoder.h"
-#include "model/plain_decoder.h"
+#include "model/plain_decoder_test_support.h"
 #include "model/test_support.h"
 #include "model/weight_files.h"
 #include "ops/test_support.h"
