@@ -34,6 +34,20 @@ void check_recorded(const fs::path& folder, const std::string& sha256) {
       "they were damaged or exchanged; if on purpose, remove ponder.json");
 }
 
+// What a folder without config.json may be.
+[[noreturn]] void fail_without_config(const fs::path& folder) {
+  const fs::path adapter = folder / "adapter_config.json";
+  if (!fs::exists(adapter))
+    throw Error(folder.string(), "holds no config.json", "is this a checkpoint folder?");
+  std::string base;
+  const Json json = read_small_json(adapter);
+  const auto found = json.is_object() ? json.find("base_model_name_or_path") : json.end();
+  if (json.is_object() && found != json.end() && found->is_string())
+    base = fmt::format(" of {}", excerpt(found->get<std::string>()));
+  throw Error(folder.string(), fmt::format("is a LoRA adapter{}, no model of its own", base),
+              "merge it into its base (peft: merge_and_unload, then save_pretrained)");
+}
+
 }  // namespace
 
 ModelConfig load_config(const fs::path& folder_or_config_json) {
@@ -43,6 +57,7 @@ ModelConfig load_config(const fs::path& folder_or_config_json) {
   }
   const fs::path config_path = folder_or_config_json / "config.json";
   const fs::path generation_path = folder_or_config_json / "generation_config.json";
+  if (!fs::exists(config_path)) fail_without_config(folder_or_config_json);
   ModelConfig config = ModelConfig::from_json(read_small_json(config_path), config_path.string());
   if (fs::exists(generation_path)) {
     auto ids = read_eos_token_ids(read_small_json(generation_path), generation_path.string(),
@@ -94,9 +109,7 @@ Checkpoint load_checkpoint(const fs::path& folder) {
 Inspection inspect_checkpoint(const fs::path& folder, bool hash) {
   if (!fs::is_directory(folder))
     throw Error(folder.string(), "expected a checkpoint folder", "check the path");
-  if (!fs::exists(folder / "config.json")) {
-    throw Error(folder.string(), "holds no config.json", "is this a checkpoint folder?");
-  }
+  if (!fs::exists(folder / "config.json")) fail_without_config(folder);
   Inspection result;
   const auto attempt = [&](const auto& body) {
     try {
@@ -126,6 +139,7 @@ Inspection inspect_checkpoint(const fs::path& folder, bool hash) {
       }
     }
     if (result.architecture.empty()) return;
+    if (hash && tied) attempt([&] { weights.check_tied_head(); });
     weights.check(ParameterLayout(result.config), tied,
                   [&](const Error& error) { result.problems.push_back(error.what()); });
     if (dtype && *dtype != result.config.dtype) {

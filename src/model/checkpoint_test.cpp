@@ -286,6 +286,38 @@ TEST_F(CheckpointTest, ATiedHeadThatDiffersFromTheEmbeddingIsRefused) {
   }
 }
 
+TEST_F(CheckpointTest, InspectionFindsATiedHeadThatDiffers) {
+  const ModelConfig config = tiny();
+  const Parameters parameters = random_parameters(config);
+  const auto embedding = parameters.at("model.embed_tokens.weight");
+  std::vector<float> other(embedding.begin(), embedding.end());
+  other.back() += 1.0f;
+  const tensor::TensorToWrite head = {"lm_head.weight", {100, 24}, other};
+  const fs::path folder =
+      edited("trained", config, parameters, [&](auto& tensors) { tensors.push_back(head); });
+  std::string problems;
+  for (const std::string& problem : inspect_checkpoint(folder, true).problems)
+    problems += problem + "\n";
+  EXPECT_NE(problems.find("tie_word_embeddings"), std::string::npos) << problems;
+}
+
+TEST_F(CheckpointTest, AnAdapterIsNamed) {
+  write(root_ / "adapter" / "adapter_config.json",
+        R"({"peft_type": "LORA", "base_model_name_or_path": "some/base"})");
+  for (const auto& open :
+       {std::function<void()>([&] { load_config(root_ / "adapter"); }),
+        std::function<void()>([&] { inspect_checkpoint(root_ / "adapter", true); })}) {
+    try {
+      open();
+      FAIL();
+    } catch (const Error& error) {
+      const std::string text = error.what();
+      EXPECT_NE(text.find("a LoRA adapter of some/base"), std::string::npos) << text;
+      EXPECT_NE(text.find("merge"), std::string::npos) << text;
+    }
+  }
+}
+
 TEST_F(CheckpointTest, InspectionCountsWhatIsNotFinite) {
   const ModelConfig config = tiny();
   Parameters parameters = random_parameters(config);

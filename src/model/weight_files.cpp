@@ -61,6 +61,8 @@ std::vector<std::string> weight_file_names(const fs::path& folder) {
     throw Error(folder.string(), fmt::format("holds neither {} nor {}", kSingleFile, kIndexFile),
                 fs::exists(folder / "pytorch_model.bin")
                     ? "convert pytorch_model.bin to safetensors"
+                : fs::exists(folder / "adapter_model.safetensors")
+                    ? "a LoRA adapter has to be merged into its base first (merge_and_unload)"
                     : "is this a checkpoint folder?");
   }
   std::set<std::string> names;
