@@ -74,6 +74,17 @@ TEST_F(GivenResponses, ARowThatIsNoJsonIsAWrongResponse) {
   EXPECT_NE(error(surrogate).find("holds no responses"), std::string::npos);
 }
 
+TEST_F(GivenResponses, ABenchmarksOwnNumbersNameItsProblems) {
+  for (size_t i = 0; i < 3; ++i) problems_[i].id = "b-" + std::to_string(i + 1);  // as read
+  const BenchmarkScore s = score(
+                               "{\"problem_id\":3,\"response\":\"\\\\boxed{30}\"}\n"
+                               "{\"id\":\"1\",\"response\":\"\\\\boxed{10}\"}\n"
+                               "{\"problem_id\":\"b-2\",\"response\":\"\\\\boxed{20}\"}\n")
+                               .score;
+  EXPECT_NEAR(s.accuracy, 1, 1e-12);
+  EXPECT_NE(error(R"({"problem_id":4,"response":"x"})").find("is no problem"), std::string::npos);
+}
+
 TEST_F(GivenResponses, SamplesByIdOrQuestion) {
   const BenchmarkResult result = score(R"({"problem_id":"p2","response":"\\boxed{20}"}
 {"id":"p2","response":"\\boxed{20}"}

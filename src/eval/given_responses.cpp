@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/mended_json.h"
 #include "base/text.h"
 #include "eval/benchmark.h"
 
@@ -16,7 +17,9 @@ namespace {
 // Finds the problem a row speaks of.
 class ProblemIndex {
  public:
-  explicit ProblemIndex(std::span<const data::Problem> problems) {
+  // `benchmark`: a bare number as an id became BENCHMARK-NUMBER when it was read.
+  ProblemIndex(std::string benchmark, std::span<const data::Problem> problems)
+      : benchmark_(std::move(benchmark)) {
     for (size_t i = 0; i < problems.size(); ++i) {
       ids_.emplace(problems[i].id, i);
       questions_.emplace(std::string(trimmed(problems[i].question)), i);
@@ -32,7 +35,9 @@ class ProblemIndex {
       const std::string name = field->is_string() ? field->get<std::string>() : field->dump();
       const bool by_id = key == "problem_id" || key == "id";
       const auto& index = by_id ? ids_ : questions_;
-      const auto found = index.find(by_id ? name : std::string(trimmed(name)));
+      auto found = index.find(by_id ? name : std::string(trimmed(name)));
+      if (found == index.end() && by_id && is_digits(name))
+        found = index.find(fmt::format("{}-{}", benchmark_, name));
       if (found != index.end()) return found->second;
       if (named.empty()) named = fmt::format("{} \"{}\"", key, excerpt(name));
     }
@@ -43,6 +48,7 @@ class ProblemIndex {
   }
 
  private:
+  std::string benchmark_;
   std::map<std::string, size_t> ids_, questions_;
 };
 
@@ -51,6 +57,15 @@ struct GivenResponse {
   data::FinishReason finish_reason = data::FinishReason::kStop;
   int64_t tokens = 0;
 };
+
+// Whether a text stands where the response should that no character can be made of.
+bool is_unreadable(const Json& row) {
+  for (const char* key : {"response", "text"}) {
+    if (row.is_object() && row.contains(key))
+      return row.at(key).is_object() && row.at(key).contains(kUnreadable);
+  }
+  return false;
+}
 
 GivenResponse read_response(const Json& row, const std::string& where) {
   if (!row.is_object()) throw Error(where, "expected an object with `response`");
@@ -109,7 +124,7 @@ BenchmarkResult score_responses(const std::string& benchmark,
   BenchmarkResult result;
   for (const data::Problem& problem : problems)
     result.problems.emplace_back().problem_id = problem.id;
-  const ProblemIndex index(problems);
+  const ProblemIndex index(benchmark, problems);
   JsonRowReader reader(file);
   JsonRow row;
   size_t rows = 0, named = 0;
@@ -117,6 +132,10 @@ BenchmarkResult score_responses(const std::string& benchmark,
   const auto skip = [&](uint64_t, uint64_t, const std::string&) { unreadable.push_back(rows++); };
   while (reader.next(row, skip)) {
     const std::string where = fmt::format("{}:{}", reader.name(), row.line);
+    if (is_unreadable(row.value)) {
+      unreadable.push_back(rows++);
+      continue;
+    }
     const GivenResponse response = read_response(row.value, where);
     const std::optional<size_t> found = index.find(row.value, where);
     named += found.has_value();
