@@ -102,7 +102,7 @@ std::string likely_cause(std::string_view text, simdjson::error_code code) {
     }
   }
   if (!value && text.find(',') != text.npos)
-    return "no JSON; a CSV file has to be written as JSON lines or Parquet";
+    return "no JSON; CSV needs a header of different names, and cannot come from a pipe";
   return "";
 }
 

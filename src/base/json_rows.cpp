@@ -6,6 +6,7 @@
 #include "base/byte_source.h"
 #include "base/error.h"
 #include "base/json_element.h"
+#include "base/mended_json.h"
 
 namespace ponder {
 namespace {
@@ -15,6 +16,8 @@ namespace {
 constexpr size_t kMaxValues = 1 << 19;
 // Rows above this size are worth giving memory back for.
 constexpr size_t kLargeRow = 1 << 20;
+// A row is there a second time while it is mended.
+constexpr size_t kLargestMended = size_t{16} << 20;
 
 // An upper bound of the JSON values in a text: what follows a bracket, a brace, a comma or a colon.
 size_t count_values(std::string_view text) {
@@ -66,6 +69,8 @@ class ElementScanner {
     }
     return false;
   }
+  // Whether all that was opened is closed.
+  bool closed() const { return depth_ == 0 && !in_string_; }
 
  private:
   uint64_t depth_ = 0;
@@ -142,9 +147,38 @@ struct JsonRowReader::State {
       if (!fill()) break;
       first = begin + ahead;
     }
-    if (first >= buffer.size() || buffer[first] != '[') return;
+    if (first >= buffer.size() || buffer[first] != '[' || is_one_array_a_line(first)) return;
     is_array = true;
     begin = first + 1;
+  }
+
+  // Whether an array begins at `first` that ends on its line, and another on a line behind it: not the
+  // rows of one array, but rows that are arrays. `first` moves as the buffer is filled. Not looked for
+  // behind a megabyte.
+  bool is_one_array_a_line(size_t& first) {
+    const auto more = [&](size_t& at) {
+      const size_t ahead = first - begin, further = at - first;
+      if (at - first > kLargeRow || !fill()) return false;
+      first = begin + ahead;
+      at = first + further;
+      return true;
+    };
+    size_t at = first;
+    while (at == buffer.size() || buffer[at] != '\n') {
+      if (at < buffer.size()) {
+        ++at;
+      } else if (!more(at)) {
+        return false;
+      }
+    }
+    ElementScanner scanner;
+    size_t end = first;
+    const bool beyond = scanner.scan(std::string_view(buffer).substr(0, at), end);
+    if (beyond || !scanner.closed()) return false;
+    do {
+      while (at < buffer.size() && is_space(buffer[at])) ++at;
+    } while (at == buffer.size() && more(at));
+    return at < buffer.size() && buffer[at] == '[';
   }
 
   uint64_t offset() const { return buffer_offset + begin; }
@@ -157,7 +191,7 @@ struct JsonRowReader::State {
                     end ? "the end of the file"
                         : "\"" + excerpt(std::string_view(buffer).substr(begin, 40)) + "\""),
         array_closed && !end && buffer[begin] == '['
-            ? "one array a line is not read: write {\"messages\": […]} a line, or one array of all"
+            ? "of arrays a line the first has to be shorter than a megabyte"
             : "the file may be cut");
   }
 
@@ -238,20 +272,39 @@ struct JsonRowReader::State {
     const bool padded = static_cast<size_t>(piece.text.data() - buffer.data()) + piece.text.size() +
                             simdjson::SIMDJSON_PADDING <=
                         buffer.capacity();
-    if (!large) return to_json_value(parse_element(parser, piece.text, padded, where), where);
     struct GiveBack {  // the parser's memory is several times the row's
       simdjson::dom::parser& parser;
-      ~GiveBack() { parser = simdjson::dom::parser(); }
-    } give_back{parser};
-    const simdjson::dom::element element = parse_element(parser, piece.text, padded, where);
-    // The parser has its own copy of every string: three at once would be too many.
-    {
+      bool large;
+      ~GiveBack() {
+        if (large) parser = simdjson::dom::parser();
+      }
+    } give_back{parser, large};
+    const simdjson::dom::element element = element_of(piece.text, padded, where);
+    if (large) {
+      // The parser has its own copy of every string: three at once would be too many.
       std::string rest = buffer.substr(begin);
       buffer.swap(rest);  // an assignment would keep the memory of a short rest
+      buffer_offset += begin;
+      begin = 0;
     }
-    buffer_offset += begin;
-    begin = 0;
     return to_json_value(element, where);
+  }
+
+  // A row that is no JSON may be one but for values that JSON does not have.
+  simdjson::dom::element element_of(std::string_view text, bool padded, const std::string& where) {
+    try {
+      return parse_element(parser, text, padded, where);
+    } catch (const Error&) {
+      const std::string mended = text.size() <= kLargestMended ? mended_json(text) : "";
+      const bool room =
+          !mended.empty() && parser.allocate(mended.size(), kMaxJsonDepth) == simdjson::SUCCESS;
+      if (!room) throw;
+      try {
+        return parse_element(parser, mended, false, where);
+      } catch (const Error&) {  // what is wrong with the row itself is what is told
+      }
+      throw;
+    }
   }
 };
 

@@ -53,6 +53,15 @@ void add_thought_tags_option(CLI::App& command, std::string& tags) {
       });
 }
 
+void add_fields_option(CLI::App& command, std::vector<std::string>& fields) {
+  command
+      .add_option("--fields", fields,
+                  "what fields of the rows are, where layouts do not know them: "
+                  "question=body,response=out.text,answer=key (also system, thought, chosen, "
+                  "rejected, choices, id, …)")
+      ->delimiter(',');
+}
+
 void add_thought_form_option(CLI::App& command, std::string& form) {
   command
       .add_option("--thought-form", form,

@@ -34,6 +34,8 @@ void add_template_options(CLI::App& command, tokenizer::TemplateChoice& choice);
 void add_precision_option(CLI::App& command, tensor::Precision& precision);
 // Adds --thought-tags, checked.
 void add_thought_tags_option(CLI::App& command, std::string& tags);
+// Adds --fields: what the fields of rows are, where a file has names of its own (data::FieldMap).
+void add_fields_option(CLI::App& command, std::vector<std::string>& fields);
 // Adds --thought-form: "" (by the model's tokenizer) or a form's name.
 void add_thought_form_option(CLI::App& command, std::string& form);
 

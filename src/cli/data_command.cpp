@@ -26,7 +26,7 @@ struct DataOptions {
   CommonOptions common;
   std::string file, kind, tokenizer, thought_tags, thought_form, align = "thought";
   tokenizer::TemplateChoice chat_template;
-  std::vector<std::string> against;
+  std::vector<std::string> against, fields;
   int64_t rows = 3, max_length = 0;
   bool explain = false, allow_direct = false, all_turns = false;
 };
@@ -117,7 +117,7 @@ void read_preferences(const DataOptions& options, const TextSide* side, data::Ro
   data::PairReadOptions read_options;
   read_options.align = *data::align_from_string(options.align);
   read_options.thought_tags = demonstration_options(options).thought_tags;
-  rows.pairs = data::read_pairs(side->builder, source, options.file, read_options, rows.report);
+  rows.pairs = data::read_pairs(side->builder, source, read_options, rows.report);
   for (const data::TokenPair& pair : rows.pairs)
     ++rows.lengths[pair.chosen.num_tokens() + pair.rejected.num_tokens()];
 }
@@ -139,7 +139,8 @@ data::Accepted<int64_t> num_tokens(const TextSide& side, const data::Demonstrati
 enum class Count { kRows, kTokens };
 void read(const DataOptions& options, const TextSide* side, size_t keep, Count what, Rows& rows) {
   const bool counts_tokens = side && what == Count::kTokens;
-  data::PeekedRows source(data::RowSource::open(options.file));
+  data::PeekedRows source(
+      data::RowSource::open(options.file, data::FieldMap::parse(options.fields)));
   rows.kind = kind_of(options, source);
   if (rows.kind == data::RowKind::kPreferences)
     return read_preferences(options, side, source, rows);
@@ -164,7 +165,7 @@ void read(const DataOptions& options, const TextSide* side, size_t keep, Count w
   };
   try {
     if (rows.kind == data::RowKind::kProblems) {
-      data::visit_problems(source, options.file, rows.report, {.choice_seed = options.common.seed},
+      data::visit_problems(source, rows.report, {.choice_seed = options.common.seed},
                            [&](data::Problem row) { take(std::move(row), rows.problems); });
     } else {
       data::visit_demonstrations(
@@ -394,7 +395,10 @@ CLI::App* add_command(CLI::App& data, const char* name, const char* description,
                       const std::shared_ptr<DataOptions>& options,
                       void (*action)(const DataOptions&)) {
   CLI::App* command = data.add_subcommand(name, description);
-  command->add_option("FILE", options->file, "JSON lines, a JSON array (gzip or zstd) or Parquet")
+  command
+      ->add_option("FILE", options->file,
+                   "JSON lines, a JSON array, CSV or Arrow (gzip or zstd) or Parquet; a folder of "
+                   "such files, or a pattern")
       ->required();
   command
       ->add_option("--kind", options->kind,
@@ -407,6 +411,7 @@ CLI::App* add_command(CLI::App& data, const char* name, const char* description,
                     "keep demonstrations without a thought");
   command->add_flag("--all-turns", options->all_turns,
                     "of a conversation train every assistant turn, not the last alone");
+  add_fields_option(*command, options->fields);
   add_thought_tags_option(*command, options->thought_tags);
   add_thought_form_option(*command, options->thought_form);
   command

@@ -22,6 +22,7 @@ void run_dpo(const DpoFlags& flags) {
   data::PairReadOptions options;
   options.align = *data::align_from_string(flags.align);
   options.seen = &seen;
+  options.fields = data::FieldMap::parse(flags.fields);
   if (!flags.thought_tags.empty())
     options.thought_tags = *tokenizer::thought_tags_from_string(flags.thought_tags);
   std::vector<data::TokenPair> pairs;

@@ -11,6 +11,7 @@
 #include "cli/rollout_file.h"
 #include "cli/sampling_flags.h"
 #include "cli/stop_signals.h"
+#include "data/shards.h"
 #include "eval/benchmark.h"
 #include "eval/comparison.h"
 
@@ -21,7 +22,7 @@ struct EvalOptions {
   CommonOptions common;
   SamplingFlags sampling;
   std::string model, out, details, compare, units, order, forms;
-  std::vector<std::string> benchmarks, responses;
+  std::vector<std::string> benchmarks, responses, fields;
   int samples = 1;
   int64_t limit = 0;
 };
@@ -31,16 +32,16 @@ struct Benchmark {
   std::vector<data::Problem> problems;
 };
 
-Benchmark read_benchmark(const std::string& file, uint64_t choice_seed, int64_t limit,
-                         Monitor& monitor) {
+Benchmark read_benchmark(const std::string& file, const EvalOptions& options, Monitor& monitor) {
   Benchmark benchmark;
   data::RowAccount report;
-  benchmark.problems = data::read_problems(file, report, {.choice_seed = choice_seed});
+  benchmark.problems = data::read_problems(
+      file, report,
+      {.choice_seed = options.common.seed, .fields = data::FieldMap::parse(options.fields)});
   benchmark.name = data::dataset_name(file);
   if (report.kept != report.rows) monitor.warning(report.summary());
-  if (limit > 0 && static_cast<size_t>(limit) < benchmark.problems.size()) {
-    benchmark.problems.resize(static_cast<size_t>(limit));
-  }
+  const auto limit = static_cast<size_t>(options.limit);
+  if (limit > 0 && limit < benchmark.problems.size()) benchmark.problems.resize(limit);
   return benchmark;
 }
 
@@ -183,14 +184,15 @@ void run_eval(const EvalOptions& options) {
   }
   std::vector<Benchmark> benchmarks;  // all are read before the model is: bad files show at once
   for (const std::string& file : options.benchmarks) {
-    benchmarks.push_back(read_benchmark(file, options.common.seed, options.limit, monitor));
+    benchmarks.push_back(read_benchmark(file, options, monitor));
   }
   std::optional<eval::VerdictTable> other;
   if (!options.compare.empty()) other = eval::read_verdicts(options.compare);
 
   ThreadPool pool(options.common.threads);
   std::vector<std::filesystem::path> reads = {options.model, options.compare};
-  reads.insert(reads.end(), options.benchmarks.begin(), options.benchmarks.end());
+  const std::vector<std::filesystem::path> files = data::shards_of(options.benchmarks);
+  reads.insert(reads.end(), files.begin(), files.end());
   reads.insert(reads.end(), options.responses.begin(), options.responses.end());
   std::unique_ptr<ModelEvaluation> model;
   if (!options.model.empty())
@@ -238,7 +240,8 @@ void run_eval(const EvalOptions& options) {
 void register_eval(CLI::App& app) {
   auto options = std::make_shared<EvalOptions>();
   CLI::App* sub = app.add_subcommand("eval", "score a model or given responses on benchmarks");
-  sub->add_option("--benchmark", options->benchmarks, "benchmark files, separated by commas")
+  sub->add_option("--benchmark", options->benchmarks,
+                  "benchmark files (or folders, or patterns), separated by commas")
       ->required()
       ->delimiter(',');
   auto* source = sub->add_option_group("source")->require_option(1);
@@ -273,6 +276,7 @@ void register_eval(CLI::App& app) {
                   "evaluated: only a written number does, no 2^10 for 1024")
       ->check(CLI::IsMember({"exact", "evaluated"}))
       ->default_str("exact");
+  add_fields_option(*sub, options->fields);
   add_sampling_flags(*sub, options->sampling);
   add_common_options(*sub, options->common);
   sub->footer(

@@ -13,6 +13,7 @@
 #include "cli/sampling_flags.h"
 #include "cli/stop_signals.h"
 #include "data/readers.h"
+#include "data/shards.h"
 #include "eval/judging.h"
 #include "rollout/run_rollouts.h"
 
@@ -23,6 +24,7 @@ struct GenerateOptions {
   CommonOptions common;
   SamplingFlags sampling;
   std::string model, problems, prompt, out;
+  std::vector<std::string> fields;
   int samples = 1;
   int64_t limit = 0;
   bool raw = false, judge = false;
@@ -37,8 +39,9 @@ std::vector<data::Problem> problems_of(const GenerateOptions& options, Monitor& 
     return {problem};
   }
   data::RowAccount report;
-  std::vector<data::Problem> problems =
-      data::read_problems(options.problems, report, {.choice_seed = options.common.seed});
+  std::vector<data::Problem> problems = data::read_problems(
+      options.problems, report,
+      {.choice_seed = options.common.seed, .fields = data::FieldMap::parse(options.fields)});
   if (report.kept != report.rows) monitor.warning(report.summary());
   if (options.limit > 0 && static_cast<size_t>(options.limit) < problems.size()) {
     problems.resize(static_cast<size_t>(options.limit));
@@ -74,7 +77,11 @@ void run_generate(const GenerateOptions& options) {
               {"enough_incorrect", options.enough_incorrect}};
   job.update(job_of_model(options.model, model));
   job.update(job_of_rollouts(problems, requests));
-  RowFile rows(options.out, {options.model, options.problems}, std::move(job), monitor);
+  std::vector<std::filesystem::path> reads = {options.model};
+  if (!options.problems.empty())
+    for (const auto& file : data::shards_of(std::filesystem::path(options.problems)))
+      reads.push_back(file);
+  RowFile rows(options.out, reads, std::move(job), monitor);
   RolloutFile out(rows, 0, problems, requests);
   rollout::RolloutHooks hooks;
   if (options.judge) {

@@ -7,11 +7,16 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/mended_json.h"
 #include "base/monitor.h"
 #include "cli/command.h"
 #include "cli/printing.h"
 #include "cli/row_file.h"
 #include "cli/stop_signals.h"
+#include "data/gold.h"
+#include "data/row_fields.h"
+#include "data/row_source.h"
+#include "data/shards.h"
 #include "judge/judge.h"
 
 namespace ponder::cli {
@@ -20,6 +25,7 @@ namespace {
 struct JudgeCommand {
   CommonOptions common;
   std::string file, out;
+  std::vector<std::string> fields;
   bool full_response = false;
   std::string units = "lenient", order = "lenient", forms = "exact";
 };
@@ -32,9 +38,18 @@ struct Tally {
   uint64_t expected = 0;
 };
 
+// A value that cannot be read, as JSON does not have it: its row's fault.
+struct UnreadableValue {
+  std::string problem;
+};
+
 std::string text_of(const JsonRow& row, const char* key, const std::string& where) {
   const auto found = row.value.find(key);
   if (found == row.value.end()) return "";
+  if (found->is_object() && found->contains(kUnreadable)) {
+    throw UnreadableValue{
+        fmt::format("\"{}\" is {}", key, found->at(kUnreadable).get<std::string>())};
+  }
   if (found->is_string()) return found->get<std::string>();
   if (found->is_number() || found->is_boolean()) return found->dump();
   throw Error(where, std::string("expected \"") + key + "\" to be a string or a number, found " +
@@ -75,12 +90,33 @@ judge::JudgeOptions options_of(const JsonRow& row, const std::string& kind,
   return options;
 }
 
+// Under the names that gold answers have in files of problems.
+std::string gold_of(const JsonRow& row, const std::string& where) {
+  const data::RowFields fields(row.value);
+  if (row.value.contains("gold")) return text_of(row, "gold", where);
+  data::Changes uncounted;
+  std::string gold;
+  try {
+    gold = data::gold_or_solution(fields, uncounted);
+  } catch (const data::Rejection& why) {
+    throw UnreadableValue{why.detail};
+  }
+  if (gold.empty()) {
+    throw Error(where,
+                "expected \"gold\" (or answer, expected_answer, ground_truth, final_answer, "
+                "solution, target), found the fields " +
+                    fields.keys(),
+                "see ponder judge --help");
+  }
+  return gold;
+}
+
 judge::Judgement judge_row(const JsonRow& row, const JudgeCommand& command,
                            const std::string& where) {
   const bool has_prediction = row.value.contains("prediction");
-  if (!row.value.contains("gold") || (!has_prediction && !row.value.contains("response"))) {
-    throw Error(where, "expected \"gold\" and \"prediction\" or \"response\"",
-                "see ponder judge --help");
+  const std::string gold = gold_of(row, where);
+  if (!has_prediction && !row.value.contains("response")) {
+    throw Error(where, "expected \"prediction\" or \"response\"", "see ponder judge --help");
   }
   const std::string kind = text_of(row, "kind", where);
   if (!kind.empty() && kind != "equivalence" && kind != "response" && kind != "multiple_choice") {
@@ -93,7 +129,6 @@ judge::Judgement judge_row(const JsonRow& row, const JudgeCommand& command,
   if (command.units == "strict") options.units = judge::Strictness::kStrict;
   if (command.order == "strict") options.order = judge::Strictness::kStrict;
   if (command.forms == "evaluated") options.forms = judge::Forms::kEvaluated;
-  const std::string gold = text_of(row, "gold", where);
   const std::string answer = text_of(row, has_prediction ? "prediction" : "response", where);
   if (!whole) return judge::judge_answer(gold, answer, options);
   judge::ResponseEnd end = judge::ResponseEnd::kFinished;
@@ -143,9 +178,10 @@ void run_judge(const JudgeCommand& command) {
   const std::atomic<bool>* stop = nullptr;
   if (command.common.json || !command.out.empty()) {
     out =
-        std::make_unique<RowFile>(command.out, std::vector<std::filesystem::path>{command.file},
+        std::make_unique<RowFile>(command.out, data::shards_of(std::filesystem::path(command.file)),
                                   job_over(command.file, {{"command", "ponder judge"},
                                                           {"full_response", command.full_response},
+                                                          {"fields", command.fields},
                                                           {"units", command.units},
                                                           {"order", command.order},
                                                           {"forms", command.forms}}),
@@ -157,7 +193,8 @@ void run_judge(const JudgeCommand& command) {
       kept.push_back(*verdict);
     });
   }
-  JsonRowReader reader(command.file);
+  const std::unique_ptr<data::RowSource> reader =
+      data::RowSource::open(command.file, data::FieldMap::parse(command.fields));
   Tally tally;
   const auto put = [&](Json id, judge::Verdict verdict, const std::string& proof) {
     if (!out || tally.rows < kept.size()) return;
@@ -172,19 +209,25 @@ void run_judge(const JudgeCommand& command) {
     ++tally.unreadable;
     ++tally.verdicts[static_cast<size_t>(judge::Verdict::kUndecided)];
     if (tally.unreadable == 1)
-      monitor.warning(fmt::format("{}:{}: {}", reader.name(), line, problem));
+      monitor.warning(fmt::format("{}:{}: {}", reader->name(), line, problem));
   };
   JsonRow row;
-  while (reader.next(row, unreadable)) {
+  while (reader->next(row, unreadable)) {
     if (tally.rows < kept.size()) {
       count(tally, row, kept[tally.rows]);
       continue;
     }
     if (stop && stop->load()) out->stop();
-    const std::string where = reader.name() + ":" + std::to_string(row.line);
+    const std::string where = reader->name() + ":" + std::to_string(row.line);
     if (!row.value.is_object())
       throw Error(where, "expected a JSON object, found " + excerpt(row.value.dump()));
-    const judge::Judgement judgement = judge_row(row, command, where);
+    judge::Judgement judgement;
+    try {
+      judgement = judge_row(row, command, where);
+    } catch (const UnreadableValue& fault) {
+      unreadable(row.line, row.byte_offset, fault.problem);
+      continue;
+    }
     const auto id = row.value.find("id");
     put(id == row.value.end() ? Json(row.line) : *id, judgement.verdict, judgement.proof);
     count(tally, row, judgement.verdict);
@@ -192,7 +235,7 @@ void run_judge(const JudgeCommand& command) {
   if (tally.unreadable > 0)
     monitor.warning(fmt::format("{} of {} rows cannot be read", tally.unreadable, tally.rows));
   if (tally.unreadable == tally.rows && tally.rows > 0)
-    throw Error(command.file, "holds no row that can be read", "expected JSON lines");
+    throw Error(command.file, "holds no row that can be read");
   if (out) out->finish();
   if (!command.common.json) print_table(tally);
 }
@@ -203,10 +246,11 @@ void register_judge(CLI::App& app) {
   auto command = std::make_shared<JudgeCommand>();
   CLI::App* sub =
       app.add_subcommand("judge", "verdicts: does an answer equal the gold answer, and why");
-  sub->add_option("FILE", command->file,
-                  "JSON lines with gold and prediction (or response); optional answer_type, "
-                  "tolerance, kind, "
-                  "choices")
+  sub->add_option(
+         "FILE", command->file,
+         "rows with gold (or answer, …) and prediction (or response); optional answer_type, "
+         "tolerance, kind, "
+         "choices")
       ->required();
   sub->add_option("--out", command->out,
                   std::string("file of the rows that --json prints") + kGoesOn);
@@ -226,6 +270,7 @@ void register_judge(CLI::App& app) {
                   "evaluated: only a written number does, no 2^10 for 1024")
       ->check(CLI::IsMember({"exact", "evaluated"}))
       ->capture_default_str();
+  add_fields_option(*sub, command->fields);
   add_common_options(*sub, command->common);
   sub->footer("Example:\n  ponder judge responses.jsonl --full-response --json");
   sub->callback([command] { run_judge(*command); });

@@ -8,10 +8,10 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/hash.h"
 #include "base/output_name.h"
 #include "base/version.h"
 #include "cli/stop_signals.h"
+#include "data/shards.h"
 
 namespace ponder::cli {
 namespace fs = std::filesystem;
@@ -49,9 +49,10 @@ bool take_number(std::string_view& line, int64_t& number) {
 }  // namespace
 
 Json job_over(const fs::path& file, Json settings) {
+  const std::vector<fs::path> files = data::shards_of(file);
   std::error_code absent;
-  if (!fs::is_regular_file(file, absent)) return {};
-  settings["data"] = sha256_file(file);
+  if (!fs::is_regular_file(files[0], absent)) return {};
+  settings["data"] = data::source_sha256(file);
   return settings;
 }
 

@@ -35,6 +35,7 @@ void run_sft(const SftFlags& flags) {
     data::RowAccount report;
     data::DemonstrationReadOptions options;
     options.seen = &seen;
+    options.fields = data::FieldMap::parse(flags.fields);
     options.require_thought = !flags.allow_direct;
     options.all_turns = flags.all_turns;
     if (!flags.thought_tags.empty()) {

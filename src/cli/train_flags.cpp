@@ -1,6 +1,7 @@
 #include "cli/train_flags.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -10,6 +11,7 @@
 #include "cli/number_option.h"
 #include "cli/printing.h"
 #include "cli/stop_signals.h"
+#include "data/shards.h"
 #include "tokenizer/template_files.h"
 
 namespace ponder::cli {
@@ -39,11 +41,11 @@ void require_memory(const model::ModelConfig& config, const train::TrainingTask&
 
 Json data_files(const std::vector<std::string>& paths) {
   Json files = Json::array();
-  for (const std::string& path : paths) {
+  for (const std::filesystem::path& path : data::shards_of(paths)) {
     if (path == "-") {
       files.push_back({{"path", "standard input"}});
     } else {
-      files.push_back({{"path", path}, {"sha256", sha256_file(path)}});
+      files.push_back({{"path", path.string()}, {"sha256", sha256_file(path)}});
     }
   }
   return files;
@@ -54,6 +56,7 @@ std::string command_of(const TrainFlags& flags, const JobAccount& account) {
   const train::TrainOptions& train = flags.train;
   std::string text = fmt::format("{} --model {}", account.command, flags.model);
   for (const std::string& file : flags.data) text += " --data " + file;
+  if (!flags.fields.empty()) text += fmt::format(" --fields {}", fmt::join(flags.fields, ","));
   text += " --out OUT" + account.flags;
   text += fmt::format(" --epochs {} --lr {}", train.batch.epochs, train.lr);
   text += train.batch.batch_tokens > 0 ? fmt::format(" --batch-tokens {}", train.batch.batch_tokens)
@@ -104,7 +107,8 @@ void add_train_flags(CLI::App& command, TrainFlags& flags) {
   command.add_option("--model", flags.model, "folder of the model to start from")->required();
   command
       .add_option("--data", flags.data,
-                  "files of rows, by commas: JSON (gzip or zstd) or Parquet (repeatable)")
+                  "files of rows, folders of them or patterns like 'train-*.parquet', by commas: "
+                  "JSON, CSV, Arrow (gzip or zstd) or Parquet (repeatable)")
       ->required()
       ->delimiter(',');
   command
@@ -124,6 +128,7 @@ void add_train_flags(CLI::App& command, TrainFlags& flags) {
   add_number_option(command, "--max-length", flags.max_length, 1, kMany,
                     "longest row in tokens; longer ones are rejected and counted (default: the "
                     "model's positions)");
+  add_fields_option(command, flags.fields);
   add_thought_form_option(command, flags.thought_form);
   command.add_option("--log", flags.log, "file for one JSON line per step");
   command.add_option("--schedule", flags.schedule, "cosine, linear or constant")
@@ -196,7 +201,8 @@ void run_training_command(const TrainFlags& flags, const TrainSetup& setup,
   options.check();
 
   std::vector<std::filesystem::path> reads = {flags.model};
-  reads.insert(reads.end(), flags.data.begin(), flags.data.end());
+  const std::vector<std::filesystem::path> files = data::shards_of(flags.data);
+  reads.insert(reads.end(), files.begin(), files.end());
   for (size_t i = 1; i < reads.size(); ++i) {  // the model is the first
     for (size_t j = i + 1; j < reads.size(); ++j) {
       std::error_code absent;

@@ -15,7 +15,7 @@ struct TrainFlags {
   CommonOptions common;
   std::string model, out, log, schedule = "cosine", dtype = "float32", optimizer_dtype = "float32",
                                thought_form;
-  std::vector<std::string> data;
+  std::vector<std::string> data, fields;
   tokenizer::TemplateChoice chat_template;
   train::TrainOptions train;
   int64_t max_length = 0;  // 0: the model's max_position_embeddings

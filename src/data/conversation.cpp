@@ -64,8 +64,11 @@ bool is_trained(const RowFields& turn) {
     const bool yes = *value == true || (value->is_number() && *value == 1) || *value == "1";
     if (no) return false;
     if (!yes) {
-      throw Rejection{"bad_field", fmt::format("expected 0 or 1 in \"{}\" of a turn, found {}", key,
-                                               excerpt(dump_json(*value)))};
+      throw Rejection{
+          "bad_field",
+          fmt::format("\"{}\" of a turn is {}: a turn is trained (1) or not (0), not in "
+                      "part",
+                      key, excerpt(dump_json(*value)))};
     }
   }
   return true;
@@ -145,7 +148,12 @@ void Conversation::add_message(const Json& turn) {
   refuse_calls(fields);
   const Content content = content_of(fields);
   if (*speaker == Speaker::kSystem) return add_system(content.text);
-  if (*speaker == Speaker::kUser) return ask(content.text);
+  if (*speaker == Speaker::kUser) {
+    if (!asked_) return ask(content.text);
+    if (!is_blank(content.text)) question_ += "\n\n" + content.text;
+    ++changes_["turns_joined"];
+    return;
+  }
   if (fields.has("channel") && fields.text("channel") == "analysis") {
     analysis_ = content.text;
     return;
@@ -153,7 +161,28 @@ void Conversation::add_message(const Json& turn) {
   ApartThought apart = apart_thought(fields, false);
   if (apart.text.empty()) apart.text = content.thought.empty() ? analysis_ : content.thought;
   analysis_.clear();
-  answer(content.text, apart, is_trained(fields));
+  const bool trained = is_trained(fields);
+  if (empty()) {  // a greeting
+    ++changes_["opening_turn_left_out"];
+  } else if (asked_) {
+    answer(content.text, apart, trained);
+  } else {
+    go_on(content.text, apart, trained);
+  }
+}
+
+// A further turn of the assistant.
+void Conversation::go_on(const std::string& response, const ApartThought& apart, bool trained) {
+  Demonstration more;
+  take_response(response, apart, options_.thought_tags, more, changes_);
+  Accepted<Demonstration>& last = done_.back();
+  if (!last || !more.thought.empty() || trained != last_trained_)
+    throw Rejection{"turn_order", "two responses without a question between them"};
+  const std::string text = "\n\n" + more.solution;
+  last->solution += text;
+  if (!last->written.empty()) last->written += text;
+  history_.back().content += text;
+  ++changes_["turns_joined"];
 }
 
 void Conversation::add_system(const std::string& text) {
@@ -208,6 +237,7 @@ void Conversation::answer(const std::string& response, const ApartThought& apart
     return done(std::move(d), why);
   }
   if (broken_) return done(std::move(d), broken_);
+  last_trained_ = trained;
   if (!trained) {
     why = Rejection{"masked", "the row says that this turn is not to be trained"};
   } else {

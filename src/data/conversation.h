@@ -20,7 +20,9 @@ class Conversation {
       : common_(std::move(common)), options_(options), changes_(changes) {}
 
   // An array of turns (role and content, or from and value), or its JSON text; or one turn. Content is
-  // text, or parts of text and thought.
+  // text, or parts of text and thought. Neighbouring turns of one speaker are joined by a blank line
+  // (of the assistant's only where the later has no thought), and what the assistant says before the
+  // first question is left out, both counted.
   void add(const Json& turns);
   void add_turn(const Json& turn);
   void ask(std::string question);
@@ -38,6 +40,7 @@ class Conversation {
 
  private:
   void add_message(const Json& turn);
+  void go_on(const std::string& response, const ApartThought& apart, bool trained);
   void add_system(const std::string& text);
   Demonstration next() const;
   void done(Demonstration demonstration, const std::optional<Rejection>& why);
@@ -50,6 +53,7 @@ class Conversation {
   std::optional<Rejection> broken_;  // a turn of which no text for the history could be told
   std::string question_, analysis_;  // the thought of a turn of its own (channel "analysis")
   bool asked_ = false, ended_ = false;
+  bool last_trained_ = true;  // of the responses
 };
 
 // Whether the turns (or their JSON text) hold a response.

@@ -63,6 +63,12 @@ bool has_question(const RowFields& row) {
          row.has_any({"prompt", "instruction", "query", "question", "problem", "input"});
 }
 
+bool ends_with_response(const Json& field) {
+  Json parsed;
+  const Json& turns = parsed_list(field, parsed);
+  return turns.is_array() && !turns.empty() && has_response(Json::array({turns.back()}));
+}
+
 // A text, or the one text of a list.
 std::string text_of_part(const RowFields& row, const char* key) {
   const Json& value = *row.find(key);
@@ -335,8 +341,11 @@ void take_gold(const RowFields& row, const std::string& gold, Demonstration& d, 
 }
 
 bool ask_of(const RowFields& row, Conversation& conversation) {
-  if (const Json* turns = conversation_in(row)) {
-    conversation.add(*turns);
+  // Turns that end with a response of their own (OpenR1-Math) are not the question, if it stands apart.
+  const Json* asked = conversation_in(row);
+  if (asked &&
+      !(ends_with_response(*asked) && row.has_any({"prompt", "query", "question", "problem"}))) {
+    conversation.add(*asked);
     return true;
   }
   if (const Json* history = row.find("history")) add_pairs(*history, conversation);
@@ -395,7 +404,7 @@ std::vector<Accepted<Demonstration>> demonstrations_from_row(
     gold = row.text("Ground-True Answer");
   } else if (!answer_is_response) {
     try {
-      gold = row.has("gold") ? row.text("gold") : gold_of(row);
+      gold = gold_of(row);
     } catch (const Rejection&) {
       ++changes["gold_left_empty"];
     }

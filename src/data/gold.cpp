@@ -1,13 +1,17 @@
 #include "data/gold.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <cstdlib>
 #include <string>
 #include <string_view>
 
 #include "base/error.h"
+#include "base/mended_json.h"
 #include "data/choices.h"
 
 namespace ponder::data {
@@ -98,7 +102,7 @@ bool braces_balance(std::string_view text) {
 }
 
 constexpr std::array kGoldFields = {
-    "answer",       "final_answer",     "expected_answer",        "gold",  "gold_answer",
+    "gold",         "answer",           "final_answer",           "expected_answer", "gold_answer",
     "ground_truth", "reference_answer", "gold_standard_solution", "target"};
 
 // The field that holds the gold answer, null if there is none.
@@ -106,11 +110,59 @@ const Json* gold_field(const RowFields& row) {
   for (const char* key : kGoldFields) {
     if (const Json* value = row.find(key)) {
       // ORZ: {"value": …}
-      return value->is_object() ? RowFields(*value).find("value") : value;
+      const bool wraps = value->is_object() && !value->contains(kUnreadable);
+      return wraps ? RowFields(*value).find("value") : value;
     }
   }
   const Json* reward = row.find("reward_model");  // verl
   return reward && reward->is_object() ? RowFields(*reward).find("ground_truth") : nullptr;
+}
+
+std::string text_of_gold(const Json& gold) {
+  const Json row = {{"answer", gold}};
+  return std::string(trimmed(RowFields(row).text("answer")));
+}
+
+std::string gold_of_several(const RowFields& row, const Json& golds) {
+  std::vector<std::string> texts;
+  for (const Json& gold : golds) texts.push_back(text_of_gold(gold));
+  const Json* all_wanted = row.find("is_multiple_answer");
+  if (all_wanted && *all_wanted == true) return fmt::format("{}", fmt::join(texts, ", "));
+  const bool all_equal = std::all_of(texts.begin() + 1, texts.end(), [&](const std::string& text) {
+    return judge::judge_answer(texts[0], text, {}).verdict == judge::Verdict::kCorrect;
+  });
+  if (all_equal) return texts[0];
+  throw Rejection{"bad_field",
+                  fmt::format("expected one gold answer, found {}: any of them, or all? (all where "
+                              "is_multiple_answer is true)",
+                              excerpt(dump_json(golds)))};
+}
+
+// A solution that is nothing but the answer.
+std::string bare_gold(const std::string& solution) {
+  const std::string text(trimmed(solution));
+  constexpr size_t kLongest = 40;
+  const bool bare = text.size() <= kLongest && text.find_first_of(" \n\t") == text.npos &&
+                    text.find("\\boxed") == text.npos;
+  return bare || gold_is_readable(text, judge::AnswerType::kNumber) ? text : "";
+}
+
+// Of "4.5", "$-3$", "2.3 \times 10^{5}".
+std::optional<double> value_of(std::string text) {
+  std::erase_if(text, [](char c) { return c == '$' || c == ' '; });
+  double factor = 1;
+  if (const size_t times = text.find("\\times10^"); times != text.npos) {
+    std::string power = text.substr(times + std::string_view("\\times10^").size());
+    std::erase_if(power, [](char c) { return c == '{' || c == '}'; });
+    const auto exponent = value_of(power);
+    if (!exponent) return std::nullopt;
+    factor = std::pow(10.0, *exponent);
+    text.resize(times);
+  }
+  char* end = nullptr;
+  const double value = std::strtod(text.c_str(), &end);
+  if (text.empty() || *end != '\0' || !std::isfinite(value)) return std::nullopt;
+  return value * factor;
 }
 
 }  // namespace
@@ -125,15 +177,28 @@ std::string gold_of(const RowFields& row) {
   // "[1, 2]" is an answer too: only text inside is a list's element.
   const bool typed = value.is_array() && std::all_of(value.begin(), value.end(),
                                                      [](const Json& v) { return v.is_string(); });
-  const Json& one = value.is_array() && value.size() == 1 && (typed || field->is_array())
-                        ? value.front()
-                        : *field;
-  if (one.is_array()) {
-    throw Rejection{"bad_field",
-                    fmt::format("expected one gold answer, found {}", excerpt(dump_json(one)))};
-  }
-  const Json row_of_one = {{"answer", one}};
-  return std::string(trimmed(RowFields(row_of_one).text("answer")));
+  const bool list = value.is_array() && !value.empty() && (typed || field->is_array());
+  if (list && value.size() > 1) return gold_of_several(row, value);
+  return text_of_gold(list ? value.front() : *field);
+}
+
+std::string gold_or_solution(const RowFields& row, Changes& changes) {
+  if (has_gold(row)) return gold_of(row);
+  const std::string solution = row.metadata({"solution"}, changes);
+  const std::string boxed = last_boxed(solution);
+  return boxed.empty() ? bare_gold(solution) : boxed;
+}
+
+std::optional<double> tolerance_of_error(const RowFields& row, const std::string& gold) {
+  if (!row.has("is_multiple_answer") || is_blank(row.text("error"))) return std::nullopt;
+  // As its own evaluation: at most the error, and a hundredth of it for rounding.
+  constexpr double kRounding = 1.01;
+  const auto error = value_of(row.text("error")), value = value_of(gold);
+  if (error && *error == 0) return std::nullopt;
+  const double share = error && value ? *error * kRounding / std::fabs(*value) : -1;
+  if (share > 0 && share < 1) return share;
+  throw Rejection{"bad_tolerance", fmt::format("an error of \"{}\" is no share of \"{}\"",
+                                               excerpt(row.text("error")), excerpt(gold))};
 }
 
 bool stands_for_no_gold(std::string_view gold) {

@@ -1,7 +1,5 @@
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "base/error.h"
 #include "data/preference_layouts.h"
 #include "data/row_fields.h"
@@ -15,19 +13,6 @@ Response response_of(const RowBuilder& builder, const Demonstration& demonstrati
                      const Response& trajectory) {
   if (!trajectory.token_ids.empty() || !trajectory.text.empty()) return trajectory;
   return {builder.response_text(demonstration), {}};
-}
-
-// Both sides have the same likelihood in the aligned part where all up to its end is the same.
-bool teaches_nothing(const TokenPair& pair) {
-  const auto end_of = [](const std::vector<uint8_t>& mask) {
-    return std::find(mask.rbegin(), mask.rend(), 1).base() - mask.begin();
-  };
-  const auto end = end_of(pair.chosen_aligned);
-  const auto same = [&](const auto& a, const auto& b) {
-    return std::equal(a.begin(), a.begin() + end, b.begin());
-  };
-  return end == end_of(pair.rejected_aligned) && same(pair.chosen.tokens, pair.rejected.tokens) &&
-         same(pair.chosen_aligned, pair.rejected_aligned);
 }
 
 TokenPair pair_of(const RowBuilder& builder, const Json& row, const std::string& where,
@@ -44,11 +29,6 @@ TokenPair pair_of(const RowBuilder& builder, const Json& row, const std::string&
                            response_of(builder, rejected, preference.rejected_trajectory),
                            options.align, chosen.history);
   if (!pair) throw Rejection(pair.why());
-  if (teaches_nothing(*pair)) {
-    throw Rejection{"same_response",
-                    fmt::format("chosen and rejected are the same in the aligned part ({})",
-                                to_string(options.align))};
-  }
   return std::move(*pair);
 }
 
@@ -66,12 +46,11 @@ std::string key_of(const TokenPair& pair) {
 
 std::vector<TokenPair> read_pairs(const RowBuilder& builder, const std::filesystem::path& file,
                                   const PairReadOptions& options, RowAccount& report) {
-  return read_pairs(builder, *RowSource::open(file), file, options, report);
+  return read_pairs(builder, *RowSource::open(file, options.fields), options, report);
 }
 
 std::vector<TokenPair> read_pairs(const RowBuilder& builder, RowSource& rows,
-                                  const std::filesystem::path& file, const PairReadOptions& options,
-                                  RowAccount& report) {
+                                  const PairReadOptions& options, RowAccount& report) {
   RowAccount own;
   std::vector<TokenPair> pairs;
   SeenRows own_rows;
@@ -79,21 +58,22 @@ std::vector<TokenPair> read_pairs(const RowBuilder& builder, RowSource& rows,
   JsonRow row;
   const auto on_bad = [&](uint64_t line, uint64_t offset, const std::string& problem) {
     ++own.rows;
-    own.reject({{"bad_json", problem}, file.string(), line, offset});
+    own.reject({{"bad_json", problem}, rows.name(), line, offset});
   };
   while (rows.next(row, on_bad)) {
     ++own.rows;
     try {
       Changes changes;
-      TokenPair pair =
-          pair_of(builder, row.value, fmt::format("{}:{}", file.filename().string(), row.line),
-                  options, changes);
-      const std::string first = seen.repeats('p', key_of(pair), file.string(), row.line);
+      TokenPair pair = pair_of(
+          builder, row.value,
+          fmt::format("{}:{}", std::filesystem::path(rows.name()).filename().string(), row.line),
+          options, changes);
+      const std::string first = seen.repeats('p', key_of(pair), rows.name(), row.line);
       if (!first.empty()) {
         ++own.duplicates;
         if (own.duplicate_examples.size() < RowAccount::kMaxExamples) {
           own.duplicate_examples.push_back({{"duplicate", "repeats the pair of " + first},
-                                            file.string(),
+                                            rows.name(),
                                             row.line,
                                             row.byte_offset});
         }
@@ -103,13 +83,13 @@ std::vector<TokenPair> read_pairs(const RowBuilder& builder, RowSource& rows,
       pairs.push_back(std::move(pair));
       ++own.kept;
     } catch (const Rejection& why) {
-      own.reject({why, file.string(), row.line, row.byte_offset});
+      own.reject({why, rows.name(), row.line, row.byte_offset});
     }
   }
   report.merge(own);
   if (pairs.empty() && own.duplicates == 0) {
     throw Error(
-        file.string(), fmt::format("no pair is left to train on ({})", own.summary()),
+        rows.name(), fmt::format("no pair is left to train on ({})", own.summary()),
         "ponder data check FILE --kind preferences --explain lists each row with its reason");
   }
   return pairs;

@@ -87,15 +87,18 @@ void knights_and_knaves(const RowFields& row, Problem& problem) {
   problem.level = row.text("people");
 }
 
+void ask_for_unit(const RowFields& row, Problem& problem) {
+  const std::string unit(trimmed(row.text("unit")));
+  if (!unit.empty() && !is_blank(problem.question))
+    problem.question += fmt::format(" The unit of the answer should be {}.", unit);
+}
+
 void scibench(const RowFields& row, Problem& problem, Changes& changes) {
   problem.question = row.text_of({"content", "problem_text"});
   problem.answer = std::string(trimmed(row.text_of({"answer_number", "answer"})));
   problem.answer_type = judge::AnswerType::kNumber;
   problem.tolerance = 0.05;  // SciBench's own
-  const std::string unit(trimmed(row.text("unit")));
-  if (!unit.empty() && !is_blank(problem.question)) {
-    problem.question += fmt::format(" The unit of the answer should be {}.", unit);
-  }
+  ask_for_unit(row, problem);
   problem.source = row.metadata({"source", "book"}, changes);
   take_domain(row, problem, "", changes);
 }
@@ -125,28 +128,14 @@ AskedTurn asked_turn(const Json& messages) {
   return asked;
 }
 
-// A solution that is nothing but the answer.
-std::string bare_gold(const std::string& solution) {
-  const std::string text(trimmed(solution));
-  constexpr size_t kLongest = 40;
-  const bool bare = text.size() <= kLongest && text.find_first_of(" \n\t") == text.npos &&
-                    text.find("\\boxed") == text.npos;
-  return bare || gold_is_readable(text, judge::AnswerType::kNumber) ? text : "";
-}
-
-// A list of one solution is its element.
-std::string gold_of_solution(const RowFields& row, Changes& changes) {
-  const std::string solution = row.metadata({"solution"}, changes);
-  const std::string boxed = last_boxed(solution);
-  return boxed.empty() ? bare_gold(solution) : boxed;
-}
-
 void take_answer_type(const RowFields& row, Problem& problem, Changes& changes) {
   if (const Json* field = row.find("answer_type")) {
     std::optional<judge::AnswerType> known;
     if (field->is_string())
       known = answer_type_named(field->get_ref<const std::string&>(), problem.answer);
     if (known) problem.answer_type = *known;
+    const Json* several = row.find("is_multiple_answer");
+    if (several && *several == true) problem.answer_type = judge::AnswerType::kMath;
     if (!known) ++changes["metadata_left_empty"];
   } else if (const size_t mark = problem.answer.rfind("####"); mark != std::string::npos) {
     problem.answer = std::string(trimmed(std::string_view(problem.answer).substr(mark + 4)));
@@ -159,6 +148,7 @@ void take_answer_type(const RowFields& row, Problem& problem, Changes& changes) 
 }
 
 void take_tolerance(const RowFields& row, Problem& problem) {
+  problem.tolerance = tolerance_of_error(row, problem.answer);
   if (const Json* tolerance = row.find("tolerance")) {
     const double value = tolerance->is_number() ? tolerance->get<double>() : -1;
     if (!(value >= 0 && value < 1)) {
@@ -192,7 +182,7 @@ void question_and_answer(const RowFields& row, Problem& problem, Changes& change
     break;
   }
   problem.source = row.metadata({"source", "data_source"}, changes);
-  problem.answer = has_gold(row) ? gold_of(row) : gold_of_solution(row, changes);
+  problem.answer = gold_or_solution(row, changes);
   if (problem.answer.empty()) problem.answer = gold_in_turn;
   const bool of_subjects = turns && row.has("ground_truth");
   const bool math = row.has_any({"problem", "final_answer", "reward_model"}) ||
@@ -206,6 +196,7 @@ void question_and_answer(const RowFields& row, Problem& problem, Changes& change
     take_answer_type(row, problem, changes);
   }
   take_tolerance(row, problem);
+  ask_for_unit(row, problem);
 }
 
 std::string id_of(const RowFields& row, bool own, const std::string& stem, uint64_t line,

@@ -21,17 +21,6 @@ std::string place(const RejectedRow& row) {
                               : fmt::format("{}:{} (byte {})", row.file, row.line, row.byte_offset);
 }
 
-// A line of turns is a conversation.
-void wrap_turns(Json& value) {
-  if (!value.is_array() || value.empty()) return;
-  for (const Json& turn : value) {
-    if (!turn.is_object() || !RowFields(turn).has_any({"role", "from"})) return;
-  }
-  Json row = Json::object();
-  row["messages"] = std::move(value);
-  value = std::move(row);
-}
-
 // The loop both kinds share. `convert(json, line, changes)` gives rows or throws Rejection;
 // `repeats(row, line)` names the row that one repeats, or nothing.
 template <class Row, class Convert, class Repeats>
@@ -69,7 +58,6 @@ void read_rows(RowSource& source, std::string_view kind, bool strict, RowAccount
   try {
     while (reader->next(json, on_bad)) {
       try {
-        wrap_turns(json.value);
         if (!json.value.is_object()) {
           throw Rejection{"not_an_object",
                           "expected a JSON object, found " + excerpt(dump_json(json.value))};
@@ -99,7 +87,8 @@ void read_rows(RowSource& source, std::string_view kind, bool strict, RowAccount
       problem +=
           fmt::format("; first: {}: {}", place(report.examples[0]), report.examples[0].detail);
     }
-    throw Error(reader->name(), problem, "see the layouts in docs/data.md");
+    throw Error(reader->name(), problem,
+                "see the layouts in docs/data.md, or name the fields with --fields");
   }
 }
 
@@ -168,16 +157,17 @@ std::vector<std::string> RowAccount::left_out_by_id(size_t most) const {
 
 std::string dataset_name(const std::filesystem::path& file) {
   if (file == "-") return "stdin";
-  std::filesystem::path name = file.filename();
+  std::filesystem::path name =
+      file.has_filename() ? file.filename() : file.parent_path().filename();
   for (;;) {
     const std::string extension = name.extension();
-    if (extension != ".gz" && extension != ".zst" && extension != ".json" &&
-        extension != ".jsonl" && extension != ".parquet") {
-      break;
-    }
+    bool known = false;
+    for (const std::string_view one : {".gz", ".zst", ".json", ".jsonl", ".ndjson", ".parquet",
+                                       ".csv", ".tsv", ".arrow", ".feather"})
+      known = known || extension == one;
+    if (!known) return name.string();
     name = name.stem();
   }
-  return name.string();
 }
 
 Json to_json(const RowAccount& report, bool explain) {
@@ -204,13 +194,17 @@ Json to_json(const RowAccount& report, bool explain) {
   return json;
 }
 
-void visit_problems(RowSource& rows, const std::filesystem::path& file, RowAccount& report,
-                    const ProblemReadOptions& options, const std::function<void(Problem)>& take) {
-  const std::string stem = dataset_name(file);
+void visit_problems(RowSource& rows, RowAccount& report, const ProblemReadOptions& options,
+                    const std::function<void(Problem)>& take) {
+  std::string file, stem;
   SeenRows seen;
   read_rows<Problem>(
       rows, "problems", options.strict, report,
       [&](const Json& json, uint64_t line, Changes& changes) {
+        if (file != rows.name()) {
+          file = rows.name();
+          stem = file == "standard input" ? dataset_name("-") : dataset_name(file);
+        }
         std::vector<Accepted<Problem>> found;
         found.emplace_back(problem_from_row(json, stem, line, options.choice_seed, changes));
         return found;
@@ -220,9 +214,11 @@ void visit_problems(RowSource& rows, const std::filesystem::path& file, RowAccou
             seen.repeats('q', normalised_question(problem.question), rows.name(), line);
         if (!first.empty()) return "the question of " + first;
         // Sets that were put together restart their ids: another question is another problem.
-        if (!seen.repeats('i', problem.id, rows.name(), line).empty()) {
+        const bool repeats_id = !seen.repeats('i', problem.id, rows.name(), line).empty();
+        if (repeats_id) ++account.changed["id_made_unique"];
+        for (bool taken = repeats_id; taken;) {
           problem.id += fmt::format("#{}", line);
-          ++account.changed["id_made_unique"];
+          taken = !seen.repeats('i', problem.id, rows.name(), line).empty();
         }
         return std::string();
       },
@@ -232,7 +228,7 @@ void visit_problems(RowSource& rows, const std::filesystem::path& file, RowAccou
 std::vector<Problem> read_problems(const std::filesystem::path& file, RowAccount& report,
                                    const ProblemReadOptions& options) {
   std::vector<Problem> problems;
-  visit_problems(*RowSource::open(file), file, report, options,
+  visit_problems(*RowSource::open(file, options.fields), report, options,
                  [&](Problem problem) { problems.push_back(std::move(problem)); });
   return problems;
 }
@@ -266,9 +262,9 @@ std::vector<Demonstration> read_demonstrations(const std::filesystem::path& file
                                                RowAccount& report,
                                                const DemonstrationReadOptions& options) {
   std::vector<Demonstration> demonstrations;
-  visit_demonstrations(*RowSource::open(file), report, options, [&](Demonstration demonstration) {
-    demonstrations.push_back(std::move(demonstration));
-  });
+  visit_demonstrations(
+      *RowSource::open(file, options.fields), report, options,
+      [&](Demonstration demonstration) { demonstrations.push_back(std::move(demonstration)); });
   return demonstrations;
 }
 

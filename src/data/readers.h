@@ -58,12 +58,14 @@ struct RowAccount {
 // The fields of `ponder data check`; with `explain` also each example.
 Json to_json(const RowAccount& report, bool explain);
 
-// What a file of rows is called: `dir/MATH_OAI.jsonl.zst` is MATH_OAI, "-" is stdin.
+// What a file of rows is called: `dir/MATH_OAI.jsonl.zst` is MATH_OAI, a folder `dir/train/` is train,
+// "-" is stdin.
 std::string dataset_name(const std::filesystem::path& file);
 
 struct ProblemReadOptions {
   uint64_t choice_seed = 1;  // shuffles the choices of GPQA-like rows that come unshuffled
   bool strict = false;       // throw on the first rejected row
+  FieldMap fields = {};      // of a file with names of its own
 };
 
 // Layouts: ponder's own; MATH (problem, answer, solution); AIME (problem, solution = \boxed{N});
@@ -75,9 +77,10 @@ struct ProblemReadOptions {
 // is filled then too).
 std::vector<Problem> read_problems(const std::filesystem::path& file, RowAccount& report,
                                    const ProblemReadOptions& options = {});
-// The same of the open `rows` of `file`; each kept row is given away as it is read.
-void visit_problems(RowSource& rows, const std::filesystem::path& file, RowAccount& report,
-                    const ProblemReadOptions& options, const std::function<void(Problem)>& take);
+// The same of open `rows`, whose fields have the names that layouts know; each kept row is given away
+// as it is read.
+void visit_problems(RowSource& rows, RowAccount& report, const ProblemReadOptions& options,
+                    const std::function<void(Problem)>& take);
 
 struct DemonstrationReadOptions {
   bool require_thought = true;  // false: a response without a thought is kept as a bare solution
@@ -89,6 +92,7 @@ struct DemonstrationReadOptions {
   // Where a run reads several files; borrowed. A row is a duplicate when conversation, question,
   // thought and solution are those of another: ids decide nothing.
   SeenRows* seen = nullptr;
+  FieldMap fields = {};  // of a file with names of its own
 };
 
 // Layouts: docs/data.md. Earlier turns of a conversation become the history, their thoughts left out.

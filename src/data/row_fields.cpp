@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/mended_json.h"
 
 namespace ponder::data {
 namespace {
@@ -36,6 +37,10 @@ std::string RowFields::text(const char* key) const {
   if (value->is_string()) return value->get<std::string>();
   if (value->is_number_integer()) return dump_json(*value);
   if (value->is_number()) return fmt::format("{}", value->get<double>());
+  if (value->is_object() && value->contains(kUnreadable)) {
+    throw Rejection{"bad_field",
+                    fmt::format("\"{}\" is {}", key, value->at(kUnreadable).get<std::string>())};
+  }
   throw Rejection{"bad_field", fmt::format("expected text in \"{}\", found {}", key,
                                            excerpt(dump_json(*value)))};
 }

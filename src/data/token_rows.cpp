@@ -9,6 +9,22 @@
 #include "tokenizer/thought_format.h"
 
 namespace ponder::data {
+namespace {
+
+// Both sides have the same likelihood in the aligned part where all up to its end is the same.
+bool teaches_nothing(const TokenPair& pair) {
+  const auto end_of = [](const std::vector<uint8_t>& mask) {
+    return std::find(mask.rbegin(), mask.rend(), 1).base() - mask.begin();
+  };
+  const auto end = end_of(pair.chosen_aligned);
+  const auto same = [&](const auto& a, const auto& b) {
+    return std::equal(a.begin(), a.begin() + end, b.begin());
+  };
+  return end == end_of(pair.rejected_aligned) && same(pair.chosen.tokens, pair.rejected.tokens) &&
+         same(pair.chosen_aligned, pair.rejected_aligned);
+}
+
+}  // namespace
 
 int64_t TokenRow::num_loss_tokens() const {
   return std::count(loss_mask.begin(), loss_mask.end(), 1);
@@ -184,6 +200,11 @@ Accepted<TokenPair> RowBuilder::pair(std::string name, std::string_view system,
     return *why;
   if (pair.chosen.tokens == pair.rejected.tokens)
     return Rejection{"same_response", "chosen and rejected are the same"};
+  if (teaches_nothing(pair)) {
+    return Rejection{
+        "same_response",
+        fmt::format("chosen and rejected are the same in the aligned part ({})", to_string(align))};
+  }
   pair.rejected.loss_mask = pair.rejected_aligned;
   return pair;
 }

@@ -136,12 +136,12 @@ struct PairReadOptions {
   Align align = Align::kThought;
   tokenizer::ThoughtTags thought_tags = {};
   SeenRows* seen = nullptr;  // where a run reads several files; borrowed
+  FieldMap fields = {};      // of a file with names of its own
 };
 std::vector<TokenPair> read_pairs(const RowBuilder& builder, const std::filesystem::path& file,
                                   const PairReadOptions& options, RowAccount& report);
-// The same of the open `rows` of `file`.
+// The same of open `rows`, whose fields have the names that layouts know.
 std::vector<TokenPair> read_pairs(const RowBuilder& builder, RowSource& rows,
-                                  const std::filesystem::path& file, const PairReadOptions& options,
-                                  RowAccount& report);
+                                  const PairReadOptions& options, RowAccount& report);
 
 }  // namespace ponder::data

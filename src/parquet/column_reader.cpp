@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <snappy.h>
 #include <zlib.h>
-#include <zstd.h>
 
 #include <bit>
 #include <cstring>
@@ -100,28 +99,34 @@ std::string unzip(std::string_view packed, uint64_t size) {
   }
 }
 
-std::string unzstd(std::string_view packed, uint64_t size) {
-  std::unique_ptr<ZSTD_DStream, size_t (*)(ZSTD_DStream*)> stream(::ZSTD_createDStream(),
-                                                                  ::ZSTD_freeDStream);
-  ::ZSTD_DCtx_setParameter(stream.get(), ZSTD_d_windowLogMax, 26);
-  ZSTD_inBuffer in{packed.data(), packed.size(), 0};
+// Hadoop's LZ4: blocks behind their sizes, unpacked and packed, big-endian.
+std::string unlz4_hadoop(std::string_view packed, uint64_t size) {
   std::string out;
-  for (;;) {
-    const size_t used = out.size();
-    out.resize(std::min<uint64_t>(size + 1, used + kStepBytes));
-    ZSTD_outBuffer step{out.data() + used, out.size() - used, 0};
-    const size_t code = ::ZSTD_decompressStream(stream.get(), &step, &in);
-    out.resize(used + step.pos);
-    if (::ZSTD_isError(code)) {
-      throw DecodeFault{fmt::format("broken Zstandard data ({})", ::ZSTD_getErrorName(code))};
-    }
-    if (out.size() > size) throw DecodeFault{"more data than the page's header says"};
-    if (code == 0 && in.pos == in.size) return out;
-    if (in.pos == in.size && step.pos == 0) throw DecodeFault{"the Zstandard data ends too early"};
+  const auto number = [&] {
+    if (packed.size() < 4) throw DecodeFault{"the LZ4 data ends too early"};
+    uint32_t value = 0;
+    std::memcpy(&value, packed.data(), 4);
+    packed.remove_prefix(4);
+    return __builtin_bswap32(value);
+  };
+  while (!packed.empty()) {
+    const uint64_t unpacked_bytes = number(), packed_bytes = number();
+    if (packed_bytes > packed.size() || unpacked_bytes > size - out.size())
+      throw DecodeFault{"the LZ4 data ends too early"};
+    out += unpack_lz4_block(packed.substr(0, packed_bytes), unpacked_bytes);
+    packed.remove_prefix(packed_bytes);
   }
+  return out;
 }
 
 }  // namespace
+
+std::string codec_name(int32_t codec) {
+  if (codec == 3) return "LZO";
+  return codec == 4 ? "BROTLI" : fmt::format("{}", codec);
+}
+
+bool is_codec_read(int32_t codec) { return codec >= 0 && codec <= 7 && codec != 3 && codec != 4; }
 
 std::string decompress(int32_t codec, std::string_view packed, uint64_t size) {
   std::string out;
@@ -141,15 +146,17 @@ std::string decompress(int32_t codec, std::string_view packed, uint64_t size) {
     case 2:
       out = unzip(packed, size);
       break;
-    case 6:
-      out = unzstd(packed, size);
+    case 5:
+      out = unlz4_hadoop(packed, size);
       break;
-    default: {
-      constexpr std::string_view kNames[] = {"", "", "", "LZO", "BROTLI", "LZ4", "", "LZ4_RAW"};
-      throw DecodeFault{fmt::format("codec {} is not read", codec >= 3 && codec < 8
-                                                                ? std::string(kNames[codec])
-                                                                : fmt::format("{}", codec))};
-    }
+    case 6:
+      out = unpack_zstd(packed, size);
+      break;
+    case 7:
+      out = unpack_lz4_block(packed, size);
+      break;
+    default:
+      throw DecodeFault{fmt::format("codec {} is not read", codec_name(codec))};
   }
   if (out.size() != size) {
     throw DecodeFault{fmt::format("{} bytes where the page's header says {}", out.size(), size)};
@@ -165,12 +172,17 @@ ColumnReader::ColumnReader(const RandomAccess& file, const Leaf& leaf, const Col
       where_(where),
       at_(chunk.begin),
       page_begin_(chunk.begin),
-      left_(chunk.num_values) {}
+      left_(chunk.num_values) {
+  if (!is_codec_read(chunk.codec)) {
+    throw Error(fmt::format("{}, column {}", where_, excerpt(leaf_.name)),
+                fmt::format("codec {} is not read", codec_name(chunk.codec)),
+                "write the file again, with zstd, snappy, gzip or lz4");
+  }
+}
 
 void ColumnReader::fail(const std::string& problem) const {
   throw Error(fmt::format("{}, column {}", where_, excerpt(leaf_.name)),
-              fmt::format("{} (page at byte {})", problem, page_begin_),
-              "the file may be damaged; write it again, with snappy, gzip or zstd");
+              fmt::format("{} (page at byte {})", problem, page_begin_), "the file may be damaged");
 }
 
 void ColumnReader::next_page() {

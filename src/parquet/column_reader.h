@@ -17,7 +17,8 @@ inline constexpr uint64_t kMaxPageBytes = uint64_t{64} << 20;
 
 class ColumnReader {
  public:
-  // Borrows all three. Errors name `where`, the column and the page's offset.
+  // Borrows all of them. Errors name `where`, the column and the page's offset. Throws Error for a
+  // codec that is not read.
   ColumnReader(const RandomAccess& file, const Leaf& leaf, const ColumnChunk& chunk,
                const std::string& where);
 
@@ -52,6 +53,8 @@ class ColumnReader {
   int repetition_ = 0, definition_ = 0;
 };
 
+bool is_codec_read(int32_t codec);
+std::string codec_name(int32_t codec);
 // Unpacks one page. `size`: what its header says it becomes. Throws DecodeFault, also when the
 // codec is not read; allocates no more than the data can become.
 std::string decompress(int32_t codec, std::string_view packed, uint64_t size);

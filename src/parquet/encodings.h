@@ -7,14 +7,13 @@
 #include <string_view>
 #include <vector>
 
+#include "base/unpack.h"
 #include "parquet/metadata.h"
 
 namespace ponder::parquet {
 
-// The bytes are not what their encoding says; `what` says why.
-struct DecodeFault {
-  std::string what;
-};
+// The bytes are not what their encoding or codec says; `what` says why.
+using DecodeFault = UnpackFault;
 
 // RLE / bit-packed hybrid: levels, dictionary indices, booleans.
 class RleDecoder {

@@ -218,9 +218,7 @@ class SchemaBuilder {
     leaf.max_repetition_level = path.back().repetition_level;
     leaf.path = std::move(path);
     const Annotation annotation = element.annotation();
-    if (annotation == Annotation::kDecimal) {
-      fail(name, "columns of type DECIMAL are not read", "store it as text or as a double");
-    }
+    if (annotation == Annotation::kDecimal) leaf.unread = "columns of type DECIMAL are not read";
     switch (leaf.type) {
       case PhysicalType::kBoolean:
         leaf.kind = ValueKind::kBoolean;
@@ -238,8 +236,9 @@ class SchemaBuilder {
         break;
       case PhysicalType::kInt96:
       case PhysicalType::kFixedLenByteArray:
-        fail(name, fmt::format("columns of type {} are not read", to_string(leaf.type)),
-             "leave the column out");
+        if (leaf.unread.empty())
+          leaf.unread = fmt::format("columns of type {} are not read", to_string(leaf.type));
+        break;
     }
     leaves_.push_back(std::move(leaf));
   }

@@ -48,6 +48,9 @@ struct Leaf {
   ValueKind kind = ValueKind::kText;
   std::vector<PathStep> path;
   int max_definition_level = 0, max_repetition_level = 0;
+  std::string unread;  // why its type is not read, "" where it is
+
+  const std::string& column() const { return path.front().name; }  // at the top of the schema
 };
 
 struct ColumnChunk {
@@ -67,8 +70,7 @@ struct FileMetadata {
 };
 
 // `footer`: the Thrift bytes. Throws Error naming `where` and the column: lengths beyond the file,
-// a schema deeper than 32 or of more than 10,000 elements, types that are not read, two columns of
-// one name.
+// a schema deeper than 32 or of more than 10,000 elements, two columns of one name.
 FileMetadata parse_metadata(std::string_view footer, uint64_t file_bytes, const std::string& where);
 
 }  // namespace ponder::parquet

@@ -6,12 +6,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstring>
 #include <fstream>
 
 #include "base/error.h"
+#include "base/mended_json.h"
 #include "parquet/column_reader.h"
 
 namespace ponder::parquet {
@@ -112,10 +114,12 @@ struct ParquetReader::State {
   size_t next_group = 0;
   int64_t rows_left = 0;  // of the group
   uint64_t line = 0;
-  std::vector<ColumnReader> columns;
+  std::vector<std::string> not_read;  // columns without a leaf that is
+  std::vector<size_t> leaves;         // that are read
+  std::vector<ColumnReader> columns;  // of each of these
   std::vector<Cursor> cursors;
 
-  void open() {
+  void open(const ColumnUseOf& use_of) {
     const uint64_t size = file->size();
     const auto expect = [&](bool fine, const std::string& found) {
       if (!fine) throw Error(name, "expected a Parquet file, found " + found, "check the file");
@@ -132,8 +136,29 @@ struct ParquetReader::State {
                   "the file may be cut or damaged");
     }
     metadata = parse_metadata(file->read(size - 8 - length, length), size - 8 - length, name);
-    for (const Leaf& leaf : metadata.leaves) {
-      cursors.emplace_back().index.resize(static_cast<size_t>(leaf.max_repetition_level) + 1);
+    choose_leaves(use_of);
+    for (const size_t leaf : leaves) {
+      const auto levels = static_cast<size_t>(metadata.leaves[leaf].max_repetition_level);
+      cursors.emplace_back().index.resize(levels + 1);
+    }
+  }
+
+  void choose_leaves(const ColumnUseOf& use_of) {
+    for (size_t i = 0; i < metadata.leaves.size(); ++i) {
+      const Leaf& leaf = metadata.leaves[i];
+      const ColumnUse use = use_of ? use_of(leaf.column()) : ColumnUse::kNeeded;
+      // Of a struct (a turn of messages) the members that are read are enough.
+      const bool in_struct =
+          std::any_of(leaf.path.begin(), leaf.path.end(), [](const auto& s) { return s.is_group; });
+      if (use == ColumnUse::kNeeded && !leaf.unread.empty() && !in_struct) {
+        throw Error(fmt::format("{}, column {}", name, excerpt(leaf.name)), leaf.unread,
+                    "store it as text or as a double, or leave the column out");
+      }
+      if (use != ColumnUse::kNone && leaf.unread.empty()) {
+        leaves.push_back(i);
+      } else if (not_read.empty() || not_read.back() != leaf.column()) {
+        not_read.push_back(leaf.column());
+      }
     }
   }
 
@@ -141,17 +166,17 @@ struct ParquetReader::State {
     const RowGroup& group = metadata.row_groups[next_group++];
     rows_left = group.num_rows;
     columns.clear();
-    for (size_t i = 0; i < metadata.leaves.size(); ++i) {
-      columns.emplace_back(*file, metadata.leaves[i], group.columns[i], name);
-    }
+    for (const size_t leaf : leaves)
+      columns.emplace_back(*file, metadata.leaves[leaf], group.columns[leaf], name);
   }
 
-  [[noreturn]] void fail(size_t leaf, const std::string& problem) const {
-    throw Error(fmt::format("{}:{}, column {}", name, line, excerpt(metadata.leaves[leaf].name)),
-                problem, "the file may be damaged");
+  [[noreturn]] void fail(size_t column, const std::string& problem) const {
+    const Leaf& leaf = metadata.leaves[leaves[column]];
+    throw Error(fmt::format("{}:{}, column {}", name, line, excerpt(leaf.name)), problem,
+                "the file may be damaged");
   }
 
-  // The value as JSON. Throws RowFault.
+  // The value as JSON.
   static Json json_of(const Leaf& leaf, const Value& value, const std::string& where) {
     switch (leaf.kind) {
       case ValueKind::kBoolean:
@@ -168,13 +193,13 @@ struct ParquetReader::State {
         break;
     }
     if (!simdjson::validate_utf8(value.text.data(), value.text.size())) {
-      throw RowFault{fmt::format("column {}: invalid UTF-8", excerpt(leaf.name))};
+      return unreadable_value("bytes that are no UTF-8");
     }
     if (leaf.kind == ValueKind::kText) return std::string(value.text);
     try {
       return parse_json(value.text, where);
     } catch (const Error& error) {
-      throw RowFault{fmt::format("column {}: {}", excerpt(leaf.name), error.problem())};
+      return unreadable_value(error.problem());
     }
   }
 
@@ -187,7 +212,7 @@ struct ParquetReader::State {
     uint64_t bytes = 0;
     size_t values = 0;
     for (size_t i = 0; i < columns.size(); ++i) {
-      const Leaf& leaf = metadata.leaves[i];
+      const Leaf& leaf = metadata.leaves[leaves[i]];
       ColumnReader& column = columns[i];
       if (!column.more()) fail(i, "the column has fewer rows than the others");
       if (column.repetition_level() != 0) fail(i, "a row that begins inside a list");
@@ -217,6 +242,7 @@ struct ParquetReader::State {
       } while (column.more() && column.repetition_level() > 0);
     }
     if (!problem.empty()) throw RowFault{problem};
+    for (const std::string& column : not_read) row.emplace(column, nullptr);
     return row;
   }
 };
@@ -229,14 +255,15 @@ bool is_parquet(const std::filesystem::path& file) {
   return std::string_view(head, 4) == "PAR1";
 }
 
-ParquetReader::ParquetReader(const std::filesystem::path& file)
-    : ParquetReader(std::make_unique<DiskFile>(file), file.string()) {}
+ParquetReader::ParquetReader(const std::filesystem::path& file, const ColumnUseOf& use)
+    : ParquetReader(std::make_unique<DiskFile>(file), file.string(), use) {}
 
-ParquetReader::ParquetReader(std::unique_ptr<RandomAccess> file, std::string name)
+ParquetReader::ParquetReader(std::unique_ptr<RandomAccess> file, std::string name,
+                             const ColumnUseOf& use)
     : state_(std::make_unique<State>()) {
   state_->file = std::move(file);
   state_->name = std::move(name);
-  state_->open();
+  state_->open(use);
 }
 
 ParquetReader::~ParquetReader() = default;

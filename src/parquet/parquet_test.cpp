@@ -95,14 +95,56 @@ void expect_refused(const fs::path& file, std::string_view word) {
 }
 
 TEST(Parquet, WhatIsNotReadIsRefusedByName) {
-  expect_refused(kGolden / "lz4.parquet", "LZ4_RAW");
-  expect_refused(kGolden / "lz4.parquet", "column id");
   expect_refused(kGolden / "uuid.parquet", "FIXED_LEN_BYTE_ARRAY");
   expect_refused(kGolden / "rows.jsonl", "expected a Parquet file");
   expect_refused(kGolden / "absent.parquet", "cannot be read");
   EXPECT_FALSE(is_parquet(kGolden / "rows.jsonl"));
   EXPECT_FALSE(is_parquet(kGolden / "absent.parquet"));
   EXPECT_FALSE(is_parquet(kGolden));
+}
+
+TEST(Parquet, Lz4IsRead) {
+  ParquetReader reader(kGolden / "lz4.parquet");
+  const std::vector<Json> rows = rows_of(reader), expected = expected_rows();
+  ASSERT_FALSE(rows.empty());
+  for (size_t i = 0; i < rows.size(); ++i) EXPECT_EQ(rows[i], expected.at(i));
+  // Hadoop's blocks, behind their sizes unpacked and packed.
+  const std::string block(
+      "\x50"
+      "abcde",
+      6);
+  const std::string framed = std::string("\0\0\0\x05\0\0\0\x06", 8) + block;
+  EXPECT_EQ(decompress(5, framed + framed, 10), "abcdeabcde");
+  EXPECT_THROW(decompress(5, framed, 4), DecodeFault);
+  EXPECT_THROW(decompress(5, framed.substr(0, 9), 5), DecodeFault);
+}
+
+TEST(Parquet, ACodecThatIsNotReadIsNoDamage) {
+  Leaf leaf;
+  leaf.name = "text";
+  ColumnChunk chunk;
+  chunk.codec = 4;
+  const MemoryFile file("");
+  try {
+    ColumnReader column(file, leaf, chunk, "f");
+    FAIL();
+  } catch (const Error& error) {
+    const std::string text = error.what();
+    EXPECT_NE(text.find("f, column text: codec BROTLI is not read"), std::string::npos) << text;
+    EXPECT_EQ(text.find("damaged"), std::string::npos) << text;
+  }
+}
+
+TEST(Parquet, AColumnNobodyNeedsRefusesNothing) {
+  EXPECT_NO_THROW(ParquetReader(kGolden / "uuid.parquet",
+                                [](const std::string&) { return ColumnUse::kIfReadable; }));
+  ParquetReader reader(kGolden / "hyparquet.parquet", [](const std::string& name) {
+    return name == "question" ? ColumnUse::kNeeded : ColumnUse::kNone;
+  });
+  const std::vector<Json> rows = rows_of(reader), expected = expected_rows();
+  ASSERT_EQ(rows.size(), 5u);
+  EXPECT_EQ(rows[0]["question"], expected[0]["question"]);
+  EXPECT_TRUE(rows[0].contains("extra") && rows[0]["extra"].is_null());
 }
 
 // Every single byte changed in turn, and the file cut at every length: rows or an Error, nothing

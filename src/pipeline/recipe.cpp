@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "data/shards.h"
 #include "pipeline/selection.h"
 #include "pipeline/toml_section.h"
 #include "synth/synth.h"
@@ -63,9 +64,20 @@ DataSource read_source(TomlSection section, const Origin& origin) {
     source.direct = section.boolean("direct", false);
   } else {
     source.file = fs::absolute(origin.folder / file).lexically_normal();
-    if (origin.files == RecipeFiles::kMustExist && !fs::exists(source.file))
-      section.fail("file", "there is no file " + source.file.string());
+    if (!source.file.has_filename()) source.file = source.file.parent_path();  // "folder/"
+    if (origin.files == RecipeFiles::kMustExist) {
+      try {
+        for (const fs::path& shard : data::shards_of(source.file)) {
+          if (!fs::exists(shard)) section.fail("file", "there is no file " + shard.string());
+        }
+      } catch (const Error& error) {
+        section.fail("file", error.where() + ": " + error.problem(), error.advice());
+      }
+    }
     source.count = section.integer("count", 0, 0, kMany);
+    if (section.has("seed"))
+      source.seed =
+          static_cast<uint64_t>(section.integer("seed", 1, 0, std::numeric_limits<int64_t>::max()));
     if (section.has("all_turns")) source.all_turns = section.boolean("all_turns", false);
     if (section.has("thought_tags")) {
       const std::string tags = fmt::format("{}", fmt::join(section.texts("thought_tags"), ","));
@@ -76,9 +88,37 @@ DataSource read_source(TomlSection section, const Origin& origin) {
       }
       source.thought_tags = *known;
     }
+    if (section.has("fields")) {
+      TomlSection fields = section.section("fields");
+      std::vector<std::pair<std::string, std::string>> named;
+      for (const std::string& what : data::FieldMap::known()) {
+        if (fields.has(what)) named.emplace_back(what, fields.text(what.c_str(), ""));
+      }
+      fields.finish();
+      source.fields = data::FieldMap(named);
+    }
   }
   section.finish();
   return source;
+}
+
+// Whether two sources read one file. What is not there is not looked at.
+bool share_a_file(const fs::path& a, const fs::path& b) {
+  const auto files_of = [](const fs::path& source) {
+    try {
+      return data::shards_of(source);
+    } catch (const Error&) {
+      return std::vector<fs::path>();
+    }
+  };
+  const std::vector<fs::path> others = files_of(b);
+  for (const fs::path& file : files_of(a)) {
+    for (const fs::path& other : others) {
+      std::error_code absent;
+      if (fs::equivalent(file, other, absent)) return true;
+    }
+  }
+  return false;
 }
 
 std::vector<DataSource> read_sources(TomlSection& section, const char* key, const Origin& origin) {
@@ -87,8 +127,7 @@ std::vector<DataSource> read_sources(TomlSection& section, const char* key, cons
     sources.push_back(read_source(std::move(item), origin));
   for (size_t i = 0; i < sources.size(); ++i) {
     for (size_t j = 0; j < i; ++j) {
-      std::error_code absent;
-      if (!fs::equivalent(sources[i].file, sources[j].file, absent)) continue;
+      if (!share_a_file(sources[i].file, sources[j].file)) continue;
       section.fail(fmt::format("{}[{}]", key, i),
                    fmt::format("is the file of {}[{}]: {}", key, j, sources[i].file.string()),
                    "its rows would count twice; name each file once");

@@ -20,15 +20,16 @@ namespace ponder::pipeline {
 // Rows from a file, or from the synthetic world. Exactly one of `file` and `synth` is set.
 struct DataSource {
   std::string name;                             // of a benchmark; otherwise free
-  std::filesystem::path file;                   // absolute
+  std::filesystem::path file;                   // absolute; a folder or pattern for several
   std::vector<std::string> synth;               // domains of ponder synth, taking turns
   int64_t lowest_level = 1, highest_level = 5;  // synth
   std::string split = "train";                  // synth: train or test
   int64_t count = 0;       // synth: rows to make; file: rows to keep from its beginning, 0 = all
-  uint64_t seed = 1;       // synth
+  uint64_t seed = 1;       // synth; file: shuffles choices that come unshuffled
   bool direct = false;     // synth demonstrations without a thought
   bool all_turns = false;  // file: train on every assistant turn, not the last alone
   tokenizer::ThoughtTags thought_tags;  // file: of one's own
+  data::FieldMap fields;                // file: names of its own
 };
 
 struct ImitationSet {

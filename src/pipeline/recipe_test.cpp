@@ -43,6 +43,30 @@ const std::string kGood =
     "\"target\"]\nsplit = \"test\"\n"
     "levels = 5\ncount = 20\n";
 
+TEST_F(RecipeFile, SourcesOfSeveralFilesAndFieldsOfTheirOwn) {
+  fs::create_directories(folder_ / "set");
+  for (const char* name : {"set/a.jsonl", "set/b.jsonl"}) std::ofstream(folder_ / name) << "{}\n";
+  const auto with = [](const std::string& source) {
+    return "base = \"base\"\n[[imitate.demonstrations]]\nsynth = \"arithmetic\"\ncount = 10\n"
+           "[explore]\nrounds = 1\n[[explore.problems]]\n" +
+           source;
+  };
+  for (const char* file : {"file = \"set/*.jsonl\"\n", "file = \"set\"\n", "file = \"set/\"\n"})
+    EXPECT_EQ(load(with(file)).explore.problems.size(), 1u) << file;
+  const Recipe recipe = load(
+      with("file = \"set\"\nseed = 7\nfields = { question = \"body\", answer = \"key.text\" }\n"));
+  EXPECT_EQ(recipe.explore.problems[0].fields.text(), "question=body,answer=key.text");
+  EXPECT_EQ(recipe.explore.problems[0].seed, 7u);
+  EXPECT_NE(error_of(with("file = \"set/*.parquet\"\n")).find("no file matches"),
+            std::string::npos);
+  EXPECT_NE(error_of(with("file = \"set\"\nfields = { title = \"body\" }\n")).find("title"),
+            std::string::npos);
+  const std::string twice =
+      error_of(with("file = \"set\"\n[[explore.problems]]\n"
+                    "file = \"set/a*\"\n"));
+  EXPECT_NE(twice.find("its rows would count twice"), std::string::npos) << twice;
+}
+
 TEST_F(RecipeFile, ReadsWhatItSaysAndFillsInTheRest) {
   const Recipe recipe = load(kGood);
   EXPECT_EQ(recipe.name, "r");

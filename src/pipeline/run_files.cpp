@@ -6,7 +6,7 @@
 #include <map>
 
 #include "base/error.h"
-#include "base/hash.h"
+#include "data/shards.h"
 #include "model/checkpoint.h"
 #include "pipeline/stage_list.h"
 
@@ -32,12 +32,11 @@ std::vector<SourceFiles> source_files(const Recipe& recipe) {
       const fs::path& file = sources[i].file;
       if (file.empty()) continue;  // what is made is said by the recipe's keys
       const std::string owner = fmt::format("{}[{}]", key, i);
-      std::error_code unknown;
-      const auto bytes = static_cast<int64_t>(fs::file_size(file, unknown));
       all.push_back({owner,
                      role,
                      set,
-                     {{owner, file.filename().string(), unknown ? 0 : bytes, sha256_file(file)}}});
+                     {{owner, file.filename().string(), data::source_bytes(file),
+                       data::source_sha256(file)}}});
     }
   };
   using Role = pool::SourceRecord::Role;

@@ -39,7 +39,8 @@ std::vector<data::Problem> problems_of(const DataSource& source, data::RowAccoun
                                        const data::ContaminationFilter* contaminated) {
   std::vector<data::Problem> problems;
   if (!source.file.empty()) {
-    problems = data::read_problems(source.file, report);
+    problems = data::read_problems(source.file, report,
+                                   {.choice_seed = source.seed, .fields = source.fields});
     if (contaminated) contaminated->filter(problems, report);
     keep_first(problems, source.count, report);
     return problems;
@@ -61,6 +62,7 @@ std::vector<data::Demonstration> demonstrations_of(const DataSource& source, dat
     options.all_turns = source.all_turns;
     options.thought_tags = source.thought_tags;
     options.seen = &seen;
+    options.fields = source.fields;
     demonstrations = data::read_demonstrations(source.file, report, options);
     if (contaminated) contaminated->filter(demonstrations, report);
     keep_first(demonstrations, source.count, report);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/hash.h"
+#include "data/shards.h"
 #include "pipeline/sources.h"
 #include "pipeline/stages/kinds.h"
 
@@ -19,7 +20,7 @@ Json files_of(const Recipe& recipe) {
   Json files = Json::array();
   const auto add = [&](const std::vector<DataSource>& sources) {
     for (const DataSource& source : sources)
-      files.push_back(source.file.empty() ? "" : sha256_file(source.file));
+      files.push_back(source.file.empty() ? "" : data::source_sha256(source.file));
   };
   add(recipe.evaluate.benchmarks);
   for (const ImitationSet& set : recipe.imitation) add(set.demonstrations);
