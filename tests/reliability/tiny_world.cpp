@@ -28,6 +28,7 @@ rounds = 2
 samples = 4
 max_tokens = 24
 [dpo]
+align = "response"
 epochs = 2
 batch_rows = 2
 [evaluate]
