@@ -81,6 +81,7 @@ Json job_of_scores(const ScoreOptions& options, const generate::InferenceModel& 
               {"end_token", !options.no_end_token},
               {"per_token", options.per_token}};
   job.update(job_of_model(options.model, model));
+  if (std::filesystem::is_directory(options.data)) return {};  // a pool keeps what is done itself
   return job_over(options.data, std::move(job));
 }
 

@@ -24,7 +24,7 @@ std::map<std::string, std::string> template_files(const fs::path& base, const Ch
                  processor = base / "chat_template.json", tokens = base / "special_tokens_map.json";
   const auto read = [](const fs::path& path) {
     Json json = fs::exists(path) ? read_json_file(path) : Json::object();
-    JsonFields(json, path.string());
+    [[maybe_unused]] const JsonFields object(json, path.string());  // or it throws
     return json;
   };
   const auto put = [&](const fs::path& path, const Json& json) {
