@@ -4,7 +4,7 @@
 
 #include "arrow/arrow.h"
 #include "base/error.h"
-#include "fuzz.h"
+#include "row_fuzz.h"
 
 namespace {
 
@@ -29,14 +29,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace ponder;
   try {
     arrow::ArrowReader reader(std::make_unique<MemoryBytes>(data, size), "input");
-    JsonRow row;
-    const auto on_bad = [](uint64_t line, uint64_t, const std::string& problem) {
-      fuzz::require(line > 0 && !problem.empty(), "a bad row is named");
-    };
-    for (int rows = 0; rows < 2000 && reader.next(row, on_bad); ++rows) {
-      fuzz::require(row.value.is_object(), "a row is an object");
-      if (rows < 20) dump_json(row.value);
-    }
+    fuzz::rows_are_objects(reader);
   } catch (const Error& error) {
     fuzz::require(!error.where().empty() && !error.problem().empty(), "an error says where");
   }

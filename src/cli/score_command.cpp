@@ -106,6 +106,10 @@ class ScoreSource {
     }
     const bool keeps = !std::filesystem::exists(folder / "recipe.toml") &&
                        std::filesystem::exists(folder / "run.db");
+    if (keeps && options.precision != tensor::Precision::kF32) {
+      throw Error("--precision", "a pool keeps the perplexities of f32 alone",
+                  "leave it out, or score rows that `ponder pool export` has written");
+    }
     pool_ = std::make_unique<pool::Pool>(keeps ? pool::Pool::open(folder / "run.db")
                                                : open_pool(options.data));
     keeps_ = keeps;

@@ -116,8 +116,9 @@ void take_question(const Json& part, const std::string& stem, uint64_t line, Cha
   if (asked.problem) asked.question = asked.problem->question;
 }
 
-// Token ids and log-probabilities, as trajectories have them.
-void take_tokens(const RowFields& row, Completion& made) {
+// Token ids and log-probabilities, as trajectories have them. A pool's are those of float32
+// arithmetic: of others the ids alone are taken, and counted.
+void take_tokens(const RowFields& row, Completion& made, Changes& changes) {
   const Json *ids = row.find("token_ids"), *logprobs = row.find("logprobs");
   if (!ids || !ids->is_array() || ids->empty()) return;
   made.token_ids.emplace();
@@ -128,6 +129,11 @@ void take_tokens(const RowFields& row, Completion& made) {
     made.token_ids->push_back(id.get<int32_t>());
   }
   if (!logprobs || !logprobs->is_array() || logprobs->empty()) return;
+  const std::string precision = text_or_empty(row, {"precision"});
+  if (!precision.empty() && precision != "f32") {
+    ++changes["logprobs_of_other_arithmetic"];
+    return;
+  }
   if (logprobs->size() != ids->size())
     throw Rejection{"bad_field", "expected one of \"logprobs\" for each of \"token_ids\""};
   made.logprobs.emplace();
@@ -169,7 +175,7 @@ void trajectory(const RowFields& row, ResponseRow& read, Changes& changes) {
   take_settings(Json{{"seed", row.find("seed") ? *row.find("seed") : Json()}}, read.asked.sampling);
   add_response(read.responses, [&](GivenResponse& given) {
     take_made(row, given);
-    take_tokens(row, given.completion);
+    take_tokens(row, given.completion, changes);
     const Json* sample = row.find("sample");
     if (sample && sample->is_number_integer() && *sample >= 0 && *sample <= 1 << 30)
       given.sample = sample->get<int>();

@@ -233,6 +233,23 @@ TEST_F(PoolImport, Trajectories) {
   EXPECT_EQ(pool::Pool::open_read_only(db_).models().at(0).name, "model abcdef012345");
 }
 
+TEST_F(PoolImport, LogProbabilitiesOfAnotherArithmeticAreLeftOut) {
+  const auto rollouts = file(
+      "rollouts.jsonl",
+      {R"({"problem_id": "add-1", "sample": 0, "token_ids": [1, 2], "logprobs": [-0.5, -1.5], "text": "\\boxed{5}", "finish_reason": "stop", "precision": "bf16", "model_sha256": "abcdef0123456789", "sampling": {"temperature": 1.0}})"});
+  const ImportResult result = import({rollouts, file("problems.jsonl", kProblems)});
+  EXPECT_EQ(result.responses.kept, 1u) << to_json(result, true);
+  const auto all = stored();
+  EXPECT_FALSE(all.at(0).rollout.completion.logprobs);
+  EXPECT_FALSE(all[0].rollout.perplexity);
+  uint64_t counted = 0;
+  for (const ImportedFile& read : result.files) {
+    const auto found = read.account.changed.find("logprobs_of_other_arithmetic");
+    if (found != read.account.changed.end()) counted += found->second;
+  }
+  EXPECT_EQ(counted, 1u);
+}
+
 TEST_F(PoolImport, WhatIsThereIsNotAddedAgain) {
   const std::vector<std::string> lines = {
       R"({"prompt": "What is 2+3?", "answer": "5", "responses": ["\\boxed{5}", "\\boxed{5}", "\\boxed{6}"]})",
