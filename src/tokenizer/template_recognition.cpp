@@ -13,7 +13,7 @@ namespace {
 
 struct Probe {
   const char* what;
-  Json messages;
+  std::vector<Json> messages;  // no Json: of one in braces some compilers make a copy, no list
   bool add_generation_prompt = false;
   std::optional<bool> enable_thinking = {};
   bool tools = false;  // counts for templates that know tools
@@ -105,7 +105,7 @@ const std::vector<Probe>& probes() {
 }
 
 Json variables_of(const Probe& probe, const NamedTokens& tokens) {
-  Json variables = template_variables(probe.messages, probe.add_generation_prompt, tokens);
+  Json variables = template_variables(Json(probe.messages), probe.add_generation_prompt, tokens);
   if (probe.enable_thinking) variables["enable_thinking"] = *probe.enable_thinking;
   if (probe.tools) {
     const Json a = {{"type", "integer"}};
