@@ -56,10 +56,10 @@ void expect_every_machine_gives_the_same_rollouts(Precision precision) {
     random.shuffle(requests);
     model::Decoder decoder(model.config, pool, precision);
     decoder.set_parameters(model.parameters);
-    for (const int64_t pages : {7, 1000}) {
+    for (const int64_t pages : {8, 1000}) {
       EngineOptions options = options_of(64);
       options.kv_cache_bytes = pages * model.decoder.kv_page_bytes();
-      options.prefill_tokens = pages == 7 ? 29 : 512;
+      options.prefill_tokens = pages == 8 ? 29 : 512;
       Report report;
       const auto found = generate(decoder, pool, requests, options, {}, &report);
       expect_same(alone, in_order(found));
@@ -72,7 +72,7 @@ void expect_every_machine_gives_the_same_rollouts(Precision precision) {
     ThreadPool pool(threads);
     expect_the_same(pool);
   }
-  EXPECT_GE(preemptions, machines / 2);
+  EXPECT_GE(preemptions, machines);
 }
 
 TEST(Promises, EveryMachineGivesTheSameRollouts) {
