@@ -2,13 +2,15 @@
 """The judge beside Math-Verify on files of cases: agreement, false correct, who alone errs, seconds.
 
 usage: scripts/test-peers --quick --set-up
-       bench/peers/judge.py [--ponder build/release/ponder] [--keep THEIRS.json] FILE.jsonl...
+       bench/peers/judge.py [--ponder build/release/ponder] [--keep THEIRS.json] [--limit SECONDS] FILE.jsonl...
 
 The environment of scripts/test-peers has Math-Verify 0.9.0. Rows hold gold, prediction or response, and
 expected (correct, incorrect, true, false) or verdict; contested rows, choices and rows with a tolerance
 are left out, as Math-Verify has neither. It has no third verdict, so our undecided counts as incorrect
-here. Gold is wrapped in $...$, a prediction too; the thought before </think> is cut off for it; its better
-configuration of a set counts: LaTeX with boxes first, then expressions, or its defaults; 3 s a call.
+here. The thought before </think> is cut off for it, and its best of four configurations of a set counts: LaTeX
+with boxes first, then expressions, or its defaults; golds and bare answers in $...$ all, or those without
+marks of mathematics; 5 s a call, as it has it, unless --limit says otherwise (a loaded machine needs more).
+bench/peers/judge_sets.py makes sets of other projects' tests.
 --keep writes its verdicts to a file, or takes them from there where the rows are the same (it takes half
 an hour). Seconds a verdict are of one process after the imports, and of the whole program for ponder.
 """
@@ -59,7 +61,15 @@ def by_ponder(ponder, rows):
     return [found[row["id"]] for row in rows], seconds / len(rows)
 
 
-def by_math_verify(rows, boxes_first):
+def in_dollars(text):
+    return f"${text}$"
+
+
+def in_dollars_where_bare(text):
+    return text if any(mark in text for mark in ("$", "\\boxed", "\\[", "\\(")) else f"${text}$"
+
+
+def by_math_verify(rows, boxes_first, dress, limit):
     import logging
 
     from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse, verify
@@ -70,20 +80,21 @@ def by_math_verify(rows, boxes_first):
     found = []
     begin = time.time()
     for row in rows:
-        text = row["text"].rsplit("</think>", 1)[-1] if row["whole"] else f"${row['text']}$"
+        text = row["text"].rsplit("</think>", 1)[-1] if row["whole"] else dress(row["text"])
         try:
-            gold = parse(f"${row['gold']}$", configs, parsing_timeout=3)
-            answer = parse(text, configs, parsing_timeout=3)
-            found.append(bool(verify(gold, answer, timeout_seconds=3)))
+            gold = parse(dress(row["gold"]), configs, parsing_timeout=limit)
+            answer = parse(text, configs, parsing_timeout=limit)
+            found.append(bool(verify(gold, answer, timeout_seconds=limit)))
         except Exception:  # a parser that fails has found no answer
             found.append(False)
     return found, (time.time() - begin) / len(rows)
 
 
-def best_of_math_verify(rows, kept):
+def best_of_math_verify(rows, kept, limit):
     key = hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()
     if key not in kept:
-        tries = [by_math_verify(rows, boxes_first) for boxes_first in (True, False)]
+        tries = [by_math_verify(rows, boxes_first, dress, limit)
+                 for boxes_first in (True, False) for dress in (in_dollars, in_dollars_where_bare)]
         kept[key] = max(tries, key=lambda one: sum(a == row["right"] for a, row in zip(one[0], rows)))
     return kept[key]
 
@@ -92,6 +103,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*")
     parser.add_argument("--keep")
+    parser.add_argument("--limit", type=int, default=5)
     parser.add_argument("--ponder", default="build/release/ponder")
     options = parser.parse_args()
     if importlib.util.find_spec("math_verify") is None:
@@ -107,7 +119,7 @@ def main():
     for path in options.files:
         rows = rows_of(path)
         ours, our_seconds = by_ponder(options.ponder, rows)
-        theirs, their_seconds = best_of_math_verify(rows, kept)
+        theirs, their_seconds = best_of_math_verify(rows, kept, options.limit)
         if options.keep:
             with open(options.keep, "w", encoding="utf-8") as file:
                 json.dump(kept, file)

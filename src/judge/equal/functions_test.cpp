@@ -29,7 +29,9 @@ TEST(Functions, other_letters_before_a_bracket_are_factors) {
                    {"x(x+1)", "x^2+x", 'c'},
                    {"g(h-z)", "gh-gz", 'c'},
                    {"h(x+1)", "hx+h", 'i'},
-                   {"v(\\frac12)", "\\frac v2", 'c'}});
+                   {"v(\\frac12)", "\\frac v2", 'c'},
+                   {"\\theta(x+1)", "\\theta x+\\theta", 'c'},
+                   {"\\pi(x)", "\\pi x", 'c'}});
 }
 
 TEST(Functions, derivatives_are_worked_out) {
@@ -55,6 +57,10 @@ TEST(Functions, derivatives_are_worked_out) {
                    {"n!", "\\frac{d}{dx}x!", 'u'},
                    {"y''", "\\frac{d^2y}{dx^2}", 'c'},
                    {"y'", "\\frac{d^2y}{dx^2}", 'i'},
+                   {"\\frac{d}{dx} g(x)", "\\frac{dg(x)}{dx}", 'c'},
+                   {"\\frac{d}{dx} \\theta(x)", "\\frac{d\\theta(x)}{dx}", 'c'},
+                   {"\\psi'(t)", "\\frac{d}{dt}\\psi(t)", 'c'},
+                   {"\\psi'(t)", "\\frac{d}{dt}\\psi(t^2)", 'i'},
                    {"y'' + y = 0", "\\frac{d^2y}{dx^2}+y=0", 'c'},
                    {"\\frac{dy}{dx} = ky", "y' = ky", 'c'},
                    {"dy/dx", "y'", 'c'},

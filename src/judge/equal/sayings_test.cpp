@@ -5,6 +5,13 @@
 namespace ponder::judge {
 namespace {
 
+TEST(Sayings, words_are_the_same_only_with_the_same_commands) {
+  expect_verdicts({{"x y", "\\max(\\foo{x}, \\foo{y})", 'u'},
+                   {"\\max(x, y)", "\\min(\\foo{x}, \\foo{y})", 'u'},
+                   {"\\foo(p, q)", "\\bar(p, q)", 'u'},
+                   {"\\text{Monday and Friday}", "\\textbf{Monday} and \\emph{Friday}", 'c'}});
+}
+
 TEST(Sayings, yes_no_none_and_all) {
   const PairCase rows[] = {
       {"Yes", "\\text{yes}", 'c'},

@@ -138,6 +138,27 @@ std::optional<std::string> chemical_formula(std::string_view text) {
   return plain.size() > 2 && plain.size() < 40 ? std::optional(plain) : std::nullopt;
 }
 
+// The commands of a text, those that only set type apart: \\max and \\min differ where words of letters
+// alone do not.
+std::string commands_of(std::string_view form) {
+  static constexpr std::array<std::string_view, 18> kType = {
+      "emph",  "underline",    "quad",     "qquad", "rm",    "bf",
+      "it",    "mbox",         "left",     "right", "mleft", "mright",
+      "boxed", "displaystyle", "medspace", "large", "Large", "fbox"};
+  std::string commands;
+  for (size_t i = 0; i < form.size(); ++i) {
+    if (form[i] != '\\') continue;
+    size_t end = ++i;
+    while (end < form.size() && is_letter(form[end])) ++end;
+    const std::string_view name = form.substr(i, end - i);
+    const bool type = name.starts_with("text") || name.starts_with("math") ||
+                      std::find(kType.begin(), kType.end(), name) != kType.end();
+    if (!type && !name.empty()) (commands += name) += ' ';
+    i = std::max(i, end - 1);
+  }
+  return commands;
+}
+
 }  // namespace
 
 Comparison compare_written(std::string_view gold, std::string_view prediction,
@@ -168,7 +189,8 @@ Comparison compare_written(std::string_view gold, std::string_view prediction,
   std::string gold_text = words_of(gold), text = words_of(prediction);
   const std::string predicate = without_subject(gold_text), said = without_subject(text);
   if (gold_text != text && predicate == said && predicate.size() > 2 &&
-      predicate.find_first_of("0123456789") == std::string::npos)
+      predicate.find_first_of("0123456789") == std::string::npos &&
+      commands_of(gold) == commands_of(prediction))
     return {Match::kEqual, "the same words"};
   if (predicate == "midnight" || predicate == "noon")
     gold = predicate == "noon" ? "12:00 pm" : "12:00 am";
@@ -204,6 +226,7 @@ Comparison compare_written(std::string_view gold, std::string_view prediction,
     const bool letters_only =
         !gold_words.empty() && gold_words.find_first_of("0123456789") == std::string::npos;
     if (letters_only && gold_words == words && gold_words.size() > 2 &&
+        commands_of(gold) == commands_of(prediction) &&
         gold.find_first_of("+-=<>^/") == std::string_view::npos &&
         prediction.find_first_of("+-=<>^/") == std::string_view::npos) {
       return {Match::kEqual, "the same words"};

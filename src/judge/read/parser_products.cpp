@@ -89,20 +89,30 @@ std::string_view letter_of(const std::string& name) {
 
 constexpr std::string_view kAny = "fghFGH", kOfOneName = "PQTSpquvwy";
 
+// Greek letters whose (x) is an argument as often as a factor.
+bool is_greek_of_one_name(std::string_view letter) {
+  static constexpr std::array<std::string_view, 8> kLetters = {"phi", "varphi", "psi", "theta",
+                                                               "rho", "eta",    "chi", "Phi"};
+  return std::find(kLetters.begin(), kLetters.end(), letter) != kLetters.end();
+}
+
 bool may_be_function(const std::string& name) {
   const std::string_view letter = letter_of(name);
   if (letter.size() == 1)
     return kAny.find(letter[0]) != kNone || kOfOneName.find(letter[0]) != kNone;
-  return name == "Gamma" || name == "zeta" || name == "phi" || name == "varphi";
+  return name == "Gamma" || name == "zeta" || is_greek_of_one_name(letter);
 }
 
 // f always, others where what they are of looks like an argument: h(x), P(t), but not h(a + b).
 bool is_function_of(const std::string& name, View argument) {
   const std::string_view letter = letter_of(name);
   if (letter == "f") return true;
-  if (letter.size() != 1) return false;
-  const bool any = kAny.find(letter[0]) != kNone;
   const Node& node = argument.get();
+  if (letter.size() != 1) {
+    return is_greek_of_one_name(letter) && node.kind == Kind::kName &&
+           (node.name == "x" || node.name == "t");
+  }
+  const bool any = kAny.find(letter[0]) != kNone;
   if (node.kind == Kind::kNumber) return any;
   if (node.kind == Kind::kName)
     return any || (kOfOneName.find(letter[0]) != kNone && (node.name == "x" || node.name == "t"));
