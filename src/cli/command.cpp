@@ -30,6 +30,15 @@ void add_template_options(CLI::App& command, tokenizer::TemplateChoice& choice) 
                    "though the model or the rows were made with another template");
 }
 
+void add_thinking_option(CLI::App& command, tokenizer::TemplateChoice& choice) {
+  command
+      .add_option_function<std::string>(
+          "--thinking", [&choice](const std::string& word) { choice.thinking = word == "on"; },
+          "on or off, where the model's chat template can switch it, as Qwen3's does (default: as "
+          "the template has it)")
+      ->check(CLI::IsMember({"on", "off"}));
+}
+
 void add_precision_option(CLI::App& command, tensor::Precision& precision) {
   command
       .add_option_function<std::string>(

@@ -30,6 +30,8 @@ void add_common_options(CLI::App& command, CommonOptions& options);
 
 // Adds --chat-template and --allow-template-change to a subcommand that loads a model.
 void add_template_options(CLI::App& command, tokenizer::TemplateChoice& choice);
+// Adds --thinking on|off to a subcommand that asks a model.
+void add_thinking_option(CLI::App& command, tokenizer::TemplateChoice& choice);
 // Adds --precision, the arithmetic of the model that the command loads.
 void add_precision_option(CLI::App& command, tensor::Precision& precision);
 // Adds --thought-tags, checked.

@@ -217,6 +217,8 @@ void run_eval(const EvalOptions& options) {
     Json json = eval::to_json(result.score);
     if (model && options.sampling.precision != tensor::Precision::kF32)
       json["precision"] = tensor::to_string(options.sampling.precision);
+    if (model && options.sampling.chat_template.thinking)
+      json["thinking"] = *options.sampling.chat_template.thinking ? "on" : "off";
     std::string comparison;
     if (other) {
       const eval::Comparison c =

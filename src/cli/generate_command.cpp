@@ -52,6 +52,10 @@ std::vector<data::Problem> problems_of(const GenerateOptions& options, Monitor& 
 void run_generate(const GenerateOptions& options) {
   TerminalMonitor monitor(options.common.quiet ? TerminalMonitor::Level::kQuiet
                                                : TerminalMonitor::Level::kInfo);
+  if (options.raw && options.sampling.chat_template.thinking) {
+    throw Error(ErrorKind::kUsage, "--thinking", "with --raw there is no chat template to switch",
+                "leave one of them out");
+  }
   std::vector<data::Problem> problems = problems_of(options, monitor);
   ThreadPool pool(options.common.threads);
   generate::InferenceModel model(options.model, pool, options.sampling.chat_template,

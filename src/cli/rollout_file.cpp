@@ -43,6 +43,7 @@ void take_part(data::Partial& begun, const JsonFields& row) {
 Json job_of_model(const std::filesystem::path& folder, const generate::InferenceModel& model) {
   Json job = {{"weights", model.sha256()}, {"chat template", model.text().chat().sha256()}};
   for (const auto& [name, sha256] : model::settings_sha256(folder)) job[name] = sha256;
+  if (const auto thinking = model.text().thinking()) job["thinking"] = *thinking ? "on" : "off";
   if (model.precision() != tensor::Precision::kF32)
     job["precision"] = tensor::to_string(model.precision());
   return job;

@@ -32,6 +32,7 @@ void add_sampling_flags(CLI::App& command, SamplingFlags& flags) {
   add_stop_option(command, flags.stop);
   command.add_option("--system", flags.system, "system turn (default: the chat template's own)");
   add_template_options(command, flags.chat_template);
+  add_thinking_option(command, flags.chat_template);
   add_precision_option(command, flags.precision);
 }
 

@@ -64,6 +64,10 @@ ModelText::ModelText(const std::string& where,
   }
   const bool thinks = tokenizer_.token_id("<think>").has_value();
   thought_form_ = options.thought_form.value_or(thinks ? ThoughtForm::kThink : ThoughtForm::kStill);
+  thinking_ = options.chat_template.thinking;
+  response_prefix_ =
+      thinking_ ? chat_.response_prefix(*thinking_) : std::string(chat_.response_prefix());
+  direct_prefix_ = chat_.direct_prefix();
 }
 
 std::optional<std::string_view> ModelText::special_token_in(std::string_view text) const {
@@ -85,7 +89,10 @@ std::vector<int32_t> ModelText::prompt_ids(std::string_view question, std::strin
 }
 
 std::vector<int32_t> ModelText::prompt_ids(const std::vector<tokenizer::Message>& messages) const {
-  return tokenizer_.encode(chat_.render(messages, true));
+  tokenizer::RenderOptions options;
+  options.add_generation_prompt = true;
+  options.enable_thinking = thinking_;
+  return tokenizer_.encode(chat_.render(messages, options));
 }
 
 }  // namespace ponder::data

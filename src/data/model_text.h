@@ -43,13 +43,19 @@ class ModelText {
   const std::vector<int32_t>& stop_ids() const { return stop_ids_; }
 
   ThoughtForm thought_form() const { return thought_form_; }
+  // What prompt_ids end with of the response ("<think>\n").
+  const std::string& response_prefix() const { return response_prefix_; }
+  // What the template puts before an answer without a thought (ChatTemplate::direct_prefix).
+  const std::string& direct_prefix() const { return direct_prefix_; }
+  // Of the options.
+  std::optional<bool> thinking() const { return thinking_; }
   // The first special token of the tokenizer that stands in a text, the tags of thoughts aside.
   std::optional<std::string_view> special_token_in(std::string_view text) const;
 
   // The ids a completion starts from: a system turn unless `system` is empty (the template may have
   // its own default), the turns of a longer conversation before the question, the question, and the
-  // opened assistant turn. Throws Error for what the template refuses (a system turn, turns that do not
-  // alternate).
+  // opened assistant turn, with thinking switched as the options say. Throws Error for what the
+  // template refuses (a system turn, turns that do not alternate).
   std::vector<int32_t> prompt_ids(std::string_view question, std::string_view system = "",
                                   const std::vector<Turn>& history = {}) const;
   std::vector<int32_t> prompt_ids(const std::vector<tokenizer::Message>& messages) const;
@@ -64,6 +70,8 @@ class ModelText {
   std::vector<int32_t> stop_ids_;
   std::vector<std::string> special_tokens_;
   ThoughtForm thought_form_ = ThoughtForm::kStill;
+  std::optional<bool> thinking_;
+  std::string response_prefix_, direct_prefix_;
 };
 
 }  // namespace ponder::data

@@ -40,7 +40,9 @@ Response trajectory_of(const Json& side) {
   if (const Json* hash = fields.find("template_sha256"))
     response.template_sha256 = text_in(*hash, "template_sha256");
   const Json* ids = fields.find("token_ids");
-  if (!ids) return response;
+  // Of a prompt that switched thinking the ids are no continuation of the one that is trained; the
+  // text begins with what that prompt said of the thought.
+  if (!ids || fields.has("thinking")) return response;
   if (!ids->is_array()) throw Rejection{"bad_field", "expected token_ids as a list"};
   for (const Json& id : *ids) {
     if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() > INT32_MAX) {

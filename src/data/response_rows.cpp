@@ -121,6 +121,11 @@ void take_question(const Json& part, const std::string& stem, uint64_t line, Cha
 void take_tokens(const RowFields& row, Completion& made, Changes& changes) {
   const Json *ids = row.find("token_ids"), *logprobs = row.find("logprobs");
   if (!ids || !ids->is_array() || ids->empty()) return;
+  // A pool asks as the template does by itself; the text begins with what the prompt said otherwise.
+  if (row.has("thinking")) {
+    ++changes["tokens_of_switched_thinking"];
+    return;
+  }
   made.token_ids.emplace();
   for (const Json& id : *ids) {
     if (!id.is_number_integer() || id.get<int64_t>() < 0 ||

@@ -84,6 +84,7 @@ Json to_json(const Rollout& rollout) {
                {"model_sha256", made.model_sha256},
                {"template_sha256", rollout.template_sha256},
                {"prompt_sha256", rollout.prompt_sha256}};
+  if (rollout.thinking) json["thinking"] = *rollout.thinking ? "on" : "off";
   if (made.precision != tensor::Precision::kF32)
     json["precision"] = tensor::to_string(made.precision);
   if (rollout.verdict) {

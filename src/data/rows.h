@@ -93,6 +93,7 @@ struct Rollout {
   uint64_t seed = 0;
   SamplingSettings sampling;
   std::string template_sha256, prompt_sha256;
+  std::optional<bool> thinking;     // as its prompt switched it; not stored in a pool
   std::vector<int32_t> prompt_ids;  // not exported
   Completion completion;
   std::string thought, solution;          // parts of the text

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "data/token_rows.h"
+#include "testing/error_text.h"
 #include "testing/folders.h"
 #include "tokenizer/thought_format.h"
 
@@ -114,6 +115,54 @@ TEST_F(TemplateRows, Qwen3) {
   const std::vector<tokenizer::Message> turns = {
       {"user", "a"}, {"assistant", think}, {"user", "b"}};
   EXPECT_EQ(text.chat().render(turns, true).find("Wait"), std::string::npos);
+}
+
+// With a thought, without one, and with the block that says so: as a turn that the template shows.
+TEST_F(TemplateRows, Qwen3TrainsMixturesAsItsTemplateShowsThem) {
+  const ModelText text = text_of("qwen3", "qwen3");
+  const RowBuilder builder(text, 4096);
+  Demonstration with;
+  with.question = "What is 17+25?";
+  with.thought = kThought;
+  with.solution = kSolution;
+  with.written = think;
+  Demonstration bare = with, block = with;
+  bare.thought = bare.written = block.thought = "";
+  block.written = std::string("<think></think>") + kSolution;
+  for (const Demonstration& d : {with, bare, block}) {
+    const auto row = builder.row("r", d);
+    ASSERT_TRUE(row);
+    const std::string shown = d.thought.empty() ? std::string(kSolution) : think;
+    EXPECT_EQ(text.tokenizer().decode(row->tokens) + "\n",
+              text.chat().render({{"user", d.question}, {"assistant", shown}}, false));
+    // What the model is trained to say first: whether it thinks.
+    EXPECT_TRUE(bytes_where(text.tokenizer(), *row, 1).starts_with("<think>\n"));
+  }
+  const auto row = builder.row("r", bare);
+  EXPECT_EQ(bytes_where(text.tokenizer(), *row, 1),
+            std::string("<think>\n\n</think>\n\n") + kSolution + "<|im_end|>");
+  // STILL-2's tags are not in <think>, nor is a direct answer beside them.
+  const ModelText still_text(
+      kShared / "qwen3", {.chat_template = {.name = "qwen3"}, .thought_form = ThoughtForm::kStill});
+  EXPECT_EQ(RowBuilder(still_text, 4096).response_text(bare), kSolution);
+  const ModelText other = text_of("qwen3", "chatml");
+  EXPECT_EQ(RowBuilder(other, 4096).response_text(bare), kSolution);
+}
+
+TEST_F(TemplateRows, ThinkingIsSwitchedInThePrompt) {
+  const auto prompt = [&](std::optional<bool> thinking) {
+    const ModelText text(kShared / "qwen3",
+                         {.chat_template = {.name = "qwen3", .thinking = thinking}});
+    EXPECT_EQ(text.response_prefix(), thinking == false ? "<think>\n\n</think>\n\n" : "");
+    return text.tokenizer().decode(text.prompt_ids("q"));
+  };
+  EXPECT_EQ(prompt(false), prompt({}) + "<think>\n\n</think>\n\n");
+  EXPECT_EQ(prompt(true), prompt({}));
+  const std::string error = testing::error_text([&] {
+    const ModelText text(kShared / "qwen3",
+                         {.chat_template = {.name = "chatml", .thinking = true}});
+  });
+  EXPECT_NE(error.find("does not read enable_thinking"), std::string::npos) << error;
 }
 
 TEST_F(TemplateRows, Llama3) {

@@ -55,8 +55,15 @@ Response response_of(const Rollout& rollout) {
   return {made.text, {}, rollout.template_sha256};
 }
 
+std::string RowBuilder::response_text(const Demonstration& demonstration) const {
+  if (text_.thought_form() == ThoughtForm::kThink && demonstration.thought.empty() &&
+      !text_.direct_prefix().empty())
+    return text_.direct_prefix() + demonstration.solution;
+  return demonstration.response(text_.thought_form());
+}
+
 std::string RowBuilder::after_response_prefix(const std::string& text) const {
-  const std::string opened(text_.chat().response_prefix());
+  const std::string& opened = text_.response_prefix();
   if (opened.empty() ||
       tokenizer::parse_thought(opened + text).fault == tokenizer::ThoughtFault::kNone)
     return text;
@@ -151,7 +158,7 @@ std::vector<uint8_t> RowBuilder::aligned(const std::vector<int32_t>& response_id
                                          Align align) const {
   if (align == Align::kResponse) return std::vector<uint8_t>(response_ids.size(), 1);
   // The bytes the tokens spell, not the original text: normalisation may have changed its length.
-  const std::string_view opened = text_.chat().response_prefix();
+  const std::string_view opened = text_.response_prefix();
   std::string bytes(opened);
   std::vector<size_t> ends;
   for (const int32_t id : response_ids) {

@@ -73,7 +73,8 @@ class RowBuilder {
   //   nothing_to_train   an empty response
   //   other_template     ids sampled after another chat template than this one
   //
-  // A demonstration's thought is written in the form of the ModelText (thought_form()).
+  // A demonstration's thought is written in the form of the ModelText (thought_form()); in kThink
+  // one without a thought begins as the template begins an answer without one (direct_prefix()).
   // Where the prompt already opens the thought, a text is made to go on from there: its thought,
   // the end of the thought, its solution; a text without a thought ends it at once.
   Accepted<TokenRow> row(std::string name, std::string_view system, std::string_view question,
@@ -83,9 +84,7 @@ class RowBuilder {
                          std::string_view default_system = "") const;
 
   // The text of a demonstration's turn, as `row` trains it.
-  std::string response_text(const Demonstration& demonstration) const {
-    return demonstration.response(text_.thought_form());
-  }
+  std::string response_text(const Demonstration& demonstration) const;
 
   // The same for two responses; a rejected response may be unfinished. Further reasons:
   //   nothing_aligned    a response without any token in the part that `align` names

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "tokenizer/thought_format.h"
 
 namespace ponder::eval {
@@ -68,9 +69,12 @@ SampleResult sample_result(judge::Judgement judgement, std::string_view text,
   sample.verdict = judgement.verdict;
   sample.extracted = std::move(judgement.extracted);
   sample.proof = std::move(judgement.proof);
-  const tokenizer::ThoughtFault fault = tokenizer::parse_thought(text).fault;
-  const bool broken =
-      fault != tokenizer::ThoughtFault::kNone && fault != tokenizer::ThoughtFault::kNoTags;
+  using tokenizer::ThoughtFault;
+  const ThoughtFault fault = tokenizer::parse_thought(text).fault;
+  // An empty block is how models that think in <think> answer directly.
+  const bool direct = fault == ThoughtFault::kNoTags || (fault == ThoughtFault::kEmptyThought &&
+                                                         trimmed(text).starts_with("<think>"));
+  const bool broken = fault != ThoughtFault::kNone && !direct;
   sample.format_failure = sample.finished && (broken || sample.extracted.empty());
   return sample;
 }

@@ -141,6 +141,9 @@ TEST(JudgeSample, FormatFailuresAreOfFinishedResponsesOnly) {
       failure("<|begin_of_thought|>\n\nhm\n\n<|end_of_thought|>\n\n<|begin_of_solution|>\n\n"
               "\\boxed{10}\n\n<|end_of_solution|>"));
   EXPECT_TRUE(failure("<|begin_of_thought|>\n\nhm \\boxed{10}"));
+  // Thinking switched off, and a thought that never ends.
+  EXPECT_FALSE(failure("<think>\n\n</think>\n\nThe answer is \\boxed{10}"));
+  EXPECT_TRUE(failure("<think>\n\nThe answer is \\boxed{10}"));
   EXPECT_FALSE(failure("<|begin_of_thought|>\n\nhm", data::FinishReason::kLength));
   const SampleResult loop =
       judge_sample(problem, "\\boxed{10}", data::FinishReason::kRepetition, 1);

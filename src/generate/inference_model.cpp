@@ -37,7 +37,10 @@ std::vector<rollout::RolloutRequest> InferenceModel::rollout_requests(
     request.seed = spec.seed;
     request.stop_ids = text_.stop_ids();
     request.stop_strings = spec.stop_strings;
-    if (!spec.raw) request.response_prefix = text_.chat().response_prefix();
+    if (!spec.raw) {
+      request.response_prefix = text_.response_prefix();
+      request.thinking = text_.thinking();
+    }
     request.template_sha256 = text_.chat().sha256();
   }
   return requests;

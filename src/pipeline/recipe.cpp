@@ -345,6 +345,8 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
       evaluate.number("temperature", recipe.evaluate.samples > 1 ? 1.0 : 0.0, 0, 100);
   recipe.evaluate.top_p = evaluate.number("top_p", 0.95, 1e-6, 1);
   recipe.evaluate.max_tokens = evaluate.integer("max_tokens", 1024, 1, kMany);
+  if (evaluate.has("thinking"))
+    recipe.evaluate.thinking = evaluate.choice("thinking", "on", {"on", "off"}) == "on";
   recipe.evaluate.strictness = read_strictness(evaluate);
   evaluate.finish();
 

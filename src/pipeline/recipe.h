@@ -68,6 +68,7 @@ struct EvaluateOptions {
   int64_t samples = 1;
   double temperature = 0.0, top_p = 0.95;
   int64_t max_tokens = 1024;
+  std::optional<bool> thinking;  // see tokenizer::TemplateChoice
   eval::JudgeStrictness strictness;
 };
 

@@ -43,6 +43,16 @@ const std::string kGood =
     "\"target\"]\nsplit = \"test\"\n"
     "levels = 5\ncount = 20\n";
 
+TEST_F(RecipeFile, ThinkingOfEvaluations) {
+  EXPECT_FALSE(load(kGood).evaluate.thinking);
+  EXPECT_EQ(load(kGood, {"evaluate.thinking=off"}).evaluate.thinking, false);
+  EXPECT_EQ(load(kGood, {"evaluate.thinking=on"}).evaluate.thinking, true);
+  EXPECT_NE(error_of(kGood, {"evaluate.thinking=maybe"}).find("thinking"), std::string::npos);
+  EXPECT_EQ(
+      recipe_differences(load(kGood).resolved, load(kGood, {"evaluate.thinking=off"}).resolved),
+      std::vector<std::string>{"evaluate.thinking: absent then, 'off' now"});
+}
+
 TEST_F(RecipeFile, SourcesOfSeveralFilesAndFieldsOfTheirOwn) {
   fs::create_directories(folder_ / "set");
   for (const char* name : {"set/a.jsonl", "set/b.jsonl"}) std::ofstream(folder_ / name) << "{}\n";

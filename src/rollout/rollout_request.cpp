@@ -37,6 +37,7 @@ data::Rollout rollout_of(const RolloutRequest& request, int sample, data::Comple
   rollout.seed = request.seed;
   rollout.sampling = request.sampling;
   rollout.template_sha256 = request.template_sha256;
+  rollout.thinking = request.thinking;
   rollout.prompt_sha256 =
       sha256_hex({reinterpret_cast<const char*>(ids.data()), ids.size() * sizeof(int32_t)});
   rollout.prompt_ids = ids;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,8 +25,9 @@ struct RolloutRequest {
   // What the prompt ends with of the response ("<think>\n"): a rollout's text begins with it,
   // its token ids do not hold it.
   std::string response_prefix;
-  std::string template_sha256;  // provenance, copied into every rollout
-  int64_t expected_tokens = 0;  // length of a completion, where known: long ones are begun first
+  std::string template_sha256;   // provenance, copied into every rollout
+  std::optional<bool> thinking;  // likewise: how the prompt was rendered (TemplateChoice)
+  int64_t expected_tokens = 0;   // length of a completion, where known: long ones are begun first
   // Samples that an earlier run delivered. They are not made again, but a rule for complete groups
   // sees them.
   std::vector<data::Rollout> done;

@@ -15,6 +15,7 @@ namespace ponder::tokenizer {
 namespace {
 
 constexpr const char* kOwn = "own";
+constexpr const char* kProbeQuestion = "One and one?";
 
 std::string known_names() { return fmt::format("{}", fmt::join(ChatTemplate::names(), ", ")); }
 
@@ -108,6 +109,31 @@ std::vector<std::string_view> ChatTemplate::names() {
   return names;
 }
 
+bool ChatTemplate::has_thinking_switch() const {
+  return text().find("enable_thinking") != std::string::npos;
+}
+
+std::string ChatTemplate::response_prefix(bool thinking) const {
+  RenderOptions options;
+  options.add_generation_prompt = true;
+  options.enable_thinking = thinking;
+  const std::string prompt = render({{"user", kProbeQuestion}}, options);
+  const size_t question = prompt.rfind(kProbeQuestion);
+  const size_t begin = prompt.find("<think>", question == prompt.npos ? 0 : question);
+  return begin == prompt.npos ? "" : prompt.substr(begin);
+}
+
+std::string ChatTemplate::direct_prefix() const {
+  constexpr const char* kAnswer = "Two.";
+  const std::string prompt = render({{"user", kProbeQuestion}}, true);
+  const std::string answered = render({{"user", kProbeQuestion}, {"assistant", kAnswer}}, false);
+  const size_t end = answered.rfind(kAnswer);
+  if (!response_prefix().empty() || !answered.starts_with(prompt) || end == answered.npos ||
+      end < prompt.size())
+    return "";
+  return answered.substr(prompt.size(), end - prompt.size());
+}
+
 std::string ChatTemplate::render(const std::vector<Message>& messages,
                                  bool add_generation_prompt) const {
   RenderOptions options;
@@ -121,9 +147,8 @@ std::string ChatTemplate::render(const std::vector<Message>& messages,
   const bool knows_tools = text().find("tools") != std::string::npos;
   const std::string no_tools = fmt::format("the template {} is rendered without tools here", name_);
   if (!options.tools.empty() && !knows_tools) throw Error("tools", no_tools);
-  if (options.enable_thinking && text().find("enable_thinking") == std::string::npos) {
+  if (options.enable_thinking && !has_thinking_switch())
     throw Error("enable_thinking", fmt::format("the template {} has no such switch", name_));
-  }
   for (size_t i = 0; i < messages.size(); ++i) {
     const Message& message = messages[i];
     const auto where = [&](const char* key) { return fmt::format("messages[{}].{}", i, key); };

@@ -68,6 +68,13 @@ class ChatTemplate {
   std::string_view end_of_turn() const { return marks_.control_texts.front(); }
   // What the generation prompt already holds of the response, e.g. "<think>\n"; mostly empty.
   std::string_view response_prefix() const { return marks_.response_prefix; }
+  // The same with enable_thinking set, e.g. "<think>\n\n</think>\n\n" of qwen3 where it is false.
+  std::string response_prefix(bool thinking) const;
+  // What stands before an answer without a thought, e.g. "<think>\n\n</think>\n\n" of qwen3; empty
+  // where that is nothing, or begins in the generation prompt.
+  std::string direct_prefix() const;
+  // Whether it reads enable_thinking.
+  bool has_thinking_switch() const;
   // Texts that would end or begin a turn: none may stand in a system turn, question or response.
   const std::vector<std::string>& control_texts() const { return marks_.control_texts; }
 

@@ -42,6 +42,24 @@ TEST(ChatTemplate, Qwen25Vectors) {
   EXPECT_EQ(num_equal, 23);
 }
 
+TEST(ChatTemplate, WhatStandsBeforeAnAnswerByTheSwitch) {
+  const std::string empty = "<think>\n\n</think>\n\n";
+  const ChatTemplate qwen3 = ChatTemplate::named("qwen3");
+  EXPECT_TRUE(qwen3.has_thinking_switch());
+  EXPECT_EQ(qwen3.response_prefix(), "");
+  EXPECT_EQ(qwen3.response_prefix(true), "");
+  EXPECT_EQ(qwen3.response_prefix(false), empty);
+  EXPECT_EQ(qwen3.direct_prefix(), empty);
+  for (const char* name :
+       {"chatml", "qwen2.5", "llama3.1", "qwen3-instruct", "qwq", "deepseek-r1"}) {
+    const ChatTemplate other = ChatTemplate::named(name);
+    EXPECT_FALSE(other.has_thinking_switch()) << name;
+    EXPECT_EQ(other.direct_prefix(), "") << name;
+  }
+  // It opens the thought itself: that a direct answer closes it is what rows do.
+  EXPECT_EQ(ChatTemplate::named("qwen3-thinking").direct_prefix(), "");
+}
+
 // The texts with names, against what jinja2 makes of the published ones.
 TEST(ChatTemplate, GoldenConversations) {
   std::map<std::string, int> num_rows;

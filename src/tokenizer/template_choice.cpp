@@ -32,6 +32,14 @@ ChatTemplate template_for(const std::filesystem::path& folder, const Tokenizer& 
       recorded_text.empty() && !recorded_name.empty() && recorded == sha256_hex(recorded_name);
   const ChatTemplate chat =
       ChatTemplate::of(tokenizer, choice.name.empty() && by_name ? recorded_name : choice.name);
+  if (choice.thinking && !chat.has_thinking_switch()) {
+    throw Error(folder.string(),
+                fmt::format("thinking cannot be switched: its chat template ({}) does not read "
+                            "enable_thinking",
+                            chat.name()),
+                "leave --thinking (in a recipe `thinking`) out, or take a model whose template "
+                "knows it, such as qwen3");
+  }
   if (recorded.empty() || choice.allow_change || same_rendering(recorded, chat.sha256()))
     return chat;
   const ChatStyle* const style = style_of(recorded);

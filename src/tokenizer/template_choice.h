@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -13,11 +14,14 @@ namespace ponder::tokenizer {
 struct TemplateChoice {
   std::string name;           // "": the folder's own
   bool allow_change = false;  // use it though the checkpoint was trained with another
+  // enable_thinking of the generation prompts; not given: as the template has it.
+  std::optional<bool> thinking = std::nullopt;
 };
 
 // The template of a checkpoint's folder: the one named in `choice`; otherwise the one that
 // ponder.json says was chosen by name, otherwise that of the tokenizer. Throws Error where none is
-// known, and where ponder.json records a template that renders otherwise, unless that is allowed.
+// known, where ponder.json records a template that renders otherwise, unless that is allowed, and
+// where `thinking` is given and the template has no such switch.
 ChatTemplate template_for(const std::filesystem::path& folder, const Tokenizer& tokenizer,
                           const TemplateChoice& choice);
 

@@ -85,8 +85,8 @@ Json counts_of(const std::vector<eval::ProblemResult>& results) {
 }
 
 StageOutcome run_evaluate(StageContext& context) {
-  generate::InferenceModel model = open_model(context);
   const EvaluateOptions& e = context.recipe.evaluate;
+  generate::InferenceModel model = open_model(context, e.thinking);
   const std::string& name = context.stage.input;
   fs::create_directories(context.folder / "evaluations");
   Json scores = Json::array();

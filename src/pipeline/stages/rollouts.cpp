@@ -95,9 +95,10 @@ void take_begun(StageContext& context, const std::string& benchmark,
 
 }  // namespace
 
-generate::InferenceModel open_model(const StageContext& context) {
-  return generate::InferenceModel(context.checkpoint(context.stage.input), context.threads,
-                                  context.recipe.chat_template);
+generate::InferenceModel open_model(const StageContext& context, std::optional<bool> thinking) {
+  tokenizer::TemplateChoice choice = context.recipe.chat_template;
+  choice.thinking = thinking;
+  return generate::InferenceModel(context.checkpoint(context.stage.input), context.threads, choice);
 }
 
 bool roll_out(StageContext& context, generate::InferenceModel& model, RolloutWork& work) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,7 +18,9 @@
 
 namespace ponder::pipeline {
 
-generate::InferenceModel open_model(const StageContext& context);
+// The stage's input model; `thinking` as tokenizer::TemplateChoice has it.
+generate::InferenceModel open_model(const StageContext& context,
+                                    std::optional<bool> thinking = std::nullopt);
 
 struct RolloutWork {
   std::vector<data::Problem> problems;  // those that cannot be asked leave it
