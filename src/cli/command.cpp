@@ -71,6 +71,14 @@ void add_fields_option(CLI::App& command, std::vector<std::string>& fields) {
       ->delimiter(',');
 }
 
+void add_tokens_option(CLI::App& command, std::vector<std::string>& tokens) {
+  command
+      .add_option("--add-tokens", tokens,
+                  "texts that are to be one token each, e.g. '<reason>,</reason>': the tokenizer "
+                  "gets them, the embedding a row for each")
+      ->delimiter(',');
+}
+
 void add_thought_form_option(CLI::App& command, std::string& form) {
   command
       .add_option("--thought-form", form,

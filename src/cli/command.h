@@ -38,6 +38,8 @@ void add_precision_option(CLI::App& command, tensor::Precision& precision);
 void add_thought_tags_option(CLI::App& command, std::string& tags);
 // Adds --fields: what the fields of rows are, where a file has names of its own (data::FieldMap).
 void add_fields_option(CLI::App& command, std::vector<std::string>& fields);
+// Adds --add-tokens: tokens that the model's tokenizer is to gain.
+void add_tokens_option(CLI::App& command, std::vector<std::string>& tokens);
 // Adds --thought-form: "" (by the model's tokenizer) or a form's name.
 void add_thought_form_option(CLI::App& command, std::string& form);
 

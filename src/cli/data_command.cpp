@@ -26,7 +26,7 @@ struct DataOptions {
   CommonOptions common;
   std::string file, kind, tokenizer, thought_tags, thought_form, align = "thought";
   tokenizer::TemplateChoice chat_template;
-  std::vector<std::string> against, fields;
+  std::vector<std::string> against, fields, add_tokens;
   int64_t rows = 3, max_length = 0;
   bool explain = false, allow_direct = false, all_turns = false;
 };
@@ -36,6 +36,7 @@ struct TextSide {
   TextSide(const DataOptions& options, int64_t max_length)
       : text(options.tokenizer,
              {.chat_template = options.chat_template,
+              .add_tokens = options.add_tokens,
               .thought_form = data::thought_form_from_string(options.thought_form)}),
         builder(text, max_length) {}
   TextSide(const TextSide&) = delete;  // builder borrows text
@@ -407,6 +408,7 @@ CLI::App* add_command(CLI::App& data, const char* name, const char* description,
   command->add_option("--tokenizer", options->tokenizer,
                       "folder with tokenizer.json: render and count as training does");
   add_template_options(*command, options->chat_template);
+  add_tokens_option(*command, options->add_tokens);
   command->add_flag("--allow-direct", options->allow_direct,
                     "keep demonstrations without a thought");
   command->add_flag("--all-turns", options->all_turns,

@@ -65,6 +65,7 @@ void register_sft(CLI::App& app) {
                     "also train on responses without a thought");
   command->add_flag("--all-turns", flags->all_turns,
                     "of a conversation train every assistant turn, not the last alone");
+  add_tokens_option(*command, flags->add_tokens);
   add_thought_tags_option(*command, flags->thought_tags);
   add_against_option(*command, flags->against);
   command->footer(

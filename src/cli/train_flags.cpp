@@ -13,6 +13,7 @@
 #include "cli/stop_signals.h"
 #include "data/shards.h"
 #include "tokenizer/template_files.h"
+#include "tokenizer/token_addition.h"
 
 namespace ponder::cli {
 namespace {
@@ -65,6 +66,8 @@ std::string command_of(const TrainFlags& flags, const JobAccount& account) {
   if (!flags.chat_template.name.empty()) text += " --chat-template " + flags.chat_template.name;
   if (flags.chat_template.allow_change) text += " --allow-template-change";
   if (!flags.thought_form.empty()) text += " --thought-form " + flags.thought_form;
+  if (!flags.add_tokens.empty())
+    text += fmt::format(" --add-tokens '{}'", fmt::join(flags.add_tokens, ","));
   text += fmt::format(
       " --schedule {} --warmup {} --weight-decay {} --max-grad-norm {} --dtype {} --seed {}",
       flags.schedule, train.warmup_ratio, train.adamw.weight_decay, train.max_grad_norm,
@@ -72,6 +75,11 @@ std::string command_of(const TrainFlags& flags, const JobAccount& account) {
   if (train.group_tokens > 0) text += fmt::format(" --group-tokens {}", train.group_tokens);
   if (flags.optimizer_dtype != "float32") text += " --optimizer-dtype " + flags.optimizer_dtype;
   return text;
+}
+
+model::ModelConfig with_rows_for(model::ModelConfig config, const data::ModelText& text) {
+  config.vocab_size = std::max<int64_t>(config.vocab_size, text.tokenizer().vocab_size());
+  return config;
 }
 
 // A JSON object a step on standard output.
@@ -172,9 +180,10 @@ void add_train_flags(CLI::App& command, TrainFlags& flags) {
 }
 
 TrainSetup::TrainSetup(const TrainFlags& flags)
-    : config(model::load_config(flags.model)),
-      text(flags.model, {flags.chat_template, config.vocab_size, config.eos_token_ids,
-                         data::thought_form_from_string(flags.thought_form)}),
+    : of_folder(model::load_config(flags.model)),
+      text(flags.model, {flags.chat_template, of_folder.vocab_size, of_folder.eos_token_ids,
+                         flags.add_tokens, data::thought_form_from_string(flags.thought_form)}),
+      config(with_rows_for(of_folder, text)),
       builder(text,
               flags.max_length > 0 ? std::min(flags.max_length, config.max_position_embeddings)
                                    : config.max_position_embeddings,
@@ -220,11 +229,19 @@ void run_training_command(const TrainFlags& flags, const TrainSetup& setup,
   ThreadPool pool(flags.common.threads);
   require_memory(setup.config, task, options, pool, monitor);
   model::Checkpoint start = model::load_checkpoint(flags.model);
+  const std::vector<data::AddedToken>& added = setup.text.added_tokens();
+  if (!added.empty()) {
+    monitor.info(fmt::format("{} tokens are added, from id {} on: the vocabulary of {} rows has {}",
+                             added.size(), added[0].id, start.config.vocab_size,
+                             setup.config.vocab_size));
+  }
   train::JobOptions job;
   job.out = flags.out;
   job.base_folder = flags.model;
   job.end_token_ids = {setup.text.end_of_turn_id()};
   job.files = tokenizer::template_files(flags.model, setup.text.chat());
+  tokenizer::put_added_tokens(flags.model, flags.add_tokens, job.files);
+  train::add_tokens(added, start, job);
   job.dtype = *tensor::dtype_from_name(flags.dtype);
   job.provenance = Json{{"parents", Json::array({start.sha256})},
                         {"data", data_files(flags.data)},

@@ -15,7 +15,7 @@ struct TrainFlags {
   CommonOptions common;
   std::string model, out, log, schedule = "cosine", dtype = "float32", optimizer_dtype = "float32",
                                thought_form;
-  std::vector<std::string> data, fields;
+  std::vector<std::string> data, fields, add_tokens;
   tokenizer::TemplateChoice chat_template;
   train::TrainOptions train;
   int64_t max_length = 0;  // 0: the model's max_position_embeddings
@@ -28,8 +28,9 @@ void add_train_flags(CLI::App& command, TrainFlags& flags);
 struct TrainSetup {
   explicit TrainSetup(const TrainFlags& flags);
   TrainSetup(const TrainSetup&) = delete;  // builder borrows text
-  const model::ModelConfig config;
+  const model::ModelConfig of_folder;
   const data::ModelText text;
+  const model::ModelConfig config;  // with rows for the tokens that are added
   const data::RowBuilder builder;
 };
 

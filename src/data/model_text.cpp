@@ -12,10 +12,20 @@ namespace {
 
 // Tokenizer and template of a folder belong together; the template is looked up in the tokenizer.
 std::pair<tokenizer::Tokenizer, tokenizer::ChatTemplate> open_folder(
-    const std::filesystem::path& folder, const tokenizer::TemplateChoice& choice) {
-  tokenizer::Tokenizer tokenizer = tokenizer::Tokenizer::load(folder);
+    const std::filesystem::path& folder, const tokenizer::TemplateChoice& choice,
+    const std::vector<std::string>& add_tokens) {
+  tokenizer::Tokenizer tokenizer = tokenizer::Tokenizer::load_with(folder, add_tokens);
   tokenizer::ChatTemplate chat = tokenizer::template_for(folder, tokenizer, choice);
   return {std::move(tokenizer), std::move(chat)};
+}
+
+void check_size(const std::string& where, const tokenizer::Tokenizer& tokenizer,
+                int64_t vocab_size) {
+  if (vocab_size <= 0 || tokenizer.vocab_size() <= vocab_size) return;
+  throw Error(where,
+              fmt::format("its tokenizer has {} ids, its model only {} rows",
+                          tokenizer.vocab_size(), vocab_size),
+              "use the tokenizer the model was trained with");
 }
 
 // Tags that a tokenizer may hold as special tokens belong into a response.
@@ -28,7 +38,17 @@ bool is_thought_tag(std::string_view token) {
 }  // namespace
 
 ModelText::ModelText(const std::filesystem::path& folder, const ModelTextOptions& options)
-    : ModelText(folder.string(), open_folder(folder, options.chat_template), options) {}
+    : ModelText(folder.string(), open_folder(folder, options.chat_template, options.add_tokens),
+                options) {
+  if (options.add_tokens.empty()) return;
+  const tokenizer::Tokenizer before = tokenizer::Tokenizer::load(folder);
+  check_size(folder.string(), before, options.vocab_size);
+  for (const std::string& content : options.add_tokens) {
+    const int32_t id = tokenizer_.token_id(content).value();
+    if (id < before.vocab_size()) continue;
+    added_tokens_.push_back({content, id, before.encode(content)});
+  }
+}
 
 ModelText::ModelText(tokenizer::Tokenizer tokenizer, const tokenizer::ChatTemplate& chat)
     : ModelText("tokenizer", {std::move(tokenizer), chat}, {}) {}
@@ -37,12 +57,7 @@ ModelText::ModelText(const std::string& where,
                      std::pair<tokenizer::Tokenizer, tokenizer::ChatTemplate> parts,
                      const ModelTextOptions& options)
     : tokenizer_(std::move(parts.first)), chat_(std::move(parts.second)) {
-  if (options.vocab_size > 0 && tokenizer_.vocab_size() > options.vocab_size) {
-    throw Error(where,
-                fmt::format("its tokenizer has {} ids, its model only {} rows",
-                            tokenizer_.vocab_size(), options.vocab_size),
-                "use the tokenizer the model was trained with");
-  }
+  if (options.add_tokens.empty()) check_size(where, tokenizer_, options.vocab_size);
   const auto end_of_turn = tokenizer_.token_id(chat_.end_of_turn());
   if (!end_of_turn) {
     throw Error(where,

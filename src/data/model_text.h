@@ -22,9 +22,19 @@ struct ModelTextOptions {
   // From the model's configuration, where a model stands beside the tokenizer:
   int64_t vocab_size = 0;                   // rows of its embedding; 0: not known
   std::vector<int32_t> end_token_ids = {};  // eos_token_id
+  // Tokens to add to the tokenizer before training (tokenizer/token_addition.h); vocab_size is the
+  // model's before. Those it has already change nothing.
+  std::vector<std::string> add_tokens = {};
   // How the thoughts of demonstrations are written; not given: kThink where <think> is a token of
   // the tokenizer, else kStill.
   std::optional<ThoughtForm> thought_form = {};
+};
+
+// A token that was added, and what its text was split into before.
+struct AddedToken {
+  std::string content;
+  int32_t id = 0;
+  std::vector<int32_t> pieces;
 };
 
 // Const members may be called from any thread. A RowBuilder borrows it, so it stays where it is.
@@ -43,6 +53,8 @@ class ModelText {
   const std::vector<int32_t>& stop_ids() const { return stop_ids_; }
 
   ThoughtForm thought_form() const { return thought_form_; }
+  // Those of the options that are new to the tokenizer, and no words of its vocabulary.
+  const std::vector<AddedToken>& added_tokens() const { return added_tokens_; }
   // What prompt_ids end with of the response ("<think>\n").
   const std::string& response_prefix() const { return response_prefix_; }
   // What the template puts before an answer without a thought (ChatTemplate::direct_prefix).
@@ -70,6 +82,7 @@ class ModelText {
   std::vector<int32_t> stop_ids_;
   std::vector<std::string> special_tokens_;
   ThoughtForm thought_form_ = ThoughtForm::kStill;
+  std::vector<AddedToken> added_tokens_;
   std::optional<bool> thinking_;
   std::string response_prefix_, direct_prefix_;
 };

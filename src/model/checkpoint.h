@@ -67,6 +67,8 @@ struct SaveOptions {
   // file has all of them, it is copied byte for byte.
   std::vector<int32_t> end_token_ids;
   std::map<std::string, std::string> files;  // name to text: written in place of the base's
+  bool grown_vocabulary =
+      false;  // the model has more rows of tokens than the base: its config says so
   Json provenance = Json::object();  // becomes ponder.json (parents, hashes, recipe, metrics), with
                                      // sha256 and files added
   uint64_t max_shard_bytes = 5'000'000'000;  // more weights than this are split over shards

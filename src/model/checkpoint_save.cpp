@@ -52,7 +52,10 @@ using Files = std::map<std::string, std::string>;
 // All but those that are written in their place.
 void copy_base_files(const fs::path& from, const fs::path& to, const Files& replaced) {
   for (const char* name : kCopiedFiles) {
-    if (fs::exists(from / name) && !replaced.contains(name)) copy_durably(from / name, to / name);
+    // A packed tokenizer would say otherwise than the one that is written in its place.
+    const bool packed = name == std::string_view("tokenizer.json.gz");
+    if (fs::exists(from / name) && !replaced.contains(packed ? "tokenizer.json" : name))
+      copy_durably(from / name, to / name);
   }
   for (const fs::directory_entry& entry : fs::directory_iterator(from)) {
     if (is_licence(entry)) copy_durably(entry.path(), to / entry.path().filename());
@@ -103,9 +106,13 @@ Json architecture_of(ModelConfig config) {
   return config.to_json();
 }
 
-std::string base_config_text(const fs::path& base, const ModelConfig& config, tensor::DType dtype) {
+std::string base_config_text(const fs::path& base, const ModelConfig& config,
+                             const SaveOptions& options) {
   const fs::path path = base / "config.json";
-  const Json expected = architecture_of(config), found = architecture_of(load_config(path));
+  ModelConfig of_base = load_config(path);
+  const bool grown = options.grown_vocabulary && config.vocab_size > of_base.vocab_size;
+  if (grown) of_base.vocab_size = config.vocab_size;
+  const Json expected = architecture_of(config), found = architecture_of(of_base);
   for (const auto& [key, value] : expected.items()) {
     const Json other = found.contains(key) ? found.at(key) : Json();
     if (other == value) continue;
@@ -114,7 +121,13 @@ std::string base_config_text(const fs::path& base, const ModelConfig& config, te
         fmt::format("is {}, but the model to save has {}", dump_json(other), dump_json(value)),
         "name the folder of the model it was trained from");
   }
-  return with_dtype(read_file(path), path.string(), dtype);
+  std::string text = read_file(path);
+  if (grown) {
+    Json json = parse_json(text, path.string());
+    json["vocab_size"] = config.vocab_size;
+    text = json.dump(2) + "\n";
+  }
+  return with_dtype(text, path.string(), options.dtype);
 }
 
 // Groups of consecutive parameters, each at most `max_bytes` unless a single one is larger.
@@ -255,7 +268,7 @@ std::string save_checkpoint(const fs::path& folder, const ModelConfig& config,
     stored.dtype = options.dtype;
     contents.config_text = stored.to_json().dump(2) + "\n";
   } else {
-    contents.config_text = base_config_text(options.base_folder, config, options.dtype);
+    contents.config_text = base_config_text(options.base_folder, config, options);
   }
   FolderWriter writer(folder, is_ours_and_complete, kReplaceable);
   return write_checkpoint(writer, ParameterLayout(config), read, contents);

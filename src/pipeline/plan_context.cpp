@@ -70,8 +70,15 @@ PlanContext::PlanContext(const Recipe& recipe, std::span<const ReadSource> sourc
       peak_gflops_(ops::measured_peak_gflops(threads)),
       decoder_(model::load_config(recipe.base), threads) {
   const model::ModelConfig& config = decoder_.config();
-  const data::ModelText text(recipe.base, {recipe.chat_template, config.vocab_size,
-                                           config.eos_token_ids, recipe.thought_form});
+  const data::ModelText text(recipe.base,
+                             {recipe.chat_template, config.vocab_size, config.eos_token_ids,
+                              recipe.add_tokens, recipe.thought_form});
+  if (recipe.evaluate.thinking && !text.chat().has_thinking_switch()) {
+    throw Error("evaluate.thinking",
+                fmt::format("the chat template of {} ({}) does not read enable_thinking",
+                            recipe.base.string(), text.chat().name()),
+                "leave it out");
+  }
   const data::RowBuilder builder(text, recipe.max_length);
   rows_.resize(recipe.imitation.size());
   std::vector<bool> problems;  // of all rounds, whether they can be asked

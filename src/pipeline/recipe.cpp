@@ -242,6 +242,7 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
                "rows as they are written: ponder sft --thought-form as-written");
     }
   }
+  if (top.has("add_tokens")) recipe.add_tokens = top.texts("add_tokens");
   recipe.system = top.text("system", "");
   recipe.max_length = top.integer("max_length", 4096, 2, kMany);
   recipe.dtype =

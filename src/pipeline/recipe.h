@@ -83,6 +83,7 @@ struct Recipe {
   std::filesystem::path base;                     // checkpoint folder of M0
   tokenizer::TemplateChoice chat_template;        // by name; empty: the base model's own
   std::optional<data::ThoughtForm> thought_form;  // not given: by the base's tokenizer
+  std::vector<std::string> add_tokens;            // to the base's tokenizer, before training
   std::string system;                             // system turn of every prompt; "" for none
   int64_t max_length = 4096;                      // tokens of a training row
   tensor::DType dtype = tensor::DType::kF32;      // of saved checkpoints

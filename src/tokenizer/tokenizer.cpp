@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/json_fields.h"
+#include "tokenizer/token_addition.h"
 #include "tokenizer/tokenizer_json.h"
 #include "tokenizer/unicode.h"
 #include "tokenizer/word_cache.h"
@@ -189,7 +190,8 @@ Tokenizer Tokenizer::parse(std::string_view tokenizer_json, const std::string& w
   return Tokenizer(std::move(impl));
 }
 
-Tokenizer Tokenizer::load(const std::filesystem::path& path) {
+Tokenizer Tokenizer::load_with(const std::filesystem::path& path,
+                               const std::vector<std::string>& added) {
   namespace fs = std::filesystem;
   fs::path file = path;
   if (fs::is_directory(path)) {
@@ -201,7 +203,9 @@ Tokenizer Tokenizer::load(const std::filesystem::path& path) {
                   "name the model's folder or the file itself");
     }
   }
-  Tokenizer tokenizer = parse(read_file(file, kMaxFileBytes), file.string());
+  std::string text = read_file(file, kMaxFileBytes);
+  if (!added.empty()) text = add_tokens(text, file.string(), added).tokenizer_json;
+  Tokenizer tokenizer = parse(text, file.string());
   const fs::path config = file.parent_path() / "tokenizer_config.json";
   if (fs::exists(config)) tokenizer.impl_->read_config(config);
   // Newer transformers write the template to a file of its own, which then counts.

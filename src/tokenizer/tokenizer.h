@@ -23,7 +23,10 @@ class Tokenizer {
   // tokenizer_config.json), or such a file itself. The chat template is that of chat_template.jinja
   // where there is one. Throws Error naming the key for anything unsupported or inconsistent, and
   // for a file above 128 MiB (unpacked).
-  static Tokenizer load(const std::filesystem::path& path);
+  static Tokenizer load(const std::filesystem::path& path) { return load_with(path, {}); }
+  // The same with tokens added to it, as add_tokens (token_addition.h) adds them.
+  static Tokenizer load_with(const std::filesystem::path& path,
+                             const std::vector<std::string>& added);
   // From the text of a tokenizer.json; `where` names it in errors.
   static Tokenizer parse(std::string_view tokenizer_json, const std::string& where);
 

@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/output_name.h"
 #include "base/version.h"
+#include "model/added_rows.h"
 #include "train/model_card.h"
 #include "train/step_log.h"
 #include "train/trainer_state.h"
@@ -88,8 +89,8 @@ class Saver {
     try {
       TrainerState state{
           identity_, trainer_.position(), source_.save(), losses, "", trainer_.done(), ""};
-      model::SaveOptions options{job_.dtype, job_.base_folder, job_.end_token_ids, job_.files,
-                                 job_.provenance};
+      model::SaveOptions options{job_.dtype, job_.base_folder,           job_.end_token_ids,
+                                 job_.files, !job_.added_tokens.empty(), job_.provenance};
       options.provenance["ponder"] = version();
       options.provenance["base"] =
           base_facts(job_.base_folder, identity_.at("model_sha256").get<std::string>());
@@ -176,6 +177,7 @@ JobResult run_job(model::Checkpoint start, BatchSource& source, const TrainOptio
   identity.update(source.identity());
   identity.update(options.identity());
   if (job.dtype != tensor::DType::kF32) identity["dtype"] = tensor::config_name(job.dtype);
+  if (!job.added_tokens.empty()) identity["added_tokens"] = job.added_tokens;
   require_one_job(identity, members);
   const auto note = [&](const std::string& text) {
     if (job.monitor) job.monitor->info(job.task.empty() ? text : job.task + ": " + text);
@@ -254,6 +256,16 @@ JobResult run_job(model::Checkpoint start, BatchSource& source, const TrainOptio
 }
 
 }  // namespace
+
+void add_tokens(const std::vector<data::AddedToken>& tokens, model::Checkpoint& start,
+                JobOptions& job) {
+  std::vector<model::AddedRow> rows;
+  for (const data::AddedToken& token : tokens) {
+    rows.push_back({token.id, token.pieces});
+    job.added_tokens.push_back(token.content);
+  }
+  model::add_rows(start, rows);
+}
 
 JobResult run_training(model::Checkpoint start, BatchSource& source, const TrainOptions& options,
                        const JobOptions& job, ThreadPool& threads, comm::Communicator& members) {

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "base/monitor.h"
+#include "data/model_text.h"
 #include "model/checkpoint.h"
 #include "train/trainer.h"
 
@@ -25,6 +26,8 @@ struct JobOptions {
   std::vector<int32_t> end_token_ids;  // what a completion was trained to end with (SaveOptions)
   // What the model's folder says otherwise than the base's, e.g. of its chat template (SaveOptions).
   std::map<std::string, std::string> files;
+  // Tokens that `start` has rows for and its base had not: part of what the job is.
+  std::vector<std::string> added_tokens;
   tensor::DType dtype =
       tensor::DType::kF32;           // of the saved weights; trainer_state always holds f32
   Json provenance = Json::object();  // into ponder.json
@@ -40,6 +43,11 @@ struct JobOptions {
   Monitor* monitor = nullptr;
   std::string task = {};  // what it is told the job is called; "": its progress is of a "step"
 };
+
+// Gives `start` the rows of tokens that were added to its tokenizer (ModelText::added_tokens), and says
+// so in `job`.
+void add_tokens(const std::vector<data::AddedToken>& tokens, model::Checkpoint& start,
+                JobOptions& job);
 
 struct JobResult {
   bool finished = false;  // there are no more steps; otherwise stopped, and a rerun goes on

@@ -196,18 +196,18 @@ StageOutcome run_improve(StageContext& context) {
 
 const StageKind kImitate = {
     .name = pool::stage_kind::kImitate,
-    .version = 2,  // thoughts in the form of the base's tokenizer
-    .keys = {"chat_template", "allow_template_change", "thought_form", "system", "max_length",
-             "dtype", "seed", "sft"},
+    .version = 3,  // direct answers begin as the template begins them
+    .keys = {"chat_template", "allow_template_change", "thought_form", "add_tokens", "system",
+             "max_length", "dtype", "seed", "sft"},
     .sources = pool::SourceRecord::Role::kDemonstrations,
     .plan = plan_imitate,
     .run = run_imitate,
 };
 const StageKind kImprove = {
     .name = pool::stage_kind::kImprove,
-    .version = 2,  // thoughts in the form of the base's tokenizer
-    .keys = {"chat_template", "allow_template_change", "thought_form", "system", "max_length",
-             "dtype", "seed", "sft"},
+    .version = 3,  // direct answers begin as the template begins them
+    .keys = {"chat_template", "allow_template_change", "thought_form", "add_tokens", "system",
+             "max_length", "dtype", "seed", "sft"},
     .sources = pool::SourceRecord::Role::kDemonstrations,
     .plan = plan_improve,
     .run = run_improve,

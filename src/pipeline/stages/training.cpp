@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "tokenizer/template_files.h"
+#include "tokenizer/token_addition.h"
 
 namespace ponder::pipeline {
 namespace fs = std::filesystem;
@@ -38,8 +39,9 @@ Json scores_of(const StageContext& context) {
 data::ModelText open_text(const StageContext& context) {
   const fs::path folder = context.checkpoint(context.stage.input);
   const model::ModelConfig config = model::load_config(folder);
-  return data::ModelText(folder, {context.recipe.chat_template, config.vocab_size,
-                                  config.eos_token_ids, context.recipe.thought_form});
+  return data::ModelText(folder,
+                         {context.recipe.chat_template, config.vocab_size, config.eos_token_ids,
+                          context.recipe.add_tokens, context.recipe.thought_form});
 }
 
 std::string ids_sha256(const std::vector<int32_t>& ids) {
@@ -89,6 +91,7 @@ std::optional<pool::TrainResult> train(StageContext& context, train::TrainingTas
   job.base_folder = context.checkpoint(context.stage.input);
   job.end_token_ids = {text.end_of_turn_id()};
   job.files = tokenizer::template_files(job.base_folder, text.chat());
+  tokenizer::put_added_tokens(job.base_folder, context.recipe.add_tokens, job.files);
   job.dtype = context.recipe.dtype;
   job.provenance = std::move(provenance);
   job.scores = scores_of(context);
@@ -97,8 +100,10 @@ std::optional<pool::TrainResult> train(StageContext& context, train::TrainingTas
   job.log = context.folder / "training" / (context.stage.name + ".jsonl");
   job.monitor = &context.monitor;
   job.task = context.stage.name;
-  const train::JobResult result = train::run_training(model::load_checkpoint(job.base_folder), task,
-                                                      options, job, context.threads);
+  model::Checkpoint start = model::load_checkpoint(job.base_folder);
+  train::add_tokens(text.added_tokens(), start, job);
+  const train::JobResult result =
+      train::run_training(std::move(start), task, options, job, context.threads);
   if (!result.finished) return std::nullopt;
   if (const auto before = context.pool.model_named(context.stage.output);
       before && before->sha256 != result.sha256) {
