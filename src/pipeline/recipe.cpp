@@ -78,6 +78,7 @@ DataSource read_source(TomlSection section, const Origin& origin) {
     if (section.has("seed"))
       source.seed =
           static_cast<uint64_t>(section.integer("seed", 1, 0, std::numeric_limits<int64_t>::max()));
+    if (section.has("allow_direct")) source.allow_direct = section.boolean("allow_direct", false);
     if (section.has("all_turns")) source.all_turns = section.boolean("all_turns", false);
     if (section.has("thought_tags")) {
       const std::string tags = fmt::format("{}", fmt::join(section.texts("thought_tags"), ","));
@@ -236,11 +237,8 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
     recipe.chat_template.allow_change = top.boolean("allow_template_change", false);
   if (top.has("thought_form")) {
     recipe.thought_form = data::thought_form_from_string(top.text("thought_form", ""));
-    // A run keeps thought and solution, not the text they were read from.
-    if (!recipe.thought_form || recipe.thought_form == data::ThoughtForm::kAsWritten) {
-      top.fail("thought_form", "expected \"still\" or \"think\"",
-               "rows as they are written: ponder sft --thought-form as-written");
-    }
+    if (!recipe.thought_form)
+      top.fail("thought_form", "expected \"still\", \"think\" or \"as-written\"");
   }
   if (top.has("add_tokens")) recipe.add_tokens = top.texts("add_tokens");
   recipe.system = top.text("system", "");

@@ -24,10 +24,11 @@ struct DataSource {
   std::vector<std::string> synth;               // domains of ponder synth, taking turns
   int64_t lowest_level = 1, highest_level = 5;  // synth
   std::string split = "train";                  // synth: train or test
-  int64_t count = 0;       // synth: rows to make; file: rows to keep from its beginning, 0 = all
-  uint64_t seed = 1;       // synth; file: shuffles choices that come unshuffled
-  bool direct = false;     // synth demonstrations without a thought
-  bool all_turns = false;  // file: train on every assistant turn, not the last alone
+  int64_t count = 0;          // synth: rows to make; file: rows to keep from its beginning, 0 = all
+  uint64_t seed = 1;          // synth; file: shuffles choices that come unshuffled
+  bool direct = false;        // synth demonstrations without a thought
+  bool allow_direct = false;  // file: demonstrations without a thought too
+  bool all_turns = false;     // file: train on every assistant turn, not the last alone
   tokenizer::ThoughtTags thought_tags;  // file: of one's own
   data::FieldMap fields;                // file: names of its own
 };

@@ -60,6 +60,7 @@ std::vector<data::Demonstration> demonstrations_of(const DataSource& source, dat
   if (!source.file.empty()) {
     data::DemonstrationReadOptions options;
     options.all_turns = source.all_turns;
+    options.require_thought = !source.allow_direct;
     options.thought_tags = source.thought_tags;
     options.seen = &seen;
     options.fields = source.fields;
@@ -131,7 +132,9 @@ std::vector<ReadSource> read_sources(const Recipe& recipe) {
   for (const ImitationSet& set : recipe.imitation) {
     data::SeenRows seen;  // each set is trained by itself
     for (const DataSource& source : set.demonstrations) {
-      ReadSource& read = all.emplace_back(ReadSource{&source, Role::kDemonstrations, set.name});
+      ReadSource& read =
+          all.emplace_back(ReadSource{&source, Role::kDemonstrations, set.name,
+                                      recipe.thought_form == data::ThoughtForm::kAsWritten});
       read.demonstrations = demonstrations_of(source, seen, read.report, &filter);
     }
   }
@@ -150,8 +153,10 @@ std::string rows_sha256(const ReadSource& read) {
   for (const data::Demonstration& d : read.demonstrations) {
     Json turns = Json::array();
     for (const data::Turn& turn : d.history) turns.push_back({turn.assistant, turn.content});
-    hash.update(dump_json(Json::array({d.system, turns, d.question, d.thought, d.solution})) +
-                "\n");
+    Json row = Json::array({d.system, turns, d.question, d.thought, d.solution});
+    // Where it decides what is trained: the tags, or that a direct answer has an empty block.
+    if (!d.written.empty() && (read.as_written || d.thought.empty())) row.push_back(d.written);
+    hash.update(dump_json(row) + "\n");
   }
   for (const data::Problem& p : read.problems) {
     Json json = data::to_json(p);

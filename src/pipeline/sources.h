@@ -16,7 +16,8 @@ namespace ponder::pipeline {
 struct ReadSource {
   const DataSource* source = nullptr;  // of the recipe
   pool::SourceRecord::Role role = pool::SourceRecord::Role::kProblems;
-  std::string set;  // the imitation set or benchmark it belongs to, "" for the main set
+  std::string set;          // the imitation set or benchmark it belongs to, "" for the main set
+  bool as_written = false;  // demonstrations are trained in the tags of their file
   data::RowAccount report = {};
   std::vector<data::Demonstration> demonstrations = {};
   std::vector<data::Problem> problems = {};

@@ -43,7 +43,9 @@ std::map<std::string, std::string> keys_of(const StageKind& kind, const Recipe& 
       }
     }
     // A key younger than runs that go on: its default is what they had.
-    const bool as_before = key.ends_with(".forms") && value.find("exact") != std::string::npos;
+    const bool as_before = (key.ends_with(".forms") && value.find("exact") != std::string::npos) ||
+                           (&kind == &kIngest && key == "thought_form" &&
+                            value.find("as-written") == std::string::npos);
     // A file is what its bytes are, wherever it lies.
     if (read && !as_before && !key.ends_with(".file")) keys[key] = value;
   }

@@ -129,6 +129,23 @@ TEST_F(Version3, IsMigratedByItsWriterAndReadAsItIs) {
     EXPECT_EQ(pool.counts().demonstrations, 8);
     EXPECT_EQ(pool.scores().size(), 2u);
     EXPECT_FALSE(pool.files("M0").empty());
+    // What its files wrote was not kept then, and is once they are read again.
+    const int64_t id = pool.training_rows("imitate").at(0).origin.id;
+    data::Demonstration d = pool.demonstration(id);
+    EXPECT_FALSE(pool.knows_written(id));
+    d.written = "<reason>x</reason>y";
+    std::string file;
+    int64_t row_index = 0;
+    {
+      const sqlite::Database reader(file_, sqlite::Database::Access::kRead);
+      auto place = reader.prepare("SELECT source_file, row_index FROM demonstrations WHERE id = ?");
+      ASSERT_TRUE(place.bind(id).step());
+      file = place.text(0);
+      row_index = place.integer(1);
+    }
+    EXPECT_EQ(pool.add_demonstration(file, row_index, d), id);
+    EXPECT_TRUE(pool.knows_written(id));
+    EXPECT_EQ(pool.demonstration(id).written, d.written);
     // What it did not have can be added.
     pool.begin_stage({.name = "explore-2", .kind = "explore", .round = 2});
     const std::string problem = pool.problems().at(0).id;

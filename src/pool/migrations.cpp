@@ -18,7 +18,7 @@ INSERT INTO problems SELECT position, '', id, domain, level, question, answer, a
   tolerance, file, line, NULL FROM old_problems;
 INSERT INTO weights SELECT * FROM old_weights;
 INSERT INTO models SELECT * FROM old_models;
-INSERT INTO demonstrations SELECT *, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+INSERT INTO demonstrations SELECT *, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
   FROM old_demonstrations;
 INSERT INTO prompts SELECT * FROM old_prompts;
 INSERT INTO trajectories SELECT id, stage, problem, sample, model_sha256, round, seed, temperature,
@@ -30,6 +30,13 @@ INSERT INTO training_rows SELECT * FROM old_training_rows;
 INSERT INTO pairs SELECT * FROM old_pairs;
 INSERT INTO scores SELECT * FROM old_scores;
 )sql";
+
+// What a table of an older version lacks, behind its own columns.
+std::string_view added_columns(std::string_view table, int version) {
+  if (table == "trajectories" && version < 5) return ", NULL";
+  if (table == "demonstrations") return ", NULL";
+  return "";
+}
 
 struct Told {
   std::string kind;
@@ -110,11 +117,12 @@ void migrate_rows(const sqlite::Database& database, int version) {
   if (version == 1) {
     database.execute(kFromVersion1);
     tell_stages(database);
-  } else {  // files and hashes of rows came with version 3, partials with 4, a trajectory's origin with 5
+  } else {  // files and hashes of rows came with version 3, partials with 4, a trajectory's origin with
+            // 5, what a demonstration's file wrote with 6
     for (const std::string& table : tables) {
       if (table == "row_hashes") continue;  // the triggers make them anew
       database.execute(fmt::format("INSERT INTO {0} SELECT *{1} FROM old_{0}", table,
-                                   table == "trajectories" ? ", NULL" : ""));
+                                   added_columns(table, version)));
     }
   }
   for (const std::string& table : tables) database.execute("DROP TABLE old_" + table);

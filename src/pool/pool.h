@@ -100,6 +100,8 @@ class Pool {
   // The whole row. Throws Error when there is none, or when its text is not known (a run of schema
   // version 1).
   data::Demonstration demonstration(int64_t id) const;
+  // Whether it has the response as its file wrote it: those read before schema version 6 have not.
+  bool knows_written(int64_t demonstration) const;
 
   // What was read. Rows are added in the order of the source: demonstrations by id, problems (known
   // by add_problem) by name.

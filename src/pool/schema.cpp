@@ -66,7 +66,8 @@ CREATE TABLE models (
   UNIQUE (sha256, name)
 ) STRICT;
 
--- From `system` on NULL: added by version 1, which kept the hash of the response alone.
+-- From `system` on NULL: added by version 1, which kept the hash of the response alone. `written` is
+-- the response with the tags of its file, "" where it has none; NULL: read before version 6.
 CREATE TABLE demonstrations (
   id INTEGER PRIMARY KEY,
   source_file TEXT NOT NULL,
@@ -84,6 +85,7 @@ CREATE TABLE demonstrations (
   answer TEXT,
   answer_type TEXT CHECK (answer_type IN ('math', 'choice', 'number', 'text')),
   level TEXT,
+  written TEXT,
   UNIQUE (source_file, row_index)
 ) STRICT;
 

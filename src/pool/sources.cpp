@@ -68,23 +68,24 @@ int64_t Pool::add_demonstration(const std::string& file, int64_t index,
   const std::string history = dump_json(history_of(d));
   const auto bind_text = [&](sqlite::Statement& row) {
     row.bind(d.system).bind(history).bind(d.thought).bind(d.solution).bind(d.answer);
-    row.bind(judge::to_string(d.answer_type)).bind(d.level);
+    row.bind(judge::to_string(d.answer_type)).bind(d.level).bind(d.written);
   };
   auto known = impl_->prepare(
-      "SELECT id, response_sha256, question, system, history FROM demonstrations "
+      "SELECT id, response_sha256, question, system, history, written FROM demonstrations "
       "WHERE source_file = ? AND row_index = ?");
   if (known.bind(file).bind(index).step()) {
     const int64_t id = known.integer(0);
     const bool whole = !known.is_null(3);
     if (known.text(1) != hash || known.text(2) != d.question ||
-        (whole && (known.text(3) != d.system || known.text(4) != history))) {
+        (whole && (known.text(3) != d.system || known.text(4) != history)) ||
+        (!known.is_null(5) && known.text(5) != d.written)) {
       impl_->refuse(fmt::format("row {} of {} is already there with other contents", index, file),
                     "the file has changed since the run began; put it back or start another run");
     }
-    if (!whole) {
+    if (!whole || known.is_null(5)) {
       auto row = impl_->prepare(
           "UPDATE demonstrations SET system = ?, history = ?, thought = ?, solution = ?, "
-          "answer = ?, answer_type = ?, level = ? WHERE id = ?");
+          "answer = ?, answer_type = ?, level = ?, written = ? WHERE id = ?");
       bind_text(row);
       row.bind(id).run();
     }
@@ -93,7 +94,7 @@ int64_t Pool::add_demonstration(const std::string& file, int64_t index,
   auto row = impl_->prepare(
       "INSERT INTO demonstrations (source_file, row_index, demonstration_id, domain, source, "
       "question, response_sha256, line, system, history, thought, solution, answer, answer_type, "
-      "level) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id");
+      "level, written) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id");
   row.bind(file).bind(index).bind(d.id).bind(d.domain).bind(d.source).bind(d.question).bind(hash);
   row.bind(static_cast<int64_t>(d.line));
   bind_text(row);
@@ -106,7 +107,8 @@ int64_t Pool::add_demonstration(const std::string& file, int64_t index,
 data::Demonstration Pool::demonstration(int64_t id) const {
   auto row = impl_->prepare(
       "SELECT demonstration_id, domain, source, question, line, system, history, thought, "
-      "solution, answer, answer_type, level, source_file FROM demonstrations WHERE id = ?");
+      "solution, answer, answer_type, level, source_file, written FROM demonstrations WHERE id = "
+      "?");
   if (!row.bind(id).step()) impl_->refuse(fmt::format("unknown demonstration {}", id));
   if (row.is_null(5)) {
     impl_->refuse(fmt::format("the text of demonstration {} is not known", id),
@@ -126,7 +128,13 @@ data::Demonstration Pool::demonstration(int64_t id) const {
   d.answer_type = judge::answer_type_from_string(row.text(10)).value_or(judge::AnswerType::kText);
   d.level = row.text(11);
   d.file = row.text(12);
+  if (!row.is_null(13)) d.written = row.text(13);
   return d;
+}
+
+bool Pool::knows_written(int64_t demonstration) const {
+  auto row = impl_->prepare("SELECT 1 FROM demonstrations WHERE id = ? AND written IS NOT NULL");
+  return row.bind(demonstration).step();
 }
 
 int64_t Pool::add_source(const SourceRecord& source) {

@@ -51,7 +51,15 @@ void add_demonstrations(const StageContext& context, const data::ModelText& text
        sources_of(context.pool, pool::SourceRecord::Role::kDemonstrations, set)) {
     const std::vector<int64_t> ids = context.pool.demonstrations_of(source.id);
     std::vector<data::Demonstration> demonstrations;
-    for (const int64_t id : ids) demonstrations.push_back(context.pool.demonstration(id));
+    for (const int64_t id : ids) {
+      if (text.thought_form() == data::ThoughtForm::kAsWritten && !context.pool.knows_written(id)) {
+        throw Error("thought_form",
+                    "is as-written, and an earlier ponder read this run's demonstrations, which "
+                    "kept no tags",
+                    "start a new run with another --out");
+      }
+      demonstrations.push_back(context.pool.demonstration(id));
+    }
     data::RowAccount account = source.account;
     data::RowVisitor visitor;
     visitor.name = [&](size_t i) { return fmt::format("{}#{}", source.name, i); };

@@ -61,7 +61,7 @@ StageOutcome run_ingest(StageContext& context) {
 const StageKind kIngest = {
     .name = pool::stage_kind::kIngest,
     .version = 2,  // duplicates are question and response
-    .keys = {"decontaminate", "imitate", "explore.problems", "evaluate.benchmarks"},
+    .keys = {"decontaminate", "thought_form", "imitate", "explore.problems", "evaluate.benchmarks"},
     .sources = {},
     .plan = plan_ingest,
     .run = run_ingest,
