@@ -350,10 +350,7 @@ bool ask_of(const RowFields& row, Conversation& conversation) {
   }
   if (const Json* history = row.find("history")) add_pairs(*history, conversation);
   if (row.has("instruction")) {
-    std::string question = row.text("instruction");
-    const std::string input = row.text("input");
-    if (!is_blank(input)) question += (is_blank(question) ? "" : "\n") + input;
-    conversation.ask(std::move(question));
+    conversation.ask(instruction_with_input(row));
     return true;
   }
   for (const char* key : {"prompt", "query", "question", "problem", "input"}) {

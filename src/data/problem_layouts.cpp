@@ -177,7 +177,8 @@ void question_and_answer(const RowFields& row, Problem& problem, Changes& change
       problem.question = std::move(asked.question);
       gold_in_turn = std::move(asked.gold);
     } else {
-      problem.question = row.text(key);
+      const bool instruction = std::string_view(key) == "instruction";
+      problem.question = instruction ? instruction_with_input(row) : row.text(key);
     }
     break;
   }

@@ -244,6 +244,25 @@ TEST_F(Reports, GoldsUnderEveryName) {
   EXPECT_EQ(orz[0].answer, "7");
 }
 
+TEST_F(Reports, InputBesideInstructionIsAskedToo) {
+  const auto read = problems(R"({"instruction":"Add the numbers.","input":"7 and 8","answer":"15"})"
+                             "\n"
+                             R"({"instruction":"Add 1 and 1.","input":"","answer":"2"})"
+                             "\n"
+                             R"({"instruction":"","input":"What is 2+2?","answer":"4"})"
+                             "\n");
+  ASSERT_EQ(read.size(), 3u);
+  EXPECT_EQ(read[0].question, "Add the numbers.\n7 and 8");
+  EXPECT_EQ(read[1].question, "Add 1 and 1.");
+  EXPECT_EQ(read[2].question, "What is 2+2?");
+  // As a demonstration asks it.
+  const auto shown = demonstrations(
+      R"({"instruction":"Add the numbers.","input":"7 and 8","output":"<think>t</think>15"})"
+      "\n");
+  ASSERT_EQ(shown.size(), 1u);
+  EXPECT_EQ(shown[0].question, read[0].question);
+}
+
 TEST_F(Reports, GoldsThatAreNone) {
   for (const char* none : {"proof", "notfound", "Not Found", "", "None", "N/A"}) {
     problems(dump_json(Json{{"problem", "q"}, {"answer", none}}));

@@ -85,12 +85,6 @@ Json question_part(const Json& json, bool is_trajectory) {
     part[key] = value;
     if (turns && lower_ascii(key) == turns) part[key].erase(part[key].size() - 1);
   }
-  const RowFields fields(part);
-  const std::string input = text_or_empty(fields, {"input"});
-  if (fields.has("instruction") && !is_blank(input)) {
-    part["instruction"] = fields.text("instruction") + "\n" + input;
-    part.erase("input");
-  }
   return part;
 }
 

@@ -91,6 +91,13 @@ std::string normalised_question(std::string_view question) {
   return result;
 }
 
+std::string instruction_with_input(const RowFields& row) {
+  std::string question = row.text("instruction");
+  const std::string input = row.text("input");
+  if (!is_blank(input)) question += (is_blank(question) ? "" : "\n") + input;
+  return question;
+}
+
 std::string with_options(std::string_view question, const std::vector<std::string>& options) {
   std::string text(trimmed(question));
   text += '\n';

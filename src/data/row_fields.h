@@ -45,6 +45,8 @@ class RowFields {
 // question. Nothing else is folded: "3+4" and "3-4", or "x" and "X", are different questions.
 std::string normalised_question(std::string_view question);
 
+// instruction, and behind it input where there is one.
+std::string instruction_with_input(const RowFields& row);
 // The question, a blank line, and a line "(A) …" for each option.
 std::string with_options(std::string_view question, const std::vector<std::string>& options);
 // Of a text that is a JSON array the array, which is put into `parsed`; else the value itself.
