@@ -114,7 +114,8 @@ simdjson::dom::element parse_element(simdjson::dom::parser& parser, std::string_
   if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF") ||
       (text.size() >= 4 && ((text[1] == '\0' && text[3] == '\0' && text[0] != '\0') ||
                             (text[0] == '\0' && text[2] == '\0' && text[1] != '\0')))) {
-    throw Error(where, "the text is UTF-16", "save the file as UTF-8");
+    throw Error(where, "the text is UTF-16 (iconv -f UTF-16 -t UTF-8 FILE writes it as UTF-8)",
+                "save the file as UTF-8");
   }
   if (text.find('\0') != std::string_view::npos) {
     throw Error(where, fmt::format("NUL byte at byte {}", text.find('\0')),

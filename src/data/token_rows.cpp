@@ -197,8 +197,10 @@ Accepted<TokenPair> RowBuilder::pair(std::string name, std::string_view system,
     const auto own = aligned(ids, align);
     mask.insert(mask.end(), own.begin(), own.end());
     if (std::count(mask.begin(), mask.end(), 1) > 0) return std::nullopt;
-    return Rejection{"nothing_aligned",
-                     fmt::format("{}: no {} found in the response", which, to_string(align))};
+    return Rejection{
+        "nothing_aligned",
+        fmt::format("{}: no {} found in the response (--align response takes all of it)", which,
+                    to_string(align))};
   };
   TokenPair pair;
   pair.name = name;
