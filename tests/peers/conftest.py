@@ -9,6 +9,7 @@ from tokenizers import Tokenizer
 DOCUMENT = peer.REPOSITORY / "docs" / "peers.md"
 BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->"
 figures = []
+ADDED_TOKENS = ["<reason>", "</reason>", "<|tool|>"]
 
 
 def pytest_addoption(parser):
@@ -32,6 +33,18 @@ def tokenizer(checkpoint):
 def reference(checkpoint, tokenizer):
     from reference import Reference  # torch is not there in the quick part
     return Reference(tokenizer, checkpoint)
+
+
+@pytest.fixture(scope="session")
+def grown(tmp_path_factory):
+    """The folder of nano-base, trained a step with three tokens more."""
+    folder = tmp_path_factory.mktemp("grown")
+    data = peer.write_rows(folder / "rows.jsonl", [
+        {"prompt": "Compute 7+8", "response": "<reason>7+8 is 15.</reason>15"}])
+    peer.run("sft", "--model", peer.NANO_BASE, "--data", data, "--out", folder / "model", "--epochs", 1, "--lr", 1e-9,
+             "--thought-tags", "<reason>,</reason>", "--thought-form", "as-written", "--add-tokens", ",".join(ADDED_TOKENS),
+             "--quiet")
+    return folder / "model"
 
 
 @pytest.fixture

@@ -72,6 +72,33 @@ def test_gguf_template(checkpoint, tmp_path, figure):
            f"as in the published file, whose template has {len(theirs)} findings")
 
 
+def test_gguf_of_a_base_without_template(tmp_path, figure):
+    """Trained from a base that has no template, and another end token than its turns, it has both in all files."""
+    base = tmp_path / "base"
+    base.mkdir()
+    for file in peer.NANO_BASE.iterdir():
+        if file.is_file() and file.name != "chat_template.jinja" and not file.name.startswith("training"):
+            (base / file.name).write_bytes(file.read_bytes())
+    config = json.loads((base / "tokenizer_config.json").read_text())
+    del config["chat_template"]
+    config["eos_token"] = "<|endoftext|>"
+    (base / "tokenizer_config.json").write_text(json.dumps(config))
+    data = tmp_path / "demonstrations.jsonl"
+    peer.run("synth", "--domain", "choice", "--count", 4, "--demonstrations", "--out", data, "--quiet")
+    peer.run("sft", "--model", base, "--data", data, "--epochs", 1, "--out", tmp_path / "model", "--quiet")
+    found = {}
+    for name, folder in (("nano-base", peer.NANO_BASE), ("trained from a base without template", tmp_path / "model")):
+        file = tmp_path / "model.gguf"
+        peer.run("export", folder, "--gguf", "f32", "--out", file, "--quiet")
+        found[name] = doctor(file, tmp_path / "report.json")
+    # Plain ChatML, the published text, predates tool turns without content and lists of parts: all findings are of
+    # these. That there is a template, and that the end of a turn is the file's, is what others would be of.
+    of_shapes = [finding for finding in found["nano-base"] if finding[0] in ("S003", "X002", "X003", "O001")]
+    assert found == {name: of_shapes for name in found}
+    figure("GGUF: " + " and ".join(found), "ggufdoctor",
+           f"the {len(of_shapes)} findings of plain ChatML's own text (tool turns, lists of parts), no other")
+
+
 def exported_rows(tmp_path):
     """A file of each kind of rows that ponder writes."""
     question = "Compute 7+8*3"

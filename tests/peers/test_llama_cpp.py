@@ -1,8 +1,9 @@
 """What llama.cpp computes with an exported model."""
-import llama_cpp
 import peer
 import pytest
 from test_model import PROMPTS
+
+llama_cpp = pytest.importorskip("llama_cpp", reason="llama-cpp-python was not built")
 
 
 @pytest.fixture(scope="module")

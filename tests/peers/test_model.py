@@ -63,3 +63,22 @@ def test_folders_of_transformers(checkpoint, reference, tmp_path, figure):
     for folder in (sharded, bf16, padded):
         assert peer.run("inspect", folder, "--json")[0]["problems"] == []
     figure("folders that transformers saves", "transformers safetensors", "; ".join(told))
+
+
+def test_folder_with_added_tokens(grown, figure):
+    """Its head is tied: the new rows are both."""
+    model = transformers.AutoModelForCausalLM.from_pretrained(grown, dtype=torch.float32).eval()
+    assert model.get_input_embeddings().weight.shape[0] == 515
+    rows = peer.run("score", "--model", grown, "--data", "-", "--per-token", "--quiet",
+                    rows=[{"prompt": "Compute 7+8", "response": "<reason>7+8 is 15.</reason>15"}])
+    (shown,) = peer.run("tokenize", "--tokenizer", grown, "--chat", rows=[
+        {"messages": [{"role": "user", "content": "Compute 7+8"}], "add_generation_prompt": True}])
+    (said,) = peer.run("tokenize", "--tokenizer", grown, rows=[{"text": "<reason>7+8 is 15.</reason>15<|im_end|>"}])
+    ids = torch.tensor([shown["ids"] + said["ids"]])
+    with torch.no_grad():
+        logits = model(ids).logits[0, len(shown["ids"]) - 1:-1].log_softmax(-1)
+    expected = logits[torch.arange(len(said["ids"])), torch.tensor(said["ids"])].tolist()
+    apart = max(abs(a - b) for a, b in zip(expected, rows[0]["logprobs"], strict=True))
+    assert 512 in said["ids"] and apart < 1e-4
+    figure("log-probabilities of added tokens, nano-base", "transformers torch",
+           f"{len(expected)} tokens, at most {apart:.1e} apart")
