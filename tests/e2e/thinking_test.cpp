@@ -103,5 +103,18 @@ TEST_F(Thinking, RolloutsAreTrainedByTheirText) {
   EXPECT_NE(shown.out.find("2<|im_end|>"), std::string::npos) << shown.out;
 }
 
+// A pool asks as the template does by itself: its text, which begins with the block, goes on from there.
+TEST_F(Thinking, RolloutsComeIntoAPoolByTheirText) {
+  const fs::path rows = folder_ / "rows.jsonl", pool = folder_ / "pool";
+  write_file_atomic(rows, dump_json(row_of({"--thinking", "off"})) + "\n");
+  const testing::Outcome taken = ponder({"pool", "import", pool, rows, problems_, "--json"});
+  ASSERT_EQ(taken.status, 0) << taken.err;
+  EXPECT_EQ(json_lines(taken.out).at(0).at("changed").at("tokens_of_switched_thinking"), 1);
+  const testing::Outcome kept = ponder({"pool", "export", pool});
+  const Json row = json_lines(kept.out).at(0);
+  EXPECT_EQ(row.at("token_ids"), Json::array());
+  EXPECT_TRUE(row.at("text").get<std::string>().starts_with("<think>\n\n</think>\n\n"));
+}
+
 }  // namespace
 }  // namespace ponder::e2e
