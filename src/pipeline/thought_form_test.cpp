@@ -82,5 +82,30 @@ TEST_F(ThoughtForms, DirectAnswersAreTakenWhereASourceAllowsThem) {
   EXPECT_EQ(read_sources(of("still"))[0].demonstrations.size(), 4u);
 }
 
+class EvaluationThinking : public RunTest {
+ protected:
+  std::string first_response(const std::vector<std::string>& set, const std::string& out) {
+    std::vector<std::string> all = {"chat_template=qwen3", "explore.rounds=0",
+                                    "explore.problems=[]"};
+    all.insert(all.end(), set.begin(), set.end());
+    run(recipe(all), "evaluate-M0", nullptr, out);
+    JsonRowReader reader(folder_ / out / "evaluations/M0-test.jsonl");
+    JsonRow row;
+    EXPECT_TRUE(reader.next(row));
+    return row.value.at("response").get<std::string>();
+  }
+};
+
+TEST_F(EvaluationThinking, IsSwitchedByTheRecipe) {
+  const std::string block = "<think>\n\n</think>\n\n";
+  EXPECT_TRUE(first_response({"evaluate.thinking=off"}, "off").starts_with(block));
+  EXPECT_EQ(first_response({"evaluate.thinking=on"}, "on"), first_response({}, "plain"));
+  EXPECT_FALSE(first_response({}, "plain").starts_with(block));
+  const std::string refused = testing::error_text([&] {
+    first_response({"chat_template=chatml", "evaluate.thinking=off"}, "none");
+  });
+  EXPECT_NE(refused.find("enable_thinking"), std::string::npos) << refused;
+}
+
 }  // namespace
 }  // namespace ponder::pipeline
