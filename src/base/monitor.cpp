@@ -3,12 +3,31 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <ctime>
+
 #include "base/file.h"
 #include "base/text.h"
 
 namespace ponder {
 
 using Kind = MonitorEvent::Kind;
+
+namespace {
+
+// "2026-11-29T16:52:03.417Z".
+std::string utc_now() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+  const std::time_t seconds = ms / 1000;
+  std::tm parts = {};
+  ::gmtime_r(&seconds, &parts);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", parts.tm_year + 1900,
+                     parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
+                     ms % 1000);
+}
+
+}  // namespace
 
 void Monitor::info(std::string_view text) { take({.kind = Kind::kInfo, .text = text}); }
 
@@ -89,11 +108,11 @@ void JsonLinesMonitor::take(const MonitorEvent& event) {
   const std::lock_guard lock(mutex_);
   if (event.kind != Kind::kRecord) {
     const char* name = event.kind == Kind::kInfo ? "info" : "warning";
-    file_->append(dump_json({{"event", name}, {"text", event.text}}));
+    file_->append(dump_json({{"time", utc_now()}, {"event", name}, {"text", event.text}}));
     return;
   }
   const std::chrono::duration<double> age = std::chrono::steady_clock::now() - start_;
-  Json object = {{"event", event.name}, {"seconds", age.count()}};
+  Json object = {{"time", utc_now()}, {"event", event.name}, {"seconds", age.count()}};
   for (const auto& [key, value] : event.fields.items()) object[key] = value;
   file_->append(dump_json(object));
 }

@@ -73,8 +73,9 @@ class TerminalMonitor final : public Monitor {
   std::string last_task_;
 };
 
-// Appends everything but progress to a file, one JSON object a line: {"event": "info", "text": …},
-// {"event": "warning", "text": …}, or {"event": NAME, "seconds": since it was opened, fields…}.
+// Appends everything but progress to a file, one JSON object a line: {"time": …, "event": "info",
+// "text": …}, {"time": …, "event": "warning", "text": …}, or {"time": …, "event": NAME, "seconds": since
+// it was opened, fields…}. The time is UTC, "2026-11-29T16:52:03.417Z".
 class JsonLinesMonitor final : public Monitor {
  public:
   explicit JsonLinesMonitor(const std::filesystem::path& path);

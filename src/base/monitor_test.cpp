@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -91,6 +92,16 @@ TEST_F(Monitors, JsonLinesHoldEverythingButProgress) {
   JsonRow row;
   while (reader.next(row)) rows.push_back(row.value);
   ASSERT_EQ(rows.size(), 4u);
+  std::string before;
+  for (Json& one : rows) {
+    const std::string time = one.at("time");
+    EXPECT_TRUE(std::regex_match(
+        time, std::regex("20\\d\\d-[01]\\d-[0-3]\\dT[0-2]\\d:[0-5]\\d:[0-6]\\d\\.\\d{3}Z")))
+        << time;
+    EXPECT_LE(before, time);
+    before = time;
+    one.erase("time");
+  }
   EXPECT_EQ(rows[0], (Json{{"event", "info"}, {"text", "begun"}}));
   EXPECT_EQ(rows[1], (Json{{"event", "warning"}, {"text", "a row is odd"}}));
   EXPECT_EQ(rows[2].at("event"), "rejected");
