@@ -155,6 +155,7 @@ void register_chat(CLI::App& app) {
   add_stop_option(*command, options->stop);
   add_template_options(*command, options->chat_template);
   add_thinking_option(*command, options->chat_template);
+  add_prompt_options(*command, options->chat_template);
   add_precision_option(*command, options->precision);
   add_common_options(*command, options->common);
   command->footer(

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "cli/number_option.h"
+#include "tokenizer/instructions.h"
 #include "tokenizer/thought_format.h"
 
 namespace ponder::cli {
@@ -37,6 +38,20 @@ void add_thinking_option(CLI::App& command, tokenizer::TemplateChoice& choice) {
           "on or off, where the model's chat template can switch it, as Qwen3's does (default: as "
           "the template has it)")
       ->check(CLI::IsMember({"on", "off"}));
+}
+
+void add_prompt_options(CLI::App& command, tokenizer::TemplateChoice& choice) {
+  CLI::Option* instruction =
+      command
+          .add_option_function<std::string>(
+              "--instruction",
+              [&choice](const std::string& name) { tokenizer::instruct(name, choice); },
+              "an instruction around the question, by name")
+          ->check(CLI::IsMember({"still-2", "boxed"}));
+  command.add_option("--prompt-prefix", choice.prompt_prefix, "text in front of the question")
+      ->excludes(instruction);
+  command.add_option("--prompt-suffix", choice.prompt_suffix, "text behind the question")
+      ->excludes(instruction);
 }
 
 void add_precision_option(CLI::App& command, tensor::Precision& precision) {

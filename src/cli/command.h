@@ -32,6 +32,8 @@ void add_common_options(CLI::App& command, CommonOptions& options);
 void add_template_options(CLI::App& command, tokenizer::TemplateChoice& choice);
 // Adds --thinking on|off to a subcommand that asks a model.
 void add_thinking_option(CLI::App& command, tokenizer::TemplateChoice& choice);
+// Adds --instruction, --prompt-prefix and --prompt-suffix to a subcommand that asks questions.
+void add_prompt_options(CLI::App& command, tokenizer::TemplateChoice& choice);
 // Adds --precision, the arithmetic of the model that the command loads.
 void add_precision_option(CLI::App& command, tensor::Precision& precision);
 // Adds --thought-tags, checked.

@@ -63,7 +63,6 @@ Asked asked_of(const generate::InferenceModel& model, Benchmark& benchmark,
   spec.seed = options.common.seed;
   const bool greedy = options.samples == 1;
   spec.sampling.temperature = greedy ? 0.0 : 1.0;
-  spec.sampling.top_p = greedy ? 1.0 : 0.95;
   Asked asked;
   asked.account = data::RowAccount::of(benchmark.problems.size());
   asked.requests = rollout_requests(model, options.sampling, spec, benchmark.name,
@@ -83,6 +82,7 @@ class ModelEvaluation {
       : options_(options),
         monitor_(monitor),
         model_(options.model, threads, options.sampling.chat_template, options.sampling.precision) {
+    tell_unused_sampling(options.model, monitor);
     Json job = {{"command", "ponder eval"},
                 {"units", options.units},
                 {"order", options.order},

@@ -61,6 +61,7 @@ void run_generate(const GenerateOptions& options) {
   generate::InferenceModel model(options.model, pool, options.sampling.chat_template,
                                  options.sampling.precision);
 
+  tell_unused_sampling(options.model, monitor);
   generate::RolloutSpec spec;
   spec.samples = options.samples;
   spec.seed = options.common.seed;

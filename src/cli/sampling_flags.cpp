@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "cli/number_option.h"
+#include "generate/sampling_defaults.h"
 
 namespace ponder::cli {
 
@@ -15,7 +16,9 @@ constexpr uint64_t kMostBytes = uint64_t{1} << 46;  // of keys and values, as in
 void add_sampling_flags(CLI::App& command, SamplingFlags& flags) {
   command.add_option("--temperature", flags.temperature, "0 is greedy")
       ->check(CLI::Range(0.0, kHighestTemperature));
-  command.add_option("--top-p", flags.top_p, "nucleus: sample from this share of the probability")
+  command
+      .add_option("--top-p", flags.top_p,
+                  "nucleus: sample from this share of the probability (default: 0.95; greedy: 1)")
       ->check(CLI::Range(kLeastTopP, 1.0));
   add_number_option(command, "--top-k", flags.top_k, 0, kMany,
                     "sample from the k most likely tokens (0: off)");
@@ -33,6 +36,7 @@ void add_sampling_flags(CLI::App& command, SamplingFlags& flags) {
   command.add_option("--system", flags.system, "system turn (default: the chat template's own)");
   add_template_options(command, flags.chat_template);
   add_thinking_option(command, flags.chat_template);
+  add_prompt_options(command, flags.chat_template);
   add_precision_option(command, flags.precision);
 }
 
@@ -53,7 +57,7 @@ std::vector<rollout::RolloutRequest> rollout_requests(const generate::InferenceM
   spec.system = flags.system;
   spec.stop_strings = flags.stop;
   if (flags.temperature >= 0) spec.sampling.temperature = flags.temperature;
-  if (flags.top_p >= 0) spec.sampling.top_p = flags.top_p;
+  spec.sampling.top_p = flags.top_p >= 0 ? flags.top_p : data::usual_top_p(spec.sampling);
   spec.sampling.top_k = flags.top_k;
   spec.sampling.max_tokens = std::max(1, flags.max_tokens);
   std::vector<rollout::RolloutRequest> requests = model.rollout_requests(problems, spec, account);
@@ -75,6 +79,11 @@ std::vector<rollout::RolloutRequest> rollout_requests(const generate::InferenceM
   for (rollout::RolloutRequest& request : requests)
     request.sampling.max_tokens = static_cast<int>(std::min<int64_t>(kDefaultMaxTokens, left));
   return requests;
+}
+
+void tell_unused_sampling(const std::string& model, Monitor& monitor) {
+  const std::string unused = generate::sampling_defaults_unused(model);
+  if (!unused.empty()) monitor.warning(unused);
 }
 
 generate::Engine open_engine(const SamplingFlags& flags, generate::InferenceModel& model) {

@@ -14,7 +14,7 @@ inline constexpr double kHighestTemperature = 100, kLeastTopP = 1e-6;  // as in 
 
 struct SamplingFlags {
   double temperature = -1;  // below 0: the command's default
-  double top_p = -1;        // below 0: the command's default
+  double top_p = -1;        // below 0: data::usual_top_p
   int top_k = 0;
   int max_tokens = 0;  // 0: 1024, or what the model's positions leave for the longest prompt
   int max_batch = 64;
@@ -30,7 +30,7 @@ void add_sampling_flags(CLI::App& command, SamplingFlags& flags);
 void add_stop_option(CLI::App& command, std::vector<std::string>& stop);
 
 // The requests for the problems that can be asked, as the flags say. `spec` has the command's
-// temperature and top-p where there are no flags. The other problems leave `problems`, for
+// temperature where there is no flag. The other problems leave `problems`, for
 // `account`, and `monitor` is told of them by id; `what` is what they are of. Throws Error when
 // none is left.
 std::vector<rollout::RolloutRequest> rollout_requests(const generate::InferenceModel& model,
@@ -39,6 +39,8 @@ std::vector<rollout::RolloutRequest> rollout_requests(const generate::InferenceM
                                                       const std::string& what,
                                                       std::vector<data::Problem>& problems,
                                                       data::RowAccount& account, Monitor& monitor);
+// Warns of settings of the folder's generation_config.json, which are not used.
+void tell_unused_sampling(const std::string& model, Monitor& monitor);
 generate::Engine open_engine(const SamplingFlags& flags, generate::InferenceModel& model);
 
 }  // namespace ponder::cli

@@ -247,6 +247,7 @@ void register_score(CLI::App& app) {
   sub->add_option("--out", options->out,
                   std::string("file of rows (default: standard output)") + kGoesOn);
   add_template_options(*sub, options->chat_template);
+  add_prompt_options(*sub, options->chat_template);
   add_precision_option(*sub, options->precision);
   add_common_options(*sub, options->common);
   sub->footer("example: ponder score --model models/nano-base --data responses.jsonl --per-token");

@@ -176,6 +176,7 @@ void add_train_flags(CLI::App& command, TrainFlags& flags) {
   command.add_flag("--recompute", train.activation_checkpointing,
                    "less memory, a third more work; never changes the result");
   add_template_options(command, flags.chat_template);
+  add_prompt_options(command, flags.chat_template);
   add_common_options(command, flags.common);
 }
 

@@ -56,7 +56,10 @@ ModelText::ModelText(tokenizer::Tokenizer tokenizer, const tokenizer::ChatTempla
 ModelText::ModelText(const std::string& where,
                      std::pair<tokenizer::Tokenizer, tokenizer::ChatTemplate> parts,
                      const ModelTextOptions& options)
-    : tokenizer_(std::move(parts.first)), chat_(std::move(parts.second)) {
+    : tokenizer_(std::move(parts.first)),
+      chat_(std::move(parts.second)),
+      prompt_prefix_(options.chat_template.prompt_prefix),
+      prompt_suffix_(options.chat_template.prompt_suffix) {
   if (options.add_tokens.empty()) check_size(where, tokenizer_, options.vocab_size);
   const auto end_of_turn = tokenizer_.token_id(chat_.end_of_turn());
   if (!end_of_turn) {
@@ -99,7 +102,7 @@ std::vector<int32_t> ModelText::prompt_ids(std::string_view question, std::strin
   for (const Turn& turn : history) {
     messages.push_back({turn.assistant ? "assistant" : "user", turn.content});
   }
-  messages.push_back({"user", std::string(question)});
+  messages.push_back({"user", prompt_prefix_ + std::string(question) + prompt_suffix_});
   return prompt_ids(messages);
 }
 

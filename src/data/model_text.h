@@ -65,9 +65,10 @@ class ModelText {
   std::optional<std::string_view> special_token_in(std::string_view text) const;
 
   // The ids a completion starts from: a system turn unless `system` is empty (the template may have
-  // its own default), the turns of a longer conversation before the question, the question, and the
-  // opened assistant turn, with thinking switched as the options say. Throws Error for what the
-  // template refuses (a system turn, turns that do not alternate).
+  // its own default), the turns of a longer conversation before the question, the question between
+  // the prompt's prefix and suffix, and the opened assistant turn, with thinking switched as the
+  // options say. Throws Error for what the template refuses (a system turn, turns that do not
+  // alternate).
   std::vector<int32_t> prompt_ids(std::string_view question, std::string_view system = "",
                                   const std::vector<Turn>& history = {}) const;
   std::vector<int32_t> prompt_ids(const std::vector<tokenizer::Message>& messages) const;
@@ -81,6 +82,7 @@ class ModelText {
   tokenizer::ChatTemplate chat_;
   std::vector<int32_t> stop_ids_;
   std::vector<std::string> special_tokens_;
+  std::string prompt_prefix_, prompt_suffix_;
   ThoughtForm thought_form_ = ThoughtForm::kStill;
   std::vector<AddedToken> added_tokens_;
   std::optional<bool> thinking_;

@@ -38,6 +38,16 @@ TEST_F(ModelTexts, PromptsAreTheTemplatesTurns) {
   EXPECT_EQ(text.prompt_ids({{"user", "q"}}), text.prompt_ids("q"));
 }
 
+TEST_F(ModelTexts, AnInstructionStandsAroundTheQuestionThatIsAsked) {
+  tokenizer::TemplateChoice choice;
+  choice.prompt_prefix = "Think: ";
+  choice.prompt_suffix = " Well?";
+  const ModelText text(path, {choice});
+  EXPECT_EQ(text.tokenizer().decode(text.prompt_ids("q", "", {{false, "a"}, {true, "b"}})),
+            "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\nb<|im_end|>\n"
+            "<|im_start|>user\nThink: q Well?<|im_end|>\n<|im_start|>assistant\n");
+}
+
 TEST_F(ModelTexts, RefusesWhatDoesNotBelongTogether) {
   EXPECT_NO_THROW(ModelText(path, {{}, 260, {}}));
   EXPECT_NE(testing::error_text([&] {

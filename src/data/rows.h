@@ -75,6 +75,11 @@ struct SamplingSettings {
   int max_tokens = 1024;     // completion tokens
 };
 
+// The nucleus that is sampled from wherever nobody says another: 0.95, of greedy sampling 1.
+inline double usual_top_p(const SamplingSettings& sampling) {
+  return sampling.temperature > 0 ? 0.95 : 1.0;
+}
+
 // What the row of a rollout says that was made elsewhere.
 struct Origin {
   std::string file;  // where it was read

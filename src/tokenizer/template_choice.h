@@ -12,10 +12,12 @@
 namespace ponder::tokenizer {
 
 struct TemplateChoice {
-  std::string name;           // "": the folder's own
+  std::string name = {};      // "": the folder's own
   bool allow_change = false;  // use it though the checkpoint was trained with another
   // enable_thinking of the generation prompts; not given: as the template has it.
   std::optional<bool> thinking = std::nullopt;
+  // What stands in the user turn before and behind the question that is asked.
+  std::string prompt_prefix = {}, prompt_suffix = {};
 };
 
 // The template of a checkpoint's folder: the one named in `choice`; otherwise the one that
