@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "cli/against_flag.h"
+#include "cli/clean_flags.h"
 #include "cli/command.h"
 #include "cli/number_option.h"
 #include "cli/printing.h"
@@ -29,6 +30,7 @@ struct DataOptions {
   std::vector<std::string> against, fields, add_tokens;
   int64_t rows = 3, max_length = 0;
   bool explain = false, allow_direct = false, all_turns = false;
+  CleanFlags clean;
 };
 
 // With --tokenizer: what makes tokens of rows, as for training.
@@ -113,8 +115,8 @@ void read_preferences(const DataOptions& options, const TextSide* side, data::Ro
     throw Error(options.file, "preferences are compared token by token",
                 "name the model's folder with --tokenizer");
   }
-  if (!options.against.empty())
-    throw Error(options.file, "--against is for problems and demonstrations");
+  if (!options.against.empty() || !options.clean.filters.empty())
+    throw Error(options.file, "--against and --filters are for problems and demonstrations");
   data::PairReadOptions read_options;
   read_options.align = *data::align_from_string(options.align);
   read_options.thought_tags = demonstration_options(options).thought_tags;
@@ -146,13 +148,22 @@ void read(const DataOptions& options, const TextSide* side, size_t keep, Count w
   if (rows.kind == data::RowKind::kPreferences)
     return read_preferences(options, side, source, rows);
   const data::ContaminationFilter filter = filter_against(options.against);
+  const clean::Options cleaning = clean_options(options.clean);
+  if (rows.kind == data::RowKind::kProblems) {
+    for (const std::string& name : options.clean.filters) {
+      const auto filter_named = clean::filter_from_string(name);
+      if (!filter_named || clean::suits_problems(*filter_named)) continue;
+      throw Error(ErrorKind::kUsage, "--filters",
+                  fmt::format("{} looks at responses, and {} has problems", name, options.file),
+                  "problems can be filtered by gibberish, too-short, too-long and near-duplicate");
+    }
+  }
+  clean::Cleaner cleaner(cleaning);
   data::RowAccount left_out;  // after they were read
   const auto leave_out = [&](const auto& row, const data::Rejection& why) {
     left_out.reject({why, row.file, row.line, 0, row.id});
   };
-  const auto take = [&](auto row, auto& kept) {
-    const auto match = filter.empty() ? std::nullopt : filter.find(row);
-    if (match) return leave_out(row, {"contaminated", match->describe()});
+  const auto keep_row = [&](auto row, auto& kept) {
     if (counts_tokens) {
       const data::Accepted<int64_t> tokens = num_tokens(*side, row);
       if (!tokens) return leave_out(row, tokens.why());
@@ -160,24 +171,56 @@ void read(const DataOptions& options, const TextSide* side, size_t keep, Count w
     }
     if (kept.size() < keep) kept.push_back(std::move(row));
   };
+  const auto take = [&](auto row, auto& kept, auto& waiting) {
+    const auto match = filter.empty() ? std::nullopt : filter.find(row);
+    if (match) return leave_out(row, {"contaminated", match->describe()});
+    if (!cleaning.filters.empty()) {
+      if (const auto why = cleaner.check(row)) return leave_out(row, *why);
+    }
+    if (!cleaning.by_quantile()) return keep_row(std::move(row), kept);
+    waiting.push_back(std::move(row));  // for the others' lengths
+  };
+  const auto settle = [&](auto& waiting, auto& kept) {
+    std::vector<int64_t> lengths, sorted;
+    for (const auto& row : waiting) lengths.push_back(clean::num_words(row));
+    sorted = lengths;
+    std::sort(sorted.begin(), sorted.end());
+    for (size_t i = 0; i < waiting.size(); ++i) {
+      if (const auto why = clean::outside_quantiles(sorted, lengths[i], cleaning)) {
+        leave_out(waiting[i], *why);
+      } else {
+        keep_row(std::move(waiting[i]), kept);
+      }
+    }
+  };
   const auto account = [&] {
     for (const auto& [reason, count] : left_out.rejected) rows.report.kept -= count;
     rows.report.merge(left_out);
   };
+  std::vector<data::Problem> problems;
+  std::vector<data::Demonstration> demonstrations;
   try {
     if (rows.kind == data::RowKind::kProblems) {
-      data::visit_problems(source, rows.report, {.choice_seed = options.common.seed},
-                           [&](data::Problem row) { take(std::move(row), rows.problems); });
+      data::visit_problems(
+          source, rows.report, {.choice_seed = options.common.seed},
+          [&](data::Problem row) { take(std::move(row), rows.problems, problems); });
     } else {
-      data::visit_demonstrations(
-          source, rows.report, demonstration_options(options),
-          [&](data::Demonstration row) { take(std::move(row), rows.demonstrations); });
+      data::visit_demonstrations(source, rows.report, demonstration_options(options),
+                                 [&](data::Demonstration row) {
+                                   take(std::move(row), rows.demonstrations, demonstrations);
+                                 });
     }
+    settle(problems, rows.problems);
+    settle(demonstrations, rows.demonstrations);
   } catch (const Error&) {
     account();
     throw;
   }
   account();
+  if (!cleaning.filters.empty() && rows.report.kept == 0) {
+    throw Error(options.file, fmt::format("the filters leave no row ({})", rows.report.summary()),
+                "leave one out, or give it a wider limit");
+  }
   if (counts_tokens && rows.kind == data::RowKind::kDemonstrations && rows.report.kept == 0) {
     throw Error(options.file, fmt::format("no row is left to train on ({})", rows.report.summary()),
                 "raise --max-length if rows are too long");
@@ -409,6 +452,7 @@ CLI::App* add_command(CLI::App& data, const char* name, const char* description,
                       "folder with tokenizer.json: render and count as training does");
   add_template_options(*command, options->chat_template);
   add_tokens_option(*command, options->add_tokens);
+  add_prompt_options(*command, options->chat_template);
   command->add_flag("--allow-direct", options->allow_direct,
                     "keep demonstrations without a thought");
   command->add_flag("--all-turns", options->all_turns,
@@ -442,8 +486,10 @@ void register_data(CLI::App& app) {
   check_command->add_flag("--explain", options->explain,
                           "also list each row that was left out, and why");
   add_against_option(*check_command, options->against);
+  add_clean_options(*check_command, options->clean);
   check_command->footer(
       "Example:\n  ponder data check problems.jsonl --against MATH_OAI.jsonl,AIME24.jsonl "
+      "--explain\n  ponder data check demonstrations.jsonl --filters near-duplicate,repetition "
       "--explain");
   CLI::App* show_command =
       add_command(*data, "show", "rows as the model will see them", options, show);

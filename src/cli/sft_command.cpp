@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "cli/against_flag.h"
+#include "cli/clean_flags.h"
 #include "cli/train_flags.h"
 
 namespace ponder::cli {
@@ -11,6 +12,7 @@ struct SftFlags : TrainFlags {
   bool allow_direct = false, all_turns = false;
   std::string thought_tags;
   std::vector<std::string> against;
+  CleanFlags clean;
 };
 
 // What decides the rows beside the files, as it was given: for the model card.
@@ -20,6 +22,7 @@ std::string own_flags(const SftFlags& flags) {
   if (flags.all_turns) text += " --all-turns";
   if (!flags.thought_tags.empty()) text += " --thought-tags '" + flags.thought_tags + "'";
   for (const std::string& file : flags.against) text += " --against " + file;
+  text += own_flags(flags.clean);
   return text;
 }
 
@@ -28,6 +31,7 @@ void run_sft(const SftFlags& flags) {
                                              : TerminalMonitor::Level::kInfo);
   const TrainSetup setup(flags);
   const data::ContaminationFilter contaminated = filter_against(flags.against);
+  clean::Cleaner cleaner(clean_options(flags.clean));
   std::vector<data::TokenRow> rows;
   data::SeenRows seen;
   JobAccount account{Json::array(), "ponder sft", own_flags(flags)};
@@ -44,6 +48,7 @@ void run_sft(const SftFlags& flags) {
     auto demonstrations = data::read_demonstrations(file, report, options);
     const bool all_repeated = demonstrations.empty();  // else reading has thrown
     contaminated.filter(demonstrations, report);
+    cleaner.clean(demonstrations, report);
     std::vector<data::TokenRow> own;
     if (!all_repeated) own = data::build_rows(setup.builder, demonstrations, file, report);
     log_report(monitor, file, report);
@@ -68,6 +73,7 @@ void register_sft(CLI::App& app) {
   add_tokens_option(*command, flags->add_tokens);
   add_thought_tags_option(*command, flags->thought_tags);
   add_against_option(*command, flags->against);
+  add_clean_options(*command, flags->clean);
   command->footer(
       "Example:\n  ponder sft --model models/nano-base --data demonstrations.jsonl --out m1 --lr "
       "1e-4");
