@@ -24,8 +24,8 @@ std::string place(const RejectedRow& row) {
 // The loop both kinds share. `convert(json, line, changes)` gives rows or throws Rejection;
 // `repeats(row, line)` names the row that one repeats, or nothing.
 template <class Row, class Convert, class Repeats>
-void read_rows(RowSource& source, std::string_view kind, bool strict, RowAccount& total,
-               const Convert& convert, const Repeats& repeats,
+void read_rows(RowSource& source, std::string_view kind, bool strict, RowConditions* conditions,
+               RowAccount& total, const Convert& convert, const Repeats& repeats,
                const std::function<void(Row)>& take_kept) {
   RowAccount report;
   RowSource* const reader = &source;
@@ -41,6 +41,10 @@ void read_rows(RowSource& source, std::string_view kind, bool strict, RowAccount
   };
   JsonRow json;
   const auto take = [&](Row row) {
+    if (conditions) {
+      const std::optional<Rejection> why = conditions->against(json.value, row);
+      if (why) return reject({*why, reader->name(), json.line, json.byte_offset, row.id});
+    }
     ++report.rows;
     const std::string repeated = repeats(row, json.line, report);
     if (!repeated.empty()) {
@@ -80,6 +84,13 @@ void read_rows(RowSource& source, std::string_view kind, bool strict, RowAccount
     throw;
   }
   total.merge(report);
+  if (report.rejected.contains("filtered")) {
+    const std::vector<std::string> unknown = conditions->never_found();
+    if (!unknown.empty()) {
+      throw Error(reader->name(), fmt::format("no row has a field \"{}\"", unknown[0]),
+                  "conditions are on domain, level, source, id, answer or a field of the file");
+    }
+  }
   // Rows that another file of the run has are no fault of this one.
   if (report.kept == 0 && report.duplicates == 0) {
     std::string problem = fmt::format("expected {}, found none: {}", kind, report.summary());
@@ -199,7 +210,7 @@ void visit_problems(RowSource& rows, RowAccount& report, const ProblemReadOption
   std::string file, stem;
   SeenRows seen;
   read_rows<Problem>(
-      rows, "problems", options.strict, report,
+      rows, "problems", options.strict, options.conditions, report,
       [&](const Json& json, uint64_t line, Changes& changes) {
         if (file != rows.name()) {
           file = rows.name();
@@ -239,7 +250,7 @@ void visit_demonstrations(RowSource& rows, RowAccount& report,
   SeenRows own;
   SeenRows& seen = options.seen ? *options.seen : own;
   read_rows<Demonstration>(
-      rows, "demonstrations", options.strict, report,
+      rows, "demonstrations", options.strict, options.conditions, report,
       [&](const Json& json, uint64_t, Changes& changes) {
         return demonstrations_from_row(json, options, changes);
       },

@@ -12,6 +12,7 @@
 
 #include "data/first_lines.h"
 #include "data/rejection.h"
+#include "data/row_conditions.h"
 #include "data/row_source.h"
 #include "data/rows.h"
 #include "tokenizer/thought_format.h"
@@ -66,6 +67,8 @@ struct ProblemReadOptions {
   uint64_t choice_seed = 1;  // shuffles the choices of GPQA-like rows that come unshuffled
   bool strict = false;       // throw on the first rejected row
   FieldMap fields = {};      // of a file with names of its own
+  // Rows that are not wanted are rejected as "filtered", before any is taken for a duplicate; borrowed.
+  RowConditions* conditions = nullptr;
 };
 
 // Layouts: ponder's own; MATH (problem, answer, solution); AIME (problem, solution = \boxed{N});
@@ -92,7 +95,8 @@ struct DemonstrationReadOptions {
   // Where a run reads several files; borrowed. A row is a duplicate when conversation, question,
   // thought and solution are those of another: ids decide nothing.
   SeenRows* seen = nullptr;
-  FieldMap fields = {};  // of a file with names of its own
+  FieldMap fields = {};                 // of a file with names of its own
+  RowConditions* conditions = nullptr;  // as for problems; borrowed
 };
 
 // Layouts: docs/data.md. Earlier turns of a conversation become the history, their thoughts left out.

@@ -9,6 +9,8 @@
 #include "base/error.h"
 #include "base/machine.h"
 #include "base/text.h"
+#include "generate/sampling_defaults.h"
+#include "pipeline/lengths.h"
 #include "pipeline/plan_context.h"
 #include "pipeline/stage_list.h"
 #include "pool/pool.h"
@@ -85,6 +87,11 @@ RecipePlan plan_recipe(const Recipe& recipe, std::span<const ReadSource> sources
   RecipePlan plan;
   plan.peak_gflops = context.peak_gflops();
   plan.sources = context.sources();
+  plan.warnings = length_warnings(context);
+  if (std::string unused = generate::sampling_defaults_unused(recipe.base); !unused.empty())
+    plan.warnings.push_back(std::move(unused));
+  for (size_t set = 0; set < recipe.imitation.size(); ++set)
+    plan.mixes.push_back({recipe.imitation[set].name, context.rows(set).mix.parts()});
   for (const Stage& stage : stages_of(recipe)) {
     StagePlan& out = plan.stages.emplace_back(stage.kind->plan(context, stage));
     out.name = stage.name;
@@ -114,7 +121,12 @@ Json to_json(const RecipePlan& plan) {
     Json& json = sources.emplace_back(Json{{"name", source.name}});
     json.update(data::to_json(source.account, true));
   }
+  Json mixes = Json::array();
+  for (const MixPlan& mix : plan.mixes)
+    mixes.push_back({{"set", mix.set}, {"parts", pool::to_json(mix.parts)}});
   return {{"stages", stages},
+          {"warnings", plan.warnings},
+          {"mixes", mixes},
           {"sources", sources},
           {"peak_memory_bytes", plan.peak_memory_bytes()},
           {"disk_bytes", plan.disk_bytes()},

@@ -12,6 +12,7 @@
 #include "base/thread_pool.h"
 #include "pipeline/recipe.h"
 #include "pipeline/sources.h"
+#include "pool/stage_result.h"
 #include "tensor/arena.h"
 
 namespace ponder::pipeline {
@@ -34,10 +35,18 @@ struct SourcePlan {
   data::RowAccount account;
 };
 
+// What is trained of a set, by domain and source (the teacher, where rows say it).
+struct MixPlan {
+  std::string set;  // "" for the main one
+  std::vector<pool::MixPart> parts;
+};
+
 struct RecipePlan {
   std::vector<StagePlan> stages;
   std::vector<SourcePlan> sources;
-  double peak_gflops = 0;  // of this machine, measured now
+  std::vector<std::string> warnings;  // of limits that cost rows or answers, and settings not used
+  std::vector<MixPlan> mixes;         // of each imitation set, what goes in
+  double peak_gflops = 0;             // of this machine, measured now
   int64_t peak_memory_bytes() const;
   int64_t disk_bytes() const;  // what all stages keep, and the most that one needs beside that
 };

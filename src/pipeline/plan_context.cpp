@@ -23,13 +23,24 @@ constexpr int64_t kRowBytes = 1200, kTokenBytes = 12;
 void count(const ReadSource& read, const data::RowBuilder& builder, const Recipe& recipe,
            data::RowAccount& account, RowLengths& lengths) {
   data::RowVisitor visitor;
-  visitor.row = [&](size_t, const data::TokenRow& row) {
+  visitor.rejected = [&](size_t, const data::Rejection& why) {
+    lengths.too_long += why.reason == "too_long";
+  };
+  visitor.row = [&](size_t i, const data::TokenRow& row) {
+    const size_t place = i % read.demonstrations.size();
+    lengths.mix.add(read.demonstrations[place].domain, pool::teacher_of(read.demonstrations[place]),
+                    row.num_tokens());
+    lengths.responses.push_back(row.num_loss_tokens());
     ++lengths.units;
     lengths.tokens += row.num_tokens();
     lengths.trained += row.num_loss_tokens();
     lengths.longest = std::max(lengths.longest, row.num_tokens());
   };
-  data::visit_rows(builder, read.demonstrations, recipe.system, account, visitor);
+  if (read.repeated == 0)
+    return data::visit_rows(builder, read.demonstrations, recipe.system, account, visitor);
+  std::vector<data::Demonstration> rows;
+  for (const size_t place : read.order()) rows.push_back(read.demonstrations[place]);
+  data::visit_rows(builder, rows, recipe.system, account, visitor);
 }
 
 // For each problem, whether it can be asked; the others go into the account.
@@ -109,6 +120,14 @@ PlanContext::PlanContext(const Recipe& recipe, std::span<const ReadSource> sourc
     const auto [begin, end] = round_of(recipe.explore, t, static_cast<int64_t>(problems.size()));
     problems_of_round_.push_back(count_askable(problems.begin() + begin, problems.begin() + end,
                                                fmt::format("explore-{}", t)));
+  }
+  for (const RowLengths& rows : rows_) {
+    if (rows.longest <= config.max_position_embeddings) continue;
+    throw Error("max_length",
+                fmt::format("a demonstration has {} tokens, the model positions for {}",
+                            rows.longest, config.max_position_embeddings),
+                fmt::format("set max_length = {}, which leaves longer ones out",
+                            config.max_position_embeddings));
   }
   const RowLengths& main = rows_[0];
   if (main.units == 0)

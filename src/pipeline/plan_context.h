@@ -9,6 +9,7 @@
 #include "model/decoder.h"
 #include "pipeline/plan.h"
 #include "pipeline/recipe.h"
+#include "pool/stage_result.h"
 #include "train/training_job.h"
 
 namespace ponder::pipeline {
@@ -18,6 +19,9 @@ int64_t rollout_bytes(int64_t trajectories, int64_t tokens);
 
 struct RowLengths {
   int64_t units = 0, tokens = 0, trained = 0, longest = 0;
+  std::vector<int64_t> responses = {};  // of each row, the trained tokens
+  int64_t too_long = 0;                 // rows left out as longer than max_length
+  pool::MixTable mix = {};
 };
 
 class PlanContext {
@@ -37,6 +41,7 @@ class PlanContext {
     return problems_of_round_[static_cast<size_t>(round - 1)];
   }
   int64_t benchmark_problems() const { return benchmark_problems_; }
+  int64_t max_positions() const { return decoder_.config().max_position_embeddings; }
   // What becomes of the rows of each source: read, trained on or asked.
   const std::vector<SourcePlan>& sources() const { return sources_; }
 

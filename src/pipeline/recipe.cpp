@@ -11,9 +11,13 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "data/shards.h"
+#include "pipeline/clean_section.h"
+#include "pipeline/hardness.h"
+#include "pipeline/lengths.h"
 #include "pipeline/selection.h"
 #include "pipeline/toml_section.h"
 #include "synth/synth.h"
+#include "tokenizer/instructions.h"
 
 namespace ponder::pipeline {
 namespace fs = std::filesystem;
@@ -35,9 +39,30 @@ eval::JudgeStrictness read_strictness(TomlSection& section) {
 struct Origin {
   fs::path folder;
   RecipeFiles files;
+  uint64_t seed;  // of the recipe
 };
 
-DataSource read_source(TomlSection section, const Origin& origin) {
+// What stands around the question in the user turn.
+void read_prompt(TomlSection& top, tokenizer::TemplateChoice& choice) {
+  const bool own = top.has("prompt_prefix") || top.has("prompt_suffix");
+  if (top.has("instruction")) {
+    const std::string name = top.text("instruction", "");
+    if (!tokenizer::is_instruction(name)) {
+      top.fail("instruction", fmt::format("there is none named \"{}\"", excerpt(name)),
+               "the instructions are " + tokenizer::instruction_names() +
+                   "; one of your own: prompt_prefix, prompt_suffix");
+    }
+    if (own) {
+      top.fail("instruction", "stands in the place of prompt_prefix and prompt_suffix",
+               "give the one or the others");
+    }
+    tokenizer::instruct(name, choice);
+  }
+  if (top.has("prompt_prefix")) choice.prompt_prefix = top.text("prompt_prefix", "");
+  if (top.has("prompt_suffix")) choice.prompt_suffix = top.text("prompt_suffix", "");
+}
+
+DataSource read_source(TomlSection section, const Origin& origin, bool may_repeat) {
   DataSource source;
   source.name = section.text("name", "");
   source.synth = section.texts("synth");
@@ -99,6 +124,7 @@ DataSource read_source(TomlSection section, const Origin& origin) {
       source.fields = data::FieldMap(named);
     }
   }
+  source.mix = read_mix(section, origin.seed, may_repeat);
   section.finish();
   return source;
 }
@@ -122,12 +148,15 @@ bool share_a_file(const fs::path& a, const fs::path& b) {
   return false;
 }
 
-std::vector<DataSource> read_sources(TomlSection& section, const char* key, const Origin& origin) {
+std::vector<DataSource> read_sources(TomlSection& section, const char* key, const Origin& origin,
+                                     bool may_repeat = false) {
   std::vector<DataSource> sources;
   for (TomlSection& item : section.sections(key))
-    sources.push_back(read_source(std::move(item), origin));
+    sources.push_back(read_source(std::move(item), origin, may_repeat));
   for (size_t i = 0; i < sources.size(); ++i) {
     for (size_t j = 0; j < i; ++j) {
+      // Parts of one file by their fields are sources of their own.
+      if (!sources[i].mix.conditions.empty() && !sources[j].mix.conditions.empty()) continue;
       if (!share_a_file(sources[i].file, sources[j].file)) continue;
       section.fail(fmt::format("{}[{}]", key, i),
                    fmt::format("is the file of {}[{}]: {}", key, j, sources[i].file.string()),
@@ -135,6 +164,13 @@ std::vector<DataSource> read_sources(TomlSection& section, const char* key, cons
     }
   }
   return sources;
+}
+
+// The key `rows` of a section that mixes these sources.
+int64_t rows_of_mix(TomlSection& section, const char* key, const std::vector<DataSource>& sources) {
+  std::vector<const MixOptions*> mixes;
+  for (const DataSource& source : sources) mixes.push_back(&source.mix);
+  return read_mix_rows(section, key, mixes);
 }
 
 train::TrainOptions read_training(TomlSection& s, double lr, uint64_t seed) {
@@ -209,7 +245,7 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
                    RecipeFiles files) {
   toml::table root = parse_toml(read_file(file), file.string());
   for (const std::string& item : overrides) apply_override(root, item);
-  const Origin origin{fs::absolute(file).parent_path(), files};
+  Origin origin{fs::absolute(file).parent_path(), files, 1};
 
   toml::table resolved;
   TomlSection top(&root, resolved, file.string(), "");
@@ -217,6 +253,7 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   recipe.name = top.text("name", file.stem().string());
   recipe.seed =
       static_cast<uint64_t>(top.integer("seed", 1, 0, std::numeric_limits<int64_t>::max()));
+  origin.seed = recipe.seed;
   const std::string base = top.text("base", "");
   if (base.empty()) top.fail("base", "a recipe needs the folder of its base model");
   recipe.base = fs::absolute(origin.folder / base).lexically_normal();
@@ -235,6 +272,7 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   // A run may begin from a model trained with another template; its own models all share one.
   if (top.has("allow_template_change"))
     recipe.chat_template.allow_change = top.boolean("allow_template_change", false);
+  read_prompt(top, recipe.chat_template);
   if (top.has("thought_form")) {
     recipe.thought_form = data::thought_form_from_string(top.text("thought_form", ""));
     if (!recipe.thought_form)
@@ -242,18 +280,22 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   }
   if (top.has("add_tokens")) recipe.add_tokens = top.texts("add_tokens");
   recipe.system = top.text("system", "");
-  recipe.max_length = top.integer("max_length", 4096, 2, kMany);
+  const int64_t positions = positions_of(recipe.base);
+  recipe.max_length = top.integer("max_length", usual_max_length(positions), 2, kMany);
   recipe.dtype =
       *tensor::dtype_from_name(top.choice("dtype", "float32", {"float32", "bfloat16", "float16"}));
 
   if (top.has("decontaminate")) recipe.decontaminate = top.boolean("decontaminate", true);
+  if (top.has("clean")) read_clean(top.section("clean"), recipe.clean, recipe.clean_problems);
 
   TomlSection sft = top.section("sft");
   recipe.sft = read_training(sft, 1e-5, recipe.seed);
   sft.finish();
 
   TomlSection imitate = top.section("imitate");
-  recipe.imitation.push_back({"", read_sources(imitate, "demonstrations", origin)});
+  recipe.imitation.push_back({"", read_sources(imitate, "demonstrations", origin, true)});
+  recipe.imitation[0].rows =
+      rows_of_mix(imitate, "demonstrations", recipe.imitation[0].demonstrations);
   for (TomlSection& item : imitate.sections("compare")) {
     ImitationSet set;
     set.name = item.text("name", "");
@@ -264,7 +306,8 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
       if (other.name == set.name)
         item.fail("name", fmt::format("two sets to compare with are named \"{}\"", set.name));
     }
-    set.demonstrations = read_sources(item, "demonstrations", origin);
+    set.demonstrations = read_sources(item, "demonstrations", origin, true);
+    set.rows = rows_of_mix(item, "demonstrations", set.demonstrations);
     if (set.demonstrations.empty()) item.fail("demonstrations", "no demonstrations");
     item.finish();
     recipe.imitation.push_back(std::move(set));
@@ -278,15 +321,16 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   TomlSection explore = top.section("explore");
   ExploreOptions& e = recipe.explore;
   e.problems = read_sources(explore, "problems", origin);
+  e.rows = rows_of_mix(explore, "problems", e.problems);
   e.rounds = explore.integer("rounds", e.problems.empty() ? 0 : 1, 0, 1000);
   e.problems_per_round = explore.integer("problems_per_round", 0, 0, kMany);
-  e.hard_only = explore.boolean("hard_only", true);
+  read_hardness(explore, e);
   e.samples = explore.integer("samples", 20, 1, 100000);
   e.enough_correct = explore.integer("enough_correct", 2, 0, kMany);
   e.enough_incorrect = explore.integer("enough_incorrect", 2, 0, kMany);
   e.temperature = explore.number("temperature", 1.0, 0, 100);
   e.top_p = explore.number("top_p", 0.95, 1e-6, 1);
-  e.max_tokens = explore.integer("max_tokens", 1024, 1, kMany);
+  e.max_tokens = explore.integer("max_tokens", usual_max_tokens(positions), 1, kMany);
   e.strictness = read_strictness(explore);
   explore.finish();
   if (e.rounds > 0 && e.problems.empty()) explore.fail("problems", "exploration needs problems");
@@ -343,7 +387,8 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   recipe.evaluate.temperature =
       evaluate.number("temperature", recipe.evaluate.samples > 1 ? 1.0 : 0.0, 0, 100);
   recipe.evaluate.top_p = evaluate.number("top_p", 0.95, 1e-6, 1);
-  recipe.evaluate.max_tokens = evaluate.integer("max_tokens", 1024, 1, kMany);
+  recipe.evaluate.max_tokens =
+      evaluate.integer("max_tokens", usual_max_tokens(positions), 1, kMany);
   if (evaluate.has("thinking"))
     recipe.evaluate.thinking = evaluate.choice("thinking", "on", {"on", "off"}) == "on";
   recipe.evaluate.strictness = read_strictness(evaluate);

@@ -9,9 +9,11 @@
 #include <string>
 #include <vector>
 
+#include "clean/filters.h"
 #include "data/token_rows.h"
 #include "eval/judging.h"
 #include "model/config.h"
+#include "pipeline/mix.h"
 #include "tokenizer/template_choice.h"
 #include "train/trainer.h"
 
@@ -31,19 +33,32 @@ struct DataSource {
   bool all_turns = false;     // file: train on every assistant turn, not the last alone
   tokenizer::ThoughtTags thought_tags;  // file: of one's own
   data::FieldMap fields;                // file: names of its own
+  MixOptions mix;
 };
 
 struct ImitationSet {
   std::string name;  // "" for the main one, else the suffix of the model: M1-<name>
   std::vector<DataSource> demonstrations;
+  int64_t rows = 0;  // of a mix by shares, 0: as many as there are
 };
+
+// Which problems of a round are explored: by its model's pass rate, those below a limit, the others, or
+// those within a band.
+enum class Pick { kAll, kHard, kNotHard, kBand };
 
 struct ExploreOptions {
   int64_t rounds = 0;
   std::vector<DataSource> problems;
+  int64_t rows = 0;                // of a mix by shares, 0: as many as there are
   int64_t problems_per_round = 0;  // 0: all, shared out evenly over the rounds
-  bool hard_only = true;           // keep problems the current model fails greedily
-  int64_t samples = 20;            // per problem, at most
+  bool hard_only = true;           // a screening comes first: all but Pick::kAll
+  Pick pick = Pick::kHard;
+  double hard_below = 0.5;                             // of the pass rate's posterior mean
+  double lowest_pass_rate = 0, highest_pass_rate = 1;  // of a band, both included
+  int64_t screen_samples = 1;                          // of each problem; one is greedy
+  double screen_temperature = 0, screen_top_p = 1;
+  bool retry_unsolved = false;  // problems no earlier round solved are explored again
+  int64_t samples = 20;         // per problem, at most
   int64_t enough_correct = 2, enough_incorrect = 2;  // stop a problem once it has both
   double temperature = 1.0, top_p = 0.95;
   int64_t max_tokens = 1024;
@@ -86,9 +101,10 @@ struct Recipe {
   std::optional<data::ThoughtForm> thought_form;  // not given: by the base's tokenizer
   std::vector<std::string> add_tokens;            // to the base's tokenizer, before training
   std::string system;                             // system turn of every prompt; "" for none
-  int64_t max_length = 4096;                      // tokens of a training row
+  int64_t max_length = 20000;                     // tokens of a training row
   tensor::DType dtype = tensor::DType::kF32;      // of saved checkpoints
   bool decontaminate = true;                      // drop training rows that stand in a benchmark
+  clean::Options clean, clean_problems;           // filters of demonstrations and of problems
   train::TrainOptions sft;
   std::vector<ImitationSet> imitation;  // the main set first
   ExploreOptions explore;

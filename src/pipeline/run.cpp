@@ -99,6 +99,10 @@ PipelineRun::PipelineRun(const Recipe& recipe, std::vector<ReadSource> sources,
 
 PipelineRun::~PipelineRun() = default;
 
+void PipelineRun::warn(const std::vector<std::string>& warnings) {
+  for (const std::string& warning : warnings) monitor_->warning(warning);
+}
+
 // Goes on with what is there by this recipe: as it is, or after taking back what does not follow from
 // it.
 void PipelineRun::take_up(Changes allowed) {
@@ -157,8 +161,13 @@ bool PipelineRun::execute(const std::string& until,
       on_stage(*pool_->stage(stage.name));
       if (stage.name == until) break;
     }
-  } catch (...) {
-    report::write_report(*pool_, folder_);
+  } catch (const std::exception& error) {
+    monitor_->record("error", {{"text", error.what()}});
+    try {
+      report::write_report(*pool_, folder_);
+    } catch (const std::exception& second) {  // of the two the first is what went wrong
+      monitor_->record("error", {{"text", second.what()}});
+    }
     throw;
   }
   report::write_report(*pool_, folder_);

@@ -22,6 +22,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/file.h"
 #include "base/monitor.h"
@@ -58,6 +59,9 @@ class PipelineRun {
   // the report at the end, however it ends.
   bool execute(const std::string& until,
                const std::function<void(const pool::StageRecord&)>& on_stage);
+
+  // Tells the monitor and log.jsonl.
+  void warn(const std::vector<std::string>& warnings);
 
   const pool::Pool& pool() const { return *pool_; }
 

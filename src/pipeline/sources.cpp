@@ -3,10 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <deque>
+#include <iterator>
 #include <map>
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/philox.h"
+#include "clean/filters.h"
 #include "data/contamination.h"
 #include "synth/synth.h"
 
@@ -35,28 +39,64 @@ void keep_first(std::vector<Row>& rows, int64_t count, data::RowAccount& report)
   rows.resize(static_cast<size_t>(count));
 }
 
+// What is done to the rows of a source once they are read, before those of a set are mixed.
+struct Treatment {
+  const data::ContaminationFilter* contaminated = nullptr;
+  clean::Cleaner* cleaner = nullptr;
+
+  template <class Row>
+  void apply(const DataSource& source, std::vector<Row>& rows, data::RowAccount& report) const {
+    if (contaminated) contaminated->filter(rows, report);
+    if (cleaner) cleaner->clean(rows, report);
+    if (source.mix.shuffle_seed) {
+      constexpr uint64_t kStream = 0x6D69785F726F7773;  // "mix_rows"
+      RandomSequence(*source.mix.shuffle_seed, kStream).shuffle(rows);
+    }
+    if (!source.file.empty()) keep_first(rows, source.count, report);
+  }
+};
+
+// Of `count` synthetic rows those that are wanted, each made into a row by `make`.
+template <class Row, class Make>
+std::vector<Row> made_rows(const DataSource& source, data::RowConditions& conditions,
+                           data::RowAccount& report, const Make& make) {
+  synth::SynthStream stream = stream_of(source);
+  std::vector<Row> rows;
+  for (int64_t i = 0; i < source.count; ++i) {
+    const synth::SynthRow made = stream.next();
+    ++report.rows;
+    if (const auto why = conditions.against(Json(), made.problem)) {
+      report.reject({*why, source_name(source), static_cast<uint64_t>(i + 1), 0, made.problem.id});
+      continue;
+    }
+    ++report.kept;
+    rows.push_back(make(made));
+  }
+  return rows;
+}
+
 std::vector<data::Problem> problems_of(const DataSource& source, data::RowAccount& report,
-                                       const data::ContaminationFilter* contaminated) {
+                                       const Treatment& treatment) {
   std::vector<data::Problem> problems;
+  data::RowConditions conditions = source.mix.conditions;
   if (!source.file.empty()) {
     problems = data::read_problems(source.file, report,
-                                   {.choice_seed = source.seed, .fields = source.fields});
-    if (contaminated) contaminated->filter(problems, report);
-    keep_first(problems, source.count, report);
-    return problems;
+                                   {.choice_seed = source.seed,
+                                    .fields = source.fields,
+                                    .conditions = conditions.empty() ? nullptr : &conditions});
+  } else {
+    problems = made_rows<data::Problem>(source, conditions, report,
+                                        [](const synth::SynthRow& made) { return made.problem; });
   }
-  synth::SynthStream stream = stream_of(source);
-  for (int64_t i = 0; i < source.count; ++i) problems.push_back(stream.next().problem);
-  report.rows += static_cast<uint64_t>(source.count);
-  report.kept += static_cast<uint64_t>(source.count);
-  if (contaminated) contaminated->filter(problems, report);
+  treatment.apply(source, problems, report);
   return problems;
 }
 
 std::vector<data::Demonstration> demonstrations_of(const DataSource& source, data::SeenRows& seen,
                                                    data::RowAccount& report,
-                                                   const data::ContaminationFilter* contaminated) {
+                                                   const Treatment& treatment) {
   std::vector<data::Demonstration> demonstrations;
+  data::RowConditions conditions = source.mix.conditions;
   if (!source.file.empty()) {
     data::DemonstrationReadOptions options;
     options.all_turns = source.all_turns;
@@ -64,18 +104,24 @@ std::vector<data::Demonstration> demonstrations_of(const DataSource& source, dat
     options.thought_tags = source.thought_tags;
     options.seen = &seen;
     options.fields = source.fields;
+    if (!conditions.empty()) options.conditions = &conditions;
     demonstrations = data::read_demonstrations(source.file, report, options);
-    if (contaminated) contaminated->filter(demonstrations, report);
-    keep_first(demonstrations, source.count, report);
-    return demonstrations;
+  } else {
+    demonstrations = made_rows<data::Demonstration>(
+        source, conditions, report,
+        [&](const synth::SynthRow& made) { return made.demonstration(source.direct); });
   }
-  synth::SynthStream stream = stream_of(source);
-  for (int64_t i = 0; i < source.count; ++i)
-    demonstrations.push_back(stream.next().demonstration(source.direct));
-  report.rows += static_cast<uint64_t>(source.count);
-  report.kept += static_cast<uint64_t>(source.count);
-  if (contaminated) contaminated->filter(demonstrations, report);
+  treatment.apply(source, demonstrations, report);
   return demonstrations;
+}
+
+// Why a set or all problems have no row, where filters or conditions are to blame.
+void require_rows(const std::vector<ReadSource*>& sources, const std::string& where) {
+  data::RowAccount together;
+  for (const ReadSource* read : sources) together.merge(read->report);
+  if (together.kept > 0 || together.rejected.empty()) return;
+  throw Error(where, "no row is left: " + together.summary(),
+              "leave out the filter or condition that takes the most, or give it a wider limit");
 }
 
 // Two files may give two problems one id ("train-1", of rows without ids), or one problem twice. The
@@ -114,38 +160,60 @@ void part_ids(ReadSource& read, std::map<std::string, std::string>& contents) {
 }  // namespace
 
 std::string source_name(const DataSource& source) {
-  if (!source.file.empty()) return source.file.string();
-  return fmt::format("synth:{} levels {}-{} {} seed {}{}", fmt::join(source.synth, ","),
+  const data::RowConditions& conditions = source.mix.conditions;
+  const std::string part = conditions.empty() ? "" : " (" + conditions.text() + ")";
+  if (!source.file.empty()) return source.file.string() + part;
+  return fmt::format("synth:{} levels {}-{} {} seed {}{}{}", fmt::join(source.synth, ","),
                      source.lowest_level, source.highest_level, source.split, source.seed,
-                     source.direct ? " direct" : "");
+                     source.direct ? " direct" : "", part);
+}
+
+std::vector<size_t> ReadSource::order() const {
+  std::vector<size_t> order;
+  for (size_t i = 0; i < demonstrations.size() + repeated; ++i)
+    order.push_back(i % demonstrations.size());
+  return order;
 }
 
 std::vector<ReadSource> read_sources(const Recipe& recipe) {
   using Role = pool::SourceRecord::Role;
   data::ContaminationFilter filter;
-  std::vector<ReadSource> all;
+  // They point to each other's rows while they are read, so they stay where they are.
+  std::deque<ReadSource> all;
   for (const DataSource& source : recipe.evaluate.benchmarks) {
     ReadSource& read = all.emplace_back(ReadSource{&source, Role::kBenchmark, source.name});
-    read.problems = problems_of(source, read.report, nullptr);
+    read.problems = problems_of(source, read.report, {});
     if (recipe.decontaminate) filter.add(source.name, read.problems);
   }
   for (const ImitationSet& set : recipe.imitation) {
     data::SeenRows seen;  // each set is trained by itself
+    clean::Cleaner cleaner(recipe.clean);
+    std::vector<ReadSource*> of_set;
     for (const DataSource& source : set.demonstrations) {
       ReadSource& read =
           all.emplace_back(ReadSource{&source, Role::kDemonstrations, set.name,
                                       recipe.thought_form == data::ThoughtForm::kAsWritten});
-      read.demonstrations = demonstrations_of(source, seen, read.report, &filter);
+      read.demonstrations = demonstrations_of(source, seen, read.report, {&filter, &cleaner});
+      of_set.push_back(&read);
     }
+    const std::string where = set.name.empty() ? "imitate" : "imitate.compare " + set.name;
+    require_rows(of_set, where + ".demonstrations");
+    mix(of_set, set.rows, where);
   }
-  if (recipe.explore.rounds == 0) return all;
-  std::map<std::string, std::string> contents;  // by id
-  for (const DataSource& source : recipe.explore.problems) {
-    ReadSource& read = all.emplace_back(ReadSource{&source, Role::kProblems, ""});
-    read.problems = problems_of(source, read.report, &filter);
-    part_ids(read, contents);
+  if (recipe.explore.rounds > 0) {
+    std::map<std::string, std::string> contents;  // by id
+    clean::Cleaner cleaner(recipe.clean_problems);
+    std::vector<ReadSource*> problems;
+    for (const DataSource& source : recipe.explore.problems) {
+      ReadSource& read = all.emplace_back(ReadSource{&source, Role::kProblems, ""});
+      read.problems = problems_of(source, read.report, {&filter, &cleaner});
+      part_ids(read, contents);
+      problems.push_back(&read);
+    }
+    require_rows(problems, "explore.problems");
+    mix(problems, recipe.explore.rows, "explore");
   }
-  return all;
+  return {std::make_move_iterator(all.begin()), std::make_move_iterator(all.end())};
 }
 
 std::string rows_sha256(const ReadSource& read) {
@@ -158,6 +226,7 @@ std::string rows_sha256(const ReadSource& read) {
     if (!d.written.empty() && (read.as_written || d.thought.empty())) row.push_back(d.written);
     hash.update(dump_json(row) + "\n");
   }
+  if (read.repeated > 0) hash.update(fmt::format("repeated {}\n", read.repeated));
   for (const data::Problem& p : read.problems) {
     Json json = data::to_json(p);
     json["choices"] = p.choices;

@@ -21,11 +21,18 @@ struct ReadSource {
   data::RowAccount report = {};
   std::vector<data::Demonstration> demonstrations = {};
   std::vector<data::Problem> problems = {};
+  // Demonstrations that stand there once more: after the last comes the first again, so many rows in all.
+  size_t repeated = 0;
+
+  // By the places of the demonstrations.
+  std::vector<size_t> order() const;
 };
 
 // Every source of the recipe, which they borrow from: the benchmarks, the imitation sets, the
-// problems to explore. Demonstrations and problems that stand in a benchmark are left out (unless
-// the recipe says decontaminate = false) before `count` is applied.
+// problems to explore. Rows that are not wanted, stand in a benchmark (unless the recipe says
+// decontaminate = false) or are taken by a filter are left out, in this order, before they are shuffled
+// and `count` of them kept; then the sources of a set are mixed. Throws Error naming the filters where they
+// leave nothing of a set.
 std::vector<ReadSource> read_sources(const Recipe& recipe);
 
 // SHA-256 of all that later stages read of the rows.

@@ -31,12 +31,14 @@ std::vector<Stage> stages_of(const Recipe& recipe) {
     const std::string round = "-" + std::to_string(t);
     const std::string now = "M" + std::to_string(t), next = "M" + std::to_string(t + 1);
     std::vector<std::string> explored = {"ingest"};
+    if (recipe.explore.retry_unsolved && t > 1)
+      explored.push_back("explore-" + std::to_string(t - 1));
     if (recipe.explore.hard_only) {
       stages.push_back({.name = "screen" + round,
                         .kind = &kScreen,
                         .round = t,
                         .input = now,
-                        .reads = {"ingest"}});
+                        .reads = explored});
       explored.push_back("screen" + round);
     }
     stages.push_back({.name = "explore" + round,

@@ -159,6 +159,48 @@ std::vector<std::string> TomlSection::texts(const char* key) {
   return values;
 }
 
+std::vector<std::string> TomlSection::words(const char* key) {
+  const toml::node* node = find(key);
+  if (!node) return {};
+  std::vector<std::string> words;
+  const auto add = [&](const toml::node& item) {
+    if (item.is_string()) {
+      words.push_back(item.as_string()->get());
+    } else if (item.is_integer()) {
+      words.push_back(std::to_string(item.as_integer()->get()));
+    } else if (item.is_floating_point()) {
+      words.push_back(fmt::format("{}", item.as_floating_point()->get()));
+    } else if (item.is_boolean()) {
+      words.emplace_back(item.as_boolean()->get() ? "true" : "false");
+    } else {
+      fail(key, fmt::format("expected a string, a number or an array of these, found {}",
+                            type_name(item)));
+    }
+  };
+  if (const toml::array* array = node->as_array()) {
+    for (const toml::node& item : *array) add(item);
+  } else {
+    add(*node);
+  }
+  toml::array out;
+  for (const std::string& word : words) out.push_back(word);
+  resolved_->insert_or_assign(key, std::move(out));
+  return words;
+}
+
+std::vector<std::string> TomlSection::keys() const {
+  std::vector<std::string> keys;
+  if (table_) {
+    for (const auto& [key, node] : *table_) keys.emplace_back(key.str());
+  }
+  return keys;
+}
+
+bool TomlSection::is_table(std::string_view key) const {
+  const toml::node* node = table_ ? table_->get(key) : nullptr;
+  return node && node->is_table();
+}
+
 void TomlSection::check_name(const char* key, std::string_view name) const {
   constexpr size_t kMaxName = 64;
   const bool good = !name.empty() && name.size() <= kMaxName &&

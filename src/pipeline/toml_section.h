@@ -39,11 +39,17 @@ class TomlSection {
   void check_name(const char* key, std::string_view name) const;
   // A string, or an array of strings.
   std::vector<std::string> texts(const char* key);
+  // A string, number or boolean, or an array of these, each as text.
+  std::vector<std::string> words(const char* key);
   // Two integers [low, high], or one for both, from `lowest` to `highest`.
   void range(const char* key, int64_t& low, int64_t& high, int64_t lowest, int64_t highest);
   // A nested table (absent: all defaults) and an array of tables (absent: none).
   TomlSection section(const char* key);
   std::vector<TomlSection> sections(const char* key);
+
+  // What stands here, in the file's order, and whether it is a table.
+  std::vector<std::string> keys() const;
+  bool is_table(std::string_view key) const;
 
   // Throws Error for the first key that was never read, naming the nearest that may stand here.
   void finish() const;

@@ -35,6 +35,7 @@ void visit(Fields& fields, Result& r) {
     fields("pairs", r.pairs);
     fields("rejected", r.rejected);
     fields("label", r.label);
+    fields("mix", r.mix);
   } else if constexpr (std::is_same_v<Plain, RolloutResult>) {
     fields("problems", r.problems);
     fields("solved", r.solved);

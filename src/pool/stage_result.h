@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "pool/mix_table.h"
 #include "pool/records.h"
 
 namespace ponder::pool {
@@ -48,6 +49,7 @@ struct TrainResult {
   std::optional<int64_t> demonstrations, explored;  // SFT: rows
   std::optional<int64_t> pairs;                     // DPO
   std::map<std::string, int64_t> rejected;          // rows or pairs, by reason
+  Json mix = Json::array();                         // SFT: what went in, see MixTable
 };
 
 // screen and explore.

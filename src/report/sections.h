@@ -14,6 +14,7 @@ namespace ponder::report {
 Markup summary_section(const LoopTable& table);
 Markup comparisons_section(const LoopTable& table);
 Markup accuracy_section(const LoopTable& table);
+Markup mix_section(const pool::Pool& pool);
 Markup loss_section(const pool::Pool& pool);
 Markup exploration_section(const pool::Pool& pool);
 Markup rollouts_section(const pool::Pool& pool);

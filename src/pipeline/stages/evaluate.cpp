@@ -26,6 +26,7 @@ StagePlan plan_evaluate(const PlanContext& context, const Stage& /*stage*/) {
 struct Judged {
   std::vector<eval::ProblemResult> results;
   std::string lines;
+  int64_t cut = 0;  // answers at the token limit
 };
 
 // What the judge found beside verdict and proof, of the samples made now: (problem, sample).
@@ -52,6 +53,7 @@ Judged judged(const StageContext& context, const RolloutWork& work, const Found&
                 : eval::judge_completion(work.problems[at->second], work.strictness, made.text,
                                          made.finish_reason);
         judgement.verdict = *t.verdict;  // what counts is what is stored
+        judged.cut += made.finish_reason == data::FinishReason::kLength;
         judged.results[at->second].samples.push_back(eval::sample_result(
             std::move(judgement), made.text, made.finish_reason, made.num_tokens()));
         lines[{t.problem_id, t.sample}] =
@@ -111,6 +113,13 @@ StageOutcome run_evaluate(StageContext& context) {
     if (!roll_out(context, model, work)) return StageOutcome::stopped();
 
     const Judged rollouts = judged(context, work, found);
+    if (rollouts.cut > 0) {
+      context.monitor.warning(fmt::format(
+          "{} on {}: {} of {} answers were cut at evaluate.max_tokens = {}, and count as "
+          "wrong",
+          name, source.name, rollouts.cut, work.problems.size() * static_cast<size_t>(e.samples),
+          e.max_tokens));
+    }
     eval::BenchmarkScore score =
         eval::aggregate(source.name, work.problems, rollouts.results, e.strictness);
     score.rejected = std::move(work.rejected);
@@ -141,8 +150,8 @@ StageOutcome run_evaluate(StageContext& context) {
 const StageKind kEvaluate = {
     .name = pool::stage_kind::kEvaluate,
     .version = 1,
-    .keys = {"chat_template", "allow_template_change", "system", "seed", "evaluate",
-             "-evaluate.benchmarks"},
+    .keys = {"chat_template", "allow_template_change", "instruction", "prompt_prefix",
+             "prompt_suffix", "system", "seed", "evaluate", "-evaluate.benchmarks"},
     .sources = pool::SourceRecord::Role::kBenchmark,
     .plan = plan_evaluate,
     .run = run_evaluate,

@@ -1,8 +1,4 @@
-#include <fmt/format.h>
-
-#include <map>
-#include <set>
-
+#include "pipeline/hardness.h"
 #include "pipeline/plan_context.h"
 #include "pipeline/sources.h"
 #include "pipeline/stages/kinds.h"
@@ -13,33 +9,22 @@ namespace {
 
 StagePlan plan_explore(const PlanContext& context, const Stage& stage) {
   const ExploreOptions& e = context.recipe().explore;
-  if (context.problems_of_round(stage.round) == 0) return {.note = none_left_for(stage.round)};
+  if (context.problems_of_round(stage.round) == 0 && !e.retry_unsolved)
+    return {.note = none_left_for(stage.round)};
   return context.rollouts(context.problems_of_round(stage.round), e.samples, e.max_tokens);
 }
 
 StageOutcome run_explore(StageContext& context) {
   const ExploreOptions& e = context.recipe.explore;
   RolloutWork work;
-  work.problems = problems_of_round(context.pool, context.recipe, context.stage.round);
+  work.problems = problems_to_explore(context.pool, context.recipe, context.stage.round);
   if (work.problems.empty()) return StageOutcome::nothing(none_left_for(context.stage.round));
   if (e.hard_only) {
-    std::set<std::string> solved;
-    context.pool.for_each_rollout({.stage = context.stage.reads.back(), .with_tokens = false},
-                                  [&](const pool::StoredRollout& stored) {
-                                    const data::Rollout& greedy = stored.rollout;
-                                    work.expected_tokens[greedy.problem_id] =
-                                        greedy.completion.num_tokens();
-                                    if (greedy.verdict == judge::Verdict::kCorrect)
-                                      solved.insert(greedy.problem_id);
-                                  });
-    std::erase_if(work.problems,
-                  [&](const data::Problem& problem) { return solved.contains(problem.id); });
-    if (work.problems.empty()) {
-      return StageOutcome::nothing(
-          fmt::format("{} solves every problem of this round greedily; harder ones, or "
-                      "explore.hard_only = false, would leave some to explore",
-                      context.stage.input));
-    }
+    const auto counts = pass_counts(context.pool, context.stage.reads.back());
+    for (const auto& [id, count] : counts) work.expected_tokens[id] = count.tokens / count.samples;
+    Picked picked = pick_problems(work.problems, counts, e, context.stage.input);
+    if (picked.problems.empty()) return StageOutcome::nothing(picked.nothing);
+    work.problems = std::move(picked.problems);
   }
   generate::InferenceModel model = open_model(context);
   work.sampling.temperature = e.temperature;
@@ -65,8 +50,9 @@ StageOutcome run_explore(StageContext& context) {
 const StageKind kExplore = {
     .name = pool::stage_kind::kExplore,
     .version = 1,
-    .keys = {"chat_template", "allow_template_change", "system", "seed", "explore",
-             "-explore.problems", "-explore.rounds", "-explore.problems_per_round"},
+    .keys = {"chat_template", "allow_template_change", "instruction", "prompt_prefix",
+             "prompt_suffix", "system", "seed", "explore", "-explore.problems", "-explore.rounds",
+             "-explore.problems_per_round"},
     .sources = pool::SourceRecord::Role::kProblems,
     .plan = plan_explore,
     .run = run_explore,

@@ -21,7 +21,8 @@ StagePlan plan_imitate(const PlanContext& context, const Stage& stage) {
 
 // At most per_problem rows of every problem so far, as long as a demonstration.
 StagePlan plan_improve(const PlanContext& context, const Stage& stage) {
-  if (context.problems_of_round(stage.round) == 0) return {.note = none_left_for(stage.round)};
+  if (context.problems_of_round(stage.round) == 0 && !context.recipe().explore.retry_unsolved)
+    return {.note = none_left_for(stage.round)};
   const RefineOptions& refine = context.recipe().refine;
   const RowLengths& main = context.rows(0);
   int64_t rows = 0;
@@ -40,6 +41,7 @@ struct RowSet {
   int64_t demonstrations = 0, explored = 0;
   std::map<std::string, int64_t> rejected;
   Json sources = Json::array();  // the account of each source, for ponder.json
+  pool::MixTable mix;
 };
 
 void add_demonstrations(const StageContext& context, const data::ModelText& text,
@@ -64,6 +66,7 @@ void add_demonstrations(const StageContext& context, const data::ModelText& text
     data::RowVisitor visitor;
     visitor.name = [&](size_t i) { return fmt::format("{}#{}", source.name, i); };
     visitor.row = [&](size_t i, data::TokenRow row) {
+      out.mix.add(demonstrations[i].domain, pool::teacher_of(demonstrations[i]), row.num_tokens());
       out.rows.push_back(std::move(row));
       out.origins.push_back({pool::RowOrigin::Kind::kDemonstration, ids[i]});
       ++out.demonstrations;
@@ -120,6 +123,8 @@ int64_t add_selected(const StageContext& context, const data::ModelText& text, R
         continue;
       }
       ++account.kept;
+      out.mix.add(problem->domain, context.pool.stage(refine)->inputs.at(0) + ", explored",
+                  row->num_tokens());
       out.rows.push_back(std::move(*row));
       out.origins.push_back(selection.origin);
       ++out.explored;
@@ -164,6 +169,11 @@ StageOutcome train_on(StageContext& context, const data::ModelText& text, RowSet
   }
   transaction.commit();
 
+  const std::vector<pool::MixPart> parts = set.mix.parts();
+  for (const std::string& line : pool::mix_lines(parts))
+    context.monitor.info(fmt::format("{}: {}", context.stage.name, line));
+  Json mix = pool::to_json(parts);
+
   const auto rows = static_cast<int64_t>(set.rows.size());
   const Json data = {{"demonstrations", set.demonstrations},
                      {"explored", set.explored},
@@ -175,6 +185,7 @@ StageOutcome train_on(StageContext& context, const data::ModelText& text, RowSet
       train(context, task, context.recipe.sft, text, std::move(provenance));
   if (!result) return StageOutcome::stopped();
   result->label = label;
+  result->mix = std::move(mix);
   result->demonstrations = set.demonstrations;
   result->explored = set.explored;
   result->rejected = std::move(set.rejected);
@@ -205,8 +216,9 @@ StageOutcome run_improve(StageContext& context) {
 const StageKind kImitate = {
     .name = pool::stage_kind::kImitate,
     .version = 3,  // direct answers begin as the template begins them
-    .keys = {"chat_template", "allow_template_change", "thought_form", "add_tokens", "system",
-             "max_length", "dtype", "seed", "sft"},
+    .keys = {"chat_template", "allow_template_change", "instruction", "prompt_prefix",
+             "prompt_suffix", "thought_form", "add_tokens", "system", "max_length", "dtype", "seed",
+             "sft"},
     .sources = pool::SourceRecord::Role::kDemonstrations,
     .plan = plan_imitate,
     .run = run_imitate,
@@ -214,8 +226,9 @@ const StageKind kImitate = {
 const StageKind kImprove = {
     .name = pool::stage_kind::kImprove,
     .version = 3,  // direct answers begin as the template begins them
-    .keys = {"chat_template", "allow_template_change", "thought_form", "add_tokens", "system",
-             "max_length", "dtype", "seed", "sft"},
+    .keys = {"chat_template", "allow_template_change", "instruction", "prompt_prefix",
+             "prompt_suffix", "thought_form", "add_tokens", "system", "max_length", "dtype", "seed",
+             "sft"},
     .sources = pool::SourceRecord::Role::kDemonstrations,
     .plan = plan_improve,
     .run = run_improve,

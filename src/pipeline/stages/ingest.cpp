@@ -19,10 +19,11 @@ void record(StageContext& context, const ReadSource& read) {
   source.account = read.report;
   const int64_t id = pool.add_source(source);
   int64_t index = 0;
-  for (const data::Demonstration& d : read.demonstrations) {
-    pool.add_source_row(id, index, pool.add_demonstration(source.name, index, d));
-    ++index;
-  }
+  std::vector<int64_t> rows;
+  for (const data::Demonstration& d : read.demonstrations)
+    rows.push_back(pool.add_demonstration(source.name, index++, d));
+  index = 0;
+  for (const size_t place : read.order()) pool.add_source_row(id, index++, rows[place]);
   const std::string benchmark = read.role == pool::SourceRecord::Role::kBenchmark ? read.set : "";
   for (const data::Problem& problem : read.problems) {
     pool.add_problem(problem, benchmark);
@@ -61,7 +62,8 @@ StageOutcome run_ingest(StageContext& context) {
 const StageKind kIngest = {
     .name = pool::stage_kind::kIngest,
     .version = 2,  // duplicates are question and response
-    .keys = {"decontaminate", "thought_form", "imitate", "explore.problems", "evaluate.benchmarks"},
+    .keys = {"decontaminate", "thought_form", "clean", "explore.rows", "imitate",
+             "explore.problems", "evaluate.benchmarks"},
     .sources = {},
     .plan = plan_ingest,
     .run = run_ingest,

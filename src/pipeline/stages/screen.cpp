@@ -1,3 +1,4 @@
+#include "pipeline/hardness.h"
 #include "pipeline/plan_context.h"
 #include "pipeline/sources.h"
 #include "pipeline/stages/kinds.h"
@@ -7,22 +8,29 @@ namespace ponder::pipeline {
 namespace {
 
 StagePlan plan_screen(const PlanContext& context, const Stage& stage) {
-  if (context.problems_of_round(stage.round) == 0) return {.note = none_left_for(stage.round)};
-  return context.rollouts(context.problems_of_round(stage.round), 1,
-                          context.recipe().explore.max_tokens);
+  const ExploreOptions& e = context.recipe().explore;
+  if (context.problems_of_round(stage.round) == 0 && !e.retry_unsolved)
+    return {.note = none_left_for(stage.round)};
+  return context.rollouts(context.problems_of_round(stage.round), e.screen_samples, e.max_tokens);
 }
 
 StageOutcome run_screen(StageContext& context) {
   RolloutWork work;
-  work.problems = problems_of_round(context.pool, context.recipe, context.stage.round);
+  const ExploreOptions& e = context.recipe.explore;
+  work.problems = problems_to_explore(context.pool, context.recipe, context.stage.round);
   if (work.problems.empty()) return StageOutcome::nothing(none_left_for(context.stage.round));
   generate::InferenceModel model = open_model(context);
-  work.sampling.temperature = 0;
-  work.sampling.max_tokens = static_cast<int>(context.recipe.explore.max_tokens);
-  work.strictness = context.recipe.explore.strictness;
+  work.samples = static_cast<int>(e.screen_samples);
+  work.sampling.temperature = e.screen_temperature;
+  work.sampling.top_p = e.screen_top_p;
+  work.sampling.max_tokens = static_cast<int>(e.max_tokens);
+  work.strictness = e.strictness;
   if (!roll_out(context, model, work)) return StageOutcome::stopped();
   pool::RolloutResult result = rollouts_of(context.pool, context.stage.name, work);
-  result.hard = result.problems - result.solved;
+  result.hard =
+      pick_problems(problems_to_explore(context.pool, context.recipe, context.stage.round),
+                    pass_counts(context.pool, context.stage.name), e, context.stage.input)
+          .by_rate;
   return {.rows = result.samples, .result = pool::to_json(result)};
 }
 
@@ -31,8 +39,9 @@ StageOutcome run_screen(StageContext& context) {
 const StageKind kScreen = {
     .name = pool::stage_kind::kScreen,
     .version = 1,
-    .keys = {"chat_template", "allow_template_change", "system", "seed", "explore.max_tokens",
-             "explore.units", "explore.order", "explore.forms"},
+    .keys = {"chat_template", "allow_template_change", "instruction", "prompt_prefix",
+             "prompt_suffix", "system", "seed", "explore.max_tokens", "explore.units",
+             "explore.order", "explore.forms", "explore.screen", "explore.retry_unsolved"},
     .sources = pool::SourceRecord::Role::kProblems,
     .plan = plan_screen,
     .run = run_screen,
