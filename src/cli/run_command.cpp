@@ -10,6 +10,7 @@
 #include "cli/stop_signals.h"
 #include "pipeline/plan.h"
 #include "pipeline/run.h"
+#include "pipeline/share.h"
 #include "pool/stage_result.h"
 #include "report/report.h"
 
@@ -21,7 +22,7 @@ struct RunOptions {
   std::string recipe;
   std::string out;
   std::vector<std::string> set;
-  std::string until;
+  std::string until, from;
   bool seed_given = false, redo = false;
 };
 
@@ -40,10 +41,13 @@ void run(const RunOptions& options) {
   TerminalMonitor monitor(options.common.quiet ? TerminalMonitor::Level::kWarning
                                                : TerminalMonitor::Level::kInfo);
   std::vector<pipeline::ReadSource> sources = pipeline::read_sources(recipe);
-  pipeline::require_fit(pipeline::plan_recipe(recipe, sources, threads), out);
-  pipeline::PipelineRun run(
-      recipe, std::move(sources), out, threads, monitor, stop,
-      options.redo ? pipeline::Changes::kRedone : pipeline::Changes::kRefused);
+  const pipeline::RecipePlan planned = pipeline::plan_recipe(recipe, sources, threads);
+  if (!options.from.empty()) pipeline::share_run(options.from, out);
+  pipeline::require_fit(planned, out);
+  pipeline::PipelineRun run(recipe, std::move(sources), out, threads, monitor, stop,
+                            options.redo || !options.from.empty() ? pipeline::Changes::kRedone
+                                                                  : pipeline::Changes::kRefused);
+  run.warn(planned.warnings);
   const bool finished = run.execute(options.until, [&](const pool::StageRecord& stage) {
     if (!options.common.json) return;
     const auto& models = stage.outputs.empty() ? stage.inputs : stage.outputs;
@@ -98,6 +102,11 @@ void plan(const RunOptions& options) {
     print("\n{}: {}\n", source.name, source.account.summary());
     for (const std::string& line : source.account.left_out_by_id()) print("  left out: {}\n", line);
   }
+  for (const pipeline::MixPlan& mix : plan.mixes) {
+    print("\n{} trains on\n", mix.set.empty() ? "imitate" : "imitate-" + mix.set);
+    for (const std::string& line : pool::mix_lines(mix.parts)) print("  {}\n", line);
+  }
+  for (const std::string& warning : plan.warnings) print("\nwarning: {}\n", warning);
   const auto largest =
       std::max_element(plan.stages.begin(), plan.stages.end(),
                        [](auto& a, auto& b) { return a.peak_memory_bytes < b.peak_memory_bytes; });
@@ -117,6 +126,12 @@ void register_run(CLI::App& app) {
   add_recipe_options(*command, *options);
   command->add_option("--out", options->out, "run directory (default: runs/NAME)");
   command->add_option("--until", options->until, "stop after this stage");
+  command
+      ->add_option(
+          "--from", options->from,
+          "begin with what the run in this directory has done, as --redo would, in a "
+          "directory of its own: its checkpoints are shared by hard links, it stays as it is")
+      ->needs("--out");
   command->add_flag(
       "--redo", options->redo,
       "go on also with a recipe or sources that have changed since the run began: what "
@@ -124,7 +139,9 @@ void register_run(CLI::App& app) {
       "(without it, a changed recipe is refused and the stages are named)");
   command->footer(
       "Example:\n  ponder run recipes/quickstart.toml --out runs/quickstart\n"
-      "  ponder run recipes/quickstart.toml --set explore.rounds=1 --until improve-1");
+      "  ponder run recipes/quickstart.toml --set explore.rounds=1 --until improve-1\n"
+      "  ponder run recipes/quickstart.toml --set refine.strategy=longest --from runs/quickstart "
+      "--out runs/longest");
   command->callback([options, command] {
     options->seed_given = command->count("--seed") > 0;
     run(*options);
