@@ -11,7 +11,7 @@ namespace {
 struct DpoFlags : TrainFlags {
   DpoFlags() { train.lr = 5e-7; }
   train::DpoOptions dpo;
-  std::string align = "thought", thought_tags;
+  std::string align = "thought", sft_term = "pair", thought_tags;
 };
 
 void run_dpo(const DpoFlags& flags) {
@@ -29,8 +29,9 @@ void run_dpo(const DpoFlags& flags) {
   JobAccount account{
       Json::array(), "ponder dpo",
       fmt::format(
-          " --beta {} --sft-weight {} --align {}{}", flags.dpo.beta, flags.dpo.sft_weight,
-          flags.align,
+          " --beta {} --sft-weight {} --align {}{}{}{}", flags.dpo.beta, flags.dpo.sft_weight,
+          flags.align, flags.sft_term == "pair" ? "" : " --sft-term " + flags.sft_term,
+          flags.dpo.length_normalised ? " --length-normalised" : "",
           flags.thought_tags.empty() ? "" : " --thought-tags '" + flags.thought_tags + "'")};
   for (const std::string& file : flags.data) {
     data::RowAccount report;
@@ -40,7 +41,9 @@ void run_dpo(const DpoFlags& flags) {
     pairs.insert(pairs.end(), std::make_move_iterator(own.begin()),
                  std::make_move_iterator(own.end()));
   }
-  train::DpoTask task(std::move(pairs), flags.dpo, options.align);
+  train::DpoOptions objective = flags.dpo;
+  objective.sft_term = *train::sft_term_from_string(flags.sft_term);
+  train::DpoTask task(std::move(pairs), objective, options.align);
   run_training_command(flags, setup, task, account, monitor);
 }
 
@@ -60,9 +63,18 @@ void register_dpo(CLI::App& app) {
       ->capture_default_str();
   command
       ->add_option("--align", flags->align,
-                   "part the preference is about: thought, solution or response")
-      ->check(CLI::IsMember({"thought", "solution", "response"}))
+                   "part the preference is about: thought, solution or response; thought+end and "
+                   "solution+end with the tag that ends it")
+      ->check(CLI::IsMember({"thought", "solution", "response", "thought+end", "solution+end"}))
       ->capture_default_str();
+  command
+      ->add_option("--sft-term", flags->sft_term,
+                   "the likelihood term's mean: over pairs of their tokens' mean (pair), or over "
+                   "the step's tokens (token)")
+      ->check(CLI::IsMember({"pair", "token"}))
+      ->capture_default_str();
+  command->add_flag("--length-normalised", flags->dpo.length_normalised,
+                    "divide each side's log-ratio by its aligned tokens");
   add_thought_tags_option(*command, flags->thought_tags);
   command->footer(
       "Rows: a prompt, chosen and rejected, in the layouts and forms that ponder sft reads.\n"

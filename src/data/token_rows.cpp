@@ -38,12 +38,17 @@ std::string_view to_string(Align align) {
       return "solution";
     case Align::kResponse:
       return "response";
+    case Align::kThoughtEnd:
+      return "thought+end";
+    case Align::kSolutionEnd:
+      return "solution+end";
   }
   return "";
 }
 
 std::optional<Align> align_from_string(std::string_view text) {
-  for (const auto align : {Align::kThought, Align::kSolution, Align::kResponse}) {
+  for (const auto align : {Align::kThought, Align::kSolution, Align::kResponse, Align::kThoughtEnd,
+                           Align::kSolutionEnd}) {
     if (text == to_string(align)) return align;
   }
   return std::nullopt;
@@ -166,7 +171,8 @@ std::vector<uint8_t> RowBuilder::aligned(const std::vector<int32_t>& response_id
     ends.push_back(bytes.size());
   }
   const tokenizer::ThoughtParts parts = tokenizer::parse_thought(bytes);
-  const bool thought = align == Align::kThought;
+  const bool thought = align == Align::kThought || align == Align::kThoughtEnd;
+  const bool with_end = align == Align::kThoughtEnd || align == Align::kSolutionEnd;
   size_t from = thought ? parts.thought_begin : parts.solution_begin;
   size_t to = thought ? parts.thought_end : parts.solution_end;
   // White space around the part often shares a token with the tag, which is not meant.
@@ -174,11 +180,16 @@ std::vector<uint8_t> RowBuilder::aligned(const std::vector<int32_t>& response_id
     return std::string_view(" \t\r\n").find(bytes[at]) != std::string_view::npos;
   };
   while (from < to && is_space(from)) ++from;
+  const size_t tag = to;  // that ends the part, where there is one
   while (from < to && is_space(to - 1)) --to;
+  if (with_end && from < to && tag < bytes.size() && bytes[tag] == '<')
+    to = std::min(bytes.find('>', tag), bytes.size() - 1) + 1;
   std::vector<uint8_t> mask(response_ids.size(), 0);
   size_t begin = opened.size();
   for (size_t i = 0; i < ends.size(); begin = ends[i++])
     mask[i] = begin < to && ends[i] > from && begin < ends[i];
+  if (align == Align::kSolutionEnd && from < to && response_ids.back() == text_.end_of_turn_id())
+    mask.back() = 1;
   return mask;
 }
 

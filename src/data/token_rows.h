@@ -42,8 +42,11 @@ struct TokenPair {
 };
 
 // Which part of the responses a preference is about.
-enum class Align { kThought, kSolution, kResponse };
-std::string_view to_string(Align align);  // "thought", "solution", "response"
+// The first two leave out the tag that ends the part: with kThoughtEnd the decision to stop thinking,
+// with kSolutionEnd that to end the response (its end of turn too), is part of the preference.
+enum class Align { kThought, kSolution, kResponse, kThoughtEnd, kSolutionEnd };
+// "thought", "solution", "response", "thought+end", "solution+end"
+std::string_view to_string(Align align);
 std::optional<Align> align_from_string(std::string_view text);
 
 // A response given as text, or as the token ids a model sampled (which then decide).
@@ -95,7 +98,8 @@ class RowBuilder {
 
   // For each token of a response, whether any of its bytes lies in the part: the thought or the
   // solution as parse_thought finds them in the bytes the tokens spell (tags and surrounding white
-  // space excluded), or all of it, end of turn included.
+  // space excluded; kThoughtEnd and kSolutionEnd with what ends the part), or all of it, end of turn
+  // included.
   std::vector<uint8_t> aligned(const std::vector<int32_t>& response_ids, Align align) const;
 
  private:

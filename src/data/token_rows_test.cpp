@@ -124,6 +124,19 @@ TEST_F(TokenRows, MasksFollowThoughtAndSolution) {
   const std::string end = selected(solution->chosen, solution->chosen_aligned);
   EXPECT_EQ(end, "It is \\boxed{2}.");
 
+  const auto thought_end = builder.pair("p", "", "q", chosen, rejected, Align::kThoughtEnd);
+  EXPECT_EQ(selected(thought_end->chosen, thought_end->chosen_aligned),
+            "I try 2.\n\n<|end_of_thought|>\n\n")
+      << "its last token";
+  const auto solution_end = builder.pair("p", "", "q", chosen, rejected, Align::kSolutionEnd);
+  EXPECT_EQ(selected(solution_end->chosen, solution_end->chosen_aligned),
+            "It is \\boxed{2}.\n\n<|end_of_solution|><|im_end|>");
+  // A thought that never ends has no end to be taught.
+  const Response endless{"", text.tokenizer().encode("<|begin_of_thought|>\n\nOn and on ")};
+  const auto unfinished = builder.pair("p", "", "q", chosen, endless, Align::kThoughtEnd);
+  ASSERT_TRUE(unfinished);
+  EXPECT_EQ(selected(unfinished->rejected, unfinished->rejected_aligned), "On and on");
+
   const auto whole = builder.pair("p", "", "q", chosen, rejected, Align::kResponse);
   EXPECT_EQ(whole->chosen_aligned, whole->chosen.loss_mask);
 }

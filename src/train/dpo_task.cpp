@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <numeric>
 
 #include "base/error.h"
 #include "train/batches.h"
@@ -70,12 +71,15 @@ void DpoTask::append(int32_t example, model::PackedBatch& batch) const {
   batch.append(pair(example).rejected.tokens, pair(example).rejected.loss_mask);
 }
 
-int64_t DpoTask::step_weight(std::span<const int32_t> examples) const {
-  return static_cast<int64_t>(examples.size());
+StepWeight DpoTask::step_weight(std::span<const int32_t> examples) const {
+  int64_t tokens = 0;
+  for (const int32_t example : examples)
+    tokens += static_cast<int64_t>(targets_[static_cast<size_t>(example)].chosen.size());
+  return {static_cast<int64_t>(examples.size()), tokens};
 }
 
 ExampleTerms DpoTask::evaluate(int32_t example, std::span<const float> logprobs,
-                               int64_t step_weight, std::span<float> dlogprobs) const {
+                               StepWeight step_weight, std::span<float> dlogprobs) const {
   const Targets& targets = targets_[static_cast<size_t>(example)];
   const Reference& reference = references_.at(static_cast<size_t>(example));
   const size_t split = targets.chosen.size();
@@ -85,19 +89,16 @@ ExampleTerms DpoTask::evaluate(int32_t example, std::span<const float> logprobs,
                     dlogprobs.first(split), dlogprobs.subspan(split));
   return {terms.loss,
           {terms.preference_loss, terms.chosen_nll, terms.chosen_reward, terms.rejected_reward,
-           terms.margin, terms.accuracy}};
+           terms.margin, terms.accuracy, terms.chosen_logprob, terms.rejected_logprob}};
 }
 
 std::vector<std::string> DpoTask::metric_names() const {
-  return {"preference_loss", "chosen_nll", "chosen_reward",
-          "rejected_reward", "margin",     "accuracy"};
+  return {"preference_loss", "chosen_nll", "chosen_reward",  "rejected_reward",
+          "margin",          "accuracy",   "chosen_logprob", "rejected_logprob"};
 }
 
 void DpoTask::prepare(const Policy& policy) {
-  std::vector<int64_t> tokens;
-  for (int32_t example = 0; example < num_examples(); ++example)
-    tokens.push_back(example_tokens(example));
-  const std::vector<ExampleRange> ranges = split_step(tokens, policy.micro_batch_tokens);
+  const std::vector<ExampleRange> ranges = batches(policy.micro_batch_tokens);
   const auto size = static_cast<size_t>(policy.members.size()),
              rank = static_cast<size_t>(policy.members.rank());
   std::vector<Reference> own(pairs_.size()), all(size * own.size());
@@ -116,12 +117,46 @@ void DpoTask::prepare(const Policy& policy) {
   }
 }
 
-void DpoTask::score(model::Decoder& decoder, ExampleRange range,
-                    std::span<Reference> references) const {
+std::vector<ExampleRange> DpoTask::batches(int64_t micro_batch_tokens) const {
+  std::vector<int64_t> tokens;
+  for (int32_t example = 0; example < num_examples(); ++example)
+    tokens.push_back(example_tokens(example));
+  return split_step(tokens, micro_batch_tokens);
+}
+
+std::vector<float> DpoTask::forward(model::Decoder& decoder, ExampleRange range) const {
   model::PackedBatch batch;
   for (size_t i = range.begin; i < range.end; ++i) append(static_cast<int32_t>(i), batch);
   std::vector<float> logprobs(static_cast<size_t>(batch.num_targets()));
   decoder.forward(batch, logprobs, model::Keep::kNothing);
+  return logprobs;
+}
+
+std::vector<double> DpoTask::measure(const Policy& policy) const {
+  std::vector<int32_t> all(pairs_.size());
+  std::iota(all.begin(), all.end(), 0);
+  const StepWeight weight = step_weight(all);
+  std::vector<double> sums(metric_names().size());
+  for (const ExampleRange range : batches(policy.micro_batch_tokens)) {
+    const std::vector<float> logprobs = forward(policy.decoder, range);
+    std::vector<float> unused(logprobs.size());
+    size_t at = 0;
+    for (size_t i = range.begin; i < range.end; ++i) {
+      const auto example = static_cast<int32_t>(i);
+      const auto count = static_cast<size_t>(example_loss_tokens(example));
+      const ExampleTerms terms =
+          evaluate(example, std::span<const float>(logprobs).subspan(at, count), weight,
+                   std::span(unused).subspan(at, count));
+      at += count;
+      for (size_t m = 0; m < sums.size(); ++m) sums[m] += terms.metrics[m];
+    }
+  }
+  return sums;
+}
+
+void DpoTask::score(model::Decoder& decoder, ExampleRange range,
+                    std::span<Reference> references) const {
+  const std::vector<float> logprobs = forward(decoder, range);
   std::span<const float> rest = logprobs;
   for (size_t i = range.begin; i < range.end; ++i) {
     const Targets& targets = targets_[i];
@@ -186,12 +221,16 @@ Json DpoTask::identity() const {
     hash_row(hash, pair.chosen.tokens, pair.chosen_aligned);
     hash_row(hash, pair.rejected.tokens, pair.rejected_aligned);
   }
-  return Json{{"objective", "dpo"},
-              {"beta", options_.beta},
-              {"sft_weight", options_.sft_weight},
-              {"align", data::to_string(align_)},
-              {"rows", num_examples()},
-              {"rows_sha256", hash.hex()}};
+  Json identity = {{"objective", "dpo"},
+                   {"beta", options_.beta},
+                   {"sft_weight", options_.sft_weight},
+                   {"align", data::to_string(align_)},
+                   {"rows", num_examples()},
+                   {"rows_sha256", hash.hex()}};
+  // Younger than jobs that go on: absent, they are what those had.
+  if (options_.sft_term != SftTerm::kPair) identity["sft_term"] = to_string(options_.sft_term);
+  if (options_.length_normalised) identity["length_normalised"] = true;
+  return identity;
 }
 
 }  // namespace ponder::train

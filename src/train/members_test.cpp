@@ -104,7 +104,7 @@ class BadRow : public SftTask {
  public:
   BadRow(std::vector<data::TokenRow> rows, int32_t bad, bool throws)
       : SftTask(std::move(rows)), bad_(bad), throws_(throws) {}
-  ExampleTerms evaluate(int32_t example, std::span<const float> logprobs, int64_t weight,
+  ExampleTerms evaluate(int32_t example, std::span<const float> logprobs, StepWeight weight,
                         std::span<float> dlogprobs) const override {
     ExampleTerms terms = SftTask::evaluate(example, logprobs, weight, dlogprobs);
     if (example == bad_ && throws_) throw Error(example_name(example), "cannot be evaluated");
@@ -183,7 +183,7 @@ class StopsAtOnce : public SftTask {
  public:
   StopsAtOnce(std::vector<data::TokenRow> rows, bool stops)
       : SftTask(std::move(rows)), stops_(stops) {}
-  ExampleTerms evaluate(int32_t example, std::span<const float> logprobs, int64_t weight,
+  ExampleTerms evaluate(int32_t example, std::span<const float> logprobs, StepWeight weight,
                         std::span<float> dlogprobs) const override {
     if (stops_) stop = true;
     stops_ = false;

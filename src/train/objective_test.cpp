@@ -65,11 +65,11 @@ struct Example {
   double chosen_reference = -3.25, rejected_reference = -7.5;
 
   DpoTerms terms(const DpoOptions& options, std::vector<float>& dchosen,
-                 std::vector<float>& drejected, int64_t pairs = 4) const {
+                 std::vector<float>& drejected, StepWeight step = 4) const {
     dchosen.assign(chosen.size(), 99.0f);
     drejected.assign(rejected.size(), 99.0f);
     return dpo_objective(options, {chosen, chosen_aligned, chosen_reference},
-                         {rejected, rejected_aligned, rejected_reference}, pairs, dchosen,
+                         {rejected, rejected_aligned, rejected_reference}, step, dchosen,
                          drejected);
   }
 };
@@ -95,6 +95,47 @@ TEST(DpoObjective, GradientEqualsFiniteDifferences) {
       EXPECT_EQ(dchosen[0] == 0.0f, sft_weight == 0.0);
     }
   }
+}
+
+// Of a step of 4 pairs whose chosen responses have 31 tokens.
+TEST(DpoObjective, GradientsOfItsVariantsEqualFiniteDifferences) {
+  for (const bool length_normalised : {false, true}) {
+    for (const SftTerm term : {SftTerm::kPair, SftTerm::kToken}) {
+      for (const double sft_weight : {0.0, 0.3, 1.0}) {
+        const DpoOptions options{0.7, sft_weight, term, length_normalised};
+        const Example example;
+        std::vector<float> dchosen, drejected, unused1, unused2;
+        example.terms(options, dchosen, drejected, {4, 31});
+        expect_gradient(example.chosen, dchosen, [&](const std::vector<float>& at) {
+          Example moved = example;
+          moved.chosen = at;
+          return moved.terms(options, unused1, unused2, {4, 31}).loss;
+        });
+        expect_gradient(example.rejected, drejected, [&](const std::vector<float>& at) {
+          Example moved = example;
+          moved.rejected = at;
+          return moved.terms(options, unused1, unused2, {4, 31}).loss;
+        });
+      }
+    }
+  }
+}
+
+TEST(DpoObjective, VariantsAreWhatTheirFormulasSay) {
+  const Example example;
+  std::vector<float> a, b;
+  const DpoTerms plain = example.terms({0.5, 0.2}, a, b, {4, 31});
+  const DpoTerms normalised = example.terms({0.5, 0.2, SftTerm::kPair, true}, a, b, {4, 31});
+  // 3 aligned tokens of the chosen, 7 of the rejected.
+  EXPECT_DOUBLE_EQ(normalised.chosen_reward, plain.chosen_reward / 3);
+  EXPECT_DOUBLE_EQ(normalised.rejected_reward, plain.rejected_reward / 7);
+  EXPECT_DOUBLE_EQ(normalised.chosen_nll, plain.chosen_nll);
+  const DpoTerms tokens = example.terms({0.5, 0.2, SftTerm::kToken}, a, b, {4, 31});
+  EXPECT_DOUBLE_EQ(tokens.preference_loss, plain.preference_loss);
+  EXPECT_DOUBLE_EQ(tokens.chosen_nll, plain.chosen_nll * 4 * 6 / 31);  // 6 tokens of its own
+  EXPECT_DOUBLE_EQ(tokens.loss, tokens.preference_loss + 0.2 * tokens.chosen_nll);
+  EXPECT_DOUBLE_EQ(plain.chosen_reward, 0.5 * (plain.chosen_logprob - -3.25 / 4));
+  EXPECT_DOUBLE_EQ(plain.rejected_reward, 0.5 * (plain.rejected_logprob - -7.5 / 4));
 }
 
 TEST(DpoObjective, TermsSayWhatTheyAre) {

@@ -24,20 +24,20 @@ void SftTask::append(int32_t example, model::PackedBatch& batch) const {
   batch.append(row(example).tokens, row(example).loss_mask);
 }
 
-int64_t SftTask::step_weight(std::span<const int32_t> examples) const {
+StepWeight SftTask::step_weight(std::span<const int32_t> examples) const {
   int64_t tokens = 0;
   for (const int32_t example : examples) tokens += example_loss_tokens(example);
   return tokens;
 }
 
 ExampleTerms SftTask::evaluate(int32_t /*example*/, std::span<const float> logprobs,
-                               int64_t step_weight, std::span<float> dlogprobs) const {
-  return {sft_objective(logprobs, step_weight, dlogprobs), {}};
+                               StepWeight step_weight, std::span<float> dlogprobs) const {
+  return {sft_objective(logprobs, step_weight.units, dlogprobs), {}};
 }
 
-std::optional<float> SftTask::constant_gradient(int64_t step_weight) const {
+std::optional<float> SftTask::constant_gradient(StepWeight step_weight) const {
   float gradient = 0;
-  sft_objective({}, step_weight, std::span(&gradient, 1));
+  sft_objective({}, step_weight.units, std::span(&gradient, 1));
   return gradient;
 }
 

@@ -34,13 +34,13 @@ class TrainingTask {
   // Appends the example's rows; adds example_loss_tokens(example) targets.
   virtual void append(int32_t example, model::PackedBatch& batch) const = 0;
   // What the step's loss is divided by.
-  virtual int64_t step_weight(std::span<const int32_t> examples) const = 0;
+  virtual StepWeight step_weight(std::span<const int32_t> examples) const = 0;
   // logprobs, dlogprobs (example_loss_tokens); dlogprobs is overwritten.
   virtual ExampleTerms evaluate(int32_t example, std::span<const float> logprobs,
-                                int64_t step_weight, std::span<float> dlogprobs) const = 0;
+                                StepWeight step_weight, std::span<float> dlogprobs) const = 0;
   // What evaluate() writes into every dlogprobs, where that is one value whatever the
   // log-probabilities are: backward can then go along with forward.
-  virtual std::optional<float> constant_gradient(int64_t /*step_weight*/) const { return {}; }
+  virtual std::optional<float> constant_gradient(StepWeight /*step_weight*/) const { return {}; }
   virtual std::vector<std::string> metric_names() const { return {}; }
 
   // Called once, before the first step, with the starting weights; what it computes is saved with
@@ -70,10 +70,10 @@ class SftTask : public TrainingTask {
   }
   int64_t longest_row() const override;
   void append(int32_t example, model::PackedBatch& batch) const override;
-  int64_t step_weight(std::span<const int32_t> examples) const override;  // trained tokens
-  ExampleTerms evaluate(int32_t example, std::span<const float> logprobs, int64_t step_weight,
+  StepWeight step_weight(std::span<const int32_t> examples) const override;  // trained tokens
+  ExampleTerms evaluate(int32_t example, std::span<const float> logprobs, StepWeight step_weight,
                         std::span<float> dlogprobs) const override;
-  std::optional<float> constant_gradient(int64_t step_weight) const override;
+  std::optional<float> constant_gradient(StepWeight step_weight) const override;
   Json identity() const override;
 
  private:
@@ -94,8 +94,8 @@ class DpoTask : public TrainingTask {
   int64_t example_loss_tokens(int32_t example) const override;
   int64_t longest_row() const override;
   void append(int32_t example, model::PackedBatch& batch) const override;
-  int64_t step_weight(std::span<const int32_t> examples) const override;  // pairs
-  ExampleTerms evaluate(int32_t example, std::span<const float> logprobs, int64_t step_weight,
+  StepWeight step_weight(std::span<const int32_t> examples) const override;  // pairs
+  ExampleTerms evaluate(int32_t example, std::span<const float> logprobs, StepWeight step_weight,
                         std::span<float> dlogprobs) const override;
   std::vector<std::string> metric_names() const override;
   void prepare(const Policy& policy) override;
@@ -104,6 +104,10 @@ class DpoTask : public TrainingTask {
   void load(const Json& state, const std::string& where) override;
   void check_first_step(const ExampleTerms& sums) const override;
   Json identity() const override;
+
+  // The mean terms of all pairs under the policy, in the order of metric_names(): of pairs that are
+  // held out. Once prepared or loaded.
+  std::vector<double> measure(const Policy& policy) const;
 
  private:
   struct Targets {  // alignment of each of a row's targets
@@ -115,8 +119,11 @@ class DpoTask : public TrainingTask {
   const data::TokenPair& pair(int32_t example) const {
     return pairs_[static_cast<size_t>(example)];
   }
-  // References of the pairs of a range; a batch of its own.
+  // Log-probabilities of the targets of the pairs of a range; a batch of its own.
+  std::vector<float> forward(model::Decoder& decoder, ExampleRange range) const;
+  // References of the pairs of a range.
   void score(model::Decoder& decoder, ExampleRange range, std::span<Reference> references) const;
+  std::vector<ExampleRange> batches(int64_t micro_batch_tokens) const;
 
   std::vector<data::TokenPair> pairs_;
   std::vector<Targets> targets_;

@@ -167,7 +167,7 @@ struct Trainer::Step {
   TrainingTask& task;
   std::vector<int32_t> examples;
   std::vector<int64_t> tokens;    // of each example
-  int64_t weight;                 // what its loss is divided by
+  StepWeight weight;              // what its loss is divided by
   std::optional<float> constant;  // TrainingTask::constant_gradient
   const std::atomic<bool>* stop;
   ExampleTable table;

@@ -220,7 +220,7 @@ class SpoiledTask : public SftTask {
   enum class Spoil { kLoss, kGradient };
   SpoiledTask(std::vector<data::TokenRow> rows, std::vector<int> bad_calls, Spoil spoil)
       : SftTask(std::move(rows)), bad_calls_(std::move(bad_calls)), spoil_(spoil) {}
-  ExampleTerms evaluate(int32_t example, std::span<const float> logprobs, int64_t weight,
+  ExampleTerms evaluate(int32_t example, std::span<const float> logprobs, StepWeight weight,
                         std::span<float> dlogprobs) const override {
     ExampleTerms terms = SftTask::evaluate(example, logprobs, weight, dlogprobs);
     for (const int bad : bad_calls_) {
@@ -233,7 +233,7 @@ class SpoiledTask : public SftTask {
     ++calls_;
     return terms;
   }
-  std::optional<float> constant_gradient(int64_t weight) const override {
+  std::optional<float> constant_gradient(StepWeight weight) const override {
     if (spoil_ == Spoil::kGradient) return std::nullopt;
     return SftTask::constant_gradient(weight);
   }
@@ -302,13 +302,13 @@ class StopsWithin : public SftTask {
     SftTask::append(example, batch);
     if (pass_ == Pass::kForward) stop = armed;
   }
-  ExampleTerms evaluate(int32_t example, std::span<const float> logprobs, int64_t weight,
+  ExampleTerms evaluate(int32_t example, std::span<const float> logprobs, StepWeight weight,
                         std::span<float> dlogprobs) const override {
     ++evaluated;
     stop = armed;
     return SftTask::evaluate(example, logprobs, weight, dlogprobs);
   }
-  std::optional<float> constant_gradient(int64_t weight) const override {
+  std::optional<float> constant_gradient(StepWeight weight) const override {
     return pass_ == Pass::kForward ? SftTask::constant_gradient(weight) : std::nullopt;
   }
   mutable std::atomic<bool> stop = false;
