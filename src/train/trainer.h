@@ -96,6 +96,9 @@ class Trainer {
   // To resume: fill the state, then set the position.
   TrainingState& mutable_state() { return state_; }
   void set_position(const TrainerPosition& position);
+  // No step follows: done() from now on.
+  void end() { ended_ = true; }
+  Policy policy() const { return {decoder_, options_.micro_batch_tokens, members_}; }
 
  private:
   class ExampleTable;
@@ -103,7 +106,6 @@ class Trainer {
   std::optional<StepReport> next_step(const std::atomic<bool>* stop);
   bool accumulate(Step& step);
   bool add_group(Step& step, ExampleRange group);
-  Policy policy() const { return {decoder_, options_.micro_batch_tokens, members_}; }
 
   BatchSource& source_;
   TrainOptions options_;

@@ -75,17 +75,19 @@ void save_trainer_state(const fs::path& folder, TrainerState state, const Traine
 
 Json to_json(const TrainerState& state) {
   const TrainerPosition& position = state.position;
-  return Json{{"format", kFormat},
-              {"finished", state.finished},
-              {"step", position.step},
-              {"num_updates", position.num_updates},
-              {"consecutive_skips", position.consecutive_skips},
-              {"total_tokens", position.total_tokens},
-              {"model_sha256", state.model_sha256},
-              {"optimizer_sha256", state.optimizer_sha256},
-              {"job", state.job},
-              {"losses", state.losses},
-              {"task", state.source}};
+  Json json = {{"format", kFormat},
+               {"finished", state.finished},
+               {"step", position.step},
+               {"num_updates", position.num_updates},
+               {"consecutive_skips", position.consecutive_skips},
+               {"total_tokens", position.total_tokens},
+               {"model_sha256", state.model_sha256},
+               {"optimizer_sha256", state.optimizer_sha256},
+               {"job", state.job},
+               {"losses", state.losses},
+               {"task", state.source}};
+  for (const ProbeReading& reading : state.probes) json["probes"].push_back(to_json(reading));
+  return json;
 }
 
 std::optional<TrainerState> read_trainer_state(const fs::path& folder) {
@@ -114,6 +116,10 @@ TrainerState trainer_state_from(const Json& json, const std::string& where) {
   for (const Json& loss : fields.array("losses")) {
     state.losses.push_back(loss.is_number() ? loss.get<double>()
                                             : std::numeric_limits<double>::quiet_NaN());
+  }
+  if (fields.has("probes")) {
+    for (const Json& reading : fields.array("probes"))
+      state.probes.push_back(probe_reading_from(reading, where));
   }
   return state;
 }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "train/probe.h"
 #include "train/trainer.h"
 
 namespace ponder::train {
@@ -15,6 +16,7 @@ struct TrainerState {
   TrainerPosition position;
   Json source = Json::object();  // BatchSource::save()
   std::vector<double> losses;    // of every step done; NaN where it was not finite
+  std::vector<ProbeReading> probes = {};
   std::string model_sha256;      // of the model saved beside it
   bool finished = false;         // then there are no weights and moments
   std::string optimizer_sha256;  // of optimizer.safetensors; "" when finished

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "base/error.h"
@@ -70,8 +71,13 @@ class OutLock {
 class Saver {
  public:
   Saver(const JobOptions& job, const model::ModelConfig& config, const Json& identity,
-        const BatchSource& source, const Trainer& trainer)
-      : job_(job), config_(config), identity_(identity), source_(source), trainer_(trainer) {}
+        const BatchSource& source, const Trainer& trainer, const JobResult& result)
+      : job_(job),
+        config_(config),
+        identity_(identity),
+        source_(source),
+        trainer_(trainer),
+        result_(result) {}
 
   bool due() const {
     const int64_t step = trainer_.position().step;
@@ -82,13 +88,18 @@ class Saver {
   }
 
   // Returns the sha256 of the saved weights.
-  std::string save(const std::vector<double>& losses) {
+  std::string save() {
     if (job_.out.empty()) return "";
     const fs::path next = beside(job_.out, kNextFolder);
     if (next.has_parent_path()) fs::create_directories(next.parent_path());
     try {
-      TrainerState state{
-          identity_, trainer_.position(), source_.save(), losses, "", trainer_.done(), ""};
+      TrainerState state;
+      state.job = identity_;
+      state.position = trainer_.position();
+      state.source = source_.save();
+      state.losses = result_.losses;
+      state.probes = result_.probes;
+      state.finished = trainer_.done();
       model::SaveOptions options{job_.dtype, job_.base_folder,           job_.end_token_ids,
                                  job_.files, !job_.added_tokens.empty(), job_.provenance};
       options.provenance["ponder"] = version();
@@ -123,6 +134,7 @@ class Saver {
   const Json& identity_;
   const BatchSource& source_;
   const Trainer& trainer_;
+  const JobResult& result_;
   Clock::time_point last_ = Clock::now();
 };
 
@@ -154,9 +166,74 @@ JobResult result_of(const TrainerState& state) {
   result.total_tokens = state.position.total_tokens;
   result.losses = state.losses;
   if (!result.losses.empty()) result.last_loss = result.losses.back();
+  result.probes = state.probes;
+  if (!result.probes.empty()) result.alarm = result.probes.back().alarm;
   result.sha256 = state.model_sha256;
   return result;
 }
+
+// Asks the job's probe where one is due.
+class ProbeWatch {
+ public:
+  ProbeWatch(const JobOptions& job, Trainer& trainer, model::Decoder& decoder, JobResult& result)
+      : job_(job), trainer_(trainer), decoder_(decoder), result_(result) {
+    if (!job.probe) return;
+    every_ = job.probe->every_steps;
+    if (every_ == 0) every_ = std::max<int64_t>(1, (trainer.num_steps().value_or(8) + 7) / 8);
+  }
+
+  bool due() const {
+    if (every_ == 0 || !result_.alarm.empty()) return false;
+    const int64_t step = trainer_.position().step;
+    if (!result_.probes.empty() && result_.probes.back().step >= step) return false;
+    return step % every_ == 0 || trainer_.done();
+  }
+
+  // The reading is the last of result.probes then; false if it was stopped.
+  bool look() {
+    struct Watched {
+      model::Decoder& decoder;
+      ~Watched() { decoder.set_stop(nullptr); }
+    } const watched{decoder_};
+    decoder_.set_stop(job_.stop);
+    try {
+      ProbeReading reading = job_.probe->read(trainer_.policy(), result_.probes);
+      reading.step = trainer_.position().step;
+      result_.alarm = reading.alarm;
+      result_.probes.push_back(std::move(reading));
+      return true;
+    } catch (const model::Interrupted&) {
+      return false;
+    }
+  }
+
+  // Puts the weights of the last good reading back; false where those are the starting ones.
+  bool go_back() {
+    const auto found = std::find_if(result_.probes.rbegin(), result_.probes.rend(),
+                                    [](const auto& r) { return r.alarm.empty(); });
+    if (found == result_.probes.rend() || found->step == 0) return false;
+    const ProbeReading& good = *found;
+    const fs::path folder = good_folder(job_.out);
+    const auto state = read_trainer_state(folder);
+    if (!state || state->position.step != good.step) {
+      throw Error(folder.string(),
+                  fmt::format("expected the weights of step {}, the last good ones", good.step),
+                  "remove the job's folder to start it again");
+    }
+    load_trainer_arrays(folder, *state, trainer_);
+    trainer_.set_position(state->position);
+    trainer_.end();
+    result_.losses.resize(static_cast<size_t>(good.step));
+    return true;
+  }
+
+ private:
+  const JobOptions& job_;
+  Trainer& trainer_;
+  model::Decoder& decoder_;
+  JobResult& result_;
+  int64_t every_ = 0;  // 0: there is no probe
+};
 
 // A job that changed nothing is no success: the model under its name would be the one it began with.
 void require_updates(const TrainerPosition& position) {
@@ -178,6 +255,12 @@ JobResult run_job(model::Checkpoint start, BatchSource& source, const TrainOptio
   identity.update(options.identity());
   if (job.dtype != tensor::DType::kF32) identity["dtype"] = tensor::config_name(job.dtype);
   if (!job.added_tokens.empty()) identity["added_tokens"] = job.added_tokens;
+  if (job.probe) {
+    identity["probe"] = job.probe->identity;
+    identity["probe"]["every_steps"] = job.probe->every_steps;
+    if (members.size() > 1 || job.out.empty())
+      throw Error(ErrorKind::kInternal, "probe", "needs a folder and a job of one member");
+  }
   require_one_job(identity, members);
   const auto note = [&](const std::string& text) {
     if (job.monitor) job.monitor->info(job.task.empty() ? text : job.task + ": " + text);
@@ -214,7 +297,8 @@ JobResult run_job(model::Checkpoint start, BatchSource& source, const TrainOptio
   }
 
   StepLog log(job.log, trainer.position().step);
-  Saver saver(job, config, identity, source, trainer);
+  Saver saver(job, config, identity, source, trainer, result);
+  ProbeWatch probe(job, trainer, decoder, result);
   const auto place = [&] { return std::pair(trainer.position().step, trainer.done()); };
   auto saved = place();  // what the job begins with need not be written: it begins with it again
   const auto save = [&] {
@@ -222,17 +306,39 @@ JobResult run_job(model::Checkpoint start, BatchSource& source, const TrainOptio
     if (result.stopped_by_request)
       note(fmt::format("stopping: saves step {}", trainer.position().step));
     log.sync();
-    result.sha256 = saver.save(result.losses);
+    result.sha256 = saver.save();
     saved = place();
   };
-  while (!trainer.done() &&
+  if (job.probe) {
+    if (!state) {
+      fs::remove_all(good_folder(job.out));
+    } else if (!result.probes.empty() && result.probes.back().step == trainer.position().step) {
+      keep_as_good(job.out);  // killed between the two
+    }
+  }
+  const auto keep_if_good = [&] {
+    if (result.stopped_by_request || !result.alarm.empty() || trainer.done()) return;
+    if (trainer.position().step == 0) return;  // the job begins with it again
+    save();
+    keep_as_good(job.out);
+  };
+  if (probe.due()) {
+    result.stopped_by_request = !probe.look();
+    keep_if_good();
+  }
+  while (!trainer.done() && result.alarm.empty() && !result.stopped_by_request &&
          !(job.stop_after_steps > 0 && trainer.position().step >= job.stop_after_steps)) {
-    const auto report = trainer.step(job.stop);
+    auto report = trainer.step(job.stop);
     if (!report) {
       result.stopped_by_request = !trainer.done();
       break;
     }
     result.losses.push_back(report->loss);
+    const bool probed = probe.due() && probe.look();
+    if (probed) {
+      const auto& values = result.probes.back().values;
+      report->metrics.insert(report->metrics.end(), values.begin(), values.end());
+    }
     log.write(*report);
     if (job.monitor) {
       job.monitor->progress(job.task.empty() ? "step" : job.task, report->step, report->num_steps,
@@ -242,10 +348,27 @@ JobResult run_job(model::Checkpoint start, BatchSource& source, const TrainOptio
       note(fmt::format("step {} skipped, nothing was changed: {}; rows: {}", report->step,
                        report->skipped, fmt::join(report->skipped_rows, ", ")));
     }
+    if (probed) keep_if_good();
+    if (probe.due()) result.stopped_by_request = true;  // while it looked
     if (saver.due()) save();
+  }
+  if (result.stopped_by_request && trainer.done()) {
+    // Told to stop at the last look, which may still raise its alarm: the job goes on from an
+    // earlier save.
+    return result;
+  }
+  if (!result.alarm.empty()) {
+    note(fmt::format("stopped by its alarm: {}", result.alarm));
+    if (!probe.go_back()) {
+      fs::remove_all(job.out);
+      result.num_updates = 0;
+      return result;
+    }
+    note(fmt::format("the weights of step {} are kept", trainer.position().step));
   }
   if (trainer.done()) require_updates(trainer.position());
   save();
+  if (trainer.done() && job.probe) fs::remove_all(good_folder(job.out));
   if (!result.losses.empty()) result.last_loss = result.losses.back();
   result.finished = trainer.done();
   result.steps_done = trainer.position().step;

@@ -11,11 +11,14 @@
 
 #include <atomic>
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/monitor.h"
 #include "data/model_text.h"
 #include "model/checkpoint.h"
+#include "train/probe.h"
 #include "train/trainer.h"
 
 namespace ponder::train {
@@ -38,6 +41,7 @@ struct JobOptions {
   double checkpoint_seconds =
       600;  // also save this long after the last save; 0: never for this reason
   const std::atomic<bool>* stop = nullptr;  // set: save what was done and return
+  std::optional<JobProbe> probe = {};       // of a job of one member, with `out`
   // Told of every step, its fields those of to_json(StepReport), and of what is worth a line
   // ("resumed after step 12", "step 13 skipped, …"); null: nobody watches.
   Monitor* monitor = nullptr;
@@ -57,7 +61,11 @@ struct JobResult {
   std::vector<double>
       losses;            // of every step of the job, earlier runs of it included; NaN where skipped
   double last_loss = 0;  // the last of them
-  std::string sha256;    // of the saved weights; empty without `out`
+  std::vector<ProbeReading> probes;
+  // Why the job ended early, with the weights of the last good probe; "" where it did not. Where the
+  // start alone was good nothing is saved, and it is not finished.
+  std::string alarm;
+  std::string sha256;  // of the saved weights; empty without `out`
 };
 
 // Trains on what `source` gives. `start` is consumed. If `out` holds the state of the same job it
