@@ -14,7 +14,7 @@ namespace {
 
 struct PoolOptions {
   CommonOptions common;
-  std::string run, row;
+  std::string run, row, problem;
 };
 
 void print_counts(const PoolOptions& options) {
@@ -40,6 +40,11 @@ void print_counts(const PoolOptions& options) {
 }
 
 void print_lineage(const PoolOptions& options) {
+  if (options.row.empty() == options.problem.empty()) throw CLI::RequiredError("ROW or --problem");
+  if (!options.problem.empty()) {
+    const Json uses = open_pool(options.run).uses_of_problem(options.problem);
+    return options.common.json ? print_json(uses) : print_text(pool::uses_text(uses));
+  }
   const Json lineage = open_pool(options.run).lineage(options.row);
   if (options.common.json) {
     print_json(lineage);
@@ -65,15 +70,20 @@ void register_pool(CLI::App& app) {
   pool->footer(
       "Examples:\n  ponder pool runs/quickstart\n"
       "  ponder pool export runs/quickstart --as messages --selected shortest --out rows.jsonl\n"
-      "  ponder pool import pool rollouts.jsonl --problems problems.jsonl");
+      "  ponder pool import pool rollouts.jsonl --problems problems.jsonl\n"
+      "  ponder pool rejudge runs/quickstart");
 
   const PoolPart import_part = register_pool_import(*pool);
   const PoolPart export_part = register_pool_export(*pool);
+  const PoolPart rejudge_part = register_pool_rejudge(*pool);
+  const CLI::App* rejudge_command = pool->get_subcommand("rejudge");
   const CLI::App* import_command = pool->get_subcommand("import");
   const CLI::App* export_command = pool->get_subcommand("export");
-  pool->callback([options, import_part, export_part, import_command, export_command] {
+  pool->callback([options, import_part, export_part, rejudge_part, import_command, export_command,
+                  rejudge_command] {
     if (import_command->parsed()) return import_part(options->run, options->common);
     if (options->run.empty()) throw CLI::RequiredError("RUN");
+    if (rejudge_command->parsed()) return rejudge_part(options->run, options->common);
     if (export_command->parsed()) return export_part(options->run, options->common);
     print_counts(*options);
   });
@@ -81,11 +91,16 @@ void register_pool(CLI::App& app) {
 
 void register_why(CLI::App& app) {
   auto options = std::make_shared<PoolOptions>();
-  CLI::App* why = app.add_subcommand("why", "where one trained row comes from");
+  CLI::App* why = app.add_subcommand(
+      "why", "where one trained row comes from; which models were trained on a problem");
   why->add_option("RUN", options->run, "run directory, or its run.db")->required();
-  why->add_option("ROW", options->row, "STAGE:INDEX, counted from 0")->required();
+  why->add_option("ROW", options->row, "STAGE:INDEX, counted from 0");
+  why->add_option("--problem", options->problem,
+                  "instead of ROW: what became of this problem, by its id");
   add_common_options(*why, options->common);
-  why->footer("Example:\n  ponder why runs/quickstart improve-1:0");
+  why->footer(
+      "Examples:\n  ponder why runs/quickstart improve-1:0\n"
+      "  ponder why runs/quickstart --problem choice-1-0123456789abcdef");
   why->callback([options] { print_lineage(*options); });
 }
 

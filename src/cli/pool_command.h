@@ -17,5 +17,6 @@ pool::Pool open_pool(const std::string& run);
 using PoolPart = std::function<void(const std::string& run, const CommonOptions& common)>;
 PoolPart register_pool_import(CLI::App& pool);
 PoolPart register_pool_export(CLI::App& pool);
+PoolPart register_pool_rejudge(CLI::App& pool);
 
 }  // namespace ponder::cli

@@ -26,9 +26,11 @@ Part there(std::optional<Part> part, const std::string& what) {
 
 // Those that made it a row of `stage`: the stage's own, and of the stages it reads. What refinement
 // thought of a rollout has no say in the pair it is part of. All, of a stage that does not say what
-// it reads.
+// it reads, and where no stage is named.
 Json decisions_of(const Pool& pool, RowOrigin origin, const std::string& stage) {
-  const StageRecord reader = there(pool.stage(stage), fmt::format("stage \"{}\"", excerpt(stage)));
+  const StageRecord reader =
+      stage.empty() ? StageRecord()
+                    : there(pool.stage(stage), fmt::format("stage \"{}\"", excerpt(stage)));
   const auto counts = [&](const std::string& decider) {
     const auto& inputs = reader.inputs;
     return decider == stage || inputs.empty() ||
@@ -252,7 +254,7 @@ Json Pool::lineage(std::string_view name) const {
     return {{"row", name},
             {"stage", stage},
             {"index", index},
-            {"origin", lineage_of_rollout(*this, rollout.integer(0), stage)}};
+            {"origin", lineage_of_rollout(*this, rollout.integer(0), "")}};
   }
   std::string known;
   auto stages = impl_->prepare(

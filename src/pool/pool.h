@@ -160,6 +160,10 @@ class Pool {
   // back as it is known. `row` is "STAGE:INDEX". Throws Error saying which stages have rows when
   // there is no such one. lineage_text is the same for people.
   Json lineage(std::string_view row) const;
+  // The other way: what became of a problem to train on. Its rollouts by stage; every trained row and
+  // pair that has one of them, or a demonstration of the same question; the models trained on those
+  // ("models"), and the models made from these ("descendants"). Throws Error for an unknown id.
+  Json uses_of_problem(std::string_view id) const;
 
  private:
   struct Impl;
@@ -168,5 +172,6 @@ class Pool {
 };
 
 std::string lineage_text(const Json& lineage);
+std::string uses_text(const Json& uses);  // of Pool::uses_of_problem, for people
 
 }  // namespace ponder::pool

@@ -50,7 +50,7 @@ TEST(CommandLine, ExamplesNameFlagsThatExist) {
     const size_t heading = std::min(text.find("Example"), text.find("example:"));
     if (heading == std::string::npos) continue;  // another test says so
     std::string known = text.substr(0, heading);
-    for (const char* nested : {"check", "show", "export", "import"})
+    for (const char* nested : {"check", "show", "export", "import", "rejudge"})
       known += ponder({name, nested, "--help"}).out;
     for (const std::string& line : testing::lines_of(text.substr(heading))) {
       if (line.find("ponder ") == std::string::npos) continue;

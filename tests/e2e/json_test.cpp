@@ -292,6 +292,13 @@ TEST_F(JsonOutput, RunAndWhatLooksAtIt) {
   ASSERT_FALSE(exported.empty());
   expect_fields(exported[0], {"problem_id", "sample", "seed", "token_ids", "logprobs", "logprob",
                               "text", "finish_reason", "verdict", "proof"});
+  const Json rejudged = only({"pool", "rejudge", "run"});
+  EXPECT_EQ(rejudged.at("changes").size(), 0u) << "by the judge that judged";
+  ASSERT_FALSE(rejudged.at("stages").empty());
+  expect_fields(rejudged["stages"][0],
+                {"stage", "rollouts", "changed", "solved_then", "solved_now"});
+  const Json uses = only({"why", "run", "--problem", exported[0]["problem_id"].get<std::string>()});
+  expect_fields(uses, {"problem", "rollouts", "rows", "pairs", "models", "descendants"});
 
   const Json plan = only({"plan", testing::source_dir() / "recipes/tiny.toml", "--set",
                           "base=" + (folder_ / "base").string()});
