@@ -13,6 +13,7 @@
 #include "cli/printing.h"
 #include "exchange/export_rows.h"
 #include "pipeline/candidates.h"
+#include "pipeline/pair_choice.h"
 
 namespace ponder::cli {
 namespace {
@@ -166,7 +167,7 @@ void export_pairs(const pool::Pool& pool, const ExportFlags& flags, uint64_t see
   if (pairs.empty()) {
     const std::vector<pipeline::Candidate> candidates = pipeline::all_candidates(pool);
     for (const pipeline::PairChoice& choice :
-         pipeline::choose_pairs(candidates, flags.max_rows, seed))
+         pipeline::choose_pairs(candidates, {.max_pairs = flags.max_rows, .seed = seed}).pairs)
       pairs.emplace_back(candidates[choice.chosen].id, candidates[choice.rejected].id);
   }
   const exchange::PairLayout layout =

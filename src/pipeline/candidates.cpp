@@ -7,12 +7,13 @@
 
 #include "base/error.h"
 #include "pool/stage_result.h"
+#include "synth/check.h"
 #include "tokenizer/thought_format.h"
 
 namespace ponder::pipeline {
 namespace {
 
-Candidate candidate_of(const pool::StoredRollout& stored) {
+Candidate candidate_of(const pool::StoredRollout& stored, const data::Problem* problem) {
   const data::Rollout& t = stored.rollout;
   Candidate c;
   c.id = stored.id;
@@ -25,11 +26,17 @@ Candidate candidate_of(const pool::StoredRollout& stored) {
   c.num_tokens = t.completion.num_tokens();
   c.num_bytes = static_cast<int64_t>(t.completion.text.size());
   c.perplexity = t.perplexity.value_or(0);
+  if (problem) {
+    c.domain = problem->domain;
+    if (const auto check = synth::check_thought(*problem, t.thought))
+      c.true_thought = check->is_true();
+  }
   return c;
 }
 
-bool ranks_perplexity(Strategy strategy) {
-  return strategy == Strategy::kHighestPerplexity || strategy == Strategy::kLowestPerplexity;
+bool asks_perplexity(const SelectionOptions& options) {
+  return options.strategy == Strategy::kHighestPerplexity ||
+         options.strategy == Strategy::kLowestPerplexity || !options.perplexity_band.is_all();
 }
 
 }  // namespace
@@ -37,9 +44,13 @@ bool ranks_perplexity(Strategy strategy) {
 // In the order of the sources, which is that of the pool unless problems came later.
 std::vector<Candidate> candidates_of(const pool::Pool& pool, const std::string& stage) {
   std::vector<Candidate> candidates;
-  pool.for_each_rollout(
-      {.stage = stage, .with_tokens = false},
-      [&](const pool::StoredRollout& stored) { candidates.push_back(candidate_of(stored)); });
+  std::optional<data::Problem> asked;  // of rollouts that come one after the other
+  pool.for_each_rollout({.stage = stage, .with_tokens = false},
+                        [&](const pool::StoredRollout& stored) {
+                          const std::string& id = stored.rollout.problem_id;
+                          if (!asked || asked->id != id) asked = pool.problem(id);
+                          candidates.push_back(candidate_of(stored, asked ? &*asked : nullptr));
+                        });
   std::map<std::string, size_t> place;
   for (const pool::SourceRecord& source : pool.sources()) {
     if (source.role != pool::SourceRecord::Role::kProblems) continue;
@@ -79,8 +90,10 @@ SelectionOptions fitting(SelectionOptions options, const std::vector<Candidate>&
   const auto unknown = count([](const Candidate& c) {
     return c.perplexity == 0 && c.verdict == judge::Verdict::kCorrect;
   });
-  if (ranks_perplexity(options.strategy) && unknown > 0) {
-    throw Error("--strategy " + std::string(to_string(options.strategy)),
+  if (asks_perplexity(options) && unknown > 0) {
+    throw Error(options.perplexity_band.is_all()
+                    ? "--strategy " + std::string(to_string(options.strategy))
+                    : "--perplexity-band",
                 fmt::format("the perplexity of {} correct rollouts is not known", unknown),
                 "ponder score --model DIR --data POOL computes it");
   }

@@ -14,6 +14,7 @@
 #include "pipeline/clean_section.h"
 #include "pipeline/hardness.h"
 #include "pipeline/lengths.h"
+#include "pipeline/recipe_parts.h"
 #include "pipeline/selection.h"
 #include "pipeline/toml_section.h"
 #include "synth/synth.h"
@@ -23,8 +24,6 @@ namespace ponder::pipeline {
 namespace fs = std::filesystem;
 namespace {
 
-// Of rows, samples and tokens: what the engine and the trainer count with.
-constexpr int64_t kMany = std::numeric_limits<int32_t>::max();
 constexpr int64_t kManyBytes = int64_t{1} << 46;
 
 eval::JudgeStrictness read_strictness(TomlSection& section) {
@@ -173,6 +172,8 @@ int64_t rows_of_mix(TomlSection& section, const char* key, const std::vector<Dat
   return read_mix_rows(section, key, mixes);
 }
 
+}  // namespace
+
 train::TrainOptions read_training(TomlSection& s, double lr, uint64_t seed) {
   train::TrainOptions o;
   o.batch.epochs = static_cast<int>(s.integer("epochs", 3, 1, 10000));
@@ -192,6 +193,8 @@ train::TrainOptions read_training(TomlSection& s, double lr, uint64_t seed) {
   o.activation_checkpointing = s.boolean("recompute", false);
   return o;
 }
+
+namespace {
 
 void apply_override(toml::table& root, const std::string& text) {
   const size_t equals = text.find('=');
@@ -335,29 +338,13 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   explore.finish();
   if (e.rounds > 0 && e.problems.empty()) explore.fail("problems", "exploration needs problems");
 
-  TomlSection refine = top.section("refine");
-  recipe.refine.strategy = refine.text("strategy", "longest");
-  if (!strategy_from_string(recipe.refine.strategy)) {
-    refine.fail("strategy", fmt::format("unknown strategy \"{}\"", excerpt(recipe.refine.strategy)),
-                "the strategies are " + strategy_names());
+  recipe.refine = read_refine(top, recipe);
+  if (top.given("improve")) {
+    TomlSection improve = top.section("improve");
+    recipe.improve_from_current = improve.choice("from", "base", {"base", "current"}) == "current";
+    improve.finish();
   }
-  recipe.refine.per_problem = refine.integer("per_problem", 1, 1, kMany);
-  recipe.refine.max_rows = refine.integer("max_rows", 0, 0, kMany);
-  refine.finish();
-
-  recipe.dpo.enabled = top.has("dpo");
-  if (recipe.dpo.enabled) {
-    TomlSection dpo = top.section("dpo");
-    recipe.dpo.max_pairs = dpo.integer("max_pairs", 0, 0, kMany);
-    recipe.dpo.align = *data::align_from_string(
-        dpo.choice("align", "thought", {"thought", "solution", "response"}));
-    recipe.dpo.options.beta = dpo.number("beta", 0.1, 1e-6, 1e6);
-    recipe.dpo.options.sft_weight = dpo.number("sft_weight", 0.1, 0, 1e6);
-    recipe.dpo.train = read_training(dpo, 5e-7, recipe.seed);
-    dpo.finish();
-    if (e.rounds == 0)
-      dpo.fail("", "DPO needs pairs, which exploration makes", "set explore.rounds to 1 or more");
-  }
+  read_dpo(top, recipe);
 
   TomlSection evaluate = top.section("evaluate");
   recipe.evaluate.benchmarks = read_sources(evaluate, "benchmarks", origin);
@@ -371,18 +358,8 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
       }
     }
   }
-  // Results are files named MODEL-BENCHMARK, and a set's model is M1-SET.
-  for (const ImitationSet& set : recipe.imitation) {
-    for (const DataSource& a : recipe.evaluate.benchmarks) {
-      for (const DataSource& b : recipe.evaluate.benchmarks) {
-        if (set.name.empty() || set.name + "-" + a.name != b.name) continue;
-        evaluate.fail("benchmarks",
-                      fmt::format("\"{}\" of M1 and \"{}\" of M1-{} would have one name", b.name,
-                                  a.name, set.name),
-                      "give one of them another name");
-      }
-    }
-  }
+  // Results are files named MODEL-BENCHMARK.
+  check_result_names(recipe, evaluate);
   recipe.evaluate.samples = evaluate.integer("samples", 1, 1, 100000);
   recipe.evaluate.temperature =
       evaluate.number("temperature", recipe.evaluate.samples > 1 ? 1.0 : 0.0, 0, 100);
@@ -415,6 +392,13 @@ std::string without_speed_settings(const std::string& resolved) {
     if (toml::table* section = value.as_table()) {
       section->erase("micro_batch_tokens");
       section->erase("recompute");
+    } else if (toml::array* list = value.as_array()) {
+      for (auto&& item : *list) {
+        if (toml::table* table = item.as_table()) {
+          table->erase("micro_batch_tokens");
+          table->erase("recompute");
+        }
+      }
     }
   }
   std::ostringstream out;

@@ -14,6 +14,7 @@
 #include "eval/judging.h"
 #include "model/config.h"
 #include "pipeline/mix.h"
+#include "pipeline/selection.h"
 #include "tokenizer/template_choice.h"
 #include "train/trainer.h"
 
@@ -68,15 +69,32 @@ struct ExploreOptions {
 struct RefineOptions {
   std::string strategy = "longest";  // see pipeline/selection.h
   int64_t per_problem = 1;
-  int64_t max_rows = 0;  // per round, 0: no limit
+  int64_t max_rows = 0;   // per round, 0: no limit
+  int64_t agreement = 0;  // right rollouts of a problem, at least
+  Band length_band, perplexity_band;
+  int64_t per_domain = 0;        // rows of a domain and round, 0: no limit
+  std::string perplexity_model;  // whose perplexities count, "" for the one that sampled
 };
 
-struct DpoStage {
-  bool enabled = false;
-  int64_t max_pairs = 0;  // 0: no limit
+// One model trained on preferences. Those of a recipe run in its order, after the rounds.
+struct DpoVariant {
+  std::string name = "dpo";  // of its stage, "dpo-NAME" ("dpo": the stage of that name)
+  std::string from = "M1";   // the model it starts from and is held to; its own is FROM-NAME
+  int64_t first_round = 1, last_round = 1;  // of exploration: whose rollouts are paired
+  Strategy chosen = Strategy::kHighestPerplexity, rejected = Strategy::kLowestPerplexity;
+  int64_t per_problem = 1;           // pairs of a problem, at most
+  int64_t max_pairs = 0;             // 0: no limit
+  bool unfinished_rejected = false;  // wrong responses may be cut off
+  double held_out = 0;               // share of the problems whose pairs are not trained on
+  int64_t probe_problems = 0;        // answered on the way; 0: none
+  int64_t probe_steps = 0;           // every so many; 0: an eighth of the job's
+  double finish_drop = 0.2;          // the job ends when so much less of them is finished
   data::Align align = data::Align::kThought;
   train::DpoOptions options;
   train::TrainOptions train;
+
+  std::string stage() const { return name == "dpo" ? name : "dpo-" + name; }
+  std::string model() const { return from + "-" + name; }
 };
 
 struct EvaluateOptions {
@@ -109,7 +127,8 @@ struct Recipe {
   std::vector<ImitationSet> imitation;  // the main set first
   ExploreOptions explore;
   RefineOptions refine;
-  DpoStage dpo;
+  bool improve_from_current = false;  // else from the base
+  std::vector<DpoVariant> dpo;
   EvaluateOptions evaluate;
   EngineSettings engine;
 

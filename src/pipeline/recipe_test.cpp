@@ -86,7 +86,7 @@ TEST_F(RecipeFile, ReadsWhatItSaysAndFillsInTheRest) {
   EXPECT_EQ(recipe.explore.problems[0].file, folder_ / "rows.jsonl");
   EXPECT_EQ(recipe.evaluate.benchmarks[0].lowest_level, 5);
   EXPECT_EQ(recipe.explore.top_p, 0.95);
-  EXPECT_FALSE(recipe.dpo.enabled);
+  EXPECT_TRUE(recipe.dpo.empty());
   EXPECT_EQ(
       load(kGood, {"sft.lr=2e-5", "explore.samples=7", "refine.strategy=random"}).explore.samples,
       7);

@@ -295,10 +295,15 @@ TEST_F(RunTest, ADemonstrationThatCannotBeTrainedOnIsADecision) {
       << "\n";
   run(recipe(), "imitate");
   const std::vector<pool::Selection> decisions = pool().selections("imitate");
-  ASSERT_EQ(decisions.size(), 1u);
-  EXPECT_EQ(decisions[0].filter, "too_long");
-  EXPECT_FALSE(decisions[0].kept);
-  EXPECT_EQ(pool().demonstration(decisions[0].origin.id).question, "Long?");
+  ASSERT_EQ(decisions.size(), 7u) << "of every one of them";
+  for (size_t i = 0; i < 6; ++i) {
+    EXPECT_TRUE(decisions[i].kept);
+    EXPECT_EQ(decisions[i].filter, "max_length");
+    EXPECT_NE(decisions[i].detail.find("tokens, at most 256"), std::string::npos);
+  }
+  EXPECT_EQ(decisions[6].filter, "too_long");
+  EXPECT_FALSE(decisions[6].kept);
+  EXPECT_EQ(pool().demonstration(decisions[6].origin.id).question, "Long?");
   EXPECT_EQ(pool::result_of<pool::TrainResult>(*pool().stage("imitate"))->rejected.at("too_long"),
             1);
 }
@@ -355,10 +360,17 @@ TEST_F(RunTest, APairKnowsWhyItIsOne) {
   const Json pair = pool().lineage("dpo:0");
   for (const char* side : {"chosen", "rejected"}) {
     const Json& decisions = pair.at(side).at("decisions");
-    ASSERT_EQ(decisions.size(), 1u) << side;
-    EXPECT_EQ(decisions[0].at("stage"), "dpo");
-    EXPECT_EQ(decisions[0].at("filter"), side);
-    EXPECT_NE(decisions[0].at("detail").get<std::string>().find("2.5000"), std::string::npos);
+    std::vector<std::string> filters;
+    for (const Json& decision : decisions) {
+      EXPECT_EQ(decision.at("stage"), "dpo");
+      EXPECT_EQ(decision.at("decision"), "kept");
+      filters.push_back(decision.at("filter"));
+    }
+    const std::string rule =
+        side == std::string("chosen") ? "highest-perplexity" : "lowest-perplexity";
+    EXPECT_EQ(filters, (std::vector<std::string>{"judged", "finished", "well_formed", "counterpart",
+                                                 rule, "max_pairs", side}));
+    EXPECT_NE(decisions.back().at("detail").get<std::string>().find("2.5000"), std::string::npos);
   }
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,6 +15,9 @@
 namespace ponder::pipeline {
 
 enum class Strategy { kLongest, kShortest, kHighestPerplexity, kLowestPerplexity, kRandom };
+inline constexpr Strategy kAllStrategies[] = {Strategy::kLongest, Strategy::kShortest,
+                                              Strategy::kHighestPerplexity,
+                                              Strategy::kLowestPerplexity, Strategy::kRandom};
 std::optional<Strategy> strategy_from_string(
     std::string_view text);  // "longest", "shortest", "highest-perplexity", …
 std::string_view to_string(Strategy strategy);
@@ -30,37 +34,70 @@ struct Candidate {
   int64_t num_tokens = 0;    // 0: not known, of one made elsewhere
   int64_t num_bytes = 0;     // of its text
   double perplexity = 0;     // at least 1; 0: not known
+  std::string domain = {};   // of its problem
+  // Whether an independent check found its thought true, where one can: it has no say in what is
+  // selected.
+  std::optional<bool> true_thought = {};
 };
 
 struct Decision {
-  std::string filter;  // "finished", "correct", "well_formed", the strategy's name, "max_rows"
+  // "finished", "correct", "well_formed", "agreement", "length_band", "perplexity_band", the
+  // strategy's name, "per_domain", "max_rows"
+  std::string filter;
   bool kept = false;
   int rank = 0;  // by the strategy: 1 = best of its problem; 0 for the rules
   std::string detail;
 };
 
+// From one quantile to another.
+struct Band {
+  double low = 0, high = 1;
+  bool is_all() const { return low <= 0 && high >= 1; }
+};
+
 // For each candidate, the decisions in the order they were made; a candidate is selected when its
-// last is kept. per_problem best of each problem; then, if max_rows > 0, at most that many in all,
-// best ranks first, spread over problems in a seeded order. The result depends on the set of
-// candidates only, not on their order in `candidates`.
+// last is kept. The rules; problems with at least `agreement` right ones; the bands, both of the
+// quantiles of all that is left then: what lies in both is kept; the per_problem best of each
+// problem; then, where they are above 0, at most per_domain rows of a domain and max_rows in all, best
+// ranks first, spread over problems in a seeded order. The result depends on the set of candidates
+// only, not on their order in `candidates`.
+//
+// The quantile p of n values is the one at place round(p (n - 1)), from 0, of the sorted ones.
 struct SelectionOptions {
   Strategy strategy = Strategy::kLongest;
   int64_t per_problem = 1;
   int64_t max_rows = 0;
   uint64_t seed = 1;
   bool length_in_bytes = false;  // else in tokens
+  int64_t agreement = 0;
+  Band length_band = {}, perplexity_band = {};
+  int64_t per_domain = 0;
 };
 std::vector<std::vector<Decision>> select(std::span<const Candidate> candidates,
                                           const SelectionOptions& options);
 bool selected(std::span<const Decision> decisions);
+// How many each filter took, by its name; "correct 12, length_band 40".
+std::map<std::string, int64_t> dropped_by(const std::vector<std::vector<Decision>>& decisions);
+std::string dropped_text(const std::map<std::string, int64_t>& dropped);
 
-// DPO pairs: per problem, the correct candidate of highest perplexity against the incorrect one of
-// lowest perplexity (ties: lower sample), both finished and well-formed. Indices into `candidates`,
-// problems in a seeded order; at most max_pairs (0: all).
-struct PairChoice {
-  size_t chosen, rejected;
+// Of the thoughts that could be checked, how many are true; of right candidates and of the selected.
+struct ThoughtShare {
+  int64_t checked = 0, is_true = 0;
+  void add(const std::optional<bool>& true_thought) {
+    checked += true_thought.has_value();
+    is_true += true_thought.value_or(false);
+  }
 };
-std::vector<PairChoice> choose_pairs(std::span<const Candidate> candidates, int64_t max_pairs,
-                                     uint64_t seed);
+ThoughtShare true_thoughts_of_right(std::span<const Candidate> candidates);
+ThoughtShare true_thoughts_of_selected(std::span<const Candidate> candidates,
+                                       const std::vector<std::vector<Decision>>& decisions);
+
+// What a strategy orders by, lower first; equal keys by sample, then id.
+double strategy_key(const Candidate& candidate, Strategy strategy, uint64_t seed,
+                    bool length_in_bytes);
+// The seeded order of problems: lower first.
+double problem_order(const std::string& problem_id, uint64_t seed);
+// "119 tokens, perplexity 1.2345", of what is known.
+std::string measures_of(const Candidate& candidate, bool length_in_bytes);
 
 }  // namespace ponder::pipeline

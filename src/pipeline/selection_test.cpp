@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/philox.h"
+#include "pipeline/pair_choice.h"
 
 namespace ponder::pipeline {
 namespace {
@@ -89,14 +90,14 @@ TEST(Selection, OrderOfCandidatesDoesNotMatter) {
 }
 
 TEST(Selection, PairsAreConfidentMistakesAgainstUnsureSuccesses) {
-  const auto pairs = choose_pairs(kPool, 0, 1);
+  const auto pairs = choose_pairs(kPool, {}).pairs;
   ASSERT_EQ(pairs.size(), 2u);
   for (const PairChoice& pair : pairs) {
     const bool a = kPool[pair.chosen].problem_id == "a";
     EXPECT_EQ(kPool[pair.chosen].id, a ? 3 : 6);
     EXPECT_EQ(kPool[pair.rejected].id, a ? 4 : 7);
   }
-  EXPECT_EQ(choose_pairs(kPool, 1, 1).size(), 1u);
+  EXPECT_EQ(choose_pairs(kPool, {.max_pairs = 1}).pairs.size(), 1u);
 }
 
 // The sampler draws token p of sample s of a problem by the problem's own hash; a selection by the
@@ -120,6 +121,58 @@ TEST(Selection, RandomDoesNotShareTheSamplersNumbers) {
             100 + static_cast<int64_t>(lowest);
   }
   EXPECT_LT(same, 15);  // 5 of 40 by chance
+}
+
+TEST(Selection, AgreementAsksForRightOnesOfTheProblem) {
+  SelectionOptions options{Strategy::kLongest, 9, 0, 1};
+  options.agreement = 2;
+  EXPECT_EQ(chosen(kPool, options), (std::vector<int64_t>{1, 2, 3}));  // b has one
+  EXPECT_EQ(dropped_by(select(kPool, options)).at("agreement"), 1);
+  options.agreement = 4;
+  EXPECT_TRUE(chosen(kPool, options).empty());
+  EXPECT_EQ(dropped_text(dropped_by(select(kPool, options))), "agreement 4, correct 4");
+}
+
+TEST(Selection, BandsAreOfQuantilesAndCountTogether) {
+  std::vector<Candidate> pool;
+  for (int i = 0; i < 11; ++i) {  // lengths up, perplexities down
+    pool.push_back(
+        candidate(i, "p" + std::to_string(i), judge::Verdict::kCorrect, 10 + i, 3 - 0.1 * i));
+  }
+  pool.push_back(candidate(99, "wrong", judge::Verdict::kIncorrect, 9999, 1));  // in no quantile
+  SelectionOptions options{Strategy::kLongest, 1, 0, 1};
+  options.length_band = {0.2, 0.8};
+  EXPECT_EQ(chosen(pool, options), (std::vector<int64_t>{2, 3, 4, 5, 6, 7, 8}));
+  options.perplexity_band = {0, 0.5};  // the lower half: 5 to 10
+  EXPECT_EQ(chosen(pool, options), (std::vector<int64_t>{5, 6, 7, 8}));
+  const auto dropped = dropped_by(select(pool, options));
+  EXPECT_EQ(dropped.at("length_band"), 4);
+  EXPECT_EQ(dropped.at("perplexity_band"), 3) << "of quantiles of all, not of what the other left";
+}
+
+TEST(Selection, DomainsHaveTheirShare) {
+  std::vector<Candidate> pool = kPool;
+  for (Candidate& c : pool) c.domain = c.problem_id == "a" ? "math" : "science";
+  SelectionOptions options{Strategy::kLongest, 3, 0, 1};
+  options.per_domain = 2;
+  EXPECT_EQ(chosen(pool, options), (std::vector<int64_t>{1, 2, 6})) << "the best of a";
+  options.per_domain = 1;
+  EXPECT_EQ(chosen(pool, options), (std::vector<int64_t>{2, 6}));
+  EXPECT_EQ(dropped_by(select(pool, options)).at("per_domain"), 2);
+}
+
+TEST(Selection, TrueThoughtsAreCountedAndHaveNoSay) {
+  std::vector<Candidate> pool = kPool;
+  pool[0].true_thought = true;
+  pool[1].true_thought = false;
+  pool[5].true_thought = true;
+  pool[3].true_thought = true;  // of a wrong one
+  const SelectionOptions options{Strategy::kLongest, 1, 0, 1};
+  EXPECT_EQ(chosen(pool, options), chosen(kPool, options));
+  EXPECT_EQ(true_thoughts_of_right(pool).checked, 3);
+  EXPECT_EQ(true_thoughts_of_right(pool).is_true, 2);
+  EXPECT_EQ(true_thoughts_of_selected(pool, select(pool, options)).checked, 2);
+  EXPECT_EQ(true_thoughts_of_selected(pool, select(pool, options)).is_true, 1);
 }
 
 TEST(Selection, NamesRoundTrip) {

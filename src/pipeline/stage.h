@@ -28,7 +28,7 @@ struct Stage {
   std::string name;         // "imitate", "imitate-large", "screen-1", "improve-1", "evaluate-M1"
   const StageKind* kind;    // one of stages/kinds.h
   int round = 0;            // of exploration, from 1
-  size_t set = 0;           // imitate: index into Recipe::imitation
+  size_t set = 0;           // imitate, dpo: index into Recipe::imitation, Recipe::dpo
   std::string input = {};   // the model it starts from or runs
   std::string output = {};  // the model it makes, "" for none
   // The model that stands for the output where there was nothing to make it from, "" for none.

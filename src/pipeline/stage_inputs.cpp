@@ -1,5 +1,7 @@
 #include "pipeline/stage_inputs.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/hash.h"
@@ -30,7 +32,9 @@ Json files_of(const Recipe& recipe) {
 
 }  // namespace
 
-std::map<std::string, std::string> keys_of(const StageKind& kind, const Recipe& recipe) {
+std::map<std::string, std::string> keys_of(const Stage& stage, const Recipe& recipe) {
+  const StageKind& kind = *stage.kind;
+  const std::string own = fmt::format("dpo[{}].", stage.set);
   std::map<std::string, std::string> keys;
   for (const auto& [key, value] : recipe_keys(recipe.resolved)) {
     bool read = false;
@@ -47,7 +51,16 @@ std::map<std::string, std::string> keys_of(const StageKind& kind, const Recipe& 
                            (&kind == &kIngest && key == "thought_form" &&
                             value.find("as-written") == std::string::npos);
     // A file is what its bytes are, wherever it lies.
-    if (read && !as_before && !key.ends_with(".file")) keys[key] = value;
+    if (!read || as_before || key.ends_with(".file")) continue;
+    if (!key.starts_with("dpo[")) {
+      keys[key] = value;
+    } else if (key.starts_with(own)) {
+      const std::string short_key = "dpo." + key.substr(own.size());
+      // Names and places: what they stand for is its input and what it reads.
+      const bool place =
+          short_key == "dpo.name" || short_key == "dpo.from" || short_key.starts_with("dpo.rounds");
+      if (!place) keys[short_key] = value;
+    }
   }
   return keys;
 }
@@ -69,7 +82,7 @@ std::string inputs_sha256(const Stage& stage, const Recipe& recipe, const pool::
 
 std::string inputs_sha256(const Stage& stage, const Recipe& recipe, const KnownInputs& known) {
   const StageKind& kind = *stage.kind;
-  Json inputs = {{"kind", kind.name}, {"version", kind.version}, {"keys", keys_of(kind, recipe)}};
+  Json inputs = {{"kind", kind.name}, {"version", kind.version}, {"keys", keys_of(stage, recipe)}};
   if (!stage.input.empty()) {
     const auto model = known.models.find(stage.input);
     if (model == known.models.end()) return "";

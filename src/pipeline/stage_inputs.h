@@ -31,7 +31,8 @@ struct KnownInputs {
 KnownInputs known_inputs(const pool::Pool& pool);
 std::string inputs_sha256(const Stage& stage, const Recipe& recipe, const KnownInputs& known);
 
-// The recipe's keys that the kind of stage reads, with their values.
-std::map<std::string, std::string> keys_of(const StageKind& kind, const Recipe& recipe);
+// The recipe's keys that the stage reads, with their values; of a list of variants its own, without
+// its place.
+std::map<std::string, std::string> keys_of(const Stage& stage, const Recipe& recipe);
 
 }  // namespace ponder::pipeline

@@ -46,25 +46,34 @@ std::vector<Stage> stages_of(const Recipe& recipe) {
                       .round = t,
                       .input = now,
                       .reads = explored});
-    stages.push_back({.name = "refine" + round,
-                      .kind = &kRefine,
-                      .round = t,
-                      .input = now,
-                      .reads = {"explore" + round}});
+    stages.push_back(
+        {.name = "refine" + round,
+         .kind = &kRefine,
+         .round = t,
+         .input = recipe.refine.perplexity_model.empty() ? now : recipe.refine.perplexity_model,
+         .reads = {"explore" + round}});
     trained.push_back("refine" + round);
     stages.push_back({.name = "improve" + round,
                       .kind = &kImprove,
                       .round = t,
-                      .input = "M0",
+                      .input = recipe.improve_from_current ? now : "M0",
                       .output = next,
                       .instead = now,
                       .reads = trained});
     evaluate(next);
   }
-  if (recipe.dpo.enabled) {
-    stages.push_back(
-        {.name = "dpo", .kind = &kDpo, .input = "M1", .output = "M1-dpo", .reads = {"explore-1"}});
-    evaluate("M1-dpo");
+  for (size_t i = 0; i < recipe.dpo.size(); ++i) {
+    const DpoVariant& variant = recipe.dpo[i];
+    std::vector<std::string> explored;
+    for (int64_t t = variant.first_round; t <= variant.last_round; ++t)
+      explored.push_back("explore-" + std::to_string(t));
+    stages.push_back({.name = variant.stage(),
+                      .kind = &kDpo,
+                      .set = i,
+                      .input = variant.from,
+                      .output = variant.model(),
+                      .reads = explored});
+    evaluate(variant.model());
   }
   return stages;
 }

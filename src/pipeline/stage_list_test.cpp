@@ -17,7 +17,7 @@ Recipe whole_recipe() {
   Recipe recipe;
   recipe.imitation = {{"", {}}, {"large", {}}};
   recipe.explore.rounds = 2;
-  recipe.dpo.enabled = true;
+  recipe.dpo.resize(1);
   recipe.evaluate.benchmarks.resize(1);
   return recipe;
 }
@@ -57,7 +57,7 @@ benchmarks = [{ name = "b", synth = "arithmetic", count = 2, split = "test" }]
   const Recipe recipe = load_recipe(folder / "r.toml", {}, RecipeFiles::kMayBeAbsent);
   std::set<std::string> read = {"name", "base", "explore.rounds", "explore.problems_per_round"};
   for (const Stage& stage : stages_of(recipe))
-    for (const auto& [key, value] : keys_of(*stage.kind, recipe)) read.insert(key);
+    for (const auto& [key, value] : keys_of(stage, recipe)) read.insert(key);
   for (const auto& [key, value] : recipe_keys(recipe.resolved)) {
     // A default that older runs lack is what they had, and a file is its bytes.
     if (key.ends_with(".forms") || key.ends_with(".file")) continue;
@@ -71,7 +71,7 @@ TEST(StageList, LeavesOutWhatTheRecipeDoesNotAskFor) {
   recipe.explore.hard_only = false;
   recipe.explore.rounds = 1;
   recipe.imitation.resize(1);
-  recipe.dpo.enabled = false;
+  recipe.dpo.clear();
   EXPECT_EQ(names_of(recipe),
             (std::vector<std::string>{"ingest", "imitate", "explore-1", "refine-1", "improve-1"}));
   recipe.explore.rounds = 0;
@@ -102,6 +102,15 @@ TEST(StageList, EveryRoundImprovesFromTheBaseOnAllSelectionsSoFar) {
     EXPECT_EQ(stage.output, "M" + std::to_string(stage.round + 1));
     EXPECT_EQ(stage.reads.size(), 1 + static_cast<size_t>(stage.round));  // and the sources
     EXPECT_EQ(stage.reads.back(), "refine-" + std::to_string(stage.round));
+  }
+}
+
+TEST(StageList, ImprovementMayStartFromTheCurrentModel) {
+  Recipe recipe = whole_recipe();
+  recipe.improve_from_current = true;
+  for (const Stage& stage : stages_of(recipe)) {
+    if (stage.kind != &kImprove) continue;
+    EXPECT_EQ(stage.input, "M" + std::to_string(stage.round));
   }
 }
 

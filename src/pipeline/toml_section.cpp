@@ -73,6 +73,12 @@ void TomlSection::fail(std::string_view key, const std::string& problem,
 
 bool TomlSection::has(std::string_view key) const { return table_ && table_->get(key); }
 
+bool TomlSection::given(const char* key) { return find(key) != nullptr; }
+
+bool TomlSection::is_list(const char* key) const {
+  return table_ && table_->get(key) && table_->get(key)->is_array();
+}
+
 const toml::node* TomlSection::find(const char* key) {
   known_.emplace_back(key);
   return table_ ? table_->get(key) : nullptr;
@@ -231,6 +237,25 @@ void TomlSection::range(const char* key, int64_t& low, int64_t& high, int64_t lo
     if (low < lowest || high > highest) {
       fail(key, fmt::format("expected integers from {} to {}, found [{}, {}]", lowest, highest, low,
                             high));
+    }
+  }
+  resolved_->insert_or_assign(key, toml::array{low, high});
+}
+
+void TomlSection::band(const char* key, double& low, double& high, double lowest, double highest) {
+  if (const toml::node* node = find(key)) {
+    const toml::array* array = node->as_array();
+    if (!array || array->size() != 2 || !array->get(0)->is_number() || !array->get(1)->is_number())
+      fail(key, fmt::format("expected two numbers [low, high], found {}", type_name(*node)));
+    low = *array->get(0)->value<double>();
+    high = *array->get(1)->value<double>();
+    if (!(low < high)) {
+      fail(key, fmt::format("expected [low, high], found [{:g}, {:g}]", low, high),
+           low == high ? "a band of no width keeps nothing" : "the lower bound comes first");
+    }
+    if (!(low >= lowest && high <= highest)) {
+      fail(key, fmt::format("expected numbers from {:g} to {:g}, found [{:g}, {:g}]", lowest,
+                            highest, low, high));
     }
   }
   resolved_->insert_or_assign(key, toml::array{low, high});

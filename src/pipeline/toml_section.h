@@ -28,6 +28,10 @@ class TomlSection {
   TomlSection(const toml::table* table, toml::table& resolved, std::string file, std::string path);
 
   bool has(std::string_view key) const;
+  // The same for a key that may stand here and is read only where it does: one younger than runs
+  // that go on, whose absence is what they had.
+  bool given(const char* key);
+  bool is_list(const char* key) const;
   int64_t integer(const char* key, int64_t fallback, int64_t low, int64_t high);
   double number(const char* key, double fallback, double low, double high);
   bool boolean(const char* key, bool fallback);
@@ -43,6 +47,8 @@ class TomlSection {
   std::vector<std::string> words(const char* key);
   // Two integers [low, high], or one for both, from `lowest` to `highest`.
   void range(const char* key, int64_t& low, int64_t& high, int64_t lowest, int64_t highest);
+  // Two different numbers [low, high] from `lowest` to `highest`.
+  void band(const char* key, double& low, double& high, double lowest, double highest);
   // A nested table (absent: all defaults) and an array of tables (absent: none).
   TomlSection section(const char* key);
   std::vector<TomlSection> sections(const char* key);

@@ -33,6 +33,10 @@ void visit(Fields& fields, Result& r) {
     fields("demonstrations", r.demonstrations);
     fields("explored", r.explored);
     fields("pairs", r.pairs);
+    fields("held_out_pairs", r.held_out_pairs);
+    fields("alarm", r.alarm);
+    fields("preferences", r.preferences);
+    fields("probes", r.probes);
     fields("rejected", r.rejected);
     fields("label", r.label);
     fields("mix", r.mix);
@@ -54,6 +58,11 @@ void visit(Fields& fields, Result& r) {
     fields("mean_tokens", r.mean_tokens);
     fields("mean_perplexity", r.mean_perplexity);
     fields("dropped", r.dropped);
+    fields("checked_right", r.checked_right);
+    fields("true_right", r.true_right);
+    fields("checked_rows", r.checked_rows);
+    fields("true_rows", r.true_rows);
+    fields("perplexity_model", r.perplexity_model);
   } else {
     static_assert(std::is_same_v<Plain, EvaluateResult>);
     fields("model", r.model);
@@ -157,15 +166,6 @@ Json written(const Result& result) {
 }
 
 }  // namespace
-
-std::vector<LossPoint> thinned(const std::vector<LossPoint>& steps) {
-  const size_t stride = steps.size() / 300 + 1;
-  std::vector<LossPoint> kept;
-  for (size_t i = 0; i < steps.size(); ++i) {
-    if (i % stride == 0 || i + 1 == steps.size()) kept.push_back(steps[i]);
-  }
-  return kept;
-}
 
 Json to_json(const IngestResult& result) { return written(result); }
 Json to_json(const TrainResult& result) { return written(result); }

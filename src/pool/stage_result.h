@@ -37,7 +37,15 @@ struct IngestResult {
 };
 
 // Of more than 300 steps every k-th, and the last.
-std::vector<LossPoint> thinned(const std::vector<LossPoint>& steps);
+template <class Point>
+std::vector<Point> thinned(const std::vector<Point>& steps) {
+  const size_t stride = steps.size() / 300 + 1;
+  std::vector<Point> kept;
+  for (size_t i = 0; i < steps.size(); ++i) {
+    if (i % stride == 0 || i + 1 == steps.size()) kept.push_back(steps[i]);
+  }
+  return kept;
+}
 
 // imitate, improve and dpo.
 struct TrainResult {
@@ -47,9 +55,13 @@ struct TrainResult {
   std::optional<double> last_loss;
   std::vector<LossPoint> loss_curve;                // thinned
   std::optional<int64_t> demonstrations, explored;  // SFT: rows
-  std::optional<int64_t> pairs;                     // DPO
-  std::map<std::string, int64_t> rejected;          // rows or pairs, by reason
-  Json mix = Json::array();                         // SFT: what went in, see MixTable
+  std::optional<int64_t> pairs, held_out_pairs;     // DPO: trained on, and not
+  std::optional<std::string> alarm;                 // why the job ended early
+  // DPO, thinned: {"step", "chosen_logprob", "rejected_logprob", "margin", "accuracy"} of each step;
+  // readings on the way: {"step", "values": {"held_out_accuracy", "probe_finished", …}}.
+  std::optional<Json> preferences, probes;
+  std::map<std::string, int64_t> rejected;  // rows or pairs, by reason
+  Json mix = Json::array();                 // SFT: what went in, see MixTable
 };
 
 // screen and explore.
@@ -65,6 +77,10 @@ struct RefineResult {
   int64_t candidates = 0, rows = 0;
   double mean_tokens = 0, mean_perplexity = 0;  // of the selected rows
   std::map<std::string, int64_t> dropped;       // candidates, by filter
+  // Thoughts of right candidates and of selected rows that could be checked (those about synthetic
+  // problems), and those that are true.
+  std::optional<int64_t> checked_right = {}, true_right = {}, checked_rows = {}, true_rows = {};
+  std::optional<std::string> perplexity_model = {};  // whose perplexities counted, if another's
 };
 
 struct EvaluateResult {

@@ -91,6 +91,22 @@ Markup exploration_section(const pool::Pool& pool) {
                                        t, round.refine->strategy,
                                        counted(static_cast<double>(round.refine->candidates)),
                                        dropped.empty() ? "none" : dropped)));
+    if (round.refine->checked_right) {
+      const auto share_of = [](const std::optional<int64_t>& part,
+                               const std::optional<int64_t>& whole) {
+        const int64_t n = whole.value_or(0);
+        return n == 0 ? std::string("none")
+                      : fmt::format(
+                            "{} of {} ({:.1f} %)", part.value_or(0), n,
+                            100.0 * static_cast<double>(part.value_or(0)) / static_cast<double>(n));
+      };
+      notes += element(
+          "li", text(fmt::format("Round {}: thoughts that an independent check of the synthetic "
+                                 "world finds true: {} of the right rollouts, {} of the selected "
+                                 "rows; it has no say in the selection.",
+                                 t, share_of(round.refine->true_right, round.refine->checked_right),
+                                 share_of(round.refine->true_rows, round.refine->checked_rows))));
+    }
   }
   Markup content = wide_table(
       header_row({"round", "problems", "hard", "samples", "solved", "correct %", "undecided %",

@@ -16,6 +16,7 @@ Markup comparisons_section(const LoopTable& table);
 Markup accuracy_section(const LoopTable& table);
 Markup mix_section(const pool::Pool& pool);
 Markup loss_section(const pool::Pool& pool);
+Markup preferences_section(const pool::Pool& pool);
 Markup exploration_section(const pool::Pool& pool);
 Markup rollouts_section(const pool::Pool& pool);
 Markup stages_section(const pool::Pool& pool);

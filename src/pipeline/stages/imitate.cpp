@@ -67,6 +67,17 @@ void add_demonstrations(const StageContext& context, const data::ModelText& text
     visitor.name = [&](size_t i) { return fmt::format("{}#{}", source.name, i); };
     visitor.row = [&](size_t i, data::TokenRow row) {
       out.mix.add(demonstrations[i].domain, pool::teacher_of(demonstrations[i]), row.num_tokens());
+      if (told.insert(ids[i]).second) {
+        pool::Selection decision;
+        decision.stage = context.stage.name;
+        decision.round = context.stage.round;
+        decision.origin = {pool::RowOrigin::Kind::kDemonstration, ids[i]};
+        decision.filter = "max_length";
+        decision.kept = true;
+        decision.detail =
+            fmt::format("{} tokens, at most {}", row.num_tokens(), context.recipe.max_length);
+        context.pool.add_selection(decision);
+      }
       out.rows.push_back(std::move(row));
       out.origins.push_back({pool::RowOrigin::Kind::kDemonstration, ids[i]});
       ++out.demonstrations;
@@ -228,7 +239,7 @@ const StageKind kImprove = {
     .version = 3,  // direct answers begin as the template begins them
     .keys = {"chat_template", "allow_template_change", "instruction", "prompt_prefix",
              "prompt_suffix", "thought_form", "add_tokens", "system", "max_length", "dtype", "seed",
-             "sft"},
+             "sft", "improve"},
     .sources = pool::SourceRecord::Role::kDemonstrations,
     .plan = plan_improve,
     .run = run_improve,

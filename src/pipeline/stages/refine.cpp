@@ -1,8 +1,13 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 
+#include "base/error.h"
+#include "generate/scorer.h"
 #include "pipeline/candidates.h"
 #include "pipeline/plan_context.h"
 #include "pipeline/stages/kinds.h"
+#include "pipeline/stages/rollouts.h"
 #include "pool/stage_result.h"
 
 namespace ponder::pipeline {
@@ -10,14 +15,63 @@ namespace {
 
 StagePlan plan_refine(const PlanContext& /*context*/, const Stage& /*stage*/) { return {}; }
 
-StageOutcome run_refine(StageContext& context) {
-  const std::vector<Candidate> candidates = candidates_of(context.pool, context.stage.reads[0]);
+SelectionOptions options_of(const Recipe& recipe) {
+  const RefineOptions& refine = recipe.refine;
   SelectionOptions options;
-  options.strategy = *strategy_from_string(context.recipe.refine.strategy);
-  options.per_problem = context.recipe.refine.per_problem;
-  options.max_rows = context.recipe.refine.max_rows;
-  options.seed = context.recipe.seed;
-  const auto decisions = select(candidates, options);
+  options.strategy = *strategy_from_string(refine.strategy);
+  options.per_problem = refine.per_problem;
+  options.max_rows = refine.max_rows;
+  options.seed = recipe.seed;
+  options.agreement = refine.agreement;
+  options.length_band = refine.length_band;
+  options.perplexity_band = refine.perplexity_band;
+  options.per_domain = refine.per_domain;
+  return options;
+}
+
+// Puts the perplexities under the stage's input model in the place of those under the model that
+// sampled, of the candidates that can be selected. False when stopped.
+bool score_again(const StageContext& context, std::vector<Candidate>& candidates) {
+  constexpr size_t kAtOnce = 256;
+  generate::InferenceModel model = open_model(context);
+  model.decoder().set_stop(context.stop);
+  std::vector<Candidate*> all;
+  for (Candidate& c : candidates) {
+    if (c.verdict == judge::Verdict::kCorrect && c.well_formed &&
+        c.finish_reason == data::FinishReason::kStop)
+      all.push_back(&c);
+  }
+  for (size_t begin = 0; begin < all.size(); begin += kAtOnce) {
+    if (context.stopping()) return false;
+    const size_t end = std::min(begin + kAtOnce, all.size());
+    std::vector<generate::ScoreRow> rows;
+    for (size_t i = begin; i < end; ++i) {
+      const auto stored = context.pool.rollout(all[i]->id);
+      if (!stored || !stored->rollout.completion.token_ids)
+        throw Error("run.db", fmt::format("the tokens of trajectory {} are missing", all[i]->id));
+      generate::ScoreRow& row = rows.emplace_back();
+      row.tokens = stored->rollout.prompt_ids;
+      row.first_scored = static_cast<int64_t>(row.tokens.size());
+      const auto& ids = *stored->rollout.completion.token_ids;
+      row.tokens.insert(row.tokens.end(), ids.begin(), ids.end());
+    }
+    try {
+      const std::vector<generate::Score> scores = generate::score_rows(model.decoder(), rows);
+      for (size_t i = begin; i < end; ++i) all[i]->perplexity = scores[i - begin].perplexity;
+    } catch (const model::Interrupted&) {
+      return false;
+    }
+    context.monitor.progress(context.stage.name, static_cast<int64_t>(end),
+                             static_cast<int64_t>(all.size()), "rollouts scored", {});
+  }
+  return true;
+}
+
+StageOutcome run_refine(StageContext& context) {
+  std::vector<Candidate> candidates = candidates_of(context.pool, context.stage.reads[0]);
+  const std::string& scorer = context.recipe.refine.perplexity_model;
+  if (!scorer.empty() && !score_again(context, candidates)) return StageOutcome::stopped();
+  const auto decisions = select(candidates, options_of(context.recipe));
   pool::Pool::Transaction transaction(context.pool);
   pool::RefineResult result;
   result.strategy = context.recipe.refine.strategy;
@@ -38,23 +92,35 @@ StageOutcome run_refine(StageContext& context) {
       context.pool.add_selection(selection);
       ++selection.step;
     }
-    if (!selected(decisions[i])) {
-      ++result.dropped[decisions[i].back().filter];
-      continue;
-    }
+    if (!selected(decisions[i])) continue;
     selection.filter = "selected";
     selection.kept = true;
     selection.rank = 0;
-    selection.detail = "";
+    selection.detail = scorer.empty() ? "" : "perplexities under " + scorer;
     context.pool.add_selection(selection);
     ++result.rows;
     tokens += candidates[i].num_tokens;
     perplexity += candidates[i].perplexity;
   }
   transaction.commit();
+  result.dropped = dropped_by(decisions);
   const double n = std::max<double>(1, static_cast<double>(result.rows));
   result.mean_tokens = static_cast<double>(tokens) / n;
   result.mean_perplexity = perplexity / n;
+  if (!scorer.empty()) result.perplexity_model = scorer;
+  const ThoughtShare right = true_thoughts_of_right(candidates),
+                     rows = true_thoughts_of_selected(candidates, decisions);
+  if (right.checked > 0) {
+    result.checked_right = right.checked;
+    result.true_right = right.is_true;
+    result.checked_rows = rows.checked;
+    result.true_rows = rows.is_true;
+  }
+  if (result.rows == 0 && result.candidates > 0) {
+    context.monitor.warning(fmt::format("{}: no row is left of {} rollouts; left out by {}",
+                                        context.stage.name, result.candidates,
+                                        dropped_text(result.dropped)));
+  }
   return {.rows = result.rows, .result = pool::to_json(result)};
 }
 

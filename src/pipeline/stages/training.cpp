@@ -25,6 +25,21 @@ std::vector<pool::LossPoint> loss_curve(const fs::path& log) {
   return pool::thinned(steps);
 }
 
+// The same of a preference's metrics: none of another objective.
+std::optional<Json> preference_curve(const fs::path& log) {
+  std::vector<Json> steps;
+  JsonRowReader reader(log);
+  JsonRow row;
+  while (reader.next(row)) {
+    if (!row.value.contains("margin")) return std::nullopt;
+    Json point = {{"step", row.value.at("step")}};
+    for (const char* key : {"chosen_logprob", "rejected_logprob", "margin", "accuracy"})
+      if (row.value.contains(key)) point[key] = row.value.at(key);
+    steps.push_back(std::move(point));
+  }
+  return Json(pool::thinned(steps));
+}
+
 // Of a model that is made again after it was evaluated: its card is to say what it said.
 Json scores_of(const StageContext& context) {
   for (const pool::StageRecord& stage : context.pool.stages()) {
@@ -84,7 +99,8 @@ Json provenance_of(const StageContext& context, const data::ModelText& text, Jso
 
 std::optional<pool::TrainResult> train(StageContext& context, train::TrainingTask& task,
                                        const train::TrainOptions& options,
-                                       const data::ModelText& text, Json provenance) {
+                                       const data::ModelText& text, Json provenance,
+                                       std::optional<train::JobProbe> probe) {
   const fs::path out = context.checkpoint(context.stage.output);
   train::JobOptions job;
   job.out = out;
@@ -100,10 +116,15 @@ std::optional<pool::TrainResult> train(StageContext& context, train::TrainingTas
   job.log = context.folder / "training" / (context.stage.name + ".jsonl");
   job.monitor = &context.monitor;
   job.task = context.stage.name;
+  job.probe = std::move(probe);
   model::Checkpoint start = model::load_checkpoint(job.base_folder);
   train::add_tokens(text.added_tokens(), start, job);
   const train::JobResult result =
       train::run_training(std::move(start), task, options, job, context.threads);
+  pool::TrainResult trained;
+  trained.model = context.stage.output;
+  if (!result.alarm.empty()) trained.alarm = result.alarm;
+  if (!result.alarm.empty() && !result.finished) return trained;
   if (!result.finished) return std::nullopt;
   if (const auto before = context.pool.model_named(context.stage.output);
       before && before->sha256 != result.sha256) {
@@ -115,12 +136,16 @@ std::optional<pool::TrainResult> train(StageContext& context, train::TrainingTas
   const std::optional<pool::ModelRecord> parent = context.pool.model_named(context.stage.input);
   context.pool.add_model({result.sha256, context.stage.output, parent ? parent->sha256 : "",
                           context.stage.name, fs::path("checkpoints") / context.stage.output});
-  pool::TrainResult trained;
-  trained.model = context.stage.output;
   trained.sha256 = result.sha256;
-  trained.steps = result.num_steps;
+  trained.steps = result.alarm.empty() ? result.num_steps : result.steps_done;
   trained.tokens = result.total_tokens;
   trained.loss_curve = loss_curve(job.log);
+  trained.preferences = preference_curve(job.log);
+  if (!result.probes.empty()) {
+    trained.probes = Json::array();
+    for (const train::ProbeReading& reading : result.probes)
+      trained.probes->push_back(train::to_json(reading));
+  }
   if (!trained.loss_curve.empty()) trained.last_loss = trained.loss_curve.back().loss;
   return trained;
 }

@@ -26,9 +26,11 @@ Json source_account(const std::string& name, const data::RowAccount& report);
 Json provenance_of(const StageContext& context, const data::ModelText& text, Json sources);
 
 // Trains `task` into the stage's output checkpoint and registers the model. The result lacks what
-// depends on the objective (label, rows, rejected); nothing when stopped.
+// depends on the objective (label, rows, rejected); nothing when stopped. Where the probe's alarm left
+// no weights worth keeping there is no model, and no sha256 in the result.
 std::optional<pool::TrainResult> train(StageContext& context, train::TrainingTask& task,
                                        const train::TrainOptions& options,
-                                       const data::ModelText& text, Json provenance);
+                                       const data::ModelText& text, Json provenance,
+                                       std::optional<train::JobProbe> probe = {});
 
 }  // namespace ponder::pipeline
