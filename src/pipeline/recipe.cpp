@@ -335,6 +335,7 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   e.top_p = explore.number("top_p", 0.95, 1e-6, 1);
   e.max_tokens = explore.integer("max_tokens", usual_max_tokens(positions), 1, kMany);
   e.strictness = read_strictness(explore);
+  read_budget(explore, e);
   explore.finish();
   if (e.rounds > 0 && e.problems.empty()) explore.fail("problems", "exploration needs problems");
 

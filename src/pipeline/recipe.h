@@ -61,9 +61,15 @@ struct ExploreOptions {
   bool retry_unsolved = false;  // problems no earlier round solved are explored again
   int64_t samples = 20;         // per problem, at most
   int64_t enough_correct = 2, enough_incorrect = 2;  // stop a problem once it has both
+  bool enough_usable = false;  // of those that are finished and well-formed; with a budget always
+  int64_t budget_samples = 0, budget_tokens = 0;  // of a round; 0: no limit
+  double budget_hours = 0;
+  int64_t budget_wave = 64;  // samples between two looks at all problems
   double temperature = 1.0, top_p = 0.95;
   int64_t max_tokens = 1024;
   eval::JudgeStrictness strictness;  // screening too
+
+  bool has_budget() const { return budget_samples > 0 || budget_tokens > 0 || budget_hours > 0; }
 };
 
 struct RefineOptions {

@@ -51,6 +51,7 @@ void visit(Fields& fields, Result& r) {
     fields("tokens", r.tokens);
     fields("hard", r.hard);
     fields("rejected", r.rejected);
+    fields("waves", r.waves);
   } else if constexpr (std::is_same_v<Plain, RefineResult>) {
     fields("strategy", r.strategy);
     fields("candidates", r.candidates);

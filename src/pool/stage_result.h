@@ -70,6 +70,7 @@ struct RolloutResult {
           unfinished = 0, tokens = 0;
   std::optional<int64_t> hard;                   // screen: problems not solved
   std::map<std::string, int64_t> rejected = {};  // problems that were not asked, by reason
+  std::optional<int64_t> waves = {};             // of an exploration with a budget
 };
 
 struct RefineResult {

@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/hash.h"
 #include "eval/judging.h"
 #include "generate/scorer.h"
 #include "rollout/run_rollouts.h"
+#include "tokenizer/thought_format.h"
 
 namespace ponder::pipeline {
 
@@ -45,10 +48,10 @@ void tell_left_out(const StageContext& context, const std::string& benchmark,
 // Of all that decides the completions of a problem.
 std::string sha256_of(const rollout::RolloutRequest& request, const std::string& model_sha256) {
   const data::SamplingSettings& sampling = request.sampling;
-  return sha256_hex(
-      dump_json(Json::array({model_sha256, request.problem_id, request.prompt_ids, request.seed,
-                             sampling.temperature, sampling.top_p, sampling.top_k,
-                             sampling.max_tokens, request.stop_ids, request.stop_strings})));
+  // Not how many tokens it may take: whoever has fewer goes on.
+  return sha256_hex(dump_json(Json::array(
+      {model_sha256, request.problem_id, request.prompt_ids, request.seed, sampling.temperature,
+       sampling.top_p, sampling.top_k, request.stop_ids, request.stop_strings})));
 }
 
 // Whether the request would give the rollout. One of an earlier recipe may be of another.
@@ -58,7 +61,49 @@ bool is_of(const rollout::RolloutRequest& request, const data::Rollout& t,
   return t.sample < request.num_samples && t.completion.model_sha256 == model_sha256 &&
          t.template_sha256 == request.template_sha256 && t.seed == request.seed &&
          t.prompt_ids == request.prompt_ids && had.temperature == asked.temperature &&
-         had.top_p == asked.top_p && had.top_k == asked.top_k && had.max_tokens == asked.max_tokens;
+         had.top_p == asked.top_p && had.top_k == asked.top_k;
+}
+
+// What becomes of a rollout that was allowed another number of tokens.
+enum class Allowed { kSame, kNothing, kGoesOn };
+Allowed with_tokens_allowed(const data::Rollout& t, int max_tokens) {
+  const data::Completion& made = t.completion;
+  const bool cut = made.finish_reason == data::FinishReason::kLength;
+  if (!made.token_ids || !made.logprobs) return Allowed::kNothing;
+  if (cut) return t.sampling.max_tokens < max_tokens ? Allowed::kGoesOn : Allowed::kNothing;
+  // A loop is looked for behind the limit, so one at the limit itself would be cut there.
+  const bool loop = made.finish_reason == data::FinishReason::kRepetition;
+  return made.num_tokens() + loop <= max_tokens ? Allowed::kSame : Allowed::kNothing;
+}
+
+// The tokens of one that was cut off, to go on with. Whether it ends with the last of them is for the
+// rules to say again, so that one is sampled again.
+void put_back(StageContext& context, const data::Rollout& t, const std::string& benchmark,
+              const std::string& request_sha256) {
+  data::Partial tokens = data::partial_of(*t.completion.token_ids, *t.completion.logprobs, 0);
+  if (tokens.token_ids.size() < 2) return;
+  tokens.token_ids.pop_back();
+  tokens.logprobs.pop_back();
+  context.pool.add_partial({context.stage.name, benchmark, t.problem_id, t.sample, request_sha256,
+                            0, std::move(tokens)});
+}
+
+// The request for one sample of a problem, those before it being there.
+rollout::RolloutRequest only_sample(const rollout::RolloutRequest& request, int sample) {
+  rollout::RolloutRequest one = request;
+  one.num_samples = sample + 1;
+  one.done.clear();
+  for (int before = 0; before < sample; ++before) one.done.emplace_back().sample = before;
+  std::erase_if(one.begun, [&](const auto& begun) { return begun.first != sample; });
+  return one;
+}
+
+void count(ProblemTally& tally, const data::Rollout& t) {
+  ++tally.samples;
+  tally.tokens += t.completion.num_tokens();
+  if (!is_usable(t)) return;
+  tally.right += t.verdict == judge::Verdict::kCorrect;
+  tally.wrong += t.verdict == judge::Verdict::kIncorrect;
 }
 
 // Takes what is behind the first samples that are enough out of the pool: a rule that has changed may
@@ -85,7 +130,8 @@ void take_begun(StageContext& context, const std::string& benchmark,
     if (partial.benchmark != benchmark) continue;
     const auto request = request_of.find(partial.problem_id);
     if (request == request_of.end() ||
-        partial.request_sha256 != sha256_of(*request->second, model_sha256)) {
+        partial.request_sha256 != sha256_of(*request->second, model_sha256) ||
+        partial.tokens.size() >= request->second->sampling.max_tokens) {
       context.pool.remove_partial(partial);
     } else {
       request->second->begun[partial.sample] = std::move(partial.tokens);
@@ -139,14 +185,24 @@ bool roll_out(StageContext& context, generate::InferenceModel& model, RolloutWor
           return;
         }
         data::Rollout done = stored.rollout;
-        if (!done.verdict) {  // its stage is done again
-          judge(done);
+        const int allowed = request->second->sampling.max_tokens;
+        const bool as_allowed = done.sampling.max_tokens == allowed;
+        const Allowed now = as_allowed ? Allowed::kSame : with_tokens_allowed(done, allowed);
+        if (!as_allowed) context.pool.remove_rollout(stored.stage, done, stored.benchmark);
+        if (now == Allowed::kGoesOn)
+          put_back(context, done, work.benchmark, sha256_of(*request->second, model.sha256()));
+        if (now != Allowed::kSame) return;
+        if (!done.verdict) judge(done);  // its stage is done again
+        if (!as_allowed) {
+          done.sampling.max_tokens = allowed;
+          context.pool.add_rollout(stored.stage, stored.round, done, stored.benchmark);
+        } else if (!stored.rollout.verdict) {
           context.pool.set_verdict(stored.id, *done.verdict, done.proof);
         }
         request->second->done.push_back(std::move(done));
       });
 
-  if (work.group_complete) {
+  if (work.group_complete && !work.next_wave) {
     for (rollout::RolloutRequest& request : requests) leave_enough(context, work, request);
   }
   take_begun(context, work.benchmark, request_of, model.sha256());
@@ -180,11 +236,64 @@ bool roll_out(StageContext& context, generate::InferenceModel& model, RolloutWor
   };
   hooks.save = save;
   generate::Engine engine = open_engine(context, model);
-  const rollout::RolloutReport report = rollout::run_rollouts(
-      engine, requests, hooks,
-      {.monitor = &context.monitor, .task = context.stage.name, .unit = "rollouts"}, context.stop);
-  save({});
-  return !report.interrupted;
+  const auto run = [&](std::span<const rollout::RolloutRequest> asked) {
+    const rollout::RolloutReport report = rollout::run_rollouts(
+        engine, asked, hooks,
+        {.monitor = &context.monitor, .task = context.stage.name, .unit = "rollouts"},
+        context.stop);
+    save({});
+    return !report.interrupted;
+  };
+  if (!work.next_wave) return run(requests);
+
+  std::map<std::string, ProblemTally*> tally_of;
+  std::vector<ProblemTally> tallies(requests.size());
+  for (size_t i = 0; i < requests.size(); ++i) {
+    tallies[i].expected_tokens = requests[i].expected_tokens;
+    tally_of[requests[i].problem_id] = &tallies[i];
+  }
+  // Its memory is for all of them, not for the first wave.
+  for (const rollout::RolloutRequest& request : requests)
+    engine.announce(rollout::completion_request(request, 0), 1);
+  hooks.group_complete = nullptr;
+  hooks.on_completion = [&, keep = hooks.on_completion](const data::Rollout& t) {
+    keep(t);
+    count(*tally_of.at(t.problem_id), t);
+  };
+  for (;; ++work.waves) {
+    const std::vector<size_t> wave = work.next_wave(tallies);
+    if (wave.empty()) break;
+    std::vector<rollout::RolloutRequest> asked;
+    std::vector<std::pair<size_t, const data::Rollout*>> there;
+    for (const size_t p : wave) {
+      const rollout::RolloutRequest& request = requests[p];
+      const auto sample = static_cast<int>(tallies[p].samples);
+      const auto done = std::find_if(request.done.begin(), request.done.end(),
+                                     [&](const data::Rollout& t) { return t.sample == sample; });
+      if (done != request.done.end()) {
+        there.emplace_back(p, &*done);
+      } else {
+        asked.push_back(only_sample(request, sample));
+      }
+    }
+    if (!asked.empty() && work.out_of_time && work.out_of_time()) break;
+    for (const auto& [p, done] : there) count(tallies[p], *done);
+    if (!asked.empty() && !run(asked)) return false;
+    if (context.stopping()) return false;
+  }
+  // What an earlier, larger budget made.
+  for (size_t i = 0; i < requests.size(); ++i) {
+    for (const data::Rollout& t : requests[i].done) {
+      if (t.sample >= tallies[i].samples)
+        context.pool.remove_rollout(context.stage.name, t, work.benchmark);
+    }
+  }
+  return true;
+}
+
+bool is_usable(const data::Rollout& rollout) {
+  return rollout.completion.finish_reason == data::FinishReason::kStop &&
+         tokenizer::parse_thought(rollout.completion.text).fault == tokenizer::ThoughtFault::kNone;
 }
 
 pool::RolloutResult rollouts_of(const pool::Pool& pool, const std::string& stage,

@@ -13,6 +13,7 @@
 #include "eval/judging.h"
 #include "generate/engine.h"
 #include "generate/inference_model.h"
+#include "pipeline/exploration_budget.h"
 #include "pipeline/stage.h"
 #include "pool/stage_result.h"
 
@@ -34,11 +35,21 @@ struct RolloutWork {
   // Lengths of completions by problem id, where they are known.
   std::map<std::string, int64_t> expected_tokens = {};
   std::map<std::string, uint64_t> rejected = {};  // problems that were not asked, by reason
+  // Instead of all samples: which problems get one more each, given what there is of every problem
+  // (in their order); none: it is enough. A function of that alone. See exploration_budget.h.
+  std::function<std::vector<size_t>(std::span<const ProblemTally>)> next_wave = nullptr;
+  // With next_wave: whether no wave may begin any more that would sample anything.
+  std::function<bool()> out_of_time = nullptr;
+  int64_t waves = 0;  // that were made
 };
+
+// Whether a response can be trained on or stand in a pair: finished, with thought and solution.
+bool is_usable(const data::Rollout& rollout);
 
 // Rolls out the problems, judges and keeps every finished sample in the pool, and every ten seconds
 // (and when stopped) also what there is of the others: that is what a kill can cost. Samples the pool
-// has are not made again; those that have begun go on.
+// has are not made again; those that have begun go on, also where more tokens are allowed than when
+// they were cut off.
 // Problems that cannot be asked are left out, counted and told by id; Error when none is left.
 // False when stopped.
 bool roll_out(StageContext& context, generate::InferenceModel& model, RolloutWork& work);
