@@ -4,7 +4,7 @@
 //   matmul_bench [--model T|S|Q|SmolLM2] [--kind forward|dx|dw] [--rows 1,4,16] [--threads N]
 //                [--bf16-path FMA|AVX512_BF16|AMX] [--check]
 // forward: C (M, out) = X (M, in) W^T, W packed before; dx: dY (M, out) W with W packed each time (in
-// bf16 arithmetic before); dw: dW (out, in) += dY^T X with X packed each time. oneDNN gets its weights packed before in
+// bf16 arithmetic before, as for forward); dw: dW (out, in) += dY^T X with X packed each time. oneDNN gets its weights packed before in
 // forward, plain operands in dx and dw.
 #include <fmt/format.h>
 #include <time.h>
@@ -168,6 +168,7 @@ struct Operands {
   tensor::Buffer c, d;
   std::vector<ops::PackedMatrix> f32, bf16;
   std::vector<ops::Bf16Matrix> b;  // of products in bf16 arithmetic
+  std::vector<ops::Bf16Run> runs;  // of tokens, one row of them
 };
 
 Case make_case(const Shape& shape, const Setting& s, Operands& o, ThreadPool& pool) {
@@ -225,12 +226,12 @@ Case make_case(const Shape& shape, const Setting& s, Operands& o, ThreadPool& po
     result.ways.push_back([peer](int i) { (*peer)(i); });
 #endif
   } else if (s.kind == "dx") {
-    o.b.emplace_back("bf16", N, K).pack(ops::MatrixView::rows(w, N, K), pool);
+    o.b.emplace_back("bf16", K, N).pack_weight(w, tensor::DType::kF32, N, 0, pool);
     result.ways.push_back([=, &o, &pool](int) {
       ops::matmul({c, K}, {dy, N, 1}, ops::MatrixView::rows(w, N, K), nullptr, M, pool);
     });
     result.ways.push_back([=, &o, &pool](int) {
-      ops::bf16_matmul({c, K}, {dy, N, 1}, o.b[0], nullptr, M, pool);
+      ops::bf16_matmul_transposed({c, K}, {dy, N, 1}, o.b[0], M, pool);
     });
     if (s.check) {
       result.ways[0](0);
@@ -245,13 +246,14 @@ Case make_case(const Shape& shape, const Setting& s, Operands& o, ThreadPool& po
     result.ways.push_back([peer](int) { (*peer)(0); });
 #endif
   } else {
-    o.b.emplace_back("bf16", M, K);
+    for (int64_t m = 0; m < M; m += 32) o.runs.push_back({m, std::min<int64_t>(32, M - m)});
+    o.b.emplace_back("bf16", static_cast<int64_t>(o.runs.size()) * 32, K);
     result.ways.push_back([=, &o, &pool](int) {
       ops::matmul_continue({c, K}, {dy, 1, N}, ops::MatrixView::rows(x, M, K), N, pool);
     });
     result.ways.push_back([=, &o, &pool](int) {
-      o.b[0].pack(ops::MatrixView::rows(x, M, K), pool);
-      ops::bf16_matmul_continue({c, K}, {dy, 1, N}, o.b[0], N, pool);
+      o.b[0].pack_runs(x, o.runs, pool);
+      ops::bf16_matmul_continue({c, K}, {dy, 1, N}, o.runs, o.b[0], N, pool);
     });
     if (s.check) {
       result.ways[0](0);

@@ -48,11 +48,12 @@ class TrainBench : public BenchTask {
   TrainBench(const BenchOptions& options, const model::ModelConfig& config, ThreadPool& pool)
       : options_(options),
         config_(config),
-        decoder_(config, pool),
+        decoder_(config, pool, options.precision),
         task_(rows_of(options, config)) {
     train_.batch.epochs = kMaxRepetitions;
     train_.batch.batch_rows = options.rows;
     train_.schedule = train::ScheduleKind::kConstant;
+    train_.precision = options.precision;
     train_.micro_batch_tokens = options.micro_batch_tokens;
     train_.activation_checkpointing = options.recompute;
     model::Parameters start(config, "weights");
@@ -298,10 +299,9 @@ class CacheBench : public InferenceBench {
 std::unique_ptr<BenchTask> make_bench_task(const BenchOptions& options,
                                            const model::ModelConfig& config, ThreadPool& pool) {
   if (options.task == "train") {
-    if (!options.model.empty() || options.dtype != "f32" ||
-        options.precision != tensor::Precision::kF32) {
-      throw Error("--task train", "trains random f32 weights of a --config, in f32",
-                  "leave out --model, --dtype and --precision");
+    if (!options.model.empty() || options.dtype != "f32") {
+      throw Error("--task train", "trains random f32 weights of a --config",
+                  "leave out --model and --dtype");
     }
     return std::make_unique<TrainBench>(options, config, pool);
   }

@@ -22,7 +22,7 @@ double mebibytes(int64_t bytes) { return static_cast<double>(bytes) / 1048576.0;
 
 void require_memory(const model::ModelConfig& config, const train::TrainingTask& task,
                     const train::TrainOptions& options, ThreadPool& pool, Monitor& monitor) {
-  const model::Decoder decoder(config, pool);
+  const model::Decoder decoder(config, pool, options.precision);
   const train::TrainPlan plan = train::plan_training(decoder, train::workload_of(task), options);
   std::string purposes;
   for (const auto& [purpose, bytes] : plan.memory_bytes) {
@@ -73,6 +73,8 @@ std::string command_of(const TrainFlags& flags, const JobAccount& account) {
       flags.schedule, train.warmup_ratio, train.adamw.weight_decay, train.max_grad_norm,
       flags.dtype, flags.common.seed);
   if (train.group_tokens > 0) text += fmt::format(" --group-tokens {}", train.group_tokens);
+  if (train.precision != tensor::Precision::kF32)
+    text += fmt::format(" --precision {}", tensor::to_string(train.precision));
   if (flags.optimizer_dtype != "float32") text += " --optimizer-dtype " + flags.optimizer_dtype;
   return text;
 }
@@ -166,6 +168,7 @@ void add_train_flags(CLI::App& command, TrainFlags& flags) {
   command.add_option("--dtype", flags.dtype, "of the saved weights")
       ->check(CLI::IsMember({"float32", "bfloat16", "float16", "f32", "bf16", "f16"}))
       ->capture_default_str();
+  add_precision_option(command, train.precision);
   add_number_option(command, "--steps", flags.stop_after_steps, 1, kMany,
                     "stop after this many steps; the same command without it goes on");
   add_number_option(command, "--checkpoint-steps", flags.checkpoint_steps, 1, kMany,

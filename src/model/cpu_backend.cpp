@@ -43,15 +43,20 @@ class CpuBackend : public DecoderBackend {
         rope_(config) {}
 
   void set_parameters(const Parameters& parameters) override {
-    if (precision_ == tensor::Precision::kBf16)
-      return pack_parameters(parameters, tensor::DType::kBF16);
-    weights_.borrow(parameters);
+    trainable_ = true;
+    precision_ == tensor::Precision::kBf16
+        ? weights_.pack(parameters, tensor::DType::kBF16, threads_)
+        : weights_.borrow(parameters);
   }
   void pack_parameters(const Parameters& parameters, tensor::DType storage) override {
+    trainable_ = false;
     weights_.pack(parameters, storage, threads_);
   }
-  void load_weights(const WeightFiles& files) override { weights_.load(config_, files, threads_); }
-  bool trainable() const override { return weights_.trainable(); }
+  void load_weights(const WeightFiles& files) override {
+    trainable_ = false;
+    weights_.load(config_, files, threads_);
+  }
+  bool trainable() const override { return trainable_; }
   void set_stop(const std::atomic<bool>* stop) override { stop_ = stop; }
 
   void forward(const PackedBatch& batch, std::span<float> logprobs, Keep keep) override {
@@ -72,8 +77,12 @@ class CpuBackend : public DecoderBackend {
   int64_t kv_page_bytes() const override { return CpuKvStorage::page_bytes(config_); }
   tensor::MemoryTable pass_memory(const PassSize& size) const override {
     PassMemory memory;
-    return tensor::Arena::plan(
-        [&](tensor::Arena& a) { memory.lay_out(a, config_, size, threads_.num_threads()); });
+    return tensor::Arena::plan([&](tensor::Arena& a) {
+      memory.lay_out(a, config_, size, threads_.num_threads(), precision_);
+    });
+  }
+  int64_t parameter_copy_bytes() const override {
+    return precision_ == tensor::Precision::kBf16 ? bf16_matrix_bytes(config_) : 0;
   }
   tensor::MemoryTable step_memory(int64_t num_tokens, int64_t num_targets) const override {
     StepMemory memory;
@@ -81,8 +90,9 @@ class CpuBackend : public DecoderBackend {
         [&](tensor::Arena& a) { memory.lay_out(a, config_, num_tokens, num_targets); });
   }
   void reserve(const PassSize& size) override {
-    arena_.lay_out(
-        [&](tensor::Arena& a) { memory_.lay_out(a, config_, size, threads_.num_threads()); });
+    arena_.lay_out([&](tensor::Arena& a) {
+      memory_.lay_out(a, config_, size, threads_.num_threads(), precision_);
+    });
   }
 
  private:
@@ -90,8 +100,11 @@ class CpuBackend : public DecoderBackend {
   void run_forward(const PackedBatch& batch, std::span<float> logprobs, Keep keep,
                    std::span<const float> dlogprobs, Gradients* gradients);
   void gather_hidden(const PackedBatch& batch, int64_t begin, int64_t rows);
-  void head_backward(const PackedBatch& batch, std::span<const float> dlogprobs, int64_t begin,
-                     int64_t rows, Gradients& gradients);
+  std::vector<HeadChunk> chunks_of(const PackedBatch& batch) const {
+    return head_chunks(batch, logits_rows(config_.vocab_size, batch.num_targets()), precision_);
+  }
+  void head_backward(const PackedBatch& batch, std::span<const float> dlogprobs,
+                     const HeadChunk& chunk, Gradients& gradients);
   void layers_backward(const PackedBatch& batch, Gradients& gradients);
   void step_part(const StepPart& part, std::span<const int32_t> tokens, KvCache& cache,
                  float* logits, ThreadPool& threads) const;
@@ -104,6 +117,7 @@ class CpuBackend : public DecoderBackend {
   ThreadPool& threads_;
   const tensor::Precision precision_;
   DecoderWeights weights_;
+  bool trainable_ = false;
   LayerRope rope_;
   tensor::Arena arena_{"activations"};
   // Of the last forward.
@@ -125,8 +139,7 @@ void CpuBackend::gather_hidden(const PackedBatch& batch, int64_t begin, int64_t 
 
 void CpuBackend::run_forward(const PackedBatch& batch, std::span<float> logprobs, Keep keep,
                              std::span<const float> dlogprobs, Gradients* gradients) {
-  const int64_t C = config_.hidden_size, V = config_.vocab_size, T = batch.num_tokens(),
-                N = batch.num_targets();
+  const int64_t C = config_.hidden_size, V = config_.vocab_size, T = batch.num_tokens();
   kept_ = keep;
   reserve(size_of(batch, keep));
   PassTokens tokens(batch);
@@ -147,9 +160,8 @@ void CpuBackend::run_forward(const PackedBatch& batch, std::span<float> logprobs
                     eps(), threads_);
 
   if (gradients) std::memset(memory_.dh, 0, static_cast<size_t>(T * C) * sizeof(float));
-  const int64_t chunk = logits_rows(V, N);
-  for (int64_t begin = 0; begin < N; begin += chunk) {
-    const int64_t rows = std::min(chunk, N - begin);
+  for (const HeadChunk& chunk : chunks_of(batch)) {
+    const int64_t begin = chunk.begin, rows = chunk.rows;
     look_for_stop();
     gather_hidden(batch, begin, rows);
     weights_.lm_head.forward(memory_.logits, memory_.hidden, rows, threads_);
@@ -161,14 +173,15 @@ void CpuBackend::run_forward(const PackedBatch& batch, std::span<float> logprobs
         logprobs[i] = z[batch.target_token[i]] - memory_.lse[begin + r];
       }
     });
-    if (gradients) head_backward(batch, dlogprobs, begin, rows, *gradients);
+    if (gradients) head_backward(batch, dlogprobs, chunk, *gradients);
   }
 }
 
 // Of the targets whose logits lie in memory, which their gradients replace.
 void CpuBackend::head_backward(const PackedBatch& batch, std::span<const float> dlogprobs,
-                               int64_t begin, int64_t rows, Gradients& gradients) {
-  const int64_t C = config_.hidden_size, V = config_.vocab_size;
+                               const HeadChunk& chunk, Gradients& gradients) {
+  const int64_t C = config_.hidden_size, V = config_.vocab_size, begin = chunk.begin,
+                rows = chunk.rows;
   threads_.parallel_for(rows, 1, [&](int64_t r0, int64_t r1) {
     for (int64_t r = r0; r < r1; ++r) {
       const auto i = static_cast<size_t>(begin + r);
@@ -177,7 +190,8 @@ void CpuBackend::head_backward(const PackedBatch& batch, std::span<const float> 
     }
   });
   weights_.lm_head.weight_gradient(gradients_of(gradients.parameters(), FusedMatrix::kHead),
-                                   memory_.logits, memory_.hidden, rows, threads_);
+                                   memory_.logits, memory_.hidden,
+                                   {rows, chunk.blocks, memory_.operand}, threads_);
   weights_.lm_head.input_gradient(memory_.dhidden, memory_.logits, rows, threads_);
   for (int64_t r = 0; r < rows; ++r) {
     std::memcpy(memory_.dh + batch.target_index[static_cast<size_t>(begin + r)] * C,
@@ -187,18 +201,16 @@ void CpuBackend::head_backward(const PackedBatch& batch, std::span<const float> 
 
 void CpuBackend::backward(const PackedBatch& batch, std::span<const float> dlogprobs,
                           Gradients& gradients) {
-  const int64_t C = config_.hidden_size, V = config_.vocab_size, T = batch.num_tokens(),
-                N = batch.num_targets();
+  const int64_t C = config_.hidden_size, T = batch.num_tokens();
   std::memset(memory_.dh, 0, static_cast<size_t>(T * C) * sizeof(float));
-  const int64_t chunk = logits_rows(V, N);
-  for (int64_t begin = 0; begin < N; begin += chunk) {
-    const int64_t rows = std::min(chunk, N - begin);
+  const std::vector<HeadChunk> chunks = chunks_of(batch);
+  for (const HeadChunk& chunk : chunks) {
     look_for_stop();
-    if (chunk < N) {  // a single chunk's logits are still there from forward
-      gather_hidden(batch, begin, rows);
-      weights_.lm_head.forward(memory_.logits, memory_.hidden, rows, threads_);
+    if (chunks.size() > 1) {  // a single chunk's logits are still there from forward
+      gather_hidden(batch, chunk.begin, chunk.rows);
+      weights_.lm_head.forward(memory_.logits, memory_.hidden, chunk.rows, threads_);
     }
-    head_backward(batch, dlogprobs, begin, rows, gradients);
+    head_backward(batch, dlogprobs, chunk, gradients);
   }
   layers_backward(batch, gradients);
 }

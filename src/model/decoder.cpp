@@ -104,6 +104,8 @@ tensor::MemoryTable Decoder::pass_memory(const PassSize& size) const {
   return backend_->pass_memory(size);
 }
 
+int64_t Decoder::parameter_copy_bytes() const { return backend_->parameter_copy_bytes(); }
+
 tensor::MemoryTable Decoder::step_memory(int64_t num_tokens, int64_t num_targets) const {
   return backend_->step_memory(num_tokens, num_targets);
 }

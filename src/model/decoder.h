@@ -44,10 +44,11 @@ class Decoder {
   const ModelConfig& config() const { return config_; }
   tensor::Precision precision() const { return precision_; }
   // In bf16 precision all three round the matrices and the embedding; Error where a finite weight
-  // would become an infinity, and backward is an Error after any of them.
+  // would become an infinity.
   //
   // Borrows the parameters, until the next call of one of these three or the decoder's end, and
-  // reads them where they lie: to train. Call again after every change of them (it costs nothing).
+  // reads them where they lie (in bf16 a rounded copy of the matrices): to train. Call again after
+  // every change of them (it costs nothing, in bf16 little).
   void set_parameters(const Parameters& parameters);
   // Packs the matrices into panels of `storage` (kF32 or kBF16, rounded), which is what few rows at
   // a time want: to sample. Norms and the embedding are borrowed. Backward is an Error.
@@ -89,6 +90,7 @@ class Decoder {
   // What forward and backward of a batch, or an inference step, take by purpose; an inference
   // step's logits are the caller's. All of it is one arena that grows to the largest pass so far.
   tensor::MemoryTable pass_memory(const PassSize& size) const;
+  int64_t parameter_copy_bytes() const;  // what set_parameters takes: in f32 nothing
   tensor::MemoryTable step_memory(int64_t num_tokens, int64_t num_targets) const;
   // Makes the arena large enough for such a pass before the first one.
   void reserve(const PassSize& size);

@@ -46,6 +46,7 @@ class DecoderBackend {
   virtual std::unique_ptr<KvStorage> make_kv_storage(int64_t num_pages) const = 0;
   virtual int64_t kv_page_bytes() const = 0;
   virtual tensor::MemoryTable pass_memory(const PassSize& size) const = 0;
+  virtual int64_t parameter_copy_bytes() const = 0;
   virtual tensor::MemoryTable step_memory(int64_t num_tokens, int64_t num_targets) const = 0;
   virtual void reserve(const PassSize& size) = 0;
 };

@@ -209,13 +209,12 @@ TEST(Decoder, ForkedSequencesShareAPromptWithoutTouchingIt) {
 }
 
 TEST(Decoder, CheckpointingAndSplittingABatchChangeNoBitOfTheGradient) {
-  for (const ModelConfig& config : every_architecture()) {
-    SCOPED_TRACE(name_of(config));
+  for_every_model([&](const ModelConfig& config, tensor::Precision precision) {
     const Parameters parameters = random_parameters(config);
     ThreadPool pool(2), single(1);
     const auto gradient = [&](ThreadPool& threads, Keep keep,
                               const std::vector<std::vector<std::vector<int32_t>>>& split) {
-      Decoder decoder(config, threads);
+      Decoder decoder(config, threads, precision);
       decoder.set_parameters(parameters);
       Gradients gradients(config);
       gradients.zero();
@@ -239,11 +238,20 @@ TEST(Decoder, CheckpointingAndSplittingABatchChangeNoBitOfTheGradient) {
     EXPECT_TRUE(testing::same_bits(
         whole, gradient(pool, Keep::kActivations,
                         {{kRows[0]}, {kRows[1], kRows[2]}, {kRows[3], kRows[4]}})));
-  }
+  });
 }
 
-// A vocabulary so large that 40 rows of logits take two chunks, and 20 take one.
-TEST(Decoder, ChunksOfLogitsAndBackwardAlongWithForwardChangeNoBit) {
+// A vocabulary so large that 40 rows of logits take two chunks, and 20 take one; in bf16 the first row
+// is cut, alone and beside another, where a block ends.
+class DecoderChunks : public ::testing::TestWithParam<tensor::Precision> {};
+INSTANTIATE_TEST_SUITE_P(, DecoderChunks,
+                         ::testing::Values(tensor::Precision::kF32, tensor::Precision::kBf16),
+                         [](const auto& parameter) {
+                           return std::string(to_string(parameter.param));
+                         });
+
+TEST_P(DecoderChunks, OfLogitsAndBackwardAlongWithForwardChangeNoBit) {
+  const bool bf16 = GetParam() == tensor::Precision::kBf16;
   ModelConfig config = tiny(true);
   config.vocab_size = 2'000'000;
   config.hidden_size = 16;
@@ -254,13 +262,14 @@ TEST(Decoder, ChunksOfLogitsAndBackwardAlongWithForwardChangeNoBit) {
   Parameters parameters(config, "weights");
   RandomSequence random(21, 0);
   for (float& value : parameters.flat()) value = static_cast<float>(random.uniform() - 0.5);
-  const auto row = [](uint64_t stream) { return random_row(21, stream, 2'000'000); };
-  const std::vector<std::vector<std::vector<int32_t>>> whole = {{row(1), row(2)}},
-                                                       parts = {{row(1)}, {row(2)}};
+  const std::vector<int32_t> first = random_row(bf16 ? 37 : 21, 1, 2'000'000),
+                             second = random_row(bf16 ? 5 : 21, 2, 2'000'000);
+  const std::vector<std::vector<std::vector<int32_t>>> whole = {{first, second}},
+                                                       parts = {{first}, {second}};
   ThreadPool pool(2);
   std::vector<float> logprobs;
   const auto gradient = [&](const auto& split, bool together) {
-    Decoder decoder(config, pool);
+    Decoder decoder(config, pool, GetParam());
     decoder.set_parameters(parameters);
     Gradients gradients(config);
     gradients.zero();

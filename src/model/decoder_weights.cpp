@@ -319,6 +319,22 @@ void DecoderWeights::pack(const Parameters& parameters, DType storage, ThreadPoo
   check(*parameters.layout().find(TensorRole::kEmbedding));
 }
 
+int64_t bf16_matrix_bytes(const ModelConfig& config) {
+  const ParameterLayout layout(config);
+  int64_t floats = 0;
+  const auto add = [&](FusedMatrix matrix, int64_t layer) {
+    const Stack stack(layout, matrix, layer);
+    floats += ops::Bf16Matrix::storage_floats(stack.K, stack.N);
+  };
+  for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
+    for (const FusedMatrix matrix : {FusedMatrix::kQkv, FusedMatrix::kAttentionOut,
+                                     FusedMatrix::kGateUp, FusedMatrix::kMlpDown})
+      add(matrix, layer);
+  }
+  add(FusedMatrix::kHead, -1);
+  return floats * static_cast<int64_t>(sizeof(float));
+}
+
 LinearGradients gradients_of(Parameters& gradients, FusedMatrix matrix, int64_t layer) {
   const auto weights = gradients.layout().weights_of(matrix, layer);
   const auto biases = gradients.layout().biases_of(matrix, layer);

@@ -36,7 +36,8 @@ struct DecoderWeights {
                           tensor::Precision precision = tensor::Precision::kF32);
   // Borrows the parameters; costs nothing. f32 only.
   void borrow(const Parameters& parameters);
-  // Packs the matrices, in f32 into panels of `storage`; norms and the embedding are borrowed.
+  // Packs the matrices, in f32 into panels of `storage`; norms and the embedding are borrowed. In
+  // bf16 this is for training too.
   void pack(const Parameters& parameters, tensor::DType storage, ThreadPool& threads);
   // The files must have passed WeightFiles::check for this config. Takes no more memory than the
   // panels and some megabytes a thread.
@@ -44,7 +45,6 @@ struct DecoderWeights {
   // x (T, C): the embeddings of tokens in [0, V).
   void embed(float* x, std::span<const int32_t> tokens, ThreadPool& threads) const;
   int64_t matrix_bytes() const;  // what a pass over all layers and the head reads
-  bool trainable() const { return lm_head.trainable(); }
 
   std::vector<LayerWeights> layers;
   Linear lm_head;  // (C, V)
@@ -59,6 +59,9 @@ struct DecoderWeights {
   tensor::Buffer table_{"embedding table", 0};
   tensor::DType table_dtype_ = tensor::DType::kF32;
 };
+
+// Of all matrices in bf16 panels.
+int64_t bf16_matrix_bytes(const ModelConfig& config);
 
 // Where the gradients of one layer's parameters go; as in LayerWeights.
 struct LayerGradients {

@@ -58,26 +58,29 @@ void LayerPass::backward(int64_t index, const LayerWeights& weights, const Layer
   const LayerSpec& spec = config_.layer(index);
   const Norm attention_norm{weights.attention_norm, kept.inv_rms1},
       mlp_norm{weights.mlp_norm, kept.inv_rms2};
+  if (precision_ == tensor::Precision::kBf16 && sum_blocks_.empty())
+    sum_blocks_ = tokens_.sum_blocks();
+  const GradientTokens tokens{T_, sum_blocks_, memory.operand};
   // MLP. The gradient of the activation makes way for the activation, gate and up for their
   // gradients; the residual's gradient stays in dx.
   const float* dy = leave_backward(spec, mlp_norm, gradients.mlp_norm, kept.mlp_out, memory);
   weights.down.input_gradient(memory.act, dy, T_, threads_);
   float* dgate_up = kept.gate_up;
   ops::swiglu_backward(dgate_up, memory.act, memory.act, kept.gate_up, {T_, F_}, threads_);
-  weights.down.weight_gradient(gradients.down, dy, memory.act, T_, threads_);
+  weights.down.weight_gradient(gradients.down, dy, memory.act, tokens, threads_);
   const float* in = entered(spec, mlp_norm, kept.x_mid, memory);
-  weights.gate_up.weight_gradient(gradients.gate_up, dgate_up, in, T_, threads_);
+  weights.gate_up.weight_gradient(gradients.gate_up, dgate_up, in, tokens, threads_);
   weights.gate_up.input_gradient(memory.dh, dgate_up, T_, threads_);
   enter_backward(spec, mlp_norm, gradients.mlp_norm, kept.x_mid, memory);
 
   // Attention, values unturned.
   dy = leave_backward(spec, attention_norm, gradients.attention_norm, kept.attention_out, memory);
-  weights.out.weight_gradient(gradients.out, dy, kept.att, T_, threads_);
+  weights.out.weight_gradient(gradients.out, dy, kept.att, tokens, threads_);
   weights.out.input_gradient(memory.datt, dy, T_, threads_);
   attend_backward(spec, kept, memory);
   norm_and_rotate_backward(spec, weights, kept, memory, gradients);
   in = entered(spec, attention_norm, kept.x_in, memory);
-  weights.qkv.weight_gradient(gradients.qkv, memory.dqkv, in, T_, threads_);
+  weights.qkv.weight_gradient(gradients.qkv, memory.dqkv, in, tokens, threads_);
   weights.qkv.input_gradient(memory.dh, memory.dqkv, T_, threads_);
   enter_backward(spec, attention_norm, gradients.attention_norm, kept.x_in, memory);
 }

@@ -84,6 +84,7 @@ class LayerPass {
   const tensor::Precision precision_;
   const LayerRope& rope_;
   const PassTokens tokens_;
+  std::vector<ops::Bf16Run> sum_blocks_;  // of tokens_, once backward needs them
   const KeyValueBlocks blocks_;
   ThreadPool& threads_;
   const int64_t T_, C_, F_, D_, heads_, kv_heads_, Q_, KV_,

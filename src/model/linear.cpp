@@ -1,6 +1,7 @@
 #include "model/linear.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "ops/embedding.h"
 
@@ -64,14 +65,28 @@ void Linear::forward(float* y, const float* x, int64_t T, ThreadPool& threads) c
 }
 
 void Linear::input_gradient(float* dx, const float* dy, int64_t T, ThreadPool& threads) const {
+  if (computes_in_bf16())
+    return ops::bf16_matmul_transposed({dx, K_}, {dy, N_, 1}, bf16_panels_, T, threads);
   ops::matmul({dx, K_}, {dy, N_, 1}, ops::MatrixView::rows(parts_, K_), nullptr, T, threads);
 }
 
 void Linear::weight_gradient(const LinearGradients& gradients, const float* dy, const float* x,
-                             int64_t T, ThreadPool& threads) const {
+                             const GradientTokens& tokens, ThreadPool& threads) const {
+  const int64_t T = tokens.T;
+  std::optional<ops::Bf16Matrix> inputs;
+  if (computes_in_bf16()) {
+    const auto blocks = static_cast<int64_t>(tokens.blocks.size());
+    inputs.emplace(tokens.operand, blocks * ops::Bf16Matrix::kBlock, K_);
+    inputs->pack_runs(x, tokens.blocks, threads);
+  }
   for (const LinearGradients::Part& part : gradients.parts) {
-    ops::matmul_continue({part.weight, K_}, {dy, 1, N_}, ops::MatrixView::rows(x, T, K_), part.rows,
-                         threads);
+    const ops::Rows dw{part.weight, K_};
+    const ops::MatrixA dy_transposed{dy, 1, N_};
+    if (inputs) {
+      ops::bf16_matmul_continue(dw, dy_transposed, tokens.blocks, *inputs, part.rows, threads);
+    } else {
+      ops::matmul_continue(dw, dy_transposed, ops::MatrixView::rows(x, T, K_), part.rows, threads);
+    }
     if (part.bias) ops::bias_backward(part.bias, {dy, N_}, {T, part.rows}, threads);
     dy += part.rows;
   }

@@ -1,8 +1,9 @@
 // y = x W^T + b: a matrix of the model, over weights that know their own layout and arithmetic. Up
 // to three tensors that read the same input are stacked into one. In f32 they are borrowed from
 // parameters (training), or packed in panels of f32 or bf16 (few rows at a time); the same values
-// give the same bits either way (ops/matmul.h). Packed for bf16 arithmetic they give its bits
-// (ops/bf16_matmul.h). T rows, K inputs, N outputs; x, y and their gradients are dense.
+// give the same bits either way (ops/matmul.h). Packed for bf16 arithmetic, one copy for both
+// directions, they give its bits (ops/bf16_matmul.h). T rows, K inputs, N outputs; x, y and their
+// gradients are dense.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +25,15 @@ struct LinearGradients {
   std::vector<Part> parts;
 };
 
+// The tokens that a weight's gradient is a sum over.
+struct GradientTokens {
+  int64_t T;
+  // In bf16 arithmetic: the blocks of the sum, which begin anew with each row of tokens, and room for
+  // operand_floats().
+  ops::Bf16Runs blocks = {};
+  float* operand = nullptr;
+};
+
 class Linear {
  public:
   // Reads the parts, weights (rows, K) each, where they lie from now on.
@@ -39,17 +49,20 @@ class Linear {
   int64_t K() const { return K_; }
   int64_t N() const { return N_; }
   int64_t size_bytes() const;
-  bool trainable() const { return !parts_.empty(); }
+  bool has_gradients() const { return !parts_.empty() || computes_in_bf16(); }
   // w (K) = row n of W, widened.
   void read_row(int64_t n, float* w) const;
 
   // y (T, N) = x (T, K) W^T + b; overwritten.
   void forward(float* y, const float* x, int64_t T, ThreadPool& threads) const;
-  // dx (T, K) = dy (T, N) W; overwritten. Borrowed weights only.
+  // dx (T, K) = dy (T, N) W; overwritten. Where has_gradients(), as below.
   void input_gradient(float* dx, const float* dy, int64_t T, ThreadPool& threads) const;
   // dW += dy^T x and db += the sum of dy's rows, continuing their chains over t.
-  void weight_gradient(const LinearGradients& gradients, const float* dy, const float* x, int64_t T,
-                       ThreadPool& threads) const;
+  void weight_gradient(const LinearGradients& gradients, const float* dy, const float* x,
+                       const GradientTokens& tokens, ThreadPool& threads) const;
+  static int64_t operand_floats(int64_t num_blocks, int64_t K) {
+    return ops::Bf16Matrix::storage_floats(num_blocks * ops::Bf16Matrix::kBlock, K);
+  }
 
  private:
   ops::MatrixB weights() const;

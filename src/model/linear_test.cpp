@@ -2,10 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
-
 #include "base/philox.h"
 #include "ops/reference.h"
+#include "tensor/buffer.h"
 
 namespace ponder::model {
 namespace {
@@ -95,40 +94,47 @@ TEST_P(LinearTest, ForwardIsTheDefinition) {
 }
 
 TEST_P(LinearTest, GradientsAreTheDefinition) {
-  EXPECT_EQ(linear_.trainable(), !GetParam().packed);
-  if (GetParam().packed) return;
+  const tensor::Precision precision = GetParam().precision;
+  const bool bf16 = precision == tensor::Precision::kBf16;
+  EXPECT_EQ(linear_.has_gradients(), !GetParam().packed || bf16);
+  if (!linear_.has_gradients()) return;
+  const auto at = [](int64_t i) { return static_cast<size_t>(i); };
   std::vector<float> dx(kT * kK);
   linear_.input_gradient(dx.data(), dy_.data(), kT, threads_);
   for (int64_t t = 0; t < kT; ++t) {
     for (int64_t k = 0; k < kK; ++k) {
-      float chain = 0;
-      for (int64_t n = 0; n < kN; ++n)
-        chain = std::fma(dy_[static_cast<size_t>(t * kN + n)], weight(n, k), chain);
-      ASSERT_EQ(dx[static_cast<size_t>(t * kK + k)], chain) << t << ", " << k;
+      const float chain = ops::reference::product(
+          precision, 0.0f, kN, [&](int64_t n) { return dy_[at(t * kN + n)]; },
+          [&](int64_t n) { return weight(n, k); });
+      ASSERT_EQ(dx[at(t * kK + k)], chain) << t << ", " << k;
     }
   }
-  // Gradients continue what is there.
+  // Gradients continue what is there; in bf16 a block begins with each row of tokens, here of 2 and 3.
+  const std::vector<ops::Bf16Run> rows = {{0, 2}, {2, 3}};
   const std::vector<float> dw_before = random_values(kN * kK, 5), db_before = random_values(kN, 6);
   std::vector<float> dw = dw_before, db = db_before;
   LinearGradients gradients;
   int64_t row = 0;
-  for (const int64_t rows : kRows) {
+  for (const int64_t count : kRows) {
     gradients.parts.push_back(
-        {dw.data() + row * kK, GetParam().bias ? db.data() + row : nullptr, rows});
-    row += rows;
+        {dw.data() + row * kK, GetParam().bias ? db.data() + row : nullptr, count});
+    row += count;
   }
-  linear_.weight_gradient(gradients, dy_.data(), x_.data(), kT, threads_);
+  tensor::Buffer operand("operand", Linear::operand_floats(2, kK));
+  linear_.weight_gradient(gradients, dy_.data(), x_.data(), {kT, rows, operand.data()}, threads_);
   for (int64_t n = 0; n < kN; ++n) {
-    float sum = db_before[static_cast<size_t>(n)];
-    for (int64_t t = 0; GetParam().bias && t < kT; ++t) sum += dy_[static_cast<size_t>(t * kN + n)];
-    ASSERT_EQ(db[static_cast<size_t>(n)], sum) << n;
+    float sum = db_before[at(n)];
+    for (int64_t t = 0; GetParam().bias && t < kT; ++t) sum += dy_[at(t * kN + n)];
+    ASSERT_EQ(db[at(n)], sum) << n;
     for (int64_t k = 0; k < kK; ++k) {
-      float chain = dw_before[static_cast<size_t>(n * kK + k)];
-      for (int64_t t = 0; t < kT; ++t) {
-        chain = std::fma(dy_[static_cast<size_t>(t * kN + n)], x_[static_cast<size_t>(t * kK + k)],
-                         chain);
+      float chain = dw_before[at(n * kK + k)];
+      for (const ops::Bf16Run& part : rows) {
+        chain = ops::reference::product(
+            precision, chain, part.count,
+            [&](int64_t t) { return dy_[at((part.begin + t) * kN + n)]; },
+            [&](int64_t t) { return x_[at((part.begin + t) * kK + k)]; });
       }
-      ASSERT_EQ(dw[static_cast<size_t>(n * kK + k)], chain) << n << ", " << k;
+      ASSERT_EQ(dw[at(n * kK + k)], chain) << n << ", " << k;
     }
   }
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "model/linear.h"
 #include "ops/attention.h"
 
 namespace ponder::model {
@@ -12,6 +13,7 @@ PassSize size_of(const PackedBatch& batch, Keep keep) {
     const int64_t length = batch.row_begin[r + 1] - batch.row_begin[r];
     size.key_blocks += (length + ops::kKeyBlock - 1) / ops::kKeyBlock;
     size.longest_row = std::max(size.longest_row, length);
+    size.sum_blocks += (length + ops::Bf16Matrix::kBlock - 1) / ops::Bf16Matrix::kBlock;
   }
   return size;
 }
@@ -20,6 +22,36 @@ int64_t logits_rows(int64_t vocab_size, int64_t targets) {
   const int64_t most = std::max<int64_t>(14, (int64_t{60} << 20) / vocab_size);
   const int64_t count = std::max<int64_t>(targets, 1), chunks = (count + most - 1) / most;
   return (count + chunks - 1) / chunks;
+}
+
+int64_t head_chunk_rows(int64_t vocab_size, int64_t targets, tensor::Precision precision) {
+  const int64_t rows = logits_rows(vocab_size, targets);
+  if (precision == tensor::Precision::kF32) return rows;
+  return std::min(std::max<int64_t>(targets, 1), rows + ops::Bf16Matrix::kBlock - 1);
+}
+
+std::vector<HeadChunk> head_chunks(const PackedBatch& batch, int64_t rows,
+                                   tensor::Precision precision) {
+  const int64_t N = batch.num_targets();
+  std::vector<HeadChunk> chunks;
+  if (precision == tensor::Precision::kF32) {
+    for (int64_t begin = 0; begin < N; begin += rows)
+      chunks.push_back({begin, std::min(rows, N - begin), {}});
+    return chunks;
+  }
+  size_t row = 0;
+  for (int64_t i = 0; i < N;) {
+    const int64_t first = i;
+    while (batch.target_index[static_cast<size_t>(i)] >= batch.row_begin[row + 1]) ++row;
+    while (i < N && i - first < ops::Bf16Matrix::kBlock &&
+           batch.target_index[static_cast<size_t>(i)] < batch.row_begin[row + 1])
+      ++i;
+    if (chunks.empty() || chunks.back().rows >= rows) chunks.push_back({first, 0, {}});
+    HeadChunk& chunk = chunks.back();
+    chunk.blocks.push_back({first - chunk.begin, i - first});
+    chunk.rows = i - chunk.begin;
+  }
+  return chunks;
 }
 
 namespace {
@@ -80,7 +112,7 @@ void take_outputs(LayerActivations& layer, tensor::Arena& arena, const ModelConf
 }  // namespace
 
 void PassMemory::lay_out(tensor::Arena& arena, const ModelConfig& config, const PassSize& size,
-                         int threads) {
+                         int threads, tensor::Precision precision) {
   const int64_t C = config.hidden_size, F = config.intermediate_size, Q = config.q_size(),
                 KV = config.kv_size(), T = size.tokens, N = size.targets;
   const bool train = size.keep != Keep::kNothing;
@@ -111,7 +143,7 @@ void PassMemory::lay_out(tensor::Arena& arena, const ModelConfig& config, const 
     take_outputs(layer, arena, config, own, T);
   }
 
-  const int64_t rows = logits_rows(config.vocab_size, N);
+  const int64_t rows = head_chunk_rows(config.vocab_size, N, precision);
   lse = arena.take("statistics of attention and norms", N);
   logits = arena.take("logits", rows * config.vocab_size);
   hidden = arena.take("hidden states of the targets", rows * C);
@@ -124,6 +156,9 @@ void PassMemory::lay_out(tensor::Arena& arena, const ModelConfig& config, const 
   attention_backward =
       arena.take("attention backward",
                  threads * ops::attention_backward_scratch(size.longest_row, config.head_dim));
+  if (precision == tensor::Precision::kBf16)
+    operand = arena.take("rounded operand of a gradient",
+                         Linear::operand_floats(size.sum_blocks, std::max({C, F, Q})));
 }
 
 void StepMemory::lay_out(tensor::Arena& arena, const ModelConfig& config, int64_t T, int64_t N) {

@@ -10,7 +10,9 @@
 
 #include "model/batch.h"
 #include "model/config.h"
+#include "ops/bf16_matmul.h"
 #include "tensor/arena.h"
+#include "tensor/precision.h"
 
 namespace ponder::model {
 
@@ -26,12 +28,25 @@ struct PassSize {
   int64_t key_blocks = 0;  // of kKeyBlock, rows rounded up to whole ones
   int64_t longest_row = 0;
   Keep keep = Keep::kNothing;
+  int64_t sum_blocks = 0;  // of a gradient's sum in bf16: of 32 tokens, each row rounded up
 };
 PassSize size_of(const PackedBatch& batch, Keep keep);
 
 // Rows of logits computed at a time, in chunks as even as they get: 60 Mi floats (240 MiB) at most,
 // whatever the batch (but 14 rows). Each chunk reads the head's weights anew.
 int64_t logits_rows(int64_t vocab_size, int64_t targets);
+
+// Targets whose logits are computed together: at most `rows` but, in bf16, for the rest of a block.
+// blocks: of the sum over these targets, counted from `begin`; in bf16 alone, where a row's targets
+// make blocks of 32 from its first.
+struct HeadChunk {
+  int64_t begin = 0, rows = 0;
+  std::vector<ops::Bf16Run> blocks;
+};
+std::vector<HeadChunk> head_chunks(const PackedBatch& batch, int64_t rows,
+                                   tensor::Precision precision);
+// The most rows such a chunk may have.
+int64_t head_chunk_rows(int64_t vocab_size, int64_t targets, tensor::Precision precision);
 
 // What a layer makes, and its backward needs. With activation checkpointing only x_in is its own;
 // without backward x_in and x_mid are both the residual stream.
@@ -59,6 +74,7 @@ struct LayerMemory {
   // Q); that of act takes its place.
   float *dx = nullptr, *dh = nullptr, *dqkv = nullptr, *datt = nullptr;
   float* attention_backward = nullptr;
+  float* operand = nullptr;  // in bf16: what a weight's gradient sums over, rounded
 };
 
 struct PassMemory : LayerMemory {
@@ -67,12 +83,14 @@ struct PassMemory : LayerMemory {
   float* keys = nullptr;     // keys and values in blocks
   float* inv_rms = nullptr;  // (T) before the LM head
   // LM head.
-  float* lse = nullptr;                         // (N) log-sum-exp of the logits
-  float* logits = nullptr;                      // (logits_rows, V)
-  float *hidden = nullptr, *dhidden = nullptr;  // (logits_rows, C) normed hidden states of targets
+  float* lse = nullptr;     // (N) log-sum-exp of the logits
+  float* logits = nullptr;  // (head_chunk_rows, V)
+  float *hidden = nullptr,
+        *dhidden = nullptr;  // (head_chunk_rows, C) normed hidden states of targets
 
   // Takes the pieces; pointers are null while the arena counts.
-  void lay_out(tensor::Arena& arena, const ModelConfig& config, const PassSize& size, int threads);
+  void lay_out(tensor::Arena& arena, const ModelConfig& config, const PassSize& size, int threads,
+               tensor::Precision precision);
 };
 
 // Scratch of an inference step over T tokens, N of which want logits.

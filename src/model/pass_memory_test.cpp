@@ -21,8 +21,8 @@ ModelConfig config_of(const std::string& path) {
 int64_t planned(const ModelConfig& config, int64_t tokens, int64_t targets, Keep keep) {
   const PassSize size{tokens, targets, (tokens + 63) / 64, tokens, keep};
   PassMemory memory;
-  return tensor::total_bytes(
-      tensor::Arena::plan([&](tensor::Arena& a) { memory.lay_out(a, config, size, 2); }));
+  return tensor::total_bytes(tensor::Arena::plan(
+      [&](tensor::Arena& a) { memory.lay_out(a, config, size, 2, tensor::Precision::kF32); }));
 }
 
 TEST(PassMemory, LogProbabilitiesTakeLessThan256MiBAtAnyLength) {
@@ -35,6 +35,33 @@ TEST(PassMemory, LogProbabilitiesTakeLessThan256MiBAtAnyLength) {
     EXPECT_LT(head(32768), int64_t{256} << 20);
     // Beside chunks only a log-sum-exp for each target.
     EXPECT_EQ(head(32768) - head(16384), 4 * 16384);
+  }
+}
+
+// In bf16 a chunk ends where a block does: blocks of 32 of a row's targets, from its first.
+TEST(PassMemory, ChunksOfTheHeadAreWholeBlocks) {
+  PackedBatch batch;
+  for (const size_t length : {71u, 1u, 41u, 3u}) {  // 70, 0, 40 and 2 targets
+    batch.append(std::vector<int32_t>(length, 1), std::vector<uint8_t>(length, 1));
+  }
+  const auto text = [&](int64_t rows, tensor::Precision precision) {
+    std::string all;
+    for (const HeadChunk& chunk : head_chunks(batch, rows, precision)) {
+      all += std::to_string(chunk.begin) + "+" + std::to_string(chunk.rows) + ":";
+      for (const ops::Bf16Run& block : chunk.blocks)
+        all += " " + std::to_string(block.begin) + "+" + std::to_string(block.count);
+      all += "\n";
+    }
+    return all;
+  };
+  EXPECT_EQ(text(50, tensor::Precision::kF32), "0+50:\n50+50:\n100+12:\n");
+  EXPECT_EQ(text(112, tensor::Precision::kBf16), "0+112: 0+32 32+32 64+6 70+32 102+8 110+2\n");
+  EXPECT_EQ(text(50, tensor::Precision::kBf16), "0+64: 0+32 32+32\n64+48: 0+6 6+32 38+8 46+2\n");
+  EXPECT_EQ(text(1, tensor::Precision::kBf16),
+            "0+32: 0+32\n32+32: 0+32\n64+6: 0+6\n70+32: 0+32\n102+8: 0+8\n110+2: 0+2\n");
+  for (const int64_t rows : {1, 7, 33, 50, 80}) {
+    for (const HeadChunk& chunk : head_chunks(batch, rows, tensor::Precision::kBf16))
+      EXPECT_LE(chunk.rows, rows + 31);
   }
 }
 

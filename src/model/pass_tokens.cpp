@@ -24,6 +24,16 @@ void PassTokens::add(int64_t count, int64_t first_position) {
   longest_ = std::max(longest_, first_position + count);
 }
 
+std::vector<ops::Bf16Run> PassTokens::sum_blocks() const {
+  constexpr int64_t kBlock = ops::Bf16Matrix::kBlock;
+  std::vector<ops::Bf16Run> blocks;
+  for (const TokenSlice& slice : slices_) {
+    for (int64_t i = 0; i < slice.count; i += kBlock)
+      blocks.push_back({slice.begin + i, std::min(kBlock, slice.count - i)});
+  }
+  return blocks;
+}
+
 KeyValueBlocks blocks_of_rows(const PassTokens& tokens, const ModelConfig& config, float* memory) {
   KeyValueBlocks blocks;
   const int64_t heads = config.num_key_value_heads, size = ops::kKeyBlock * config.head_dim;

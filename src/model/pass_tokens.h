@@ -9,6 +9,7 @@
 
 #include "model/batch.h"
 #include "model/config.h"
+#include "ops/bf16_matmul.h"
 
 namespace ponder::model {
 
@@ -29,6 +30,8 @@ class PassTokens {
   const std::vector<int32_t>& positions() const { return positions_; }  // (T), each in its sequence
   int64_t size() const { return static_cast<int64_t>(positions_.size()); }
   int64_t longest() const { return longest_; }  // positions of the longest sequence
+  // Of a sum over the tokens in bf16 arithmetic: 32 at a time, from each slice's first on.
+  std::vector<ops::Bf16Run> sum_blocks() const;
 
  private:
   void add(int64_t count, int64_t first_position);

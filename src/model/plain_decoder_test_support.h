@@ -44,7 +44,7 @@ class PlainDecoder {
     return result;
   }
 
- private:
+ protected:
   using Row = std::vector<float>;
   using Matrix = std::vector<Row>;  // a row a token
 

@@ -9,6 +9,7 @@
 #include "model/checkpoint.h"
 #include "model/decoder.h"
 #include "model/plain_decoder_test_support.h"
+#include "model/plain_gradients_test_support.h"
 #include "model/test_support.h"
 #include "model/weight_files.h"
 #include "ops/test_support.h"
@@ -57,6 +58,59 @@ TEST(DecoderArithmetic, EqualsPlainLoopsOnEveryMachine) {
         decoder.set_parameters(parameters);
         ASSERT_TRUE(testing::same_bits(expected, forward(decoder, batch)));
         ASSERT_TRUE(testing::same_bits(expected, forward(decoder, batch, Keep::kActivations)));
+      });
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+// Three rows, of which the first two make a batch: 40 and 33 tokens are more than a block of 32, 5 are
+// fewer, and not every token is a target.
+TEST(DecoderArithmetic, GradientsEqualPlainLoopsOnEveryMachine) {
+  const std::vector<std::vector<int32_t>> rows = {random_row(40, 1, 70), random_row(5, 2, 70),
+                                                  random_row(33, 3, 70)};
+  for (const ModelConfig& config : every_architecture()) {
+    SCOPED_TRACE(name_of(config));
+    const Parameters parameters = random_parameters(config);
+    for (const Precision precision : {Precision::kF32, Precision::kBf16}) {
+      SCOPED_TRACE(to_string(precision));
+      PlainGradients plain(config, parameters, precision);
+      std::vector<PackedBatch> batches = {batch_of({rows[0], rows[1]}), batch_of({rows[2]})};
+      std::vector<std::vector<float>> dlogprobs;
+      for (size_t b = 0; b < batches.size(); ++b) {
+        const PackedBatch& batch = batches[b];
+        dlogprobs.push_back(
+            ops::random_floats(batch.num_targets(), b, 1.0 / double(batch.num_targets())));
+        size_t i = 0;
+        for (size_t r = 0; r + 1 < batch.row_begin.size(); ++r) {
+          const int64_t begin = batch.row_begin[r], end = batch.row_begin[r + 1];
+          std::vector<int64_t> targets;
+          std::vector<float> weights;
+          for (; i < batch.target_index.size() && batch.target_index[i] < end; ++i) {
+            targets.push_back(batch.target_index[i] - begin);
+            weights.push_back(dlogprobs[b][i]);
+          }
+          plain.add(std::span(batch.tokens).subspan(size_t(begin), size_t(end - begin)), targets,
+                    weights);
+        }
+      }
+      const Parameters expected = plain.result();
+      bool recompute = false;
+      ops::on_every_machine(precision, false, [&](ThreadPool& pool) {
+        Decoder decoder(config, pool, precision);
+        decoder.set_parameters(parameters);
+        Gradients gradients(config);
+        gradients.zero();
+        for (size_t b = 0; b < batches.size(); ++b) {
+          forward(decoder, batches[b], recompute ? Keep::kCheckpoints : Keep::kActivations);
+          decoder.backward(batches[b], dlogprobs[b], gradients);
+        }
+        recompute = !recompute;
+        gradients.finish();
+        for (const ParameterInfo& info : expected.layout().entries()) {
+          ASSERT_TRUE(testing::same_bits(expected.at(info), gradients.parameters().at(info)))
+              << info.name;
+        }
       });
       if (HasFatalFailure()) return;
     }

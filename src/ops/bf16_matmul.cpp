@@ -51,11 +51,38 @@ bool dot_is_faster() {
   return faster;
 }
 
+// The right operand: a matrix, or its transposed, whose panels are laid out as they are needed.
+struct Right {
+  const Bf16Matrix* matrix;
+  bool transposed = false;
+
+  int64_t K() const { return transposed ? matrix->N() : matrix->K(); }
+  int64_t N() const { return transposed ? matrix->K() : matrix->N(); }
+  int64_t num_blocks() const { return transposed ? matrix->num_panels() : matrix->num_blocks(); }
+  int64_t num_panels() const { return transposed ? matrix->num_blocks() : matrix->num_panels(); }
+  int64_t scratch_words(int64_t blocks) const {
+    return transposed ? blocks * Bf16Matrix::kWords : 0;
+  }
+  // Some blocks of panel p, from `block` on.
+  const uint32_t* panel(int64_t p, int64_t block, int64_t blocks, uint32_t* room) const {
+    if (!transposed) return matrix->words(p, block);
+    for (int64_t b = 0; b < blocks; ++b)
+      bf16_transpose_block(matrix->words(block + b, p), room + b * Bf16Matrix::kWords);
+    return room;
+  }
+};
+
+// The left one, and which of its k make a block (nullptr: 32 in turn).
+struct Left {
+  MatrixA A;
+  const Bf16Run* runs = nullptr;
+};
+
 // What one thread does: rows [m0, m1) times panels [panel0, panel1).
 struct Part {
   Rows C;
-  MatrixA A;
-  const Bf16Matrix* B;
+  Left A;
+  Right B;
   ConstRows begin;
   int64_t m0 = 0, m1 = 0, panel0 = 0, panel1 = 0;
 };
@@ -73,9 +100,9 @@ struct Part {
     std::memcpy(c.data + r * c.stride, buffer + r * kPanel, bytes);
 }
 
-// Where A's groups of rows lie, packed, and which blocks of k these are.
+// Where A's groups of rows lie, packed, and which blocks of k these are, of B's panel too.
 struct Packed {
-  const uint32_t* a;
+  const uint32_t *a, *b;
   int64_t group_words, first_group, block, blocks;
 };
 
@@ -88,27 +115,31 @@ void run_tile(const Part& t, const Bf16Kernel& kernel, const Packed& packed, int
   const float* begin = first ? t.begin.data : c;
   if (first && begin) begin += m * t.begin.stride + column;
   const Bf16Tile tile{packed.a + (g - packed.first_group) * packed.group_words,
-                      t.B->words(p, packed.block),
+                      packed.b,
                       packed.blocks,
                       static_cast<int>(std::min(kBf16Group, t.m1 - m)),
                       {begin, first ? t.begin.stride : t.C.stride},
                       {c, t.C.stride},
                       c + (next - g) * kBf16Group * t.C.stride};
-  const int64_t columns = t.B->N() - column;
+  const int64_t columns = t.B.N() - column;
   columns >= kPanel ? kernel.tile(tile) : run_narrow_tile(kernel, tile, columns);
 }
 
 // Few rows take a panel's whole k before the next, in the order in which B lies in memory.
 void run_part(const Part& t, const Bf16Kernel& kernel) {
-  const int64_t all = t.B->num_blocks(), groups = (t.m1 - t.m0 + kBf16Group - 1) / kBf16Group;
-  const int64_t cuts = groups == 1 ? 1 : std::max<int64_t>((all + kMaxBlocks - 1) / kMaxBlocks, 1);
+  const int64_t all = t.B.num_blocks(), groups = (t.m1 - t.m0 + kBf16Group - 1) / kBf16Group;
+  const int64_t cuts = groups == 1 && !t.B.transposed
+                           ? 1
+                           : std::max<int64_t>((all + kMaxBlocks - 1) / kMaxBlocks, 1);
   const int64_t group_rows = (all + cuts - 1) / cuts * kBf16Group;
   const int64_t words = group_rows * (kernel.prepare ? kernel.prepared_words : kBf16RowWords);
   const int64_t together = std::clamp<int64_t>(kPackedWords / std::max<int64_t>(words, 1), 1, 16);
   thread_local tensor::Buffer scratch("matmul scratch", 0);
-  scratch.reserve(group_rows * kBf16RowWords + std::min(groups, together) * words);
+  const int64_t raw_words = group_rows * kBf16RowWords,
+                a_words = std::min(groups, together) * words;
+  scratch.reserve(raw_words + a_words + t.B.scratch_words(group_rows / kBf16Group));
   auto* raw = reinterpret_cast<uint32_t*>(scratch.data());
-  uint32_t* a = raw + group_rows * kBf16RowWords;
+  uint32_t *a = raw + raw_words, *b = a + a_words;
   kernel.start();
   for (int64_t cut = 0; cut < cuts; ++cut) {
     const int64_t b0 = all * cut / cuts, blocks = all * (cut + 1) / cuts - b0;
@@ -117,12 +148,12 @@ void run_part(const Part& t, const Bf16Kernel& kernel) {
       for (int64_t g = g0; g < g1; ++g) {
         const int64_t m = t.m0 + g * kBf16Group;
         uint32_t* to = a + (g - g0) * words;
-        bf16_pack_a({t.A, m, std::min(kBf16Group, t.m1 - m), t.B->K(), b0, blocks},
+        bf16_pack_a({t.A.A, m, std::min(kBf16Group, t.m1 - m), t.B.K(), b0, blocks, t.A.runs},
                     kernel.prepare ? raw : to);
         if (kernel.prepare) kernel.prepare(raw, blocks * kBf16Group, to);
       }
-      const Packed packed{a, words, g0, b0, blocks};
       for (int64_t p = t.panel0; p < t.panel1; ++p) {
+        const Packed packed{a, t.B.panel(p, b0, blocks, b), words, g0, b0, blocks};
         for (int64_t g = g0; g < g1; ++g) run_tile(t, kernel, packed, p, g, g + 1 < g1 ? g + 1 : g);
       }
     }
@@ -130,8 +161,8 @@ void run_part(const Part& t, const Bf16Kernel& kernel) {
   kernel.finish();
 }
 
-void run(Rows C, MatrixA A, const Bf16Matrix& B, ConstRows begin, int64_t M, ThreadPool& threads) {
-  check_product(C, A, M, B.K(), B.N());
+void run(Rows C, Left A, Right B, ConstRows begin, int64_t M, ThreadPool& threads) {
+  check_product(C, A.A, M, B.K(), B.N());
   const int64_t panels = B.num_panels(), groups = (M + kBf16Group - 1) / kBf16Group;
   if (M == 0 || panels == 0) return;
   const Bf16Kernel kernel = kernel_here();
@@ -141,7 +172,7 @@ void run(Rows C, MatrixA A, const Bf16Matrix& B, ConstRows begin, int64_t M, Thr
   threads.run([&](int part) {
     const int64_t row = part / columns, column = part % columns;
     if (row >= rows) return;
-    Part mine{C, A, &B, begin};
+    Part mine{C, A, B, begin};
     mine.m0 = groups * row / rows * kBf16Group;
     mine.m1 = std::min(groups * (row + 1) / rows * kBf16Group, M);
     mine.panel0 = panels * column / columns;
@@ -209,8 +240,11 @@ double measured_bf16_peak_gflops(ThreadPool& threads, PeakTime time) {
 }
 
 Bf16Matrix::Bf16Matrix(const char* name, int64_t K, int64_t N) : K_(K), N_(N) {
-  data_ = tensor::Buffer(name, num_panels() * num_blocks() * kWords);
+  data_ = tensor::Buffer(name, storage_floats(K, N));
+  at_ = data_.data();
 }
+
+Bf16Matrix::Bf16Matrix(float* storage, int64_t K, int64_t N) : K_(K), N_(N), at_(storage) {}
 
 void Bf16Matrix::pack_half(int64_t half, const void* W, tensor::DType dtype, int64_t rows,
                            int64_t first_column) {
@@ -263,6 +297,28 @@ void Bf16Matrix::pack(const MatrixView& view, ThreadPool& threads) {
   });
 }
 
+void Bf16Matrix::pack_runs(const float* X, Bf16Runs runs, ThreadPool& threads) {
+  const auto blocks = static_cast<int64_t>(runs.size());
+  int64_t rows = 0;
+  for (const Bf16Run& run : runs) {
+    if (run.begin < 0 || run.count < 1 || run.count > kBlock)
+      refuse_shape("bf16 matmul", fmt::format("a run of {} from {} on", run.count, run.begin));
+    rows = std::max(rows, run.begin + run.count);
+  }
+  if (blocks * kBlock != K_)
+    refuse_shape("bf16 matmul", fmt::format("{} runs for a K of {}", blocks, K_));
+  if (K_ == 0) return;
+  const MatrixView view = MatrixView::rows(X, rows, N_);
+  // Halves that are not there are zeroed too: memory that is borrowed is of any content.
+  threads.parallel_for(2 * num_panels(), 1, [&](int64_t h0, int64_t h1) {
+    for (int64_t h = h0; h < h1; ++h) {
+      const int64_t count = std::clamp<int64_t>(N_ - h * 16, 0, 16);
+      bf16_pack_rows({K_, words(h / 2, 0) + h % 2 * kBf16HalfWords, kWords},
+                     {&view, h * 16, count, runs});
+    }
+  });
+}
+
 void Bf16Matrix::read_column(int64_t n, float* to) const {
   if (n < 0 || n >= N_) refuse_shape("bf16 matmul", fmt::format("column {} of {}", n, N_));
   for (int64_t k = 0; k < K_; ++k) {
@@ -274,11 +330,23 @@ void Bf16Matrix::read_column(int64_t n, float* to) const {
 
 void bf16_matmul(Rows C, MatrixA A, const Bf16Matrix& B, const float* bias, int64_t M,
                  ThreadPool& threads) {
-  run(C, A, B, {bias, 0}, M, threads);
+  run(C, {A}, {&B}, {bias, 0}, M, threads);
 }
 
 void bf16_matmul_continue(Rows C, MatrixA A, const Bf16Matrix& B, int64_t M, ThreadPool& threads) {
-  run(C, A, B, C, M, threads);
+  run(C, {A}, {&B}, C, M, threads);
+}
+
+void bf16_matmul_continue(Rows C, MatrixA A, Bf16Runs runs, const Bf16Matrix& B, int64_t M,
+                          ThreadPool& threads) {
+  if (static_cast<int64_t>(runs.size()) != B.num_blocks())
+    refuse_shape("bf16 matmul", fmt::format("{} runs for {} blocks", runs.size(), B.num_blocks()));
+  run(C, {A, runs.data()}, {&B}, C, M, threads);
+}
+
+void bf16_matmul_transposed(Rows C, MatrixA A, const Bf16Matrix& B, int64_t M,
+                            ThreadPool& threads) {
+  run(C, {A}, {&B, true}, {}, M, threads);
 }
 
 void round_to_bf16(Rows x, RowShape shape, ThreadPool& threads) {

@@ -172,6 +172,79 @@ TEST(Bf16Matmul, ContinuesBlockByBlock) {
   });
 }
 
+// The gradient of a weight over rows of 1 to 70 tokens, and of an input through the same copy of the
+// weight: sums that go on over short blocks, and blocks of what were columns.
+TEST(Bf16Matmul, RunsAndTheTransposedEqualTheReferenceOnEveryPath) {
+  const std::vector<Bf16Run> runs = {{0, 1},   {1, 32},  {33, 32},  {65, 6},
+                                     {71, 31}, {102, 2}, {104, 32}, {136, 9}};
+  constexpr int64_t kT = 145;
+  for (const auto& [M, N] :
+       {std::pair<int64_t, int64_t>{1, 1}, {5, 17}, {40, 32}, {65, 100}, {300, 33}}) {
+    SCOPED_TRACE(::testing::Message() << "M " << M << ", N " << N);
+    const auto dy = random_floats(kT * M, 1), x = random_floats(kT * N, 2),
+               before = random_floats(M * N, 3);
+    std::vector<float> expected = before, expected_input;
+    for (int64_t m = 0; m < M; ++m) {
+      for (int64_t n = 0; n < N; ++n) {
+        float& sum = expected[ProductProblem::index(m * N + n)];
+        for (const Bf16Run& run : runs) {
+          sum = reference::bf16_chain(
+              sum, run.count,
+              [&, M = M](int64_t k) { return dy[ProductProblem::index((run.begin + k) * M + m)]; },
+              [&, N = N](int64_t k) { return x[ProductProblem::index((run.begin + k) * N + n)]; });
+        }
+      }
+    }
+    // dx (T, N) = dy (T, M) w (M, N); `before` is the weight.
+    for (int64_t t = 0; t < kT; ++t) {
+      for (int64_t n = 0; n < N; ++n) {
+        expected_input.push_back(reference::bf16_chain(
+            0.0f, M, [&, M = M](int64_t k) { return dy[ProductProblem::index(t * M + k)]; },
+            [&, N = N](int64_t k) { return before[ProductProblem::index(k * N + n)]; }));
+      }
+    }
+    on_every_bf16_path(M == 300 || M == 5, [&, M = M, N = N](ThreadPool& pool) {
+      const auto blocks = static_cast<int64_t>(runs.size());
+      tensor::Buffer room("room", Bf16Matrix::storage_floats(blocks * 32, N));
+      for (float& value : room.span()) value = std::numeric_limits<float>::quiet_NaN();
+      Bf16Matrix inputs(room.data(), blocks * 32, N);
+      inputs.pack_runs(x.data(), runs, pool);
+      Output dw(before), dx(kT * N);
+      bf16_matmul_continue({dw.data(), N}, {dy.data(), 1, M}, runs, inputs, M, pool);
+      ASSERT_TRUE(same_bits(expected, dw));
+      Bf16Matrix weight("weight", N, M);
+      weight.pack_weight(before.data(), tensor::DType::kF32, M, 0, pool);
+      bf16_matmul_transposed({dx.data(), N}, {dy.data(), M, 1}, weight, kT, pool);
+      ASSERT_TRUE(same_bits(expected_input, dx));
+    });
+    if (HasFatalFailure()) return;
+  }
+}
+
+// A long reduction over what were columns, cut into several pieces, for few rows and for many.
+TEST(Bf16Matmul, LongTransposedEqualTheReferenceOnEveryPath) {
+  constexpr int64_t kK = 33, kN = 1100;
+  for (const int64_t M : {2, 70}) {
+    const auto dy = random_floats(M * kN, 1), w = random_floats(kN * kK, 2);
+    std::vector<float> expected;
+    for (int64_t m = 0; m < M; ++m) {
+      for (int64_t k = 0; k < kK; ++k) {
+        expected.push_back(reference::bf16_chain(
+            0.0f, kN, [&](int64_t n) { return dy[ProductProblem::index(m * kN + n)]; },
+            [&](int64_t n) { return w[ProductProblem::index(n * kK + k)]; }));
+      }
+    }
+    on_every_bf16_path(true, [&](ThreadPool& pool) {
+      Bf16Matrix weight("weight", kK, kN);
+      weight.pack_weight(w.data(), tensor::DType::kF32, kN, 0, pool);
+      Output dx(M * kK);
+      bf16_matmul_transposed({dx.data(), kK}, {dy.data(), kN, 1}, weight, M, pool);
+      ASSERT_TRUE(same_bits(expected, dx));
+    });
+    if (HasFatalFailure()) return;
+  }
+}
+
 // What the caller does with denormals stays his.
 TEST(Bf16Matmul, DenormalsAreFlushedInTheProductOnly) {
   const ProductProblem p = bf16_problem({3, 5, 40});
@@ -275,6 +348,14 @@ TEST(Bf16Matmul, ImpossibleShapesAreRefused) {
   EXPECT_TRUE(refused([&] { B.pack_weight(p.W.data(), tensor::DType::kF32, 6, 1, pool); }));
   EXPECT_TRUE(refused([&] { B.pack_weight(p.W.data(), tensor::DType::kF32, 1, -1, pool); }));
   EXPECT_TRUE(refused([&] { B.pack_weight(p.W.data(), tensor::DType::kF32, 6, 1); }));
+  const std::vector<Bf16Run> runs = {{0, 5}}, beyond = {{0, 33}}, none = {{0, 0}},
+                             two = {{0, 2}, {2, 3}};
+  Bf16Matrix rows("B", 32, 6);
+  EXPECT_TRUE(refused([&] { rows.pack_runs(p.W.data(), beyond, pool); }));
+  EXPECT_TRUE(refused([&] { rows.pack_runs(p.W.data(), none, pool); }));
+  EXPECT_TRUE(refused([&] { rows.pack_runs(p.W.data(), two, pool); }));
+  rows.pack_runs(p.W.data(), runs, pool);
+  EXPECT_TRUE(refused([&] { bf16_matmul_continue({C.data(), 6}, p.rows(), two, rows, 4, pool); }));
   Bf16Matrix other("B", 5, 7);
   EXPECT_TRUE(refused([&] { other.pack(view, pool); }));
 }

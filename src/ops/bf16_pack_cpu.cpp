@@ -92,18 +92,19 @@ void PackColumnsOfA(const Bf16PackA& t, uint32_t* to) {
   float even[16] = {}, odd[16] = {};
   uint32_t pairs[16 * 16];
   for (int64_t b = 0; b < t.blocks; ++b) {
+    const Bf16Run run = t.run(b);
     for (int64_t r = 0; r < t.rows; r += 16) {
       const int64_t rows = std::min<int64_t>(16, t.rows - r);
       for (int64_t p = 0; p < 16; ++p) {
-        const int64_t k = (t.block + b) * kBlock + 2 * p;
-        const float* from = t.A.data + k * t.A.column_stride + t.m + r;
-        if (rows == 16 && k + 1 < t.K) {
+        const int64_t here = run.count - 2 * p;  // of the two k
+        const float* from = t.A.data + (run.begin + 2 * p) * t.A.column_stride + t.m + r;
+        if (rows == 16 && here >= 2) {
           RoundPairs(from, from + t.A.column_stride, pairs + p * 16);
           continue;
         }
         for (int64_t i = 0; i < rows; ++i) {
-          even[i] = k < t.K ? from[i] : 0.0f;
-          odd[i] = k + 1 < t.K ? from[t.A.column_stride + i] : 0.0f;
+          even[i] = here >= 1 ? from[i] : 0.0f;
+          odd[i] = here >= 2 ? from[t.A.column_stride + i] : 0.0f;
         }
         RoundPairs(even, odd, pairs + p * 16);
       }
@@ -116,12 +117,13 @@ void PackRowsOfA(const Bf16PackA& t, uint32_t* to) {
   float row[kBlock];
   const int64_t filled = (t.rows + 15) / 16 * 16;
   for (int64_t b = 0; b < t.blocks; ++b) {
-    const int64_t k0 = (t.block + b) * kBlock, count = std::min(kBlock, t.K - k0);
+    const Bf16Run run = t.run(b);
     uint32_t* block = to + b * kBf16Group * kBf16RowWords;
     for (int64_t r = 0; r < t.rows; ++r) {
-      const float* from = t.A.data + (t.m + r) * t.A.row_stride + k0 * t.A.column_stride;
-      if (count < kBlock || t.A.column_stride != 1) {
-        for (int64_t k = 0; k < kBlock; ++k) row[k] = k < count ? from[k * t.A.column_stride] : 0;
+      const float* from = t.A.data + (t.m + r) * t.A.row_stride + run.begin * t.A.column_stride;
+      if (run.count < kBlock || t.A.column_stride != 1) {
+        for (int64_t k = 0; k < kBlock; ++k)
+          row[k] = k < run.count ? from[k * t.A.column_stride] : 0;
         from = row;
       }
       RoundRow(from, block + r * kBf16RowWords);
@@ -171,19 +173,26 @@ void Bf16PackColumns(const Bf16Half& half, const Bf16Columns& columns) {
 
 void Bf16PackRows(const Bf16Half& half, const Bf16RowsOfB& rows) {
   float even[16] = {}, odd[16] = {};
-  for (int64_t k = 0; k < (half.K + kBlock - 1) / kBlock * kBlock; k += 2) {
-    uint32_t* to = half.to + k / kBlock * half.stride + k % kBlock / 2 * 16;
-    const float* low = k < half.K ? rows.view->row(k) + rows.column : nullptr;
-    const float* high = k + 1 < half.K ? rows.view->row(k + 1) + rows.column : nullptr;
-    if (rows.count == 16 && high) {
-      RoundPairs(low, high, to);
-      continue;
+  for (int64_t b = 0; b < (half.K + kBlock - 1) / kBlock; ++b) {
+    const int64_t k0 = b * kBlock;
+    const Bf16Run run = rows.runs.empty() ? Bf16Run{k0, std::min(kBlock, half.K - k0)}
+                                          : rows.runs[static_cast<size_t>(b)];
+    uint32_t* to = half.to + b * half.stride;
+    for (int64_t k = 0; k < kBlock; k += 2, to += 16) {
+      const auto row = [&](int64_t i) {
+        return i < run.count ? rows.view->row(run.begin + i) + rows.column : nullptr;
+      };
+      const float *low = row(k), *high = row(k + 1);
+      if (rows.count == 16 && high) {
+        RoundPairs(low, high, to);
+        continue;
+      }
+      for (int64_t i = 0; i < rows.count; ++i) {
+        even[i] = low ? low[i] : 0.0f;
+        odd[i] = high ? high[i] : 0.0f;
+      }
+      RoundPairs(even, odd, to);
     }
-    for (int64_t i = 0; i < rows.count; ++i) {
-      even[i] = low ? low[i] : 0.0f;
-      odd[i] = high ? high[i] : 0.0f;
-    }
-    RoundPairs(even, odd, to);
   }
 }
 
@@ -221,6 +230,26 @@ void bf16_pack_columns(const Bf16Half& half, const Bf16Columns& columns) {
 }
 void bf16_pack_rows(const Bf16Half& half, const Bf16RowsOfB& rows) {
   HWY_DYNAMIC_DISPATCH(Bf16PackRows)(half, rows);
+}
+// Two neighbouring words of row q, (k, k + 1) of columns j and j + 1, hold what two neighbouring words
+// of row j / 2 have to: the pair's four elements with the middle ones exchanged. The pairs then move
+// as in a transposition of 8 by 8.
+void bf16_transpose_block(const uint32_t* from, uint32_t* to) {
+  uint64_t pairs[8 * 8];
+  for (int64_t h = 0; h < 2; ++h) {    // columns from 16 h on become k
+    for (int64_t g = 0; g < 2; ++g) {  // k from 16 g on become columns
+      std::memcpy(pairs, from + h * kBf16HalfWords + g * 8 * 16, sizeof pairs);
+      uint64_t turned[8 * 8];
+      for (int q = 0; q < 8; ++q) {
+        for (int i = 0; i < 8; ++i) {
+          const uint64_t x = pairs[q * 8 + i];
+          turned[i * 8 + q] =
+              (x & 0xFFFF00000000FFFFu) | (x >> 16 & 0xFFFF0000u) | (x & 0xFFFF0000u) << 16;
+        }
+      }
+      std::memcpy(to + g * kBf16HalfWords + h * 8 * 16, turned, sizeof turned);
+    }
+  }
 }
 void bf16_round_elements(float* x, int64_t count) {
   HWY_DYNAMIC_DISPATCH(Bf16RoundElements)(x, count);

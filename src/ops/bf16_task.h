@@ -2,6 +2,7 @@
 // block by block of 32 k, so that a kernel's operands are contiguous.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "ops/bf16_matmul.h"
@@ -45,10 +46,17 @@ bool amx_announced();
 bool amx_permitted();  // asks
 
 // Rows [m, m + rows) of A, rows <= 32, and k of blocks [block, block + blocks) of K, rounded, to
-// (blocks, 32, kRowWords); beyond K zero, rows up to a multiple of 16 zero.
+// (blocks, 32, kRowWords); beyond K zero, rows up to a multiple of 16 zero. With runs block i is
+// runs[i], without them 32 k from the last block's end on.
 struct Bf16PackA {
   MatrixA A;
   int64_t m, rows, K, block, blocks;
+  const Bf16Run* runs = nullptr;
+
+  Bf16Run run(int64_t b) const {  // of those that are packed
+    const int64_t k = (block + b) * Bf16Matrix::kBlock;
+    return runs ? runs[block + b] : Bf16Run{k, std::min(Bf16Matrix::kBlock, K - k)};
+  }
 };
 void bf16_pack_a(const Bf16PackA& task, uint32_t* to);
 
@@ -68,8 +76,12 @@ void bf16_pack_columns(const Bf16Half& half, const Bf16Columns& columns);
 struct Bf16RowsOfB {
   const MatrixView* view;
   int64_t column, count;
+  Bf16Runs runs = {};  // empty: from the first row on
 };
 void bf16_pack_rows(const Bf16Half& half, const Bf16RowsOfB& rows);
+
+// A block (32 k, 32 columns) with k and columns exchanged.
+void bf16_transpose_block(const uint32_t* from, uint32_t* to);
 
 void bf16_round_elements(float* x, int64_t count);  // in place
 

@@ -21,7 +21,7 @@ struct Trace {
 };
 
 Trace train(TrainingTask& task, const TrainOptions& options, ThreadPool& pool) {
-  model::Decoder decoder(tiny_config(), pool);
+  model::Decoder decoder(tiny_config(), pool, options.precision);
   PlannedBatches batches(task, options.batch);
   Trainer trainer(tiny_config(), tiny_model().parameters, batches, options, decoder, pool);
   Trace trace;
@@ -56,9 +56,20 @@ TrainOptions options_of(int epochs) {
   return options;
 }
 
-TEST(SlowPromises, TwoHundredStepsAreTheSameOnAnyThreadsWithAndWithoutCheckpointing) {
+// Both arithmetics.
+class SlowPromises : public ::testing::TestWithParam<tensor::Precision> {};
+class Promises : public SlowPromises {};
+constexpr auto kBoth = [] {
+  return ::testing::Values(tensor::Precision::kF32, tensor::Precision::kBf16);
+};
+constexpr auto kName = [](const auto& info) { return std::string(to_string(info.param)); };
+INSTANTIATE_TEST_SUITE_P(, SlowPromises, kBoth(), kName);
+INSTANTIATE_TEST_SUITE_P(, Promises, kBoth(), kName);
+
+TEST_P(SlowPromises, TwoHundredStepsAreTheSameOnAnyThreadsWithAndWithoutCheckpointing) {
   SftTask task(random_rows(8));
   TrainOptions options = options_of(100);
+  options.precision = GetParam();
   ThreadPool one(1);
   const Trace first = train(task, options, one);
   ASSERT_EQ(first.losses.size(), 200u);
@@ -75,20 +86,56 @@ TEST(SlowPromises, TwoHundredStepsAreTheSameOnAnyThreadsWithAndWithoutCheckpoint
   }
 }
 
-TEST(Promises, EveryMachineTrainsTheSame) {
+TEST_P(Promises, EveryMachineTrainsTheSame) {
   SftTask task(random_rows(20));
   DpoTask preferences(random_pairs(6), {}, data::Align::kResponse);
   TrainOptions options = options_of(1);
+  options.precision = GetParam();
   ThreadPool one(1);
   const Trace first = train(task, options, one), first_dpo = train(preferences, options, one);
   int machines = 0;
-  ops::on_every_machine(false, [&](ThreadPool& pool) {
+  ops::on_every_machine(GetParam(), false, [&](ThreadPool& pool) {
     options.activation_checkpointing = machines++ % 2 == 1;
     expect_same(first, train(task, options, pool));
     DpoTask again(random_pairs(6), {}, data::Align::kResponse);
     expect_same(first_dpo, train(again, options, pool));
   });
   EXPECT_GE(machines, 2);
+}
+
+// The same rows in any micro-batches, with recomputation and threads, alone and in groups; another
+// arithmetic trains something else.
+TEST_P(Promises, MicroBatchesRecomputationAndThreadsChangeNoBit) {
+  std::vector<data::TokenRow> rows = random_rows(10);
+  for (const int length : {33, 97, 64}) {  // around the ends of blocks of 32
+    data::TokenRow& row = rows.emplace_back();
+    row.name = "row of " + std::to_string(length);
+    for (int i = 0; i < length; ++i) row.tokens.push_back((i * 7 + length) % 300);
+    row.loss_mask.assign(row.tokens.size(), 1);
+    row.loss_mask[0] = 0;
+  }
+  SftTask task(rows);
+  TrainOptions options = options_of(2);
+  options.precision = GetParam();
+  options.batch.batch_rows = 8;
+  ThreadPool one(1), three(3);
+  for (const int64_t group : {0, 120}) {
+    options.group_tokens = group;
+    options.micro_batch_tokens = 4096;
+    options.activation_checkpointing = false;
+    const Trace whole = train(task, options, one);
+    for (const int64_t micro : {1, 50, 130}) {
+      SCOPED_TRACE("micro-batches of " + std::to_string(micro) + ", groups of " +
+                   std::to_string(group));
+      options.micro_batch_tokens = micro;
+      options.activation_checkpointing = micro == 50;
+      expect_same(whole, train(task, options, micro == 130 ? three : one));
+    }
+    if (GetParam() == tensor::Precision::kF32) continue;
+    options.precision = tensor::Precision::kF32;
+    EXPECT_FALSE(testing::same_bits(whole.weights, train(task, options, one).weights));
+    options.precision = GetParam();
+  }
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "ops/attention.h"
+#include "ops/bf16_matmul.h"
 #include "train/training_job.h"
 
 namespace ponder::train {
@@ -72,8 +73,11 @@ TrainPlan plan_training(const model::Decoder& decoder, const TrainWorkload& work
       {"weights", parameters},
       {"gradients", parameters + embedding_rows},
       {"AdamW moments", 2 * config.num_parameters() * tensor::size_bytes(options.adamw.moments)}};
+  if (const int64_t copy = decoder.parameter_copy_bytes(); copy > 0)
+    plan.memory_bytes.emplace_back("weights rounded to bf16", copy);
   if (options.group_tokens > 0) plan.memory_bytes.push_back({"sum of group gradients", parameters});
-  const model::PassSize pass{tokens, targets, blocks, workload.longest_row, keep};
+  const int64_t sum_blocks = quotient(tokens, ops::Bf16Matrix::kBlock) + tokens / row_length;
+  const model::PassSize pass{tokens, targets, blocks, workload.longest_row, keep, sum_blocks};
   for (auto& entry : decoder.pass_memory(pass)) plan.memory_bytes.push_back(std::move(entry));
   // During a save the old folder and the new one: model, and f32 weights and moments.
   plan.disk_bytes = 2 * (parameters + 3 * parameters);

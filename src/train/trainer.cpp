@@ -56,6 +56,7 @@ Json TrainOptions::identity() const {
   if (group_tokens > 0) json["group_tokens"] = group_tokens;
   if (adamw.moments != tensor::DType::kF32)
     json["optimizer_dtype"] = tensor::config_name(adamw.moments);
+  if (precision != tensor::Precision::kF32) json["precision"] = tensor::to_string(precision);
   return json;
 }
 
@@ -94,6 +95,12 @@ Trainer::Trainer(const model::ModelConfig& config, model::Parameters start, Batc
              options.group_tokens > 0 ? GradientKind::kSumOfGroups : GradientKind::kOneChain,
              threads, members) {
   options_.check();
+  if (decoder.precision() != options_.precision) {
+    throw Error(
+        ErrorKind::kInternal, "trainer",
+        fmt::format("precision {}, but a decoder that computes in {}",
+                    tensor::to_string(options_.precision), tensor::to_string(decoder.precision())));
+  }
   if (members.size() > 1 && options_.group_tokens == 0) {
     throw Error("group_tokens",
                 fmt::format("expected more than 0 for a job of {} members: a gradient of one chain "

@@ -12,6 +12,7 @@
 
 #include "base/thread_pool.h"
 #include "model/decoder.h"
+#include "tensor/precision.h"
 #include "train/batch_source.h"
 #include "train/lr_schedule.h"
 #include "train/training_state.h"
@@ -29,6 +30,7 @@ struct TrainOptions {
   // gradients of groups: neighbouring examples of at most so many tokens (a longer example is a
   // group by itself).
   int64_t group_tokens = 0;
+  tensor::Precision precision = tensor::Precision::kF32;  // in which the decoder computes
   // How it is computed; changes no bit of the result.
   // Tokens per forward and backward, unless one example is longer.
   int64_t micro_batch_tokens = 2048;
@@ -69,7 +71,8 @@ struct TrainerPosition {
   int64_t total_tokens = 0;
 };
 
-// Borrows source, decoder, threads and members for its life. One thread calls.
+// The decoder computes in options.precision; weights and moments are f32 in either. Borrows source,
+// decoder, threads and members for its life. One thread calls.
 //
 // Over many members every one has a trainer with the same start, batches and options, and calls
 // the same functions. Group k of a step is made by member k modulo their number; loss, reports,

@@ -275,7 +275,7 @@ JobResult run_job(model::Checkpoint start, BatchSource& source, const TrainOptio
   state = share(std::move(state), members);
 
   const model::ModelConfig config = start.config;
-  model::Decoder decoder(config, threads);
+  model::Decoder decoder(config, threads, options.precision);
   Trainer trainer(config, std::move(start.parameters), source, options, decoder, threads, members);
   JobResult result = state ? result_of(*state) : JobResult();
   result.num_steps = trainer.num_steps().value_or(0);

@@ -164,6 +164,39 @@ TEST_F(Job, AnotherPrecisionOfTheSavedModelIsAnotherJob) {
   expect_refused(job("half"), "dtype");  // finished ones too
 }
 
+TEST_F(Job, InBf16ItResumesAndIsNotTakenForOneOfF32) {
+  const auto expect_refused = [&](const JobOptions& files, const char* difference) {
+    try {
+      sft(files);
+      FAIL() << difference;
+    } catch (const Error& error) {
+      EXPECT_NE(error.problem().find(difference), std::string::npos) << error.what();
+      EXPECT_NE(error.advice().find("repeat the command with the old settings"), std::string::npos);
+    }
+  };
+  sft(job("f32"));
+  options.precision = tensor::Precision::kBf16;
+  sft(job("whole"));
+  EXPECT_NE(weights("whole"), weights("f32"));
+  expect_refused(job("f32"), "precision: nothing there, \"bf16\" here");  // finished ones too
+  JobOptions half = job("half");
+  half.stop_after_steps = 3;
+  sft(half);
+  options.precision = tensor::Precision::kF32;
+  expect_refused(job("half"), "precision: \"bf16\" there, nothing here");
+  options.precision = tensor::Precision::kBf16;
+  options.activation_checkpointing = true;
+  options.micro_batch_tokens = 40;
+  EXPECT_TRUE(sft(job("half")).finished);
+  EXPECT_EQ(weights("half"), weights("whole"));
+  // The preferences too, whose reference is scored in it.
+  dpo(job("pairs"));
+  half.out = root / "half-pairs";
+  dpo(half);
+  EXPECT_TRUE(dpo(job("half-pairs")).finished);
+  EXPECT_EQ(weights("half-pairs"), weights("pairs"));
+}
+
 TEST_F(Job, DpoResumesWithItsFirstReference) {
   dpo(job("whole"));
   JobOptions half = job("half");
