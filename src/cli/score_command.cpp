@@ -98,7 +98,7 @@ class ScoreSource {
  public:
   // Of an imported pool the perplexities are kept, and those that are there under the model are done.
   ScoreSource(const ScoreOptions& options, const std::string& model_sha256)
-      : model_sha256_(model_sha256) {
+      : model_sha256_(model_sha256), precision_(options.precision) {
     const std::filesystem::path folder = options.data;
     if (!std::filesystem::is_directory(folder)) {
       reader_ = std::make_unique<JsonRowReader>(options.data);
@@ -106,16 +106,13 @@ class ScoreSource {
     }
     const bool keeps = !std::filesystem::exists(folder / "recipe.toml") &&
                        std::filesystem::exists(folder / "run.db");
-    if (keeps && options.precision != tensor::Precision::kF32) {
-      throw Error("--precision", "a pool keeps the perplexities of f32 alone",
-                  "leave it out, or score rows that `ponder pool export` has written");
-    }
     pool_ = std::make_unique<pool::Pool>(keeps ? pool::Pool::open(folder / "run.db")
                                                : open_pool(options.data));
     keeps_ = keeps;
     pool_->for_each_rollout({.with_tokens = false}, [&](const pool::StoredRollout& stored) {
       const bool done = keeps_ && stored.rollout.perplexity &&
-                        stored.rollout.perplexity_model_sha256 == model_sha256_;
+                        stored.rollout.perplexity_model_sha256 == model_sha256_ &&
+                        stored.rollout.perplexity_precision == precision_;
       if (!done) waiting_.push_back(stored.id);
     });
   }
@@ -150,12 +147,13 @@ class ScoreSource {
     if (!keeps_) return;
     pool::Pool::Transaction transaction(*pool_);
     for (size_t i = 0; i < rollouts.size(); ++i)
-      pool_->set_perplexity(rollouts[i], scores[i].perplexity, model_sha256_);
+      pool_->set_perplexity(rollouts[i], scores[i].perplexity, model_sha256_, precision_);
     transaction.commit();
   }
 
  private:
   std::string model_sha256_;
+  tensor::Precision precision_;
   std::unique_ptr<JsonRowReader> reader_;
   std::unique_ptr<pool::Pool> pool_;
   bool keeps_ = false;

@@ -111,8 +111,14 @@ void take_question(const Json& part, const std::string& stem, uint64_t line, Cha
   if (asked.problem) asked.question = asked.problem->question;
 }
 
-// Token ids and log-probabilities, as trajectories have them. A pool's are those of float32
-// arithmetic: of others the ids alone are taken, and counted.
+// The arithmetic that a row names, f32 where it names none; nullopt: one that is not ours.
+std::optional<tensor::Precision> precision_of(const RowFields& row, const char* key) {
+  const std::string name = text_or_empty(row, {key});
+  return name.empty() ? tensor::Precision::kF32 : tensor::precision_from_string(name);
+}
+
+// Token ids and log-probabilities, as trajectories have them. Of an arithmetic that is none of ours
+// the ids alone are taken, and counted.
 void take_tokens(const RowFields& row, Completion& made, Changes& changes) {
   const Json *ids = row.find("token_ids"), *logprobs = row.find("logprobs");
   if (!ids || !ids->is_array() || ids->empty()) return;
@@ -129,11 +135,12 @@ void take_tokens(const RowFields& row, Completion& made, Changes& changes) {
     made.token_ids->push_back(id.get<int32_t>());
   }
   if (!logprobs || !logprobs->is_array() || logprobs->empty()) return;
-  const std::string precision = text_or_empty(row, {"precision"});
-  if (!precision.empty() && precision != "f32") {
+  const std::optional<tensor::Precision> precision = precision_of(row, "precision");
+  if (!precision) {
     ++changes["logprobs_of_other_arithmetic"];
     return;
   }
+  made.precision = *precision;
   if (logprobs->size() != ids->size())
     throw Rejection{"bad_field", "expected one of \"logprobs\" for each of \"token_ids\""};
   made.logprobs.emplace();
@@ -155,6 +162,9 @@ void take_made(const RowFields& row, GivenResponse& given) {
     given.completion.usage.completion_tokens = tokens->get<int64_t>();
   const Json* perplexity = row.find("perplexity");
   if (!perplexity || !perplexity->is_number() || !(perplexity->get<double>() >= 1)) return;
+  const std::optional<tensor::Precision> precision = precision_of(row, "perplexity_precision");
+  if (!precision) return;
+  given.perplexity_precision = *precision;
   given.perplexity = perplexity->get<double>();
   given.perplexity_model_sha256 = text_or_empty(row, {"perplexity_model_sha256"});
 }

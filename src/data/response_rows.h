@@ -39,6 +39,7 @@ struct GivenResponse {
   std::string template_sha256;
   std::optional<double> perplexity;
   std::string perplexity_model_sha256;
+  tensor::Precision perplexity_precision = tensor::Precision::kF32;
   std::optional<int> sample;
 };
 

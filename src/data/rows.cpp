@@ -94,6 +94,8 @@ Json to_json(const Rollout& rollout) {
   if (rollout.perplexity) {
     json["perplexity"] = *rollout.perplexity;
     json["perplexity_model_sha256"] = rollout.perplexity_model_sha256;
+    if (rollout.perplexity_precision != tensor::Precision::kF32)
+      json["perplexity_precision"] = tensor::to_string(rollout.perplexity_precision);
   }
   return json;
 }

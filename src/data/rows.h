@@ -106,6 +106,7 @@ struct Rollout {
   std::string proof;
   std::optional<double> perplexity;  // exp(-logprob / tokens) under `perplexity_model_sha256`
   std::string perplexity_model_sha256;
+  tensor::Precision perplexity_precision = tensor::Precision::kF32;  // in which it was computed
   // Of one made elsewhere. What the row does not say of model, seed, sampling, template and prompt is
   // empty or as it stands here by default.
   std::optional<Origin> origin = {};

@@ -170,6 +170,8 @@ void put_made(Json& own, const data::Rollout& t) {
   if (!t.perplexity) return;
   own["perplexity"] = *t.perplexity;
   put("perplexity_model_sha256", t.perplexity_model_sha256);
+  if (t.perplexity_precision != tensor::Precision::kF32)
+    own["perplexity_precision"] = tensor::to_string(t.perplexity_precision);
 }
 
 Asked asked_of(const data::Problem& problem, const data::Rollout& rollout) {

@@ -295,6 +295,7 @@ class Importer {
     t.template_sha256 = given.template_sha256;
     t.perplexity = given.perplexity;
     t.perplexity_model_sha256 = given.perplexity_model_sha256;
+    t.perplexity_precision = given.perplexity_precision;
     t.origin =
         data::Origin{report.file, row.line,
                      asked.model.empty() && t.completion.model_sha256.empty() ? options_.model_name
@@ -314,6 +315,7 @@ class Importer {
       t.perplexity =
           std::exp(-t.completion.logprob() / static_cast<double>(t.completion.logprobs->size()));
       t.perplexity_model_sha256 = t.completion.model_sha256;
+      t.perplexity_precision = t.completion.precision;
     }
     t.sample = free_sample(problem.id, given.sample);
     const judge::Judgement judgement = eval::judge_rollout(problem, options_.strictness, t);

@@ -233,15 +233,28 @@ TEST_F(PoolImport, Trajectories) {
   EXPECT_EQ(pool::Pool::open_read_only(db_).models().at(0).name, "model abcdef012345");
 }
 
-TEST_F(PoolImport, LogProbabilitiesOfAnotherArithmeticAreLeftOut) {
-  const auto rollouts = file(
-      "rollouts.jsonl",
-      {R"({"problem_id": "add-1", "sample": 0, "token_ids": [1, 2], "logprobs": [-0.5, -1.5], "text": "\\boxed{5}", "finish_reason": "stop", "precision": "bf16", "model_sha256": "abcdef0123456789", "sampling": {"temperature": 1.0}})"});
+// Those of bf16 are known as such; of one that is none of ours the ids alone are taken.
+TEST_F(PoolImport, LogProbabilitiesHaveTheirArithmetic) {
+  const auto row = [](int sample, const std::string& precision) {
+    return R"({"problem_id": "add-1", "sample": )" + std::to_string(sample) +
+           R"(, "token_ids": [1, 2], "logprobs": [-0.5, -1.5], "text": "\\boxed{5}", )"
+           R"("finish_reason": "stop", "precision": ")" +
+           precision +
+           R"(", "model_sha256": "abcdef0123456789", "sampling": {"temperature": 1.0}})";
+  };
+  const auto rollouts = file("rollouts.jsonl", {row(0, "bf16"), row(1, "fp8"), row(2, "f32")});
   const ImportResult result = import({rollouts, file("problems.jsonl", kProblems)});
-  EXPECT_EQ(result.responses.kept, 1u) << to_json(result, true);
+  EXPECT_EQ(result.responses.kept, 3u) << to_json(result, true);
   const auto all = stored();
-  EXPECT_FALSE(all.at(0).rollout.completion.logprobs);
-  EXPECT_FALSE(all[0].rollout.perplexity);
+  EXPECT_EQ(all.at(0).rollout.completion.precision, tensor::Precision::kBf16);
+  EXPECT_TRUE(all[0].rollout.completion.logprobs);
+  EXPECT_EQ(all[0].rollout.perplexity_precision, tensor::Precision::kBf16);
+  EXPECT_NEAR(all[0].rollout.perplexity.value(), 2.718281828, 1e-6);
+  EXPECT_FALSE(all.at(1).rollout.completion.logprobs);
+  EXPECT_TRUE(all[1].rollout.completion.token_ids);
+  EXPECT_FALSE(all[1].rollout.perplexity);
+  EXPECT_EQ(all.at(2).rollout.completion.precision, tensor::Precision::kF32);
+  EXPECT_EQ(all[2].rollout.perplexity_precision, tensor::Precision::kF32);
   uint64_t counted = 0;
   for (const ImportedFile& read : result.files) {
     const auto found = read.account.changed.find("logprobs_of_other_arithmetic");

@@ -31,6 +31,7 @@ Candidate candidate_of(const pool::StoredRollout& stored, const data::Problem* p
     if (const auto check = synth::check_thought(*problem, t.thought))
       c.true_thought = check->is_true();
   }
+  c.perplexity_precision = t.perplexity_precision;
   return c;
 }
 
@@ -40,6 +41,21 @@ bool asks_perplexity(const SelectionOptions& options) {
 }
 
 }  // namespace
+
+void require_one_arithmetic(const std::vector<Candidate>& candidates) {
+  const auto of = [&](tensor::Precision precision) {
+    return std::count_if(candidates.begin(), candidates.end(), [&](const Candidate& c) {
+      return c.perplexity > 0 && c.perplexity_precision == precision;
+    });
+  };
+  const auto f32 = of(tensor::Precision::kF32), bf16 = of(tensor::Precision::kBf16);
+  if (f32 == 0 || bf16 == 0) return;
+  throw Error("perplexity",
+              fmt::format("expected one arithmetic, found {} rollouts of f32 and {} of bf16, whose "
+                          "numbers are not to be compared",
+                          f32, bf16),
+              "ponder score --model DIR --data POOL computes all of them anew, in one");
+}
 
 // In the order of the sources, which is that of the pool unless problems came later.
 std::vector<Candidate> candidates_of(const pool::Pool& pool, const std::string& stage) {
@@ -97,6 +113,7 @@ SelectionOptions fitting(SelectionOptions options, const std::vector<Candidate>&
                 fmt::format("the perplexity of {} correct rollouts is not known", unknown),
                 "ponder score --model DIR --data POOL computes it");
   }
+  if (ranks_perplexity(options.strategy)) require_one_arithmetic(candidates);
   return options;
 }
 

@@ -78,8 +78,10 @@ int64_t rollout_bytes(int64_t trajectories, int64_t tokens) {
 PlanContext::PlanContext(const Recipe& recipe, std::span<const ReadSource> sources,
                          ThreadPool& threads)
     : recipe_(recipe),
-      peak_gflops_(ops::measured_peak_gflops(threads)),
-      decoder_(model::load_config(recipe.base), threads) {
+      peak_gflops_(recipe.precision == tensor::Precision::kBf16
+                       ? ops::measured_bf16_peak_gflops(threads)
+                       : ops::measured_peak_gflops(threads)),
+      decoder_(model::load_config(recipe.base), threads, recipe.precision) {
   const model::ModelConfig& config = decoder_.config();
   const data::ModelText text(recipe.base,
                              {recipe.chat_template, config.vocab_size, config.eos_token_ids,
@@ -158,9 +160,11 @@ StagePlan PlanContext::training(const train::TrainWorkload& workload,
 StagePlan PlanContext::rollouts(int64_t problems, int64_t samples, int64_t max_tokens) const {
   const model::ModelConfig& config = decoder_.config();
   const int64_t response = std::min(max_tokens, mean_response_);
-  // Sampling holds bf16 weights as they are and anything else in f32; the base and what is trained
-  // may differ.
-  const bool narrow = config.dtype == tensor::DType::kBF16 && recipe_.dtype == tensor::DType::kBF16;
+  // Sampling in f32 holds bf16 weights as they are and anything else in f32; the base and what is
+  // trained may differ.
+  const bool narrow =
+      recipe_.precision == tensor::Precision::kBf16 ||
+      (config.dtype == tensor::DType::kBF16 && recipe_.dtype == tensor::DType::kBF16);
   const int64_t batch = recipe_.engine.max_batch;
   const int64_t pages = batch * model::KvCache::pages_for(mean_prompt_ + max_tokens);
   const int64_t cache = std::min(recipe_.engine.kv_cache_bytes, pages * decoder_.kv_page_bytes());

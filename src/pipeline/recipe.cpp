@@ -288,11 +288,16 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   recipe.dtype =
       *tensor::dtype_from_name(top.choice("dtype", "float32", {"float32", "bfloat16", "float16"}));
 
+  recipe.precision =
+      *tensor::precision_from_string(top.choice("precision", "f32", {"f32", "bf16"}));
+  // The key is younger than runs that go on: it stands only where it is not what they had.
+  if (recipe.precision == tensor::Precision::kF32) resolved.erase("precision");
   if (top.has("decontaminate")) recipe.decontaminate = top.boolean("decontaminate", true);
   if (top.has("clean")) read_clean(top.section("clean"), recipe.clean, recipe.clean_problems);
 
   TomlSection sft = top.section("sft");
   recipe.sft = read_training(sft, 1e-5, recipe.seed);
+  recipe.sft.precision = recipe.precision;
   sft.finish();
 
   TomlSection imitate = top.section("imitate");

@@ -127,8 +127,10 @@ struct Recipe {
   std::string system;                             // system turn of every prompt; "" for none
   int64_t max_length = 20000;                     // tokens of a training row
   tensor::DType dtype = tensor::DType::kF32;      // of saved checkpoints
-  bool decontaminate = true;                      // drop training rows that stand in a benchmark
-  clean::Options clean, clean_problems;           // filters of demonstrations and of problems
+  // In which every model of the run trains, samples and scores.
+  tensor::Precision precision = tensor::Precision::kF32;
+  bool decontaminate = true;             // drop training rows that stand in a benchmark
+  clean::Options clean, clean_problems;  // filters of demonstrations and of problems
   train::TrainOptions sft;
   std::vector<ImitationSet> imitation;  // the main set first
   ExploreOptions explore;

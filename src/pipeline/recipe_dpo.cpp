@@ -84,6 +84,7 @@ DpoVariant read_variant(TomlSection& s, bool of_list, const Recipe& recipe) {
   if (wanted("length_normalised"))
     v.options.length_normalised = s.boolean("length_normalised", false);
   v.train = read_training(s, 5e-7, recipe.seed);
+  v.train.precision = recipe.precision;
   s.finish();
   return v;
 }

@@ -53,6 +53,23 @@ TEST_F(RecipeFile, ThinkingOfEvaluations) {
       std::vector<std::string>{"evaluate.thinking: absent then, 'off' now"});
 }
 
+TEST_F(RecipeFile, PrecisionIsOfEveryStageAndF32IsWhatRunsHad) {
+  const Recipe plain = load(kGood), named = load(kGood, {"precision=f32"}),
+               bf16 = load(kGood, {"precision=bf16"});
+  EXPECT_EQ(plain.precision, tensor::Precision::kF32);
+  EXPECT_EQ(plain.resolved, named.resolved);
+  EXPECT_EQ(plain.resolved.find("precision"), std::string::npos);
+  EXPECT_EQ(bf16.precision, tensor::Precision::kBf16);
+  EXPECT_EQ(bf16.sft.precision, tensor::Precision::kBf16);
+  EXPECT_EQ(recipe_differences(plain.resolved, bf16.resolved),
+            (std::vector<std::string>{"precision: absent then, 'bf16' now"}));
+  const Recipe dpo = load("precision = \"bf16\"\n" + kGood + "[dpo]\n");
+  EXPECT_EQ(dpo.dpo.at(0).train.precision, tensor::Precision::kBf16);
+  const std::string error = error_of(kGood, {"precision=fp16"});
+  EXPECT_NE(error.find("precision"), std::string::npos) << error;
+  EXPECT_NE(error.find("bf16"), std::string::npos) << error;
+}
+
 TEST_F(RecipeFile, SourcesOfSeveralFilesAndFieldsOfTheirOwn) {
   fs::create_directories(folder_ / "set");
   for (const char* name : {"set/a.jsonl", "set/b.jsonl"}) std::ofstream(folder_ / name) << "{}\n";

@@ -38,6 +38,7 @@ struct Candidate {
   // Whether an independent check found its thought true, where one can: it has no say in what is
   // selected.
   std::optional<bool> true_thought = {};
+  tensor::Precision perplexity_precision = tensor::Precision::kF32;  // in which it was computed
 };
 
 struct Decision {

@@ -106,6 +106,8 @@ Json lineage_of_rollout(const Pool& pool, int64_t id, const std::string& stage) 
   if (t.perplexity) {
     json["perplexity"] = *t.perplexity;
     json["perplexity_model_sha256"] = t.perplexity_model_sha256;
+    if (t.perplexity_precision != tensor::Precision::kF32)
+      json["perplexity_precision"] = tensor::to_string(t.perplexity_precision);
   }
   json["decisions"] = decisions_of(pool, {RowOrigin::Kind::kRollout, id}, stage);
   json["text"] = t.completion.text;
@@ -173,8 +175,11 @@ void print_origin(std::string& out, const Json& origin, const std::string& inden
     line("verdict",
          origin.contains("verdict") ? text("verdict") + ": " + text("proof") : "not judged");
     if (origin.contains("perplexity")) {
-      line("perplexity", fmt::format("{:.4f} under {}", origin["perplexity"].get<double>(),
-                                     text("perplexity_model_sha256")));
+      line("perplexity", fmt::format("{:.4f} under {}{}", origin["perplexity"].get<double>(),
+                                     text("perplexity_model_sha256"),
+                                     origin.contains("perplexity_precision")
+                                         ? " in " + text("perplexity_precision")
+                                         : ""));
     }
   }
   for (const Json& d : origin["decisions"]) {

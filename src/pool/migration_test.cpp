@@ -170,5 +170,54 @@ TEST_F(Version3, WhatIsDamagedIsNotGivenNewHashes) {
   }
 }
 
+class Version5 : public PoolTest {
+ protected:
+  void SetUp() override {
+    PoolTest::SetUp();
+    std::filesystem::copy_file(testing::source_dir() / "tests/golden/run_v5/run.db", file_);
+  }
+};
+
+// Whatever it has was computed in f32.
+TEST_F(Version5, IsMigratedToRolloutsThatKnowTheirArithmetic) {
+  const std::string before = sha256_file(file_);
+  const std::string lineage = Pool::open_read_only(file_).lineage("imitate:3").dump();
+  EXPECT_EQ(sha256_file(file_), before);
+  EXPECT_EQ(sqlite::Database(file_, sqlite::Database::Access::kRead).value("PRAGMA user_version"),
+            5);
+  {
+    Pool pool = Pool::open(file_);
+    EXPECT_EQ(pool.lineage("imitate:3").dump(), lineage);
+    EXPECT_EQ(pool.counts().rollouts, 12);
+    EXPECT_EQ(pool.counts().evaluation_rollouts, 8);
+    EXPECT_EQ(pool.scores().size(), 2u);
+    int64_t rollouts = 0;
+    std::optional<data::Rollout> one;
+    pool.for_each_rollout({}, [&](const StoredRollout& stored) {
+      ++rollouts;
+      EXPECT_EQ(stored.rollout.completion.precision, tensor::Precision::kF32);
+      EXPECT_EQ(stored.rollout.perplexity_precision, tensor::Precision::kF32);
+      EXPECT_TRUE(stored.rollout.perplexity);
+      // The same rollout is known by the same id.
+      EXPECT_EQ(pool.add_rollout(stored.stage, stored.round, stored.rollout), stored.id);
+      one = stored.rollout;
+    });
+    EXPECT_EQ(rollouts, 12);
+    EXPECT_EQ(sqlite::Database(file_, sqlite::Database::Access::kRead)
+                  .value("SELECT count(*) FROM trajectories WHERE precision = 'f32' AND "
+                         "perplexity_precision = 'f32'"),
+              20);
+    // And one of the other arithmetic may stand beside them.
+    one->sample += 10;
+    one->completion.precision = one->perplexity_precision = tensor::Precision::kBf16;
+    const int64_t id = pool.add_rollout("explore-1", 1, *one);
+    EXPECT_EQ(pool.rollout(id)->rollout.completion.precision, tensor::Precision::kBf16);
+  }
+  const sqlite::Database migrated(file_, sqlite::Database::Access::kRead), fresh;
+  make_schema(fresh);
+  EXPECT_EQ(definitions_of(migrated), definitions_of(fresh));
+  Pool::open(file_).verify();
+}
+
 }  // namespace
 }  // namespace ponder::pool

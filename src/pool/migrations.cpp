@@ -24,18 +24,22 @@ INSERT INTO prompts SELECT * FROM old_prompts;
 INSERT INTO trajectories SELECT id, stage, problem, sample, model_sha256, round, seed, temperature,
   top_p, top_k, max_tokens, template_sha256, prompt_sha256, num_tokens, logprob, 'engine', NULL,
   NULL, text, thought, solution, finish_reason, verdict, proof, perplexity,
-  perplexity_model_sha256, token_ids, logprobs, NULL FROM old_trajectories;
+  perplexity_model_sha256, token_ids, logprobs, NULL, 'f32',
+  CASE WHEN perplexity IS NULL THEN NULL ELSE 'f32' END FROM old_trajectories;
 INSERT INTO selections SELECT * FROM old_selections;
 INSERT INTO training_rows SELECT * FROM old_training_rows;
 INSERT INTO pairs SELECT * FROM old_pairs;
 INSERT INTO scores SELECT * FROM old_scores;
 )sql";
 
-// What a table of an older version lacks, behind its own columns.
-std::string_view added_columns(std::string_view table, int version) {
-  if (table == "trajectories" && version < 5) return ", NULL";
-  if (table == "demonstrations") return ", NULL";
-  return "";
+// What a table of an older version lacks, behind its own columns. Before version 6 there was one
+// arithmetic.
+std::string added_columns(std::string_view table, int version) {
+  if (table == "trajectories") {
+    return std::string(version < 5 ? ", NULL" : "") +
+           ", 'f32', CASE WHEN perplexity IS NULL THEN NULL ELSE 'f32' END";
+  }
+  return table == "demonstrations" ? ", NULL" : "";
 }
 
 struct Told {
@@ -118,7 +122,7 @@ void migrate_rows(const sqlite::Database& database, int version) {
     database.execute(kFromVersion1);
     tell_stages(database);
   } else {  // files and hashes of rows came with version 3, partials with 4, a trajectory's origin with
-            // 5, what a demonstration's file wrote with 6
+            // 5, what a demonstration's file wrote and arithmetics with 6
     for (const std::string& table : tables) {
       if (table == "row_hashes") continue;  // the triggers make them anew
       database.execute(fmt::format("INSERT INTO {0} SELECT *{1} FROM old_{0}", table,

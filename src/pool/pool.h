@@ -131,9 +131,11 @@ class Pool {
   // Of each rollout of the stage that is not finished all tokens, in the order of problem and sample.
   std::vector<PartialRecord> partials(std::string_view stage) const;
   // Log-probabilities of a completion that came without, by a forward of our own.
-  void set_logprobs(int64_t rollout, std::span<const float> logprobs);
+  void set_logprobs(int64_t rollout, std::span<const float> logprobs,
+                    tensor::Precision precision = tensor::Precision::kF32);
   void set_verdict(int64_t rollout, judge::Verdict verdict, std::string_view proof);
-  void set_perplexity(int64_t rollout, double perplexity, std::string_view model_sha256);
+  void set_perplexity(int64_t rollout, double perplexity, std::string_view model_sha256,
+                      tensor::Precision precision = tensor::Precision::kF32);
 
   std::optional<StoredRollout> rollout(int64_t id) const;
   // Streams in the order (stage, problem as added, sample, model). `visit` may write to the pool.

@@ -39,7 +39,8 @@ constexpr std::string_view kColumns =
     "t.max_tokens, "
     "t.model_sha256, t.template_sha256, t.prompt_sha256, t.text, t.thought, t.solution, "
     "t.finish_reason, t.verdict, t.proof, t.perplexity, t.perplexity_model_sha256, p.benchmark, "
-    "t.logprob_source, t.endpoint, t.usage, t.num_tokens, t.origin";
+    "t.logprob_source, t.endpoint, t.usage, t.num_tokens, t.origin, t.precision, "
+    "t.perplexity_precision";
 
 Json to_json(const data::Origin& origin) {
   Json json = {{"file", origin.file}, {"line", origin.line}, {"sampling", origin.sampling}};
@@ -103,6 +104,11 @@ StoredRollout rollout_of(const sqlite::Statement& row, bool with_tokens, const s
   }
   made.usage.completion_tokens = row.integer(++column);
   if (!row.is_null(++column)) t.origin = told_origin(parse_json(row.text(column), where), where);
+  const auto precision = [&](int at) {
+    return tensor::precision_from_string(row.text(at)).value_or(tensor::Precision::kF32);
+  };
+  made.precision = precision(++column);
+  t.perplexity_precision = precision(++column);
   if (with_tokens) {
     if (!row.is_null(++column)) made.token_ids = vector_of<int32_t>(row.blob(column));
     if (!row.is_null(++column)) made.logprobs = vector_of<float>(row.blob(column));
@@ -127,6 +133,7 @@ std::string_view difference(const data::Rollout& a, const data::Rollout& b) {
     return "log-probabilities";
   }
   if (a.completion.finish_reason != b.completion.finish_reason) return "finish reason";
+  if (a.completion.precision != b.completion.precision) return "precision";
   return "";
 }
 
@@ -206,9 +213,8 @@ int64_t Pool::add_rollout(const std::string& stage, int round, const data::Rollo
         "INSERT INTO trajectories (id, stage, problem, sample, model_sha256, round, seed, "
         "temperature, top_p, top_k, max_tokens, template_sha256, prompt_sha256, num_tokens, "
         "logprob, logprob_source, endpoint, usage, text, thought, solution, finish_reason, "
-        "token_ids, logprobs, origin) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-        "?, "
-        "?, ?, ?, ?, ?, ?, ?)");
+        "token_ids, logprobs, origin, precision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+        "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     row.bind(id)
         .bind(stage)
         .bind(problem)
@@ -231,11 +237,13 @@ int64_t Pool::add_rollout(const std::string& stage, int round, const data::Rollo
     row.bind(made.text).bind(t.thought).bind(t.solution).bind(to_string(made.finish_reason));
     made.token_ids ? row.bind_blob(bytes_of(made.token_ids)) : row.bind_null();
     with_logprobs ? row.bind_blob(bytes_of(made.logprobs)) : row.bind_null();
-    row.bind_or_null(t.origin ? dump_json(to_json(*t.origin)) : "").run();
+    row.bind_or_null(t.origin ? dump_json(to_json(*t.origin)) : "");
+    row.bind(tensor::to_string(made.precision)).run();
   }
   impl_->remove_partial(stage, problem, t.sample);
   if (t.verdict) set_verdict(id, *t.verdict, t.proof);
-  if (t.perplexity) set_perplexity(id, *t.perplexity, t.perplexity_model_sha256);
+  if (t.perplexity)
+    set_perplexity(id, *t.perplexity, t.perplexity_model_sha256, t.perplexity_precision);
   scope.commit();
   return id;
 }
@@ -319,30 +327,38 @@ void Pool::set_verdict(int64_t rollout, judge::Verdict verdict, std::string_view
   if (impl_->database->changes() == 0) impl_->refuse(fmt::format("unknown trajectory {}", rollout));
 }
 
-void Pool::set_perplexity(int64_t rollout, double perplexity, std::string_view model_sha256) {
+void Pool::set_perplexity(int64_t rollout, double perplexity, std::string_view model_sha256,
+                          tensor::Precision precision) {
   if (!std::isfinite(perplexity)) {
     impl_->refuse(
         fmt::format("trajectory {}: expected a finite perplexity, found {}", rollout, perplexity));
   }
-  impl_->prepare("UPDATE trajectories SET perplexity = ?, perplexity_model_sha256 = ? WHERE id = ?")
+  impl_
+      ->prepare(
+          "UPDATE trajectories SET perplexity = ?, perplexity_model_sha256 = ?, "
+          "perplexity_precision = ? WHERE id = ?")
       .bind(perplexity)
       .bind(model_sha256)
+      .bind(tensor::to_string(precision))
       .bind(rollout)
       .run();
   if (impl_->database->changes() == 0) impl_->refuse(fmt::format("unknown trajectory {}", rollout));
 }
 
-void Pool::set_logprobs(int64_t rollout, std::span<const float> logprobs) {
+void Pool::set_logprobs(int64_t rollout, std::span<const float> logprobs,
+                        tensor::Precision precision) {
   double sum = 0;
   for (const float logprob : logprobs) sum += static_cast<double>(logprob);
   if (!std::isfinite(sum))
     impl_->refuse(fmt::format("trajectory {}: expected finite log-probabilities", rollout));
   impl_
       ->prepare(
-          "UPDATE trajectories SET logprob = ?, logprobs = ?, logprob_source = 'rescored' "
-          "WHERE id = ? AND logprob_source = 'none' AND num_tokens = ? AND token_ids IS NOT NULL")
+          "UPDATE trajectories SET logprob = ?, logprobs = ?, precision = ?, "
+          "logprob_source = 'rescored' WHERE id = ? AND logprob_source = 'none' AND num_tokens = ? "
+          "AND token_ids IS NOT NULL")
       .bind(sum)
       .bind_blob(std::as_bytes(logprobs))
+      .bind(tensor::to_string(precision))
       .bind(rollout)
       .bind(static_cast<int64_t>(logprobs.size()))
       .run();

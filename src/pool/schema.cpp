@@ -125,6 +125,7 @@ CREATE TABLE prompts (
 -- A completion from elsewhere may come without ids or log-probabilities. `endpoint` NULL: made by
 -- this program's engine. num_tokens is the endpoint's own count where there are no ids. Of one that
 -- was imported `origin` says what its row says, as JSON (else NULL), and what nobody said is NULL.
+-- precision: of the arithmetic of its log-probabilities, and of its perplexity.
 CREATE TABLE trajectories (
   id INTEGER PRIMARY KEY,
   stage TEXT NOT NULL REFERENCES stages (name),
@@ -155,13 +156,16 @@ CREATE TABLE trajectories (
   token_ids BLOB,
   logprobs BLOB,
   origin TEXT,
+  precision TEXT NOT NULL CHECK (precision IN ('f32', 'bf16')),
+  perplexity_precision TEXT CHECK (perplexity_precision IN ('f32', 'bf16')),
   UNIQUE (stage, problem, sample, model_sha256),
   CHECK (origin IS NOT NULL OR (model_sha256 IS NOT NULL AND prompt_sha256 IS NOT NULL AND
     seed IS NOT NULL AND temperature IS NOT NULL AND top_p IS NOT NULL AND top_k IS NOT NULL AND
     max_tokens IS NOT NULL)),
   CHECK ((logprob_source = 'none') = (logprob IS NULL)),
   CHECK ((logprob_source = 'none') = (logprobs IS NULL)),
-  CHECK (logprobs IS NULL OR token_ids IS NOT NULL)
+  CHECK (logprobs IS NULL OR token_ids IS NOT NULL),
+  CHECK ((perplexity IS NULL) = (perplexity_precision IS NULL))
 ) STRICT;
 
 -- What has been sampled of rollouts that are not finished, piece by piece: `first` is the place of a

@@ -151,7 +151,7 @@ const StageKind kEvaluate = {
     .name = pool::stage_kind::kEvaluate,
     .version = 1,
     .keys = {"chat_template", "allow_template_change", "instruction", "prompt_prefix",
-             "prompt_suffix", "system", "seed", "evaluate", "-evaluate.benchmarks"},
+             "prompt_suffix", "system", "precision", "seed", "evaluate", "-evaluate.benchmarks"},
     .sources = pool::SourceRecord::Role::kBenchmark,
     .plan = plan_evaluate,
     .run = run_evaluate,

@@ -103,7 +103,7 @@ const StageKind kExplore = {
     .name = pool::stage_kind::kExplore,
     .version = 1,
     .keys = {"chat_template", "allow_template_change", "instruction", "prompt_prefix",
-             "prompt_suffix", "system", "seed", "explore", "-explore.problems", "-explore.rounds",
+             "prompt_suffix", "system", "precision", "seed", "explore", "-explore.problems", "-explore.rounds",
              "-explore.problems_per_round"},
     .sources = pool::SourceRecord::Role::kProblems,
     .plan = plan_explore,

@@ -45,20 +45,29 @@ void tell_left_out(const StageContext& context, const std::string& benchmark,
   }
 }
 
+// What samples: weights and arithmetic.
+struct Sampler {
+  std::string model_sha256;
+  tensor::Precision precision;
+};
+
 // Of all that decides the completions of a problem.
-std::string sha256_of(const rollout::RolloutRequest& request, const std::string& model_sha256) {
+std::string sha256_of(const rollout::RolloutRequest& request, const Sampler& sampler) {
   const data::SamplingSettings& sampling = request.sampling;
   // Not how many tokens it may take: whoever has fewer goes on.
-  return sha256_hex(dump_json(Json::array(
-      {model_sha256, request.problem_id, request.prompt_ids, request.seed, sampling.temperature,
-       sampling.top_p, sampling.top_k, request.stop_ids, request.stop_strings})));
+  Json all = Json::array({sampler.model_sha256, request.problem_id, request.prompt_ids,
+                          request.seed, sampling.temperature, sampling.top_p, sampling.top_k,
+                          request.stop_ids, request.stop_strings});
+  if (sampler.precision != tensor::Precision::kF32)
+    all.push_back(tensor::to_string(sampler.precision));
+  return sha256_hex(dump_json(all));
 }
 
 // Whether the request would give the rollout. One of an earlier recipe may be of another.
-bool is_of(const rollout::RolloutRequest& request, const data::Rollout& t,
-           const std::string& model_sha256) {
+bool is_of(const rollout::RolloutRequest& request, const data::Rollout& t, const Sampler& sampler) {
   const data::SamplingSettings &asked = request.sampling, &had = t.sampling;
-  return t.sample < request.num_samples && t.completion.model_sha256 == model_sha256 &&
+  return t.sample < request.num_samples && t.completion.model_sha256 == sampler.model_sha256 &&
+         t.completion.precision == sampler.precision &&
          t.template_sha256 == request.template_sha256 && t.seed == request.seed &&
          t.prompt_ids == request.prompt_ids && had.temperature == asked.temperature &&
          had.top_p == asked.top_p && had.top_k == asked.top_k;
@@ -125,12 +134,12 @@ void leave_enough(StageContext& context, const RolloutWork& work,
 // with to the same rollout leaves the pool.
 void take_begun(StageContext& context, const std::string& benchmark,
                 const std::map<std::string, rollout::RolloutRequest*>& request_of,
-                const std::string& model_sha256) {
+                const Sampler& sampler) {
   for (pool::PartialRecord& partial : context.pool.partials(context.stage.name)) {
     if (partial.benchmark != benchmark) continue;
     const auto request = request_of.find(partial.problem_id);
     if (request == request_of.end() ||
-        partial.request_sha256 != sha256_of(*request->second, model_sha256) ||
+        partial.request_sha256 != sha256_of(*request->second, sampler) ||
         partial.tokens.size() >= request->second->sampling.max_tokens) {
       context.pool.remove_partial(partial);
     } else {
@@ -144,7 +153,8 @@ void take_begun(StageContext& context, const std::string& benchmark,
 generate::InferenceModel open_model(const StageContext& context, std::optional<bool> thinking) {
   tokenizer::TemplateChoice choice = context.recipe.chat_template;
   choice.thinking = thinking;
-  return generate::InferenceModel(context.checkpoint(context.stage.input), context.threads, choice);
+  return generate::InferenceModel(context.checkpoint(context.stage.input), context.threads, choice,
+                                  context.recipe.precision);
 }
 
 bool roll_out(StageContext& context, generate::InferenceModel& model, RolloutWork& work) {
@@ -175,12 +185,12 @@ bool roll_out(StageContext& context, generate::InferenceModel& model, RolloutWor
   const auto judge = [&](data::Rollout& t) {
     return eval::judge_rollout(*by_id.at(t.problem_id), work.strictness, t);
   };
+  const Sampler sampler{model.sha256(), model.precision()};
   context.pool.for_each_rollout(
       {.stage = context.stage.name}, [&](const pool::StoredRollout& stored) {
         if (stored.benchmark != work.benchmark) return;
         const auto request = request_of.find(stored.rollout.problem_id);
-        if (request == request_of.end() ||
-            !is_of(*request->second, stored.rollout, model.sha256())) {
+        if (request == request_of.end() || !is_of(*request->second, stored.rollout, sampler)) {
           context.pool.remove_rollout(stored.stage, stored.rollout, stored.benchmark);
           return;
         }
@@ -190,7 +200,7 @@ bool roll_out(StageContext& context, generate::InferenceModel& model, RolloutWor
         const Allowed now = as_allowed ? Allowed::kSame : with_tokens_allowed(done, allowed);
         if (!as_allowed) context.pool.remove_rollout(stored.stage, done, stored.benchmark);
         if (now == Allowed::kGoesOn)
-          put_back(context, done, work.benchmark, sha256_of(*request->second, model.sha256()));
+          put_back(context, done, work.benchmark, sha256_of(*request->second, sampler));
         if (now != Allowed::kSame) return;
         if (!done.verdict) judge(done);  // its stage is done again
         if (!as_allowed) {
@@ -205,7 +215,7 @@ bool roll_out(StageContext& context, generate::InferenceModel& model, RolloutWor
   if (work.group_complete && !work.next_wave) {
     for (rollout::RolloutRequest& request : requests) leave_enough(context, work, request);
   }
-  take_begun(context, work.benchmark, request_of, model.sha256());
+  take_begun(context, work.benchmark, request_of, sampler);
 
   std::vector<data::Rollout> unsaved;
   const auto save = [&](std::span<const rollout::NewTokens> begun) {
@@ -215,8 +225,8 @@ bool roll_out(StageContext& context, generate::InferenceModel& model, RolloutWor
       context.pool.add_rollout(context.stage.name, context.stage.round, t, work.benchmark);
     for (const rollout::NewTokens& part : begun) {
       context.pool.add_partial({context.stage.name, work.benchmark, part.problem_id, part.sample,
-                                sha256_of(*request_of.at(part.problem_id), model.sha256()),
-                                part.first, part.tokens});
+                                sha256_of(*request_of.at(part.problem_id), sampler), part.first,
+                                part.tokens});
     }
     transaction.commit();
     unsaved.clear();
@@ -228,6 +238,7 @@ bool roll_out(StageContext& context, generate::InferenceModel& model, RolloutWor
     // Sampled and scored by one forward: the recorded log-probabilities are the perplexity.
     t.perplexity = generate::make_score(*t.completion.logprobs).perplexity;
     t.perplexity_model_sha256 = t.completion.model_sha256;
+    t.perplexity_precision = t.completion.precision;
   };
   hooks.group_complete = work.group_complete;
   hooks.on_completion = [&](const data::Rollout& t) {

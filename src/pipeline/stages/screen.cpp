@@ -40,7 +40,7 @@ const StageKind kScreen = {
     .name = pool::stage_kind::kScreen,
     .version = 1,
     .keys = {"chat_template", "allow_template_change", "instruction", "prompt_prefix",
-             "prompt_suffix", "system", "seed", "explore.max_tokens", "explore.units",
+             "prompt_suffix", "system", "precision", "seed", "explore.max_tokens", "explore.units",
              "explore.order", "explore.forms", "explore.screen", "explore.retry_unsolved"},
     .sources = pool::SourceRecord::Role::kProblems,
     .plan = plan_screen,
