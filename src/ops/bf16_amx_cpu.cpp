@@ -169,7 +169,8 @@ bool amx_permitted() {
 
 Bf16Kernel bf16_amx_kernel() {
   constexpr double kFlops = 4 * 2.0 * 16 * 16 * Bf16Matrix::kBlock;
-  return {start_tiles, finish_tiles, nullptr, kBf16RowWords, amx_tile, amx_peak, kFlops};
+  return {start_tiles,        finish_tiles, nullptr,  kBf16RowWords, nullptr,
+          Bf16Matrix::kWords, amx_tile,     amx_peak, kFlops};
 }
 
 }  // namespace ponder::ops

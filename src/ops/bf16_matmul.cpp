@@ -19,6 +19,9 @@ constexpr int64_t kPanel = Bf16Matrix::kPanel;
 // written seldom; and the size of all groups that a panel passes by (512 KiB), which stay in L2.
 constexpr int64_t kMaxBlocks = 32, kPackedWords = int64_t{1} << 17;
 
+// Up to so many rows a panel is not prepared: what that saves them is less than it takes.
+constexpr int64_t kFewRows = 16;
+
 constexpr int kNotForced = -1;
 std::atomic<int> forced_path = kNotForced;  // a Bf16Path
 
@@ -60,14 +63,58 @@ struct Right {
   int64_t N() const { return transposed ? matrix->K() : matrix->N(); }
   int64_t num_blocks() const { return transposed ? matrix->num_panels() : matrix->num_blocks(); }
   int64_t num_panels() const { return transposed ? matrix->num_blocks() : matrix->num_panels(); }
+};
+
+// Blocks that one tile of few rows asks for before it reads them (16 KiB).
+constexpr int64_t kAhead = 8;
+
+// Lays panels out as the tiles of a part read them.
+struct Panels {
+  const Right& B;
+  const Bf16Kernel& kernel;
+  bool prepared;  // for its tiles
+
+  int64_t block_words() const { return prepared ? kernel.prepared_b_words : Bf16Matrix::kWords; }
   int64_t scratch_words(int64_t blocks) const {
-    return transposed ? blocks * Bf16Matrix::kWords : 0;
+    return prepared || B.transposed ? blocks * block_words() : 0;
+  }
+  // What a tile of panel p asks for, the i-th of n: its share of the blocks of the next panel that are
+  // prepared after this one's tiles; where there is one tile, what lies some blocks ahead.
+  Bf16Fetch fetch(int64_t p, int64_t block, int64_t blocks, int64_t i, int64_t n) const {
+    if (B.transposed) return {};
+    constexpr int64_t kBytes = Bf16Matrix::kWords * int64_t{sizeof(uint32_t)};
+    if (!prepared && n == 1) {
+      const auto* all = reinterpret_cast<const char*>(B.matrix->words(0, 0));
+      const int64_t from = (p * B.num_blocks() + block + kAhead) * kBytes;
+      const auto at = [&](int64_t offset) {
+        return all + std::min(offset, B.matrix->size_bytes());
+      };
+      return {at(from), at(from + blocks * kBytes)};
+    }
+    if (p + 1 >= B.num_panels()) return {};
+    const auto* from = reinterpret_cast<const char*>(B.matrix->words(p + 1, block));
+    const auto at = [&](int64_t share) { return from + blocks * 32 * share / n * 64; };
+    return {at(i), at(i + 1)};
   }
   // Some blocks of panel p, from `block` on.
   const uint32_t* panel(int64_t p, int64_t block, int64_t blocks, uint32_t* room) const {
-    if (!transposed) return matrix->words(p, block);
-    for (int64_t b = 0; b < blocks; ++b)
-      bf16_transpose_block(matrix->words(block + b, p), room + b * Bf16Matrix::kWords);
+    if (!B.transposed) {
+      const uint32_t* words = B.matrix->words(p, block);
+      if (!prepared) return words;
+      kernel.prepare_b(words, blocks, room);
+      return room;
+    }
+    for (int64_t b = 0; b < blocks; ++b) {
+      const uint32_t* words = B.matrix->words(block + b, p);
+      uint32_t* to = room + b * block_words();
+      if (!prepared) {
+        bf16_transpose_block(words, to);
+        continue;
+      }
+      uint32_t turned[Bf16Matrix::kWords];
+      bf16_transpose_block(words, turned);
+      kernel.prepare_b(turned, 1, to);
+    }
     return room;
   }
 };
@@ -103,12 +150,13 @@ struct Part {
 // Where A's groups of rows lie, packed, and which blocks of k these are, of B's panel too.
 struct Packed {
   const uint32_t *a, *b;
+  bool b_prepared;
   int64_t group_words, first_group, block, blocks;
 };
 
 // Group g's tile of panel p; `next` is the group whose tile follows.
 void run_tile(const Part& t, const Bf16Kernel& kernel, const Packed& packed, int64_t p, int64_t g,
-              int64_t next) {
+              int64_t next, const Bf16Fetch& fetch) {
   const int64_t m = t.m0 + g * kBf16Group, column = p * kPanel;
   const bool first = packed.block == 0;
   float* c = t.C.data + m * t.C.stride + column;
@@ -116,11 +164,13 @@ void run_tile(const Part& t, const Bf16Kernel& kernel, const Packed& packed, int
   if (first && begin) begin += m * t.begin.stride + column;
   const Bf16Tile tile{packed.a + (g - packed.first_group) * packed.group_words,
                       packed.b,
+                      packed.b_prepared,
                       packed.blocks,
                       static_cast<int>(std::min(kBf16Group, t.m1 - m)),
                       {begin, first ? t.begin.stride : t.C.stride},
                       {c, t.C.stride},
-                      c + (next - g) * kBf16Group * t.C.stride};
+                      c + (next - g) * kBf16Group * t.C.stride,
+                      fetch};
   const int64_t columns = t.B.N() - column;
   columns >= kPanel ? kernel.tile(tile) : run_narrow_tile(kernel, tile, columns);
 }
@@ -128,7 +178,8 @@ void run_tile(const Part& t, const Bf16Kernel& kernel, const Packed& packed, int
 // Few rows take a panel's whole k before the next, in the order in which B lies in memory.
 void run_part(const Part& t, const Bf16Kernel& kernel) {
   const int64_t all = t.B.num_blocks(), groups = (t.m1 - t.m0 + kBf16Group - 1) / kBf16Group;
-  const int64_t cuts = groups == 1 && !t.B.transposed
+  const Panels panels{t.B, kernel, kernel.prepare_b && t.m1 - t.m0 > kFewRows};
+  const int64_t cuts = groups == 1 && !t.B.transposed && !panels.prepared
                            ? 1
                            : std::max<int64_t>((all + kMaxBlocks - 1) / kMaxBlocks, 1);
   const int64_t group_rows = (all + cuts - 1) / cuts * kBf16Group;
@@ -137,7 +188,7 @@ void run_part(const Part& t, const Bf16Kernel& kernel) {
   thread_local tensor::Buffer scratch("matmul scratch", 0);
   const int64_t raw_words = group_rows * kBf16RowWords,
                 a_words = std::min(groups, together) * words;
-  scratch.reserve(raw_words + a_words + t.B.scratch_words(group_rows / kBf16Group));
+  scratch.reserve(raw_words + a_words + panels.scratch_words(group_rows / kBf16Group));
   auto* raw = reinterpret_cast<uint32_t*>(scratch.data());
   uint32_t *a = raw + raw_words, *b = a + a_words;
   kernel.start();
@@ -153,8 +204,12 @@ void run_part(const Part& t, const Bf16Kernel& kernel) {
         if (kernel.prepare) kernel.prepare(raw, blocks * kBf16Group, to);
       }
       for (int64_t p = t.panel0; p < t.panel1; ++p) {
-        const Packed packed{a, t.B.panel(p, b0, blocks, b), words, g0, b0, blocks};
-        for (int64_t g = g0; g < g1; ++g) run_tile(t, kernel, packed, p, g, g + 1 < g1 ? g + 1 : g);
+        const Packed packed{a,     panels.panel(p, b0, blocks, b), panels.prepared, words, g0, b0,
+                            blocks};
+        for (int64_t g = g0; g < g1; ++g) {
+          run_tile(t, kernel, packed, p, g, g + 1 < g1 ? g + 1 : g,
+                   panels.fetch(p, b0, blocks, g - g0, g1 - g0));
+        }
       }
     }
   }
@@ -309,12 +364,14 @@ void Bf16Matrix::pack_runs(const float* X, Bf16Runs runs, ThreadPool& threads) {
     refuse_shape("bf16 matmul", fmt::format("{} runs for a K of {}", blocks, K_));
   if (K_ == 0) return;
   const MatrixView view = MatrixView::rows(X, rows, N_);
-  // Halves that are not there are zeroed too: memory that is borrowed is of any content.
-  threads.parallel_for(2 * num_panels(), 1, [&](int64_t h0, int64_t h1) {
-    for (int64_t h = h0; h < h1; ++h) {
-      const int64_t count = std::clamp<int64_t>(N_ - h * 16, 0, 16);
-      bf16_pack_rows({K_, words(h / 2, 0) + h % 2 * kBf16HalfWords, kWords},
-                     {&view, h * 16, count, runs});
+  threads.parallel_for(blocks, 1, [&](int64_t b0, int64_t b1) {
+    for (int64_t b = b0; b < b1; ++b) {
+      // Halves that are not there are zeroed too: memory that is borrowed is of any content.
+      for (int64_t h = 0; h < 2 * num_panels(); ++h) {
+        const int64_t count = std::clamp<int64_t>(N_ - h * 16, 0, 16);
+        bf16_pack_rows({kBlock, words(h / 2, b) + h % 2 * kBf16HalfWords, kWords},
+                       {&view, h * 16, count, runs.subspan(static_cast<size_t>(b), 1)});
+      }
     }
   });
 }

@@ -53,9 +53,42 @@ HWY_INLINE void RoundPairs(const float* even, const float* odd, uint32_t* to) {
   }
 }
 
+#if HWY_TARGET == HWY_AVX3
+// Of four vectors of four 128 bits each: to[i] has the i-th of each.
+HWY_INLINE void Transpose4(const __m512i (&from)[4], __m512i (&to)[4]) {
+  const __m512i low01 = _mm512_shuffle_i32x4(from[0], from[1], 0x44),
+                high01 = _mm512_shuffle_i32x4(from[0], from[1], 0xEE),
+                low23 = _mm512_shuffle_i32x4(from[2], from[3], 0x44),
+                high23 = _mm512_shuffle_i32x4(from[2], from[3], 0xEE);
+  to[0] = _mm512_shuffle_i32x4(low01, low23, 0x88);
+  to[1] = _mm512_shuffle_i32x4(low01, low23, 0xDD);
+  to[2] = _mm512_shuffle_i32x4(high01, high23, 0x88);
+  to[3] = _mm512_shuffle_i32x4(high01, high23, 0xDD);
+}
+#endif
+
 // to[c][r] = from[r][c], of sixteen by sixteen words.
 HWY_INLINE void Transpose16(const uint32_t* from, uint32_t* to) {
-#if HWY_TARGET == HWY_SCALAR
+#if HWY_TARGET == HWY_AVX3
+  // Within each 128 bits: column 4 i + j of four rows.
+  __m512i columns[4][4];
+  _Pragma("GCC unroll 4") for (int r = 0; r < 4; ++r) {
+    const uint32_t* at = from + r * 64;
+    const __m512i x0 = _mm512_loadu_si512(at), x1 = _mm512_loadu_si512(at + 16),
+                  x2 = _mm512_loadu_si512(at + 32), x3 = _mm512_loadu_si512(at + 48);
+    const __m512i low01 = _mm512_unpacklo_epi32(x0, x1), low23 = _mm512_unpacklo_epi32(x2, x3),
+                  high01 = _mm512_unpackhi_epi32(x0, x1), high23 = _mm512_unpackhi_epi32(x2, x3);
+    columns[0][r] = _mm512_unpacklo_epi64(low01, low23);
+    columns[1][r] = _mm512_unpackhi_epi64(low01, low23);
+    columns[2][r] = _mm512_unpacklo_epi64(high01, high23);
+    columns[3][r] = _mm512_unpackhi_epi64(high01, high23);
+  }
+  _Pragma("GCC unroll 4") for (int j = 0; j < 4; ++j) {
+    __m512i turned[4];
+    Transpose4(columns[j], turned);
+    for (int i = 0; i < 4; ++i) _mm512_storeu_si512(to + (4 * i + j) * 16, turned[i]);
+  }
+#elif HWY_TARGET == HWY_SCALAR
   for (int r = 0; r < 16; ++r) {
     for (int c = 0; c < 16; ++c) to[c * 16 + r] = from[r * 16 + c];
   }
@@ -196,6 +229,45 @@ void Bf16PackRows(const Bf16Half& half, const Bf16RowsOfB& rows) {
   }
 }
 
+// Two neighbouring words of row q, (k, k + 1) of columns j and j + 1, hold what two neighbouring words
+// of row j / 2 have to: the pair's four elements with the middle ones exchanged. The pairs then move
+// as in a transposition of 8 by 8.
+void Bf16TransposeBlock(const uint32_t* from, uint32_t* to) {
+  for (int64_t h = 0; h < 2; ++h) {    // columns from 16 h on become k
+    for (int64_t g = 0; g < 2; ++g) {  // k from 16 g on become columns
+      const uint32_t* rows = from + h * kBf16HalfWords + g * 8 * 16;
+      uint32_t* turned = to + g * kBf16HalfWords + h * 8 * 16;
+#if HWY_TARGET == HWY_AVX3
+      const __m512i exchange = _mm512_broadcast_i32x4(
+          _mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15));
+      __m512i even[4], odd[4];  // pairs 2 i and 2 i + 1 of two rows
+      _Pragma("GCC unroll 4") for (int q = 0; q < 4; ++q) {
+        const __m512i x0 = _mm512_shuffle_epi8(_mm512_loadu_si512(rows + q * 32), exchange),
+                      x1 = _mm512_shuffle_epi8(_mm512_loadu_si512(rows + q * 32 + 16), exchange);
+        even[q] = _mm512_unpacklo_epi64(x0, x1);
+        odd[q] = _mm512_unpackhi_epi64(x0, x1);
+      }
+      __m512i columns[4];
+      Transpose4(even, columns);
+      for (int i = 0; i < 4; ++i) _mm512_storeu_si512(turned + 2 * i * 16, columns[i]);
+      Transpose4(odd, columns);
+      for (int i = 0; i < 4; ++i) _mm512_storeu_si512(turned + (2 * i + 1) * 16, columns[i]);
+#else
+      uint64_t pairs[8 * 8], moved[8 * 8];
+      std::memcpy(pairs, rows, sizeof pairs);
+      for (int q = 0; q < 8; ++q) {
+        for (int i = 0; i < 8; ++i) {
+          const uint64_t x = pairs[q * 8 + i];
+          moved[i * 8 + q] =
+              (x & 0xFFFF00000000FFFFu) | (x >> 16 & 0xFFFF0000u) | (x & 0xFFFF0000u) << 16;
+        }
+      }
+      std::memcpy(turned, moved, sizeof moved);
+#endif
+    }
+  }
+}
+
 void Bf16RoundElements(float* x, int64_t count) {
   const DU du;
   const auto round = [&](const float* from, float* to) HWY_ATTR {
@@ -221,6 +293,7 @@ HWY_EXPORT(Bf16PackAny);
 HWY_EXPORT(Bf16PackColumns);
 HWY_EXPORT(Bf16PackRows);
 HWY_EXPORT(Bf16RoundElements);
+HWY_EXPORT(Bf16TransposeBlock);
 
 void bf16_pack_a(const Bf16PackA& task, uint32_t* to) {
   HWY_DYNAMIC_DISPATCH(Bf16PackAny)(task, to);
@@ -231,25 +304,8 @@ void bf16_pack_columns(const Bf16Half& half, const Bf16Columns& columns) {
 void bf16_pack_rows(const Bf16Half& half, const Bf16RowsOfB& rows) {
   HWY_DYNAMIC_DISPATCH(Bf16PackRows)(half, rows);
 }
-// Two neighbouring words of row q, (k, k + 1) of columns j and j + 1, hold what two neighbouring words
-// of row j / 2 have to: the pair's four elements with the middle ones exchanged. The pairs then move
-// as in a transposition of 8 by 8.
 void bf16_transpose_block(const uint32_t* from, uint32_t* to) {
-  uint64_t pairs[8 * 8];
-  for (int64_t h = 0; h < 2; ++h) {    // columns from 16 h on become k
-    for (int64_t g = 0; g < 2; ++g) {  // k from 16 g on become columns
-      std::memcpy(pairs, from + h * kBf16HalfWords + g * 8 * 16, sizeof pairs);
-      uint64_t turned[8 * 8];
-      for (int q = 0; q < 8; ++q) {
-        for (int i = 0; i < 8; ++i) {
-          const uint64_t x = pairs[q * 8 + i];
-          turned[i * 8 + q] =
-              (x & 0xFFFF00000000FFFFu) | (x >> 16 & 0xFFFF0000u) | (x & 0xFFFF0000u) << 16;
-        }
-      }
-      std::memcpy(to + g * kBf16HalfWords + h * 8 * 16, turned, sizeof turned);
-    }
-  }
+  HWY_DYNAMIC_DISPATCH(Bf16TransposeBlock)(from, to);
 }
 void bf16_round_elements(float* x, int64_t count) {
   HWY_DYNAMIC_DISPATCH(Bf16RoundElements)(x, count);

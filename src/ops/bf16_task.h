@@ -13,15 +13,38 @@ constexpr int64_t kBf16Group = 32;                         // rows of A
 constexpr int64_t kBf16RowWords = Bf16Matrix::kBlock / 2;  // a row of a block, two elements a word
 constexpr int64_t kBf16HalfWords = kBf16RowWords * 16;     // 16 columns of a block of B
 
+// Blocks that a tile's strips of rows pass through together, while they lie in L1: 16 KiB of B, and of
+// A as much.
+constexpr int64_t kStripBytes = 16 << 10;
+
+// What will be read after a tile, asked for at an even pace while it is computed: all at once it
+// would be waited for.
+struct Bf16Fetch {
+  const char *next = nullptr, *end = nullptr;
+  int lines = 0;  // a block of a strip
+
+  void step() {
+    for (int i = 0; i < lines && next < end; ++i, next += kLineBytes) __builtin_prefetch(next);
+  }
+  // Spread over so many steps.
+  void spread(int64_t steps) {
+    constexpr auto kLines = [](int64_t bytes) { return (bytes + kLineBytes - 1) / kLineBytes; };
+    lines = static_cast<int>((kLines(end - next) + steps - 1) / std::max<int64_t>(steps, 1));
+  }
+  static constexpr int64_t kLineBytes = 64;
+};
+
 // 1 to 32 rows of C times one panel, over some blocks of k.
 struct Bf16Tile {
   const void* a;      // (blocks, 32, kRowWords), as prepare() left it
-  const uint32_t* b;  // (blocks, 2, 16, 16)
+  const uint32_t* b;  // (blocks, 2, 16, 16), or as prepare_b() left it
+  bool b_prepared;
   int64_t blocks;
   int rows;
   ConstRows begin;    // what the blocks' sums are added to; null for zero
   Rows c;             // 32 columns
   const float* next;  // of C: where the tile after this one lies, or this
+  Bf16Fetch fetch;    // of B
 };
 
 struct Bf16Kernel {
@@ -32,6 +55,10 @@ struct Bf16Kernel {
   // they are.
   void (*prepare)(const uint32_t* packed, int64_t rows, uint32_t* to);
   int64_t prepared_words;
+  // Blocks of a panel of B as packed, for tiles that many rows share: prepared_b_words words a block.
+  // nullptr: as they are.
+  void (*prepare_b)(const uint32_t* packed, int64_t blocks, uint32_t* to);
+  int64_t prepared_b_words;
   void (*tile)(const Bf16Tile& tile);
   // `steps` times peak_flops operations in registers.
   void (*peak)(int64_t steps);
