@@ -257,6 +257,10 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   recipe.seed =
       static_cast<uint64_t>(top.integer("seed", 1, 0, std::numeric_limits<int64_t>::max()));
   origin.seed = recipe.seed;
+  recipe.train_seed = recipe.seed;
+  if (top.has("train_seed"))
+    recipe.train_seed =
+        static_cast<uint64_t>(top.integer("train_seed", 1, 0, std::numeric_limits<int64_t>::max()));
   const std::string base = top.text("base", "");
   if (base.empty()) top.fail("base", "a recipe needs the folder of its base model");
   recipe.base = fs::absolute(origin.folder / base).lexically_normal();
@@ -296,7 +300,7 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   if (top.has("clean")) read_clean(top.section("clean"), recipe.clean, recipe.clean_problems);
 
   TomlSection sft = top.section("sft");
-  recipe.sft = read_training(sft, 1e-5, recipe.seed);
+  recipe.sft = read_training(sft, 1e-5, recipe.train_seed);
   recipe.sft.precision = recipe.precision;
   sft.finish();
 

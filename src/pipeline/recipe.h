@@ -120,6 +120,7 @@ struct EngineSettings {
 struct Recipe {
   std::string name;
   uint64_t seed = 1;
+  uint64_t train_seed = 1;                        // of training alone: the order of its rows
   std::filesystem::path base;                     // checkpoint folder of M0
   tokenizer::TemplateChoice chat_template;        // by name; empty: the base model's own
   std::optional<data::ThoughtForm> thought_form;  // not given: by the base's tokenizer

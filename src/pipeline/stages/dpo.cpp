@@ -200,7 +200,7 @@ const StageKind kDpo = {
     .name = pool::stage_kind::kDpo,
     .version = 1,
     .keys = {"chat_template", "allow_template_change", "instruction", "prompt_prefix",
-             "prompt_suffix", "system", "precision", "max_length", "dtype", "seed", "dpo"},
+             "prompt_suffix", "system", "precision", "max_length", "dtype", "seed", "train_seed", "dpo"},
     .sources = {},
     .plan = plan_dpo,
     .run = run_dpo,

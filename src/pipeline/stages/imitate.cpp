@@ -228,7 +228,7 @@ const StageKind kImitate = {
     .name = pool::stage_kind::kImitate,
     .version = 3,  // direct answers begin as the template begins them
     .keys = {"chat_template", "allow_template_change", "instruction", "prompt_prefix",
-             "prompt_suffix", "thought_form", "add_tokens", "system", "precision", "max_length", "dtype", "seed",
+             "prompt_suffix", "thought_form", "add_tokens", "system", "precision", "max_length", "dtype", "seed", "train_seed",
              "sft"},
     .sources = pool::SourceRecord::Role::kDemonstrations,
     .plan = plan_imitate,
@@ -238,7 +238,7 @@ const StageKind kImprove = {
     .name = pool::stage_kind::kImprove,
     .version = 3,  // direct answers begin as the template begins them
     .keys = {"chat_template", "allow_template_change", "instruction", "prompt_prefix",
-             "prompt_suffix", "thought_form", "add_tokens", "system", "precision", "max_length", "dtype", "seed",
+             "prompt_suffix", "thought_form", "add_tokens", "system", "precision", "max_length", "dtype", "seed", "train_seed",
              "sft", "improve"},
     .sources = pool::SourceRecord::Role::kDemonstrations,
     .plan = plan_improve,
