@@ -1,33 +1,20 @@
 // Trainings of one recipe under several seeds, and other recipes, beside each other.
 #include <gtest/gtest.h>
 
-#include <filesystem>
-
 #include "base/file.h"
-#include "base/json.h"
 #include "e2e/ponder.h"
-#include "testing/temporary_folder.h"
 
-namespace ponder {
+namespace ponder::e2e {
 namespace {
-
-namespace fs = std::filesystem;
 
 class CompareTest : public ::testing::Test {
  protected:
   void SetUp() override { make_tiny_base(folder_ / "base"); }
 
-  std::string run(const std::string& name, std::vector<std::string> set) {
-    std::vector<std::string> arguments = {
-        "run",         testing::source_dir() / "recipes/tiny.toml",
-        "--set",       "base=" + (folder_ / "base").string(),
-        "--quiet",     "--out",
-        folder_ / name};
-    for (std::string& item : set) {
-      arguments.push_back("--set");
-      arguments.push_back(std::move(item));
-    }
-    const testing::Outcome outcome = ponder(arguments);
+  std::string run(const std::string& name, const std::string& set) {
+    const testing::Outcome outcome = ponder({"run", testing::source_dir() / "recipes/tiny.toml",
+                                             "--set", "base=" + (folder_ / "base").string(),
+                                             "--quiet", "--set", set, "--out", folder_ / name});
     EXPECT_EQ(outcome.status, 0) << outcome.err;
     return folder_ / name;
   }
@@ -36,7 +23,7 @@ class CompareTest : public ::testing::Test {
 };
 
 TEST_F(CompareTest, TrainingSeedsAndRecipes) {
-  const std::string one = run("one", {}), two = run("two", {"train_seed=2"});
+  const std::string one = run("one", "train_seed=1"), two = run("two", "train_seed=2");
   // Another order of rows alone: other weights from the same demonstrations.
   EXPECT_NE(read_file(fs::path(one) / "checkpoints/M1/model.safetensors"),
             read_file(fs::path(two) / "checkpoints/M1/model.safetensors"));
@@ -44,7 +31,9 @@ TEST_F(CompareTest, TrainingSeedsAndRecipes) {
   EXPECT_EQ(both.status, 0) << both.err;
   EXPECT_NE(both.out.find("one: 2 training seeds"), std::string::npos) << both.out;
   EXPECT_NE(both.out.find("M1 − M0"), std::string::npos) << both.out;
-  const Json table = parse_json(ponder({"compare", one, two, "--json"}).out);
+  const std::vector<Json> lines = json_lines(ponder({"compare", one, two, "--json"}).out);
+  ASSERT_EQ(lines.size(), 1u);
+  const Json& table = lines[0];
   EXPECT_EQ(table["runs"].size(), 1u);
   EXPECT_EQ(table["models"][0]["model"], "M0");
   EXPECT_NE(ponder({"compare", one, two, "--markdown"}).out.find("| M1 |"), std::string::npos);
@@ -53,7 +42,7 @@ TEST_F(CompareTest, TrainingSeedsAndRecipes) {
   EXPECT_EQ(again.status, 2);
   EXPECT_NE(again.err.find("seed 1, train_seed 1"), std::string::npos) << again.err;
 
-  const std::string other = run("other", {"sft.lr=2e-3"});
+  const std::string other = run("other", "sft.lr=2e-3");
   const testing::Outcome against = ponder({"compare", one, other});
   EXPECT_EQ(against.status, 0) << against.err;
   EXPECT_NE(against.out.find("other against one: sft.lr:"), std::string::npos) << against.out;
@@ -68,4 +57,4 @@ TEST_F(CompareTest, WhatIsNoRun) {
 }
 
 }  // namespace
-}  // namespace ponder
+}  // namespace ponder::e2e
