@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "base/error.h"
@@ -83,7 +84,9 @@ PipelineRun::PipelineRun(const Recipe& recipe, std::vector<ReadSource> sources,
   lock_ = std::make_unique<LockFile>(folder_ / "lock");
   pool_ = std::make_unique<pool::Pool>(pool::Pool::open(folder_ / "run.db"));
   log_ = std::make_unique<JsonLinesMonitor>(folder_ / "log.jsonl");
-  monitor_ = std::make_unique<MonitorList>(std::vector<Monitor*>{&monitor, log_.get()});
+  progress_ = std::make_unique<ProgressFile>(folder_);
+  monitor_ =
+      std::make_unique<MonitorList>(std::vector<Monitor*>{&monitor, log_.get(), progress_.get()});
   take_up(changes);
   const std::string base_sha256 = model::checkpoint_sha256(recipe.base);
   const std::optional<pool::ModelRecord> base = pool_->model_named("M0");
@@ -248,6 +251,10 @@ bool PipelineRun::run_stage(const Stage& planned) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   };
   pool_->begin_stage(spec_of(stage, recipe_, *pool_));
+  const std::vector<Stage> all = stages_of(recipe_);
+  const auto place = std::find_if(all.begin(), all.end(),
+                                  [&](const Stage& other) { return other.name == stage.name; });
+  progress_->begin_stage(stage.name, static_cast<size_t>(place - all.begin()) + 1, all.size());
   StageContext context{recipe_, stage, *pool_, threads_, *monitor_, sources_, stop_, folder_};
   StageOutcome outcome;
   try {

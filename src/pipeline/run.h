@@ -27,6 +27,7 @@
 #include "base/file.h"
 #include "base/monitor.h"
 #include "base/thread_pool.h"
+#include "pipeline/progress.h"
 #include "pipeline/recipe.h"
 #include "pipeline/stage_list.h"
 #include "pool/pool.h"
@@ -86,7 +87,8 @@ class PipelineRun {
   const std::atomic<bool>* stop_;
   std::unique_ptr<LockFile> lock_;
   std::unique_ptr<JsonLinesMonitor> log_;
-  std::unique_ptr<MonitorList> monitor_;  // the caller's and log_
+  std::unique_ptr<ProgressFile> progress_;
+  std::unique_ptr<MonitorList> monitor_;  // the caller's, log_ and progress_
   std::unique_ptr<pool::Pool> pool_;
 };
 

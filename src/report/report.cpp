@@ -24,12 +24,12 @@ std::string report_html(const pool::Pool& pool, const std::string& title) {
                   "{} preference pairs",
                   number(counts.models), number(counts.problems), number(counts.demonstrations),
                   number(counts.rollouts), number(counts.training_rows), number(counts.pairs))));
-  const Markup body = element("header", intro) +
-                      element("main", summary_section(table) + comparisons_section(table) +
-                                          accuracy_section(table) + mix_section(pool) +
-                                          loss_section(pool) + preferences_section(pool) +
-                                          exploration_section(pool) +
-                                          rollouts_section(pool) + stages_section(pool));
+  const Markup body =
+      element("header", intro) +
+      element("main", summary_section(table) + comparisons_section(table) +
+                          accuracy_section(table) + mix_section(pool) + loss_section(pool) +
+                          preferences_section(pool) + exploration_section(pool) +
+                          rollouts_section(pool) + stages_section(pool));
   return "<!DOCTYPE html>\n" +
          element("html", {{"lang", "en"}}, element("head", head) + element("body", body)).html +
          "\n";

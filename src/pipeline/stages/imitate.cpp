@@ -228,8 +228,8 @@ const StageKind kImitate = {
     .name = pool::stage_kind::kImitate,
     .version = 3,  // direct answers begin as the template begins them
     .keys = {"chat_template", "allow_template_change", "instruction", "prompt_prefix",
-             "prompt_suffix", "thought_form", "add_tokens", "system", "precision", "max_length", "dtype", "seed", "train_seed",
-             "sft"},
+             "prompt_suffix", "thought_form", "add_tokens", "system", "precision", "max_length",
+             "dtype", "seed", "train_seed", "sft"},
     .sources = pool::SourceRecord::Role::kDemonstrations,
     .plan = plan_imitate,
     .run = run_imitate,
@@ -238,8 +238,8 @@ const StageKind kImprove = {
     .name = pool::stage_kind::kImprove,
     .version = 3,  // direct answers begin as the template begins them
     .keys = {"chat_template", "allow_template_change", "instruction", "prompt_prefix",
-             "prompt_suffix", "thought_form", "add_tokens", "system", "precision", "max_length", "dtype", "seed", "train_seed",
-             "sft", "improve"},
+             "prompt_suffix", "thought_form", "add_tokens", "system", "precision", "max_length",
+             "dtype", "seed", "train_seed", "sft", "improve"},
     .sources = pool::SourceRecord::Role::kDemonstrations,
     .plan = plan_improve,
     .run = run_improve,

@@ -1,0 +1,88 @@
+// The README's table of scores is what a run gives.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdio>
+#include <map>
+#include <regex>
+
+#include "base/file.h"
+#include "e2e/ponder.h"
+
+namespace ponder::e2e {
+namespace {
+
+std::string percent(double share) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.1f", 100 * share);
+  return text.data();
+}
+
+// Of a cell "82.6 [79.0, 85.7] (82.6, 81.0, 84.2)" the score of each training seed.
+std::vector<std::string> seeds_of(const std::string& cell) {
+  std::smatch found;
+  static const std::regex kBrackets(R"(\(([0-9.]+(?:, [0-9.]+)+)\))");
+  std::vector<std::string> seeds;
+  if (!std::regex_search(cell, found, kBrackets)) return seeds;
+  static const std::regex kNumber("[0-9.]+");
+  const std::string list = found[1];
+  for (std::sregex_iterator it(list.begin(), list.end(), kNumber), end; it != end; ++it)
+    seeds.push_back(it->str());
+  return seeds;
+}
+
+// Model by model the cells of each benchmark.
+std::map<std::string, std::vector<std::string>> table_of(const std::string& readme) {
+  std::map<std::string, std::vector<std::string>> table;
+  bool inside = false;
+  for (const std::string& line : testing::lines_of(readme)) {
+    if (line.starts_with("<!-- scores:")) inside = true;
+    if (line.starts_with("<!-- end of scores")) inside = false;
+    if (!inside || !line.starts_with("| M")) continue;
+    std::vector<std::string> cells;
+    for (size_t at = 1; at < line.size();) {
+      const size_t bar = std::min(line.find('|', at), line.size());
+      cells.push_back(line.substr(at, bar - at));
+      at = bar + 1;
+    }
+    if (cells.size() < 3) continue;
+    std::string name = cells[0].substr(1);
+    name.erase(name.find_last_not_of(' ') + 1);
+    table[name].assign(cells.begin() + 2, cells.end());
+  }
+  return table;
+}
+
+TEST(SlowReadmeTable, IsWhatAFreshRunOfTheQuickstartGives) {
+  const auto table = table_of(read_file(testing::source_dir() / "README.md"));
+  ASSERT_EQ(table.size(), 6u);
+  const testing::TemporaryFolder folder;
+  const std::string out = folder / "run";
+  testing::Launch launch;
+  launch.limit = std::chrono::seconds(1700);
+  const testing::Outcome run = ponder({"run", testing::source_dir() / "recipes/quickstart.toml",
+                                       "--set", "train_seed=1", "--quiet", "--json", "--out", out},
+                                      launch);
+  ASSERT_EQ(run.status, 0) << run.err;
+  const std::vector<Json> lines = json_lines(ponder({"compare", out, "--json"}).out);
+  ASSERT_EQ(lines.size(), 1u);
+  size_t compared = 0;
+  for (const Json& model : lines[0]["models"]) {
+    const std::string name = model["model"].get<std::string>();
+    ASSERT_TRUE(table.contains(name)) << name;
+    size_t column = 0;
+    for (const auto& [benchmark, score] : model["scores"].items()) {
+      const std::string& cell = table.at(name).at(column++);
+      const std::vector<std::string> seeds = seeds_of(cell);
+      ASSERT_GE(seeds.size(), 3u) << cell;
+      EXPECT_EQ(percent(score["mean"].get<double>()), seeds[0])
+          << name << " on " << benchmark << ": README has " << cell
+          << "; write it anew with tools/readme_table";
+      ++compared;
+    }
+  }
+  EXPECT_EQ(compared, 18u);
+}
+
+}  // namespace
+}  // namespace ponder::e2e
