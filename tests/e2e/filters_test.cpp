@@ -12,13 +12,14 @@ class FilterFlags : public ::testing::Test {
     for (int i = 0; i < 6; ++i) {
       const std::string number = std::to_string(100 + i * 37);
       rows += dump_json({{"question", "What is " + number + " and one?"},
-                         {"thought", "I count on from " + number + ", and so I have the answer."},
+                         {"thought", "I count on from " + number + ", and so I have the answer." +
+                                         (i == 5 ? " I look at it once more." : "")},
                          {"solution", "It is \\boxed{" + std::to_string(101 + i * 37) + "}."},
                          {"answer", std::to_string(i == 2 ? 5 : 101 + i * 37)}}) +
               "\n";
     }
-    // The first once more, with a full stop.
-    rows += dump_json({{"question", "What is 100 and one?!"},
+    // The first once more, without its full stops.
+    rows += dump_json({{"question", "What is 100, and one?"},
                        {"thought", "I count on from 100, and so I have the answer"},
                        {"solution", "It is \\boxed{101}"},
                        {"answer", "101"}}) +
@@ -57,7 +58,8 @@ TEST_F(FilterFlags, QuantilesAreThoseOfAllRows) {
       check({"--filters", "too-long", "--max-quantile", "0.5", "--json"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   const Json report = json_lines(outcome.out).at(0);
-  EXPECT_EQ(report.at("kept").get<int>() + report.at("rejected").at("too_long").get<int>(), 7);
+  EXPECT_EQ(report.at("kept"), 6);
+  EXPECT_EQ(report.at("rejected").at("too_long"), 1);
 }
 
 TEST_F(FilterFlags, BadInputIsSaid) {
