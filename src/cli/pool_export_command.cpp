@@ -166,6 +166,7 @@ void export_pairs(const pool::Pool& pool, const ExportFlags& flags, uint64_t see
   }
   if (pairs.empty()) {
     const std::vector<pipeline::Candidate> candidates = pipeline::all_candidates(pool);
+    pipeline::require_one_arithmetic(candidates);
     for (const pipeline::PairChoice& choice :
          pipeline::choose_pairs(candidates, {.max_pairs = flags.max_rows, .seed = seed}).pairs)
       pairs.emplace_back(candidates[choice.chosen].id, candidates[choice.rejected].id);

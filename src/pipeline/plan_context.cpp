@@ -7,14 +7,30 @@
 #include "base/error.h"
 #include "data/askable.h"
 #include "model/checkpoint.h"
+#include "ops/bf16_matmul.h"
 #include "ops/peak.h"
 #include "pipeline/sources.h"
 
 namespace ponder::pipeline {
 namespace {
 
-// Shares of the measured f32 peak, as `ponder bench` shows them for small models on this code.
-constexpr double kTrainShare = 0.5, kDecodeShare = 0.22;
+// Shares of the measured peak of the instruction that multiplies, as `ponder bench` shows them for
+// small models on this code.
+struct Shares {
+  double train, decode;
+};
+Shares shares_of(tensor::Precision precision) {
+  if (precision == tensor::Precision::kF32) return {0.5, 0.22};
+  switch (ops::bf16_support().path) {
+    case ops::Bf16Path::kFma:
+      return {0.42, 0.2};
+    case ops::Bf16Path::kAvx512Bf16:
+      return {0.4, 0.2};
+    case ops::Bf16Path::kAmx:
+      break;
+  }
+  return {0.1, 0.05};  // what the products alone let expect
+}
 // A rollout in run.db: ids and log-probabilities (8 bytes a token) and its text, with the row's
 // own fields.
 constexpr int64_t kRowBytes = 1200, kTokenBytes = 12;
@@ -153,7 +169,7 @@ StagePlan PlanContext::training(const train::TrainWorkload& workload,
   stage.kept_bytes = decoder_.config().num_parameters() * tensor::size_bytes(recipe_.dtype) +
                      (absent ? 0 : tokenizer);
   stage.disk_bytes = std::max(train.disk_bytes, stage.kept_bytes);
-  stage.seconds = train.flops / (kTrainShare * peak_gflops_ * 1e9);
+  stage.seconds = train.flops / (shares_of(recipe_.precision).train * peak_gflops_ * 1e9);
   return stage;
 }
 
@@ -178,7 +194,7 @@ StagePlan PlanContext::rollouts(int64_t problems, int64_t samples, int64_t max_t
     stage.memory.push_back(std::move(entry));
   stage.disk_bytes = stage.kept_bytes =
       rollout_bytes(problems * samples, problems * samples * response);
-  stage.seconds = stage.flops / (kDecodeShare * peak_gflops_ * 1e9);
+  stage.seconds = stage.flops / (shares_of(recipe_.precision).decode * peak_gflops_ * 1e9);
   return stage;
 }
 
