@@ -13,6 +13,7 @@
 #include "cli/command.h"
 #include "cli/number_option.h"
 #include "cli/printing.h"
+#include "cli/where_flags.h"
 #include "data/askable.h"
 #include "data/contamination.h"
 #include "data/readers.h"
@@ -31,6 +32,7 @@ struct DataOptions {
   int64_t rows = 3, max_length = 0;
   bool explain = false, allow_direct = false, all_turns = false;
   CleanFlags clean;
+  WhereFlags where;
 };
 
 // With --tokenizer: what makes tokens of rows, as for training.
@@ -115,8 +117,11 @@ void read_preferences(const DataOptions& options, const TextSide* side, data::Ro
     throw Error(options.file, "preferences are compared token by token",
                 "name the model's folder with --tokenizer");
   }
-  if (!options.against.empty() || !options.clean.filters.empty())
-    throw Error(options.file, "--against and --filters are for problems and demonstrations");
+  if (!options.against.empty() || !options.clean.filters.empty() ||
+      !conditions_of(options.where).empty()) {
+    throw Error(options.file,
+                "--against, --filters, --where and --except are for problems and demonstrations");
+  }
   data::PairReadOptions read_options;
   read_options.align = *data::align_from_string(options.align);
   read_options.thought_tags = demonstration_options(options).thought_tags;
@@ -199,16 +204,19 @@ void read(const DataOptions& options, const TextSide* side, size_t keep, Count w
   };
   std::vector<data::Problem> problems;
   std::vector<data::Demonstration> demonstrations;
+  data::RowConditions conditions = conditions_of(options.where);
+  data::RowConditions* const wanted = conditions.empty() ? nullptr : &conditions;
   try {
     if (rows.kind == data::RowKind::kProblems) {
       data::visit_problems(
-          source, rows.report, {.choice_seed = options.common.seed},
+          source, rows.report, {.choice_seed = options.common.seed, .conditions = wanted},
           [&](data::Problem row) { take(std::move(row), rows.problems, problems); });
     } else {
-      data::visit_demonstrations(source, rows.report, demonstration_options(options),
-                                 [&](data::Demonstration row) {
-                                   take(std::move(row), rows.demonstrations, demonstrations);
-                                 });
+      data::DemonstrationReadOptions read_options = demonstration_options(options);
+      read_options.conditions = wanted;
+      data::visit_demonstrations(source, rows.report, read_options, [&](data::Demonstration row) {
+        take(std::move(row), rows.demonstrations, demonstrations);
+      });
     }
     settle(problems, rows.problems);
     settle(demonstrations, rows.demonstrations);
@@ -458,6 +466,7 @@ CLI::App* add_command(CLI::App& data, const char* name, const char* description,
   command->add_flag("--all-turns", options->all_turns,
                     "of a conversation train every assistant turn, not the last alone");
   add_fields_option(*command, options->fields);
+  add_where_options(*command, options->where);
   add_thought_tags_option(*command, options->thought_tags);
   add_thought_form_option(*command, options->thought_form);
   command

@@ -4,6 +4,7 @@
 #include "cli/against_flag.h"
 #include "cli/clean_flags.h"
 #include "cli/train_flags.h"
+#include "cli/where_flags.h"
 
 namespace ponder::cli {
 namespace {
@@ -13,6 +14,7 @@ struct SftFlags : TrainFlags {
   std::string thought_tags;
   std::vector<std::string> against;
   CleanFlags clean;
+  WhereFlags where;
 };
 
 // What decides the rows beside the files, as it was given: for the model card.
@@ -22,7 +24,7 @@ std::string own_flags(const SftFlags& flags) {
   if (flags.all_turns) text += " --all-turns";
   if (!flags.thought_tags.empty()) text += " --thought-tags '" + flags.thought_tags + "'";
   for (const std::string& file : flags.against) text += " --against " + file;
-  text += own_flags(flags.clean);
+  text += own_flags(flags.where) + own_flags(flags.clean);
   return text;
 }
 
@@ -42,6 +44,8 @@ void run_sft(const SftFlags& flags) {
     options.fields = data::FieldMap::parse(flags.fields);
     options.require_thought = !flags.allow_direct;
     options.all_turns = flags.all_turns;
+    data::RowConditions conditions = conditions_of(flags.where);
+    if (!conditions.empty()) options.conditions = &conditions;
     if (!flags.thought_tags.empty()) {
       options.thought_tags = *tokenizer::thought_tags_from_string(flags.thought_tags);
     }
@@ -73,6 +77,7 @@ void register_sft(CLI::App& app) {
   add_tokens_option(*command, flags->add_tokens);
   add_thought_tags_option(*command, flags->thought_tags);
   add_against_option(*command, flags->against);
+  add_where_options(*command, flags->where);
   add_clean_options(*command, flags->clean);
   command->footer(
       "Example:\n  ponder sft --model models/nano-base --data demonstrations.jsonl --out m1 --lr "

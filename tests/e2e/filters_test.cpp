@@ -53,6 +53,23 @@ TEST_F(FilterFlags, EachCanBeTriedAlone) {
   EXPECT_EQ(check({"--filters", "all", "--quiet"}).status, 0);
 }
 
+TEST_F(FilterFlags, ConditionsAreOnFields) {
+  const auto kept = [&](const std::vector<std::string>& flags) {
+    std::vector<std::string> all = flags;
+    all.push_back("--json");
+    const testing::Outcome outcome = check(all);
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return outcome.status == 0 ? json_lines(outcome.out).at(0).at("kept").get<int>() : -1;
+  };
+  EXPECT_EQ(kept({"--where", "answer=101,5"}), 3);
+  EXPECT_EQ(kept({"--where", "answer=100..200"}), 3);
+  EXPECT_EQ(kept({"--where", "answer=100..", "--except", "answer=101"}), 4);
+  const testing::Outcome none = check({"--where", "levle=3"});
+  EXPECT_NE(none.err.find("no row has a field \"levle\""), std::string::npos) << none.err;
+  EXPECT_NE(check({"--where", "level=5..2"}).err.find("upside down"), std::string::npos);
+  EXPECT_NE(check({"--where", "level"}).err.find("expected FIELD=VALUE"), std::string::npos);
+}
+
 TEST_F(FilterFlags, QuantilesAreThoseOfAllRows) {
   const testing::Outcome outcome =
       check({"--filters", "too-long", "--max-quantile", "0.5", "--json"});
