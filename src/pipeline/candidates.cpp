@@ -113,7 +113,7 @@ SelectionOptions fitting(SelectionOptions options, const std::vector<Candidate>&
                 fmt::format("the perplexity of {} correct rollouts is not known", unknown),
                 "ponder score --model DIR --data POOL computes it");
   }
-  if (ranks_perplexity(options.strategy)) require_one_arithmetic(candidates);
+  if (asks_perplexity(options)) require_one_arithmetic(candidates);
   return options;
 }
 

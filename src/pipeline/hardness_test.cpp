@@ -160,7 +160,7 @@ TEST_F(HardnessRuns, AChangedBandKeepsTheScreening) {
     std::string keys;
     for (const Stage& stage : stages_of(r)) {
       if (stage.name != name) continue;
-      for (const auto& [key, value] : keys_of(*stage.kind, r)) keys += key + "=" + value + "\n";
+      for (const auto& [key, value] : keys_of(stage, r)) keys += key + "=" + value + "\n";
     }
     return keys;
   };

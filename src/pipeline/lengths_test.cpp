@@ -111,8 +111,10 @@ TEST_F(LengthRuns, AnInstructionStandsInThePromptOfEveryStage) {
   EXPECT_TRUE(named.chat_template.prompt_prefix.starts_with("Your role as an assistant"));
   EXPECT_TRUE(named.chat_template.prompt_prefix.ends_with("through the above guidelines:\n"));
   for (const StageKind* kind : {&kImitate, &kImprove, &kScreen, &kExplore, &kDpo, &kEvaluate}) {
-    EXPECT_NE(keys_of(*kind, plain), keys_of(*kind, own)) << kind->name;
-    EXPECT_NE(keys_of(*kind, own), keys_of(*kind, named)) << kind->name;
+    Stage stage;
+    stage.kind = kind;
+    EXPECT_NE(keys_of(stage, plain), keys_of(stage, own)) << kind->name;
+    EXPECT_NE(keys_of(stage, own), keys_of(stage, named)) << kind->name;
   }
   run(own, "explore-1");
   const tokenizer::Tokenizer tokens = tokenizer::Tokenizer::load(folder_ / "base");

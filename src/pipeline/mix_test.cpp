@@ -210,7 +210,11 @@ TEST_F(Mixes, NothingOfItIsInARecipeWithoutIt) {
                              "imitate.rows", "explore.rows", "instruction", "prompt_"})
       EXPECT_EQ(key.find(part), std::string::npos) << key;
   }
-  const auto keys = [&](const Recipe& r) { return keys_of(kIngest, r); };
+  const auto keys = [&](const Recipe& r) {
+    Stage stage;
+    stage.kind = &kIngest;
+    return keys_of(stage, r);
+  };
   EXPECT_NE(keys(load(kMath, "[clean]\nfilters = [\"repetition\"]\n")), keys(recipe));
   EXPECT_NE(keys(load(kMath + "where = { level = 2 }\n")), keys(recipe));
 }
