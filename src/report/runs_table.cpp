@@ -212,7 +212,8 @@ RunsTable runs_table(const std::vector<RunGroup>& groups) {
     const auto before = read[row.group].before(row.model);
     for (size_t a = 0; a < b; ++a) {
       const RunsTable::Row& other = table.rows[a];
-      const bool within = read.size() == 1 && (a == 0 || (before && other.model == *before));
+      const bool improved_on = before ? other.model == *before : a == 0;
+      const bool within = read.size() == 1 && (improved_on || other.model == "M1");
       const bool between = row.group > 0 && other.group == 0 && other.model == row.model;
       if (within || between) add(a, b);
     }

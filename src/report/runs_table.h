@@ -46,8 +46,8 @@ struct RunsTable {
   size_t tests = 0;  // that were corrected for
 };
 
-// One group: every model against the base, and against what it is meant to improve on, by the
-// differences within each run. Several: each model of a later group against that of the first. A
+// One group: every model against what it is meant to improve on, and against M1, by the differences
+// within each run. Several: each model of a later group against that of the first. A
 // difference is of equal problems alone.
 RunsTable runs_table(const std::vector<RunGroup>& groups);
 

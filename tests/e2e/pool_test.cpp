@@ -94,10 +94,11 @@ TEST_F(PoolDoors, WhatIsImportedCanBeRefinedScoredAndAskedAbout) {
   const testing::Outcome unknown = in_folder({"refine", "pool", "--strategy", "lowest-perplexity"});
   EXPECT_EQ(unknown.status, 1);
   EXPECT_NE(unknown.err.find("ponder score --model"), std::string::npos) << unknown.err;
+  // In the other arithmetic first: its numbers do not stand for those of this one.
   const testing::Outcome other =
-      in_folder({"score", "--model", kNano, "--data", "pool", "--precision", "bf16"});
-  EXPECT_EQ(other.status, 1);
-  EXPECT_NE(other.err.find("perplexities of f32 alone"), std::string::npos) << other.err;
+      in_folder({"score", "--model", kNano, "--data", "pool", "--quiet", "--precision", "bf16"});
+  EXPECT_EQ(other.status, 0) << other.err;
+  EXPECT_EQ(json_lines(other.out).size(), 3u);
   const testing::Outcome scored =
       in_folder({"score", "--model", kNano, "--data", "pool", "--quiet"});
   EXPECT_EQ(scored.status, 0) << scored.err;
