@@ -1,6 +1,7 @@
 #include "base/monitor.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -75,6 +76,19 @@ void TerminalMonitor::line(std::string_view prefix, std::string_view text) {
   put(fmt::format("{}{}\n", prefix, escaped(text)));
 }
 
+// As many code points as fit in a line of the terminal, whose last column stays free: a longer one
+// would wrap, and could not be rewritten.
+static std::string fitting(const std::string& text, std::FILE* terminal) {
+  winsize size = {};
+  if (::ioctl(::fileno(terminal), TIOCGWINSZ, &size) != 0 || size.ws_col < 2) return text;
+  size_t points = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool begins = (static_cast<unsigned char>(text[i]) & 0xC0) != 0x80;
+    if (begins && ++points == size.ws_col) return text.substr(0, i);
+  }
+  return text;
+}
+
 void TerminalMonitor::show_progress(const MonitorEvent& event) {
   const auto now = std::chrono::steady_clock::now();
   const bool last = event.total > 0 && event.done >= event.total;
@@ -89,7 +103,7 @@ void TerminalMonitor::show_progress(const MonitorEvent& event) {
                   ? fmt::format("{}  {}/{}  {}", event.name, event.done, event.total, event.text)
                   : fmt::format("{}  {}  {}", event.name, event.done, event.text));
   if (terminal_) {
-    put("\r\x1b[K" + text);
+    put("\r\x1b[K" + fitting(text, file_));
     progress_open_ = !last;
     if (last) std::fputc('\n', file_);
     std::fflush(file_);

@@ -51,7 +51,8 @@ class NullMonitor final : public Monitor {
 };
 
 // Info, warnings and progress in lines, escaped(); records are for programs. Of progress at most a
-// line every few seconds (on a terminal one line, rewritten), and always when done == total.
+// line every few seconds (on a terminal one line, rewritten, no longer than the terminal is wide), and
+// always when done == total.
 class TerminalMonitor final : public Monitor {
  public:
   enum class Level { kQuiet, kWarning, kInfo };  // kWarning: warnings alone

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <regex>
@@ -63,12 +64,14 @@ TEST_F(Monitors, ATerminalsLineIsRewritten) {
   std::FILE* terminal = std::fopen(::ptsname(master), "wb");
   ASSERT_TRUE(terminal);
   {
+    const winsize narrow = {.ws_row = 24, .ws_col = 20, .ws_xpixel = 0, .ws_ypixel = 0};
+    ASSERT_EQ(::ioctl(master, TIOCSWINSZ, &narrow), 0);
     TerminalMonitor monitor(TerminalMonitor::Level::kInfo, terminal);
     monitor.progress("step", 1, 9, "loss 2");
     monitor.progress("step", 2, 9, "too soon after the first");
     monitor.info("resumed");
     monitor.progress("step", 9, 9, "loss 1");
-    monitor.progress("rows", 5, 0, "open");
+    monitor.progress("rows", 5, 0, "ä ends at the nineteenth");
   }
   std::fclose(terminal);  // what was written can still be read, then there is an end
   std::string text;
@@ -77,7 +80,8 @@ TEST_F(Monitors, ATerminalsLineIsRewritten) {
   ::close(master);
   std::erase(text, '\r');
   EXPECT_EQ(text,
-            "\x1b[Kstep  1/9  loss 2\x1b[Kresumed\n\x1b[Kstep  9/9  loss 1\n\x1b[Krows  5  open\n");
+            "\x1b[Kstep  1/9  loss 2\x1b[Kresumed\n\x1b[Kstep  9/9  loss 1\n\x1b[Krows  5  ä ends "
+            "at \n");
 }
 
 TEST_F(Monitors, JsonLinesHoldEverythingButProgress) {

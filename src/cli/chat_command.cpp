@@ -33,7 +33,7 @@ constexpr int64_t kMaxTokens = 2048;
 // Prints an answer as it comes: the thought, on a terminal dimmed, an empty line, the solution.
 class AnswerPrinter {
  public:
-  explicit AnswerPrinter(bool terminal) : terminal_(terminal) {}
+  explicit AnswerPrinter(bool colours) : colours_(colours) {}
 
   void text(std::string_view text) {
     num_bytes_ += text.size();
@@ -62,7 +62,7 @@ class AnswerPrinter {
       }
       begun_ = true;
       in_thought_ = piece.is_thought;
-      if (in_thought_ && terminal_ && !dimmed_) {
+      if (in_thought_ && colours_ && !dimmed_) {
         std::fputs("\x1b[2m", stdout);
         dimmed_ = true;
       }
@@ -73,7 +73,7 @@ class AnswerPrinter {
 
   tokenizer::ThoughtStream parts_;
   size_t num_bytes_ = 0;
-  bool terminal_, begun_ = false, in_thought_ = false, dimmed_ = false;
+  bool colours_, begun_ = false, in_thought_ = false, dimmed_ = false;
 };
 
 // Every question is asked on its own: the models of this method answer single problems.
@@ -87,7 +87,7 @@ void chat(const ChatOptions& options) {
   spec.seed = options.common.seed;
   spec.system = options.system;
   spec.stop_strings = options.stop;
-  const bool terminal = ::isatty(1) != 0, prompt = ::isatty(0) != 0 && terminal;
+  const bool prompt = ::isatty(0) != 0 && ::isatty(1) != 0;
   std::string line;
   for (int turn = 1;; ++turn) {
     if (prompt) print_text("> ");
@@ -107,7 +107,7 @@ void chat(const ChatOptions& options) {
           model.config().max_position_embeddings - static_cast<int64_t>(request.prompt_ids.size());
       request.sampling.max_tokens = static_cast<int>(std::clamp<int64_t>(left, 1, kMaxTokens));
     }
-    AnswerPrinter printer(terminal);
+    AnswerPrinter printer(colours());
     rollout::RolloutHooks hooks;
     if (!options.common.json) {
       printer.text(request.response_prefix);

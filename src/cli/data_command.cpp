@@ -1,7 +1,6 @@
 // ponder data check and ponder data show: what a file of problems, demonstrations or preferences
 // holds, which rows are rejected and why, and the text the model will be trained on.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <map>
@@ -319,7 +318,7 @@ void print_row(const data::Demonstration& row) {
 
 // What is trained in green on a terminal, in double brackets elsewhere.
 void print_marked(const std::vector<std::pair<bool, std::string>>& parts) {
-  const bool colour = ::isatty(STDOUT_FILENO) != 0;
+  const bool colour = colours();
   for (const auto& [trained, part] : parts) {
     const bool marked = trained && !part.empty();
     if (marked) std::fputs(colour ? "\x1b[32m" : "[[", stdout);

@@ -31,6 +31,10 @@ void print(fmt::format_string<Args...> format, const Args&... args) {
   print_text(fmt::vformat(fmt::string_view(format), fmt::make_format_args(shown(args)...)));
 }
 
+// Whether standard output may have colours: a terminal that is no dumb one, and no NO_COLOR
+// (no-color.org) in the environment.
+bool colours();
+
 // One line on standard error. That it cannot be written is no error.
 void tell(std::string_view line);
 

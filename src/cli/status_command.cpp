@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <filesystem>
@@ -133,11 +134,17 @@ Json json_of(const Standing& it) {
 void show(const Standing& it) {
   print("{}\n", headline(it));
   if (it.now) print("{}\n", now_text(*it.now));
-  print("\n{:<22}{:<10}{:>10}{:>10}  {}\n", "stage", "state", "rows", "seconds", "begun (UTC)");
-  for (const pool::StageRecord& stage : it.pool.stages()) {
+  const std::vector<pool::StageRecord> stages = it.pool.stages();
+  size_t width = 20;
+  for (const pool::StageRecord& stage : stages) width = std::max(width, stage.name.size());
+  for (const std::string& name : it.to_come) width = std::max(width, name.size());
+  width += 2;
+  print("\n{:<{}}{:<10}{:>10}{:>10}  {}\n", "stage", width, "state", "rows", "seconds",
+        "begun (UTC)");
+  for (const pool::StageRecord& stage : stages) {
     const std::string state = state_of(stage, it.holder);
     const bool running = state == "running";
-    print("{:<22}{:<10}{:>10}{:>10}  {}\n", stage.name, state,
+    print("{:<{}}{:<10}{:>10}{:>10}  {}\n", stage.name, width, state,
           running ? "" : std::to_string(stage.rows),
           running ? "" : fmt::format("{:.1f}", stage.seconds), stage.started);
     const std::string failure = pool::failure_of(stage);
@@ -149,7 +156,7 @@ void show(const Standing& it) {
     }
     for (const std::string& alarm : report::alarms(stage)) print("  alarm: {}\n", alarm);
   }
-  for (const std::string& name : it.to_come) print("{:<22}to come\n", name);
+  for (const std::string& name : it.to_come) print("{:<{}}to come\n", name, width);
   print_text("\n" + report::scores_table(it.pool));
 }
 

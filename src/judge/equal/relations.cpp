@@ -203,8 +203,10 @@ Comparison by_roots(View gold, View prediction, const std::string& name, Budget&
   return {Match::kEqual, "equations with the same solutions for " + name};
 }
 
-// At a point that satisfies one of two inequalities alone they are different.
-Comparison by_sides(View gold, View prediction, Budget& budget) {
+// At a point that satisfies one of two inequalities alone they are different. Points anywhere first, then
+// beside the boundary of each in one name: half-planes with parallel edges differ in a strip.
+Comparison by_sides(View gold, View prediction, const std::set<std::string>& names,
+                    Budget& budget) {
   const auto holds = [&](View relation, int point) -> std::optional<bool> {
     const auto value = difference_of_sides(relation, point, budget);
     if (!value || to_zero(*value) != Closeness::kUnequal) return std::nullopt;
@@ -218,6 +220,27 @@ Comparison by_sides(View gold, View prediction, Budget& budget) {
     for (int point = first; point < first + kSidePoints; ++point) {
       const auto a = holds(gold, point), b = holds(prediction, point);
       if (a && b && *a != *b) return {Match::kDifferent, "a point satisfies one of them alone"};
+    }
+  }
+  constexpr int kEdges = 2;
+  static const Float kBeside[] = {Float("0.001"), Float("0.03"), Float("0.5")};
+  for (const std::string& name : names) {
+    for (int point = 0; point < kEdges; ++point) {
+      for (const View& relation : {gold, prediction}) {
+        const auto roots = real_roots(relation, name, point, budget);
+        if (!roots) continue;
+        for (const Complex& root : *roots) {
+          for (const Float& beside : kBeside) {
+            for (const int side : {-1, 1}) {
+              budget.near.push_back({&name, {root.re + side * beside, 0, 0}});
+              const auto a = holds(gold, point), b = holds(prediction, point);
+              budget.near.pop_back();
+              if (a && b && *a != *b)
+                return {Match::kDifferent, "a point satisfies one of them alone"};
+            }
+          }
+        }
+      }
     }
   }
   return {Match::kUnknown, "inequalities that no point was found to tell apart"};
@@ -244,7 +267,7 @@ Comparison compare_two_sided(View gold, View prediction, Budget& budget) {
   collect_names(gold, names);
   collect_names(prediction, others);
   if (orders_sides(gold) && orders_sides(prediction) && names == others)
-    return by_sides(gold, prediction, budget);
+    return by_sides(gold, prediction, names, budget);
   if (!is_equation(gold) || !is_equation(prediction))
     return {p.match, "relations that are no multiple of each other"};
   if (names != others) return {p.match, "equations of different names"};
