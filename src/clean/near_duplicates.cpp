@@ -27,8 +27,10 @@ const HashFunctions& hash_functions() {
 // The widest bands that miss fewer than one pair of that similarity in 200.
 size_t widest_band(double jaccard) {
   for (const size_t rows : {size_t{16}, size_t{8}, size_t{4}, size_t{2}}) {
-    const double bands = static_cast<double>(kMinHashes / rows);
-    if (std::pow(1 - std::pow(jaccard, static_cast<double>(rows)), bands) < 0.005) return rows;
+    const size_t bands = kMinHashes / rows;
+    const double missed =
+        std::pow(1 - std::pow(jaccard, static_cast<double>(rows)), static_cast<double>(bands));
+    if (missed < 0.005) return rows;
   }
   return 1;
 }
