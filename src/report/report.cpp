@@ -23,11 +23,12 @@ std::string report_html(const pool::Pool& pool, const std::string& title) {
                   "{} models, {} problems, {} demonstrations, {} rollouts, {} trained rows, "
                   "{} preference pairs",
                   number(counts.models), number(counts.problems), number(counts.demonstrations),
-                  number(counts.rollouts), number(counts.training_rows), number(counts.pairs))));
+                  number(counts.rollouts), number(counts.training_rows), number(counts.pairs)))) +
+      origin_line(pool);
   const Markup body =
       element("header", intro) +
-      element("main", summary_section(table) + comparisons_section(table) +
-                          accuracy_section(table) + mix_section(pool) + loss_section(pool) +
+      element("main", headline_section(table) + accuracy_section(table) + summary_section(table) +
+                          comparisons_section(table) + mix_section(pool) + loss_section(pool) +
                           preferences_section(pool) + exploration_section(pool) +
                           rollouts_section(pool) + stages_section(pool));
   return "<!DOCTYPE html>\n" +

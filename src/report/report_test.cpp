@@ -66,6 +66,9 @@ TEST_F(ReportTest, ShowsTheLoop) {
   EXPECT_EQ(fault(html), "");
   for (const char* part : {
            "<title>a run</title>",
+           "On hard 12.2 % are right with M0, ",
+           "another seed would give other scores",
+           "Again: ponder run recipe.toml",
            "imitation, 1100 demonstrations",
            "imitation + 700 explored, round 1",
            "SFT &amp; DPO, 300 pairs",

@@ -11,6 +11,10 @@
 
 namespace ponder::report {
 
+// What a reader sees first: a sentence for each benchmark, of the base, imitation and the rounds.
+Markup headline_section(const LoopTable& table);
+// Version, times, base, and how it is done again.
+Markup origin_line(const pool::Pool& pool);
 Markup summary_section(const LoopTable& table);
 Markup comparisons_section(const LoopTable& table);
 Markup accuracy_section(const LoopTable& table);

@@ -21,6 +21,7 @@ h2 { font-size: 1.2rem; margin: 2.5rem 0 .6rem; border-bottom: 1px solid var(--r
   padding-bottom: .2rem; }
 h3 { font-size: 1.05rem; margin: 1.5rem 0 .4rem; }
 h4 { font-size: .95rem; margin: 0 0 .4rem; overflow-wrap: anywhere; }
+p.lead { font-size: 1.15rem; margin: .3rem 0; max-width: 48rem; }
 .note { color: var(--soft); font-size: .85rem; max-width: 48rem; }
 ul.note { padding-left: 1.2rem; }
 .wide { overflow-x: auto; }
