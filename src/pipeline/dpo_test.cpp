@@ -184,6 +184,19 @@ TEST_F(DpoTest, TrainsAChainOfVariantsAndKeepsWhatItSaw) {
       std::string::npos);
 }
 
+// The reference of held-out pairs is computed in the arithmetic that trains: at the start it is the
+// policy, to the bit.
+TEST_F(DpoTest, InBf16TheReferenceOfHeldOutPairsIsThePolicyToo) {
+  const Recipe r = list({"precision=bf16"});
+  explore_all(r);
+  run(r, "dpo-a");
+  const auto a = pool::result_of<pool::TrainResult>(*pool().stage("dpo-a"));
+  ASSERT_TRUE(a && a->probes);
+  const Json& first = a->probes->front().at("values");
+  EXPECT_EQ(first.at("held_out_margin"), 0.0);
+  EXPECT_EQ(first.at("held_out_accuracy"), 0.5);
+}
+
 TEST_F(DpoTest, AJobWhoseFinishRateCollapsesKeepsTheLastGoodWeights) {
   // A drop that any reading is: more than -1 below the start.
   const Recipe r = list({});

@@ -22,7 +22,7 @@ class PreferenceProbe {
       held_out_.emplace(std::move(held_out), variant.options, variant.align);
       const model::Checkpoint start =
           model::load_checkpoint(context.checkpoint(context.stage.input));
-      model::Decoder decoder(start.config, context.threads);
+      model::Decoder decoder(start.config, context.threads, context.recipe.precision);
       decoder.set_parameters(start.parameters);
       decoder.set_stop(context.stop);
       held_out_->prepare({decoder, variant.train.micro_batch_tokens, comm::single_member()});

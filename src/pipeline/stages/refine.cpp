@@ -57,7 +57,10 @@ bool score_again(const StageContext& context, std::vector<Candidate>& candidates
     }
     try {
       const std::vector<generate::Score> scores = generate::score_rows(model.decoder(), rows);
-      for (size_t i = begin; i < end; ++i) all[i]->perplexity = scores[i - begin].perplexity;
+      for (size_t i = begin; i < end; ++i) {
+        all[i]->perplexity = scores[i - begin].perplexity;
+        all[i]->perplexity_precision = context.recipe.precision;
+      }
     } catch (const model::Interrupted&) {
       return false;
     }
