@@ -62,7 +62,7 @@ struct Shares {
 
 class Group {
  public:
-  explicit Group(const RunGroup& group) : name_(group.name) {
+  explicit Group(const RunGroup& group) {
     if (group.runs.empty()) throw Error(group.name, "holds no run");
     for (const pool::Pool* run : group.runs) tables_.push_back(loop_table(*run));
   }
@@ -122,7 +122,6 @@ class Group {
   }
 
  private:
-  std::string name_;
   std::vector<LoopTable> tables_;
 };
 
@@ -137,12 +136,12 @@ RunsTable::DifferenceCell difference_of(const Shares& a, const Shares& b, bool p
   return cell;
 }
 
-std::string mean_text(const RunsTable::Cell& cell, bool seeds) {
+std::string mean_text(const RunsTable::Cell& cell) {
   if (!cell.mean) return cell.reason;
   const eval::SeedsMean& m = *cell.mean;
   std::string text = fmt::format("{:.1f} [{:.1f}, {:.1f}]", 100 * m.mean, 100 * m.interval_95.low,
                                  100 * m.interval_95.high);
-  if (!seeds || m.by_seed.size() < 2) return text;
+  if (m.by_seed.size() < 2) return text;
   std::vector<std::string> each;
   for (const double one : m.by_seed) each.push_back(fmt::format("{:.1f}", 100 * one));
   return text + fmt::format(" ({})", fmt::join(each, ", "));
@@ -244,7 +243,7 @@ std::string to_text(const RunsTable& table) {
       width = std::max(width, row_name(table, r).size());
     for (size_t r = 0; r < table.rows.size(); ++r) {
       out += fmt::format("  {:<{}}  {}\n", row_name(table, r), width,
-                         mean_text(table.rows[r].cells[b], true));
+                         mean_text(table.rows[r].cells[b]));
     }
     for (const RunsTable::Difference& d : table.differences) {
       out += fmt::format("  {} − {}: {}\n", row_name(table, d.b), row_name(table, d.a),
@@ -278,8 +277,7 @@ std::string to_markdown(const RunsTable& table) {
   for (const RunsTable::Row& row : table.rows) {
     if (groups) out += fmt::format("| {} ", table.groups[row.group]);
     out += fmt::format("| {} | {} |", row.model, row.label);
-    for (const RunsTable::Cell& cell : row.cells)
-      out += fmt::format(" {} |", mean_text(cell, true));
+    for (const RunsTable::Cell& cell : row.cells) out += fmt::format(" {} |", mean_text(cell));
     out += "\n";
   }
   return out;
