@@ -146,7 +146,7 @@ TEST(LockFile, OneHolderAlsoWhereHoldersRemoveTheFile) {
   const fs::path path = folder.path() / "lock";
   std::atomic<int> holders = 0, most = 0, taken = 0;
   const auto compete = [&] {
-    for (int i = 0; i < 5000; ++i) {
+    while (taken < 300) {  // a busy machine refuses more often than it lets one in
       const int fd = open_locked(path, O_RDWR);
       if (fd < 0) continue;
       const int now = ++holders;
@@ -162,7 +162,6 @@ TEST(LockFile, OneHolderAlsoWhereHoldersRemoveTheFile) {
   compete();
   second.join();
   third.join();
-  EXPECT_GT(taken, 100);
   EXPECT_EQ(most, 1);
 }
 
