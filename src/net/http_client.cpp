@@ -1,0 +1,385 @@
+#include "net/http_client.h"
+
+#include <curl/curl.h>
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <new>
+#include <unordered_map>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "base/version.h"
+#include "net/url.h"
+
+namespace ponder::net {
+
+using HttpClock = std::chrono::steady_clock;
+
+// One answer on its way.
+struct HttpTransfer {
+  uint64_t id = 0;
+  CURL* easy = nullptr;
+  curl_slist* headers = nullptr;
+  std::string body, host;
+  char error[CURL_ERROR_SIZE] = {};
+  std::vector<HttpEvent>* events = nullptr;
+  TransferLimits limits;
+  HttpHead head;
+  size_t header_bytes = 0;
+  int64_t body_bytes = 0;
+  bool head_told = false, too_large = false;
+  bool began = false;                             // a byte of the body came
+  HttpClock::time_point last = HttpClock::now();  // the start, or when a byte last came
+
+  HttpClock::time_point deadline() const {
+    return last + (began ? limits.silence : limits.first_byte);
+  }
+};
+
+namespace {
+
+constexpr size_t kMostHeaderBytes = size_t{256} << 10;
+
+// An Error for a call of libcurl that fails only where memory or our own use of it does.
+void check_curl(CURLcode code) {
+  if (code == CURLE_OUT_OF_MEMORY) throw std::bad_alloc();
+  if (code != CURLE_OK) throw Error(ErrorKind::kInternal, "libcurl", curl_easy_strerror(code));
+}
+void check_multi(CURLMcode code) {
+  if (code == CURLM_OUT_OF_MEMORY) throw std::bad_alloc();
+  if (code != CURLM_OK) throw Error(ErrorKind::kInternal, "libcurl", curl_multi_strerror(code));
+}
+
+std::string key_of(const std::string& variable) {
+  const char* value = std::getenv(variable.c_str());
+  if (!value || !*value) {
+    throw Error(ErrorKind::kUsage, variable, "the environment variable is not set",
+                fmt::format("export {}=… in the shell that runs ponder", variable));
+  }
+  const std::string key = value;
+  for (const char c : key) {
+    if (c > ' ' && c < 0x7f) continue;
+    throw Error(ErrorKind::kUsage, variable,
+                "the environment variable holds no key: it has a blank or another "
+                "character that no key has",
+                "look for a line end or quotes in it");
+  }
+  return key;
+}
+
+TransferFailure::Kind kind_of(CURLcode code, bool head_told) {
+  using Kind = TransferFailure::Kind;
+  switch (code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+      return Kind::kResolve;
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_OPERATION_TIMEDOUT:  // only connecting has curl's own limit
+    case CURLE_INTERFACE_FAILED:
+    case CURLE_PROXY:
+      return Kind::kConnect;
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+      return Kind::kCertificate;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_SSL_CIPHER:
+    case CURLE_USE_SSL_FAILED:
+      return Kind::kTls;
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_WEIRD_SERVER_REPLY:
+      return Kind::kNotHttp;
+    default:
+      return head_told ? Kind::kCut : Kind::kNoAnswer;
+  }
+}
+
+void take_status(HttpTransfer& transfer, std::string_view line) {
+  transfer.head = {};
+  const size_t space = line.find(' ');
+  if (space == std::string_view::npos) return;
+  transfer.head.status = std::atoi(std::string(line.substr(space + 1, 3)).c_str());
+}
+
+size_t on_header(char* data, size_t size, size_t count, void* user) {
+  HttpTransfer& transfer = *static_cast<HttpTransfer*>(user);
+  const std::string_view line(data, size * count);
+  transfer.last = HttpClock::now();
+  transfer.header_bytes += line.size();
+  transfer.too_large = transfer.header_bytes > kMostHeaderBytes;
+  if (transfer.too_large) return 0;
+  if (transfer.head_told) return line.size();  // a trailer
+  const size_t colon = line.find(':');
+  if (line.starts_with("HTTP/")) {
+    take_status(transfer, line);
+  } else if (trimmed(line).empty()) {
+    if (transfer.head.status >= 200) {  // not "100 Continue"
+      transfer.head_told = true;
+      transfer.events->push_back({transfer.id, transfer.head});
+    }
+  } else if (colon != std::string_view::npos) {
+    transfer.head.headers[lower_ascii(line.substr(0, colon))] = trimmed(line.substr(colon + 1));
+  }
+  return line.size();
+}
+
+size_t on_body(char* data, size_t size, size_t count, void* user) {
+  HttpTransfer& transfer = *static_cast<HttpTransfer*>(user);
+  const size_t bytes = size * count;
+  transfer.began = true;
+  transfer.last = HttpClock::now();
+  transfer.body_bytes += static_cast<int64_t>(bytes);
+  transfer.too_large = transfer.body_bytes > transfer.limits.most_body_bytes;
+  if (transfer.too_large) return 0;
+  // What comes at once is one event.
+  auto& events = *transfer.events;
+  if (!events.empty() && events.back().transfer == transfer.id) {
+    if (auto* before = std::get_if<std::string>(&events.back().what)) {
+      before->append(data, bytes);
+      return bytes;
+    }
+  }
+  events.push_back({transfer.id, std::string(data, bytes)});
+  return bytes;
+}
+
+void append_header(HttpTransfer& transfer, const std::string& line) {
+  curl_slist* list = curl_slist_append(transfer.headers, line.c_str());
+  if (!list) throw std::bad_alloc();
+  transfer.headers = list;
+}
+
+template <typename Value>
+void set(const HttpTransfer& transfer, CURLoption option, Value value) {
+  check_curl(curl_easy_setopt(transfer.easy, option, value));
+}
+
+void forbid_core_files() {
+  const rlimit none = {0, 0};
+  (void)setrlimit(RLIMIT_CORE, &none);  // a key would stand in one
+}
+
+}  // namespace
+
+std::string HttpHead::header(const std::string& name) const {
+  const auto found = headers.find(name);
+  return found == headers.end() ? "" : found->second;
+}
+
+struct HttpClient::Impl {
+  explicit Impl(HttpOptions o) : options(std::move(o)) {
+    static const CURLcode once = curl_global_init(CURL_GLOBAL_DEFAULT);
+    check_curl(once);
+    multi = curl_multi_init();
+    if (!multi) throw std::bad_alloc();
+    check_multi(curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, 1024L));
+  }
+  ~Impl() {
+    while (!open.empty()) remove(open.begin()->first);
+    curl_multi_cleanup(multi);
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  void prepare(HttpTransfer& transfer, const HttpRequest& request, const Url& url) {
+    transfer.easy = curl_easy_init();
+    if (!transfer.easy) throw std::bad_alloc();
+    transfer.limits = request.limits;
+    transfer.body = request.body;
+    transfer.host = fmt::format("{}:{}", url.host, url.port);
+    transfer.events = &events;
+    set(transfer, CURLOPT_URL, request.url.c_str());
+    set(transfer, CURLOPT_PRIVATE, &transfer);
+    set(transfer, CURLOPT_ERRORBUFFER, transfer.error);
+    set(transfer, CURLOPT_NOSIGNAL, 1L);
+    set(transfer, CURLOPT_PROTOCOLS_STR, "http,https");
+    set(transfer, CURLOPT_FOLLOWLOCATION, 0L);
+    set(transfer, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    set(transfer, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.limits.connect.count()));
+    set(transfer, CURLOPT_MAXAGE_CONN, static_cast<long>(options.most_idle.count()));
+    set(transfer, CURLOPT_TCP_KEEPALIVE, 1L);
+    set(transfer, CURLOPT_HEADERFUNCTION, on_header);
+    set(transfer, CURLOPT_HEADERDATA, &transfer);
+    set(transfer, CURLOPT_WRITEFUNCTION, on_body);
+    set(transfer, CURLOPT_WRITEDATA, &transfer);
+    set(transfer, CURLOPT_USERAGENT, user_agent.c_str());
+    if (!options.ca_file.empty()) set(transfer, CURLOPT_CAINFO, options.ca_file.c_str());
+    if (url.is_loopback()) set(transfer, CURLOPT_NOPROXY, "*");
+    if (request.method == "POST") {
+      set(transfer, CURLOPT_POST, 1L);
+      set(transfer, CURLOPT_POSTFIELDS, transfer.body.data());
+      set(transfer, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(transfer.body.size()));
+      append_header(transfer, "Content-Type: application/json");
+      append_header(transfer, "Expect:");  // no waiting for "100 Continue"
+    }
+    for (const auto& [name, value] : request.headers) append_header(transfer, name + ": " + value);
+    if (!request.api_key_env.empty()) {
+      if (url.scheme == "http" && !url.is_loopback() && !options.insecure_key) {
+        throw Error(ErrorKind::kUsage, url.text(),
+                    "a key would go over plain http to another machine",
+                    "use https, a tunnel (ssh -L), or --insecure-key if the network is your own");
+      }
+      const std::string key = key_of(request.api_key_env);
+      static const bool once = (forbid_core_files(), true);
+      (void)once;
+      append_header(transfer, "Authorization: Bearer " + key);
+    }
+    set(transfer, CURLOPT_HTTPHEADER, transfer.headers);
+  }
+
+  void remove(uint64_t id) {
+    const auto found = open.find(id);
+    if (found == open.end()) return;
+    HttpTransfer& transfer = *found->second;
+    curl_multi_remove_handle(multi, transfer.easy);
+    free_handles(transfer);
+    open.erase(found);
+  }
+  static void free_handles(HttpTransfer& transfer) {
+    curl_easy_cleanup(transfer.easy);
+    curl_slist_free_all(transfer.headers);
+  }
+
+  void fail(const HttpTransfer& transfer, TransferFailure::Kind kind, const std::string& problem) {
+    events.push_back(
+        {transfer.id, TransferFailure{kind, fmt::format("{}: {}", transfer.host, problem)}});
+  }
+
+  void end(const HttpTransfer& transfer, CURLcode code) {
+    using Kind = TransferFailure::Kind;
+    if (code == CURLE_OK && transfer.head_told) {
+      events.push_back({transfer.id, HttpEnd{}});
+    } else if (transfer.too_large) {
+      fail(transfer, Kind::kTooLarge,
+           fmt::format("its answer is larger than {}",
+                       bytes_text(transfer.head_told ? transfer.limits.most_body_bytes
+                                                     : static_cast<int64_t>(kMostHeaderBytes))));
+    } else if (code == CURLE_OK) {
+      fail(transfer, Kind::kNotHttp, "no answer in HTTP");
+    } else {
+      const std::string_view said = transfer.error;
+      fail(transfer, kind_of(code, transfer.head_told),
+           excerpt(said.empty() ? curl_easy_strerror(code) : said, 200));
+    }
+  }
+
+  // Runs what can run now.
+  void perform() {
+    int running = 0;
+    check_multi(curl_multi_perform(multi, &running));
+    int left = 0;
+    while (const CURLMsg* message = curl_multi_info_read(multi, &left)) {
+      if (message->msg != CURLMSG_DONE) continue;
+      HttpTransfer* transfer = nullptr;
+      check_curl(curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer));
+      end(*transfer, message->data.result);
+      remove(transfer->id);
+    }
+    const auto now = HttpClock::now();
+    if (now < next_deadline) return;
+    next_deadline = HttpClock::time_point::max();
+    std::vector<uint64_t> late;
+    for (const auto& [id, transfer] : open) {
+      if (transfer->deadline() <= now)
+        late.push_back(id);
+      else
+        next_deadline = std::min(next_deadline, transfer->deadline());
+    }
+    for (const uint64_t id : late) {
+      const HttpTransfer& transfer = *open.at(id);
+      const auto limit = transfer.began ? transfer.limits.silence : transfer.limits.first_byte;
+      fail(transfer,
+           transfer.began ? TransferFailure::Kind::kSilence : TransferFailure::Kind::kNoAnswer,
+           fmt::format("nothing came for {} s", std::chrono::duration<double>(limit).count()));
+      remove(id);
+    }
+  }
+
+  HttpOptions options;
+  CURLM* multi = nullptr;
+  std::string user_agent = fmt::format("ponder/{}", version());
+  std::unordered_map<uint64_t, std::unique_ptr<HttpTransfer>> open;
+  std::vector<HttpEvent> events;
+  uint64_t next_id = 1;
+  // No transfer is late before it. Deadlines move back while bytes come, so it may be early.
+  HttpClock::time_point next_deadline = HttpClock::time_point::max();
+};
+
+HttpClient::HttpClient(HttpOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+
+HttpClient::~HttpClient() = default;
+
+uint64_t HttpClient::start(const HttpRequest& request) {
+  const Url url = parse_url(request.url, "address");
+  auto transfer = std::make_unique<HttpTransfer>();
+  transfer->id = impl_->next_id++;
+  try {
+    impl_->prepare(*transfer, request, url);
+    check_multi(curl_multi_add_handle(impl_->multi, transfer->easy));
+  } catch (...) {
+    Impl::free_handles(*transfer);
+    throw;
+  }
+  impl_->next_deadline = std::min(impl_->next_deadline, transfer->deadline());
+  const uint64_t id = transfer->id;
+  impl_->open.emplace(id, std::move(transfer));
+  return id;
+}
+
+void HttpClient::cancel(uint64_t transfer) {
+  impl_->remove(transfer);
+  std::erase_if(impl_->events, [&](const HttpEvent& event) { return event.transfer == transfer; });
+}
+
+std::vector<HttpEvent> HttpClient::poll(std::chrono::milliseconds timeout) {
+  if (impl_->events.empty()) impl_->perform();
+  if (impl_->events.empty() && timeout.count() > 0) {
+    const auto until = std::chrono::ceil<std::chrono::milliseconds>(
+        std::max(HttpClock::duration::zero(), impl_->next_deadline - HttpClock::now()));
+    const auto wait = impl_->open.empty() ? timeout : std::min(timeout, until);
+    check_multi(curl_multi_poll(impl_->multi, nullptr, 0, static_cast<int>(wait.count()), nullptr));
+    impl_->perform();
+  }
+  return std::exchange(impl_->events, {});
+}
+
+size_t HttpClient::num_open() const { return impl_->open.size(); }
+
+HttpAnswer HttpClient::fetch(const HttpRequest& request) {
+  const uint64_t id = start(request);
+  std::vector<HttpEvent> others;
+  HttpAnswer answer;
+  for (bool ended = false; !ended;) {
+    for (HttpEvent& event : poll(std::chrono::milliseconds(1000))) {
+      if (event.transfer != id) {
+        others.push_back(std::move(event));
+      } else if (auto* head = std::get_if<HttpHead>(&event.what)) {
+        answer.head = std::move(*head);
+      } else if (const auto* bytes = std::get_if<std::string>(&event.what)) {
+        answer.body += *bytes;
+      } else {
+        ended = true;
+        if (auto* failure = std::get_if<TransferFailure>(&event.what))
+          answer.failure = std::move(*failure);
+      }
+    }
+  }
+  impl_->events.insert(impl_->events.begin(), std::make_move_iterator(others.begin()),
+                       std::make_move_iterator(others.end()));
+  return answer;
+}
+
+std::string without_key(std::string text, const std::string& api_key_env) {
+  if (api_key_env.empty()) return text;
+  const char* value = std::getenv(api_key_env.c_str());
+  if (!value || !*value) return text;
+  const std::string_view key = value;
+  for (size_t at = text.find(key); at != std::string::npos; at = text.find(key, at))
+    text.replace(at, key.size(), "***");
+  return text;
+}
+
+}  // namespace ponder::net
