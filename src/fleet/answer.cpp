@@ -1,0 +1,445 @@
+#include "fleet/answer.h"
+
+#include <curl/curl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <utility>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace ponder::fleet {
+namespace {
+
+constexpr size_t kMostJsonBytes = size_t{64} << 20;
+
+[[noreturn]] void bad_shape(const std::string& problem) {
+  throw AnswerFailure(FailureClass::kBadLuck, "its answer " + problem);
+}
+
+const Json* find(const Json& json, const char* key) {
+  if (!json.is_object()) return nullptr;
+  const auto found = json.find(key);
+  return found == json.end() || found->is_null() ? nullptr : &*found;
+}
+
+std::string text_of(const Json& json, const char* key) {
+  const Json* value = find(json, key);
+  if (!value) return "";
+  if (!value->is_string()) bad_shape(fmt::format("has a {} that is no text", key));
+  return value->get<std::string>();
+}
+
+int64_t count_of(const Json& json, const char* key) {
+  const Json* value = find(json, key);
+  if (!value) return 0;
+  if (!value->is_number_integer() || value->get<int64_t>() < 0)
+    bad_shape(fmt::format("has a {} that is no count", key));
+  return value->get<int64_t>();
+}
+
+void append_ids(const Json& ids, std::vector<int32_t>& out) {
+  if (!ids.is_array()) bad_shape("has token ids that are no array");
+  for (const Json& id : ids) {
+    if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() > INT32_MAX)
+      bad_shape("has a token id that is none");
+    out.push_back(static_cast<int32_t>(id.get<int64_t>()));
+  }
+}
+
+float logprob_of(const Json& value) {
+  if (!value.is_number()) bad_shape("has a log-probability that is no number");
+  const auto logprob = static_cast<float>(value.get<double>());
+  if (!std::isfinite(logprob) || logprob > 0)
+    bad_shape(fmt::format("has a log-probability of {}", logprob));
+  return logprob;
+}
+
+TokenUsage usage_of(const Json& json) {
+  TokenUsage usage;
+  usage.prompt = count_of(json, "prompt_tokens");
+  usage.completion = count_of(json, "completion_tokens");
+  usage.cached = count_of(json, "prompt_cache_hit_tokens");
+  if (const Json* details = find(json, "prompt_tokens_details"))
+    usage.cached = count_of(*details, "cached_tokens");
+  if (const Json* details = find(json, "completion_tokens_details"))
+    usage.reasoning = count_of(*details, "reasoning_tokens");
+  return usage;
+}
+
+// The first time sets it; another one later is of another answer.
+void take_once(const Json& json, const char* key, std::string& value) {
+  std::string text = text_of(json, key);
+  if (text.empty()) return;
+  if (!value.empty() && value != text)
+    bad_shape(fmt::format("changes its {} from {} to {}", key, excerpt(value), excerpt(text)));
+  value = std::move(text);
+}
+
+const Json* choice_of(const Json& json) {
+  const Json* choices = find(json, "choices");
+  if (!choices) return nullptr;
+  if (!choices->is_array()) bad_shape("has choices that are no array");
+  if (choices->empty()) return nullptr;  // of usage alone
+  const Json& choice = choices->front();
+  if (choices->size() > 1 || count_of(choice, "index") != 0)
+    bad_shape("has more choices than were asked for");
+  return &choice;
+}
+
+void take_head(const Json& json, Answer& answer) {
+  take_once(json, "id", answer.id);
+  take_once(json, "model", answer.model);
+  take_once(json, "system_fingerprint", answer.fingerprint);
+  if (const Json* usage = find(json, "usage")) answer.usage = usage_of(*usage);
+}
+
+void take_finish(const Json& choice, Answer& answer) {
+  take_once(choice, "finish_reason", answer.finish);
+  if (const Json* reason = find(choice, "stop_reason"))
+    answer.stop_reason = reason->is_string() ? reason->get<std::string>() : dump_json(*reason);
+}
+
+void take_completions(const Json& json, Answer& answer) {
+  take_head(json, answer);
+  const Json* choice = choice_of(json);
+  if (!choice) return;
+  if (!answer.finish.empty() && !text_of(*choice, "text").empty())
+    bad_shape("goes on behind its end");
+  answer.text += text_of(*choice, "text");
+  for (const Json* holder : {&json, choice}) {
+    const Json* prompt = find(*holder, "prompt_token_ids");
+    if (!prompt) continue;
+    std::vector<int32_t> ids;
+    append_ids(*prompt, ids);
+    if (answer.prompt_ids && *answer.prompt_ids != ids) bad_shape("is of two prompts");
+    answer.prompt_ids = std::move(ids);
+  }
+  if (const Json* ids = find(*choice, "token_ids")) append_ids(*ids, answer.token_ids);
+  if (const Json* logprobs = find(*choice, "logprobs")) {
+    const Json* chosen = find(*logprobs, "token_logprobs");
+    if (!chosen || !chosen->is_array()) bad_shape("has logprobs without token_logprobs");
+    for (const Json& logprob : *chosen) answer.logprobs.push_back(logprob_of(logprob));
+  }
+  take_finish(*choice, answer);
+}
+
+// The thought of a message or a delta: one of two fields, or both with the same text.
+std::string thought_of(const Json& message) {
+  const std::string one = text_of(message, "reasoning_content");
+  const std::string other = text_of(message, "reasoning");
+  if (!one.empty() && !other.empty() && one != other) {
+    throw AnswerFailure(FailureClass::kNever,
+                        "its reasoning_content and reasoning are different thoughts");
+  }
+  return one.empty() ? other : one;
+}
+
+void take_chat(const Json& json, Answer& answer) {
+  take_head(json, answer);
+  const Json* choice = choice_of(json);
+  if (!choice) return;
+  const Json* message = find(*choice, "delta");
+  if (!message) message = find(*choice, "message");
+  if (message) {
+    answer.text += text_of(*message, "content");
+    answer.thought += thought_of(*message);
+    answer.refusal += text_of(*message, "refusal");
+  }
+  take_finish(*choice, answer);
+}
+
+// Of llama.cpp's server: the last event has "stop": true and the counts.
+void take_llama_server(const Json& json, Answer& answer) {
+  answer.text += text_of(json, "content");
+  take_once(json, "model", answer.model);
+  if (const Json* ids = find(json, "tokens")) append_ids(*ids, answer.token_ids);
+  const Json* stop = find(json, "stop");
+  if (!stop || !stop->is_boolean() || !stop->get<bool>()) return;
+  answer.finish = text_of(json, "stop_type");
+  if (const Json* cut = find(json, "truncated"); cut && cut->is_boolean() && cut->get<bool>()) {
+    throw AnswerFailure(
+        FailureClass::kNever,
+        "the server cut the prompt to its context; start it with a longer one (-c)");
+  }
+  answer.usage = TokenUsage{count_of(json, "tokens_evaluated"), count_of(json, "tokens_predicted")};
+}
+
+// The triples [logprob, id, text] are all of the answer so far.
+void take_sglang(const Json& json, Answer& answer) {
+  const Json* meta = find(json, "meta_info");
+  if (!meta) bad_shape("has no meta_info");
+  answer.text = text_of(json, "text");
+  answer.id = text_of(*meta, "id");
+  answer.usage = TokenUsage{count_of(*meta, "prompt_tokens"), count_of(*meta, "completion_tokens"),
+                            count_of(*meta, "cached_tokens")};
+  answer.token_ids.clear();
+  answer.logprobs.clear();
+  const Json* triples = find(*meta, "output_token_logprobs");
+  if (!triples || !triples->is_array()) bad_shape("has no output_token_logprobs");
+  for (const Json& triple : *triples) {
+    if (!triple.is_array() || triple.size() < 2)
+      bad_shape("has an entry of output_token_logprobs that is no triple");
+    append_ids(Json::array({triple[1]}), answer.token_ids);
+  }
+  const Json* finish = find(*meta, "finish_reason");
+  if (!finish) return;
+  answer.finish = finish->is_string() ? finish->get<std::string>() : text_of(*finish, "type");
+}
+
+// {"error": {"message", "code", "type"}}, {"error": "…"} or {"object": "error", "message", "code"}.
+struct SaidError {
+  std::string message, code;
+};
+std::optional<SaidError> error_in(const Json& json) {
+  const Json* error = find(json, "error");
+  if (!error && find(json, "object") && json["object"] == "error") error = &json;
+  if (!error) return std::nullopt;
+  SaidError said;
+  if (error->is_string()) said.message = error->get<std::string>();
+  if (!error->is_object()) return said;
+  const auto word = [&](const char* key) {
+    const Json* value = find(*error, key);
+    if (!value) return std::string();
+    return value->is_string() ? value->get<std::string>() : dump_json(*value);
+  };
+  said.message = word("message");
+  said.code = word("code");
+  if (said.code.empty()) said.code = word("type");
+  return said;
+}
+
+FailureClass class_of(int status, const std::string& code) {
+  if (code == "insufficient_quota" || code == "invalid_api_key" || code == "billing_not_active" ||
+      code == "model_not_found")
+    return FailureClass::kStop;
+  switch (status) {
+    case 401:
+    case 402:
+    case 403:
+      return FailureClass::kStop;
+    case 429:
+    case 503:
+    case 529:
+      return FailureClass::kFull;
+    case 408:
+    case 409:
+    case 425:
+      return FailureClass::kBadLuck;
+    default:
+      return status >= 400 && status < 500 ? FailureClass::kNever : FailureClass::kBadLuck;
+  }
+}
+
+// The class of an error that comes within an answer.
+FailureClass class_of(const std::string& code) {
+  int status = 0;
+  const auto [end, error] = std::from_chars(code.data(), code.data() + code.size(), status);
+  if (error == std::errc() && end == code.data() + code.size() && status >= 400)
+    return class_of(status, "");
+  if (code == "rate_limit_exceeded" || code == "rate_limit_error" || code == "overloaded_error")
+    return FailureClass::kFull;
+  return class_of(500, code);
+}
+
+Json parse_answer(std::string_view text) {
+  try {
+    return parse_json(text, "answer");
+  } catch (const Error& error) {
+    bad_shape(fmt::format("is no JSON: {}", trimmed(text).starts_with('<')
+                                                ? "a page of HTML, perhaps a proxy's"
+                                                : excerpt(text, 80)));
+  }
+}
+
+}  // namespace
+
+void take_answer(ServerKind kind, const Json& json, Answer& answer) {
+  if (!json.is_object()) bad_shape("is no JSON object");
+  if (const auto said = error_in(json)) {
+    throw AnswerFailure(
+        class_of(said->code),
+        fmt::format("the server says: {}",
+                    excerpt(said->message.empty() ? said->code : said->message, 300)));
+  }
+  switch (kind) {
+    case ServerKind::kPonder:
+    case ServerKind::kVllm:
+      return take_completions(json, answer);
+    case ServerKind::kOpenai:
+      return take_chat(json, answer);
+    case ServerKind::kLlamaServer:
+      return take_llama_server(json, answer);
+    case ServerKind::kSglang:
+      return take_sglang(json, answer);
+  }
+}
+
+void AnswerReader::push(std::string_view bytes) {
+  if (!is_stream_) {
+    body_ += bytes;
+    if (body_.size() > kMostJsonBytes) bad_shape("is too large");
+    return;
+  }
+  std::vector<net::SseEvent> events;
+  try {
+    events = events_.push(bytes);
+  } catch (const Error& error) {
+    bad_shape(error.problem());
+  }
+  for (const net::SseEvent& event : events) {
+    if (done_) bad_shape("goes on behind its end");
+    if (trimmed(event.data) == "[DONE]") {
+      done_ = true;
+    } else if (!is_blank(event.data)) {
+      take_answer(kind_, parse_answer(event.data), answer_);
+    }
+  }
+}
+
+void AnswerReader::end() {
+  if (!is_stream_) {
+    if (is_blank(body_)) bad_shape("is empty");
+    take_answer(kind_, parse_answer(body_), answer_);
+  }
+  if (events_.in_event()) bad_shape("ends within an event");
+  if (answer_.finish.empty()) bad_shape("ends without a finish reason");
+  if (answer_end(answer_.finish) == AnswerEnd::kCut)
+    bad_shape(fmt::format("ended by \"{}\"", excerpt(answer_.finish)));
+}
+
+AnswerEnd answer_end(std::string_view word) {
+  if (word == "stop" || word == "eos" || word == "word" || word == "end_turn")
+    return AnswerEnd::kStop;
+  if (word == "length" || word == "max_tokens" || word == "limit") return AnswerEnd::kLength;
+  if (word == "repetition") return AnswerEnd::kRepetition;
+  if (word == "content_filter" || word == "refusal" || word == "tool_calls" ||
+      word == "function_call")
+    return AnswerEnd::kRefused;
+  return AnswerEnd::kCut;
+}
+
+std::chrono::milliseconds retry_after(const std::map<std::string, std::string>& headers,
+                                      int64_t unix_now) {
+  const auto number = [](const std::string& text) -> std::optional<double> {
+    double value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size() || !(value >= 0)) return {};
+    return std::min(value, 1e9);
+  };
+  if (const auto ms = headers.find("retry-after-ms"); ms != headers.end()) {
+    if (const auto value = number(ms->second))
+      return std::chrono::milliseconds(static_cast<int64_t>(std::ceil(*value)));
+  }
+  const auto after = headers.find("retry-after");
+  if (after == headers.end()) return std::chrono::milliseconds(0);
+  if (const auto seconds = number(after->second))
+    return std::chrono::milliseconds(static_cast<int64_t>(std::ceil(*seconds * 1000)));
+  const int64_t date = curl_getdate(after->second.c_str(), nullptr);
+  if (date < 0) return std::chrono::milliseconds(0);
+  return std::chrono::milliseconds(std::clamp<int64_t>(date - unix_now, 0, 1'000'000) * 1000);
+}
+
+HttpFailure http_failure(int status, const std::map<std::string, std::string>& headers,
+                         std::string_view body, int64_t unix_now) {
+  SaidError said;
+  const bool is_html = trimmed(body).starts_with('<');
+  try {
+    const Json json = parse_json(body, "answer");
+    said = error_in(json).value_or(SaidError{});
+    if (said.message.empty()) said.message = dump_json(json);
+  } catch (const Error&) {
+    said.message = is_html ? "a page of HTML, perhaps a proxy's" : std::string(trimmed(body));
+  }
+  HttpFailure failure;
+  failure.kind = class_of(status, said.code);
+  // A page of a proxy's says nothing of the request.
+  if (is_html && failure.kind == FailureClass::kNever && status != 404 && status != 405)
+    failure.kind = FailureClass::kBadLuck;
+  failure.message = fmt::format("status {}{}{}", status, said.message.empty() ? "" : ": ",
+                                excerpt(said.message, 300));
+  failure.retry_after = retry_after(headers, unix_now);
+  const auto should = headers.find("x-should-retry");
+  if (failure.kind == FailureClass::kBadLuck && should != headers.end() &&
+      should->second == "false")
+    failure.kind = FailureClass::kNever;
+  return failure;
+}
+
+std::optional<AnswerFailure> check_tokens(const Answer& answer, const Expected& expected) {
+  const auto wrong = [](const std::string& problem) {
+    return AnswerFailure(FailureClass::kNever, problem);
+  };
+  const bool is_model_told =
+      expected.kind == ServerKind::kPonder || expected.kind == ServerKind::kVllm;
+  if (is_model_told && answer.model != expected.model) {
+    return wrong(fmt::format("the answer is of model \"{}\", asked was \"{}\"",
+                             excerpt(answer.model), expected.model));
+  }
+  const auto prompt_size = static_cast<int64_t>(expected.prompt_ids.size());
+  if (is_model_told) {
+    if (!answer.prompt_ids) return wrong("the answer does not say the prompt's token ids");
+    if (!std::ranges::equal(*answer.prompt_ids, expected.prompt_ids)) {
+      return wrong(
+          fmt::format("the server's prompt has other token ids ({}, sent were {}): a second begin "
+                      "token, perhaps",
+                      answer.prompt_ids->size(), prompt_size));
+    }
+  }
+  if (!answer.usage) return AnswerFailure(FailureClass::kBadLuck, "its answer ends without usage");
+  if (answer.usage->prompt != prompt_size) {
+    return wrong(fmt::format("the server read a prompt of {} tokens, sent were {}",
+                             answer.usage->prompt, prompt_size));
+  }
+  const auto count = static_cast<int64_t>(answer.token_ids.size());
+  if (count == 0) return wrong("the answer has no token ids");
+  if (count != answer.usage->completion) {  // a piece is missing, or came twice
+    return AnswerFailure(FailureClass::kBadLuck,
+                         fmt::format("its answer has {} token ids, its usage says {}", count,
+                                     answer.usage->completion));
+  }
+  for (const int32_t id : answer.token_ids) {
+    if (id < expected.tokenizer->vocab_size()) continue;
+    return wrong(fmt::format("the answer has token {}, which the tokenizer has not", id));
+  }
+  std::span<const int32_t> ids = answer.token_ids;
+  const auto is_end = [&](int32_t id) {
+    return std::ranges::find(expected.stop_ids, id) != expected.stop_ids.end();
+  };
+  const bool stopped = answer_end(answer.finish) == AnswerEnd::kStop;
+  if (stopped && !is_end(ids.back())) {
+    return wrong(
+        fmt::format("the answer stopped at token {} (\"{}\"), which is no end token of the model; "
+                    "servers add those of generation_config.json unless told otherwise",
+                    ids.back(), excerpt(expected.tokenizer->token_bytes(ids.back()))));
+  }
+  if (is_end(ids.back())) {
+    if (!stopped)
+      return wrong(fmt::format("the answer ends with an end token, but by \"{}\"", answer.finish));
+    ids = ids.first(ids.size() - 1);
+  }
+  for (const int32_t id : ids)
+    if (is_end(id)) return wrong(fmt::format("the answer goes on behind end token {}", id));
+  // What is cut may end within a character, which servers show or hold back as they like.
+  std::string mine = expected.tokenizer->decode(ids), theirs = answer.text;
+  if (!stopped) {
+    for (std::string* text : {&mine, &theirs})
+      while (text->ends_with("\xef\xbf\xbd")) text->resize(text->size() - 3);
+  } else if (theirs.size() > mine.size() && theirs.starts_with(mine) &&
+             theirs.substr(mine.size()) ==
+                 expected.tokenizer->token_bytes(answer.token_ids.back())) {
+    theirs = mine;  // a server that shows the end token
+  }
+  if (mine != theirs) {
+    const auto differ = std::ranges::mismatch(mine, theirs).in1 - mine.begin();
+    return wrong(fmt::format(
+        "the answer's text is not that of its token ids, from byte {} on: another tokenizer",
+        differ));
+  }
+  return std::nullopt;
+}
+
+}  // namespace ponder::fleet

@@ -1,0 +1,371 @@
+#include "fleet/fleet.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "base/error.h"
+#include "fleet/fake_ponder_fixture.h"
+#include "testing/error_text.h"
+
+namespace ponder::fleet {
+namespace {
+
+using std::chrono::milliseconds;
+using Events = std::map<std::string, std::variant<data::Completion, rollout::Failure>>;
+
+class FleetTest : public ::testing::Test {
+ protected:
+  FleetOptions options(const std::vector<const FakePonder*>& servers) const {
+    FleetOptions options;
+    for (const FakePonder* server : servers) options.servers.push_back(server->url());
+    options.model_sha256 = FakePonder::sha256_;
+    options.rules.first_delay = Time(1);
+    options.rules.most_delay = Time(20);
+    options.rules.first_open = Time(20);
+    options.rules.spill_after = Time(20);
+    options.rules.free_retries = 1000;
+    options.limits.first_byte = options.limits.silence = milliseconds(300);
+    return options;
+  }
+  static rollout::CompletionRequest request(const std::string& problem, int sample,
+                                            int max_tokens = 500) {
+    rollout::CompletionRequest request;
+    request.id = fmt::format("{}#{}", problem, sample);
+    request.prompt_ids = {'a', 's', 'k'};
+    request.seed_key = {1, problem, sample};
+    request.sampling.max_tokens = max_tokens;
+    request.stop_ids = {kEndToken};
+    request.want_logprobs = true;
+    return request;
+  }
+  // Everything asked for, whatever becomes of it.
+  Events answers(Fleet& fleet, int problems, int samples, int max_tokens = 500) {
+    size_t open = 0;
+    for (int p = 0; p < problems; ++p) {
+      for (int s = 0; s < samples; ++s, ++open)
+        fleet.submit(request("p" + std::to_string(p), s, max_tokens));
+    }
+    Events all;
+    while (open > 0) {
+      for (rollout::GeneratorEvent& event : fleet.poll(milliseconds(500))) {
+        if (std::holds_alternative<rollout::TokenSampled>(event.what)) continue;
+        EXPECT_FALSE(all.contains(event.request_id)) << "two ends of " << event.request_id;
+        if (auto* completion = std::get_if<data::Completion>(&event.what))
+          all[event.request_id] = std::move(*completion);
+        else
+          all[event.request_id] = std::get<rollout::Failure>(event.what);
+        --open;
+      }
+    }
+    return all;
+  }
+  static void expect_right(const Events& all, size_t count, int64_t length = 0,
+                           int max_tokens = 500) {
+    EXPECT_EQ(all.size(), count);
+    for (const auto& [id, what] : all) {
+      const auto* completion = std::get_if<data::Completion>(&what);
+      ASSERT_TRUE(completion) << id << ": " << std::get<rollout::Failure>(what).message;
+      const std::string problem = id.substr(0, id.find('#'));
+      const int sample = std::stoi(id.substr(id.find('#') + 1));
+      const int64_t rows = length > 0 ? length : fake_length(problem, sample);
+      std::vector<int32_t> ids;
+      std::vector<float> logprobs;
+      std::string text;
+      for (int64_t at = 0; at < std::min<int64_t>(rows, max_tokens); ++at) {
+        const FakeToken token = fake_token(problem, sample, at, rows);
+        ids.push_back(token.id);
+        logprobs.push_back(token.logprob);
+        if (token.id != kEndToken) text += static_cast<char>(token.id);
+      }
+      EXPECT_EQ(completion->token_ids, ids) << id;
+      EXPECT_EQ(completion->logprobs, logprobs) << id;
+      EXPECT_EQ(completion->text, text) << id;
+      EXPECT_EQ(completion->logprob_source, data::LogprobSource::kEngine);
+      EXPECT_EQ(completion->finish_reason,
+                rows <= max_tokens ? data::FinishReason::kStop : data::FinishReason::kLength);
+      EXPECT_EQ(completion->usage.completion_tokens, static_cast<int64_t>(ids.size()));
+      EXPECT_EQ(completion->usage.prompt_tokens, 3);
+      EXPECT_EQ(completion->model_sha256, FakePonder::sha256_);
+    }
+  }
+  std::string first_failure(const Events& all) const {
+    for (const auto& [id, what] : all)
+      if (const auto* failure = std::get_if<rollout::Failure>(&what)) return failure->message;
+    return "";
+  }
+
+  const tokenizer::Tokenizer tokenizer_ =
+      tokenizer::Tokenizer::parse(testing::byte_tokenizer_json(), "test");
+  NullMonitor monitor_;
+};
+
+TEST_F(FleetTest, CompletionsOfOneServer) {
+  FakePonder server;
+  Fleet fleet(&tokenizer_, options({&server}), monitor_);
+  EXPECT_EQ(fleet.served_model(), "ponder-0123456789abcdef");
+  expect_right(answers(fleet, 20, 3), 60);
+  EXPECT_EQ(server.num_asked, 60);
+  EXPECT_EQ(server.num_unknown_fields, 0);
+  EXPECT_EQ(fleet.load().running, 0);
+}
+
+TEST_F(FleetTest, AndOfTwo) {
+  FakePonder one, two;
+  FleetOptions of_two = options({&one, &two});
+  of_two.rules.spill_after = Time(0);
+  Fleet fleet(&tokenizer_, of_two, monitor_);
+  expect_right(answers(fleet, 50, 4), 200);
+  EXPECT_GT(one.num_asked, 20);
+  EXPECT_GT(two.num_asked, 20);
+  EXPECT_EQ(one.num_asked + two.num_asked, 200);
+}
+
+TEST_F(FleetTest, TheTokenLimitIsAnEnd) {
+  FakePonder server;
+  Fleet fleet(&tokenizer_, options({&server}), monitor_);
+  expect_right(answers(fleet, 10, 2, 12), 20, 0, 12);
+}
+
+TEST_F(FleetTest, TheSameRowsWhateverFails) {
+  FakePonder one, two;
+  const auto faulty = [](uint64_t stream) {
+    return [random = Random(5, stream)](int number) {
+      const auto n = static_cast<uint64_t>(number);
+      if (random.uniform(2 * n) < 0.6) return Fault::kNone;
+      return static_cast<Fault>(1 + random.below(2 * n + 1, 15));
+    };
+  };
+  one.fault = faulty(1);
+  two.fault = faulty(2);
+  FleetOptions of_two = options({&one, &two});
+  of_two.rules.max_attempts = 40;
+  Fleet fleet(&tokenizer_, of_two, monitor_);
+  expect_right(answers(fleet, 60, 4), 240);
+  std::map<Fault, int> faults = one.faults();
+  for (const auto& [fault, count] : two.faults()) faults[fault] += count;
+  for (int fault = 0; fault <= 15; ++fault)
+    EXPECT_GT(faults[static_cast<Fault>(fault)], 0) << "fault " << fault << " never happened";
+}
+
+TEST_F(FleetTest, ALongAnswerGoesOnWhereItWas) {
+  FakePonder server;
+  server.length = 5000;
+  server.fault = [](int number) { return number == 0 ? Fault::kResetInside : Fault::kNone; };
+  Fleet fleet(&tokenizer_, options({&server}), monitor_);
+  expect_right(answers(fleet, 1, 1, 6000), 1, 5000, 6000);
+  EXPECT_EQ(server.num_asked, 2);
+  EXPECT_EQ(server.num_continued, 1);
+}
+
+TEST_F(FleetTest, WhatBeganEarlierGoesOn) {
+  FakePonder server;
+  Fleet fleet(&tokenizer_, options({&server}), monitor_);
+  const int64_t length = fake_length("p0", 0);
+  ASSERT_GT(length, 4);
+  rollout::CompletionRequest begun = request("p0", 0);
+  for (int64_t at = 0; at < 4; ++at) {
+    begun.begun.token_ids.push_back(fake_token("p0", 0, at, length).id);
+    begun.begun.logprobs.push_back(fake_token("p0", 0, at, length).logprob);
+  }
+  fleet.submit(begun);
+  Events all;
+  while (all.empty()) {
+    for (auto& event : fleet.poll(milliseconds(500)))
+      all[event.request_id] = std::get<data::Completion>(event.what);
+  }
+  expect_right(all, 1);
+  EXPECT_EQ(server.num_continued, 1);
+}
+
+TEST_F(FleetTest, LiesAreRefusedByName) {
+  const std::pair<Lie, const char*> cases[] = {{Lie::kOneId, "not that of its token ids"},
+                                               {Lie::kAnotherPrompt, "other token ids"},
+                                               {Lie::kAnotherModel, "last-round"}};
+  for (const auto& [lie, words] : cases) {
+    FakePonder server;
+    server.lie = [lie = lie](int number) { return number == 5 ? lie : Lie::kNone; };
+    Fleet fleet(&tokenizer_, options({&server}), monitor_);
+    const Events all = answers(fleet, 10, 1);
+    EXPECT_NE(first_failure(all).find(words), std::string::npos) << first_failure(all);
+    EXPECT_EQ(server.num_asked, 10) << "asked again";
+  }
+}
+
+TEST_F(FleetTest, AnAnswerThatDoesNotAddUpIsAskedForAgain) {
+  for (const Lie lie : {Lie::kNoEndToken, Lie::kCount}) {
+    FakePonder server;
+    server.lie = [lie](int number) { return number == 5 ? lie : Lie::kNone; };
+    Fleet fleet(&tokenizer_, options({&server}), monitor_);
+    expect_right(answers(fleet, 10, 1), 10);
+    EXPECT_EQ(server.num_asked, 11);
+  }
+}
+
+TEST_F(FleetTest, ALyingServerStopsTheStage) {
+  FakePonder server;
+  server.lie = [](int) { return Lie::kOneId; };
+  Fleet fleet(&tokenizer_, options({&server}), monitor_);
+  const std::string said = testing::error_text([&] {
+    answers(fleet, 30, 1);
+    for (int i = 0; i < 100; ++i) (void)fleet.poll(milliseconds(10));
+  });
+  EXPECT_NE(said.find("first three requests failed alike"), std::string::npos) << said;
+}
+
+TEST_F(FleetTest, AttemptsEnd) {
+  FakePonder server;
+  server.fault = [](int) { return Fault::kError; };
+  FleetOptions few = options({&server});
+  few.rules.max_attempts = 3;
+  Fleet fleet(&tokenizer_, few, monitor_);
+  EXPECT_EQ(first_failure(answers(fleet, 1, 1)), server.url() + ": status 500: oops");
+  EXPECT_EQ(server.num_asked, 3);
+}
+
+TEST_F(FleetTest, ALoopEndsWhereTheEngineWouldEndIt) {
+  FakePonder server;
+  server.length = 400;
+  FleetOptions looping = options({&server});
+  looping.repetition = {.max_period = 1'000, .min_tokens = 1, .min_repeats = 0};
+  Fleet fleet(&tokenizer_, looping, monitor_);
+  rollout::CompletionRequest asked = request("p0", 0);
+  asked.stop_condition = [](std::span<const int32_t> ids) { return ids.size() == 37; };
+  asked.want_tokens = true;
+  fleet.submit(asked);
+  std::string shown;
+  std::optional<data::Completion> completion;
+  while (!completion) {
+    for (auto& event : fleet.poll(milliseconds(500))) {
+      if (auto* token = std::get_if<rollout::TokenSampled>(&event.what))
+        shown += token->text;
+      else
+        completion = std::get<data::Completion>(event.what);
+    }
+  }
+  EXPECT_EQ(completion->token_ids->size(), 37u);
+  EXPECT_EQ(completion->text, shown);
+  EXPECT_EQ(shown.size(), 37u);
+}
+
+TEST_F(FleetTest, TokensAreShownOnceWhateverFails) {
+  FakePonder server;
+  server.length = 3000;
+  server.fault = [](int number) { return number < 3 ? Fault::kResetInside : Fault::kNone; };
+  Fleet fleet(&tokenizer_, options({&server}), monitor_);
+  rollout::CompletionRequest asked = request("p0", 0, 4000);
+  asked.want_tokens = true;
+  fleet.submit(asked);
+  std::string shown;
+  int64_t tokens = 0;
+  std::optional<data::Completion> completion;
+  while (!completion) {
+    for (auto& event : fleet.poll(milliseconds(500))) {
+      if (auto* token = std::get_if<rollout::TokenSampled>(&event.what)) {
+        shown += token->text;
+        ++tokens;
+      } else {
+        completion = std::get<data::Completion>(event.what);
+      }
+    }
+  }
+  EXPECT_EQ(completion->text, shown);
+  EXPECT_EQ(tokens, 2999);
+}
+
+TEST_F(FleetTest, OneGivenUpIsNotHeardOfAgain) {
+  FakePonder server;
+  server.fault = [](int number) { return number == 0 ? Fault::kSilence : Fault::kNone; };
+  Fleet fleet(&tokenizer_, options({&server}), monitor_);
+  fleet.submit(request("p0", 0));
+  for (int i = 0; i < 20 && server.num_asked == 0; ++i) (void)fleet.poll(milliseconds(20));
+  EXPECT_EQ(fleet.load().running, 1);
+  fleet.cancel("p0#0");
+  fleet.cancel("p0#0");
+  EXPECT_EQ(fleet.load().running, 0);
+  EXPECT_TRUE(fleet.poll(milliseconds(400)).empty());
+}
+
+TEST_F(FleetTest, WhatIsSoFarIsGivenOut) {
+  FakePonder server;
+  server.fault = [](int) { return Fault::kSilence; };
+  FleetOptions patient = options({&server});
+  patient.limits.silence = milliseconds(5000);
+  Fleet fleet(&tokenizer_, patient, monitor_);
+  fleet.submit(request("p0", 0));
+  data::Partial part;
+  for (int i = 0; i < 100 && part.empty(); ++i) {
+    (void)fleet.poll(milliseconds(20));
+    part = fleet.sampled("p0#0", 1);
+  }
+  ASSERT_FALSE(part.empty());
+  EXPECT_EQ(part.token_ids[0], fake_token("p0", 0, 1, fake_length("p0", 0)).id);
+  EXPECT_EQ(part.logprobs.size(), part.token_ids.size());
+  fleet.cancel("p0#0");
+}
+
+TEST_F(FleetTest, SaysWhatIsWrongBeforeAnythingIsAsked) {
+  const auto said = [&](FleetOptions with) {
+    return testing::error_text([&] { Fleet(&tokenizer_, std::move(with), monitor_); });
+  };
+  FakePonder other("ponder-0123456789abcdef");
+  FleetOptions weights = options({&other});
+  weights.model_sha256 = "0123456789abcdef9999999999999999";
+  EXPECT_NE(said(weights).find("has other weights"), std::string::npos) << said(weights);
+  FleetOptions rounded = options({&other});
+  rounded.precision = tensor::Precision::kBf16;
+  EXPECT_NE(said(rounded).find("computes in f32"), std::string::npos) << said(rounded);
+  FakePonder renamed("another");
+  EXPECT_NE(said(options({&renamed}))
+                .find("has no model \"ponder-0123456789abcdef\"; it has \"another\""),
+            std::string::npos)
+      << said(options({&renamed}));
+  FleetOptions none = options({});
+  EXPECT_NE(said(none).find("names no server"), std::string::npos);
+  FleetOptions nobody = options({});
+  nobody.servers = {"http://127.0.0.1:1"};
+  EXPECT_NE(said(nobody).find("no server answers"), std::string::npos) << said(nobody);
+  const auto scripted = [&](int status, const std::string& body) {
+    testing::ScriptedServer server([&](testing::ScriptedConnection& c) {
+      c.read_request();
+      c.answer(status, body);
+    });
+    FleetOptions with = options({});
+    with.servers = {server.url()};
+    return said(with);
+  };
+  EXPECT_NE(scripted(401, "{}").find("does not take the key"), std::string::npos);
+  EXPECT_NE(scripted(200, "<html>").find("HTML"), std::string::npos);
+  EXPECT_NE(scripted(404, "{}").find("kind ponder"), std::string::npos) << scripted(404, "{}");
+}
+
+TEST_F(FleetTest, RequestsThatHaveNoRoomAreRefused) {
+  FakePonder server;
+  Fleet fleet(&tokenizer_, options({&server}), monitor_);
+  const std::string said = testing::error_text([&] { fleet.announce(request("p0", 0, 8190), 1); });
+  EXPECT_NE(said.find("takes up to 8193 tokens"), std::string::npos) << said;
+  fleet.announce(request("p0", 0, 8189), 1);
+}
+
+TEST_F(FleetTest, AServerThatComesBackIsUsedAgain) {
+  FakePonder one;
+  std::atomic<bool> away = true;
+  one.fault = [&](int) { return away ? Fault::kReset : Fault::kNone; };
+  FleetOptions patient = options({&one});
+  patient.rules.max_attempts = 1000;
+  Fleet fleet(&tokenizer_, patient, monitor_);
+  fleet.submit(request("p0", 0));
+  for (int i = 0; i < 20; ++i) (void)fleet.poll(milliseconds(10));
+  const int asked = one.num_models_asked;
+  away = false;
+  Events all;
+  while (all.empty()) {
+    for (auto& event : fleet.poll(milliseconds(500)))
+      all[event.request_id] = std::get<data::Completion>(event.what);
+  }
+  expect_right(all, 1);
+  EXPECT_GE(asked + one.num_models_asked, 2) << "looked at before it is trusted again";
+}
+
+}  // namespace
+}  // namespace ponder::fleet
