@@ -159,6 +159,7 @@ bool PipelineRun::execute(const std::string& until,
       } else {
         monitor_->info(fmt::format("{}: {}", stage.name, record ? "going on" : "begins"));
         finished = run_stage(stage);
+        if (finished) report_so_far();
       }
       if (!finished) break;
       on_stage(*pool_->stage(stage.name));
@@ -175,6 +176,15 @@ bool PipelineRun::execute(const std::string& until,
   }
   report::write_report(*pool_, folder_);
   return finished;
+}
+
+// For whoever looks on: what cannot be written now is tried again at the end.
+void PipelineRun::report_so_far() {
+  try {
+    report::write_report(*pool_, folder_);
+  } catch (const Error& error) {
+    monitor_->warning(std::string("report.html could not be written: ") + error.what());
+  }
 }
 
 // A checkpoint that is not what its stage made is made again: a stage is a function of what the

@@ -57,7 +57,7 @@ class PipelineRun {
 
   // Runs what is left, up to and including the stage named `until` ("" = all). After each stage,
   // also those found done already, calls `on_stage`. False if the stop flag ended it early. Writes
-  // the report at the end, however it ends.
+  // the report after each stage that was run and at the end, however it ends.
   bool execute(const std::string& until,
                const std::function<void(const pool::StageRecord&)>& on_stage);
 
@@ -71,6 +71,7 @@ class PipelineRun {
   // False when stopped. A stage that ends in an exception is marked as failed, with its message,
   // before it is passed on.
   bool run_stage(const Stage& planned);
+  void report_so_far();
   // The model of that name or, where there was nothing to make it from, the one that stands for it;
   // "" if none does.
   std::string made(std::string model) const;

@@ -100,25 +100,114 @@ Markup interval_chart(const std::string& title, const std::vector<IntervalPoint>
   return picture(right + 4, bottom + 26, "accuracy on " + title, content);
 }
 
-Markup curve_chart(const std::string& title, const std::string& x_title, const std::string& y_title,
-                   const std::vector<CurvePoint>& points) {
-  double low = points[0].y, high = low;
-  for (const CurvePoint& p : points) {
-    low = std::min(low, p.y);
-    high = std::max(high, p.y);
+std::vector<double> log_ticks(double low, double high) {
+  std::vector<double> ticks;
+  const int first = static_cast<int>(std::floor(std::log10(low)));
+  const int last = static_cast<int>(std::ceil(std::log10(high)));
+  const bool tight = last - first <= 3;
+  for (int power = first; power <= last; ++power) {
+    for (const double factor : {1.0, 2.0, 5.0}) {
+      if (factor > 1 && !tight) continue;
+      const double tick = factor * std::pow(10, power);
+      if (tick >= low * 0.999 && tick <= high * 1.001) ticks.push_back(tick);
+    }
   }
-  const std::vector<double> ys = nice_ticks(low, high, 4);
-  const std::vector<double> xs = nice_ticks(std::min(0.0, points.front().x), points.back().x, 5);
-  const double left = 58, right = 326, top = 34, bottom = 184;
-  const Scale y{ys.front(), ys.back(), bottom, top};
-  const Scale x{xs.front(), std::max(points.back().x, xs[1]), left, right};
+  if (ticks.size() >= 3) return ticks;
+  ticks.clear();
+  for (const double tick : nice_ticks(low, high, 4)) {
+    if (tick >= low * 0.999 && tick <= high * 1.001) ticks.push_back(tick);
+  }
+  return ticks;
+}
+
+std::vector<CurvePoint> thinned_points(const std::vector<CurvePoint>& points, size_t most) {
+  if (points.size() <= most || most < 4) return points;
+  const size_t pieces = most / 2;
+  std::vector<CurvePoint> kept;
+  kept.reserve(most);
+  for (size_t piece = 0; piece < pieces; ++piece) {
+    const size_t begin = piece * points.size() / pieces, end = (piece + 1) * points.size() / pieces;
+    size_t low = begin, high = begin;
+    for (size_t i = begin; i < end; ++i) {
+      if (points[i].y < points[low].y) low = i;
+      if (points[i].y > points[high].y) high = i;
+    }
+    kept.push_back(points[std::min(low, high)]);
+    if (low != high) kept.push_back(points[std::max(low, high)]);
+  }
+  return kept;
+}
+
+namespace {
+
+// The mean of an exponential mean from the left and one from the right: it does not lag.
+std::vector<CurvePoint> smoothed(const std::vector<CurvePoint>& points, int half_life) {
+  const double keep = std::pow(0.5, 1.0 / half_life);
+  std::vector<CurvePoint> out = points;
+  const auto pass = [&](auto at, auto into) {
+    double sum = 0, weight = 0;
+    for (size_t i = 0; i < points.size(); ++i, ++at, ++into) {
+      sum = keep * sum + at->y;
+      weight = keep * weight + 1;
+      into->y += sum / weight;
+    }
+  };
+  for (CurvePoint& point : out) point.y = 0;
+  pass(points.begin(), out.begin());
+  pass(points.rbegin(), out.rbegin());
+  for (CurvePoint& point : out) point.y /= 2;
+  return out;
+}
+
+struct Extent {
+  double x_low, x_high, y_low, y_high;
+};
+
+Extent extent_of(const std::vector<Curve>& curves) {
+  Extent e{0, 0, 0, 0};
+  bool any = false;
+  for (const Curve& curve : curves) {
+    for (const CurvePoint& p : curve.points) {
+      if (!any) e = {p.x, p.x, p.y, p.y};
+      any = true;
+      e = {std::min(e.x_low, p.x), std::max(e.x_high, p.x), std::min(e.y_low, p.y),
+           std::max(e.y_high, p.y)};
+    }
+  }
+  return e;
+}
+
+bool is_log(const Extent& e, CurveStyle::Scale scale) {
+  if (e.y_low <= 0) return false;
+  return scale == CurveStyle::Scale::kLog ||
+         (scale == CurveStyle::Scale::kFitting && e.y_high > 2 * e.y_low);
+}
+
+}  // namespace
+
+Markup curve_chart(const std::string& title, const std::string& x_title, const std::string& y_title,
+                   const std::vector<Curve>& curves, const CurveStyle& style) {
+  const Extent e = extent_of(curves);
+  const bool log = is_log(e, style.scale);
+  std::vector<double> ys = log ? log_ticks(e.y_low, e.y_high) : nice_ticks(e.y_low, e.y_high, 4);
+  const std::vector<double> xs =
+      nice_ticks(e.x_low < 0.2 * e.x_high ? std::min(0.0, e.x_low) : e.x_low, e.x_high, 5);
+  const bool named = curves.size() > 1;
+  const double left = 58, right = style.width - 14, top = named ? 50 : 34,
+               bottom = style.height - 42;
+  const auto axis = [&](double value) { return log ? std::log10(value) : value; };
+  const double y_low = log ? e.y_low : ys.front(), y_high = log ? e.y_high : ys.back();
+  const Scale y_scale{axis(y_low), axis(y_high), bottom, top};
+  const auto y = [&](double value) { return y_scale(axis(value)); };
+  const Scale x{e.x_low < xs[1] ? xs.front() : e.x_low, std::max(e.x_high, xs[1]), left, right};
   Markup content = label("title", 4, 14, title);
+  content += line("axis", left, bottom, right, bottom);
   for (const double tick : ys) {
-    content += line(tick == ys.front() ? "axis" : "grid", left, y(tick), right, y(tick));
+    if (tick != y_low) content += line("grid", left, y(tick), right, y(tick));
     content += label("label end", left - 6, y(tick) + 4, fmt::format("{:.6g}", tick));
   }
   for (const double tick : xs) {
-    if (tick > x.high) continue;
+    if (tick > x.high || tick < x.low) continue;
     content += line("axis", x(tick), bottom, x(tick), bottom + 4);
     content += label("label middle", x(tick), bottom + 17, fmt::format("{:.6g}", tick));
   }
@@ -127,19 +216,43 @@ Markup curve_chart(const std::string& title, const std::string& x_title, const s
       element("text",
               {{"class", "label middle"},
                {"transform", fmt::format("translate(13 {:.1f}) rotate(-90)", (top + bottom) / 2)}},
-              text(y_title));
-  std::string way;
-  for (const CurvePoint& p : points) {
-    way += fmt::format("{}{:.1f},{:.1f}", way.empty() ? "" : " ", x(p.x), y(p.y));
+              text(y_title + (log ? " (log)" : "")));
+  constexpr size_t kMostPoints = 2000;
+  const auto draw = [&](const std::string& kind, const std::vector<CurvePoint>& all) {
+    const std::vector<CurvePoint> points = thinned_points(all, kMostPoints);
+    if (points.size() == 1) {
+      content += empty_element("circle", {{"class", "dot" + kind},
+                                          {"cx", px(x(points[0].x))},
+                                          {"cy", px(y(points[0].y))},
+                                          {"r", "3"}});
+      return;
+    }
+    std::string way;
+    for (const CurvePoint& p : points)
+      way += fmt::format("{}{:.1f},{:.1f}", way.empty() ? "" : " ", x(p.x), y(p.y));
+    content += empty_element("polyline", {{"class", "line" + kind}, {"points", way}});
+  };
+  double at = 4;
+  for (size_t i = 0; i < curves.size(); ++i) {
+    if (curves[i].points.empty()) continue;
+    const std::string kind = fmt::format(" c{}", i % 6);
+    if (style.smoothing > 0 && curves[i].points.size() > 4) {
+      draw(kind + " faint", curves[i].points);
+      draw(kind, smoothed(curves[i].points, style.smoothing));
+    } else {
+      draw(kind, curves[i].points);
+    }
+    if (!named) continue;
+    content += line(("line" + kind).c_str(), at, 28, at + 14, 28);
+    content += label("label", at + 18, 32, curves[i].name);
+    at += 30 + 6.2 * static_cast<double>(curves[i].name.size());
   }
-  if (points.size() == 1) {
-    content += empty_element(
-        "circle",
-        {{"class", "dot"}, {"cx", px(x(points[0].x))}, {"cy", px(y(points[0].y))}, {"r", "3"}});
-  } else {
-    content += empty_element("polyline", {{"class", "line"}, {"points", way}});
-  }
-  return picture(right + 14, bottom + 42, title + ": " + y_title + " over " + x_title, content);
+  return picture(style.width, style.height, title + ": " + y_title + " over " + x_title, content);
+}
+
+Markup curve_chart(const std::string& title, const std::string& x_title, const std::string& y_title,
+                   const std::vector<CurvePoint>& points, const CurveStyle& style) {
+  return curve_chart(title, x_title, y_title, std::vector<Curve>{{"", points}}, style);
 }
 
 }  // namespace ponder::report

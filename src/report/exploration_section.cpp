@@ -23,18 +23,39 @@ std::optional<double> share(std::optional<double> part, std::optional<double> wh
   return part && whole && *whole > 0 ? std::optional(100 * *part / *whole) : std::nullopt;
 }
 
+// What a filter took out: its name is what it lets pass.
+std::string taken_by(const std::string& filter) {
+  static const std::map<std::string, std::string> kWords = {
+      {"correct", "not correct"},
+      {"finished", "not finished"},
+      {"well_formed", "badly formed"},
+      {"repetition", "repeating themselves"},
+      {"agreement", "too few right ones of their problem"},
+      {"length_band", "too short or too long"},
+      {"perplexity_band", "perplexity out of its band"},
+      {"per_domain", "beyond their domain's rows"},
+      {"max_rows", "beyond the rows of a round"},
+      {"longest", "not the longest of their problem"},
+      {"shortest", "not the shortest of their problem"},
+      {"highest-perplexity", "not the highest perplexity of their problem"},
+      {"lowest-perplexity", "not the lowest perplexity of their problem"},
+      {"random", "not drawn"}};
+  const auto words = kWords.find(filter);
+  return words == kWords.end() ? "taken by " + filter : words->second;
+}
+
 std::string dropped_words(const pool::RefineResult& refine) {
   std::string words;
   for (const auto& [filter, count] : refine.dropped) {
-    words += fmt::format("{}{} {}", words.empty() ? "" : ", ", filter,
-                         counted(static_cast<double>(count)));
+    words += fmt::format("{}{} {}", words.empty() ? "" : ", ", counted(static_cast<double>(count)),
+                         taken_by(filter));
   }
   return words;
 }
 
 }  // namespace
 
-Markup exploration_section(const pool::Pool& pool) {
+Markup exploration_section(const pool::Pool& pool, const pool::PoolCounts& counts) {
   const std::vector<pool::StageRecord> stages = pool.stages();
   std::map<int, Round> rounds;
   for (const pool::StageRecord& stage : stages) {
@@ -48,7 +69,6 @@ Markup exploration_section(const pool::Pool& pool) {
     }
   }
   if (rounds.empty()) return {};
-  const pool::PoolCounts counts = pool.counts();
   Markup body, notes;
   for (const auto& [t, round] : rounds) {
     std::optional<double> tried, samples, solved, correct;
@@ -87,10 +107,11 @@ Markup exploration_section(const pool::Pool& pool) {
     if (!round.refine) continue;
     const std::string dropped = dropped_words(*round.refine);
     notes +=
-        element("li", text(fmt::format("Round {}: strategy {}; of {} candidates left out by: {}.",
+        element("li", text(fmt::format("Round {}: strategy {}; of {} candidates {} selected, {}.",
                                        t, round.refine->strategy,
                                        counted(static_cast<double>(round.refine->candidates)),
-                                       dropped.empty() ? "none" : dropped)));
+                                       counted(static_cast<double>(round.refine->rows)),
+                                       dropped.empty() ? "none left out" : dropped)));
     if (round.refine->checked_right) {
       const auto share_of = [](const std::optional<int64_t>& part,
                                const std::optional<int64_t>& whole) {

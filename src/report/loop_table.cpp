@@ -30,16 +30,6 @@ Json hash_of_problems(const pool::ScoreRecord& score) {
   return hash == score.extra.end() ? Json() : *hash;
 }
 
-PairwiseComparison::Cell compare(const std::optional<pool::ScoreRecord>& other,
-                                 const std::optional<pool::ScoreRecord>& model) {
-  if (!other || !model) return {std::nullopt, "not evaluated"};
-  if (other->n != model->n || hash_of_problems(*other) != hash_of_problems(*model))
-    return {std::nullopt, "not the same problems"};
-  const auto a = shares_correct(*other), b = shares_correct(*model);
-  if (!a || !b || a->empty()) return {std::nullopt, "no verdicts per problem"};
-  return {eval::compare_paired(*a, *b), ""};
-}
-
 }  // namespace
 
 bool LoopTable::Row::evaluated() const {
@@ -71,7 +61,10 @@ LoopTable loop_table(const pool::Pool& pool) {
       *known = row;  // the latest of a name counts
     }
     row_of.emplace(model.sha256, at);
-    if (row.main_line) main_end = at;
+    if (row.main_line) {
+      if (main_end && !table.imitation) table.imitation = at;
+      main_end = at;
+    }
   }
   const std::vector<pool::ScoreRecord> scores = pool.scores();
   for (const pool::ScoreRecord& score : scores) {
@@ -96,24 +89,33 @@ LoopTable loop_table(const pool::Pool& pool) {
   return table;
 }
 
+PairwiseComparison::Cell compare_scores(const std::optional<pool::ScoreRecord>& other,
+                                        const std::optional<pool::ScoreRecord>& model) {
+  if (!other || !model) return {std::nullopt, "not evaluated"};
+  if (other->n != model->n || hash_of_problems(*other) != hash_of_problems(*model))
+    return {std::nullopt, "not the same problems"};
+  const auto a = shares_correct(*other), b = shares_correct(*model);
+  if (!a || !b || a->empty()) return {std::nullopt, "no verdicts per problem"};
+  return {eval::compare_paired(*a, *b), ""};
+}
+
 std::vector<PairwiseComparison> pairwise_comparisons(const LoopTable& table) {
   std::vector<PairwiseComparison> all;
-  std::optional<size_t> first, above;
+  std::optional<size_t> first;
   for (size_t i = 0; i < table.rows.size(); ++i) {
     if (!table.rows[i].evaluated()) continue;
     std::vector<size_t> others;
-    for (const std::optional<size_t>& other : {first, table.rows[i].before, above}) {
-      if (!other || !table.rows[*other].evaluated()) continue;
+    for (const std::optional<size_t>& other : {first, table.imitation, table.rows[i].before}) {
+      if (!other || *other >= i || !table.rows[*other].evaluated()) continue;
       if (std::find(others.begin(), others.end(), *other) == others.end()) others.push_back(*other);
     }
     for (const size_t other : others) {
       PairwiseComparison& entry = all.emplace_back(PairwiseComparison{i, other, {}});
       for (size_t b = 0; b < table.benchmarks.size(); ++b) {
-        entry.cells.push_back(compare(table.rows[other].scores[b], table.rows[i].scores[b]));
+        entry.cells.push_back(compare_scores(table.rows[other].scores[b], table.rows[i].scores[b]));
       }
     }
     if (!first) first = i;
-    above = i;
   }
   return all;
 }

@@ -1,5 +1,5 @@
 // The loop's table, read from a pool: a row per model, a column per benchmark, and which models can
-// be told apart. Internal to this folder.
+// be told apart.
 #pragma once
 
 #include <optional>
@@ -24,6 +24,7 @@ struct LoopTable {
   };
   std::vector<std::string> benchmarks;  // in the order of the first evaluation
   std::vector<Row> rows;                // in the order in which the models were made
+  std::optional<size_t> imitation;      // the row that self-improvement is held against: M1
 };
 LoopTable loop_table(const pool::Pool& pool);
 
@@ -36,8 +37,10 @@ struct PairwiseComparison {
   size_t model = 0, other = 0;  // indices into LoopTable::rows
   std::vector<Cell> cells;      // one per benchmark
 };
-// Every evaluated row against the first evaluated one, the one it is meant to improve on, and the
-// one above it, each once.
+PairwiseComparison::Cell compare_scores(const std::optional<pool::ScoreRecord>& other,
+                                        const std::optional<pool::ScoreRecord>& model);
+// Every evaluated row against the first evaluated one, imitation, and the one it is meant to improve
+// on, each once.
 std::vector<PairwiseComparison> pairwise_comparisons(const LoopTable& table);
 
 // Per problem the share of correct samples, from the score's `num_correct`, a count a problem, or

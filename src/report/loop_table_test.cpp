@@ -85,10 +85,10 @@ TEST_F(ReportTest, ModelsAreHeldAgainstTheFirstTheirOwnPredecessorAndTheOneAbove
   std::vector<std::pair<size_t, size_t>> pairs;
   for (const PairwiseComparison& entry : pairwise_comparisons(table))
     pairs.emplace_back(entry.model, entry.other);
-  EXPECT_EQ(
-      pairs,
-      (std::vector<std::pair<size_t, size_t>>{
-          {1, 0}, {2, 0}, {2, 1}, {3, 0}, {3, 1}, {3, 2}, {4, 0}, {4, 3}, {5, 0}, {5, 1}, {5, 4}}));
+  EXPECT_EQ(pairs,
+            (std::vector<std::pair<size_t, size_t>>{
+                {1, 0}, {2, 0}, {2, 1}, {3, 0}, {3, 1}, {4, 0}, {4, 1}, {4, 3}, {5, 0}, {5, 1}}));
+  EXPECT_EQ(table.imitation, 1u);
   const PairwiseComparison::Cell cell =
       pairwise_comparisons(table)[0].cells[1];  // M1 against M0 on hard
   ASSERT_TRUE(cell.comparison);
@@ -105,7 +105,7 @@ TEST_F(ReportTest, WhatCannotBeComparedSaysWhy) {
   pool.add_score({"s", "B", "two", 100, 1, 0.5, 0.4, 0.6, 1, 0, 5});
   add_test_score(pool, "C", "two", 100, 50);
   const std::vector<PairwiseComparison> all = pairwise_comparisons(loop_table(pool));
-  ASSERT_EQ(all.size(), 3u);  // B-A, C-A, C-B
+  ASSERT_EQ(all.size(), 2u);  // B-A, C-A
   EXPECT_EQ(all[0].cells[0].reason, "not the same problems");
   EXPECT_EQ(all[0].cells[1].reason, "no verdicts per problem");
   EXPECT_EQ(all[1].cells[0].reason, "not evaluated");
@@ -127,7 +127,7 @@ TEST_F(ReportTest, OnlyScoresOfEqualBenchmarksAreCompared) {
   add("C", "2");
   add("D", "");
   const std::vector<PairwiseComparison> all = pairwise_comparisons(loop_table(pool));
-  ASSERT_EQ(all.size(), 5u);  // B-A, C-A, C-B, D-A, D-C
+  ASSERT_EQ(all.size(), 3u);  // B-A, C-A, D-A
   EXPECT_TRUE(all[0].cells[0].comparison);
   for (size_t i = 1; i < all.size(); ++i)
     EXPECT_EQ(all[i].cells[0].reason, "not the same problems") << i;

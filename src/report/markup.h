@@ -1,5 +1,5 @@
 // HTML and SVG that is well formed by construction: text and attribute values are escaped on their
-// way in, and an element always closes what it opens. Internal to this folder.
+// way in, and an element always closes what it opens.
 #pragma once
 
 #include <initializer_list>

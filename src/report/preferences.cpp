@@ -42,7 +42,8 @@ Markup curve_of(const std::string& title, const std::string& what, const Json& l
     if (step && value && std::abs(*value) < 1e12) points.push_back({*step, *value});
   }
   return points.empty() ? Markup()
-                        : element("figure", curve_chart(title, "optimiser step", what, points));
+                        : element("figure", curve_chart(title, "optimiser step", what, points,
+                                                        {.scale = CurveStyle::Scale::kLinear}));
 }
 
 }  // namespace

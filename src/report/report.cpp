@@ -8,7 +8,9 @@
 
 namespace ponder::report {
 
-std::string report_html(const pool::Pool& pool, const std::string& title) {
+std::string report_html(const pool::Pool& pool, const std::string& name,
+                        const std::string& recipe) {
+  const std::string title = "ponder run: " + name;
   const LoopTable table = loop_table(pool);
   const pool::PoolCounts counts = pool.counts();
   const auto number = [](int64_t n) { return counted(static_cast<double>(n)); };
@@ -16,31 +18,35 @@ std::string report_html(const pool::Pool& pool, const std::string& title) {
                       empty_element("meta", {{"name", "viewport"},
                                              {"content", "width=device-width, initial-scale=1"}}) +
                       element("title", text(title)) + element("style", Markup{kStyle});
-  const Markup intro =
-      element("h1", text(title)) +
+  const Markup intro = element("h1", text(title)) + headline_section(table);
+  const Markup facts =
+      origin_line(pool) +
       element("p", {{"class", "note"}},
               text(fmt::format(
                   "{} models, {} problems, {} demonstrations, {} rollouts, {} trained rows, "
                   "{} preference pairs",
                   number(counts.models), number(counts.problems), number(counts.demonstrations),
-                  number(counts.rollouts), number(counts.training_rows), number(counts.pairs)))) +
-      origin_line(pool);
+                  number(counts.rollouts), number(counts.training_rows), number(counts.pairs))));
   const Markup body =
-      element("header", intro) +
-      element("main", headline_section(table) + accuracy_section(table) + summary_section(table) +
-                          comparisons_section(table) + mix_section(pool) + loss_section(pool) +
-                          preferences_section(pool) + exploration_section(pool) +
-                          rollouts_section(pool) + stages_section(pool));
+      element("header", intro + facts) +
+      element("main", summary_section(table) + comparisons_section(table) +
+                          answers_section(pool, table) + mix_section(pool) + loss_section(pool) +
+                          preferences_section(pool) + exploration_section(pool, counts) +
+                          rollouts_section(pool) + stages_section(pool) +
+                          again_section(name, recipe));
   return "<!DOCTYPE html>\n" +
          element("html", {{"lang", "en"}}, element("head", head) + element("body", body)).html +
          "\n";
 }
 
-void write_report(const pool::Pool& pool, const std::filesystem::path& folder) {
+void write_report(const pool::Pool& pool, const std::filesystem::path& folder,
+                  const std::filesystem::path& file) {
   std::filesystem::path name = std::filesystem::absolute(folder).lexically_normal();
   if (name.filename().empty()) name = name.parent_path();
-  write_file_atomic(folder / "report.html",
-                    report_html(pool, "ponder run: " + name.filename().string()));
+  const std::filesystem::path recipe = folder / "recipe.toml";
+  write_file_atomic(file.empty() ? folder / "report.html" : file,
+                    report_html(pool, name.filename().string(),
+                                std::filesystem::exists(recipe) ? read_file(recipe) : ""));
 }
 
 }  // namespace ponder::report

@@ -9,11 +9,14 @@
 
 namespace ponder::report {
 
-// The whole HTML text. A pure function of the pool: no clock, no paths.
-std::string report_html(const pool::Pool& pool, const std::string& title);
+// The whole HTML text of the run `name`. A pure function of the pool and the recipe's text ("": not
+// known): no clock, no paths.
+std::string report_html(const pool::Pool& pool, const std::string& name,
+                        const std::string& recipe = "");
 
-// Writes <folder>/report.html atomically.
-void write_report(const pool::Pool& pool, const std::filesystem::path& folder);
+// Writes the report of the run in `folder` atomically to `file`, by default <folder>/report.html.
+void write_report(const pool::Pool& pool, const std::filesystem::path& folder,
+                  const std::filesystem::path& file = {});
 
 // The loop's table as plain text, as `ponder run` ends with it: a line per model with what it was
 // trained on and its scores with 95 % intervals, in the order of the report's Table 2; then whether

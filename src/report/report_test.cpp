@@ -62,31 +62,37 @@ TEST(Fault, FindsFaults) {
 TEST_F(ReportTest, ShowsTheLoop) {
   pool::Pool pool = open();
   fill_run(pool);
-  const std::string html = report_html(pool, "a run");
+  const std::string html = report_html(pool, "a run", "name = \"a <run>\"\n");
   EXPECT_EQ(fault(html), "");
   for (const char* part : {
-           "<title>a run</title>",
-           "On hard 12.2 % are right with M0, ",
+           "<title>ponder run: a run</title>",
+           "Right answers, M0 → M1 → M2 → M3: easy 44.0\u00a0→ 80.2",
+           "; hard 12.2\u00a0→ 41.0\u00a0→ 48.0\u00a0→ 49.2 %",
+           "M3 is told apart from M1 on easy (+8.0), hard (+8.2), choice (+6.0).",
            "another seed would give other scores",
-           "Again: ponder run recipe.toml",
+           "ponder run recipe.toml --out runs/a run",
+           "name = &quot;a &lt;run&gt;&quot;",
            "imitation, 1100 demonstrations",
            "imitation + 700 explored, round 1",
            "SFT &amp; DPO, 300 pairs",
            "<b>44.0</b> [39.7, 48.4]",  // 220 of 500 with Wilson's interval
            "<b>12.2</b> [9.6, 15.4]",
-           "n 500, finished 99.2 %",
+           "hard (n 500)",
+           "data-label=\"hard\"",
+           "finished 99.2 %",
            "format failures 0.4 %",
            "312 tokens on average",
            "<b>+36.2</b>",
            "told apart, p &lt; 0.0001",
            "cannot be told apart, p ",
            "McNemar exact",
-           "There are 33 tests",  // eleven pairs of models on three benchmarks
-           "1.7 of them",
+           "There are 30 tests",  // ten pairs of models on three benchmarks
+           "1.5 of them",
            "accuracy on hard",
            "optimiser step",
            "improve-1 → M2",
-           "Round 2: strategy longest; of 120 candidates left out by: correct 88, finished 2",
+           "Round 2: strategy longest; of 120 candidates 30 selected, 88 not correct, 2 not "
+           "finished",
            "1,234,567",
            "<td class=\"number\">0.4514</td>",  // the last loss
            "<td class=\"number\">412.5</td>",
@@ -94,8 +100,11 @@ TEST_F(ReportTest, ShowsTheLoop) {
        }) {
     EXPECT_TRUE(has(html, part)) << part;
   }
-  EXPECT_EQ(times(html, "<polyline"), 5u + 3u);  // a curve per training stage, one per benchmark
-  EXPECT_EQ(times(html, "<circle"), 18u);        // six models on three benchmarks
+  // A curve and its mean per training stage, one per benchmark.
+  EXPECT_EQ(times(html, "<polyline"), 2 * 5u + 3u);
+  EXPECT_LT(html.find("class=\"lead\""), html.find("<svg"));
+  EXPECT_LT(html.find("<svg"), html.find("<table"));
+  EXPECT_EQ(times(html, "<circle"), 18u);  // six models on three benchmarks
 }
 
 TEST_F(ReportTest, ShowsRolloutsFromAllOverTheRounds) {
@@ -224,9 +233,43 @@ TEST_F(ReportTest, LeavesOutLossesThatCannotBeDrawn) {
   const std::string html = report_html(pool, "r");
   EXPECT_EQ(fault(html), "");
   EXPECT_TRUE(has(html, "<figcaption>2 steps have no loss that can be drawn"));
-  EXPECT_EQ(times(html, "<polyline"), 1u);
+  EXPECT_EQ(times(html, "<polyline"), 1u);  // too few points for a mean
   EXPECT_EQ(times(html, "<circle"), 1u);
   EXPECT_EQ(times(html, "<figure>"), 2u);
+}
+
+// On what the first model got wrong and the last right, all that were asked stand side by side.
+TEST_F(ReportTest, ShowsTheSameProblemBeforeAndAfter) {
+  pool::Pool pool = open();
+  fill_run(pool);
+  for (int p = 0; p < 3; ++p) {
+    data::Problem problem;
+    problem.id = fmt::format("hard-{}", p);
+    problem.question = fmt::format("How many <i>{}</i>?", p);
+    problem.answer = std::to_string(p);
+    pool.add_problem(problem, "hard");
+    for (const char* model : {"M0", "M1", "M2", "M3"}) {
+      data::Rollout t;
+      t.problem_id = problem.id;
+      t.completion.model_sha256 = std::string("sha-") + model;
+      t.prompt_sha256 = "prompt";
+      t.thought = fmt::format("{} thinks of {}", model, p);
+      t.solution = fmt::format("{} <script>", model);
+      t.completion.text = t.thought + t.solution;
+      const std::string name = model;
+      const bool right = p == 0 || (p == 1 && name != "M0") || (p == 2 && name == "M0");
+      t.verdict = right ? judge::Verdict::kCorrect : judge::Verdict::kIncorrect;
+      pool.add_rollout(std::string("evaluate-") + model, 0, t, "hard");
+    }
+  }
+  const std::string html = report_html(pool, "r");
+  EXPECT_EQ(fault(html), "");
+  EXPECT_TRUE(has(html, "The same problem, before and after"));
+  for (const char* part : {"M0 thinks of 1", "M1 thinks of 1", "M3 thinks of 1"})
+    EXPECT_TRUE(has(html, part)) << part;
+  EXPECT_FALSE(has(html, "M2 thinks"));
+  EXPECT_FALSE(has(html, "thinks of 0"));
+  EXPECT_EQ(times(html, "class=\"verdict incorrect\""), 1u);
 }
 
 TEST_F(ReportTest, IsAFunctionOfThePool) {
@@ -234,8 +277,8 @@ TEST_F(ReportTest, IsAFunctionOfThePool) {
   fill_run(pool);
   pool::Pool other = open("other.db");
   fill_run(other);
-  const std::string html = report_html(pool, "ponder run: here");
-  EXPECT_EQ(html, report_html(other, "ponder run: here"));
+  const std::string html = report_html(pool, "here");
+  EXPECT_EQ(html, report_html(other, "here"));
   EXPECT_EQ(scores_table(pool), scores_table(other));
 
   std::filesystem::create_directories(folder_ / "here");

@@ -13,14 +13,29 @@ Markup small(const std::string& words) {
   return element("span", {{"class", "small"}}, text(words));
 }
 
-Markup score_cell(const std::optional<pool::ScoreRecord>& score) {
-  if (!score) return element("td", {{"class", "score"}}, text("–"));
-  const pool::ScoreRecord& s = *score;
+// A cell that says its column by itself where the table is stacked.
+Markup cell_of(const std::string& column, const char* kind, const Markup& content) {
+  return element("td", {{"class", kind}, {"data-label", column}}, content);
+}
+
+// n of a benchmark's scores where it is the same in all; else nothing.
+std::optional<int64_t> common_n(const LoopTable& table, size_t benchmark) {
+  std::optional<int64_t> n;
+  for (const LoopTable::Row& row : table.rows) {
+    if (!row.scores[benchmark]) continue;
+    if (n && *n != row.scores[benchmark]->n) return std::nullopt;
+    n = row.scores[benchmark]->n;
+  }
+  return n;
+}
+
+Markup score_cell(const LoopTable& table, const LoopTable::Row& row, size_t benchmark) {
+  const std::string& column = table.benchmarks[benchmark];
+  if (!row.scores[benchmark]) return cell_of(column, "score", text("–"));
+  const pool::ScoreRecord& s = *row.scores[benchmark];
   Markup cell = element("b", text(fmt::format("{:.1f}", 100 * s.accuracy)));
   cell += text(fmt::format(" [{:.1f}, {:.1f}]", 100 * s.interval_low, 100 * s.interval_high));
-  cell += small(fmt::format("n {}, finished {:.1f} %", s.n, 100 * s.finished));
-  cell += small(fmt::format("format failures {:.1f} %", 100 * s.format_failures));
-  cell += small(fmt::format("{} tokens on average", counted(s.mean_tokens)));
+  if (!common_n(table, benchmark)) cell += small(fmt::format("n {}", s.n));
   if (s.samples > 1) {
     const auto pass = number_of(s.extra, "pass_at_k"), majority = number_of(s.extra, "maj_at_k");
     if (pass && majority) {
@@ -28,11 +43,35 @@ Markup score_cell(const std::optional<pool::ScoreRecord>& score) {
                                 100 * *majority));
     }
   }
-  return element("td", {{"class", "score"}}, cell);
+  return cell_of(column, "score", cell);
 }
 
-Markup difference_cell(const PairwiseComparison::Cell& cell) {
-  if (!cell.comparison) return element("td", {{"class", "score"}}, text(cell.reason));
+// How the answers ended: for those who ask, behind the scores.
+Markup endings(const LoopTable& table, const Markup& header) {
+  Markup body;
+  for (const LoopTable::Row& row : table.rows) {
+    if (!row.evaluated()) continue;
+    Markup cells = element("th", {{"scope", "row"}}, text(row.model));
+    for (size_t b = 0; b < table.benchmarks.size(); ++b) {
+      if (!row.scores[b]) {
+        cells += cell_of(table.benchmarks[b], "score", text("–"));
+        continue;
+      }
+      const pool::ScoreRecord& s = *row.scores[b];
+      cells += cell_of(table.benchmarks[b], "score",
+                       text(fmt::format("finished {:.1f} %", 100 * s.finished)) +
+                           small(fmt::format("format failures {:.1f} %", 100 * s.format_failures)) +
+                           small(fmt::format("{} tokens on average", counted(s.mean_tokens))));
+    }
+    body += element("tr", cells);
+  }
+  if (body.empty()) return {};
+  return element("details", element("summary", text("How the answers ended, and their lengths")) +
+                                stacked_table(header, body));
+}
+
+Markup difference_cell(const std::string& column, const PairwiseComparison::Cell& cell) {
+  if (!cell.comparison) return cell_of(column, "score", text(cell.reason));
   const eval::Comparison& c = *cell.comparison;
   const Markup difference = text(fmt::format("{:+.1f}", 100 * c.difference));
   Markup content = c.distinguishable ? element("b", difference) : difference;
@@ -42,7 +81,7 @@ Markup difference_cell(const PairwiseComparison::Cell& cell) {
       small(fmt::format("{}, p {}", c.distinguishable ? "told apart" : "cannot be told apart",
                         c.p_value < 1e-4 ? "< 0.0001" : fmt::format("{:.2g}", c.p_value)));
   content += small(fmt::format("better on {}, worse on {} problems", c.b_only, c.a_only));
-  return element("td", {{"class", c.distinguishable ? "score told" : "score"}}, content);
+  return cell_of(column, c.distinguishable ? "score told" : "score", content);
 }
 
 Markup benchmark_header(const LoopTable& table, std::initializer_list<std::string_view> first) {
@@ -50,8 +89,11 @@ Markup benchmark_header(const LoopTable& table, std::initializer_list<std::strin
   for (const std::string_view title : first) {
     cells += element("th", {{"scope", "col"}}, text(title));
   }
-  for (const std::string& name : table.benchmarks) {
-    cells += element("th", {{"scope", "col"}, {"class", "score"}}, text(name));
+  for (size_t b = 0; b < table.benchmarks.size(); ++b) {
+    const auto n = common_n(table, b);
+    cells +=
+        element("th", {{"scope", "col"}, {"class", "score"}},
+                text(n ? fmt::format("{} (n {})", table.benchmarks[b], *n) : table.benchmarks[b]));
   }
   return element("tr", cells);
 }
@@ -66,7 +108,7 @@ Markup summary_section(const LoopTable& table) {
   for (const LoopTable::Row& row : table.rows) {
     Markup cells = element("th", {{"scope", "row"}}, text(row.model)) +
                    element("td", {{"class", "words"}}, text(row.label));
-    for (const auto& score : row.scores) cells += score_cell(score);
+    for (size_t b = 0; b < table.benchmarks.size(); ++b) cells += score_cell(table, row, b);
     body += element("tr", cells);
   }
   const char* note =
@@ -76,8 +118,9 @@ Markup summary_section(const LoopTable& table) {
             "effective number of trials). Undecided and unfinished answers count as wrong. A "
             "format "
             "failure is a finished response with faulty thought tags or without a final answer.";
-  return section("Scores", wide_table(benchmark_header(table, {"model", "trained on"}), body) +
-                               element("p", {{"class", "note"}}, text(note)));
+  return section("Scores", stacked_table(benchmark_header(table, {"model", "trained on"}), body) +
+                               element("p", {{"class", "note"}}, text(note)) +
+                               endings(table, benchmark_header(table, {"model"})));
 }
 
 Markup comparisons_section(const LoopTable& table) {
@@ -88,9 +131,11 @@ Markup comparisons_section(const LoopTable& table) {
   std::set<std::string> methods;
   for (const PairwiseComparison& entry : all) {
     Markup cells = element("th", {{"scope", "row"}}, text(table.rows[entry.model].model)) +
-                   element("td", {{"class", "name"}}, text(table.rows[entry.other].model));
-    for (const PairwiseComparison::Cell& cell : entry.cells) {
-      cells += difference_cell(cell);
+                   element("td", {{"class", "name"}, {"data-label", "against"}},
+                           text(table.rows[entry.other].model));
+    for (size_t b = 0; b < entry.cells.size(); ++b) {
+      const PairwiseComparison::Cell& cell = entry.cells[b];
+      cells += difference_cell(table.benchmarks[b], cell);
       if (!cell.comparison) continue;
       ++tests;
       methods.insert(cell.comparison->method);
@@ -106,11 +151,11 @@ Markup comparisons_section(const LoopTable& table) {
       "{:.1f} of them would be expected below 0.05 all the same.",
       fmt::join(methods, ", "), tests, 0.05 * static_cast<double>(tests));
   return section("Can the models be told apart?",
-                 wide_table(benchmark_header(table, {"model", "against"}), body) +
+                 stacked_table(benchmark_header(table, {"model", "against"}), body) +
                      (tests == 0 ? Markup{} : element("p", {{"class", "note"}}, text(note))));
 }
 
-Markup accuracy_section(const LoopTable& table) {
+Markup accuracy_charts(const LoopTable& table) {
   Markup charts;
   for (size_t b = 0; b < table.benchmarks.size(); ++b) {
     std::vector<IntervalPoint> points;
@@ -122,13 +167,7 @@ Markup accuracy_section(const LoopTable& table) {
     }
     charts += element("figure", interval_chart(table.benchmarks[b], points));
   }
-  if (charts.empty()) return {};
-  return section(
-      "Accuracy over the loop",
-      element("div", {{"class", "charts"}}, charts) +
-          element("p", {{"class", "note"}},
-                  text("Bars are 95 % intervals. Filled dots, linked: the base, imitation "
-                       "and the rounds of self-improvement; open dots: other models.")));
+  return charts;
 }
 
 }  // namespace ponder::report

@@ -50,6 +50,12 @@ Markup wide_table(const Markup& head, const Markup& body) {
                  element("table", element("thead", head) + element("tbody", body)));
 }
 
+Markup stacked_table(const Markup& head, const Markup& body) {
+  return element(
+      "div", {{"class", "wide"}},
+      element("table", {{"class", "stack"}}, element("thead", head) + element("tbody", body)));
+}
+
 Markup loss_section(const pool::Pool& pool) {
   constexpr double kDrawable = 1e12;  // also false for what is not a number
   Markup charts;
@@ -62,8 +68,8 @@ Markup loss_section(const pool::Pool& pool) {
         points.push_back({static_cast<double>(point.step), *point.loss});
     }
     if (points.empty()) continue;
-    Markup chart =
-        curve_chart(stage.name + " → " + result->model, "optimiser step", "loss", points);
+    Markup chart = curve_chart(stage.name + " → " + result->model, "optimiser step", "loss", points,
+                               {.smoothing = points.size() >= 40 ? 8 : 0});
     if (const size_t skipped = result->loss_curve.size() - points.size(); skipped > 0) {
       chart +=
           element("figcaption", text(fmt::format("{} steps have no loss that can be drawn (not a "
@@ -78,7 +84,9 @@ Markup loss_section(const pool::Pool& pool) {
       element("p", {{"class", "note"}},
               text("SFT: mean negative log-likelihood of the trained tokens of a step, in "
                    "nats. DPO: loss of a step's pairs with its SFT term. Every chart has "
-                   "its own vertical axis; of more than 300 steps every k-th is drawn.")) +
+                   "its own vertical axis, logarithmic where the loss falls to less than half; the "
+                   "pale line is every step (of more than 300 every k-th), the other its running "
+                   "mean.")) +
           element("div", {{"class", "charts"}}, charts));
 }
 

@@ -1,4 +1,4 @@
-// The parts of the report, each empty where the pool has nothing for it. Internal to this folder.
+// The parts of the report, each empty where the pool has nothing for it; the dashboard shows the same.
 #pragma once
 
 #include <optional>
@@ -11,17 +11,22 @@
 
 namespace ponder::report {
 
-// What a reader sees first: a sentence for each benchmark, of the base, imitation and the rounds.
+// What a reader sees first: a sentence of the base, imitation and the rounds, and the charts.
 Markup headline_section(const LoopTable& table);
-// Version, times, base, and how it is done again.
+// Version, times, base.
 Markup origin_line(const pool::Pool& pool);
+// The recipe's text and the command for the run `name`; empty where the text is.
+Markup again_section(const std::string& name, const std::string& recipe);
+// A problem of each benchmark as the models answered it, side by side, thoughts open.
+Markup answers_section(const pool::Pool& pool, const LoopTable& table);
 Markup summary_section(const LoopTable& table);
 Markup comparisons_section(const LoopTable& table);
-Markup accuracy_section(const LoopTable& table);
+Markup accuracy_charts(const LoopTable& table);  // a figure a benchmark
 Markup mix_section(const pool::Pool& pool);
 Markup loss_section(const pool::Pool& pool);
 Markup preferences_section(const pool::Pool& pool);
-Markup exploration_section(const pool::Pool& pool);
+// `counts`: of the stages that explore.
+Markup exploration_section(const pool::Pool& pool, const pool::PoolCounts& counts);
 Markup rollouts_section(const pool::Pool& pool);
 Markup stages_section(const pool::Pool& pool);
 
@@ -34,5 +39,7 @@ Markup header_row(std::initializer_list<std::string_view> titles);
 Markup section(std::string_view title, const Markup& content);
 // A table that scrolls sideways where the page is too narrow.
 Markup wide_table(const Markup& head, const Markup& body);
+// A table whose rows become blocks on a phone, each cell behind its data-label.
+Markup stacked_table(const Markup& head, const Markup& body);
 
 }  // namespace ponder::report
