@@ -10,9 +10,9 @@ namespace {
 
 // Every command other programs may call.
 const std::vector<std::string> kCommands = {
-    "bench",    "chat", "compare", "data",  "doctor",   "dpo",  "eval",   "export",
-    "generate", "init", "inspect", "judge", "plan",     "pool", "refine", "run",
-    "score",    "sft",  "status",  "synth", "tokenize", "why"};
+    "bench",  "chat",     "compare",    "data",   "doctor", "dpo",      "eval",
+    "export", "generate", "init",    "inspect", "judge",  "plan",   "pool",     "refine",
+    "report", "run",      "score",   "sft",     "status", "synth",  "tokenize", "why"};
 
 TEST(CommandLine, ListsEveryCommand) {
   std::vector<std::string> listed = listed_commands();
