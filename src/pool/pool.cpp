@@ -156,12 +156,32 @@ Pool Pool::open_read_only(const std::filesystem::path& file) {
     impl->database =
         std::make_unique<sqlite::Database>(file, cut_short ? Access::kWrite : Access::kFrozen);
     version = schema_version(*impl->database, true);
+    impl->snapshot = true;
   }
   if (version < kPoolSchemaVersion) {
+    impl->snapshot = true;
     impl->database = sqlite::Database::copy_of(*impl->database);
     migrate(*impl->database, version);
   }
   return Pool(std::move(impl));
+}
+
+int64_t Pool::data_version() const { return impl_->database->value("PRAGMA data_version"); }
+
+bool Pool::is_snapshot() const { return impl_->snapshot; }
+
+Pool::ReadTransaction::ReadTransaction(const Pool& pool, std::chrono::milliseconds limit)
+    : pool_(&pool) {
+  pool_->impl_->database->execute("BEGIN");
+  pool_->impl_->database->limit(limit);
+}
+
+Pool::ReadTransaction::~ReadTransaction() {
+  pool_->impl_->database->limit(std::chrono::milliseconds::zero());
+  try {
+    pool_->impl_->database->execute("ROLLBACK");
+  } catch (const Error&) {  // an interrupted statement has ended it already
+  }
 }
 
 void Pool::Impl::commit_transaction() {

@@ -5,6 +5,7 @@
 // broken or foreign database, unknown stage, model or problem, disk full.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -53,6 +54,24 @@ class Pool {
    private:
     Pool* pool_;
   };
+
+  // One consistent state of the database for a reader beside a writer, whose checkpoints wait for it: so
+  // it is short, and a statement that is at work when `limit` has passed ends in an Error. One at a time.
+  class ReadTransaction {
+   public:
+    ReadTransaction(const Pool& pool, std::chrono::milliseconds limit);
+    ~ReadTransaction();
+    ReadTransaction(const ReadTransaction&) = delete;
+    ReadTransaction& operator=(const ReadTransaction&) = delete;
+
+   private:
+    const Pool* pool_;
+  };
+  // Another number once another connection has committed.
+  int64_t data_version() const;
+  // Whether what was opened is the state of that moment and shows nothing of what is written since: a
+  // database of an older version, or one that lies where nothing can be written.
+  bool is_snapshot() const;
 
   // Stages. begin_stage starts one, or starts it again after a kill or failure: sources,
   // selections, training rows, pairs and scores it had are removed, its rollouts (which were
@@ -137,7 +156,12 @@ class Pool {
   void set_perplexity(int64_t rollout, double perplexity, std::string_view model_sha256,
                       tensor::Precision precision = tensor::Precision::kF32);
 
-  std::optional<StoredRollout> rollout(int64_t id) const;
+  std::optional<StoredRollout> rollout(int64_t id, bool with_tokens = true) const;
+  bool rollout_contains(int64_t id, std::string_view part) const;  // its text does
+  // All rollouts, those of evaluations too, in the order (stage, problem as added, sample, model).
+  // `known`: what this gave before; of these only those without a verdict are read anew. A hundred
+  // thousand take about a second, known ones tens of milliseconds.
+  std::vector<RolloutEntry> rollout_entries(std::span<const RolloutEntry> known = {}) const;
   // Streams in the order (stage, problem as added, sample, model). `visit` may write to the pool.
   void for_each_rollout(const RolloutQuery& query,
                         const std::function<void(const StoredRollout&)>& visit) const;

@@ -16,6 +16,7 @@ struct Pool::Impl {
   std::unique_ptr<LockFile> lock;  // the writer's; released after the database is closed
   std::unique_ptr<sqlite::Database> database;
   bool read_only = false;
+  bool snapshot = false;
   bool in_transaction = false;
 
   ~Impl();

@@ -59,6 +59,17 @@ struct StoredRollout {
   data::Rollout rollout;
 };
 
+// What one looks for among many rollouts, without their texts.
+struct RolloutEntry {
+  int64_t id = 0;
+  int64_t problem = 0;  // its place among the problems: equal for equal problems
+  int32_t stage = 0;    // index into Pool::stages()
+  int32_t sample = 0;
+  int32_t num_tokens = 0;
+  data::FinishReason finish_reason = data::FinishReason::kStop;
+  std::optional<judge::Verdict> verdict = {};
+};
+
 // Tokens of a rollout that is not finished yet.
 struct PartialRecord {
   std::string stage;

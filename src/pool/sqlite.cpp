@@ -221,6 +221,20 @@ int64_t Database::value(std::string_view sql) const {
   return statement.step() ? statement.integer(0) : 0;
 }
 
+void Database::limit(std::chrono::milliseconds time) const {
+  constexpr int kInstructions = 10000;  // between two looks at the clock: well below a millisecond
+  deadline_ = std::chrono::steady_clock::now() + time;
+  const auto late = [](void* deadline) {
+    return std::chrono::steady_clock::now() >
+                   *static_cast<std::chrono::steady_clock::time_point*>(deadline)
+               ? 1
+               : 0;
+  };
+  sqlite3_progress_handler(handle_, time.count() > 0 ? kInstructions : 0,
+                           time.count() > 0 ? static_cast<int (*)(void*)>(late) : nullptr,
+                           &deadline_);
+}
+
 void Database::checkpoint() const {
   const int code =
       sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
@@ -259,6 +273,8 @@ void Database::fail(int code, std::string_view doing) const {
     case SQLITE_READONLY:
     case SQLITE_PERM:
       throw Error(name_, "cannot be written: " + detail, "check the permissions");
+    case SQLITE_INTERRUPT:
+      throw Error(name_, "took too long", "ask for less at a time");
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       throw Error(name_, "is locked by another program: " + detail, "wait for it to end");

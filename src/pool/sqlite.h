@@ -5,6 +5,7 @@
 
 #include <sqlite3.h>
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -74,6 +75,8 @@ class Database {
   Statement prepare(std::string_view sql) const;
   void execute(const std::string& sql) const;  // any number of statements without parameters
   int64_t value(std::string_view sql) const;   // the first column of the first row
+  // Statements that are at work once this time has passed end in an Error; zero: no limit.
+  void limit(std::chrono::milliseconds time) const;
   int64_t changes() const { return sqlite3_changes64(handle_); }
   // Moves the whole write-ahead log into the file as far as readers allow.
   void checkpoint() const;
@@ -94,6 +97,7 @@ class Database {
 
   std::string name_;
   sqlite3* handle_ = nullptr;
+  mutable std::chrono::steady_clock::time_point deadline_{};
   mutable std::unordered_map<std::string, Cached> statements_;
 };
 
