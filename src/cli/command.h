@@ -86,6 +86,7 @@ void register_run(CLI::App& app);
 void register_plan(CLI::App& app);
 void register_status(CLI::App& app);
 void register_report(CLI::App& app);
+void register_dash(CLI::App& app);
 void register_refine(CLI::App& app);
 void register_compare(CLI::App& app);
 void register_doctor(CLI::App& app);

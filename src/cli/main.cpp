@@ -39,6 +39,7 @@ int run(int argc, char** argv) {
   register_plan(app);
   register_status(app);
   register_report(app);
+  register_dash(app);
   register_compare(app);
   register_why(app);
   register_sft(app);

@@ -10,7 +10,7 @@ namespace {
 
 // Every command other programs may call.
 const std::vector<std::string> kCommands = {
-    "bench",  "chat",     "compare",    "data",   "doctor", "dpo",      "eval",
+    "bench",  "chat",     "compare", "dash",    "data",   "doctor", "dpo",      "eval",
     "export", "generate", "init",    "inspect", "judge",  "plan",   "pool",     "refine",
     "report", "run",      "score",   "sft",     "status", "synth",  "tokenize", "why"};
 

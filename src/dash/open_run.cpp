@@ -1,0 +1,177 @@
+#include "dash/open_run.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "pipeline/progress.h"
+#include "pipeline/recipe.h"
+#include "pipeline/stage_list.h"
+#include "pool/stage_result.h"
+#include "report/alarms.h"
+
+namespace ponder::dash {
+namespace fs = std::filesystem;
+namespace {
+
+// Which file this is; with its state also what it holds.
+std::string identity(const fs::path& file, bool with_state) {
+  struct stat now {};
+  if (::stat(file.c_str(), &now) != 0) return "-";
+  std::string out = fmt::format("{}:{}", now.st_dev, now.st_ino);
+  if (with_state)
+    out += fmt::format(":{}:{}.{}", now.st_size, now.st_mtim.tv_sec, now.st_mtim.tv_nsec);
+  return out;
+}
+
+std::string duration(double seconds) {
+  if (seconds < 90) return fmt::format("{:.0f} s", seconds);
+  if (seconds < 90 * 60) return fmt::format("{:.0f} min", seconds / 60);
+  if (seconds < 48 * 3600) return fmt::format("{:.1f} h", seconds / 3600);
+  return fmt::format("{:.1f} days", seconds / 86400);
+}
+
+std::string now_words(const Json& now) {
+  const auto words = [&](const char* key) {
+    const auto field = now.find(key);
+    return field != now.end() && field->is_string() ? field->get<std::string>() : std::string();
+  };
+  const auto number = [&](const char* key) {
+    const auto field = now.find(key);
+    return field != now.end() && field->is_number() ? std::optional(field->get<double>())
+                                                    : std::nullopt;
+  };
+  std::string line = words("stage");
+  if (const auto place = number("number"), of = number("stages"); place && of)
+    line += fmt::format(", stage {:.0f} of {:.0f}", *place, *of);
+  if (const auto done = number("done"), total = number("total"); done && total)
+    line += *total > 0 ? fmt::format(", {:.0f} of {:.0f}", *done, *total)
+                       : fmt::format(", {:.0f}", *done);
+  if (!words("text").empty()) line += ", " + words("text");
+  if (const auto left = number("seconds_left"))
+    line += ", about " + duration(*left) + " left of it";
+  return line;
+}
+
+}  // namespace
+
+OpenRun::OpenRun(std::string name, fs::path folder)
+    : name_(std::move(name)), folder_(std::move(folder)) {}
+
+const pool::Pool& OpenRun::pool() const {
+  if (!pool_) throw Error(folder_.string(), "is not open");
+  return *pool_;
+}
+
+const pool::Pool& OpenRun::refresh() {
+  const fs::path file = folder_ / "run.db", log = folder_ / "run.db-wal";
+  const auto which = [&](bool with_state) {
+    return with_state ? identity(file, true) + " " + identity(log, true) : identity(file, false);
+  };
+  if (pool_ && file_ == which(pool_->is_snapshot())) return *pool_;
+  pool_.reset();
+  rollouts_version_.reset();
+  rollouts_.clear();
+  tokenizers_.clear();
+  pool_ = pool::Pool::open_read_only(file);
+  file_ = which(pool_->is_snapshot());
+  return *pool_;
+}
+
+const std::vector<pool::RolloutEntry>& OpenRun::rollouts() {
+  const pool::Pool& pool = this->pool();
+  const int64_t version = pool.data_version();
+  if (rollouts_version_ == version) return rollouts_;
+  // A stage that was begun again judges its rollouts again.
+  std::string begun;
+  for (const pool::StageRecord& stage : pool.stages()) begun += stage.name + stage.started + "\n";
+  if (!begun.starts_with(rollouts_begun_)) rollouts_.clear();
+  rollouts_begun_ = begun;
+  rollouts_ = pool.rollout_entries(rollouts_);
+  rollouts_version_ = version;
+  return rollouts_;
+}
+
+const report::StepMetrics& OpenRun::metrics(const std::string& stage) {
+  report::StepMetrics& metrics = metrics_[stage];
+  metrics.read(folder_ / "training" / (stage + ".jsonl"));
+  return metrics;
+}
+
+std::string OpenRun::recipe() const {
+  const fs::path file = folder_ / "recipe.toml";
+  return fs::exists(file) ? read_file(file) : "";
+}
+
+std::vector<std::string> OpenRun::planned() {
+  const std::string text = recipe();
+  if (planned_ && planned_->first == text) return planned_->second;
+  std::vector<std::string> names;
+  try {
+    if (!text.empty()) {
+      const pipeline::Recipe recipe =
+          pipeline::load_recipe(folder_ / "recipe.toml", {}, pipeline::RecipeFiles::kMayBeAbsent);
+      for (const pipeline::Stage& stage : pipeline::stages_of(recipe)) names.push_back(stage.name);
+    }
+  } catch (const Error&) {  // of another version
+  }
+  planned_ = {text, names};
+  return names;
+}
+
+const tokenizer::Tokenizer* OpenRun::tokenizer_of(const std::string& model_sha256) {
+  const auto known = tokenizers_.find(model_sha256);
+  if (known != tokenizers_.end()) return known->second.get();
+  std::unique_ptr<tokenizer::Tokenizer>& kept = tokenizers_[model_sha256];
+  const std::optional<pool::ModelRecord> model = pool().model(model_sha256);
+  if (!model) return nullptr;
+  for (const fs::path& folder : {folder_ / model->path, folder_ / "checkpoints" / model->name}) {
+    try {
+      if (fs::exists(folder))
+        kept = std::make_unique<tokenizer::Tokenizer>(tokenizer::Tokenizer::load(folder));
+    } catch (const Error&) {  // ids are shown in its place
+    }
+    if (kept) break;
+  }
+  return kept.get();
+}
+
+Standing standing_of(OpenRun& run) {
+  Standing it;
+  const std::vector<pool::StageRecord> stages = run.pool().stages();
+  const auto has = [&](const std::string& name) {
+    return std::any_of(stages.begin(), stages.end(),
+                       [&](const pool::StageRecord& stage) { return stage.name == name; });
+  };
+  for (const std::string& name : run.planned())
+    if (!has(name)) it.to_come.push_back(name);
+  for (const pool::StageRecord& stage : stages) {
+    for (const std::string& alarm : report::alarms(stage))
+      it.alarms.push_back(stage.name + ": " + alarm);
+  }
+  const std::optional<std::string> holder = lock_holder(run.folder() / "lock");
+  if (holder) {
+    it.word = "running";
+    it.sentence = "running (" + *holder + ")";
+    if (const auto now = pipeline::read_progress(run.folder())) it.now = now_words(*now);
+    return it;
+  }
+  for (const pool::StageRecord& stage : stages) {
+    if (stage.state == pool::StageState::kDone) continue;
+    const bool failed = stage.state == pool::StageState::kFailed;
+    it.word = failed ? "failed" : "stopped";
+    it.sentence =
+        failed ? fmt::format("failed in {}: {}", stage.name, pool::failure_of(stage))
+               : fmt::format("stopped in {}; the same ponder run goes on from there", stage.name);
+    if (failed) return it;
+  }
+  if (!it.word.empty()) return it;
+  it.word = it.to_come.empty() ? "done" : "stopped";
+  it.sentence = it.to_come.empty() ? "done" : "stopped before " + it.to_come[0];
+  return it;
+}
+
+}  // namespace ponder::dash

@@ -1,0 +1,62 @@
+// A run as the dashboard has it open: its database for reading alone, what is kept of it between two
+// requests, and what its folder says of now. Nothing here writes, and no checkpoint's weights are
+// opened. Used by one thread at a time. Internal to this folder.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "pool/pool.h"
+#include "report/metrics.h"
+#include "tokenizer/tokenizer.h"
+
+namespace ponder::dash {
+
+class OpenRun {
+ public:
+  OpenRun(std::string name, std::filesystem::path folder);
+
+  const std::string& name() const { return name_; }
+  const std::filesystem::path& folder() const { return folder_; }
+
+  // Opens the database, anew where the file is another one. Not within a ReadTransaction. Throws Error
+  // where it cannot be read.
+  const pool::Pool& refresh();
+  const pool::Pool& pool() const;  // as it was opened last
+  // Brought up to date at each call.
+  const std::vector<pool::RolloutEntry>& rollouts();
+  const report::StepMetrics& metrics(const std::string& stage);
+  std::string recipe() const;  // recipe.toml, "" where there is none
+  // The names of the stages of its recipe; none where it cannot be read.
+  std::vector<std::string> planned();
+  // Of a model by the hash of its weights; null where its folder is gone or has none.
+  const tokenizer::Tokenizer* tokenizer_of(const std::string& model_sha256);
+
+ private:
+  const std::string name_;
+  const std::filesystem::path folder_;
+  std::string file_;  // which file is open, and of one that shows nothing new, which state of it
+  std::optional<pool::Pool> pool_;
+  std::vector<pool::RolloutEntry> rollouts_;
+  std::optional<int64_t> rollouts_version_;
+  std::string rollouts_begun_;  // of the stages, when these were read
+  std::map<std::string, report::StepMetrics> metrics_;
+  std::optional<std::pair<std::string, std::vector<std::string>>> planned_;  // by recipe text
+  std::map<std::string, std::unique_ptr<tokenizer::Tokenizer>> tokenizers_;
+};
+
+// What a run does, in a word ("running", "stopped", "failed", "done") and in a sentence.
+struct Standing {
+  std::string word, sentence;
+  std::string now;  // of a run at work: stage, step, what is left of it
+  std::vector<std::string> to_come;
+  std::vector<std::string> alarms;  // "imitate: …"
+};
+Standing standing_of(OpenRun& run);
+
+}  // namespace ponder::dash

@@ -1,0 +1,175 @@
+// The list of runs, and the overview of one.
+#include <fmt/format.h>
+
+#include <map>
+
+#include "base/error.h"
+#include "dash/pages.h"
+#include "pool/stage_result.h"
+#include "report/loop_table.h"
+#include "report/sections.h"
+
+namespace ponder::dash {
+namespace {
+
+std::string base_of(const pool::Pool& pool) {
+  const auto base = pool.model_named("M0");
+  return base ? std::filesystem::path(base->path).filename().string() : "–";
+}
+
+// "M3: hard 48.0 [43.6, 52.4], easy …" of the last model of the main line that was evaluated.
+std::string last_score(const pool::Pool& pool) {
+  const report::LoopTable table = report::loop_table(pool);
+  std::string words = "–";
+  for (const report::LoopTable::Row& row : table.rows) {
+    if (!row.main_line || !row.evaluated()) continue;
+    words = row.model + ":";
+    for (size_t b = 0; b < table.benchmarks.size(); ++b) {
+      if (!row.scores[b]) continue;
+      words += fmt::format("{} {} {:.1f} [{:.1f}, {:.1f}]", words.ends_with(':') ? "" : ",",
+                           table.benchmarks[b], 100 * row.scores[b]->accuracy,
+                           100 * row.scores[b]->interval_low, 100 * row.scores[b]->interval_high);
+    }
+  }
+  return words;
+}
+
+Markup state(const Standing& it) {
+  return element("span", {{"class", "state " + it.word}}, text(it.word));
+}
+
+Markup list(const std::vector<std::string>& lines, std::string kind) {
+  Markup items;
+  for (const std::string& line : lines) items += element("li", text(line));
+  return lines.empty() ? Markup{} : element("ul", {{"class", std::move(kind)}}, items);
+}
+
+// What the report counts in the database, from what is kept in memory.
+pool::PoolCounts counts_of(const std::vector<pool::StageRecord>& stages,
+                           const std::vector<pool::RolloutEntry>& rollouts) {
+  pool::PoolCounts counts;
+  for (const pool::StageRecord& stage : stages) counts.stages.push_back({.stage = stage.name});
+  int64_t problem = -1;
+  int32_t at = -1;
+  bool solved = false;
+  for (const pool::RolloutEntry& entry : rollouts) {
+    pool::PoolCounts::Stage& stage = counts.stages[static_cast<size_t>(entry.stage)];
+    if (entry.stage != at || entry.problem != problem) {
+      at = entry.stage;
+      problem = entry.problem;
+      ++stage.problems;
+      solved = false;
+    }
+    ++stage.rollouts;
+    stage.tokens += entry.num_tokens;
+    stage.unfinished += entry.finish_reason != data::FinishReason::kStop;
+    if (!entry.verdict) {
+      ++stage.unjudged;
+    } else if (*entry.verdict == judge::Verdict::kCorrect) {
+      ++stage.correct;
+      stage.problems_solved += !solved;
+      solved = true;
+    } else {
+      ++(*entry.verdict == judge::Verdict::kIncorrect ? stage.incorrect : stage.undecided);
+    }
+  }
+  return counts;
+}
+
+std::string rows_address(const std::string& run, const pool::StageRecord& stage) {
+  const auto to = [&](std::string_view page) {
+    return address({"run", run, page}, Parameters({{"stage", stage.name}}));
+  };
+  using namespace pool::stage_kind;
+  if (stage.kind == kImitate || stage.kind == kImprove || stage.kind == kDpo) return to("rows");
+  if (stage.kind == kRefine) return to("selections");
+  if (stage.kind == kIngest || stage.kind == kImport) return address({"run", run, "pool"});
+  return to("rollouts");
+}
+
+Markup stages_table(const std::string& run, const std::vector<pool::StageRecord>& stages,
+                    const Standing& it) {
+  Markup rows;
+  double seconds = 0;
+  for (const pool::StageRecord& stage : stages) {
+    seconds += stage.seconds;
+    const bool running = stage.state == pool::StageState::kRunning;
+    const std::string word =
+        running && it.word != "running" ? "stopped" : std::string(pool::to_string(stage.state));
+    Markup state = element("span", {{"class", "state " + word}}, text(word));
+    for (const std::string& why : {pool::failure_of(stage), pool::nothing_of(stage)})
+      if (!why.empty()) state += element("span", {{"class", "small"}}, text(why));
+    rows += element("tr", element("th", {{"scope", "row"}}, text(stage.name)) + cell(state) +
+                              linked_number(stage.rows, rows_address(run, stage)) +
+                              report::number_cell(stage.seconds, 1) + cell(stage.started));
+  }
+  for (const std::string& name : it.to_come) {
+    rows += element("tr", element("th", {{"scope", "row"}}, text(name)) +
+                              element("td", {{"colspan", "4"}}, text("to come")));
+  }
+  rows += element("tr", {{"class", "total"}},
+                  element("th", {{"scope", "row"}, {"colspan", "3"}}, text("together")) +
+                      report::number_cell(seconds, 1) + cell(""));
+  return table({"stage", "state", "rows", "seconds", "begun (UTC)"}, rows);
+}
+
+}  // namespace
+
+Page runs_page(const Runs& runs) {
+  Markup rows, boxes;
+  for (const auto& run : runs) {
+    const std::string to = address({"run", run->name(), "overview"});
+    try {
+      const pool::Pool& pool = run->refresh();
+      const pool::Pool::ReadTransaction reading(pool, std::chrono::seconds(2));
+      const Standing it = standing_of(*run);
+      const std::vector<pool::StageRecord> stages = pool.stages();
+      Markup doing = text(it.now.empty() ? it.sentence : it.now);
+      for (const std::string& alarm : it.alarms)
+        doing += element("span", {{"class", "small alarm"}}, text(alarm));
+      rows += element("tr", element("th", {{"scope", "row"}}, link(to, run->name())) +
+                                cell(state(it)) + element("td", {{"class", "words"}}, doing) +
+                                cell(last_score(pool)) + cell(base_of(pool)) +
+                                cell(stages.empty() ? "–" : stages.front().started));
+    } catch (const Error& error) {
+      rows +=
+          element("tr", element("th", {{"scope", "row"}}, text(run->name())) +
+                            cell(element("span", {{"class", "state failed"}}, text("unreadable"))) +
+                            element("td", {{"colspan", "4"}}, text(error.what())));
+    }
+    boxes += element("label",
+                     empty_element(
+                         "input", {{"type", "checkbox"}, {"name", "run"}, {"value", run->name()}}) +
+                         text(" " + run->name())) +
+             text(" ");
+  }
+  Markup content =
+      runs.empty() ? element("p", text("There is no run here: a run is a folder with a run.db."))
+                   : table({"run", "state", "now", "last score", "base", "begun (UTC)"}, rows);
+  if (runs.size() > 1) {
+    content += element("form", {{"action", "/compare"}, {"class", "filter"}},
+                       boxes + element("button", text("compare")));
+  }
+  return {"Runs", content, false};
+}
+
+Page overview_page(OpenRun& run) {
+  const pool::Pool& pool = run.pool();
+  const Standing it = standing_of(run);
+  const std::vector<pool::StageRecord> stages = pool.stages();
+  const report::LoopTable loop = report::loop_table(pool);
+  Markup content = element("p", {{"class", "lead"}}, state(it) + text(" " + it.sentence));
+  if (!it.now.empty()) content += element("p", text(it.now));
+  if (!it.alarms.empty()) content += report::section("Alarms", list(it.alarms, "alarms"));
+  content += report::headline_section(loop);
+  if (!loop.rows.empty() && !loop.benchmarks.empty()) content += report::summary_section(loop);
+  content += report::exploration_section(pool, counts_of(stages, run.rollouts()));
+  content += report::section("Stages", stages_table(run.name(), stages, it));
+  if (const std::string recipe = run.recipe(); !recipe.empty()) {
+    content +=
+        element("details", element("summary", text("recipe.toml")) + element("pre", text(recipe)));
+  }
+  return {"Overview", content, true};
+}
+
+}  // namespace ponder::dash

@@ -1,0 +1,230 @@
+#include "dash/site.h"
+
+#include <fstream>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "report/run_fixture.h"
+
+namespace ponder::dash {
+namespace {
+
+class SiteTest : public report::ReportTest {
+ protected:
+  SiteTest() {
+    std::filesystem::create_directories(run_ / "training");
+    pool::Pool pool = pool::Pool::open(run_ / "run.db");
+    report::fill_run(pool);
+    std::ofstream log(run_ / "training/imitate.jsonl");
+    for (int step = 1; step <= 50; ++step)
+      log << fmt::format("{{\"step\": {}, \"loss\": {}, \"lr\": 0.001}}\n", step, 2.0 / step);
+    std::ofstream(run_ / "log.jsonl")
+        << R"({"time":"2026-11-29T16:52:03.417Z","event":"warning","text":"<b>\u001b[31m\u202e odd"})"
+        << "\n"
+        << R"({"time":"2026-11-29T16:52:04.000Z","event":"info","text":"imitate: begins"})"
+        << "\n"
+        << "{\"time\": ";
+  }
+
+  Answer get(const std::string& path, std::vector<std::pair<std::string, std::string>> query = {}) {
+    if (!site_) site_.emplace(std::vector<std::filesystem::path>{run_});
+    return site_->get(path, query);
+  }
+  std::string body(const std::string& path,
+                   std::vector<std::pair<std::string, std::string>> query = {}) {
+    const Answer answer = get(path, std::move(query));
+    EXPECT_EQ(answer.status, 200) << path << ": " << answer.body;
+    return answer.body;
+  }
+
+  // The addresses that a page leads to.
+  static std::vector<std::string> links(const std::string& html) {
+    std::vector<std::string> found;
+    const std::string mark = " href=\"";
+    for (size_t at = html.find(mark); at != std::string::npos; at = html.find(mark, at + 1)) {
+      const size_t begin = at + mark.size();
+      std::string to = html.substr(begin, html.find('"', begin) - begin);
+      for (size_t amp; (amp = to.find("&amp;")) != std::string::npos;) to.erase(amp + 1, 4);
+      if (to[0] == '/') found.push_back(to);
+    }
+    return found;
+  }
+
+  const std::filesystem::path run_ = folder_ / "a run";
+  std::optional<Site> site_;
+};
+
+std::string decoded(const std::string& any) {
+  std::string out;
+  for (size_t i = 0; i < any.size(); ++i) {
+    if (any[i] == '%') {
+      out += static_cast<char>(std::stoi(any.substr(i + 1, 2), nullptr, 16));
+      i += 2;
+    } else {
+      out += any[i];
+    }
+  }
+  return out;
+}
+
+std::vector<std::pair<std::string, std::string>> query_of(const std::string& query) {
+  std::vector<std::pair<std::string, std::string>> pairs;
+  for (size_t at = 0; at < query.size();) {
+    const size_t end = std::min(query.find('&', at), query.size());
+    const std::string pair = query.substr(at, end - at);
+    const size_t equals = pair.find('=');
+    pairs.emplace_back(decoded(pair.substr(0, equals)), decoded(pair.substr(equals + 1)));
+    at = end + 1;
+  }
+  return pairs;
+}
+
+TEST_F(SiteTest, EveryLinkLeadsToAPage) {
+  std::set<std::string> seen = {"/"};
+  std::vector<std::string> open = {"/"};
+  size_t pages = 0;
+  while (!open.empty() && pages < 400) {
+    const std::string to = open.back();
+    open.pop_back();
+    ++pages;
+    const size_t mark = std::min(to.find('?'), to.size());
+    const Answer answer =
+        get(decoded(to.substr(0, mark)), mark < to.size()
+                                             ? query_of(to.substr(mark + 1))
+                                             : std::vector<std::pair<std::string, std::string>>{});
+    ASSERT_EQ(answer.status, 200) << to << "\n" << answer.body;
+    // What models wrote is text on every page.
+    EXPECT_EQ(answer.body.find("<script>"), std::string::npos) << to;
+    EXPECT_EQ(answer.body.find("<b>not"), std::string::npos) << to;
+    if (answer.content_type.find("html") == std::string::npos) continue;
+    EXPECT_EQ(answer.body.find(" style="), std::string::npos) << to;
+    EXPECT_EQ(answer.body.find("<style"), std::string::npos) << to;
+    for (const std::string& next : links(answer.body))
+      if (seen.insert(next).second) open.push_back(next);
+  }
+  EXPECT_GT(pages, 300u);
+  for (const char* part : {"/run/a%20run/curves", "/run/a%20run/rollouts", "/run/a%20run/pool",
+                           "/run/a%20run/log", "/run/a%20run/selections?stage=refine-1"})
+    EXPECT_TRUE(std::any_of(seen.begin(), seen.end(), [&](const std::string& to) {
+      return to.starts_with(part);
+    })) << part;
+}
+
+TEST_F(SiteTest, ListsRunsWithStateAndScore) {
+  const std::string html = body("/");
+  EXPECT_TRUE(has(html, ">a run</a>"));
+  EXPECT_TRUE(has(html, "M3: easy 88.2"));
+  EXPECT_TRUE(has(html, "state done"));
+}
+
+TEST_F(SiteTest, RolloutsAreFilteredAndPaged) {
+  std::string html = body("/run/a run/rollouts");
+  EXPECT_TRUE(has(html, "1 to 100 of 240"));
+  EXPECT_EQ(times(html, "<article"), 100u);
+  const size_t next = html.find("rel=\"next\"");
+  ASSERT_NE(next, std::string::npos);
+  const size_t after = html.find("after=") + 6;
+  const std::string id = html.substr(after, html.find_first_of("\"&", after) - after);
+  html = body("/run/a run/rollouts", {{"after", id}});
+  EXPECT_TRUE(has(html, "101 to 200 of 240"));
+  const size_t before = html.find("before=") + 7;
+  html = body("/run/a run/rollouts",
+              {{"before", html.substr(before, html.find_first_of("\"&", before) - before)}});
+  EXPECT_TRUE(has(html, "1 to 100 of 240"));
+  html = body("/run/a run/rollouts", {{"stage", "explore-2"}, {"verdict", "correct"}});
+  EXPECT_TRUE(has(html, "1 to 30 of 30"));
+  EXPECT_FALSE(has(html, "verdict incorrect"));
+  EXPECT_TRUE(has(body("/run/a run/rollouts", {{"min", "4"}}), ">none<"));
+  EXPECT_TRUE(has(body("/run/a run/rollouts", {{"stage", "no such"}}), ">none<"));
+  html = body("/run/a run/rollouts", {{"text", "I add 7 and 200"}});
+  EXPECT_TRUE(has(html, "3 found; looked through 240 of 240"));
+}
+
+TEST_F(SiteTest, ARolloutShowsItsTokens) {
+  pool::Pool pool = pool::Pool::open_read_only(run_ / "run.db");
+  int64_t id = 0;
+  pool.for_each_rollout({.stage = "explore-1"}, [&](const pool::StoredRollout& s) { id = s.id; });
+  const std::string html = body("/run/a run/rollout", {{"id", std::to_string(id)}});
+  EXPECT_EQ(times(html, "class=\"t masked\" title"), 2u);  // the prompt's tokens
+  EXPECT_EQ(times(html, "class=\"t p1\" title"), 3u);      // exp(-0.5), exp(-0.25), exp(-0.125)
+  EXPECT_TRUE(has(html, "log-probability -0.250"));
+  EXPECT_TRUE(has(html, "&lt;script&gt;alert(&#39;x&#39;)"));
+  EXPECT_EQ(get("/run/a run/rollout", {{"id", "1"}}).status, 404);
+  EXPECT_EQ(get("/run/a run/rollout", {{"id", "<script>"}}).status, 404);
+}
+
+TEST_F(SiteTest, CurvesOfTheLog) {
+  std::string html = body("/run/a run/curves");
+  EXPECT_TRUE(has(html, "learning rate over optimiser step"));
+  EXPECT_TRUE(has(html, "loss (log)"));
+  EXPECT_TRUE(has(body("/run/a run/curves", {{"scale", "linear"}}), ">loss</text>"));
+  html = body("/run/a run/curves.csv", {{"stage", "imitate"}});
+  EXPECT_TRUE(html.starts_with("step,loss,lr\n1,2,0.001\n"));
+  EXPECT_EQ(get("/run/a run/curves.csv", {{"stage", "../training/imitate"}}).status, 404);
+}
+
+TEST_F(SiteTest, TheLogShowsControlCharactersAsText) {
+  const std::string html = body("/run/a run/log");
+  EXPECT_TRUE(has(html, "&lt;b&gt;"));
+  EXPECT_TRUE(has(html, "⟨U+202E⟩"));
+  EXPECT_EQ(html.find('\x1b'), std::string::npos);
+  EXPECT_LT(html.find("imitate: begins"), html.find("&lt;b&gt;"));  // the newest first
+  EXPECT_FALSE(has(body("/run/a run/log", {{"level", "warning"}}), "imitate: begins"));
+}
+
+TEST_F(SiteTest, WhatIsNotThereIsSaid) {
+  EXPECT_EQ(get("/nowhere").status, 404);
+  EXPECT_EQ(get("/run/other").status, 404);
+  EXPECT_EQ(get("/run/a run/nowhere").status, 404);
+  EXPECT_EQ(get("/run/a run/problem", {{"id", "<script>"}}).status, 404);
+  EXPECT_FALSE(has(get("/run/a run/problem", {{"id", "<script>"}}).body, "<script>"));
+  EXPECT_THROW(Site({folder_ / "nowhere"}), Error);
+  std::ofstream(run_ / "run.db", std::ios::trunc) << "not a database at all";
+  EXPECT_EQ(get("/run/a run/overview").status, 500);
+  EXPECT_TRUE(has(body("/"), "unreadable"));
+}
+
+TEST_F(SiteTest, SeesWhatAWriterAdds) {
+  EXPECT_TRUE(has(body("/run/a run/rollouts"), "of 240"));
+  const Site::Event before = site_->event("a run");
+  pool::Pool pool = pool::Pool::open(run_ / "run.db");
+  report::begin(pool, pool::stage_kind::kExplore, "explore-3", 3);
+  data::Rollout rollout;
+  pool.for_each_rollout({.stage = "explore-1"},
+                        [&](const pool::StoredRollout& s) { rollout = s.rollout; });
+  pool.add_rollout("explore-3", 3, rollout);
+  EXPECT_TRUE(has(body("/run/a run/rollouts"), "of 241"));
+  EXPECT_TRUE(has(body("/run/a run/overview"), "explore-3"));
+  EXPECT_NE(site_->event("a run").state, before.state);
+}
+
+TEST_F(SiteTest, LeavesTheRunAsItIs) {
+  const auto hashes = [&] {
+    std::string all;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(run_))
+      if (entry.is_regular_file())
+        all += entry.path().filename().string() + sha256_hex(read_file(entry.path())) + "\n";
+    return all;
+  };
+  const std::string before = hashes();
+  for (const char* page : {"overview", "curves", "rollouts", "pool", "log"})
+    body(std::string("/run/a run/") + page);
+  body("/");
+  site_.reset();
+  EXPECT_EQ(hashes(), before);
+}
+
+TEST_F(SiteTest, PagesFetchNothingFromElsewhere) {
+  bool policy = false;
+  for (const auto& [name, value] : page_fields())
+    policy = policy || (name == "Content-Security-Policy" &&
+                        value.starts_with("default-src 'none'") && !has(value, "unsafe"));
+  EXPECT_TRUE(policy);
+  const std::string html = body("/run/a run/overview");
+  EXPECT_FALSE(has(html, "http"));
+  EXPECT_EQ(times(html, "<script"), 1u);
+}
+
+}  // namespace
+}  // namespace ponder::dash
