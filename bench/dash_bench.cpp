@@ -1,0 +1,132 @@
+// The dashboard's pages on a made-up run of many rollouts: opening it, then the median and the worst
+// of each page's times; and the status that `ponder status` asks for. Makes the run where there is none yet (a hundred
+// thousand rollouts of 1,000 tokens and 4,000 characters: 1.3 GB).
+//
+//   build/release/bench/dash_bench --run bench-run [--rollouts 100000] [--steps 200000]
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+
+#include "base/philox.h"
+#include "dash/site.h"
+#include "pool/pool.h"
+#include "pool/stage_result.h"
+
+namespace ponder {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double ms_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+void make_run(const std::filesystem::path& folder, int rollouts, int steps) {
+  std::filesystem::create_directories(folder / "training");
+  pool::Pool pool = pool::Pool::open(folder / "run.db");
+  constexpr int kSamples = 8, kTokens = 1000;
+  pool.add_model({"sha-M0", "M0", "", "", "models/base"});
+  pool.begin_stage({.name = "imitate", .kind = std::string(pool::stage_kind::kImitate)});
+  pool.finish_stage("imitate", pool::StageState::kDone, 1, 1, pool::to_json(pool::TrainResult{}));
+  pool.begin_stage(
+      {.name = "explore-1", .kind = std::string(pool::stage_kind::kExplore), .round = 1});
+  std::string thought;
+  while (thought.size() < 4000) thought += "Wait, let me check this step again: 1 < 2. ";
+  for (int made = 0; made < rollouts;) {
+    pool::Pool::Transaction transaction(pool);
+    for (int i = 0; i < 200 && made < rollouts; ++i) {
+      data::Problem problem;
+      problem.id = fmt::format("problem-{}", made / kSamples);
+      problem.question = fmt::format("What is {} + 1?", made);
+      problem.answer = std::to_string(made + 1);
+      pool.add_problem(problem);
+      for (int sample = 0; sample < kSamples && made < rollouts; ++sample, ++made) {
+        data::Rollout t;
+        t.problem_id = problem.id;
+        t.sample = sample;
+        t.completion.model_sha256 = "sha-M0";
+        t.prompt_sha256 = "prompt";
+        t.prompt_ids = {1, 2, 3};
+        t.completion.token_ids = std::vector<int32_t>(kTokens, made % 500);
+        t.completion.logprobs = std::vector<float>(kTokens, -0.25f);
+        t.completion.logprob_source = data::LogprobSource::kEngine;
+        t.thought = thought;
+        t.solution = fmt::format("It is \\boxed{{{}}}.", made);
+        t.completion.text = t.thought + t.solution;
+        t.verdict = made % 7 == 0 ? judge::Verdict::kCorrect : judge::Verdict::kIncorrect;
+        t.proof = "numbers differ";
+        pool.add_rollout("explore-1", 1, t);
+      }
+    }
+    transaction.commit();
+  }
+  pool.finish_stage("explore-1", pool::StageState::kDone, 1, rollouts,
+                    pool::to_json(pool::RolloutResult{.samples = rollouts}));
+  std::ofstream log(folder / "training/imitate.jsonl");
+  for (int step = 1; step <= steps; ++step)
+    log << fmt::format(
+        "{{\"epoch\":1,\"grad_norm\":{},\"loss\":{},\"lr\":0.001,\"num_steps\":{},\"rows\":8,"
+        "\"step\":{},\"tokens\":4000,\"tokens_per_second\":1234.5,\"trained_tokens\":3000}}\n",
+        1.0 + step % 7, 2.0 / (1 + step / 1000.0), steps, step);
+}
+
+void measure(dash::Site& site, const std::string& path,
+             const std::vector<std::pair<std::string, std::string>>& query) {
+  constexpr int kTimes = 15;
+  std::vector<double> times;
+  size_t bytes = 0;
+  std::string words = path;
+  for (const auto& [name, value] : query) words += fmt::format(" {}={}", name, value);
+  for (int i = 0; i < kTimes; ++i) {
+    const auto start = Clock::now();
+    const dash::Answer answer = site.get(path, query);
+    times.push_back(ms_since(start));
+    bytes = answer.body.size();
+    if (answer.status != 200) {
+      fmt::print("{}: status {}: {}\n", words, answer.status, answer.body);
+      return;
+    }
+  }
+  const double first = times[0];
+  std::sort(times.begin(), times.end());
+  fmt::print("{:<60} first {:8.1f}  median {:8.1f}  worst {:8.1f} ms  {:>9} bytes\n", words, first,
+             times[kTimes / 2], times.back(), bytes);
+}
+
+}  // namespace
+}  // namespace ponder
+
+int main(int argc, char** argv) {
+  using namespace ponder;
+  std::string folder;
+  int rollouts = 100000, steps = 200000;
+  CLI::App app{"times of the dashboard's pages"};
+  app.add_option("--run", folder, "run directory, made where there is none")->required();
+  app.add_option("--rollouts", rollouts);
+  app.add_option("--steps", steps);
+  CLI11_PARSE(app, argc, argv);
+  if (!std::filesystem::exists(std::filesystem::path(folder) / "run.db"))
+    make_run(folder, rollouts, steps);
+  const auto start = Clock::now();
+  dash::Site site({folder});
+  fmt::print("opening: {:.0f} ms\n", ms_since(start));
+  const std::string run = "/run/" + site.runs().at(0) + "/";
+  const std::string page = site.get(run + "rollouts", {}).body;
+  const size_t at = page.find("after=") + 6;
+  const std::string id = page.substr(at, page.find_first_of("\"&", at) - at);
+  measure(site, run + "rollouts", {});
+  measure(site, run + "rollouts", {{"after", id}});
+  measure(site, run + "rollouts", {{"verdict", "correct"}});
+  measure(site, run + "rollouts", {{"verdict", "undecided"}});
+  measure(site, run + "rollout", {{"id", id}});
+  measure(site, run + "problem", {{"id", "problem-77"}});
+  measure(site, run + "pool", {});
+  measure(site, run + "overview", {});
+  measure(site, run + "curves", {});
+  measure(site, "/", {});
+  measure(site, run + "rollouts", {{"text", "no such text"}});
+}
