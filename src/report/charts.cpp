@@ -200,7 +200,7 @@ Markup curve_chart(const std::string& title, const std::string& x_title, const s
   const Scale y_scale{axis(y_low), axis(y_high), bottom, top};
   const auto y = [&](double value) { return y_scale(axis(value)); };
   const Scale x{e.x_low < xs[1] ? xs.front() : e.x_low, std::max(e.x_high, xs[1]), left, right};
-  Markup content = label("title", 4, 14, title);
+  Markup content = label("title", 4, 14, title + (y_title.empty() && log ? " (log)" : ""));
   content += line("axis", left, bottom, right, bottom);
   for (const double tick : ys) {
     if (tick != y_low) content += line("grid", left, y(tick), right, y(tick));
@@ -212,11 +212,13 @@ Markup curve_chart(const std::string& title, const std::string& x_title, const s
     content += label("label middle", x(tick), bottom + 17, fmt::format("{:.6g}", tick));
   }
   content += label("label middle", (left + right) / 2, bottom + 34, x_title);
-  content +=
-      element("text",
-              {{"class", "label middle"},
-               {"transform", fmt::format("translate(13 {:.1f}) rotate(-90)", (top + bottom) / 2)}},
-              text(y_title + (log ? " (log)" : "")));
+  if (!y_title.empty()) {
+    content += element(
+        "text",
+        {{"class", "label middle"},
+         {"transform", fmt::format("translate(13 {:.1f}) rotate(-90)", (top + bottom) / 2)}},
+        text(y_title + (log ? " (log)" : "")));
+  }
   constexpr size_t kMostPoints = 2000;
   const auto draw = [&](const std::string& kind, const std::vector<CurvePoint>& all) {
     const std::vector<CurvePoint> points = thinned_points(all, kMostPoints);
@@ -247,7 +249,8 @@ Markup curve_chart(const std::string& title, const std::string& x_title, const s
     content += label("label", at + 18, 32, curves[i].name);
     at += 30 + 6.2 * static_cast<double>(curves[i].name.size());
   }
-  return picture(style.width, style.height, title + ": " + y_title + " over " + x_title, content);
+  return picture(style.width, style.height,
+                 (y_title.empty() ? title : title + ": " + y_title) + " over " + x_title, content);
 }
 
 Markup curve_chart(const std::string& title, const std::string& x_title, const std::string& y_title,

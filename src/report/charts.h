@@ -31,7 +31,8 @@ struct CurveStyle {
   double width = 340, height = 226;
 };
 // Up to six curves over each other, each at most 2,000 points (thinned: the lowest and the highest of
-// each piece). Points must be finite, at least one in all.
+// each piece). Points must be finite, at least one in all. Without a `y_title` the title says what is
+// drawn.
 Markup curve_chart(const std::string& title, const std::string& x_title, const std::string& y_title,
                    const std::vector<Curve>& curves, const CurveStyle& style = {});
 Markup curve_chart(const std::string& title, const std::string& x_title, const std::string& y_title,

@@ -23,7 +23,8 @@ std::optional<double> share(std::optional<double> part, std::optional<double> wh
   return part && whole && *whole > 0 ? std::optional(100 * *part / *whole) : std::nullopt;
 }
 
-// What a filter took out: its name is what it lets pass.
+}  // namespace
+
 std::string taken_by(const std::string& filter) {
   static const std::map<std::string, std::string> kWords = {
       {"correct", "not correct"},
@@ -43,6 +44,8 @@ std::string taken_by(const std::string& filter) {
   const auto words = kWords.find(filter);
   return words == kWords.end() ? "taken by " + filter : words->second;
 }
+
+namespace {
 
 std::string dropped_words(const pool::RefineResult& refine) {
   std::string words;

@@ -152,7 +152,7 @@ TEST_F(ReportTest, ScoresTableIsAlignedWithinAHundredColumns) {
   EXPECT_EQ(lines[10].substr(0, 19), "told apart?        ");
   EXPECT_TRUE(has(lines[11], "M1 against M0 ")) << lines[11];
   EXPECT_TRUE(lines[11].ends_with("] yes")) << lines[11];
-  EXPECT_EQ(lines.size(), 23u);
+  EXPECT_EQ(lines.size(), 22u);
 }
 
 TEST_F(ReportTest, ScoresTableCountsColumnsNotBytes) {

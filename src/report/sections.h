@@ -30,6 +30,8 @@ Markup exploration_section(const pool::Pool& pool, const pool::PoolCounts& count
 Markup rollouts_section(const pool::Pool& pool);
 Markup stages_section(const pool::Pool& pool);
 
+// What a filter took out, in words: its name is what it lets pass. "not correct"
+std::string taken_by(const std::string& filter);
 // A number of a score's extra fields; nothing where it is missing or not a number.
 std::optional<double> number_of(const Json& result, std::string_view key);
 std::string counted(double whole);  // "1,234,567"
