@@ -42,7 +42,9 @@ main:focus { outline: none; }
   unicode-bidi: isolate; }
 .rollout.at { border-color: var(--accent); box-shadow: 0 0 0 1px var(--accent); }
 ul.plain { list-style: none; margin: 0; padding: 0; }
-td { overflow-wrap: anywhere; }
+td.what { overflow-wrap: anywhere; min-width: 16rem; }
+article > :last-child { margin-bottom: 0; }
+.rollout > pre { max-height: 20rem; overflow: auto; }
 .log td { white-space: pre-wrap; font-size: .85rem; }
 .log.error td, .log.warning td { color: var(--wrong); }
 .legend { font-size: .8rem; }

@@ -186,7 +186,7 @@ Page curves_page(OpenRun& run, const Parameters& asked) {
                  {"fitting", "log", "linear"}) +
           element("button", text("show")));
   if (over.size() > 1) {
-    content += element("figure", report::curve_chart("loss of the stages", "optimiser step", "loss",
+    content += element("figure", report::curve_chart("loss of the stages", "optimiser step", "",
                                                      over, style_of(asked, true)));
   }
   const report::StepMetrics& metrics = run.metrics(chosen);
@@ -202,9 +202,12 @@ Page curves_page(OpenRun& run, const Parameters& asked) {
   for (const std::string& name : names) {
     const auto points = points_of(metrics, name, range);
     if (points.empty()) continue;
+    report::CurveStyle style = style_of(asked, false);
+    if (name == "lr") style.smoothing = 0;
+    if (name != "loss" && asked.text("scale") != "log")
+      style.scale = report::CurveStyle::Scale::kLinear;
     charts +=
-        element("figure", report::curve_chart(title_of(name), "optimiser step", title_of(name),
-                                              points, style_of(asked, false)));
+        element("figure", report::curve_chart(title_of(name), "optimiser step", "", points, style));
   }
   content += element("h2", text(chosen)) + element("div", {{"class", "charts"}}, charts);
   content +=
@@ -215,9 +218,10 @@ Page curves_page(OpenRun& run, const Parameters& asked) {
         note(fmt::format("{} lines of the log are not whole and left out.", metrics.bad_lines()));
   return {
       "Curves",
-      content + note("Pale: each step, or the lowest and highest of a piece where there are more "
-                     "than 2,000; strong: the running mean, with the smoothing's half-life in "
-                     "steps. Scale fitting: logarithmic where values fall to less than half."),
+      content +
+          note("Pale: each step, or the lowest and highest of a piece where there are more "
+               "than 2,000; strong: the running mean, with the smoothing's half-life in "
+               "steps. Scale fitting: for the loss logarithmic where it falls to less than half."),
       true};
 }
 
@@ -258,9 +262,10 @@ Page compare_page(const Runs& runs, const Parameters& asked) {
       auto points = points_of(run->metrics(stage.name), "loss", {});
       if (!points.empty() && curves.size() < 6) curves.push_back({run->name(), std::move(points)});
     }
-    if (!curves.empty())
-      charts += element("figure", report::curve_chart(stage.name, "optimiser step", "loss", curves,
-                                                      style_of(asked, false)));
+    if (!curves.empty()) {
+      charts += element("figure", report::curve_chart("loss of " + stage.name, "optimiser step", "",
+                                                      curves, style_of(asked, false)));
+    }
   }
   if (!charts.empty())
     content += report::section("Losses", element("div", {{"class", "charts"}}, charts));

@@ -32,6 +32,16 @@ Markup note(std::string_view words) { return element("p", {{"class", "note"}}, t
 Markup cell(const Markup& content) { return element("td", content); }
 Markup cell(const std::string& words) { return element("td", text(words)); }
 
+Markup word_cell(const std::string& words) {
+  return element("td", {{"class", "name"}}, text(words));
+}
+
+std::string short_time(const std::string& utc) {
+  std::string out = utc.substr(0, 19);
+  if (out.size() == 19 && out[10] == 'T') out[10] = ' ';
+  return out;
+}
+
 Markup number(int64_t value) {
   return element("td", {{"class", "number"}}, text(report::counted(static_cast<double>(value))));
 }

@@ -30,7 +30,9 @@ Markup link(const std::string& to, const std::string& words);
 Markup note(std::string_view words);
 Markup cell(const Markup& content);
 Markup cell(const std::string& words);
-Markup number(int64_t value);  // a table cell
+Markup word_cell(const std::string& words);      // that is never broken into lines
+std::string short_time(const std::string& utc);  // "2026-11-29 16:52:03"
+Markup number(int64_t value);                    // a table cell
 Markup linked_number(int64_t value, const std::string& to);
 Markup table(std::initializer_list<std::string_view> titles, const Markup& rows);
 // "seen 1 to 100 of 12,345" and the links to the pages before and behind.

@@ -127,7 +127,8 @@ Markup selected_table(const std::string& run, const std::vector<pool::StageRecor
     for (const auto& [filter, count] : result->dropped) {
       filters += element(
           "li", link(page_of(run, "selections", {{"stage", stage.name}, {"filter", filter}}),
-                     fmt::format("{} by {}", report::counted(static_cast<double>(count)), filter)));
+                     fmt::format("{} {}", report::counted(static_cast<double>(count)),
+                                 report::taken_by(filter))));
     }
     rows += element(
         "tr",
@@ -272,9 +273,10 @@ Page selections_page(OpenRun& run, const Parameters& asked) {
       if (const auto stored = run.pool().rollout(s.origin.id, false))
         problem = stored->rollout.problem_id;
     }
-    rows += element("tr", origin_cell(run.name(), s.origin) + cell(problem) +
-                              cell(s.kept ? "selected" : "left out by " + s.filter) +
-                              cell(s.rank > 0 ? std::to_string(s.rank) : "") + cell(s.detail));
+    rows +=
+        element("tr", origin_cell(run.name(), s.origin) + cell(problem) +
+                          cell(s.kept ? "selected" : "left out: " + report::taken_by(s.filter)) +
+                          cell(s.rank > 0 ? std::to_string(s.rank) : "") + cell(s.detail));
   }
   return {"Selection of " + asked.text("stage"),
           pager(part.place) +
@@ -360,7 +362,8 @@ Page log_page(OpenRun& run, const Parameters& asked) {
       told = dump_json(fields);
     }
     rows += element("tr", {{"class", kind == "error" || kind == "warning" ? "log " + kind : "log"}},
-                    cell(words("time")) + cell(kind) + element("td", text(told)));
+                    word_cell(short_time(words("time"))) + word_cell(kind) +
+                        element("td", {{"class", "what"}}, text(told)));
   }
   Markup levels;
   for (const char* each : {"", "info", "warning", "error", "stage", "rejected"}) {

@@ -132,6 +132,8 @@ std::string ended_text(const data::Rollout& t) {
 Markup thought_and_solution(const data::Rollout& t, bool open) {
   if (t.thought.empty() && t.solution.empty())
     return element("pre", text(open ? t.completion.text : shortened(t.completion.text)));
+  const Markup solution = element("pre", text(open ? t.solution : shortened(t.solution)));
+  if (t.thought.empty()) return solution;
   const Markup thought =
       element("pre", {{"class", "thought"}}, text(open ? t.thought : shortened(t.thought)));
   const std::string title =
@@ -139,7 +141,7 @@ Markup thought_and_solution(const data::Rollout& t, bool open) {
   Markup out =
       open ? element("details", {{"open", "open"}}, element("summary", text(title)) + thought)
            : element("details", element("summary", text(title)) + thought);
-  return out + element("pre", text(open ? t.solution : shortened(t.solution)));
+  return out + solution;
 }
 
 std::string problem_address(const std::string& run, const pool::StoredRollout& stored) {

@@ -38,6 +38,12 @@ Markup state(const Standing& it) {
   return element("span", {{"class", "state " + it.word}}, text(it.word));
 }
 
+// What there is to say beside the word.
+std::string beyond_the_word(const Standing& it) {
+  if (!it.now.empty()) return it.now;
+  return it.sentence == it.word ? "" : it.sentence;
+}
+
 Markup list(const std::vector<std::string>& lines, std::string kind) {
   Markup items;
   for (const std::string& line : lines) items += element("li", text(line));
@@ -101,7 +107,8 @@ Markup stages_table(const std::string& run, const std::vector<pool::StageRecord>
       if (!why.empty()) state += element("span", {{"class", "small"}}, text(why));
     rows += element("tr", element("th", {{"scope", "row"}}, text(stage.name)) + cell(state) +
                               linked_number(stage.rows, rows_address(run, stage)) +
-                              report::number_cell(stage.seconds, 1) + cell(stage.started));
+                              report::number_cell(stage.seconds, 1) +
+                              word_cell(short_time(stage.started)));
   }
   for (const std::string& name : it.to_come) {
     rows += element("tr", element("th", {{"scope", "row"}}, text(name)) +
@@ -124,13 +131,20 @@ Page runs_page(const Runs& runs) {
       const pool::Pool::ReadTransaction reading(pool, std::chrono::seconds(2));
       const Standing it = standing_of(*run);
       const std::vector<pool::StageRecord> stages = pool.stages();
-      Markup doing = text(it.now.empty() ? it.sentence : it.now);
+      Markup doing = text(beyond_the_word(it));
       for (const std::string& alarm : it.alarms)
         doing += element("span", {{"class", "small alarm"}}, text(alarm));
-      rows += element("tr", element("th", {{"scope", "row"}}, link(to, run->name())) +
-                                cell(state(it)) + element("td", {{"class", "words"}}, doing) +
-                                cell(last_score(pool)) + cell(base_of(pool)) +
-                                cell(stages.empty() ? "–" : stages.front().started));
+      const auto labelled = [](const char* name, const Markup& content, const char* kind = "") {
+        return element("td", {{"data-label", name}, {"class", kind}}, content);
+      };
+      rows += element(
+          "tr",
+          element("th", {{"scope", "row"}}, link(to, run->name())) +
+              labelled("state", state(it), "name") + labelled("now", doing, "words") +
+              labelled("last score", text(last_score(pool))) +
+              labelled("base", text(base_of(pool))) +
+              labelled("begun", text(stages.empty() ? "–" : short_time(stages.front().started)),
+                       "name"));
     } catch (const Error& error) {
       rows +=
           element("tr", element("th", {{"scope", "row"}}, text(run->name())) +
@@ -144,8 +158,11 @@ Page runs_page(const Runs& runs) {
              text(" ");
   }
   Markup content =
-      runs.empty() ? element("p", text("There is no run here: a run is a folder with a run.db."))
-                   : table({"run", "state", "now", "last score", "base", "begun (UTC)"}, rows);
+      runs.empty()
+          ? element("p", text("There is no run here: a run is a folder with a run.db."))
+          : report::stacked_table(
+                report::header_row({"run", "state", "now", "last score", "base", "begun (UTC)"}),
+                rows);
   if (runs.size() > 1) {
     content += element("form", {{"action", "/compare"}, {"class", "filter"}},
                        boxes + element("button", text("compare")));
@@ -158,8 +175,7 @@ Page overview_page(OpenRun& run) {
   const Standing it = standing_of(run);
   const std::vector<pool::StageRecord> stages = pool.stages();
   const report::LoopTable loop = report::loop_table(pool);
-  Markup content = element("p", {{"class", "lead"}}, state(it) + text(" " + it.sentence));
-  if (!it.now.empty()) content += element("p", text(it.now));
+  Markup content = element("p", {{"class", "lead"}}, state(it) + text(" " + beyond_the_word(it)));
   if (!it.alarms.empty()) content += report::section("Alarms", list(it.alarms, "alarms"));
   content += report::headline_section(loop);
   if (!loop.rows.empty() && !loop.benchmarks.empty()) content += report::summary_section(loop);

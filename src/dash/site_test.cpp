@@ -157,7 +157,7 @@ TEST_F(SiteTest, ARolloutShowsItsTokens) {
 TEST_F(SiteTest, CurvesOfTheLog) {
   std::string html = body("/run/a run/curves");
   EXPECT_TRUE(has(html, "learning rate over optimiser step"));
-  EXPECT_TRUE(has(html, "loss (log)"));
+  EXPECT_TRUE(has(html, ">loss (log)</text>"));
   EXPECT_TRUE(has(body("/run/a run/curves", {{"scale", "linear"}}), ">loss</text>"));
   html = body("/run/a run/curves.csv", {{"stage", "imitate"}});
   EXPECT_TRUE(html.starts_with("step,loss,lr\n1,2,0.001\n"));
