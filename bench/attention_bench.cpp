@@ -2,6 +2,7 @@
 // what is printed are medians.
 //   attention_bench [--kind forward,backward,decode,prefill] [--head-dim 32,64,128] [--group 2,7]
 //                   [--length 128,512,2048] [--sequences 1,16,64] [--chunk 256] [--threads N]
+//                   [--storage f32|bf16: of keys and values in decode]
 // forward and backward: one row of `length` tokens, laid out as a layer lays it out (4 key-value
 // heads for groups of 2, 2 for 7, of which long rows compute only one); forward includes laying out
 // keys and values in blocks. decode: one query for each of several sequences with `length` tokens
@@ -137,13 +138,14 @@ struct Row {
   int64_t blocks;
   tensor::Buffer qkv, dout, out, lse, dqkv, keys, values;
   tensor::Buffer scratch{"scratch", 0};
-  std::vector<const float*> key_blocks, value_blocks;
+  std::vector<const void*> key_blocks, value_blocks;
 };
 
 // Sequences that share nothing, one query each, their pages spread over a cache.
 struct Decoding {
-  Decoding(const Setting& setting, int64_t sequences)
+  Decoding(const Setting& setting, int64_t sequences, tensor::DType of)
       : s(setting),
+        storage(of),
         num(sequences),
         blocks((s.length + ops::kKeyBlock - 1) / ops::kKeyBlock),
         copies(std::max<int64_t>(1, kCacheFloats / (num * blocks * page() * s.kv_heads()))),
@@ -156,13 +158,15 @@ struct Decoding {
         for (int64_t b = 0; b < blocks; ++b) {
           // Heads of a page side by side; pages of the sequences in turn, as they were taken.
           const int64_t place = ((c * blocks + b) * num + i / heads) * heads + i % heads;
-          key_blocks.push_back(cache.data() + place * page());
-          value_blocks.push_back(key_blocks.back() + s.D * ops::kKeyBlock);
+          const char* keys = reinterpret_cast<const char*>(cache.data()) + place * page_bytes();
+          key_blocks.push_back(keys);
+          value_blocks.push_back(keys + page_bytes() / 2);
         }
       }
     }
   }
   int64_t page() const { return 2 * s.D * ops::kKeyBlock; }
+  int64_t page_bytes() const { return page() * tensor::size_bytes(storage); }
 
   void step(int64_t copy, ThreadPool& pool) {
     std::vector<ops::AttentionSequence> sequences;
@@ -176,16 +180,19 @@ struct Decoding {
                            value_blocks.data() + slot,
                            1,
                            s.length - 1,
-                           s.group});
+                           s.group,
+                           ops::kNoWindow,
+                           storage});
     }
     ops::attention(sequences, s.D, pool);
   }
 
   static constexpr int64_t kCacheFloats = 8 << 20;  // as many layers' caches in turn as fit
   Setting s;
+  tensor::DType storage;
   int64_t num, blocks, copies;
   tensor::Buffer cache, q, out;
-  std::vector<const float*> key_blocks, value_blocks;
+  std::vector<const void*> key_blocks, value_blocks;
 };
 
 struct Timer {
@@ -229,18 +236,21 @@ int main(int argc, char** argv) {
   int64_t chunk = 256;
   int threads = 1, repeats = 5;
   double sample_ms = 60;
+  std::string of = "f32";
   app.add_option("--kind", kinds)->delimiter(',');
   app.add_option("--head-dim", head_dims)->delimiter(',');
   app.add_option("--group", groups)->delimiter(',');
   app.add_option("--length", lengths)->delimiter(',');
   app.add_option("--sequences", sequences)->delimiter(',');
   app.add_option("--chunk", chunk);
+  app.add_option("--storage", of)->check(CLI::IsMember({"f32", "bf16"}));
   app.add_option("--threads", threads);
   app.add_option("--repeats", repeats);
   app.add_option("--sample-ms", sample_ms);
   CLI11_PARSE(app, argc, argv);
   try {
     ThreadPool pool(threads);
+    const tensor::DType storage = *tensor::dtype_from_name(of);
     Timer timer{threads, sample_ms, repeats, pool};
     fmt::print("{:>8} {:>5} {:>5} {:>7} {:>6} {:>8} {:>8} {:>6}\n", "kind", "D", "group", "length",
                "seqs", "GFLOP/s", "peak", "share");
@@ -255,13 +265,14 @@ int main(int argc, char** argv) {
             const auto d = static_cast<double>(D);
             if (kind == "decode") {
               for (const int64_t count : sequences) {
-                Decoding decoding(s, count);
+                Decoding decoding(s, count, storage);
                 int64_t copy = 0;
                 const auto n = static_cast<double>(count * s.kv_heads() * length);
-                timer.line(name(count), 4 * d * n * static_cast<double>(group), 8 * d * n, [&] {
-                  decoding.step(copy, pool);
-                  copy = (copy + 1) % decoding.copies;
-                });
+                timer.line(name(count), 4 * d * n * static_cast<double>(group),
+                           2 * d * n * static_cast<double>(tensor::size_bytes(storage)), [&] {
+                             decoding.step(copy, pool);
+                             copy = (copy + 1) % decoding.copies;
+                           });
               }
               continue;
             }

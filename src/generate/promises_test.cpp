@@ -58,7 +58,7 @@ void expect_every_machine_gives_the_same_rollouts(Precision precision) {
     decoder.set_parameters(model.parameters);
     for (const int64_t pages : {8, 1000}) {
       EngineOptions options = options_of(64);
-      options.kv_cache_bytes = pages * model.decoder.kv_page_bytes();
+      options.kv_cache_bytes = pages * decoder.kv_page_bytes();
       options.prefill_tokens = pages == 8 ? 29 : 512;
       Report report;
       const auto found = generate(decoder, pool, requests, options, {}, &report);
@@ -127,7 +127,7 @@ TEST(Promises, RecordedLogprobsOfACheckpointAreTheTrainersToTheBit) {
     sampling.load_weights(*files.weights);
     auto requests = requests_of(64, 6, {.temperature = 1.0, .top_p = 0.95});
     EngineOptions options = options_of(32);
-    options.kv_cache_bytes = 60 * model.decoder.kv_page_bytes();
+    options.kv_cache_bytes = 60 * sampling.kv_page_bytes();
     for (auto& request : requests) request.stop_ids = {};
     const auto rollouts = generate(sampling, model.pool, requests, options);
 

@@ -72,9 +72,9 @@ class CpuBackend : public DecoderBackend {
   void step(const InferenceBatch& batch, KvCache& cache, std::span<float> logits) override;
 
   std::unique_ptr<KvStorage> make_kv_storage(int64_t num_pages) const override {
-    return std::make_unique<CpuKvStorage>(config_, num_pages);
+    return std::make_unique<CpuKvStorage>(config_, precision_, num_pages);
   }
-  int64_t kv_page_bytes() const override { return CpuKvStorage::page_bytes(config_); }
+  int64_t kv_page_bytes() const override { return CpuKvStorage::page_bytes(config_, precision_); }
   tensor::MemoryTable pass_memory(const PassSize& size) const override {
     PassMemory memory;
     return tensor::Arena::plan([&](tensor::Arena& a) {
@@ -144,7 +144,7 @@ void CpuBackend::run_forward(const PackedBatch& batch, std::span<float> logprobs
   reserve(size_of(batch, keep));
   PassTokens tokens(batch);
   rope_.extend(tokens.longest());
-  KeyValueBlocks blocks = blocks_of_rows(tokens, config_, memory_.keys);
+  KeyValueBlocks blocks = blocks_of_rows(tokens, config_, precision_, memory_.keys);
   pass_.emplace(config_, precision_, rope_, std::move(tokens), std::move(blocks), threads_);
 
   weights_.embed(memory_.x, batch.tokens, threads_);

@@ -1,6 +1,7 @@
-// Keys and values in the machine's memory, in f32, as attention reads them.
+// Keys and values in the machine's memory, as attention reads them: f32, in bf16 arithmetic bf16.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -9,6 +10,7 @@
 #include "model/kv_storage.h"
 #include "model/pass_tokens.h"
 #include "tensor/buffer.h"
+#include "tensor/precision.h"
 
 namespace ponder::model {
 
@@ -17,8 +19,8 @@ class KvCache;
 class CpuKvStorage : public KvStorage {
  public:
   // Throws Error when memory is short.
-  CpuKvStorage(const ModelConfig& config, int64_t num_pages);
-  static int64_t page_bytes(const ModelConfig& config);
+  CpuKvStorage(const ModelConfig& config, tensor::Precision precision, int64_t num_pages);
+  static int64_t page_bytes(const ModelConfig& config, tensor::Precision precision);
 
   int64_t num_pages() const override { return num_pages_; }
   void copy_page(int32_t to, int32_t from) override;
@@ -28,7 +30,11 @@ class CpuKvStorage : public KvStorage {
  private:
   // A page holds layer by layer, head by head, keys (head_dim, kKeyBlock), then values (kKeyBlock,
   // head_dim).
-  int64_t kv_heads_, block_floats_, layer_floats_, page_floats_, num_pages_;
+  std::byte* page(int32_t index) {
+    return reinterpret_cast<std::byte*>(memory_.data()) + index * page_bytes_;
+  }
+
+  int64_t kv_heads_, block_bytes_, layer_bytes_, page_bytes_, num_pages_;
   tensor::Buffer memory_;
 };
 

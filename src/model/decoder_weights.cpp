@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "ops/bf16_matmul.h"
+#include "ops/bf16_rounding.h"
 #include "ops/embedding.h"
 
 namespace ponder::model {
@@ -258,7 +259,7 @@ void DecoderWeights::embed(float* x, std::span<const int32_t> tokens, ThreadPool
   const int64_t C = lm_head.K(), T = static_cast<int64_t>(tokens.size());
   if (embedding) {
     ponder::ops::embedding(x, tokens.data(), embedding, {T, C}, threads);
-    if (precision_ == Precision::kBf16) ops::round_to_bf16({x, C}, {T, C}, threads);
+    if (precision_ == Precision::kBf16) ops::round_to_bf16({x, C}, nullptr, {T, C}, threads);
     return;
   }
   const int64_t row_bytes = C * tensor::size_bytes(table_dtype_);

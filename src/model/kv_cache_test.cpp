@@ -16,7 +16,7 @@ KvCache cache_of(int64_t num_pages) {
   config.num_hidden_layers = 1;
   config.num_key_value_heads = 1;
   config.head_dim = 16;
-  return KvCache(std::make_unique<CpuKvStorage>(config, num_pages));
+  return KvCache(std::make_unique<CpuKvStorage>(config, tensor::Precision::kF32, num_pages));
 }
 
 bool share(const KvCache& cache, const KvSequence& a, const KvSequence& b) {

@@ -1,15 +1,24 @@
 #include "model/layer.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstddef>
 #include <cstring>
 
 #include "ops/bf16_matmul.h"
+#include "ops/bf16_rounding.h"
 #include "ops/embedding.h"
 #include "ops/rms_norm.h"
 #include "ops/swiglu.h"
 
 namespace ponder::model {
 namespace {
+
+void put(float& to, float value) { to = value; }
+// Of a value that is rounded.
+void put(tensor::Bf16& to, float value) {
+  to.bits = static_cast<uint16_t>(std::bit_cast<uint32_t>(value) >> 16);
+}
 
 int64_t window_of(const LayerSpec& spec) { return spec.window > 0 ? spec.window : ops::kNoWindow; }
 
@@ -35,6 +44,10 @@ LayerPass::LayerPass(const ModelConfig& config, tensor::Precision precision, con
       keys_(blocks_.keys),
       values_(blocks_.values) {}
 
+tensor::DType LayerPass::key_storage() const {
+  return precision_ == tensor::Precision::kBf16 ? tensor::DType::kBF16 : tensor::DType::kF32;
+}
+
 void LayerPass::forward(int64_t index, const LayerWeights& weights, const float* x,
                         const float* delta, const LayerActivations& keep,
                         const LayerMemory& memory) {
@@ -49,7 +62,9 @@ void LayerPass::forward(int64_t index, const LayerWeights& weights, const float*
 
   in = enter(spec, mlp_norm, keep.x_mid, keep.x_in, memory.delta, memory);
   weights.gate_up.forward(keep.gate_up, in, T_, threads_);
-  ops::swiglu(memory.act, keep.gate_up, {T_, F_}, threads_);
+  precision_ == tensor::Precision::kBf16
+      ? ops::bf16_swiglu(memory.act, keep.bf16.gate_up, keep.gate_up, {T_, F_}, threads_)
+      : ops::swiglu(memory.act, keep.gate_up, {T_, F_}, threads_);
   leave(spec, mlp_norm, weights.down, memory.act, keep.mlp_out, memory);
 }
 
@@ -66,7 +81,10 @@ void LayerPass::backward(int64_t index, const LayerWeights& weights, const Layer
   const float* dy = leave_backward(spec, mlp_norm, gradients.mlp_norm, kept.mlp_out, memory);
   weights.down.input_gradient(memory.act, dy, T_, threads_);
   float* dgate_up = kept.gate_up;
-  ops::swiglu_backward(dgate_up, memory.act, memory.act, kept.gate_up, {T_, F_}, threads_);
+  kept.bf16.gate_up
+      ? ops::swiglu_backward(dgate_up, memory.act, memory.act, kept.bf16.gate_up, {T_, F_},
+                             threads_)
+      : ops::swiglu_backward(dgate_up, memory.act, memory.act, kept.gate_up, {T_, F_}, threads_);
   weights.down.weight_gradient(gradients.down, dy, memory.act, tokens, threads_);
   const float* in = entered(spec, mlp_norm, kept.x_mid, memory);
   weights.gate_up.weight_gradient(gradients.gate_up, dgate_up, in, tokens, threads_);
@@ -75,6 +93,7 @@ void LayerPass::backward(int64_t index, const LayerWeights& weights, const Layer
 
   // Attention, values unturned.
   dy = leave_backward(spec, attention_norm, gradients.attention_norm, kept.attention_out, memory);
+  if (kept.bf16.att) ops::widen_bf16(kept.att, kept.bf16.att, {T_, Q_}, threads_);
   weights.out.weight_gradient(gradients.out, dy, kept.att, tokens, threads_);
   weights.out.input_gradient(memory.datt, dy, T_, threads_);
   attend_backward(spec, kept, memory);
@@ -149,7 +168,7 @@ void LayerPass::norm_and_rotate(const LayerSpec& spec, const LayerWeights& weigh
               {T_, heads_ + kv_heads_, D_}, ops::RopeDirection::kForward, threads_);
   }
   if (precision_ == tensor::Precision::kBf16)
-    ops::round_to_bf16({keep.qkv, W_}, {T_, W_}, threads_);
+    ops::round_to_bf16({keep.qkv, W_}, keep.bf16.qkv, {T_, W_}, threads_);
 }
 
 void LayerPass::norm_and_rotate_backward(const LayerSpec& spec, const LayerWeights& weights,
@@ -168,10 +187,18 @@ void LayerPass::norm_and_rotate_backward(const LayerSpec& spec, const LayerWeigh
 }
 
 void LayerPass::store_keys_and_values(int64_t index, const float* qkv) {
+  const auto of_layer = [&](void* block) -> void* {
+    return static_cast<std::byte*>(block) + index * blocks_.layer_stride;
+  };
   for (size_t i = 0; blocks_.layer_stride != 0 && i < keys_.size(); ++i) {
-    keys_[i] = blocks_.keys[i] + index * blocks_.layer_stride;
-    values_[i] = blocks_.values[i] + index * blocks_.layer_stride;
+    keys_[i] = of_layer(blocks_.keys[i]);
+    values_[i] = of_layer(blocks_.values[i]);
   }
+  key_storage() == tensor::DType::kBF16 ? store_as<tensor::Bf16>(qkv) : store_as<float>(qkv);
+}
+
+template <class Element>
+void LayerPass::store_as(const float* qkv) {
   const auto pieces = static_cast<int64_t>(tokens_.slices().size()) * kv_heads_;
   threads_.parallel_for(pieces, 1, [&](int64_t begin, int64_t end) {
     for (int64_t piece = begin; piece < end; ++piece) {
@@ -183,15 +210,17 @@ void LayerPass::store_keys_and_values(int64_t index, const float* qkv) {
         const size_t block = first + static_cast<size_t>(position / ops::kKeyBlock);
         const int64_t column = position % ops::kKeyBlock;
         n = std::min(ops::kKeyBlock - column, last - position);
+        auto* keys = static_cast<Element*>(keys_[block]);
         if (column == 0) {
-          ops::transpose_keys(keys_[block], {row, W_}, n, D_);
+          ops::transpose_keys(keys, {row, W_}, n, D_);
         } else {
           for (int64_t i = 0; i < n; ++i) {
-            float* keys = keys_[block] + column + i;
-            for (int64_t d = 0; d < D_; ++d) keys[d * ops::kKeyBlock] = row[i * W_ + d];
+            for (int64_t d = 0; d < D_; ++d)
+              put(keys[d * ops::kKeyBlock + column + i], row[i * W_ + d]);
           }
         }
-        ops::copy_values(values_[block] + column * D_, {row + KV_, W_}, n, D_);
+        ops::copy_values(static_cast<Element*>(values_[block]) + column * D_, {row + KV_, W_}, n,
+                         D_);
         row += n * W_;
       }
     }
@@ -214,10 +243,12 @@ void LayerPass::attend(int64_t index, const LayerSpec& spec, const LayerActivati
                             slice.count,
                             slice.first_position,
                             group,
-                            window_of(spec)});
+                            window_of(spec),
+                            key_storage()});
     }
   }
   ops::attention(sequences_, D_, threads_);
+  if (keep.bf16.att) ops::round_to_bf16({keep.att, Q_}, keep.bf16.att, {T_, Q_}, threads_);
 }
 
 void LayerPass::attend_backward(const LayerSpec& spec, const LayerActivations& kept,
@@ -226,12 +257,16 @@ void LayerPass::attend_backward(const LayerSpec& spec, const LayerActivations& k
   std::vector<ops::AttentionBackwardSequence> sequences;
   for (const TokenSlice& slice : tokens_.slices()) {
     for (int64_t kv = 0; kv < kv_heads_; ++kv) {
-      const float* qkv = kept.qkv + slice.begin * W_;
+      const auto rows = [&](int64_t column) -> ops::StoredRows {
+        const int64_t at = slice.begin * W_ + column;
+        if (kept.bf16.qkv) return {kept.bf16.qkv + at, W_};
+        return {kept.qkv + at, W_};
+      };
       float* dqkv = memory.dqkv + slice.begin * W_;
       const int64_t q = kv * group * D_, k = Q_ + kv * D_, v = k + KV_;
-      sequences.push_back({{qkv + q, W_},
-                           {qkv + k, W_},
-                           {qkv + v, W_},
+      sequences.push_back({rows(q),
+                           rows(k),
+                           rows(v),
                            {kept.att + slice.begin * Q_ + q, Q_},
                            {memory.datt + slice.begin * Q_ + q, Q_},
                            {kept.lse + slice.begin * heads_ + kv * group, heads_},

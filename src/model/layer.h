@@ -34,7 +34,7 @@ class LayerPass {
                const LayerActivations& keep, const LayerMemory& memory);
 
   // memory.dx (T, C): in, the gradient of the layer's output; out, of its input. Parameter
-  // gradients accumulate. What is kept of gate and up is lost. Whole rows only.
+  // gradients accumulate. What is kept of gate and up in f32 is lost. Whole rows only.
   void backward(int64_t index, const LayerWeights& weights, const LayerActivations& kept,
                 const LayerMemory& memory, const LayerGradients& gradients);
 
@@ -75,7 +75,10 @@ class LayerPass {
   };
   QkHeads qk_heads(const LayerSpec& spec) const;
 
+  tensor::DType key_storage() const;
   void store_keys_and_values(int64_t index, const float* qkv);
+  template <class Element>
+  void store_as(const float* qkv);
   void attend(int64_t index, const LayerSpec& spec, const LayerActivations& keep);
   void attend_backward(const LayerSpec& spec, const LayerActivations& kept,
                        const LayerMemory& memory);
@@ -88,8 +91,8 @@ class LayerPass {
   const KeyValueBlocks blocks_;
   ThreadPool& threads_;
   const int64_t T_, C_, F_, D_, heads_, kv_heads_, Q_, KV_,
-      W_;                              // W: a row of queries, keys, values
-  std::vector<float*> keys_, values_;  // blocks of the layer that runs
+      W_;                             // W: a row of queries, keys, values
+  std::vector<void*> keys_, values_;  // blocks of the layer that runs
   std::vector<ops::AttentionSequence> sequences_;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "model/linear.h"
+#include "model/pass_tokens.h"
 #include "ops/attention.h"
 
 namespace ponder::model {
@@ -86,13 +87,28 @@ struct NormNeeds {
   }
 };
 
-void take_layer(LayerActivations& layer, tensor::Arena& arena, const ModelConfig& config,
-                const NormNeeds& needs, int64_t T) {
-  const int64_t heads = config.num_attention_heads;
+// What forward computes in f32 and, in bf16 arithmetic, keeps rounded.
+void take_products(LayerActivations& layer, tensor::Arena& arena, const ModelConfig& config,
+                   int64_t T) {
   const int64_t Q = config.q_size(), KV = config.kv_size();
   layer.qkv = arena.take("queries, keys, values", T * (Q + 2 * KV));
   layer.att = arena.take("attention output", T * Q);
   layer.gate_up = arena.take("gate and up", T * 2 * config.intermediate_size);
+}
+
+void take_rounded(LayerActivations& layer, tensor::Arena& arena, const ModelConfig& config,
+                  int64_t T) {
+  const int64_t Q = config.q_size(), KV = config.kv_size();
+  layer.bf16.qkv = arena.take_bf16("queries, keys, values", T * (Q + 2 * KV));
+  layer.bf16.att = arena.take_bf16("attention output", T * Q);
+  layer.bf16.gate_up = arena.take_bf16("gate and up", T * 2 * config.intermediate_size);
+}
+
+void take_layer(LayerActivations& layer, tensor::Arena& arena, const ModelConfig& config,
+                const NormNeeds& needs, int64_t T, bool rounded) {
+  const int64_t heads = config.num_attention_heads;
+  const int64_t Q = config.q_size(), KV = config.kv_size();
+  rounded ? take_rounded(layer, arena, config, T) : take_products(layer, arena, config, T);
   layer.lse = arena.take("statistics of attention and norms", T * heads);
   layer.inv_rms1 = arena.take("statistics of attention and norms", T);
   layer.inv_rms2 = arena.take("statistics of attention and norms", T);
@@ -116,17 +132,25 @@ void PassMemory::lay_out(tensor::Arena& arena, const ModelConfig& config, const 
   const int64_t C = config.hidden_size, F = config.intermediate_size, Q = config.q_size(),
                 KV = config.kv_size(), T = size.tokens, N = size.targets;
   const bool train = size.keep != Keep::kNothing;
+  const bool rounds = train && precision == tensor::Precision::kBf16;
   x = arena.take("residual stream", T * C);
   h = arena.take("normed and branch output", T * C);
   delta = arena.take("normed and branch output", T * C);
   act = arena.take("MLP activation", T * F);
-  keys = arena.take("keys and values in blocks", 2 * size.key_blocks * ops::kKeyBlock * KV);
+  const int64_t blocks = 2 * size.key_blocks * config.num_key_value_heads;
+  keys = arena.take("keys and values in blocks",
+                    blocks * key_block_bytes(config, precision) / int64_t{sizeof(float)});
   inv_rms = arena.take("statistics of attention and norms", T);
 
   layers.assign(static_cast<size_t>(config.num_hidden_layers), {});
   LayerActivations shared;
   shared.x_in = shared.x_mid = x;
-  if (size.keep != Keep::kActivations) take_layer(shared, arena, config, NormNeeds(config), T);
+  if (rounds) {
+    take_products(shared, arena, config, T);
+    dqkv = shared.qkv;  // once forward has rounded what is there
+  }
+  if (size.keep != Keep::kActivations)
+    take_layer(shared, arena, config, NormNeeds(config), T, rounds);
   if (size.keep == Keep::kNothing) shared.attention_out = shared.mlp_out = h;
   if (size.keep == Keep::kCheckpoints) {
     shared.x_mid = arena.take("residual stream", T * C);
@@ -139,7 +163,7 @@ void PassMemory::lay_out(tensor::Arena& arena, const ModelConfig& config, const 
     if (size.keep != Keep::kActivations) continue;
     const NormNeeds own(config, config.layer(i));
     layer.x_mid = arena.take("layers' residuals after attention", T * C);
-    take_layer(layer, arena, config, own, T);
+    take_layer(layer, arena, config, own, T, rounds);
     take_outputs(layer, arena, config, own, T);
   }
 
@@ -150,7 +174,7 @@ void PassMemory::lay_out(tensor::Arena& arena, const ModelConfig& config, const 
   if (!train) return;
   dx = arena.take("gradients of activations", T * C);
   dh = arena.take("gradients of activations", T * C);
-  dqkv = arena.take("gradients of activations", T * (Q + 2 * KV));
+  if (!rounds) dqkv = arena.take("gradients of activations", T * (Q + 2 * KV));
   datt = arena.take("gradients of activations", T * Q);
   dhidden = arena.take("gradients of activations", rows * C);
   attention_backward =

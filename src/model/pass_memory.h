@@ -51,12 +51,19 @@ int64_t head_chunk_rows(int64_t vocab_size, int64_t targets, tensor::Precision p
 // What a layer makes, and its backward needs. With activation checkpointing only x_in is its own;
 // without backward x_in and x_mid are both the residual stream.
 struct LayerActivations {
+  // Of what is rounded when it is complete, in bf16 arithmetic, backward needs these alone; the
+  // layers then share what has the same name below.
+  struct Rounded {
+    tensor::Bf16* qkv = nullptr;      // (T, Q + 2KV), normed and rotated
+    tensor::Bf16* att = nullptr;      // (T, Q)
+    tensor::Bf16* gate_up = nullptr;  // (T, 2F)
+  } bf16;
   float* x_in = nullptr;                           // (T, C) residual stream at the layer's start
   float* x_mid = nullptr;                          // (T, C) and after attention
   float* qkv = nullptr;                            // (T, Q + 2KV), normed and rotated
   float* att = nullptr;                            // (T, Q)
   float* lse = nullptr;                            // (T, heads); may be null without backward
-  float* gate_up = nullptr;                        // (T, 2F); backward turns it into its gradient
+  float* gate_up = nullptr;                        // (T, 2F); backward leaves its gradient there
   float *inv_rms1 = nullptr, *inv_rms2 = nullptr;  // (T)
   // With norms of queries and keys only: what they were given (T, Q + KV; may be null without
   // backward), and for queries, then for keys, what they divided by: one number a token and head,
@@ -80,7 +87,7 @@ struct LayerMemory {
 struct PassMemory : LayerMemory {
   std::vector<LayerActivations> layers;
   float* x = nullptr;        // (T, C) residual stream
-  float* keys = nullptr;     // keys and values in blocks
+  void* keys = nullptr;      // keys and values in blocks
   float* inv_rms = nullptr;  // (T) before the LM head
   // LM head.
   float* lse = nullptr;     // (N) log-sum-exp of the logits

@@ -1,6 +1,7 @@
 #include "model/pass_tokens.h"
 
 #include <algorithm>
+#include <cstddef>
 
 #include "model/kv_cache.h"
 #include "ops/attention.h"
@@ -34,19 +35,27 @@ std::vector<ops::Bf16Run> PassTokens::sum_blocks() const {
   return blocks;
 }
 
-KeyValueBlocks blocks_of_rows(const PassTokens& tokens, const ModelConfig& config, float* memory) {
+int64_t key_block_bytes(const ModelConfig& config, tensor::Precision precision) {
+  const bool bf16 = precision == tensor::Precision::kBf16;
+  return ops::kKeyBlock * config.head_dim *
+         tensor::size_bytes(bf16 ? tensor::DType::kBF16 : tensor::DType::kF32);
+}
+
+KeyValueBlocks blocks_of_rows(const PassTokens& tokens, const ModelConfig& config,
+                              tensor::Precision precision, void* memory) {
   KeyValueBlocks blocks;
-  const int64_t heads = config.num_key_value_heads, size = ops::kKeyBlock * config.head_dim;
+  const int64_t heads = config.num_key_value_heads, size = key_block_bytes(config, precision);
+  auto* next = static_cast<std::byte*>(memory);
   for (const TokenSlice& slice : tokens.slices()) {
     for (int64_t head = 0; head < heads; ++head) {
       blocks.first.push_back(blocks.keys.size());
       for (int64_t begin = 0; begin < slice.count; begin += ops::kKeyBlock) {
-        blocks.keys.push_back(memory + static_cast<int64_t>(blocks.keys.size()) * size);
+        blocks.keys.push_back(next);
+        next += size;
       }
     }
   }
-  const int64_t all_keys = static_cast<int64_t>(blocks.keys.size()) * size;
-  for (float* keys : blocks.keys) blocks.values.push_back(keys + all_keys);
+  for (size_t i = 0; i < blocks.keys.size(); ++i, next += size) blocks.values.push_back(next);
   return blocks;
 }
 

@@ -10,6 +10,7 @@
 #include "model/batch.h"
 #include "model/config.h"
 #include "ops/bf16_matmul.h"
+#include "tensor/precision.h"
 
 namespace ponder::model {
 
@@ -42,15 +43,19 @@ class PassTokens {
 };
 
 // Blocks of kKeyBlock positions: keys transposed (D, kKeyBlock), values (kKeyBlock, D). Borrowed.
+// They are of f32, in bf16 arithmetic, where they are rounded already, of bf16.
 struct KeyValueBlocks {
   // Of the first layer: slice by slice, key-value head by head, the sequence's blocks in order.
-  std::vector<float*> keys, values;
+  std::vector<void*> keys, values;
   std::vector<size_t> first;  // of each slice and head, its place in keys; slice * heads + head
-  // Floats from a layer's blocks to the next layer's; 0: each layer writes over the last one's.
+  // Bytes from a layer's blocks to the next layer's; 0: each layer writes over the last one's.
   int64_t layer_stride = 0;
 };
+// Of one block of keys, or of values.
+int64_t key_block_bytes(const ModelConfig& config, tensor::Precision precision);
 
-// Blocks of whole rows in `memory`: 2 * PassSize::key_blocks * kKeyBlock * kv_size floats.
-KeyValueBlocks blocks_of_rows(const PassTokens& tokens, const ModelConfig& config, float* memory);
+// Blocks of whole rows in `memory`: 2 * PassSize::key_blocks * key-value heads blocks.
+KeyValueBlocks blocks_of_rows(const PassTokens& tokens, const ModelConfig& config,
+                              tensor::Precision precision, void* memory);
 
 }  // namespace ponder::model

@@ -51,6 +51,12 @@ class PlainDecoder {
   float rounded(float x) const {
     return precision_ == tensor::Precision::kBf16 ? ops::reference::to_bf16(x) : x;
   }
+  Matrix rounded(Matrix rows) const {
+    for (Row& row : rows) {
+      for (float& x : row) x = rounded(x);
+    }
+    return rows;
+  }
   const float* weight(TensorRole role, int64_t layer = -1) const {
     return parameters_.find(role, layer);
   }
@@ -102,7 +108,8 @@ class PlainDecoder {
 
   Matrix mlp(const Matrix& in, int64_t layer) const {
     const auto F = static_cast<size_t>(config_.intermediate_size);
-    Matrix gate_up = linear(FusedMatrix::kGateUp, layer, in), act(in.size(), Row(F));
+    const Matrix gate_up = rounded(linear(FusedMatrix::kGateUp, layer, in));
+    Matrix act(in.size(), Row(F));
     for (size_t t = 0; t < in.size(); ++t) {
       for (size_t f = 0; f < F; ++f)
         act[t][f] = ops::reference::swiglu(gate_up[t][f], gate_up[t][F + f]);

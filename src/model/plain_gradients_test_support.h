@@ -131,7 +131,7 @@ class PlainGradients : public PlainDecoder {
         return linear(FusedMatrix::kAttentionOut, i, layer.att);
       });
       run_branch(x, layer.mlp, i, TensorRole::kMlpNorm, [&](const Matrix& in) {
-        layer.gate_up = linear(FusedMatrix::kGateUp, i, in);
+        layer.gate_up = rounded(linear(FusedMatrix::kGateUp, i, in));
         const auto F = static_cast<size_t>(config_.intermediate_size);
         layer.act.assign(in.size(), Row(F));
         for (size_t t = 0; t < in.size(); ++t) {
@@ -216,6 +216,7 @@ class PlainGradients : public PlainDecoder {
             seen(all, static_cast<int64_t>(t), static_cast<int64_t>(h), layer));
       }
     }
+    tape.att = rounded(tape.att);
   }
 
   // dW (N, K) goes on with dy^T x, of dy's columns from `first` on.

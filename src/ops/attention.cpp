@@ -29,6 +29,11 @@ void check_rows(const char* what, int64_t stride, int64_t width) {
                                         width, what, stride));
 }
 
+void check_rows(ConstRows rows, int64_t count, int64_t D) {
+  check_head_dim(D);
+  check_shape("attention", RowShape{count, D}, rows.stride);
+}
+
 void check_sequence(const AttentionSequence& w, int64_t D) {
   check_sizes(w.num_queries, w.group, w.window);
   if (w.first_position < 0) {
@@ -37,16 +42,16 @@ void check_sequence(const AttentionSequence& w, int64_t D) {
   check_rows("queries", w.q.stride, w.group * D);
   check_rows("outputs", w.out.stride, w.group * D);
   if (w.lse.data) check_rows("log-sum-exp", w.lse.stride, w.group);
+  if (w.storage != tensor::DType::kF32 && w.storage != tensor::DType::kBF16)
+    refuse_shape("attention", "keys and values of neither f32 nor bf16");
 }
 
 void check_sequence(const AttentionBackwardSequence& w, int64_t D) {
   check_sizes(w.num_tokens, w.group, w.window);
-  for (const ConstRows& rows : {w.q, w.out, w.dout, ConstRows(w.dq)}) {
-    check_rows("queries, outputs or their gradients", rows.stride, w.group * D);
-  }
-  for (const ConstRows& rows : {w.k, w.v, ConstRows(w.dk), ConstRows(w.dv)}) {
-    check_rows("keys, values or their gradients", rows.stride, D);
-  }
+  for (const int64_t stride : {w.q.stride, w.out.stride, w.dout.stride, w.dq.stride})
+    check_rows("queries, outputs or their gradients", stride, w.group * D);
+  for (const int64_t stride : {w.k.stride, w.v.stride, w.dk.stride, w.dv.stride})
+    check_rows("keys, values or their gradients", stride, D);
   check_rows("log-sum-exp", w.lse.stride, w.group);
 }
 
@@ -77,14 +82,22 @@ void attention(std::span<const AttentionSequence> sequences, int64_t D, ThreadPo
 }
 
 void transpose_keys(float* blocks, ConstRows keys, int64_t count, int64_t D) {
-  check_head_dim(D);
-  check_shape("attention", RowShape{count, D}, keys.stride);
+  check_rows(keys, count, D);
+  transpose_key_rows(blocks, keys, count, D);
+}
+
+void transpose_keys(Bf16* blocks, ConstRows keys, int64_t count, int64_t D) {
+  check_rows(keys, count, D);
   transpose_key_rows(blocks, keys, count, D);
 }
 
 void copy_values(float* blocks, ConstRows values, int64_t count, int64_t D) {
-  check_head_dim(D);
-  check_shape("attention", RowShape{count, D}, values.stride);
+  check_rows(values, count, D);
+  copy_value_rows(blocks, values, count, D);
+}
+
+void copy_values(Bf16* blocks, ConstRows values, int64_t count, int64_t D) {
+  check_rows(values, count, D);
   copy_value_rows(blocks, values, count, D);
 }
 

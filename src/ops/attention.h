@@ -20,7 +20,9 @@
 #include <span>
 
 #include "base/thread_pool.h"
+#include "ops/stored_rows.h"
 #include "ops/view.h"
+#include "tensor/dtype.h"
 
 namespace ponder::ops {
 
@@ -30,28 +32,32 @@ constexpr int64_t kNoWindow = std::numeric_limits<int64_t>::max();
 // Queries of one sequence against one key-value head: num_queries consecutive tokens times `group`
 // query heads. Threads share out the queries, so a work may be as long as a row.
 struct AttentionSequence {
-  ConstRows q;                       // token t, head g: row t, from g * D on
-  Rows out;                          // likewise; overwritten
-  Rows lse;                          // token t, head g: row t, element g; null data: not wanted
-  const float* const* key_blocks;    // each (D, kKeyBlock), transposed
-  const float* const* value_blocks;  // each (kKeyBlock, D)
+  ConstRows q;                      // token t, head g: row t, from g * D on
+  Rows out;                         // likewise; overwritten
+  Rows lse;                         // token t, head g: row t, element g; null data: not wanted
+  const void* const* key_blocks;    // each (D, kKeyBlock) of `storage`, transposed
+  const void* const* value_blocks;  // each (kKeyBlock, D)
   int64_t num_queries;
   int64_t first_position;  // of the first query in its sequence: it sees keys 0 .. first_position
   int64_t group;
   int64_t window = kNoWindow;  // at least 1; blocks before all windows are not looked at
+  // kF32, or kBF16: widened (exactly) when read, so the bits are those of the same values in f32.
+  tensor::DType storage = tensor::DType::kF32;
 };
 
 // D must be a multiple of 16. Impossible shapes are an Error, here and below.
 void attention(std::span<const AttentionSequence> sequences, int64_t D, ThreadPool& threads);
 
 // keys (count, D) into blocks of (D, kKeyBlock); unused columns of the last block are zero. Values
-// (count, D) into blocks of (kKeyBlock, D).
+// (count, D) into blocks of (kKeyBlock, D). Into bf16 they are rounded.
 void transpose_keys(float* blocks, ConstRows keys, int64_t count, int64_t D);
+void transpose_keys(Bf16* blocks, ConstRows keys, int64_t count, int64_t D);
 void copy_values(float* blocks, ConstRows values, int64_t count, int64_t D);
+void copy_values(Bf16* blocks, ConstRows values, int64_t count, int64_t D);
 
 // The backward pass of one row and one key-value head, over all the row's tokens.
 struct AttentionBackwardSequence {
-  ConstRows q, k, v;    // token t: row t (q: head g from g * D on)
+  StoredRows q, k, v;   // token t: row t (q: head g from g * D on)
   ConstRows out, dout;  // token t, head g: row t, from g * D on
   ConstRows lse;        // token t, head g: row t, element g
   Rows dq, dk, dv;      // as q, k, v; overwritten

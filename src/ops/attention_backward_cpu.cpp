@@ -153,16 +153,17 @@ void BackwardBlock(const BackwardScratch& s, int64_t D, int64_t first, int64_t c
       const int64_t j = key_tiles.begin(tile);
       const int64_t i = std::max<int64_t>(0, j - before);  // the first query that sees key j
       if (i >= count) break;
-      UpdateByColumns(key_tiles.size(tile), {(values ? s.dv : s.dk) + j * D, nullptr,
-                                             (values ? s.p : s.ds) + i * kKeyBlock + j,
-                                             (values ? dout : q) + i * D, count - i, D});
+      UpdateByColumns(key_tiles.size(tile),
+                      Update<float>{(values ? s.dv : s.dk) + j * D, nullptr,
+                                    (values ? s.p : s.ds) + i * kKeyBlock + j,
+                                    (values ? dout : q) + i * D, count - i, D});
     }
   }
   for (int64_t tile = 0; tile < query_tiles.number; ++tile) {
     const int64_t i = query_tiles.begin(tile);
     const int64_t sees = std::min(keys, before + query_tiles.begin(tile + 1));
-    UpdateByRows(query_tiles.size(tile),
-                 {s.dq + (first + i) * D, nullptr, s.ds + i * kKeyBlock, s.keys, sees, D});
+    UpdateByRows(query_tiles.size(tile), Update<float>{s.dq + (first + i) * D, nullptr,
+                                                       s.ds + i * kKeyBlock, s.keys, sees, D});
   }
 }
 
@@ -172,7 +173,6 @@ void GatherHead(const BackwardScratch& s, const AttentionBackwardSequence& w, in
   for (int64_t t = 0; t < w.num_tokens; ++t) {
     const float* out = w.out.data + t * w.out.stride + head * D;
     const float* dout = w.dout.data + t * w.dout.stride + head * D;
-    const float* q = w.q.data + t * w.q.stride + head * D;
     F16 sum = Set(0.0f);
     for (int64_t d = 0; d < D; d += 16) {
       const F16 x = Load(dout + d);
@@ -182,7 +182,7 @@ void GatherHead(const BackwardScratch& s, const AttentionBackwardSequence& w, in
     }
     s.delta[t] = Sum16(sum);
     s.lse[t] = w.lse.data[t * w.lse.stride + head];
-    CopyRow(s.q + t * D, q, D);
+    w.q.at(t, head * D, [&](const auto* q) HWY_ATTR { CopyRow(s.q + t * D, q, D); });
   }
 }
 
@@ -201,10 +201,14 @@ void BackwardSequence(const AttentionBackwardSequence& w, int64_t D, float* scra
         }
       }
       if (first_head || !s.kept) {
-        const float *k = w.k.data + begin * w.k.stride, *v = w.v.data + begin * w.v.stride;
-        TransposeBlock(s.keys_transposed, k, w.k.stride, keys, D);
-        TransposeBlock(s.values_transposed, v, w.v.stride, keys, D);
-        CopyRows(s.keys, D, k, w.k.stride, keys, D);
+        // The values' rows make way for their gradient below.
+        const auto lay_out = [&](const StoredRows& from, float* rows, float* transposed) {
+          from.at(begin, 0,
+                  [&](const auto* row) HWY_ATTR { CopyRows(rows, D, row, from.stride, keys, D); });
+          TransposeBlock(transposed, rows, D, keys, D);
+        };
+        lay_out(w.k, s.keys, s.keys_transposed);
+        lay_out(w.v, s.dv, s.values_transposed);
       }
       float *dk = w.dk.data + begin * w.dk.stride, *dv = w.dv.data + begin * w.dv.stride;
       if (first_head) {

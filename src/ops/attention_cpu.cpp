@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <type_traits>
 
 #include "base/portable_math.h"
 #include "ops/attention_task.h"
@@ -19,10 +20,11 @@ HWY_BEFORE_NAMESPACE();
 namespace ponder::ops {
 namespace HWY_NAMESPACE {
 
-// R queries against 16 H keys of a block.
+// R queries against 16 H keys of a block, which lies there as f32 or bf16.
+template <class Key>
 struct ScoreTile {
   const float* q;          // (R, D)
-  const float* keys;       // (D, kKeyBlock)
+  const Key* keys;         // (D, kKeyBlock)
   float* p;                // (R, kKeyBlock): exp(s - top)
   const float* m;          // (R) maximum up to here
   float *top, *sum;        // (R) maximum with this block; sum of p
@@ -30,10 +32,11 @@ struct ScoreTile {
   const int64_t* hidden;   // (R) how many of these, the first, lie before its window; or nullptr
   int64_t D;
   float scale;
+  Fetch fetch;
 };
 
-template <int R, int H>
-HWY_INLINE void Weights(F16 (&s)[R][H], const ScoreTile& t, int first) {
+template <int R, int H, class Key>
+HWY_INLINE void Weights(F16 (&s)[R][H], const ScoreTile<Key>& t, int first) {
   const F16 scale = Set(t.scale), nothing = Set(-__builtin_inff());
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
@@ -85,26 +88,38 @@ HWY_INLINE void Weights(F16 (&s)[R][H], const ScoreTile& t, int first) {
   }
 }
 
-template <int R, int H>
-void Scores(const ScoreTile& t) {
-  if constexpr (kTileVectors == 4) {
-    F16 s[R][H];
+template <int R, int N, class Key>
+HWY_INLINE void ChainScores(F16 (&s)[R][N], const ScoreTile<Key>& t, int h, Fetch& fetch) {
 #pragma GCC unroll 16
-    for (int r = 0; r < R; ++r) {
+  for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 4
-      for (int h = 0; h < H; ++h) s[r][h] = Set(0.0f);
-    }
-    Chains(s, t.q, t.D, 1, t.keys, kKeyBlock, t.D);
+    for (int n = 0; n < N; ++n) s[r][n] = Set(0.0f);
+  }
+  Chains(s, t.q, t.D, 1, t.keys + h * 16, kKeyBlock, t.D, fetch);
+}
+
+template <int R, int N, class Key>
+HWY_INLINE void StoreScores(const ScoreTile<Key>& t, int h, Fetch& fetch) {
+  F16 s[R][N];
+  ChainScores(s, t, h, fetch);
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+    for (int n = 0; n < N; ++n) Store(s[r][n], t.p + r * kKeyBlock + (h + n) * 16);
+  }
+}
+
+template <int R, int H, class Key>
+void Scores(const ScoreTile<Key>& t) {
+  constexpr int kVectors = kTileVectors<R>, kRest = H % kVectors;
+  Fetch fetch = t.fetch;
+  if constexpr (H <= kVectors) {
+    F16 s[R][H];
+    ChainScores(s, t, 0, fetch);
     Weights(s, t, 0);
   } else {
-    for (int h = 0; h < H; ++h) {
-      F16 s[R][1];
-#pragma GCC unroll 16
-      for (int r = 0; r < R; ++r) s[r][0] = Set(0.0f);
-      Chains(s, t.q, t.D, 1, t.keys + h * 16, kKeyBlock, t.D);
-#pragma GCC unroll 16
-      for (int r = 0; r < R; ++r) Store(s[r][0], t.p + r * kKeyBlock + h * 16);
-    }
+    for (int h = 0; h + kVectors <= H; h += kVectors) StoreScores<R, kVectors>(t, h, fetch);
+    if constexpr (kRest > 0) StoreScores<R, kRest>(t, H - kRest, fetch);
     for (int r = 0; r < R; ++r) {
       F16 s[1][H];
       for (int h = 0; h < H; ++h) s[0][h] = Load(t.p + r * kKeyBlock + h * 16);
@@ -113,40 +128,104 @@ void Scores(const ScoreTile& t) {
   }
 }
 
-template <int... R>
-HWY_INLINE void RunScores(int rows, int64_t vectors, const ScoreTile& t,
+template <class Key, int... R>
+HWY_INLINE void RunScores(int rows, int64_t vectors, const ScoreTile<Key>& t,
                           std::integer_sequence<int, R...>) {
-  static constexpr void (*kTable[][4])(const ScoreTile&) = {
-      {&Scores<R + 1, 1>, &Scores<R + 1, 2>, &Scores<R + 1, 3>, &Scores<R + 1, 4>}...};
+  static constexpr void (*kTable[][4])(const ScoreTile<Key>&) = {
+      {&Scores<R + 1, 1, Key>, &Scores<R + 1, 2, Key>, &Scores<R + 1, 3, Key>,
+       &Scores<R + 1, 4, Key>}...};
   kTable[rows - 1][vectors - 1](t);
 }
 
-void ForwardQueries(const AttentionSequence& w, int64_t D, int64_t first, int64_t count) {
-  thread_local tensor::Buffer scratch("attention scratch", 0);
-  scratch.reserve(kQueries * (2 * D + kKeyBlock));
-  float *q = scratch.data(), *out = q + kQueries * D, *p = out + kQueries * D;
-  HWY_ALIGN float m[kQueries], l[kQueries], top[kQueries], sum[kQueries], c[kQueries];
-  int64_t visible[kQueries], hidden[kQueries];  // the keys [hidden, visible)
-  int64_t visible_here[kQueries], hidden_here[kQueries];
-  const auto token = [&](int64_t i) { return (first + i) / w.group; };
-  const auto head = [&](int64_t i) { return (first + i) % w.group; };
-  // m begins from the lowest number, as good as -inf before the first score but for one thing: a
-  // query that sees no key of a block whose other queries do keeps its m, as lowest - lowest is 0.
-  for (int64_t i = 0; i < kQueries; ++i) {
-    m[i] = top[i] = std::numeric_limits<float>::lowest();
-    l[i] = sum[i] = 0.0f;
+// Queries of a work that pass by its blocks together, and how far they are.
+class Passing {
+ public:
+  Passing(const AttentionSequence& work, int64_t head_dim, int64_t first_query, int64_t num)
+      : w(work), D(head_dim), first(first_query), count(num), tiles(num) {
+    thread_local tensor::Buffer scratch("attention scratch", 0);
+    scratch.reserve(kQueries * (2 * D + kKeyBlock) + 2 * D * kKeyBlock);
+    q = scratch.data();
+    out = q + kQueries * D;
+    p = out + kQueries * D;
+    wide = p + kQueries * kKeyBlock;
+    // m begins from the lowest number, as good as -inf before the first score but for one thing: a
+    // query that sees no key of a block whose other queries do keeps its m, as lowest - lowest is 0.
+    for (int64_t i = 0; i < kQueries; ++i) {
+      m[i] = top[i] = std::numeric_limits<float>::lowest();
+      l[i] = sum[i] = 0.0f;
+    }
+    for (int64_t i = 0; i < count; ++i) {
+      visible[i] = w.first_position + token(i) + 1;
+      hidden[i] = std::max<int64_t>(0, visible[i] - w.window);
+      CopyRow(q + i * D, w.q.data + token(i) * w.q.stride + head(i) * D, D);
+    }
+    std::memset(out, 0, static_cast<size_t>(count * D) * sizeof(float));
   }
-  for (int64_t i = 0; i < count; ++i) {
-    visible[i] = w.first_position + token(i) + 1;
-    hidden[i] = std::max<int64_t>(0, visible[i] - w.window);
-    CopyRow(q + i * D, w.q.data + token(i) * w.q.stride + head(i) * D, D);
+
+  // Key: what the blocks are of. Several tiles have a block of bf16 widened once for all, and the
+  // baseline, whose loops are slow anyway, each tile.
+  template <class Key>
+  void pass_all() {
+    constexpr bool kWidens = kLanes < 8 && !std::is_same_v<Key, float>;
+    const auto block = [&](const void* const* blocks, int64_t begin) {
+      return static_cast<const Key*>(blocks[begin / kKeyBlock]);
+    };
+    const int64_t end = visible[count - 1];
+    for (int64_t begin = hidden[0] / kKeyBlock * kKeyBlock; begin < end; begin += kKeyBlock) {
+      const Key *keys = block(w.key_blocks, begin), *values = block(w.value_blocks, begin);
+      if (kWidens || tiles.number > 1) {
+        pass_wide(begin, keys, values);
+        continue;
+      }
+      if constexpr (!kWidens) {
+        // One tile computes less than it waits: the next block is on its way meanwhile.
+        const int64_t more = std::min(kKeyBlock, end - begin - kKeyBlock);
+        Fetch next_keys, next_values;
+        if (more > 0) {
+          next_keys = fetch(block(w.key_blocks, begin + kKeyBlock), kKeyBlock);
+          next_values = fetch(block(w.value_blocks, begin + kKeyBlock), more);
+        }
+        pass(begin, keys, values, next_keys, next_values);
+      }
+    }
   }
-  std::memset(out, 0, static_cast<size_t>(count * D) * sizeof(float));
-  const float scale = 1.0f / std::sqrt(static_cast<float>(D));
-  const Tiles tiles(count);
-  const int64_t first_block = hidden[0] / kKeyBlock;
-  for (int64_t begin = first_block * kKeyBlock; begin < visible[count - 1]; begin += kKeyBlock) {
-    const int64_t block = begin / kKeyBlock;
+
+  void finish() {
+    for (int64_t i = 0; i < count; ++i) {
+      const F16 inverse = Set(1.0f / l[i]);
+      float* to = w.out.data + token(i) * w.out.stride + head(i) * D;
+      for (int64_t d = 0; d < D; d += 16) Store(Mul(Load(out + i * D + d), inverse), to + d);
+      if (!w.lse.data) continue;
+      w.lse.data[token(i) * w.lse.stride + head(i)] =
+          static_cast<float>(static_cast<double>(m[i]) + portable_log(static_cast<double>(l[i])));
+    }
+  }
+
+ private:
+  int64_t token(int64_t i) const { return (first + i) / w.group; }
+  int64_t head(int64_t i) const { return (first + i) % w.group; }
+
+  template <class Key>
+  Fetch fetch(const Key* from, int64_t rows_of_64) const {
+    const auto* bytes = reinterpret_cast<const char*>(from);
+    Fetch fetch{bytes, bytes + rows_of_64 * D * int64_t{sizeof(Key)}};
+    fetch.spread(std::max<int64_t>(D, kKeyBlock) / kFetchSteps);
+    return fetch;
+  }
+
+  void pass_wide(int64_t begin, const float* keys, const float* values) {
+    pass(begin, keys, values, {}, {});
+  }
+  void pass_wide(int64_t begin, const Bf16* keys, const Bf16* values) {
+    CopyRow(wide, keys, D * kKeyBlock);
+    CopyRow(wide + D * kKeyBlock, values, D * std::min(kKeyBlock, visible[count - 1] - begin));
+    pass_wide(begin, wide, wide + D * kKeyBlock);
+  }
+
+  template <class Key>
+  void pass(int64_t begin, const Key* keys, const Key* values, const Fetch& next_keys,
+            const Fetch& next_values) {
+    int64_t visible_here[kQueries], hidden_here[kQueries];
     // The block's keys up to the last that some query of a tile sees; 0 if none sees any.
     const auto keys_of = [&](int64_t tile) -> int64_t {
       if (hidden[tiles.begin(tile)] >= begin + kKeyBlock) return 0;
@@ -157,19 +236,19 @@ void ForwardQueries(const AttentionSequence& w, int64_t D, int64_t first, int64_
     for (int64_t i = 0; windowed && i < count; ++i)
       hidden_here[i] = std::clamp<int64_t>(hidden[i] - begin, 0, kKeyBlock);
     for (int64_t tile = 0; tile < tiles.number; ++tile) {
-      const int64_t i = tiles.begin(tile), keys = keys_of(tile);
-      if (keys == 0) {
+      const int64_t i = tiles.begin(tile), seen = keys_of(tile);
+      if (seen == 0) {
         for (int64_t r = i; r < i + tiles.size(tile); ++r) {
           top[r] = m[r];
           sum[r] = 0.0f;
         }
         continue;
       }
-      RunScores(
-          tiles.size(tile), (keys + 15) / 16,
-          {q + i * D, w.key_blocks[block], p + i * kKeyBlock, m + i, top + i, sum + i,
-           masked ? visible_here + i : nullptr, windowed ? hidden_here + i : nullptr, D, scale},
-          TileSizes());
+      RunScores(tiles.size(tile), (seen + 15) / 16,
+                ScoreTile<Key>{q + i * D, keys, p + i * kKeyBlock, m + i, top + i, sum + i,
+                               masked ? visible_here + i : nullptr,
+                               windowed ? hidden_here + i : nullptr, D, scale, next_keys},
+                TileSizes());
     }
     for (int64_t i = 0; i < count; i += 16) {
       const F16 factor = Exp(Sub(Load(m + i), Load(top + i)));
@@ -178,20 +257,26 @@ void ForwardQueries(const AttentionSequence& w, int64_t D, int64_t first, int64_
       Store(Load(top + i), m + i);
     }
     for (int64_t tile = 0; tile < tiles.number; ++tile) {
-      const int64_t i = tiles.begin(tile), keys = keys_of(tile);
-      if (keys == 0) continue;
-      UpdateByRows(tiles.size(tile),
-                   {out + i * D, c + i, p + i * kKeyBlock, w.value_blocks[block], keys, D});
+      const int64_t i = tiles.begin(tile), seen = keys_of(tile);
+      if (seen == 0) continue;
+      UpdateByRows(tiles.size(tile), Update<Key>{out + i * D, c + i, p + i * kKeyBlock, values,
+                                                 seen, D, next_values});
     }
   }
-  for (int64_t i = 0; i < count; ++i) {
-    const F16 inverse = Set(1.0f / l[i]);
-    float* to = w.out.data + token(i) * w.out.stride + head(i) * D;
-    for (int64_t d = 0; d < D; d += 16) Store(Mul(Load(out + i * D + d), inverse), to + d);
-    if (!w.lse.data) continue;
-    w.lse.data[token(i) * w.lse.stride + head(i)] =
-        static_cast<float>(static_cast<double>(m[i]) + portable_log(static_cast<double>(l[i])));
-  }
+
+  const AttentionSequence& w;
+  const int64_t D, first, count;
+  const Tiles tiles;
+  const float scale = 1.0f / std::sqrt(static_cast<float>(D));
+  float *q, *out, *p, *wide;
+  HWY_ALIGN float m[kQueries], l[kQueries], top[kQueries], sum[kQueries], c[kQueries];
+  int64_t visible[kQueries], hidden[kQueries];  // the keys [hidden, visible)
+};
+
+void ForwardQueries(const AttentionSequence& w, int64_t D, int64_t first, int64_t count) {
+  Passing queries(w, D, first, count);
+  w.storage == tensor::DType::kBF16 ? queries.pass_all<Bf16>() : queries.pass_all<float>();
+  queries.finish();
 }
 
 void TransposeRows(float* to, ConstRows keys, int64_t count, int64_t D) {
@@ -201,7 +286,21 @@ void TransposeRows(float* to, ConstRows keys, int64_t count, int64_t D) {
   }
 }
 
+void TransposeRowsToBf16(Bf16* to, ConstRows keys, int64_t count, int64_t D) {
+  thread_local tensor::Buffer block("attention scratch", 0);
+  block.reserve(D * kKeyBlock);
+  for (int64_t begin = 0; begin < count; begin += kKeyBlock) {
+    TransposeBlock(block.data(), keys.data + begin * keys.stride, keys.stride,
+                   std::min(kKeyBlock, count - begin), D);
+    CopyRow(to + begin * D, block.data(), D * kKeyBlock);
+  }
+}
+
 void CopyValues(float* to, ConstRows values, int64_t count, int64_t D) {
+  CopyRows(to, D, values.data, values.stride, count, D);
+}
+
+void CopyValuesToBf16(Bf16* to, ConstRows values, int64_t count, int64_t D) {
   CopyRows(to, D, values.data, values.stride, count, D);
 }
 
@@ -213,7 +312,9 @@ HWY_AFTER_NAMESPACE();
 namespace ponder::ops {
 HWY_EXPORT(ForwardQueries);
 HWY_EXPORT(TransposeRows);
+HWY_EXPORT(TransposeRowsToBf16);
 HWY_EXPORT(CopyValues);
+HWY_EXPORT(CopyValuesToBf16);
 
 void attend_queries(const AttentionSequence& work, int64_t D, int64_t first, int64_t count) {
   HWY_DYNAMIC_DISPATCH(ForwardQueries)(work, D, first, count);
@@ -223,8 +324,16 @@ void transpose_key_rows(float* blocks, ConstRows keys, int64_t count, int64_t D)
   HWY_DYNAMIC_DISPATCH(TransposeRows)(blocks, keys, count, D);
 }
 
+void transpose_key_rows(Bf16* blocks, ConstRows keys, int64_t count, int64_t D) {
+  HWY_DYNAMIC_DISPATCH(TransposeRowsToBf16)(blocks, keys, count, D);
+}
+
 void copy_value_rows(float* blocks, ConstRows values, int64_t count, int64_t D) {
   HWY_DYNAMIC_DISPATCH(CopyValues)(blocks, values, count, D);
+}
+
+void copy_value_rows(Bf16* blocks, ConstRows values, int64_t count, int64_t D) {
+  HWY_DYNAMIC_DISPATCH(CopyValuesToBf16)(blocks, values, count, D);
 }
 
 }  // namespace ponder::ops

@@ -69,7 +69,23 @@ struct Blocks {
             row.window};
   }
   std::vector<float> keys, values;
-  std::vector<const float*> key_blocks, value_blocks;
+  std::vector<const void*> key_blocks, value_blocks;
+};
+
+// The same in bf16.
+struct Bf16Blocks {
+  explicit Bf16Blocks(const Row& row)
+      : keys(at((row.T + kKeyBlock - 1) / kKeyBlock * kKeyBlock * row.D), Bf16{0xBF80}),
+        values(keys.size(), Bf16{0x7FC0}) {
+    transpose_keys(keys.data(), row.k(), row.T, row.D);
+    copy_values(values.data(), row.v(), row.T, row.D);
+    for (int64_t begin = 0; begin < row.T; begin += kKeyBlock) {
+      key_blocks.push_back(keys.data() + begin * row.D);
+      value_blocks.push_back(values.data() + begin * row.D);
+    }
+  }
+  std::vector<Bf16> keys, values;
+  std::vector<const void*> key_blocks, value_blocks;
 };
 
 // Sizes around the borders of tiles (6 queries, 16 to 64 keys), of pieces of 48 queries counted
@@ -128,6 +144,35 @@ TEST(Attention, EqualsTheDefinitionOnEveryMachine) {
         attention(sequences, row.D, pool);
         ASSERT_TRUE(same_bits(row.out, out)) << (together ? "heads together" : "heads apart");
         ASSERT_TRUE(same_bits(row.lse, lse));
+      }
+    });
+    if (HasFatalFailure()) return;
+  }
+}
+
+// Kept in two bytes keys and values are what they are rounded: one query of a head or of all, some
+// more, and all of them.
+TEST(Attention, KeysAndValuesInBf16ChangeNoBitOnEveryMachine) {
+  for (Row row : all_rows()) {
+    const Bf16Blocks halves(row);
+    for (float& x : row.qkv) x = reference::to_bf16(x);
+    const Blocks blocks(row);
+    SCOPED_TRACE(::testing::Message() << "T " << row.T << ", group " << row.group << ", D " << row.D
+                                      << ", window " << row.window);
+    on_every_machine(false, [&](ThreadPool& pool) {
+      for (const int64_t count : {int64_t{1}, std::min<int64_t>(4, row.T), row.T}) {
+        Output outs[2] = {Output(row.T * row.ldo), Output(row.T * row.ldo)};
+        for (const bool bf16 : {false, true}) {
+          AttentionSequence work =
+              blocks.work(row, outs[bf16].data(), nullptr, row.T - count, count, 0, row.group);
+          if (bf16) {
+            work.key_blocks = halves.key_blocks.data();
+            work.value_blocks = halves.value_blocks.data();
+            work.storage = tensor::DType::kBF16;
+          }
+          attention({&work, 1}, row.D, pool);
+        }
+        ASSERT_TRUE(same_bits(outs[0].values(), outs[1])) << count << " queries";
       }
     });
     if (HasFatalFailure()) return;
@@ -256,6 +301,34 @@ TEST(Attention, BackwardEqualsTheDefinitionOnEveryMachine) {
   }
 }
 
+// Queries, keys and values in two bytes are what they are rounded.
+TEST(Attention, BackwardOfBf16RowsChangesNoBitOnEveryMachine) {
+  for (Row row : {Row(5, 2, 16), Row(70, 3, 32), Row(131, 1, 80)}) {
+    std::vector<Bf16> halves;
+    for (float& x : row.qkv) {
+      x = reference::to_bf16(x);
+      halves.push_back({static_cast<uint16_t>(std::bit_cast<uint32_t>(x) >> 16)});
+    }
+    const int64_t scratch_size = attention_backward_scratch(row.T, row.D);
+    on_every_machine(false, [&](ThreadPool& pool) {
+      const auto size = static_cast<int64_t>(row.qkv.size());
+      Output gradients[2] = {Output(size), Output(size)};
+      for (const bool bf16 : {false, true}) {
+        std::vector<float> scratch(at(scratch_size), NAN);
+        AttentionBackwardSequence work = backward_work(row, gradients[bf16].data());
+        for (StoredRows AttentionBackwardSequence::*rows :
+             {&AttentionBackwardSequence::q, &AttentionBackwardSequence::k,
+              &AttentionBackwardSequence::v}) {
+          if (bf16) work.*rows = {halves.data() + ((work.*rows).f32 - row.qkv.data()), row.ld};
+        }
+        attention_backward({&work, 1}, row.D, scratch.data(), scratch_size, pool);
+      }
+      ASSERT_TRUE(same_bits(gradients[0].values(), gradients[1]));
+    });
+    if (HasFatalFailure()) return;
+  }
+}
+
 // Rows of a packed batch: sequences of any length in one call, threads taking the next one.
 TEST(Attention, RowsOfAnyLengthTogetherOnEveryMachine) {
   std::vector<Row> all;
@@ -330,10 +403,11 @@ TEST(Attention, ImpossibleShapesAreRefused) {
   for (int64_t Work::*size : {&Work::num_tokens, &Work::group, &Work::window}) {
     EXPECT_TRUE(backward_refused(16, scratch_size, [&](Work& w) { w.*size = -1; }));
   }
-  for (ConstRows Work::*rows : {&Work::q, &Work::out, &Work::dout}) {
+  for (ConstRows Work::*rows : {&Work::out, &Work::dout}) {
     EXPECT_TRUE(backward_refused(16, scratch_size, [&](Work& w) { (w.*rows).stride = 31; }));
   }
-  for (ConstRows Work::*rows : {&Work::k, &Work::v}) {
+  EXPECT_TRUE(backward_refused(16, scratch_size, [](Work& w) { w.q.stride = 31; }));
+  for (StoredRows Work::*rows : {&Work::k, &Work::v}) {
     EXPECT_TRUE(backward_refused(16, scratch_size, [&](Work& w) { (w.*rows).stride = 15; }));
   }
   EXPECT_TRUE(backward_refused(16, scratch_size, [](Work& w) { w.lse.stride = 1; }));
@@ -343,12 +417,18 @@ TEST(Attention, ImpossibleShapesAreRefused) {
   EXPECT_TRUE(refused([&] { attention_backward_scratch(-1, 16); }));
   EXPECT_TRUE(refused([&] { attention_backward_scratch(5, 8); }));
 
-  std::vector<float> block(at(kKeyBlock * 16));
-  for (const auto copy : {transpose_keys, copy_values}) {
-    EXPECT_TRUE(refused([&] { copy(block.data(), row.k(), 5, 15); }));
-    EXPECT_TRUE(refused([&] { copy(block.data(), row.k(), -1, 16); }));
-    EXPECT_TRUE(refused([&] { copy(block.data(), {row.k().data, 15}, 5, 16); }));
-  }
+  EXPECT_TRUE(forward_refused(16, [](AttentionSequence& w) { w.storage = tensor::DType::kF16; }));
+  const auto copies_refused = [&](auto element) {
+    std::vector<decltype(element)> block(at(kKeyBlock * 16));
+    using Copy = void (*)(decltype(element)*, ConstRows, int64_t, int64_t);
+    for (const Copy copy : {Copy(transpose_keys), Copy(copy_values)}) {
+      EXPECT_TRUE(refused([&] { copy(block.data(), row.k(), 5, 15); }));
+      EXPECT_TRUE(refused([&] { copy(block.data(), row.k(), -1, 16); }));
+      EXPECT_TRUE(refused([&] { copy(block.data(), {row.k().data, 15}, 5, 16); }));
+    }
+  };
+  copies_refused(float{});
+  copies_refused(Bf16{});
 }
 
 // A row so long that backward lays out its keys again for every head.

@@ -11,20 +11,26 @@
 #include <utility>
 
 #include "ops/attention.h"
-#include "ops/simd-inl.h"
+#include "ops/bf16-inl.h"
+#include "ops/fetch.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace ponder::ops {
 namespace HWY_NAMESPACE {
 
 // A tile's rows and its columns in vectors of 16: accumulators, a row of the other operand and a
-// broadcast fill the 32 registers of AVX-512, or the 16 of AVX2.
+// broadcast fill the 32 registers of AVX-512, or the 16 of AVX2. Few rows take more columns, so that
+// what they wait for, memory, is read as it lies.
 constexpr int kTileRows = 6;
-constexpr int kTileVectors = kLanes == 16 ? 4 : 1;
+constexpr int64_t kFetchSteps = 4;
+template <int R>
+constexpr int kTileVectors = kLanes == 16            ? 4
+                             : kLanes == 8 && R <= 2 ? 4 / R
+                                                     : 1;
 
 // acc[r][h] continues its chain over k < n of a[r * ar + k * ak], b[k * ldb + h * 16 + lane].
-template <int R, int H>
-HWY_INLINE void Chains(F16 (&acc)[R][H], const float* a, int64_t ar, int64_t ak, const float* b,
+template <int R, int H, class B>
+HWY_INLINE void Chains(F16 (&acc)[R][H], const float* a, int64_t ar, int64_t ak, const B* b,
                        int64_t ldb, int64_t n) {
   for (int64_t k = 0; k < n; ++k) {
     F16 row[H];
@@ -39,18 +45,29 @@ HWY_INLINE void Chains(F16 (&acc)[R][H], const float* a, int64_t ar, int64_t ak,
   }
 }
 
+// The same; what is to be fetched is asked for on the way.
+template <int R, int H, class B>
+HWY_INLINE void Chains(F16 (&acc)[R][H], const float* a, int64_t ar, int64_t ak, const B* b,
+                       int64_t ldb, int64_t n, Fetch& fetch) {
+  for (int64_t k = 0; k < n; k += kFetchSteps, fetch.step()) {
+    Chains(acc, a + k * ak, ar, ak, b + k * ldb, ldb, std::min(kFetchSteps, n - k));
+  }
+}
+
 // Rows of c (stride D), times their factors if there are any, continue their chains over k < n of a
 // and the rows of b (stride D).
+template <class B>
 struct Update {
   float* c;
   const float* factors;
   const float* a;
-  const float* b;
+  const B* b;
   int64_t n, D;
+  Fetch fetch = {};
 };
 
-template <int R, int H, int kRowStep, int kStep>
-HWY_INLINE void UpdateColumns(const Update& u, int64_t d) {
+template <int R, int H, int kRowStep, int kStep, class B>
+HWY_INLINE void UpdateColumns(const Update<B>& u, int64_t d, Fetch& fetch) {
   F16 acc[R][H];
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
@@ -65,7 +82,7 @@ HWY_INLINE void UpdateColumns(const Update& u, int64_t d) {
       for (int h = 0; h < H; ++h) acc[r][h] = Mul(acc[r][h], factor);
     }
   }
-  Chains(acc, u.a, kRowStep, kStep, u.b + d, u.D, u.n);
+  Chains(acc, u.a, kRowStep, kStep, u.b + d, u.D, u.n, fetch);
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 4
@@ -73,42 +90,51 @@ HWY_INLINE void UpdateColumns(const Update& u, int64_t d) {
   }
 }
 
-template <int R, int kRowStep, int kStep>
-void UpdateRows(const Update& u) {
+template <int R, int kRowStep, int kStep, class B>
+void UpdateRows(const Update<B>& u) {
+  constexpr int kVectors = kTileVectors<R>;
   int64_t d = 0;
-  for (; d + 16 * kTileVectors <= u.D; d += 16 * kTileVectors) {
-    UpdateColumns<R, kTileVectors, kRowStep, kStep>(u, d);
+  Fetch fetch = u.fetch;
+  for (; d + 16 * kVectors <= u.D; d += 16 * kVectors) {
+    UpdateColumns<R, kVectors, kRowStep, kStep>(u, d, fetch);
   }
-  if constexpr (kTileVectors > 1) {
-    if (u.D - d == 48) UpdateColumns<R, 3, kRowStep, kStep>(u, d);
-    if (u.D - d == 32) UpdateColumns<R, 2, kRowStep, kStep>(u, d);
-    if (u.D - d == 16) UpdateColumns<R, 1, kRowStep, kStep>(u, d);
+  if constexpr (kVectors > 2) {
+    if (u.D - d == 48) UpdateColumns<R, 3, kRowStep, kStep>(u, d, fetch);
+    if (u.D - d == 32) UpdateColumns<R, 2, kRowStep, kStep>(u, d, fetch);
+  }
+  if constexpr (kVectors > 1) {
+    if (u.D - d == 16) UpdateColumns<R, 1, kRowStep, kStep>(u, d, fetch);
   }
 }
 
-template <int kRowStep, int kStep, int... R>
-HWY_INLINE void RunUpdate(int rows, const Update& u, std::integer_sequence<int, R...>) {
-  static constexpr void (*kTable[])(const Update&) = {&UpdateRows<R + 1, kRowStep, kStep>...};
+template <int kRowStep, int kStep, class B, int... R>
+HWY_INLINE void RunUpdate(int rows, const Update<B>& u, std::integer_sequence<int, R...>) {
+  static constexpr void (*kTable[])(const Update<B>&) = {&UpdateRows<R + 1, kRowStep, kStep, B>...};
   kTable[rows - 1](u);
 }
 
 using TileSizes = std::make_integer_sequence<int, kTileRows>;
 
 // Row i of a is a row of weights (kKeyBlock of them), k its columns.
-HWY_INLINE void UpdateByRows(int rows, const Update& u) {
+template <class B>
+HWY_INLINE void UpdateByRows(int rows, const Update<B>& u) {
   RunUpdate<kKeyBlock, 1>(rows, u, TileSizes());
 }
 // Row i of a is a column of weights.
-HWY_INLINE void UpdateByColumns(int rows, const Update& u) {
+template <class B>
+HWY_INLINE void UpdateByColumns(int rows, const Update<B>& u) {
   RunUpdate<1, kKeyBlock>(rows, u, TileSizes());
 }
 
-HWY_INLINE void CopyRow(float* to, const float* from, int64_t D) {
+// Between types too: widened, or rounded.
+template <class To, class From>
+HWY_INLINE void CopyRow(To* to, const From* from, int64_t D) {
   for (int64_t d = 0; d < D; d += 16) Store(Load(from + d), to + d);
 }
 
 // Rows of D between a layer's layout and rows side by side.
-HWY_INLINE void CopyRows(float* to, int64_t ldt, const float* from, int64_t ldf, int64_t count,
+template <class To, class From>
+HWY_INLINE void CopyRows(To* to, int64_t ldt, const From* from, int64_t ldf, int64_t count,
                          int64_t D) {
   for (int64_t t = 0; t < count; ++t) CopyRow(to + t * ldt, from + t * ldf, D);
 }

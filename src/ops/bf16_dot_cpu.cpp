@@ -60,7 +60,7 @@ PONDER_DOT void dot_strip(Bf16Tile& t, int row) {
       total[r][h] =
           begin ? _mm512_loadu_ps(begin + r * t.begin.stride + h * 16) : _mm512_setzero_ps();
   }
-  Bf16Fetch fetch = t.fetch;
+  Fetch fetch = t.fetch;
   for (int64_t block = 0; block < t.blocks; ++block) {
     fetch.step();
     __m512 even[R][2], odd[R][2];

@@ -75,7 +75,7 @@ void Strip(Bf16Tile& t, int64_t row, int64_t half) {
   float* c = t.c.data + row * t.c.stride + half * 16;
   F16 total[R][H];
   PONDER_TILE total[r][h] = begin ? Load(begin + r * t.begin.stride + h * 16) : Set(0.0f);
-  Bf16Fetch fetch = t.fetch;
+  Fetch fetch = t.fetch;
   for (int64_t block = 0; block < t.blocks; ++block) {
     fetch.step();
     F16 even[R][H], odd[R][H];

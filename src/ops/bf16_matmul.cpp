@@ -80,7 +80,7 @@ struct Panels {
   }
   // What a tile of panel p asks for, the i-th of n: its share of the blocks of the next panel that are
   // prepared after this one's tiles; where there is one tile, what lies some blocks ahead.
-  Bf16Fetch fetch(int64_t p, int64_t block, int64_t blocks, int64_t i, int64_t n) const {
+  Fetch fetch(int64_t p, int64_t block, int64_t blocks, int64_t i, int64_t n) const {
     if (B.transposed) return {};
     constexpr int64_t kBytes = Bf16Matrix::kWords * int64_t{sizeof(uint32_t)};
     if (!prepared && n == 1) {
@@ -156,7 +156,7 @@ struct Packed {
 
 // Group g's tile of panel p; `next` is the group whose tile follows.
 void run_tile(const Part& t, const Bf16Kernel& kernel, const Packed& packed, int64_t p, int64_t g,
-              int64_t next, const Bf16Fetch& fetch) {
+              int64_t next, const Fetch& fetch) {
   const int64_t m = t.m0 + g * kBf16Group, column = p * kPanel;
   const bool first = packed.block == 0;
   float* c = t.C.data + m * t.C.stride + column;
@@ -404,13 +404,6 @@ void bf16_matmul_continue(Rows C, MatrixA A, Bf16Runs runs, const Bf16Matrix& B,
 void bf16_matmul_transposed(Rows C, MatrixA A, const Bf16Matrix& B, int64_t M,
                             ThreadPool& threads) {
   run(C, {A}, {&B, true}, {}, M, threads);
-}
-
-void round_to_bf16(Rows x, RowShape shape, ThreadPool& threads) {
-  check_shape("bf16 rounding", shape, x.stride);
-  threads.parallel_for(shape.T, 4, [&](int64_t begin, int64_t end) {
-    for (int64_t t = begin; t < end; ++t) bf16_round_elements(x.data + t * x.stride, shape.C);
-  });
 }
 
 }  // namespace ponder::ops

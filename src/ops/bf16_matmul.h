@@ -115,8 +115,4 @@ void bf16_matmul_continue(Rows C, MatrixA A, Bf16Runs runs, const Bf16Matrix& B,
 // The same copy of a weight serves both directions.
 void bf16_matmul_transposed(Rows C, MatrixA A, const Bf16Matrix& B, int64_t M, ThreadPool& threads);
 
-// x, in place, as the products round their operands: values that a later product rounds again stay
-// as they are. Impossible shapes are an Error.
-void round_to_bf16(Rows x, RowShape shape, ThreadPool& threads);
-
 }  // namespace ponder::ops

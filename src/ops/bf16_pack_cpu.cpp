@@ -10,7 +10,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "ops/simd-inl.h"
+#include "ops/bf16-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace ponder::ops {
@@ -20,18 +20,7 @@ using DU = hn::RebindToUnsigned<D16>;
 using U = hn::Vec<DU>;
 constexpr int64_t kBlock = Bf16Matrix::kBlock;
 
-// To nearest, ties to even, in the upper half; what is below it is no part of the result. A NaN
-// stays one: its upper half may not become that of an infinity, or carry into the sign.
-HWY_INLINE U Rounded(const float* from) {
-  const D16 d;
-  const DU du;
-  const V x = hn::LoadU(d, from);
-  const U bits = hn::BitCast(du, x);
-  const U odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1u));
-  const U up = hn::Add(hn::Add(bits, hn::Set(du, 0x7FFFu)), odd);
-  const U quiet = hn::Or(bits, hn::Set(du, 0x00400000u));
-  return hn::IfThenElse(hn::RebindMask(du, hn::Eq(x, x)), up, quiet);
-}
+HWY_INLINE U RoundedAt(const float* from) { return RoundedBits(hn::LoadU(D16(), from)); }
 
 // A row's 32 elements, two to a word.
 HWY_INLINE void RoundRow(const float* from, uint32_t* to) {
@@ -39,7 +28,7 @@ HWY_INLINE void RoundRow(const float* from, uint32_t* to) {
   const hn::Rebind<uint16_t, D16> dn;
   auto* narrow = reinterpret_cast<uint16_t*>(to);
   for (int64_t i = 0; i < kBlock; i += kLanes) {
-    const auto high = hn::BitCast(di, hn::ShiftRight<16>(Rounded(from + i)));
+    const auto high = hn::BitCast(di, hn::ShiftRight<16>(RoundedAt(from + i)));
     hn::StoreU(hn::DemoteTo(dn, high), dn, narrow + i);
   }
 }
@@ -48,8 +37,8 @@ HWY_INLINE void RoundRow(const float* from, uint32_t* to) {
 HWY_INLINE void RoundPairs(const float* even, const float* odd, uint32_t* to) {
   const DU du;
   for (int i = 0; i < 16; i += kLanes) {
-    const U high = hn::And(Rounded(odd + i), hn::Set(du, 0xFFFF0000u));
-    hn::StoreU(hn::Or(hn::ShiftRight<16>(Rounded(even + i)), high), du, to + i);
+    const U high = hn::And(RoundedAt(odd + i), hn::Set(du, 0xFFFF0000u));
+    hn::StoreU(hn::Or(hn::ShiftRight<16>(RoundedAt(even + i)), high), du, to + i);
   }
 }
 
@@ -268,21 +257,6 @@ void Bf16TransposeBlock(const uint32_t* from, uint32_t* to) {
   }
 }
 
-void Bf16RoundElements(float* x, int64_t count) {
-  const DU du;
-  const auto round = [&](const float* from, float* to) HWY_ATTR {
-    const U high = hn::And(Rounded(from), hn::Set(du, 0xFFFF0000u));
-    hn::StoreU(hn::BitCast(D16(), high), D16(), to);
-  };
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) round(x + i, x + i);
-  if (i == count) return;
-  float rest[kLanes] = {};
-  std::copy(x + i, x + count, rest);
-  round(rest, rest);
-  std::copy(rest, rest + (count - i), x + i);
-}
-
 }  // namespace HWY_NAMESPACE
 }  // namespace ponder::ops
 HWY_AFTER_NAMESPACE();
@@ -292,7 +266,6 @@ namespace ponder::ops {
 HWY_EXPORT(Bf16PackAny);
 HWY_EXPORT(Bf16PackColumns);
 HWY_EXPORT(Bf16PackRows);
-HWY_EXPORT(Bf16RoundElements);
 HWY_EXPORT(Bf16TransposeBlock);
 
 void bf16_pack_a(const Bf16PackA& task, uint32_t* to) {
@@ -306,9 +279,6 @@ void bf16_pack_rows(const Bf16Half& half, const Bf16RowsOfB& rows) {
 }
 void bf16_transpose_block(const uint32_t* from, uint32_t* to) {
   HWY_DYNAMIC_DISPATCH(Bf16TransposeBlock)(from, to);
-}
-void bf16_round_elements(float* x, int64_t count) {
-  HWY_DYNAMIC_DISPATCH(Bf16RoundElements)(x, count);
 }
 
 }  // namespace ponder::ops

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "ops/bf16_matmul.h"
+#include "ops/fetch.h"
 
 namespace ponder::ops {
 
@@ -17,23 +18,6 @@ constexpr int64_t kBf16HalfWords = kBf16RowWords * 16;     // 16 columns of a bl
 // A as much.
 constexpr int64_t kStripBytes = 16 << 10;
 
-// What will be read after a tile, asked for at an even pace while it is computed: all at once it
-// would be waited for.
-struct Bf16Fetch {
-  const char *next = nullptr, *end = nullptr;
-  int lines = 0;  // a block of a strip
-
-  void step() {
-    for (int i = 0; i < lines && next < end; ++i, next += kLineBytes) __builtin_prefetch(next);
-  }
-  // Spread over so many steps.
-  void spread(int64_t steps) {
-    constexpr auto kLines = [](int64_t bytes) { return (bytes + kLineBytes - 1) / kLineBytes; };
-    lines = static_cast<int>((kLines(end - next) + steps - 1) / std::max<int64_t>(steps, 1));
-  }
-  static constexpr int64_t kLineBytes = 64;
-};
-
 // 1 to 32 rows of C times one panel, over some blocks of k.
 struct Bf16Tile {
   const void* a;      // (blocks, 32, kRowWords), as prepare() left it
@@ -44,7 +28,7 @@ struct Bf16Tile {
   ConstRows begin;    // what the blocks' sums are added to; null for zero
   Rows c;             // 32 columns
   const float* next;  // of C: where the tile after this one lies, or this
-  Bf16Fetch fetch;    // of B
+  Fetch fetch;        // of B
 };
 
 struct Bf16Kernel {
@@ -109,7 +93,5 @@ void bf16_pack_rows(const Bf16Half& half, const Bf16RowsOfB& rows);
 
 // A block (32 k, 32 columns) with k and columns exchanged.
 void bf16_transpose_block(const uint32_t* from, uint32_t* to);
-
-void bf16_round_elements(float* x, int64_t count);  // in place
 
 }  // namespace ponder::ops

@@ -7,6 +7,14 @@ namespace {
 
 constexpr int64_t kSwigluRows = 2;  // that a thread takes at least
 
+void backward(float* dgate_up, float* act, const float* dact, StoredRows gate_up, RowShape shape,
+              ThreadPool& threads) {
+  check_shape("swiglu", shape);
+  threads.parallel_for(shape.T, kSwigluRows, [&](int64_t begin, int64_t end) {
+    swiglu_backward_rows(dgate_up, act, dact, gate_up, shape.C, begin, end);
+  });
+}
+
 }  // namespace
 
 void swiglu(float* act, const float* gate_up, RowShape shape, ThreadPool& threads) {
@@ -16,12 +24,22 @@ void swiglu(float* act, const float* gate_up, RowShape shape, ThreadPool& thread
   });
 }
 
-void swiglu_backward(float* dgate_up, float* act, const float* dact, const float* gate_up,
-                     RowShape shape, ThreadPool& threads) {
+void bf16_swiglu(float* act, Bf16* rounded, const float* gate_up, RowShape shape,
+                 ThreadPool& threads) {
   check_shape("swiglu", shape);
   threads.parallel_for(shape.T, kSwigluRows, [&](int64_t begin, int64_t end) {
-    swiglu_backward_rows(dgate_up, act, dact, gate_up, shape.C, begin, end);
+    bf16_swiglu_rows(act, rounded, gate_up, shape.C, begin, end);
   });
+}
+
+void swiglu_backward(float* dgate_up, float* act, const float* dact, const float* gate_up,
+                     RowShape shape, ThreadPool& threads) {
+  backward(dgate_up, act, dact, {gate_up, 2 * shape.C}, shape, threads);
+}
+
+void swiglu_backward(float* dgate_up, float* act, const float* dact, const Bf16* gate_up,
+                     RowShape shape, ThreadPool& threads) {
+  backward(dgate_up, act, dact, {gate_up, 2 * shape.C}, shape, threads);
 }
 
 }  // namespace ponder::ops

@@ -7,7 +7,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "ops/simd-inl.h"
+#include "ops/bf16-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace ponder::ops {
@@ -39,26 +39,57 @@ void SwigluRows(float* act, const float* gate_up, int64_t F, int64_t begin, int6
   }
 }
 
-void SwigluBackwardRows(float* dgate_up, float* act, const float* dact, const float* gate_up,
-                        int64_t F, int64_t begin, int64_t end) {
+void Bf16SwigluRows(float* act, Bf16* rounded, const float* gate_up, int64_t F, int64_t begin,
+                    int64_t end) {
   for (int64_t t = begin; t < end; ++t) {
-    const float *gate = gate_up + t * 2 * F, *up = gate + F, *d = dact + t * F;
-    float *dgate = dgate_up + t * 2 * F, *dup = dgate + F, *out = act + t * F;
-    F16 a, b, c;
+    const float *gate = gate_up + t * 2 * F, *up = gate + F;
+    Bf16* kept = rounded ? rounded + t * 2 * F : nullptr;
+    float* out = act + t * F;
     int64_t f = 0;
     for (; f + 16 <= F; f += 16) {
-      ActBackward(Load(gate + f), Load(up + f), Load(d + f), a, b, c);
-      Store(a, dgate + f);
-      Store(b, dup + f);
-      Store(c, out + f);
+      const F16 g = Rounded(Load(gate + f)), u = Rounded(Load(up + f));
+      Store(Act(g, u), out + f);
+      if (!kept) continue;
+      Store(g, kept + f);
+      Store(u, kept + F + f);
     }
-    if (f < F) {
-      const int64_t n = F - f;
-      ActBackward(LoadPart(gate + f, n), LoadPart(up + f, n), LoadPart(d + f, n), a, b, c);
-      StorePart(a, dgate + f, n);
-      StorePart(b, dup + f, n);
-      StorePart(c, out + f, n);
-    }
+    if (f == F) continue;
+    const int64_t n = F - f;
+    const F16 g = Rounded(LoadPart(gate + f, n)), u = Rounded(LoadPart(up + f, n));
+    StorePart(Act(g, u), out + f, n);
+    if (!kept) continue;
+    StorePart(g, kept + f, n);
+    StorePart(u, kept + F + f, n);
+  }
+}
+
+template <class Kept>
+void BackwardRow(float* dgate, float* act, const float* d, const Kept* gate, int64_t F) {
+  const Kept* up = gate + F;
+  float* dup = dgate + F;
+  F16 a, b, c;
+  int64_t f = 0;
+  for (; f + 16 <= F; f += 16) {
+    ActBackward(Load(gate + f), Load(up + f), Load(d + f), a, b, c);
+    Store(a, dgate + f);
+    Store(b, dup + f);
+    Store(c, act + f);
+  }
+  if (f < F) {
+    const int64_t n = F - f;
+    ActBackward(LoadPart(gate + f, n), LoadPart(up + f, n), LoadPart(d + f, n), a, b, c);
+    StorePart(a, dgate + f, n);
+    StorePart(b, dup + f, n);
+    StorePart(c, act + f, n);
+  }
+}
+
+void SwigluBackwardRows(float* dgate_up, float* act, const float* dact, StoredRows gate_up,
+                        int64_t F, int64_t begin, int64_t end) {
+  for (int64_t t = begin; t < end; ++t) {
+    gate_up.at(t, 0, [&](const auto* gate) HWY_ATTR {
+      BackwardRow(dgate_up + t * 2 * F, act + t * F, dact + t * F, gate, F);
+    });
   }
 }
 
@@ -69,13 +100,19 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace ponder::ops {
 HWY_EXPORT(SwigluRows);
+HWY_EXPORT(Bf16SwigluRows);
 HWY_EXPORT(SwigluBackwardRows);
 
 void swiglu_rows(float* act, const float* gate_up, int64_t F, int64_t begin, int64_t end) {
   HWY_DYNAMIC_DISPATCH(SwigluRows)(act, gate_up, F, begin, end);
 }
 
-void swiglu_backward_rows(float* dgate_up, float* act, const float* dact, const float* gate_up,
+void bf16_swiglu_rows(float* act, Bf16* rounded, const float* gate_up, int64_t F, int64_t begin,
+                      int64_t end) {
+  HWY_DYNAMIC_DISPATCH(Bf16SwigluRows)(act, rounded, gate_up, F, begin, end);
+}
+
+void swiglu_backward_rows(float* dgate_up, float* act, const float* dact, StoredRows gate_up,
                           int64_t F, int64_t begin, int64_t end) {
   HWY_DYNAMIC_DISPATCH(SwigluBackwardRows)(dgate_up, act, dact, gate_up, F, begin, end);
 }

@@ -62,6 +62,36 @@ TEST(Swiglu, EqualsTheDefinitionOnEveryMachine) {
   }
 }
 
+// In bf16 gate and up are rounded first, and backward is that of what was kept of them.
+TEST(Swiglu, OfBf16IsThatOfRoundedGatesOnEveryMachine) {
+  for (const int64_t F : {1, 15, 16, 17, 70}) {
+    const Problem p(7, F);
+    SCOPED_TRACE(::testing::Message() << "F " << F);
+    std::vector<float> rounded = p.gate_up;
+    for (float& x : rounded) x = reference::to_bf16(x);
+    on_every_machine(F == 70, [&](ThreadPool& pool) {
+      Output expected(p.T * F), act(p.T * F), alone(p.T * F);
+      swiglu(expected.data(), rounded.data(), {p.T, F}, pool);
+      std::vector<tensor::Bf16> kept(rounded.size() + 1, tensor::Bf16{0x1234});
+      bf16_swiglu(act.data(), kept.data(), p.gate_up.data(), {p.T, F}, pool);
+      bf16_swiglu(alone.data(), nullptr, p.gate_up.data(), {p.T, F}, pool);
+      ASSERT_TRUE(same_bits(expected.values(), act));
+      ASSERT_TRUE(same_bits(expected.values(), alone));
+      ASSERT_EQ(kept.back().bits, 0x1234) << "written behind what is kept";
+      for (size_t i = 0; i < rounded.size(); ++i)
+        ASSERT_EQ(kept[i].bits, std::bit_cast<uint32_t>(rounded[i]) >> 16) << i;
+
+      Output gradients[2] = {Output(p.T * 2 * F), Output(p.T * 2 * F)};
+      swiglu_backward(gradients[0].data(), expected.data(), p.dact.data(), rounded.data(), {p.T, F},
+                      pool);
+      swiglu_backward(gradients[1].data(), act.data(), p.dact.data(), kept.data(), {p.T, F}, pool);
+      ASSERT_TRUE(same_bits(gradients[0].values(), gradients[1]));
+      ASSERT_TRUE(same_bits(expected.values(), act));
+    });
+    if (HasFatalFailure()) return;
+  }
+}
+
 TEST(Swiglu, ImpossibleShapesAreRefused) {
   ThreadPool pool(1);
   const Problem p(2, 4);

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "tensor/bf16.h"
 #include "tensor/buffer.h"
 
 namespace ponder::tensor {
@@ -22,6 +23,9 @@ class Arena {
 
   // The next `floats` elements, aligned to 64 bytes; nullptr while counting, and for none.
   float* take(const char* purpose, int64_t floats);
+  Bf16* take_bf16(const char* purpose, int64_t elements) {
+    return reinterpret_cast<Bf16*>(take(purpose, (elements + 1) / 2));
+  }
 
   // What a layout(Arena&) takes, without memory.
   template <class Layout>
