@@ -159,17 +159,17 @@ TEST(Decoder, SequencesSharedOutAmongThreadsGiveTheBitsOfEachAlone) {
 TEST(Decoder, APageHoldsTheKeysAndValuesOfAllLayersAndHeads) {
   for (const ModelConfig& config : every_architecture()) {
     ThreadPool pool(1);
-    EXPECT_EQ(Decoder(config, pool).kv_page_bytes(),
-              ops::kKeyBlock * config.num_hidden_layers * 2 * config.kv_size() * 4);
+    const int64_t elements = ops::kKeyBlock * config.num_hidden_layers * 2 * config.kv_size();
+    EXPECT_EQ(Decoder(config, pool).kv_page_bytes(), elements * 4);
+    EXPECT_EQ(Decoder(config, pool, tensor::Precision::kBf16).kv_page_bytes(), elements * 2);
   }
 }
 
 TEST(Decoder, ForkedSequencesShareAPromptWithoutTouchingIt) {
-  for (const ModelConfig& config : every_architecture()) {
-    SCOPED_TRACE(name_of(config));
+  for_every_model([&](const ModelConfig& config, tensor::Precision precision) {
     const Parameters parameters = random_parameters(config);
     ThreadPool pool(1);
-    Decoder decoder(config, pool);
+    Decoder decoder(config, pool, precision);
     decoder.set_parameters(parameters);
     KvCache cache = decoder.make_cache(8);
     const auto V = static_cast<size_t>(config.vocab_size);
@@ -205,7 +205,7 @@ TEST(Decoder, ForkedSequencesShareAPromptWithoutTouchingIt) {
     KvSequence more = cache.fork(prompt);
     EXPECT_FALSE(cache.extend(more, 64 * 5));
     EXPECT_EQ(more.length(), 90);
-  }
+  });
 }
 
 TEST(Decoder, CheckpointingAndSplittingABatchChangeNoBitOfTheGradient) {
@@ -360,47 +360,94 @@ TEST(Gradients, ZeroForgetsWhatWasNotFinished) {
   }
 }
 
-TEST(Decoder, GradientEqualsFiniteDifferences) {
-  for (const ModelConfig& config : every_architecture()) {
-    SCOPED_TRACE(name_of(config));
-    Parameters parameters = random_parameters(config);
-    ThreadPool pool(2);
-    Decoder decoder(config, pool);
-    const PackedBatch batch = batch_of(kRows);
-    const std::vector<float> w = weights_of_targets(batch.num_targets());
-    const auto loss = [&] {
-      decoder.set_parameters(parameters);
-      const std::vector<float> logprobs = logprobs_of(decoder, batch, Keep::kNothing);
-      double sum = 0;
-      for (size_t i = 0; i < w.size(); ++i) sum += static_cast<double>(w[i]) * logprobs[i];
-      return sum;
-    };
+struct Loss {
+  Loss(const ModelConfig& model_config, tensor::Precision precision)
+      : config(model_config),
+        decoder(config, pool, precision),
+        parameters(random_parameters(config)) {}
+
+  double operator()() {
+    decoder.set_parameters(parameters);
+    const std::vector<float> logprobs = logprobs_of(decoder, batch, Keep::kNothing);
+    double sum = 0;
+    for (size_t i = 0; i < w.size(); ++i) sum += static_cast<double>(w[i]) * logprobs[i];
+    return sum;
+  }
+  Gradients gradients() {
     decoder.set_parameters(parameters);
     Gradients gradients(config);
     logprobs_of(decoder, batch, Keep::kActivations);
     decoder.backward(batch, w, gradients);
     gradients.finish();
+    return gradients;
+  }
+  // The difference quotient along `direction` of the elements `p` of the parameters.
+  double slope(std::span<float> p, std::span<const float> direction, double h) {
+    const std::vector<float> before(p.begin(), p.end());
+    const auto at = [&](double step) {
+      for (size_t i = 0; i < p.size(); ++i)
+        p[i] = static_cast<float>(before[i] + step * direction[i]);
+      return (*this)();
+    };
+    const double difference = at(h) - at(-h);
+    std::copy(before.begin(), before.end(), p.begin());
+    return difference / (2 * h);
+  }
+
+  const ModelConfig& config;
+  ThreadPool pool{2};
+  Decoder decoder;
+  Parameters parameters;
+  const PackedBatch batch = batch_of(kRows);
+  const std::vector<float> w = weights_of_targets(batch.num_targets());
+};
+
+double norm_of(std::span<const float> values) {
+  double sum = 0;
+  for (const float x : values) sum += static_cast<double>(x) * x;
+  return std::sqrt(sum);
+}
+
+TEST(Decoder, GradientEqualsFiniteDifferences) {
+  for (const ModelConfig& config : every_architecture()) {
+    SCOPED_TRACE(name_of(config));
+    Loss loss(config, tensor::Precision::kF32);
+    const Gradients gradients = loss.gradients();
     // Along a random direction within each parameter: one number tests all its elements.
-    for (const auto& entry : parameters.layout().entries()) {
+    for (const auto& entry : loss.parameters.layout().entries()) {
       const auto g = gradients.parameters().at(entry.name);
       std::vector<float> direction;
       RandomSequence random(13, stable_hash64(entry.name));
-      double expected = 0, norm = 0;
+      double expected = 0;
       for (size_t i = 0; i < g.size(); ++i) {
         direction.push_back(static_cast<float>(random.normal()) +
                             3.0f * g[i] / (std::abs(g[i]) + 1e-3f));
         expected += static_cast<double>(direction[i]) * g[i];
-        norm += static_cast<double>(direction[i]) * direction[i];
       }
-      const double h = 2e-3 / std::sqrt(norm) * (entry.is_matrix() ? 4 : 2);
-      const auto p = parameters.at(entry.name);
-      const std::vector<float> before(p.begin(), p.end());
-      for (size_t i = 0; i < p.size(); ++i) p[i] = static_cast<float>(before[i] + h * direction[i]);
-      const double up = loss();
-      for (size_t i = 0; i < p.size(); ++i) p[i] = static_cast<float>(before[i] - h * direction[i]);
-      const double down = loss();
-      std::copy(before.begin(), before.end(), p.begin());
-      EXPECT_NEAR((up - down) / (2 * h), expected, 0.02 * std::abs(expected) + 0.05) << entry.name;
+      const double h = 2e-3 / norm_of(direction) * (entry.is_matrix() ? 4 : 2);
+      EXPECT_NEAR(loss.slope(loss.parameters.at(entry.name), direction, h), expected,
+                  0.02 * std::abs(expected) + 0.05)
+          << entry.name;
+    }
+  }
+}
+
+// Rounding makes steps of what bf16 computes, so that one tensor's part can hardly be told from them:
+// along the whole gradient, and tensor by tensor beside float32's, which the test above holds.
+TEST(Decoder, GradientInBf16EqualsFiniteDifferencesAsFarAsItCan) {
+  for (const ModelConfig& config : every_architecture()) {
+    SCOPED_TRACE(name_of(config));
+    Loss exact(config, tensor::Precision::kF32), rounded(config, tensor::Precision::kBf16);
+    const Gradients expected = exact.gradients(), found = rounded.gradients();
+    const auto all = found.parameters().flat();
+    const double norm = norm_of(all);
+    EXPECT_NEAR(rounded.slope(rounded.parameters.flat(), all, 2e-2 / norm) / (norm * norm), 1,
+                0.05);
+    for (const auto& entry : found.parameters().layout().entries()) {
+      const auto a = found.parameters().at(entry.name), b = expected.parameters().at(entry.name);
+      std::vector<float> apart(a.begin(), a.end());
+      for (size_t i = 0; i < apart.size(); ++i) apart[i] -= b[i];
+      EXPECT_LT(norm_of(apart), 0.1 * norm_of(b)) << entry.name;
     }
   }
 }
