@@ -221,7 +221,7 @@ class CacheBench : public InferenceBench {
         cache_(decoder_.make_cache(num_pages())),
         sampler_(config.vocab_size, config.vocab_size, pool) {
     greedy_.temperature = 0;
-    if (decodes()) contexts_ = prefill();
+    if (decodes()) contexts_ = make_contexts();
   }
 
   BenchWork run() override { return decodes() ? decode() : prefill_rows(); }
@@ -233,6 +233,21 @@ class CacheBench : public InferenceBench {
     for (size_t r = 0; r < rows_.size(); ++r) {
       extend(sequences[r], options_.length);
       decoder_.step({rows_[r], {{&sequences[r], options_.length, true}}}, cache_, logits);
+    }
+    return sequences;
+  }
+
+  // Every sequence has pages of its own; what they hold is the first one's context, as time does not
+  // depend on it.
+  std::vector<model::KvSequence> make_contexts() {
+    std::vector<model::KvSequence> sequences(rows_.size());
+    std::vector<float> logits(static_cast<size_t>(config_.vocab_size));
+    for (model::KvSequence& sequence : sequences) extend(sequence, options_.length);
+    decoder_.step({rows_[0], {{&sequences[0], options_.length, true}}}, cache_, logits);
+    const std::vector<int32_t> from = cache_.pages(sequences[0]);
+    for (size_t r = 1; r < sequences.size(); ++r) {
+      const std::vector<int32_t>& to = cache_.pages(sequences[r]);
+      for (size_t i = 0; i < to.size(); ++i) cache_.storage().copy_page(to[i], from[i]);
     }
     return sequences;
   }
@@ -276,7 +291,8 @@ class CacheBench : public InferenceBench {
     const int64_t tokens = options_.rows * options_.steps;
     // Every new token attends to the whole context: twice the causal average of a row that long.
     const int64_t context = options_.length + options_.steps / 2;
-    const double kv = static_cast<double>(2 * config_.kv_size() * config_.num_hidden_layers * 4);
+    const double kv =
+        static_cast<double>(decoder_.kv_page_bytes()) / static_cast<double>(ops::kKeyBlock);
     const double read =
         static_cast<double>(options_.steps) *
         (static_cast<double>(config_.num_matrix_elements() * tensor::size_bytes(dtype_)) +
