@@ -62,7 +62,7 @@ class RolloutRun {
       while (auto request = groups_.next(generator_.room() > 0, Clock::now())) {
         generator_.submit(*std::move(request));
       }
-      for (GeneratorEvent& event : generator_.poll(kProgressEvery)) take(event);
+      for (GeneratorEvent& event : poll()) take(event);
       hand_over();
       if (Clock::now() - last_save_ >= options_.save_every) save();
       if (!groups_.finished()) report_progress(false);
@@ -74,6 +74,16 @@ class RolloutRun {
   }
 
  private:
+  // What there is of every sample is kept where the generator comes to an end before its time.
+  std::vector<GeneratorEvent> poll() {
+    try {
+      return generator_.poll(kProgressEvery);
+    } catch (const Error&) {
+      save();
+      throw;
+    }
+  }
+
   void take(GeneratorEvent& event) {
     if (const auto* token = std::get_if<TokenSampled>(&event.what)) {
       int sample = 0;
