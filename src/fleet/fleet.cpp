@@ -72,8 +72,6 @@ struct Fleet::Impl {
         scheduler(options.rules, options.seed) {
     if (has_token_ids(options.kind) && !tokenizer)
       throw Error(ErrorKind::kInternal, "fleet", "token ids without a tokenizer");
-    if (options.kind == ServerKind::kOpenai)
-      options.limits.silence = std::max(options.limits.silence, std::chrono::milliseconds(660'000));
     if (options.served_model.empty() && !options.model_sha256.empty() &&
         options.kind == ServerKind::kPonder)
       options.served_model = served_name_of(options.model_sha256);

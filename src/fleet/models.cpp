@@ -46,7 +46,7 @@ ServedModel find_model(const Json& models, const WantedModel& wanted, const std:
   }
   if (!found) {
     throw Error(
-        server,
+        ErrorKind::kNotFound, server,
         fmt::format("has no model \"{}\"; it has {}", excerpt(wanted.name), names_of(names)),
         "give one of these with --served-model NAME");
   }
@@ -57,7 +57,7 @@ ServedModel find_model(const Json& models, const WantedModel& wanted, const std:
                   "is it of another --server-kind?");
     }
     if (sha256 != wanted.model_sha256) {
-      throw Error(server,
+      throw Error(ErrorKind::kNotFound, server,
                   fmt::format("has other weights: {} there, {} here", sha256.substr(0, 16),
                               wanted.model_sha256.substr(0, 16)),
                   "start it with the same model folder: ponder serve DIR");

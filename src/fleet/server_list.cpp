@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "base/file.h"
 #include "base/text.h"
 #include "net/url.h"
 
@@ -23,6 +24,10 @@ std::vector<std::string> parse_server_list(std::string_view text, const std::str
     if (std::ranges::find(addresses, url) == addresses.end()) addresses.push_back(std::move(url));
   }
   return addresses;
+}
+
+std::vector<std::string> servers_of_file(const std::filesystem::path& file) {
+  return parse_server_list(read_file(file), file.string());
 }
 
 std::optional<std::vector<std::string>> ServerList::read(const std::filesystem::path& file) {

@@ -13,6 +13,9 @@ namespace ponder::fleet {
 // Each address once, in the order of the file, as Url::text writes it. Throws Error naming the line.
 std::vector<std::string> parse_server_list(std::string_view text, const std::string& where);
 
+// Those of a file. Throws Error for a file that cannot be read.
+std::vector<std::string> servers_of_file(const std::filesystem::path& file);
+
 // Reads the file again when it has changed.
 class ServerList {
  public:

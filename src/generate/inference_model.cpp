@@ -5,17 +5,19 @@
 namespace ponder::generate {
 
 InferenceModel::InferenceModel(const std::filesystem::path& folder, ThreadPool& threads,
-                               const tokenizer::TemplateChoice& choice, tensor::Precision precision)
-    : InferenceModel(model::open_checkpoint(folder), folder, threads, choice, precision) {}
+                               const tokenizer::TemplateChoice& choice, tensor::Precision precision,
+                               Weights weights)
+    : InferenceModel(model::open_checkpoint(folder), folder, threads, choice, precision, weights) {}
 
 InferenceModel::InferenceModel(model::OpenCheckpoint checkpoint,
                                const std::filesystem::path& folder, ThreadPool& threads,
-                               const tokenizer::TemplateChoice& choice, tensor::Precision precision)
+                               const tokenizer::TemplateChoice& choice, tensor::Precision precision,
+                               Weights weights)
     : threads_(&threads),
       sha256_(std::move(checkpoint.sha256)),
       text_(folder, {choice, checkpoint.config.vocab_size, checkpoint.config.eos_token_ids}),
       decoder_(checkpoint.config, threads, precision) {
-  decoder_.load_weights(*checkpoint.weights);
+  if (weights == Weights::kLoad) decoder_.load_weights(*checkpoint.weights);
 }
 
 std::vector<rollout::RolloutRequest> InferenceModel::rollout_requests(

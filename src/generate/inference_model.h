@@ -18,6 +18,9 @@
 
 namespace ponder::generate {
 
+// Whether the weights are read too: whoever samples elsewhere needs the text side alone.
+enum class Weights { kLoad, kLeave };
+
 // How problems are asked, and how their samples are drawn.
 struct RolloutSpec {
   int samples = 1;  // of each problem
@@ -33,13 +36,14 @@ class InferenceModel {
   // Borrows the threads. Throws Error for what load_checkpoint and ModelText refuse.
   InferenceModel(const std::filesystem::path& folder, ThreadPool& threads,
                  const tokenizer::TemplateChoice& choice = {},
-                 tensor::Precision precision = tensor::Precision::kF32);
+                 tensor::Precision precision = tensor::Precision::kF32,
+                 Weights weights = Weights::kLoad);
 
   const std::string& sha256() const { return sha256_; }
   const model::ModelConfig& config() const { return decoder_.config(); }
   tensor::Precision precision() const { return decoder_.precision(); }
   const data::ModelText& text() const { return text_; }
-  model::Decoder& decoder() { return decoder_; }
+  model::Decoder& decoder() { return decoder_; }  // of Weights::kLoad
   ThreadPool& threads() { return *threads_; }
   // The samples of each problem, with stop ids and provenance filled in. Problems that cannot be
   // asked, or not with as many tokens as spec.sampling says, leave `problems` (keep_askable).
@@ -53,7 +57,7 @@ class InferenceModel {
  private:
   InferenceModel(model::OpenCheckpoint checkpoint, const std::filesystem::path& folder,
                  ThreadPool& threads, const tokenizer::TemplateChoice& choice,
-                 tensor::Precision precision);
+                 tensor::Precision precision, Weights weights);
 
   ThreadPool* threads_;
   std::string sha256_;

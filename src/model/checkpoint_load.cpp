@@ -34,6 +34,17 @@ void check_recorded(const fs::path& folder, const std::string& sha256) {
       "they were damaged or exchanged; if on purpose, remove ponder.json");
 }
 
+[[noreturn]] void fail_without_folder(const fs::path& folder) {
+  const std::string text = folder.string();
+  const bool address = text.starts_with("http:/") || text.starts_with("https:/");
+  throw Error(
+      text, "expected a checkpoint folder",
+      address
+          ? "this is an address: ponder eval --model asks one; elsewhere give the folder, and the "
+            "servers that have it with --server"
+          : "check the path");
+}
+
 // What a folder without config.json may be.
 [[noreturn]] void fail_without_config(const fs::path& folder) {
   const fs::path adapter = folder / "adapter_config.json";
@@ -82,9 +93,7 @@ OpenCheckpoint::OpenCheckpoint(OpenCheckpoint&&) noexcept = default;
 OpenCheckpoint::~OpenCheckpoint() = default;
 
 OpenCheckpoint open_checkpoint(const fs::path& folder) {
-  if (!fs::is_directory(folder)) {
-    throw Error(folder.string(), "expected a checkpoint folder", "check the path");
-  }
+  if (!fs::is_directory(folder)) fail_without_folder(folder);
   OpenCheckpoint open;
   open.config = load_config(folder);
   open.weights = std::make_unique<WeightFiles>(folder);
@@ -107,8 +116,7 @@ Checkpoint load_checkpoint(const fs::path& folder) {
 }
 
 Inspection inspect_checkpoint(const fs::path& folder, bool hash) {
-  if (!fs::is_directory(folder))
-    throw Error(folder.string(), "expected a checkpoint folder", "check the path");
+  if (!fs::is_directory(folder)) fail_without_folder(folder);
   if (!fs::exists(folder / "config.json")) fail_without_config(folder);
   Inspection result;
   const auto attempt = [&](const auto& body) {

@@ -386,6 +386,7 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   recipe.engine.kv_cache_bytes =
       engine.integer("kv_cache_bytes", int64_t{1} << 30, 1 << 16, kManyBytes);
   engine.finish();
+  if (top.given("fleet")) recipe.fleet = read_fleet(top.section("fleet"), origin.folder);
   top.finish();
 
   resolved.insert_or_assign("base", recipe.base.string());
@@ -398,6 +399,7 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
 std::string without_speed_settings(const std::string& resolved) {
   toml::table recipe = parse_toml(resolved, "the resolved recipe");
   recipe.erase("engine");
+  recipe.erase("fleet");
   for (auto&& [key, value] : recipe) {
     if (toml::table* section = value.as_table()) {
       section->erase("micro_batch_tokens");
@@ -421,8 +423,8 @@ std::map<std::string, std::string> recipe_keys(const std::string& resolved) {
   flatten(parse_toml(resolved, "the resolved recipe"), "", keys);
   std::erase_if(keys, [](const auto& entry) {
     const std::string& key = entry.first;
-    return key.starts_with("engine.") || key.ends_with("micro_batch_tokens") ||
-           key.ends_with("recompute");
+    return key.starts_with("engine.") || key.starts_with("fleet.") ||
+           key.ends_with("micro_batch_tokens") || key.ends_with("recompute");
   });
   return keys;
 }

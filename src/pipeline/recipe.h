@@ -117,6 +117,21 @@ struct EngineSettings {
   int64_t kv_cache_bytes = int64_t{1} << 30;
 };
 
+// Servers that sample in this process's stead (ponder serve): the same rows, so no key of it changes a
+// result.
+struct FleetSettings {
+  std::vector<std::string> servers;
+  std::filesystem::path servers_file;  // absolute, "" for none
+  std::string api_key_env;
+  std::vector<std::string> command;            // gives them another model (fleet/update_command.h)
+  double ready_timeout = 1800;                 // seconds, for servers to have a model
+  int64_t max_inflight = 512;                  // requests to one
+  double idle_timeout = 120, patience = 1800;  // seconds
+  std::vector<std::string> stages = {"screen", "explore", "evaluate"};  // kinds that sample there
+
+  bool any() const { return !servers.empty() || !servers_file.empty(); }
+};
+
 struct Recipe {
   std::string name;
   uint64_t seed = 1;
@@ -140,6 +155,7 @@ struct Recipe {
   std::vector<DpoVariant> dpo;
   EvaluateOptions evaluate;
   EngineSettings engine;
+  FleetSettings fleet;
 
   std::string resolved;  // the recipe with every default filled in, as TOML
 };
@@ -151,7 +167,7 @@ enum class RecipeFiles { kMustExist, kMayBeAbsent };
 Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides,
                    RecipeFiles files = RecipeFiles::kMustExist);
 
-// A resolved recipe without the keys that change no byte of what it makes: [engine], and in any
+// A resolved recipe without the keys that change no byte of what it makes: [engine], [fleet], and in any
 // section micro_batch_tokens and recompute.
 std::string without_speed_settings(const std::string& resolved);
 

@@ -23,6 +23,8 @@ void read_budget(TomlSection& explore, ExploreOptions& options);
 RefineOptions read_refine(TomlSection& top, const Recipe& recipe);
 // [dpo], or a list [[dpo]], into recipe.dpo. The recipe's seed, sets and rounds must be read.
 void read_dpo(TomlSection& top, Recipe& recipe);
+// [fleet]; paths begin at `folder`.
+FleetSettings read_fleet(TomlSection section, const std::filesystem::path& folder);
 // Throws Error where the results of two models would be files of one name. Once sets, variants and
 // benchmarks are read.
 void check_result_names(const Recipe& recipe, const TomlSection& evaluate);

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "eval/judging.h"
 #include "generate/scorer.h"
+#include "pipeline/stages/stage_sampler.h"
 #include "rollout/run_rollouts.h"
 #include "tokenizer/thought_format.h"
 
@@ -17,13 +18,6 @@ namespace {
 
 // Rollouts in one transaction, at most.
 constexpr size_t kMostUnsaved = 256;
-
-generate::Engine open_engine(const StageContext& context, generate::InferenceModel& model) {
-  const auto& engine = context.recipe.engine;
-  return generate::Engine(
-      model.decoder(), &model.text().tokenizer(), context.threads,
-      model.engine_options(static_cast<int>(engine.max_batch), engine.kv_cache_bytes));
-}
 
 void tell_left_out(const StageContext& context, const std::string& benchmark,
                    const data::RowAccount& account) {
@@ -153,8 +147,9 @@ void take_begun(StageContext& context, const std::string& benchmark,
 generate::InferenceModel open_model(const StageContext& context, std::optional<bool> thinking) {
   tokenizer::TemplateChoice choice = context.recipe.chat_template;
   choice.thinking = thinking;
-  return generate::InferenceModel(context.checkpoint(context.stage.input), context.threads, choice,
-                                  context.recipe.precision);
+  return generate::InferenceModel(
+      context.checkpoint(context.stage.input), context.threads, choice, context.recipe.precision,
+      samples_on_servers(context) ? generate::Weights::kLeave : generate::Weights::kLoad);
 }
 
 bool roll_out(StageContext& context, generate::InferenceModel& model, RolloutWork& work) {
@@ -246,13 +241,16 @@ bool roll_out(StageContext& context, generate::InferenceModel& model, RolloutWor
     if (unsaved.size() >= kMostUnsaved) save({});
   };
   hooks.save = save;
-  generate::Engine engine = open_engine(context, model);
+  StageSampler source(context, model);
+  if (!source.generator()) return false;  // stopped before a server was there
+  rollout::Generator& generator = *source.generator();
   const auto run = [&](std::span<const rollout::RolloutRequest> asked) {
     const rollout::RolloutReport report = rollout::run_rollouts(
-        engine, asked, hooks,
+        generator, asked, hooks,
         {.monitor = &context.monitor, .task = context.stage.name, .unit = "rollouts"},
         context.stop);
     save({});
+    source.tell(context);
     return !report.interrupted;
   };
   if (!work.next_wave) return run(requests);
@@ -265,7 +263,7 @@ bool roll_out(StageContext& context, generate::InferenceModel& model, RolloutWor
   }
   // Its memory is for all of them, not for the first wave.
   for (const rollout::RolloutRequest& request : requests)
-    engine.announce(rollout::completion_request(request, 0), 1);
+    generator.announce(rollout::completion_request(request, 0), 1);
   hooks.group_complete = nullptr;
   hooks.on_completion = [&, keep = hooks.on_completion](const data::Rollout& t) {
     keep(t);

@@ -1,0 +1,71 @@
+// The recipe's [fleet].
+#include <fmt/format.h>
+
+#include <cctype>
+
+#include "base/error.h"
+#include "fleet/update_command.h"
+#include "net/url.h"
+#include "pipeline/recipe_parts.h"
+
+namespace ponder::pipeline {
+namespace {
+
+constexpr double kManySeconds = 1e7;
+
+void check_stages(const TomlSection& section, const std::vector<std::string>& stages) {
+  for (const std::string& stage : stages) {
+    if (stage == "screen" || stage == "explore" || stage == "evaluate") continue;
+    section.fail("stages", fmt::format("\"{}\" does not sample", excerpt(stage)),
+                 "screen, explore and evaluate do");
+  }
+}
+
+}  // namespace
+
+FleetSettings read_fleet(TomlSection section, const std::filesystem::path& folder) {
+  FleetSettings fleet;
+  section.choice("kind", "ponder", {"ponder"});
+  for (const std::string& server : section.texts("servers")) {
+    try {
+      fleet.servers.push_back(net::parse_url(server, "fleet.servers").text());
+    } catch (const Error& error) {
+      section.fail("servers", error.problem(), error.advice());
+    }
+  }
+  const std::string file = section.text("servers_file", "");
+  if (!file.empty())
+    fleet.servers_file = std::filesystem::absolute(folder / file).lexically_normal();
+  if (!fleet.any())
+    section.fail("servers", "names no server", "servers = [\"http://gpu1:8321\"], or servers_file");
+  fleet.api_key_env = section.text("api_key_env", "");
+  for (const char c : fleet.api_key_env) {
+    if (std::isalnum(static_cast<unsigned char>(c)) || c == '_') continue;
+    section.fail("api_key_env", "is no name of an environment variable",
+                 "a key itself never stands in a recipe: export it, and name the variable here");
+  }
+  fleet.command = section.texts("command");
+  if (!fleet.command.empty()) {
+    try {
+      (void)fleet::filled(fleet.command, {{"model_dir", ""},
+                                          {"served_name", ""},
+                                          {"model_sha256", ""},
+                                          {"model", ""},
+                                          {"stage", ""}});
+    } catch (const Error& error) {
+      section.fail("command", error.problem(), error.advice());
+    }
+  }
+  fleet.ready_timeout = section.number("ready_timeout", 1800, 0, kManySeconds);
+  fleet.max_inflight = section.integer("max_inflight", 512, 1, 65536);
+  fleet.idle_timeout = section.number("idle_timeout", 120, 1, kManySeconds);
+  fleet.patience = section.number("patience", 1800, 1, kManySeconds);
+  if (section.has("stages")) {
+    fleet.stages = section.texts("stages");
+    check_stages(section, fleet.stages);
+  }
+  section.finish();
+  return fleet;
+}
+
+}  // namespace ponder::pipeline

@@ -1,0 +1,108 @@
+#include "pipeline/stages/stage_sampler.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "base/error.h"
+#include "fleet/update_command.h"
+
+namespace ponder::pipeline {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::milliseconds kTryEvery{1000};
+
+std::chrono::milliseconds milliseconds_of(double seconds) {
+  return std::chrono::milliseconds(static_cast<int64_t>(1000 * seconds));
+}
+
+fleet::FleetOptions fleet_options_of(const StageContext& context,
+                                     const generate::InferenceModel& model) {
+  const FleetSettings& settings = context.recipe.fleet;
+  fleet::FleetOptions options;
+  options.servers = settings.servers;
+  options.servers_file = settings.servers_file;
+  options.api_key_env = settings.api_key_env;
+  options.model_sha256 = model.sha256();
+  options.precision = model.precision();
+  options.rules.max_inflight = settings.max_inflight;
+  options.rules.patience = milliseconds_of(settings.patience);
+  options.limits.silence = milliseconds_of(settings.idle_timeout);
+  options.seed = context.recipe.seed;
+  return options;
+}
+
+}  // namespace
+
+bool samples_on_servers(const StageContext& context) {
+  const FleetSettings& settings = context.recipe.fleet;
+  return settings.any() &&
+         std::ranges::find(settings.stages, context.stage.kind->name) != settings.stages.end();
+}
+
+StageSampler::StageSampler(const StageContext& context, generate::InferenceModel& model) {
+  if (samples_on_servers(context)) {
+    open_fleet(context, model);
+    return;
+  }
+  const EngineSettings& engine = context.recipe.engine;
+  engine_ = std::make_unique<generate::Engine>(
+      model.decoder(), &model.text().tokenizer(), context.threads,
+      model.engine_options(static_cast<int>(engine.max_batch), engine.kv_cache_bytes));
+}
+
+void StageSampler::open_fleet(const StageContext& context, const generate::InferenceModel& model) {
+  const FleetSettings& settings = context.recipe.fleet;
+  const std::string name = fleet::served_name_of(model.sha256());
+  const std::string folder = context.checkpoint(context.stage.input).string();
+  const auto until = Clock::now() + milliseconds_of(settings.ready_timeout);
+  bool asked = false;
+  while (!context.stopping()) {
+    try {
+      fleet_ = std::make_unique<fleet::Fleet>(&model.text().tokenizer(),
+                                              fleet_options_of(context, model), context.monitor);
+      return;
+    } catch (const Error& error) {
+      // No server yet, or one that still has the model of the round before.
+      const bool may_come =
+          error.kind() == ErrorKind::kBusy || error.kind() == ErrorKind::kNotFound;
+      if (!may_come || Clock::now() >= until) throw;
+      if (!asked) {
+        context.monitor.info(fmt::format("{}: waiting for servers to have {} ({}): {}",
+                                         context.stage.name, name, folder, error.what()));
+      }
+    }
+    if (!std::exchange(asked, true) && !settings.command.empty()) {
+      const fleet::CommandValues values = {{"model_dir", folder},
+                                           {"served_name", name},
+                                           {"model_sha256", model.sha256()},
+                                           {"model", context.stage.input},
+                                           {"stage", context.stage.name}};
+      std::vector<std::string> hidden;
+      if (!settings.api_key_env.empty()) hidden.push_back(settings.api_key_env);
+      if (!fleet::run_update_command(
+              settings.command, values, hidden,
+              context.folder / "logs" / ("fleet-" + context.stage.name + ".log"), context.stop))
+        return;
+    }
+    std::this_thread::sleep_for(kTryEvery);
+  }
+}
+
+rollout::Generator* StageSampler::generator() {
+  if (fleet_) return fleet_.get();
+  return engine_.get();
+}
+
+void StageSampler::tell(const StageContext& context) const {
+  if (!fleet_) return;
+  context.monitor.info(fmt::format("{}: {}", context.stage.name, fleet_->summary()));
+  Json report = fleet_->report();
+  report["stage"] = context.stage.name;
+  context.monitor.record("fleet", std::move(report));
+}
+
+}  // namespace ponder::pipeline

@@ -1,0 +1,33 @@
+// Who samples in a stage: this process's engine, or the servers of the recipe's [fleet], which make the
+// same rows. Internal to pipeline.
+#pragma once
+
+#include <memory>
+
+#include "fleet/fleet.h"
+#include "generate/engine.h"
+#include "generate/inference_model.h"
+#include "pipeline/stage.h"
+
+namespace ponder::pipeline {
+
+bool samples_on_servers(const StageContext& context);
+
+class StageSampler {
+ public:
+  // Borrows both. Servers that do not have the model yet are given it by fleet.command, where there is
+  // one, and waited for as long as fleet.ready_timeout says. Throws Error as Engine and Fleet do.
+  StageSampler(const StageContext& context, generate::InferenceModel& model);
+  // Null if the run was told to stop meanwhile.
+  rollout::Generator* generator();
+  // Tells the monitor what the servers did.
+  void tell(const StageContext& context) const;
+
+ private:
+  void open_fleet(const StageContext& context, const generate::InferenceModel& model);
+
+  std::unique_ptr<generate::Engine> engine_;
+  std::unique_ptr<fleet::Fleet> fleet_;
+};
+
+}  // namespace ponder::pipeline
