@@ -5,15 +5,19 @@
 #include <optional>
 
 #include "base/error.h"
+#include "cli/benchmark_names.h"
 #include "cli/command.h"
 #include "cli/number_option.h"
 #include "cli/printing.h"
 #include "cli/rollout_file.h"
 #include "cli/sampling_flags.h"
+#include "cli/served_evaluation.h"
+#include "cli/server_flags.h"
 #include "cli/stop_signals.h"
 #include "data/shards.h"
 #include "eval/benchmark.h"
 #include "eval/comparison.h"
+#include "net/url.h"
 
 namespace ponder::cli {
 namespace {
@@ -21,6 +25,8 @@ namespace {
 struct EvalOptions {
   CommonOptions common;
   SamplingFlags sampling;
+  ServerFlags servers;
+  ServedFlags served;
   std::string model, out, details, compare, units, order, forms;
   std::vector<std::string> benchmarks, responses, fields;
   int samples = 1;
@@ -32,13 +38,14 @@ struct Benchmark {
   std::vector<data::Problem> problems;
 };
 
-Benchmark read_benchmark(const std::string& file, const EvalOptions& options, Monitor& monitor) {
+Benchmark read_benchmark(const std::string& given, const EvalOptions& options, Monitor& monitor) {
+  const std::string file = benchmark_file(given);
   Benchmark benchmark;
   data::RowAccount report;
   benchmark.problems = data::read_problems(
       file, report,
       {.choice_seed = options.common.seed, .fields = data::FieldMap::parse(options.fields)});
-  benchmark.name = data::dataset_name(file);
+  benchmark.name = file == given ? data::dataset_name(file) : given;
   if (report.kept != report.rows) monitor.warning(report.summary());
   const auto limit = static_cast<size_t>(options.limit);
   if (limit > 0 && limit < benchmark.problems.size()) benchmark.problems.resize(limit);
@@ -73,6 +80,14 @@ Asked asked_of(const generate::InferenceModel& model, Benchmark& benchmark,
   return asked;
 }
 
+// What decides how answers are judged.
+Json job_of_judging(const EvalOptions& options) {
+  return {{"command", "ponder eval"},
+          {"units", options.units},
+          {"order", options.order},
+          {"forms", options.forms}};
+}
+
 // A model on benchmarks, one after the other; its rollouts are rows of --out, if there is one.
 class ModelEvaluation {
  public:
@@ -81,12 +96,10 @@ class ModelEvaluation {
                   Monitor& monitor)
       : options_(options),
         monitor_(monitor),
-        model_(options.model, threads, options.sampling.chat_template, options.sampling.precision) {
+        model_(options.model, threads, options.sampling.chat_template, options.sampling.precision,
+               weights_for(options.servers)) {
     tell_unused_sampling(options.model, monitor);
-    Json job = {{"command", "ponder eval"},
-                {"units", options.units},
-                {"order", options.order},
-                {"forms", options.forms}};
+    Json job = job_of_judging(options);
     job.update(job_of_model(options.model, model_));
     for (size_t i = 0; i < benchmarks.size(); ++i) {
       asked_.push_back(asked_of(model_, benchmarks[i], options, monitor));
@@ -116,9 +129,10 @@ class ModelEvaluation {
       settings.on_completion = [&](const data::Rollout& rollout) { out->add(rollout); };
       settings.save = [&](std::span<const rollout::NewTokens> begun) { out->save(begun); };
     }
-    generate::Engine engine = open_engine(options_.sampling, model_);
-    std::optional<eval::BenchmarkResult> result = eval::evaluate(
-        engine, benchmark.name, benchmark.problems, asked.requests, settings, stop_flag());
+    Sampler sampler(options_.sampling, options_.servers, model_, monitor_);
+    std::optional<eval::BenchmarkResult> result =
+        eval::evaluate(sampler.generator(), benchmark.name, benchmark.problems, asked.requests,
+                       settings, stop_flag());
     if (!result && rows_) rows_->stop();
     if (!result) throw Stopped{stop_signal()};
     result->score.rejected = asked.account.rejected;
@@ -136,6 +150,31 @@ class ModelEvaluation {
   std::unique_ptr<RowFile> rows_;
   int64_t first_ = 0;  // place of the next benchmark's rows
 };
+
+std::unique_ptr<ServedEvaluation> served_evaluation(const EvalOptions& options,
+                                                    const std::vector<Benchmark>& benchmarks,
+                                                    const std::vector<std::filesystem::path>& reads,
+                                                    Monitor& monitor) {
+  std::vector<std::vector<data::Problem>> problems;
+  for (const Benchmark& benchmark : benchmarks) problems.push_back(benchmark.problems);
+  const ServedEvaluationOptions served = {
+      options.model,   options.sampling,    options.servers, options.served,
+      options.samples, options.common.seed, options.out,     strictness_of(options)};
+  return std::make_unique<ServedEvaluation>(served, problems, reads, job_of_judging(options),
+                                            monitor);
+}
+
+void refuse_served_flags(const EvalOptions& options) {
+  if (any_given(options.served)) {
+    throw Error(ErrorKind::kUsage, "--max-tokens-field, --own-sampling, --extra",
+                "are of a served model, and --model is a folder",
+                "give an address as --model: http://HOST:PORT/v1");
+  }
+  if (!options.servers.any() && !options.servers.served_model.empty()) {
+    throw Error(ErrorKind::kUsage, "--served-model", "names a model of a server, and there is none",
+                "give its address as --model, or --server URL with a folder");
+  }
+}
 
 void write_details(LineOutput& out, const Benchmark& benchmark,
                    const eval::BenchmarkResult& result) {
@@ -191,20 +230,30 @@ void run_eval(const EvalOptions& options) {
 
   ThreadPool pool(options.common.threads);
   std::vector<std::filesystem::path> reads = {options.model, options.compare};
-  const std::vector<std::filesystem::path> files = data::shards_of(options.benchmarks);
+  std::vector<std::string> files_named;
+  for (const std::string& given : options.benchmarks) files_named.push_back(benchmark_file(given));
+  const std::vector<std::filesystem::path> files = data::shards_of(files_named);
   reads.insert(reads.end(), files.begin(), files.end());
   reads.insert(reads.end(), options.responses.begin(), options.responses.end());
+  const bool is_served = net::looks_like_url(options.model);
   std::unique_ptr<ModelEvaluation> model;
-  if (!options.model.empty())
+  std::unique_ptr<ServedEvaluation> served;
+  if (is_served) {
+    reads.front().clear();
+    served = served_evaluation(options, benchmarks, reads, monitor);
+  } else if (!options.model.empty()) {
+    refuse_served_flags(options);
     model = std::make_unique<ModelEvaluation>(options, benchmarks, reads, pool, monitor);
+  }
   std::unique_ptr<LineOutput> details;
   if (!options.details.empty()) details = std::make_unique<LineOutput>(options.details, reads);
   for (size_t i = 0; i < benchmarks.size(); ++i) {
     Benchmark& benchmark = benchmarks[i];
     const eval::BenchmarkResult result =
-        model ? model->run(benchmark, i)
-              : eval::score_responses(benchmark.name, benchmark.problems, options.responses[i],
-                                      strictness_of(options));
+        served  ? served->run(benchmark.name, benchmark.problems, i)
+        : model ? model->run(benchmark, i)
+                : eval::score_responses(benchmark.name, benchmark.problems, options.responses[i],
+                                        strictness_of(options));
     if (result.score.unreadable > 0) {
       monitor.warning(fmt::format("{}: {} rows of responses cannot be read: wrong", benchmark.name,
                                   result.score.unreadable));
@@ -234,6 +283,7 @@ void run_eval(const EvalOptions& options) {
     }
   }
   if (model) model->finish();
+  if (served) served->finish();
   if (details) details->close();
 }
 
@@ -242,12 +292,17 @@ void run_eval(const EvalOptions& options) {
 void register_eval(CLI::App& app) {
   auto options = std::make_shared<EvalOptions>();
   CLI::App* sub = app.add_subcommand("eval", "score a model or given responses on benchmarks");
-  sub->add_option("--benchmark", options->benchmarks,
-                  "benchmark files (or folders, or patterns), separated by commas")
+  sub->add_option(
+         "--benchmark", options->benchmarks,
+         "benchmark files (or folders, patterns, names of ponder benchmarks), separated by "
+         "commas")
       ->required()
       ->delimiter(',');
   auto* source = sub->add_option_group("source")->require_option(1);
-  auto* model = source->add_option("--model", options->model, "checkpoint folder");
+  auto* model =
+      source->add_option("--model", options->model,
+                         "checkpoint folder, or the address of an OpenAI-compatible chat endpoint "
+                         "(http://HOST:PORT/v1)");
   source
       ->add_option("--responses", options->responses,
                    "score these responses instead of a model's: JSON lines with response and "
@@ -280,10 +335,14 @@ void register_eval(CLI::App& app) {
       ->default_str("exact");
   add_fields_option(*sub, options->fields);
   add_sampling_flags(*sub, options->sampling);
+  add_server_flags(*sub, options->servers);
+  add_served_flags(*sub, options->served);
   add_common_options(*sub, options->common);
   sub->footer(
       "example: ponder eval --model models/nano-base --benchmark easy.jsonl,hard.jsonl --samples "
       "4\n"
+      "a served model: ponder eval --model http://gpu1:8000/v1 --served-model r1 --benchmark "
+      "easy.jsonl --out answers.jsonl\n"
       "With --json: one object a line, one line for each benchmark.");
   sub->callback([options] { run_eval(*options); });
 }

@@ -11,6 +11,7 @@
 #include "cli/number_option.h"
 #include "cli/rollout_file.h"
 #include "cli/sampling_flags.h"
+#include "cli/server_flags.h"
 #include "cli/stop_signals.h"
 #include "data/readers.h"
 #include "data/shards.h"
@@ -23,6 +24,7 @@ namespace {
 struct GenerateOptions {
   CommonOptions common;
   SamplingFlags sampling;
+  ServerFlags servers;
   std::string model, problems, prompt, out;
   std::vector<std::string> fields;
   int samples = 1;
@@ -59,7 +61,7 @@ void run_generate(const GenerateOptions& options) {
   std::vector<data::Problem> problems = problems_of(options, monitor);
   ThreadPool pool(options.common.threads);
   generate::InferenceModel model(options.model, pool, options.sampling.chat_template,
-                                 options.sampling.precision);
+                                 options.sampling.precision, weights_for(options.servers));
 
   tell_unused_sampling(options.model, monitor);
   generate::RolloutSpec spec;
@@ -112,17 +114,18 @@ void run_generate(const GenerateOptions& options) {
     }
   };
   hooks.save = [&](std::span<const rollout::NewTokens> begun) { out.save(begun); };
-  generate::Engine engine = open_engine(options.sampling, model);
-  const rollout::RolloutReport report = rollout::run_rollouts(
-      engine, requests, hooks, {.in_order = !rows.keeps(), .monitor = &monitor}, stop_flag());
+  Sampler sampler(options.sampling, options.servers, model, monitor);
+  const rollout::RolloutReport report =
+      rollout::run_rollouts(sampler.generator(), requests, hooks,
+                            {.in_order = !rows.keeps(), .monitor = &monitor}, stop_flag());
   if (report.interrupted) rows.stop();
   for (const std::string& text : texts) rows.add({}, escaped(text, Lines::kKeep));
   rows.finish();
   monitor.info(fmt::format(
       "{} rollouts, {} tokens sampled and {} prompt tokens read in {:.1f} s, "
-      "{:.0f} tokens/s, {:.1f} sequences at once{}",
+      "{:.0f} tokens/s, {}{}",
       report.progress.finished, report.progress.sampled_tokens, report.progress.prompt_tokens,
-      report.progress.seconds, report.progress.tokens_per_second(), engine.report().mean_running,
+      report.progress.seconds, report.progress.tokens_per_second(), sampler.summary(),
       report.discarded > 0 ? fmt::format(", {} samples spared", report.discarded) : ""));
 }
 
@@ -152,10 +155,14 @@ void register_generate(CLI::App& app) {
                     "the same for incorrect ones")
       ->needs(judge);
   add_sampling_flags(*sub, options->sampling);
+  add_server_flags(*sub, options->servers);
   add_common_options(*sub, options->common);
   sub->footer(
       "example: ponder generate --model models/nano-base --problems hard.jsonl -n 8 --top-p 0.95 "
-      "--judge --out rollouts.jsonl");
+      "--judge --out rollouts.jsonl\n"
+      "on servers: ponder generate --model models/nano-base --server "
+      "http://gpu1:8321,http://gpu2:8321 "
+      "--problems hard.jsonl --out rollouts.jsonl");
   sub->callback([options] { run_generate(*options); });
 }
 

@@ -58,7 +58,9 @@ int run(int argc, char** argv) {
   register_synth(app);
   register_bench(app);
   register_chat(app);
+  register_benchmarks(app);
   register_doctor(app);
+  register_fleet(app);
   // Last, or commands would inherit it.
   app.footer(
       "Examples:\n  ponder run recipes/quickstart.toml --out runs/quickstart\n  ponder status "

@@ -15,7 +15,11 @@ data::Rollout rollout_of_row(const JsonFields& row) {
   rollout.problem_id = row.text("problem_id");
   rollout.sample = static_cast<int>(row.integer("sample", 0, std::numeric_limits<int>::max()));
   rollout.completion.text = row.text("text");
-  rollout.completion.token_ids = row.token_ids("token_ids");
+  if (row.has("token_ids")) {
+    rollout.completion.token_ids = row.token_ids("token_ids");
+  } else {
+    rollout.completion.usage.completion_tokens = row.integer_or("tokens", 0, 0, INT64_MAX);
+  }
   const auto reason = data::finish_reason_from_string(row.text("finish_reason"));
   if (!reason) row.fail("finish_reason", "is none that is known");
   rollout.completion.finish_reason = *reason;
@@ -24,6 +28,17 @@ data::Rollout rollout_of_row(const JsonFields& row) {
     rollout.proof = row.text("proof");
   }
   return rollout;
+}
+
+// Of a completion that came as text: what is not known of it is not there.
+void put_text_row(Json& row, const data::Rollout& rollout) {
+  for (const char* key : {"token_ids", "logprobs", "logprob"}) row.erase(key);
+  for (const char* key : {"model_sha256", "template_sha256", "prompt_sha256"})
+    if (row[key] == "" || rollout.prompt_ids.empty()) row.erase(key);
+  if (rollout.completion.num_tokens() > 0) row["tokens"] = rollout.completion.num_tokens();
+  if (rollout.origin && !rollout.origin->model.empty()) row["model"] = rollout.origin->model;
+  if (rollout.origin && !rollout.origin->system.empty()) row["system"] = rollout.origin->system;
+  if (!rollout.completion.endpoint.empty()) row["endpoint"] = rollout.completion.endpoint;
 }
 
 void take_part(data::Partial& begun, const JsonFields& row) {
@@ -89,6 +104,7 @@ RolloutFile::RolloutFile(RowFile& rows, int64_t first, std::span<const data::Pro
 void RolloutFile::add(const data::Rollout& rollout) {
   const int64_t set = set_of_.at(rollout.problem_id);
   Json row = data::to_json(rollout);
+  if (!rollout.completion.token_ids) put_text_row(row, rollout);
   data::put_problem(row, problems_[static_cast<size_t>(set - first_)]);
   if (!problem_sha256_.empty())
     row["problem_sha256"] = problem_sha256_[static_cast<size_t>(set - first_)];

@@ -17,7 +17,6 @@ namespace ponder::cli {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::chrono::seconds kSyncEvery{10};
 constexpr size_t kShownBytes = 70;  // a hash and its quotes
 constexpr const char* kRemove = "remove it to begin anew";
 constexpr std::string_view kPart = "+ ";  // before what is a part of a row
@@ -175,7 +174,7 @@ RowFile::Extent RowFile::append(const std::string& prefix, const std::string& ro
   const Extent extent = {end_ + prefix.size(), row.size()};
   end_ += line.size();
   const auto now = std::chrono::steady_clock::now();
-  if (now - synced_ < kSyncEvery) return extent;
+  if (now - synced_ < sync_every_) return extent;
   if (::fsync(fd_) != 0) throw_errno(part_, "fsync");
   synced_ = now;
   return extent;

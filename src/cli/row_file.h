@@ -52,9 +52,11 @@ class RowFile {
   // The same of the parts of rows that are not there, those of a row in the order in which they came.
   void for_each_part(const Visit& visit, Place begin = {}, Place end = kEnd) const;
   // `row` is a line without its end, a JSON object. It survives a kill at once, a power cut ten
-  // seconds later; so does a part of a row, a JSON object too, until its row is added.
+  // seconds later (sync_each_row: at once); so does a part of a row, a JSON object too, until its row is added.
   void add(Place place, const std::string& row);
   void add_part(Place place, const std::string& part);
+  // From now on a row is on the disk when add returns.
+  void sync_each_row() { sync_every_ = {}; }
   void finish();
   // The command was told to stop: says that it can go on, and throws Stopped.
   [[noreturn]] void stop() const;
@@ -76,6 +78,7 @@ class RowFile {
   uint64_t end_ = 0;
   std::map<Place, Extent> rows_;
   std::map<Place, std::vector<Extent>> parts_;  // of rows that are not there
+  std::chrono::seconds sync_every_{10};
   std::chrono::steady_clock::time_point synced_ = std::chrono::steady_clock::now();
   std::unique_ptr<LineOutput> lines_;  // where nothing is kept
 };

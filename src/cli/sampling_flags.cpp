@@ -86,10 +86,4 @@ void tell_unused_sampling(const std::string& model, Monitor& monitor) {
   if (!unused.empty()) monitor.warning(unused);
 }
 
-generate::Engine open_engine(const SamplingFlags& flags, generate::InferenceModel& model) {
-  return generate::Engine(
-      model.decoder(), &model.text().tokenizer(), model.threads(),
-      model.engine_options(flags.max_batch, static_cast<int64_t>(flags.kv_cache_bytes)));
-}
-
 }  // namespace ponder::cli

@@ -41,6 +41,5 @@ std::vector<rollout::RolloutRequest> rollout_requests(const generate::InferenceM
                                                       data::RowAccount& account, Monitor& monitor);
 // Warns of settings of the folder's generation_config.json, which are not used.
 void tell_unused_sampling(const std::string& model, Monitor& monitor);
-generate::Engine open_engine(const SamplingFlags& flags, generate::InferenceModel& model);
 
 }  // namespace ponder::cli

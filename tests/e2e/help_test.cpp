@@ -10,9 +10,9 @@ namespace {
 
 // Every command other programs may call.
 const std::vector<std::string> kCommands = {
-    "bench",  "chat",     "compare", "dash",    "data",   "doctor", "dpo",      "eval",
-    "export", "generate", "init",    "inspect", "judge",  "plan",   "pool",     "refine",
-    "report", "run",      "score",   "sft",     "status", "synth",  "tokenize", "why"};
+    "bench",  "benchmarks", "chat",     "compare", "dash",    "data",  "doctor",   "dpo",  "eval",
+    "export", "fleet",      "generate", "init",    "inspect", "judge", "plan",     "pool", "refine",
+    "report", "run",        "score",    "sft",     "status",  "synth", "tokenize", "why"};
 
 TEST(CommandLine, ListsEveryCommand) {
   std::vector<std::string> listed = listed_commands();
@@ -37,7 +37,8 @@ TEST(CommandLine, EveryHelpHasAnExample) {
 TEST(CommandLine, EveryCommandHasTheCommonFlags) {
   for (const std::string& name : listed_commands()) {
     std::string text = ponder({name, "--help"}).out;
-    if (name == "data") text = ponder({name, "check", "--help"}).out;
+    if (name == "data" || name == "fleet" || name == "benchmarks")
+      text = ponder({name, name == "benchmarks" ? "add" : "check", "--help"}).out;
     for (const char* flag : {"--threads", "--seed", "--quiet", "--json"}) {
       EXPECT_NE(text.find(flag), std::string::npos) << name << " has no " << flag;
     }
@@ -50,7 +51,7 @@ TEST(CommandLine, ExamplesNameFlagsThatExist) {
     const size_t heading = std::min(text.find("Example"), text.find("example:"));
     if (heading == std::string::npos) continue;  // another test says so
     std::string known = text.substr(0, heading);
-    for (const char* nested : {"check", "show", "export", "import", "rejudge"})
+    for (const char* nested : {"add", "check", "show", "export", "import", "rejudge"})
       known += ponder({name, nested, "--help"}).out;
     for (const std::string& line : testing::lines_of(text.substr(heading))) {
       if (line.find("ponder ") == std::string::npos) continue;
