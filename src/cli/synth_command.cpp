@@ -80,9 +80,10 @@ void register_synth(CLI::App& app) {
       "hard.jsonl");
   add_common_options(*sub, command->common);
   sub->add_option("--domain", command->domains,
-                  "arithmetic, target, choice or facts; several, separated by commas, take turns")
+                  "arithmetic, target, choice, story, plain, carry or facts; several, separated by "
+                  "commas, take turns")
       ->delimiter(',')
-      ->check(CLI::IsMember({"arithmetic", "target", "choice", "facts"}))
+      ->check(CLI::IsMember(synth::domain_names()))
       ->required();
   sub->add_option("--level", command->level,
                   "1 to 5, or a range such as 3-5 whose levels take turns (default: 1)")

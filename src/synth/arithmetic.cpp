@@ -23,10 +23,19 @@ std::string join_lines(const std::vector<std::string>& lines) {
   return fmt::format("{}", fmt::join(lines, "\n"));
 }
 
-Exercise make_arithmetic(int level, const TeacherOptions& options, RandomSequence& random) {
-  const int value = static_cast<int>(random.between(kMinValue, kMaxValue));
-  const int num_operations = level == 5 ? static_cast<int>(random.between(5, 6)) : level;
-  const std::string text = grow_expression(random, value, num_operations);
+namespace {
+
+bool every_step(Expression rest, bool carries) {
+  while (rest.num_operations() > 0) {
+    const Fact fact = rest.next();
+    if (fact.carries() != carries) return false;
+    rest = rest.after(fact.value());
+  }
+  return true;
+}
+
+Exercise asking(const std::string& text, int value, const TeacherOptions& options,
+                RandomSequence& random) {
   const Expression expression = Expression::parse(text);
   Exercise exercise;
   exercise.content = expression_content(text);
@@ -37,6 +46,27 @@ Exercise make_arithmetic(int level, const TeacherOptions& options, RandomSequenc
   exercise.thought = join_lines(work_out(expression, options, random));
   exercise.solution = answer_sentence(exercise.answer);
   return exercise;
+}
+
+int operations_of(int level, RandomSequence& random) {
+  return level == 5 ? static_cast<int>(random.between(5, 6)) : level;
+}
+
+}  // namespace
+
+Exercise make_arithmetic(int level, const TeacherOptions& options, RandomSequence& random) {
+  const int value = static_cast<int>(random.between(kMinValue, kMaxValue));
+  const std::string text = grow_expression(random, value, operations_of(level, random));
+  return asking(text, value, options, random);
+}
+
+Exercise make_arithmetic_of(bool carry, int level, const TeacherOptions& options,
+                            RandomSequence& random) {
+  for (;;) {
+    const int value = static_cast<int>(random.between(kMinValue, kMaxValue));
+    const std::string text = grow_expression(random, value, operations_of(level, random));
+    if (every_step(Expression::parse(text), carry)) return asking(text, value, options, random);
+  }
 }
 
 }  // namespace ponder::synth

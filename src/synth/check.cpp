@@ -238,18 +238,11 @@ std::vector<Option> options_of(std::string_view question) {
   return options;
 }
 
-void check_choice(const data::Problem& problem, Lines& lines) {
-  const std::vector<Option> options = options_of(problem.question);
-  const size_t gold =
-      problem.answer.size() == 1 ? static_cast<size_t>(problem.answer[0] - 'A') : 99;
-  if (gold >= options.size()) throw Fault{"is no such question"};
-  // Whatever the story means, it comes to the gold choice.
+// Whatever the story means, it comes to the gold number.
+double check_story(std::string_view story, int gold, Lines& lines) {
   const std::string_view expression = lines.take();
   const double value = value_of(expression);
-  if (value != options[gold].value)
-    throw Fault{fmt::format("{} is {:g}, not {}", expression, value, options[gold].value)};
-  const std::string_view story =
-      std::string_view(problem.question).substr(0, problem.question.find('\n'));
+  if (value != gold) throw Fault{fmt::format("{} is {:g}, not {}", expression, value, gold)};
   for (size_t i = 0; i < expression.size(); ++i) {
     if (!is_digit(expression[i]) || (i > 0 && is_digit(expression[i - 1]))) continue;
     std::string_view number = expression.substr(i);
@@ -258,6 +251,17 @@ void check_choice(const data::Problem& problem, Lines& lines) {
       throw Fault{fmt::format("{} is not in the story", number)};
   }
   follow_steps(lines, value);
+  return value;
+}
+
+void check_choice(const data::Problem& problem, Lines& lines) {
+  const std::vector<Option> options = options_of(problem.question);
+  const size_t gold =
+      problem.answer.size() == 1 ? static_cast<size_t>(problem.answer[0] - 'A') : 99;
+  if (gold >= options.size()) throw Fault{"is no such question"};
+  const std::string_view story =
+      std::string_view(problem.question).substr(0, problem.question.find('\n'));
+  const double value = check_story(story, options[gold].value, lines);
   for (const Option& option : options) {
     const bool right = option.value == value;
     if (lines.take() != fmt::format("{} {}", option.text, right ? "yes" : "no"))
@@ -358,15 +362,21 @@ void check_target(std::string_view question, Lines& lines) {
 }  // namespace
 
 std::optional<ThoughtCheck> check_thought(const data::Problem& problem, std::string_view thought) {
-  const bool arithmetic = problem.source == "synth:arithmetic",
-             choice = problem.source == "synth:choice";
-  if (!arithmetic && !choice && problem.source != "synth:target") return std::nullopt;
+  const bool arithmetic = problem.source == "synth:arithmetic" || problem.source == "synth:plain" ||
+                          problem.source == "synth:carry",
+             choice = problem.source == "synth:choice", story = problem.source == "synth:story";
+  if (!arithmetic && !choice && !story && problem.source != "synth:target") return std::nullopt;
   Lines lines(thought);
   try {
     if (arithmetic) {
       check_arithmetic(problem.question, lines);
     } else if (choice) {
       check_choice(problem, lines);
+    } else if (story) {
+      std::string_view gold = problem.answer;
+      const std::optional<int> number = take_number(gold);
+      if (!number || !gold.empty()) throw Fault{"is no such question"};
+      check_story(problem.question, *number, lines);
     } else {
       check_target(problem.question, lines);
     }

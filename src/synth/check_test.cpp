@@ -18,7 +18,8 @@ SynthStream stream_of(Domain domain, uint64_t seed = 5) {
 }
 
 TEST(ThoughtCheck, RefusesNoThoughtOfTheTeachers) {
-  for (const Domain domain : {Domain::kArithmetic, Domain::kTarget, Domain::kChoice}) {
+  for (const Domain domain : {Domain::kArithmetic, Domain::kTarget, Domain::kChoice, Domain::kStory,
+                              Domain::kPlain, Domain::kCarry}) {
     SynthStream stream = stream_of(domain);
     for (int i = 0; i < 3000; ++i) {
       const SynthRow row = stream.next();
@@ -32,7 +33,8 @@ TEST(ThoughtCheck, RefusesNoThoughtOfTheTeachers) {
 // Another digit in place of one changes a number somewhere.
 TEST(ThoughtCheck, FindsAlmostEveryChangedDigit) {
   RandomSequence random(3, 4);
-  for (const Domain domain : {Domain::kArithmetic, Domain::kTarget, Domain::kChoice}) {
+  for (const Domain domain :
+       {Domain::kArithmetic, Domain::kTarget, Domain::kChoice, Domain::kStory}) {
     SynthStream stream = stream_of(domain, 9);
     int changed = 0, found = 0;
     for (int i = 0; i < 1000; ++i) {

@@ -176,27 +176,47 @@ ChoiceQuestion ask(const Story& story, RandomSequence& random) {
   return question;
 }
 
+// A story's exercise but for its question and answer: the expression that it means, worked out.
+struct ToldExercise {
+  Exercise exercise;
+  std::vector<std::string> lines;
+};
+ToldExercise told(const Story& story, const TeacherOptions& options, RandomSequence& random) {
+  const Expression expression = Expression::parse(story.expression);
+  ToldExercise it;
+  it.exercise.content = story.content;
+  it.exercise.on_the_way = contents_on_the_way(expression);
+  if (expression.num_operations() > 1)
+    it.exercise.on_the_way.push_back(expression_content(story.expression));
+  it.lines = work_out(expression, options, random);
+  it.lines.insert(it.lines.begin(), story.expression);
+  return it;
+}
+
 Exercise make_choice(int level, const TeacherOptions& options, RandomSequence& random) {
   const Story story = tell_story(level, random);
   const ChoiceQuestion question = ask(story, random);
-  const Expression expression = Expression::parse(story.expression);
-  Exercise exercise;
-  exercise.content = story.content;
-  exercise.on_the_way = contents_on_the_way(expression);
-  if (expression.num_operations() > 1) {
-    exercise.on_the_way.push_back(expression_content(story.expression));
-  }
+  auto [exercise, lines] = told(story, options, random);
   exercise.question = question.text;
   exercise.answer = std::string(1, question.letter);
   exercise.answer_type = judge::AnswerType::kChoice;
-  std::vector<std::string> lines = work_out(expression, options, random);
-  lines.insert(lines.begin(), story.expression);
   // The choices one by one, up to the one that is the result.
   for (size_t i = 0;; ++i) {
     const bool found = static_cast<char>('A' + i) == question.letter;
     lines.push_back(question.choices[i] + (found ? " yes" : " no"));
     if (found) break;
   }
+  exercise.thought = join_lines(lines);
+  exercise.solution = answer_sentence(exercise.answer);
+  return exercise;
+}
+
+Exercise make_story(int level, const TeacherOptions& options, RandomSequence& random) {
+  const Story story = tell_story(level, random);
+  auto [exercise, lines] = told(story, options, random);
+  exercise.question = story.text;
+  exercise.answer = std::to_string(evaluate(Expression::parse(story.expression)));
+  exercise.answer_type = judge::AnswerType::kNumber;
   exercise.thought = join_lines(lines);
   exercise.solution = answer_sentence(exercise.answer);
   return exercise;

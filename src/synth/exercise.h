@@ -26,6 +26,10 @@ struct Exercise {
 // Multi-step expressions; `level` signs, 5 or 6 at level 5. Answer: a number.
 Exercise make_arithmetic(int level, const TeacherOptions& options, RandomSequence& random);
 
+// The same where no step carries (Fact::carries), or where every one does.
+Exercise make_arithmetic_of(bool carry, int level, const TeacherOptions& options,
+                            RandomSequence& random);
+
 // Which signs between the given numbers, worked left to right, reach the target? One gap at level
 // 1, two at 2 (+ -) and 3 (+ - *), three at 4 (numbers 2 to 9) and 5 (2 to 20). Answer: the only
 // right row of signs, in words ("times plus").
@@ -34,6 +38,9 @@ Exercise make_target(int level, const TeacherOptions& options, RandomSequence& r
 // Small questions on motion, energy, force, … with four choices, `level` + 1 quantities or so.
 // Answer: a letter.
 Exercise make_choice(int level, const TeacherOptions& options, RandomSequence& random);
+
+// The same stories without choices. Answer: the number.
+Exercise make_story(int level, const TeacherOptions& options, RandomSequence& random);
 
 // Rows of drills for pretraining, never a chain of steps. Level 1: facts; 2: checks and finding a
 // number among others; 3: one step of an expression; 4: the parts of a target search; 5: reading a

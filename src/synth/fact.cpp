@@ -31,6 +31,19 @@ Outcome Fact::outcome() const {
 
 int Fact::value() const { return exact(*this); }
 
+bool Fact::carries() const {
+  switch (sign) {
+    case '+':
+      return left % 10 + right % 10 > 9;
+    case '-':
+      return left % 10 < right % 10;
+    case '*':
+      return left > 9 || right > 9;
+    default:
+      return right > 9 || value() > 9;
+  }
+}
+
 std::string Fact::question() const { return fmt::format("{}{}{}", left, sign, right); }
 
 std::string Fact::text() const {

@@ -22,6 +22,9 @@ struct Fact {
   Outcome outcome() const;
   int value() const;  // the result; only where outcome() is kNumber
 
+  // Whether the ones carry (7+8, 12-5 borrows), or a product or quotient is not of the table up to 9·9.
+  bool carries() const;
+
   std::string question() const;         // "17+28"
   std::string text() const;             // "17+28=45", "7-8 low", …
   std::string claim(int result) const;  // "17+28=46": says what it is given, true or not

@@ -12,8 +12,8 @@ namespace ponder::synth {
 
 namespace {
 
-constexpr std::string_view kDomainNames[] = {"arithmetic", "target", "choice", "facts"};
-constexpr std::string_view kFields[] = {"math", "puzzle", "science", "facts"};
+constexpr std::string_view kFields[] = {"math",    "puzzle", "science", "facts",
+                                        "science", "math",   "math"};
 constexpr uint64_t kTestShare = 8;
 constexpr uint64_t kMaxTries = 20000;
 
@@ -26,6 +26,11 @@ Exercise make_exercise(Domain domain, int level, const TeacherOptions& teacher,
       return make_target(level, teacher, random);
     case Domain::kChoice:
       return make_choice(level, teacher, random);
+    case Domain::kStory:
+      return make_story(level, teacher, random);
+    case Domain::kPlain:
+    case Domain::kCarry:
+      return make_arithmetic_of(domain == Domain::kCarry, level, teacher, random);
     case Domain::kFacts:
       break;
   }
@@ -41,14 +46,21 @@ bool belongs(const Exercise& exercise, Split split) {
 
 }  // namespace
 
-std::string_view to_string(Domain domain) { return kDomainNames[static_cast<size_t>(domain)]; }
+const std::vector<std::string>& domain_names() {
+  static const std::vector<std::string> kNames = {"arithmetic", "target", "choice", "facts",
+                                                  "story",      "plain",  "carry"};
+  return kNames;
+}
+
+std::string_view to_string(Domain domain) { return domain_names()[static_cast<size_t>(domain)]; }
 
 Domain domain_from_string(std::string_view text) {
-  for (size_t i = 0; i < std::size(kDomainNames); ++i) {
-    if (kDomainNames[i] == text) return static_cast<Domain>(i);
+  const std::vector<std::string>& names = domain_names();
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (names[i] == text) return static_cast<Domain>(i);
   }
   throw Error("domain", "expected one of the synthetic domains, found \"" + excerpt(text) + "\"",
-              fmt::format("use {}", fmt::join(kDomainNames, ", ")));
+              fmt::format("use {}", fmt::join(names, ", ")));
 }
 
 std::string_view to_string(Split split) { return split == Split::kTrain ? "train" : "test"; }

@@ -18,8 +18,11 @@
 
 namespace ponder::synth {
 
-enum class Domain { kArithmetic, kTarget, kChoice, kFacts };
-std::string_view to_string(Domain domain);  // "arithmetic", "target", "choice", "facts"
+// Beside them: the stories of kChoice that ask for the number, and arithmetic by how hard its steps are
+// at the same number of them: none that carries, or every one.
+enum class Domain { kArithmetic, kTarget, kChoice, kFacts, kStory, kPlain, kCarry };
+std::string_view to_string(Domain domain);  // "arithmetic", "target", …; one of domain_names()
+const std::vector<std::string>& domain_names();
 // Throws Error naming the domains there are.
 Domain domain_from_string(std::string_view text);
 

@@ -328,7 +328,8 @@ TEST(Drills, ReachTheFactsThatThoughtsUse) {
 }
 
 TEST(Split, IsDisjointForEverySeed) {
-  for (const Domain domain : {Domain::kArithmetic, Domain::kTarget, Domain::kChoice}) {
+  for (const Domain domain : {Domain::kArithmetic, Domain::kTarget, Domain::kChoice, Domain::kStory,
+                              Domain::kPlain, Domain::kCarry}) {
     std::set<std::string> test;
     for (const SynthRow& row : rows_of(domain, 2, 5, 1500, Split::kTest, 1)) {
       ASSERT_EQ(split_of(row.content), Split::kTest);
@@ -411,12 +412,57 @@ TEST(SynthStream, SaysWhatIsWrong) {
 }
 
 TEST(SynthStream, ThereIsEnoughToTrainAndTestOn) {
-  for (const Domain domain : {Domain::kArithmetic, Domain::kTarget, Domain::kChoice}) {
+  for (const Domain domain : {Domain::kArithmetic, Domain::kTarget, Domain::kChoice, Domain::kStory,
+                              Domain::kPlain, Domain::kCarry}) {
     for (const int level : {3, 4, 5}) {
       EXPECT_EQ(rows_of(domain, level, level, 3000).size(), 3000u);
-      EXPECT_EQ(rows_of(domain, level, level, 500, Split::kTest).size(), 500u);
+      EXPECT_EQ(rows_of(domain, level, level, 2500, Split::kTest).size(), 2500u);
     }
   }
+}
+
+// A story is asked with choices or for its number; the two are one content and so in one split.
+TEST(Stories, AskForTheNumberThatTheChoicesHold) {
+  const auto stories = rows_of(Domain::kStory, 2, 5, 200);
+  std::map<std::string, std::string> answers;
+  for (const SynthRow& row : stories) {
+    EXPECT_EQ(row.problem.question.find('\n'), std::string::npos) << row.problem.question;
+    EXPECT_EQ(row.problem.answer_type, judge::AnswerType::kNumber);
+    EXPECT_NE(row.thought.find("=" + row.problem.answer), std::string::npos) << row.thought;
+    answers[row.content] = row.problem.answer;
+  }
+  int both = 0;
+  for (const SynthRow& row : rows_of(Domain::kChoice, 2, 2, 3000)) {
+    const auto story = answers.find(row.content);
+    if (story == answers.end()) continue;
+    ++both;
+    EXPECT_NE(row.problem.question.find("(" + row.problem.answer + ") " + story->second),
+              std::string::npos)
+        << row.problem.question;
+  }
+  EXPECT_GT(both, 0);
+}
+
+TEST(Hardness, IsInTheStepsNotInTheirNumber) {
+  for (const Domain domain : {Domain::kPlain, Domain::kCarry}) {
+    for (const SynthRow& row : rows_of(domain, 4, 4, 300)) {
+      Expression rest = Expression::parse(row.problem.question.substr(8));
+      EXPECT_EQ(rest.num_operations(), 4);
+      while (rest.num_operations() > 0) {
+        const Fact fact = rest.next();
+        EXPECT_EQ(fact.carries(), domain == Domain::kCarry) << fact.text();
+        rest = rest.after(fact.value());
+      }
+    }
+  }
+  EXPECT_TRUE((Fact{17, '+', 28}.carries()));
+  EXPECT_FALSE((Fact{17, '+', 22}.carries()));
+  EXPECT_TRUE((Fact{52, '-', 17}.carries()));
+  EXPECT_FALSE((Fact{57, '-', 12}.carries()));
+  EXPECT_TRUE((Fact{12, '*', 3}.carries()));
+  EXPECT_FALSE((Fact{9, '*', 9}.carries()));
+  EXPECT_TRUE((Fact{96, '/', 8}.carries()));
+  EXPECT_FALSE((Fact{72, '/', 8}.carries()));
 }
 
 TEST(Demonstration, IsTheTeachersResponse) {
