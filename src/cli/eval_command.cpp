@@ -17,6 +17,7 @@
 #include "data/shards.h"
 #include "eval/benchmark.h"
 #include "eval/comparison.h"
+#include "eval/thought_budget.h"
 #include "net/url.h"
 
 namespace ponder::cli {
@@ -31,6 +32,7 @@ struct EvalOptions {
   std::vector<std::string> benchmarks, responses, fields;
   int samples = 1;
   int64_t limit = 0;
+  bool thought_budgets = false;
 };
 
 struct Benchmark {
@@ -126,9 +128,13 @@ class ModelEvaluation {
                                           std::move(hashes));
       first_ += static_cast<int64_t>(asked.requests.size());
       settings.in_order = !rows_->keeps();
-      settings.on_completion = [&](const data::Rollout& rollout) { out->add(rollout); };
       settings.save = [&](std::span<const rollout::NewTokens> begun) { out->save(begun); };
     }
+    std::vector<data::Rollout> rollouts;
+    settings.on_completion = [&](const data::Rollout& rollout) {
+      if (out) out->add(rollout);
+      if (options_.thought_budgets) rollouts.push_back(rollout);
+    };
     Sampler sampler(options_.sampling, options_.servers, model_, monitor_);
     std::optional<eval::BenchmarkResult> result =
         eval::evaluate(sampler.generator(), benchmark.name, benchmark.problems, asked.requests,
@@ -136,8 +142,29 @@ class ModelEvaluation {
     if (!result && rows_) rows_->stop();
     if (!result) throw Stopped{stop_signal()};
     result->score.rejected = asked.account.rejected;
+    budgets_.clear();
+    if (!options_.thought_budgets) return std::move(*result);
+    for (const rollout::RolloutRequest& request : asked.requests)
+      rollouts.insert(rollouts.end(), request.done.begin(), request.done.end());
+    settings.on_completion = {};
+    settings.save = {};
+    const eval::ThoughtEnd end = ponder::eval::thought_end(model_.text());
+    const int64_t limit = asked.requests.at(0).sampling.max_tokens;
+    for (const int64_t part : {8, 4, 2, 1}) {
+      const int64_t budget = std::max<int64_t>(1, limit / part);
+      const std::optional<eval::BudgetScore> score = ponder::eval::score_at_budget(
+          sampler.generator(), benchmark.problems, *result, budget,
+          ponder::eval::forced_answers(
+              asked.requests, rollouts, budget, std::max<int64_t>(64, limit / 4),
+              model_.config().max_position_embeddings, end, model_.text().tokenizer()),
+          settings, stop_flag());
+      if (!score) throw Stopped{stop_signal()};
+      budgets_.push_back(*score);
+    }
     return std::move(*result);
   }
+  // Of the benchmark run last, with --thought-budgets.
+  const std::vector<eval::BudgetScore>& budgets() const { return budgets_; }
   void finish() {
     if (rows_) rows_->finish();
   }
@@ -147,6 +174,7 @@ class ModelEvaluation {
   Monitor& monitor_;
   generate::InferenceModel model_;
   std::vector<Asked> asked_;  // of each benchmark
+  std::vector<eval::BudgetScore> budgets_;
   std::unique_ptr<RowFile> rows_;
   int64_t first_ = 0;  // place of the next benchmark's rows
 };
@@ -210,6 +238,27 @@ void print_table(const eval::BenchmarkScore& s, bool header) {
       s.benchmark, s.n, s.samples, 100 * s.accuracy, 100 * s.interval_95.low,
       100 * s.interval_95.high, 100 * s.pass_at_k, 100 * s.maj_at_k, 100 * s.finished,
       100 * s.format_failures, s.mean_tokens);
+  if (s.samples == 1) return;
+  std::string line;
+  for (size_t i = 0; i < s.pass_at.size(); ++i) {
+    line += fmt::format("pass@{} {:.1f}% [{:.1f}, {:.1f}], ", s.pass_at[i].first,
+                        100 * s.pass_at[i].second, 100 * s.pass_at_95[i].low,
+                        100 * s.pass_at_95[i].high);
+  }
+  print("  {}maj@{} {:.1f}% [{:.1f}, {:.1f}]\n", line, s.samples, 100 * s.maj_at_k,
+        100 * s.maj_at_k_95.low, 100 * s.maj_at_k_95.high);
+  if (!s.best_of_k) return;
+  print("  best of {} by its own log-probability {:.1f}% [{:.1f}, {:.1f}]\n", s.samples,
+        100 * s.best_of_k->mean, 100 * s.best_of_k->interval_95.low,
+        100 * s.best_of_k->interval_95.high);
+}
+
+void print_budgets(const std::vector<eval::BudgetScore>& budgets) {
+  for (const eval::BudgetScore& b : budgets) {
+    print("  {:>6} tokens of thought: {:>5.1f}% [{:.1f}, {:.1f}], {} responses ended by force\n",
+          b.budget, 100 * b.accuracy.mean, 100 * b.accuracy.interval_95.low,
+          100 * b.accuracy.interval_95.high, b.forced);
+  }
 }
 
 void run_eval(const EvalOptions& options) {
@@ -268,6 +317,11 @@ void run_eval(const EvalOptions& options) {
       json["precision"] = tensor::to_string(options.sampling.precision);
     if (model && options.sampling.chat_template.thinking)
       json["thinking"] = *options.sampling.chat_template.thinking ? "on" : "off";
+    if (model && options.thought_budgets) {
+      Json& budgets = json["thought_budgets"] = Json::array();
+      for (const eval::BudgetScore& budget : model->budgets())
+        budgets.push_back(ponder::eval::to_json(budget));
+    }
     std::string comparison;
     if (other) {
       const eval::Comparison c =
@@ -279,6 +333,7 @@ void run_eval(const EvalOptions& options) {
       print_json(json);
     } else {
       print_table(result.score, i == 0);
+      if (model) print_budgets(model->budgets());
       if (!comparison.empty()) print("  {}\n", comparison);
     }
   }
@@ -317,6 +372,11 @@ void register_eval(CLI::App& app) {
                   std::string("file for the model's rollouts, judged") + kGoesOn)
       ->needs(model);
   sub->add_option("--details", options->details, "file for the verdict on every response");
+  sub->add_flag(
+         "--thought-budgets", options->thought_budgets,
+         "also the accuracy where a thought is ended by force after 1/8, 1/4, 1/2 and all of "
+         "--max-tokens, and the model answers from what it has")
+      ->needs(model);
   sub->add_option("--compare", options->compare,
                   "another evaluation's --details or --out file: can the two be told apart?");
   sub->add_option("--units", options->units,
@@ -341,6 +401,7 @@ void register_eval(CLI::App& app) {
   sub->footer(
       "example: ponder eval --model models/nano-base --benchmark easy.jsonl,hard.jsonl --samples "
       "4\n"
+      "         ponder eval --model models/nano-base --benchmark easy.jsonl --thought-budgets\n"
       "a served model: ponder eval --model http://gpu1:8000/v1 --served-model r1 --benchmark "
       "easy.jsonl --out answers.jsonl\n"
       "With --json: one object a line, one line for each benchmark.");

@@ -22,6 +22,18 @@ bool majority_is_correct(const data::Problem& problem, const ProblemResult& resu
   return winner >= 0 && is_correct(result.samples[static_cast<size_t>(winner)]);
 }
 
+// The likeliest of the finished samples, of equals the earlier; nullptr where one has no log-probability.
+const SampleResult* likeliest(const ProblemResult& result) {
+  const SampleResult* best = nullptr;
+  for (const SampleResult& sample : result.samples) {
+    if (!sample.logprob_per_token) return nullptr;
+    if (!best || std::pair(sample.finished, *sample.logprob_per_token) >
+                     std::pair(best->finished, *best->logprob_per_token))
+      best = &sample;
+  }
+  return best;
+}
+
 }  // namespace
 
 int ProblemResult::num_correct() const {
@@ -44,6 +56,18 @@ Json to_json(const BenchmarkScore& score) {
   json["maj_at_k"] = score.maj_at_k;
   Json& pass_at = json["pass_at"] = Json::object();
   for (const auto& [k, value] : score.pass_at) pass_at[std::to_string(k)] = value;
+  if (score.samples > 1) {  // of one sample they are the accuracy's
+    Json& intervals = json["pass_at_interval_95"] = Json::object();
+    for (size_t i = 0; i < score.pass_at_95.size(); ++i)
+      intervals[std::to_string(score.pass_at[i].first)] = {score.pass_at_95[i].low,
+                                                           score.pass_at_95[i].high};
+    json["maj_at_k_interval_95"] = {score.maj_at_k_95.low, score.maj_at_k_95.high};
+    if (score.best_of_k) {
+      json["best_of_k"] = score.best_of_k->mean;
+      json["best_of_k_interval_95"] = {score.best_of_k->interval_95.low,
+                                       score.best_of_k->interval_95.high};
+    }
+  }
   json["finished"] = score.finished;
   json["format_failures"] = score.format_failures;
   json["mean_tokens"] = score.mean_tokens > 0 ? Json(score.mean_tokens) : Json(nullptr);
@@ -94,6 +118,8 @@ BenchmarkScore aggregate(const std::string& benchmark, std::span<const data::Pro
   std::vector<double> shares;
   for (int j = 1; j < score.samples; j *= 2) score.pass_at.emplace_back(j, 0.0);
   score.pass_at.emplace_back(score.samples, 0.0);
+  std::vector<std::vector<double>> passes(score.pass_at.size());  // of each k, a value a problem
+  std::vector<double> majorities, bests;
   for (size_t i = 0; i < results.size(); ++i) {
     const ProblemResult& result = results[i];
     if (result.samples.size() != k || k == 0) {
@@ -103,10 +129,10 @@ BenchmarkScore aggregate(const std::string& benchmark, std::span<const data::Pro
                   "give every problem the same number of responses");
     }
     shares.push_back(result.share_correct());
-    for (auto& [j, value] : score.pass_at) {
-      value += pass_at_k(score.samples, result.num_correct(), j);
-    }
-    score.maj_at_k += majority_is_correct(problems[i], result, strictness);
+    for (size_t j = 0; j < passes.size(); ++j)
+      passes[j].push_back(pass_at_k(score.samples, result.num_correct(), score.pass_at[j].first));
+    majorities.push_back(majority_is_correct(problems[i], result, strictness) ? 1 : 0);
+    if (const SampleResult* best = likeliest(result)) bests.push_back(is_correct(*best) ? 1 : 0);
     for (const SampleResult& sample : result.samples) {
       score.finished += sample.finished;
       score.format_failures += sample.format_failure;
@@ -119,8 +145,15 @@ BenchmarkScore aggregate(const std::string& benchmark, std::span<const data::Pro
   score.finished /= all;
   score.format_failures /= all;
   score.mean_tokens /= all;
-  for (auto& [j, value] : score.pass_at) value /= n;
-  score.maj_at_k /= n;
+  for (size_t j = 0; j < passes.size(); ++j) {
+    const Accuracy pass = accuracy_of(passes[j], static_cast<double>(k));
+    score.pass_at[j].second = pass.mean;
+    score.pass_at_95.push_back(pass.interval_95);
+  }
+  const Accuracy majority = accuracy_of(majorities, 1);
+  score.maj_at_k = majority.mean;
+  score.maj_at_k_95 = majority.interval_95;
+  if (k > 1 && bests.size() == results.size()) score.best_of_k = accuracy_of(bests, 1);
   score.pass_at_k = score.pass_at.back().second;
   const Accuracy accuracy = accuracy_of(shares, static_cast<double>(k));
   score.accuracy = accuracy.mean;
@@ -141,6 +174,8 @@ std::optional<BenchmarkResult> evaluate(rollout::Generator& generator, const std
     SampleResult& sample = result.problems[i].samples.at(static_cast<size_t>(rollout.sample));
     sample = judge_sample(problems[i], made.text, made.finish_reason, made.num_tokens(),
                           options.strictness);
+    if (made.logprobs && !made.logprobs->empty())
+      sample.logprob_per_token = made.logprob() / static_cast<double>(made.logprobs->size());
     return sample;
   };
   for (const rollout::RolloutRequest& request : requests) {

@@ -27,6 +27,8 @@ struct SampleResult {
   bool finished = false;        // the model ended it: neither the token limit nor a loop
   bool format_failure = false;  // it finished, but has no final answer or faulty thought tags
   int64_t tokens = 0;
+  // The model's own, a token on average; where the response came with log-probabilities.
+  std::optional<double> logprob_per_token = {};
 };
 
 struct ProblemResult {
@@ -45,7 +47,12 @@ struct BenchmarkScore {
   Interval interval_95;
   double pass_at_k = 0, maj_at_k = 0;           // k = samples
   std::vector<std::pair<int, double>> pass_at;  // k = 1, 2, 4, … and samples
-  double finished = 0, format_failures = 0;     // shares of all responses
+  std::vector<Interval> pass_at_95;             // of each, over the problems
+  Interval maj_at_k_95;
+  // Of several samples the finished one that the model finds likeliest, a token on average (any, where none
+  // finished); where every sample has log-probabilities.
+  std::optional<Accuracy> best_of_k;
+  double finished = 0, format_failures = 0;  // shares of all responses
   double mean_tokens = 0;  // of all responses; 0 for given ones without token counts
   int64_t undecided = 0;   // responses
   int64_t unreadable = 0;  // rows of responses that are no JSON: they count as wrong

@@ -101,6 +101,11 @@ TEST_F(GivenResponses, SamplesByIdOrQuestion) {
   ASSERT_EQ(s.pass_at.size(), 2u);
   EXPECT_NEAR(s.pass_at[0].second, 0.5, 1e-12);
   EXPECT_EQ(to_json(s)["pass_at"]["2"], s.pass_at_k);
+  ASSERT_EQ(s.pass_at_95.size(), 2u);
+  EXPECT_NEAR(s.pass_at_95[1].low, wilson_interval(2.0 / 3, 3).low, 1e-12);
+  EXPECT_NEAR(s.maj_at_k_95.high, wilson_interval(2.0 / 3, 3).high, 1e-12);
+  EXPECT_EQ(to_json(s)["maj_at_k_interval_95"][0], s.maj_at_k_95.low);
+  EXPECT_FALSE(s.best_of_k) << "given responses have no log-probabilities";
   EXPECT_TRUE(to_json(s)["mean_tokens"].is_null());
 }
 
@@ -204,6 +209,26 @@ TEST(Benchmark, GoldsOfWholeFilesAreAllRight) {
     }
     EXPECT_GT(aggregate(name, problems, results).interval_95.low, 0.88);
   }
+}
+
+TEST(BestOfK, IsTheLikeliestFinishedSample) {
+  const std::vector<data::Problem> problems = three_problems();
+  const auto sample = [](bool right, bool finished, double logprob) {
+    SampleResult result;
+    result.verdict = right ? judge::Verdict::kCorrect : judge::Verdict::kIncorrect;
+    result.finished = finished;
+    result.logprob_per_token = logprob;
+    return result;
+  };
+  std::vector<ProblemResult> results = {
+      {"p1", {sample(true, true, -0.2), sample(false, true, -0.1)}},   // the second: wrong
+      {"p2", {sample(true, true, -0.2), sample(false, false, -0.1)}},  // the second is cut: right
+      {"p3", {sample(true, false, -0.2), sample(false, false, -0.3)}}};
+  EXPECT_NEAR(aggregate("b", problems, results).best_of_k.value().mean, 2.0 / 3, 1e-12);
+  EXPECT_NEAR(to_json(aggregate("b", problems, results))["best_of_k"].get<double>(), 2.0 / 3,
+              1e-12);
+  results[2].samples[1].logprob_per_token.reset();
+  EXPECT_FALSE(aggregate("b", problems, results).best_of_k);
 }
 
 }  // namespace
