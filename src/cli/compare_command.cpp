@@ -7,6 +7,8 @@
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "cli/compare_responses.h"
+#include "cli/number_option.h"
 #include "cli/pool_command.h"
 #include "cli/printing.h"
 #include "pipeline/recipe.h"
@@ -20,6 +22,7 @@ namespace fs = std::filesystem;
 struct CompareOptions {
   CommonOptions common;
   std::vector<std::string> runs;
+  ResponsesToCompare responses;
   bool markdown = false;
 };
 
@@ -41,13 +44,33 @@ std::string name_of(const std::string& folder) {
   return (path.filename().empty() ? path.parent_path() : path).filename().string();
 }
 
+// How a run's scores were measured: what differs here is not one measure.
+std::string measure_of(const std::string& resolved) {
+  const std::map<std::string, std::string> keys = pipeline::recipe_keys(resolved);
+  const auto value = [&](const char* key, const char* otherwise) {
+    const auto found = keys.find(key);
+    return found == keys.end() ? std::string(otherwise) : found->second;
+  };
+  return fmt::format("arithmetic {}; judge: units {}, order {}, forms {}",
+                     value("precision", "f32"), value("evaluate.units", "lenient"),
+                     value("evaluate.order", "lenient"), value("evaluate.forms", "exact"));
+}
+
 void compare(const CompareOptions& options) {
+  const bool no_run = std::none_of(options.runs.begin(), options.runs.end(), [](const auto& one) {
+    return fs::exists(fs::path(one) / "recipe.toml");
+  });
+  if (no_run && (!options.responses.benchmarks.empty() || fs::is_regular_file(options.runs[0]))) {
+    ResponsesToCompare responses = options.responses;
+    responses.contestants = options.runs;
+    return compare_responses(responses, options.common);
+  }
   std::list<Run> runs;
   for (const std::string& folder : options.runs) {
     const fs::path recipe = fs::path(folder) / "recipe.toml";
     if (!fs::exists(recipe)) {
       throw Error(folder, "is no run directory: it has no recipe.toml",
-                  "give directories that `ponder run --out DIR` made");
+                  "give directories that `ponder run --out DIR` made; models need --benchmark");
     }
     const pipeline::Recipe read =
         pipeline::load_recipe(recipe, {}, pipeline::RecipeFiles::kMayBeAbsent);
@@ -84,7 +107,22 @@ void compare(const CompareOptions& options) {
       groups[j].name = first[j]->folder;
     }
   }
-  const report::RunsTable table = report::runs_table(groups);
+  // A table for each way of measuring, in the order in which they come.
+  std::vector<std::string> measures;
+  std::vector<std::vector<report::RunGroup>> measured;
+  for (size_t g = 0; g < groups.size(); ++g) {
+    const std::string measure = measure_of(first[g]->recipe);
+    const auto known = std::find(measures.begin(), measures.end(), measure);
+    const auto at = static_cast<size_t>(known - measures.begin());
+    if (known == measures.end()) {
+      measures.push_back(measure);
+      measured.emplace_back();
+    }
+    measured[at].push_back(groups[g]);
+  }
+  std::vector<report::RunsTable> tables;
+  for (const std::vector<report::RunGroup>& one : measured)
+    tables.push_back(report::runs_table(one));
   Json changed = Json::array();
   for (size_t g = 1; g < groups.size(); ++g) {
     for (const std::string& difference :
@@ -95,20 +133,33 @@ void compare(const CompareOptions& options) {
     }
   }
   if (options.common.json) {
-    Json result = report::to_json(table);
-    result["recipes"] = changed;
-    print_json(result);
+    for (size_t i = 0; i < tables.size(); ++i) {
+      Json result = report::to_json(tables[i]);
+      result["recipes"] = changed;
+      if (tables.size() > 1) result["measured_in"] = measures[i];
+      print_json(result);
+    }
     return;
   }
+  const auto heading = [&](size_t i) {
+    return tables.size() == 1 ? ""
+                              : fmt::format("{}measured in {}\n", i == 0 ? "" : "\n", measures[i]);
+  };
   if (options.markdown) {
-    print_text(report::to_markdown(table));
+    for (size_t i = 0; i < tables.size(); ++i)
+      print_text(heading(i) + (tables.size() == 1 ? "" : "\n") + report::to_markdown(tables[i]));
     return;
   }
   for (const Json& one : changed) {
     print("{} against {}: {}\n", one["run"].get<std::string>(), groups[0].name,
           one["change"].get<std::string>());
   }
-  print_text(report::to_text(table));
+  for (size_t i = 0; i < tables.size(); ++i) print_text(heading(i) + report::to_text(tables[i]));
+  if (tables.size() > 1) {
+    print_text(
+        "\nscores that were not measured alike stand in tables of their own: no difference is told "
+        "between them\n");
+  }
 }
 
 }  // namespace
@@ -116,17 +167,29 @@ void compare(const CompareOptions& options) {
 void register_compare(CLI::App& app) {
   auto options = std::make_shared<CompareOptions>();
   CLI::App* command = app.add_subcommand(
-      "compare", "runs beside each other: means over training seeds, and what can be told apart");
+      "compare",
+      "runs, models or responses beside each other: means, intervals, and what can be told apart");
   command
-      ->add_option("runs", options->runs,
-                   "run directories; those whose recipes differ in seed and train_seed alone are "
-                   "trainings of one kind")
+      ->add_option(
+          "runs", options->runs,
+          "run directories (those whose recipes differ in seed and train_seed alone are "
+          "trainings of one kind); or, each against the first, models and files of responses "
+          "or of verdicts (what ponder eval writes with --out and --details)")
       ->required();
+  command
+      ->add_option(
+          "--benchmark", options->responses.benchmarks,
+          "for models and responses without verdicts: benchmark files, separated by commas")
+      ->delimiter(',');
+  add_number_option(*command, "--samples", options->responses.samples, 1, 100000,
+                    "of models: samples of each problem (default: 1, greedy)");
+  add_sampling_flags(*command, options->responses.sampling);
   command->add_flag("--markdown", options->markdown, "the scores as a table of Markdown");
   add_common_options(*command, options->common);
   command->footer(
       "Example:\n  ponder run recipes/quickstart.toml --set train_seed=2 --out runs/second\n"
-      "  ponder compare runs/quickstart runs/second");
+      "  ponder compare runs/quickstart runs/second\n"
+      "  ponder compare models/nano-base runs/quickstart/checkpoints/M1 --benchmark easy.jsonl");
   command->callback([options] { compare(*options); });
 }
 
