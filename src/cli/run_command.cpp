@@ -11,6 +11,7 @@
 #include "pipeline/plan.h"
 #include "pipeline/run.h"
 #include "pipeline/share.h"
+#include "pipeline/smoke.h"
 #include "pool/stage_result.h"
 #include "report/report.h"
 
@@ -23,12 +24,15 @@ struct RunOptions {
   std::string out;
   std::vector<std::string> set;
   std::string until, from;
-  bool seed_given = false, redo = false;
+  bool seed_given = false, redo = false, smoke = false;
 };
 
 std::vector<std::string> overrides_of(const RunOptions& options) {
   std::vector<std::string> overrides = options.set;
   if (options.seed_given) overrides.push_back(fmt::format("seed={}", options.common.seed));
+  if (!options.smoke) return overrides;
+  const std::vector<std::string> smoke = pipeline::smoke_overrides(options.recipe, overrides);
+  overrides.insert(overrides.end(), smoke.begin(), smoke.end());
   return overrides;
 }
 
@@ -68,6 +72,8 @@ void add_recipe_options(CLI::App& command, RunOptions& options) {
   command.add_option("recipe", options.recipe, "recipe file (TOML)")->required();
   command.add_option("--set", options.set,
                      "override one key of the recipe, e.g. --set sft.lr=1e-4 (repeatable)");
+  command.add_flag("--smoke", options.smoke,
+                   "five rows of everything, one epoch, short responses: does all of it run?");
   add_common_options(command, options.common);
 }
 
@@ -139,6 +145,7 @@ void register_run(CLI::App& app) {
       "(without it, a changed recipe is refused and the stages are named)");
   command->footer(
       "Example:\n  ponder run recipes/quickstart.toml --out runs/quickstart\n"
+      "  ponder run recipes/quickstart.toml --smoke\n"
       "  ponder run recipes/quickstart.toml --set explore.rounds=1 --until improve-1\n"
       "  ponder run recipes/quickstart.toml --set refine.strategy=longest --from runs/quickstart "
       "--out runs/longest");
