@@ -90,6 +90,7 @@ void register_dash(CLI::App& app);
 void register_refine(CLI::App& app);
 void register_compare(CLI::App& app);
 void register_benchmarks(CLI::App& app);
+void register_study(CLI::App& app);
 void register_doctor(CLI::App& app);
 void register_fleet(CLI::App& app);
 void register_chat(CLI::App& app);

@@ -41,6 +41,7 @@ int run(int argc, char** argv) {
   register_report(app);
   register_dash(app);
   register_compare(app);
+  register_study(app);
   register_why(app);
   register_sft(app);
   register_dpo(app);

@@ -1,5 +1,7 @@
 #include "report/loop_table.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <map>
@@ -30,7 +32,40 @@ Json hash_of_problems(const pool::ScoreRecord& score) {
   return hash == score.extra.end() ? Json() : *hash;
 }
 
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
 }  // namespace
+
+std::string common_label(const std::vector<std::string>& labels) {
+  std::string common;
+  std::vector<size_t> at(labels.size(), 0);
+  while (at[0] < labels[0].size()) {
+    const bool digit = is_digit(labels[0][at[0]]);
+    std::vector<int64_t> numbers;
+    std::vector<std::string> texts;
+    for (size_t i = 0; i < labels.size(); ++i) {
+      size_t end = at[i];
+      while (end < labels[i].size() && is_digit(labels[i][end]) == digit && end - at[i] < 18) ++end;
+      texts.push_back(labels[i].substr(at[i], end - at[i]));
+      if (texts[i].empty() || is_digit(texts[i][0]) != digit) return labels[0];
+      if (digit) numbers.push_back(std::stoll(texts[i]));
+      at[i] = end;
+    }
+    const bool same =
+        std::all_of(texts.begin(), texts.end(), [&](const auto& t) { return t == texts[0]; });
+    if (!same && !digit) return labels[0];
+    if (same) {
+      common += texts[0];
+    } else {
+      const auto [low, high] = std::minmax_element(numbers.begin(), numbers.end());
+      common += fmt::format("{} to {}", *low, *high);
+    }
+  }
+  for (size_t i = 0; i < labels.size(); ++i) {
+    if (at[i] != labels[i].size()) return labels[0];
+  }
+  return common;
+}
 
 bool LoopTable::Row::evaluated() const {
   return std::any_of(scores.begin(), scores.end(), [](const auto& s) { return s.has_value(); });

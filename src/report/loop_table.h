@@ -28,6 +28,10 @@ struct LoopTable {
 };
 LoopTable loop_table(const pool::Pool& pool);
 
+// "250 explored" and "247 explored" as "247 to 250 explored"; the first where they differ in more. At
+// least one.
+std::string common_label(const std::vector<std::string>& labels);
+
 // One model against another on every benchmark.
 struct PairwiseComparison {
   struct Cell {

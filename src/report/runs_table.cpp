@@ -13,40 +13,6 @@ namespace {
 
 using Table = std::vector<std::vector<double>>;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-// "250 explored" and "247 explored" as "247 to 250 explored"; the first where they differ in more.
-std::string common_label(const std::vector<std::string>& labels) {
-  std::string common;
-  std::vector<size_t> at(labels.size(), 0);
-  while (at[0] < labels[0].size()) {
-    const bool digit = is_digit(labels[0][at[0]]);
-    std::vector<int64_t> numbers;
-    std::vector<std::string> texts;
-    for (size_t i = 0; i < labels.size(); ++i) {
-      size_t end = at[i];
-      while (end < labels[i].size() && is_digit(labels[i][end]) == digit && end - at[i] < 18) ++end;
-      texts.push_back(labels[i].substr(at[i], end - at[i]));
-      if (texts[i].empty() || is_digit(texts[i][0]) != digit) return labels[0];
-      if (digit) numbers.push_back(std::stoll(texts[i]));
-      at[i] = end;
-    }
-    const bool same =
-        std::all_of(texts.begin(), texts.end(), [&](const auto& t) { return t == texts[0]; });
-    if (!same && !digit) return labels[0];
-    if (same) {
-      common += texts[0];
-    } else {
-      const auto [low, high] = std::minmax_element(numbers.begin(), numbers.end());
-      common += fmt::format("{} to {}", *low, *high);
-    }
-  }
-  for (size_t i = 0; i < labels.size(); ++i) {
-    if (at[i] != labels[i].size()) return labels[0];
-  }
-  return common;
-}
-
 const LoopTable::Row* row_named(const LoopTable& table, const std::string& model) {
   const auto row = std::find_if(table.rows.begin(), table.rows.end(),
                                 [&](const auto& r) { return r.model == model; });

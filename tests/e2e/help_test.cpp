@@ -10,9 +10,10 @@ namespace {
 
 // Every command other programs may call.
 const std::vector<std::string> kCommands = {
-    "bench",  "benchmarks", "chat",     "compare", "dash",    "data",  "doctor",   "dpo",  "eval",
-    "export", "fleet",      "generate", "init",    "inspect", "judge", "plan",     "pool", "refine",
-    "report", "run",        "score",    "sft",     "status",  "synth", "tokenize", "why"};
+    "bench", "benchmarks", "chat",   "compare", "dash",     "data", "doctor",
+    "dpo",   "eval",       "export", "fleet",   "generate", "init", "inspect",
+    "judge", "plan",       "pool",   "refine",  "report",   "run",  "score",
+    "sft",   "status",     "study",  "synth",   "tokenize", "why"};
 
 TEST(CommandLine, ListsEveryCommand) {
   std::vector<std::string> listed = listed_commands();
