@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 #include <vector>
 
 #include "base/text.h"
@@ -16,16 +17,17 @@ std::string message(const std::string& where, const std::string& problem,
   return text;
 }
 
+// Levenshtein's, where two neighbours that changed places count as one change.
 size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
+  std::vector<size_t> before, above, row(b.size() + 1);
   for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
   for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
+    before = std::exchange(above, row);
     row[0] = i;
     for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t substitution = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substitution});
+      row[j] = std::min({above[j] + 1, row[j - 1] + 1, above[j - 1] + (a[i - 1] != b[j - 1])});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        row[j] = std::min(row[j], before[j - 2] + 1);
     }
   }
   return row[b.size()];
@@ -72,7 +74,7 @@ std::string excerpt(std::string_view text, size_t max_bytes) {
 std::string nearest(std::string_view word, const std::string_view* candidates,
                     size_t num_candidates) {
   std::string_view best;
-  size_t best_distance = std::max<size_t>(2, word.size() / 3) + 1;
+  size_t best_distance = word.size() < 3 ? 2 : std::max<size_t>(2, word.size() / 3) + 1;
   for (size_t i = 0; i < num_candidates; ++i) {
     const size_t distance = edit_distance(word, candidates[i]);
     if (distance < best_distance) {
