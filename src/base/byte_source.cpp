@@ -12,6 +12,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "base/absent_file.h"
 #include "base/error.h"
 
 namespace ponder {
@@ -20,6 +21,15 @@ namespace {
 constexpr size_t kChunkBytes = 1 << 18;
 constexpr int kZstdWindowLog = 26;
 constexpr uint64_t kUnpackedBytes = uint64_t{1} << 30, kUnpackedRatio = 5000;
+
+std::string absent_rows_advice(const std::filesystem::path& path) {
+  const int code = errno;
+  if (code == ENOENT && !path.has_extension() && !path.has_parent_path())
+    return "rows are read from files: the names of data sets are not known";
+  std::string advice = code == ENOENT ? absent_file_advice(path) : "check the path";
+  errno = code;
+  return advice;
+}
 
 // The file as it stands, with a look at what comes next.
 class RawFile {
@@ -30,7 +40,8 @@ class RawFile {
     fd_ = path == "-" ? ::dup(0) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd_ < 0) {
       throw Error(kind_of_errno(errno), name_,
-                  fmt::format("cannot be read: {}", std::strerror(errno)), "check the path");
+                  fmt::format("cannot be read: {}", std::strerror(errno)),
+                  absent_rows_advice(path));
     }
     struct stat info {};
     if (::fstat(fd_, &info) == 0 && S_ISDIR(info.st_mode)) {

@@ -5,22 +5,44 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <thread>
+#include <vector>
 
+#include "base/absent_file.h"
 #include "base/byte_source.h"
 #include "base/error.h"
 
 namespace ponder {
 namespace fs = std::filesystem;
+std::string absent_file_advice(const fs::path& path) {
+  if (path.string().find("://") != std::string::npos)
+    return "ponder downloads nothing: give a file that is on this machine";
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  std::error_code gone;
+  if (!fs::is_directory(folder, gone)) return "there is no folder " + folder.string();
+  std::vector<std::string> names;
+  constexpr size_t kMany = 10'000;  // then nobody means the nearest
+  for (const auto& entry : fs::directory_iterator(folder, gone)) {
+    names.push_back(entry.path().filename().string());
+    if (names.size() > kMany) return "check the path";
+  }
+  std::sort(names.begin(), names.end());
+  const std::vector<std::string_view> views(names.begin(), names.end());
+  const std::string near = nearest(path.filename().string(), views.data(), views.size());
+  if (near.empty()) return "check the path";
+  return "did you mean " + (path.has_parent_path() ? folder / near : fs::path(near)).string() + "?";
+}
+
 void throw_errno(const fs::path& path, const char* action) {
   const int code = errno;
   std::string advice;
   if (code == ENOSPC) advice = "free some space and run the same command again";
   if (code == EACCES) advice = "check the permissions";
-  if (code == ENOENT) advice = "check the path";
+  if (code == ENOENT) advice = absent_file_advice(path);
   throw Error(kind_of_errno(code), path.string(),
               fmt::format("cannot {}: {}", action, std::strerror(code)), advice);
 }
