@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace ponder {
 
@@ -12,5 +13,8 @@ struct MachineMemory {
 
 // 0 where the kernel does not say.
 MachineMemory machine_memory();
+
+std::string processor_name();         // "AMD EPYC 9654 96-Core Processor", or "unknown"
+std::string operating_system_name();  // "Debian GNU/Linux 12 (bookworm), Linux 6.1.0-25-amd64"
 
 }  // namespace ponder

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,22 @@ struct MonitorEvent {
   Json fields = Json::object();
 };
 
+// Reckons the time that is left of a task from its progress: what this process did of it, and how long
+// that took.
+class TaskClock {
+ public:
+  // Of a progress event; begins anew with a task of another name.
+  void take(const MonitorEvent& event);
+  double seconds() const;  // since the task was first heard of
+  std::optional<double> seconds_left() const;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  std::string task_;
+  int64_t first_done_ = 0, done_ = 0, total_ = 0;
+  Clock::time_point begun_, now_;
+};
+
 // All functions of all monitors may be called from any thread.
 class Monitor {
  public:
@@ -52,7 +69,7 @@ class NullMonitor final : public Monitor {
 
 // Info, warnings and progress in lines, escaped(); records are for programs. Of progress at most a
 // line every few seconds (on a terminal one line, rewritten, no longer than the terminal is wide), and
-// always when done == total.
+// always when done == total; with the time that is left where the task does not say it itself.
 class TerminalMonitor final : public Monitor {
  public:
   enum class Level { kQuiet, kWarning, kInfo };  // kWarning: warnings alone
@@ -72,6 +89,29 @@ class TerminalMonitor final : public Monitor {
   std::mutex mutex_;
   std::chrono::steady_clock::time_point last_progress_{};
   std::string last_task_;
+  TaskClock clock_;
+};
+
+// The same for programs: one JSON object a line, {"time": …, "level": "info" or "warning", "stage": …,
+// "message": …}, and of progress {"time": …, "stage": …, "task": …, "step": done, "steps": total (null:
+// not known), "seconds_left": …, "message": …, fields…} every few seconds and when done == total. The
+// stage is that of the last record "begin".
+class JsonProgressMonitor final : public Monitor {
+ public:
+  explicit JsonProgressMonitor(TerminalMonitor::Level level, std::FILE* file = stderr)
+      : level_(level), file_(file) {}
+  void take(const MonitorEvent& event) override;
+
+ private:
+  void put(const Json& object);
+
+  const TerminalMonitor::Level level_;
+  std::FILE* const file_;
+  std::mutex mutex_;
+  Json stage_;  // null: none yet
+  TaskClock clock_;
+  std::string last_task_;
+  std::chrono::steady_clock::time_point last_progress_{};
 };
 
 // Appends everything but progress to a file, one JSON object a line: {"time": …, "event": "info",

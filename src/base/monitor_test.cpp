@@ -114,6 +114,34 @@ TEST_F(Monitors, JsonLinesHoldEverythingButProgress) {
   EXPECT_EQ(rows[3].at("text"), "again");
 }
 
+TEST_F(Monitors, JsonForProgramsHasTheStageAndTheTimeLeft) {
+  const auto path = folder_ / "lines";
+  std::FILE* file = std::fopen(path.c_str(), "wb");
+  {
+    JsonProgressMonitor monitor(TerminalMonitor::Level::kInfo, file);
+    monitor.info("before any stage");
+    monitor.record("begin", {{"stage", "imitate"}});
+    tell_all(monitor);
+  }
+  std::fclose(file);
+  std::vector<Json> rows;
+  JsonRowReader reader(path);
+  JsonRow row;
+  while (reader.next(row)) rows.push_back(row.value);
+  ASSERT_EQ(rows.size(), 5u);
+  EXPECT_TRUE(rows[0].at("stage").is_null());
+  EXPECT_EQ(rows[1].at("message"), "begun");
+  EXPECT_EQ(rows[1].at("stage"), "imitate");
+  EXPECT_EQ(rows[2].at("level"), "warning");
+  EXPECT_EQ(rows[3].at("task"), "step");
+  EXPECT_EQ(rows[3].at("step"), 1);
+  EXPECT_EQ(rows[3].at("steps"), 2);
+  EXPECT_EQ(rows[3].at("loss"), 2);
+  EXPECT_TRUE(rows[3].at("seconds_left").is_null());
+  EXPECT_EQ(rows[4].at("seconds_left"), 0);
+  EXPECT_TRUE(rows[4].contains("time"));
+}
+
 TEST_F(Monitors, AListPassesEveryEventToAll) {
   class Kinds : public Monitor {
    public:
