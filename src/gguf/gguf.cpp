@@ -184,8 +184,6 @@ void write_values(HashingWriter& writer, const Piece& piece, std::span<const flo
 }  // namespace
 
 GgufResult export_gguf(const fs::path& folder, const fs::path& out, GgmlType type) {
-  if (!fs::is_directory(folder))
-    throw Error(folder.string(), "expected a checkpoint folder", "check the path");
   if (fs::is_directory(out))
     throw Error(out.string(), "expected the name of a file, found a folder",
                 "add a file name: model.gguf");

@@ -48,6 +48,9 @@ OpenCheckpoint open_checkpoint(const std::filesystem::path& folder);
 // A folder: its config.json, with the end tokens of generation_config.json where there is one. A
 // file: that file alone.
 ModelConfig load_config(const std::filesystem::path& folder_or_config_json);
+// What to say where `path`, which does not exist, has the form of a name on a hub
+// ("organisation/name"): how to bring it here. "" for any other.
+std::string hub_advice(const std::filesystem::path& path);
 std::string checkpoint_sha256(const std::filesystem::path& folder);
 // The SHA-256 of every other file that decides what the model reads and writes (config, generation
 // settings, tokenizer, template), by name.

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "model/checkpoint.h"
+#include "model/no_checkpoint.h"
 #include "model/weight_files.h"
 
 namespace ponder::model {
@@ -34,41 +35,27 @@ void check_recorded(const fs::path& folder, const std::string& sha256) {
       "they were damaged or exchanged; if on purpose, remove ponder.json");
 }
 
-[[noreturn]] void fail_without_folder(const fs::path& folder) {
-  const std::string text = folder.string();
-  const bool address = text.starts_with("http:/") || text.starts_with("https:/");
-  throw Error(
-      text, "expected a checkpoint folder",
-      address
-          ? "this is an address: ponder eval --model asks one; elsewhere give the folder, and the "
-            "servers that have it with --server"
-          : "check the path");
-}
-
-// What a folder without config.json may be.
-[[noreturn]] void fail_without_config(const fs::path& folder) {
-  const fs::path adapter = folder / "adapter_config.json";
-  if (!fs::exists(adapter))
-    throw Error(folder.string(), "holds no config.json", "is this a checkpoint folder?");
-  std::string base;
-  const Json json = read_small_json(adapter);
-  const auto found = json.is_object() ? json.find("base_model_name_or_path") : json.end();
-  if (json.is_object() && found != json.end() && found->is_string())
-    base = fmt::format(" of {}", excerpt(found->get<std::string>()));
-  throw Error(folder.string(), fmt::format("is a LoRA adapter{}, no model of its own", base),
-              "merge it into its base (peft: merge_and_unload, then save_pretrained)");
+[[noreturn]] void fail_as_config(const fs::path& file) {
+  throw Error(file.string(), "expected a model's config.json, or the folder that holds it",
+              "give config.json by its name");
 }
 
 }  // namespace
 
 ModelConfig load_config(const fs::path& folder_or_config_json) {
+  const bool named_file = folder_or_config_json.extension() == ".json";
+  if (!fs::exists(folder_or_config_json) && !named_file) fail_as_checkpoint(folder_or_config_json);
   if (!fs::is_directory(folder_or_config_json)) {
+    const fs::path extension = folder_or_config_json.extension();
+    if (extension == ".gguf" || extension == ".safetensors")
+      fail_as_checkpoint(folder_or_config_json);
+    if (!named_file) fail_as_config(folder_or_config_json);
     return ModelConfig::from_json(read_small_json(folder_or_config_json),
                                   folder_or_config_json.string());
   }
   const fs::path config_path = folder_or_config_json / "config.json";
   const fs::path generation_path = folder_or_config_json / "generation_config.json";
-  if (!fs::exists(config_path)) fail_without_config(folder_or_config_json);
+  if (!fs::exists(config_path)) fail_as_checkpoint(folder_or_config_json);
   ModelConfig config = ModelConfig::from_json(read_small_json(config_path), config_path.string());
   if (fs::exists(generation_path)) {
     auto ids = read_eos_token_ids(read_small_json(generation_path), generation_path.string(),
@@ -93,7 +80,7 @@ OpenCheckpoint::OpenCheckpoint(OpenCheckpoint&&) noexcept = default;
 OpenCheckpoint::~OpenCheckpoint() = default;
 
 OpenCheckpoint open_checkpoint(const fs::path& folder) {
-  if (!fs::is_directory(folder)) fail_without_folder(folder);
+  if (!fs::is_directory(folder)) fail_as_checkpoint(folder);
   OpenCheckpoint open;
   open.config = load_config(folder);
   open.weights = std::make_unique<WeightFiles>(folder);
@@ -116,8 +103,7 @@ Checkpoint load_checkpoint(const fs::path& folder) {
 }
 
 Inspection inspect_checkpoint(const fs::path& folder, bool hash) {
-  if (!fs::is_directory(folder)) fail_without_folder(folder);
-  if (!fs::exists(folder / "config.json")) fail_without_config(folder);
+  if (!fs::exists(folder / "config.json")) fail_as_checkpoint(folder);
   Inspection result;
   const auto attempt = [&](const auto& body) {
     try {

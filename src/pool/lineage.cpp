@@ -220,8 +220,9 @@ Json Pool::lineage(std::string_view name) const {
     if (parsed.ec != std::errc() || parsed.ptr != end) index = -1;
   }
   if (index < 0) {
-    impl_->refuse(fmt::format("expected a row as STAGE:INDEX, found \"{}\"", excerpt(name)),
-                  "e.g. imitate:0");
+    throw Error(
+        ErrorKind::kUsage, excerpt(name), "expected a row as STAGE:INDEX",
+        fmt::format("e.g. {}:0", colon == std::string_view::npos ? excerpt(name) : "imitate"));
   }
   const std::string stage(name.substr(0, colon));
 

@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "base/error.h"
+#include "pool/no_run.h"
 #include "pool/pool_impl.h"
 #include "pool/schema.h"
 
@@ -132,10 +133,7 @@ Pool Pool::open(const std::filesystem::path& file) {
 }
 
 Pool Pool::open_read_only(const std::filesystem::path& file) {
-  if (!std::filesystem::exists(file)) {
-    throw Error(file.string(), "expected a run database, found no such file",
-                "check the run directory");
-  }
+  if (!std::filesystem::exists(file)) fail_as_run(file);
   auto impl = std::make_unique<Impl>();
   impl->read_only = true;
   using Access = sqlite::Database::Access;

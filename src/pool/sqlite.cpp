@@ -267,7 +267,8 @@ void Database::fail(int code, std::string_view doing) const {
     case SQLITE_CORRUPT:
       throw Error(name_, "the database is damaged: " + detail, "restore it from a copy");
     case SQLITE_NOTADB:
-      throw Error(name_, "expected a run database, found another kind of file", "check the path");
+      throw Error(name_, "expected a run database, found another kind of file",
+                  "give the folder that `ponder run` or `ponder pool import` made");
     case SQLITE_CANTOPEN:
       throw Error(name_, "cannot be opened: " + detail, "check the path and its permissions");
     case SQLITE_READONLY:

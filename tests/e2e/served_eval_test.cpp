@@ -213,7 +213,7 @@ TEST_F(ServedEval, SaysInALineWhatIsWrong) {
              1),
         "config.json");
   holds(said(command({"generate", "--model", endpoint.url(), "--prompt", "x"}), 1),
-        "this is an address");
+        "is an address");
   holds(said(arguments("http://127.0.0.1:1/v1"), 1), "no server answers");
   endpoint.html = true;
   holds(said(arguments(endpoint.url()), 1), "HTML");
