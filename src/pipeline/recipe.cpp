@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "data/shards.h"
+#include "model/checkpoint.h"
 #include "pipeline/clean_section.h"
 #include "pipeline/hardness.h"
 #include "pipeline/lengths.h"
@@ -199,7 +200,7 @@ namespace {
 void apply_override(toml::table& root, const std::string& text) {
   const size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0) {
-    throw Error("--set " + text, "expected key=value", "e.g. --set sft.lr=1e-5");
+    throw Error(ErrorKind::kUsage, "--set " + text, "expected key=value", "e.g. --set sft.lr=1e-5");
   }
   const std::string key = text.substr(0, equals), value = text.substr(equals + 1);
   toml::table parsed;
@@ -209,7 +210,7 @@ void apply_override(toml::table& root, const std::string& text) {
     parsed = toml::table{{"value", value}};  // a bare word is a string
   }
   if (std::count(key.begin(), key.end(), '.') >= kMaxKeyParts) {
-    throw Error("--set " + excerpt(key),
+    throw Error(ErrorKind::kUsage, "--set " + excerpt(key),
                 fmt::format("expected keys of at most {} parts, found more", kMaxKeyParts));
   }
   toml::table* table = &root;
@@ -219,7 +220,10 @@ void apply_override(toml::table& root, const std::string& text) {
   while (std::getline(parts, next, '.')) {
     if (!table->get(part)) table->insert(part, toml::table{});
     table = table->get(part)->as_table();
-    if (!table) throw Error("--set " + text, fmt::format("\"{}\" is not a table", part));
+    if (!table) {
+      throw Error(ErrorKind::kUsage, "--set " + text, fmt::format("\"{}\" is not a table", part),
+                  "--set reaches keys of tables; change an item of a list in the recipe itself");
+    }
     part = next;
   }
   table->insert_or_assign(part, *parsed.get("value"));
@@ -265,8 +269,9 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   if (base.empty()) top.fail("base", "a recipe needs the folder of its base model");
   recipe.base = fs::absolute(origin.folder / base).lexically_normal();
   if (files == RecipeFiles::kMustExist && !fs::is_directory(recipe.base)) {
+    const std::string hub = model::hub_advice(base);
     top.fail("base", "there is no folder " + recipe.base.string(),
-             "paths are relative to the recipe's folder");
+             hub.empty() ? "paths are relative to the recipe's folder" : hub);
   }
   if (top.has("chat_template")) {
     const std::string name = top.text("chat_template", "");

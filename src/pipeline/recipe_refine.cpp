@@ -12,8 +12,7 @@ Strategy read_strategy(TomlSection& section, const char* key, Strategy fallback)
   const std::string name = section.text(key, to_string(fallback));
   const std::optional<Strategy> strategy = strategy_from_string(name);
   if (!strategy) {
-    section.fail(key, fmt::format("unknown strategy \"{}\"", excerpt(name)),
-                 "the strategies are " + strategy_names());
+    section.fail(key, fmt::format("unknown strategy \"{}\"", excerpt(name)), strategy_advice(name));
   }
   return *strategy;
 }

@@ -7,6 +7,7 @@
 #include <map>
 #include <tuple>
 
+#include "base/error.h"
 #include "base/philox.h"
 
 namespace ponder::pipeline {
@@ -73,6 +74,13 @@ std::string strategy_names() {
   for (const auto& [strategy, name] : kStrategies)
     names += (names.empty() ? "" : ", ") + std::string(name);
   return names;
+}
+
+std::string strategy_advice(std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const auto& [strategy, known] : kStrategies) names.push_back(known);
+  const std::string near = nearest(name, names.data(), names.size());
+  return near.empty() ? "the strategies are " + strategy_names() : "did you mean " + near + "?";
 }
 
 bool selected(std::span<const Decision> decisions) {

@@ -22,6 +22,8 @@ std::optional<Strategy> strategy_from_string(
     std::string_view text);  // "longest", "shortest", "highest-perplexity", …
 std::string_view to_string(Strategy strategy);
 std::string strategy_names();  // joined by ", "
+// The one that `name` was likely meant to be, or all of them: for messages.
+std::string strategy_advice(std::string_view name);
 
 // What selection looks at.
 struct Candidate {

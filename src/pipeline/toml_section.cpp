@@ -7,6 +7,8 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/foreign_names.h"
+#include "pipeline/key_homes.h"
 
 namespace ponder::pipeline {
 namespace {
@@ -71,16 +73,14 @@ void TomlSection::fail(std::string_view key, const std::string& problem,
   throw Error(where(key), problem, advice);
 }
 
-bool TomlSection::has(std::string_view key) const { return table_ && table_->get(key); }
-
-bool TomlSection::given(const char* key) { return find(key) != nullptr; }
+bool TomlSection::has(std::string_view key) { return find(key) != nullptr; }
 
 bool TomlSection::is_list(const char* key) const {
   return table_ && table_->get(key) && table_->get(key)->is_array();
 }
 
-const toml::node* TomlSection::find(const char* key) {
-  known_.emplace_back(key);
+const toml::node* TomlSection::find(std::string_view key) {
+  if (std::find(known_.begin(), known_.end(), key) == known_.end()) known_.emplace_back(key);
   return table_ ? table_->get(key) : nullptr;
 }
 
@@ -137,8 +137,10 @@ std::string TomlSection::choice(const char* key, std::string_view fallback,
                                 std::initializer_list<std::string_view> allowed) {
   const std::string value = text(key, fallback);
   if (std::find(allowed.begin(), allowed.end(), value) == allowed.end()) {
+    const std::string near = nearest(value, allowed.begin(), allowed.size());
     fail(key,
-         fmt::format("expected one of {}, found \"{}\"", fmt::join(allowed, ", "), excerpt(value)));
+         fmt::format("expected one of {}, found \"{}\"", fmt::join(allowed, ", "), excerpt(value)),
+         near.empty() ? "" : fmt::format("did you mean \"{}\"?", near));
   }
   return value;
 }
@@ -292,16 +294,30 @@ std::vector<TomlSection> TomlSection::sections(const char* key) {
   return all;
 }
 
+std::string TomlSection::meant_by(std::string_view key) const {
+  const std::vector<std::string_view> here(known_.begin(), known_.end());
+  const ForeignName* foreign = find_foreign(foreign_flags(), key);
+  for (std::string_view names = foreign ? foreign->ours : ""; !names.empty();) {
+    const std::string_view name = names.substr(0, names.find(','));
+    names.remove_prefix(std::min(names.size(), name.size() + 1));
+    std::string ours(name);
+    std::replace(ours.begin(), ours.end(), '-', '_');
+    if (std::find(here.begin(), here.end(), ours) != here.end()) return ours;
+    if (const std::string home = home_of_key(ours); !home.empty()) return home;
+  }
+  if (const std::string home = home_of_key(key); !home.empty()) return home;
+  return nearest(key, here.data(), here.size());
+}
+
 void TomlSection::finish() const {
   if (!table_) return;
   for (const auto& [key, node] : *table_) {
     const std::string_view name = key.str();
     if (std::find(known_.begin(), known_.end(), name) != known_.end()) continue;
-    const std::vector<std::string_view> candidates(known_.begin(), known_.end());
-    const std::string near = nearest(name, candidates.data(), candidates.size());
+    const std::string meant = meant_by(name);
     fail(name, "unknown key",
-         near.empty() ? fmt::format("the keys here are {}", fmt::join(known_, ", "))
-                      : fmt::format("did you mean \"{}\"?", near));
+         meant.empty() ? fmt::format("the keys here are {}", fmt::join(known_, ", "))
+                       : fmt::format("did you mean \"{}\"?", meant));
   }
 }
 

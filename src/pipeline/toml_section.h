@@ -27,10 +27,9 @@ class TomlSection {
   // root.
   TomlSection(const toml::table* table, toml::table& resolved, std::string file, std::string path);
 
-  bool has(std::string_view key) const;
-  // The same for a key that may stand here and is read only where it does: one younger than runs
-  // that go on, whose absence is what they had.
-  bool given(const char* key);
+  // Whether a key stands here that may, and is read only where it does.
+  bool has(std::string_view key);
+  bool given(const char* key) { return has(key); }
   bool is_list(const char* key) const;
   int64_t integer(const char* key, int64_t fallback, int64_t low, int64_t high);
   double number(const char* key, double fallback, double low, double high);
@@ -57,13 +56,15 @@ class TomlSection {
   std::vector<std::string> keys() const;
   bool is_table(std::string_view key) const;
 
-  // Throws Error for the first key that was never read, naming the nearest that may stand here.
+  // Throws Error for the first key that was never read, naming the one that was likely meant: the
+  // nearest, ours for another program's name, or one of another section; else all that may stand here.
   void finish() const;
   [[noreturn]] void fail(std::string_view key, const std::string& problem,
                          const std::string& advice = "") const;
 
  private:
-  const toml::node* find(const char* key);
+  const toml::node* find(std::string_view key);
+  std::string meant_by(std::string_view key) const;
   std::string where(std::string_view key) const;
 
   const toml::table* table_;
