@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <optional>
+#include <tuple>
 
 #include "base/error.h"
 #include "base/machine.h"
 #include "base/text.h"
 #include "generate/sampling_defaults.h"
+#include "pipeline/fit.h"
 #include "pipeline/lengths.h"
 #include "pipeline/plan_context.h"
 #include "pipeline/stage_list.h"
@@ -81,23 +83,59 @@ int64_t disk_to_come(const RecipePlan& plan, const fs::path& out) {
   return rest.disk_bytes();
 }
 
+double RecipePlan::seconds_low() const {
+  double sum = 0;
+  for (const StagePlan& stage : stages) sum += stage.seconds_low;
+  return sum * own_share;
+}
+
+double RecipePlan::seconds() const {
+  double sum = 0;
+  for (const StagePlan& stage : stages) sum += stage.seconds;
+  return sum;
+}
+
+double RecipePlan::seconds_high() const {
+  double sum = 0;
+  for (const StagePlan& stage : stages) sum += stage.seconds_high;
+  return sum;
+}
+
 RecipePlan plan_recipe(const Recipe& recipe, std::span<const ReadSource> sources,
-                       ThreadPool& threads) {
-  const PlanContext context(recipe, sources, threads);
+                       ThreadPool& threads, const PlanOptions& options) {
+  PlanContext context(recipe, sources, threads);
+  if (options.measure) context.measure(threads);
   RecipePlan plan;
   plan.peak_gflops = context.peak_gflops();
+  plan.layers_measured = context.speed().layers;
+  plan.machine = options.machine;
+  if (plan.machine.memory_bytes == 0) plan.machine.memory_bytes = machine_memory().available_bytes;
+  if (options.machine.gflops > 0)
+    context.set_faster(options.machine.gflops / plan.peak_gflops);
+  else if (options.machine.cores > 0)
+    context.set_faster(options.machine.cores / threads.num_threads());
+  else
+    std::tie(plan.other_cores, plan.own_share) =
+        std::pair(context.speed().other_cores, context.speed().own_share);
   plan.sources = context.sources();
   plan.warnings = length_warnings(context);
   if (std::string unused = generate::sampling_defaults_unused(recipe.base); !unused.empty())
     plan.warnings.push_back(std::move(unused));
   for (size_t set = 0; set < recipe.imitation.size(); ++set)
     plan.mixes.push_back({recipe.imitation[set].name, context.rows(set).mix.parts()});
-  for (const Stage& stage : stages_of(recipe)) {
-    StagePlan& out = plan.stages.emplace_back(stage.kind->plan(context, stage));
-    out.name = stage.name;
-    out.memory.emplace_back("program", kProcessBytes);
-    out.peak_memory_bytes = tensor::total_bytes(out.memory);
-  }
+  const auto replan = [&](const Recipe& changed) {
+    context.try_settings(changed);
+    std::vector<StagePlan> stages;
+    for (const Stage& stage : stages_of(changed)) {
+      StagePlan& out = stages.emplace_back(stage.kind->plan(context, stage));
+      out.name = stage.name;
+      out.memory.emplace_back("program", kProcessBytes);
+      out.peak_memory_bytes = tensor::total_bytes(out.memory);
+    }
+    return stages;
+  };
+  plan.stages = replan(recipe);
+  plan.verdict = conclude(plan.stages, recipe, plan.machine.memory_bytes, replan);
   return plan;
 }
 
@@ -106,14 +144,19 @@ Json to_json(const RecipePlan& plan) {
   for (const StagePlan& s : plan.stages) {
     Json memory = Json::object();
     for (const auto& [purpose, bytes] : s.memory) memory[purpose] = bytes;
-    Json& stage = stages.emplace_back(Json{{"name", s.name},
-                                           {"tokens", s.tokens},
-                                           {"flops", s.flops},
-                                           {"peak_memory_bytes", s.peak_memory_bytes},
-                                           {"memory", memory},
-                                           {"disk_bytes", s.disk_bytes},
-                                           {"kept_bytes", s.kept_bytes},
-                                           {"seconds", s.seconds}});
+    Json& stage =
+        stages.emplace_back(Json{{"name", s.name},
+                                 {"tokens", s.tokens},
+                                 {"flops", s.flops},
+                                 {"peak_memory_bytes", s.peak_memory_bytes},
+                                 {"memory", memory},
+                                 {"disk_bytes", s.disk_bytes},
+                                 {"kept_bytes", s.kept_bytes},
+                                 {"fits", plan.machine.memory_bytes <= 0 ||
+                                              s.peak_memory_bytes <= plan.machine.memory_bytes},
+                                 {"seconds_low", s.seconds_low},
+                                 {"seconds", s.seconds},
+                                 {"seconds_high", s.seconds_high}});
     if (!s.note.empty()) stage["note"] = s.note;
   }
   Json sources = Json::array();
@@ -130,20 +173,19 @@ Json to_json(const RecipePlan& plan) {
           {"sources", sources},
           {"peak_memory_bytes", plan.peak_memory_bytes()},
           {"disk_bytes", plan.disk_bytes()},
+          {"verdict", plan.verdict.fits ? "fits" : "does not fit"},
+          {"reason", plan.verdict.reason},
+          {"change", plan.verdict.change.empty() ? Json() : Json(plan.verdict.change)},
+          {"seconds_low", plan.seconds_low()},
+          {"seconds", plan.seconds()},
+          {"seconds_high", plan.seconds_high()},
+          {"other_cores", plan.other_cores},
+          {"memory_available_bytes", plan.machine.memory_bytes},
           {"peak_gflops", plan.peak_gflops}};
 }
 
 void require_fit(const RecipePlan& plan, const fs::path& out) {
-  const int64_t available = machine_memory().available_bytes;
-  for (const StagePlan& stage : plan.stages) {
-    if (available > 0 && stage.peak_memory_bytes > available) {
-      throw Error(stage.name,
-                  fmt::format("needs {} of memory, {} are available",
-                              bytes_text(stage.peak_memory_bytes), bytes_text(available)),
-                  "lower sft.micro_batch_tokens or engine.kv_cache_bytes, set sft.recompute = "
-                  "true, or take a smaller model");
-    }
-  }
+  if (!plan.verdict.fits) throw Error("memory", plan.verdict.reason, plan.verdict.advice());
   fs::path existing = fs::absolute(out);
   while (!fs::exists(existing)) existing = existing.parent_path();
   const auto space = static_cast<int64_t>(fs::space(existing).available);

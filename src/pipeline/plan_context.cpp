@@ -75,10 +75,12 @@ std::vector<bool> askable(const ReadSource& read, const data::ModelText& text,
 
 // How many of them can be asked; Error when there are some and none can.
 int64_t count_askable(std::vector<bool>::const_iterator begin,
-                      std::vector<bool>::const_iterator end, const std::string& where) {
+                      std::vector<bool>::const_iterator end, const std::string& where,
+                      const std::string& limits) {
   const auto count = std::count(begin, end, true);
   if (count == 0 && begin != end) {
-    throw Error(where, fmt::format("none of its {} problems can be asked", end - begin),
+    throw Error(where,
+                fmt::format("none of its {} problems can be asked with {}", end - begin, limits),
                 "lower max_tokens where prompts are too long, or take another base: `ponder data "
                 "check --tokenizer BASE --explain` says why");
   }
@@ -93,7 +95,7 @@ int64_t rollout_bytes(int64_t trajectories, int64_t tokens) {
 
 PlanContext::PlanContext(const Recipe& recipe, std::span<const ReadSource> sources,
                          ThreadPool& threads)
-    : recipe_(recipe),
+    : recipe_(&recipe),
       peak_gflops_(recipe.precision == tensor::Precision::kBf16
                        ? ops::measured_bf16_peak_gflops(threads)
                        : ops::measured_peak_gflops(threads)),
@@ -111,6 +113,10 @@ PlanContext::PlanContext(const Recipe& recipe, std::span<const ReadSource> sourc
   const data::RowBuilder builder(text, recipe.max_length);
   rows_.resize(recipe.imitation.size());
   std::vector<bool> problems;  // of all rounds, whether they can be asked
+  const auto limits = [&](const char* section, int64_t max_tokens) {
+    return fmt::format("{}.max_tokens = {} of {} positions", section, max_tokens,
+                       config.max_position_embeddings);
+  };
   for (const ReadSource& read : sources) {
     data::RowAccount& account =
         sources_.emplace_back(SourcePlan{source_name(*read.source), read.report}).account;
@@ -125,7 +131,8 @@ PlanContext::PlanContext(const Recipe& recipe, std::span<const ReadSource> sourc
                  .max_positions = config.max_position_embeddings},
                 account);
     if (benchmark) {
-      benchmark_problems_ += count_askable(asked.begin(), asked.end(), read.set);
+      benchmark_problems_ += count_askable(asked.begin(), asked.end(), read.set,
+                                           limits("evaluate", recipe.evaluate.max_tokens));
     } else {
       problems.insert(problems.end(), asked.begin(), asked.end());
     }
@@ -137,7 +144,8 @@ PlanContext::PlanContext(const Recipe& recipe, std::span<const ReadSource> sourc
   for (int t = 1; t <= recipe.explore.rounds; ++t) {
     const auto [begin, end] = round_of(recipe.explore, t, static_cast<int64_t>(problems.size()));
     problems_of_round_.push_back(count_askable(problems.begin() + begin, problems.begin() + end,
-                                               fmt::format("explore-{}", t)));
+                                               fmt::format("explore-{}", t),
+                                               limits("explore", recipe.explore.max_tokens)));
   }
   for (const RowLengths& rows : rows_) {
     if (rows.longest <= config.max_position_embeddings) continue;
@@ -165,12 +173,34 @@ StagePlan PlanContext::training(const train::TrainWorkload& workload,
   // Of the checkpoint its weights and what is copied beside them stay.
   std::error_code absent;
   const auto tokenizer =
-      static_cast<int64_t>(std::filesystem::file_size(recipe_.base / "tokenizer.json", absent));
-  stage.kept_bytes = decoder_.config().num_parameters() * tensor::size_bytes(recipe_.dtype) +
+      static_cast<int64_t>(std::filesystem::file_size(recipe_->base / "tokenizer.json", absent));
+  stage.kept_bytes = decoder_.config().num_parameters() * tensor::size_bytes(recipe_->dtype) +
                      (absent ? 0 : tokenizer);
   stage.disk_bytes = std::max(train.disk_bytes, stage.kept_bytes);
-  stage.seconds = train.flops / (shares_of(recipe_.precision).train * peak_gflops_ * 1e9);
+  stage.expect(train_seconds(train.flops), 1, 1);
   return stage;
+}
+
+void PlanContext::measure(ThreadPool& threads) {
+  const model::ModelConfig& config = decoder_.config();
+  speed_ = measure_speed(config,
+                         {.train = recipe_->sft,
+                          .row_tokens = mean_row_,
+                          .max_batch = recipe_->engine.max_batch,
+                          .prompt_tokens = mean_prompt_,
+                          .response_tokens = mean_response_,
+                          .narrow_weights = recipe_->precision == tensor::Precision::kBf16},
+                         peak_gflops_, threads);
+}
+
+double PlanContext::train_seconds(double flops) const {
+  const double usual = shares_of(recipe_->precision).train * peak_gflops_ * 1e9;
+  return flops / (faster_ * (speed_.train > 0 ? speed_.train : usual));
+}
+
+double PlanContext::sample_seconds(double flops) const {
+  const double usual = shares_of(recipe_->precision).decode * peak_gflops_ * 1e9;
+  return flops / (faster_ * (speed_.sample > 0 ? speed_.sample : usual));
 }
 
 StagePlan PlanContext::rollouts(int64_t problems, int64_t samples, int64_t max_tokens) const {
@@ -179,11 +209,11 @@ StagePlan PlanContext::rollouts(int64_t problems, int64_t samples, int64_t max_t
   // Sampling in f32 holds bf16 weights as they are and anything else in f32; the base and what is
   // trained may differ.
   const bool narrow =
-      recipe_.precision == tensor::Precision::kBf16 ||
-      (config.dtype == tensor::DType::kBF16 && recipe_.dtype == tensor::DType::kBF16);
-  const int64_t batch = recipe_.engine.max_batch;
+      recipe_->precision == tensor::Precision::kBf16 ||
+      (config.dtype == tensor::DType::kBF16 && recipe_->dtype == tensor::DType::kBF16);
+  const int64_t batch = recipe_->engine.max_batch;
   const int64_t pages = batch * model::KvCache::pages_for(mean_prompt_ + max_tokens);
-  const int64_t cache = std::min(recipe_.engine.kv_cache_bytes, pages * decoder_.kv_page_bytes());
+  const int64_t cache = std::min(recipe_->engine.kv_cache_bytes, pages * decoder_.kv_page_bytes());
   StagePlan stage;
   stage.tokens = problems * (mean_prompt_ + samples * response);
   stage.flops = config.forward_flops(stage.tokens, mean_prompt_ + response);
@@ -194,7 +224,9 @@ StagePlan PlanContext::rollouts(int64_t problems, int64_t samples, int64_t max_t
     stage.memory.push_back(std::move(entry));
   stage.disk_bytes = stage.kept_bytes =
       rollout_bytes(problems * samples, problems * samples * response);
-  stage.seconds = stage.flops / (shares_of(recipe_.precision).decode * peak_gflops_ * 1e9);
+  // How long completions are is not known before there are any.
+  constexpr double kDoubt = 1.4;
+  stage.expect(kDoubt * sample_seconds(stage.flops), 1 / kDoubt, 1 / (kDoubt * kDoubt));
   return stage;
 }
 

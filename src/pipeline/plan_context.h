@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/decoder.h"
+#include "pipeline/model_speed.h"
 #include "pipeline/plan.h"
 #include "pipeline/recipe.h"
 #include "pool/stage_result.h"
@@ -30,7 +31,15 @@ class PlanContext {
   // when none of a round or of a benchmark can be asked.
   PlanContext(const Recipe& recipe, std::span<const ReadSource> sources, ThreadPool& threads);
 
-  const Recipe& recipe() const { return recipe_; }
+  const Recipe& recipe() const { return *recipe_; }
+  // From now on plans are those of this recipe, which differs in settings of memory alone; it must
+  // outlive them.
+  void try_settings(const Recipe& recipe) { recipe_ = &recipe; }
+  // Measures this model on this machine; without, speeds are shares of its peak.
+  void measure(ThreadPool& threads);
+  // From now on seconds are those of a machine so many times as fast.
+  void set_faster(double times) { faster_ = times; }
+  const ModelSpeed& speed() const { return speed_; }
   double peak_gflops() const { return peak_gflops_; }  // of this machine, measured now
   // The training rows of an imitation set, counted. Their means, of the main set.
   const RowLengths& rows(size_t set) const { return rows_[set]; }
@@ -50,7 +59,12 @@ class PlanContext {
   StagePlan rollouts(int64_t problems, int64_t samples, int64_t max_tokens) const;
 
  private:
-  const Recipe& recipe_;
+  double train_seconds(double flops) const;
+  double sample_seconds(double flops) const;
+
+  const Recipe* recipe_;
+  ModelSpeed speed_ = {};  // zeros: not measured
+  double faster_ = 1;
   double peak_gflops_ = 0;
   model::Decoder decoder_;
   std::vector<RowLengths> rows_;

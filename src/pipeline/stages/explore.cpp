@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -27,9 +28,21 @@ StagePlan plan_explore(const PlanContext& context, const Stage& stage) {
     const double share = static_cast<double>(e.budget_tokens) / static_cast<double>(plan.tokens);
     plan.tokens = e.budget_tokens;
     plan.flops *= share;
-    plan.seconds *= share;
+    plan.expect(plan.seconds_high * share, 1, 1);
   }
-  if (e.budget_hours > 0) plan.seconds = std::min(plan.seconds, 3600 * e.budget_hours);
+  // Easy problems are left out, and a problem that has enough right and wrong answers asks no more.
+  double likely = e.hard_only ? 0.5 : 1, least = e.hard_only ? 0.25 : 1;
+  if (e.enough_correct > 0 && e.enough_incorrect > 0) {
+    const auto enough = static_cast<double>(e.enough_correct + e.enough_incorrect);
+    const double fewest = std::min(1.0, enough / static_cast<double>(samples));
+    likely *= std::sqrt(fewest);
+    least *= fewest;
+  }
+  plan.expect_less(likely, least);
+  if (e.budget_hours > 0) {
+    for (double* seconds : {&plan.seconds_low, &plan.seconds, &plan.seconds_high})
+      *seconds = std::min(*seconds, 3600 * e.budget_hours);
+  }
   return plan;
 }
 

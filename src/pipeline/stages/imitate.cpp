@@ -29,9 +29,15 @@ StagePlan plan_improve(const PlanContext& context, const Stage& stage) {
   for (int t = 1; t <= stage.round; ++t) rows += context.problems_of_round(t) * refine.per_problem;
   if (refine.max_rows > 0) rows = std::min(rows, refine.max_rows * stage.round);
   const int64_t longest = std::max(main.longest, context.mean_row());
-  return context.training({main.units + rows, main.tokens + rows * context.mean_row(),
-                           main.trained + rows * context.mean_response(), longest, longest, 0},
-                          context.recipe().sft);
+  StagePlan plan =
+      context.training({main.units + rows, main.tokens + rows * context.mean_row(),
+                        main.trained + rows * context.mean_response(), longest, longest, 0},
+                       context.recipe().sft);
+  // Half of the problems may be solved, or none.
+  const auto demonstrations = static_cast<double>(main.units),
+             all = demonstrations + static_cast<double>(rows);
+  plan.expect_less((demonstrations + all) / (2 * all), demonstrations / all);
+  return plan;
 }
 
 // A stage's training rows, with where each comes from.
