@@ -29,23 +29,29 @@ std::vector<rollout::RolloutRequest> InferenceModel::rollout_requests(
                                      .max_tokens = spec.sampling.max_tokens,
                                      .max_positions = config().max_position_embeddings},
                                     account);
-  std::vector<rollout::RolloutRequest> requests(problems.size());
-  for (size_t i = 0; i < problems.size(); ++i) {
-    rollout::RolloutRequest& request = requests[i];
-    request.problem_id = problems[i].id;
-    request.prompt_ids = std::move(prompts[i]);
-    request.num_samples = spec.samples;
-    request.sampling = spec.sampling;
-    request.seed = spec.seed;
-    request.stop_ids = text_.stop_ids();
-    request.stop_strings = spec.stop_strings;
-    if (!spec.raw) {
-      request.response_prefix = text_.response_prefix();
-      request.thinking = text_.thinking();
-    }
-    request.template_sha256 = text_.chat().sha256();
-  }
+  std::vector<rollout::RolloutRequest> requests;
+  for (size_t i = 0; i < problems.size(); ++i)
+    requests.push_back(rollout_request(problems[i].id, std::move(prompts[i]), spec));
   return requests;
+}
+
+rollout::RolloutRequest InferenceModel::rollout_request(std::string problem_id,
+                                                        std::vector<int32_t> prompt_ids,
+                                                        const RolloutSpec& spec) const {
+  rollout::RolloutRequest request;
+  request.problem_id = std::move(problem_id);
+  request.prompt_ids = std::move(prompt_ids);
+  request.num_samples = spec.samples;
+  request.sampling = spec.sampling;
+  request.seed = spec.seed;
+  request.stop_ids = text_.stop_ids();
+  request.stop_strings = spec.stop_strings;
+  if (!spec.raw) {
+    request.response_prefix = text_.response_prefix();
+    request.thinking = text_.thinking();
+  }
+  request.template_sha256 = text_.chat().sha256();
+  return request;
 }
 
 EngineOptions InferenceModel::engine_options(int max_batch, int64_t kv_cache_bytes) const {

@@ -50,6 +50,9 @@ class InferenceModel {
   std::vector<rollout::RolloutRequest> rollout_requests(std::vector<data::Problem>& problems,
                                                         const RolloutSpec& spec,
                                                         data::RowAccount& account) const;
+  // That of a prompt made by text().
+  rollout::RolloutRequest rollout_request(std::string problem_id, std::vector<int32_t> prompt_ids,
+                                          const RolloutSpec& spec) const;
   // With provenance filled in.
   EngineOptions engine_options(int max_batch,
                                int64_t kv_cache_bytes = EngineOptions().kv_cache_bytes) const;
