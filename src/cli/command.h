@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/monitor.h"
 #include "base/output_file.h"
+#include "cli/value_checks.h"
 #include "tensor/precision.h"
 #include "tokenizer/template_choice.h"
 
@@ -95,5 +96,10 @@ void register_doctor(CLI::App& app);
 void register_fleet(CLI::App& app);
 void register_chat(CLI::App& app);
 void register_export(CLI::App& app);
+void register_recipes(CLI::App& app);
+// These three speak of all commands of `app`, which must outlive them.
+void register_help(CLI::App& app);
+void register_version(CLI::App& app);
+void register_completion(CLI::App& app);
 
 }  // namespace ponder::cli

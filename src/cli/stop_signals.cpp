@@ -33,4 +33,11 @@ const std::atomic<bool>* stop_flag() {
 
 int stop_signal() { return received; }
 
+bool forget_interrupt() {
+  if (received != SIGINT) return false;
+  received = 0;
+  stop_requested = false;
+  return true;
+}
+
 }  // namespace ponder::cli

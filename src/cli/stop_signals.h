@@ -12,6 +12,10 @@ const std::atomic<bool>* stop_flag();
 // The signal that was received, 0 for none.
 int stop_signal();
 
+// Forgets an interrupt (SIGINT) that was received, so that the program goes on; false where it was no
+// interrupt.
+bool forget_interrupt();
+
 // Thrown by a command that has saved everything because it was told to stop; main turns it into 128
 // + signal.
 struct Stopped {
