@@ -165,12 +165,12 @@ void register_bench(CLI::App& app) {
       ->add_option("--task", bench.task,
                    "what to time: a whole training step with AdamW, scoring, prefill, or decoding "
                    "with the greedy choice of each token (default: train)")
-      ->check(CLI::IsMember({"train", "score", "prefill", "decode"}));
+      ->check(one_of({"train", "score", "prefill", "decode"}));
   command
       ->add_option("--dtype", bench.dtype,
                    "how the weights of a --config are stored, for all tasks but train (default: "
                    "f32)")
-      ->check(CLI::IsMember({"f32", "bf16"}))
+      ->check(one_of({"f32", "bf16"}))
       ->needs(config);
   add_precision_option(*command, bench.precision);
   add_number_option(*command, "--rows", bench.rows, 1, 65536,

@@ -15,12 +15,12 @@ void add_clean_options(CLI::App& command, CleanFlags& flags) {
                   "leave rows out, by commas: " + clean::filter_names() + ", or all")
       ->delimiter(',');
   const auto share = [&](const char* name, double& value, const char* text) {
-    command.add_option(name, value, text)->check(CLI::Range(0.0, 1.0))->capture_default_str();
+    command.add_option(name, value, text)->check(number_in(0.0, 1.0))->capture_default_str();
   };
   command
       .add_option("--jaccard", o.jaccard,
                   "near-duplicate: from this share of common word 5-grams on")
-      ->check(CLI::Range(0.3, 1.0))
+      ->check(number_in(0.3, 1.0))
       ->capture_default_str();
   share("--repeated", o.repeated, "repetition: from this share of repeated words on");
   share("--foreign", o.foreign, "mixed-language: from this share of words or letters on");

@@ -26,7 +26,7 @@ void add_template_options(CLI::App& command, tokenizer::TemplateChoice& choice) 
   command
       .add_option("--chat-template", choice.name,
                   "chat template by name (default: the model's own, recognised by its text)")
-      ->check(CLI::IsMember(names));
+      ->check(one_of(names));
   command.add_flag("--allow-template-change", choice.allow_change,
                    "though the model or the rows were made with another template");
 }
@@ -37,7 +37,7 @@ void add_thinking_option(CLI::App& command, tokenizer::TemplateChoice& choice) {
           "--thinking", [&choice](const std::string& word) { choice.thinking = word == "on"; },
           "on or off, where the model's chat template can switch it, as Qwen3's does (default: as "
           "the template has it)")
-      ->check(CLI::IsMember({"on", "off"}));
+      ->check(one_of({"on", "off"}));
 }
 
 void add_prompt_options(CLI::App& command, tokenizer::TemplateChoice& choice) {
@@ -47,7 +47,7 @@ void add_prompt_options(CLI::App& command, tokenizer::TemplateChoice& choice) {
               "--instruction",
               [&choice](const std::string& name) { tokenizer::instruct(name, choice); },
               "an instruction around the question, by name")
-          ->check(CLI::IsMember({"still-2", "boxed"}));
+          ->check(one_of({"still-2", "boxed"}));
   command.add_option("--prompt-prefix", choice.prompt_prefix, "text in front of the question")
       ->excludes(instruction);
   command.add_option("--prompt-suffix", choice.prompt_suffix, "text behind the question")
@@ -63,7 +63,7 @@ void add_precision_option(CLI::App& command, tensor::Precision& precision) {
           },
           "arithmetic: f32, or bf16, whose numbers are others but as exact: faster where the "
           "processor multiplies bf16, half the memory for the weights (default: f32)")
-      ->check(CLI::IsMember({"f32", "bf16"}));
+      ->check(one_of({"f32", "bf16"}));
 }
 
 void add_thought_tags_option(CLI::App& command, std::string& tags) {
@@ -99,7 +99,7 @@ void add_thought_form_option(CLI::App& command, std::string& form) {
       .add_option("--thought-form", form,
                   "how thoughts are trained: still (STILL-2's tags), think (<think>) or as-written "
                   "(default: think where <think> is a token of the tokenizer, else still)")
-      ->check(CLI::IsMember({"still", "think", "as-written"}));
+      ->check(one_of({"still", "think", "as-written"}));
 }
 
 void print_json(const Json& value) {

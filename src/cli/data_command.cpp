@@ -454,7 +454,7 @@ CLI::App* add_command(CLI::App& data, const char* name, const char* description,
   command
       ->add_option("--kind", options->kind,
                    "problems, demonstrations or preferences (default: by the first row)")
-      ->check(CLI::IsMember({"problems", "demonstrations", "preferences"}));
+      ->check(one_of({"problems", "demonstrations", "preferences"}));
   command->add_option("--tokenizer", options->tokenizer,
                       "folder with tokenizer.json: render and count as training does");
   add_template_options(*command, options->chat_template);
@@ -471,7 +471,7 @@ CLI::App* add_command(CLI::App& data, const char* name, const char* description,
   command
       ->add_option("--align", options->align,
                    "preferences: the part they are about, as for ponder dpo")
-      ->check(CLI::IsMember({"thought", "solution", "response"}))
+      ->check(one_of({"thought", "solution", "response"}))
       ->capture_default_str();
   add_common_options(*command, options->common);
   command->callback([options, action] { action(*options); });

@@ -54,24 +54,24 @@ void register_dpo(CLI::App& app) {
   CLI::App* command = app.add_subcommand("dpo", "train a model on preferences between responses");
   add_train_flags(*command, *flags);
   command->add_option("--beta", flags->dpo.beta, "strength of the pull towards the reference")
-      ->check(CLI::PositiveNumber)
+      ->check(number_above(0))
       ->capture_default_str();
   command
       ->add_option("--sft-weight", flags->dpo.sft_weight,
                    "weight of the likelihood of the chosen response")
-      ->check(CLI::NonNegativeNumber)
+      ->check(number_from(0))
       ->capture_default_str();
   command
       ->add_option("--align", flags->align,
                    "part the preference is about: thought, solution or response; thought+end and "
                    "solution+end with the tag that ends it")
-      ->check(CLI::IsMember({"thought", "solution", "response", "thought+end", "solution+end"}))
+      ->check(one_of({"thought", "solution", "response", "thought+end", "solution+end"}))
       ->capture_default_str();
   command
       ->add_option("--sft-term", flags->sft_term,
                    "the likelihood term's mean: over pairs of their tokens' mean (pair), or over "
                    "the step's tokens (token)")
-      ->check(CLI::IsMember({"pair", "token"}))
+      ->check(one_of({"pair", "token"}))
       ->capture_default_str();
   command->add_flag("--length-normalised", flags->dpo.length_normalised,
                     "divide each side's log-ratio by its aligned tokens");

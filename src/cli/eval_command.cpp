@@ -382,16 +382,16 @@ void register_eval(CLI::App& app) {
   sub->add_option("--units", options->units,
                   "lenient: a unit may be missing on one side; strict: both sides name units that "
                   "convert into each other")
-      ->check(CLI::IsMember({"lenient", "strict"}))
+      ->check(one_of({"lenient", "strict"}))
       ->default_str("lenient");
   sub->add_option("--order", options->order,
                   "lenient: lists without brackets are equal in any order; strict: in gold's order")
-      ->check(CLI::IsMember({"lenient", "strict"}))
+      ->check(one_of({"lenient", "strict"}))
       ->default_str("lenient");
   sub->add_option("--forms", options->forms,
                   "where gold is a written number - exact: any form with its value counts; "
                   "evaluated: only a written number does, no 2^10 for 1024")
-      ->check(CLI::IsMember({"exact", "evaluated"}))
+      ->check(one_of({"exact", "evaluated"}))
       ->default_str("exact");
   add_fields_option(*sub, options->fields);
   add_sampling_flags(*sub, options->sampling);

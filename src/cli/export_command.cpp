@@ -56,7 +56,7 @@ void register_export(CLI::App& app) {
   sub->add_option("--gguf", options->gguf,
                   "write GGUF with matrices of this type: f32, f16, bf16 or q8_0")
       ->required()
-      ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}));
+      ->check(one_of({"f32", "f16", "bf16", "q8_0"}));
   sub->add_option("--out", options->out, "file to write")->required();
   sub->callback([options] { run_export(*options); });
 }

@@ -67,7 +67,7 @@ void register_init(CLI::App& app) {
                   "folder whose tokenizer files are copied (default: none)");
   sub->add_option("--out", options->out, "checkpoint folder to write")->required();
   sub->add_option("--dtype", options->dtype, "float32 or bfloat16 (default: float32)")
-      ->check(CLI::IsMember({"float32", "bfloat16"}));
+      ->check(one_of({"float32", "bfloat16"}));
   sub->callback([options] { run_init(*options); });
 }
 

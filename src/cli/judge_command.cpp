@@ -259,16 +259,16 @@ void register_judge(CLI::App& app) {
   sub->add_option("--units", command->units,
                   "lenient: a unit may be missing on one side; strict: both sides name units that "
                   "convert into each other")
-      ->check(CLI::IsMember({"lenient", "strict"}))
+      ->check(one_of({"lenient", "strict"}))
       ->capture_default_str();
   sub->add_option("--order", command->order,
                   "lenient: lists without brackets are equal in any order; strict: in gold's order")
-      ->check(CLI::IsMember({"lenient", "strict"}))
+      ->check(one_of({"lenient", "strict"}))
       ->capture_default_str();
   sub->add_option("--forms", command->forms,
                   "where gold is a written number - exact: any form with its value counts; "
                   "evaluated: only a written number does, no 2^10 for 1024")
-      ->check(CLI::IsMember({"exact", "evaluated"}))
+      ->check(one_of({"exact", "evaluated"}))
       ->capture_default_str();
   add_fields_option(*sub, command->fields);
   add_common_options(*sub, command->common);

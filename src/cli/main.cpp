@@ -11,7 +11,7 @@
 #include "cli/command.h"
 #include "cli/printing.h"
 #include "cli/stop_signals.h"
-#include "cli/suggestion.h"
+#include "cli/usage_error.h"
 
 namespace {
 
@@ -31,9 +31,6 @@ int run(int argc, char** argv) {
       "slow-thinking one"};
   app.name("ponder");
   app.require_subcommand(1);
-  app.failure_message([](const CLI::App*, const CLI::Error& error) {
-    return ponder::escaped(error.what()) + "; --help says more\n";
-  });
   app.set_version_flag("--version", std::string(ponder::version()));
   register_run(app);
   register_plan(app);
@@ -62,6 +59,10 @@ int run(int argc, char** argv) {
   register_benchmarks(app);
   register_doctor(app);
   register_fleet(app);
+  register_recipes(app);
+  register_help(app);
+  register_version(app);
+  register_completion(app);
   // Last, or commands would inherit it.
   app.footer(
       "Examples:\n  ponder run recipes/quickstart.toml --out runs/quickstart\n  ponder status "
@@ -70,10 +71,8 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error);
-    if (code == 0) return 0;  // --help
-    const std::string meant = suggestion_for(app);
-    if (!meant.empty()) tell("Did you mean " + meant + "?");
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help
+    tell("ponder: " + usage_error(app, error));
     return 2;
   } catch (const Stopped& stopped) {
     return 128 + stopped.signal;

@@ -72,7 +72,7 @@ std::set<int64_t> chosen_by(const pool::Pool& pool, const ExportFlags& flags, ui
   const auto strategy = pipeline::strategy_from_string(flags.selected);
   if (!strategy) {
     throw Error(ErrorKind::kUsage, "--selected " + flags.selected, "no such strategy",
-                "the strategies are " + pipeline::strategy_names());
+                pipeline::strategy_advice(flags.selected));
   }
   options.strategy = *strategy;
   options.per_problem = flags.per_problem;
@@ -251,13 +251,12 @@ PoolPart register_pool_export(CLI::App& pool) {
                        "rows to train on, in the layout of other trainers: still, sharegpt, "
                        "messages, prompt-completion or alpaca; of --pairs trl, sharegpt or alpaca "
                        "(default: trajectories)")
-          ->check(CLI::IsMember(
-              {"still", "sharegpt", "messages", "prompt-completion", "alpaca", "trl"}));
+          ->check(one_of({"still", "sharegpt", "messages", "prompt-completion", "alpaca", "trl"}));
   auto* verdict = command
                       ->add_option("--verdict", flags->verdict,
                                    "only correct, incorrect or undecided ones (default: all; with "
                                    "--as correct ones)")
-                      ->check(CLI::IsMember({"correct", "incorrect", "undecided"}));
+                      ->check(one_of({"correct", "incorrect", "undecided"}));
   auto* stage = command->add_option("--stage", flags->stage,
                                     "only those of this stage (default: of all but evaluations)");
   auto* selected =
@@ -295,7 +294,7 @@ PoolPart register_pool_export(CLI::App& pool) {
       ->add_option("--thought-form", flags->thought_form,
                    "with --as: how thoughts are written: still, think or as-written (default: as "
                    "they were sampled; in --as still its own tags)")
-      ->check(CLI::IsMember({"still", "think", "as-written"}));
+      ->check(one_of({"still", "think", "as-written"}));
   command->add_option("--out", flags->out, "file (default: standard output)");
   command->fallthrough();  // --json, --quiet and the like may stand behind `export`, and RUN too
   command->footer(

@@ -164,13 +164,13 @@ PoolPart register_pool_rejudge(CLI::App& pool) {
   auto flags = std::make_shared<RejudgeFlags>();
   CLI::App* command =
       pool.add_subcommand("rejudge", "what today's judge would say otherwise; nothing is changed");
-  const CLI::IsMember strictness({"lenient", "strict"});
+  const CLI::Validator strictness = one_of({"lenient", "strict"});
   command->add_option("--units", flags->units, "as the recipe's key; default: as it says")
       ->check(strictness);
   command->add_option("--order", flags->order, "as the recipe's key; default: as it says")
       ->check(strictness);
   command->add_option("--forms", flags->forms, "as the recipe's key; default: as it says")
-      ->check(CLI::IsMember({"exact", "evaluated"}));
+      ->check(one_of({"exact", "evaluated"}));
   add_number_option(*command, "--show", flags->show, 0, kMany,
                     "verdicts that change, shown one by one, at most")
       ->capture_default_str();

@@ -38,8 +38,8 @@ pipeline::Band band_of(const char* flag, const std::vector<double>& ends) {
 
 pipeline::Strategy strategy_of(const std::string& name) {
   if (const auto strategy = pipeline::strategy_from_string(name)) return *strategy;
-  throw Error("--strategy " + name, "no such strategy",
-              "the strategies are " + pipeline::strategy_names());
+  throw Error(ErrorKind::kUsage, "--strategy " + name, "no such strategy",
+              pipeline::strategy_advice(name));
 }
 
 Json share_of(const pipeline::ThoughtShare& share) {

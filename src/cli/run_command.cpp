@@ -7,11 +7,11 @@
 #include "base/thread_pool.h"
 #include "cli/command.h"
 #include "cli/printing.h"
+#include "cli/recipe_flags.h"
 #include "cli/stop_signals.h"
 #include "pipeline/plan.h"
 #include "pipeline/run.h"
 #include "pipeline/share.h"
-#include "pipeline/smoke.h"
 #include "pool/stage_result.h"
 #include "report/report.h"
 
@@ -19,41 +19,48 @@ namespace ponder::cli {
 namespace {
 
 struct RunOptions {
-  CommonOptions common;
-  std::string recipe;
+  RecipeFlags recipe;
   std::string out;
-  std::vector<std::string> set;
   std::string until, from;
-  bool seed_given = false, redo = false, smoke = false;
+  std::string log_format = "text";
+  bool redo = false;
 };
 
-std::vector<std::string> overrides_of(const RunOptions& options) {
-  std::vector<std::string> overrides = options.set;
-  if (options.seed_given) overrides.push_back(fmt::format("seed={}", options.common.seed));
-  if (!options.smoke) return overrides;
-  const std::vector<std::string> smoke = pipeline::smoke_overrides(options.recipe, overrides);
-  overrides.insert(overrides.end(), smoke.begin(), smoke.end());
-  return overrides;
+// A run does not move in with what is not its own.
+void require_own_folder(const std::filesystem::path& out) {
+  namespace fs = std::filesystem;
+  std::error_code absent;
+  if (!fs::exists(out, absent) || fs::is_empty(out, absent)) return;
+  for (const char* own : {"run.db", "lock", "checkpoints"}) {
+    if (fs::exists(out / own)) return;
+  }
+  throw Error(out.string(), "is no run, and not empty", "choose another --out");
 }
 
 void run(const RunOptions& options) {
   const std::atomic<bool>* stop = stop_flag();
-  const pipeline::Recipe recipe = pipeline::load_recipe(options.recipe, overrides_of(options));
+  const pipeline::Recipe recipe = options.recipe.load();
   pipeline::check_until(recipe, options.until);
   const std::string out = options.out.empty() ? "runs/" + recipe.name : options.out;
-  ThreadPool threads(options.common.threads);
-  TerminalMonitor monitor(options.common.quiet ? TerminalMonitor::Level::kWarning
-                                               : TerminalMonitor::Level::kInfo);
+  require_own_folder(out);
+  ThreadPool threads(options.recipe.common.threads);
+  using Level = TerminalMonitor::Level;
+  const Level level = options.recipe.common.quiet ? Level::kWarning : Level::kInfo;
+  std::unique_ptr<Monitor> monitor;
+  if (options.log_format == "json")
+    monitor = std::make_unique<JsonProgressMonitor>(level);
+  else
+    monitor = std::make_unique<TerminalMonitor>(level);
   std::vector<pipeline::ReadSource> sources = pipeline::read_sources(recipe);
   const pipeline::RecipePlan planned = pipeline::plan_recipe(recipe, sources, threads);
   if (!options.from.empty()) pipeline::share_run(options.from, out);
   pipeline::require_fit(planned, out);
-  pipeline::PipelineRun run(recipe, std::move(sources), out, threads, monitor, stop,
+  pipeline::PipelineRun run(recipe, std::move(sources), out, threads, *monitor, stop,
                             options.redo || !options.from.empty() ? pipeline::Changes::kRedone
                                                                   : pipeline::Changes::kRefused);
-  run.warn(planned.warnings);
+  run.expect(planned);
   const bool finished = run.execute(options.until, [&](const pool::StageRecord& stage) {
-    if (!options.common.json) return;
+    if (!options.recipe.common.json) return;
     const auto& models = stage.outputs.empty() ? stage.inputs : stage.outputs;
     const bool no_model = stage.kind == pool::stage_kind::kIngest || models.empty();
     Json line = {{"stage", stage.name}, {"model", no_model ? "" : models[0]}};
@@ -63,64 +70,9 @@ void run(const RunOptions& options) {
     print_json(line);
   });
   if (!finished) throw Stopped{stop_signal()};
-  if (options.common.json) return;
+  if (options.recipe.common.json) return;
   print_text(report::scores_table(run.pool()));
   print("\nreport: {}/report.html\n", out);
-}
-
-void add_recipe_options(CLI::App& command, RunOptions& options) {
-  command.add_option("recipe", options.recipe, "recipe file (TOML)")->required();
-  command.add_option("--set", options.set,
-                     "override one key of the recipe, e.g. --set sft.lr=1e-4 (repeatable)");
-  command.add_flag("--smoke", options.smoke,
-                   "five rows of everything, one epoch, short responses: does all of it run?");
-  add_common_options(command, options.common);
-}
-
-void plan(const RunOptions& options) {
-  const pipeline::Recipe recipe = pipeline::load_recipe(options.recipe, overrides_of(options));
-  ThreadPool threads(options.common.threads);
-  const pipeline::RecipePlan plan =
-      pipeline::plan_recipe(recipe, pipeline::read_sources(recipe), threads);
-  if (options.common.json) {
-    print_json(pipeline::to_json(plan));
-    return;
-  }
-  print("{:<22}{:>14}{:>12}{:>12}{:>12}{:>10}\n", "stage", "tokens", "TFLOP", "memory", "disk",
-        "seconds");
-  double seconds = 0;
-  for (const pipeline::StagePlan& stage : plan.stages) {
-    seconds += stage.seconds;
-    print("{:<22}{:>14}{:>12.2f}{:>12}{:>12}{:>10.0f}\n", stage.name, stage.tokens,
-          stage.flops * 1e-12, bytes_text(stage.peak_memory_bytes), bytes_text(stage.disk_bytes),
-          stage.seconds);
-  }
-  for (const pipeline::StagePlan& stage : plan.stages) {
-    if (!stage.note.empty()) print("{}: nothing to do: {}\n", stage.name, stage.note);
-  }
-  print(
-      "about {:.0f} minutes on {} threads (measured f32 peak {:.0f} GFLOP/s); training tokens are "
-      "counted, "
-      "rollout tokens estimated\n",
-      seconds / 60, threads.num_threads(), plan.peak_gflops);
-  for (const pipeline::SourcePlan& source : plan.sources) {
-    if (source.account.kept == source.account.rows) continue;
-    print("\n{}: {}\n", source.name, source.account.summary());
-    for (const std::string& line : source.account.left_out_by_id()) print("  left out: {}\n", line);
-  }
-  for (const pipeline::MixPlan& mix : plan.mixes) {
-    print("\n{} trains on\n", mix.set.empty() ? "imitate" : "imitate-" + mix.set);
-    for (const std::string& line : pool::mix_lines(mix.parts)) print("  {}\n", line);
-  }
-  for (const std::string& warning : plan.warnings) print("\nwarning: {}\n", warning);
-  const auto largest =
-      std::max_element(plan.stages.begin(), plan.stages.end(),
-                       [](auto& a, auto& b) { return a.peak_memory_bytes < b.peak_memory_bytes; });
-  if (largest == plan.stages.end()) return;
-  print("\nmemory of {}, which takes the most\n", largest->name);
-  for (const auto& [purpose, bytes] : largest->memory) {
-    print("  {:<38}{:>12}\n", purpose, bytes_text(bytes));
-  }
 }
 
 }  // namespace
@@ -129,7 +81,7 @@ void register_run(CLI::App& app) {
   auto options = std::make_shared<RunOptions>();
   CLI::App* command = app.add_subcommand(
       "run", "the whole loop of a recipe; started again, goes on where it stopped");
-  add_recipe_options(*command, *options);
+  add_recipe_flags(*command, options->recipe);
   command->add_option("--out", options->out, "run directory (default: runs/NAME)");
   command->add_option("--until", options->until, "stop after this stage");
   command
@@ -143,28 +95,18 @@ void register_run(CLI::App& app) {
       "go on also with a recipe or sources that have changed since the run began: what "
       "does not follow from them any more is done again or dropped, the rest is kept "
       "(without it, a changed recipe is refused and the stages are named)");
+  command
+      ->add_option("--log-format", options->log_format,
+                   "of what is told on standard error: text, or json, an object a line with time, "
+                   "stage, step, steps and seconds_left (default: text)")
+      ->check(one_of({"text", "json"}));
   command->footer(
       "Example:\n  ponder run recipes/quickstart.toml --out runs/quickstart\n"
       "  ponder run recipes/quickstart.toml --smoke\n"
       "  ponder run recipes/quickstart.toml --set explore.rounds=1 --until improve-1\n"
       "  ponder run recipes/quickstart.toml --set refine.strategy=longest --from runs/quickstart "
       "--out runs/longest");
-  command->callback([options, command] {
-    options->seed_given = command->count("--seed") > 0;
-    run(*options);
-  });
-}
-
-void register_plan(CLI::App& app) {
-  auto options = std::make_shared<RunOptions>();
-  CLI::App* command =
-      app.add_subcommand("plan", "what a recipe would do and cost, without doing it");
-  add_recipe_options(*command, *options);
-  command->footer("Example:\n  ponder plan recipes/quickstart.toml");
-  command->callback([options, command] {
-    options->seed_given = command->count("--seed") > 0;
-    plan(*options);
-  });
+  command->callback([options] { run(*options); });
 }
 
 }  // namespace ponder::cli

@@ -15,11 +15,11 @@ constexpr uint64_t kMostBytes = uint64_t{1} << 46;  // of keys and values, as in
 
 void add_sampling_flags(CLI::App& command, SamplingFlags& flags) {
   command.add_option("--temperature", flags.temperature, "0 is greedy")
-      ->check(CLI::Range(0.0, kHighestTemperature));
+      ->check(number_in(0.0, kHighestTemperature));
   command
       .add_option("--top-p", flags.top_p,
                   "nucleus: sample from this share of the probability (default: 0.95; greedy: 1)")
-      ->check(CLI::Range(kLeastTopP, 1.0));
+      ->check(number_in(kLeastTopP, 1.0));
   add_number_option(command, "--top-k", flags.top_k, 0, kMany,
                     "sample from the k most likely tokens (0: off)");
   add_number_option(

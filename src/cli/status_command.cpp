@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdio>
 #include <filesystem>
 #include <thread>
 
+#include "base/duration_text.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/command.h"
@@ -64,26 +66,42 @@ Standing standing_of(const std::string& run) {
   return it;
 }
 
-std::string duration(double seconds) {
-  if (seconds < 90) return fmt::format("{:.0f} s", seconds);
-  if (seconds < 90 * 60) return fmt::format("{:.0f} min", seconds / 60);
-  if (seconds < 48 * 3600) return fmt::format("{:.1f} h", seconds / 3600);
-  return fmt::format("{:.1f} days", seconds / 86400);
-}
-
-// "running (pid 12 on host)", "failed: …", "stopped", "done".
-std::string headline(const Standing& it) {
-  if (it.holder) return fmt::format("running ({})", *it.holder);
+// What a run is at: "running", "stopped", "failed" or "done", and in which stage and why.
+struct RunState {
+  std::string word, stage, reason;
+};
+RunState run_state(const Standing& it) {
+  if (it.holder) return {"running", "", ""};
   const std::vector<pool::StageRecord> stages = it.pool.stages();
   for (const pool::StageRecord& stage : stages) {
     if (stage.state == pool::StageState::kFailed)
-      return fmt::format("failed in {}: {}", stage.name, pool::failure_of(stage));
+      return {"failed", stage.name, pool::failure_of(stage)};
   }
   for (const pool::StageRecord& stage : stages) {
-    if (stage.state == pool::StageState::kRunning)
-      return fmt::format("stopped in {}; the same `ponder run` goes on from there", stage.name);
+    if (stage.state == pool::StageState::kRunning) return {"stopped", stage.name, ""};
   }
-  return it.to_come.empty() ? "done" : fmt::format("stopped before {}", it.to_come[0]);
+  return it.to_come.empty() ? RunState{"done", "", ""} : RunState{"stopped", it.to_come[0], ""};
+}
+
+std::optional<double> number_of(const Json& now, const char* key) {
+  const auto field = now.find(key);
+  if (field == now.end() || !field->is_number()) return std::nullopt;
+  return field->get<double>();
+}
+
+// "running (pid 12 on host), about 12 min left", "failed in imitate: …", "stopped in imitate; …".
+std::string headline(const Standing& it) {
+  const RunState state = run_state(it);
+  if (state.word == "running") {
+    const auto left = it.now ? number_of(*it.now, "run_seconds_left") : std::nullopt;
+    return fmt::format("running ({}){}", *it.holder,
+                       left ? fmt::format(", about {} left", duration_text(*left)) : "");
+  }
+  if (state.word == "failed") return fmt::format("failed in {}: {}", state.stage, state.reason);
+  if (state.word == "done") return "done";
+  const bool begun = it.pool.stage(state.stage).has_value();
+  return fmt::format("stopped {} {}; the same `ponder run` goes on from there",
+                     begun ? "in" : "before", state.stage);
 }
 
 std::string now_text(const Json& now) {
@@ -91,11 +109,7 @@ std::string now_text(const Json& now) {
     const auto field = now.find(key);
     return field != now.end() && field->is_string() ? field->get<std::string>() : std::string();
   };
-  const auto number = [&](const char* key) {
-    const auto field = now.find(key);
-    return field != now.end() && field->is_number() ? std::optional(field->get<double>())
-                                                    : std::nullopt;
-  };
+  const auto number = [&](const char* key) { return number_of(now, key); };
   std::string line = text("stage");
   if (const auto place = number("number"), of = number("stages"); place && of)
     line += fmt::format(", stage {:.0f} of {:.0f}", *place, *of);
@@ -103,17 +117,31 @@ std::string now_text(const Json& now) {
     line +=
         *total > 0 ? fmt::format(", {:.0f}/{:.0f}", *done, *total) : fmt::format(", {:.0f}", *done);
   if (!text("text").empty()) line += ", " + text("text");
-  if (const auto left = number("seconds_left"))
-    line += ", about " + duration(*left) + " left of it";
+  if (const auto left = number("stage_seconds_left"))
+    line += ", about " + duration_text(*left) + " left of it";
   return line;
+}
+
+// "pid 12 on host" in its parts.
+std::pair<Json, Json> pid_and_host(const std::optional<std::string>& holder) {
+  int pid = 0;
+  char host[129] = {};
+  if (!holder || std::sscanf(holder->c_str(), "pid %d on %128s", &pid, host) != 2)
+    return {nullptr, nullptr};
+  return {pid, host};
 }
 
 Json json_of(const Standing& it) {
   Json stages = Json::array(), models = Json::array(), scores = Json::array();
   for (const pool::StageRecord& stage : it.pool.stages()) {
-    stages.push_back(pool::to_json(stage));
-    stages.back()["state"] = state_of(stage, it.holder);
-    stages.back()["alarms"] = report::alarms(stage);
+    Json& row = stages.emplace_back(pool::to_json(stage));
+    row["state"] = state_of(stage, it.holder);
+    row["alarms"] = report::alarms(stage);
+    const bool now = it.now && it.now->value("stage", Json()) == Json(stage.name);
+    const auto field = [&](const char* key) { return now ? it.now->value(key, Json()) : Json(); };
+    row["step"] = field("done");
+    row["steps"] = field("total");
+    row["seconds_left"] = field("stage_seconds_left");
   }
   for (const pool::ModelRecord& model : it.pool.models()) {
     models.push_back({{"name", model.name},
@@ -122,7 +150,15 @@ Json json_of(const Standing& it) {
                       {"path", model.path}});
   }
   for (const pool::ScoreRecord& score : it.pool.scores()) scores.push_back(pool::to_json(score));
-  return {{"state", headline(it)},
+  const RunState state = run_state(it);
+  const auto [pid, host] = pid_and_host(it.holder);
+  return {{"state", state.word},
+          {"stage", state.stage},
+          {"reason", state.reason},
+          {"pid", pid},
+          {"host", host},
+          {"headline", headline(it)},
+          {"seconds_left", it.now ? it.now->value("run_seconds_left", Json()) : Json()},
           {"now", it.now ? *it.now : Json()},
           {"stages", stages},
           {"to_come", it.to_come},

@@ -83,14 +83,14 @@ void register_synth(CLI::App& app) {
                   "arithmetic, target, choice, story, plain, carry or facts; several, separated by "
                   "commas, take turns")
       ->delimiter(',')
-      ->check(CLI::IsMember(synth::domain_names()))
+      ->check(one_of(synth::domain_names()))
       ->required();
   sub->add_option("--level", command->level,
                   "1 to 5, or a range such as 3-5 whose levels take turns (default: 1)")
       ->check(CLI::Validator(check_levels, ""));
   add_number_option(*sub, "--count", command->count, 1, 1'000'000'000, "rows to make")->required();
   sub->add_option("--split", command->split, "train or test (default: train)")
-      ->check(CLI::IsMember({"train", "test"}));
+      ->check(one_of({"train", "test"}));
   auto* demonstrations = sub->add_flag("--demonstrations", command->demonstrations,
                                        "with the teacher's thought and solution");
   sub->add_flag("--direct", command->direct, "with the bare solution, without a thought")

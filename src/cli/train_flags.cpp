@@ -112,8 +112,8 @@ Json source_account(const std::string& file, const data::RowAccount& report) {
 
 void add_train_flags(CLI::App& command, TrainFlags& flags) {
   train::TrainOptions& train = flags.train;
-  const CLI::Validator share = CLI::Range(0.0, 1.0), positive = CLI::PositiveNumber,
-                       not_negative = CLI::NonNegativeNumber;
+  const CLI::Validator share = number_in(0.0, 1.0), positive = number_above(0),
+                       not_negative = number_from(0);
   command.add_option("--model", flags.model, "folder of the model to start from")->required();
   command
       .add_option("--data", flags.data,
@@ -142,7 +142,7 @@ void add_train_flags(CLI::App& command, TrainFlags& flags) {
   add_thought_form_option(command, flags.thought_form);
   command.add_option("--log", flags.log, "file for one JSON line per step");
   command.add_option("--schedule", flags.schedule, "cosine, linear or constant")
-      ->check(CLI::IsMember({"cosine", "linear", "constant"}))
+      ->check(one_of({"cosine", "linear", "constant"}))
       ->capture_default_str();
   command.add_option("--warmup", train.warmup_ratio, "share of the steps that warm up")
       ->check(share)
@@ -163,10 +163,10 @@ void add_train_flags(CLI::App& command, TrainFlags& flags) {
   command
       .add_option("--optimizer-dtype", flags.optimizer_dtype,
                   "of AdamW's moments; bfloat16 takes half the memory, rounded stochastically")
-      ->check(CLI::IsMember({"float32", "bfloat16"}))
+      ->check(one_of({"float32", "bfloat16"}))
       ->capture_default_str();
   command.add_option("--dtype", flags.dtype, "of the saved weights")
-      ->check(CLI::IsMember({"float32", "bfloat16", "float16", "f32", "bf16", "f16"}))
+      ->check(one_of({"float32", "bfloat16", "float16", "f32", "bf16", "f16"}))
       ->capture_default_str();
   add_precision_option(command, train.precision);
   add_number_option(command, "--steps", flags.stop_after_steps, 1, kMany,

@@ -34,6 +34,26 @@ TEST(ProgressFile, SaysStageTaskAndTimeLeft) {
   EXPECT_FALSE(std::filesystem::exists(folder / "progress.json"));
 }
 
+// Of the stage at least what its task has left, of the run what was expected behind it too.
+TEST(ProgressFile, SaysWhatIsLeftOfStageAndRun) {
+  const testing::TemporaryFolder folder;
+  ProgressFile file(folder.path());
+  file.begin_stage("imitate", 2, 9, ExpectedSeconds{100, 60});
+  const Json begun = *read_progress(folder.path());
+  EXPECT_NEAR(begun["stage_seconds_left"].get<double>(), 100, 1);
+  EXPECT_NEAR(begun["run_seconds_left"].get<double>(), 160, 1);
+  file.progress("imitate", 1, 100'000, "");
+  std::this_thread::sleep_for(std::chrono::milliseconds(520));
+  file.progress("imitate", 2, 100'000, "");  // half a second each: half a day
+  const Json later = *read_progress(folder.path());
+  EXPECT_GT(later["stage_seconds_left"].get<double>(), 40'000);
+  EXPECT_NEAR(later["run_seconds_left"].get<double>(),
+              later["stage_seconds_left"].get<double>() + 60, 1e-6);
+  EXPECT_GE(later["stage_seconds"].get<double>(), 0.5);
+  file.begin_stage("evaluate-M1", 3, 9);
+  EXPECT_TRUE((*read_progress(folder.path()))["run_seconds_left"].is_null());
+}
+
 TEST(ProgressFile, AFolderThatCannotBeWrittenIsNoError) {
   ProgressFile file("/proc/nowhere");
   file.begin_stage("imitate", 1, 1);

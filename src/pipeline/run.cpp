@@ -44,6 +44,19 @@ std::string resolved_again(const fs::path& saved) {
   }
 }
 
+// The time that a process worked which was killed, and could not add it itself.
+void add_seconds_of_killed(const fs::path& folder, pool::Pool& pool) {
+  const std::optional<Json> last = read_progress(folder);
+  if (!last || !last->is_object()) return;
+  const auto name = last->find("stage"), seconds = last->find("stage_seconds");
+  if (name == last->end() || seconds == last->end() || !name->is_string() || !seconds->is_number())
+    return;
+  const std::optional<pool::StageRecord> stage = pool.stage(name->get<std::string>());
+  if (stage && stage->state == pool::StageState::kRunning)
+    pool.stop_stage(stage->name, seconds->get<double>());
+  remove_progress(folder);  // once
+}
+
 bool had_nothing_to_do(const pool::Pool& pool, const Stage& stage) {
   const std::optional<pool::StageRecord> record = pool.stage(stage.name);
   return record && !pool::nothing_of(*record).empty();
@@ -84,6 +97,7 @@ PipelineRun::PipelineRun(const Recipe& recipe, std::vector<ReadSource> sources,
   lock_ = std::make_unique<LockFile>(folder_ / "lock");
   pool_ = std::make_unique<pool::Pool>(pool::Pool::open(folder_ / "run.db"));
   log_ = std::make_unique<JsonLinesMonitor>(folder_ / "log.jsonl");
+  add_seconds_of_killed(folder_, *pool_);
   progress_ = std::make_unique<ProgressFile>(folder_);
   monitor_ =
       std::make_unique<MonitorList>(std::vector<Monitor*>{&monitor, log_.get(), progress_.get()});
@@ -102,8 +116,25 @@ PipelineRun::PipelineRun(const Recipe& recipe, std::vector<ReadSource> sources,
 
 PipelineRun::~PipelineRun() = default;
 
-void PipelineRun::warn(const std::vector<std::string>& warnings) {
-  for (const std::string& warning : warnings) monitor_->warning(warning);
+void PipelineRun::expect(const RecipePlan& plan) {
+  for (const std::string& warning : plan.warnings) monitor_->warning(warning);
+  for (const StagePlan& stage : plan.stages) planned_seconds_[stage.name] = stage.seconds;
+}
+
+std::optional<ExpectedSeconds> PipelineRun::expected_of(const std::string& name) const {
+  std::vector<StageTime> times;
+  size_t index = 0;
+  for (const Stage& stage : stages_of(recipe_)) {
+    if (stage.name == name) index = times.size();
+    StageTime& time = times.emplace_back();
+    time.name = stage.name;
+    time.trains = !stage.output.empty();
+    if (const auto planned = planned_seconds_.find(stage.name); planned != planned_seconds_.end())
+      time.planned = planned->second;
+    const std::optional<pool::StageRecord> record = pool_->stage(stage.name);
+    if (record && record->state == pool::StageState::kDone) time.took = record->seconds;
+  }
+  return expected_seconds(times, index);
 }
 
 // Goes on with what is there by this recipe: as it is, or after taking back what does not follow from
@@ -264,7 +295,9 @@ bool PipelineRun::run_stage(const Stage& planned) {
   const std::vector<Stage> all = stages_of(recipe_);
   const auto place = std::find_if(all.begin(), all.end(),
                                   [&](const Stage& other) { return other.name == stage.name; });
-  progress_->begin_stage(stage.name, static_cast<size_t>(place - all.begin()) + 1, all.size());
+  progress_->begin_stage(stage.name, static_cast<size_t>(place - all.begin()) + 1, all.size(),
+                         expected_of(stage.name));
+  monitor_->record("begin", {{"stage", stage.name}});
   StageContext context{recipe_, stage, *pool_, threads_, *monitor_, sources_, stop_, folder_};
   StageOutcome outcome;
   try {

@@ -20,13 +20,16 @@
 #include <atomic>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/file.h"
 #include "base/monitor.h"
 #include "base/thread_pool.h"
+#include "pipeline/plan.h"
 #include "pipeline/progress.h"
 #include "pipeline/recipe.h"
 #include "pipeline/stage_list.h"
@@ -61,8 +64,8 @@ class PipelineRun {
   bool execute(const std::string& until,
                const std::function<void(const pool::StageRecord&)>& on_stage);
 
-  // Tells the monitor and log.jsonl.
-  void warn(const std::vector<std::string>& warnings);
+  // Tells the monitor and log.jsonl of the plan's warnings, and reckons the time that is left by it.
+  void expect(const RecipePlan& plan);
 
   const pool::Pool& pool() const { return *pool_; }
 
@@ -78,6 +81,7 @@ class PipelineRun {
   // Makes the checkpoint of `model` again if it is damaged or gone. False when stopped.
   bool restore_model(const std::string& model);
 
+  std::optional<ExpectedSeconds> expected_of(const std::string& stage) const;
   // Keeps the hashes of a checkpoint just made; Error if it was made before and was another.
   void record_checkpoint(const std::string& model);
 
@@ -86,6 +90,7 @@ class PipelineRun {
   std::filesystem::path folder_;
   ThreadPool& threads_;
   const std::atomic<bool>* stop_;
+  std::map<std::string, double> planned_seconds_;  // of stages
   std::unique_ptr<LockFile> lock_;
   std::unique_ptr<JsonLinesMonitor> log_;
   std::unique_ptr<ProgressFile> progress_;

@@ -1,0 +1,13 @@
+# Writes SOURCE, which holds the recipes of recipes/ as texts, so that the program has them wherever it is.
+function(ship_recipes source)
+  file(GLOB recipes CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/recipes/*.toml")
+  set(text "#include \"cli/shipped_recipes.h\"\nnamespace ponder::cli {\nnamespace {\nconstexpr ShippedRecipe kShipped[] = {\n")
+  foreach(recipe ${recipes})
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${recipe}")
+    get_filename_component(name "${recipe}" NAME_WE)
+    file(READ "${recipe}" content)
+    string(APPEND text "{\"${name}\", R\"RECIPE(${content})RECIPE\"},\n")
+  endforeach()
+  string(APPEND text "};\n}  // namespace\nstd::span<const ShippedRecipe> shipped_recipes() { return kShipped; }\n}  // namespace ponder::cli\n")
+  file(CONFIGURE OUTPUT "${source}" CONTENT "${text}" @ONLY)
+endfunction()

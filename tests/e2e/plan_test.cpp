@@ -1,0 +1,86 @@
+// What `ponder plan` concludes, and that the change it names is one that helps.
+#include <fmt/format.h>
+
+#include <sstream>
+
+#include "base/file.h"
+#include "e2e/ponder.h"
+
+namespace ponder::e2e {
+namespace {
+
+class Plan : public ::testing::Test {
+ protected:
+  void SetUp() override { make_tiny_base(folder_ / "base", 128); }
+
+  std::vector<std::string> argv(const std::vector<std::string>& flags) const {
+    std::vector<std::string> words = {program(), "plan",
+                                      testing::source_dir() / "recipes/tiny.toml", "--set",
+                                      "base=" + (folder_ / "base").string()};
+    words.insert(words.end(), flags.begin(), flags.end());
+    return words;
+  }
+  std::string text(const std::vector<std::string>& flags) const {
+    const testing::Outcome outcome = testing::run(argv(flags));
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return outcome.out;
+  }
+  Json json(std::vector<std::string> flags) const {
+    flags.push_back("--json");
+    const testing::Outcome outcome = testing::run(argv(flags));
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return json_lines(outcome.out).at(0);
+  }
+  static std::vector<std::string> machine_of(int64_t bytes) {
+    return {"--machine", fmt::format("2 cores, {:.6f} GB", static_cast<double>(bytes) * 1e-9)};
+  }
+
+  const testing::TemporaryFolder folder_;
+};
+
+TEST_F(Plan, SaysThatItFitsAndHowLongItTakes) {
+  const std::string text = this->text({});
+  EXPECT_NE(text.find("\nfits: "), std::string::npos) << text;
+  EXPECT_NE(text.find(" of disk at its peak"), std::string::npos) << text;
+  EXPECT_NE(text.find("likely "), std::string::npos) << text;
+  EXPECT_NE(text.find("half a second of training and of sampling"), std::string::npos) << text;
+  const Json plan = json({});
+  EXPECT_EQ(plan.at("verdict"), "fits");
+  EXPECT_TRUE(plan.at("change").is_null());
+  EXPECT_LE(plan.at("seconds_low").get<double>(), plan.at("seconds").get<double>());
+  EXPECT_LE(plan.at("seconds").get<double>(), plan.at("seconds_high").get<double>());
+  int64_t disks = 0;
+  for (const Json& stage : plan.at("stages")) disks += stage.at("disk_bytes").get<int64_t>();
+  EXPECT_LT(plan.at("disk_bytes").get<int64_t>(), disks) << "a peak, no sum";
+}
+
+TEST_F(Plan, TheChangeThatItNamesFits) {
+  const int64_t peak = json({}).at("peak_memory_bytes");
+  const int64_t less = peak - (int64_t{3} << 19);
+  const Json plan = json(machine_of(less));
+  EXPECT_EQ(plan.at("verdict"), "does not fit");
+  EXPECT_NE(plan.at("reason").get<std::string>().find("of memory"), std::string::npos);
+  ASSERT_TRUE(plan.at("change").is_string()) << plan;
+  std::vector<std::string> flags = machine_of(less);
+  std::istringstream changes(plan.at("change").get<std::string>());
+  for (std::string change; std::getline(changes, change, ',');) {
+    std::erase(change, ' ');
+    flags.insert(flags.end(), {"--set", change});
+  }
+  EXPECT_EQ(json(flags).at("verdict"), "fits") << plan.at("change");
+  EXPECT_NE(text(machine_of(less)).find("does not fit: "), std::string::npos);
+}
+
+TEST_F(Plan, WhereNoSettingFitsItSaysWhy) {
+  const std::string text = this->text(machine_of(20 << 20));
+  EXPECT_NE(text.find("no setting fits: "), std::string::npos) << text;
+  EXPECT_NE(text.find("take a smaller model"), std::string::npos) << text;
+}
+
+TEST_F(Plan, AFasterMachineTakesLess) {
+  const double here = json({"--machine", "1 core"}).at("seconds");
+  EXPECT_LT(json({"--machine", "1000 cores"}).at("seconds").get<double>(), here / 50);
+}
+
+}  // namespace
+}  // namespace ponder::e2e
