@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "base/error.h"
 
@@ -23,6 +24,21 @@ void check_row(const ScoreRow& row, size_t index, const model::ModelConfig& conf
   }
 }
 
+// The `count` highest of a row of logits.
+std::vector<TokenScore> highest(std::span<const float> logits, float lse, int count) {
+  std::vector<TokenScore> best;
+  for (size_t i = 0; i < logits.size(); ++i) {
+    if (best.size() == static_cast<size_t>(count) && !(logits[i] > best.back().logprob)) continue;
+    const auto place = std::find_if(best.begin(), best.end(), [&](const TokenScore& other) {
+      return other.logprob < logits[i];
+    });
+    best.insert(place, {static_cast<int32_t>(i), logits[i]});
+    if (best.size() > static_cast<size_t>(count)) best.pop_back();
+  }
+  for (TokenScore& score : best) score.logprob -= lse;
+  return best;
+}
+
 }  // namespace
 
 double perplexity_of(double logprob, int64_t num_tokens) {
@@ -38,7 +54,7 @@ Score make_score(std::vector<float> logprobs) {
 }
 
 std::vector<Score> score_rows(model::Decoder& decoder, std::span<const ScoreRow> rows,
-                              int64_t batch_tokens) {
+                              int64_t batch_tokens, int num_likeliest, int64_t num_ids) {
   for (size_t i = 0; i < rows.size(); ++i) check_row(rows[i], i, decoder.config());
   std::vector<Score> scores;
   scores.reserve(rows.size());
@@ -57,15 +73,29 @@ std::vector<Score> score_rows(model::Decoder& decoder, std::span<const ScoreRow>
       counts.push_back(batch.append(row.tokens, scored));
     }
     logprobs.resize(static_cast<size_t>(batch.num_targets()));
-    decoder.forward(batch, logprobs, model::Keep::kNothing);
+    std::vector<std::vector<TokenScore>> likeliest(num_likeliest > 0 ? logprobs.size() : 0);
+    model::LogitRow look;
+    if (num_likeliest > 0) {
+      look = [&](int64_t target, std::span<const float> logits, float lse) {
+        if (num_ids > 0)
+          logits = logits.first(std::min(logits.size(), static_cast<size_t>(num_ids)));
+        likeliest[static_cast<size_t>(target)] = highest(logits, lse, num_likeliest);
+      };
+    }
+    decoder.forward(batch, logprobs, model::Keep::kNothing, look);
     if (!std::all_of(logprobs.begin(), logprobs.end(), [](float x) { return std::isfinite(x); })) {
       throw Error("logits", "the model's output holds a NaN or an infinity",
                   "check its weights with `ponder inspect`");
     }
     auto next = logprobs.cbegin();
+    auto next_likeliest = likeliest.begin();
     for (const int64_t count : counts) {
       scores.push_back(make_score(std::vector<float>(next, next + count)));
       next += count;
+      if (num_likeliest == 0) continue;
+      scores.back().likeliest.assign(std::make_move_iterator(next_likeliest),
+                                     std::make_move_iterator(next_likeliest + count));
+      next_likeliest += count;
     }
     begin = end;
   }

@@ -59,14 +59,15 @@ class CpuBackend : public DecoderBackend {
   bool trainable() const override { return trainable_; }
   void set_stop(const std::atomic<bool>* stop) override { stop_ = stop; }
 
-  void forward(const PackedBatch& batch, std::span<float> logprobs, Keep keep) override {
-    run_forward(batch, logprobs, keep, {}, nullptr);
+  void forward(const PackedBatch& batch, std::span<float> logprobs, Keep keep,
+               const LogitRow& look) override {
+    run_forward(batch, logprobs, keep, look, {}, nullptr);
   }
   void backward(const PackedBatch& batch, std::span<const float> dlogprobs,
                 Gradients& gradients) override;
   void forward_backward(const PackedBatch& batch, std::span<float> logprobs, Keep keep,
                         std::span<const float> dlogprobs, Gradients& gradients) override {
-    run_forward(batch, logprobs, keep, dlogprobs, &gradients);
+    run_forward(batch, logprobs, keep, {}, dlogprobs, &gradients);
     layers_backward(batch, gradients);
   }
   void step(const InferenceBatch& batch, KvCache& cache, std::span<float> logits) override;
@@ -98,7 +99,7 @@ class CpuBackend : public DecoderBackend {
  private:
   // With `gradients` the head's backward follows each chunk of logits at once.
   void run_forward(const PackedBatch& batch, std::span<float> logprobs, Keep keep,
-                   std::span<const float> dlogprobs, Gradients* gradients);
+                   const LogitRow& look, std::span<const float> dlogprobs, Gradients* gradients);
   void gather_hidden(const PackedBatch& batch, int64_t begin, int64_t rows);
   std::vector<HeadChunk> chunks_of(const PackedBatch& batch) const {
     return head_chunks(batch, logits_rows(config_.vocab_size, batch.num_targets()), precision_);
@@ -138,7 +139,8 @@ void CpuBackend::gather_hidden(const PackedBatch& batch, int64_t begin, int64_t 
 }
 
 void CpuBackend::run_forward(const PackedBatch& batch, std::span<float> logprobs, Keep keep,
-                             std::span<const float> dlogprobs, Gradients* gradients) {
+                             const LogitRow& look, std::span<const float> dlogprobs,
+                             Gradients* gradients) {
   const int64_t C = config_.hidden_size, V = config_.vocab_size, T = batch.num_tokens();
   kept_ = keep;
   reserve(size_of(batch, keep));
@@ -171,6 +173,7 @@ void CpuBackend::run_forward(const PackedBatch& batch, std::span<float> logprobs
         memory_.lse[begin + r] = ops::log_sum_exp(z, V);
         const auto i = static_cast<size_t>(begin + r);
         logprobs[i] = z[batch.target_token[i]] - memory_.lse[begin + r];
+        if (look) look(begin + r, {z, static_cast<size_t>(V)}, memory_.lse[begin + r]);
       }
     });
     if (gradients) head_backward(batch, dlogprobs, chunk, *gradients);

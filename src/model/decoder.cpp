@@ -56,10 +56,11 @@ void Decoder::check_backward(const PackedBatch& batch, std::span<const float> dl
   }
 }
 
-void Decoder::forward(const PackedBatch& batch, std::span<float> logprobs, Keep keep) {
+void Decoder::forward(const PackedBatch& batch, std::span<float> logprobs, Keep keep,
+                      const LogitRow& look) {
   kept_ = Keep::kNothing;
   check_forward(batch, logprobs);
-  backend_->forward(batch, logprobs, keep);
+  backend_->forward(batch, logprobs, keep, look);
   kept_ = keep;
 }
 

@@ -66,7 +66,9 @@ class Decoder {
 
   // logprobs (N): log softmax of the target's logit at each target position. Token ids outside [0,
   // V) are an Error.
-  void forward(const PackedBatch& batch, std::span<float> logprobs, Keep keep);
+  // `look` (may be empty) sees each target's logits on the way.
+  void forward(const PackedBatch& batch, std::span<float> logprobs, Keep keep,
+               const LogitRow& look = {});
   // Gradient of the loss with respect to logprobs (N) -> gradients, accumulated by continuing the
   // chains: calling forward/backward on two batches in turn gives the bits of one call on both
   // together. Must follow a forward of the same batch with Keep other than kNothing.

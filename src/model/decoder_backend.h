@@ -34,7 +34,8 @@ class DecoderBackend {
   virtual void set_stop(const std::atomic<bool>* stop) = 0;
 
   // Passes. The batch of backward is that of the last forward, which kept something.
-  virtual void forward(const PackedBatch& batch, std::span<float> logprobs, Keep keep) = 0;
+  virtual void forward(const PackedBatch& batch, std::span<float> logprobs, Keep keep,
+                       const LogitRow& look) = 0;
   virtual void backward(const PackedBatch& batch, std::span<const float> dlogprobs,
                         Gradients& gradients) = 0;
   virtual void forward_backward(const PackedBatch& batch, std::span<float> logprobs, Keep keep,

@@ -6,6 +6,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <span>
 #include <vector>
 
 #include "model/batch.h"
@@ -22,6 +24,10 @@ enum class Keep {
   kCheckpoints,  // training with activation checkpointing: each layer runs again, bit-equal
   kActivations,  // training: everything backward needs
 };
+
+// Told of the logits (V) of a target (its index in the batch) and of log_sum_exp of them, from several
+// threads at once. The row is gone afterwards.
+using LogitRow = std::function<void(int64_t target, std::span<const float> logits, float lse)>;
 
 struct PassSize {
   int64_t tokens = 0, targets = 0;
