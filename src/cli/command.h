@@ -95,6 +95,7 @@ void register_study(CLI::App& app);
 void register_doctor(CLI::App& app);
 void register_fleet(CLI::App& app);
 void register_chat(CLI::App& app);
+void register_serve(CLI::App& app);
 void register_export(CLI::App& app);
 void register_recipes(CLI::App& app);
 // These three speak of all commands of `app`, which must outlive them.

@@ -57,6 +57,7 @@ int run(int argc, char** argv) {
   register_bench(app);
   register_chat(app);
   register_benchmarks(app);
+  register_serve(app);
   register_doctor(app);
   register_fleet(app);
   register_recipes(app);

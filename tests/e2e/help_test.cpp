@@ -121,7 +121,7 @@ TEST(CommandLine, WrongValuesAreTwoAndNamedByTheirFlag) {
       {{"judge", "f", "--units", "soft"}, "--units"},
       {{"tokenize", "--tokenizer", "m", "--decode", "--chat"}, "--decode"},
       {{"bench", "--task", "fly"}, "--task"},
-      {{"score", "--model", "m", "--data", "d", "--batch-tokens", "0"}, "--batch-tokens"},
+      {{"score", "serve", "--model", "m", "--data", "d", "--batch-tokens", "0"}, "--batch-tokens"},
       {{"init", "--config", "c", "--out", "o", "--dtype", "x"}, "--dtype"},
       {{"synth", "--domain", "arithmetic", "--count", "0"}, "--count"},
       {{"chat", "--model", "m", "--chat-template", "none"}, "--chat-template"},
