@@ -10,8 +10,8 @@
 namespace ponder::fleet {
 namespace {
 
-constexpr size_t kLooksBack = 20;    // attempts, of a breaker
-constexpr Time kPerhapsSooner{200};  // between two looks at what waits for another's end
+constexpr size_t kLooksBack = 20;     // attempts, of a breaker
+constexpr Time kPerhapsSooner{5000};  // between two looks at what time alone changes
 constexpr int kAlike = 3;
 
 // Rendezvous hashing: the server with the highest weight has the problem, and when one leaves only
