@@ -80,16 +80,21 @@ async function renew() {
   if (focus >= 0) main.querySelectorAll("a, summary")[focus]?.focus({ preventScroll: true });
 }
 
+// A page is asked for again at most a hundredth of the time, however long it takes: the run comes first.
 if (main.dataset.events) {
-  let state = null, pending = false;
+  let state = null, timer = 0, next = 0;
   const events = new EventSource(main.dataset.events);
-  events.onmessage = async (event) => {
-    now.textContent = event.data;
-    if (state !== null && state !== event.lastEventId && !pending) {
-      pending = true;
+  const later = () => {
+    timer ||= setTimeout(async () => {
+      const begun = performance.now();
       await renew().catch(() => {});
-      pending = false;
-    }
+      next = performance.now() + 100 * (performance.now() - begun);
+      timer = 0;
+    }, Math.max(0, next - performance.now()));
+  };
+  events.onmessage = (event) => {
+    now.textContent = event.data;
+    if (state !== null && state !== event.lastEventId) later();
     state = event.lastEventId;
   };
   addEventListener("pagehide", () => events.close());

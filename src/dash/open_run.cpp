@@ -139,6 +139,12 @@ const tokenizer::Tokenizer* OpenRun::tokenizer_of(const std::string& model_sha25
   return kept.get();
 }
 
+std::string doing_now(const OpenRun& run) {
+  if (!lock_holder(run.folder() / "lock")) return "";
+  const auto now = pipeline::read_progress(run.folder());
+  return now ? now_words(*now) : "running";
+}
+
 Standing standing_of(OpenRun& run) {
   Standing it;
   const std::vector<pool::StageRecord> stages = run.pool().stages();
@@ -156,7 +162,7 @@ Standing standing_of(OpenRun& run) {
   if (holder) {
     it.word = "running";
     it.sentence = "running (" + *holder + ")";
-    if (const auto now = pipeline::read_progress(run.folder())) it.now = now_words(*now);
+    it.now = doing_now(run);
     return it;
   }
   for (const pool::StageRecord& stage : stages) {

@@ -58,5 +58,7 @@ struct Standing {
   std::vector<std::string> alarms;  // "imitate: …"
 };
 Standing standing_of(OpenRun& run);
+// Standing::now alone, without the database; "" of a run that nobody works at.
+std::string doing_now(const OpenRun& run);
 
 }  // namespace ponder::dash

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 
 #include "base/error.h"
 #include "dash/assets.h"
@@ -45,6 +46,7 @@ Answer failure(int status, const std::string& title, const std::string& words,
 struct Site::Impl {
   std::vector<fs::path> places;
   Runs runs;
+  std::map<std::string, Event> last_events;
 
   // Runs that have come since, in folders of runs.
   void find_runs() {
@@ -179,13 +181,19 @@ Site::Event Site::event(const std::string& name) {
     if (::stat((run->folder() / file).c_str(), &now) == 0)
       event.state += fmt::format("{}.{} ", now.st_size, now.st_mtim.tv_sec);
   }
-  try {
-    run->refresh();
-    const Standing it = standing_of(*run);
-    event.now = it.now.empty() ? it.sentence : it.now;
-  } catch (const Error& error) {
-    event.now = error.what();
+  event.now = doing_now(*run);
+  if (!event.now.empty()) return event;
+  Event& last = impl_->last_events[name];  // of a run at rest, which is not asked twice
+  if (last.state != event.state) {
+    last.state = event.state;
+    try {
+      run->refresh();
+      last.now = standing_of(*run).sentence;
+    } catch (const Error& error) {
+      last.now = error.what();
+    }
   }
+  event.now = last.now;
   return event;
 }
 
