@@ -10,10 +10,10 @@ namespace {
 
 // Every command other programs may call.
 const std::vector<std::string> kCommands = {
-    "bench", "benchmarks", "chat",   "compare", "completion", "dash",    "data", "doctor",
-    "dpo",   "eval",       "export", "fleet",   "generate",   "help",    "init", "inspect",
-    "judge", "plan",       "pool",   "recipes", "refine",     "report",  "run",  "score",
-    "sft",   "status",     "study",  "synth",   "tokenize",   "version", "why"};
+    "bench", "benchmarks", "chat",   "compare", "completion", "dash",     "data",    "doctor",
+    "dpo",   "eval",       "export", "fleet",   "generate",   "help",     "init",    "inspect",
+    "judge", "plan",       "pool",   "recipes", "refine",     "report",   "run",     "score",
+    "serve", "sft",        "status", "study",   "synth",      "tokenize", "version", "why"};
 
 // These print what they are asked for and nothing else.
 const std::vector<std::string> kPlain = {"completion", "help"};
@@ -121,7 +121,7 @@ TEST(CommandLine, WrongValuesAreTwoAndNamedByTheirFlag) {
       {{"judge", "f", "--units", "soft"}, "--units"},
       {{"tokenize", "--tokenizer", "m", "--decode", "--chat"}, "--decode"},
       {{"bench", "--task", "fly"}, "--task"},
-      {{"score", "serve", "--model", "m", "--data", "d", "--batch-tokens", "0"}, "--batch-tokens"},
+      {{"score", "--model", "m", "--data", "d", "--batch-tokens", "0"}, "--batch-tokens"},
       {{"init", "--config", "c", "--out", "o", "--dtype", "x"}, "--dtype"},
       {{"synth", "--domain", "arithmetic", "--count", "0"}, "--count"},
       {{"chat", "--model", "m", "--chat-template", "none"}, "--chat-template"},
