@@ -288,6 +288,11 @@ void run_eval(const EvalOptions& options) {
   std::unique_ptr<ModelEvaluation> model;
   std::unique_ptr<ServedEvaluation> served;
   if (is_served) {
+    if (options.thought_budgets) {
+      throw Error(ErrorKind::kUsage, "--thought-budgets",
+                  "ends thoughts by their token ids, and a chat endpoint has none",
+                  "give the model's folder, with --server where servers have it");
+    }
     reads.front().clear();
     served = served_evaluation(options, benchmarks, reads, monitor);
   } else if (!options.model.empty()) {

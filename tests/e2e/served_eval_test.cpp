@@ -207,6 +207,10 @@ TEST_F(ServedEval, SaysInALineWhatIsWrong) {
                       benchmark_}),
              2),
         "--out");
+  holds(said(command({"eval", "--model", endpoint.url(), "--served-model", "teacher", "--benchmark",
+                      benchmark_, "--out", out_, "--thought-budgets"}),
+             2),
+        "--thought-budgets");
   holds(said(arguments(endpoint.url() + "?key=s3cret"), 2), "query");
   holds(said(command({"eval", "--model", folder_.path(), "--server", "models/nano", "--benchmark",
                       benchmark_}),
