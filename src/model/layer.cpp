@@ -9,6 +9,7 @@
 #include "ops/bf16_rounding.h"
 #include "ops/embedding.h"
 #include "ops/rms_norm.h"
+#include "ops/stored_rows.h"
 #include "ops/swiglu.h"
 
 namespace ponder::model {
