@@ -86,6 +86,8 @@ TEST_F(RunTest, ThePlanOfBf16HasTheRoundedWeights) {
   EXPECT_GT(memory(bf16, "imitate", "weights rounded to bf16"), 0);
   EXPECT_EQ(memory(f32, "imitate", "weights"), memory(bf16, "imitate", "weights"));
   EXPECT_EQ(memory(f32, "explore-1", "weights"), 2 * memory(bf16, "explore-1", "weights"));
+  EXPECT_EQ(memory(f32, "explore-1", "keys and values"),
+            2 * memory(bf16, "explore-1", "keys and values"));
 }
 
 TEST(Candidates, PerplexitiesOfTwoArithmeticsAreNotRanked) {
