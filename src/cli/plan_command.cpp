@@ -45,6 +45,8 @@ void print_stages(const pipeline::RecipePlan& plan) {
   }
   for (const pipeline::StagePlan& stage : plan.stages) {
     if (!stage.note.empty()) print("{}: nothing to do: {}\n", stage.name, stage.note);
+    if (!stage.trainer.empty())
+      print("{}: trained by {}; its time is not in the sum\n", stage.name, stage.trainer);
   }
 }
 
@@ -141,7 +143,8 @@ void register_plan(CLI::App& app) {
                       "the run's folder, whose disk is looked at (default: runs/NAME)");
   command->footer(
       "Examples:\n  ponder plan recipes/quickstart.toml\n"
-      "  ponder plan recipes/quickstart.toml --machine \"64 cores, 256 GB, 900 GFLOP/s\"");
+      "  ponder plan recipes/quickstart.toml --machine \"64 cores, 256 GB, 900 GFLOP/s\"\n"
+      "  ponder plan recipes/miniature.toml --set trainer.kind=trl --set trainer.launch=torchrun");
   command->callback([flags] { plan(*flags); });
 }
 

@@ -158,6 +158,7 @@ Json to_json(const RecipePlan& plan) {
                                  {"seconds", s.seconds},
                                  {"seconds_high", s.seconds_high}});
     if (!s.note.empty()) stage["note"] = s.note;
+    if (!s.trainer.empty()) stage["trainer"] = s.trainer;
   }
   Json sources = Json::array();
   for (const SourcePlan& source : plan.sources) {

@@ -20,7 +20,9 @@ namespace ponder::pipeline {
 struct StagePlan {
   std::string name = {};
   std::string note = {};  // why there is nothing to do, "" where there is
-  int64_t tokens = 0;     // trained, or sampled and prefilled
+  std::string trainer =
+      {};              // who trains, "" for ponder; its time and its devices are not known here
+  int64_t tokens = 0;  // trained, or sampled and prefilled
   double flops = 0;
   tensor::MemoryTable memory = {};  // what it holds at its peak, by purpose
   int64_t peak_memory_bytes = 0;    // of the whole process during the stage

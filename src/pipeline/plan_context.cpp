@@ -177,6 +177,16 @@ StagePlan PlanContext::training(const train::TrainWorkload& workload,
   stage.kept_bytes = decoder_.config().num_parameters() * tensor::size_bytes(recipe_->dtype) +
                      (absent ? 0 : tokenizer);
   stage.disk_bytes = std::max(train.disk_bytes, stage.kept_bytes);
+  if (recipe_->trainer.outside()) {
+    // Here: the starting weights and the trained ones, and a forward of a row; on disk what the
+    // trainer saves, two checkpoints with their moments and its model.
+    const int64_t parameters = decoder_.config().num_parameters();
+    stage.trainer = trainers::to_string(recipe_->trainer.kind);
+    stage.memory = decoder_.step_memory(workload.longest_row, workload.longest_row);
+    stage.memory.emplace_back("weights, starting and trained", 8 * parameters);
+    stage.disk_bytes = stage.kept_bytes + 28 * parameters;
+    return stage;
+  }
   stage.expect(train_seconds(train.flops), 1, 1);
   return stage;
 }

@@ -27,6 +27,11 @@ namespace {
 
 constexpr int64_t kManyBytes = int64_t{1} << 46;
 
+// Keys of [trainer] that say how and where it runs, not what it trains.
+constexpr std::string_view kTrainerSpeed[] = {"launch",   "processes",        "per_device_rows",
+                                              "sharding", "checkpoint_steps", "restarts",
+                                              "silence",  "tolerance",        "env"};
+
 eval::JudgeStrictness read_strictness(TomlSection& section) {
   const auto read = [&](const char* key) {
     return eval::strictness_of(section.choice(key, "lenient", {"lenient", "strict"}));
@@ -360,6 +365,7 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
     improve.finish();
   }
   read_dpo(top, recipe);
+  read_trainer(top, recipe);
 
   TomlSection evaluate = top.section("evaluate");
   recipe.evaluate.benchmarks = read_sources(evaluate, "benchmarks", origin);
@@ -405,6 +411,9 @@ std::string without_speed_settings(const std::string& resolved) {
   toml::table recipe = parse_toml(resolved, "the resolved recipe");
   recipe.erase("engine");
   recipe.erase("fleet");
+  if (toml::table* trainer = recipe["trainer"].as_table()) {
+    for (const std::string_view key : kTrainerSpeed) trainer->erase(key);
+  }
   for (auto&& [key, value] : recipe) {
     if (toml::table* section = value.as_table()) {
       section->erase("micro_batch_tokens");
@@ -428,8 +437,13 @@ std::map<std::string, std::string> recipe_keys(const std::string& resolved) {
   flatten(parse_toml(resolved, "the resolved recipe"), "", keys);
   std::erase_if(keys, [](const auto& entry) {
     const std::string& key = entry.first;
+    const auto speed = [&](std::string_view name) {
+      const std::string whole = fmt::format("trainer.{}", name);
+      return key == whole || key.starts_with(whole + "[");
+    };
     return key.starts_with("engine.") || key.starts_with("fleet.") ||
-           key.ends_with("micro_batch_tokens") || key.ends_with("recompute");
+           key.ends_with("micro_batch_tokens") || key.ends_with("recompute") ||
+           std::any_of(std::begin(kTrainerSpeed), std::end(kTrainerSpeed), speed);
   });
   return keys;
 }

@@ -17,6 +17,7 @@
 #include "pipeline/selection.h"
 #include "tokenizer/template_choice.h"
 #include "train/trainer.h"
+#include "trainers/job.h"
 
 namespace ponder::pipeline {
 
@@ -156,6 +157,7 @@ struct Recipe {
   EvaluateOptions evaluate;
   EngineSettings engine;
   FleetSettings fleet;
+  trainers::Settings trainer;
 
   std::string resolved;  // the recipe with every default filled in, as TOML
 };

@@ -25,6 +25,8 @@ RefineOptions read_refine(TomlSection& top, const Recipe& recipe);
 void read_dpo(TomlSection& top, Recipe& recipe);
 // [fleet]; paths begin at `folder`.
 FleetSettings read_fleet(TomlSection section, const std::filesystem::path& folder);
+// [trainer], and whether it can do what [sft] and [dpo] say. These must be read.
+void read_trainer(TomlSection& top, Recipe& recipe);
 // Throws Error where the results of two models would be files of one name. Once sets, variants and
 // benchmarks are read.
 void check_result_names(const Recipe& recipe, const TomlSection& evaluate);

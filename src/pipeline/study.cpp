@@ -145,7 +145,7 @@ bool run_variant(const Recipe& recipe, const fs::path& folder, const fs::path& o
   begin_with(origin, folder, stop);
   require_fit(planned, folder);
   PipelineRun run(recipe, std::move(sources), folder, threads, monitor, stop, Changes::kRedone);
-  run.warn(planned.warnings);
+  run.expect(planned);
   return run.execute("", [](const pool::StageRecord&) {});
 }
 

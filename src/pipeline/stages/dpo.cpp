@@ -9,6 +9,7 @@
 #include "pipeline/plan_context.h"
 #include "pipeline/sources.h"
 #include "pipeline/stages/kinds.h"
+#include "pipeline/stages/outside.h"
 #include "pipeline/stages/preference_probe.h"
 #include "pipeline/stages/training.h"
 
@@ -155,7 +156,6 @@ StageOutcome run_dpo(StageContext& context) {
   }
   const auto rows = static_cast<int64_t>(set.train.size());
   const auto num_held_out = static_cast<int64_t>(set.held_out.size());
-  train::DpoTask task(std::move(set.train), variant.options, variant.align);
   data::RowAccount account;
   account.rows = static_cast<uint64_t>(set.chosen - num_held_out);
   account.kept = static_cast<uint64_t>(rows);
@@ -177,8 +177,14 @@ StageOutcome run_dpo(StageContext& context) {
   } catch (const model::Interrupted&) {
     return StageOutcome::stopped();
   }
-  std::optional<pool::TrainResult> result =
-      train(context, task, variant.train, text, std::move(provenance), std::move(probe));
+  std::optional<pool::TrainResult> result;
+  if (context.recipe.trainer.outside()) {
+    result = train_outside(context, {.pairs = std::move(set.train), .variant = &variant},
+                           variant.train, text, std::move(provenance), std::move(probe));
+  } else {
+    train::DpoTask task(std::move(set.train), variant.options, variant.align);
+    result = train(context, task, variant.train, text, std::move(provenance), std::move(probe));
+  }
   if (!result) return StageOutcome::stopped();
   if (result->sha256.empty()) {
     return StageOutcome::nothing(fmt::format(
@@ -186,7 +192,7 @@ StageOutcome run_dpo(StageContext& context) {
         "dpo lr or a higher sft_weight may do",
         *result->alarm));
   }
-  result->label = fmt::format("SFT & DPO, {} pairs", rows);
+  result->label = fmt::format("SFT & DPO, {} pairs{}", rows, by_trainer(context.recipe));
   if (variant.name != "dpo") result->label += fmt::format(" ({})", variant.name);
   result->pairs = rows;
   if (num_held_out > 0) result->held_out_pairs = num_held_out;
@@ -201,7 +207,7 @@ const StageKind kDpo = {
     .version = 1,
     .keys = {"chat_template", "allow_template_change", "instruction", "prompt_prefix",
              "prompt_suffix", "system", "precision", "max_length", "dtype", "seed", "train_seed",
-             "dpo"},
+             "dpo", "trainer"},
     .sources = {},
     .plan = plan_dpo,
     .run = run_dpo,

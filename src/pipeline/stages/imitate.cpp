@@ -8,6 +8,7 @@
 #include "pipeline/plan_context.h"
 #include "pipeline/sources.h"
 #include "pipeline/stages/kinds.h"
+#include "pipeline/stages/outside.h"
 #include "pipeline/stages/training.h"
 
 namespace ponder::pipeline {
@@ -195,13 +196,18 @@ StageOutcome train_on(StageContext& context, const data::ModelText& text, RowSet
   const Json data = {{"demonstrations", set.demonstrations},
                      {"explored", set.explored},
                      {"rejected", set.rejected}};
-  train::SftTask task(std::move(set.rows));
   Json provenance = provenance_of(context, text, std::move(set.sources));
   provenance["data"] = data;
-  std::optional<pool::TrainResult> result =
-      train(context, task, context.recipe.sft, text, std::move(provenance));
+  std::optional<pool::TrainResult> result;
+  if (context.recipe.trainer.outside()) {
+    result = train_outside(context, {.rows = std::move(set.rows)}, context.recipe.sft, text,
+                           std::move(provenance));
+  } else {
+    train::SftTask task(std::move(set.rows));
+    result = train(context, task, context.recipe.sft, text, std::move(provenance));
+  }
   if (!result) return StageOutcome::stopped();
-  result->label = label;
+  result->label = label + by_trainer(context.recipe);
   result->mix = std::move(mix);
   result->demonstrations = set.demonstrations;
   result->explored = set.explored;
@@ -235,7 +241,7 @@ const StageKind kImitate = {
     .version = 3,  // direct answers begin as the template begins them
     .keys = {"chat_template", "allow_template_change", "instruction", "prompt_prefix",
              "prompt_suffix", "thought_form", "add_tokens", "system", "precision", "max_length",
-             "dtype", "seed", "train_seed", "sft"},
+             "dtype", "seed", "train_seed", "sft", "trainer"},
     .sources = pool::SourceRecord::Role::kDemonstrations,
     .plan = plan_imitate,
     .run = run_imitate,
@@ -245,7 +251,7 @@ const StageKind kImprove = {
     .version = 3,  // direct answers begin as the template begins them
     .keys = {"chat_template", "allow_template_change", "instruction", "prompt_prefix",
              "prompt_suffix", "thought_form", "add_tokens", "system", "precision", "max_length",
-             "dtype", "seed", "train_seed", "sft", "improve"},
+             "dtype", "seed", "train_seed", "sft", "trainer", "improve"},
     .sources = pool::SourceRecord::Role::kDemonstrations,
     .plan = plan_improve,
     .run = run_improve,

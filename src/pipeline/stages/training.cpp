@@ -40,15 +40,6 @@ std::optional<Json> preference_curve(const fs::path& log) {
   return Json(pool::thinned(steps));
 }
 
-// Of a model that is made again after it was evaluated: its card is to say what it said.
-Json scores_of(const StageContext& context) {
-  for (const pool::StageRecord& stage : context.pool.stages()) {
-    const auto evaluation = pool::result_of<pool::EvaluateResult>(stage);
-    if (evaluation && evaluation->model == context.stage.output) return evaluation->benchmarks;
-  }
-  return Json::array();
-}
-
 }  // namespace
 
 data::ModelText open_text(const StageContext& context) {
@@ -57,6 +48,34 @@ data::ModelText open_text(const StageContext& context) {
   return data::ModelText(folder,
                          {context.recipe.chat_template, config.vocab_size, config.eos_token_ids,
                           context.recipe.add_tokens, context.recipe.thought_form});
+}
+
+Json scores_of(const StageContext& context) {
+  for (const pool::StageRecord& stage : context.pool.stages()) {
+    const auto evaluation = pool::result_of<pool::EvaluateResult>(stage);
+    if (evaluation && evaluation->model == context.stage.output) return evaluation->benchmarks;
+  }
+  return Json::array();
+}
+
+void fill_from_log(const fs::path& log, pool::TrainResult& result) {
+  if (!fs::exists(log)) return;
+  result.loss_curve = loss_curve(log);
+  result.preferences = preference_curve(log);
+  if (!result.loss_curve.empty()) result.last_loss = result.loss_curve.back().loss;
+}
+
+void register_model(const StageContext& context, const std::string& sha256) {
+  if (const auto before = context.pool.model_named(context.stage.output);
+      before && before->sha256 != sha256) {
+    throw Error(context.stage.output,
+                fmt::format("made again it has sha256 {}, and {} when it was first made", sha256,
+                            before->sha256),
+                "what was made from it stands on the first; begin a new run");
+  }
+  const std::optional<pool::ModelRecord> parent = context.pool.model_named(context.stage.input);
+  context.pool.add_model({sha256, context.stage.output, parent ? parent->sha256 : "",
+                          context.stage.name, fs::path("checkpoints") / context.stage.output});
 }
 
 std::string ids_sha256(const std::vector<int32_t>& ids) {
@@ -126,27 +145,16 @@ std::optional<pool::TrainResult> train(StageContext& context, train::TrainingTas
   if (!result.alarm.empty()) trained.alarm = result.alarm;
   if (!result.alarm.empty() && !result.finished) return trained;
   if (!result.finished) return std::nullopt;
-  if (const auto before = context.pool.model_named(context.stage.output);
-      before && before->sha256 != result.sha256) {
-    throw Error(context.stage.output,
-                fmt::format("made again it has sha256 {}, and {} when it was first made",
-                            result.sha256, before->sha256),
-                "what was made from it stands on the first; begin a new run");
-  }
-  const std::optional<pool::ModelRecord> parent = context.pool.model_named(context.stage.input);
-  context.pool.add_model({result.sha256, context.stage.output, parent ? parent->sha256 : "",
-                          context.stage.name, fs::path("checkpoints") / context.stage.output});
+  register_model(context, result.sha256);
   trained.sha256 = result.sha256;
   trained.steps = result.alarm.empty() ? result.num_steps : result.steps_done;
   trained.tokens = result.total_tokens;
-  trained.loss_curve = loss_curve(job.log);
-  trained.preferences = preference_curve(job.log);
+  fill_from_log(job.log, trained);
   if (!result.probes.empty()) {
     trained.probes = Json::array();
     for (const train::ProbeReading& reading : result.probes)
       trained.probes->push_back(train::to_json(reading));
   }
-  if (!trained.loss_curve.empty()) trained.last_loss = trained.loss_curve.back().loss;
   return trained;
 }
 
