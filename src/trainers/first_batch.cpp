@@ -14,7 +14,7 @@ namespace {
 
 // How near a suspect's number must be, relative: in f32 two programs agree to a few millionths.
 constexpr double kMatch = 2e-4, kLooseMatch = 4e-3;
-constexpr double kAgreement = 2e-4;  // in f32: less is nothing
+constexpr double kAgreement = 2e-4;    // in f32: less is nothing
 constexpr double kRounding = 1.01e-4;  // of a number that was logged with four digits
 constexpr int64_t kSmoothingSamples = 20000;
 
@@ -319,8 +319,10 @@ void FirstBatchCheck::refuse(const std::string& what, double theirs, double ours
   }
   problem += fmt::format("; most likely {} (that gives {})", found.front().cause,
                          number(found.front().loss));
-  for (size_t i = 1; i < found.size() && i < 3; ++i)
+  for (size_t i = 1; i < found.size() && i < 3; ++i) {
+    if (std::abs(found[i].loss - found.front().loss) > kRounding) break;
     problem += fmt::format("; or {} ({})", found[i].cause, number(found[i].loss));
+  }
   throw Error("trainer " + who, problem, found.front().cure);
 }
 
