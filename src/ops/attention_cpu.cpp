@@ -138,8 +138,7 @@ HWY_INLINE void RunScores(int rows, int64_t vectors, const ScoreTile<Key>& t,
 }
 
 // Queries of a work that pass by its blocks together, and how far they are.
-class Passing {
- public:
+struct Passing {
   Passing(const AttentionSequence& work, int64_t head_dim, int64_t first_query, int64_t num)
       : w(work), D(head_dim), first(first_query), count(num), tiles(num) {
     thread_local tensor::Buffer scratch("attention scratch", 0);
@@ -201,7 +200,6 @@ class Passing {
     }
   }
 
- private:
   int64_t token(int64_t i) const { return (first + i) / w.group; }
   int64_t head(int64_t i) const { return (first + i) % w.group; }
 
