@@ -72,7 +72,7 @@ TEST(Compare, ArithmeticsStandInTablesOfTheirOwn) {
   make_tiny_base(folder / "base");
   const auto run = [&](const std::string& name, const std::string& set) {
     EXPECT_EQ(ponder({"run", testing::source_dir() / "recipes/tiny.toml", "--set",
-                      "base=" + (folder / "base").string(), "--set", "explore.rounds=0", "--set",
+                      "base=" + (folder / "base").string(), "--until", "evaluate-M1", "--set",
                       "sft.epochs=1", "--set", set, "--quiet", "--out", folder / name})
                   .status,
               0);

@@ -13,13 +13,22 @@ class StudyTest : public ::testing::Test {
  protected:
   void SetUp() override {
     make_tiny_base(folder_ / "base");
-    write_file_atomic(
-        folder_ / "study.toml",
-        "recipe = \"" + (testing::source_dir() / "recipes/tiny.toml").string() + "\"\n" + R"(
+    write_file_atomic(folder_ / "tiny.toml", R"(base = "base"
+max_length = 256
+[sft]
+epochs = 4
+batch_rows = 8
+lr = 3e-3
+[imitate]
+demonstrations = [{ synth = "choice", levels = 1, count = 32 }]
+[evaluate]
+benchmarks = [{ synth = "choice", levels = 1, count = 16, split = "test" }]
+max_tokens = 64
+)");
+    write_file_atomic(folder_ / "study.toml", R"(
+recipe = "tiny.toml"
 title = "Tiny"
 train_seeds = [1, 2]
-[set]
-explore.rounds = 0
 [[variant]]
 name = "all"
 models = ["M0", "M1"]
@@ -44,8 +53,7 @@ expected = "lower"
 
   testing::Outcome study(std::initializer_list<std::string> more) const {
     std::vector<std::string> argv =
-        command({"study", folder_ / "study.toml", "--out", folder_ / "out", "--set",
-                 "base=" + (folder_ / "base").string()});
+        command({"study", folder_ / "study.toml", "--out", folder_ / "out"});
     argv.insert(argv.end(), more);
     return testing::run(argv);
   }
@@ -100,9 +108,9 @@ TEST_F(StudyTest, AFailedVariantIsNamedAndTheOthersStand) {
 
 TEST_F(StudyTest, AnotherStudyGoesOnFromAVariantOfThis) {
   ASSERT_EQ(study({"--quiet", "--variant", "all", "--train-seed", "1"}).status, 0);
-  const testing::Outcome other = ponder(
-      {"study", folder_ / "study.toml", "--out", folder_ / "other", "--from", folder_ / "out/all",
-       "--variant", "all", "--train-seed", "1", "--set", "base=" + (folder_ / "base").string()});
+  const testing::Outcome other =
+      ponder({"study", folder_ / "study.toml", "--out", folder_ / "other", "--from",
+              folder_ / "out/all", "--variant", "all", "--train-seed", "1"});
   EXPECT_EQ(other.status, 0) << other.err;
   EXPECT_NE(other.err.find("imitate: done already"), std::string::npos) << other.err;
   EXPECT_NE(other.out.find("one training seed (1)"), std::string::npos) << other.out;
