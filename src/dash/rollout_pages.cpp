@@ -248,8 +248,8 @@ Markup fact(std::string_view name, const Markup& value) {
   return element("dt", text(name)) + element("dd", value);
 }
 
-// Which rows were made of it.
-Markup trained_rows(const std::string& run, const pool::Pool& pool, int64_t id) {
+// What became of it, filter by filter.
+Markup filters_of(const pool::Pool& pool, int64_t id) {
   Markup items;
   for (const pool::Selection& selection :
        pool.selections_of({pool::RowOrigin::Kind::kRollout, id})) {
@@ -259,7 +259,6 @@ Markup trained_rows(const std::string& run, const pool::Pool& pool, int64_t id) 
                                selection.detail.empty() ? "" : " (" + selection.detail + ")")));
   }
   return items.empty() ? note("No filter has seen it.") : element("ul", {{"class", "note"}}, items);
-  static_cast<void>(run);
 }
 
 }  // namespace
@@ -340,7 +339,7 @@ Page rollout_page(OpenRun& run, const Parameters& asked) {
       fact("ended", text(ended_text(t))) + fact("sampled", text(sampled));
   return {fmt::format("{}, sample {}", stored->stage, t.sample),
           element("dl", facts) + thought_and_solution(t, true) +
-              report::section("Filters", trained_rows(run.name(), pool, stored->id)) +
+              report::section("Filters", filters_of(pool, stored->id)) +
               report::section("Tokens", tokens_of(run, *stored, asked)),
           false};
 }
