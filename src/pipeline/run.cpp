@@ -213,7 +213,7 @@ bool PipelineRun::execute(const std::string& until,
 void PipelineRun::report_so_far() {
   try {
     report::write_report(*pool_, folder_);
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {
     monitor_->warning(std::string("report.html could not be written: ") + error.what());
   }
 }
