@@ -140,7 +140,10 @@ class ModelEvaluation {
         eval::evaluate(sampler.generator(), benchmark.name, benchmark.problems, asked.requests,
                        settings, stop_flag());
     if (!result && rows_) rows_->stop();
-    if (!result) throw Stopped{stop_signal()};
+    if (!result) {
+      monitor_.info("stopped; with --out FILE the same command would go on from here");
+      throw Stopped{stop_signal()};
+    }
     result->score.rejected = asked.account.rejected;
     budgets_.clear();
     if (!options_.thought_budgets) return std::move(*result);

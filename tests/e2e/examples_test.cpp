@@ -59,7 +59,6 @@ void make_world(const fs::path& root) {
   fs::create_directories(root / "recipes");
   fs::copy_file(testing::source_dir() / "recipes/tiny.toml", root / "recipes/quickstart.toml");
   fs::create_directory_symlink("models/nano-base", root / "qwen2.5");
-  fs::create_directory_symlink("models/nano-base", root / "m1");
   fs::copy_file(root / "models/nano-base/config.json", root / "config.json");
   const auto make = [&](const std::string& line) {
     const testing::Outcome outcome =
@@ -73,12 +72,17 @@ void make_world(const fs::path& root) {
     make(std::string("synth --domain choice --level 1 --count 8 --split test --out ") + name +
          ".jsonl");
   make("synth --domain choice --level 1 --count 8 --demonstrations --out demonstrations.jsonl");
-  make("generate --model m1 --problems problems.jsonl --max-tokens 8 --out rollouts.jsonl --quiet");
+  make(
+      "generate --model models/nano-base --problems problems.jsonl --max-tokens 8 --out "
+      "rollouts.jsonl --quiet");
   write_file_atomic(
       root / "responses.jsonl",
       "{\"gold\": \"4\", \"response\": \"It is \\\\boxed{4}.\", \"prompt\": \"2+2\"}\n");
-  write_file_atomic(root / "pairs.jsonl",
-                    "{\"prompt\": \"Compute 2+2\", \"chosen\": \"4\", \"rejected\": \"5\"}\n");
+  const auto answer = [](const std::string& number) {
+    return "<think>\n2+2=" + number + "\n</think>\n\nThe answer is \\boxed{" + number + "}.";
+  };
+  const Json pair = {{"prompt", "Compute 2+2"}, {"chosen", answer("4")}, {"rejected", answer("5")}};
+  write_file_atomic(root / "pairs.jsonl", dump_json(pair) + "\n");
 }
 
 testing::Outcome in_world(const fs::path& root, const std::string& line) {

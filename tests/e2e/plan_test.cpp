@@ -39,11 +39,11 @@ class Plan : public ::testing::Test {
 };
 
 TEST_F(Plan, SaysThatItFitsAndHowLongItTakes) {
-  const std::string text = this->text({});
-  EXPECT_NE(text.find("\nfits: "), std::string::npos) << text;
-  EXPECT_NE(text.find(" of disk at its peak"), std::string::npos) << text;
-  EXPECT_NE(text.find("likely "), std::string::npos) << text;
-  EXPECT_NE(text.find("half a second of training and of sampling"), std::string::npos) << text;
+  const std::string shown = this->text({});
+  EXPECT_NE(shown.find("\nfits: "), std::string::npos) << shown;
+  EXPECT_NE(shown.find(" of disk at its peak"), std::string::npos) << shown;
+  EXPECT_NE(shown.find("likely "), std::string::npos) << shown;
+  EXPECT_NE(shown.find("half a second of training and of sampling"), std::string::npos) << shown;
   const Json plan = json({});
   EXPECT_EQ(plan.at("verdict"), "fits");
   EXPECT_TRUE(plan.at("change").is_null());
@@ -72,9 +72,9 @@ TEST_F(Plan, TheChangeThatItNamesFits) {
 }
 
 TEST_F(Plan, WhereNoSettingFitsItSaysWhy) {
-  const std::string text = this->text(machine_of(20 << 20));
-  EXPECT_NE(text.find("no setting fits: "), std::string::npos) << text;
-  EXPECT_NE(text.find("take a smaller model"), std::string::npos) << text;
+  const std::string shown = this->text(machine_of(20 << 20));
+  EXPECT_NE(shown.find("no setting fits: "), std::string::npos) << shown;
+  EXPECT_NE(shown.find("take a smaller model"), std::string::npos) << shown;
 }
 
 TEST_F(Plan, AFasterMachineTakesLess) {
