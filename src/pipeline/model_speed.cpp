@@ -14,8 +14,7 @@
 #include "generate/sampler.h"
 #include "model/decoder.h"
 #include "model/tensor_table.h"
-#include "train/batches.h"
-#include "train/task.h"
+#include "train/training_job.h"
 
 namespace ponder::pipeline {
 namespace {
