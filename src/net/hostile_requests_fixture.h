@@ -111,6 +111,7 @@ inline std::vector<RawRequest> raw_requests() {
       {"our own origin", get + "Origin: http://localhost:3000\r\n\r\n", 200},
       {"a body", post + "Content-Length: 3\r\n\r\nabc", 200},
       {"chunks", post + coding + chunks, 200},
+      {"chunks of nothing", post + coding + "\r\n0\r\n\r\n", 200},
       {"chunks with extensions and trailers",
        post + coding + "\r\n3;a=b\r\nabc\r\n0\r\nAuthorization: Bearer x\r\n\r\n", 200},
       {"UTF-8 in a value", get + "X-A: \xc3\xa9\r\n\r\n", 200},
