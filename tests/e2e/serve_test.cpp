@@ -49,8 +49,9 @@ class Serving {
   uint16_t port_ = 0;
 };
 
-std::string post_of(const std::string& body, const std::string& fields = "") {
-  return "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" +
+std::string post_of(const std::string& body, const std::string& fields = "",
+                    const std::string& path = "/v1/completions") {
+  return "POST " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" +
          fields + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 
@@ -67,10 +68,14 @@ TEST(Serve, MakesTheRowsThatGenerateMakes) {
   ASSERT_EQ(rows.size(), 3u);
   Serving server(folder / "base");
   EXPECT_EQ(server.ready()["model_sha256"], rows[0]["model_sha256"]);
+  RawConnection asking(server.port());
+  asking.send(
+      post_of(R"({"messages": [{"role": "user", "content": "Compute 7+8"}]})", "", "/tokenize"));
+  const Json prompt = parse_json(body_of_answer(asking.receive_answer()), "answer").at("tokens");
   for (const Json& row : rows) {
     RawConnection client(server.port());
     client.send(post_of(
-        dump_json({{"prompt", row["prompt_ids"]},
+        dump_json({{"prompt", prompt},
                    {"temperature", 1},
                    {"top_p", 0.9},
                    {"max_tokens", 30},
