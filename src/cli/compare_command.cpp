@@ -49,7 +49,9 @@ std::string measure_of(const std::string& resolved) {
   const std::map<std::string, std::string> keys = pipeline::recipe_keys(resolved);
   const auto value = [&](const char* key, const char* otherwise) {
     const auto found = keys.find(key);
-    return found == keys.end() ? std::string(otherwise) : found->second;
+    if (found == keys.end()) return std::string(otherwise);
+    const std::string& text = found->second;  // TOML's: a string stands in quotes
+    return text.size() > 1 && text.front() == '\'' ? text.substr(1, text.size() - 2) : text;
   };
   return fmt::format("arithmetic {}; judge: units {}, order {}, forms {}",
                      value("precision", "f32"), value("evaluate.units", "lenient"),

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/thread_pool.h"
 #include "cli/command.h"
+#include "cli/number_option.h"
 #include "cli/printing.h"
 #include "cli/stop_signals.h"
 #include "pipeline/study.h"
@@ -19,6 +20,7 @@ struct StudyOptions {
   CommonOptions common;
   std::string file, out;
   pipeline::StudyPart part = {};
+  int64_t train_seed = -1;  // below 0: all
   bool table = false;
 };
 
@@ -67,8 +69,8 @@ void register_study(CLI::App& app) {
   command->add_option("study", options->file, "study file (TOML)")->required();
   command->add_option("--out", options->out, "folder of its runs (default: runs/NAME)");
   command->add_option("--variant", options->part.variants, "run this one only (repeatable)");
-  command->add_option("--train-seed", options->part.train_seeds,
-                      "run this training seed only (repeatable)");
+  add_number_option(*command, "--train-seed", options->train_seed, 0, kMany,
+                    "run this training seed only");
   command->add_option("--set", options->part.overrides,
                       "override one key of every variant's recipe (repeatable)");
   command->add_option("--from", options->part.from,
@@ -80,6 +82,8 @@ void register_study(CLI::App& app) {
       "Example:\n  ponder study recipes/studies/imitation.toml --out runs/imitation\n"
       "  ponder study recipes/studies/imitation.toml --out runs/imitation --table");
   command->callback([options, command] {
+    if (options->train_seed >= 0)
+      options->part.train_seeds = {static_cast<uint64_t>(options->train_seed)};
     if (command->count("--seed") > 0)
       options->part.overrides.push_back(fmt::format("seed={}", options->common.seed));
     study(*options);
