@@ -52,9 +52,10 @@ namespace {
 [[noreturn]] void fail_as_absent(const fs::path& path) {
   // "http://host" where the path was not normalised.
   if (path.string().find(":/") != std::string::npos) {
-    throw Error(ErrorKind::kNotFound, path.string(), "is an address; ponder downloads nothing",
-                "give the folder of a checkpoint that is on this machine, and --server with it where "
-                "servers have it; ponder eval --model takes a server's address");
+    throw Error(
+        ErrorKind::kNotFound, path.string(), "is an address; ponder downloads nothing",
+        "give the folder of a checkpoint that is on this machine, and --server with it where "
+        "servers have it; ponder eval --model takes a server's address");
   }
   if (const std::string hub = hub_advice(path); !hub.empty()) {
     throw Error(ErrorKind::kNotFound, path.string(),
