@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "cli/printing.h"
+#include "cli/server_flags.h"
 #include "cli/stop_signals.h"
 #include "data/readers.h"
 #include "eval/benchmark.h"
@@ -41,11 +42,11 @@ eval::VerdictTable answered(const std::string& model, const Questions& benchmark
   data::RowAccount account = data::RowAccount::of(problems.size());
   const auto requests =
       rollout_requests(loaded, what.sampling, spec, benchmark.name, problems, account, monitor);
-  generate::Engine engine = open_engine(what.sampling, loaded);
+  Sampler sampler(what.sampling, ServerFlags(), loaded, monitor);
   eval::BenchmarkOptions settings;
   settings.monitor = &monitor;
-  std::optional<eval::BenchmarkResult> result =
-      ponder::eval::evaluate(engine, benchmark.name, problems, requests, settings, stop_flag());
+  std::optional<eval::BenchmarkResult> result = ponder::eval::evaluate(
+      sampler.generator(), benchmark.name, problems, requests, settings, stop_flag());
   if (!result) throw Stopped{stop_signal()};
   return ponder::eval::verdicts_of(*result, problems);
 }
