@@ -29,13 +29,13 @@ TEST(Smoke, IsFiveRowsOfEverything) {
   EXPECT_EQ(recipe.explore.problems[0].seed, 7u);  // what is not shortened stays
   EXPECT_EQ(recipe.explore.samples, 4);
   EXPECT_EQ(recipe.explore.max_tokens, 256);
-  EXPECT_EQ(recipe.sft.epochs, 1);
-  EXPECT_EQ(recipe.sft.batch_rows, 5);
+  EXPECT_EQ(recipe.sft.batch.epochs, 1);
+  EXPECT_EQ(recipe.sft.batch.batch_rows, 5);
   EXPECT_EQ(recipe.sft.lr, 1e-3);
   ASSERT_EQ(recipe.evaluate.benchmarks.size(), 3u);
   for (const DataSource& source : recipe.evaluate.benchmarks) EXPECT_EQ(source.count, 5);
   ASSERT_EQ(recipe.dpo.size(), 1u);
-  EXPECT_EQ(recipe.dpo[0].train.epochs, 1);
+  EXPECT_EQ(recipe.dpo[0].train.batch.epochs, 1);
 }
 
 TEST(Smoke, LeavesWhatIsShorterAndKeepsOverrides) {
@@ -46,7 +46,7 @@ TEST(Smoke, LeavesWhatIsShorterAndKeepsOverrides) {
   EXPECT_EQ(recipe.evaluate.max_tokens, 64);
   EXPECT_EQ(recipe.sft.lr, 2e-3);
   ASSERT_EQ(recipe.dpo.size(), 2u);
-  EXPECT_EQ(recipe.dpo[0].train.epochs, 1);
+  EXPECT_EQ(recipe.dpo[0].train.batch.epochs, 1);
   EXPECT_EQ(recipe.dpo[0].probe_problems, 0);
   EXPECT_EQ(recipe.dpo[1].align, data::Align::kSolution);
 }

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "pipeline/recipe.h"
 #include "testing/error_text.h"
 #include "testing/folders.h"
 #include "testing/temporary_folder.h"
@@ -59,7 +60,7 @@ expected = "lower"
   // What --set would make of them.
   const Recipe recipe =
       load_recipe(study.recipe, study.variants[1].overrides, RecipeFiles::kMayBeAbsent);
-  EXPECT_EQ(recipe.sft.epochs, 3);
+  EXPECT_EQ(recipe.sft.batch.epochs, 3);
   EXPECT_EQ(recipe.refine.strategy, "random");
   ASSERT_EQ(recipe.imitation[0].demonstrations.size(), 1u);
   EXPECT_EQ(recipe.imitation[0].demonstrations[0].synth,

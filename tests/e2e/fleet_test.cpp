@@ -1,0 +1,194 @@
+// Rollouts of servers are those of this process, byte for byte, whatever fails on the way.
+#include <fmt/format.h>
+
+#include <chrono>
+#include <csignal>
+#include <map>
+#include <memory>
+#include <optional>
+#include <thread>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "e2e/ponder.h"
+
+namespace ponder::e2e {
+namespace {
+
+using std::chrono::milliseconds;
+
+void write_text(const fs::path& path, const std::string& text) {
+  write_file_atomic(path, [&](FileWriter& file) { file.write(text.data(), text.size()); });
+}
+
+// A running ponder serve.
+class Server {
+ public:
+  Server(const fs::path& model, const fs::path& log, const std::string& port = "0")
+      : process_({"sh", "-c",
+                  fmt::format("exec {} serve {} --port {} --json --quiet > {}", program(),
+                              model.string(), port, log.string())},
+                 {.folder = {}, .input = "", .limit = std::chrono::seconds(250)}) {
+    for (int i = 0; i < 600 && url_.empty(); ++i) {
+      if (process_.ended_within(milliseconds(50)))
+        throw std::runtime_error("no server: " + process_.wait().err);
+      if (!fs::exists(log)) continue;
+      const std::string text = read_file(log);
+      if (text.find('\n') != std::string::npos) url_ = json_lines(text).at(0)["url"];
+    }
+  }
+  const std::string& url() const { return url_; }
+  std::string port() const { return url_.substr(url_.rfind(':') + 1); }
+  void kill() {
+    process_.signal(SIGKILL);
+    process_.wait();
+  }
+
+ private:
+  testing::Process process_;
+  std::string url_;
+};
+
+class FleetEndToEnd : public ::testing::Test {
+ protected:
+  FleetEndToEnd() { make_tiny_base(base_); }
+  std::string problems() {
+    std::string rows;
+    for (int i = 0; i < 12; ++i)
+      rows += fmt::format("{{\"id\":\"p{}\",\"problem\":\"{} + 1?\",\"answer\":\"{}\"}}\n", i, i,
+                          i + 1);
+    write_text(folder_ / "problems.jsonl", rows);
+    return folder_ / "problems.jsonl";
+  }
+  std::string generated(const std::string& name, const std::vector<std::string>& more,
+                        int status = 0) {
+    const std::string out = folder_ / name;
+    std::vector<std::string> argv =
+        command({"generate", "--model", base_, "--problems", problems(), "-n", "4", "--max-tokens",
+                 "48", "--quiet", "--out", out});
+    argv.insert(argv.end(), more.begin(), more.end());
+    const testing::Outcome outcome = testing::run(argv);
+    EXPECT_EQ(outcome.status, status) << outcome.err;
+    return fs::exists(out) ? read_file(out) : "";
+  }
+
+  const testing::TemporaryFolder folder_;
+  const fs::path base_ = folder_ / "base";
+};
+
+TEST_F(FleetEndToEnd, TheSameBytesFromNoServerOneAndTwo) {
+  const std::string here = generated("here.jsonl", {});
+  ASSERT_FALSE(here.empty());
+  Server one(base_, folder_ / "one.log"), two(base_, folder_ / "two.log");
+  EXPECT_EQ(generated("one.jsonl", {"--server", one.url()}), here);
+  EXPECT_EQ(generated("two.jsonl", {"--server", one.url() + "," + two.url()}), here);
+  EXPECT_EQ(
+      generated("greedy-one.jsonl", {"--temperature", "0", "--stop", "the", "--server", one.url()}),
+      generated("greedy.jsonl", {"--temperature", "0", "--stop", "the"}));
+}
+
+TEST_F(FleetEndToEnd, AServerThatIsKilledAndComesBackChangesNothing) {
+  const std::string here = generated("here.jsonl", {});
+  Server one(base_, folder_ / "one.log");
+  auto two = std::make_unique<Server>(base_, folder_ / "two.log");
+  const std::string servers = one.url() + "," + two->url(), port = two->port();
+  std::thread disturber([&] {
+    std::this_thread::sleep_for(milliseconds(400));
+    two->kill();
+    std::this_thread::sleep_for(milliseconds(500));
+    two = std::make_unique<Server>(base_, folder_ / "three.log", port);
+  });
+  EXPECT_EQ(generated("two.jsonl", {"--server", servers}), here);
+  disturber.join();
+}
+
+TEST_F(FleetEndToEnd, AnotherModelIsRefusedBeforeAnythingIsAsked) {
+  const fs::path other = folder_ / "other";
+  make_tiny_base(other, 32);
+  Server server(other, folder_ / "one.log");
+  EXPECT_EQ(generated("x.jsonl", {"--server", server.url()}, 1), "");
+  const testing::Outcome check =
+      ponder({"fleet", "check", "--server", server.url(), "--model", base_, "--json", "--quiet"});
+  EXPECT_EQ(check.status, 1);
+  EXPECT_NE(check.out.find("\"failed\""), std::string::npos) << check.out;
+}
+
+TEST_F(FleetEndToEnd, ACheckOfARightServerFindsNothing) {
+  Server server(base_, folder_ / "one.log");
+  const testing::Outcome check =
+      ponder({"fleet", "check", "--server", server.url(), "--model", base_, "--json", "--quiet"});
+  EXPECT_EQ(check.status, 0) << check.out << check.err;
+  std::map<std::string, std::string> results;
+  for (const Json& row : json_lines(check.out)) results[row["check"]] = row["result"];
+  for (const char* name :
+       {"reached", "key", "model", "tokenizer", "template", "rollout", "seed", "weights"})
+    EXPECT_EQ(results[name], "ok") << name << "\n" << check.out;
+}
+
+// A run's rollouts in an order of their own, less what says who made them; and its weights.
+struct RunResult {
+  std::map<std::string, std::string> rollouts;
+  std::map<std::string, std::string> weights;
+  bool operator==(const RunResult&) const = default;
+};
+RunResult result_of(const fs::path& run) {
+  RunResult result;
+  const testing::Outcome rows = ponder({"pool", "export", run});
+  EXPECT_EQ(rows.status, 0) << rows.err;
+  for (Json& row : json_lines(rows.out)) {
+    for (const char* key : {"endpoint", "id"}) row.erase(key);
+    result.rollouts[fmt::format(
+        "{} {} {} {}", dump_json(row["stage"]), dump_json(row.value("benchmark", Json())),
+        dump_json(row["problem_id"]), dump_json(row["sample"]))] = dump_json(row);
+  }
+  for (const auto& entry : fs::recursive_directory_iterator(run / "checkpoints")) {
+    if (entry.path().extension() == ".safetensors")
+      result.weights[fs::relative(entry.path(), run).string()] = sha256_file(entry.path());
+  }
+  return result;
+}
+
+TEST_F(FleetEndToEnd, ARunOverServersHasTheSameRowsAndWeights) {
+  const std::string recipe = testing::source_dir() / "recipes/tiny.toml";
+  const auto run = [&](const std::string& name, const std::vector<std::string>& more) {
+    std::vector<std::string> argv =
+        command({"run", recipe, "--out", folder_ / name, "--set", "base=" + base_.string(), "--set",
+                 "sft.epochs=6", "--quiet"});
+    argv.insert(argv.end(), more.begin(), more.end());
+    const testing::Outcome outcome =
+        testing::run(argv, {.folder = {}, .input = "", .limit = std::chrono::seconds(200)});
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return result_of(folder_ / name);
+  };
+  const RunResult here = run("here", {});
+  ASSERT_FALSE(here.rollouts.empty());
+  ASSERT_GE(here.weights.size(), 2u);
+  // For each model the old servers end and two new ones begin, whose addresses the run reads in a file.
+  const fs::path script = folder_ / "servers.sh", list = folder_ / "servers.txt",
+                 pids = folder_ / "pids";
+  write_text(script, fmt::format(R"sh(#!/bin/sh
+[ -f {1} ] && kill $(cat {1}) 2>/dev/null
+rm -f {1} {3}/serve-*.log
+for n in 1 2; do
+  {0} serve "$1" --port 0 --json --quiet > {3}/serve-$n.log 2>&1 &
+  echo $! >> {1}
+done
+for n in 1 2; do
+  while ! grep -q '"url"' {3}/serve-$n.log; do sleep 0.1; done
+done
+sed -n 's/.*"url": *"\([^"]*\)".*/\1/p' {3}/serve-1.log {3}/serve-2.log > {2}.new
+mv {2}.new {2}
+)sh",
+                                 program(), pids.string(), list.string(), folder_.path().string()));
+  fs::permissions(script, fs::perms::owner_all);
+  write_text(list, "http://127.0.0.1:9\n");
+  const RunResult there =
+      run("there", {"--set", "fleet.servers_file=" + list.string(), "--set",
+                    "fleet.command=[\"" + script.string() + "\", \"{model_dir}\"]"});
+  EXPECT_EQ(there.weights, here.weights);
+  EXPECT_EQ(there.rollouts, here.rollouts);
+  testing::run({"sh", "-c", fmt::format("kill $(cat {})", pids.string())});
+}
+
+}  // namespace
+}  // namespace ponder::e2e
