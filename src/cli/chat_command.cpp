@@ -280,12 +280,12 @@ class ChatSession {
       int64_t tokens = 0;
       if (interactive_ && !options_.common.json && !options_.common.quiet) {
         on_text = [&](std::string_view) {
-          std::fprintf(stderr, "\r\x1b[Kanswer %zu of %zu: %lld tokens", answers.size() + 1,
-                       speakers_.size(), static_cast<long long>(tokens++));
+          tell_over(fmt::format("answer {} of {}: {} tokens", answers.size() + 1, speakers_.size(),
+                                tokens++));
         };
       }
       std::optional<data::Rollout> answer = speaker->ask(turn, question, on_text);
-      if (on_text) std::fputs("\r\x1b[K", stderr);
+      if (on_text) tell_over("");
       if (!answer) return interrupted();
       say_forgotten(*speaker);
       answers.push_back(std::move(*answer));
@@ -312,9 +312,7 @@ class ChatSession {
       if (const std::string note = cut_note(answers[i]); !note.empty())
         columns.back().push_back({false, "\n" + note});
     }
-    // Escaped already, and colours are ours.
-    for (const std::string& line : side_by_side(columns[0], columns[1], width, colours()))
-      std::fputs((line + "\n").c_str(), stdout);
+    print_drawn(side_by_side(columns[0], columns[1], width, colours()));
   }
 
   void print_below(const std::vector<data::Rollout>& answers) const {

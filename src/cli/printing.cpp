@@ -21,4 +21,10 @@ bool colours() {
 
 void tell(std::string_view line) { std::fputs((escaped(line) + "\n").c_str(), stderr); }
 
+void tell_over(std::string_view line) { std::fputs(("\r\x1b[K" + escaped(line)).c_str(), stderr); }
+
+void print_drawn(const std::vector<std::string>& lines) {
+  for (const std::string& line : lines) std::fputs((line + "\n").c_str(), stdout);
+}
+
 }  // namespace ponder::cli

@@ -8,6 +8,7 @@
 #include <concepts>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/text.h"
 
@@ -37,5 +38,10 @@ bool colours();
 
 // One line on standard error. That it cannot be written is no error.
 void tell(std::string_view line);
+// Over the line that was told last; "" takes it away. For terminals.
+void tell_over(std::string_view line);
+
+// Lines whose texts are escaped already and whose colours are ours.
+void print_drawn(const std::vector<std::string>& lines);
 
 }  // namespace ponder::cli

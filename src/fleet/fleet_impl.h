@@ -1,0 +1,591 @@
+// What a fleet does between two calls: requests, attempts and probes that are on their way, and what comes of
+// them. Of fleet.cpp alone.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ctime>
+#include <map>
+#include <optional>
+#include <set>
+#include <unordered_map>
+#include <utility>
+
+#include "base/error.h"
+#include "base/philox.h"
+#include "base/text.h"
+#include "fleet/answer.h"
+#include "fleet/fleet.h"
+#include "fleet/models.h"
+#include "fleet/server_list.h"
+#include "net/url.h"
+#include "rollout/stop_rule.h"
+
+namespace ponder::fleet {
+
+struct Fleet::Impl {
+  using Clock = std::chrono::steady_clock;
+  using FinishReason = data::FinishReason;
+
+  static constexpr size_t kKeepEvery = 1024;  // tokens: a cut answer goes on from a multiple
+  static constexpr std::chrono::milliseconds kContactLimit{10'000};
+  static constexpr Time kReadListEvery{2000};
+  static constexpr size_t kMostErrorBytes = 64 << 10;
+
+  static bool ends_within_character(std::string_view text) {
+    return text.ends_with("\xef\xbf\xbd");
+  }
+
+  // Where one is as far as the other goes, what may be half a character aside.
+  static bool agree_so_far(std::string mine, std::string theirs) {
+    for (std::string* text : {&mine, &theirs})
+      while (ends_within_character(*text)) text->resize(text->size() - 3);
+    return mine.starts_with(theirs) || theirs.starts_with(mine);
+  }
+
+  // An open request, what has been sampled of it, and the attempt that is on its way.
+  struct Open {
+    rollout::CompletionRequest request;
+    std::optional<rollout::StopRule> stop;  // of requests with token ids
+    std::vector<int32_t> ids;
+    std::vector<float> logprobs;
+    std::optional<FinishReason> reason;  // it has ended with the last of ids
+    size_t shown = 0;                    // of ids, told as events
+    // Of the attempt:
+    uint64_t transfer = 0;  // 0: none
+    size_t server = 0;
+    size_t from = 0;  // of ids, made by attempts before
+    int status = 0;
+    std::map<std::string, std::string> headers;
+    std::optional<AnswerReader> reader;
+    std::string error_body;
+  };
+
+  Impl(const tokenizer::Tokenizer* t, FleetOptions o, Monitor& m)
+      : tokenizer(t),
+        options(std::move(o)),
+        monitor(m),
+        http(options.http),
+        scheduler(options.rules, options.seed) {
+    if (has_token_ids(options.kind) && !tokenizer)
+      throw Error(ErrorKind::kInternal, "fleet", "token ids without a tokenizer");
+    if (options.served_model.empty() && !options.model_sha256.empty() &&
+        options.kind == ServerKind::kPonder)
+      options.served_model = served_name_of(options.model_sha256);
+    for (const std::string& server : options.servers) add_server(server);
+    read_servers_file();
+    if (scheduler.num_servers() == 0) {
+      throw Error(ErrorKind::kUsage, "--server", "names no server",
+                  "give an address like http://gpu1:8321, or a file of them");
+    }
+    contact();
+  }
+
+  Time now() const { return std::chrono::duration_cast<Time>(Clock::now() - start); }
+
+  void add_server(const std::string& address) {
+    const size_t number = scheduler.add_server(net::parse_url(address, "server").text());
+    if (number == urls.size()) urls.push_back(scheduler.state(number, Time(0)).name);
+  }
+
+  // Servers that left the file get nothing more.
+  void read_servers_file() {
+    if (options.servers_file.empty()) return;
+    const Time at = now();
+    if (at < next_read) return;
+    next_read = at + kReadListEvery;
+    const std::optional<std::vector<std::string>> listed = server_list.read(options.servers_file);
+    if (!listed) return;
+    std::set<std::string> wanted;
+    for (const std::string& address : options.servers)
+      wanted.insert(net::parse_url(address, "server").text());
+    for (const std::string& address : *listed) {
+      wanted.insert(address);
+      add_server(address);
+    }
+    for (size_t i = 0; i < urls.size(); ++i)
+      if (!wanted.contains(urls[i])) scheduler.retire_server(i);
+  }
+
+  net::HttpRequest request_to(size_t server, const std::string& path) const {
+    net::HttpRequest request;
+    request.url = address_of(urls[server], path);
+    request.api_key_env = options.api_key_env;
+    request.limits = options.limits;
+    return request;
+  }
+  net::HttpRequest question_of(size_t server) const {
+    net::HttpRequest request = request_to(server, contact_path());
+    request.limits.first_byte = request.limits.silence = kContactLimit;
+    return request;
+  }
+  // What says whether a server is there, and for most kinds which model it has.
+  const char* contact_path() const {
+    switch (options.kind) {
+      case ServerKind::kLlamaServer:
+      case ServerKind::kSglang:
+        return "/health";
+      default:
+        return "/v1/models";
+    }
+  }
+
+  // Throws Error for what must not be worked with. A server that is not there is told of.
+  void check_contact(size_t server, int status, const std::map<std::string, std::string>& headers,
+                     const std::string& body) {
+    if (status == 401 || status == 403) {
+      throw Error(urls[server], fmt::format("does not take the key (status {})", status),
+                  options.api_key_env.empty()
+                      ? "name the environment variable that holds it: --api-key-env NAME"
+                      : fmt::format("look at what {} holds", options.api_key_env));
+    }
+    const bool says_models = std::string_view(contact_path()) == "/v1/models";
+    if (status == 404 && options.kind == ServerKind::kOpenai && !options.served_model.empty())
+      return;  // some have no list
+    if (status != 200) {
+      throw Error(status >= 500 ? ErrorKind::kBusy : ErrorKind::kInput, urls[server],
+                  without_key(http_failure(status, headers, body, 0).message),
+                  status == 404 ? fmt::format("is it a server of kind {}? Expected an answer to {}",
+                                              to_string(options.kind), contact_path())
+                                : "");
+    }
+    if (!says_models) return;
+    Json models;
+    try {
+      models = parse_json(body, urls[server]);
+    } catch (const Error&) {
+      const bool html = trimmed(body).starts_with('<');
+      throw Error(
+          urls[server],
+          html ? "answers with a page of HTML instead of JSON"
+               : fmt::format("answers \"{}\" instead of JSON", excerpt(body)),
+          html ? "the address of a web page or a proxy? A server's is mostly http://HOST:PORT/v1"
+               : "");
+    }
+    const ServedModel model = find_model(models,
+                                         {options.kind, options.served_model, options.model_sha256,
+                                          std::string(tensor::to_string(options.precision))},
+                                         urls[server]);
+    if (options.served_model.empty()) options.served_model = model.name;
+    if (model.max_model_len > 0 && (room_tokens == 0 || model.max_model_len < room_tokens)) {
+      room_tokens = model.max_model_len;
+      room_server = urls[server];
+    }
+  }
+  std::string without_key(std::string text) const {
+    return net::without_key(std::move(text), options.api_key_env);
+  }
+
+  void contact() {
+    std::string problems;
+    size_t there = 0;
+    for (size_t server = 0; server < urls.size(); ++server) {
+      const net::HttpAnswer answer = http.fetch(question_of(server));
+      if (answer.failure) {
+        using Kind = net::TransferFailure::Kind;
+        if (answer.failure->kind == Kind::kCertificate) {
+          throw Error(urls[server], answer.failure->message,
+                      "a certificate of your own is trusted by --ca-file FILE");
+        }
+        problems += fmt::format("{}{}", problems.empty() ? "" : "; ", answer.failure->message);
+        continue;
+      }
+      if (answer.head.status == 503) {
+        problems +=
+            fmt::format("{}{}: not ready (status 503)", problems.empty() ? "" : "; ", urls[server]);
+        continue;
+      }
+      check_contact(server, answer.head.status, answer.head.headers, answer.body);
+      ++there;
+    }
+    if (there == 0) {
+      throw Error(ErrorKind::kBusy, urls.size() == 1 ? urls[0] : "--server",
+                  fmt::format("no server answers ({})", problems),
+                  "is it running, and is that its address and port?");
+    }
+    if (!problems.empty()) monitor.warning(fmt::format("not all servers answer yet: {}", problems));
+  }
+
+  // --- Requests.
+
+  void check(const rollout::CompletionRequest& request) const {
+    if (has_token_ids(options.kind)) {
+      if (request.prompt_ids.empty()) throw Error(request.id, "has an empty prompt");
+      if (request.begun.logprobs.size() != request.begun.token_ids.size())
+        throw Error(request.id, "has begun without a log-probability for each token");
+      (void)rollout::StopRule(request, options.repetition, tokenizer);  // throws where it is wrong
+      const int64_t tokens =
+          static_cast<int64_t>(request.prompt_ids.size()) + request.sampling.max_tokens;
+      if (room_tokens > 0 && tokens > room_tokens) {
+        throw Error(request.id,
+                    fmt::format("takes up to {} tokens with its prompt, and {} has room for {}",
+                                tokens, room_server, room_tokens),
+                    "lower --max-tokens, or start the server with a longer context");
+      }
+    } else if (request.messages.empty()) {
+      throw Error(request.id, "has no messages, and a chat endpoint takes no token ids");
+    }
+  }
+
+  void begin_rule(Open& open) const {
+    open.reason.reset();
+    if (!has_token_ids(options.kind)) return;
+    open.stop.emplace(open.request, options.repetition, tokenizer);
+    for (size_t i = 0; i < open.ids.size() && !open.reason; ++i)
+      open.reason = open.stop->push(std::span(open.ids).first(i + 1));
+  }
+
+  // Leaves what the next attempt goes on from: of tokens whose answer was cut whole kilotokens, and
+  // never half a character.
+  void keep_tokens(Open& open, bool checked) const {
+    size_t keep = checked ? open.ids.size() : open.ids.size() / kKeepEvery * kKeepEvery;
+    keep = std::max(open.from, keep);
+    if (!checked && open.reader && !agrees(open)) keep = open.from;
+    while (keep > open.from &&
+           ends_within_character(tokenizer->decode(std::span(open.ids).first(keep))))
+      --keep;
+    open.ids.resize(keep);
+    if (open.logprobs.size() > keep) open.logprobs.resize(keep);
+  }
+  bool agrees(const Open& open) const {
+    const auto mine = std::span(open.ids).subspan(open.from);
+    return agree_so_far(tokenizer->decode(mine), open.reader->answer().text);
+  }
+
+  void start_attempt(Open& open, size_t server) {
+    if (has_token_ids(options.kind)) {
+      begin_rule(open);
+      open.from = open.ids.size();
+      if (open.shown > 0) (void)open.stop->take_text();
+    }
+    ChatSettings chat = options.chat;
+    chat.model = options.served_model;
+    const Ask ask = has_token_ids(options.kind)
+                        ? ask_tokens(options.kind, open.request, open.ids, options.served_model)
+                        : ask_chat(open.request, chat);
+    net::HttpRequest request = request_to(server, ask.path);
+    request.method = "POST";
+    request.body = dump_json(ask.body);
+    if (ask.streams)
+      request.headers.emplace_back("Accept", "text/event-stream");
+    else
+      request.limits.first_byte = std::chrono::hours(24);  // it comes as a whole
+    open.server = server;
+    open.status = 0;
+    open.headers.clear();
+    open.reader.reset();
+    open.error_body.clear();
+    open.transfer = http.start(request);
+    request_of[open.transfer] = open.request.id;
+    ++attempts;
+  }
+
+  void end_transfer(Open& open) {
+    request_of.erase(open.transfer);
+    http.cancel(open.transfer);
+    open.transfer = 0;
+  }
+
+  void take(const net::HttpEvent& event) {
+    if (const auto probe = probes.find(event.transfer); probe != probes.end()) {
+      take_probe(event, probe->second);
+      return;
+    }
+    const auto id = request_of.find(event.transfer);
+    if (id == request_of.end()) return;
+    Open& open = *requests.at(id->second);
+    try {
+      if (const auto* head = std::get_if<net::HttpHead>(&event.what)) {
+        open.status = head->status;
+        open.headers = head->headers;
+        if (open.status == 200) {
+          const bool stream = head->header("content-type").starts_with("text/event-stream");
+          open.reader.emplace(options.kind, stream);
+          scheduler.began(open.request.id, now());
+          prompt_tokens += static_cast<int64_t>(open.request.prompt_ids.size());
+        }
+      } else if (const auto* bytes = std::get_if<std::string>(&event.what)) {
+        if (open.reader) {
+          open.reader->push(*bytes);
+          take_tokens(open);
+        } else if (open.error_body.size() < kMostErrorBytes) {
+          open.error_body += *bytes;
+        }
+      } else if (const auto* failure = std::get_if<net::TransferFailure>(&event.what)) {
+        take_failure(open, *failure);
+      } else {
+        take_end(open);
+      }
+    } catch (const AnswerFailure& failure) {
+      fail(open, {failure.kind, failure.what(), Time(0), true});
+    }
+  }
+
+  void take_failure(Open& open, const net::TransferFailure& failure) {
+    using Kind = net::TransferFailure::Kind;
+    if (open.reader && open.reader->is_done()) {  // nothing is missing
+      take_end(open);
+      return;
+    }
+    const bool asked = failure.kind != Kind::kResolve && failure.kind != Kind::kConnect &&
+                       failure.kind != Kind::kTls && failure.kind != Kind::kCertificate;
+    fail(open, {failure.kind == Kind::kCertificate ? FailureClass::kStop : FailureClass::kBadLuck,
+                failure.message, Time(0), asked});
+  }
+
+  // Tokens that came, by the request's own rules. Ends the request where they say so and the server
+  // does not know it.
+  void take_tokens(Open& open) {
+    if (!open.stop) return;
+    const Answer& answer = open.reader->answer();
+    const bool with_logprobs = options.kind == ServerKind::kPonder && open.request.want_logprobs;
+    if (with_logprobs && answer.logprobs.size() != answer.token_ids.size())
+      throw AnswerFailure(FailureClass::kBadLuck,
+                          fmt::format("its answer has {} log-probabilities for {} tokens",
+                                      answer.logprobs.size(), answer.token_ids.size()));
+    for (size_t at = open.ids.size() - open.from; at < answer.token_ids.size(); ++at) {
+      if (open.reason && !server_knows_end(open)) break;
+      if (open.reason)
+        throw AnswerFailure(FailureClass::kBadLuck, "its answer goes on behind its end");
+      const int32_t id = answer.token_ids[at];
+      if (id >= tokenizer->vocab_size())
+        throw AnswerFailure(
+            FailureClass::kNever,
+            fmt::format("the answer has token {}, which the tokenizer has not", id));
+      open.ids.push_back(id);
+      if (with_logprobs) open.logprobs.push_back(answer.logprobs[at]);
+      open.reason = open.stop->push(open.ids);
+      ++sampled_tokens;
+      if (open.request.want_tokens) show(open, id);
+    }
+    if (!open.reason || server_knows_end(open)) return;
+    // A loop, a stop string, the caller's condition: the server need not know of it.
+    if (answer.finish.empty()) {
+      check_given_up(open);
+      abort_on_server(open);
+      complete(open);
+    }
+  }
+
+  // The last token, once, whatever attempts it takes.
+  void show(Open& open, int32_t id) {
+    std::string text = open.stop->take_text();
+    if (open.ids.size() <= open.shown) return;
+    open.shown = open.ids.size();
+    if (open.stop->is_stop_id(id)) return;
+    events.push_back({open.request.id, rollout::TokenSampled{id, std::move(text)}});
+  }
+
+  static bool server_knows_end(const Open& open) {
+    return open.stop->is_stop_id(open.ids.back()) ||
+           static_cast<int>(open.ids.size()) >= open.request.sampling.max_tokens;
+  }
+
+  // As much of check_tokens as can be asked of an answer that is given up.
+  void check_given_up(const Open& open) const {
+    const Answer& answer = open.reader->answer();
+    const std::vector<int32_t> prompt = prompt_of(open);
+    if (answer.prompt_ids && *answer.prompt_ids != prompt)
+      throw AnswerFailure(FailureClass::kNever, "the server's prompt has other token ids");
+    if (!agrees(open))
+      throw AnswerFailure(FailureClass::kNever, "the answer's text is not that of its token ids");
+  }
+  std::vector<int32_t> prompt_of(const Open& open) const {
+    std::vector<int32_t> prompt = open.request.prompt_ids;
+    prompt.insert(prompt.end(), open.ids.begin(),
+                  open.ids.begin() + static_cast<std::ptrdiff_t>(open.from));
+    return prompt;
+  }
+  // Closing the connection does it, but on SGLang.
+  void abort_on_server(const Open& open) {
+    if (options.kind != ServerKind::kSglang || open.transfer == 0) return;
+    net::HttpRequest request = request_to(open.server, "/abort_request");
+    request.method = "POST";
+    const std::span<const int32_t> before = std::span(open.ids).first(open.from);
+    request.body = dump_json(
+        {{"rid",
+          ask_tokens(options.kind, open.request, before, options.served_model).body["rid"]}});
+    request.limits.first_byte = request.limits.silence = kContactLimit;
+    (void)http.start(request);  // whatever it says
+  }
+
+  void take_end(Open& open) {
+    if (!open.reader) {
+      const HttpFailure failure =
+          http_failure(open.status, open.headers, open.error_body, std::time(nullptr));
+      fail(open, {failure.kind, failure.message, failure.retry_after, open.status >= 500});
+      return;
+    }
+    open.reader->end();
+    if (!has_token_ids(options.kind)) {
+      complete_chat(open);
+      return;
+    }
+    take_tokens(open);
+    if (open.transfer == 0) return;  // it ended by our own rules
+    const Answer& answer = open.reader->answer();
+    const std::vector<int32_t> prompt = prompt_of(open);
+    if (const auto wrong = check_tokens(
+            answer, {options.kind, options.served_model, prompt, open.request.stop_ids, tokenizer}))
+      throw AnswerFailure(*wrong);
+    if (open.reason) {
+      complete(open);
+      return;
+    }
+    // The server's own limit: what is there is right, and goes on.
+    const bool any = open.ids.size() > open.from;
+    fail(open,
+         {any ? FailureClass::kBadLuck : FailureClass::kNever,
+          fmt::format("the server ended the answer by \"{}\" after {} tokens of {}", answer.finish,
+                      open.ids.size(), open.request.sampling.max_tokens),
+          Time(0), true},
+         true);
+  }
+
+  void complete(Open& open) {
+    data::Completion completion;
+    completion.text = open.stop->text(open.ids);
+    completion.finish_reason = *open.reason;
+    completion.usage = {static_cast<int64_t>(open.request.prompt_ids.size()),
+                        static_cast<int64_t>(open.ids.size())};
+    completion.token_ids = std::move(open.ids);
+    if (options.kind == ServerKind::kPonder) {
+      completion.model_sha256 = options.model_sha256;
+      completion.precision = options.precision;
+      if (open.request.want_logprobs) {
+        completion.logprobs = std::move(open.logprobs);
+        completion.logprob_source = data::LogprobSource::kEngine;
+      }
+    }
+    deliver(open, std::move(completion));
+  }
+
+  void complete_chat(Open& open) {
+    const Answer& answer = open.reader->answer();
+    data::Completion completion;
+    completion.text = answer.text.empty() ? answer.refusal : answer.text;
+    if (!answer.thought.empty())
+      completion.text = fmt::format("<think>\n{}\n</think>\n\n{}", answer.thought, completion.text);
+    const AnswerEnd end = answer_end(answer.finish);
+    completion.finish_reason = end == AnswerEnd::kLength       ? FinishReason::kLength
+                               : end == AnswerEnd::kRepetition ? FinishReason::kRepetition
+                                                               : FinishReason::kStop;
+    const TokenUsage usage = answer.usage.value_or(TokenUsage{});
+    completion.usage = {usage.prompt, usage.completion};
+    sampled_tokens += usage.completion;
+    num_refused += end == AnswerEnd::kRefused;
+    if (answer.thought.empty() && answer.text.find("</think>") == std::string::npos &&
+        (usage.reasoning > 0 || usage.completion > 16 + static_cast<int64_t>(answer.text.size())) &&
+        !std::exchange(told_hidden, true)) {
+      monitor.warning(
+          fmt::format("{}: {} tokens were made for a text of {} bytes: the thought is hidden, by "
+                      "the provider or "
+                      "for want of a setting of the server (--reasoning-parser)",
+                      urls[open.server], usage.completion, answer.text.size()));
+    }
+    deliver(open, std::move(completion));
+  }
+
+  void deliver(Open& open, data::Completion completion) {
+    const std::string id = open.request.id;
+    completion.endpoint = urls[open.server];
+    scheduler.done(id, 0, now());
+    end_transfer(open);
+    events.push_back({id, std::move(completion)});
+    requests.erase(id);
+  }
+
+  // `checked`: the tokens that are there are right.
+  void fail(Open& open, Scheduler::Failed failure, bool checked = false) {
+    const std::string id = open.request.id, server = urls[open.server];
+    failure.message = without_key(failure.message);
+    end_transfer(open);
+    if (has_token_ids(options.kind)) keep_tokens(open, checked);
+    open.reader.reset();
+    if (scheduler.failed(id, failure, now())) return;
+    events.push_back({id, rollout::Failure{rollout::Failure::Kind::kPermanent,
+                                           fmt::format("{}: {}", server, failure.message),
+                                           {}}});
+    requests.erase(id);
+  }
+
+  // --- Servers that were away.
+
+  struct Probe {
+    size_t server = 0;
+    net::HttpHead head;
+    std::string body;
+  };
+  void start_probe(size_t server) {
+    const uint64_t transfer = http.start(question_of(server));
+    probes[transfer].server = server;
+  }
+  void take_probe(const net::HttpEvent& event, Probe& probe) {
+    if (const auto* head = std::get_if<net::HttpHead>(&event.what)) {
+      probe.head = *head;
+    } else if (const auto* bytes = std::get_if<std::string>(&event.what)) {
+      if (probe.body.size() < (size_t{1} << 20)) probe.body += *bytes;
+    } else {
+      bool good = std::holds_alternative<net::HttpEnd>(event.what);
+      try {
+        if (good) check_contact(probe.server, probe.head.status, probe.head.headers, probe.body);
+      } catch (const Error& error) {
+        good = false;
+        if (error.kind() != ErrorKind::kBusy) monitor.warning(error.what());
+      }
+      scheduler.probed(probe.server, good, now());
+      probes.erase(event.transfer);
+    }
+  }
+
+  void run(std::chrono::milliseconds timeout) {
+    read_servers_file();
+    for (const size_t server : scheduler.probes(now())) start_probe(server);
+    for (const Scheduler::Send& send : scheduler.sends(now()))
+      start_attempt(*requests.at(send.id), send.server);
+    if (!events.empty()) timeout = std::chrono::milliseconds(0);
+    const Time at = now();
+    const Time next = std::min(scheduler.next_time(at), at + timeout);
+    for (const net::HttpEvent& event : http.poll(next - at)) take(event);
+    if (!events.empty()) return;
+    if (const auto stop = scheduler.stop(now())) throw stopped(*stop);
+  }
+
+  Error stopped(const Scheduler::Stop& stop) const {
+    using Kind = Scheduler::Stop::Kind;
+    switch (stop.kind) {
+      case Kind::kRefused:
+        return {ErrorKind::kBusy, "--server", stop.message,
+                "put it right and repeat the command: it goes on from what is there"};
+      case Kind::kAlike:
+        return {ErrorKind::kInput, "--server",
+                fmt::format("the first three requests failed alike: {}", stop.message),
+                "ponder fleet check looks at every point of it"};
+      default:
+        return {ErrorKind::kBusy, "--server", stop.message,
+                "repeat the command when they answer again: it goes on from what is there"};
+    }
+  }
+
+  const tokenizer::Tokenizer* tokenizer;
+  FleetOptions options;
+  Monitor& monitor;
+  net::HttpClient http;
+  Scheduler scheduler;
+  Clock::time_point start = Clock::now();
+  std::vector<std::string> urls;  // of the scheduler's servers
+  ServerList server_list;
+  Time next_read{0};
+  int64_t room_tokens = 0;  // of the server that has the least
+  std::string room_server;
+  std::map<std::string, std::unique_ptr<Open>, std::less<>> requests;
+  std::unordered_map<uint64_t, std::string> request_of;  // of a transfer
+  std::map<uint64_t, Probe> probes;
+  std::vector<rollout::GeneratorEvent> events;
+  int64_t sampled_tokens = 0, prompt_tokens = 0, attempts = 0;
+  int64_t num_refused = 0;  // chats that a filter or the model refused
+  bool told_hidden = false;
+};
+
+}  // namespace ponder::fleet
