@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "cli/number_option.h"
 #include "cli/printing.h"
 #include "cli/stop_signals.h"
 #include "dash/server.h"
@@ -65,7 +66,8 @@ void register_dash(CLI::App& app) {
       ->required();
   command->add_option("--host", options->host,
                       "address to listen at (default: 127.0.0.1, this machine alone)");
-  command->add_option("--port", options->port, "port (default: one that is free)");
+  add_number_option(*command, "--port", options->port, 0, 65535,
+                    "port (default: one that is free)");
   command->add_option("--host-name", options->host_names,
                       "a name that browsers may use for this machine (repeatable)");
   command->add_option("--key-env", options->key_env,

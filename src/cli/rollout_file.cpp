@@ -9,6 +9,15 @@
 namespace ponder::cli {
 namespace {
 
+std::vector<float> logprobs_of(const JsonFields& row) {
+  std::vector<float> logprobs;
+  for (const Json& logprob : row.array("logprobs")) {
+    if (!logprob.is_number()) row.fail("logprobs", "expected numbers");
+    logprobs.push_back(logprob.get<float>());
+  }
+  return logprobs;
+}
+
 // As much of it as judging and rules for groups look at; its row stands in the file already.
 data::Rollout rollout_of_row(const JsonFields& row) {
   data::Rollout rollout;
@@ -17,6 +26,7 @@ data::Rollout rollout_of_row(const JsonFields& row) {
   rollout.completion.text = row.text("text");
   if (row.has("token_ids")) {
     rollout.completion.token_ids = row.token_ids("token_ids");
+    if (row.has("logprobs")) rollout.completion.logprobs = logprobs_of(row);
   } else {
     rollout.completion.usage.completion_tokens = row.integer_or("tokens", 0, 0, INT64_MAX);
   }
@@ -43,11 +53,7 @@ void put_text_row(Json& row, const data::Rollout& rollout) {
 
 void take_part(data::Partial& begun, const JsonFields& row) {
   if (row.integer("first") != begun.size()) row.fail("first", "leaves a gap");
-  data::Partial part = {row.token_ids("token_ids"), {}};
-  for (const Json& logprob : row.array("logprobs")) {
-    if (!logprob.is_number()) row.fail("logprobs", "expected numbers");
-    part.logprobs.push_back(logprob.get<float>());
-  }
+  data::Partial part = {row.token_ids("token_ids"), logprobs_of(row)};
   if (part.logprobs.size() != part.token_ids.size())
     row.fail("logprobs", "expected one for each token");
   begun.append(part);

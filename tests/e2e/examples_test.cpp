@@ -55,9 +55,12 @@ std::vector<std::string> all_examples() {
 }
 
 void make_world(const fs::path& root) {
+  fs::create_directories(root / "models");
   make_tiny_base(root / "models/nano-base");
   fs::create_directories(root / "recipes");
-  fs::copy_file(testing::source_dir() / "recipes/tiny.toml", root / "recipes/quickstart.toml");
+  for (const char* name : {"quickstart", "miniature"})
+    fs::copy_file(testing::source_dir() / "recipes/tiny.toml",
+                  root / "recipes" / (std::string(name) + ".toml"));
   fs::create_directory_symlink("models/nano-base", root / "qwen2.5");
   fs::copy_file(root / "models/nano-base/config.json", root / "config.json");
   const auto make = [&](const std::string& line) {
@@ -169,10 +172,11 @@ TEST(Recipes, AreListedShownAndCopied) {
   const testing::TemporaryFolder folder;
   std::vector<std::string> names;
   for (const auto& entry : fs::directory_iterator(testing::source_dir() / "recipes"))
-    names.push_back(entry.path().stem().string());
+    if (entry.path().extension() == ".toml") names.push_back(entry.path().stem().string());
   std::sort(names.begin(), names.end());
   std::vector<std::string> listed;
-  for (const Json& row : json_lines(ponder({"recipes", "--json"}).out).at(0).at("recipes")) {
+  const std::vector<Json> shown = json_lines(ponder({"recipes", "--json"}).out);
+  for (const Json& row : shown.at(0).at("recipes")) {
     listed.push_back(row.at("name"));
     EXPECT_FALSE(row.at("summary").get<std::string>().empty()) << row;
   }

@@ -162,7 +162,7 @@ TEST_F(FleetEndToEnd, ARunOverServersHasTheSameRowsAndWeights) {
   };
   const RunResult here = run("here", {});
   ASSERT_FALSE(here.rollouts.empty());
-  ASSERT_GE(here.weights.size(), 2u);
+  ASSERT_FALSE(here.weights.empty());
   // For each model the old servers end and two new ones begin, whose addresses the run reads in a file.
   const fs::path script = folder_ / "servers.sh", list = folder_ / "servers.txt",
                  pids = folder_ / "pids";
