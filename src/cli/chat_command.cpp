@@ -215,9 +215,7 @@ class ChatSession {
     if (interactive_ && !options_.common.quiet) greet();
     std::string line;
     for (int turn = 1;; ++turn) {
-      if (interactive_) print_text("> ");
-      std::fflush(stdout);
-      if (!std::getline(std::cin, line)) break;
+      if (!read_line(line)) break;
       if (line.empty()) continue;
       if (line == kNewConversation) {
         for (auto& speaker : speakers_) speaker->forget();
@@ -229,11 +227,25 @@ class ChatSession {
         answer_both(turn, line);
       }
     }
-    if (stop_signal() != 0) throw Stopped{stop_signal()};  // at a prompt
+    if (stop_signal() != 0) throw Stopped{stop_signal()};
     if (interactive_) print_text("\n");
   }
 
  private:
+  // False at the end of the input, and where a signal ended it.
+  bool read_line(std::string& line) const {
+    if (!interactive_) {
+      std::fflush(stdout);
+      return static_cast<bool>(std::getline(std::cin, line));
+    }
+    forget_interrupt();  // one that came as the answer ended
+    const AtPrompt waiting;
+    if (stop_signal() != 0) return false;
+    print_text("> ");
+    std::fflush(stdout);
+    return static_cast<bool>(std::getline(std::cin, line));
+  }
+
   void greet() const {
     for (const auto& speaker : speakers_) {
       const data::SamplingSettings& sampling = speaker->sampling();

@@ -9,11 +9,12 @@ namespace {
 
 // A signal handler can reach nothing but globals; this is the program's one such flag.
 std::atomic<bool> stop_requested{false};
+std::atomic<bool> at_prompt{false};
 std::atomic<int> received{0};
 static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
 
 void handle(int signal) {
-  if (stop_requested.exchange(true)) ::_exit(128 + signal);
+  if (stop_requested.exchange(true) || at_prompt) ::_exit(128 + signal);
   received = signal;
 }
 
@@ -39,5 +40,8 @@ bool forget_interrupt() {
   stop_requested = false;
   return true;
 }
+
+AtPrompt::AtPrompt() { at_prompt = true; }
+AtPrompt::~AtPrompt() { at_prompt = false; }
 
 }  // namespace ponder::cli

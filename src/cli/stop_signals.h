@@ -16,6 +16,15 @@ int stop_signal();
 // interrupt.
 bool forget_interrupt();
 
+// While it lives a person is asked and nothing is to be saved: a signal ends the process at once, also one
+// that comes between the prompt and the wait for the answer.
+struct AtPrompt {
+  AtPrompt();
+  ~AtPrompt();
+  AtPrompt(const AtPrompt&) = delete;
+  AtPrompt& operator=(const AtPrompt&) = delete;
+};
+
 // Thrown by a command that has saved everything because it was told to stop; main turns it into 128
 // + signal.
 struct Stopped {

@@ -172,7 +172,7 @@ TEST(Serve, TheCommandsOfItsPageWork) {
   fs::create_directories(folder / "models");
   make_tiny_base(folder / "models/nano-base");
   bool within = false;
-  std::string script = "ponder() { " + program() + " \"$@\"; }\n";
+  std::string script = "PATH=" + fs::path(program()).parent_path().string() + ":$PATH\n";
   int commands = 0;
   for (const std::string& line :
        testing::lines_of(read_file(testing::source_dir() / "docs/serve.md"))) {

@@ -10,10 +10,11 @@ namespace {
 TEST(Talk, EarlierTurnsArePartOfThePromptUnlessSingle) {
   const testing::TemporaryFolder folder;
   make_tiny_base(folder / "base");
-  const auto answers = [&](const std::string& input, const std::vector<std::string>& flags) {
-    std::vector<std::string> argv = {program(), "chat",          "--model", folder / "base",
-                                     "--json",  "--temperature", "0",       "--max-tokens",
-                                     "12"};
+  const auto answers = [&](const std::string& input, const std::vector<std::string>& flags,
+                           const std::string& temperature = "0") {
+    std::vector<std::string> argv = {program(), "chat",          "--model",  folder / "base",
+                                     "--json",  "--seed",        "4",        "--max-tokens",
+                                     "12",      "--temperature", temperature};
     argv.insert(argv.end(), flags.begin(), flags.end());
     testing::Launch launch;
     launch.input = input;
@@ -21,14 +22,17 @@ TEST(Talk, EarlierTurnsArePartOfThePromptUnlessSingle) {
     EXPECT_EQ(outcome.status, 0) << outcome.err;
     return json_lines(outcome.out);
   };
-  const std::vector<Json> both = answers("What is 1+1?\nAnd 2+2?\n", {});
-  const std::vector<Json> apart = answers("What is 1+1?\nAnd 2+2?\n", {"--single"});
+  const std::string questions = "What is 1+1?\nAnd 2+2?\n";
+  const std::vector<Json> both = answers(questions, {}, "1");
+  const std::vector<Json> alone = answers(questions, {"--single"}, "1");
+  const std::vector<Json> apart = answers(questions, {"--single"});
   const std::vector<Json> anew = answers("What is 1+1?\n/new\nAnd 2+2?\n", {});
   ASSERT_EQ(both.size(), 2u);
   ASSERT_EQ(apart.size(), 2u);
   ASSERT_EQ(anew.size(), 2u);
-  EXPECT_EQ(both[0], apart[0]);
-  EXPECT_NE(both[1], apart[1]);  // it has another prompt
+  ASSERT_EQ(alone.size(), 2u);
+  EXPECT_EQ(both[0], alone[0]);
+  EXPECT_NE(both[1], alone[1]);  // it has another prompt
   EXPECT_EQ(anew[1], apart[1]);
 }
 
