@@ -8,8 +8,8 @@
 namespace ponder::e2e {
 namespace {
 
-// Of these commands no example is executed here: they serve or need servers, and have tests of their own.
-const std::set<std::string> kElsewhere = {"dash", "fleet", "serve", "teach"};
+// Of these commands no example is executed here: they serve, need servers or take hours, and have tests of their own.
+const std::set<std::string> kElsewhere = {"dash", "fleet", "serve", "study"};
 
 // Files of other programs, which tests of src/exchange read; and what only a person can answer.
 const std::vector<std::string> kOtherPrograms = {"batch_output.jsonl", "samples_gsm8k.jsonl"};
@@ -58,9 +58,8 @@ void make_world(const fs::path& root) {
   fs::create_directories(root / "models");
   make_tiny_base(root / "models/nano-base");
   fs::create_directories(root / "recipes");
-  for (const char* name : {"quickstart", "miniature"})
-    fs::copy_file(testing::source_dir() / "recipes/tiny.toml",
-                  root / "recipes" / (std::string(name) + ".toml"));
+  fs::copy_file(testing::source_dir() / "recipes/tiny.toml", root / "recipes/quickstart.toml");
+  fs::copy_file(testing::source_dir() / "recipes/miniature.toml", root / "recipes/miniature.toml");
   fs::create_directory_symlink("models/nano-base", root / "qwen2.5");
   fs::copy_file(root / "models/nano-base/config.json", root / "config.json");
   const auto make = [&](const std::string& line) {
@@ -71,7 +70,7 @@ void make_world(const fs::path& root) {
   };
   make("run recipes/quickstart.toml --out runs/quickstart --quiet");
   fs::create_directory_symlink("M2", root / "runs/quickstart/checkpoints/M3");
-  for (const char* name : {"problems", "easy", "hard", "MATH_OAI", "AIME24"})
+  for (const char* name : {"problems", "easy", "hard", "MATH_OAI", "AIME24", "MATH-500"})
     make(std::string("synth --domain choice --level 1 --count 8 --split test --out ") + name +
          ".jsonl");
   make("synth --domain choice --level 1 --count 8 --demonstrations --out demonstrations.jsonl");
@@ -89,7 +88,9 @@ void make_world(const fs::path& root) {
 }
 
 testing::Outcome in_world(const fs::path& root, const std::string& line) {
-  const std::string path = "PATH=" + fs::path(program()).parent_path().string() + ":$PATH; ";
+  const std::string path =
+      "export HOME=$PWD; unset XDG_DATA_HOME; PATH=" + fs::path(program()).parent_path().string() +
+      ":$PATH; ";
   return testing::run({"bash", "-o", "pipefail", "-c", path + line},
                       {.folder = root, .input = "", .limit = testing::kLimit});
 }
