@@ -63,8 +63,9 @@ Markup answer(const std::string& model, const std::optional<pool::StoredRollout>
   if (t.thought.empty() && t.solution.empty()) {
     column += element("pre", {{"class", "thought"}, {"tabindex", "0"}}, text(t.completion.text));
   } else {
-    column += element("pre", {{"class", "thought"}, {"tabindex", "0"}}, text(t.thought)) +
-              element("pre", {{"class", "solution"}}, text(t.solution));
+    if (!t.thought.empty())
+      column += element("pre", {{"class", "thought"}, {"tabindex", "0"}}, text(t.thought));
+    column += element("pre", {{"class", "solution"}}, text(t.solution));
   }
   return element("div", column + element("p", {{"class", "small"}}, text(t.proof)));
 }
