@@ -84,6 +84,7 @@ summary { cursor: pointer; font-size: .9rem; color: var(--accent); }
 @media (max-width: 40rem) { dl { grid-template-columns: 1fr; } dt { margin-top: .3rem; } }
 @media print { body { max-width: none; padding: 0; font-size: 10pt; }
   h2, h3, h4 { break-after: avoid; } tr, dl { break-inside: avoid; } .wide { overflow: visible; }
+  table, thead th { font-size: 8pt; } th, td { padding-right: .45rem; }
   .thought { max-height: none; overflow: visible; } details { display: block; } }
 )css";
 
