@@ -31,19 +31,9 @@ void Fleet::submit(rollout::CompletionRequest request) {
   open->logprobs = std::move(begun.logprobs);
   impl_->begin_rule(*open);
   if (open->reason) {  // it was whole
-    data::Completion completion;
     impl_->scheduler.add({id, 0, 0}, impl_->now());
     impl_->scheduler.remove(id);
-    completion.text = open->stop->text(open->ids);
-    completion.finish_reason = *open->reason;
-    completion.usage = {static_cast<int64_t>(open->request.prompt_ids.size()),
-                        static_cast<int64_t>(open->ids.size())};
-    completion.token_ids = std::move(open->ids);
-    completion.model_sha256 = impl_->options.model_sha256;
-    completion.precision = impl_->options.precision;
-    completion.logprobs = std::move(open->logprobs);
-    completion.logprob_source = data::LogprobSource::kEngine;
-    impl_->events.push_back({id, std::move(completion)});
+    impl_->events.push_back({id, impl_->completion_of(*open)});
     return;
   }
   impl_->scheduler.add({id, stable_hash64(open->request.seed_key.name), 0}, impl_->now());

@@ -443,7 +443,9 @@ struct Fleet::Impl {
          true);
   }
 
-  void complete(Open& open) {
+  // What has ended, its tokens taken. Only of kPonder are the numbers those of our engine: others' are no
+  // log-probabilities that training could read.
+  data::Completion completion_of(Open& open) const {
     data::Completion completion;
     completion.text = open.stop->text(open.ids);
     completion.finish_reason = *open.reason;
@@ -458,8 +460,10 @@ struct Fleet::Impl {
         completion.logprob_source = data::LogprobSource::kEngine;
       }
     }
-    deliver(open, std::move(completion));
+    return completion;
   }
+
+  void complete(Open& open) { deliver(open, completion_of(open)); }
 
   void complete_chat(Open& open) {
     const Answer& answer = open.reader->answer();

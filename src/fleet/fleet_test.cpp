@@ -178,6 +178,33 @@ TEST_F(FleetTest, WhatBeganEarlierGoesOn) {
   EXPECT_EQ(server.num_continued, 1);
 }
 
+// One that was whole before is delivered as it was; only servers of our engine have its log-probabilities.
+TEST_F(FleetTest, WhatWasWholeEarlierIsNotAskedFor) {
+  for (const ServerKind kind : {ServerKind::kPonder, ServerKind::kVllm}) {
+    FakePonder server;
+    FleetOptions of_kind = options({&server});
+    of_kind.kind = kind;
+    of_kind.served_model = served_name_of(FakePonder::sha256_);
+    Fleet fleet(&tokenizer_, of_kind, monitor_);
+    rollout::CompletionRequest whole = request("p0", 0);
+    const int64_t length = fake_length("p0", 0);
+    for (int64_t at = 0; at < length; ++at) {
+      whole.begun.token_ids.push_back(fake_token("p0", 0, at, length).id);
+      whole.begun.logprobs.push_back(fake_token("p0", 0, at, length).logprob);
+    }
+    fleet.submit(whole);
+    const std::vector<rollout::GeneratorEvent> events = fleet.poll(milliseconds(0));
+    ASSERT_EQ(events.size(), 1u);
+    const auto& made = std::get<data::Completion>(events[0].what);
+    EXPECT_EQ(*made.token_ids, whole.begun.token_ids);
+    const bool ours = kind == ServerKind::kPonder;
+    EXPECT_EQ(made.logprob_source,
+              ours ? data::LogprobSource::kEngine : data::LogprobSource::kNone);
+    EXPECT_EQ(made.logprobs.has_value(), ours);
+    EXPECT_EQ(made.model_sha256, ours ? FakePonder::sha256_ : "");
+  }
+}
+
 TEST_F(FleetTest, LiesAreRefusedByName) {
   const std::pair<Lie, const char*> cases[] = {{Lie::kOneId, "not that of its token ids"},
                                                {Lie::kAnotherPrompt, "other token ids"},
