@@ -396,7 +396,7 @@ class OutsideJob {
           "{} does not say what its trained model answers: the folder is known to differ "
           "from the starting model by {:.3g} nat a token, no more",
           who(), moved));
-      if (!start.empty() && moved == 0) refuse_folder("holds the starting weights", moved);
+      if (!start.empty() && moved == 0) refuse_folder("holds the starting weights");
       return;
     }
     double mean = 0, greatest = 0;
@@ -418,15 +418,14 @@ class OutsideJob {
           fmt::format("is not the model that was trained: log-probabilities of {} rows are "
                       "{:.3g} nat a token from what the trainer had in memory, and {:.3g} "
                       "from the starting model",
-                      theirs->size(), mean, moved),
-          moved);
+                      theirs->size(), mean, moved));
     }
     say(fmt::format(
         "the folder is the model that was trained: log-probabilities of {} rows at most "
         "{:.2g} apart, {:.3g} from the starting model's in the mean",
         theirs->size(), greatest, moved));
   }
-  [[noreturn]] void refuse_folder(const std::string& what, double /*moved*/) const {
+  [[noreturn]] void refuse_folder(const std::string& what) const {
     fs::remove(file(kFinishedFile));
     throw Error(
         file(trainers::kModelFolder).string(), what,
