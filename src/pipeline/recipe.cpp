@@ -96,12 +96,14 @@ DataSource read_source(TomlSection section, const Origin& origin, bool may_repea
     source.file = fs::absolute(origin.folder / file).lexically_normal();
     if (!source.file.has_filename()) source.file = source.file.parent_path();  // "folder/"
     if (origin.files == RecipeFiles::kMustExist) {
+      std::vector<fs::path> shards;
       try {
-        for (const fs::path& shard : data::shards_of(source.file)) {
-          if (!fs::exists(shard)) section.fail("file", "there is no file " + shard.string());
-        }
+        shards = data::shards_of(source.file);
       } catch (const Error& error) {
         section.fail("file", error.where() + ": " + error.problem(), error.advice());
+      }
+      for (const fs::path& shard : shards) {
+        if (!fs::exists(shard)) section.fail("file", "there is no file " + shard.string());
       }
     }
     source.count = section.integer("count", 0, 0, kMany);
