@@ -32,14 +32,26 @@ DiskFit disk_fit(const pipeline::RecipePlan& plan, const std::filesystem::path& 
           static_cast<int64_t>(std::filesystem::space(existing).available)};
 }
 
+std::string work_text(double flops) {
+  if (flops <= 0) return "-";
+  double value = flops * 1e-9;
+  const char* unit = "GFLOP";
+  for (const char* larger : {"TFLOP", "PFLOP", "EFLOP", "ZFLOP"}) {
+    if (value < 1000) break;
+    value /= 1000;
+    unit = larger;
+  }
+  return fmt::format("{:.{}f} {}", value, value < 10 ? 2 : value < 100 ? 1 : 0, unit);
+}
+
 void print_stages(const pipeline::RecipePlan& plan) {
   const int64_t memory = plan.machine.memory_bytes;
-  print("{:<22}{:>14}{:>12}{:>12}{:>12}  {}\n", "stage", "tokens", "TFLOP", "memory", "disk",
+  print("{:<22}{:>14}{:>12}{:>12}{:>12}  {}\n", "stage", "tokens", "work", "memory", "disk",
         "time");
   for (const pipeline::StagePlan& stage : plan.stages) {
     const bool fits = memory <= 0 || stage.peak_memory_bytes <= memory;
-    print("{:<22}{:>14}{:>12.2f}{:>12}{:>12}  {}{}\n", stage.name, stage.tokens,
-          stage.flops * 1e-12, bytes_text(stage.peak_memory_bytes), bytes_text(stage.disk_bytes),
+    print("{:<22}{:>14}{:>12}{:>12}{:>12}  {}{}\n", stage.name, stage.tokens,
+          work_text(stage.flops), bytes_text(stage.peak_memory_bytes), bytes_text(stage.disk_bytes),
           stage.seconds_high > 0 ? duration_text(stage.seconds_low, stage.seconds_high) : "-",
           fits ? "" : "  does not fit");
   }

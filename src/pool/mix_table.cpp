@@ -62,14 +62,26 @@ std::vector<MixPart> mix_from_json(const Json& json) {
 std::vector<std::string> mix_lines(const std::vector<MixPart>& parts) {
   int64_t all = 0;
   for (const MixPart& part : parts) all += part.tokens;
+  const auto amount = [&](int64_t rows, int64_t tokens) {
+    const double share = all > 0 ? 100 * static_cast<double>(tokens) / static_cast<double>(all) : 0;
+    return fmt::format("{} rows, {} tokens ({:.1f} %)", rows, tokens, share);
+  };
+  // One line is never "and 1 more".
+  const size_t shown = parts.size() <= kMostMixLines ? parts.size() : kMostMixLines - 1;
   std::vector<std::string> lines;
-  for (const MixPart& part : parts) {
-    const double share =
-        all > 0 ? 100 * static_cast<double>(part.tokens) / static_cast<double>(all) : 0;
-    lines.push_back(fmt::format(
-        "{}, {}: {} rows, {} tokens ({:.1f} %)", part.domain.empty() ? "no domain" : part.domain,
-        part.source.empty() ? "no source" : part.source, part.rows, part.tokens, share));
+  for (size_t i = 0; i < shown; ++i) {
+    const MixPart& part = parts[i];
+    lines.push_back(fmt::format("{}, {}: {}", part.domain.empty() ? "no domain" : part.domain,
+                                part.source.empty() ? "no source" : part.source,
+                                amount(part.rows, part.tokens)));
   }
+  if (shown == parts.size()) return lines;
+  int64_t rows = 0, tokens = 0;
+  for (size_t i = shown; i < parts.size(); ++i) {
+    rows += parts[i].rows;
+    tokens += parts[i].tokens;
+  }
+  lines.push_back(fmt::format("and {} more: {}", parts.size() - shown, amount(rows, tokens)));
   return lines;
 }
 

@@ -35,7 +35,9 @@ std::string teacher_of(const data::Demonstration& row);
 Json to_json(const std::vector<MixPart>& parts);
 std::vector<MixPart> mix_from_json(const Json& json);
 
-// One line a part, with its share of the tokens: "math, LIMO: 120 rows, 453,201 tokens (61.0 %)".
+// One line a part, with its share of the tokens: "math, LIMO: 120 rows, 453,201 tokens (61.0 %)"; of many
+// the first, then one for the others together.
+inline constexpr size_t kMostMixLines = 20;
 std::vector<std::string> mix_lines(const std::vector<MixPart>& parts);
 
 }  // namespace ponder::pool
