@@ -11,7 +11,9 @@
 #include "cli/number_option.h"
 #include "cli/pool_command.h"
 #include "cli/printing.h"
+#include "judge/judge.h"
 #include "pipeline/recipe.h"
+#include "report/loop_table.h"
 #include "report/runs_table.h"
 
 namespace ponder::cli {
@@ -44,8 +46,16 @@ std::string name_of(const std::string& folder) {
   return (path.filename().empty() ? path.parent_path() : path).filename().string();
 }
 
+// The judge that a run's last score is of.
+std::string judge_version_of(const pool::Pool& run) {
+  const std::vector<pool::ScoreRecord> scores = run.scores();
+  if (scores.empty()) return fmt::to_string(judge::kVersion);
+  const Json version = report::measure_of(scores.back()).judge_version;
+  return version.is_null() ? "unknown" : version.dump();
+}
+
 // How a run's scores were measured: what differs here is not one measure.
-std::string measure_of(const std::string& resolved) {
+std::string measure_of(const std::string& resolved, const pool::Pool& run) {
   const std::map<std::string, std::string> keys = pipeline::recipe_keys(resolved);
   const auto value = [&](const char* key, const char* otherwise) {
     const auto found = keys.find(key);
@@ -53,9 +63,10 @@ std::string measure_of(const std::string& resolved) {
     const std::string& text = found->second;  // TOML's: a string stands in quotes
     return text.size() > 1 && text.front() == '\'' ? text.substr(1, text.size() - 2) : text;
   };
-  return fmt::format("arithmetic {}; judge: units {}, order {}, forms {}",
-                     value("precision", "f32"), value("evaluate.units", "lenient"),
-                     value("evaluate.order", "lenient"), value("evaluate.forms", "exact"));
+  return fmt::format("arithmetic {}; judge: version {}, units {}, order {}, forms {}",
+                     value("precision", "f32"), judge_version_of(run),
+                     value("evaluate.units", "lenient"), value("evaluate.order", "lenient"),
+                     value("evaluate.forms", "exact"));
 }
 
 void compare(const CompareOptions& options) {
@@ -113,7 +124,7 @@ void compare(const CompareOptions& options) {
   std::vector<std::string> measures;
   std::vector<std::vector<report::RunGroup>> measured;
   for (size_t g = 0; g < groups.size(); ++g) {
-    const std::string measure = measure_of(first[g]->recipe);
+    const std::string measure = measure_of(first[g]->recipe, first[g]->pool);
     const auto known = std::find(measures.begin(), measures.end(), measure);
     const auto at = static_cast<size_t>(known - measures.begin());
     if (known == measures.end()) {

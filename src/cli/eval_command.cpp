@@ -85,6 +85,7 @@ Asked asked_of(const generate::InferenceModel& model, Benchmark& benchmark,
 // What decides how answers are judged.
 Json job_of_judging(const EvalOptions& options) {
   return {{"command", "ponder eval"},
+          {"judge_version", judge::kVersion},
           {"units", options.units},
           {"order", options.order},
           {"forms", options.forms}};

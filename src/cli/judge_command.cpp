@@ -180,6 +180,7 @@ void run_judge(const JudgeCommand& command) {
     out =
         std::make_unique<RowFile>(command.out, data::shards_of(std::filesystem::path(command.file)),
                                   job_over(command.file, {{"command", "ponder judge"},
+                                                          {"judge_version", judge::kVersion},
                                                           {"full_response", command.full_response},
                                                           {"fields", command.fields},
                                                           {"units", command.units},

@@ -12,6 +12,11 @@
 
 namespace ponder::judge {
 
+// Of the rules by which answers are found, read and compared: raised with every change that gives some
+// answer another verdict, and kept with every score (version_test.cpp holds it against answers of all
+// shapes). Scores of two versions are not one measure.
+inline constexpr int kVersion = 1;
+
 struct Judgement {
   Verdict verdict = Verdict::kUndecided;
   std::string extracted;  // the final answer as found in the response; empty when none was found

@@ -26,12 +26,6 @@ bool on_main_line(const pool::Pool& pool, const pool::ModelRecord& model) {
                    (stage->kind == pool::stage_kind::kImitate && model.name == "M1"));
 }
 
-// Of the benchmark's problems; null in a run of an earlier version.
-Json hash_of_problems(const pool::ScoreRecord& score) {
-  const auto hash = score.extra.find("benchmark_sha256");
-  return hash == score.extra.end() ? Json() : *hash;
-}
-
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 }  // namespace
@@ -65,6 +59,19 @@ std::string common_label(const std::vector<std::string>& labels) {
     if (at[i] != labels[i].size()) return labels[0];
   }
   return common;
+}
+
+Measure measure_of(const pool::ScoreRecord& score) {
+  const auto value = [&](const char* key) {
+    const auto found = score.extra.find(key);
+    return found == score.extra.end() ? Json() : *found;
+  };
+  return {score.n, value("benchmark_sha256"), value("judge_version")};
+}
+
+std::string difference_of(const Measure& a, const Measure& b) {
+  if (a.n != b.n || a.benchmark_sha256 != b.benchmark_sha256) return "not the same problems";
+  return a.judge_version == b.judge_version ? "" : "not judged by one version of the judge";
 }
 
 bool LoopTable::Row::evaluated() const {
@@ -127,8 +134,8 @@ LoopTable loop_table(const pool::Pool& pool) {
 PairwiseComparison::Cell compare_scores(const std::optional<pool::ScoreRecord>& other,
                                         const std::optional<pool::ScoreRecord>& model) {
   if (!other || !model) return {std::nullopt, "not evaluated"};
-  if (other->n != model->n || hash_of_problems(*other) != hash_of_problems(*model))
-    return {std::nullopt, "not the same problems"};
+  const std::string differs = difference_of(measure_of(*other), measure_of(*model));
+  if (!differs.empty()) return {std::nullopt, differs};
   const auto a = shares_correct(*other), b = shares_correct(*model);
   if (!a || !b || a->empty()) return {std::nullopt, "no verdicts per problem"};
   return {eval::compare_paired(*a, *b), ""};

@@ -47,6 +47,17 @@ PairwiseComparison::Cell compare_scores(const std::optional<pool::ScoreRecord>& 
 // on, each once.
 std::vector<PairwiseComparison> pairwise_comparisons(const LoopTable& table);
 
+// What a score was measured on and by: two scores can be held against each other where it is equal.
+// benchmark_sha256 and judge_version are null of a run of an earlier version.
+struct Measure {
+  int64_t n = 0;
+  Json benchmark_sha256, judge_version;
+  bool operator==(const Measure&) const = default;
+};
+Measure measure_of(const pool::ScoreRecord& score);
+// Why two scores cannot be held against each other; "" where they can.
+std::string difference_of(const Measure& a, const Measure& b);
+
 // Per problem the share of correct samples, from the score's `num_correct`, a count a problem, or
 // where there is none from its `correct`: a character a problem, x for all samples right, else
 // tenths rounded down. That is exact for up to 10 samples; older runs have no counts of more: the

@@ -11,6 +11,7 @@
 #include <numeric>
 
 #include "eval/metrics.h"
+#include "judge/judge.h"
 #include "pool/pool.h"
 #include "pool/stage_result.h"
 #include "testing/temporary_folder.h"
@@ -42,7 +43,7 @@ inline void begin(pool::Pool& pool, std::string_view kind, const std::string& na
 // One model's score, its `correct` field with `right` of n problems: the easier ones for the most
 // part, and some by the model's own luck.
 inline void add_test_score(pool::Pool& pool, const std::string& model, const std::string& benchmark,
-                           int n, int right) {
+                           int n, int right, const Json& judge_version = judge::kVersion) {
   if (!pool.stage("evaluate-" + model))
     begin(pool, pool::stage_kind::kEvaluate, "evaluate-" + model);
   const int luck = std::accumulate(model.begin(), model.end(), 0) * 7907;
@@ -57,7 +58,8 @@ inline void add_test_score(pool::Pool& pool, const std::string& model, const std
   const double accuracy = static_cast<double>(right) / n;
   const eval::Interval interval = eval::wilson_interval(accuracy, n);
   pool.add_score({"evaluate-" + model, model, benchmark, n, 1, accuracy, interval.low,
-                  interval.high, 0.992, 0.004, 312.4, Json{{"correct", correct}}});
+                  interval.high, 0.992, 0.004, 312.4,
+                  Json{{"correct", correct}, {"judge_version", judge_version}}});
 }
 
 inline void train(pool::Pool& pool, std::string_view kind, const std::string& stage,

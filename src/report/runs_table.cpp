@@ -19,10 +19,10 @@ const LoopTable::Row* row_named(const LoopTable& table, const std::string& model
   return row == table.rows.end() ? nullptr : &*row;
 }
 
-// What a model did on a benchmark in each run of a group; equal only where the problems are.
+// What a model did on a benchmark in each run of a group.
 struct Shares {
   Table values;
-  Json problems;       // the benchmark's hash and n
+  Measure measure;
   std::string reason;  // why there are none
 };
 
@@ -72,10 +72,10 @@ class Group {
       if (!row || column == table.benchmarks.end()) continue;
       const auto& score = row->scores[static_cast<size_t>(column - table.benchmarks.begin())];
       if (!score) continue;
-      const auto hash = score->extra.find("benchmark_sha256");
-      const Json problems = Json::array({score->n, hash == score->extra.end() ? Json() : *hash});
-      if (found.values.empty()) found.problems = problems;
-      if (problems != found.problems) return {{}, {}, "not the same problems"};
+      const Measure measure = measure_of(*score);
+      if (found.values.empty()) found.measure = measure;
+      if (const std::string differs = difference_of(found.measure, measure); !differs.empty())
+        return {{}, {}, differs};
       auto values = shares_correct(*score);
       if (!values || values->empty()) return {{}, {}, "no verdicts per problem"};
       found.values.push_back(std::move(*values));
@@ -96,7 +96,7 @@ RunsTable::DifferenceCell difference_of(const Shares& a, const Shares& b, bool p
   for (const Shares* side : {&a, &b}) {
     if (!side->reason.empty()) cell.reason = side->reason;
   }
-  if (cell.reason.empty() && a.problems != b.problems) cell.reason = "not the same problems";
+  if (cell.reason.empty()) cell.reason = difference_of(a.measure, b.measure);
   if (cell.reason.empty())
     cell.difference = eval::difference_over_seeds(a.values, b.values, paired);
   return cell;
@@ -119,7 +119,9 @@ std::string difference_text(const RunsTable::DifferenceCell& cell) {
   return fmt::format("{:+.1f} [{:+.1f}, {:+.1f}] p {}{}", 100 * d.mean, 100 * d.interval_95.low,
                      100 * d.interval_95.high,
                      cell.corrected_p < 1e-4 ? "< 0.0001" : fmt::format("{:.2g}", cell.corrected_p),
-                     cell.corrected_p < 0.05 ? ", told apart" : "");
+                     cell.corrected_p < 0.05
+                         ? ", told apart"
+                         : fmt::format(", would show {:.1f}", 100 * d.detectable));
 }
 
 std::string seeds_text(size_t seeds) {
@@ -222,7 +224,7 @@ std::string to_text(const RunsTable& table) {
   if (table.tests > 0) {
     out += fmt::format(
         "differences in points on the same problems; p of {} tests, corrected by Holm; told apart: "
-        "below 0.05\n",
+        "below 0.05; else the true difference that would show in four of five such comparisons\n",
         table.tests);
   }
   if (std::find(table.seeds.begin(), table.seeds.end(), size_t{1}) != table.seeds.end()) {
@@ -289,6 +291,7 @@ Json to_json(const RunsTable& table) {
              {"interval_95", interval(it.interval_95)},
              {"p", it.p_value},
              {"p_holm", cell.corrected_p},
+             {"detectable", it.detectable},
              {"told_apart", cell.corrected_p < 0.05}};
     }
     differences.push_back(

@@ -95,5 +95,33 @@ TEST_F(RunsTableTest, OtherProblemsAreNotCompared) {
   EXPECT_EQ(table.rows[1].cells[at].reason, "not the same problems");
 }
 
+TEST_F(RunsTableTest, WhatAnotherJudgeJudgedIsNotCompared) {
+  pool::Pool& one = run("a", 200, 300, "250");
+  add_test_score(one, "M1", "other", 500, 100);
+  add_test_score(one, "M2", "other", 500, 400, judge::kVersion + 1);
+  const RunsTable within = runs_table({{"one", {&one}}});
+  const auto at =
+      static_cast<size_t>(std::find(within.benchmarks.begin(), within.benchmarks.end(), "other") -
+                          within.benchmarks.begin());
+  EXPECT_EQ(within.differences.back().cells[at].reason, "not judged by one version of the judge");
+  EXPECT_TRUE(within.differences.back().cells[0].difference);
+  pool::Pool& old = run("b", 210, 290, "250");
+  add_test_score(old, "M1", "other", 500, 120, nullptr);  // as an earlier version kept it
+  const RunsTable seeds = runs_table({{"both", {&one, &old}}});
+  EXPECT_EQ(seeds.rows[1].cells[at].reason, "not judged by one version of the judge");
+}
+
+TEST_F(RunsTableTest, WhatIsNotToldComesWithWhatWouldBe) {
+  const std::vector<const pool::Pool*> runs = {&run("a", 200, 205, "9"), &run("b", 195, 200, "9"),
+                                               &run("c", 205, 207, "9")};
+  const RunsTable table = runs_table({{"q", runs}});
+  const auto& last = table.differences.back().cells[0];
+  ASSERT_GE(last.corrected_p, 0.05);
+  const std::string shows = fmt::format("would show {:.1f}", 100 * last.difference->detectable);
+  EXPECT_TRUE(has(to_text(table), shows)) << to_text(table);
+  EXPECT_EQ(to_json(table)["differences"].back()["on"]["hard"]["detectable"],
+            last.difference->detectable);
+}
+
 }  // namespace
 }  // namespace ponder::report

@@ -48,7 +48,7 @@ const pool::ScoreRecord* score_of(const LoopTable& loop, const std::string& mode
 // Per problem, of each seed that has it.
 struct SeedShares {
   std::map<uint64_t, std::vector<double>> by_seed;
-  Json problems;       // which they are
+  Measure measure;
   std::string reason;  // why there are none
 };
 
@@ -58,10 +58,10 @@ SeedShares shares_of(const Variant& variant, const std::string& model,
   for (const SeedLoop& seed : variant.seeds) {
     const pool::ScoreRecord* score = score_of(seed.loop, model, benchmark);
     if (!score) continue;
-    const auto hash = score->extra.find("benchmark_sha256");
-    const Json problems = Json::array({score->n, hash == score->extra.end() ? Json() : *hash});
-    if (found.by_seed.empty()) found.problems = problems;
-    if (problems != found.problems) return {{}, {}, "not the same problems"};
+    const Measure measure = measure_of(*score);
+    if (found.by_seed.empty()) found.measure = measure;
+    if (const std::string differs = difference_of(found.measure, measure); !differs.empty())
+      return {{}, {}, differs};
     auto shares = shares_correct(*score);
     if (!shares || shares->empty()) return {{}, {}, "no verdicts per problem"};
     found.by_seed.emplace(seed.train_seed, std::move(*shares));
@@ -146,7 +146,7 @@ StudyTable::Answer answer_of(const StudyQuestion& question, const std::vector<Va
   const SeedShares b = shares_of(*of, of_model, question.on),
                    a = shares_of(*against, against_model, question.on);
   std::string reason = b.reason.empty() ? a.reason : b.reason;
-  if (reason.empty() && a.problems != b.problems) reason = "not the same problems";
+  if (reason.empty()) reason = difference_of(a.measure, b.measure);
   std::vector<std::vector<double>> left, right;
   for (const auto& [seed, shares] : b.by_seed) {
     const auto other = a.by_seed.find(seed);

@@ -82,9 +82,10 @@ TEST(Compare, ArithmeticsStandInTablesOfTheirOwn) {
                     strict = run("strict", "evaluate.units=strict");
   const testing::Outcome said = ponder({"compare", f32, bf16, strict});
   EXPECT_EQ(said.status, 0) << said.err;
-  for (const char* part :
-       {"measured in arithmetic f32; judge: units lenient", "measured in arithmetic bf16; judge",
-        "measured in arithmetic f32; judge: units strict", "no difference is told between them"})
+  for (const char* part : {"measured in arithmetic f32; judge: version 1, units lenient",
+                           "measured in arithmetic bf16; judge",
+                           "measured in arithmetic f32; judge: version 1, units strict",
+                           "no difference is told between them"})
     EXPECT_NE(said.out.find(part), std::string::npos) << part << "\n" << said.out;
   EXPECT_EQ(said.out.find("bf16 M1 − f32 M1"), std::string::npos) << said.out;
   EXPECT_EQ(json_lines(ponder({"compare", f32, bf16, "--json"}).out).size(), 2u);

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "eval/benchmark.h"
+#include "judge/judge.h"
 #include "pipeline/plan_context.h"
 #include "pipeline/sources.h"
 #include "pipeline/stages/kinds.h"
@@ -125,6 +126,7 @@ StageOutcome run_evaluate(StageContext& context) {
     score.rejected = std::move(work.rejected);
     Json extra = ponder::eval::to_json(score);
     extra["benchmark_sha256"] = benchmark_sha256;
+    extra["judge_version"] = judge::kVersion;
     extra["correct"] = shares_of(rollouts.results);
     if (e.samples > 10)
       extra["num_correct"] = counts_of(rollouts.results);  // tenths are no more exact
