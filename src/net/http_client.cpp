@@ -377,8 +377,9 @@ std::string without_key(std::string text, const std::string& api_key_env) {
   const char* value = std::getenv(api_key_env.c_str());
   if (!value || !*value) return text;
   const std::string_view key = value;
-  for (size_t at = text.find(key); at != std::string::npos; at = text.find(key, at))
-    text.replace(at, key.size(), "***");
+  constexpr std::string_view kMask = "***";
+  for (size_t at = text.find(key); at != std::string::npos; at = text.find(key, at + kMask.size()))
+    text.replace(at, key.size(), kMask);
   return text;
 }
 

@@ -266,6 +266,9 @@ TEST(HttpClient, TheKeyComesFromTheEnvironmentAlone) {
   EXPECT_NE(asked.find("Authorization: Bearer sk-12\r\n"), std::string::npos) << asked;
   EXPECT_EQ(without_key("no sk-12, sk-12", "PONDER_TEST_KEY"), "no ***, ***");
   EXPECT_EQ(without_key("no sk-12", ""), "no sk-12");
+  ::setenv("PONDER_TEST_KEY", "*", 1);  // one that stands in its own mask
+  EXPECT_EQ(without_key("a * b", "PONDER_TEST_KEY"), "a *** b");
+  ::setenv("PONDER_TEST_KEY", "sk-12", 1);
   request.url = "http://192.0.2.1:9/";
   EXPECT_NE(testing::error_text([&] { HttpClient().fetch(request); }).find("plain http"),
             std::string::npos);

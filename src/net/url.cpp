@@ -1,5 +1,6 @@
 #include "net/url.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <fmt/format.h>
 
@@ -25,7 +26,9 @@ std::string part_of(CURLU* url, CURLUPart part, unsigned flags = 0) {
 }  // namespace
 
 bool Url::is_loopback() const {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
+  in_addr v4{};  // a number: "127.example.com" is a name like others
+  const bool is_v4 = ::inet_pton(AF_INET, host.c_str(), &v4) == 1;
+  return host == "localhost" || host == "::1" || (is_v4 && host.starts_with("127."));
 }
 
 std::string Url::text() const {

@@ -23,7 +23,9 @@ TEST(Url, KnowsThisMachine) {
   for (const char* text :
        {"http://localhost:1", "http://127.0.0.1", "http://127.9.9.9", "http://[::1]"})
     EXPECT_TRUE(parse_url(text, "x").is_loopback()) << text;
-  for (const char* text : {"http://10.0.0.1", "http://localhost.example.com", "http://[::2]"})
+  for (const char* text :
+       {"http://10.0.0.1", "http://localhost.example.com", "http://127.example.com",
+        "http://127.0.0.1.example.com", "http://[::2]"})
     EXPECT_FALSE(parse_url(text, "x").is_loopback()) << text;
 }
 
