@@ -199,7 +199,7 @@ void take_sampling(Body& body, const ServedModel& model, Call& call) {
   body.absent("guided_json", "is not supported");
   body.absent("chat_template", "templates of requests are not taken: the model's own is used");
   if (const Json* format = body.find("response_format"))
-    if (!format->is_object() || format->value("type", "") != "text")
+    if (!format->is_object() || format->value("type", Json()) != "text")
       refuse("response_format", "is not supported, but for {\"type\": \"text\"}");
 }
 
@@ -261,7 +261,7 @@ std::string content_of(const Json& message, const std::string& where) {
   if (!found->is_array()) refuse(where + ".content", "expected a text or parts of type text");
   std::string text;
   for (const Json& part : *found) {
-    if (!part.is_object() || part.value("type", "") != "text" || !part.contains("text") ||
+    if (!part.is_object() || part.value("type", Json()) != "text" || !part.contains("text") ||
         !part["text"].is_string())
       refuse(where + ".content", "this model reads text alone: expected parts of type text");
     text += part["text"].get<std::string>();
