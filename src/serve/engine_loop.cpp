@@ -7,6 +7,16 @@
 #include <variant>
 
 namespace ponder::serve {
+namespace {
+
+// Of whatever a job threw: what is not an Error is a mistake of ours, or memory that ran out, and ends
+// that job alone.
+Error error_of(const std::exception& thrown) {
+  if (const auto* error = dynamic_cast<const Error*>(&thrown)) return *error;
+  return {ErrorKind::kInternal, "server", "failed at this request"};
+}
+
+}  // namespace
 
 EngineLoop::EngineLoop(rollout::Generator& generator, Score score, int64_t max_open)
     : generator_(generator), score_(std::move(score)), max_open_(max_open) {
@@ -105,8 +115,8 @@ void EngineLoop::start(const std::shared_ptr<EngineJob>& job, int64_t num_comple
       generator_.submit(std::move(request));
       ++open.left;
     }
-  } catch (const Error& error) {
-    return fail(number, error);
+  } catch (const std::exception& thrown) {
+    return fail(number, error_of(thrown));
   }
   if (open.left == 0) end(number);
 }
@@ -116,8 +126,8 @@ void EngineLoop::step() {
   std::vector<rollout::GeneratorEvent> events;
   try {
     events = generator_.poll(std::chrono::milliseconds(100));
-  } catch (const Error& error) {
-    while (!open_.empty()) fail(open_.begin()->first, error);
+  } catch (const std::exception& thrown) {
+    while (!open_.empty()) fail(open_.begin()->first, error_of(thrown));
     return;
   }
   update_load();
@@ -130,11 +140,9 @@ void EngineLoop::step() {
     if (const auto* token = std::get_if<rollout::TokenSampled>(&event.what)) {
       texts[{number, index}] += token->text;
     } else if (auto* completion = std::get_if<data::Completion>(&event.what)) {
-      Open& open = open_.at(number);
       texts.erase({number, index});
       place_of_.erase(found);
-      open.job->on_completion(index, std::move(*completion));
-      if (--open.left == 0) end(number);
+      take(number, index, std::move(*completion));
     } else {
       fail(number,
            Error(ErrorKind::kBusy, "engine", std::get<rollout::Failure>(event.what).message));
@@ -144,10 +152,25 @@ void EngineLoop::step() {
     const auto found = open_.find(place.first);
     if (found == open_.end()) continue;
     Open& open = found->second;
-    const data::Partial fresh = generator_.sampled(open.ids[place.second], open.seen[place.second]);
-    open.seen[place.second] += fresh.size();
-    open.job->on_tokens(place.second, text, fresh);
+    try {
+      const data::Partial fresh =
+          generator_.sampled(open.ids[place.second], open.seen[place.second]);
+      open.seen[place.second] += fresh.size();
+      open.job->on_tokens(place.second, text, fresh);
+    } catch (const std::exception& thrown) {
+      fail(place.first, error_of(thrown));
+    }
   }
+}
+
+void EngineLoop::take(uint64_t number, size_t index, data::Completion completion) {
+  Open& open = open_.at(number);
+  try {
+    open.job->on_completion(index, std::move(completion));
+  } catch (const std::exception& thrown) {
+    return fail(number, error_of(thrown));
+  }
+  if (--open.left == 0) end(number);
 }
 
 void EngineLoop::update_load() {
@@ -176,8 +199,8 @@ void EngineLoop::end(uint64_t number) {
     if (!rows.empty()) scores = score_(std::move(rows), job->num_likeliest());
     forget(number);
     job->on_end(std::move(scores));
-  } catch (const Error& error) {
-    fail(number, error);
+  } catch (const std::exception& thrown) {
+    fail(number, error_of(thrown));
   }
 }
 

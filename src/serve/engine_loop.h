@@ -22,7 +22,7 @@
 namespace ponder::serve {
 
 // Some completions that are asked for together. Everything is called on the loop's thread, and
-// nothing after the end.
+// nothing after the end. What a function throws ends this job alone (on_failure).
 class EngineJob {
  public:
   virtual ~EngineJob() = default;
@@ -78,6 +78,7 @@ class EngineLoop {
   bool take_orders();  // false: the loop is to end
   void start(const std::shared_ptr<EngineJob>& job, int64_t num_completions);
   void step();
+  void take(uint64_t number, size_t index, data::Completion completion);
   void update_load();
   void give_up(uint64_t number);
   void end(uint64_t number);
