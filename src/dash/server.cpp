@@ -78,19 +78,14 @@ class Server::Impl {
     listen.port = options.port;
     listen.host_names = options.host_names;
     listen.allow_no_key = true;  // it is asked for here: a browser cannot send it as a header
-    worker_ = std::thread([this] { work(); });
-    try {
-      listener_ = std::make_unique<net::Listener>(
-          listen, [this](net::Request request, std::shared_ptr<net::Reply> reply) {
-            const std::lock_guard lock(mutex_);
-            waiting_.push_back({std::move(request), std::move(reply)});
-            changed_.notify_one();
-          });
-    } catch (...) {
-      stop();
-      throw;
-    }
+    listener_ = std::make_unique<net::Listener>(
+        listen, [this](net::Request request, std::shared_ptr<net::Reply> reply) {
+          const std::lock_guard lock(mutex_);
+          waiting_.push_back({std::move(request), std::move(reply)});
+          changed_.notify_one();
+        });
     cookie_ = fmt::format("ponder_dash_{}", listener_->port());
+    worker_ = std::thread([this] { work(); });  // it reads all of these
   }
 
   ~Impl() {

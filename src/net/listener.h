@@ -40,8 +40,8 @@ class Reply {
 
   virtual bool gone() const = 0;
   virtual size_t unsent_bytes() const = 0;  // a slow reader's; beyond max_unsent_bytes it is gone
-  // Called once, on the listener's thread, when the client has left before the end; at once if it
-  // already has. Must not wait.
+  // Called once when the client has left before the end: on the listener's thread, or within a write
+  // that finds it too slow; at once if it already has. Must not wait.
   virtual void on_gone(std::function<void()> call) = 0;
 };
 
@@ -76,8 +76,9 @@ struct ListenerOptions {
 
 class Listener {
  public:
-  // Listens, and answers from a thread of its own, at once. Throws Error: kUsage for an address that
-  // is none or that needs a key, kBusy for a port that is taken.
+  // Listens, and answers from a thread of its own, at once: `handler` may be called before the constructor
+  // returns. Throws Error: kUsage for an address that is none or that needs a key, kBusy for a port
+  // that is taken.
   Listener(ListenerOptions options, Handler handler);
   ~Listener();  // closes everything; open replies are gone
   Listener(const Listener&) = delete;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <ctime>
+#include <latch>
 #include <limits>
 #include <mutex>
 #include <random>
@@ -93,8 +94,10 @@ class Server::Impl {
     options_.listen.on_refused = [this](int status) { metrics_.count_refusal(status); };
     listener_.emplace(options_.listen,
                       [this](net::Request request, std::shared_ptr<net::Reply> reply) {
+                        ready_.wait();
                         handle(std::move(request), reply);
                       });
+    ready_.count_down();
   }
 
   bool drain(std::chrono::milliseconds limit) {
@@ -236,6 +239,7 @@ class Server::Impl {
   std::atomic<bool> draining_{false};
   generate::Engine engine_;
   std::optional<EngineLoop> loop_;
+  std::latch ready_{1};                    // listener_ is there: requests may come before it is
   std::optional<net::Listener> listener_;  // ends first
 };
 
