@@ -14,6 +14,7 @@
 #include "cli/sampling_flags.h"
 #include "cli/stop_signals.h"
 #include "generate/inference_model.h"
+#include "generate/sampling_defaults.h"
 #include "serve/served_model.h"
 #include "serve/server.h"
 
@@ -51,12 +52,6 @@ serve::ReasoningFormat reasoning_of(const std::string& name) {
   return name == "none" ? serve::ReasoningFormat::kNone : serve::ReasoningFormat::kBoth;
 }
 
-data::SamplingSettings defaults_of_folder(const std::filesystem::path& folder) {
-  const std::filesystem::path file = folder / "generation_config.json";
-  if (!std::filesystem::exists(file)) return {};
-  return serve::defaults_of(read_json_file(file));
-}
-
 void run_serve(const ServeOptions& options) {
   serve::ServerOptions settings;
   settings.listen.api_key = key_of(options.api_key_env);
@@ -72,7 +67,7 @@ void run_serve(const ServeOptions& options) {
   settings.strict = options.strict;
   if (options.seeded) settings.seed = options.common.seed;
   settings.reasoning = reasoning_of(options.reasoning);
-  settings.defaults = defaults_of_folder(options.model);
+  settings.defaults = generate::as_the_model_asks(options.model, {});
   const TerminalMonitor::Level level =
       options.common.quiet ? TerminalMonitor::Level::kQuiet : TerminalMonitor::Level::kInfo;
   TerminalMonitor monitor(level);

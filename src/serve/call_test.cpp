@@ -217,18 +217,5 @@ TEST(Call, TokensGoBothWaysInBothForms) {
   EXPECT_THROW((void)tokenize(Json::object(), model), CallError);
 }
 
-TEST(ServedModel, DefaultsAreTheFoldersWhereTheyMakeSense) {
-  const data::SamplingSettings read = defaults_of(
-      {{"temperature", 0.6}, {"top_p", 0.95}, {"top_k", 20}, {"repetition_penalty", 1.05}});
-  EXPECT_EQ(read.temperature, 0.6);
-  EXPECT_EQ(read.top_p, 0.95);
-  EXPECT_EQ(read.top_k, 20);
-  const data::SamplingSettings odd =
-      defaults_of({{"temperature", "x"}, {"top_p", 7}, {"top_k", nullptr}});
-  EXPECT_EQ(odd.temperature, 1);
-  EXPECT_EQ(odd.top_p, 1);
-  EXPECT_EQ(odd.top_k, 0);
-}
-
 }  // namespace
 }  // namespace ponder::serve

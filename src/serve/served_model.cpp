@@ -18,21 +18,6 @@ bool ServedModel::is_named(std::string_view name) const {
          std::find(aliases.begin(), aliases.end(), name) != aliases.end();
 }
 
-data::SamplingSettings defaults_of(const Json& generation_config) {
-  data::SamplingSettings defaults;
-  if (!generation_config.is_object()) return defaults;
-  const auto number = [&](const char* name, double low, double high, double otherwise) {
-    const auto found = generation_config.find(name);
-    if (found == generation_config.end() || !found->is_number()) return otherwise;
-    const double value = found->get<double>();
-    return value >= low && value <= high ? value : otherwise;
-  };
-  defaults.temperature = number("temperature", 0.01, 2, 1);
-  defaults.top_p = number("top_p", 1e-6, 1, 1);
-  defaults.top_k = static_cast<int>(number("top_k", 0, 1e9, 0));
-  return defaults;
-}
-
 Json model_entry(const ServedModel& model, std::string_view name) {
   return {{"id", name},
           {"object", "model"},

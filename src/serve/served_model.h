@@ -27,7 +27,7 @@ struct ServedModel {
   int64_t created = 0;        // seconds since 1970
   int64_t max_model_len = 0;  // tokens of a prompt and its completion together
   tensor::Precision precision = tensor::Precision::kF32;
-  // Where a request says nothing: the folder's generation_config.json, else 1 / 1 / off.
+  // Where a request says nothing.
   data::SamplingSettings defaults;
   ReasoningFormat reasoning = ReasoningFormat::kBoth;
   bool strict = false;  // refuses fields that it does not know
@@ -36,9 +36,6 @@ struct ServedModel {
   std::string fingerprint() const;  // "ponder-0.1.0-<sha16>"
   bool is_named(std::string_view name) const;
 };
-
-// temperature, top_p and top_k of a generation_config.json's text.
-data::SamplingSettings defaults_of(const Json& generation_config);
 
 // The bodies of GET /v1/models, /v1/models/{id}, /tokenizer_info, /props.
 Json model_list(const ServedModel& model);
