@@ -245,6 +245,10 @@ FailureClass class_of(const std::string& code) {
   return class_of(500, code);
 }
 
+bool has_model_name(ServerKind kind) {
+  return kind == ServerKind::kPonder || kind == ServerKind::kVllm;
+}
+
 Json parse_answer(std::string_view text) {
   try {
     return parse_json(text, "answer");
@@ -369,16 +373,26 @@ HttpFailure http_failure(int status, const std::map<std::string, std::string>& h
   return failure;
 }
 
+std::optional<AnswerFailure> check_origin(const Answer& answer, const Expected& expected) {
+  if (has_model_name(expected.kind) && answer.model != expected.model) {
+    return AnswerFailure(FailureClass::kNever,
+                         fmt::format("the answer is of model \"{}\", asked was \"{}\"",
+                                     excerpt(answer.model), expected.model));
+  }
+  if (answer.fingerprint.ends_with(expected.fingerprint_end)) return std::nullopt;
+  return AnswerFailure(
+      FailureClass::kNever,
+      fmt::format("the answer was computed by \"{}\", asked was …{}: other weights or another "
+                  "arithmetic",
+                  excerpt(answer.fingerprint), expected.fingerprint_end));
+}
+
 std::optional<AnswerFailure> check_tokens(const Answer& answer, const Expected& expected) {
   const auto wrong = [](const std::string& problem) {
     return AnswerFailure(FailureClass::kNever, problem);
   };
-  const bool is_model_told =
-      expected.kind == ServerKind::kPonder || expected.kind == ServerKind::kVllm;
-  if (is_model_told && answer.model != expected.model) {
-    return wrong(fmt::format("the answer is of model \"{}\", asked was \"{}\"",
-                             excerpt(answer.model), expected.model));
-  }
+  const bool is_model_told = has_model_name(expected.kind);
+  if (auto other = check_origin(answer, expected)) return other;
   const auto prompt_size = static_cast<int64_t>(expected.prompt_ids.size());
   if (is_model_told) {
     if (!answer.prompt_ids) return wrong("the answer does not say the prompt's token ids");

@@ -101,9 +101,14 @@ struct Expected {
   std::span<const int32_t> prompt_ids;  // with what was sampled before
   std::span<const int32_t> stop_ids;
   const tokenizer::Tokenizer* tokenizer;
+  // Of kPonder: how system_fingerprint ends; "" for any.
+  std::string fingerprint_end = {};
 };
-// Whether the token ids of an answer that ended may be trained on: the prompt that was meant, ids that are
-// the text, as many as are billed, one of our end tokens at the end if and only if it stopped.
+// Whether the answer, as much as there is of it, was computed by the weights and in the arithmetic that it is to
+// be of. What is wrong, or nothing.
+std::optional<AnswerFailure> check_origin(const Answer& answer, const Expected& expected);
+// Whether the token ids of an answer that ended may be trained on: its origin, the prompt that was meant, ids that
+// are the text, as many as are billed, one of our end tokens at the end if and only if it stopped.
 // What is wrong, or nothing.
 std::optional<AnswerFailure> check_tokens(const Answer& answer, const Expected& expected);
 

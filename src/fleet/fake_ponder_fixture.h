@@ -60,7 +60,15 @@ enum class Fault {
   kAnotherId
 };
 // Those that change what an answer says: refused for good.
-enum class Lie { kNone, kOneId, kNoEndToken, kAnotherPrompt, kAnotherModel, kCount };
+enum class Lie {
+  kNone,
+  kOneId,
+  kNoEndToken,
+  kAnotherPrompt,
+  kAnotherModel,
+  kAnotherArithmetic,
+  kCount
+};
 
 class FakePonder {
  public:
@@ -74,6 +82,7 @@ class FakePonder {
   std::function<Fault(int)> fault = [](int) { return Fault::kNone; };
   std::function<Lie(int)> lie = [](int) { return Lie::kNone; };
   int64_t length = 0;  // of every row, 0: fake_length
+  std::string precision = "f32";
   std::atomic<int> num_asked = 0, num_continued = 0, num_unknown_fields = 0, num_models_asked = 0;
   std::map<Fault, int> faults() {
     const std::lock_guard lock(mutex_);
@@ -85,9 +94,11 @@ class FakePonder {
     for (std::string request; !(request = c.read_request()).empty();) {
       if (request.starts_with("GET /v1/models ")) {
         ++num_models_asked;
-        c.answer(200, fmt::format(
-                          R"({{"data":[{{"id":"{}","model_sha256":"{}","max_model_len":8192}}]}})",
-                          model_, sha256_));
+        c.answer(
+            200,
+            fmt::format(
+                R"({{"data":[{{"id":"{}","model_sha256":"{}","precision":"{}","max_model_len":8192}}]}})",
+                model_, sha256_, precision));
       } else if (request.starts_with("POST /v1/completions ")) {
         if (!complete(c, parse_json(request.substr(request.find("\r\n\r\n") + 4), "request")))
           return;
@@ -190,6 +201,7 @@ class FakePonder {
           {"completion_tokens", end - first + (lie_now == Lie::kCount)}};
       c.chunk(fmt::format("data: {}\n\n", dump_json({{"id", "cmpl-1"},
                                                      {"model", name(lie_now)},
+                                                     {"system_fingerprint", fingerprint(lie_now)},
                                                      {"choices", Json::array()},
                                                      {"usage", usage}})));
     }
@@ -201,10 +213,15 @@ class FakePonder {
   std::string name(Lie lie_now) const {
     return lie_now == Lie::kAnotherModel ? "last-round" : model_;
   }
+  std::string fingerprint(Lie lie_now) const {
+    const bool rounded = precision != "f32" || lie_now == Lie::kAnotherArithmetic;
+    return fmt::format("ponder-0.0.1-{}{}", sha256_.substr(0, 16), rounded ? "-bf16" : "");
+  }
   std::string event_of(const Json& choice, Lie lie_now) const {
-    return fmt::format(
-        "data: {}\n\n",
-        dump_json({{"id", "cmpl-1"}, {"model", name(lie_now)}, {"choices", {choice}}}));
+    return fmt::format("data: {}\n\n", dump_json({{"id", "cmpl-1"},
+                                                  {"model", name(lie_now)},
+                                                  {"system_fingerprint", fingerprint(lie_now)},
+                                                  {"choices", {choice}}}));
   }
 
  public:

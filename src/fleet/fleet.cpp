@@ -10,6 +10,12 @@ std::string served_name_of(std::string_view model_sha256) {
   return fmt::format("ponder-{}", model_sha256.substr(0, 16));
 }
 
+std::string fingerprint_end_of(std::string_view model_sha256, tensor::Precision precision) {
+  const bool usual = precision == tensor::Precision::kF32;
+  return fmt::format("-{}{}", model_sha256.substr(0, 16),
+                     usual ? "" : fmt::format("-{}", tensor::to_string(precision)));
+}
+
 Fleet::Fleet(const tokenizer::Tokenizer* tokenizer, FleetOptions options, Monitor& monitor)
     : impl_(std::make_unique<Impl>(tokenizer, std::move(options), monitor)) {}
 

@@ -44,8 +44,9 @@ struct FleetOptions {
   uint64_t seed = 1;  // of delays
 };
 
-// What `ponder serve` calls the model of these weights.
+// What `ponder serve` calls the model of these weights, and how its system_fingerprint ends.
 std::string served_name_of(std::string_view model_sha256);
+std::string fingerprint_end_of(std::string_view model_sha256, tensor::Precision precision);
 
 class Fleet : public rollout::Generator {
  public:

@@ -76,17 +76,24 @@ struct Fleet::Impl {
     for (const std::string& server : options.servers) add_server(server);
     read_servers_file();
     if (scheduler.num_servers() == 0) {
-      throw Error(ErrorKind::kUsage, "--server", "names no server",
-                  "give an address like http://gpu1:8321, or a file of them");
+      throw Error(
+          ErrorKind::kUsage, "--server", "names no server",
+          "give an address like http://gpu1:8321, or a file of them, each line with its end");
     }
     contact();
   }
 
   Time now() const { return std::chrono::duration_cast<Time>(Clock::now() - start); }
 
+  // One that is new, or comes again, is looked at before it is asked for anything.
   void add_server(const std::string& address) {
-    const size_t number = scheduler.add_server(net::parse_url(address, "server").text());
-    if (number == urls.size()) urls.push_back(scheduler.state(number, Time(0)).name);
+    const std::string url = net::parse_url(address, "server").text();
+    const auto known = std::ranges::find(urls, url);
+    const auto at = static_cast<size_t>(known - urls.begin());
+    const bool asked = known != urls.end() && !scheduler.state(at, Time(0)).retired;
+    const size_t number = scheduler.add_server(url);
+    if (number == urls.size()) urls.push_back(url);
+    if (!asked) scheduler.distrust(number);
   }
 
   // Servers that left the file get nothing more.
@@ -159,7 +166,7 @@ struct Fleet::Impl {
       throw Error(
           urls[server],
           html ? "answers with a page of HTML instead of JSON"
-               : fmt::format("answers \"{}\" instead of JSON", excerpt(body)),
+               : fmt::format("answers \"{}\" instead of JSON", without_key(excerpt(body))),
           html ? "the address of a web page or a proxy? A server's is mostly http://HOST:PORT/v1"
                : "");
     }
@@ -197,6 +204,7 @@ struct Fleet::Impl {
         continue;
       }
       check_contact(server, answer.head.status, answer.head.headers, answer.body);
+      scheduler.probed(server, true, now());
       ++there;
     }
     if (there == 0) {
@@ -386,6 +394,8 @@ struct Fleet::Impl {
   void check_given_up(const Open& open) const {
     const Answer& answer = open.reader->answer();
     const std::vector<int32_t> prompt = prompt_of(open);
+    if (const auto other = check_origin(answer, expected_of(open, prompt)))
+      throw AnswerFailure(*other);
     if (answer.prompt_ids && *answer.prompt_ids != prompt)
       throw AnswerFailure(FailureClass::kNever, "the server's prompt has other token ids");
     if (!agrees(open))
@@ -396,6 +406,12 @@ struct Fleet::Impl {
     prompt.insert(prompt.end(), open.ids.begin(),
                   open.ids.begin() + static_cast<std::ptrdiff_t>(open.from));
     return prompt;
+  }
+  Expected expected_of(const Open& open, std::span<const int32_t> prompt) const {
+    Expected expected{options.kind, options.served_model, prompt, open.request.stop_ids, tokenizer};
+    if (options.kind == ServerKind::kPonder && !options.model_sha256.empty())
+      expected.fingerprint_end = fingerprint_end_of(options.model_sha256, options.precision);
+    return expected;
   }
   // Closing the connection does it, but on SGLang.
   void abort_on_server(const Open& open) {
@@ -423,11 +439,9 @@ struct Fleet::Impl {
       return;
     }
     take_tokens(open);
-    if (open.transfer == 0) return;  // it ended by our own rules
     const Answer& answer = open.reader->answer();
     const std::vector<int32_t> prompt = prompt_of(open);
-    if (const auto wrong = check_tokens(
-            answer, {options.kind, options.served_model, prompt, open.request.stop_ids, tokenizer}))
+    if (const auto wrong = check_tokens(answer, expected_of(open, prompt)))
       throw AnswerFailure(*wrong);
     if (open.reason) {
       complete(open);

@@ -5,8 +5,10 @@
 #include <cstdlib>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "fleet/fake_ponder_fixture.h"
 #include "testing/error_text.h"
+#include "testing/temporary_folder.h"
 
 namespace ponder::fleet {
 namespace {
@@ -208,7 +210,8 @@ TEST_F(FleetTest, WhatWasWholeEarlierIsNotAskedFor) {
 TEST_F(FleetTest, LiesAreRefusedByName) {
   const std::pair<Lie, const char*> cases[] = {{Lie::kOneId, "not that of its token ids"},
                                                {Lie::kAnotherPrompt, "other token ids"},
-                                               {Lie::kAnotherModel, "last-round"}};
+                                               {Lie::kAnotherModel, "last-round"},
+                                               {Lie::kAnotherArithmetic, "was computed by"}};
   for (const auto& [lie, words] : cases) {
     FakePonder server;
     server.lie = [lie = lie](int number) { return number == 5 ? lie : Lie::kNone; };
@@ -364,6 +367,36 @@ TEST_F(FleetTest, SaysWhatIsWrongBeforeAnythingIsAsked) {
   EXPECT_NE(scripted(401, "{}").find("does not take the key"), std::string::npos);
   EXPECT_NE(scripted(200, "<html>").find("HTML"), std::string::npos);
   EXPECT_NE(scripted(404, "{}").find("kind ponder"), std::string::npos) << scripted(404, "{}");
+}
+
+// One of the very weights whose numbers are others, which came behind the first look at all.
+TEST_F(FleetTest, AServerThatComesLaterIsLookedAtFirst) {
+  const testing::TemporaryFolder folder;
+  const auto listed = [&](const std::vector<const FakePonder*>& servers) {
+    std::string text;
+    for (const FakePonder* server : servers) text += server->url() + "\n";
+    write_file_atomic(folder / "servers", text);
+  };
+  FakePonder first, rounded, good;
+  rounded.precision = "bf16";
+  listed({&first});
+  FleetOptions from_file = options({});
+  from_file.servers_file = folder / "servers";
+  from_file.rules.spill_after = Time(0);
+  Fleet fleet(&tokenizer_, from_file, monitor_);
+  expect_right(answers(fleet, 5, 1), 5);
+  listed({&first, &rounded, &good});
+  for (int i = 0; i < 300 && (rounded.num_models_asked == 0 || good.num_models_asked == 0); ++i)
+    (void)fleet.poll(milliseconds(20));
+  Events all;
+  for (int p = 10; p < 50; ++p) fleet.submit(request("p" + std::to_string(p), 0));
+  while (all.size() < 40) {
+    for (auto& event : fleet.poll(milliseconds(500)))
+      all[event.request_id] = std::get<data::Completion>(event.what);
+  }
+  expect_right(all, 40);
+  EXPECT_EQ(rounded.num_asked, 0);
+  EXPECT_GT(good.num_asked, 0);
 }
 
 TEST_F(FleetTest, RequestsThatHaveNoRoomAreRefused) {

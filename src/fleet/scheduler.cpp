@@ -44,6 +44,12 @@ size_t Scheduler::add_server(const std::string& name) {
 
 void Scheduler::retire_server(size_t server) { servers_.at(server).state.retired = true; }
 
+void Scheduler::distrust(size_t number) {
+  Server& server = servers_.at(number);
+  server.state.is_open = true;
+  server.open_until = Time(0);
+}
+
 void Scheduler::add(Work work, Time now) {
   if (items_.empty()) last_good_ = now;
   const std::string id = work.id;
@@ -179,7 +185,7 @@ void Scheduler::probed(size_t number, bool good, Time now) {
   server.state.is_open = false;
   server.failures_in_a_row = 0;
   server.last.clear();
-  server.window = std::max(1.0, std::floor(server.window / 2));
+  if (server.state.sent > 0) server.window = std::max(1.0, std::floor(server.window / 2));
   last_good_ = now;
 }
 

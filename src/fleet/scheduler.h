@@ -2,7 +2,8 @@
 // asks nobody and has no clock, so an hour of waiting is a number in a test.
 //
 //   request  queued -> sent -> done, or failed and queued again (so many attempts), or failed for good
-//   server   closed (takes requests) -> open (takes none, after failures in a row) -> probed -> closed
+//   server   closed (takes requests) -> open (takes none, after failures in a row or while distrusted) ->
+//            probed -> closed
 //            parked besides: it said until when
 //
 // No request is sent twice at a time, attempts are limited, in flight is at most the server's window,
@@ -63,6 +64,7 @@ class Scheduler {
   // Returns its number. A server that was retired is taken back under its number.
   size_t add_server(const std::string& name);
   void retire_server(size_t server);  // nothing more is sent to it
+  void distrust(size_t server);       // nothing is sent to it before a probe has found it good
 
   void add(Work work, Time now);  // an id that is not there
   void remove(std::string_view id);

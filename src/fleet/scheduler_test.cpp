@@ -46,6 +46,21 @@ TEST(Scheduler, SendsAsManyAsTheWindowHolds) {
   EXPECT_EQ(scheduler.sends(Time(5)).at(0).id, "3");
 }
 
+TEST(Scheduler, ADistrustedServerIsProbedBeforeItIsAsked) {
+  Scheduler scheduler = one_server({.first_window = 3});
+  scheduler.distrust(0);
+  scheduler.add({"x"}, Time(0));
+  EXPECT_TRUE(scheduler.sends(Time(0)).empty());
+  EXPECT_EQ(scheduler.next_time(Time(0)), Time(0));
+  EXPECT_EQ(scheduler.probes(Time(0)), std::vector<size_t>{0});
+  scheduler.probed(0, false, Time(0));
+  EXPECT_TRUE(scheduler.probes(Time(1)).empty());
+  EXPECT_EQ(scheduler.probes(Time(5000)), std::vector<size_t>{0});
+  scheduler.probed(0, true, Time(5000));
+  EXPECT_EQ(scheduler.state(0, Time(5000)).window, 3);
+  EXPECT_EQ(scheduler.sends(Time(5000)).size(), 1u);
+}
+
 TEST(Scheduler, TheWindowDoublesWhileItBindsAndNothingIsFull) {
   Scheduler scheduler = one_server({.first_window = 2, .max_inflight = 12});
   for (int i = 0; i < 100; ++i) scheduler.add({std::to_string(i)}, Time(0));

@@ -10,7 +10,9 @@
 namespace ponder::serve {
 
 std::string ServedModel::fingerprint() const {
-  return fmt::format("ponder-{}-{}", version(), sha256.substr(0, 16));
+  return fmt::format(
+      "ponder-{}-{}{}", version(), sha256.substr(0, 16),
+      precision == tensor::Precision::kF32 ? "" : fmt::format("-{}", tensor::to_string(precision)));
 }
 
 bool ServedModel::is_named(std::string_view name) const {

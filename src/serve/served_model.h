@@ -33,7 +33,9 @@ struct ServedModel {
   bool strict = false;  // refuses fields that it does not know
 
   std::string id() const { return "ponder-" + sha256.substr(0, 16); }
-  std::string fingerprint() const;  // "ponder-0.1.0-<sha16>"
+  // What computed an answer: "ponder-0.1.0-<sha16>", behind it "-bf16" where the arithmetic is that. A
+  // fleet holds the end of it against what it asked for.
+  std::string fingerprint() const;
   bool is_named(std::string_view name) const;
 };
 

@@ -86,6 +86,8 @@ TEST(Serve, MakesTheRowsThatGenerateMakes) {
     const Json answer = parse_json(body_of_answer(client.receive_answer()), "answer");
     EXPECT_EQ(answer["choices"][0]["token_ids"], row["token_ids"]);
     const Json& logprobs = answer["choices"][0]["logprobs"]["token_logprobs"];
+    EXPECT_TRUE(answer["system_fingerprint"].get<std::string>().ends_with(
+        "-" + row["model_sha256"].get<std::string>().substr(0, 16)));
     ASSERT_EQ(logprobs.size(), row["logprobs"].size());
     for (size_t i = 0; i < logprobs.size(); ++i)
       EXPECT_EQ(static_cast<float>(logprobs[i].get<double>()),
