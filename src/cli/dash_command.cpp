@@ -46,7 +46,7 @@ void dash(const DashOptions& options) {
   const std::atomic<bool>* stop = stop_flag();
   const dash::Server server({options.places.begin(), options.places.end()}, serve);
   if (options.common.json) {
-    print_json({{"url", server.url()}, {"runs", server.runs()}});
+    print_json({{"url", server.url()}, {"port", server.port()}, {"runs", server.runs()}});
   } else {
     print("{}\n", server.url());
     if (!options.common.quiet)

@@ -147,6 +147,7 @@ void run_fleet_check(const FleetCommandOptions& options) {
       if (options.common.json) {
         print_json({{"server", row.server},
                     {"check", row.check},
+                    {"ok", row.result != Result::kFailed},
                     {"result", fleet::to_string(row.result)},
                     {"detail", row.detail}});
       } else {
@@ -179,7 +180,7 @@ void register_fleet(CLI::App& app) {
   add_common_options(*check, options->common);
   check->footer(
       "Example:\n  ponder fleet check --server http://gpu1:8321 --model models/nano-base --json\n"
-      "With --json: one object a line, {server, check, result, detail}.");
+      "With --json: one object a line, {server, check, ok, result, detail}.");
   check->callback([options] { run_fleet_check(*options); });
 }
 

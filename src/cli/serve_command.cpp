@@ -82,6 +82,7 @@ void run_serve(const ServeOptions& options) {
   serve::Server server(model, std::move(settings));
   if (options.common.json) {
     print_json({{"url", server.url()},
+                {"port", server.port()},
                 {"model", server.model().id()},
                 {"model_sha256", server.model().sha256},
                 {"max_model_len", server.model().max_model_len}});

@@ -94,6 +94,7 @@ class Server::Impl {
   }
 
   std::string url() const { return listener_->url() + "/?key=" + percent_encoded(key_); }
+  uint16_t port() const { return listener_->port(); }
   const std::vector<std::string>& runs() const { return runs_; }
 
  private:
@@ -212,6 +213,7 @@ Server::Server(const std::vector<std::filesystem::path>& places, const ServerOpt
     : impl_(std::make_unique<Impl>(places, options)) {}
 Server::~Server() = default;
 std::string Server::url() const { return impl_->url(); }
+uint16_t Server::port() const { return impl_->port(); }
 std::vector<std::string> Server::runs() const { return impl_->runs(); }
 
 }  // namespace ponder::dash

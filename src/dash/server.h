@@ -26,6 +26,7 @@ class Server {
   Server(const std::vector<std::filesystem::path>& places, const ServerOptions& options);
   ~Server();
   std::string url() const;  // with the key
+  uint16_t port() const;
   std::vector<std::string> runs() const;
 
  private:

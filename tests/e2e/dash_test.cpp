@@ -46,6 +46,7 @@ TEST(Dash, KilledItLeavesTheRunAsItWas) {
   ASSERT_EQ(lines.size(), 1u) << told;
   EXPECT_EQ(lines[0]["runs"], Json::array({"tiny"}));
   const std::string url = lines[0]["url"];
+  EXPECT_NE(url.find(":" + lines[0]["port"].dump() + "/"), std::string::npos) << url;
   const auto port = static_cast<uint16_t>(std::stoi(url.substr(url.find(':', 6) + 1)));
   const std::string key = url.substr(url.find("key=") + 4);
   for (const char* page : {"overview", "curves", "rollouts", "pool", "log"}) {

@@ -110,7 +110,7 @@ TEST_F(FleetEndToEnd, AnotherModelIsRefusedBeforeAnythingIsAsked) {
   const testing::Outcome check =
       ponder({"fleet", "check", "--server", server.url(), "--model", base_, "--json", "--quiet"});
   EXPECT_EQ(check.status, 1);
-  EXPECT_NE(check.out.find("\"failed\""), std::string::npos) << check.out;
+  EXPECT_NE(check.out.find("\"ok\":false,\"result\":\"failed\""), std::string::npos) << check.out;
 }
 
 TEST_F(FleetEndToEnd, ACheckOfARightServerFindsNothing) {

@@ -68,6 +68,7 @@ TEST(Serve, MakesTheRowsThatGenerateMakes) {
   ASSERT_EQ(rows.size(), 3u);
   Serving server(folder / "base");
   EXPECT_EQ(server.ready()["model_sha256"], rows[0]["model_sha256"]);
+  EXPECT_EQ(server.ready()["port"], server.port());
   RawConnection asking(server.port());
   asking.send(
       post_of(R"({"messages": [{"role": "user", "content": "Compute 7+8"}]})", "", "/tokenize"));
@@ -85,9 +86,9 @@ TEST(Serve, MakesTheRowsThatGenerateMakes) {
                    {"ponder", {{"problem_id", row["problem_id"]}, {"sample", row["sample"]}}}})));
     const Json answer = parse_json(body_of_answer(client.receive_answer()), "answer");
     EXPECT_EQ(answer["choices"][0]["token_ids"], row["token_ids"]);
-    const Json& logprobs = answer["choices"][0]["logprobs"]["token_logprobs"];
     EXPECT_TRUE(answer["system_fingerprint"].get<std::string>().ends_with(
         "-" + row["model_sha256"].get<std::string>().substr(0, 16)));
+    const Json& logprobs = answer["choices"][0]["logprobs"]["token_logprobs"];
     ASSERT_EQ(logprobs.size(), row["logprobs"].size());
     for (size_t i = 0; i < logprobs.size(); ++i)
       EXPECT_EQ(static_cast<float>(logprobs[i].get<double>()),
