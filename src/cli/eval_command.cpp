@@ -104,6 +104,7 @@ class ModelEvaluation {
     tell_unused_sampling(options.model, monitor);
     Json job = job_of_judging(options);
     job.update(job_of_model(options.model, model_));
+    job.update(job_of_servers(options.servers));
     for (size_t i = 0; i < benchmarks.size(); ++i) {
       asked_.push_back(asked_of(model_, benchmarks[i], options, monitor));
       const Json own = job_of_rollouts(benchmarks[i].problems, asked_[i].requests);

@@ -83,6 +83,7 @@ void run_generate(const GenerateOptions& options) {
               {"enough_correct", options.enough_correct},
               {"enough_incorrect", options.enough_incorrect}};
   job.update(job_of_model(options.model, model));
+  job.update(job_of_servers(options.servers));
   job.update(job_of_rollouts(problems, requests));
   std::vector<std::filesystem::path> reads = {options.model};
   if (!options.problems.empty())

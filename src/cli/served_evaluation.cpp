@@ -23,10 +23,11 @@ Json extra_of(const std::vector<std::string>& flags) {
                   "e.g. --extra reasoning_effort='\"high\"'");
     }
     const std::string key = flag.substr(0, equals);
-    for (const char* own : {"messages", "model", "stream", "n", "temperature", "top_p"}) {
+    for (const char* own : {"messages", "model", "stream", "stream_options", "n", "temperature",
+                            "top_p", "max_tokens", "max_completion_tokens", "stop"}) {
       if (key != own) continue;
       throw Error(ErrorKind::kUsage, "--extra " + key, "is what ponder itself sends",
-                  "temperature and top-p have flags of their own");
+                  "temperature, top-p, the token limit and stop strings have flags of their own");
     }
     try {
       extra[key] = parse_json(std::string_view(flag).substr(equals + 1), "--extra " + key);

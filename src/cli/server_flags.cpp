@@ -67,9 +67,33 @@ fleet::FleetOptions fleet_options(const ServerFlags& flags, fleet::ServerKind ki
   return options;
 }
 
+namespace {
+
+// What would change nothing, and was meant to.
+void refuse_without_servers(const ServerFlags& flags) {
+  const std::pair<const char*, bool> given[] = {{"--server-kind", !flags.kind.empty()},
+                                                {"--api-key-env", !flags.api_key_env.empty()},
+                                                {"--served-model", !flags.served_model.empty()},
+                                                {"--ca-file", !flags.ca_file.empty()},
+                                                {"--insecure-key", flags.insecure_key}};
+  for (const auto& [flag, is_given] : given) {
+    if (!is_given) continue;
+    throw Error(ErrorKind::kUsage, flag, "is of servers, and none is named",
+                "name them with --server, or leave it out: then this process samples");
+  }
+}
+
+}  // namespace
+
+Json job_of_servers(const ServerFlags& flags) {
+  if (!flags.any() || flags.kind.empty() || flags.kind == "ponder") return Json::object();
+  return {{"server kind", flags.kind}, {"served model", flags.served_model}};
+}
+
 Sampler::Sampler(const SamplingFlags& sampling, const ServerFlags& servers,
                  generate::InferenceModel& model, Monitor& monitor) {
   if (!servers.any()) {
+    refuse_without_servers(servers);
     engine_ = std::make_unique<generate::Engine>(
         model.decoder(), &model.text().tokenizer(), model.threads(),
         model.engine_options(sampling.max_batch, static_cast<int64_t>(sampling.kv_cache_bytes)));

@@ -27,6 +27,9 @@ void add_server_flags(CLI::App& command, ServerFlags& flags);
 // As they would be given to a fleet; `kind` where no flag says one. Throws Error (usage) for an address that is none.
 fleet::FleetOptions fleet_options(const ServerFlags& flags, fleet::ServerKind kind);
 
+// What of them decides the rows, for a RowFile's job: nothing of ponder servers, whose rows are this process's.
+Json job_of_servers(const ServerFlags& flags);
+
 // Servers have weights of their own.
 inline generate::Weights weights_for(const ServerFlags& flags) {
   return flags.any() ? generate::Weights::kLeave : generate::Weights::kLoad;

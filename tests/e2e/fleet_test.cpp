@@ -113,6 +113,14 @@ TEST_F(FleetEndToEnd, AnotherModelIsRefusedBeforeAnythingIsAsked) {
   EXPECT_NE(check.out.find("\"ok\":false,\"result\":\"failed\""), std::string::npos) << check.out;
 }
 
+TEST_F(FleetEndToEnd, FlagsOfServersNeedOne) {
+  const testing::Outcome idle = ponder({"generate", "--model", base_, "--prompt", "Compute 7+8",
+                                        "--max-tokens", "4", "--server-kind", "vllm"});
+  EXPECT_EQ(idle.status, 2);
+  EXPECT_NE(idle.err.find("--server-kind: is of servers, and none is named"), std::string::npos)
+      << idle.err;
+}
+
 TEST_F(FleetEndToEnd, ACheckOfARightServerFindsNothing) {
   Server server(base_, folder_ / "one.log");
   const testing::Outcome check =

@@ -246,6 +246,9 @@ TEST_F(Jobs, AnotherJobsRowsAreRefused) {
   expect_refused(job(bf16, "out"), "precision: nothing there, \"bf16\" here");
   std::replace(problems.begin(), problems.end(), std::string("1.jsonl"), std::string("2.jsonl"));
   expect_refused(job(problems, "out"), "problems: ");
+  std::vector<std::string> elsewhere = kGenerate;  // whose random numbers are others
+  elsewhere.insert(elsewhere.end(), {"--server", "http://127.0.0.1:9", "--server-kind", "vllm"});
+  expect_refused(job(elsewhere, "out"), "server kind: nothing there, \"vllm\" here");
   expect_refused(job({"eval", "--model", "base", "--benchmark", "1.jsonl"}, "out"), "command: ");
   expect_refused(job({"score", "--model", "base", "--data", "rows.jsonl"}, "out"), "command: ");
   expect_refused(job({"judge", "answers.jsonl"}, "out"), "command: ");
