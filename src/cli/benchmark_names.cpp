@@ -31,7 +31,8 @@ std::map<std::string, NamedBenchmark> read_benchmark_names() {
   const JsonFields all(json, file.string());
   for (const auto& [name, value] : json.items()) {
     const JsonFields one = all.fields(name);
-    names[name] = {one.text("file"), one.text("sha256"), one.text_or("from", "")};
+    names[name] = {one.text("file"), one.text("sha256"), one.text_or("from", ""),
+                   one.integer_or("n", 0, 0, INT64_MAX)};
   }
   return names;
 }
@@ -39,7 +40,8 @@ std::map<std::string, NamedBenchmark> read_benchmark_names() {
 void write_benchmark_names(const std::map<std::string, NamedBenchmark>& names) {
   Json json = Json::object();
   for (const auto& [name, one] : names)
-    json[name] = {{"file", one.file}, {"sha256", one.sha256}, {"from", one.from}};
+    json[name] = {
+        {"file", one.file}, {"sha256", one.sha256}, {"from", one.from}, {"n", one.num_problems}};
   const fs::path file = benchmark_names_file();
   fs::create_directories(file.parent_path());
   const std::string text = json.dump(2) + "\n";

@@ -1,6 +1,7 @@
 // Benchmarks by name: files that were given a name once (ponder benchmarks add).
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -10,9 +11,10 @@
 namespace ponder::cli {
 
 struct NamedBenchmark {
-  std::string file;    // absolute, or a folder or pattern
-  std::string sha256;  // of its rows' files when it was named
-  std::string from;    // where it comes from, in the user's words; may be empty
+  std::string file;          // absolute, or a folder or pattern
+  std::string sha256;        // of its rows' files when it was named
+  std::string from;          // where it comes from, in the user's words; may be empty
+  int64_t num_problems = 0;  // when it was named; 0: not known
 };
 
 // $XDG_DATA_HOME/ponder/benchmarks.json, else ~/.local/share/ponder/benchmarks.json.

@@ -29,13 +29,12 @@ void check_benchmark_name(const std::string& name) {
   }
 }
 
-void show(const BenchmarksOptions& options, const std::string& name, const NamedBenchmark& one) {
-  if (options.common.json) {
-    print_json({{"name", name}, {"file", one.file}, {"sha256", one.sha256}, {"from", one.from}});
-  } else {
-    print("{:<20} {}{}\n", name, escaped(one.file),
-          one.from.empty() ? "" : " (" + escaped(one.from) + ")");
-  }
+Json json_of(const std::string& name, const NamedBenchmark& one) {
+  return {{"name", name},
+          {"file", one.file},
+          {"n", one.num_problems > 0 ? Json(one.num_problems) : Json(nullptr)},
+          {"sha256", one.sha256},
+          {"source", one.from}};
 }
 
 void run_add(const BenchmarksOptions& options) {
@@ -45,22 +44,29 @@ void run_add(const BenchmarksOptions& options) {
   auto names = read_benchmark_names();
   NamedBenchmark& one = names[options.name];
   one = {fs::absolute(options.file).lexically_normal().string(), data::source_sha256(options.file),
-         options.from};
+         options.from, static_cast<int64_t>(problems.size())};
   write_benchmark_names(names);
   if (!options.common.quiet && !options.common.json)
     print("{}: {} problems\n", options.name, problems.size());
-  if (options.common.json) show(options, options.name, one);
+  if (options.common.json) print_json(json_of(options.name, one));
 }
 
 void run_list(const BenchmarksOptions& options) {
-  for (const auto& [name, one] : read_benchmark_names()) show(options, name, one);
+  Json rows = Json::array();
+  for (const auto& [name, one] : read_benchmark_names()) {
+    if (options.common.json)
+      rows.push_back(json_of(name, one));
+    else
+      print("{:<20} {}{}\n", name, one.file, one.from.empty() ? "" : " (" + one.from + ")");
+  }
+  if (options.common.json) print_json({{"benchmarks", rows}});
 }
 
 void run_remove(const BenchmarksOptions& options) {
   auto names = read_benchmark_names();
   if (names.erase(options.name) == 0) {
     throw Error(ErrorKind::kNotFound, options.name, "is the name of no benchmark",
-                "ponder benchmarks list shows the names");
+                "ponder benchmarks lists the names");
   }
   write_benchmark_names(names);
 }
@@ -78,12 +84,17 @@ CLI::App* add_action(CLI::App& parent, const char* name, const char* what,
 
 void register_benchmarks(CLI::App& app) {
   auto options = std::make_shared<BenchmarksOptions>();
-  CLI::App* sub = app.add_subcommand("benchmarks", "names for files of benchmarks");
-  sub->require_subcommand(1);
+  CLI::App* sub = app.add_subcommand("benchmarks", "names for files of benchmarks; lists them");
+  sub->require_subcommand(0, 1);
+  add_common_options(*sub, options->common);
+  sub->callback([options, sub] {
+    if (sub->get_subcommands().empty()) run_list(*options);
+  });
   sub->footer(
       "Example:\n  ponder benchmarks add math500 MATH-500.jsonl --from "
       "huggingface.co/datasets/HuggingFaceH4/MATH-500\n"
-      "ponder eval takes the name in the place of the file.");
+      "  ponder benchmarks\n"
+      "ponder eval and compare take the name in the place of the file.");
   CLI::App* add = add_action(*sub, "add", "gives a file a name", options, run_add);
   add->add_option("NAME", options->name, "its name for --benchmark")->required();
   add->add_option("FILE", options->file, "file of problems (or a folder, or a pattern)")

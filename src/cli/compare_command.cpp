@@ -190,9 +190,9 @@ void register_compare(CLI::App& app) {
           "or of verdicts (what ponder eval writes with --out and --details)")
       ->required();
   command
-      ->add_option(
-          "--benchmark", options->responses.benchmarks,
-          "for models and responses without verdicts: benchmark files, separated by commas")
+      ->add_option("--benchmark", options->responses.benchmarks,
+                   "for models and responses without verdicts: benchmark files (or names of ponder "
+                   "benchmarks), separated by commas")
       ->delimiter(',');
   add_number_option(*command, "--samples", options->responses.samples, 1, 100000,
                     "of models: samples of each problem (default: 1, greedy)");

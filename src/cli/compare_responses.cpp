@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "cli/benchmark_names.h"
 #include "cli/printing.h"
 #include "cli/server_flags.h"
 #include "cli/stop_signals.h"
@@ -59,7 +60,9 @@ void compare_responses(const ResponsesToCompare& what, const CommonOptions& comm
   std::vector<Questions> benchmarks;
   for (const std::string& file : what.benchmarks) {
     data::RowAccount account;
-    benchmarks.push_back({data::dataset_name(file), data::read_problems(file, account)});
+    const std::string path = benchmark_file(file);
+    benchmarks.push_back(
+        {path == file ? data::dataset_name(file) : file, data::read_problems(path, account)});
     if (account.kept != account.rows) monitor.warning(account.summary());
   }
   for (const std::string& one : what.contestants) {

@@ -27,12 +27,21 @@ TEST(Benchmarks, AreFilesWithANameThatIsGivenOnce) {
   const Json row = json_lines(added.out).at(0);
   EXPECT_EQ(row["name"], "sums");
   EXPECT_EQ(row["file"], file);
-  EXPECT_EQ(row["from"], "example.org/sums");
+  EXPECT_EQ(row["source"], "example.org/sums");
+  EXPECT_EQ(row["n"], 1);
   const testing::Outcome by_name = score();
   ASSERT_EQ(by_name.status, 0) << by_name.err;
   EXPECT_EQ(json_lines(by_name.out).at(0)["benchmark"], "sums");
   EXPECT_EQ(json_lines(by_name.out).at(0)["accuracy"], 1.0);
-  EXPECT_EQ(json_lines(ponder({"benchmarks", "list", "--json"}).out).size(), 1u);
+  for (const testing::Outcome& listed :
+       {ponder({"benchmarks", "--json"}), ponder({"benchmarks", "list", "--json"})}) {
+    ASSERT_EQ(listed.status, 0) << listed.err;
+    EXPECT_EQ(json_lines(listed.out).at(0)["benchmarks"], Json::array({row}));
+  }
+  const testing::Outcome compared =
+      ponder({"compare", responses, responses, "--benchmark", "sums", "--quiet", "--json"});
+  ASSERT_EQ(compared.status, 0) << compared.err;
+  EXPECT_EQ(json_lines(compared.out).at(0)["benchmark"], "sums");
 
   write_rows(file, "{\"id\":\"a\",\"problem\":\"1+1?\",\"answer\":\"3\"}\n");
   const testing::Outcome changed = score();

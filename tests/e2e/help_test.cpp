@@ -18,7 +18,8 @@ const std::vector<std::string> kCommands = {
 // These print what they are asked for and nothing else.
 const std::vector<std::string> kPlain = {"completion", "help"};
 // Of these nothing needs to be named.
-const std::vector<std::string> kWithoutArguments = {"doctor", "help", "recipes", "version"};
+const std::vector<std::string> kWithoutArguments = {"benchmarks", "doctor", "help", "recipes",
+                                                    "version"};
 
 bool is_one_of(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
