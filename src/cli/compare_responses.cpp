@@ -89,6 +89,9 @@ void compare_responses(const ResponsesToCompare& what, const CommonOptions& comm
         contestant.verdicts = answered(one, benchmark, what, common, threads, monitor);
       } else if (has_verdicts(one)) {
         contestant.verdicts = ponder::eval::read_verdicts(one);
+        if (!what.benchmarks.empty())
+          contestant.verdicts = ponder::eval::verdicts_on(contestant.verdicts, benchmark.problems,
+                                                          benchmark.name, one);
       } else {
         const eval::BenchmarkResult result =
             ponder::eval::score_responses(benchmark.name, benchmark.problems, one);

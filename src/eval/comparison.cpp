@@ -36,35 +36,61 @@ VerdictTable read_verdicts(const std::filesystem::path& file) {
       throw Error(fmt::format("{}:{}", reader.name(), row.line),
                   "expected verdict correct, incorrect or undecided");
     }
-    VerdictTable::Row& problem = table.problems[field("problem_id")];
+    const std::string sha256 =
+        row.value.contains("problem_sha256") ? field("problem_sha256") : std::string();
+    VerdictTable::Row& problem = table.problems[{field("problem_id"), sha256}];
     ++problem.samples;
     problem.correct += *verdict == judge::Verdict::kCorrect;
-    if (row.value.contains("problem_sha256")) problem.problem_sha256 = field("problem_sha256");
   }
   return table;
 }
 
+const VerdictTable::Row* VerdictTable::find(const std::string& id,
+                                            const std::string& sha256) const {
+  if (const auto exact = problems.find({id, sha256}); exact != problems.end())
+    return &exact->second;
+  if (count(id) != 1) return nullptr;
+  const auto only = problems.lower_bound({id, ""});
+  return sha256.empty() || only->first.second.empty() ? &only->second : nullptr;
+}
+
+int64_t VerdictTable::count(const std::string& id) const {
+  int64_t count = 0;
+  for (auto at = problems.lower_bound({id, ""}); at != problems.end() && at->first.first == id;
+       ++at)
+    ++count;
+  return count;
+}
+
+VerdictTable verdicts_on(const VerdictTable& table, std::span<const data::Problem> problems,
+                         const std::string& benchmark, const std::string& who) {
+  VerdictTable found;
+  for (const data::Problem& problem : problems) {
+    const std::string sha256 = problem_sha256(problem);
+    if (const VerdictTable::Row* row = table.find(problem.id, sha256)) {
+      found.problems[{problem.id, sha256}] = *row;
+    } else if (table.count(problem.id) == 1) {
+      throw Error(
+          who, fmt::format("has another question or gold under the id \"{}\"", excerpt(problem.id)),
+          "evaluate both on the same benchmark file");
+    }
+  }
+  if (found.problems.empty()) {
+    throw Error(who, fmt::format("has no problem of {}", benchmark),
+                "compare evaluations of the same benchmark");
+  }
+  return found;
+}
+
 Comparison compare_with(const BenchmarkResult& result, std::span<const data::Problem> problems,
                         const VerdictTable& other, uint64_t seed) {
+  const VerdictTable then = verdicts_on(other, problems, result.score.benchmark, "--compare");
   std::vector<double> a, b;
   for (size_t i = 0; i < result.problems.size(); ++i) {
-    const ProblemResult& problem = result.problems[i];
-    const auto found = other.problems.find(problem.problem_id);
-    if (found == other.problems.end()) continue;
-    const std::string& then = found->second.problem_sha256;
-    if (!then.empty() && then != problem_sha256(problems[i])) {
-      throw Error("--compare",
-                  fmt::format("has another question or gold under the id \"{}\"",
-                              excerpt(problem.problem_id)),
-                  "evaluate both on the same benchmark file");
-    }
-    a.push_back(static_cast<double>(found->second.correct) /
-                static_cast<double>(found->second.samples));
-    b.push_back(problem.share_correct());
-  }
-  if (a.empty()) {
-    throw Error("--compare", fmt::format("has no problem of {}", result.score.benchmark),
-                "compare evaluations of the same benchmark");
+    const auto* row = then.find(problems[i].id, problem_sha256(problems[i]));
+    if (!row) continue;
+    a.push_back(row->share());
+    b.push_back(result.problems[i].share_correct());
   }
   return compare_paired(a, b, seed);
 }

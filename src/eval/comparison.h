@@ -6,6 +6,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "base/json.h"
 #include "eval/benchmark.h"
@@ -16,18 +17,29 @@ namespace ponder::eval {
 // Of what makes a problem the one it is: question, gold and how the gold is meant; not its id.
 std::string problem_sha256(const data::Problem& problem);
 
-// Per problem id: correct samples and samples.
+// Per problem: correct samples and samples.
 struct VerdictTable {
   struct Row {
     int64_t correct = 0, samples = 0;
-    std::string problem_sha256 = {};  // "" where the file does not say
+    double share() const { return static_cast<double>(correct) / static_cast<double>(samples); }
   };
-  std::map<std::string, Row> problems;
+  // By id and problem_sha256, "" where the file does not say: problems of two benchmarks may have one id.
+  std::map<std::pair<std::string, std::string>, Row> problems;
+
+  // Of this problem, where either side does not say its hash of the only one with the id. Nullptr
+  // where there is none.
+  const Row* find(const std::string& id, const std::string& sha256) const;
+  int64_t count(const std::string& id) const;
 };
 
 // From JSON lines with problem_id and verdict, and perhaps problem_sha256: rollout rows, or what
 // `ponder eval --details` writes. Throws Error naming the line of a row without them.
 VerdictTable read_verdicts(const std::filesystem::path& file);
+
+// Those of `table` that are these problems'. Throws Error (its `where` is `who`) when there is none, or when
+// the only problem of an id is another.
+VerdictTable verdicts_on(const VerdictTable& table, std::span<const data::Problem> problems,
+                         const std::string& benchmark, const std::string& who);
 
 // The difference `result` - `other`, over the problems that both have. `problems`: of the result, in
 // its order. Throws Error when there is none, or when the other has a problem of the same id that is

@@ -69,6 +69,17 @@ TEST_F(ComparisonTest, AnotherProblemOfTheSameIdIsRefused) {
   EXPECT_EQ(compare_with(result_, problems_, unknown, 1).n, 1);
 }
 
+TEST_F(ComparisonTest, AnotherBenchmarksProblemOfTheSameIdIsLeftOut) {
+  data::Problem elsewhere = problems_[1];
+  elsewhere.question = "Of another benchmark?";
+  const VerdictTable both = read(row(elsewhere, "correct") + row(problems_[1], "incorrect"));
+  const Comparison comparison = compare_with(result_, problems_, both, 1);
+  EXPECT_EQ(comparison.n, 1);
+  EXPECT_EQ(comparison.difference, 1);
+  EXPECT_EQ(verdicts_on(both, {&elsewhere, 1}, "other", "file").problems.begin()->second.correct,
+            1);
+}
+
 TEST_F(ComparisonTest, RowsThatAreNoVerdictsAreNamed) {
   for (const auto& [row, problem] :
        {std::pair("{\"verdict\":\"correct\"}",

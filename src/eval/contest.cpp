@@ -11,25 +11,23 @@
 namespace ponder::eval {
 namespace {
 
-double share_of(const VerdictTable::Row& row) {
-  return static_cast<double>(row.correct) / static_cast<double>(row.samples);
-}
+constexpr double kEqualSquares = 1e-12;  // a sum of squares below it is that of equal values
 
 Comparison against(const Contestant& first, const Contestant& other, uint64_t seed,
                    double& detectable) {
   std::vector<double> a, b;
-  for (const auto& [id, row] : first.verdicts.problems) {
-    const auto found = other.verdicts.problems.find(id);
-    if (found == other.verdicts.problems.end()) continue;
-    const std::string &one = row.problem_sha256, &two = found->second.problem_sha256;
-    if (!one.empty() && !two.empty() && one != two) {
+  for (const auto& [problem, row] : first.verdicts.problems) {
+    const auto& [id, sha256] = problem;
+    const VerdictTable::Row* found = other.verdicts.find(id, sha256);
+    if (!found && first.verdicts.count(id) == 1 && other.verdicts.count(id) == 1) {
       throw Error(other.name,
                   fmt::format("has another question or gold than {} under the id \"{}\"",
                               first.name, excerpt(id)),
                   "compare responses to the same benchmark file");
     }
-    a.push_back(share_of(row));
-    b.push_back(share_of(found->second));
+    if (!found) continue;
+    a.push_back(row.share());
+    b.push_back(found->share());
   }
   if (a.empty()) {
     throw Error(other.name, fmt::format("has no problem in common with {}", first.name),
@@ -43,7 +41,8 @@ Comparison against(const Contestant& first, const Contestant& other, uint64_t se
   }
   const auto n = static_cast<double>(a.size());
   // Quantiles of the normal distribution at 97.5 % and 80 %.
-  detectable = n > 1 ? (1.96 + 0.842) * std::sqrt(squares / (n - 1) / n) : 0;
+  detectable = squares > kEqualSquares ? (1.96 + 0.842) * std::sqrt(squares / (n - 1) / n)
+                                       : detectable_where_nothing_varies(n);
   return comparison;
 }
 
@@ -53,9 +52,8 @@ VerdictTable verdicts_of(const BenchmarkResult& result, std::span<const data::Pr
   VerdictTable table;
   for (size_t i = 0; i < result.problems.size(); ++i) {
     const ProblemResult& problem = result.problems[i];
-    table.problems[problem.problem_id] = {problem.num_correct(),
-                                          static_cast<int64_t>(problem.samples.size()),
-                                          problem_sha256(problems[i])};
+    table.problems[{problem.problem_id, problem_sha256(problems[i])}] = {
+        problem.num_correct(), static_cast<int64_t>(problem.samples.size())};
   }
   return table;
 }
@@ -69,8 +67,8 @@ std::vector<ContestRow> hold_contest(const std::vector<Contestant>& contestants,
     row.problems = static_cast<int64_t>(one.verdicts.problems.size());
     std::vector<double> shares;
     double samples = 1;
-    for (const auto& [id, verdicts] : one.verdicts.problems) {
-      shares.push_back(share_of(verdicts));
+    for (const auto& [problem, verdicts] : one.verdicts.problems) {
+      shares.push_back(verdicts.share());
       samples = std::max(samples, static_cast<double>(verdicts.samples));
     }
     row.accuracy = accuracy_of(shares, samples);

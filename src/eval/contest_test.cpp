@@ -12,7 +12,7 @@ Contestant contestant(const std::string& name, int problems, int right) {
   Contestant it{name, {}};
   for (int i = 0; i < problems; ++i) {
     const bool correct = i < right;
-    it.verdicts.problems["p" + std::to_string(i)] = {correct ? 1 : 0, 1, "sha"};
+    it.verdicts.problems[{"p" + std::to_string(i), "sha"}] = {correct ? 1 : 0, 1};
   }
   return it;
 }
@@ -37,12 +37,36 @@ TEST(Contest, EachAgainstTheFirstOverCommonProblems) {
   EXPECT_EQ(to_json(rows)[1]["against_first"]["told_apart"], true);
 }
 
+// Two benchmarks number their problems alike: one is right on the first of them alone, the other on the second.
+TEST(Contest, ProblemsOfOneIdAreNotOne) {
+  Contestant a{"a", {}}, b{"b", {}};
+  for (int i = 0; i < 20; ++i) {
+    for (const bool first : {true, false}) {
+      const std::pair key(std::to_string(i), first ? "one" : "two");
+      a.verdicts.problems[key] = {first ? 1 : 0, 1};
+      b.verdicts.problems[key] = {first ? 0 : 1, 1};
+    }
+  }
+  const auto rows = hold_contest({a, b}, 1);
+  EXPECT_EQ(rows[1].comparison->n, 40);
+  EXPECT_EQ(rows[1].comparison->a_only, 20);
+  EXPECT_EQ(rows[1].comparison->b_only, 20);
+}
+
+TEST(Contest, WhereNothingDiffersNotEveryDifferenceWouldShow) {
+  const auto rows = hold_contest({contestant("a", 100, 40), contestant("b", 100, 40)}, 1);
+  EXPECT_NEAR(rows[1].detectable, 0.0785, 1e-4);
+  const auto few = hold_contest({contestant("a", 1, 0), contestant("b", 1, 0)}, 1);
+  EXPECT_EQ(few[1].detectable, 1);
+}
+
 TEST(Contest, RefusesOtherProblems) {
   Contestant other = contestant("b", 100, 40);
-  other.verdicts.problems["p3"].problem_sha256 = "other";
+  other.verdicts.problems.erase({"p3", "sha"});
+  other.verdicts.problems[{"p3", "other"}] = {1, 1};
   EXPECT_THROW(hold_contest({contestant("a", 100, 40), other}, 1), Error);
   Contestant strange{"c", {}};
-  strange.verdicts.problems["q"] = {1, 1, "sha"};
+  strange.verdicts.problems[{"q", "sha"}] = {1, 1};
   EXPECT_THROW(hold_contest({contestant("a", 100, 40), strange}, 1), Error);
 }
 

@@ -155,6 +155,11 @@ Comparison compare_paired(std::span<const double> a, std::span<const double> b, 
   return comparison;
 }
 
+double detectable_where_nothing_varies(double n) {
+  constexpr double kZ80 = 0.8416212335729143;  // the 80 % point of the standard normal
+  return n > 0 ? std::min(1.0, (kZ95 + kZ80) * (kZ95 + kZ80) / n) : 1;
+}
+
 std::string describe(const Comparison& c, std::string_view a, std::string_view b) {
   return fmt::format(
       "{} is {:.1f} points {} than {} (95 % interval {:+.1f} to {:+.1f}, n {}, {} p {:.2g}): they "

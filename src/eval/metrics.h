@@ -54,6 +54,9 @@ struct Comparison {
   bool distinguishable = false;  // p < 0.05
 };
 Comparison compare_paired(std::span<const double> a, std::span<const double> b, uint64_t seed = 1);
+// The difference of so many problems that would be seen four times in five, where none of them differs: a
+// share d of them that differ has a standard error of √(d / n) or more.
+double detectable_where_nothing_varies(double n);
 // "B is 3.2 points better than A (95 % interval 0.4 to 6.0, n 500, McNemar exact p 0.02): they can
 // be told apart."
 std::string describe(const Comparison& comparison, std::string_view a, std::string_view b);

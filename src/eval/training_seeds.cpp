@@ -14,6 +14,8 @@ namespace {
 
 using Table = std::vector<std::vector<double>>;
 
+constexpr double kEqualVariance = 1e-24;  // a variance below it is that of equal values
+
 void check(const Table& values, size_t problems) {
   for (const std::vector<double>& row : values) {
     if (row.size() != problems || row.empty()) {
@@ -86,7 +88,7 @@ double alpha_of(const std::vector<Part>& parts, double distance) {
 void set_interval(SeedsMean& it, const std::vector<Part>& parts, double low, double high) {
   double variance = 0;
   for (const Part& part : parts) variance += part.variance;
-  it.standard_error = std::sqrt(variance);
+  it.standard_error = variance < kEqualVariance ? 0 : std::sqrt(variance);
   const double half = half_width(parts, 0.05);
   it.interval_95 = {std::max(low, it.mean - half), std::min(high, it.mean + half)};
 }
@@ -140,13 +142,18 @@ SeedsDifference difference_over_seeds(const Table& a, const Table& b, bool paire
     parts = {of_seeds(a), of_seeds(b), of_problems(of_means)};
   }
   set_interval(it, parts, -1, 1);
-  it.detectable = half_width(parts, 0.05) + half_width(parts, 0.4);  // t at 97.5 % and at 80 %
+  const auto n = static_cast<double>(it.problems);
   if (it.standard_error > 0) {
+    it.detectable = half_width(parts, 0.05) + half_width(parts, 0.4);  // t at 97.5 % and at 80 %
     it.p_value = alpha_of(parts, std::abs(it.mean));
-  } else {
-    // The same difference on every problem: a sign test.
-    it.p_value = it.mean == 0 ? 1 : std::exp2(1 - static_cast<double>(it.problems));
+    return it;
   }
+  // The same difference on every problem: a sign test, and as many problems may be otherwise as none of these
+  // many leaves open.
+  const double open = wilson_interval(0, n).high;
+  it.interval_95 = {std::max(-1.0, it.mean - open), std::min(1.0, it.mean + open)};
+  it.detectable = detectable_where_nothing_varies(n);
+  it.p_value = it.mean == 0 ? 1 : std::exp2(1 - n);
   return it;
 }
 

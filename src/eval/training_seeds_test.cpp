@@ -128,6 +128,23 @@ TEST(TrainingSeeds, ADifferenceThatIsThereIsSeen) {
   EXPECT_EQ(difference_over_seeds(a, a, true).p_value, 1);
 }
 
+// The same answers to few problems are no proof that two models are the same.
+TEST(TrainingSeeds, WhereNothingDiffersTheProblemsThatWereNotAskedAreLeftOpen) {
+  for (const size_t problems : {size_t{10}, size_t{1000}}) {
+    const Table same(3, std::vector<double>(problems, 1.0));
+    const SeedsDifference it = difference_over_seeds(same, same, true);
+    EXPECT_EQ(it.mean, 0);
+    EXPECT_EQ(it.p_value, 1);
+    const double open = wilson_interval(0, static_cast<double>(problems)).high;
+    EXPECT_DOUBLE_EQ(it.interval_95.high, open);
+    EXPECT_DOUBLE_EQ(it.interval_95.low, -open);
+    EXPECT_GT(it.detectable, 0.007);
+  }
+  // Nor are equal differences whose sum rounds.
+  const Table a(3, std::vector<double>(3, 0.2)), b(3, std::vector<double>(3, 0.3));
+  EXPECT_EQ(difference_over_seeds(a, b, true).p_value, 0.25);
+}
+
 TEST(TrainingSeeds, Holm) {
   // Holm's own procedure on four p-values: 4 p1, 3 p2, 2 p3, p4, each at least the one before.
   const std::vector<double> found = holm({0.01, 0.04, 0.03, 0.005});

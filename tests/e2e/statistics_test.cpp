@@ -59,6 +59,28 @@ TEST(Compare, ModelsAndResponsesEachAgainstTheFirst) {
   EXPECT_EQ(table[1]["against_first"]["difference"], 1);
   EXPECT_EQ(table[1]["against_first"]["told_apart"], true);
 
+  // Verdicts of two benchmarks whose problems are numbered alike: each table has its own.
+  const std::string stories = folder / "stories.jsonl", verdicts = folder / "verdicts.jsonl";
+  std::string others;
+  for (Json problem : json_lines(read_file(problems))) {
+    problem["question"] = "Otherwise: " + problem["question"].get<std::string>();
+    problem["answer"] = problem["answer"].get<std::string>() + "1";
+    others += dump_json(problem) + "\n";
+  }
+  write_file_atomic(stories, others);
+  ASSERT_EQ(ponder({"eval", "--benchmark", problems + "," + stories, "--responses",
+                    right + "," + right, "--details", verdicts, "--quiet"})
+                .status,
+            0);
+  const testing::Outcome of_both = ponder(
+      {"compare", right, verdicts, "--benchmark", problems + "," + stories, "--quiet", "--json"});
+  ASSERT_EQ(of_both.status, 0) << of_both.err;
+  for (const auto& [at, accuracy] : {std::pair(0, 1.0), std::pair(1, 0.0)}) {
+    const Json one = json_lines(of_both.out).at(static_cast<size_t>(at))["contestants"][1];
+    EXPECT_EQ(one["n"], 12);
+    EXPECT_EQ(one["accuracy"], accuracy);
+  }
+
   EXPECT_EQ(ponder({"compare", right, right}).status, 2) << "no verdicts and no benchmark";
   const testing::Outcome folder_of_nothing =
       ponder({"compare", folder.path().string(), right, "--benchmark", problems});
