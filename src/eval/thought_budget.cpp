@@ -33,7 +33,9 @@ std::vector<ForcedAnswer> forced_answers(std::span<const rollout::RolloutRequest
     const auto at = place.find(rollout.problem_id);
     if (at == place.end() || !rollout.completion.token_ids) continue;
     const std::vector<int32_t>& ids = *rollout.completion.token_ids;
-    if (static_cast<int64_t>(ids.size()) <= budget) continue;
+    const auto made = static_cast<int64_t>(ids.size());
+    const bool cut = rollout.completion.finish_reason == data::FinishReason::kLength;
+    if (made < budget || (made == budget && !cut)) continue;  // it ended by itself
     const rollout::RolloutRequest& asked = requests[at->second];
     const std::span<const int32_t> thought(ids.data(), static_cast<size_t>(budget));
     ForcedAnswer answer;

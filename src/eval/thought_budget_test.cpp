@@ -115,6 +115,20 @@ TEST_F(ThoughtBudget, EndsThoughtsThatAreLongerAndNoOthers) {
   EXPECT_TRUE(forced_answers(requests_, rollouts, 8, 10, size, end, text_.tokenizer()).empty());
 }
 
+// A thought that the token limit cut is not over, however large the budget.
+TEST_F(ThoughtBudget, EndsThoughtsThatTheLimitCut) {
+  data::Rollout whole = rollout(0, kLong);
+  whole.completion.token_ids->resize(8);
+  for (const auto& [reason, count] :
+       {std::pair(data::FinishReason::kLength, 1u), std::pair(data::FinishReason::kStop, 0u)}) {
+    whole.completion.finish_reason = reason;
+    EXPECT_EQ(
+        forced_answers(requests_, {&whole, 1}, 8, 10, 4096, thought_end(text_), text_.tokenizer())
+            .size(),
+        count);
+  }
+}
+
 TEST_F(ThoughtBudget, WhatIsAnsweredThenCounts) {
   const std::vector<data::Rollout> rollouts = {rollout(0, kLong), rollout(1, kShort),
                                                rollout(2, kDirect)};
