@@ -245,7 +245,12 @@ StudyTable study_table(const std::vector<StudyVariantRuns>& variants,
   std::map<std::pair<std::string, std::string>, std::vector<uint64_t>> lacks;
   for (const StudyVariantRuns& variant : variants) {
     Variant& one = read.emplace_back(Variant{variant.name, variant.models, {}});
-    for (const StudyRun& run : variant.runs) {
+    // In one order everywhere: means by seed stand beside the seeds.
+    std::vector<StudyRun> runs = variant.runs;
+    std::stable_sort(runs.begin(), runs.end(), [](const StudyRun& a, const StudyRun& b) {
+      return a.train_seed < b.train_seed;
+    });
+    for (const StudyRun& run : runs) {
       if (std::find(table.seeds.begin(), table.seeds.end(), run.train_seed) == table.seeds.end())
         table.seeds.push_back(run.train_seed);
       const std::string lack = lack_of(run);
@@ -266,6 +271,7 @@ StudyTable study_table(const std::vector<StudyVariantRuns>& variants,
       }
     }
   }
+  std::sort(table.seeds.begin(), table.seeds.end());
   for (const auto& [name, started, seconds] : stages) table.seconds += seconds;
   for (const auto& [what, seeds] : lacks) {
     table.missing.push_back(fmt::format("{}, training seed{} {}: {}", what.first,

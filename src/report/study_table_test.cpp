@@ -86,6 +86,14 @@ TEST_F(StudyTableTest, HolmCountsAllFindings) {
               1e-9);
 }
 
+TEST_F(StudyTableTest, MeansStandInTheOrderOfTheirSeedsWhateverThatOfTheRuns) {
+  StudyVariantRuns backwards{"all", {}, {run(3, 50), run(1, 200)}};
+  const StudyTable table = study_table({backwards}, {}, "");
+  EXPECT_EQ(table.seeds, (std::vector<uint64_t>{1, 3}));
+  EXPECT_EQ(table.rows[0].seeds, (std::vector<uint64_t>{1, 3}));
+  EXPECT_EQ(table.rows[0].cells[0].mean->by_seed, (std::vector<double>{0.4, 0.1}));
+}
+
 TEST_F(StudyTableTest, OneTrainingSeedTellsNothing) {
   const StudyTable table = study_table({variant("all", {200}), variant("without", {50})},
                                        {question(Expected::kLower)}, "");
