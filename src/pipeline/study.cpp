@@ -143,6 +143,8 @@ bool run_variant(const Recipe& recipe, const fs::path& folder, const fs::path& o
   std::vector<ReadSource> sources = read_sources(recipe);
   const RecipePlan planned = plan_recipe(recipe, sources, threads);
   begin_with(origin, folder, stop);
+  // A run that began without its origin would do again what that has done.
+  if (stop && stop->load()) return false;
   require_fit(planned, folder);
   PipelineRun run(recipe, std::move(sources), folder, threads, monitor, stop, Changes::kRedone);
   run.expect(planned);
@@ -237,6 +239,13 @@ std::vector<StudyFailure> run_study(const Study& study, const StudyPart& part, c
   for (const StudyVariant* variant : asked.variants) {
     const Recipe recipe = recipe_of(study, part, *variant, asked.train_seeds[0]);
     check_until(recipe, "");
+  }
+  for (const uint64_t train_seed : asked.train_seeds) {
+    if (part.from.empty() || fs::exists(part.from / fmt::format("seed-{}", train_seed) / "run.db"))
+      continue;
+    throw Error(ErrorKind::kNotFound, "--from " + part.from.string(),
+                fmt::format("has no run seed-{}", train_seed),
+                "give a folder of runs seed-1, seed-2, …, of every training seed");
   }
   std::vector<StudyFailure> failures;
   stopped = false;

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "pipeline/recipe.h"
+#include "pipeline/run_fixture.h"
 #include "testing/error_text.h"
 #include "testing/folders.h"
 #include "testing/temporary_folder.h"
@@ -92,6 +93,45 @@ TEST_F(StudyFile, SaysWhatIsWrongAndWhere) {
       "[[variant]]\nname = \"a\"\n[[finding]]\nfound = \"f\"\nof = \"c/M1\"\nagainst = \"a\"\non = "
       "\"t\"\n",
       "no variant is called so");
+}
+
+class StudyRunTest : public RunTest {};
+
+// What is stopped before it could begin with its origin leaves nothing behind that goes on without.
+TEST_F(StudyRunTest, OneThatIsStoppedAtItsBeginningBeginsWithItsOriginLater) {
+  write_file_atomic(folder_ / "study.toml", R"(
+recipe = "r.toml"
+train_seeds = [1]
+[[variant]]
+name = "a"
+[[variant]]
+name = "b"
+set = { explore.samples = 3 }
+)");
+  const Study study = load_study(folder_ / "study.toml");
+  const auto runs = [&](const std::string& variant) {
+    StudyPart part;
+    part.variants = {variant};
+    bool stopped = false;
+    EXPECT_TRUE(
+        run_study(study, part, folder_ / "study", threads_, monitor_, &stop_, stopped).empty());
+    return !stopped;
+  };
+  ASSERT_TRUE(runs("a"));
+  stop_ = true;
+  EXPECT_FALSE(runs("b"));
+  EXPECT_FALSE(std::filesystem::exists(study_run_folder(folder_ / "study", "b", 1) / "run.db"));
+  stop_ = false;
+  ASSERT_TRUE(runs("b"));
+  EXPECT_TRUE(
+      std::filesystem::exists(study_run_folder(folder_ / "study", "b", 1) / "shared_from.json"));
+  StudyPart elsewhere;
+  elsewhere.from = folder_ / "nowhere";
+  bool stopped = false;
+  EXPECT_NE(testing::error_text([&] {
+              run_study(study, elsewhere, folder_ / "third", threads_, monitor_, &stop_, stopped);
+            }).find("has no run seed-1"),
+            std::string::npos);
 }
 
 // Those that are shipped can be read, and so can every variant's recipe.
