@@ -88,7 +88,8 @@ std::optional<std::vector<ProbeRow>> read_probe(const fs::path& file) {
   if (!fs::exists(file)) return std::nullopt;
   const Json json = read_json_file(file);
   const char* advice = R"(expected is [{"row": 0, "logprobs": [-0.1, …]}, …])";
-  if (!json.is_array()) throw Error(file.string(), "is no list", advice);
+  if (!json.is_array() || json.empty())
+    throw Error(file.string(), json.is_array() ? "has no row" : "is no list", advice);
   std::vector<ProbeRow> out;
   for (const Json& entry : json) {
     ProbeRow row;

@@ -86,6 +86,11 @@ TEST_F(TrainersTest, TheSameWeightsAsItsOwnTrainer) {
   EXPECT_EQ(seen.status, 0) << seen.err;
   const Json manifest = read_json_file(folder_ / "led/checkpoints/M1/ponder.json");
   EXPECT_EQ(manifest["training"]["trainer"], "command");
+  // What is lost of it is trained again, to the same weights.
+  fs::remove_all(folder_ / "led/checkpoints/M1");
+  const testing::Outcome lost = testing::run(run_with("led"));
+  EXPECT_EQ(lost.status, 0) << lost.err;
+  EXPECT_EQ(weights("led"), weights("own"));
   // Once it is done nobody starts the trainer again.
   fs::remove_all(folder_ / "led/training/imitate.job");
   EXPECT_EQ(testing::run(run_with("led", "--fail-at 1")).status, 0);

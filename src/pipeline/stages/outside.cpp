@@ -67,6 +67,8 @@ class OutsideJob {
   std::optional<pool::TrainResult> run(Json provenance) {
     secrets_ = trainers::secret_values(job_.settings.env);
     prepare();
+    // A stage that is done again: its model was taken over before.
+    if (!fs::exists(file(trainers::kModelFolder))) fs::remove(file(kFinishedFile));
     try {
       if (!fs::exists(job_.folder / kFinishedFile) && !train()) return std::nullopt;
       return take_over(std::move(provenance));
@@ -141,6 +143,8 @@ class OutsideJob {
       out["objective"] = "dpo";
       out["beta"] = job_.dpo.beta;
       out["sft_weight"] = job_.dpo.sft_weight;
+      out["sft_term"] = train::to_string(job_.dpo.sft_term);
+      out["length_normalised"] = job_.dpo.length_normalised;
       out["align"] = data::to_string(job_.align);
       out["pairs"] = job_.num_rows;
     } else {
@@ -413,7 +417,7 @@ class OutsideJob {
         context_.recipe.precision == tensor::Precision::kBf16 ||
         model::load_config(file(trainers::kModelFolder)).dtype != tensor::DType::kF32;
     const double limit = narrow ? 0.1 : 0.02;
-    if (mean > limit || (moved > 1e-3 && mean > moved / 2)) {
+    if (!(mean <= limit) || (moved > 1e-3 && mean > moved / 2)) {  // no number is no agreement
       refuse_folder(
           fmt::format("is not the model that was trained: log-probabilities of {} rows are "
                       "{:.3g} nat a token from what the trainer had in memory, and {:.3g} "
