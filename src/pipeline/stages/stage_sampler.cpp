@@ -58,7 +58,7 @@ void StageSampler::open_fleet(const StageContext& context, const generate::Infer
   const FleetSettings& settings = context.recipe.fleet;
   const std::string name = fleet::served_name_of(model.sha256());
   const std::string folder = context.checkpoint(context.stage.input).string();
-  const auto until = Clock::now() + milliseconds_of(settings.ready_timeout);
+  auto until = Clock::now() + milliseconds_of(settings.ready_timeout);
   bool asked = false;
   while (!context.stopping()) {
     try {
@@ -87,6 +87,7 @@ void StageSampler::open_fleet(const StageContext& context, const generate::Infer
               settings.command, values, hidden,
               context.folder / "logs" / ("fleet-" + context.stage.name + ".log"), context.stop))
         return;
+      until = Clock::now() + milliseconds_of(settings.ready_timeout);  // however long it took
     }
     std::this_thread::sleep_for(kTryEvery);
   }
