@@ -87,9 +87,17 @@ const std::string& Fleet::served_model() const { return impl_->options.served_mo
 
 Json Fleet::report() const {
   Json servers = Json::array();
+  const Time now = impl_->now();
   for (size_t i = 0; i < impl_->urls.size(); ++i) {
-    const auto state = impl_->scheduler.state(i, impl_->now());
+    const auto state = impl_->scheduler.state(i, now);
     servers.push_back({{"url", state.name},
+                       {"state", state.retired       ? "retired"
+                                 : state.is_open     ? "away"
+                                 : state.until > now ? "full"
+                                                     : "ready"},
+                       {"in_flight", state.in_flight},
+                       {"window", state.window},
+                       {"last_failure", impl_->without_key(state.last_failure)},
                        {"sent", state.sent},
                        {"retries", state.retries},
                        {"done", state.done},

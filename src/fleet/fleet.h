@@ -68,7 +68,9 @@ class Fleet : public rollout::Generator {
 
   // "served_model" of the options, as it was found.
   const std::string& served_model() const;
-  // {"servers": [{"url", "sent", "retries", "done", "failed", "full"}], "attempts": …}.
+  // {"kind", "model", "attempts", "refused", "servers": [{"url", "state", "in_flight", "window", "sent", "retries",
+  // "done", "failed", "full", "last_failure"}]}. state: "ready", "full" (it said so: left alone for a while),
+  // "away" (after failures), "retired" (no longer named).
   Json report() const;
   // One line for people: how many requests, retries, failures.
   std::string summary() const;

@@ -121,6 +121,15 @@ TEST_F(FleetTest, AndOfTwo) {
   EXPECT_GT(one.num_asked, 20);
   EXPECT_GT(two.num_asked, 20);
   EXPECT_EQ(one.num_asked + two.num_asked, 200);
+  const Json servers = fleet.report().at("servers");
+  ASSERT_EQ(servers.size(), 2u);
+  EXPECT_EQ(servers[0].at("sent").get<int>() + servers[1].at("sent").get<int>(), 200);
+  for (const Json& server : servers) {
+    EXPECT_EQ(server.at("state"), "ready");
+    EXPECT_EQ(server.at("in_flight"), 0);
+    EXPECT_GE(server.at("window"), 16);
+    EXPECT_EQ(server.at("last_failure"), "");
+  }
 }
 
 TEST_F(FleetTest, TheTokenLimitIsAnEnd) {

@@ -158,14 +158,16 @@ RunResult result_of(const fs::path& run) {
 
 TEST_F(FleetEndToEnd, ARunOverServersHasTheSameRowsAndWeights) {
   const std::string recipe = testing::source_dir() / "recipes/tiny.toml";
+  std::string told;
   const auto run = [&](const std::string& name, const std::vector<std::string>& more) {
     std::vector<std::string> argv =
         command({"run", recipe, "--out", folder_ / name, "--set", "base=" + base_.string(), "--set",
-                 "sft.epochs=6", "--quiet"});
+                 "sft.epochs=6", "--log-format", "json"});
     argv.insert(argv.end(), more.begin(), more.end());
     const testing::Outcome outcome =
         testing::run(argv, {.folder = {}, .input = "", .limit = std::chrono::seconds(200)});
     EXPECT_EQ(outcome.status, 0) << outcome.err;
+    told = outcome.err;
     return result_of(folder_ / name);
   };
   const RunResult here = run("here", {});
@@ -195,6 +197,9 @@ mv {2}.new {2}
                     "fleet.command=[\"" + script.string() + "\", \"{model_dir}\"]"});
   EXPECT_EQ(there.weights, here.weights);
   EXPECT_EQ(there.rollouts, here.rollouts);
+  // What the dashboard's fleet page shows: each server while it is asked, and what was asked of it.
+  EXPECT_NE(told.find("\"in_flight\""), std::string::npos) << told;
+  EXPECT_NE(read_file(folder_ / "there/log.jsonl").find("\"event\":\"fleet\""), std::string::npos);
   testing::run({"sh", "-c", fmt::format("kill $(cat {})", pids.string())});
 }
 

@@ -247,7 +247,7 @@ bool roll_out(StageContext& context, generate::InferenceModel& model, RolloutWor
   const auto run = [&](std::span<const rollout::RolloutRequest> asked) {
     const rollout::RolloutReport report = rollout::run_rollouts(
         generator, asked, hooks,
-        {.monitor = &context.monitor, .task = context.stage.name, .unit = "rollouts"},
+        {.monitor = &source.monitor(context), .task = context.stage.name, .unit = "rollouts"},
         context.stop);
     save({});
     source.tell(context);

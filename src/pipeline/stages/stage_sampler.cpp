@@ -35,6 +35,21 @@ fleet::FleetOptions fleet_options_of(const StageContext& context,
   return options;
 }
 
+class FleetMonitor final : public Monitor {
+ public:
+  FleetMonitor(Monitor& below, const fleet::Fleet& fleet) : below_(below), fleet_(fleet) {}
+  void take(const MonitorEvent& event) override {
+    if (event.kind != MonitorEvent::Kind::kProgress) return below_.take(event);
+    MonitorEvent with = event;
+    with.fields["fleet"] = fleet_.report();
+    below_.take(with);
+  }
+
+ private:
+  Monitor& below_;
+  const fleet::Fleet& fleet_;
+};
+
 }  // namespace
 
 bool samples_on_servers(const StageContext& context) {
@@ -96,6 +111,10 @@ void StageSampler::open_fleet(const StageContext& context, const generate::Infer
 rollout::Generator* StageSampler::generator() {
   if (fleet_) return fleet_.get();
   return engine_.get();
+}
+
+Monitor& StageSampler::monitor(const StageContext& context) const {
+  return with_fleet_ ? *with_fleet_ : context.monitor;
 }
 
 void StageSampler::tell(const StageContext& context) const {

@@ -20,6 +20,9 @@ class StageSampler {
   StageSampler(const StageContext& context, generate::InferenceModel& model);
   // Null if the run was told to stop meanwhile.
   rollout::Generator* generator();
+  // The run's monitor; with servers one that adds to progress what each of them does now ("fleet").
+  // For the thread that works with the generator.
+  Monitor& monitor(const StageContext& context) const;
   // Tells the monitor what the servers did.
   void tell(const StageContext& context) const;
 
@@ -28,6 +31,7 @@ class StageSampler {
 
   std::unique_ptr<generate::Engine> engine_;
   std::unique_ptr<fleet::Fleet> fleet_;
+  std::unique_ptr<Monitor> with_fleet_;
 };
 
 }  // namespace ponder::pipeline
