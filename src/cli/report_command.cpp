@@ -18,7 +18,7 @@ namespace {
 
 struct ReportOptions {
   CommonOptions common;
-  std::string run, out, tensorboard, csv;
+  std::string run, out, tensorboard, csv, trainer_log;
 };
 
 // Seconds since 1970 of "2026-11-29T16:52:03Z".
@@ -41,10 +41,14 @@ std::vector<std::string> write_metrics(const pool::Pool& pool, const ReportOptio
       write_file_atomic(file, bytes);
       written.push_back(file.string());
     };
+    const double begun = unix_seconds(stage.started);
     if (!options.csv.empty())
-      write(std::filesystem::path(options.csv) / (stage.name + ".csv"), report::to_csv(metrics));
+      write(std::filesystem::path(options.csv) / (stage.name + ".csv"),
+            report::to_csv(metrics, begun));
+    if (!options.trainer_log.empty())
+      write(std::filesystem::path(options.trainer_log) / stage.name / "trainer_log.jsonl",
+            report::to_trainer_log(metrics));
     if (!options.tensorboard.empty()) {
-      const double begun = unix_seconds(stage.started);
       write(std::filesystem::path(options.tensorboard) / stage.name /
                 fmt::format("events.out.tfevents.{:.0f}.ponder", begun),
             report::to_event_file(metrics, begun));
@@ -61,10 +65,11 @@ void report(const ReportOptions& options) {
   refuse_own_input("--out", out, {run / "run.db", run / "recipe.toml"});
   report::write_report(pool, run, out);
   const std::vector<std::string> metrics = write_metrics(pool, options);
-  if (metrics.empty() && !(options.tensorboard.empty() && options.csv.empty())) {
+  if (metrics.empty() &&
+      !(options.tensorboard.empty() && options.csv.empty() && options.trainer_log.empty())) {
     throw Error(ErrorKind::kNotFound, (run / "training").string(),
                 "expected the log of a training stage, found none",
-                "wait until the run trains, or leave --tensorboard and --csv out");
+                "wait until the run trains, or leave --tensorboard, --csv and --trainer-log out");
   }
   if (options.common.json) return print_json({{"report", out.string()}, {"metrics", metrics}});
   if (options.common.quiet) return;
@@ -83,7 +88,9 @@ void register_report(CLI::App& app) {
   command->add_option("--tensorboard", options->tensorboard,
                       "also event files of the training stages, for tensorboard --logdir DIR");
   command->add_option("--csv", options->csv,
-                      "also a CSV file a training stage (first column step) in this folder");
+                      "also a CSV file a training stage (step, timestamp, figures) in this folder");
+  command->add_option("--trainer-log", options->trainer_log,
+                      "also DIR/STAGE/trainer_log.jsonl, in LLaMA-Factory's names");
   add_common_options(*command, options->common);
   command->footer(
       "Examples:\n  ponder report runs/quickstart\n  ponder report runs/quickstart --out "

@@ -3,12 +3,16 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <ctime>
 #include <fstream>
 #include <optional>
+
+#include "base/json.h"
 
 namespace ponder::report {
 namespace {
@@ -106,10 +110,43 @@ void put_string(std::string& out, int field, std::string_view bytes) {
   out += bytes;
 }
 
+using Values = std::vector<std::pair<std::string_view, double>>;
+
+double value_of(const Values& values, std::string_view name, double otherwise) {
+  for (const auto& [key, value] : values)
+    if (key == name) return value;
+  return otherwise;
+}
+
+double seconds_of(const Values& values) {
+  const double rate = value_of(values, "tokens_per_second", 0);
+  return rate > 0 ? value_of(values, "tokens", 0) / rate : 1;
+}
+
+std::string utc(double seconds) {
+  const double whole = std::floor(seconds);
+  const auto time = static_cast<std::time_t>(whole);
+  std::tm parts{};
+  ::gmtime_r(&time, &parts);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", parts.tm_year + 1900,
+                     parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
+                     static_cast<int>((seconds - whole) * 1000));
+}
+
+// As Python writes a timedelta: "0:12:05", "2 days, 0:12:05".
+std::string timedelta(double seconds) {
+  const auto whole = static_cast<int64_t>(seconds);
+  const int64_t days = whole / 86400;
+  return fmt::format("{}{}:{:02}:{:02}",
+                     days == 0   ? ""
+                     : days == 1 ? "1 day, "
+                                 : fmt::format("{} days, ", days),
+                     whole / 3600 % 24, whole / 60 % 60, whole % 60);
+}
+
 // Every step's values, in the order of the steps.
-std::map<int64_t, std::vector<std::pair<std::string_view, double>>> by_step(
-    const StepMetrics& metrics) {
-  std::map<int64_t, std::vector<std::pair<std::string_view, double>>> steps;
+std::map<int64_t, Values> by_step(const StepMetrics& metrics) {
+  std::map<int64_t, Values> steps;
   for (const auto& [name, points] : metrics.series()) {
     for (const MetricPoint& point : points) steps[point.step].emplace_back(name, point.value);
   }
@@ -137,20 +174,22 @@ bool StepMetrics::add(std::string_view line) {
   return true;
 }
 
-void StepMetrics::read(const std::filesystem::path& log) {
+bool StepMetrics::read(const std::filesystem::path& log, size_t most) {
   struct stat now {};
-  if (::stat(log.c_str(), &now) != 0 || !S_ISREG(now.st_mode)) return;
+  if (::stat(log.c_str(), &now) != 0 || !S_ISREG(now.st_mode)) return true;
   const auto size = static_cast<uint64_t>(now.st_size);
   if (now.st_dev != device_ || now.st_ino != inode_ || size < read_bytes_) *this = {};
   device_ = now.st_dev;
   inode_ = now.st_ino;
-  if (size == read_bytes_) return;
+  if (size == read_bytes_) return true;
   std::ifstream file(log, std::ios::binary);
   file.seekg(static_cast<std::streamoff>(read_bytes_));
-  std::string bytes(size - read_bytes_, '\0');
+  const uint64_t wanted = std::min<uint64_t>(size - read_bytes_, most);
+  std::string bytes(wanted, '\0');
   file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   bytes.resize(static_cast<size_t>(std::max<std::streamsize>(0, file.gcount())));
-  for (size_t begin = 0;;) {
+  size_t begin = 0;
+  for (;;) {
     const size_t end = bytes.find('\n', begin);
     if (end == std::string::npos) break;  // the rest is not whole yet
     const std::string_view line = std::string_view(bytes).substr(begin, end - begin);
@@ -158,10 +197,12 @@ void StepMetrics::read(const std::filesystem::path& log) {
     read_bytes_ += end + 1 - begin;
     begin = end + 1;
   }
+  if (begin == 0 && bytes.size() == most) return read(log, 2 * most);  // a longer line
+  return wanted < most || read_bytes_ == size;
 }
 
-std::string to_csv(const StepMetrics& metrics) {
-  std::string out = "step";
+std::string to_csv(const StepMetrics& metrics, std::optional<double> begun) {
+  std::string out = begun ? "step,timestamp" : "step";
   std::vector<std::string_view> names;
   for (const auto& [name, points] : metrics.series()) {
     names.push_back(name);
@@ -170,6 +211,10 @@ std::string to_csv(const StepMetrics& metrics) {
   out += "\n";
   for (const auto& [step, values] : by_step(metrics)) {
     out += std::to_string(step);
+    if (begun) {
+      *begun += seconds_of(values);
+      out += "," + utc(*begun);
+    }
     size_t next = 0;
     for (const std::string_view name : names) {
       out += ",";
@@ -177,6 +222,26 @@ std::string to_csv(const StepMetrics& metrics) {
         out += fmt::format("{}", values[next++].second);
     }
     out += "\n";
+  }
+  return out;
+}
+
+std::string to_trainer_log(const StepMetrics& metrics) {
+  std::string out;
+  double elapsed = 0;
+  for (const auto& [step, values] : by_step(metrics)) {
+    elapsed += seconds_of(values);
+    const double total = value_of(values, "num_steps", 0), at = static_cast<double>(step);
+    Json line = {{"current_steps", step}, {"elapsed_time", timedelta(elapsed)}};
+    if (total > 0) {
+      line["total_steps"] = static_cast<int64_t>(total);
+      line["percentage"] = std::round(10000 * at / total) / 100;
+      line["remaining_time"] = timedelta(at > 0 ? elapsed / at * std::max(0.0, total - at) : 0);
+    }
+    for (const auto& [key, value] : values)
+      if (key == "loss" || key == "lr" || key == "epoch" || key == "accuracy")
+        line[std::string(key)] = value;
+    out += dump_json(line) + "\n";
   }
   return out;
 }
@@ -207,7 +272,7 @@ std::string to_event_file(const StepMetrics& metrics, double begun) {
     }
     event.clear();
     put_tag(event, 1, 1);
-    put_bytes(event, ++wall_time);
+    put_bytes(event, wall_time += seconds_of(values));
     put_tag(event, 2, 0);  // step
     put_varint(event, static_cast<uint64_t>(step));
     put_string(event, 5, summary);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,8 +22,8 @@ struct MetricPoint {
 class StepMetrics {
  public:
   // Takes in what the file has gained since the last time, or all of it where it is another file.
-  // Nothing where there is none.
-  void read(const std::filesystem::path& log);
+  // Nothing where there is none. At most about `most` bytes of it: false if more is there.
+  bool read(const std::filesystem::path& log, size_t most = SIZE_MAX);
   // One line, {"step": 1, "loss": 0.5, …}; false if it is none.
   bool add(std::string_view line);
 
@@ -36,14 +37,22 @@ class StepMetrics {
   uint64_t read_bytes_ = 0, device_ = 0, inode_ = 0;
 };
 
-// "step,loss,lr\n1,0.5,0.001\n": a line a step, an empty field where it has no such number. For
-// trackio's import_csv, pandas, a spreadsheet.
-std::string to_csv(const StepMetrics& metrics);
+// "step,loss,lr\n1,0.5,0.001\n": a line a step, an empty field where it has no such number. For pandas and
+// spreadsheets; with `begun` (seconds since 1970) a column "timestamp" behind the step, which trackio's import_csv
+// reads.
+std::string to_csv(const StepMetrics& metrics, std::optional<double> begun = {});
+
+// LLaMA-Factory's trainer_log.jsonl: current_steps, total_steps, loss, lr, epoch, percentage,
+// elapsed_time, remaining_time; accuracy where the step has one.
+// https://github.com/hiyouga/LLaMA-Factory/blob/main/src/llamafactory/train/callbacks.py
+std::string to_trainer_log(const StepMetrics& metrics);
 
 // TensorBoard's event file of one job: a record a step with all its scalars, tags "NAME".
 // https://github.com/tensorflow/tensorboard (record_writer, event.proto): each record is length (u64),
-// its masked CRC32C, the bytes, their masked CRC32C, all little-endian. `begun`: seconds since 1970; a
-// step's wall time is begun + its place, as the log has no times.
+// its masked CRC32C, the bytes, their masked CRC32C, all little-endian. `begun`: seconds since 1970.
+//
+// A step's time, here as there, is `begun` and the seconds that it and those before it took (tokens by
+// tokens_per_second; a second where the log does not have them): what a stop between them took is not in it.
 std::string to_event_file(const StepMetrics& metrics, double begun);
 
 uint32_t crc32c(std::string_view bytes);

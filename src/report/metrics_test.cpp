@@ -47,12 +47,54 @@ TEST(StepMetrics, FollowsAFileThatGrows) {
   EXPECT_EQ(metrics.series().at("loss")[0].value, 9);
 }
 
+TEST(StepMetrics, ReadsALongFileInPieces) {
+  const testing::TemporaryFolder folder;
+  const auto log = folder / "imitate.jsonl";
+  std::string text;
+  for (int step = 1; step <= 50; ++step)
+    text += "{\"step\":" + std::to_string(step) + ",\"a\":1}\n";
+  std::ofstream(log) << text << "{\"step\":51,\"note\":\"" << std::string(500, 'x') << "\"}\n"
+                     << "{\"step\":52";
+  StepMetrics metrics;
+  int pieces = 1;
+  for (; !metrics.read(log, 100) && pieces < 100; ++pieces) {
+  }
+  EXPECT_GT(pieces, 5);
+  EXPECT_LT(pieces, 100);
+  EXPECT_EQ(metrics.num_steps(), 51);
+  EXPECT_EQ(metrics.bad_lines(), 0);
+  EXPECT_TRUE(metrics.read(log, 100));
+}
+
 TEST(StepMetrics, AsCsv) {
   StepMetrics metrics;
   metrics.add(R"({"step": 1, "loss": 0.1, "lr": 0.001})");
   metrics.add(R"({"step": 2, "lr": 0.002})");
   metrics.add(R"({"step": 3, "loss": 2})");
   EXPECT_EQ(to_csv(metrics), "step,loss,lr\n1,0.1,0.001\n2,,0.002\n3,2,\n");
+}
+
+TEST(StepMetrics, StepsHaveTheTimesTheyTook) {
+  StepMetrics metrics;
+  metrics.add(R"({"step": 1, "loss": 2, "tokens": 1000, "tokens_per_second": 4000})");
+  metrics.add(R"({"step": 2, "loss": 1, "tokens": 3000, "tokens_per_second": 1000})");
+  EXPECT_EQ(to_csv(metrics, 86400 * 365),
+            "step,timestamp,loss,tokens,tokens_per_second\n"
+            "1,1971-01-01T00:00:00.250Z,2,1000,4000\n"
+            "2,1971-01-01T00:00:03.250Z,1,3000,1000\n");
+}
+
+TEST(StepMetrics, AsLlamaFactorysTrainerLog) {
+  StepMetrics metrics;
+  metrics.add(
+      R"({"step": 1, "num_steps": 3, "loss": 2, "lr": 0.001, "epoch": 0.25, "tokens": 7200, "tokens_per_second": 1})");
+  metrics.add(R"({"step": 2, "num_steps": 3, "accuracy": 0.5})");
+  EXPECT_EQ(
+      to_trainer_log(metrics),
+      R"({"current_steps":1,"elapsed_time":"2:00:00","total_steps":3,"percentage":33.33,"remaining_time":"4:00:00","epoch":0.25,"loss":2.0,"lr":0.001})"
+      "\n"
+      R"({"current_steps":2,"elapsed_time":"2:00:01","total_steps":3,"percentage":66.67,"remaining_time":"1:00:00","accuracy":0.5})"
+      "\n");
 }
 
 // https://www.rfc-editor.org/rfc/rfc3720#appendix-B.4

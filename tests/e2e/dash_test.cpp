@@ -85,10 +85,13 @@ TEST(Report, IsWrittenAfterAStageAndWhenAsked) {
   EXPECT_TRUE(fs::exists(fs::path(run) / "report.html"));
   const testing::Outcome outcome =
       ponder({"report", run, "--out", folder / "page.html", "--tensorboard", folder / "events",
-              "--csv", folder / "csv", "--json"});
+              "--csv", folder / "csv", "--trainer-log", folder / "logs", "--json"});
   EXPECT_EQ(outcome.status, 0) << outcome.err;
-  EXPECT_EQ(json_lines(outcome.out)[0]["metrics"].size(), 2u);
-  EXPECT_TRUE(read_file(folder / "csv/imitate.csv").starts_with("step,"));
+  EXPECT_EQ(json_lines(outcome.out)[0]["metrics"].size(), 3u);
+  EXPECT_TRUE(read_file(folder / "csv/imitate.csv").starts_with("step,timestamp,"));
+  const std::vector<Json> lines = json_lines(read_file(folder / "logs/imitate/trainer_log.jsonl"));
+  ASSERT_GT(lines.size(), 1u);
+  EXPECT_EQ(lines.back()["current_steps"], lines.back()["total_steps"]);
   EXPECT_EQ(ponder({"report", run, "--out", run + "/run.db"}).status, 2);
 }
 
