@@ -29,6 +29,7 @@ struct CurveStyle {
   int smoothing =
       0;  // half-life in points of a running mean, drawn over the pale raw line; 0: none
   double width = 340, height = 226;
+  bool counts = false;  // the x axis counts something: whole numbers alone stand at it
 };
 // Up to six curves over each other, each at most 2,000 points (thinned: the lowest and the highest of
 // each piece). Points must be finite, at least one in all. Without a `y_title` the title says what is
@@ -37,6 +38,9 @@ Markup curve_chart(const std::string& title, const std::string& x_title, const s
                    const std::vector<Curve>& curves, const CurveStyle& style = {});
 Markup curve_chart(const std::string& title, const std::string& x_title, const std::string& y_title,
                    const std::vector<CurvePoint>& points, const CurveStyle& style = {});
+
+// A chart as a file of its own, in light colours.
+std::string svg_file(const Markup& chart);
 
 // At most `most` points (an even number), in order: of each piece the lowest and the highest.
 std::vector<CurvePoint> thinned_points(const std::vector<CurvePoint>& points, size_t most);

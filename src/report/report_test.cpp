@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "report/charts.h"
 #include "report/run_fixture.h"
 
 namespace ponder::report {
@@ -270,6 +271,22 @@ TEST_F(ReportTest, ShowsTheSameProblemBeforeAndAfter) {
   EXPECT_FALSE(has(html, "M2 thinks"));
   EXPECT_FALSE(has(html, "thinks of 0"));
   EXPECT_EQ(times(html, "class=\"verdict incorrect\""), 1u);
+}
+
+TEST(Charts, OnePlaceAloneCanBeDrawn) {
+  for (const bool counts : {false, true}) {
+    CurveStyle style;
+    style.counts = counts;
+    for (const double x : {0.0, 1.0, 300.0}) {
+      const std::string html =
+          curve_chart("title", "round", "", std::vector<CurvePoint>{{x, 2.0}}, style).html;
+      EXPECT_EQ(html.find("nan"), std::string::npos) << html;
+      EXPECT_NE(html.find("<circle"), std::string::npos);
+      if (counts) {
+        EXPECT_EQ(html.find(">0.5<"), std::string::npos) << html;  // of no half rounds
+      }
+    }
+  }
 }
 
 TEST_F(ReportTest, IsAFunctionOfThePool) {
