@@ -94,6 +94,7 @@ void register_benchmarks(CLI::App& app);
 void register_study(CLI::App& app);
 void register_doctor(CLI::App& app);
 void register_fleet(CLI::App& app);
+void register_teach(CLI::App& app);
 void register_chat(CLI::App& app);
 void register_serve(CLI::App& app);
 void register_export(CLI::App& app);

@@ -60,6 +60,7 @@ int run(int argc, char** argv) {
   register_serve(app);
   register_doctor(app);
   register_fleet(app);
+  register_teach(app);
   register_recipes(app);
   register_help(app);
   register_version(app);

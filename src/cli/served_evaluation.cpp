@@ -14,31 +14,6 @@ namespace {
 
 constexpr int kServedMaxTokens = 32'768;
 
-Json extra_of(const std::vector<std::string>& flags) {
-  Json extra = Json::object();
-  for (const std::string& flag : flags) {
-    const size_t equals = flag.find('=');
-    if (equals == 0 || equals == std::string::npos) {
-      throw Error(ErrorKind::kUsage, "--extra " + excerpt(flag), "expected KEY=JSON",
-                  "e.g. --extra reasoning_effort='\"high\"'");
-    }
-    const std::string key = flag.substr(0, equals);
-    for (const char* own : {"messages", "model", "stream", "stream_options", "n", "temperature",
-                            "top_p", "max_tokens", "max_completion_tokens", "stop"}) {
-      if (key != own) continue;
-      throw Error(ErrorKind::kUsage, "--extra " + key, "is what ponder itself sends",
-                  "temperature, top-p, the token limit and stop strings have flags of their own");
-    }
-    try {
-      extra[key] = parse_json(std::string_view(flag).substr(equals + 1), "--extra " + key);
-    } catch (const Error& error) {
-      throw Error(ErrorKind::kUsage, error.where(), error.problem(),
-                  "text stands in double quotes: --extra effort='\"high\"'");
-    }
-  }
-  return extra;
-}
-
 [[noreturn]] void refuse(const std::string& flag, const std::string& why,
                          const std::string& advice) {
   throw Error(ErrorKind::kUsage, flag, why, advice);
@@ -64,6 +39,31 @@ void refuse_folder_flags(const ServedEvaluationOptions& options) {
 }
 
 }  // namespace
+
+Json extra_fields(const std::vector<std::string>& flags) {
+  Json extra = Json::object();
+  for (const std::string& flag : flags) {
+    const size_t equals = flag.find('=');
+    if (equals == 0 || equals == std::string::npos) {
+      throw Error(ErrorKind::kUsage, "--extra " + excerpt(flag), "expected KEY=JSON",
+                  "e.g. --extra reasoning_effort='\"high\"'");
+    }
+    const std::string key = flag.substr(0, equals);
+    for (const char* own : {"messages", "model", "stream", "stream_options", "n", "temperature",
+                            "top_p", "max_tokens", "max_completion_tokens", "stop"}) {
+      if (key != own) continue;
+      throw Error(ErrorKind::kUsage, "--extra " + key, "is what ponder itself sends",
+                  "temperature, top-p, the token limit and stop strings have flags of their own");
+    }
+    try {
+      extra[key] = parse_json(std::string_view(flag).substr(equals + 1), "--extra " + key);
+    } catch (const Error& error) {
+      throw Error(ErrorKind::kUsage, error.where(), error.problem(),
+                  "text stands in double quotes: --extra effort='\"high\"'");
+    }
+  }
+  return extra;
+}
 
 void add_served_flags(CLI::App& command, ServedFlags& flags) {
   command
@@ -102,7 +102,7 @@ ServedEvaluation::ServedEvaluation(const ServedEvaluationOptions& options,
   fleet.rules.first_window = 4;
   fleet.chat.max_tokens_field = options.served.max_tokens_field;
   fleet.chat.send_sampling = !options.served.own_sampling;
-  fleet.chat.extra = extra_of(options.served.extra);
+  fleet.chat.extra = extra_fields(options.served.extra);
   job.update({{"model", url},
               {"max_tokens field", fleet.chat.max_tokens_field},
               {"own sampling", options.served.own_sampling},

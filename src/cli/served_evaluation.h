@@ -26,6 +26,9 @@ void add_served_flags(CLI::App& command, ServedFlags& flags);
 // Whether one of them was given.
 bool any_given(const ServedFlags& flags);
 
+// The fields of --extra KEY=JSON. Throws Error (usage) for what is no JSON and for fields that ponder itself sends.
+Json extra_fields(const std::vector<std::string>& flags);
+
 struct ServedEvaluationOptions {
   std::string url;  // --model
   const SamplingFlags& sampling;

@@ -28,11 +28,15 @@ void add_server_flags(CLI::App& command, ServerFlags& flags) {
                   "ponder (ponder serve: the same rows as without a server), vllm, sglang, "
                   "llama-server or openai (default: ponder)")
       ->check(CLI::IsMember(fleet::server_kind_names()));
-  command.add_option("--api-key-env", flags.api_key_env,
-                     "environment variable that holds the servers' key");
   command.add_option("--served-model", flags.served_model,
                      "the model's name on the servers (default: ponder-… by its weights, else the "
                      "only one there is)");
+  add_connection_flags(command, flags);
+}
+
+void add_connection_flags(CLI::App& command, ServerFlags& flags) {
+  command.add_option("--api-key-env", flags.api_key_env,
+                     "environment variable that holds the servers' key");
   command.add_option("--ca-file", flags.ca_file, "certificates to trust instead of the system's");
   command.add_flag("--insecure-key", flags.insecure_key,
                    "a key may go over plain http to another machine");

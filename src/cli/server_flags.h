@@ -24,6 +24,8 @@ struct ServerFlags {
 
 // Adds --server, --servers-file, --server-kind and what goes with them.
 void add_server_flags(CLI::App& command, ServerFlags& flags);
+// Of these the ones about connections: keys, certificates, limits.
+void add_connection_flags(CLI::App& command, ServerFlags& flags);
 // As they would be given to a fleet; `kind` where no flag says one. Throws Error (usage) for an address that is none.
 fleet::FleetOptions fleet_options(const ServerFlags& flags, fleet::ServerKind kind);
 

@@ -326,6 +326,14 @@ AnswerEnd answer_end(std::string_view word) {
   return AnswerEnd::kCut;
 }
 
+bool hides_thought(const Answer& chat) {
+  if (!chat.thought.empty() || chat.text.find("</think>") != std::string::npos || !chat.usage)
+    return false;
+  constexpr int64_t kFrame = 16;  // tokens around the text
+  return chat.usage->reasoning > 0 ||
+         chat.usage->completion > kFrame + static_cast<int64_t>(chat.text.size());
+}
+
 std::chrono::milliseconds retry_after(const std::map<std::string, std::string>& headers,
                                       int64_t unix_now) {
   const auto number = [](const std::string& text) -> std::optional<double> {

@@ -80,6 +80,10 @@ enum class AnswerEnd {
 };
 AnswerEnd answer_end(std::string_view word);
 
+// Whether more tokens were billed than its text can have, and no thought came: the provider keeps it, or
+// the server was not told to give it.
+bool hides_thought(const Answer& chat);
+
 // An answer that is none: its class and what it says, in a sentence.
 struct HttpFailure {
   FailureClass kind = FailureClass::kBadLuck;

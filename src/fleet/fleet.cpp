@@ -21,6 +21,22 @@ Fleet::Fleet(const tokenizer::Tokenizer* tokenizer, FleetOptions options, Monito
 
 Fleet::~Fleet() = default;
 
+Error Fleet::Impl::stopped(const Scheduler::Stop& stop) const {
+  using Kind = Scheduler::Stop::Kind;
+  switch (stop.kind) {
+    case Kind::kRefused:
+      return {ErrorKind::kBusy, "--server", stop.message,
+              "put it right and repeat the command: it goes on from what is there"};
+    case Kind::kAlike:
+      return {ErrorKind::kInput, "--server",
+              fmt::format("the first three requests failed alike: {}", stop.message),
+              "ponder fleet check looks at every point of it"};
+    default:
+      return {ErrorKind::kBusy, "--server", stop.message,
+              "repeat the command when they answer again: it goes on from what is there"};
+  }
+}
+
 void Fleet::announce(const rollout::CompletionRequest& request, int64_t /*count*/) {
   impl_->check(request);
 }
@@ -42,7 +58,9 @@ void Fleet::submit(rollout::CompletionRequest request) {
     impl_->events.push_back({id, impl_->completion_of(*open)});
     return;
   }
-  impl_->scheduler.add({id, stable_hash64(open->request.seed_key.name), 0}, impl_->now());
+  const int64_t worst =
+      impl_->options.keeper ? impl_->options.keeper->worst_cost(open->request) : 0;
+  impl_->scheduler.add({id, stable_hash64(open->request.seed_key.name), worst}, impl_->now());
   impl_->requests.emplace(id, std::move(open));
 }
 
@@ -84,6 +102,8 @@ rollout::GeneratorLoad Fleet::load() const {
 }
 
 const std::string& Fleet::served_model() const { return impl_->options.served_model; }
+
+std::optional<Scheduler::Stop> Fleet::stop() const { return impl_->scheduler.stop(impl_->now()); }
 
 Json Fleet::report() const {
   Json servers = Json::array();

@@ -11,12 +11,14 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/monitor.h"
 #include "fleet/ask.h"
+#include "fleet/attempts.h"
 #include "fleet/scheduler.h"
 #include "net/http_client.h"
 #include "rollout/generator.h"
@@ -37,7 +39,8 @@ struct FleetOptions {
   std::string model_sha256;
   tensor::Precision precision = tensor::Precision::kF32;
   rollout::RepetitionRule repetition;
-  ChatSettings chat;  // of kOpenai; its model is served_model
+  ChatSettings chat;                // of kOpenai; its model is served_model
+  AttemptKeeper* keeper = nullptr;  // of kOpenai; borrowed
   SchedulerRules rules;
   net::TransferLimits limits;
   net::HttpOptions http;
@@ -72,6 +75,8 @@ class Fleet : public rollout::Generator {
   // "done", "failed", "full", "last_failure"}]}. state: "ready", "full" (it said so: left alone for a while),
   // "away" (after failures), "retired" (no longer named).
   Json report() const;
+  // Why nothing more can be done now, once poll has thrown for it.
+  std::optional<Scheduler::Stop> stop() const;
   // One line for people: how many requests, retries, failures.
   std::string summary() const;
 

@@ -493,22 +493,21 @@ struct Fleet::Impl {
     completion.usage = {usage.prompt, usage.completion};
     sampled_tokens += usage.completion;
     num_refused += end == AnswerEnd::kRefused;
-    if (answer.thought.empty() && answer.text.find("</think>") == std::string::npos &&
-        (usage.reasoning > 0 || usage.completion > 16 + static_cast<int64_t>(answer.text.size())) &&
-        !std::exchange(told_hidden, true)) {
+    if (hides_thought(answer) && !std::exchange(told_hidden, true)) {
       monitor.warning(
           fmt::format("{}: {} tokens were made for a text of {} bytes: the thought is hidden, by "
                       "the provider or "
                       "for want of a setting of the server (--reasoning-parser)",
                       urls[open.server], usage.completion, answer.text.size()));
     }
-    deliver(open, std::move(completion));
+    deliver(open, std::move(completion),
+            options.keeper ? options.keeper->answered(open.request.id, answer) : 0);
   }
 
-  void deliver(Open& open, data::Completion completion) {
+  void deliver(Open& open, data::Completion completion, int64_t cost = 0) {
     const std::string id = open.request.id;
     completion.endpoint = urls[open.server];
-    scheduler.done(id, 0, now());
+    scheduler.done(id, cost, now());
     end_transfer(open);
     events.push_back({id, std::move(completion)});
     requests.erase(id);
@@ -521,7 +520,10 @@ struct Fleet::Impl {
     end_transfer(open);
     if (has_token_ids(options.kind)) keep_tokens(open, checked);
     open.reader.reset();
-    if (scheduler.failed(id, failure, now())) return;
+    const bool again = scheduler.failed(id, failure, now());
+    if (options.keeper)
+      options.keeper->failed(id, {failure.kind, failure.message, failure.was_asked, again});
+    if (again) return;
     events.push_back({id, rollout::Failure{rollout::Failure::Kind::kPermanent,
                                            fmt::format("{}: {}", server, failure.message),
                                            {}}});
@@ -560,31 +562,25 @@ struct Fleet::Impl {
   void run(std::chrono::milliseconds timeout) {
     read_servers_file();
     for (const size_t server : scheduler.probes(now())) start_probe(server);
-    for (const Scheduler::Send& send : scheduler.sends(now()))
-      start_attempt(*requests.at(send.id), send.server);
+    const std::vector<Scheduler::Send> sends = scheduler.sends(now());
+    if (options.keeper && !sends.empty()) {
+      for (const Scheduler::Send& send : sends) options.keeper->sending(send.id, urls[send.server]);
+      options.keeper->keep();
+    }
+    for (const Scheduler::Send& send : sends) start_attempt(*requests.at(send.id), send.server);
     if (!events.empty()) timeout = std::chrono::milliseconds(0);
     const Time at = now();
     const Time next = std::min(scheduler.next_time(at), at + timeout);
     for (const net::HttpEvent& event : http.poll(next - at)) take(event);
+    if (options.keeper) options.keeper->keep();
     if (!events.empty()) return;
-    if (const auto stop = scheduler.stop(now())) throw stopped(*stop);
+    const auto stop = scheduler.stop(now());
+    // What is on its way is paid for: it may still come.
+    if (!stop || (options.keeper && !request_of.empty())) return;
+    throw stopped(*stop);
   }
 
-  Error stopped(const Scheduler::Stop& stop) const {
-    using Kind = Scheduler::Stop::Kind;
-    switch (stop.kind) {
-      case Kind::kRefused:
-        return {ErrorKind::kBusy, "--server", stop.message,
-                "put it right and repeat the command: it goes on from what is there"};
-      case Kind::kAlike:
-        return {ErrorKind::kInput, "--server",
-                fmt::format("the first three requests failed alike: {}", stop.message),
-                "ponder fleet check looks at every point of it"};
-      default:
-        return {ErrorKind::kBusy, "--server", stop.message,
-                "repeat the command when they answer again: it goes on from what is there"};
-    }
-  }
+  Error stopped(const Scheduler::Stop& stop) const;
 
   const tokenizer::Tokenizer* tokenizer;
   FleetOptions options;

@@ -1,5 +1,5 @@
 // A thin layer over SQLite's C API: statements with typed binds and columns, and the one place
-// where its status codes become Error. Internal to this folder.
+// where its status codes become Error. For those who keep a database; run.db is reached through pool.h.
 // https://www.sqlite.org/c3ref/intro.html
 #pragma once
 

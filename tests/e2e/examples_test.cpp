@@ -9,7 +9,7 @@ namespace ponder::e2e {
 namespace {
 
 // Of these commands no example is executed here: they serve, need servers or take hours, and have tests of their own.
-const std::set<std::string> kElsewhere = {"dash", "fleet", "serve", "study"};
+const std::set<std::string> kElsewhere = {"dash", "fleet", "serve", "study", "teach"};
 
 // Files of other programs, which tests of src/exchange read; and what only a person can answer.
 const std::vector<std::string> kOtherPrograms = {"batch_output.jsonl", "samples_gsm8k.jsonl"};

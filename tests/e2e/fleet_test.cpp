@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <chrono>
-#include <csignal>
 #include <map>
 #include <memory>
 #include <optional>
@@ -11,6 +10,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "e2e/ponder.h"
+#include "e2e/running_server.h"
 
 namespace ponder::e2e {
 namespace {
@@ -20,34 +20,6 @@ using std::chrono::milliseconds;
 void write_text(const fs::path& path, const std::string& text) {
   write_file_atomic(path, [&](FileWriter& file) { file.write(text.data(), text.size()); });
 }
-
-// A running ponder serve.
-class Server {
- public:
-  Server(const fs::path& model, const fs::path& log, const std::string& port = "0")
-      : process_({"sh", "-c",
-                  fmt::format("exec {} serve {} --port {} --json --quiet > {}", program(),
-                              model.string(), port, log.string())},
-                 {.folder = {}, .input = "", .limit = std::chrono::seconds(250)}) {
-    for (int i = 0; i < 600 && url_.empty(); ++i) {
-      if (process_.ended_within(milliseconds(50)))
-        throw std::runtime_error("no server: " + process_.wait().err);
-      if (!fs::exists(log)) continue;
-      const std::string text = read_file(log);
-      if (text.find('\n') != std::string::npos) url_ = json_lines(text).at(0)["url"];
-    }
-  }
-  const std::string& url() const { return url_; }
-  std::string port() const { return url_.substr(url_.rfind(':') + 1); }
-  void kill() {
-    process_.signal(SIGKILL);
-    process_.wait();
-  }
-
- private:
-  testing::Process process_;
-  std::string url_;
-};
 
 class FleetEndToEnd : public ::testing::Test {
  protected:

@@ -10,10 +10,11 @@ namespace {
 
 // Every command other programs may call.
 const std::vector<std::string> kCommands = {
-    "bench", "benchmarks", "chat",   "compare", "completion", "dash",     "data",    "doctor",
-    "dpo",   "eval",       "export", "fleet",   "generate",   "help",     "init",    "inspect",
-    "judge", "plan",       "pool",   "recipes", "refine",     "report",   "run",     "score",
-    "serve", "sft",        "status", "study",   "synth",      "tokenize", "version", "why"};
+    "bench",  "benchmarks", "chat",     "compare", "completion", "dash",     "data",
+    "doctor", "dpo",        "eval",     "export",  "fleet",      "generate", "help",
+    "init",   "inspect",    "judge",    "plan",    "pool",       "recipes",  "refine",
+    "report", "run",        "score",    "serve",   "sft",        "status",   "study",
+    "synth",  "teach",      "tokenize", "version", "why"};
 
 // These print what they are asked for and nothing else.
 const std::vector<std::string> kPlain = {"completion", "help"};

@@ -1,0 +1,164 @@
+// A teacher: somebody else's model, behind an OpenAI-compatible chat endpoint, whose long thoughts become
+// demonstrations. Problems are asked for samples, in order, until enough of them are right; every answer is
+// paid once, kept (teacher_store.h), judged against the gold answer, and either becomes a row or is
+// counted under the reason why not (outcome.h). Rows are a function of what is kept: they can be written at
+// any time.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/error.h"
+#include "base/monitor.h"
+#include "data/rows.h"
+#include "fleet/fleet.h"
+#include "teach/money.h"
+#include "teach/outcome.h"
+#include "teach/teacher_store.h"
+
+namespace ponder::teach {
+
+struct TeacherSettings {
+  fleet::FleetOptions fleet;  // kOpenai, with served_model and chat
+  std::string system, prompt_prefix, prompt_suffix;
+  int samples = 1;         // of a problem, at most
+  int enough_correct = 1;  // no further sample once so many are right; 0: all samples
+  int64_t max_tokens = 32'768;
+  uint64_t seed = 1;
+  Prices prices;
+  std::optional<Units> budget;
+  // Tokens beyond a request's own that may be billed: of the prompt and of the answer each. Not given: 1,024
+  // of the prompt, for the provider's template, and none of the answer.
+  std::optional<int64_t> overhead_tokens;
+  OutcomeRules rules;
+  double max_failed = 0.01;  // share of the requests that may fail for good
+  std::string license;       // copied into every row
+};
+
+struct TeacherFiles {
+  std::filesystem::path demonstrations, rejected, database;
+};
+// Of a folder (made if need be), or of a file of demonstrations NAME.jsonl, beside which the others are
+// NAME.rejected.jsonl and NAME.teacher.db.
+TeacherFiles teacher_files(const std::filesystem::path& out);
+
+struct TeacherReport {
+  int64_t problems = 0, solved = 0;         // solved: with a demonstration
+  int64_t answers = 0, kept = 0;            // answers: kept + rejected
+  std::map<std::string, int64_t> rejected;  // by reason
+  int64_t failed = 0;                       // requests that will not be answered
+  int64_t written = 0;                      // in batch files, not read yet
+  int64_t unasked = 0;                      // requests that would be asked next
+  int64_t superseded = 0;                   // answers that --again has put others in the place of
+  Ledger ledger;
+  std::string currency;  // "" without prices
+  std::optional<Units> budget;
+
+  Json json() const;
+  std::string text() const;   // one line: rows
+  std::string money() const;  // one line: the ledger
+};
+
+class Teacher : private fleet::AttemptKeeper {
+ public:
+  // Opens what is kept. Throws Error where its answers were asked otherwise (naming what differs), for two
+  // different problems of one id, and where a bill larger than its request allowed has not been allowed for
+  // since.
+  Teacher(std::vector<data::Problem> problems, TeacherSettings settings, const TeacherFiles& files,
+          Monitor& monitor);
+  ~Teacher() override;
+
+  // Answers that ended so ("length", "wrong", …; "failed" and "unread" too) are asked for anew. One that was not
+  // finished goes on instead. Throws Error for "length" where no more tokens are allowed than before.
+  void again(const std::vector<std::string>& reasons);
+  static std::vector<std::string> again_names();
+
+  // Asks for what is missing; nobody is asked where nothing is. False when `stop` ended it. Throws Error where
+  // it cannot go on (the budget, a bill that is too large, no server that answers) and, at the end, where too many
+  // requests failed; everything that came is kept either way.
+  bool ask(const std::atomic<bool>* stop);
+
+  // The requests that would be asked next, as lines of a batch file, until the budget is spoken for.
+  struct BatchLine {
+    std::string id, body;  // the line's custom_id, and the whole line
+  };
+  std::vector<BatchLine> batch_lines();
+  void mark_written(const std::vector<BatchLine>& lines);  // once the files are on the disk
+  // An answer of a batch file.
+  enum class Taken { kTaken, kDuplicate, kDiffers, kUnknown };
+  Taken take(const std::string& id, const fleet::Answer& answer, const std::string& file);
+  // That it has none: for good, or so that it may be asked again.
+  Taken take_failure(const std::string& id, const std::string& why, bool for_good);
+  void keep_taken() { store_.keep(); }
+  void check_bills() const;  // throws Error for one that is larger than its request allowed
+
+  void write_rows() const;
+  TeacherReport report() const;
+
+ private:
+  static constexpr const char* kAllowForBills =
+      "if that is how the provider bills, allow for it with --overhead-tokens N, and the same "
+      "command "
+      "goes on";
+
+  struct Item {
+    size_t problem = 0;
+    StoredRequest request;
+    std::string reason;  // of a done one, "" for a demonstration
+    bool right = false;
+  };
+
+  std::vector<tokenizer::Message> messages_of(const data::Problem& problem) const;
+  std::string key_of(const data::Problem& problem, int sample) const;
+  Units worst_of(const Item& item) const;
+  rollout::CompletionRequest request_of(const Item& item) const;
+  fleet::ChatSettings chat() const;
+  Json job() const;
+  void load();
+  void take_outcome(Item& item, const StoredAnswer& answer);
+  int num_right(size_t problem) const;
+  std::vector<size_t> wanted(size_t problem) const;  // items to be asked now
+  StoredAnswer priced(const Item& item, const fleet::Answer& answer, const std::string& from);
+  std::string bill_text(const Item& item, const StoredAnswer& answer) const;
+  Item* find(const std::string& batch_id, int& ask);
+
+  // AttemptKeeper
+  int64_t worst_cost(const rollout::CompletionRequest& request) override;
+  void sending(const std::string& id, const std::string& server) override;
+  int64_t answered(const std::string& id, const fleet::Answer& answer) override;
+  void failed(const std::string& id, const Failed& failure) override;
+  void keep() override { store_.keep(); }
+
+  bool ask_all(fleet::Fleet& fleet, const std::atomic<bool>* stop);
+  bool drain(fleet::Fleet& fleet, std::set<std::string>& open);
+  void give_up_open();
+  Error why_stopped(const fleet::Scheduler::Stop& stop, const Error& error);
+  void check_failed() const;
+  void show_progress();
+
+  std::vector<data::Problem> problems_;
+  TeacherSettings settings_;
+  TeacherFiles files_;
+  Monitor& monitor_;
+  TeacherStore store_;
+  std::vector<Item> items_;                          // of problem p, sample s at p * samples + s
+  std::unordered_map<std::string, size_t> item_of_;  // by key
+  std::set<std::string> in_flight_, failed_now_;     // keys
+  std::string server_;                               // of the attempt that was begun last
+  std::string too_large_;                            // the bill that was
+  std::unordered_map<std::string, std::string> taken_now_;  // hashes of batch answers, by id
+  std::vector<Units> costs_;                                // of the answers there are
+  bool told_no_usage_ = false;
+  std::chrono::steady_clock::time_point shown_{};  // progress
+};
+
+}  // namespace ponder::teach

@@ -1,0 +1,287 @@
+// ponder teach, with ponder serve as the teacher, and with an endpoint that has prices, refusals and a key.
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <thread>
+
+#include "base/file.h"
+#include "e2e/ponder.h"
+#include "e2e/running_server.h"
+#include "teach/endpoint_fixture.h"
+
+namespace ponder::e2e {
+namespace {
+
+using std::chrono::milliseconds;
+
+std::string plus_one(int count) {
+  std::string rows;
+  for (int i = 0; i < count; ++i)
+    rows += fmt::format("{{\"id\":\"p{}\",\"problem\":\"What is {} + 1?\",\"answer\":\"{}\"}}\n", i,
+                        i, i + 1);
+  return rows;
+}
+
+class Teach : public ::testing::Test {
+ protected:
+  Teach() { write_file_atomic(problems_, plus_one(12)); }
+
+  std::vector<std::string> arguments(const std::string& url,
+                                     std::initializer_list<std::string> more = {}) const {
+    std::vector<std::string> all =
+        command({"teach", "--server", url, "--served-model", "teacher", "--problems", problems_,
+                 "--out", out_, "--json", "--quiet"});
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+  std::vector<Json> kept() const {
+    return json_lines(read_file(fs::path(out_) / "demonstrations.jsonl"));
+  }
+
+  const testing::TemporaryFolder folder_;
+  const std::string problems_ = folder_ / "problems.jsonl", out_ = folder_ / "taught";
+};
+
+// The examples of --help, each of them over as many lines as it takes.
+std::vector<std::string> examples_of_help() {
+  std::vector<std::string> examples;
+  std::string open;
+  for (const std::string& line : testing::lines_of(ponder({"teach", "--help"}).out)) {
+    const size_t begin = line.find_first_not_of(' ');
+    if (begin == std::string::npos || (open.empty() && line.find("ponder teach -") != begin))
+      continue;
+    open += line.substr(begin);
+    if (open.ends_with('\\')) {
+      open.pop_back();
+    } else {
+      examples.push_back(std::exchange(open, ""));
+    }
+  }
+  return examples;
+}
+
+TEST_F(Teach, TheExamplesOfHelpAskARealServer) {
+  Server server(testing::source_dir() / "models/nano-base", folder_ / "serve.log", "0",
+                "--alias nano");
+  write_file_atomic(problems_, plus_one(3));
+  const std::vector<std::string> examples = examples_of_help();
+  ASSERT_EQ(examples.size(), 3u);
+  const std::string address = "http://127.0.0.1:8321";
+  for (std::string line : examples) {
+    if (const size_t at = line.find(address); at != std::string::npos)
+      line.replace(at, address.size(), server.url());
+    line.replace(0, std::string("ponder").size(), program());
+    const testing::Outcome outcome =
+        testing::run({"bash", "-c", line + " --json"},
+                     {.folder = folder_.path(), .input = "", .limit = testing::kLimit});
+    ASSERT_EQ(outcome.status, 0) << line << "\n" << outcome.err;
+    const Json result = json_lines(outcome.out).at(0);
+    int64_t rejected = 0;
+    for (const auto& [reason, count] : result["rejected"].items()) rejected += count.get<int64_t>();
+    EXPECT_EQ(result["answers"].get<int64_t>(), result["kept"].get<int64_t>() + rejected) << line;
+    if (line.find("--server") != std::string::npos) {
+      EXPECT_GE(result["answers"], 3) << line;
+      EXPECT_GT(result["completion_tokens"], 0) << line;
+    }
+  }
+  EXPECT_TRUE(fs::exists(folder_ / "taught/demonstrations.jsonl"));
+  EXPECT_TRUE(fs::exists(folder_ / "priced.rejected.jsonl"));
+  EXPECT_TRUE(fs::exists(folder_ / "priced.teacher.db"));
+  EXPECT_EQ(testing::lines_of(read_file(folder_ / "batch.jsonl")).size(), 3u);
+}
+
+// A small model that has learned to think about a few problems teaches another one, by its served answers
+// alone.
+class TaughtByAModel : public Teach {
+ protected:
+  TaughtByAModel() {
+    make_tiny_base(base_);
+    const testing::Outcome run =
+        ponder({"run", testing::source_dir() / "recipes/tiny.toml", "--out", folder_ / "teacher",
+                "--set", "base=" + base_.string(), "--until", "imitate", "--quiet"});
+    EXPECT_EQ(run.status, 0) << run.err;
+    server_ = std::make_unique<Server>(folder_ / "teacher/checkpoints/M1", folder_ / "serve.log",
+                                       "0", "--alias teacher");
+  }
+  const fs::path base_ = folder_ / "base";
+  std::unique_ptr<Server> server_;
+};
+
+TEST_F(TaughtByAModel, DistillationNeedsNobodyElse) {
+  ASSERT_EQ(ponder({"synth", "--domain", "choice", "--level", "1", "--count", "32", "--out",
+                    problems_, "--quiet"})
+                .status,
+            0);
+  const testing::Outcome taught =
+      testing::run(arguments(server_->url(), {"--samples", "4", "--max-tokens", "128",
+                                              "--temperature", "0.3", "--send-seed"}));
+  ASSERT_EQ(taught.status, 0) << taught.err;
+  const Json result = json_lines(taught.out).at(0);
+  EXPECT_GE(result["kept"], 8) << taught.out;
+  EXPECT_EQ(result["kept"], kept().size());
+  EXPECT_FALSE(kept()[0]["thought"].get<std::string>().empty());
+  const testing::Outcome check =
+      ponder({"data", "check", fs::path(out_) / "demonstrations.jsonl", "--json"});
+  EXPECT_EQ(check.status, 0) << check.err;
+  EXPECT_EQ(json_lines(check.out).at(0)["kept"], result["kept"]) << check.out;
+  const testing::Outcome trained =
+      ponder({"sft", "--model", base_, "--data", fs::path(out_) / "demonstrations.jsonl", "--out",
+              folder_ / "student", "--epochs", "2", "--quiet"});
+  EXPECT_EQ(trained.status, 0) << trained.err;
+  // The same command has nothing to ask, and nobody to ask.
+  server_->kill();
+  const std::string rows = read_file(fs::path(out_) / "demonstrations.jsonl");
+  const testing::Outcome again =
+      testing::run(arguments(server_->url(), {"--samples", "4", "--max-tokens", "128",
+                                              "--temperature", "0.3", "--send-seed"}));
+  EXPECT_EQ(again.status, 0) << again.err;
+  EXPECT_EQ(read_file(fs::path(out_) / "demonstrations.jsonl"), rows);
+}
+
+TEST_F(Teach, AKillCostsWhatWasOnItsWay) {
+  std::atomic<bool> stuck = true;
+  std::atomic<int> answered = 0;
+  teach::Endpoint endpoint([&](int number, int, const Json&) {
+    teach::Reply reply = teach::right_reply(number);
+    reply.silent = stuck && answered++ >= 5;
+    return reply;
+  });
+  const std::initializer_list<std::string> money = {"--max-inflight", "2",  "--price-input", "1",
+                                                    "--price-output", "10", "--max-tokens",  "100"};
+  {
+    testing::Process killed(arguments(endpoint.url(), money));
+    for (int i = 0; i < 200 && endpoint.num_asked() < 7; ++i)
+      EXPECT_FALSE(killed.ended_within(milliseconds(50)));
+    std::this_thread::sleep_for(milliseconds(300));
+    killed.signal(SIGKILL);
+    killed.wait();
+  }
+  EXPECT_EQ(endpoint.num_asked(), 7);
+  stuck = false;
+  const testing::Outcome outcome = testing::run(arguments(endpoint.url(), money));
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const Json result = json_lines(outcome.out).at(0);
+  EXPECT_EQ(result["kept"], 12);
+  EXPECT_EQ(result["unknown_attempts"], 2);
+  EXPECT_EQ(result["attempts"], 14);
+  EXPECT_EQ(endpoint.num_asked(), 14);  // nothing twice but the two
+  EXPECT_EQ(result["spent"], "0.000948");
+  EXPECT_NE(result["possible"], "0.00");
+  EXPECT_EQ(kept().size(), 12u);
+  EXPECT_FALSE(fs::exists(fs::path(out_) / "teacher.db.space"));
+}
+
+TEST_F(Teach, ASignalLetsWhatIsOnItsWayComeIn) {
+  std::atomic<bool> go = false;
+  teach::Endpoint endpoint([&](int number, int, const Json&) {
+    while (!go) std::this_thread::sleep_for(milliseconds(10));
+    return teach::right_reply(number);
+  });
+  testing::Process stopped(arguments(endpoint.url(), {"--max-inflight", "3"}));
+  for (int i = 0; i < 200 && endpoint.num_asked() < 3; ++i)
+    EXPECT_FALSE(stopped.ended_within(milliseconds(50)));
+  stopped.signal(SIGINT);
+  std::this_thread::sleep_for(milliseconds(500));
+  go = true;
+  const testing::Outcome outcome = stopped.wait();
+  EXPECT_EQ(outcome.status, 130) << outcome.err;
+  EXPECT_EQ(json_lines(outcome.out).at(0)["kept"], 3);
+  EXPECT_EQ(json_lines(outcome.out).at(0)["unknown_attempts"], 0);
+  EXPECT_EQ(testing::run(arguments(endpoint.url())).status, 0);
+  EXPECT_EQ(endpoint.num_asked(), 12);
+}
+
+TEST_F(Teach, SaysInALineWhatIsWrong) {
+  teach::Endpoint endpoint([](int number, int, const Json&) { return teach::right_reply(number); });
+  const auto said = [&](std::initializer_list<std::string> more, int status) {
+    const testing::Outcome outcome = testing::run(arguments(endpoint.url(), more));
+    EXPECT_EQ(outcome.status, status) << outcome.err;
+    EXPECT_EQ(testing::lines_of(outcome.err).size(), 1u) << outcome.err;
+    return outcome.err;
+  };
+  const auto holds = [](const std::string& text, const std::string& words) {
+    EXPECT_NE(text.find(words), std::string::npos) << text;
+  };
+  holds(said({"--price-input", "0.0000001", "--price-output", "1"}, 2), "--price-input");
+  holds(said({"--price-input", "1"}, 2), "--price-output: is missing");
+  holds(said({"--budget", "5"}, 2), "--budget: is money, and there are no prices");
+  holds(said({"--extra", "temperature=1"}, 2), "--extra temperature");
+  holds(said({"--extra", "note=\"sk-abcdefghijklmnopqrstuvwx\""}, 2), "looks like a key");
+  holds(said({"--write-batch", folder_ / "b.jsonl"}, 2), "--write-batch");
+  holds(said({"--again", "boredom"}, 2), "--again");
+  const testing::Outcome nobody = ponder(
+      {"teach", "--served-model", "teacher", "--problems", problems_, "--out", out_, "--quiet"});
+  EXPECT_EQ(nobody.status, 2);
+  holds(nobody.err, "--server: is missing");
+  EXPECT_EQ(endpoint.num_asked(), 0);
+}
+
+TEST_F(Teach, TheBudgetEndsItAndALargerOneGoesOn) {
+  teach::Endpoint endpoint([](int number, int, const Json&) { return teach::right_reply(number); });
+  const std::initializer_list<std::string> little = {
+      "--price-input", "1", "--price-output", "10", "--max-tokens", "100", "--budget", "0.0022"};
+  const testing::Outcome stopped = testing::run(arguments(endpoint.url(), little));
+  EXPECT_EQ(stopped.status, 1);
+  const std::vector<std::string> lines = testing::lines_of(stopped.err);
+  ASSERT_EQ(lines.size(), 1u) << stopped.err;
+  EXPECT_TRUE(lines[0].starts_with("ponder: --budget: USD 0.0022 does not cover")) << lines[0];
+  const Json then = json_lines(stopped.out).at(0);
+  EXPECT_EQ(then["budget"], "0.0022");
+  EXPECT_EQ(then["kept"], kept().size());
+  EXPECT_LT(then["kept"], 12);
+  const testing::Outcome outcome =
+      testing::run(arguments(endpoint.url(), {"--price-input", "1", "--price-output", "10",
+                                              "--max-tokens", "100", "--budget", "1.00"}));
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(endpoint.num_asked(), 12);
+}
+
+// A file system of 20 MB, of which 16 are held back.
+TEST_F(Teach, AFullDiskLosesNoAnswer) {
+  teach::Endpoint endpoint([](int number, int, const Json&) {
+    teach::Reply reply = teach::right_reply(number);
+    reply.thought = std::string(size_t{1} << 20, 'x');
+    return reply;
+  });
+  fs::create_directories(out_);
+  const auto in_small_space = [&](const std::string& line) {
+    return testing::run(
+        {"unshare", "-m", "-r", "sh", "-c",
+         fmt::format("mount -t tmpfs -o size=20m none {} || exit 99; {}", out_, line)});
+  };
+  if (in_small_space("true").status != 0) GTEST_SKIP() << "no file system can be mounted here";
+  std::string line;
+  for (const std::string& word : arguments(endpoint.url(), {"--max-inflight", "1"}))
+    line += "'" + word + "' ";
+  const testing::Outcome full = in_small_space(fmt::format(
+      "{}; status=$?; cp -r {} {}; exit $status", line, out_, (folder_ / "copy").string()));
+  EXPECT_EQ(full.status, 1) << full.err;
+  EXPECT_NE(full.err.find("the disk is full; every answer that came is kept"), std::string::npos)
+      << full.err;
+  const int asked = endpoint.num_asked();
+  EXPECT_GT(asked, 1);
+  EXPECT_LT(asked, 12);
+  fs::remove_all(out_);
+  fs::rename(folder_ / "copy", out_);
+  const testing::Outcome outcome = testing::run(arguments(endpoint.url()));
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(json_lines(outcome.out).at(0)["kept"], 12);
+  EXPECT_EQ(endpoint.num_asked(), 12);
+}
+
+TEST_F(Teach, AKeyStandsNowhere) {
+  teach::Endpoint endpoint([](int number, int, const Json&) { return teach::right_reply(number); });
+  ::setenv("PONDER_E2E_TEACHER", "s3cr3t-of-the-teacher", 1);
+  const testing::Outcome outcome =
+      testing::run(arguments(endpoint.url(), {"--api-key-env", "PONDER_E2E_TEACHER"}));
+  ::unsetenv("PONDER_E2E_TEACHER");
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ((outcome.out + outcome.err).find("s3cr3t"), std::string::npos);
+  for (const auto& entry : fs::recursive_directory_iterator(folder_.path())) {
+    if (!entry.is_regular_file()) continue;
+    EXPECT_EQ(read_file(entry.path()).find("s3cr3t"), std::string::npos) << entry.path();
+  }
+}
+
+}  // namespace
+}  // namespace ponder::e2e
