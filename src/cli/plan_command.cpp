@@ -11,6 +11,7 @@
 #include "cli/printing.h"
 #include "cli/recipe_flags.h"
 #include "pipeline/plan.h"
+#include "pipeline/teacher.h"
 
 namespace ponder::cli {
 namespace {
@@ -103,6 +104,10 @@ void plan(const PlanFlags& flags) {
   const pipeline::Recipe recipe = flags.recipe.load();
   pipeline::PlanOptions options{.measure = true, .machine = {}};
   if (!flags.machine.empty()) options.machine = pipeline::machine_from_string(flags.machine);
+  if (const std::string unasked = pipeline::unasked_teacher(recipe); !unasked.empty()) {
+    throw Error(ErrorKind::kBusy, "teacher", "has not been asked yet: " + unasked,
+                "ponder run asks it before anything else; a plan needs its rows");
+  }
   ThreadPool threads(flags.recipe.common.threads);
   const pipeline::RecipePlan plan =
       pipeline::plan_recipe(recipe, pipeline::read_sources(recipe), threads, options);

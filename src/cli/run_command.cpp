@@ -12,6 +12,7 @@
 #include "pipeline/plan.h"
 #include "pipeline/run.h"
 #include "pipeline/share.h"
+#include "pipeline/teacher.h"
 #include "pool/stage_result.h"
 #include "report/report.h"
 
@@ -37,6 +38,18 @@ void require_own_folder(const std::filesystem::path& out) {
   throw Error(out.string(), "is no run, and not empty", "choose another --out");
 }
 
+// Before anything else: sources are what it answered.
+void ask_teacher_first(const pipeline::Recipe& recipe, const RunOptions& options, Monitor& monitor,
+                       const std::atomic<bool>* stop) {
+  const pipeline::Taught taught = pipeline::ask_teacher(recipe, monitor, stop);
+  if (options.recipe.common.json) {
+    Json line = {{"stage", "teach"}, {"model", recipe.teacher.model}};
+    line.update(taught.result);
+    print_json(line);
+  }
+  if (!taught.finished) throw Stopped{stop_signal()};
+}
+
 void run(const RunOptions& options) {
   const std::atomic<bool>* stop = stop_flag();
   const pipeline::Recipe recipe = options.recipe.load();
@@ -51,6 +64,9 @@ void run(const RunOptions& options) {
     monitor = std::make_unique<JsonProgressMonitor>(level);
   else
     monitor = std::make_unique<TerminalMonitor>(level);
+  if (recipe.teacher.any() &&
+      (options.redo || !options.from.empty() || !pipeline::recipe_has_changed(recipe, out)))
+    ask_teacher_first(recipe, options, *monitor, stop);
   std::vector<pipeline::ReadSource> sources = pipeline::read_sources(recipe);
   const pipeline::RecipePlan planned = pipeline::plan_recipe(recipe, sources, threads);
   if (!options.from.empty()) pipeline::share_run(options.from, out);

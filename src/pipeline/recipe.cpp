@@ -19,6 +19,7 @@
 #include "pipeline/selection.h"
 #include "pipeline/toml_section.h"
 #include "synth/synth.h"
+#include "teach/teacher.h"
 #include "tokenizer/instructions.h"
 
 namespace ponder::pipeline {
@@ -44,7 +45,9 @@ eval::JudgeStrictness read_strictness(TomlSection& section) {
 struct Origin {
   fs::path folder;
   RecipeFiles files;
-  uint64_t seed;  // of the recipe
+  uint64_t seed;               // of the recipe
+  fs::path teacher_rows = {};  // where sources can be the rows of a teacher
+  bool teacher_direct = false;
 };
 
 // What stands around the question in the user turn.
@@ -72,11 +75,22 @@ DataSource read_source(TomlSection section, const Origin& origin, bool may_repea
   source.name = section.text("name", "");
   source.synth = section.texts("synth");
   const std::string file = section.text("file", "");
-  if (file.empty() == source.synth.empty()) {
-    section.fail("file", "expected either `file` or `synth`, found " +
-                             std::string(file.empty() ? "neither" : "both"));
+  if (section.has("teacher")) source.teacher = section.boolean("teacher", false);
+  if ((!file.empty()) + !source.synth.empty() + source.teacher != 1) {
+    section.fail("file",
+                 "expected either `file` or `synth`, found " +
+                     std::string(file.empty() && source.synth.empty() ? "neither" : "both"),
+                 source.teacher ? "rows of a teacher come from no other place" : "");
   }
-  if (file.empty()) {
+  if (source.teacher) {
+    if (origin.teacher_rows.empty()) {
+      section.fail("teacher", "the recipe has no teacher, or this is no place for its rows",
+                   "demonstrations can be its rows, where there is a [teacher]");
+    }
+    source.file = origin.teacher_rows;
+    source.allow_direct = origin.teacher_direct;
+    source.count = section.integer("count", 0, 0, kMany);
+  } else if (file.empty()) {
     for (const std::string& domain : source.synth) {
       try {
         synth::domain_from_string(domain);
@@ -316,8 +330,19 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   recipe.sft.precision = recipe.precision;
   sft.finish();
 
+  Origin taught = origin;
+  if (top.given("teacher")) {
+    TomlSection teacher = top.section("teacher");
+    recipe.teacher = read_teacher(teacher, origin.folder);
+    recipe.teacher.problems = read_sources(teacher, "problems", origin);
+    if (recipe.teacher.problems.empty()) teacher.fail("problems", "a teacher needs problems");
+    teacher.finish();
+    taught.teacher_rows = teach::teacher_files(recipe.teacher.out).demonstrations;
+    taught.teacher_direct = recipe.teacher.allow_direct;
+  }
+
   TomlSection imitate = top.section("imitate");
-  recipe.imitation.push_back({"", read_sources(imitate, "demonstrations", origin, true)});
+  recipe.imitation.push_back({"", read_sources(imitate, "demonstrations", taught, true)});
   recipe.imitation[0].rows =
       rows_of_mix(imitate, "demonstrations", recipe.imitation[0].demonstrations);
   for (TomlSection& item : imitate.sections("compare")) {
@@ -330,7 +355,7 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
       if (other.name == set.name)
         item.fail("name", fmt::format("two sets to compare with are named \"{}\"", set.name));
     }
-    set.demonstrations = read_sources(item, "demonstrations", origin, true);
+    set.demonstrations = read_sources(item, "demonstrations", taught, true);
     set.rows = rows_of_mix(item, "demonstrations", set.demonstrations);
     if (set.demonstrations.empty()) item.fail("demonstrations", "no demonstrations");
     item.finish();
@@ -413,6 +438,12 @@ std::string without_speed_settings(const std::string& resolved) {
   toml::table recipe = parse_toml(resolved, "the resolved recipe");
   recipe.erase("engine");
   recipe.erase("fleet");
+  if (toml::table* teacher = recipe["teacher"].as_table()) {
+    std::vector<std::string> places;
+    for (auto&& [key, value] : *teacher)
+      if (is_teachers_place("teacher." + std::string(key.str()))) places.emplace_back(key.str());
+    for (const std::string& key : places) teacher->erase(key);
+  }
   if (toml::table* trainer = recipe["trainer"].as_table()) {
     for (const std::string_view key : kTrainerSpeed) trainer->erase(key);
   }
@@ -443,7 +474,7 @@ std::map<std::string, std::string> recipe_keys(const std::string& resolved) {
       const std::string whole = fmt::format("trainer.{}", name);
       return key == whole || key.starts_with(whole + "[");
     };
-    return key.starts_with("engine.") || key.starts_with("fleet.") ||
+    return key.starts_with("engine.") || key.starts_with("fleet.") || is_teachers_place(key) ||
            key.ends_with("micro_batch_tokens") || key.ends_with("recompute") ||
            std::any_of(std::begin(kTrainerSpeed), std::end(kTrainerSpeed), speed);
   });

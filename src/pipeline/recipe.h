@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/json.h"
 #include "clean/filters.h"
 #include "data/token_rows.h"
 #include "eval/judging.h"
@@ -21,7 +22,8 @@
 
 namespace ponder::pipeline {
 
-// Rows from a file, or from the synthetic world. Exactly one of `file` and `synth` is set.
+// Rows from a file (the teacher's too), or from the synthetic world. Exactly one of `file` and `synth` is
+// set.
 struct DataSource {
   std::string name;                             // of a benchmark; otherwise free
   std::filesystem::path file;                   // absolute; a folder or pattern for several
@@ -30,6 +32,7 @@ struct DataSource {
   std::string split = "train";                  // synth: train or test
   int64_t count = 0;          // synth: rows to make; file: rows to keep from its beginning, 0 = all
   uint64_t seed = 1;          // synth; file: shuffles choices that come unshuffled
+  bool teacher = false;       // demonstrations: `file` is that of the recipe's teacher
   bool direct = false;        // synth demonstrations without a thought
   bool allow_direct = false;  // file: demonstrations without a thought too
   bool all_turns = false;     // file: train on every assistant turn, not the last alone
@@ -133,6 +136,30 @@ struct FleetSettings {
   bool any() const { return !servers.empty() || !servers_file.empty(); }
 };
 
+// Somebody else's model whose right answers are demonstrations (pipeline/teacher.h).
+struct TeacherOptions {
+  std::vector<std::string> urls;
+  std::string model, api_key_env;  // model "": there is no teacher
+  std::filesystem::path ca_file, out;
+  bool insecure_key = false;
+  std::vector<DataSource> problems;
+  int64_t samples = 1, enough_correct = 1, max_tokens = 32768;
+  std::string max_tokens_field = "max_tokens";
+  std::optional<double> temperature, top_p;  // not sent where they are not given
+  bool send_seed = false;
+  Json extra = Json::object();
+  std::string system, prompt_prefix, prompt_suffix;
+  bool allow_direct = false;
+  std::string license;
+  std::string currency, price_input, price_cached_input, price_output, budget;  // decimal, "": none
+  std::optional<int64_t> overhead_tokens;
+  double max_failed = 0.01;
+  int64_t max_inflight = 256;
+  double idle_timeout = 660, patience = 1800;  // seconds
+
+  bool any() const { return !model.empty(); }
+};
+
 struct Recipe {
   std::string name;
   uint64_t seed = 1;
@@ -157,6 +184,7 @@ struct Recipe {
   EvaluateOptions evaluate;
   EngineSettings engine;
   FleetSettings fleet;
+  TeacherOptions teacher;
   trainers::Settings trainer;
 
   std::string resolved;  // the recipe with every default filled in, as TOML
@@ -169,8 +197,8 @@ enum class RecipeFiles { kMustExist, kMayBeAbsent };
 Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides,
                    RecipeFiles files = RecipeFiles::kMustExist);
 
-// A resolved recipe without the keys that change no byte of what it makes: [engine], [fleet], and in any
-// section micro_batch_tokens and recompute.
+// A resolved recipe without the keys that change no byte of what it makes: [engine], [fleet], where and for
+// how much a teacher is asked, and in any section micro_batch_tokens and recompute.
 std::string without_speed_settings(const std::string& resolved);
 
 // Every key of a resolved recipe that can change a result, dotted ("explore.problems[0].count"), with

@@ -25,6 +25,10 @@ RefineOptions read_refine(TomlSection& top, const Recipe& recipe);
 void read_dpo(TomlSection& top, Recipe& recipe);
 // [fleet]; paths begin at `folder`.
 FleetSettings read_fleet(TomlSection section, const std::filesystem::path& folder);
+// [teacher] but its problems; paths begin at `folder`. The caller finishes the section.
+TeacherOptions read_teacher(TomlSection& section, const std::filesystem::path& folder);
+// Whether a dotted key of it says where and for how much the teacher is asked, not what.
+bool is_teachers_place(std::string_view key);
 // [trainer], and whether it can do what [sft] and [dpo] say. These must be read.
 void read_trainer(TomlSection& top, Recipe& recipe);
 // Throws Error where the results of two models would be files of one name. Once sets, variants and

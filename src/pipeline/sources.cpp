@@ -97,6 +97,10 @@ std::vector<data::Demonstration> demonstrations_of(const DataSource& source, dat
                                                    const Treatment& treatment) {
   std::vector<data::Demonstration> demonstrations;
   data::RowConditions conditions = source.mix.conditions;
+  if (source.teacher && !std::filesystem::exists(source.file)) {
+    throw Error(source.file.string(), "is not there: the recipe's teacher has not been asked",
+                "ponder run asks it before anything else");
+  }
   if (!source.file.empty()) {
     data::DemonstrationReadOptions options;
     options.all_turns = source.all_turns;
@@ -214,6 +218,24 @@ std::vector<ReadSource> read_sources(const Recipe& recipe) {
     mix(problems, recipe.explore.rows, "explore");
   }
   return {std::make_move_iterator(all.begin()), std::make_move_iterator(all.end())};
+}
+
+std::vector<data::Problem> teacher_problems(const Recipe& recipe, data::RowAccount& account) {
+  data::ContaminationFilter filter;
+  if (recipe.decontaminate) {
+    for (const DataSource& source : recipe.evaluate.benchmarks) {
+      data::RowAccount ignored;
+      filter.add(source.name, problems_of(source, ignored, {}));
+    }
+  }
+  std::vector<data::Problem> problems;
+  for (const DataSource& source : recipe.teacher.problems) {
+    data::RowAccount own;
+    std::vector<data::Problem> read = problems_of(source, own, {&filter});
+    std::move(read.begin(), read.end(), std::back_inserter(problems));
+    account.merge(own);
+  }
+  return problems;
 }
 
 std::string rows_sha256(const ReadSource& read) {

@@ -35,6 +35,9 @@ struct ReadSource {
 // leave nothing of a set.
 std::vector<ReadSource> read_sources(const Recipe& recipe);
 
+// The problems of the recipe's teacher, less those that stand in a benchmark.
+std::vector<data::Problem> teacher_problems(const Recipe& recipe, data::RowAccount& account);
+
 // SHA-256 of all that later stages read of the rows.
 std::string rows_sha256(const ReadSource& read);
 

@@ -138,6 +138,60 @@ TEST_F(TaughtByAModel, DistillationNeedsNobodyElse) {
   EXPECT_EQ(read_file(fs::path(out_) / "demonstrations.jsonl"), rows);
 }
 
+TEST_F(TaughtByAModel, ARecipesTeacherIsAskedBeforeAnythingElse) {
+  const std::string recipe = folder_ / "taught.toml";
+  std::string text = read_file(testing::source_dir() / "recipes/tiny.toml");
+  const std::string old = "demonstrations = [{ synth = \"choice\", levels = 1, count = 32 }]";
+  ASSERT_NE(text.find(old), std::string::npos);
+  text.replace(text.find(old), old.size(),
+               "demonstrations = [{ teacher = true }, { synth = \"choice\", levels = 1, count = 4, "
+               "seed = 5 }]");
+  text += fmt::format(R"(
+[teacher]
+url = "{}/v1"
+model = "teacher"
+out = "answers"
+problems = [{{ synth = "choice", levels = 1, count = 12 }}]
+samples = 4
+max_tokens = 128
+temperature = 0.3
+send_seed = true
+price = {{ input = "0.55", output = "2.19" }}
+budget = "1.00"
+)",
+                      server_->url());
+  write_file_atomic(recipe, text);
+  const auto run = [&](std::initializer_list<std::string> more) {
+    std::vector<std::string> argv =
+        command({"run", recipe, "--out", folder_ / "run", "--set", "base=" + base_.string(),
+                 "--set", "sft.epochs=2", "--until", "imitate", "--json", "--quiet"});
+    argv.insert(argv.end(), more.begin(), more.end());
+    return testing::run(argv);
+  };
+  const testing::Outcome planned = ponder({"plan", recipe, "--set", "base=" + base_.string()});
+  EXPECT_EQ(planned.status, 1);
+  EXPECT_NE(planned.err.find(" requests of at most USD"), std::string::npos) << planned.err;
+  const testing::Outcome first = run({});
+  ASSERT_EQ(first.status, 0) << first.err;
+  const Json line = json_lines(first.out).at(0);
+  EXPECT_EQ(line["stage"], "teach");
+  EXPECT_GT(line["kept"], 0) << first.out;
+  EXPECT_EQ(line["currency"], "USD");
+  EXPECT_TRUE(fs::exists(folder_ / "answers/teacher.db"));
+  EXPECT_TRUE(fs::exists(folder_ / "run/checkpoints/M1"));
+  // A changed teacher is another recipe: it is refused before anything is asked.
+  const testing::Outcome changed = run({"--set", "teacher.model=other"});
+  EXPECT_EQ(changed.status, 1);
+  EXPECT_NE(changed.err.find("teacher.model: "), std::string::npos) << changed.err;
+  // Where and for how much it is asked is none. Another run reads the same answers.
+  EXPECT_EQ(run({"--set", "teacher.budget=\"2.00\""}).status, 0);
+  const testing::Outcome other =
+      ponder({"run", recipe, "--out", folder_ / "other", "--set", "base=" + base_.string(), "--set",
+              "sft.epochs=1", "--until", "ingest", "--json", "--quiet"});
+  ASSERT_EQ(other.status, 0) << other.err;
+  EXPECT_EQ(json_lines(other.out).at(0)["attempts"], line["attempts"]);
+}
+
 TEST_F(Teach, AKillCostsWhatWasOnItsWay) {
   std::atomic<bool> stuck = true;
   std::atomic<int> answered = 0;

@@ -1,0 +1,29 @@
+// A recipe's teacher: asked before anything else of a run, it fills the file that sources of kind teacher
+// are. Its answers lie in a folder of their own, so that every run of the recipe reads what was paid once.
+#pragma once
+
+#include <atomic>
+#include <filesystem>
+
+#include "base/json.h"
+#include "base/monitor.h"
+#include "pipeline/recipe.h"
+
+namespace ponder::pipeline {
+
+// Whether the run in `out` was begun with another recipe than this, and so must not cost anything.
+bool recipe_has_changed(const Recipe& recipe, const std::filesystem::path& out);
+
+struct Taught {
+  bool finished = true;          // false: the stop flag ended it; what came is kept
+  Json result = Json::object();  // as `ponder teach --json`
+};
+// Asks for what is missing, and writes the rows. Throws what teach::Teacher throws; what came is kept and
+// the rows that there are have been written either way.
+Taught ask_teacher(const Recipe& recipe, Monitor& monitor, const std::atomic<bool>* stop);
+
+// For a plan: whether sources wait for a teacher that has not been asked, and up to how many requests and how
+// much money that would take; "" where it has been.
+std::string unasked_teacher(const Recipe& recipe);
+
+}  // namespace ponder::pipeline
