@@ -85,8 +85,7 @@ void compare(const CompareOptions& options) {
       throw Error(folder, "is no run directory: it has no recipe.toml",
                   "give directories that `ponder run --out DIR` made; models need --benchmark");
     }
-    const pipeline::Recipe read =
-        pipeline::load_recipe(recipe, {}, pipeline::RecipeFiles::kMayBeAbsent);
+    const pipeline::Recipe read = pipeline::load_recipe(recipe, {}, pipeline::RecipeFiles::kOfARun);
     runs.push_back({folder, fmt::format("seed {}, train_seed {}", read.seed, read.train_seed),
                     read.resolved, open_pool(folder)});
   }

@@ -324,7 +324,7 @@ void run_eval(const EvalOptions& options) {
     if (details) write_details(*details, benchmark, result);
     Json json = eval::to_json(result.score);
     if (model && options.sampling.precision != tensor::Precision::kF32)
-      json["precision"] = tensor::to_string(options.sampling.precision);
+      json["precision"] = tensor::stored_name(options.sampling.precision);
     if (model && options.sampling.chat_template.thinking)
       json["thinking"] = *options.sampling.chat_template.thinking ? "on" : "off";
     if (model && options.thought_budgets) {

@@ -66,7 +66,7 @@ Json job_of_model(const std::filesystem::path& folder, const generate::Inference
   for (const auto& [name, sha256] : model::settings_sha256(folder)) job[name] = sha256;
   if (const auto thinking = model.text().thinking()) job["thinking"] = *thinking ? "on" : "off";
   if (model.precision() != tensor::Precision::kF32)
-    job["precision"] = tensor::to_string(model.precision());
+    job["precision"] = tensor::stored_name(model.precision());
   return job;
 }
 

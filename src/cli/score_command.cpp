@@ -70,7 +70,7 @@ Json line_of(const Json& id, const generate::Score& score, const ScoreOptions& o
   line["perplexity"] = score.perplexity;
   if (options.per_token) line["logprobs"] = score.logprobs;
   if (options.precision != tensor::Precision::kF32)
-    line["precision"] = tensor::to_string(options.precision);
+    line["precision"] = tensor::stored_name(options.precision);
   return line;
 }
 

@@ -114,7 +114,7 @@ void take_question(const Json& part, const std::string& stem, uint64_t line, Cha
 // The arithmetic that a row names, f32 where it names none; nullopt: one that is not ours.
 std::optional<tensor::Precision> precision_of(const RowFields& row, const char* key) {
   const std::string name = text_or_empty(row, {key});
-  return name.empty() ? tensor::Precision::kF32 : tensor::precision_from_string(name);
+  return name.empty() ? tensor::Precision::kF32 : tensor::precision_from_stored(name);
 }
 
 // Token ids and log-probabilities, as trajectories have them. Of an arithmetic that is none of ours

@@ -86,7 +86,7 @@ Json to_json(const Rollout& rollout) {
                {"prompt_sha256", rollout.prompt_sha256}};
   if (rollout.thinking) json["thinking"] = *rollout.thinking ? "on" : "off";
   if (made.precision != tensor::Precision::kF32)
-    json["precision"] = tensor::to_string(made.precision);
+    json["precision"] = tensor::stored_name(made.precision);
   if (rollout.verdict) {
     json["verdict"] = judge::to_string(*rollout.verdict);
     json["proof"] = rollout.proof;
@@ -95,7 +95,7 @@ Json to_json(const Rollout& rollout) {
     json["perplexity"] = *rollout.perplexity;
     json["perplexity_model_sha256"] = rollout.perplexity_model_sha256;
     if (rollout.perplexity_precision != tensor::Precision::kF32)
-      json["perplexity_precision"] = tensor::to_string(rollout.perplexity_precision);
+      json["perplexity_precision"] = tensor::stored_name(rollout.perplexity_precision);
   }
   return json;
 }

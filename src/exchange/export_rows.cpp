@@ -171,7 +171,7 @@ void put_made(Json& own, const data::Rollout& t) {
   own["perplexity"] = *t.perplexity;
   put("perplexity_model_sha256", t.perplexity_model_sha256);
   if (t.perplexity_precision != tensor::Precision::kF32)
-    own["perplexity_precision"] = tensor::to_string(t.perplexity_precision);
+    own["perplexity_precision"] = tensor::stored_name(t.perplexity_precision);
 }
 
 Asked asked_of(const data::Problem& problem, const data::Rollout& rollout) {

@@ -233,7 +233,7 @@ TEST_F(PoolImport, Trajectories) {
   EXPECT_EQ(pool::Pool::open_read_only(db_).models().at(0).name, "model abcdef012345");
 }
 
-// Those of bf16 are known as such; of one that is none of ours the ids alone are taken.
+// Those of bf16 are known as such, by their definition; of one that is none of ours the ids alone are taken.
 TEST_F(PoolImport, LogProbabilitiesHaveTheirArithmetic) {
   const auto row = [](int sample, const std::string& precision) {
     return R"({"problem_id": "add-1", "sample": )" + std::to_string(sample) +
@@ -242,9 +242,10 @@ TEST_F(PoolImport, LogProbabilitiesHaveTheirArithmetic) {
            precision +
            R"(", "model_sha256": "abcdef0123456789", "sampling": {"temperature": 1.0}})";
   };
-  const auto rollouts = file("rollouts.jsonl", {row(0, "bf16"), row(1, "fp8"), row(2, "f32")});
+  const auto rollouts =
+      file("rollouts.jsonl", {row(0, "bf16-2"), row(1, "fp8"), row(2, "f32"), row(3, "bf16")});
   const ImportResult result = import({rollouts, file("problems.jsonl", kProblems)});
-  EXPECT_EQ(result.responses.kept, 3u) << to_json(result, true);
+  EXPECT_EQ(result.responses.kept, 4u) << to_json(result, true);
   const auto all = stored();
   EXPECT_EQ(all.at(0).rollout.completion.precision, tensor::Precision::kBf16);
   EXPECT_TRUE(all[0].rollout.completion.logprobs);
@@ -255,6 +256,8 @@ TEST_F(PoolImport, LogProbabilitiesHaveTheirArithmetic) {
   EXPECT_FALSE(all[1].rollout.perplexity);
   EXPECT_EQ(all.at(2).rollout.completion.precision, tensor::Precision::kF32);
   EXPECT_EQ(all[2].rollout.perplexity_precision, tensor::Precision::kF32);
+  EXPECT_EQ(all.at(3).rollout.completion.precision, tensor::Precision::kBf16First);
+  EXPECT_EQ(all[3].rollout.perplexity_precision, tensor::Precision::kBf16First);
   uint64_t counted = 0;
   for (const ImportedFile& read : result.files) {
     const auto found = read.account.changed.find("logprobs_of_other_arithmetic");

@@ -172,7 +172,7 @@ struct Fleet::Impl {
     }
     const ServedModel model = find_model(models,
                                          {options.kind, options.served_model, options.model_sha256,
-                                          std::string(tensor::to_string(options.precision))},
+                                          std::string(tensor::stored_name(options.precision))},
                                          urls[server]);
     if (options.served_model.empty()) options.served_model = model.name;
     if (model.max_model_len > 0 && (room_tokens == 0 || model.max_model_len < room_tokens)) {

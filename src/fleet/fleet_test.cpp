@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "fleet/fake_ponder_fixture.h"
+#include "fleet/models.h"
 #include "testing/error_text.h"
 #include "testing/temporary_folder.h"
 
@@ -354,6 +355,13 @@ TEST_F(FleetTest, SaysWhatIsWrongBeforeAnythingIsAsked) {
   FleetOptions rounded = options({&other});
   rounded.precision = tensor::Precision::kBf16;
   EXPECT_NE(said(rounded).find("computes in f32"), std::string::npos) << said(rounded);
+  // A server of before the definition of bf16 changed.
+  const Json models = {{"data", {{{"id", "m"}, {"model_sha256", "00"}, {"precision", "bf16"}}}}};
+  const std::string first = testing::error_text([&] {
+    find_model(models, {ServerKind::kPonder, "", "00", "bf16-2"}, "server");
+  });
+  EXPECT_NE(first.find("computes in bf16, and the rows are to be in bf16-2"), std::string::npos);
+  EXPECT_NE(first.find("same version of ponder"), std::string::npos) << first;
   FakePonder renamed("another");
   EXPECT_NE(said(options({&renamed}))
                 .find("has no model \"ponder-0123456789abcdef\"; it has \"another\""),

@@ -67,7 +67,7 @@ ServedModel find_model(const Json& models, const WantedModel& wanted, const std:
       throw Error(server,
                   fmt::format("computes in {}, and the rows are to be in {}", excerpt(precision),
                               wanted.precision),
-                  "give both the same --precision");
+                  "give both the same --precision, and the same version of ponder");
     }
   }
   ServedModel model;

@@ -93,7 +93,7 @@ class ServerCheck {
       const ServedModel model =
           find_model(parse_json(models_, server_),
                      {options_.kind, options_.served_model, options_.model_sha256,
-                      std::string(tensor::to_string(options_.precision))},
+                      std::string(tensor::stored_name(options_.precision))},
                      server_);
       name_ = model.name;
       add("model", Result::kOk,

@@ -43,17 +43,18 @@ bool asks_perplexity(const SelectionOptions& options) {
 }  // namespace
 
 void require_one_arithmetic(const std::vector<Candidate>& candidates) {
-  const auto of = [&](tensor::Precision precision) {
-    return std::count_if(candidates.begin(), candidates.end(), [&](const Candidate& c) {
-      return c.perplexity > 0 && c.perplexity_precision == precision;
-    });
-  };
-  const auto f32 = of(tensor::Precision::kF32), bf16 = of(tensor::Precision::kBf16);
-  if (f32 == 0 || bf16 == 0) return;
+  std::map<tensor::Precision, int64_t> rollouts;
+  for (const Candidate& c : candidates) {
+    if (c.perplexity > 0) ++rollouts[c.perplexity_precision];
+  }
+  if (rollouts.size() < 2) return;
+  std::vector<std::string> found;
+  for (const auto& [precision, count] : rollouts)
+    found.push_back(fmt::format("{} of {}", count, tensor::to_string(precision)));
   throw Error("perplexity",
-              fmt::format("expected one arithmetic, found {} rollouts of f32 and {} of bf16, whose "
-                          "numbers are not to be compared",
-                          f32, bf16),
+              fmt::format("expected rollouts of one arithmetic, found {}, whose numbers are not to "
+                          "be compared",
+                          fmt::join(found, " and ")),
               "ponder score --model DIR --data POOL computes all of them anew, in one");
 }
 

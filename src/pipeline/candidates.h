@@ -15,7 +15,7 @@ std::vector<Candidate> candidates_of(const pool::Pool& pool, const std::string& 
 // Those of all explorations and of what was imported. Throws Error where there are none.
 std::vector<Candidate> all_candidates(const pool::Pool& pool);
 
-// Throws Error where perplexities of f32 and of bf16 arithmetic stand side by side.
+// Throws Error where perplexities of several arithmetics stand side by side.
 void require_one_arithmetic(const std::vector<Candidate>& candidates);
 
 // `options` for these candidates: lengths are counted in bytes where the tokens of one of them are not

@@ -47,7 +47,7 @@ TEST_F(RunTest, InBf16EveryStageComputesInIt) {
   }
   EXPECT_GT(rollouts, 10);
   const Json made = read_json_file(folder_ / "out/checkpoints/M1/ponder.json");
-  EXPECT_EQ(made.at("training").at("precision"), "bf16") << made.dump();
+  EXPECT_EQ(made.at("training").at("precision"), "bf16-2") << made.dump();
   // Other weights than those of f32.
   run(recipe(), "imitate", nullptr, "f32");
   EXPECT_NE(pool.model_named("M1")->sha256, this->pool("f32").model_named("M1")->sha256);
@@ -56,7 +56,29 @@ TEST_F(RunTest, InBf16EveryStageComputesInIt) {
 TEST_F(RunTest, ARunOfTheOtherArithmeticIsRefused) {
   run(recipe(), "imitate");
   const std::string error = testing::error_text([&] { run(recipe(kBf16)); });
-  EXPECT_NE(error.find("precision: absent then, 'bf16' now"), std::string::npos) << error;
+  EXPECT_NE(error.find("precision: absent then, 'bf16-2' now"), std::string::npos) << error;
+}
+
+// One that was begun in bf16 before its definition changed: refused, and done again when asked.
+TEST_F(RunTest, ARunOfAnEarlierBf16IsRefusedAndDoneAgain) {
+  const Recipe r = recipe(kBf16);
+  run(r, "imitate");
+  const auto saved = folder_ / "out/recipe.toml";
+  std::string text = read_file(saved);
+  const size_t at = text.find("'bf16-2'");
+  ASSERT_NE(at, std::string::npos) << text;
+  write_file_atomic(saved, text.replace(at, 8, "'bf16'"));
+  const std::string error = testing::error_text([&] { run(r, "imitate"); });
+  for (const char* part : {"precision: 'bf16' then, 'bf16-2' now", "with the ponder that began it",
+                           "another --out", "--redo"})
+    EXPECT_NE(error.find(part), std::string::npos) << part << "\n" << error;
+  EXPECT_TRUE(
+      PipelineRun(r, read_sources(r), folder_ / "out", threads_, monitor_, &stop_, Changes::kRedone)
+          .execute("imitate", [](const pool::StageRecord&) {}));
+  EXPECT_NE(read_file(saved).find("'bf16-2'"), std::string::npos);
+  run(r, "imitate");
+  EXPECT_NE(testing::error_text([&] { run(recipe(), "imitate"); }).find("undo the change"),
+            std::string::npos);
 }
 
 TEST_F(RunTest, TheArithmeticDecidesTheHashOfWhatComputes) {
@@ -102,7 +124,12 @@ TEST(Candidates, PerplexitiesOfTwoArithmeticsAreNotRanked) {
   fitting(options, candidates);
   candidates[1].perplexity_precision = Precision::kBf16;
   const std::string error = testing::error_text([&] { fitting(options, candidates); });
-  EXPECT_NE(error.find("2 rollouts of f32 and 1 of bf16"), std::string::npos) << error;
+  EXPECT_NE(error.find("found 2 of f32 and 1 of bf16"), std::string::npos) << error;
+  for (Candidate& c : candidates) c.perplexity_precision = Precision::kBf16First;
+  fitting(options, candidates);
+  candidates[0].perplexity_precision = Precision::kBf16;
+  const std::string two = testing::error_text([&] { fitting(options, candidates); });
+  EXPECT_NE(two.find("1 of bf16 and 2 of bf16 (first definition)"), std::string::npos) << two;
   options.strategy = Strategy::kLongest;
   fitting(options, candidates);
   for (Candidate& c : candidates) c.perplexity_precision = Precision::kBf16;

@@ -267,6 +267,15 @@ void flatten(const toml::node& node, const std::string& path,
   }
 }
 
+tensor::Precision read_precision(TomlSection& top, RecipeFiles files) {
+  using tensor::Precision;
+  if (top.text("precision", "f32") == tensor::stored_name(Precision::kBf16))
+    return Precision::kBf16;
+  const auto named = tensor::precision_from_string(top.choice("precision", "f32", {"f32", "bf16"}));
+  return files == RecipeFiles::kOfARun && named == Precision::kBf16 ? Precision::kBf16First
+                                                                    : *named;
+}
+
 }  // namespace
 
 Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrides,
@@ -318,8 +327,8 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   recipe.dtype =
       *tensor::dtype_from_name(top.choice("dtype", "float32", {"float32", "bfloat16", "float16"}));
 
-  recipe.precision =
-      *tensor::precision_from_string(top.choice("precision", "f32", {"f32", "bf16"}));
+  recipe.precision = read_precision(top, files);
+  resolved.insert_or_assign("precision", std::string(tensor::stored_name(recipe.precision)));
   // The key is younger than runs that go on: it stands only where it is not what they had.
   if (recipe.precision == tensor::Precision::kF32) resolved.erase("precision");
   if (top.has("decontaminate")) recipe.decontaminate = top.boolean("decontaminate", true);

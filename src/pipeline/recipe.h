@@ -190,8 +190,10 @@ struct Recipe {
   std::string resolved;  // the recipe with every default filled in, as TOML
 };
 
-// Whether the base's folder and the files of sources must be there.
-enum class RecipeFiles { kMustExist, kMayBeAbsent };
+// Whether the base's folder and the files of sources must be there. kOfARun: the recipe.toml of a run
+// that has begun, where they may be absent too, and "bf16" is that arithmetic's first definition: a
+// resolved recipe names it as it is kept (tensor::stored_name).
+enum class RecipeFiles { kMustExist, kMayBeAbsent, kOfARun };
 
 // `overrides`: "key=value" with dotted keys, as --set gives them; they win over the file.
 Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides,

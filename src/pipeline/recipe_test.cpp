@@ -62,7 +62,16 @@ TEST_F(RecipeFile, PrecisionIsOfEveryStageAndF32IsWhatRunsHad) {
   EXPECT_EQ(bf16.precision, tensor::Precision::kBf16);
   EXPECT_EQ(bf16.sft.precision, tensor::Precision::kBf16);
   EXPECT_EQ(recipe_differences(plain.resolved, bf16.resolved),
-            (std::vector<std::string>{"precision: absent then, 'bf16' now"}));
+            (std::vector<std::string>{"precision: absent then, 'bf16-2' now"}));
+  EXPECT_EQ(load(bf16.resolved).resolved, bf16.resolved);
+  // A run's own recipe of before its definition changed; as a recipe it asks for the one of today.
+  const std::string first = "precision = \"bf16\"\n" + kGood;
+  std::ofstream(folder_ / "first.toml") << first;
+  const Recipe began = load_recipe(folder_ / "first.toml", {}, RecipeFiles::kOfARun);
+  EXPECT_EQ(began.precision, tensor::Precision::kBf16First);
+  EXPECT_EQ(load(first).precision, tensor::Precision::kBf16);
+  EXPECT_EQ(recipe_differences(began.resolved, load(first, {"name=first"}).resolved),
+            (std::vector<std::string>{"precision: 'bf16' then, 'bf16-2' now"}));
   const Recipe dpo = load("precision = \"bf16\"\n" + kGood + "[dpo]\n");
   EXPECT_EQ(dpo.dpo.at(0).train.precision, tensor::Precision::kBf16);
   const std::string error = error_of(kGood, {"precision=fp16"});

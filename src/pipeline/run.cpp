@@ -36,12 +36,20 @@ pool::StageSpec spec_of(const Stage& stage, const Recipe& recipe, const pool::Po
 // its default, which is what the program did then. As it stands where it cannot be resolved.
 std::string resolved_again(const fs::path& saved) {
   try {
-    return load_recipe(saved, {}, RecipeFiles::kMayBeAbsent).resolved;
+    return load_recipe(saved, {}, RecipeFiles::kOfARun).resolved;
   } catch (const Error&) {
     const std::string text = read_file(saved);
     parse_toml(text, saved.string());
     return text;
   }
+}
+
+// Whether what changed is the definition of an arithmetic that both name.
+bool began_with_first_bf16(const std::string& then, const Recipe& now) {
+  const std::map<std::string, std::string> keys = recipe_keys(then);
+  const auto found = keys.find("precision");
+  return now.precision == tensor::Precision::kBf16 && found != keys.end() &&
+         found->second == fmt::format("'{}'", tensor::stored_name(tensor::Precision::kBf16First));
 }
 
 // The time that a process worked which was killed, and could not add it itself.
@@ -164,8 +172,11 @@ void PipelineRun::take_up(Changes allowed) {
           folder_.string(),
           fmt::format("was begun with {}: {}", keys.empty() ? "other inputs" : "another recipe",
                       fmt::join(changes, "; ")),
-          fmt::format("undo the change, start a new run with another --out, or go on with "
-                      "--redo ({})",
+          fmt::format("{}, start a new run with another --out, or go on with --redo ({})",
+                      began_with_first_bf16(then, recipe_)
+                          ? "bf16 is defined otherwise since (docs/arithmetic.md): go on with the "
+                            "ponder that began it"
+                          : "undo the change",
                       describe(redo)));
     }
     monitor_->info(fmt::format("--redo: {}", describe(redo)));

@@ -107,7 +107,7 @@ Json lineage_of_rollout(const Pool& pool, int64_t id, const std::string& stage) 
     json["perplexity"] = *t.perplexity;
     json["perplexity_model_sha256"] = t.perplexity_model_sha256;
     if (t.perplexity_precision != tensor::Precision::kF32)
-      json["perplexity_precision"] = tensor::to_string(t.perplexity_precision);
+      json["perplexity_precision"] = tensor::stored_name(t.perplexity_precision);
   }
   json["decisions"] = decisions_of(pool, {RowOrigin::Kind::kRollout, id}, stage);
   json["text"] = t.completion.text;

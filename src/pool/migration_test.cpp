@@ -219,5 +219,52 @@ TEST_F(Version5, IsMigratedToRolloutsThatKnowTheirArithmetic) {
   Pool::open(file_).verify();
 }
 
+class Version6 : public PoolTest {
+ protected:
+  void SetUp() override {
+    PoolTest::SetUp();
+    std::filesystem::copy_file(testing::source_dir() / "tests/golden/run_v6/run.db", file_);
+  }
+};
+
+// Of bf16 there was one definition then, which is not today's.
+TEST_F(Version6, KeepsTheFirstDefinitionOfBf16Apart) {
+  const auto expect_first = [&](const Pool& pool) {
+    int64_t rollouts = 0;
+    pool.for_each_rollout({}, [&](const StoredRollout& stored) {
+      ++rollouts;
+      EXPECT_EQ(stored.rollout.completion.precision, tensor::Precision::kBf16First);
+      EXPECT_EQ(stored.rollout.perplexity_precision, tensor::Precision::kBf16First);
+    });
+    EXPECT_EQ(rollouts, 12);
+  };
+  const std::string before = sha256_file(file_);
+  {
+    const Pool pool = Pool::open_read_only(file_);
+    expect_first(pool);
+  }
+  EXPECT_EQ(sha256_file(file_), before);
+  {
+    Pool pool = Pool::open(file_);
+    expect_first(pool);
+    EXPECT_EQ(pool.counts().evaluation_rollouts, 8);
+    // The same numbers of today's are another rollout's, and may stand beside them.
+    std::optional<data::Rollout> one;
+    pool.for_each_rollout({.stage = "explore-1"},
+                          [&](const StoredRollout& stored) { one = stored.rollout; });
+    one->completion.precision = tensor::Precision::kBf16;
+    EXPECT_NE(
+        testing::error_text([&] { pool.add_rollout("explore-1", 1, *one); }).find("precision"),
+        std::string::npos);
+    one->sample += 10;
+    const int64_t id = pool.add_rollout("explore-1", 1, *one);
+    EXPECT_EQ(pool.rollout(id)->rollout.completion.precision, tensor::Precision::kBf16);
+  }
+  const sqlite::Database migrated(file_, sqlite::Database::Access::kRead), fresh;
+  make_schema(fresh);
+  EXPECT_EQ(definitions_of(migrated), definitions_of(fresh));
+  Pool::open(file_).verify();
+}
+
 }  // namespace
 }  // namespace ponder::pool

@@ -33,8 +33,9 @@ INSERT INTO scores SELECT * FROM old_scores;
 )sql";
 
 // What a table of an older version lacks, behind its own columns. Before version 6 there was one
-// arithmetic.
+// arithmetic; what was 'bf16' in version 6 was of its first definition, whose name that stays.
 std::string added_columns(std::string_view table, int version) {
+  if (version >= 6) return "";
   if (table == "trajectories") {
     return std::string(version < 5 ? ", NULL" : "") +
            ", 'f32', CASE WHEN perplexity IS NULL THEN NULL ELSE 'f32' END";
@@ -122,7 +123,7 @@ void migrate_rows(const sqlite::Database& database, int version) {
     database.execute(kFromVersion1);
     tell_stages(database);
   } else {  // files and hashes of rows came with version 3, partials with 4, a trajectory's origin with
-            // 5, what a demonstration's file wrote and arithmetics with 6
+    // 5, what a demonstration's file wrote and arithmetics with 6, a second name of bf16 with 7
     for (const std::string& table : tables) {
       if (table == "row_hashes") continue;  // the triggers make them anew
       database.execute(fmt::format("INSERT INTO {0} SELECT *{1} FROM old_{0}", table,

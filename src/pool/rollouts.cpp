@@ -106,7 +106,7 @@ StoredRollout rollout_of(const sqlite::Statement& row, bool with_tokens, const s
   made.usage.completion_tokens = row.integer(++column);
   if (!row.is_null(++column)) t.origin = told_origin(parse_json(row.text(column), where), where);
   const auto precision = [&](int at) {
-    return tensor::precision_from_string(row.text(at)).value_or(tensor::Precision::kF32);
+    return tensor::precision_from_stored(row.text(at)).value_or(tensor::Precision::kF32);
   };
   made.precision = precision(++column);
   t.perplexity_precision = precision(++column);
@@ -239,7 +239,7 @@ int64_t Pool::add_rollout(const std::string& stage, int round, const data::Rollo
     made.token_ids ? row.bind_blob(bytes_of(made.token_ids)) : row.bind_null();
     with_logprobs ? row.bind_blob(bytes_of(made.logprobs)) : row.bind_null();
     row.bind_or_null(t.origin ? dump_json(to_json(*t.origin)) : "");
-    row.bind(tensor::to_string(made.precision)).run();
+    row.bind(tensor::stored_name(made.precision)).run();
   }
   impl_->remove_partial(stage, problem, t.sample);
   if (t.verdict) set_verdict(id, *t.verdict, t.proof);
@@ -340,7 +340,7 @@ void Pool::set_perplexity(int64_t rollout, double perplexity, std::string_view m
           "perplexity_precision = ? WHERE id = ?")
       .bind(perplexity)
       .bind(model_sha256)
-      .bind(tensor::to_string(precision))
+      .bind(tensor::stored_name(precision))
       .bind(rollout)
       .run();
   if (impl_->database->changes() == 0) impl_->refuse(fmt::format("unknown trajectory {}", rollout));
@@ -359,7 +359,7 @@ void Pool::set_logprobs(int64_t rollout, std::span<const float> logprobs,
           "AND token_ids IS NOT NULL")
       .bind(sum)
       .bind_blob(std::as_bytes(logprobs))
-      .bind(tensor::to_string(precision))
+      .bind(tensor::stored_name(precision))
       .bind(rollout)
       .bind(static_cast<int64_t>(logprobs.size()))
       .run();

@@ -174,14 +174,16 @@ TEST_F(PoolTest, ARolloutKnowsTheArithmeticOfItsNumbers) {
   EXPECT_FALSE(pool.rollout(id)->rollout.perplexity);
   pool.set_perplexity(id, 1.5, "m1", tensor::Precision::kBf16);
   EXPECT_EQ(pool.rollout(id)->rollout.perplexity_precision, tensor::Precision::kBf16);
-  EXPECT_EQ(pool.lineage("explore-1:0").at("origin").at("perplexity_precision"), "bf16");
+  EXPECT_EQ(pool.lineage("explore-1:0").at("origin").at("perplexity_precision"), "bf16-2");
   pool.set_perplexity(id, 1.5, "m1");
   EXPECT_EQ(pool.rollout(id)->rollout.perplexity_precision, tensor::Precision::kF32);
-  // Equal numbers of another arithmetic are not the same rollout.
+  // Equal numbers of another arithmetic, or another definition of it, are not the same rollout.
   EXPECT_EQ(pool.add_rollout("explore-1", 1, t), id);
-  t.completion.precision = tensor::Precision::kF32;
-  EXPECT_NE(testing::error_text([&] { pool.add_rollout("explore-1", 1, t); }).find("precision"),
-            std::string::npos);
+  for (const auto other : {tensor::Precision::kF32, tensor::Precision::kBf16First}) {
+    t.completion.precision = other;
+    EXPECT_NE(testing::error_text([&] { pool.add_rollout("explore-1", 1, t); }).find("precision"),
+              std::string::npos);
+  }
 }
 
 TEST_F(PoolTest, LineageOfARollout) {

@@ -125,7 +125,8 @@ CREATE TABLE prompts (
 -- A completion from elsewhere may come without ids or log-probabilities. `endpoint` NULL: made by
 -- this program's engine. num_tokens is the endpoint's own count where there are no ids. Of one that
 -- was imported `origin` says what its row says, as JSON (else NULL), and what nobody said is NULL.
--- precision: of the arithmetic of its log-probabilities, and of its perplexity.
+-- precision: of the arithmetic of its log-probabilities, and of its perplexity, by the name it is
+-- kept under (tensor/precision.h).
 CREATE TABLE trajectories (
   id INTEGER PRIMARY KEY,
   stage TEXT NOT NULL REFERENCES stages (name),
@@ -156,8 +157,8 @@ CREATE TABLE trajectories (
   token_ids BLOB,
   logprobs BLOB,
   origin TEXT,
-  precision TEXT NOT NULL CHECK (precision IN ('f32', 'bf16')),
-  perplexity_precision TEXT CHECK (perplexity_precision IN ('f32', 'bf16')),
+  precision TEXT NOT NULL CHECK (precision IN ('f32', 'bf16', 'bf16-2')),
+  perplexity_precision TEXT CHECK (perplexity_precision IN ('f32', 'bf16', 'bf16-2')),
   UNIQUE (stage, problem, sample, model_sha256),
   CHECK (origin IS NOT NULL OR (model_sha256 IS NOT NULL AND prompt_sha256 IS NOT NULL AND
     seed IS NOT NULL AND temperature IS NOT NULL AND top_p IS NOT NULL AND top_k IS NOT NULL AND

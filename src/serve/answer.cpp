@@ -143,7 +143,7 @@ Json address_of(const Call& call, const ServedModel& model) {
                   {"problem_id", call.problem_id},
                   {"sample", call.sample},
                   {"model_sha256", model.sha256},
-                  {"precision", tensor::to_string(model.precision)}};
+                  {"precision", tensor::stored_name(model.precision)}};
   if (call.position > 0) address["position"] = call.position;
   return address;
 }

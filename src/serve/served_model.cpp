@@ -30,7 +30,7 @@ Json model_entry(const ServedModel& model, std::string_view name) {
           {"model_sha256", model.sha256},
           {"template_sha256", model.text->chat().sha256()},
           {"tokenizer_sha256", model.text->tokenizer().sha256()},
-          {"precision", tensor::to_string(model.precision)}};
+          {"precision", tensor::stored_name(model.precision)}};
 }
 
 Json model_list(const ServedModel& model) {

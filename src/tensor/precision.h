@@ -8,11 +8,17 @@
 namespace ponder::tensor {
 
 enum class Precision {
-  kF32,   // float32 throughout
-  kBf16,  // operands of matrix products are rounded to bf16
+  kF32,        // float32 throughout
+  kBf16,       // operands of matrix products are rounded to bf16
+  kBf16First,  // bf16 as it was defined first: in what was kept then, and nothing computes in it
 };
 
-std::string_view to_string(Precision precision);  // "f32", "bf16"
-std::optional<Precision> precision_from_string(std::string_view text);
+// For people and as the value of an option: "f32", "bf16"; "bf16 (first definition)".
+std::string_view to_string(Precision precision);
+std::optional<Precision> precision_from_string(std::string_view text);  // of those that compute
+
+// As it is kept: a changed definition is another name, "f32", "bf16-2"; "bf16" is the first.
+std::string_view stored_name(Precision precision);
+std::optional<Precision> precision_from_stored(std::string_view name);
 
 }  // namespace ponder::tensor

@@ -56,7 +56,7 @@ Json TrainOptions::identity() const {
   if (group_tokens > 0) json["group_tokens"] = group_tokens;
   if (adamw.moments != tensor::DType::kF32)
     json["optimizer_dtype"] = tensor::config_name(adamw.moments);
-  if (precision != tensor::Precision::kF32) json["precision"] = tensor::to_string(precision);
+  if (precision != tensor::Precision::kF32) json["precision"] = tensor::stored_name(precision);
   return json;
 }
 

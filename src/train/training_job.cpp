@@ -37,8 +37,14 @@ std::optional<TrainerState> resumable(const fs::path& out, const Json& identity)
   if (dtype != tensor::DType::kF32) state->job["dtype"] = tensor::config_name(dtype);
   const std::string differences = job_differences(state->job, identity);
   if (!differences.empty()) {
+    // What nobody can repeat: the definition of bf16 is another since.
+    const bool first_bf16 =
+        state->job.value("precision", "") == tensor::stored_name(tensor::Precision::kBf16First) &&
+        identity.value("precision", "") == tensor::stored_name(tensor::Precision::kBf16);
     throw Error(out.string(), "holds the state of a different job: " + differences,
-                "repeat the command with the old settings, or choose another --out");
+                first_bf16 ? "bf16 is defined otherwise since (docs/arithmetic.md): go on with the "
+                             "ponder that began it, or choose another --out"
+                           : "repeat the command with the old settings, or choose another --out");
   }
   return state;
 }

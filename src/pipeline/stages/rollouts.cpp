@@ -53,7 +53,7 @@ std::string sha256_of(const rollout::RolloutRequest& request, const Sampler& sam
                           request.seed, sampling.temperature, sampling.top_p, sampling.top_k,
                           request.stop_ids, request.stop_strings});
   if (sampler.precision != tensor::Precision::kF32)
-    all.push_back(tensor::to_string(sampler.precision));
+    all.push_back(tensor::stored_name(sampler.precision));
   return sha256_hex(dump_json(all));
 }
 
