@@ -176,6 +176,13 @@ TEST_F(TrainersTest, KeysStandInTheEnvironmentAlone) {
   EXPECT_NE(absent.err.find("no variable PONDER_E2E_KEY"), std::string::npos) << absent.err;
   ASSERT_EQ(::setenv("PONDER_E2E_KEY", "sk-very-secret-7781", 1), 0);
   const testing::Outcome led = testing::run(run_with("run", "--print PONDER_E2E_KEY", settings));
+  // That of [fleet] is not a trainer's.
+  const testing::Outcome other = testing::run(
+      run_with("other", "--print PONDER_E2E_KEY",
+               {"fleet.servers=[\"http://127.0.0.1:9\"]", "fleet.api_key_env=PONDER_E2E_KEY"}));
+  EXPECT_EQ(other.status, 0) << other.err;
+  EXPECT_NE(read_file(folder_ / "other/training/imitate.job/output.log").find("the key is ."),
+            std::string::npos);
   ::unsetenv("PONDER_E2E_KEY");
   EXPECT_EQ(led.status, 0) << led.err;
   EXPECT_EQ((led.out + led.err).find("sk-very-secret"), std::string::npos);

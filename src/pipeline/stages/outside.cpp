@@ -319,6 +319,10 @@ class OutsideJob {
     options.argv = trainers::argv(job_);
     options.folder = job_.folder;
     options.env = {{"PONDER_JOB", job_.folder.string()}};
+    // The servers' key is no trainer's, unless it is named as one.
+    const std::string& key = context_.recipe.fleet.api_key_env;
+    if (!key.empty() && std::ranges::find(job_.settings.env, key) == job_.settings.env.end())
+      options.env[key] = "";
     options.output = file(trainers::kOutputFile);
     options.secrets = secrets_;
     options.silence = job_.settings.silence;
