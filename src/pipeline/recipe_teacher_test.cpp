@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "pipeline/recipe.h"
+#include "pipeline/smoke.h"
 #include "pipeline/teacher.h"
 #include "testing/error_text.h"
 #include "testing/temporary_folder.h"
@@ -59,6 +60,15 @@ TEST_F(TeacherRecipe, WhatIsAskedIsTheRecipeWhereIsNot) {
   EXPECT_EQ(differences("teacher.price.input=\"0.10\""), 0u);
   EXPECT_EQ(differences("teacher.model=other"), 1u);
   EXPECT_EQ(differences("teacher.samples=4"), 1u);
+}
+
+TEST_F(TeacherRecipe, ASmokeAsksForFiveProblems) {
+  std::string text = kWithTeacher;
+  text.replace(text.find("count = 3"), 9, "count = 30");
+  write_file_atomic(folder_ / "r.toml", text);
+  const Recipe recipe = load_recipe(folder_ / "r.toml", smoke_overrides(folder_ / "r.toml", {}));
+  EXPECT_EQ(recipe.teacher.problems.at(0).count, 5);
+  EXPECT_EQ(recipe.teacher.price_output, "2.19");
 }
 
 TEST_F(TeacherRecipe, RefusesWhatItCannotBe) {

@@ -87,6 +87,10 @@ std::vector<std::string> smoke_overrides(const std::filesystem::path& file,
     at_most(*evaluate, "max_tokens", kTokens);
   }
   for (const char* key : {"sft", "imitate", "explore", "dpo", "evaluate"}) keep(key);
+  if (toml::table* teacher = root["teacher"].as_table()) {  // its answers serve the whole run too
+    shorten_sources(*teacher, "problems", kRows);
+    out.push_back("teacher.problems=" + written(*teacher->get("problems")));
+  }
   return out;
 }
 
