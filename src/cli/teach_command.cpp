@@ -147,9 +147,12 @@ void show(const TeachOptions& options, const teach::Teacher& teacher,
   for (const teach::BatchFile& file : batch.written)
     print("{}: {} requests\n", file.file.string(), file.lines);
   print("{}\n{}\n", report.text(), report.money());
-  if (report.rejected.contains("length")) {
-    print("cut answers are asked anew with --again length --max-tokens N, N more than {}\n",
-          options.max_tokens);
+  if (const auto cut = report.rejected.find("length"); cut != report.rejected.end()) {
+    print("{} were cut; --again length --max-tokens {} asks them anew{}\n", cut->second,
+          report.longer_max_tokens,
+          report.currency.empty() ? ""
+                                  : fmt::format(", for at most {} {}", report.currency,
+                                                teach::amount_text(report.longer_worst)));
   }
 }
 

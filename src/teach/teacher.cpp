@@ -126,13 +126,13 @@ Json Teacher::job() const {
 }
 
 // A byte-level tokenizer makes no more tokens of a text than it has bytes.
-Units Teacher::worst_of(const Item& item) const {
+Units Teacher::worst_of(const Item& item, int64_t max_tokens) const {
   int64_t bytes = 0;
   for (const tokenizer::Message& message : messages_of(problems_[item.problem]))
     bytes += static_cast<int64_t>(message.role.size() + message.content.size());
   return teach::worst_cost(settings_.prices,
                            bytes + settings_.overhead_tokens.value_or(kUsualOverhead),
-                           item.request.max_tokens + settings_.overhead_tokens.value_or(0));
+                           max_tokens + settings_.overhead_tokens.value_or(0));
 }
 
 fleet::ChatSettings Teacher::chat() const {
@@ -177,7 +177,7 @@ void Teacher::load() {
       item.request.problem_id = problems_[p].id;
       item.request.sample = sample;
       item.request.max_tokens = settings_.max_tokens;
-      item.request.worst = worst_of(item);
+      item.request.worst = worst_of(item, item.request.max_tokens);
       item_of_.emplace(item.request.key, items_.size() - 1);
     }
   }
@@ -191,7 +191,7 @@ void Teacher::load() {
     // What was never answered is asked as this command says.
     if (stored.ask > 1 || stored.state != RequestState::kQueued)
       item.request.max_tokens = stored.max_tokens;
-    item.request.worst = worst_of(item);
+    item.request.worst = worst_of(item, item.request.max_tokens);
   });
   store_.visit_answers([&](const StoredAnswer& answer) {
     const auto found = item_of_.find(answer.key);
@@ -274,7 +274,7 @@ void Teacher::again(const std::vector<std::string>& named) {
     request.state = RequestState::kQueued;
     request.error.clear();
     request.max_tokens = settings_.max_tokens;
-    request.worst = worst_of(item);
+    request.worst = worst_of(item, request.max_tokens);
     item.reason.clear();
     item.right = false;
     store_.put(request);

@@ -58,7 +58,10 @@ struct TeacherReport {
   int64_t failed = 0;                       // requests that will not be answered
   int64_t written = 0;                      // in batch files, not read yet
   int64_t unasked = 0;                      // requests that would be asked next
-  int64_t superseded = 0;                   // answers that --again has put others in the place of
+  // Of cut answers: twice the tokens they had, and what asking them anew with so many costs at the most.
+  int64_t longer_max_tokens = 0;
+  Units longer_worst = 0;
+  int64_t superseded = 0;  // answers that --again has put others in the place of
   Ledger ledger;
   std::string currency;  // "" without prices
   std::optional<Units> budget;
@@ -119,7 +122,7 @@ class Teacher : private fleet::AttemptKeeper {
 
   std::vector<tokenizer::Message> messages_of(const data::Problem& problem) const;
   std::string key_of(const data::Problem& problem, int sample) const;
-  Units worst_of(const Item& item) const;
+  Units worst_of(const Item& item, int64_t max_tokens) const;
   rollout::CompletionRequest request_of(const Item& item) const;
   fleet::ChatSettings chat() const;
   Json job() const;

@@ -128,6 +128,11 @@ TeacherReport Teacher::report() const {
     if (state != RequestState::kDone) continue;
     ++report.answers;
     std::string reason = item.reason;
+    if (reason == "length") {
+      const int64_t longer = 2 * item.request.max_tokens;
+      report.longer_max_tokens = std::max(report.longer_max_tokens, longer);
+      report.longer_worst += worst_of(item, longer);
+    }
     if (reason.empty() && settings_.samples > 1) {
       const auto stored = store_.answer_of(item.request.key, item.request.ask);
       const Outcome outcome = outcome_of(problems_[item.problem], stored->answer, settings_.rules);

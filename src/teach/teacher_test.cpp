@@ -260,6 +260,14 @@ TEST_F(TeacherTest, CutAnswersAreAskedAgainOnlyWhereThatIsSaid) {
   TeacherSettings settings = this->settings(endpoint);
   EXPECT_EQ(taught(5, settings).rejected, (Counts{{"length", 3}}));
   EXPECT_NE(said(5, settings, {"length"}).find("is not more than they had"), std::string::npos);
+  TeacherSettings priced = settings;
+  priced.prices = prices();
+  {
+    const TeacherReport report = Teacher(problems(5), priced, files(), monitor_).report();
+    EXPECT_EQ(report.longer_max_tokens, 200);
+    // 18 bytes and 1,024 for the template, 200 tokens.
+    EXPECT_EQ(report.longer_worst, 3 * (int64_t{1042} * 1'000'000 + int64_t{200} * 10'000'000));
+  }
   settings.max_tokens = 500;
   EXPECT_EQ(taught(5, settings).rejected, (Counts{{"length", 3}}));
   EXPECT_EQ(endpoint.num_asked(), 5);
@@ -287,6 +295,32 @@ TEST_F(TeacherTest, WrongOnesAreAskedAgainAsOftenAsItIsSaid) {
   EXPECT_EQ(taught(2, settings(endpoint), {"wrong", "undecided"}).kept, 1);
   EXPECT_EQ(taught(2, settings(endpoint), {"wrong", "undecided"}).kept, 2);
   EXPECT_EQ(endpoint.asked(), (std::map<int, int>{{0, 3}, {1, 1}}));
+}
+
+// Those that were asked again and came out wrong again are not marked by the command that goes on.
+TEST_F(TeacherTest, AskingAgainGoesOnWhereItWasInterrupted) {
+  Endpoint endpoint([](int number, int, const Json&) {
+    Reply reply = right_reply(number);
+    reply.content = "\\boxed{0}";
+    return reply;
+  });
+  EXPECT_EQ(taught(4, settings(endpoint)).rejected, (Counts{{"wrong", 4}}));
+  {
+    Teacher interrupted(problems(4), settings(endpoint), files(), monitor_);
+    interrupted.again({"wrong"});
+    const std::vector<Teacher::BatchLine> lines = interrupted.batch_lines();
+    ASSERT_EQ(lines.size(), 4u);
+    fleet::Answer wrong;
+    wrong.thought = "one more";
+    wrong.text = "\\boxed{0}";
+    wrong.finish = "stop";
+    for (size_t i = 0; i < 2; ++i)
+      EXPECT_EQ(interrupted.take(lines[i].id, wrong, "file"), Teacher::Taken::kTaken);
+    interrupted.keep_taken();
+  }
+  Teacher teacher(problems(4), settings(endpoint), files(), monitor_);
+  teacher.again({"wrong"});
+  EXPECT_EQ(teacher.batch_lines().size(), 2u);
 }
 
 TEST_F(TeacherTest, FailuresAreSaidAndAskedAgainByName) {
