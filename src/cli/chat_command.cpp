@@ -329,7 +329,8 @@ class ChatSession {
 
   void print_below(const std::vector<data::Rollout>& answers) const {
     for (size_t i = 0; i < answers.size(); ++i) {
-      print("{}{}:\n", i > 0 ? "\n" : "", speakers_[i]->name());
+      if (i > 0) print_text("\n");
+      print("{}:\n", speakers_[i]->name());
       AnswerPrinter printer(colours());
       printer.finish(answers[i].completion.text);
       if (const std::string note = cut_note(answers[i]); !note.empty()) print_text(note + "\n");

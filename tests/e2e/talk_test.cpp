@@ -67,6 +67,12 @@ TEST(Talk, TwoModelsAnswerInJson) {
           ponder({"chat", "--model", folder / "base", "--max-tokens", "8", "--json"}, launch).out)
           .at(0);
   EXPECT_EQ(answers[0].at("solution"), alone.at("solution"));
+  const std::string below = ponder({"chat", "--model", folder / "base", "--against",
+                                    folder / "other", "--max-tokens", "8"},
+                                   launch)
+                                .out;
+  EXPECT_TRUE(below.starts_with((folder / "base").string() + ":\n")) << below;
+  EXPECT_NE(below.find("\n" + (folder / "other").string() + ":\n"), std::string::npos) << below;
 }
 
 TEST(Talk, TwoModelsStandSideBySideOnAWideTerminal) {
