@@ -33,6 +33,22 @@ std::string summary_of(std::string_view text) {
   return comment.substr(std::min<size_t>(1, comment.size()), end - 1);
 }
 
+// What its comment says of the time it takes, where somebody has measured it: the rest of the line "# Takes: …".
+std::string takes_of(std::string_view text) {
+  constexpr std::string_view kMark = "\n# Takes: ";
+  const size_t at = text.substr(0, text.find("\nname = ")).find(kMark);
+  if (at == std::string_view::npos) return "";
+  text.remove_prefix(at + kMark.size());
+  return std::string(text.substr(0, text.find('\n')));
+}
+
+Json listed(const ShippedRecipe& recipe) {
+  const std::string takes = takes_of(recipe.text);
+  return {{"name", recipe.name},
+          {"summary", summary_of(recipe.text)},
+          {"takes", takes.empty() ? Json() : Json(takes)}};
+}
+
 // The value of the line `key = "value"`, and where it stands.
 struct Setting {
   size_t begin = 0, size = 0;
@@ -82,22 +98,27 @@ void recipes(const RecipesOptions& options) {
   if (options.name.empty()) {
     Json rows = Json::array();
     for (const ShippedRecipe& recipe : shipped_recipes()) {
-      const std::string summary = summary_of(recipe.text);
-      if (options.common.json)
-        rows.push_back({{"name", recipe.name}, {"summary", summary}});
-      else
-        print("{:<14}{}\n", recipe.name, summary);
+      if (options.common.json) {
+        rows.push_back(listed(recipe));
+        continue;
+      }
+      const std::string takes = takes_of(recipe.text);
+      print(
+          "{:<14}{}\n{:14}{}\n", recipe.name, summary_of(recipe.text), "",
+          takes.empty() ? "time not measured: ponder plan says what to expect" : "takes " + takes);
     }
     if (options.common.json) print_json({{"recipes", rows}});
     return;
   }
   const ShippedRecipe& recipe = recipe_named(options.name);
   if (options.out.empty()) {
-    if (options.common.json)
-      print_json(
-          {{"name", recipe.name}, {"summary", summary_of(recipe.text)}, {"text", recipe.text}});
-    else
+    if (options.common.json) {
+      Json row = listed(recipe);
+      row["text"] = recipe.text;
+      print_json(row);
+    } else {
       print_text(recipe.text);
+    }
     return;
   }
   if (fs::exists(options.out))

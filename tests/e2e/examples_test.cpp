@@ -180,6 +180,9 @@ TEST(Recipes, AreListedShownAndCopied) {
   for (const Json& row : shown.at(0).at("recipes")) {
     listed.push_back(row.at("name"));
     EXPECT_FALSE(row.at("summary").get<std::string>().empty()) << row;
+    if (row.at("name") == "quickstart") {
+      EXPECT_NE(row.at("takes").get<std::string>().find("minutes"), std::string::npos) << row;
+    }
   }
   EXPECT_EQ(listed, names);
   for (const std::string& name : names)
