@@ -17,6 +17,7 @@
 #include "pipeline/lengths.h"
 #include "pipeline/recipe_parts.h"
 #include "pipeline/selection.h"
+#include "pipeline/short_numbers.h"
 #include "pipeline/toml_section.h"
 #include "synth/synth.h"
 #include "teach/teacher.h"
@@ -439,7 +440,7 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   resolved.insert_or_assign("base", recipe.base.string());
   std::ostringstream out;
   out << toml::toml_formatter(resolved) << "\n";
-  recipe.resolved = out.str();
+  recipe.resolved = short_numbers(out.str());
   return recipe;
 }
 
@@ -500,11 +501,12 @@ std::vector<std::string> recipe_differences(const std::string& then, const std::
     if (is_place(key) && b.contains(key)) continue;
     const auto other = b.find(key);
     if (other != b.end() && other->second == value) continue;
-    differences.push_back(fmt::format("{}: {} then, {} now", key, value,
-                                      other == b.end() ? "absent" : other->second));
+    differences.push_back(fmt::format("{}: {} then, {} now", key, short_numbers(value),
+                                      other == b.end() ? "absent" : short_numbers(other->second)));
   }
   for (const auto& [key, value] : b) {
-    if (!a.contains(key)) differences.push_back(fmt::format("{}: absent then, {} now", key, value));
+    if (!a.contains(key))
+      differences.push_back(fmt::format("{}: absent then, {} now", key, short_numbers(value)));
   }
   return differences;
 }

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "pipeline/short_numbers.h"
 #include "pipeline/stage_list.h"
 #include "testing/error_text.h"
 #include "testing/temporary_folder.h"
@@ -138,8 +139,23 @@ TEST_F(RecipeFile, ResolvedRecipeSaysTheSame) {
   EXPECT_EQ(recipe.resolved, again.resolved);
 }
 
+TEST(ShortNumbers, ReadBackAsTheyWere) {
+  EXPECT_EQ(short_numbers("a = 0.10000000000000001\nb = [ 1.0, 5.0000000000000002e-05,\n 3 ]\n"),
+            "a = 0.1\nb = [ 1.0, 5e-05,\n 3 ]\n");
+  EXPECT_EQ(short_numbers("0.94999999999999996"), "0.95");
+  // Texts, names, integers, dates and what is no number stay as they are.
+  for (const char* same :
+       {"a = '0.10000000000000001, 0.5'\n", "a = \"= 0.10000000000000001 \\\" 1.50\"\n",
+        "'a.1' = true\n[s-1.50]\nd = 2026-11-30\nx = inf\ny = 0x1F\nn = 10\n",
+        "a = ''' = 1.50'''\n", "a = 12345678901234567890123\n", "0.1", ""})
+    EXPECT_EQ(short_numbers(same), same);
+}
+
 TEST_F(RecipeFile, DifferencesNameTheKeys) {
   const Recipe a = load(kGood);
+  EXPECT_EQ(a.resolved.find("0000000"), std::string::npos) << a.resolved;
+  EXPECT_EQ(recipe_differences(a.resolved, load(kGood, {"explore.top_p=0.9"}).resolved),
+            std::vector<std::string>{"explore.top_p: 0.95 then, 0.9 now"});
   const auto differences =
       recipe_differences(a.resolved, load(kGood, {"sft.lr=2e-4", "engine.max_batch=8"}).resolved);
   ASSERT_EQ(differences.size(), 1u) << "engine settings change no result";
