@@ -79,7 +79,7 @@ class Jobs : public ::testing::Test {
     process.signal(signal);
     const testing::Outcome outcome = process.wait();
     EXPECT_TRUE(outcome.status == 128 + signal || outcome.status == 0) << outcome.err;
-    if (outcome.status == 128 + SIGTERM) {
+    if (outcome.status == 128 + SIGTERM || outcome.status == 128 + SIGINT) {
       EXPECT_NE(outcome.err.find("goes on from here"), std::string::npos) << outcome.err;
     }
     return outcome.status != 0;
@@ -88,7 +88,7 @@ class Jobs : public ::testing::Test {
     const testing::Outcome whole = testing::run(job(words, "whole"), launch());
     ASSERT_EQ(whole.status, 0) << whole.err;
     int interrupted = 0;
-    for (const int signal : {SIGTERM, SIGKILL, SIGKILL, SIGTERM})
+    for (const int signal : {SIGINT, SIGKILL, SIGTERM, SIGINT})
       interrupted += interrupt(job(words, "war"), "war.part", signal);
     EXPECT_GE(interrupted, 2);
     if (fs::exists(folder_ / "war.part"))  // a line that was cut by a kill

@@ -1,6 +1,8 @@
 // Mistakes that people make, those of six users and their kin: each is named, a next step is said, and
 // the exit status tells wrong usage (2) from what failed (1).
 #include <algorithm>
+#include <cstdlib>
+#include <fstream>
 #include <regex>
 
 #include "base/file.h"
@@ -95,7 +97,27 @@ class Mistakes : public ::testing::Test {
           << outcome.err;
       EXPECT_LT(last.size(), 400u) << last;
       check_flag(mistake.line, last);
+      tell(mistake, outcome.status, last);
     }
+  }
+
+  // With PONDER_MISTAKES=FILE a table of all of them for people: what is said of each, whether it names the
+  // mistake and a next step, and the exit status.
+  static void tell(const Mistake& mistake, int status, std::string said) {
+    const char* file = std::getenv("PONDER_MISTAKES");
+    if (!file) return;
+    const auto in_cell = [](std::string text) {
+      for (size_t at = 0; (at = text.find('|', at)) != std::string::npos; at += 2)
+        text.insert(at, "\\");
+      return text;
+    };
+    const auto holds = [&](const std::string& part) {
+      return said.find(part) != std::string::npos ? "yes" : "no";
+    };
+    std::ofstream(file, std::ios::app)
+        << "| `ponder " << in_cell(mistake.line) << "` | " << holds(mistake.named) << " | "
+        << holds(mistake.next) << " | " << status << (status == mistake.status ? "" : " (wrong)")
+        << " | " << in_cell(said.substr(std::min<size_t>(8, said.size()))) << " |\n";
   }
 
   // A flag that is named as the one that was meant is one that the command has.
