@@ -118,7 +118,7 @@ std::string now_text(const Json& now) {
         *total > 0 ? fmt::format(", {:.0f}/{:.0f}", *done, *total) : fmt::format(", {:.0f}", *done);
   if (!text("text").empty()) line += ", " + text("text");
   if (const auto left = number("stage_seconds_left"))
-    line += ", about " + duration_text(*left) + " left of it";
+    line += ", about " + duration_text(*left) + " left of the stage";
   return line;
 }
 
