@@ -381,6 +381,18 @@ HttpFailure http_failure(int status, const std::map<std::string, std::string>& h
   return failure;
 }
 
+bool ends_within_character(std::string_view text) { return text.ends_with("\xef\xbf\xbd"); }
+
+std::string whole_characters(std::string text) {
+  while (ends_within_character(text)) text.resize(text.size() - 3);
+  return text;
+}
+
+bool agree_so_far(const std::string& mine, const std::string& theirs) {
+  const std::string one = whole_characters(mine), other = whole_characters(theirs);
+  return one.starts_with(other) || other.starts_with(one);
+}
+
 std::optional<AnswerFailure> check_origin(const Answer& answer, const Expected& expected) {
   if (has_model_name(expected.kind) && answer.model != expected.model) {
     return AnswerFailure(FailureClass::kNever,
@@ -445,11 +457,10 @@ std::optional<AnswerFailure> check_tokens(const Answer& answer, const Expected& 
   }
   for (const int32_t id : ids)
     if (is_end(id)) return wrong(fmt::format("the answer goes on behind end token {}", id));
-  // What is cut may end within a character, which servers show or hold back as they like.
   std::string mine = expected.tokenizer->decode(ids), theirs = answer.text;
   if (!stopped) {
-    for (std::string* text : {&mine, &theirs})
-      while (text->ends_with("\xef\xbf\xbd")) text->resize(text->size() - 3);
+    mine = whole_characters(std::move(mine));
+    theirs = whole_characters(std::move(theirs));
   } else if (theirs.size() > mine.size() && theirs.starts_with(mine) &&
              theirs.substr(mine.size()) ==
                  expected.tokenizer->token_bytes(answer.token_ids.back())) {

@@ -98,6 +98,12 @@ HttpFailure http_failure(int status, const std::map<std::string, std::string>& h
 std::chrono::milliseconds retry_after(const std::map<std::string, std::string>& headers,
                                       int64_t unix_now);
 
+// What is cut may end within a character, which servers show or hold back as they like.
+bool ends_within_character(std::string_view text);
+std::string whole_characters(std::string text);  // without what may be half a one at its end
+// Where one text is as far as the other goes, half a character aside.
+bool agree_so_far(const std::string& mine, const std::string& theirs);
+
 // What was asked, for check_tokens.
 struct Expected {
   ServerKind kind;

@@ -33,17 +33,6 @@ struct Fleet::Impl {
   static constexpr Time kReadListEvery{2000};
   static constexpr size_t kMostErrorBytes = 64 << 10;
 
-  static bool ends_within_character(std::string_view text) {
-    return text.ends_with("\xef\xbf\xbd");
-  }
-
-  // Where one is as far as the other goes, what may be half a character aside.
-  static bool agree_so_far(std::string mine, std::string theirs) {
-    for (std::string* text : {&mine, &theirs})
-      while (ends_within_character(*text)) text->resize(text->size() - 3);
-    return mine.starts_with(theirs) || theirs.starts_with(mine);
-  }
-
   // An open request, what has been sampled of it, and the attempt that is on its way.
   struct Open {
     rollout::CompletionRequest request;
