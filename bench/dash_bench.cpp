@@ -25,6 +25,55 @@ double ms_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
+// Of every rollout what became of it, and rows and rejected rows without end.
+void make_selection(pool::Pool& pool) {
+  pool::Pool::Transaction transaction(pool);
+  pool.begin_stage(
+      {.name = "refine-1", .kind = std::string(pool::stage_kind::kRefine), .round = 1});
+  pool.begin_stage(
+      {.name = "improve-1", .kind = std::string(pool::stage_kind::kImprove), .round = 1});
+  std::vector<pool::RolloutEntry> entries = pool.rollout_keys("explore-1");
+  pool::RefineResult refined;
+  refined.strategy = "longest";
+  int64_t index = 0;
+  for (pool::RolloutEntry& entry : entries) {
+    pool.look_at(entry);
+    const bool right = entry.verdict == judge::Verdict::kCorrect;
+    const bool rare = entry.id % 20000 == 0;
+    pool::Selection selection{
+        "refine-1", 1, "longest", {pool::RowOrigin::Kind::kRollout, entry.id}, 0, "finished",
+        !rare,      0, ""};
+    pool.add_selection(selection);
+    if (rare) continue;
+    selection.step = 1;
+    selection.filter = "correct";
+    selection.kept = right;
+    pool.add_selection(selection);
+    ++refined.dropped["correct"];
+    if (!right) continue;
+    selection.step = 2;
+    selection.filter = "longest";
+    selection.rank = 1;
+    pool.add_selection(selection);
+    pool.add_training_row({"improve-1", index++, selection.origin, "hash", 1000});
+  }
+  refined.candidates = static_cast<int64_t>(entries.size());
+  refined.rows = index;
+  refined.dropped["correct"] -= index;
+  pool.finish_stage("refine-1", pool::StageState::kDone, 1, index, pool::to_json(refined));
+  pool.finish_stage("improve-1", pool::StageState::kDone, 1, index,
+                    pool::to_json(pool::TrainResult{}));
+  pool::SourceRecord source;
+  source.stage = "imitate";
+  source.name = "rows.jsonl";
+  source.account.rows = entries.size();
+  source.account.rejected["no_thought"] = entries.size();
+  const int64_t id = pool.add_source(source);
+  for (size_t line = 1; line <= entries.size(); ++line)
+    pool.add_rejection({id, line, "no_thought", "expected a thought, found none"});
+  transaction.commit();
+}
+
 void make_run(const std::filesystem::path& folder, int rollouts, int steps) {
   std::filesystem::create_directories(folder / "training");
   pool::Pool pool = pool::Pool::open(folder / "run.db");
@@ -64,8 +113,10 @@ void make_run(const std::filesystem::path& folder, int rollouts, int steps) {
     }
     transaction.commit();
   }
-  pool.finish_stage("explore-1", pool::StageState::kDone, 1, rollouts,
-                    pool::to_json(pool::RolloutResult{.samples = rollouts}));
+  pool::RolloutResult explored;
+  explored.samples = rollouts;
+  pool.finish_stage("explore-1", pool::StageState::kDone, 1, rollouts, pool::to_json(explored));
+  make_selection(pool);
   std::ofstream log(folder / "training/imitate.jsonl");
   for (int step = 1; step <= steps; ++step)
     log << fmt::format(
@@ -114,10 +165,23 @@ int main(int argc, char** argv) {
   const auto start = Clock::now();
   dash::Site site({folder});
   fmt::print("opening: {:.0f} ms\n", ms_since(start));
+  const auto first = Clock::now();
   const std::string run = "/run/" + site.runs().at(0) + "/";
   const std::string page = site.get(run + "rollouts", {}).body;
+  fmt::print("first page of rollouts: {:.0f} ms\n", ms_since(first));
   const size_t at = page.find("after=") + 6;
   const std::string id = page.substr(at, page.find_first_of("\"&", at) - at);
+  const auto all_at_once = [&] {  // what the server does while nobody asks
+    const auto begun = Clock::now();
+    int pieces = 0;
+    while (site.work(std::chrono::milliseconds(10))) ++pieces;
+    fmt::print("everything looked at: {:.0f} ms in {} pieces\n", ms_since(begun), pieces);
+  };
+  measure(site, run + "rollouts", {{"verdict", "undecided"}});
+  measure(site, run + "pool", {});
+  measure(site, run + "rollouts", {{"text", "no such"}});
+  all_at_once();
+  measure(site, run + "rollouts", {{"text", "no such"}});
   measure(site, run + "rollouts", {});
   measure(site, run + "rollouts", {{"after", id}});
   measure(site, run + "rollouts", {{"verdict", "correct"}});
@@ -125,8 +189,18 @@ int main(int argc, char** argv) {
   measure(site, run + "rollout", {{"id", id}});
   measure(site, run + "problem", {{"id", "problem-77"}});
   measure(site, run + "pool", {});
+  measure(site, run + "selections", {{"stage", "refine-1"}, {"filter", "correct"}});
+  measure(site, run + "selections", {{"stage", "refine-1"}, {"filter", "kept"}});
+  measure(site, run + "selections", {{"stage", "refine-1"}, {"filter", "finished"}});
+  measure(site, run + "rows", {{"stage", "improve-1"}});
+  measure(site, run + "rows", {{"stage", "improve-1"}, {"from", "14000"}});
+  measure(site, run + "row", {{"name", "improve-1:14000"}});
+  measure(site, run + "rejections", {{"source", "1"}, {"from", "99000"}});
   measure(site, run + "overview", {});
   measure(site, run + "curves", {});
   measure(site, "/", {});
   measure(site, run + "rollouts", {{"text", "no such text"}});
+  all_at_once();
+  measure(site, run + "rollouts", {{"text", "no such text"}});
+  measure(site, run + "rollouts", {{"text", "boxed{7"}, {"verdict", "correct"}});
 }

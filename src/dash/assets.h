@@ -45,7 +45,7 @@ ul.plain { list-style: none; margin: 0; padding: 0; }
 td.what { overflow-wrap: anywhere; min-width: 16rem; }
 article > :last-child { margin-bottom: 0; }
 .rollout > pre { max-height: 20rem; overflow: auto; }
-.log td { white-space: pre-wrap; font-size: .85rem; }
+.log td { font-size: .85rem; } .log td.what { white-space: pre-wrap; }
 .log.error td, .log.warning td { color: var(--wrong); }
 .legend { font-size: .8rem; }
 .tokens { line-height: 1.7; }
@@ -67,18 +67,30 @@ const now = document.getElementById("now");
 
 // What a run writes is shown anew: the page is asked for again and its main part replaced, with what
 // was unfolded left unfolded. Not while a form is being filled in.
+const typing = () => main.contains(document.activeElement) && /^(INPUT|SELECT)$/.test(document.activeElement.tagName);
 async function renew() {
+  if (typing()) return;
   const answer = await fetch(location.href, { headers: { accept: "text/html" } });
   if (!answer.ok) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const fresh = page.getElementById("main");
-  if (!fresh || main.contains(document.activeElement) && /^(INPUT|SELECT)$/.test(document.activeElement.tagName)) return;
+  if (!fresh || typing()) return;
   const open = [...main.querySelectorAll("details")].map((each) => each.open);
   const focus = [...main.querySelectorAll("a, summary")].indexOf(document.activeElement);
+  main.dataset.unfinished = fresh.dataset.unfinished;
   main.replaceChildren(...fresh.childNodes);
   main.querySelectorAll("details").forEach((each, i) => { if (i < open.length) each.open = open[i]; });
   if (focus >= 0) main.querySelectorAll("a, summary")[focus]?.focus({ preventScroll: true });
 }
+
+// What the dashboard is still reading is asked for again until it is all there.
+async function finish() {
+  while (main.dataset.unfinished) {
+    await new Promise((done) => setTimeout(done, 300));
+    await renew();
+  }
+}
+finish().catch(() => {});
 
 // A page is asked for again at most a hundredth of the time, however long it takes: the run comes first.
 if (main.dataset.events) {

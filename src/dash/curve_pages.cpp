@@ -24,6 +24,7 @@ std::vector<report::CurvePoint> points_of(const report::StepMetrics& metrics,
   std::vector<report::CurvePoint> points;
   const auto series = metrics.series().find(name);
   if (series == metrics.series().end()) return points;
+  points.reserve(series->second.size());
   for (const report::MetricPoint& point : series->second) {
     if ((range.from && point.step < *range.from) || (range.to && point.step > *range.to)) continue;
     if (std::abs(point.value) < 1e12)
@@ -161,35 +162,43 @@ Markup recipes_of(const std::vector<OpenRun*>& runs) {
   return report::section("Differences of the recipes", out);
 }
 
-}  // namespace
+// A chart of the curves page by the name that its address has.
+struct Chart {
+  std::string figure, title, x_title;
+  std::vector<report::Curve> curves;
+  report::CurveStyle style;
 
-Page curves_page(OpenRun& run, const Parameters& asked) {
+  Markup drawn() const { return report::curve_chart(title, x_title, "", curves, style); }
+};
+
+std::vector<std::string> stages_with_steps(OpenRun& run) {
   std::vector<std::string> stages;
   for (const pool::StageRecord& stage : run.pool().stages()) {
     if (trains(stage) && run.metrics(stage.name).num_steps() > 0) stages.push_back(stage.name);
   }
-  if (stages.empty())
-    return {"Curves", note("No training step was logged yet (DIR/training/STAGE.jsonl)."), true};
-  std::string chosen = asked.text("stage");
-  if (std::find(stages.begin(), stages.end(), chosen) == stages.end()) chosen = stages.back();
+  return stages;
+}
+
+// The stage that is asked for, else the last.
+std::string chosen_stage(const std::vector<std::string>& stages, const Parameters& asked) {
+  const std::string chosen = asked.text("stage");
+  const bool known = std::find(stages.begin(), stages.end(), chosen) != stages.end();
+  return known ? chosen : stages.back();
+}
+
+// The loss of all stages, then every figure of the chosen one.
+std::vector<Chart> training_charts(OpenRun& run, const std::vector<std::string>& stages,
+                                   const Parameters& asked) {
+  std::vector<Chart> charts;
   const Range range{asked.integer("from"), asked.integer("to")};
-  std::vector<report::Curve> over;
+  Chart over{"stages", "loss of the stages", "optimiser step", {}, style_of(asked, true)};
   for (const std::string& stage : stages) {
     auto points = points_of(run.metrics(stage), "loss", range);
-    if (!points.empty() && over.size() < 6) over.push_back({stage, std::move(points)});
+    if (!points.empty() && over.curves.size() < 6)
+      over.curves.push_back({stage, std::move(points)});
   }
-  Markup content = element(
-      "form", {{"class", "filter"}, {"action", address({"run", run.name(), "curves"})}},
-      select("stage", chosen, stages) + number_field("from", "from step", asked) +
-          number_field("to", "to step", asked) + number_field("smooth", "smoothing", asked) +
-          select("scale", asked.text("scale").empty() ? "fitting" : asked.text("scale"),
-                 {"fitting", "log", "linear"}) +
-          element("button", text("show")));
-  if (over.size() > 1) {
-    content += element("figure", report::curve_chart("loss of the stages", "optimiser step", "",
-                                                     over, style_of(asked, true)));
-  }
-  const report::StepMetrics& metrics = run.metrics(chosen);
+  if (over.curves.size() > 1) charts.push_back(std::move(over));
+  const report::StepMetrics& metrics = run.metrics(chosen_stage(stages, asked));
   std::vector<std::string> names;
   for (const char* first : {"loss", "lr", "grad_norm", "tokens_per_second"})
     if (metrics.series().count(first) > 0) names.emplace_back(first);
@@ -198,31 +207,147 @@ Page curves_page(OpenRun& run, const Parameters& asked) {
                       name == "tokens" || name == "trained_tokens";
     if (!dull && std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
   }
-  Markup charts;
   for (const std::string& name : names) {
-    const auto points = points_of(metrics, name, range);
+    auto points = points_of(metrics, name, range);
     if (points.empty()) continue;
-    report::CurveStyle style = style_of(asked, false);
-    if (name == "lr") style.smoothing = 0;
+    Chart chart{
+        name, title_of(name), "optimiser step", {{"", std::move(points)}}, style_of(asked, false)};
+    if (name == "lr") chart.style.smoothing = 0;
     if (name != "loss" && asked.text("scale") != "log")
-      style.scale = report::CurveStyle::Scale::kLinear;
-    charts +=
-        element("figure", report::curve_chart(title_of(name), "optimiser step", "", points, style));
+      chart.style.scale = report::CurveStyle::Scale::kLinear;
+    charts.push_back(std::move(chart));
   }
-  content += element("h2", text(chosen)) + element("div", {{"class", "charts"}}, charts);
-  content +=
-      element("p", link(address({"run", run.name(), "curves.csv"}, Parameters({{"stage", chosen}})),
-                        "these figures as CSV"));
-  if (metrics.bad_lines() > 0)
-    content +=
-        note(fmt::format("{} lines of the log are not whole and left out.", metrics.bad_lines()));
+  return charts;
+}
+
+// What the rounds of exploration sampled: shares and lengths over the rounds.
+std::vector<Chart> round_charts(OpenRun& run) {
+  struct Round {
+    double round = 0;
+    int64_t correct = 0, undecided = 0, length = 0, loop = 0;
+    std::vector<int32_t> tokens;
+  };
+  std::vector<Round> rounds;
+  std::vector<int> round_of;  // a stage's place in `rounds`
+  for (const pool::StageRecord& stage : run.pool().stages()) {
+    const bool explores = stage.kind == pool::stage_kind::kExplore;
+    round_of.push_back(explores ? static_cast<int>(rounds.size()) : -1);
+    if (explores) rounds.emplace_back().round = stage.round;
+  }
+  for (const pool::RolloutEntry& entry : run.look_at_rollouts().entries()) {
+    const int place = round_of[static_cast<size_t>(entry.stage)];
+    if (place < 0 || !entry.looked_at) continue;
+    Round& round = rounds[static_cast<size_t>(place)];
+    round.tokens.push_back(entry.num_tokens);
+    round.correct += entry.verdict == judge::Verdict::kCorrect;
+    round.undecided += entry.verdict == judge::Verdict::kUndecided;
+    round.length += entry.finish_reason == data::FinishReason::kLength;
+    round.loop += entry.finish_reason == data::FinishReason::kRepetition;
+  }
+  std::erase_if(rounds, [](const Round& round) { return round.tokens.empty(); });
+  if (rounds.empty()) return {};
+  for (Round& round : rounds) std::sort(round.tokens.begin(), round.tokens.end());
+  report::CurveStyle style;
+  style.scale = report::CurveStyle::Scale::kLinear;
+  style.counts = true;
+  const auto curve = [&](const char* name, const auto& value) {
+    report::Curve out{name, {}};
+    for (const Round& round : rounds) out.points.push_back({round.round, value(round)});
+    return out;
+  };
+  const auto share = [&](const char* name, int64_t Round::*part) {
+    return curve(name, [=](const Round& round) {
+      return 100.0 * static_cast<double>(round.*part) / static_cast<double>(round.tokens.size());
+    });
+  };
+  const auto quantile = [&](const char* name, double at) {
+    return curve(name, [=](const Round& round) {
+      return static_cast<double>(
+          round.tokens[static_cast<size_t>(at * static_cast<double>(round.tokens.size() - 1))]);
+    });
+  };
   return {
-      "Curves",
-      content +
-          note("Pale: each step, or the lowest and highest of a piece where there are more "
-               "than 2,000; strong: the running mean, with the smoothing's half-life in "
-               "steps. Scale fitting: for the loss logarithmic where it falls to less than half."),
-      true};
+      {"correct", "correct, % of the samples", "round", {share("", &Round::correct)}, style},
+      {"lengths",
+       "tokens of the samples",
+       "round",
+       {quantile("p10", 0.1), quantile("p50", 0.5), quantile("p90", 0.9)},
+       style},
+      {"cut",
+       "cut, % of the samples",
+       "round",
+       {share("by length", &Round::length), share("as a loop", &Round::loop)},
+       style},
+      {"undecided", "undecided, % of the samples", "round", {share("", &Round::undecided)}, style}};
+}
+
+Markup figure_of(const std::string& run, const Chart& chart, const Parameters& asked) {
+  return element("figure", chart.drawn() + element("figcaption",
+                                                   link(address({"run", run, "chart.svg"},
+                                                                asked.with("figure", chart.figure)),
+                                                        "SVG")));
+}
+
+}  // namespace
+
+Markup chart_of(OpenRun& run, const Parameters& asked) {
+  const std::vector<std::string> stages = stages_with_steps(run);
+  std::vector<Chart> charts;
+  if (!stages.empty()) charts = training_charts(run, stages, asked);
+  for (Chart& chart : round_charts(run)) charts.push_back(std::move(chart));
+  for (const Chart& chart : charts)
+    if (chart.figure == asked.text("figure")) return chart.drawn();
+  throw Error(ErrorKind::kNotFound, asked.text("figure"), "no such chart");
+}
+
+Page curves_page(OpenRun& run, const Parameters& asked) {
+  const std::vector<std::string> stages = stages_with_steps(run);
+  const std::vector<Chart> rounds = round_charts(run);
+  bool unfinished = !rounds.empty() && !run.rollouts().complete();
+  Markup content;
+  if (stages.empty()) {
+    content = note("No training step was logged yet (DIR/training/STAGE.jsonl).");
+  } else {
+    const std::string chosen = chosen_stage(stages, asked);
+    content = element(
+        "form", {{"class", "filter"}, {"action", address({"run", run.name(), "curves"})}},
+        select("stage", chosen, stages) + number_field("from", "from step", asked) +
+            number_field("to", "to step", asked) + number_field("smooth", "smoothing", asked) +
+            select("scale", asked.text("scale").empty() ? "fitting" : asked.text("scale"),
+                   {"fitting", "log", "linear"}) +
+            element("button", text("show")));
+    Markup charts;
+    for (const Chart& chart : training_charts(run, stages, asked)) {
+      const Markup figure = figure_of(run.name(), chart, asked);
+      (chart.figure == "stages" ? content : charts) += figure;
+    }
+    content += element("h2", text(chosen)) + element("div", {{"class", "charts"}}, charts);
+    content += element(
+        "p", link(address({"run", run.name(), "curves.csv"}, Parameters({{"stage", chosen}})),
+                  "these figures as CSV"));
+    if (const int64_t bad = run.metrics(chosen).bad_lines(); bad > 0)
+      content += note(fmt::format("{} lines of the log are not whole and left out.", bad));
+    content += note(
+        "Pale: each step, or the lowest and highest of a piece where there are more than "
+        "2,000; strong: the running mean, with the smoothing's half-life in steps. Scale "
+        "fitting: for the loss logarithmic where it falls to less than half.");
+  }
+  if (!rounds.empty()) {
+    Markup charts;
+    for (const Chart& chart : rounds) charts += figure_of(run.name(), chart, asked);
+    content +=
+        report::section("Rollouts over the rounds", element("div", {{"class", "charts"}}, charts));
+    if (!run.rollouts().complete())
+      content += note("Of those that were looked at so far: more will be there in a moment.");
+  }
+  for (const std::string& stage : stages) {
+    if (run.metrics_complete(stage)) continue;
+    unfinished = true;
+    content =
+        note("The log of " + stage + " is being read: more of it will be there in a moment.") +
+        content;
+  }
+  return {"Curves", content, true, unfinished};
 }
 
 Page compare_page(const Runs& runs, const Parameters& asked) {
@@ -259,7 +384,7 @@ Page compare_page(const Runs& runs, const Parameters& asked) {
     if (!trains(stage)) continue;
     std::vector<report::Curve> curves;
     for (OpenRun* run : chosen) {
-      auto points = points_of(run->metrics(stage.name), "loss", {});
+      auto points = points_of(run->metrics(stage.name, true), "loss", {});
       if (!points.empty() && curves.size() < 6) curves.push_back({run->name(), std::move(points)});
     }
     if (!curves.empty()) {

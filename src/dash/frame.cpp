@@ -84,7 +84,7 @@ std::string document(const Page& page, const std::string& run, std::string_view 
   }
   tabs += tab(run.empty() ? "/compare" : address({"compare"}, Parameters({{"run", run}})),
               "Compare", here == "compare");
-  const Markup head =
+  Markup head =
       empty_element("meta", {{"charset", "utf-8"}}) +
       empty_element("meta",
                     {{"name", "viewport"}, {"content", "width=device-width, initial-scale=1"}}) +
@@ -92,6 +92,10 @@ std::string document(const Page& page, const std::string& run, std::string_view 
       empty_element("link", {{"rel", "icon"}, {"href", "data:,"}}) +
       empty_element("link", {{"rel", "stylesheet"}, {"href", "/dash.css"}}) +
       element("script", {{"type", "module"}, {"src", "/dash.js"}}, {});
+  if (page.unfinished) {  // where no script asks again
+    head +=
+        element("noscript", empty_element("meta", {{"http-equiv", "refresh"}, {"content", "1"}}));
+  }
   const Markup body =
       element("a", {{"class", "skip"}, {"href", "#main"}}, text("to the content")) +
       element("nav", {{"class", "tabs"}, {"aria-label", "run"}}, tabs) +
@@ -99,7 +103,8 @@ std::string document(const Page& page, const std::string& run, std::string_view 
       element("main",
               {{"id", "main"},
                {"tabindex", "-1"},
-               {"data-events", page.live && !run.empty() ? address({"run", run, "events"}) : ""}},
+               {"data-events", page.live && !run.empty() ? address({"run", run, "events"}) : ""},
+               {"data-unfinished", page.unfinished ? "yes" : ""}},
               element("h1", text(page.title)) + page.content);
   return "<!DOCTYPE html>\n" +
          element("html", {{"lang", "en"}}, element("head", head) + element("body", body)).html +

@@ -20,7 +20,8 @@ using report::text;
 struct Page {
   std::string title;
   Markup content;
-  bool live = false;  // shown anew while the run writes
+  bool live = false;        // shown anew while the run writes
+  bool unfinished = false;  // more will be there in a moment: shown anew until it is
 };
 
 // The whole document; `run` "": of no run.

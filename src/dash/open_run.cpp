@@ -17,6 +17,8 @@ namespace ponder::dash {
 namespace fs = std::filesystem;
 namespace {
 
+constexpr size_t kPiece = size_t{1} << 20;  // of a log, read at a time: some milliseconds
+
 // Which file this is; with its state also what it holds.
 std::string identity(const fs::path& file, bool with_state) {
   struct stat now {};
@@ -51,8 +53,8 @@ std::string now_words(const Json& now) {
     line += *total > 0 ? fmt::format(", {:.0f} of {:.0f}", *done, *total)
                        : fmt::format(", {:.0f}", *done);
   if (!words("text").empty()) line += ", " + words("text");
-  if (const auto left = number("seconds_left"))
-    line += ", about " + duration(*left) + " left of it";
+  if (const auto left = number("stage_seconds_left"))
+    line += ", about " + duration(*left) + " left of the stage";
   return line;
 }
 
@@ -74,32 +76,64 @@ const pool::Pool& OpenRun::refresh() {
   if (pool_ && file_ == which(pool_->is_snapshot())) return *pool_;
   pool_.reset();
   rollouts_version_.reset();
-  rollouts_.clear();
+  rollouts_ = {};
   tokenizers_.clear();
   pool_ = pool::Pool::open_read_only(file);
   file_ = which(pool_->is_snapshot());
   return *pool_;
 }
 
-const std::vector<pool::RolloutEntry>& OpenRun::rollouts() {
+void OpenRun::list_rollouts() {
   const pool::Pool& pool = this->pool();
   const int64_t version = pool.data_version();
-  if (rollouts_version_ == version) return rollouts_;
-  // A stage that was begun again judges its rollouts again.
-  std::string begun;
-  for (const pool::StageRecord& stage : pool.stages()) begun += stage.name + stage.started + "\n";
-  if (!begun.starts_with(rollouts_begun_)) rollouts_.clear();
-  rollouts_begun_ = begun;
-  rollouts_ = pool.rollout_entries(rollouts_);
+  if (rollouts_version_ == version) return;
+  rollouts_.refresh(pool, pool.stages());
   rollouts_version_ = version;
+}
+
+void OpenRun::begin_page() { deadline_ = std::chrono::steady_clock::now() + kReadFor; }
+
+std::chrono::milliseconds OpenRun::time_left() const {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ -
+                                                               std::chrono::steady_clock::now());
+}
+
+RolloutList& OpenRun::rollouts() {
+  list_rollouts();
   return rollouts_;
 }
 
-const report::StepMetrics& OpenRun::metrics(const std::string& stage) {
-  report::StepMetrics& metrics = metrics_[stage];
-  metrics.read(folder_ / "training" / (stage + ".jsonl"));
-  return metrics;
+const RolloutList& OpenRun::look_at_rollouts() {
+  rollouts().look(pool(), time_left());
+  return rollouts_;
 }
+
+bool OpenRun::work(std::chrono::milliseconds time) {
+  const pool::Pool& pool = pool_ ? *pool_ : refresh();
+  if (!rollouts_version_) list_rollouts();
+  const pool::Pool::ReadTransaction reading(pool, std::chrono::seconds(2));
+  if (!rollouts_.complete()) {
+    rollouts_.look(pool, time);
+    return true;
+  }
+  if (rollouts_.search_on(pool, time)) return true;
+  for (auto& [stage, log] : metrics_) {
+    if (log.complete) continue;
+    log.complete = log.read.read(folder_ / "training" / (stage + ".jsonl"), kPiece);
+    return true;
+  }
+  return false;
+}
+
+const report::StepMetrics& OpenRun::metrics(const std::string& stage, bool all) {
+  Metrics& log = metrics_[stage];
+  do {
+    log.complete = log.read.read(folder_ / "training" / (stage + ".jsonl"), kPiece);
+  } while (!log.complete && (all || time_left().count() > 0));
+  return log.read;
+}
+
+bool OpenRun::metrics_complete(const std::string& stage) { return metrics_[stage].complete; }
 
 std::string OpenRun::recipe() const {
   const fs::path file = folder_ / "recipe.toml";

@@ -3,6 +3,7 @@
 // opened. Used by one thread at a time. Internal to this folder.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -11,11 +12,15 @@
 #include <vector>
 
 #include "base/json.h"
+#include "dash/rollout_list.h"
 #include "pool/pool.h"
 #include "report/metrics.h"
 #include "tokenizer/tokenizer.h"
 
 namespace ponder::dash {
+
+// Of the tenth of a second that a page may take, what reading without end may.
+inline constexpr std::chrono::milliseconds kReadFor{30};
 
 class OpenRun {
  public:
@@ -28,9 +33,18 @@ class OpenRun {
   // where it cannot be read.
   const pool::Pool& refresh();
   const pool::Pool& pool() const;  // as it was opened last
-  // Brought up to date at each call.
-  const std::vector<pool::RolloutEntry>& rollouts();
-  const report::StepMetrics& metrics(const std::string& stage);
+  // From here on a page is made, which may take a tenth of a second: what it reads beyond a part of that it leaves
+  // for later.
+  void begin_page();
+  std::chrono::milliseconds time_left() const;  // of that part
+  RolloutList& rollouts();                      // which there are now
+  const RolloutList& look_at_rollouts();        // and what their rows say, as time is left
+  // What the log of a stage says, as time is left; `all`: to its end, whatever that takes.
+  const report::StepMetrics& metrics(const std::string& stage, bool all = false);
+  bool metrics_complete(const std::string& stage);
+  // Goes on with what pages left for later: rows to be looked at, texts and logs to be read. For about this time;
+  // false when nothing is left.
+  bool work(std::chrono::milliseconds time);
   std::string recipe() const;  // recipe.toml, "" where there is none
   // The names of the stages of its recipe; none where it cannot be read.
   std::vector<std::string> planned();
@@ -42,10 +56,16 @@ class OpenRun {
   const std::filesystem::path folder_;
   std::string file_;  // which file is open, and of one that shows nothing new, which state of it
   std::optional<pool::Pool> pool_;
-  std::vector<pool::RolloutEntry> rollouts_;
+  void list_rollouts();
+
+  RolloutList rollouts_;
   std::optional<int64_t> rollouts_version_;
-  std::string rollouts_begun_;  // of the stages, when these were read
-  std::map<std::string, report::StepMetrics> metrics_;
+  std::chrono::steady_clock::time_point deadline_{};  // of the page
+  struct Metrics {
+    report::StepMetrics read;
+    bool complete = false;
+  };
+  std::map<std::string, Metrics> metrics_;
   std::optional<std::pair<std::string, std::vector<std::string>>> planned_;  // by recipe text
   std::map<std::string, std::unique_ptr<tokenizer::Tokenizer>> tokenizers_;
 };

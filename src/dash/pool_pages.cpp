@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <fstream>
-#include <map>
 
 #include "base/error.h"
 #include "dash/pages.h"
@@ -22,6 +21,10 @@ struct Part {
   size_t begin = 0, end = 0;
   Place place;
 };
+
+pool::Slice slice_of(const Part& part) {
+  return {static_cast<int64_t>(part.begin), static_cast<int64_t>(part.end - part.begin)};
+}
 
 Part part_of(size_t size, const Parameters& asked, std::initializer_list<std::string_view> path) {
   Part part;
@@ -77,7 +80,9 @@ Markup rollouts_table(OpenRun& run, const std::vector<pool::StageRecord>& stages
     std::vector<int32_t> tokens;
   };
   std::vector<Counts> counts(stages.size());
-  for (const pool::RolloutEntry& entry : run.rollouts()) {
+  const RolloutList& list = run.look_at_rollouts();
+  for (const pool::RolloutEntry& entry : list.entries()) {
+    if (!entry.looked_at) continue;
     Counts& c = counts[static_cast<size_t>(entry.stage)];
     ++c.all;
     c.tokens.push_back(entry.num_tokens);
@@ -110,12 +115,19 @@ Markup rollouts_table(OpenRun& run, const std::vector<pool::StageRecord>& stages
                   to(c.unjudged, "verdict", "not judged") + to(c.length, "finish", "length") +
                   to(c.repetition, "finish", "repetition") + at(0.1) + at(0.5) + at(0.9));
   }
+  const Markup so_far =
+      list.complete()
+          ? Markup{}
+          : note(fmt::format("Counted so far: {} of {} rollouts.",
+                             report::counted(static_cast<double>(list.num_looked_at())),
+                             report::counted(static_cast<double>(list.entries().size()))));
   return rows.empty()
-             ? Markup{}
+             ? so_far
              : report::section("Sampled", table({"stage", "rollouts", "correct", "incorrect",
                                                  "undecided", "not judged", "cut by length",
                                                  "cut as a loop", "tokens p10", "p50", "p90"},
-                                                rows));
+                                                rows) +
+                                              so_far);
 }
 
 Markup selected_table(const std::string& run, const std::vector<pool::StageRecord>& stages) {
@@ -231,43 +243,34 @@ Page pool_page(OpenRun& run) {
   Markup content = sources_table(run.name(), run.pool()) + rollouts_table(run, stages) +
                    selected_table(run.name(), stages) + trained_table(run.name(), stages);
   if (content.empty()) content = element("p", text("Nothing is there yet."));
-  return {"Pool", content, true};
+  return {"Pool", content, true, !run.rollouts().complete()};
 }
 
 Page rejections_page(OpenRun& run, const Parameters& asked) {
   const std::string reason = asked.text("reason");
-  std::vector<pool::RejectionRecord> kept;
-  for (pool::RejectionRecord& record :
-       run.pool().rejections_of(asked.integer("source").value_or(-1)))
-    if (reason.empty() || record.reason == reason) kept.push_back(std::move(record));
-  const Part part = part_of(kept.size(), asked, {"run", run.name(), "rejections"});
+  const int64_t wanted = asked.integer("source").value_or(-1);
+  uint64_t size = 0;
+  for (const pool::SourceRecord& source : run.pool().sources()) {
+    if (source.id != wanted) continue;
+    for (const auto& [name, count] : source.account.rejected)
+      if (reason.empty() || name == reason) size += count;
+  }
+  const Part part = part_of(size, asked, {"run", run.name(), "rejections"});
   Markup rows;
-  for (size_t i = part.begin; i < part.end; ++i)
-    rows += element("tr", number(static_cast<int64_t>(kept[i].line)) + cell(kept[i].reason) +
-                              cell(kept[i].detail));
+  for (const pool::RejectionRecord& record :
+       run.pool().rejections_of(wanted, reason, slice_of(part)))
+    rows += element("tr", number(static_cast<int64_t>(record.line)) + cell(record.reason) +
+                              cell(record.detail));
   return {"Rejected rows", pager(part.place) + table({"line", "reason", "what"}, rows), false};
 }
 
 Page selections_page(OpenRun& run, const Parameters& asked) {
-  const std::string filter = asked.text("filter");
-  const std::vector<pool::Selection> all = run.pool().selections(asked.text("stage"));
-  // Where a candidate's way ended: its last step.
-  std::map<std::pair<int, int64_t>, const pool::Selection*> last;
-  for (const pool::Selection& selection : all) {
-    const pool::Selection*& at =
-        last[{static_cast<int>(selection.origin.kind), selection.origin.id}];
-    if (!at || at->step < selection.step) at = &selection;
-  }
-  std::vector<const pool::Selection*> kept;
-  for (const auto& [origin, selection] : last) {
-    if (filter.empty() ||
-        (filter == "kept" ? selection->kept : !selection->kept && selection->filter == filter))
-      kept.push_back(selection);
-  }
-  const Part part = part_of(kept.size(), asked, {"run", run.name(), "selections"});
+  const std::string stage = asked.text("stage");
+  const pool::SelectionEnds found =
+      run.pool().selection_ends(stage, asked.text("filter"), asked.integer("after").value_or(0),
+                                kRowsAtOnce, run.time_left());
   Markup rows;
-  for (size_t i = part.begin; i < part.end; ++i) {
-    const pool::Selection& s = *kept[i];
+  for (const pool::Selection& s : found.ends) {
     std::string problem;
     if (s.origin.kind == pool::RowOrigin::Kind::kRollout) {
       if (const auto stored = run.pool().rollout(s.origin.id, false))
@@ -278,37 +281,43 @@ Page selections_page(OpenRun& run, const Parameters& asked) {
                           cell(s.kept ? "selected" : "left out: " + report::taken_by(s.filter)) +
                           cell(s.rank > 0 ? std::to_string(s.rank) : "") + cell(s.detail));
   }
-  return {"Selection of " + asked.text("stage"),
-          pager(part.place) +
+  const auto to = [&](const std::string& after) {
+    return address({"run", run.name(), "selections"}, asked.with("after", after));
+  };
+  Markup place = text(found.ends.empty() && found.complete ? "none" : "");
+  if (!asked.text("after").empty()) place += link(to(""), "← the first");
+  if (!found.complete) {
+    place += text(" ") + element("a", {{"href", to(std::to_string(found.last))}, {"rel", "next"}},
+                                 text(found.ends.size() == kRowsAtOnce ? "next →" : "look on →"));
+  }
+  return {"Selection of " + stage,
+          element("nav", {{"class", "pager"}, {"aria-label", "pages"}}, place) +
               table({"candidate", "problem", "what became of it", "rank", "because"}, rows),
           false};
 }
 
 Page rows_page(OpenRun& run, const Parameters& asked) {
   const std::string stage = asked.text("stage");
-  const std::vector<pool::PairRow> pairs = run.pool().pairs(stage);
-  if (!pairs.empty()) {
-    const Part part = part_of(pairs.size(), asked, {"run", run.name(), "rows"});
-    Markup rows;
-    for (size_t i = part.begin; i < part.end; ++i)
-      rows +=
-          element("tr", cell(link(page_of(run.name(), "row",
-                                          {{"name", fmt::format("{}:{}", stage, pairs[i].index)}}),
-                                  fmt::format("{}:{}", stage, pairs[i].index))) +
-                            cell(link(rollout_link(run.name(), pairs[i].chosen), "chosen")) +
-                            cell(link(rollout_link(run.name(), pairs[i].rejected), "rejected")));
+  const int64_t num_pairs = run.pool().num_pairs(stage);
+  const Part part =
+      part_of(static_cast<size_t>(num_pairs > 0 ? num_pairs : run.pool().num_training_rows(stage)),
+              asked, {"run", run.name(), "rows"});
+  const auto row_link = [&](int64_t index) {
+    const std::string name = fmt::format("{}:{}", stage, index);
+    return cell(link(page_of(run.name(), "row", {{"name", name}}), name));
+  };
+  Markup rows;
+  if (num_pairs > 0) {
+    for (const pool::PairRow& pair : run.pool().pairs(stage, slice_of(part)))
+      rows += element("tr", row_link(pair.index) +
+                                cell(link(rollout_link(run.name(), pair.chosen), "chosen")) +
+                                cell(link(rollout_link(run.name(), pair.rejected), "rejected")));
     return {"Pairs of " + stage, pager(part.place) + table({"pair", "chosen", "rejected"}, rows),
             false};
   }
-  const std::vector<pool::TrainingRow> all = run.pool().training_rows(stage);
-  const Part part = part_of(all.size(), asked, {"run", run.name(), "rows"});
-  Markup rows;
-  for (size_t i = part.begin; i < part.end; ++i)
+  for (const pool::TrainingRow& row : run.pool().training_rows(stage, slice_of(part)))
     rows += element(
-        "tr",
-        cell(link(page_of(run.name(), "row", {{"name", fmt::format("{}:{}", stage, all[i].index)}}),
-                  fmt::format("{}:{}", stage, all[i].index))) +
-            origin_cell(run.name(), all[i].origin) + number(all[i].num_tokens));
+        "tr", row_link(row.index) + origin_cell(run.name(), row.origin) + number(row.num_tokens));
   return {"Rows of " + stage, pager(part.place) + table({"row", "made of", "tokens"}, rows), false};
 }
 
@@ -320,8 +329,9 @@ Page row_page(OpenRun& run, const Parameters& asked) {
                                element("pre", text(pool::lineage_text(pool.lineage(name)))));
   const size_t colon = name.rfind(':');
   const std::string stage = name.substr(0, colon), index = name.substr(colon + 1);
-  for (const pool::TrainingRow& row : pool.training_rows(stage)) {
-    if (std::to_string(row.index) != index) continue;
+  const int64_t at = Parameters({{"index", index}}).integer("index").value_or(-1);
+  for (const pool::TrainingRow& row : pool.training_rows(stage, {std::max<int64_t>(at, 0), 1})) {
+    if (row.index != at) continue;
     if (row.origin.kind == pool::RowOrigin::Kind::kRollout) {
       content += element("p", link(rollout_link(run.name(), row.origin.id),
                                    "its tokens, with their log-probabilities"));
@@ -357,8 +367,8 @@ Page log_page(OpenRun& run, const Parameters& asked) {
     std::string told = words("text");
     if (told.empty()) {
       Json fields = event;
-      fields.erase("time");
-      fields.erase("event");
+      // Figures have pages of their own: a result holds a whole curve.
+      for (const char* key : {"time", "event", "seconds", "result"}) fields.erase(key);
       told = dump_json(fields);
     }
     rows += element("tr", {{"class", kind == "error" || kind == "warning" ? "log " + kind : "log"}},

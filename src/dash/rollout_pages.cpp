@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
 #include "base/error.h"
@@ -17,43 +16,26 @@ constexpr size_t kAtOnce = 100;
 constexpr size_t kTokensAtOnce = 4096;
 constexpr size_t kShownBytes = 4000;  // of a thought or solution in the list
 
-std::string verdict_text(const std::optional<judge::Verdict>& verdict) {
-  return verdict ? std::string(judge::to_string(*verdict)) : "not judged";
-}
-
-struct RolloutFilter {
-  std::optional<int32_t> stage;
-  std::string verdict, finish, text;
-  std::optional<int64_t> min, max;
-
-  bool takes(const pool::RolloutEntry& entry) const {
-    return (!stage || entry.stage == *stage) &&
-           (verdict.empty() || verdict_text(entry.verdict) == verdict) &&
-           (finish.empty() || data::to_string(entry.finish_reason) == finish) &&
-           (!min || entry.num_tokens >= *min) && (!max || entry.num_tokens <= *max);
-  }
-};
-
-// A hundred entries that a filter takes, from `from` on in the direction of the reading, and where
-// they stand among all that it takes.
+// A hundred entries that are taken, from `after` on or up to `before`, and where they stand among all
+// that are.
 struct Found {
   std::vector<const pool::RolloutEntry*> entries;
   size_t first = 0, of = 0;
-  bool complete = true;  // of a search in texts: whether everything was looked through
 };
 
-Found find_entries(const std::vector<pool::RolloutEntry>& all, const RolloutFilter& filter,
+Found find_entries(const std::vector<pool::RolloutEntry>& all, const auto& takes,
                    std::optional<int64_t> after, std::optional<int64_t> before) {
   std::vector<size_t> taken;
   size_t begin = 0, end = 0;
   bool reached = false;
   for (size_t i = 0; i < all.size(); ++i) {
-    if (all[i].id == after) begin = taken.size() + (filter.takes(all[i]) ? 1 : 0);
+    const bool is_taken = takes(all[i]);
+    if (all[i].id == after) begin = taken.size() + (is_taken ? 1 : 0);
     if (all[i].id == before) {
       end = taken.size();
       reached = true;
     }
-    if (filter.takes(all[i])) taken.push_back(i);
+    if (is_taken) taken.push_back(i);
   }
   if (reached) begin = end > kAtOnce ? end - kAtOnce : 0;
   Found found;
@@ -64,36 +46,7 @@ Found find_entries(const std::vector<pool::RolloutEntry>& all, const RolloutFilt
   return found;
 }
 
-// The same with a text to look for: rows are read until a hundred are found or a second has passed.
-struct Searched {
-  std::vector<const pool::RolloutEntry*> entries;
-  size_t looked = 0, of = 0;
-  int64_t last = 0;  // the id it came to
-};
-
-Searched search_entries(const pool::Pool& pool, const std::vector<pool::RolloutEntry>& all,
-                        const RolloutFilter& filter, std::optional<int64_t> after) {
-  const auto start = std::chrono::steady_clock::now();
-  Searched found;
-  bool begun = !after;
-  bool ended = false;
-  for (const pool::RolloutEntry& entry : all) {
-    if (!filter.takes(entry)) {
-      begun = begun || entry.id == after;
-      continue;
-    }
-    ++found.of;
-    if (!ended) ++found.looked;
-    if (begun && !ended) {
-      if (pool.rollout_contains(entry.id, filter.text)) found.entries.push_back(&entry);
-      found.last = entry.id;
-      ended = found.entries.size() == kAtOnce ||
-              std::chrono::steady_clock::now() - start > std::chrono::seconds(1);
-    }
-    begun = begun || entry.id == after;
-  }
-  return found;
-}
+std::string counted(size_t n) { return report::counted(static_cast<double>(n)); }
 
 Markup choice(const std::string& name, const std::string& chosen,
               const std::vector<std::string>& values) {
@@ -264,7 +217,8 @@ Markup filters_of(const pool::Pool& pool, int64_t id) {
 }  // namespace
 
 Page rollouts_page(OpenRun& run, const Parameters& asked) {
-  const std::vector<pool::RolloutEntry>& all = run.rollouts();
+  RolloutList& list = run.rollouts();
+  const std::vector<pool::RolloutEntry>& all = list.entries();
   const pool::Pool& pool = run.pool();
   const std::vector<pool::StageRecord> stages = pool.stages();
   RolloutFilter filter;
@@ -280,45 +234,60 @@ Page rollouts_page(OpenRun& run, const Parameters& asked) {
   filter.finish = asked.text("finish");
   filter.min = asked.integer("min");
   filter.max = asked.integer("max");
-  filter.text = asked.text("text");
-  const auto to = [&](std::string_view name, int64_t id) {
-    return address({"run", run.name(), "rollouts"},
-                   asked.with("after", "").with("before", "").with(name, std::to_string(id)));
-  };
-  Markup list, place;
-  std::vector<const pool::RolloutEntry*> entries;
-  if (filter.text.empty()) {
-    const Found found = find_entries(all, filter, asked.integer("after"), asked.integer("before"));
-    entries = found.entries;
-    const size_t end = found.first + entries.size();
-    place = pager({found.first, end, found.of,
-                   found.first > 0 && !entries.empty() ? to("before", entries.front()->id) : "",
-                   end < found.of ? to("after", entries.back()->id) : ""});
-  } else {
-    const Searched found = search_entries(pool, all, filter, asked.integer("after"));
-    entries = found.entries;
-    Markup words = text(fmt::format("{} found; looked through {} of {}", entries.size(),
-                                    report::counted(static_cast<double>(found.looked)),
-                                    report::counted(static_cast<double>(found.of))));
-    if (found.looked < found.of)
-      words += element("a", {{"href", to("after", found.last)}, {"rel", "next"}}, text("go on →"));
-    place = element("nav", {{"class", "pager"}, {"aria-label", "pages"}}, words);
+  const std::string words = asked.text("text");
+  if (filter.needs_rows()) run.look_at_rollouts();
+  bool unfinished = filter.needs_rows() && !list.complete();
+  Markup so_far;
+  if (unfinished) {
+    so_far = note(fmt::format("{} of {} rollouts were looked at so far: more may be found.",
+                              counted(list.num_looked_at()), counted(all.size())));
   }
-  for (const pool::RolloutEntry* entry : entries) list += listed(run.name(), pool, entry->id);
+  if (!words.empty()) {
+    list.search(pool, words, filter, run.time_left());
+    size_t wanted = 0, read = 0;
+    for (const pool::RolloutEntry& entry : all) {
+      if (!filter.takes(entry)) continue;
+      ++wanted;
+      read += list.was_read(entry.id) ? 1 : 0;
+    }
+    unfinished = unfinished || read < wanted;
+    so_far += note(fmt::format("Looked through {} of {}{}.", counted(read), counted(wanted),
+                               read < wanted ? " so far" : ""));
+  }
+  const Found found = find_entries(
+      all,
+      [&](const pool::RolloutEntry& entry) {
+        return filter.takes(entry) && (words.empty() || list.holds_text(entry.id));
+      },
+      asked.integer("after"), asked.integer("before"));
+  const auto to = [&](std::string_view name, const pool::RolloutEntry* entry) {
+    return address(
+        {"run", run.name(), "rollouts"},
+        asked.with("after", "").with("before", "").with(name, std::to_string(entry->id)));
+  };
+  const size_t end = found.first + found.entries.size();
+  const Markup place =
+      pager({found.first, end, found.of,
+             found.first > 0 && !found.entries.empty() ? to("before", found.entries.front()) : "",
+             end < found.of ? to("after", found.entries.back()) : ""}) +
+      so_far;
+  Markup shown;
+  for (const pool::RolloutEntry* entry : found.entries)
+    shown += listed(run.name(), pool, entry->id);
   const Markup form =
       choice("stage", asked.text("stage"), with_rollouts) +
       choice("verdict", filter.verdict, {"correct", "incorrect", "undecided", "not judged"}) +
       choice("finish", filter.finish, {"stop", "length", "repetition"}) +
       field("min", asked.text("min"), "number") + field("max", asked.text("max"), "number") +
-      field("text", filter.text, "search") + element("button", text("show"));
+      field("text", words, "search") + element("button", text("show"));
   return {
       "Rollouts",
       element("form", {{"class", "filter"}, {"action", address({"run", run.name(), "rollouts"})}},
               form) +
-          place + list + (entries.size() > 5 ? place : Markup{}) +
+          place + shown + (found.entries.size() > 5 ? place : Markup{}) +
           note("min and max: tokens. Keys: j and k to the next and the one before, Enter opens "
                "it, n and p turn the page."),
-      false};
+      false, unfinished};
 }
 
 Page rollout_page(OpenRun& run, const Parameters& asked) {
@@ -330,6 +299,7 @@ Page rollout_page(OpenRun& run, const Parameters& asked) {
   const std::optional<data::Problem> problem = pool.problem(t.problem_id, stored->benchmark);
   std::string sampled = fmt::format("seed {}, temperature {:g}, top-p {:g}, top-k {}", t.seed,
                                     t.sampling.temperature, t.sampling.top_p, t.sampling.top_k);
+  if (!t.completion.endpoint.empty()) sampled += ", by " + t.completion.endpoint;
   if (t.perplexity) sampled += fmt::format(", perplexity {:.3f}", *t.perplexity);
   Markup facts =
       fact("problem", link(problem_address(run.name(), *stored), t.problem_id)) +
@@ -349,45 +319,32 @@ Page problem_page(OpenRun& run, const Parameters& asked) {
   const std::string id = asked.text("id"), benchmark = asked.text("benchmark");
   const std::optional<data::Problem> problem = pool.problem(id, benchmark);
   if (!problem) throw Error(ErrorKind::kNotFound, "problem " + id, "is not in this run");
-  const std::vector<pool::RolloutEntry>& all = run.rollouts();
-  const std::vector<pool::StageRecord> stages = pool.stages();
-  // Its place among the problems is that of one of its rollouts.
-  std::vector<const pool::RolloutEntry*> own;
-  for (size_t s = 0; s < stages.size(); ++s) {
-    pool::RolloutQuery query;
-    query.stage = stages[s].name;
-    query.problem_id = id;
-    query.with_tokens = false;
-    std::vector<int64_t> ids;
-    pool.for_each_rollout(query, [&](const pool::StoredRollout& stored) {
-      if (stored.benchmark == benchmark) ids.push_back(stored.id);
-    });
-    if (ids.empty()) continue;
-    for (const pool::RolloutEntry& entry : all) {
-      if (entry.stage == static_cast<int32_t>(s) &&
-          std::find(ids.begin(), ids.end(), entry.id) != ids.end())
-        own.push_back(&entry);
-    }
-  }
-  Markup rows, samples;
-  for (size_t s = 0; s < stages.size(); ++s) {
+  struct Row {
+    std::string stage;
     int64_t count = 0, right = 0, shortest = 0, longest = 0;
-    for (const pool::RolloutEntry* entry : own) {
-      if (entry->stage != static_cast<int32_t>(s)) continue;
-      shortest = count == 0 ? entry->num_tokens : std::min<int64_t>(shortest, entry->num_tokens);
-      longest = std::max<int64_t>(longest, entry->num_tokens);
-      ++count;
-      right += entry->verdict == judge::Verdict::kCorrect;
-      samples += element("li", link(rollout_address(run.name(), entry->id),
-                                    fmt::format("{} sample {}", stages[s].name, entry->sample)) +
-                                   text(" ") + verdict_mark(entry->verdict) +
-                                   text(fmt::format(" {} tokens, {}", entry->num_tokens,
-                                                    data::to_string(entry->finish_reason))));
-    }
-    if (count == 0) continue;
-    rows += element("tr", element("th", {{"scope", "row"}}, text(stages[s].name)) + number(count) +
-                              number(right) + cell(share_text(right, count)) + number(shortest) +
-                              number(longest));
+  };
+  std::vector<Row> of_stages;
+  Markup rows, samples;
+  for (const int64_t rollout : pool.rollouts_of_problem(id, benchmark)) {
+    const std::optional<pool::StoredRollout> stored = pool.rollout(rollout, false);
+    if (!stored) continue;
+    const data::Rollout& t = stored->rollout;
+    const int64_t tokens = t.completion.num_tokens();
+    if (of_stages.empty() || of_stages.back().stage != stored->stage)
+      of_stages.push_back({stored->stage, 0, 0, tokens, tokens});
+    Row& row = of_stages.back();
+    row.shortest = std::min(row.shortest, tokens);
+    row.longest = std::max(row.longest, tokens);
+    ++row.count;
+    row.right += t.verdict == judge::Verdict::kCorrect;
+    samples += element("li", link(rollout_address(run.name(), rollout),
+                                  fmt::format("{} sample {}", stored->stage, t.sample)) +
+                                 text(" ") + verdict_mark(t.verdict) + text(" " + ended_text(t)));
+  }
+  for (const Row& row : of_stages) {
+    rows += element("tr", element("th", {{"scope", "row"}}, text(row.stage)) + number(row.count) +
+                              number(row.right) + cell(share_text(row.right, row.count)) +
+                              number(row.shortest) + number(row.longest));
   }
   Markup content = element("dl", fact("question", element("pre", text(problem->question))) +
                                      fact("gold answer", text(problem->answer)) +

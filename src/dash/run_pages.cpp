@@ -50,15 +50,28 @@ Markup list(const std::vector<std::string>& lines, std::string kind) {
   return lines.empty() ? Markup{} : element("ul", {{"class", std::move(kind)}}, items);
 }
 
-// What the report counts in the database, from what is kept in memory.
+// What the report counts in the database: of a stage that is done by its result, of others from what is
+// kept in memory.
 pool::PoolCounts counts_of(const std::vector<pool::StageRecord>& stages,
                            const std::vector<pool::RolloutEntry>& rollouts) {
   pool::PoolCounts counts;
-  for (const pool::StageRecord& stage : stages) counts.stages.push_back({.stage = stage.name});
+  std::vector<bool> told;
+  for (const pool::StageRecord& stage : stages) {
+    pool::PoolCounts::Stage& count = counts.stages.emplace_back();
+    count.stage = stage.name;
+    const auto result = pool::result_of<pool::RolloutResult>(stage);
+    told.push_back(result.has_value());
+    if (!result) continue;
+    count.problems = result->problems;
+    count.problems_solved = result->solved;
+    count.rollouts = result->samples;
+    count.correct = result->correct;
+  }
   int64_t problem = -1;
   int32_t at = -1;
   bool solved = false;
   for (const pool::RolloutEntry& entry : rollouts) {
+    if (!entry.looked_at || told[static_cast<size_t>(entry.stage)]) continue;
     pool::PoolCounts::Stage& stage = counts.stages[static_cast<size_t>(entry.stage)];
     if (entry.stage != at || entry.problem != problem) {
       at = entry.stage;
@@ -179,7 +192,8 @@ Page overview_page(OpenRun& run) {
   if (!it.alarms.empty()) content += report::section("Alarms", list(it.alarms, "alarms"));
   content += report::headline_section(loop);
   if (!loop.rows.empty() && !loop.benchmarks.empty()) content += report::summary_section(loop);
-  content += report::exploration_section(pool, counts_of(stages, run.rollouts()));
+  const RolloutList& rollouts = run.look_at_rollouts();
+  content += report::exploration_section(pool, counts_of(stages, rollouts.entries()));
   content += report::section("Stages", stages_table(run.name(), stages, it));
   if (const std::string recipe = run.recipe(); !recipe.empty()) {
     content +=

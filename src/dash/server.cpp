@@ -20,11 +20,17 @@
 namespace ponder::dash {
 namespace {
 
+constexpr std::chrono::milliseconds kWorkFor{10};  // so long a request waits behind it at most
+
 net::Response page(Answer answer) {
   net::Response response;
   response.status = answer.status;
   response.fields.push_back({"Content-Type", answer.content_type});
   for (const auto& [name, value] : page_fields()) response.fields.push_back({name, value});
+  if (!answer.file_name.empty()) {
+    response.fields.push_back({"Content-Disposition", "attachment; filename*=UTF-8''" +
+                                                          percent_encoded(answer.file_name)});
+  }
   response.body = std::move(answer.body);
   return response;
 }
@@ -120,14 +126,15 @@ class Server::Impl {
   void work() {
     using Clock = std::chrono::steady_clock;
     Clock::time_point next_look = Clock::now();
+    bool more = true;  // work that pages left for later
     for (;;) {
       std::optional<Asked> asked;
       {
         std::unique_lock lock(mutex_);
         const auto something = [&] { return ended_ || !waiting_.empty(); };
-        if (followers_.empty())
+        if (!more && followers_.empty())
           changed_.wait(lock, something);
-        else
+        else if (!more)
           changed_.wait_until(lock, next_look, something);
         if (ended_) break;
         if (!waiting_.empty()) {
@@ -135,7 +142,12 @@ class Server::Impl {
           waiting_.pop_front();
         }
       }
-      if (asked && !asked->reply->gone()) answer(*asked);
+      if (asked) {
+        if (!asked->reply->gone()) answer(*asked);
+        more = true;
+      } else if (more) {
+        more = site_.work(kWorkFor);
+      }
       if (Clock::now() >= next_look) {
         look();
         next_look = Clock::now() + std::chrono::seconds(1);

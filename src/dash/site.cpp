@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "dash/assets.h"
 #include "dash/pages.h"
+#include "report/charts.h"
 #include "report/style.h"
 
 namespace ponder::dash {
@@ -47,6 +48,7 @@ struct Site::Impl {
   std::vector<fs::path> places;
   Runs runs;
   std::map<std::string, Event> last_events;
+  std::string last_run;  // the run whose page was asked for last
 
   // Runs that have come since, in folders of runs.
   void find_runs() {
@@ -106,13 +108,6 @@ Site::Site(const std::vector<fs::path>& places) : impl_(std::make_unique<Impl>()
                   "check the path, or begin a run with ponder run");
   }
   impl_->find_runs();
-  for (const auto& run : impl_->runs) {
-    try {
-      run->refresh();
-      run->rollouts();        // now, not when the first page is asked for
-    } catch (const Error&) {  // its page says why
-    }
-  }
 }
 
 Site::~Site() = default;
@@ -150,10 +145,16 @@ Answer Site::get(const std::string& path,
     if (page == "curves.csv") {
       const std::string stage = asked.text("stage");  // part of a file's name: none but known ones
       if (!run->pool().stage(stage)) throw Error(ErrorKind::kNotFound, stage, "no such stage");
-      return {200, "text/csv; charset=utf-8", report::to_csv(run->metrics(stage))};
+      return {200, "text/csv; charset=utf-8", report::to_csv(run->metrics(stage, true)),
+              stage + ".csv"};
     }
-    run->rollouts();  // outside of the transaction: the first time takes longer than a page may
+    impl_->last_run = name;
+    run->begin_page();
     const pool::Pool::ReadTransaction reading(run->pool(), std::chrono::seconds(2));
+    if (page == "chart.svg") {
+      return {200, "image/svg+xml", report::svg_file(chart_of(*run, asked)),
+              fmt::format("{} {}.svg", name, asked.text("figure"))};
+    }
     return {200, "text/html; charset=utf-8",
             document(impl_->page_of(*run, page, asked), name, page)};
   } catch (const Error& error) {
@@ -163,6 +164,20 @@ Answer Site::get(const std::string& path,
   } catch (const std::exception& error) {
     return failure(500, "This page cannot be shown", error.what(), name);
   }
+}
+
+bool Site::work(std::chrono::milliseconds time) {
+  const auto goes_on = [&](OpenRun& run) {
+    try {
+      return run.work(time);
+    } catch (const Error&) {  // its page says why
+      return false;
+    }
+  };
+  OpenRun* const asked = impl_->named(impl_->last_run);
+  if (asked && goes_on(*asked)) return true;
+  return std::any_of(impl_->runs.begin(), impl_->runs.end(),
+                     [&](const auto& run) { return run.get() != asked && goes_on(*run); });
 }
 
 std::string Site::events_of(const std::string& path) const {

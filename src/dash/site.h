@@ -5,12 +5,13 @@
 //
 //   /                        runs                      /run/NAME/pool        in = kept + rejected
 //   /run/NAME/overview       the loop, stages, alarms  /run/NAME/rejections  rows not kept
-//   /run/NAME/curves[.csv]   training                  /run/NAME/selections  candidates' ways
+//   /run/NAME/curves[.csv]   training, chart.svg       /run/NAME/selections  candidates' ways
 //   /run/NAME/rollouts       a hundred at a time       /run/NAME/rows, row   what was trained on
 //   /run/NAME/rollout        one, token by token       /run/NAME/log         log.jsonl
 //   /run/NAME/problem        over the rounds           /compare?run=A&run=B  runs beside each other
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -23,6 +24,7 @@ struct Answer {
   int status = 200;
   std::string content_type = "text/html; charset=utf-8";
   std::string body;
+  std::string file_name = {};  // of what is to be kept as a file; "": it is shown
 };
 
 class Site {
@@ -43,6 +45,10 @@ class Site {
     std::string state, now;
   };
   Event event(const std::string& run);
+
+  // What pages left for later, for at most about this time: whoever has nothing else to do calls it.
+  // False when nothing is left until the next page.
+  bool work(std::chrono::milliseconds time);
 
   std::vector<std::string> runs() const;
 

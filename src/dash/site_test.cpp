@@ -24,6 +24,9 @@ class SiteTest : public report::ReportTest {
         << "\n"
         << R"({"time":"2026-11-29T16:52:04.000Z","event":"info","text":"imitate: begins"})"
         << "\n"
+        << R"({"time":"2026-11-29T16:52:05.000Z","event":"stage","stage":"imitate","rows":7,)"
+        << R"("result":{"loss_curve":[[1,5.5]]}})"
+        << "\n"
         << "{\"time\": ";
   }
 
@@ -138,7 +141,8 @@ TEST_F(SiteTest, RolloutsAreFilteredAndPaged) {
   EXPECT_TRUE(has(body("/run/a run/rollouts", {{"min", "4"}}), ">none<"));
   EXPECT_TRUE(has(body("/run/a run/rollouts", {{"stage", "no such"}}), ">none<"));
   html = body("/run/a run/rollouts", {{"text", "I add 7 and 200"}});
-  EXPECT_TRUE(has(html, "3 found; looked through 240 of 240"));
+  EXPECT_TRUE(has(html, "1 to 3 of 3"));
+  EXPECT_TRUE(has(html, "Looked through 240 of 240."));
 }
 
 TEST_F(SiteTest, ARolloutShowsItsTokens) {
@@ -164,12 +168,33 @@ TEST_F(SiteTest, CurvesOfTheLog) {
   EXPECT_EQ(get("/run/a run/curves.csv", {{"stage", "../training/imitate"}}).status, 404);
 }
 
+TEST_F(SiteTest, ChartsAreFilesToo) {
+  const std::string html = body("/run/a run/curves");
+  EXPECT_TRUE(has(html, "correct, % of the samples over round"));
+  EXPECT_TRUE(has(html, "tokens of the samples"));
+  size_t files = 0;
+  for (const std::string& to : links(html)) {
+    if (!has(to, "chart.svg")) continue;
+    ++files;
+    const Answer answer = get("/run/a run/chart.svg", query_of(to.substr(to.find('?') + 1)));
+    EXPECT_EQ(answer.status, 200) << to;
+    EXPECT_EQ(answer.content_type, "image/svg+xml");
+    EXPECT_TRUE(answer.file_name.starts_with("a run ")) << answer.file_name;
+    EXPECT_TRUE(has(answer.body, "<svg xmlns=\"http://www.w3.org/2000/svg\"")) << answer.body;
+    EXPECT_FALSE(has(answer.body, "var("));  // colours that any program knows
+  }
+  EXPECT_EQ(files, 6u);  // loss, lr; four of the rounds
+  EXPECT_EQ(get("/run/a run/chart.svg", {{"figure", "<script>"}}).status, 404);
+}
+
 TEST_F(SiteTest, TheLogShowsControlCharactersAsText) {
   const std::string html = body("/run/a run/log");
   EXPECT_TRUE(has(html, "&lt;b&gt;"));
   EXPECT_TRUE(has(html, "⟨U+202E⟩"));
   EXPECT_EQ(html.find('\x1b'), std::string::npos);
   EXPECT_LT(html.find("imitate: begins"), html.find("&lt;b&gt;"));  // the newest first
+  EXPECT_TRUE(has(html, "&quot;rows&quot;:7"));
+  EXPECT_FALSE(has(html, "loss_curve"));
   EXPECT_FALSE(has(body("/run/a run/log", {{"level", "warning"}}), "imitate: begins"));
 }
 

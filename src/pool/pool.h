@@ -27,6 +27,11 @@ struct RolloutQuery {
   bool with_tokens = true;  // false: without prompt_ids, token_ids and logprobs, far faster
 };
 
+// A piece of a long list.
+struct Slice {
+  int64_t first = 0, count = -1;  // -1: all that follow
+};
+
 class Pool {
  public:
   // The only writer; makes the file where there is none. Throws Error naming the holder when
@@ -132,7 +137,9 @@ class Pool {
   std::vector<SourceRecord> sources() const;                     // in the order they were added
   std::vector<int64_t> demonstrations_of(int64_t source) const;  // ids
   std::vector<data::Problem> problems_of(int64_t source) const;
-  std::vector<RejectionRecord> rejections_of(int64_t source) const;
+  // `reason`: "" any.
+  std::vector<RejectionRecord> rejections_of(int64_t source, std::string_view reason = "",
+                                             Slice slice = {}) const;
 
   // Stage, model and problem must be known, prompt_sha256 given (model and prompt not of one with an
   // origin), and log-probabilities there, one a token, exactly where logprob_source says whose. Returns the id. The same rollout added again
@@ -157,11 +164,16 @@ class Pool {
                       tensor::Precision precision = tensor::Precision::kF32);
 
   std::optional<StoredRollout> rollout(int64_t id, bool with_tokens = true) const;
+  // Of one problem: ids in the order (stage, sample, model).
+  std::vector<int64_t> rollouts_of_problem(std::string_view id,
+                                           std::string_view benchmark = "") const;
   bool rollout_contains(int64_t id, std::string_view part) const;  // its text does
-  // All rollouts, those of evaluations too, in the order (stage, problem as added, sample, model).
-  // `known`: what this gave before; of these only those without a verdict are read anew. A hundred
-  // thousand take about a second, known ones tens of milliseconds.
-  std::vector<RolloutEntry> rollout_entries(std::span<const RolloutEntry> known = {}) const;
+  // The rollouts of a stage in the order (problem as added, sample, model), of the index of their keys
+  // alone: their rows are not looked at yet. A hundred thousand take tens of milliseconds.
+  std::vector<RolloutEntry> rollout_keys(std::string_view stage) const;
+  // Reads what its row says beside its key, past its texts: microseconds from memory, as many pages as
+  // these have from a disk. False where there is no such rollout any more.
+  bool look_at(RolloutEntry& entry) const;
   // Streams in the order (stage, problem as added, sample, model). `visit` may write to the pool.
   void for_each_rollout(const RolloutQuery& query,
                         const std::function<void(const StoredRollout&)>& visit) const;
@@ -170,11 +182,19 @@ class Pool {
   std::vector<Selection> selections(std::string_view stage) const;
   std::vector<Selection> selections_of(
       RowOrigin origin) const;  // in the order of stage begin, then step
+  // Where candidates' ways through a stage's filters ended, in the order of the last decision about
+  // each, behind `after`: at most `most` of them, and those that are found in about this time.
+  // `filter`: "" all, "kept", or the filter that left them out.
+  SelectionEnds selection_ends(std::string_view stage, std::string_view filter, int64_t after,
+                               size_t most, std::chrono::milliseconds time) const;
 
   void add_training_row(const TrainingRow& row);
-  std::vector<TrainingRow> training_rows(std::string_view stage) const;
+  std::vector<TrainingRow> training_rows(std::string_view stage, Slice slice = {}) const;
   void add_pair(const PairRow& pair);
-  std::vector<PairRow> pairs(std::string_view stage) const;
+  std::vector<PairRow> pairs(std::string_view stage, Slice slice = {}) const;
+
+  int64_t num_training_rows(std::string_view stage) const;
+  int64_t num_pairs(std::string_view stage) const;
 
   void add_score(const ScoreRecord& score);
   std::vector<ScoreRecord> scores() const;

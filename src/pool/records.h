@@ -63,8 +63,9 @@ struct StoredRollout {
 struct RolloutEntry {
   int64_t id = 0;
   int64_t problem = 0;  // its place among the problems: equal for equal problems
-  int32_t stage = 0;    // index into Pool::stages()
   int32_t sample = 0;
+  int32_t stage = 0;       // for whoever lists several stages
+  bool looked_at = false;  // whether what follows is what its row says
   int32_t num_tokens = 0;
   data::FinishReason finish_reason = data::FinishReason::kStop;
   std::optional<judge::Verdict> verdict = {};
@@ -101,6 +102,13 @@ struct Selection {
   bool kept = false;
   int rank = 0;        // 1 = best among the problem's candidates; 0 where a filter does not rank
   std::string detail;  // the number or words the decision rests on
+};
+
+// A piece of the ends of candidates' ways.
+struct SelectionEnds {
+  std::vector<Selection> ends;
+  int64_t last = 0;       // what it came to: `after` of the next piece
+  bool complete = false;  // nothing follows
 };
 
 struct TrainingRow {

@@ -5,7 +5,6 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <unordered_map>
 
 #include "base/error.h"
 #include "base/json_fields.h"
@@ -381,39 +380,27 @@ bool Pool::rollout_contains(int64_t id, std::string_view part) const {
   return row.step() && row.integer(0) != 0;
 }
 
-std::vector<RolloutEntry> Pool::rollout_entries(std::span<const RolloutEntry> known) const {
-  std::unordered_map<int64_t, size_t> place;
-  place.reserve(known.size());
-  for (size_t i = 0; i < known.size(); ++i) {
-    if (known[i].verdict) place.emplace(known[i].id, i);
-  }
+std::vector<RolloutEntry> Pool::rollout_keys(std::string_view stage) const {
   std::vector<RolloutEntry> entries;
-  // Of the index of keys alone; the rows, with their texts, are only read where they are new.
   auto key = impl_->prepare(
-      "SELECT t.id, s.position FROM stages s CROSS JOIN trajectories t ON t.stage = s.name "
-      "ORDER BY s.position, t.problem, t.sample, t.model_sha256");
-  std::unordered_map<int64_t, int32_t> stages;
-  auto stage = impl_->prepare("SELECT position FROM stages ORDER BY position");
-  while (stage.step()) stages.emplace(stage.integer(0), static_cast<int32_t>(stages.size()));
-  while (key.step()) {
-    const int64_t id = key.integer(0);
-    const int32_t stage_index = stages.at(key.integer(1));
-    if (const auto found = place.find(id); found != place.end()) {
-      entries.push_back(known[found->second]);
-      entries.back().stage = stage_index;
-      continue;
-    }
-    auto row = impl_->prepare(
-        "SELECT problem, sample, num_tokens, finish_reason, verdict FROM trajectories "
-        "WHERE id = ?");
-    if (!row.bind(id).step()) continue;
-    RolloutEntry& entry = entries.emplace_back();
-    entry = {id, row.integer(0), stage_index, row.count(1), row.count(2)};
-    entry.finish_reason =
-        data::finish_reason_from_string(row.text(3)).value_or(data::FinishReason::kStop);
-    if (!row.is_null(4)) entry.verdict = judge::verdict_from_string(row.text(4));
-  }
+      "SELECT id, problem, sample FROM trajectories WHERE stage = ? "
+      "ORDER BY problem, sample, model_sha256");
+  key.bind(stage);
+  while (key.step())
+    entries.push_back({.id = key.integer(0), .problem = key.integer(1), .sample = key.count(2)});
   return entries;
+}
+
+bool Pool::look_at(RolloutEntry& entry) const {
+  auto row =
+      impl_->prepare("SELECT num_tokens, finish_reason, verdict FROM trajectories WHERE id = ?");
+  if (!row.bind(entry.id).step()) return false;
+  entry.looked_at = true;
+  entry.num_tokens = row.count(0);
+  entry.finish_reason =
+      data::finish_reason_from_string(row.text(1)).value_or(data::FinishReason::kStop);
+  entry.verdict = row.is_null(2) ? std::nullopt : judge::verdict_from_string(row.text(2));
+  return true;
 }
 
 void Pool::for_each_rollout(const RolloutQuery& query,

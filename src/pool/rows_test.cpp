@@ -49,6 +49,70 @@ TEST_F(PoolTest, StreamingIsInOrderWhateverTheOrderOfArrival) {
   EXPECT_EQ(other.add_rollout("explore-1", 1, rollout("b", 2)), ids[4]);
 }
 
+TEST_F(PoolTest, KeysComeInOrderAndRowsAreLookedAtOneByOne) {
+  Pool pool = Pool::open(file_);
+  fill(pool);
+  const int64_t second = pool.add_rollout("explore-1", 1, rollout("a", 1));
+  const int64_t first = pool.add_rollout("explore-1", 1, rollout("a", 0));
+  pool.set_verdict(second, judge::Verdict::kUndecided, "p");
+  std::vector<RolloutEntry> entries = pool.rollout_keys("explore-1");
+  ASSERT_EQ(entries.size(), 2u);
+  EXPECT_EQ(entries[0].id, first);
+  EXPECT_EQ(entries[1].sample, 1);
+  EXPECT_EQ(entries[0].problem, entries[1].problem);
+  EXPECT_FALSE(entries[1].looked_at || entries[1].verdict);
+  EXPECT_TRUE(pool.look_at(entries[0]) && pool.look_at(entries[1]));
+  EXPECT_EQ(entries[1].num_tokens, 3);
+  EXPECT_EQ(entries[1].verdict, judge::Verdict::kUndecided);
+  EXPECT_TRUE(entries[1].looked_at);
+  EXPECT_FALSE(entries[0].verdict);
+  EXPECT_EQ(pool.rollouts_of_problem("a"), (std::vector<int64_t>{first, second}));
+  EXPECT_TRUE(pool.rollouts_of_problem("a", "easy").empty());
+  RolloutEntry gone{.id = 1};
+  EXPECT_FALSE(pool.look_at(gone) || gone.looked_at);
+  EXPECT_TRUE(pool.rollout_keys("no such stage").empty());
+}
+
+TEST_F(PoolTest, LongListsComeInPieces) {
+  Pool pool = Pool::open(file_);
+  fill(pool);
+  const auto time = std::chrono::seconds(60);
+  EXPECT_TRUE(pool.selection_ends("explore-1", "", 0, 10, time).complete);
+  for (int sample = 0; sample < 30; ++sample) {
+    const RowOrigin origin{RowOrigin::Kind::kRollout,
+                           pool.add_rollout("explore-1", 1, rollout("a", sample))};
+    const bool right = sample % 3 == 0;
+    pool.add_selection({"explore-1", 1, "s", origin, 0, "finished", true, 0, ""});
+    pool.add_selection({"explore-1", 1, "s", origin, 1, "correct", right, 0, ""});
+    if (right) pool.add_training_row({"explore-1", sample / 3, origin, "h", sample});
+  }
+  SelectionEnds piece = pool.selection_ends("explore-1", "correct", 0, 15, time);
+  EXPECT_EQ(piece.ends.size(), 15u);
+  EXPECT_FALSE(piece.complete);
+  piece = pool.selection_ends("explore-1", "correct", piece.last, 15, time);
+  EXPECT_EQ(piece.ends.size(), 5u);
+  EXPECT_TRUE(piece.complete);
+  piece = pool.selection_ends("explore-1", "kept", 0, 100, time);
+  ASSERT_EQ(piece.ends.size(), 10u);  // one a candidate: the last, not each it passed
+  for (const Selection& end : piece.ends) EXPECT_EQ(end.step, 1);
+  EXPECT_EQ(pool.selection_ends("explore-1", "", 0, 100, time).ends.size(), 30u);
+  EXPECT_TRUE(pool.selection_ends("explore-1", "finished", 0, 100, time).ends.empty());
+  // No time: nothing yet, and a place to go on from.
+  piece = pool.selection_ends("explore-1", "", 0, 100, std::chrono::seconds(-1));
+  EXPECT_TRUE(piece.ends.empty() && !piece.complete);
+  EXPECT_EQ(pool.selection_ends("explore-1", "", piece.last, 100, time).ends.size(), 30u);
+
+  EXPECT_EQ(pool.num_training_rows("explore-1"), 10);
+  const std::vector<TrainingRow> rows = pool.training_rows("explore-1", {8, 100});
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[0].index, 8);
+  EXPECT_EQ(pool.training_rows("explore-1", {2, 3}).size(), 3u);
+  EXPECT_EQ(pool.training_rows("explore-1").size(), 10u);
+  pool.add_pair({"explore-1", 0, rows[0].origin.id, rows[1].origin.id});
+  EXPECT_EQ(pool.num_pairs("explore-1"), 1);
+  EXPECT_TRUE(pool.pairs("explore-1", {1, 1}).empty());
+}
+
 TEST_F(PoolTest, VisitorsMayWriteAndTokensMayBeLeftOut) {
   Pool pool = Pool::open(file_);
   fill(pool);

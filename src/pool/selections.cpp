@@ -1,6 +1,8 @@
 // Selections, training rows, pairs, scores and counts.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "pool/pool.h"
 #include "pool/pool_impl.h"
@@ -18,17 +20,27 @@ RowOrigin origin_of(const sqlite::Statement& row, int rollout_column) {
 constexpr const char* kSelectionColumns =
     "SELECT s.stage, s.round, s.strategy, s.trajectory, s.demonstration, s.step, s.filter, s.kept, "
     "s.rank, "
-    "s.detail FROM selections s";
+    "s.detail, s.rowid FROM selections s";
+
+Selection selection_from(const sqlite::Statement& row) {
+  return {row.text(0),         static_cast<int>(row.integer(1)), row.text(2),
+          origin_of(row, 3),   static_cast<int>(row.integer(5)), row.text(6),
+          row.integer(7) != 0, static_cast<int>(row.integer(8)), row.text(9)};
+}
 
 std::vector<Selection> selections_from(sqlite::Statement& row) {
   std::vector<Selection> result;
-  while (row.step()) {
-    result.push_back({row.text(0), static_cast<int>(row.integer(1)), row.text(2), origin_of(row, 3),
-                      static_cast<int>(row.integer(5)), row.text(6), row.integer(7) != 0,
-                      static_cast<int>(row.integer(8)), row.text(9)});
-  }
+  while (row.step()) result.push_back(selection_from(row));
   return result;
 }
+
+// A candidate's last decision: one that left it out, or one that no other follows.
+constexpr const char* kEndsAWay =
+    "(s.kept = 0 AND (?4 = '' OR s.filter = ?4) OR s.kept = 1 AND (?4 = '' OR ?4 = 'kept') AND "
+    "NOT EXISTS (SELECT 1 FROM selections n WHERE n.trajectory = s.trajectory AND "
+    "n.stage = s.stage AND n.step > s.step) AND "
+    "NOT EXISTS (SELECT 1 FROM selections n WHERE n.demonstration = s.demonstration AND "
+    "n.stage = s.stage AND n.step > s.step))";
 
 constexpr const char* kStageCounts =
     "SELECT t.stage, count(*), count(*) FILTER (WHERE verdict = 'correct'), "
@@ -88,6 +100,40 @@ std::vector<Selection> Pool::selections_of(RowOrigin origin) const {
   return selections_from(row);
 }
 
+SelectionEnds Pool::selection_ends(std::string_view stage, std::string_view filter, int64_t after,
+                                   size_t most, std::chrono::milliseconds time) const {
+  constexpr int64_t kAtOnce = 5000;  // decisions between two looks at the clock: milliseconds
+  const auto deadline = std::chrono::steady_clock::now() + time;
+  SelectionEnds found;
+  auto range = impl_->prepare(
+      "SELECT (SELECT min(rowid) - 1 FROM selections WHERE stage = ?1), "
+      "(SELECT max(rowid) FROM selections WHERE stage = ?1)");
+  range.bind(stage);
+  if (!range.step() || range.is_null(0)) {
+    found.complete = true;
+    return found;
+  }
+  const int64_t end = range.integer(1);
+  found.last = std::max(after, range.integer(0));
+  while (found.last < end && found.ends.size() < most &&
+         std::chrono::steady_clock::now() < deadline) {
+    auto row = impl_->prepare(
+        fmt::format("{} WHERE s.stage = ?1 AND s.rowid > ?2 AND s.rowid <= ?3 AND {} "
+                    "ORDER BY s.rowid LIMIT ?5",
+                    kSelectionColumns, kEndsAWay));
+    const int64_t to = std::min(end, found.last + kAtOnce);
+    row.bind(stage).bind(found.last).bind(to).bind(filter);
+    row.bind(static_cast<int64_t>(most - found.ends.size()));
+    found.last = to;
+    while (row.step()) {
+      found.ends.push_back(selection_from(row));
+      if (found.ends.size() == most) found.last = row.integer(10);
+    }
+  }
+  found.complete = found.last >= end;
+  return found;
+}
+
 void Pool::add_training_row(const TrainingRow& training_row) {
   impl_->require_stage(training_row.stage);
   impl_->require_origin(training_row.origin);
@@ -100,13 +146,13 @@ void Pool::add_training_row(const TrainingRow& training_row) {
   row.bind(training_row.text_sha256).bind(training_row.num_tokens).run();
 }
 
-std::vector<TrainingRow> Pool::training_rows(std::string_view stage) const {
+std::vector<TrainingRow> Pool::training_rows(std::string_view stage, Slice slice) const {
   std::vector<TrainingRow> result;
   auto row = impl_->prepare(
       "SELECT stage, row_index, trajectory, demonstration, text_sha256, num_tokens FROM "
       "training_rows "
-      "WHERE stage = ? ORDER BY row_index");
-  row.bind(stage);
+      "WHERE stage = ? ORDER BY row_index LIMIT ? OFFSET ?");
+  row.bind(stage).bind(slice.count).bind(slice.first);
   while (row.step()) {
     result.push_back({row.text(0), row.integer(1), origin_of(row, 2), row.text(4), row.integer(5)});
   }
@@ -125,14 +171,25 @@ void Pool::add_pair(const PairRow& pair) {
       .run();
 }
 
-std::vector<PairRow> Pool::pairs(std::string_view stage) const {
+std::vector<PairRow> Pool::pairs(std::string_view stage, Slice slice) const {
   std::vector<PairRow> result;
   auto row = impl_->prepare(
-      "SELECT stage, row_index, chosen, rejected FROM pairs WHERE stage = ? ORDER BY row_index");
-  row.bind(stage);
+      "SELECT stage, row_index, chosen, rejected FROM pairs WHERE stage = ? ORDER BY row_index "
+      "LIMIT ? OFFSET ?");
+  row.bind(stage).bind(slice.count).bind(slice.first);
   while (row.step())
     result.push_back({row.text(0), row.integer(1), row.integer(2), row.integer(3)});
   return result;
+}
+
+int64_t Pool::num_training_rows(std::string_view stage) const {
+  auto row = impl_->prepare("SELECT count(*) FROM training_rows WHERE stage = ?");
+  return row.bind(stage).step() ? row.integer(0) : 0;
+}
+
+int64_t Pool::num_pairs(std::string_view stage) const {
+  auto row = impl_->prepare("SELECT count(*) FROM pairs WHERE stage = ?");
+  return row.bind(stage).step() ? row.integer(0) : 0;
 }
 
 void Pool::add_score(const ScoreRecord& score) {

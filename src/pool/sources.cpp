@@ -207,11 +207,13 @@ std::vector<int64_t> Pool::demonstrations_of(int64_t source) const {
   return ids;
 }
 
-std::vector<RejectionRecord> Pool::rejections_of(int64_t source) const {
+std::vector<RejectionRecord> Pool::rejections_of(int64_t source, std::string_view reason,
+                                                 Slice slice) const {
   std::vector<RejectionRecord> result;
   auto row = impl_->prepare(
-      "SELECT source, line, reason, detail FROM rejections WHERE source = ? ORDER BY rowid");
-  row.bind(source);
+      "SELECT source, line, reason, detail FROM rejections "
+      "WHERE source = ?1 AND (?2 = '' OR reason = ?2) ORDER BY rowid LIMIT ?3 OFFSET ?4");
+  row.bind(source).bind(reason).bind(slice.count).bind(slice.first);
   while (row.step()) {
     result.push_back(
         {row.integer(0), static_cast<uint64_t>(row.integer(1)), row.text(2), row.text(3)});

@@ -10,6 +10,28 @@
 
 namespace ponder::pool {
 
+namespace {
+
+// The rollouts of a problem, ?1, by the index of their keys: neither rows nor pairs have an index by
+// rollout, so these are looked through once, and rollouts' own rows are read only where they match.
+constexpr std::string_view kOwn =
+    "WITH own AS MATERIALIZED (SELECT t.id FROM stages s CROSS JOIN trajectories t ON "
+    "t.stage = s.name AND t.problem = ?1) ";
+
+}  // namespace
+
+std::vector<int64_t> Pool::rollouts_of_problem(std::string_view id,
+                                               std::string_view benchmark) const {
+  std::vector<int64_t> ids;
+  auto row = impl_->prepare(
+      "SELECT t.id FROM stages s CROSS JOIN trajectories t ON t.stage = s.name AND "
+      "t.problem = (SELECT position FROM problems WHERE benchmark = ? AND id = ?) "
+      "ORDER BY s.position, t.sample, t.model_sha256");
+  row.bind(benchmark).bind(id);
+  while (row.step()) ids.push_back(row.integer(0));
+  return ids;
+}
+
 Json Pool::uses_of_problem(std::string_view id) const {
   const std::optional<data::Problem> problem = this->problem(id);
   if (!problem) {
@@ -23,8 +45,8 @@ Json Pool::uses_of_problem(std::string_view id) const {
                {"pairs", Json::array()}};
   auto rollouts = impl_->prepare(
       "SELECT t.stage, count(*), count(*) FILTER (WHERE t.verdict = 'correct'), "
-      "count(*) FILTER (WHERE t.verdict = 'incorrect') FROM trajectories t JOIN stages s ON "
-      "s.name = t.stage WHERE t.problem = ? GROUP BY t.stage ORDER BY s.position");
+      "count(*) FILTER (WHERE t.verdict = 'incorrect') FROM stages s CROSS JOIN trajectories t ON "
+      "t.stage = s.name AND t.problem = ? GROUP BY t.stage ORDER BY s.position");
   rollouts.bind(position);
   while (rollouts.step()) {
     uses["rollouts"].push_back({{"stage", rollouts.text(0)},
@@ -36,10 +58,11 @@ Json Pool::uses_of_problem(std::string_view id) const {
   const auto row_name = [](const sqlite::Statement& row) {
     return fmt::format("{}:{}", row.text(0), row.integer(1));
   };
-  auto rows = impl_->prepare(
-      "SELECT r.stage, r.row_index, t.stage, t.sample FROM training_rows r JOIN trajectories t ON "
-      "t.id = r.trajectory JOIN stages s ON s.name = r.stage WHERE t.problem = ? "
-      "ORDER BY s.position, r.row_index");
+  auto rows = impl_->prepare(fmt::format(
+      "{}SELECT r.stage, r.row_index, t.stage, t.sample FROM training_rows r CROSS JOIN "
+      "trajectories t ON t.id = r.trajectory JOIN stages s ON s.name = r.stage "
+      "WHERE r.trajectory IN own ORDER BY s.position, r.row_index",
+      kOwn));
   rows.bind(position);
   while (rows.step()) {
     trained.insert(rows.text(0));
@@ -57,10 +80,12 @@ Json Pool::uses_of_problem(std::string_view id) const {
         {{"row", row_name(shown)},
          {"demonstration", fmt::format("{}#{}", shown.text(2), shown.integer(3))}});
   }
-  auto pairs = impl_->prepare(
-      "SELECT r.stage, r.row_index, t.stage, t.sample, r.chosen = t.id FROM pairs r JOIN "
+  auto pairs = impl_->prepare(fmt::format(
+      "{}SELECT r.stage, r.row_index, t.stage, t.sample, r.chosen = t.id FROM pairs r CROSS JOIN "
       "trajectories t ON t.id IN (r.chosen, r.rejected) JOIN stages s ON s.name = r.stage "
-      "WHERE t.problem = ? ORDER BY s.position, r.row_index, r.rejected = t.id");
+      "WHERE (r.chosen IN own OR r.rejected IN own) AND t.problem = ?1 "
+      "ORDER BY s.position, r.row_index, r.rejected = t.id",
+      kOwn));
   pairs.bind(position);
   while (pairs.step()) {
     trained.insert(pairs.text(0));

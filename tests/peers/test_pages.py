@@ -1,6 +1,7 @@
 """The report and the dashboard in Debian's Chromium: nothing overflows, everything can be read, no script is needed, and
 what models write stays text. And the files for other viewers, as TensorBoard reads them."""
 import csv
+import datetime
 import json
 import pathlib
 import shutil
@@ -124,7 +125,8 @@ def test_report(run, browser, scheme, size):
     assert complaints == []
 
 
-PAGES = ["/", "/run/tiny/overview", "/run/tiny/curves", "/run/tiny/rollouts", "/run/tiny/pool", "/run/tiny/log",
+PAGES = ["/", "/run/tiny/overview", "/run/tiny/curves", "/run/tiny/rollouts", "/run/tiny/pool",
+         "/run/tiny/log",
          "/run/hostile/overview", "/run/hostile/rollouts", "/run/hostile/pool", "/compare?run=tiny&run=hostile"]
 
 
@@ -219,6 +221,23 @@ def test_dashboard_is_live(dashboard, browser, run):
     assert complaints == []
 
 
+def test_charts_as_files(dashboard, browser, tmp_path):
+    base, key = places(dashboard)
+    page, complaints = opened(browser)
+    page.goto(dashboard)
+    page.goto(base + "/run/tiny/curves")
+    hrefs = page.eval_on_selector_all("main figcaption a", "all => all.map((a) => a.getAttribute('href'))")
+    assert len(hrefs) > 4
+    for n, href in enumerate(hrefs):
+        answer = page.request.get(base + href, headers={"Authorization": "Bearer " + key})
+        assert answer.headers["content-type"] == "image/svg+xml" and "attachment" in answer.headers["content-disposition"]
+        (tmp_path / f"{n}.svg").write_bytes(answer.body())
+        page.goto((tmp_path / f"{n}.svg").as_uri())  # as a file of its own, drawn without the page's style
+        assert page.evaluate("getComputedStyle(document.querySelector('.title')).fontWeight") == "600"
+        assert page.evaluate("getComputedStyle(document.querySelector('.line, .dot')).stroke") != "none"
+    assert complaints == []
+
+
 def test_dashboard_asks_for_its_key(dashboard, browser):
     base, key = places(dashboard)
     request = browser.new_context().request
@@ -251,5 +270,8 @@ def test_files_for_other_viewers(run, tmp_path, figure):
             table = list(csv.DictReader(lines))
         assert [int(row["step"]) for row in table] == [row["step"] for row in rows]
         assert [float(row["loss"]) for row in table] == [row["loss"] for row in rows]
+        # Both say the same time of a step.
+        times = [datetime.datetime.fromisoformat(row["timestamp"].replace("Z", "+00:00")).timestamp() for row in table]
+        assert times == pytest.approx([event.wall_time for event in events[1:]], abs=2e-3)
     assert records > 50
     figure("event files of a run's training", "tensorboard", f"{records} records read back, every figure equal")
