@@ -10,11 +10,8 @@ namespace {
 struct Tab {
   const char *place, *title;
 };
-constexpr Tab kTabs[] = {{"overview", "Overview"},
-                         {"curves", "Curves"},
-                         {"rollouts", "Rollouts"},
-                         {"pool", "Pool"},
-                         {"log", "Log"}};
+constexpr Tab kTabs[] = {{"overview", "Overview"}, {"curves", "Curves"}, {"rollouts", "Rollouts"},
+                         {"pool", "Pool"},         {"fleet", "Fleet"},   {"log", "Log"}};
 
 Markup tab(const std::string& to, const std::string& title, bool here) {
   return here ? element("a", {{"href", to}, {"aria-current", "page"}}, text(title))

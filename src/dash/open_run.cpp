@@ -135,6 +135,11 @@ const report::StepMetrics& OpenRun::metrics(const std::string& stage, bool all) 
 
 bool OpenRun::metrics_complete(const std::string& stage) { return metrics_[stage].complete; }
 
+const std::vector<FleetRecord>& OpenRun::fleet_records() {
+  fleet_log_.read(folder_ / "log.jsonl");
+  return fleet_log_.records();
+}
+
 std::string OpenRun::recipe() const {
   const fs::path file = folder_ / "recipe.toml";
   return fs::exists(file) ? read_file(file) : "";

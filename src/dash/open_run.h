@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "dash/fleet_log.h"
 #include "dash/rollout_list.h"
 #include "pool/pool.h"
 #include "report/metrics.h"
@@ -42,6 +43,7 @@ class OpenRun {
   // What the log of a stage says, as time is left; `all`: to its end, whatever that takes.
   const report::StepMetrics& metrics(const std::string& stage, bool all = false);
   bool metrics_complete(const std::string& stage);
+  const std::vector<FleetRecord>& fleet_records();  // brought up to date
   // Goes on with what pages left for later: rows to be looked at, texts and logs to be read. For about this time;
   // false when nothing is left.
   bool work(std::chrono::milliseconds time);
@@ -66,6 +68,7 @@ class OpenRun {
     bool complete = false;
   };
   std::map<std::string, Metrics> metrics_;
+  FleetLog fleet_log_;
   std::optional<std::pair<std::string, std::vector<std::string>>> planned_;  // by recipe text
   std::map<std::string, std::unique_ptr<tokenizer::Tokenizer>> tokenizers_;
 };

@@ -26,6 +26,7 @@ Page rejections_page(OpenRun& run, const Parameters& asked);  // source, reason,
 Page selections_page(OpenRun& run, const Parameters& asked);  // stage, filter, from
 Page rows_page(OpenRun& run, const Parameters& asked);        // stage, from
 Page row_page(OpenRun& run, const Parameters& asked);         // name "STAGE:INDEX"
+Page fleet_page(OpenRun& run);
 Page log_page(OpenRun& run, const Parameters& asked);          // level
 Page compare_page(const Runs& runs, const Parameters& asked);  // run, run, …; stage
 

@@ -94,6 +94,7 @@ struct Site::Impl {
     if (page == "selections") return selections_page(run, asked);
     if (page == "rows") return rows_page(run, asked);
     if (page == "row") return row_page(run, asked);
+    if (page == "fleet") return fleet_page(run);
     if (page == "log") return log_page(run, asked);
     throw Error(ErrorKind::kNotFound, page, "no such page");
   }

@@ -8,7 +8,8 @@
 //   /run/NAME/curves[.csv]   training, chart.svg       /run/NAME/selections  candidates' ways
 //   /run/NAME/rollouts       a hundred at a time       /run/NAME/rows, row   what was trained on
 //   /run/NAME/rollout        one, token by token       /run/NAME/log         log.jsonl
-//   /run/NAME/problem        over the rounds           /compare?run=A&run=B  runs beside each other
+//   /run/NAME/problem        over the rounds           /run/NAME/fleet       servers that were asked
+//                                                      /compare?run=A&run=B  runs beside each other
 #pragma once
 
 #include <chrono>

@@ -198,6 +198,39 @@ TEST_F(SiteTest, TheLogShowsControlCharactersAsText) {
   EXPECT_FALSE(has(body("/run/a run/log", {{"level", "warning"}}), "imitate: begins"));
 }
 
+TEST_F(SiteTest, FleetShowsServersAsTheRunSaysThem) {
+  EXPECT_TRUE(has(body("/run/a run/fleet"), "No server was asked"));
+  const auto record = [](int sent) {
+    return fmt::format(
+        R"({{"event":"fleet","kind":"ponder","servers":[{{"done":5,"failed":1,"full":0,"retries":1,)"
+        R"("sent":{},"url":"http://gpu1:8321"}}],"stage":"explore-1"}})"
+        "\n",
+        sent);
+  };
+  const std::string begin = "{\"event\":\"begin\",\"stage\":\"explore-1\"}\n";
+  std::ofstream(run_ / "log.jsonl", std::ios::app)
+      << "\n"
+      << begin << record(1000) << record(2000) << begin << record(30000) << "{\"event\":\"fleet\"";
+  std::string html = body("/run/a run/fleet");
+  EXPECT_TRUE(has(html, "http://gpu1:8321"));
+  EXPECT_TRUE(has(html, ">32,000<"));  // what one process told twice counts once
+  EXPECT_FALSE(has(html, "<h2>Now"));
+  std::ofstream(run_ / "progress.json")
+      << R"({"stage":"explore-1","done":7,"total":40,"tokens_per_second":1234.5,"fleet":{"servers":)"
+      << R"([{"url":"<b>","state":"away","in_flight":3,"window":16,"last_failure":"<script>"}]}})";
+  EXPECT_FALSE(has(body("/run/a run/fleet"), "<h2>Now"));  // nobody works at it
+  const LockFile lock(run_ / "lock");
+  html = body("/run/a run/fleet");
+  EXPECT_TRUE(has(html, "3 requests on their way, 7 of 40 samples there, 1,234 tokens/s"));
+  EXPECT_TRUE(has(html, "away: looked at again"));
+  EXPECT_FALSE(has(html, "<b>") || has(html, "<script>"));
+  for (const char* odd :
+       {"{", "[]", "{\"fleet\":7}", "{\"fleet\":{\"servers\":[7,{\"url\":[]}]}}"}) {
+    std::ofstream(run_ / "progress.json", std::ios::trunc) << odd;
+    EXPECT_EQ(get("/run/a run/fleet").status, 200) << odd;
+  }
+}
+
 TEST_F(SiteTest, WhatIsNotThereIsSaid) {
   EXPECT_EQ(get("/nowhere").status, 404);
   EXPECT_EQ(get("/run/other").status, 404);

@@ -125,7 +125,7 @@ def test_report(run, browser, scheme, size):
     assert complaints == []
 
 
-PAGES = ["/", "/run/tiny/overview", "/run/tiny/curves", "/run/tiny/rollouts", "/run/tiny/pool",
+PAGES = ["/", "/run/tiny/overview", "/run/tiny/curves", "/run/tiny/rollouts", "/run/tiny/pool", "/run/tiny/fleet",
          "/run/tiny/log",
          "/run/hostile/overview", "/run/hostile/rollouts", "/run/hostile/pool", "/compare?run=tiny&run=hostile"]
 
