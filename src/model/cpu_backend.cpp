@@ -44,9 +44,8 @@ class CpuBackend : public DecoderBackend {
 
   void set_parameters(const Parameters& parameters) override {
     trainable_ = true;
-    precision_ == tensor::Precision::kBf16
-        ? weights_.pack(parameters, tensor::DType::kBF16, threads_)
-        : weights_.borrow(parameters);
+    precision_ == tensor::Precision::kBf16 ? weights_.round_as_reached(parameters, threads_)
+                                           : weights_.borrow(parameters);
   }
   void pack_parameters(const Parameters& parameters, tensor::DType storage) override {
     trainable_ = false;
@@ -83,7 +82,7 @@ class CpuBackend : public DecoderBackend {
     });
   }
   int64_t parameter_copy_bytes() const override {
-    return precision_ == tensor::Precision::kBf16 ? bf16_matrix_bytes(config_) : 0;
+    return precision_ == tensor::Precision::kBf16 ? rounded_copy_bytes(config_) : 0;
   }
   tensor::MemoryTable step_memory(int64_t num_tokens, int64_t num_targets) const override {
     StepMemory memory;
@@ -108,7 +107,7 @@ class CpuBackend : public DecoderBackend {
                      const HeadChunk& chunk, Gradients& gradients);
   void layers_backward(const PackedBatch& batch, Gradients& gradients);
   void step_part(const StepPart& part, std::span<const int32_t> tokens, KvCache& cache,
-                 float* logits, ThreadPool& threads) const;
+                 float* logits, ThreadPool& threads);
   void look_for_stop() const {
     if (stop_ && stop_->load(std::memory_order_relaxed)) throw Interrupted();
   }
@@ -153,8 +152,8 @@ void CpuBackend::run_forward(const PackedBatch& batch, std::span<float> logprobs
   const float *x = memory_.x, *delta = nullptr;
   for (size_t i = 0; i < memory_.layers.size(); ++i) {
     look_for_stop();
-    pass_->forward(static_cast<int64_t>(i), weights_.layers[i], x, delta, memory_.layers[i],
-                   memory_);
+    const auto layer = static_cast<int64_t>(i);
+    pass_->forward(layer, weights_.layer(layer, threads_), x, delta, memory_.layers[i], memory_);
     x = memory_.layers[i].x_mid;
     delta = memory_.delta;
   }
@@ -228,9 +227,9 @@ void CpuBackend::layers_backward(const PackedBatch& batch, Gradients& gradients)
     look_for_stop();
     const LayerActivations& a = memory_.layers[i];
     const auto layer = static_cast<int64_t>(i);
-    if (kept_ == Keep::kCheckpoints)
-      pass_->forward(layer, weights_.layers[i], a.x_in, nullptr, a, memory_);
-    pass_->backward(layer, weights_.layers[i], a, memory_, LayerGradients(all, layer));
+    const LayerWeights& weights = weights_.layer(layer, threads_);
+    if (kept_ == Keep::kCheckpoints) pass_->restore(layer, weights, a, memory_);
+    pass_->backward(layer, weights, a, memory_, LayerGradients(all, layer));
   }
   gradients.add_embedding(batch.tokens, memory_.dx, threads_);
 }
@@ -239,7 +238,8 @@ void CpuBackend::step(const InferenceBatch& batch, KvCache& cache, std::span<flo
   const auto num_slices = static_cast<int64_t>(batch.slices.size());
   // Sequences of a small model are shared out: each thread takes its own through all layers, and
   // one multiplies while another waits for keys and values.
-  const bool by_sequence = weights_.matrix_bytes() <= kSharedWeightsBytes &&
+  const bool by_sequence = !weights_.rounds_as_reached() &&
+                           weights_.matrix_bytes() <= kSharedWeightsBytes &&
                            static_cast<int64_t>(batch.tokens.size()) == num_slices &&
                            num_slices >= kSequencesPerThread * threads_.num_threads();
   const int64_t parts = by_sequence ? threads_.num_threads() : 1;
@@ -279,7 +279,7 @@ void CpuBackend::step(const InferenceBatch& batch, KvCache& cache, std::span<flo
 }
 
 void CpuBackend::step_part(const StepPart& part, std::span<const int32_t> tokens, KvCache& cache,
-                           float* logits, ThreadPool& threads) const {
+                           float* logits, ThreadPool& threads) {
   const int64_t C = config_.hidden_size, S = part.targets;
   const StepMemory& memory = part.memory;
   const LayerActivations& layer = memory.layer;
@@ -287,8 +287,8 @@ void CpuBackend::step_part(const StepPart& part, std::span<const int32_t> tokens
                  threads);
   weights_.embed(layer.x_in, tokens, threads);
   const float* delta = nullptr;
-  for (size_t i = 0; i < weights_.layers.size(); ++i) {
-    pass.forward(static_cast<int64_t>(i), weights_.layers[i], layer.x_in, delta, layer, memory);
+  for (int64_t i = 0; i < config_.num_hidden_layers; ++i) {
+    pass.forward(i, weights_.layer(i, threads), layer.x_in, delta, layer, memory);
     delta = memory.delta;
   }
   if (S == 0) return;

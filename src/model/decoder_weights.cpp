@@ -194,6 +194,34 @@ int64_t read_table(tensor::Buffer& table, DType to, const ParameterInfo& info,
   });
 }
 
+// In bf16 arithmetic, of all that is rounded.
+void check_matrices(const Parameters& parameters, ThreadPool& threads) {
+  for (const ParameterInfo& info : parameters.layout().entries()) {
+    if (info.is_matrix()) check_overflow(info, parameters.at(info), threads);
+  }
+}
+
+// Lays a matrix out in its arithmetic's panels; in f32 they are of `storage`.
+void pack_stack(Linear& linear, const Stack& stack, Precision precision, DType storage,
+                const Parameters& parameters, ThreadPool& threads) {
+  fill_panels(linear, stack, precision, storage, [&](auto& panels) {
+    for (const ParameterInfo* info : stack.weights) {
+      panels.pack_weight(parameters.at(*info).data(), DType::kF32, info->shape[0], info->fused_row,
+                         threads);
+    }
+  });
+}
+
+// The matrix by set_matrix(linear, stack), and a copy of its bias.
+template <class Set>
+void set_stack(Linear& linear, const Stack& stack, const Parameters& parameters,
+               const Set& set_matrix) {
+  set_matrix(linear, stack);
+  fill_bias(linear, stack, [&](std::span<float> to, const ParameterInfo& info) {
+    std::copy_n(parameters.at(info).begin(), to.size(), to.begin());
+  });
+}
+
 void read_vector(std::span<float> to, const ParameterInfo& info, const WeightFiles& files) {
   const DType dtype = files.entry(info.name).dtype;
   std::vector<char> bytes(to.size() * static_cast<size_t>(tensor::size_bytes(dtype)));
@@ -204,7 +232,13 @@ void read_vector(std::span<float> to, const ParameterInfo& info, const WeightFil
 }  // namespace
 
 DecoderWeights::DecoderWeights(const ModelConfig& config, Precision precision)
-    : layers(static_cast<size_t>(config.num_hidden_layers)), precision_(precision) {}
+    : precision_(precision), layers_(static_cast<size_t>(config.num_hidden_layers)) {}
+
+void DecoderWeights::forget_followed() {
+  followed_ = nullptr;
+  reached_ = {};
+  reached_layer_ = -1;
+}
 
 void DecoderWeights::load(const ModelConfig& config, const WeightFiles& files,
                           ThreadPool& threads) {
@@ -212,6 +246,7 @@ void DecoderWeights::load(const ModelConfig& config, const WeightFiles& files,
   const ParameterLayout layout(config);
   Chunks chunks(threads);
   vectors_.clear();
+  forget_followed();
   const auto read_matrix_of = [&](Linear& linear, FusedMatrix matrix, int64_t layer) {
     const Stack stack(layout, matrix, layer);
     read_matrix(linear, stack, precision_, files, chunks);
@@ -227,10 +262,10 @@ void DecoderWeights::load(const ModelConfig& config, const WeightFiles& files,
     read_vector(values, *info, files);
     norm = values.data();
   };
-  for (size_t i = 0; i < layers.size(); ++i) {
+  for (size_t i = 0; i < layers_.size(); ++i) {
     const auto layer = static_cast<int64_t>(i);
     for_each_place(
-        layers[i],
+        layers_[i],
         [&](Linear& linear, FusedMatrix matrix) { read_matrix_of(linear, matrix, layer); },
         [&](const float*& norm, TensorRole role) { read_norm(norm, role, layer); });
   }
@@ -247,7 +282,7 @@ void DecoderWeights::load(const ModelConfig& config, const WeightFiles& files,
 
 int64_t DecoderWeights::matrix_bytes() const {
   int64_t bytes = lm_head.size_bytes();
-  for (const LayerWeights& layer : layers) {
+  for (const LayerWeights& layer : layers_) {
     for (const Linear* matrix : {&layer.qkv, &layer.out, &layer.gate_up, &layer.down}) {
       bytes += matrix->size_bytes();
     }
@@ -277,63 +312,84 @@ void DecoderWeights::embed(float* x, std::span<const int32_t> tokens, ThreadPool
   });
 }
 
-// set(linear, stack) lays out each matrix; vectors are borrowed, biases copied.
+// set_matrix(linear, stack) lays out each matrix; vectors are borrowed, biases copied.
 template <class Set>
-void DecoderWeights::set(const Parameters& parameters, const Set& set_matrix) {
-  const ParameterLayout& layout = parameters.layout();
-  const auto matrix_of = [&](Linear& linear, FusedMatrix matrix, int64_t layer) {
-    const Stack stack(layout, matrix, layer);
-    set_matrix(linear, stack);
-    fill_bias(linear, stack, [&](std::span<float> to, const ParameterInfo& info) {
-      std::copy_n(parameters.at(info).begin(), to.size(), to.begin());
-    });
-  };
-  for (size_t i = 0; i < layers.size(); ++i) {
-    const auto layer = static_cast<int64_t>(i);
-    for_each_place(
-        layers[i], [&](Linear& linear, FusedMatrix matrix) { matrix_of(linear, matrix, layer); },
-        [&](const float*& norm, TensorRole role) { norm = parameters.find(role, layer); });
-  }
-  matrix_of(lm_head, FusedMatrix::kHead, -1);
+void DecoderWeights::set_layer(LayerWeights& weights, int64_t layer, const Parameters& parameters,
+                               const Set& set_matrix) {
+  for_each_place(
+      weights,
+      [&](Linear& linear, FusedMatrix matrix) {
+        set_stack(linear, Stack(parameters.layout(), matrix, layer), parameters, set_matrix);
+      },
+      [&](const float*& norm, TensorRole role) { norm = parameters.find(role, layer); });
+}
+
+template <class Set>
+void DecoderWeights::set_others(const Parameters& parameters, const Set& set_matrix) {
+  set_stack(lm_head, Stack(parameters.layout(), FusedMatrix::kHead, -1), parameters, set_matrix);
   embedding = parameters.find(TensorRole::kEmbedding);
   final_norm = parameters.find(TensorRole::kFinalNorm);
 }
 
 void DecoderWeights::borrow(const Parameters& parameters) {
-  set(parameters,
-      [&](Linear& linear, const Stack& stack) { borrow_matrix(linear, stack, parameters); });
+  forget_followed();
+  const auto borrowed = [&](Linear& linear, const Stack& stack) {
+    borrow_matrix(linear, stack, parameters);
+  };
+  for (size_t i = 0; i < layers_.size(); ++i)
+    set_layer(layers_[i], static_cast<int64_t>(i), parameters, borrowed);
+  set_others(parameters, borrowed);
 }
 
 void DecoderWeights::pack(const Parameters& parameters, DType storage, ThreadPool& threads) {
-  const auto check = [&](const ParameterInfo& info) {
-    if (precision_ == Precision::kBf16) check_overflow(info, parameters.at(info), threads);
+  forget_followed();
+  if (precision_ == Precision::kBf16) check_matrices(parameters, threads);
+  const auto packed = [&](Linear& linear, const Stack& stack) {
+    pack_stack(linear, stack, precision_, storage, parameters, threads);
   };
-  set(parameters, [&](Linear& linear, const Stack& stack) {
-    fill_panels(linear, stack, precision_, storage, [&](auto& panels) {
-      for (const ParameterInfo* info : stack.weights) {
-        check(*info);
-        panels.pack_weight(parameters.at(*info).data(), DType::kF32, info->shape[0],
-                           info->fused_row, threads);
-      }
-    });
-  });
-  check(*parameters.layout().find(TensorRole::kEmbedding));
+  for (size_t i = 0; i < layers_.size(); ++i)
+    set_layer(layers_[i], static_cast<int64_t>(i), parameters, packed);
+  set_others(parameters, packed);
 }
 
-int64_t bf16_matrix_bytes(const ModelConfig& config) {
+void DecoderWeights::round_as_reached(const Parameters& parameters, ThreadPool& threads) {
+  check_matrices(parameters, threads);
+  if (!followed_) {
+    for (LayerWeights& layer : layers_) layer = {};
+  }
+  followed_ = &parameters;
+  reached_layer_ = -1;
+  set_others(parameters, [&](Linear& linear, const Stack& stack) {
+    pack_stack(linear, stack, precision_, DType::kBF16, parameters, threads);
+  });
+}
+
+const LayerWeights& DecoderWeights::layer(int64_t index, ThreadPool& threads) {
+  if (!followed_) return layers_[static_cast<size_t>(index)];
+  if (reached_layer_ != index) {
+    set_layer(reached_, index, *followed_, [&](Linear& linear, const Stack& stack) {
+      pack_stack(linear, stack, precision_, DType::kBF16, *followed_, threads);
+    });
+    reached_layer_ = index;
+  }
+  return reached_;
+}
+
+int64_t rounded_copy_bytes(const ModelConfig& config) {
   const ParameterLayout layout(config);
-  int64_t floats = 0;
-  const auto add = [&](FusedMatrix matrix, int64_t layer) {
+  const auto floats_of = [&](FusedMatrix matrix, int64_t layer) {
     const Stack stack(layout, matrix, layer);
-    floats += ops::Bf16Matrix::storage_floats(stack.K, stack.N);
+    return ops::Bf16Matrix::storage_floats(stack.K, stack.N);
   };
+  int64_t largest = 0;
   for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
+    int64_t floats = 0;
     for (const FusedMatrix matrix : {FusedMatrix::kQkv, FusedMatrix::kAttentionOut,
                                      FusedMatrix::kGateUp, FusedMatrix::kMlpDown})
-      add(matrix, layer);
+      floats += floats_of(matrix, layer);
+    largest = std::max(largest, floats);
   }
-  add(FusedMatrix::kHead, -1);
-  return floats * static_cast<int64_t>(sizeof(float));
+  return (floats_of(FusedMatrix::kHead, -1) + largest) * static_cast<int64_t>(sizeof(float));
 }
 
 LinearGradients gradients_of(Parameters& gradients, FusedMatrix matrix, int64_t layer) {

@@ -52,6 +52,23 @@ tensor::DType LayerPass::key_storage() const {
 void LayerPass::forward(int64_t index, const LayerWeights& weights, const float* x,
                         const float* delta, const LayerActivations& keep,
                         const LayerMemory& memory) {
+  run_to_gates(index, weights, x, delta, keep, memory);
+  run_from_gates(config_.layer(index), weights, keep, memory);
+}
+
+void LayerPass::restore(int64_t index, const LayerWeights& weights, const LayerActivations& keep,
+                        const LayerMemory& memory) {
+  const LayerSpec& spec = config_.layer(index);
+  run_to_gates(index, weights, keep.x_in, nullptr, keep, memory);
+  if (spec.branch_norm == BranchNorm::kOutput) run_from_gates(spec, weights, keep, memory);
+  if (precision_ == tensor::Precision::kF32) return;
+  ops::round_to_bf16({keep.att, Q_}, nullptr, {T_, Q_}, threads_);
+  ops::round_to_bf16({keep.gate_up, 2 * F_}, nullptr, {T_, 2 * F_}, threads_);
+}
+
+void LayerPass::run_to_gates(int64_t index, const LayerWeights& weights, const float* x,
+                             const float* delta, const LayerActivations& keep,
+                             const LayerMemory& memory) {
   const LayerSpec& spec = config_.layer(index);
   const Norm attention_norm{weights.attention_norm, keep.inv_rms1},
       mlp_norm{weights.mlp_norm, keep.inv_rms2};
@@ -63,10 +80,26 @@ void LayerPass::forward(int64_t index, const LayerWeights& weights, const float*
 
   in = enter(spec, mlp_norm, keep.x_mid, keep.x_in, memory.delta, memory);
   weights.gate_up.forward(keep.gate_up, in, T_, threads_);
+}
+
+void LayerPass::run_from_gates(const LayerSpec& spec, const LayerWeights& weights,
+                               const LayerActivations& keep, const LayerMemory& memory) {
   precision_ == tensor::Precision::kBf16
       ? ops::bf16_swiglu(memory.act, keep.bf16.gate_up, keep.gate_up, {T_, F_}, threads_)
       : ops::swiglu(memory.act, keep.gate_up, {T_, F_}, threads_);
-  leave(spec, mlp_norm, weights.down, memory.act, keep.mlp_out, memory);
+  leave(spec, {weights.mlp_norm, keep.inv_rms2}, weights.down, memory.act, keep.mlp_out, memory);
+}
+
+void LayerPass::restore_mid(const LayerSpec& spec, const LayerWeights& weights,
+                            const LayerActivations& kept, const LayerMemory& memory) {
+  ops::widen_bf16(kept.att, kept.bf16.att, {T_, Q_}, threads_);
+  if (spec.branch_norm == BranchNorm::kInput) {
+    weights.out.forward(memory.delta, kept.att, T_, threads_);
+  } else {
+    ops::rms_norm_apply(memory.delta, {kept.attention_out, kept.inv_rms1, weights.attention_norm},
+                        {T_, C_}, threads_);
+  }
+  ops::add(kept.x_mid, kept.x_in, memory.delta, {T_, C_}, threads_);
 }
 
 void LayerPass::backward(int64_t index, const LayerWeights& weights, const LayerActivations& kept,
@@ -77,6 +110,7 @@ void LayerPass::backward(int64_t index, const LayerWeights& weights, const Layer
   if (precision_ == tensor::Precision::kBf16 && sum_blocks_.empty())
     sum_blocks_ = tokens_.sum_blocks();
   const GradientTokens tokens{T_, sum_blocks_, memory.operand};
+  if (kept.bf16.att) restore_mid(spec, weights, kept, memory);
   // MLP. The gradient of the activation makes way for the activation, gate and up for their
   // gradients; the residual's gradient stays in dx.
   const float* dy = leave_backward(spec, mlp_norm, gradients.mlp_norm, kept.mlp_out, memory);
@@ -94,7 +128,6 @@ void LayerPass::backward(int64_t index, const LayerWeights& weights, const Layer
 
   // Attention, values unturned.
   dy = leave_backward(spec, attention_norm, gradients.attention_norm, kept.attention_out, memory);
-  if (kept.bf16.att) ops::widen_bf16(kept.att, kept.bf16.att, {T_, Q_}, threads_);
   weights.out.weight_gradient(gradients.out, dy, kept.att, tokens, threads_);
   weights.out.input_gradient(memory.datt, dy, T_, threads_);
   attend_backward(spec, kept, memory);

@@ -33,6 +33,11 @@ class LayerPass {
   void forward(int64_t index, const LayerWeights& weights, const float* x, const float* delta,
                const LayerActivations& keep, const LayerMemory& memory);
 
+  // What backward needs of a forward that kept its input alone, again, from keep.x_in: all of it but
+  // what only the next layer reads, so the last product is left out where nothing asks for it.
+  void restore(int64_t index, const LayerWeights& weights, const LayerActivations& keep,
+               const LayerMemory& memory);
+
   // memory.dx (T, C): in, the gradient of the layer's output; out, of its input. Parameter
   // gradients accumulate. What is kept of gate and up in f32 is lost. Whole rows only.
   void backward(int64_t index, const LayerWeights& weights, const LayerActivations& kept,
@@ -47,6 +52,15 @@ class LayerPass {
     float* inv_rms;
   };
 
+  // The layer's forward as far as gate and up.
+  void run_to_gates(int64_t index, const LayerWeights& weights, const float* x, const float* delta,
+                    const LayerActivations& keep, const LayerMemory& memory);
+  // memory.act, then memory.delta, from keep.gate_up.
+  void run_from_gates(const LayerSpec& spec, const LayerWeights& weights,
+                      const LayerActivations& keep, const LayerMemory& memory);
+  // kept.att, widened, and kept.x_mid, which the layers share in bf16: both follow from what is kept.
+  void restore_mid(const LayerSpec& spec, const LayerWeights& weights, const LayerActivations& kept,
+                   const LayerMemory& memory);
   // sum = x + delta; returns what the branch reads: sum, or in memory.h its norm.
   const float* enter(const LayerSpec& spec, const Norm& norm, float* sum, const float* x,
                      const float* delta, const LayerMemory& memory);

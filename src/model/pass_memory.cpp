@@ -132,7 +132,9 @@ void PassMemory::lay_out(tensor::Arena& arena, const ModelConfig& config, const 
   const int64_t C = config.hidden_size, F = config.intermediate_size, Q = config.q_size(),
                 KV = config.kv_size(), T = size.tokens, N = size.targets;
   const bool train = size.keep != Keep::kNothing;
-  const bool rounds = train && precision == tensor::Precision::kBf16;
+  // What is kept of a layer beside its input then lies in two bytes, and the residual stream after
+  // attention follows from it; what a layer's forward makes is shared.
+  const bool rounds = size.keep == Keep::kActivations && precision == tensor::Precision::kBf16;
   x = arena.take("residual stream", T * C);
   h = arena.take("normed and branch output", T * C);
   delta = arena.take("normed and branch output", T * C);
@@ -150,19 +152,16 @@ void PassMemory::lay_out(tensor::Arena& arena, const ModelConfig& config, const 
     dqkv = shared.qkv;  // once forward has rounded what is there
   }
   if (size.keep != Keep::kActivations)
-    take_layer(shared, arena, config, NormNeeds(config), T, rounds);
+    take_layer(shared, arena, config, NormNeeds(config), T, false);
   if (size.keep == Keep::kNothing) shared.attention_out = shared.mlp_out = h;
-  if (size.keep == Keep::kCheckpoints) {
-    shared.x_mid = arena.take("residual stream", T * C);
-    take_outputs(shared, arena, config, NormNeeds(config), T);
-  }
+  if (size.keep == Keep::kCheckpoints) take_outputs(shared, arena, config, NormNeeds(config), T);
   for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
     LayerActivations& layer = layers[static_cast<size_t>(i)];
     layer = shared;
     if (train) layer.x_in = arena.take("layers' inputs", T * C);
     if (size.keep != Keep::kActivations) continue;
     const NormNeeds own(config, config.layer(i));
-    layer.x_mid = arena.take("layers' residuals after attention", T * C);
+    if (!rounds) layer.x_mid = arena.take("layers' residuals after attention", T * C);
     take_layer(layer, arena, config, own, T, rounds);
     take_outputs(layer, arena, config, own, T);
   }

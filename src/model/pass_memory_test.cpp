@@ -18,11 +18,12 @@ ModelConfig config_of(const std::string& path) {
   return ModelConfig::from_json(parse_json(text, path), path);
 }
 
-int64_t planned(const ModelConfig& config, int64_t tokens, int64_t targets, Keep keep) {
+int64_t planned(const ModelConfig& config, int64_t tokens, int64_t targets, Keep keep,
+                tensor::Precision precision = tensor::Precision::kF32) {
   const PassSize size{tokens, targets, (tokens + 63) / 64, tokens, keep};
   PassMemory memory;
   return tensor::total_bytes(tensor::Arena::plan(
-      [&](tensor::Arena& a) { memory.lay_out(a, config, size, 2, tensor::Precision::kF32); }));
+      [&](tensor::Arena& a) { memory.lay_out(a, config, size, 2, precision); }));
 }
 
 TEST(PassMemory, LogProbabilitiesTakeLessThan256MiBAtAnyLength) {
@@ -36,6 +37,27 @@ TEST(PassMemory, LogProbabilitiesTakeLessThan256MiBAtAnyLength) {
     // Beside chunks only a log-sum-exp for each target.
     EXPECT_EQ(head(32768) - head(16384), 4 * 16384);
   }
+}
+
+// What a layer more takes. In bf16 the residual stream after attention is not kept, and all but the
+// layer's input and statistics lies in two bytes.
+TEST(PassMemory, ALayerKeepsOfATokenWhatBackwardCannotMakeAgain) {
+  const ModelConfig config = config_of(testing::source_dir() / "bench/shapes/SmolLM2.json");
+  ModelConfig more = config;
+  ++more.num_hidden_layers;
+  const int64_t C = config.hidden_size, F = config.intermediate_size, Q = config.q_size(),
+                KV = config.kv_size(), statistics = 4 * (config.num_attention_heads + 2);
+  const auto kept = [&](Keep keep, tensor::Precision precision) {
+    constexpr int64_t kTokens = 2048;
+    return (planned(more, kTokens, kTokens, keep, precision) -
+            planned(config, kTokens, kTokens, keep, precision)) /
+           kTokens;
+  };
+  const int64_t products = Q + 2 * KV + Q + 2 * F;
+  EXPECT_EQ(kept(Keep::kActivations, tensor::Precision::kF32), 4 * (2 * C + products) + statistics);
+  EXPECT_EQ(kept(Keep::kActivations, tensor::Precision::kBf16), 4 * C + 2 * products + statistics);
+  for (const auto precision : {tensor::Precision::kF32, tensor::Precision::kBf16})
+    EXPECT_EQ(kept(Keep::kCheckpoints, precision), 4 * C);
 }
 
 // In bf16 a chunk ends where a block does: blocks of 32 of a row's targets, from its first.

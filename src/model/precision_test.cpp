@@ -198,5 +198,37 @@ TEST_F(Bf16Weights, ThatOverflowAreCountedAndRefused) {
   }
 }
 
+// Training rounds a layer's matrices when it comes to it: one layer's copy beside the head's, and after
+// an update those of the new weights, also where the layer was the last that was reached.
+TEST_F(Bf16Weights, ToTrainAreRoundedLayerByLayerAndAnewAfterAnUpdate) {
+  const ModelConfig config = tiny(true);
+  ModelConfig deeper = config;
+  deeper.num_hidden_layers += 3;
+  ThreadPool pool(2);
+  EXPECT_EQ(Decoder(config, pool, Precision::kBf16).parameter_copy_bytes(),
+            Decoder(deeper, pool, Precision::kBf16).parameter_copy_bytes());
+  EXPECT_EQ(Decoder(config, pool).parameter_copy_bytes(), 0);
+
+  Parameters parameters = random_parameters(config);
+  Decoder decoder(config, pool, Precision::kBf16);
+  const PackedBatch batch = batch_of(kRows);
+  const auto logprobs_of = [&](Decoder& asked) {
+    std::vector<float> logprobs(static_cast<size_t>(batch.num_targets()));
+    asked.forward(batch, logprobs, Keep::kActivations);
+    return logprobs;
+  };
+  const std::vector<float> w(static_cast<size_t>(batch.num_targets()), -0.5f);
+  for (const float scale : {1.0f, 1.25f}) {
+    for (float& weight : parameters.flat()) weight *= scale;
+    decoder.set_parameters(parameters);
+    const std::vector<float> found = logprobs_of(decoder);
+    Gradients gradients(config);
+    decoder.backward(batch, w, gradients);  // ends with the first layer
+    Decoder fresh(config, pool, Precision::kBf16);
+    fresh.set_parameters(parameters);
+    EXPECT_TRUE(testing::same_bits(found, logprobs_of(fresh))) << scale;
+  }
+}
+
 }  // namespace
 }  // namespace ponder::model
