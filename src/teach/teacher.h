@@ -104,7 +104,7 @@ class Teacher : private fleet::AttemptKeeper {
   void keep_taken() { store_.keep(); }
   void check_bills() const;  // throws Error for one that is larger than its request allowed
 
-  void write_rows() const;
+  void write_rows() const;  // no file where there has never been an answer
   TeacherReport report() const;
 
  private:

@@ -71,6 +71,11 @@ class SeenAnswers {
 }  // namespace
 
 void Teacher::write_rows() const {
+  const bool any = std::any_of(items_.begin(), items_.end(), [](const Item& item) {
+    return item.request.state == RequestState::kDone;
+  });
+  std::error_code absent;
+  if (!any && !std::filesystem::exists(files_.demonstrations, absent)) return;
   OutputFile demonstrations(files_.demonstrations), rejected(files_.rejected);
   SeenAnswers seen;
   for (const Item& item : items_) {

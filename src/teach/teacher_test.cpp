@@ -483,6 +483,17 @@ TEST_F(TeacherTest, BatchFilesGoOutAndComeBackInAnyOrder) {
   EXPECT_EQ(teacher.report().kept, 10);
 }
 
+TEST_F(TeacherTest, WithoutAnAnswerThereAreNoRows) {
+  Endpoint endpoint([](int number, int, const Json&) { return right_reply(number); });
+  TeacherSettings nobody = settings(endpoint);
+  nobody.fleet.servers = {"http://127.0.0.1:9"};
+  Teacher teacher(problems(2), nobody, files(), monitor_);
+  EXPECT_NE(testing::error_text([&] { teacher.ask(nullptr); }).find("no server answers"),
+            std::string::npos);
+  teacher.write_rows();
+  EXPECT_FALSE(std::filesystem::exists(files().demonstrations));
+}
+
 TEST_F(TeacherTest, ABatchFileIsNotWrittenOver) {
   Endpoint endpoint([](int number, int, const Json&) { return right_reply(number); });
   Teacher teacher(problems(2), settings(endpoint), files(), monitor_);
