@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <iostream>
 #include <thread>
 
 #include "base/file.h"
@@ -321,6 +322,47 @@ TEST_F(Teach, AFullDiskLosesNoAnswer) {
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_EQ(json_lines(outcome.out).at(0)["kept"], 12);
   EXPECT_EQ(endpoint.num_asked(), 12);
+}
+
+// A fifth of 10,000 requests fail, and the command is killed five times.
+class SlowTeach : public Teach {};
+TEST_F(SlowTeach, TenThousandAnswersThroughFaultsAndKills) {
+  constexpr int kProblems = 10'000, kInFlight = 64, kKills = 5;
+  write_file_atomic(problems_, plus_one(kProblems));
+  std::atomic<int> whole = 0, faults = 0;
+  teach::Endpoint endpoint([&](int number, int times, const Json&) {
+    teach::Reply reply = teach::right_reply(number);
+    const int draw = (number * 7919 + times * 104'729) % 100;
+    if (draw < 20) {
+      ++faults;
+      reply.status = draw < 10 ? 500 : 429;
+      if (draw >= 10) reply.headers = "retry-after-ms: 1\r\n";
+    } else {
+      ++whole;
+    }
+    return reply;
+  });
+  const std::vector<std::string> argv =
+      arguments(endpoint.url(), {"--max-inflight", std::to_string(kInFlight), "--price-input", "1",
+                                 "--price-output", "10", "--max-tokens", "100"});
+  for (int i = 1; i <= kKills; ++i) {
+    testing::Process process(argv);
+    while (whole < i * kProblems / 8 && !process.ended_within(milliseconds(20))) continue;
+    process.signal(SIGKILL);
+    process.wait();
+  }
+  const testing::Outcome outcome =
+      testing::run(argv, {.folder = {}, .input = "", .limit = std::chrono::seconds(900)});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const Json result = json_lines(outcome.out).at(0);
+  EXPECT_EQ(result["kept"], kProblems);
+  EXPECT_EQ(result["answers"], kProblems);
+  EXPECT_EQ(result["spent"], "0.79");
+  EXPECT_GE(faults.load(), kProblems / 5);
+  EXPECT_LE(result["unknown_attempts"], kInFlight * kKills);
+  EXPECT_LE(whole.load() - kProblems, result["unknown_attempts"].get<int>());
+  EXPECT_EQ(kept().size(), static_cast<size_t>(kProblems));
+  std::cout << outcome.out << faults << " faults, " << whole - kProblems << " answers twice\n";
 }
 
 TEST_F(Teach, AKeyStandsNowhere) {
