@@ -79,6 +79,7 @@ void StageSampler::open_fleet(const StageContext& context, const generate::Infer
     try {
       fleet_ = std::make_unique<fleet::Fleet>(&model.text().tokenizer(),
                                               fleet_options_of(context, model), context.monitor);
+      with_fleet_ = std::make_unique<FleetMonitor>(context.monitor, *fleet_);
       return;
     } catch (const Error& error) {
       // No server yet, or one that still has the model of the round before.
