@@ -9,6 +9,7 @@
 #include "model/cpu_kv_storage.h"
 #include "model/decoder.h"
 #include "model/decoder_weights.h"
+#include "model/head_rows.h"
 #include "model/layer.h"
 #include "ops/rms_norm.h"
 #include "ops/softmax.h"
@@ -101,7 +102,8 @@ class CpuBackend : public DecoderBackend {
                    const LogitRow& look, std::span<const float> dlogprobs, Gradients* gradients);
   void gather_hidden(const PackedBatch& batch, int64_t begin, int64_t rows);
   std::vector<HeadChunk> chunks_of(const PackedBatch& batch) const {
-    return head_chunks(batch, logits_rows(config_.vocab_size, batch.num_targets()), precision_);
+    const int64_t rows = head_rows(config_.vocab_size, batch.num_targets(), kept_, precision_);
+    return head_chunks(batch, rows, precision_);
   }
   void head_backward(const PackedBatch& batch, std::span<const float> dlogprobs,
                      const HeadChunk& chunk, Gradients& gradients);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "model/head_rows.h"
 #include "model/linear.h"
 #include "model/pass_tokens.h"
 #include "ops/attention.h"
@@ -166,7 +167,9 @@ void PassMemory::lay_out(tensor::Arena& arena, const ModelConfig& config, const 
     take_outputs(layer, arena, config, own, T);
   }
 
-  const int64_t rows = head_chunk_rows(config.vocab_size, N, precision);
+  const int64_t rows =
+      std::min(head_chunk_rows(config.vocab_size, N, precision),
+               head_rows(config.vocab_size, N, size.keep, precision) + ops::Bf16Matrix::kBlock - 1);
   lse = arena.take("statistics of attention and norms", N);
   logits = arena.take("logits", rows * config.vocab_size);
   hidden = arena.take("hidden states of the targets", rows * C);

@@ -39,6 +39,17 @@ TEST(PassMemory, LogProbabilitiesTakeLessThan256MiBAtAnyLength) {
   }
 }
 
+TEST(PassMemory, InBf16AChunkOfLogitsIsSmall) {
+  const ModelConfig config = config_of(testing::source_dir() / "bench/shapes/SmolLM2.json");
+  const auto head = [&](Keep keep) {
+    return (planned(config, 2048, 2044, keep, tensor::Precision::kBf16) -
+            planned(config, 2048, 0, keep, tensor::Precision::kBf16)) >>
+           20;
+  };
+  EXPECT_LT(head(Keep::kNothing), 32 + 8);
+  EXPECT_LT(head(Keep::kActivations), 64 + 8);
+}
+
 // What a layer more takes. In bf16 the residual stream after attention is not kept, and all but the
 // layer's input and statistics lies in two bytes.
 TEST(PassMemory, ALayerKeepsOfATokenWhatBackwardCannotMakeAgain) {

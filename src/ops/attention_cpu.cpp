@@ -140,7 +140,12 @@ HWY_INLINE void RunScores(int rows, int64_t vectors, const ScoreTile<Key>& t,
 // Queries of a work that pass by its blocks together, and how far they are.
 struct Passing {
   Passing(const AttentionSequence& work, int64_t head_dim, int64_t first_query, int64_t num)
-      : w(work), D(head_dim), first(first_query), count(num), tiles(num) {
+      : w(work),
+        D(head_dim),
+        first(first_query),
+        count(num),
+        // Two tiles would have bf16 widened into memory first; f32 is faster in two.
+        tiles(num, work.storage == tensor::DType::kBF16) {
     thread_local tensor::Buffer scratch("attention scratch", 0);
     scratch.reserve(kQueries * (2 * D + kKeyBlock) + 2 * D * kKeyBlock);
     q = scratch.data();
@@ -166,25 +171,24 @@ struct Passing {
   template <class Key>
   void pass_all() {
     constexpr bool kWidens = kLanes < 8 && !std::is_same_v<Key, float>;
+    // Few tiles compute less than they wait: the next block is on its way meanwhile.
+    const bool fetches = !kWidens && tiles.number <= (kLanes == 16 ? 2 : 1);
     const auto block = [&](const void* const* blocks, int64_t begin) {
       return static_cast<const Key*>(blocks[begin / kKeyBlock]);
     };
     const int64_t end = visible[count - 1];
     for (int64_t begin = hidden[0] / kKeyBlock * kKeyBlock; begin < end; begin += kKeyBlock) {
       const Key *keys = block(w.key_blocks, begin), *values = block(w.value_blocks, begin);
-      if (kWidens || tiles.number > 1) {
-        pass_wide(begin, keys, values);
-        continue;
+      const int64_t more = std::min(kKeyBlock, end - begin - kKeyBlock);
+      Next next;
+      if (fetches && more > 0) {
+        next.keys = fetch(block(w.key_blocks, begin + kKeyBlock), kKeyBlock);
+        next.values = fetch(block(w.value_blocks, begin + kKeyBlock), more);
       }
-      if constexpr (!kWidens) {
-        // One tile computes less than it waits: the next block is on its way meanwhile.
-        const int64_t more = std::min(kKeyBlock, end - begin - kKeyBlock);
-        Fetch next_keys, next_values;
-        if (more > 0) {
-          next_keys = fetch(block(w.key_blocks, begin + kKeyBlock), kKeyBlock);
-          next_values = fetch(block(w.value_blocks, begin + kKeyBlock), more);
-        }
-        pass(begin, keys, values, next_keys, next_values);
+      if (kWidens || tiles.number > 1) {
+        pass_wide(begin, keys, values, next);
+      } else if constexpr (!kWidens) {
+        pass(begin, keys, values, next);
       }
     }
   }
@@ -203,26 +207,34 @@ struct Passing {
   int64_t token(int64_t i) const { return (first + i) / w.group; }
   int64_t head(int64_t i) const { return (first + i) % w.group; }
 
+  // What is asked for while a block is passed by.
+  struct Next {
+    Fetch keys, values;
+  };
   template <class Key>
   Fetch fetch(const Key* from, int64_t rows_of_64) const {
     const auto* bytes = reinterpret_cast<const char*>(from);
-    Fetch fetch{bytes, bytes + rows_of_64 * D * int64_t{sizeof(Key)}};
-    fetch.spread(std::max<int64_t>(D, kKeyBlock) / kFetchSteps);
-    return fetch;
+    return {bytes, bytes + rows_of_64 * D * int64_t{sizeof(Key)}};
+  }
+  // A tile's share.
+  Fetch share(const Fetch& fetch, int64_t tile) const {
+    Fetch own = fetch.share(tile, tiles.number);
+    const int64_t strips = tiles.size(tile) > kTileRows ? 2 : 1;
+    own.spread(strips * std::max<int64_t>(D, kKeyBlock) / kFetchSteps);
+    return own;
   }
 
-  void pass_wide(int64_t begin, const float* keys, const float* values) {
-    pass(begin, keys, values, {}, {});
+  void pass_wide(int64_t begin, const float* keys, const float* values, const Next& next) {
+    pass(begin, keys, values, next);
   }
-  void pass_wide(int64_t begin, const Bf16* keys, const Bf16* values) {
+  void pass_wide(int64_t begin, const Bf16* keys, const Bf16* values, const Next& next) {
     CopyRow(wide, keys, D * kKeyBlock);
     CopyRow(wide + D * kKeyBlock, values, D * std::min(kKeyBlock, visible[count - 1] - begin));
-    pass_wide(begin, wide, wide + D * kKeyBlock);
+    pass_wide(begin, wide, wide + D * kKeyBlock, next);
   }
 
   template <class Key>
-  void pass(int64_t begin, const Key* keys, const Key* values, const Fetch& next_keys,
-            const Fetch& next_values) {
+  void pass(int64_t begin, const Key* keys, const Key* values, const Next& next) {
     int64_t visible_here[kQueries], hidden_here[kQueries];
     // The block's keys up to the last that some query of a tile sees; 0 if none sees any.
     const auto keys_of = [&](int64_t tile) -> int64_t {
@@ -242,11 +254,12 @@ struct Passing {
         }
         continue;
       }
-      RunScores(tiles.size(tile), (seen + 15) / 16,
-                ScoreTile<Key>{q + i * D, keys, p + i * kKeyBlock, m + i, top + i, sum + i,
-                               masked ? visible_here + i : nullptr,
-                               windowed ? hidden_here + i : nullptr, D, scale, next_keys},
-                TileSizes());
+      RunScores(
+          tiles.size(tile), (seen + 15) / 16,
+          ScoreTile<Key>{q + i * D, keys, p + i * kKeyBlock, m + i, top + i, sum + i,
+                         masked ? visible_here + i : nullptr, windowed ? hidden_here + i : nullptr,
+                         D, scale, share(next.keys, tile)},
+          TileSizes());
     }
     for (int64_t i = 0; i < count; i += 16) {
       const F16 factor = Exp(Sub(Load(m + i), Load(top + i)));
@@ -258,7 +271,7 @@ struct Passing {
       const int64_t i = tiles.begin(tile), seen = keys_of(tile);
       if (seen == 0) continue;
       UpdateByRows(tiles.size(tile), Update<Key>{out + i * D, c + i, p + i * kKeyBlock, values,
-                                                 seen, D, next_values});
+                                                 seen, D, share(next.values, tile)});
     }
   }
 

@@ -24,7 +24,7 @@ namespace HWY_NAMESPACE {
 constexpr int kTileRows = 6;
 constexpr int64_t kFetchSteps = 4;
 template <int R>
-constexpr int kTileVectors = kLanes == 16            ? 4
+constexpr int kTileVectors = kLanes == 16            ? (R <= kTileRows ? 4 : 2)
                              : kLanes == 8 && R <= 2 ? 4 / R
                                                      : 1;
 
@@ -49,8 +49,10 @@ HWY_INLINE void Chains(F16 (&acc)[R][H], const float* a, int64_t ar, int64_t ak,
 template <int R, int H, class B>
 HWY_INLINE void Chains(F16 (&acc)[R][H], const float* a, int64_t ar, int64_t ak, const B* b,
                        int64_t ldb, int64_t n, Fetch& fetch) {
-  for (int64_t k = 0; k < n; k += kFetchSteps, fetch.step()) {
+  for (int64_t k = 0; k < n; k += kFetchSteps) {
     Chains(acc, a + k * ak, ar, ak, b + k * ldb, ldb, std::min(kFetchSteps, n - k));
+    // A block of keys and one of values in f32 fill the nearest cache. On AVX2 not measured.
+    kLanes == 16 ? fetch.step_far() : fetch.step();
   }
 }
 
@@ -113,7 +115,9 @@ HWY_INLINE void RunUpdate(int rows, const Update<B>& u, std::integer_sequence<in
   kTable[rows - 1](u);
 }
 
-using TileSizes = std::make_integer_sequence<int, kTileRows>;
+// Seven queries, a group of Qwen2.5-0.5B that decodes, are one tile where registers suffice.
+constexpr int kMostTileRows = kLanes == 16 ? 7 : kTileRows;
+using TileSizes = std::make_integer_sequence<int, kMostTileRows>;
 
 // Row i of a is a row of weights (kKeyBlock of them), k its columns.
 template <class B>
@@ -139,9 +143,10 @@ HWY_INLINE void CopyRows(To* to, int64_t ldt, const From* from, int64_t ldf, int
   for (int64_t t = 0; t < count; ++t) CopyRow(to + t * ldt, from + t * ldf, D);
 }
 
-// `count` rows shared out evenly among as few tiles as can be.
+// `count` rows shared out evenly among as few tiles as can be; kMostTileRows of them are one if so asked.
 struct Tiles {
-  explicit Tiles(int64_t n) : count(n), number((n + kTileRows - 1) / kTileRows) {}
+  explicit Tiles(int64_t n, bool most = false)
+      : count(n), number(most && n == kMostTileRows ? 1 : (n + kTileRows - 1) / kTileRows) {}
   int64_t begin(int64_t tile) const { return count * tile / number; }
   int size(int64_t tile) const { return static_cast<int>(begin(tile + 1) - begin(tile)); }
   int64_t count, number;

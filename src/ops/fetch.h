@@ -15,6 +15,16 @@ struct Fetch {
   void step() {
     for (int i = 0; i < lines && next < end; ++i, next += kLineBytes) __builtin_prefetch(next);
   }
+  // The same into the second cache alone: where the nearest is full of what is at work.
+  void step_far() {
+    for (int i = 0; i < lines && next < end; ++i, next += kLineBytes)
+      __builtin_prefetch(next, 0, 2);
+  }
+  // Part i of n of it.
+  Fetch share(int64_t i, int64_t n) const {
+    const int64_t all = (end - next + kLineBytes - 1) / kLineBytes;
+    return {next + all * i / n * kLineBytes, std::min(next + all * (i + 1) / n * kLineBytes, end)};
+  }
   // Spread over so many steps.
   void spread(int64_t steps) {
     constexpr auto kLines = [](int64_t bytes) { return (bytes + kLineBytes - 1) / kLineBytes; };
