@@ -1,4 +1,4 @@
-// The README's table of scores is what a run gives.
+// The README's table of scores and a row of docs/studies.md are what a run gives.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -82,6 +82,52 @@ TEST(SlowReadmeTable, IsWhatAFreshRunOfTheQuickstartGives) {
     }
   }
   EXPECT_EQ(compared, 18u);
+}
+
+// The cells of one row of a study's first table, behind variant, model and label.
+std::vector<std::string> cells_of(const std::string& page, const std::string& title,
+                                  const std::string& row) {
+  bool inside = false;
+  for (const std::string& line : testing::lines_of(page)) {
+    if (line.starts_with("## ")) inside = line == "## " + title;
+    if (!inside || !line.starts_with(row)) continue;
+    std::vector<std::string> cells;
+    for (size_t at = 1; at < line.size();) {
+      const size_t bar = std::min(line.find('|', at), line.size());
+      cells.push_back(line.substr(at, bar - at));
+      at = bar + 1;
+    }
+    cells.erase(cells.begin(), cells.begin() + std::min<ptrdiff_t>(3, std::ssize(cells)));
+    return cells;
+  }
+  return {};
+}
+
+TEST(SlowStudiesPage, ARowIsWhatAFreshTrainingGives) {
+  const std::string page = read_file(testing::source_dir() / "docs/studies.md");
+  const std::vector<std::string> cells = cells_of(page, "One domain or several", "| choice | M1 |");
+  ASSERT_EQ(cells.size(), 5u) << "three benchmarks, finished, tokens";
+  const testing::TemporaryFolder folder;
+  testing::Launch launch;
+  launch.limit = std::chrono::seconds(900);
+  const testing::Outcome run =
+      ponder({"study", testing::source_dir() / "recipes/studies/domains.toml", "--variant",
+              "choice", "--train-seed", "1", "--quiet", "--json", "--out", folder / "study"},
+             launch);
+  ASSERT_EQ(run.status, 0) << run.err;
+  const std::vector<Json> lines = json_lines(run.out);
+  ASSERT_EQ(lines.size(), 1u);
+  ASSERT_EQ(lines[0]["rows"].size(), 1u) << lines[0].dump(1);
+  size_t column = 0;
+  for (const auto& [benchmark, score] : lines[0]["rows"][0]["scores"].items()) {
+    const std::string& cell = cells.at(column++);
+    const std::vector<std::string> seeds = seeds_of(cell);
+    ASSERT_EQ(seeds.size(), 3u) << cell;
+    EXPECT_EQ(percent(score["mean"].get<double>()), seeds[0])
+        << benchmark << ": docs/studies.md has " << cell
+        << "; write it anew with tools/run_studies";
+  }
+  EXPECT_EQ(column, 3u);
 }
 
 }  // namespace
