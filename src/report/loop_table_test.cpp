@@ -102,7 +102,8 @@ TEST_F(ReportTest, WhatCannotBeComparedSaysWhy) {
   add_test_score(pool, "A", "one", 100, 50);
   add_test_score(pool, "A", "two", 100, 50);
   add_test_score(pool, "B", "one", 80, 50);
-  pool.add_score({"s", "B", "two", 100, 1, 0.5, 0.4, 0.6, 1, 0, 5});
+  pool.add_score(
+      {"s", "B", "two", 100, 1, 0.5, 0.4, 0.6, 1, 0, 5, Json{{"judge_version", judge::kVersion}}});
   add_test_score(pool, "C", "two", 100, 50);
   const std::vector<PairwiseComparison> all = pairwise_comparisons(loop_table(pool));
   ASSERT_EQ(all.size(), 2u);  // B-A, C-A
