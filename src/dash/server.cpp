@@ -124,8 +124,8 @@ class Server::Impl {
   }
 
   void work() {
-    using Clock = std::chrono::steady_clock;
-    Clock::time_point next_look = Clock::now();
+    using std::chrono::steady_clock;
+    steady_clock::time_point next_look = steady_clock::now();
     bool more = true;  // work that pages left for later
     for (;;) {
       std::optional<Asked> asked;
@@ -148,9 +148,9 @@ class Server::Impl {
       } else if (more) {
         more = site_.work(kWorkFor);
       }
-      if (Clock::now() >= next_look) {
+      if (steady_clock::now() >= next_look) {
         look();
-        next_look = Clock::now() + std::chrono::seconds(1);
+        next_look = steady_clock::now() + std::chrono::seconds(1);
       }
     }
     for (const Follower& each : followers_) each.reply->end();
