@@ -8,7 +8,7 @@
 
 namespace ponder::model {
 
-// In f32 logits_rows. In bf16 products make logits faster than memory takes them: 32 MiB of them at a
+// Rows of V logits in one chunk, at most `targets`; chunks are of nearly equal size. In f32 logits_rows. In bf16 products make logits faster than memory takes them: 32 MiB of them at a
 // time where they are only read again, and 64 MiB to train, as each chunk goes on with all of the
 // head's gradient.
 inline int64_t head_rows(int64_t vocab_size, int64_t targets, Keep keep,

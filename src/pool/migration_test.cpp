@@ -40,6 +40,14 @@ std::map<std::string, std::string> definitions_of(const sqlite::Database& databa
   return definitions;
 }
 
+// A migrated database has the tables of a new one, and every row's hash is right.
+void expect_todays_schema(const std::filesystem::path& file) {
+  const sqlite::Database migrated(file, sqlite::Database::Access::kRead), fresh;
+  make_schema(fresh);
+  EXPECT_EQ(definitions_of(migrated), definitions_of(fresh));
+  Pool::open(file).verify();
+}
+
 TEST_F(Version1, IsReadWithoutBeingChanged) {
   const std::string before = sha256_file(file_);
   {
@@ -152,10 +160,7 @@ TEST_F(Version3, IsMigratedByItsWriterAndReadAsItIs) {
     pool.add_partial({"explore-2", "", problem, 1, "request", 0, {{1, 2}, {-1.0f, -2.0f}}});
     EXPECT_EQ(pool.partials("explore-2").size(), 1u);
   }
-  const sqlite::Database migrated(file_, sqlite::Database::Access::kRead), fresh;
-  make_schema(fresh);
-  EXPECT_EQ(definitions_of(migrated), definitions_of(fresh));
-  Pool::open(file_).verify();
+  expect_todays_schema(file_);
 }
 
 TEST_F(Version3, WhatIsDamagedIsNotGivenNewHashes) {
@@ -213,10 +218,7 @@ TEST_F(Version5, IsMigratedToRolloutsThatKnowTheirArithmetic) {
     const int64_t id = pool.add_rollout("explore-1", 1, *one);
     EXPECT_EQ(pool.rollout(id)->rollout.completion.precision, tensor::Precision::kBf16);
   }
-  const sqlite::Database migrated(file_, sqlite::Database::Access::kRead), fresh;
-  make_schema(fresh);
-  EXPECT_EQ(definitions_of(migrated), definitions_of(fresh));
-  Pool::open(file_).verify();
+  expect_todays_schema(file_);
 }
 
 class Version6 : public PoolTest {
@@ -260,10 +262,7 @@ TEST_F(Version6, KeepsTheFirstDefinitionOfBf16Apart) {
     const int64_t id = pool.add_rollout("explore-1", 1, *one);
     EXPECT_EQ(pool.rollout(id)->rollout.completion.precision, tensor::Precision::kBf16);
   }
-  const sqlite::Database migrated(file_, sqlite::Database::Access::kRead), fresh;
-  make_schema(fresh);
-  EXPECT_EQ(definitions_of(migrated), definitions_of(fresh));
-  Pool::open(file_).verify();
+  expect_todays_schema(file_);
 }
 
 }  // namespace

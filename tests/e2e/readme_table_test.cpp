@@ -103,6 +103,19 @@ std::vector<std::string> cells_of(const std::string& page, const std::string& ti
   return {};
 }
 
+TEST(StudiesPage, HasTheDifferencesThatTheReadmeNames) {
+  const std::string readme = read_file(testing::source_dir() / "README.md");
+  const std::string page = read_file(testing::source_dir() / "docs/studies.md");
+  static const std::regex kDifference(R"(\(\+([0-9.]+) \[([0-9.]+), ([0-9.]+)\]\))");
+  int named = 0;
+  for (std::sregex_iterator it(readme.begin(), readme.end(), kDifference), end; it != end; ++it) {
+    const std::string cell = "| +" + it->str(1) + " [+" + it->str(2) + ", +" + it->str(3) + "] (";
+    EXPECT_NE(page.find(cell), std::string::npos) << "README has " << it->str();
+    ++named;
+  }
+  EXPECT_EQ(named, 3);
+}
+
 TEST(SlowStudiesPage, ARowIsWhatAFreshTrainingGives) {
   const std::string page = read_file(testing::source_dir() / "docs/studies.md");
   const std::vector<std::string> cells = cells_of(page, "One domain or several", "| choice | M1 |");
