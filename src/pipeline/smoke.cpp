@@ -39,6 +39,16 @@ std::string written(const toml::node& node) {
   return out.str();
 }
 
+// A table by its keys: written on its own it would be a document, not a value.
+void override_with(const std::string& key, const toml::node& node, std::vector<std::string>& out) {
+  if (const toml::table* table = node.as_table()) {
+    for (const auto& [name, value] : *table)
+      override_with(fmt::format("{}.{}", key, name.str()), value, out);
+  } else {
+    out.push_back(fmt::format("{}={}", key, written(node)));
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> smoke_overrides(const std::filesystem::path& file,
@@ -46,16 +56,6 @@ std::vector<std::string> smoke_overrides(const std::filesystem::path& file,
   const Recipe recipe = load_recipe(file, overrides);
   toml::table root = parse_toml(recipe.resolved, "recipe");
   std::vector<std::string> out = {fmt::format("name=\"{}-smoke\"", recipe.name)};
-  const auto keep = [&](const char* key) {
-    if (const toml::node* node = root.get(key)) {
-      if (const toml::table* table = node->as_table()) {
-        for (const auto& [name, value] : *table)
-          out.push_back(fmt::format("{}.{}={}", key, name.str(), written(value)));
-      } else {
-        out.push_back(fmt::format("{}={}", key, written(*node)));
-      }
-    }
-  };
   if (toml::table* sft = root["sft"].as_table()) shorten_training(*sft);
   if (toml::table* imitate = root["imitate"].as_table()) {
     shorten_sources(*imitate, "demonstrations", kRows);
@@ -86,7 +86,8 @@ std::vector<std::string> smoke_overrides(const std::filesystem::path& file,
     at_most(*evaluate, "samples", kSamples);
     at_most(*evaluate, "max_tokens", kTokens);
   }
-  for (const char* key : {"sft", "imitate", "explore", "dpo", "evaluate"}) keep(key);
+  for (const char* key : {"sft", "imitate", "explore", "dpo", "evaluate"})
+    if (const toml::node* node = root.get(key)) override_with(key, *node, out);
   if (toml::table* teacher = root["teacher"].as_table()) {  // its answers serve the whole run too
     shorten_sources(*teacher, "problems", kRows);
     out.push_back("teacher.problems=" + written(*teacher->get("problems")));

@@ -51,5 +51,29 @@ TEST(Smoke, LeavesWhatIsShorterAndKeepsOverrides) {
   EXPECT_EQ(recipe.dpo[1].align, data::Align::kSolution);
 }
 
+// A key whose value is a table is one like any other.
+TEST(Smoke, CanBeReadOfEveryRecipe) {
+  const std::vector<std::string> base = {"base=" +
+                                         (testing::source_dir() / "models/nano-base").string()};
+  int recipes = 0, bands = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(testing::source_dir() / "recipes")) {
+    if (entry.path().extension() != ".toml") continue;
+    SCOPED_TRACE(entry.path());
+    std::vector<std::string> overrides = smoke_overrides(entry.path(), base);
+    overrides.insert(overrides.begin(), base.begin(), base.end());
+    const Recipe whole = load_recipe(entry.path(), base);
+    const Recipe small = load_recipe(entry.path(), overrides);
+    EXPECT_EQ(small.explore.pick, whole.explore.pick);
+    EXPECT_EQ(small.explore.lowest_pass_rate, whole.explore.lowest_pass_rate);
+    EXPECT_EQ(small.explore.screen_samples, whole.explore.screen_samples);
+    EXPECT_EQ(small.explore.rounds, whole.explore.rounds);
+    EXPECT_LE(small.sft.batch.batch_rows, 5);
+    ++recipes;
+    bands += whole.explore.pick == Pick::kBand;
+  }
+  EXPECT_GT(recipes, 4);
+  EXPECT_GT(bands, 0);  // pass_rate and screen are tables
+}
+
 }  // namespace
 }  // namespace ponder::pipeline
