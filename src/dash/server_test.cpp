@@ -1,8 +1,6 @@
 #include "dash/server.h"
 
-#include <atomic>
 #include <fstream>
-#include <thread>
 
 #include "report/run_fixture.h"
 #include "testing/raw_connection.h"
@@ -72,34 +70,24 @@ TEST_F(ServerTest, AnswersGetAloneWithItsPolicy) {
   }
 }
 
-// A reader that stays where it is would keep the writer from moving its log into the file.
-TEST_F(ServerTest, HoldsUpNoCheckpointOfAWriter) {
-  std::atomic<bool> done = false;
-  int pages = 0;
-  std::thread reader([&] {
-    const char* kPages[] = {"rollouts", "rollouts?text=xxy", "pool", "curves", "overview"};
-    for (; !done; ++pages)
-      EXPECT_EQ(
-          testing::status_of_answer(asked(std::string("/run/run/") + kPages[pages % 5], key_)),
-          200);
-  });
+// A page that leaves its snapshot open would keep the writer from ever moving its log into the file. Pages are asked for between
+// two writes, not beside them: how much is written while one page is read depends on the machine.
+TEST_F(ServerTest, LeavesNoSnapshotOpen) {
+  const char* kPages[] = {"rollouts", "rollouts?text=xxy", "pool", "curves", "overview"};
   uintmax_t longest = 0;
-  {
-    pool::Pool pool = pool::Pool::open(run_ / "run.db");
-    data::Rollout rollout;
-    pool.for_each_rollout({.stage = "explore-1"},
-                          [&](const pool::StoredRollout& s) { rollout = s.rollout; });
-    report::begin(pool, pool::stage_kind::kExplore, "explore-3", 3);
-    for (rollout.sample = 0; rollout.sample < 60; ++rollout.sample) {
-      rollout.completion.text = std::string(1 << 20, 'x');
-      pool.add_rollout("explore-3", 3, rollout);
-      longest = std::max(longest, std::filesystem::file_size(run_ / "run.db-wal"));
-    }
+  pool::Pool pool = pool::Pool::open(run_ / "run.db");
+  data::Rollout rollout;
+  pool.for_each_rollout({.stage = "explore-1"},
+                        [&](const pool::StoredRollout& s) { rollout = s.rollout; });
+  report::begin(pool, pool::stage_kind::kExplore, "explore-3", 3);
+  for (rollout.sample = 0; rollout.sample < 60; ++rollout.sample) {
+    rollout.completion.text = std::string(1 << 20, 'x');
+    pool.add_rollout("explore-3", 3, rollout);
+    longest = std::max(longest, std::filesystem::file_size(run_ / "run.db-wal"));
+    const char* page = kPages[rollout.sample % 5];
+    EXPECT_EQ(testing::status_of_answer(asked(std::string("/run/run/") + page, key_)), 200) << page;
   }
-  done = true;
-  reader.join();
-  EXPECT_GT(pages, 4);
-  EXPECT_LT(longest, uintmax_t{32} << 20);  // of 60 MiB that were written
+  EXPECT_LT(longest, uintmax_t{20} << 20);  // a checkpoint is due at 16; 60 were written
 }
 
 TEST_F(ServerTest, FollowsARun) {
