@@ -49,7 +49,10 @@ eval::VerdictTable answered(const std::string& model, const Questions& benchmark
   std::optional<eval::BenchmarkResult> result = ponder::eval::evaluate(
       sampler.generator(), benchmark.name, problems, requests, settings, stop_flag());
   if (!result) throw Stopped{stop_signal()};
-  return ponder::eval::verdicts_of(*result, problems);
+  eval::VerdictTable verdicts = ponder::eval::verdicts_of(*result, problems);
+  if (what.sampling.precision != tensor::Precision::kF32)
+    verdicts.arithmetics.emplace(tensor::stored_name(what.sampling.precision));
+  return verdicts;
 }
 
 }  // namespace

@@ -123,11 +123,8 @@ class ModelEvaluation {
     settings.monitor = &monitor_;
     std::unique_ptr<RolloutFile> out;
     if (rows_) {
-      std::vector<std::string> hashes;
-      for (const data::Problem& problem : benchmark.problems)
-        hashes.push_back(ponder::eval::problem_sha256(problem));
       out = std::make_unique<RolloutFile>(*rows_, first_, benchmark.problems, asked.requests,
-                                          std::move(hashes));
+                                          ponder::eval::how_judged(settings.strictness));
       first_ += static_cast<int64_t>(asked.requests.size());
       settings.in_order = !rows_->keeps();
       settings.save = [&](std::span<const rollout::NewTokens> begun) { out->save(begun); };
@@ -209,8 +206,10 @@ void refuse_served_flags(const EvalOptions& options) {
   }
 }
 
-void write_details(LineOutput& out, const Benchmark& benchmark,
-                   const eval::BenchmarkResult& result) {
+// `arithmetic`: the model's, as it is stored; "" of responses that were given, and of float32.
+void write_details(LineOutput& out, const Benchmark& benchmark, const eval::BenchmarkResult& result,
+                   const std::string& arithmetic) {
+  const Json how_judged = ponder::eval::how_judged(result.strictness);
   for (size_t at = 0; at < result.problems.size(); ++at) {
     const eval::ProblemResult& problem = result.problems[at];
     const std::string problem_sha256 = eval::problem_sha256(benchmark.problems[at]);
@@ -227,6 +226,8 @@ void write_details(LineOutput& out, const Benchmark& benchmark,
       line["finished"] = sample.finished;
       line["format_failure"] = sample.format_failure;
       line["tokens"] = sample.tokens;
+      line["judge"] = how_judged;
+      if (!arithmetic.empty()) line["precision"] = arithmetic;
       out.write(dump_json(line));
     }
   }
@@ -321,10 +322,13 @@ void run_eval(const EvalOptions& options) {
       monitor.warning(fmt::format("{}: no response for {} of {} problems, which count as wrong",
                                   benchmark.name, result.score.missing, result.score.n));
     }
-    if (details) write_details(*details, benchmark, result);
+    const std::string arithmetic =
+        model && options.sampling.precision != tensor::Precision::kF32
+            ? std::string(tensor::stored_name(options.sampling.precision))
+            : "";
+    if (details) write_details(*details, benchmark, result, arithmetic);
     Json json = eval::to_json(result.score);
-    if (model && options.sampling.precision != tensor::Precision::kF32)
-      json["precision"] = tensor::stored_name(options.sampling.precision);
+    if (!arithmetic.empty()) json["precision"] = arithmetic;
     if (model && options.sampling.chat_template.thinking)
       json["thinking"] = *options.sampling.chat_template.thinking ? "on" : "off";
     if (model && options.thought_budgets) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/hash.h"
+#include "eval/comparison.h"
 #include "model/checkpoint.h"
 
 namespace ponder::cli {
@@ -91,8 +92,8 @@ Json job_of_rollouts(const std::vector<data::Problem>& problems,
 
 RolloutFile::RolloutFile(RowFile& rows, int64_t first, std::span<const data::Problem> problems,
                          std::vector<rollout::RolloutRequest>& requests,
-                         std::vector<std::string> problem_sha256)
-    : rows_(rows), first_(first), problems_(problems), problem_sha256_(std::move(problem_sha256)) {
+                         std::optional<Json> how_judged)
+    : rows_(rows), first_(first), problems_(problems), how_judged_(std::move(how_judged)) {
   const int64_t end = first + static_cast<int64_t>(requests.size());
   for (int64_t set = first; set < end; ++set)
     set_of_[requests[static_cast<size_t>(set - first)].problem_id] = set;
@@ -111,9 +112,12 @@ void RolloutFile::add(const data::Rollout& rollout) {
   const int64_t set = set_of_.at(rollout.problem_id);
   Json row = data::to_json(rollout);
   if (!rollout.completion.token_ids) put_text_row(row, rollout);
-  data::put_problem(row, problems_[static_cast<size_t>(set - first_)]);
-  if (!problem_sha256_.empty())
-    row["problem_sha256"] = problem_sha256_[static_cast<size_t>(set - first_)];
+  const data::Problem& problem = problems_[static_cast<size_t>(set - first_)];
+  data::put_problem(row, problem);
+  if (how_judged_) {
+    row["problem_sha256"] = eval::problem_sha256(problem);
+    row["judge"] = *how_judged_;
+  }
   rows_.add({set, rollout.sample}, dump_json(row));
 }
 

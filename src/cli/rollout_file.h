@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -23,11 +24,10 @@ Json job_of_rollouts(const std::vector<data::Problem>& problems,
 class RolloutFile {
  public:
   // Gives each request the rollouts that are there already, done or begun. Borrows the rows and
-  // `problems`, of which requests[i] asks problems[i]. `problem_sha256`, where given, is of each
-  // request's problem and stands in its rows.
+  // `problems`, of which requests[i] asks problems[i]. With `how_judged` its rows hold that and what
+  // their problem is (problem_sha256), for later comparisons.
   RolloutFile(RowFile& rows, int64_t first, std::span<const data::Problem> problems,
-              std::vector<rollout::RolloutRequest>& requests,
-              std::vector<std::string> problem_sha256 = {});
+              std::vector<rollout::RolloutRequest>& requests, std::optional<Json> how_judged = {});
   void add(const data::Rollout& rollout);
   void save(std::span<const rollout::NewTokens> begun);
 
@@ -35,8 +35,8 @@ class RolloutFile {
   RowFile& rows_;
   int64_t first_;
   std::span<const data::Problem> problems_;
-  std::vector<std::string> problem_sha256_;  // of each set, or empty
-  std::map<std::string, int64_t> set_of_;    // of each problem
+  std::optional<Json> how_judged_;
+  std::map<std::string, int64_t> set_of_;  // of each problem
 };
 
 }  // namespace ponder::cli

@@ -148,9 +148,7 @@ std::vector<rollout::RolloutRequest> ServedEvaluation::requests_of(
 eval::BenchmarkResult ServedEvaluation::run(const std::string& name,
                                             std::span<const data::Problem> problems, size_t index) {
   std::vector<rollout::RolloutRequest>& requests = requests_[index];
-  std::vector<std::string> hashes;
-  for (const data::Problem& problem : problems) hashes.push_back(eval::problem_sha256(problem));
-  RolloutFile out(*rows_, first_, problems, requests, std::move(hashes));
+  RolloutFile out(*rows_, first_, problems, requests, eval::how_judged(options_.strictness));
   first_ += static_cast<int64_t>(requests.size());
   eval::BenchmarkOptions settings;
   settings.strictness = options_.strictness;

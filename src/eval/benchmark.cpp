@@ -167,6 +167,7 @@ std::optional<BenchmarkResult> evaluate(rollout::Generator& generator, const std
                                         const BenchmarkOptions& options,
                                         const std::atomic<bool>* stop) {
   BenchmarkResult result;
+  result.strictness = options.strictness;
   std::map<std::string_view, size_t> place;
   const auto judge = [&](const data::Rollout& rollout) -> const SampleResult& {
     const data::Completion& made = rollout.completion;

@@ -63,6 +63,7 @@ Json to_json(const BenchmarkScore& score);
 
 struct BenchmarkResult {
   BenchmarkScore score;
+  JudgeStrictness strictness;
   std::vector<ProblemResult> problems;  // in the benchmark's order
 };
 

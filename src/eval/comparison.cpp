@@ -1,11 +1,13 @@
 #include "eval/comparison.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <vector>
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "eval/judging.h"
 
 namespace ponder::eval {
 
@@ -38,6 +40,8 @@ VerdictTable read_verdicts(const std::filesystem::path& file) {
     }
     const std::string sha256 =
         row.value.contains("problem_sha256") ? field("problem_sha256") : std::string();
+    if (row.value.contains("judge")) table.judges.insert(dump_json(row.value["judge"]));
+    if (row.value.contains("precision")) table.arithmetics.insert(field("precision"));
     VerdictTable::Row& problem = table.problems[{field("problem_id"), sha256}];
     ++problem.samples;
     problem.correct += *verdict == judge::Verdict::kCorrect;
@@ -62,9 +66,22 @@ int64_t VerdictTable::count(const std::string& id) const {
   return count;
 }
 
+void require_one_judge(const VerdictTable& table, const std::string& who, const VerdictTable& other,
+                       const std::string& other_name) {
+  std::set<std::string> all = table.judges;
+  all.insert(other.judges.begin(), other.judges.end());
+  if (all.size() < 2 || table.judges.empty() || other.judges.empty()) return;
+  throw Error(who,
+              fmt::format("was judged by {}, {} by {}", fmt::join(table.judges, " and "),
+                          other_name, fmt::join(other.judges, " and ")),
+              "judge both alike: ponder eval --responses FILE --details FILE");
+}
+
 VerdictTable verdicts_on(const VerdictTable& table, std::span<const data::Problem> problems,
                          const std::string& benchmark, const std::string& who) {
   VerdictTable found;
+  found.judges = table.judges;
+  found.arithmetics = table.arithmetics;
   for (const data::Problem& problem : problems) {
     const std::string sha256 = problem_sha256(problem);
     if (const VerdictTable::Row* row = table.find(problem.id, sha256)) {
@@ -85,6 +102,9 @@ VerdictTable verdicts_on(const VerdictTable& table, std::span<const data::Proble
 Comparison compare_with(const BenchmarkResult& result, std::span<const data::Problem> problems,
                         const VerdictTable& other, uint64_t seed) {
   const VerdictTable then = verdicts_on(other, problems, result.score.benchmark, "--compare");
+  VerdictTable now;
+  now.judges = {dump_json(how_judged(result.strictness))};
+  require_one_judge(then, "--compare", now, "this");
   std::vector<double> a, b;
   for (size_t i = 0; i < result.problems.size(); ++i) {
     const auto* row = then.find(problems[i].id, problem_sha256(problems[i]));

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -25,6 +26,8 @@ struct VerdictTable {
   };
   // By id and problem_sha256, "" where the file does not say: problems of two benchmarks may have one id.
   std::map<std::pair<std::string, std::string>, Row> problems;
+  // As how_judged writes it and as Completion::precision is stored, of all rows that say so.
+  std::set<std::string> judges, arithmetics;
 
   // Of this problem, where either side does not say its hash of the only one with the id. Nullptr
   // where there is none.
@@ -32,9 +35,13 @@ struct VerdictTable {
   int64_t count(const std::string& id) const;
 };
 
-// From JSON lines with problem_id and verdict, and perhaps problem_sha256: rollout rows, or what
+// From JSON lines with problem_id and verdict, and perhaps problem_sha256, judge and precision: rollout rows, or what
 // `ponder eval --details` writes. Throws Error naming the line of a row without them.
 VerdictTable read_verdicts(const std::filesystem::path& file);
+
+// Throws Error (its `where` is `who`) where both say how they were judged, and not alike.
+void require_one_judge(const VerdictTable& table, const std::string& who, const VerdictTable& other,
+                       const std::string& other_name);
 
 // Those of `table` that are these problems'. Throws Error (its `where` is `who`) when there is none, or when
 // the only problem of an id is another.

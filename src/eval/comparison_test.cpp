@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/file.h"
+#include "eval/judging.h"
 #include "testing/error_text.h"
 #include "testing/temporary_folder.h"
 
@@ -48,6 +49,20 @@ TEST_F(ComparisonTest, IsOverTheProblemsThatBothHave) {
   const Comparison comparison = compare_with(result_, problems_, other, 1);
   EXPECT_EQ(comparison.n, 2);
   EXPECT_EQ(comparison.difference, 0.5);
+}
+
+TEST_F(ComparisonTest, RowsOfAnotherJudgeAreRefused) {
+  const auto against = [&](Json judge) {
+    Json json = {{"problem_id", "a"}, {"verdict", "correct"}};
+    if (!judge.is_null()) json["judge"] = std::move(judge);
+    return testing::error_text(
+        [&] { compare_with(result_, problems_, read(dump_json(json) + "\n"), 1); });
+  };
+  EXPECT_EQ(against(nullptr), "(no error)");
+  EXPECT_EQ(against(how_judged({})), "(no error)");
+  Json later = how_judged({});
+  later["version"] = judge::kVersion + 1;
+  EXPECT_NE(against(later).find("was judged by"), std::string::npos) << against(later);
 }
 
 TEST_F(ComparisonTest, AnotherProblemOfTheSameIdIsRefused) {

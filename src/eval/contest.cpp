@@ -1,6 +1,7 @@
 #include "eval/contest.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -15,6 +16,7 @@ constexpr double kEqualSquares = 1e-12;  // a sum of squares below it is that of
 
 Comparison against(const Contestant& first, const Contestant& other, uint64_t seed,
                    double& detectable) {
+  require_one_judge(other.verdicts, other.name, first.verdicts, first.name);
   std::vector<double> a, b;
   for (const auto& [problem, row] : first.verdicts.problems) {
     const auto& [id, sha256] = problem;
@@ -50,6 +52,7 @@ Comparison against(const Contestant& first, const Contestant& other, uint64_t se
 
 VerdictTable verdicts_of(const BenchmarkResult& result, std::span<const data::Problem> problems) {
   VerdictTable table;
+  table.judges = {dump_json(how_judged(result.strictness))};
   for (size_t i = 0; i < result.problems.size(); ++i) {
     const ProblemResult& problem = result.problems[i];
     table.problems[{problem.problem_id, problem_sha256(problems[i])}] = {
@@ -72,6 +75,7 @@ std::vector<ContestRow> hold_contest(const std::vector<Contestant>& contestants,
       samples = std::max(samples, static_cast<double>(verdicts.samples));
     }
     row.accuracy = accuracy_of(shares, samples);
+    row.arithmetics = fmt::format("{}", fmt::join(one.verdicts.arithmetics, " and "));
     if (rows.size() == 1) continue;
     row.comparison = against(contestants.front(), one, seed, row.detectable);
     p_values.push_back(row.comparison->p_value);
@@ -86,20 +90,22 @@ std::string to_text(const std::vector<ContestRow>& rows) {
   for (const ContestRow& row : rows) width = std::max(width, row.name.size());
   std::string out;
   for (const ContestRow& row : rows) {
-    out += fmt::format("  {:<{}}  {:.1f} [{:.1f}, {:.1f}] of {}\n", row.name, width,
+    out += fmt::format("  {:<{}}  {:.1f} [{:.1f}, {:.1f}] of {}{}\n", row.name, width,
                        100 * row.accuracy.mean, 100 * row.accuracy.interval_95.low,
-                       100 * row.accuracy.interval_95.high, row.problems);
+                       100 * row.accuracy.interval_95.high, row.problems,
+                       row.arithmetics.empty() ? "" : ", computed in " + row.arithmetics);
   }
   for (const ContestRow& row : rows) {
     if (!row.comparison) continue;
     const Comparison& c = *row.comparison;
     out += fmt::format(
         "  {} − {}: {:+.1f} [{:+.1f}, {:+.1f}] p {}{}, on {} problems; so many show about {:.1f} "
-        "points\n",
+        "points{}\n",
         row.name, rows[0].name, 100 * c.difference, 100 * c.interval_95.low,
         100 * c.interval_95.high,
         row.corrected_p < 1e-4 ? "< 0.0001" : fmt::format("{:.2g}", row.corrected_p),
-        row.corrected_p < 0.05 ? ", told apart" : "", c.n, 100 * row.detectable);
+        row.corrected_p < 0.05 ? ", told apart" : "", c.n, 100 * row.detectable,
+        row.arithmetics == rows[0].arithmetics ? "" : "; of two arithmetics");
   }
   return out;
 }
@@ -111,6 +117,7 @@ Json to_json(const std::vector<ContestRow>& rows) {
                 {"n", row.problems},
                 {"accuracy", row.accuracy.mean},
                 {"interval_95", {row.accuracy.interval_95.low, row.accuracy.interval_95.high}}};
+    if (!row.arithmetics.empty()) one["arithmetic"] = row.arithmetics;
     if (row.comparison) {
       one["against_first"] = to_json(*row.comparison);
       one["against_first"]["p_holm"] = row.corrected_p;

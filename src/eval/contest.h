@@ -26,6 +26,7 @@ struct ContestRow {
   std::string name;
   int64_t problems = 0;
   Accuracy accuracy;
+  std::string arithmetics;  // of the responses, where their rows say
   // Against the first, over the problems that both have; none of the first.
   std::optional<Comparison> comparison;
   double corrected_p = 1;

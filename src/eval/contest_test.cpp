@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "eval/judging.h"
+#include "testing/error_text.h"
 
 namespace ponder::eval {
 namespace {
@@ -35,6 +37,29 @@ TEST(Contest, EachAgainstTheFirstOverCommonProblems) {
   EXPECT_NE(text.find("b − a: +37.5 ["), std::string::npos) << text;
   EXPECT_NE(text.find("on 100 problems; so many show about 2.8 points"), std::string::npos) << text;
   EXPECT_EQ(to_json(rows)[1]["against_first"]["told_apart"], true);
+}
+
+TEST(Contest, VerdictsOfTwoJudgesAreNotCompared) {
+  Contestant a = contestant("a", 10, 4), b = contestant("b", 10, 5);
+  a.verdicts.judges = {dump_json(how_judged({}))};
+  EXPECT_EQ(hold_contest({a, b}, 1).size(), 2u);  // one that does not say is taken at its word
+  b.verdicts.judges = {dump_json(how_judged({.units = judge::Strictness::kStrict}))};
+  const std::string text = testing::error_text([&] { hold_contest({a, b}, 1); });
+  EXPECT_NE(text.find("b: was judged by {"), std::string::npos) << text;
+  EXPECT_NE(text.find("\"units\":\"strict\""), std::string::npos) << text;
+  b.verdicts.judges = a.verdicts.judges;
+  EXPECT_EQ(hold_contest({a, b}, 1).size(), 2u);
+}
+
+TEST(Contest, ResponsesOfTwoArithmeticsSaySo) {
+  Contestant a = contestant("a", 10, 4), b = contestant("b", 10, 5);
+  EXPECT_EQ(to_text(hold_contest({a, b}, 1)).find("arithmetic"), std::string::npos);
+  b.verdicts.arithmetics = {"bf16-2"};
+  const auto rows = hold_contest({a, b}, 1);
+  const std::string text = to_text(rows);
+  EXPECT_NE(text.find("of 10, computed in bf16-2\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("points; of two arithmetics\n"), std::string::npos) << text;
+  EXPECT_EQ(to_json(rows)[1]["arithmetic"], "bf16-2");
 }
 
 // Two benchmarks number their problems alike: one is right on the first of them alone, the other on the second.

@@ -122,6 +122,7 @@ BenchmarkResult score_responses(const std::string& benchmark,
                                 const std::filesystem::path& file,
                                 const JudgeStrictness& strictness) {
   BenchmarkResult result;
+  result.strictness = strictness;
   for (const data::Problem& problem : problems)
     result.problems.emplace_back().problem_id = problem.id;
   const ProblemIndex index(benchmark, problems);

@@ -4,6 +4,7 @@
 
 #include <string_view>
 
+#include "base/json.h"
 #include "data/rows.h"
 #include "judge/judge.h"
 
@@ -24,6 +25,17 @@ inline judge::Strictness strictness_of(std::string_view word) {
 // `word` is "exact" or "evaluated".
 inline judge::Forms forms_of(std::string_view word) {
   return word == "evaluated" ? judge::Forms::kEvaluated : judge::Forms::kExact;
+}
+
+// As it stands in rows beside their verdicts: what differs here was not judged alike.
+inline Json how_judged(const JudgeStrictness& strictness) {
+  const auto word = [](judge::Strictness one) {
+    return one == judge::Strictness::kStrict ? "strict" : "lenient";
+  };
+  return {{"version", judge::kVersion},
+          {"units", word(strictness.units)},
+          {"order", word(strictness.order)},
+          {"forms", strictness.forms == judge::Forms::kEvaluated ? "evaluated" : "exact"}};
 }
 
 inline judge::JudgeOptions judge_options(const data::Problem& problem,

@@ -81,6 +81,15 @@ TEST(Compare, ModelsAndResponsesEachAgainstTheFirst) {
     EXPECT_EQ(one["accuracy"], accuracy);
   }
 
+  const std::string strict = folder / "strict.jsonl";
+  ASSERT_EQ(ponder({"eval", "--benchmark", problems, "--responses", right, "--units", "strict",
+                    "--details", strict, "--quiet"})
+                .status,
+            0);
+  const testing::Outcome judged_otherwise = ponder({"compare", verdicts, strict});
+  EXPECT_EQ(judged_otherwise.status, 1);
+  EXPECT_NE(judged_otherwise.err.find("was judged by"), std::string::npos) << judged_otherwise.err;
+
   EXPECT_EQ(ponder({"compare", right, right}).status, 2) << "no verdicts and no benchmark";
   const testing::Outcome folder_of_nothing =
       ponder({"compare", folder.path().string(), right, "--benchmark", problems});
