@@ -77,7 +77,7 @@ TEST(SlowReadmeTable, IsWhatAFreshRunOfTheQuickstartGives) {
       ASSERT_GE(seeds.size(), 3u) << cell;
       EXPECT_EQ(percent(score["mean"].get<double>()), seeds[0])
           << name << " on " << benchmark << ": README has " << cell
-          << "; write it anew with tools/readme_table";
+          << "; write it anew with tools/score_table";
       ++compared;
     }
   }
