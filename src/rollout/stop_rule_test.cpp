@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+
 #include "base/philox.h"
 #include "testing/error_text.h"
 #include "testing/folders.h"
@@ -124,6 +127,73 @@ TEST(StopRule, EqualsItsDefinitionOnRandomTexts) {
     EXPECT_EQ(ended.shown, text);
   }
   EXPECT_GT(stopped, 500);
+}
+
+// Texts cut into tokens at random, read at random times, against a plain search of the whole text.
+TEST(StopRule, EqualsASearchOfTheWholeTextHoweverItIsCut) {
+  RandomSequence random(12, 8);
+  int stopped = 0;
+  for (int round = 0; round < 10'000; ++round) {
+    const uint64_t num_letters = 2 + random.below(4);
+    const auto word = [&](int64_t longest) {
+      std::string text;
+      for (int64_t n = random.between(1, longest); n > 0; --n)
+        text += std::array{"a", "b", "é", "\n", "🂡"}[random.below(num_letters)];
+      return text;
+    };
+    std::vector<std::string> stops;
+    for (auto n = random.below(8) + 1; n > 0; --n) stops.push_back(word(6));
+    std::string text;
+    std::vector<int32_t> ids;
+    std::vector<size_t> ends;  // of each token in the text
+    for (auto n = random.below(10) + 1; n > 0; --n) {
+      const std::string piece = word(5);
+      for (const int32_t id : random.below(2) ? bytes_of(piece) : tokenizer().encode(piece)) {
+        ids.push_back(id);
+        ends.push_back((ends.empty() ? 0 : ends.back()) + tokenizer().token_bytes(id).size());
+      }
+      text += piece;
+    }
+    ASSERT_EQ(ends.back(), text.size());
+
+    const CompletionRequest request = request_with(stops);
+    StopRule rule(request, kNoLoops, &tokenizer());
+    std::string shown;
+    std::optional<data::FinishReason> reason;
+    size_t num_tokens = 0;
+    while (!reason && num_tokens < ids.size()) {
+      reason = rule.push(std::span(ids).first(++num_tokens));
+      if (random.below(3) == 0) shown += rule.take_text();
+    }
+    shown += rule.take_text();
+
+    size_t first_end = text.npos;
+    for (const std::string& stop : stops)
+      if (const size_t at = text.find(stop); at != text.npos)
+        first_end = std::min(first_end, at + stop.size());
+    if (first_end == text.npos) {
+      ASSERT_FALSE(reason);
+      // All but the longest end that may still become a stop string.
+      size_t undecided = 0;
+      for (const std::string& stop : stops)
+        for (size_t length = 1; length < std::min(stop.size(), text.size() + 1); ++length)
+          if (text.ends_with(stop.substr(0, length))) undecided = std::max(undecided, length);
+      ASSERT_EQ(shown, text.substr(0, text.size() - undecided));
+      continue;
+    }
+    ++stopped;
+    const size_t last =
+        static_cast<size_t>(std::lower_bound(ends.begin(), ends.end(), first_end) - ends.begin());
+    const std::string read = text.substr(0, ends[last]);
+    size_t cut = text.npos;
+    for (const std::string& stop : stops) cut = std::min(cut, read.find(stop));
+    ASSERT_EQ(reason, data::FinishReason::kStop);
+    ASSERT_EQ(num_tokens, last + 1);
+    ASSERT_EQ(shown, text.substr(0, cut));
+    ASSERT_EQ(rule.text(std::span(ids).first(num_tokens)), shown);
+  }
+  EXPECT_GT(stopped, 2'000);
+  EXPECT_LT(stopped, 9'500);
 }
 
 TEST(StopRule, EndTokensLengthConditionAndLoops) {
