@@ -320,7 +320,7 @@ TEST(Listener, SlowHeadsDoNotKeepOthersOut) {
   const std::shared_ptr<Reply> reply = echo.wait_for_held();
   reply->begin({200, {}, "first"});
   std::vector<std::unique_ptr<RawConnection>> slow;
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < 500; ++i) {
     slow.push_back(std::make_unique<RawConnection>(listener.port()));
     slow.back()->send("GET / HT");
   }
