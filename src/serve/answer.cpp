@@ -264,7 +264,12 @@ std::string usage_event(const Call& call, const AnswerHead& head, std::span<cons
 
 ChoiceEvents::ChoiceEvents(const Call& call, const AnswerHead& head, int index,
                            const ServedModel& model)
-    : call_(&call), head_(&head), model_(&model), index_(index), decoder_(model.text->tokenizer()) {
+    : call_(&call),
+      head_(&head),
+      model_(&model),
+      index_(index),
+      decoder_(model.text->tokenizer()),
+      offset_decoder_(model.text->tokenizer()) {
   if (model.reasoning != ReasoningFormat::kNone) parts_.push(call.response_prefix);
 }
 
@@ -295,8 +300,10 @@ std::string ChoiceEvents::event(Json what, std::span<const int32_t> token_ids,
     choice["logprobs"] = chat_logprobs(token_ids, logprobs, {}, *model_);
   if (call_->logprobs && !token_ids.empty() && !call_->chat) {
     TextLogprobs lists;
-    for (size_t i = 0; i < token_ids.size(); ++i)
+    for (size_t i = 0; i < token_ids.size(); ++i) {
       lists.add(token_ids[i], logprobs[i], nullptr, text_offset_, *model_);
+      text_offset_ += num_characters(offset_decoder_.push(token_ids[i]));
+    }
     choice["logprobs"] = std::move(lists).json(false);
   }
   if (ended)
@@ -331,7 +338,6 @@ std::string ChoiceEvents::tokens(std::string_view text, std::span<const int32_t>
     Json shown = delta(text, false);
     if (!shown.empty() || says_ids) events += event(std::move(shown), token_ids, logprobs, nullptr);
   }
-  text_offset_ += num_characters(text);
   return events;
 }
 

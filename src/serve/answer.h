@@ -74,6 +74,8 @@ class ChoiceEvents {
   size_t num_tokens_ = 0, num_bytes_ = 0;
   tokenizer::ThoughtStream parts_;
   tokenizer::StreamDecoder decoder_;
+  // With log-probabilities of a text: characters before the next token.
+  tokenizer::StreamDecoder offset_decoder_;
   int64_t text_offset_ = 0;
 };
 

@@ -1,6 +1,6 @@
 #include "serve/server.h"
 
-#include <atomic>
+#include <map>
 #include <thread>
 
 #include "generate/scorer.h"
@@ -204,6 +204,34 @@ TEST(Server, AStreamedChatIsTheWholeOne) {
       EXPECT_EQ(roles[i], 1);
     }
     EXPECT_EQ(whole["ponder"]["seed"], seed);
+  }
+}
+
+// Where tokens are held back too: their characters are not whole, or may become a stop string.
+TEST(Server, AStreamedTextHasTheListsOfTheWholeOne) {
+  Server server(nano_base(), options_of());
+  const auto lists_of = [&](Json request, bool stream) {
+    request["stream"] = stream;
+    const Answered answer = post(server.port(), "/v1/completions", request);
+    std::map<std::string, Json> lists;
+    for (const Json& part : stream ? events_of(answer.body) : std::vector{answer.json()})
+      for (const Json& choice : part.at("choices"))
+        if (!choice["logprobs"].is_null())
+          for (const auto& [name, values] : choice["logprobs"].items())
+            for (const Json& value : values) lists[name].push_back(value);
+    return lists;
+  };
+  for (int seed = 1; seed <= 8; ++seed) {
+    const Json request = {{"prompt", "é"},
+                          {"temperature", 1.5},
+                          {"max_tokens", 100},
+                          {"ignore_eos", true},
+                          {"logprobs", 0},
+                          {"seed", seed},
+                          {"stop", {"The answer is none."}}};
+    const auto whole = lists_of(request, false);
+    EXPECT_EQ(whole.at("text_offset").size(), whole.at("tokens").size());
+    EXPECT_EQ(lists_of(request, true), whole);
   }
 }
 
