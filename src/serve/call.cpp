@@ -213,11 +213,15 @@ void take_lengths(Body& body, const ServedModel& model, Call& call) {
   for (const auto& prompt : call.prompts)
     longest = std::max(longest, static_cast<int64_t>(prompt.size()));
   const int64_t room = model.max_model_len - longest;
-  if (room < std::max<int64_t>(asked, low)) {
-    throw CallError(400, call.chat ? "messages" : "prompt", "context_length_exceeded",
-                    fmt::format("this model has room for {} tokens: {} of the prompt and {} of the "
-                                "completion are more",
-                                model.max_model_len, longest, std::max<int64_t>(asked, 1)));
+  const int64_t least = std::max<int64_t>(asked, low);
+  if (room < least) {
+    const char* const of = call.chat ? "messages" : "prompt";
+    // OpenAI's words and the code, which clients look for in them to shorten what they ask.
+    throw CallError(
+        400, of, "context_length_exceeded",
+        fmt::format("This model's maximum context length is {} tokens. However, you requested {} "
+                    "tokens ({} in the {}, {} in the completion): context_length_exceeded",
+                    model.max_model_len, longest + least, longest, of, least));
   }
   call.sampling.max_tokens = static_cast<int>(asked < 0 ? std::min(room, many) : asked);
   for (const auto& prompt : call.prompts)

@@ -107,7 +107,11 @@ TEST(Call, WhatCannotBeDoneIsRefusedByName) {
   };
   EXPECT_EQ(with({{"model", "gpt-4"}}).status, 404);
   EXPECT_EQ(with({{"model", "gpt-4"}}).code, "model_not_found");
-  EXPECT_EQ(with({{"max_tokens", 1000000}}).code, "context_length_exceeded");
+  const Refused too_long = with({{"max_tokens", 1000000}});
+  EXPECT_EQ(too_long.code, "context_length_exceeded");
+  EXPECT_EQ(too_long.problem,
+            "This model's maximum context length is 1024 tokens. However, you requested 1000001 "
+            "tokens (1 in the prompt, 1000000 in the completion): context_length_exceeded");
   const std::vector<std::pair<Json, std::string>> wrong = {
       {{{"prompt", nullptr}}, "prompt"},
       {{{"prompt", Json::array()}}, "prompt"},

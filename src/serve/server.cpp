@@ -144,8 +144,13 @@ class Server::Impl {
       if (request.method == "GET" || request.method == "HEAD") return answer_get(request.path);
       return wrong_method(request, "GET");
     }
-    if (!is_one_of(request.path, kPosts))
-      return net::error_response(404, fmt::format("there is nothing at {}", excerpt(request.path)));
+    if (!is_one_of(request.path, kPosts)) {
+      // A client whose base URL lacks its end.
+      const std::string meant = "/v1" + request.path;
+      return net::error_response(404,
+                                 fmt::format("there is nothing at {}{}", excerpt(request.path),
+                                             is_one_of(meant, kPosts) ? ", but at " + meant : ""));
+    }
     if (request.method != "POST") return wrong_method(request, "POST");
     const std::string_view type = request.field("content-type");
     if (!type.empty() && type.find("json") == type.npos)

@@ -414,6 +414,8 @@ TEST(Server, SaysWhatItIs) {
             nano_base().text().chat().text());
   EXPECT_EQ(get(server.port(), "/props").json()["total_slots"], 64);
   EXPECT_EQ(get(server.port(), "/nothing").status, 404);
+  EXPECT_EQ(post(server.port(), "/chat/completions", {}).json()["error"]["message"],
+            "there is nothing at /chat/completions, but at /v1/chat/completions");
   const Answered wrong = get(server.port(), "/v1/completions");
   EXPECT_EQ(wrong.status, 405);
   EXPECT_NE(wrong.head.find("Allow: POST"), std::string::npos);
