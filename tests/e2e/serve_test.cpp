@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "e2e/ponder.h"
 #include "testing/raw_connection.h"
+#include "testing/sanitizers.h"
 
 namespace ponder::e2e {
 namespace {
@@ -166,6 +167,82 @@ TEST(Serve, SaysWhatIsWrongInALine) {
   said({"--kv-cache-bytes", "1k", "--port", "0"}, 1, "--kv-cache-bytes");
   EXPECT_EQ(ponder({"serve", model, "--reasoning-format", "some"}).status, 2);
   EXPECT_EQ(ponder({"serve", folder / "nothing"}).status, 1);
+}
+
+// Of a process, now.
+int64_t resident_kib(pid_t pid) {
+  std::smatch match;
+  const std::string status = read_file("/proc/" + std::to_string(pid) + "/status");
+  return std::regex_search(status, match, std::regex("VmRSS:\\s+([0-9]+)")) ? std::stoll(match[1])
+                                                                            : -1;
+}
+
+int num_connections(uint16_t port) {
+  RawConnection client(port);
+  client.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  std::smatch match;
+  const std::string text = body_of_answer(client.receive_answer());
+  return std::regex_search(text, match, std::regex("\nponder_connections ([0-9]+)"))
+             ? std::stoi(match[1])
+             : -1;
+}
+
+TEST(Serve, SlowConnectionsDoNotHoldAStream) {
+  const testing::TemporaryFolder folder;
+  make_tiny_base(folder / "base");
+  Serving server(folder / "base", {"--threads", "1"});
+  std::vector<std::unique_ptr<RawConnection>> slow;
+  for (int i = 0; i < 500; ++i) {
+    slow.push_back(std::make_unique<RawConnection>(server.port()));
+    slow.back()->send("POST /v1/completions HT");
+  }
+  EXPECT_EQ(num_connections(server.port()), 501);
+  RawConnection streaming(server.port());
+  streaming.send(post_of(R"({"prompt": [5], "ignore_eos": true, "stream": true, "n": 4})"));
+  streaming.receive_until("data: {");
+  for (int i = 0; i < 10; ++i) {
+    for (const auto& connection : slow) connection->send("T");
+    const auto began = std::chrono::steady_clock::now();
+    RawConnection client(server.port());
+    client.send(post_of(R"({"prompt": [5], "max_tokens": 1})"));
+    EXPECT_EQ(status_of_answer(client.receive_answer()), 200);
+    EXPECT_LT(std::chrono::steady_clock::now() - began, 5s * testing::kSlowdown);
+  }
+  EXPECT_NE(streaming.receive_until("data: [DONE]", 60s).find("[DONE]"), std::string::npos);
+}
+
+TEST(Serve, ConnectionsLeaveNothingBehind) {
+  if (testing::kAddressSanitizer || testing::kThreadSanitizer)
+    GTEST_SKIP() << "what is freed is kept for a while";
+  const testing::TemporaryFolder folder;
+  make_tiny_base(folder / "base");
+  Serving server(folder / "base", {"--threads", "1", "--quiet", "--kv-cache-bytes", "16MiB"});
+  const std::string endless = R"({"prompt": [5], "ignore_eos": true, "stream": )";
+  const auto round = [&] {
+    for (int i = 0; i < 250; ++i) {
+      { const RawConnection nothing(server.port()); }
+      RawConnection head(server.port()), refused(server.port()), asking(server.port()),
+          whole(server.port()), streaming(server.port());
+      head.send("GET / HT");
+      refused.send("GET / HTTP/1.1\r\nHost: elsewhere\r\n\r\n");
+      EXPECT_EQ(status_of_answer(refused.receive_answer()), 403);
+      asking.send(post_of(R"({"prompt": [5], "max_tokens": 2})"));
+      EXPECT_EQ(status_of_answer(asking.receive_answer()), 200);
+      whole.send(post_of(endless + "false}"));
+      streaming.send(post_of(endless + "true}"));
+      streaming.receive_until("data: {");
+    }
+    for (int i = 0; i < 1000 && num_connections(server.port()) > 1; ++i)
+      std::this_thread::sleep_for(10ms);
+    EXPECT_EQ(num_connections(server.port()), 1);
+    return resident_kib(server.process().pid());
+  };
+  const int64_t first = round();
+  int64_t last = 0;
+  for (int i = 0; i < 4; ++i) last = round();
+  RecordProperty("grown_kib", static_cast<int>(last - first));
+  EXPECT_GT(first, 0);
+  EXPECT_LT(last - first, 2048) << "KiB more after 6,000 connections, from " << first;
 }
 
 // Every line of docs/serve.md's sh blocks, and of --help's example, against the server that the page
