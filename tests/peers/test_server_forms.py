@@ -7,10 +7,11 @@ import conftest
 import peer
 import pytest
 
-PYTHON = peer.REPOSITORY / "build" / "peers-servers" / "bin" / "python"
+ENVIRONMENT = peer.REPOSITORY / "build" / "peers-servers"
+PYTHON = ENVIRONMENT / "bin" / "python"
 
 
-@pytest.mark.skipif(not PYTHON.exists(), reason="vLLM and SGLang are not there")
+@pytest.mark.skipif(not [*ENVIRONMENT.glob("lib/python3.*/site-packages/vllm")], reason="vLLM and SGLang are not there")
 def test_server_forms():
     file = peer.REPOSITORY / "tests" / "peers" / "server_forms.py"
     done = subprocess.run([PYTHON, "-m", "pytest", "-p", "no:cacheprovider", "-s", "-W", "ignore", file], check=False,
