@@ -110,6 +110,9 @@ SeedsMean means(const Table& values) {
 SeedsMean mean_over_seeds(const Table& values) {
   SeedsMean it = means(values);
   set_interval(it, {of_seeds(values), of_problems(values)}, 0, 1);
+  // Near 0 and 1 too, and the same that an evaluation by itself says.
+  constexpr double kAnyNumberOfSamples = 1e9;
+  if (it.seeds == 1) it.interval_95 = accuracy_of(values[0], kAnyNumberOfSamples).interval_95;
   if (it.standard_error == 0)
     it.interval_95 = wilson_interval(it.mean, static_cast<double>(it.problems));
   return it;

@@ -29,8 +29,8 @@ struct SeedsMean {
 };
 
 // `values`: a row a seed, a column a problem. For shares correct (0 to 1); the interval is kept within
-// [0, 1], and where nothing varies it is Wilson's of that many problems. One seed: the interval is of
-// the problems alone. Throws Error unless every row has the same number of columns, at least one.
+// [0, 1], and where nothing varies it is Wilson's of that many problems. One seed: the interval is
+// accuracy_of's, of the problems alone. Throws Error unless every row has the same number of columns, at least one.
 SeedsMean mean_over_seeds(const std::vector<std::vector<double>>& values);
 
 // Differences of two models, b − a. With `paired` row i of both has the same training seed (a model

@@ -36,7 +36,11 @@ TEST(TrainingSeeds, OneSeedIsOfTheProblemsAlone) {
   const SeedsMean it = mean_over_seeds({row});
   EXPECT_DOUBLE_EQ(it.mean, 0.4);
   EXPECT_NEAR(it.standard_error, std::sqrt(0.4 * 0.6 / 99), 1e-12);
-  EXPECT_NEAR(it.interval_95.high - it.mean, 1.984217 * it.standard_error, 1e-5);  // t of 99
+  EXPECT_EQ(it.interval_95.low, accuracy_of(row, 1).interval_95.low);
+  EXPECT_EQ(it.interval_95.high, accuracy_of(row, 1).interval_95.high);
+  std::vector<double> one_of_200(200);
+  one_of_200[0] = 1;
+  EXPECT_GT(mean_over_seeds({one_of_200}).interval_95.low, 0);
   EXPECT_EQ(it.seed_deviation, 0);
   const SeedsMean none = mean_over_seeds({{0, 0, 0, 0}, {0, 0, 0, 0}});
   EXPECT_DOUBLE_EQ(none.interval_95.high, wilson_interval(0, 4).high);
