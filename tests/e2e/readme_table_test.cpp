@@ -116,6 +116,20 @@ TEST(StudiesPage, HasTheDifferencesThatTheReadmeNames) {
   EXPECT_EQ(named, 3);
 }
 
+TEST(StudiesPage, EveryStudyHasThreeTrainingSeeds) {
+  const std::string page = read_file(testing::source_dir() / "docs/studies.md");
+  const size_t begin = page.find("<!-- studies: "), end = page.find("<!-- end of studies -->");
+  ASSERT_LT(begin, end);
+  size_t studies = 0, of_three = 0;
+  for (const std::string& line : testing::lines_of(page.substr(begin, end - begin))) {
+    studies += line.starts_with("## ");
+    of_three += line.starts_with("training seeds 1, 2, 3; ");
+    EXPECT_EQ(line.find("one seed"), std::string::npos) << line;
+  }
+  EXPECT_EQ(studies, 5u);
+  EXPECT_EQ(of_three, studies);
+}
+
 TEST(SlowStudiesPage, ARowIsWhatAFreshTrainingGives) {
   const std::string page = read_file(testing::source_dir() / "docs/studies.md");
   const std::vector<std::string> cells = cells_of(page, "One domain or several", "| choice | M1 |");

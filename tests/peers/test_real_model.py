@@ -1,0 +1,21 @@
+"""docs/studies.md, "A real pretrained model", against a fresh evaluation: the base model's row, which is the same on every machine."""
+import re
+
+import peer
+from peer import REPOSITORY
+
+PAGE = REPOSITORY / "docs" / "studies.md"
+
+
+def test_the_base_models_row(checkpoint, tmp_path):
+    run = tmp_path / "run"
+    peer.run("run", REPOSITORY / "recipes" / "smollm2-135m.toml", "--set", f"base={checkpoint}", "--until", "evaluate-M0",
+             "--quiet", "--out", run)
+    models = peer.run("compare", run, "--json")[0]["models"]
+    assert [model["model"] for model in models] == ["M0"]
+    page = PAGE.read_text()
+    header, row = (re.search(pattern, page, re.MULTILINE)[1].split(" | ") for pattern in
+                   (r"^\| model \| (.*) \|$", r"^\| M0 \| (.*) \|$"))
+    told = dict(zip(header, row))
+    for benchmark, score in models[0]["scores"].items():
+        assert told[benchmark].startswith(f"{100 * score['mean']:.1f} ["), benchmark
