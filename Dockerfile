@@ -2,7 +2,9 @@
 #   docker build -t ponder . && docker run --rm -v "$PWD/runs:/ponder/runs" ponder
 FROM debian:12
 RUN apt-get update -qq && apt-get install --yes --no-install-recommends -qq git ca-certificates
-COPY . /ponder
 WORKDIR /ponder
-RUN scripts/install-deps && scripts/build release ponder
+COPY scripts/install-deps scripts/
+RUN scripts/install-deps
+COPY . .
+RUN scripts/build release ponder
 CMD ["scripts/quickstart"]
