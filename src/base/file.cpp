@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "base/absent_file.h"
+#include "base/any_error.h"
 #include "base/byte_source.h"
-#include "base/error.h"
 
 namespace ponder {
 namespace fs = std::filesystem;
@@ -39,9 +39,7 @@ std::string absent_file_advice(const fs::path& path) {
 
 void throw_errno(const fs::path& path, const char* action) {
   const int code = errno;
-  std::string advice;
-  if (code == ENOSPC) advice = "free some space and run the same command again";
-  if (code == EACCES) advice = "check the permissions";
+  std::string advice = advice_of_errno(code);
   if (code == ENOENT) advice = absent_file_advice(path);
   throw Error(kind_of_errno(code), path.string(),
               fmt::format("cannot {}: {}", action, std::strerror(code)), advice);

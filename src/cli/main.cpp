@@ -2,11 +2,11 @@
 // is the one place where an Error becomes an exit code.
 #include <fcntl.h>
 
+#include <csignal>
 #include <cstdio>
 #include <exception>
-#include <filesystem>
 
-#include "base/error.h"
+#include "base/any_error.h"
 #include "base/version.h"
 #include "cli/command.h"
 #include "cli/printing.h"
@@ -78,18 +78,10 @@ int run(int argc, char** argv) {
     return 2;
   } catch (const Stopped& stopped) {
     return 128 + stopped.signal;
-  } catch (const ponder::Error& error) {
+  } catch (const std::exception& any) {
+    const ponder::Error error = ponder::as_error(any);
     tell(std::string("ponder: ") + error.what());
     return error.kind() == ponder::ErrorKind::kUsage ? 2 : 1;
-  } catch (const std::filesystem::filesystem_error& error) {
-    tell("ponder: " + error.path1().string() + ": " + error.code().message());
-    return 1;
-  } catch (const std::bad_alloc&) {
-    tell("ponder: out of memory; try a smaller batch, --max-batch or --recompute");
-    return 1;
-  } catch (const std::exception& error) {
-    tell(std::string("ponder: ") + error.what());
-    return 1;
   }
   return 0;
 }
@@ -98,6 +90,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   open_standard_descriptors();
+  std::signal(SIGXFSZ, SIG_IGN);  // a file at its limit is a write that fails, which is told
   const int status = run(argc, argv);
   // Once, for every command: what was printed may have been lost at any of its writes.
   const bool lost = std::ferror(stdout) != 0;

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "base/error.h"
+#include "base/any_error.h"
 #include "base/monitor.h"
 #include "base/thread_pool.h"
 #include "cli/command.h"
@@ -12,6 +12,7 @@
 #include "pipeline/plan.h"
 #include "pipeline/run.h"
 #include "pipeline/share.h"
+#include "pipeline/standing.h"
 #include "pipeline/teacher.h"
 #include "pool/stage_result.h"
 #include "report/report.h"
@@ -50,9 +51,22 @@ void ask_teacher_first(const pipeline::Recipe& recipe, const RunOptions& options
   if (!taught.finished) throw Stopped{stop_signal()};
 }
 
+// What keeps the run in `folder` from going on is told on the terminal, and kept for whoever looks at the
+// run later.
+template <class Body>
+auto kept_if_refused(const std::string& folder, const Body& body) {
+  try {
+    return body();
+  } catch (const std::exception& error) {
+    pipeline::record_refusal(folder, as_error(error).what());
+    throw;
+  }
+}
+
 void run(const RunOptions& options) {
   const std::atomic<bool>* stop = stop_flag();
-  const pipeline::Recipe recipe = options.recipe.load();
+  const pipeline::Recipe recipe =
+      kept_if_refused(options.out, [&] { return options.recipe.load(); });
   pipeline::check_until(recipe, options.until);
   const std::string out = options.out.empty() ? "runs/" + recipe.name : options.out;
   require_own_folder(out);
@@ -64,17 +78,22 @@ void run(const RunOptions& options) {
     monitor = std::make_unique<JsonProgressMonitor>(level);
   else
     monitor = std::make_unique<TerminalMonitor>(level);
-  if (recipe.teacher.any() &&
-      (options.redo || !options.from.empty() || !pipeline::recipe_has_changed(recipe, out)))
-    ask_teacher_first(recipe, options, *monitor, stop);
-  std::vector<pipeline::ReadSource> sources = pipeline::read_sources(recipe);
-  const pipeline::RecipePlan planned = pipeline::plan_recipe(recipe, sources, threads);
-  if (!options.from.empty()) pipeline::share_run(options.from, out);
-  pipeline::require_fit(planned, out);
-  pipeline::PipelineRun run(recipe, std::move(sources), out, threads, *monitor, stop,
-                            options.redo || !options.from.empty() ? pipeline::Changes::kRedone
-                                                                  : pipeline::Changes::kRefused);
-  run.expect(planned);
+  const auto begun = kept_if_refused(out, [&] {
+    if (recipe.teacher.any() &&
+        (options.redo || !options.from.empty() || !pipeline::recipe_has_changed(recipe, out)))
+      ask_teacher_first(recipe, options, *monitor, stop);
+    std::vector<pipeline::ReadSource> sources = pipeline::read_sources(recipe);
+    const pipeline::RecipePlan planned = pipeline::plan_recipe(recipe, sources, threads);
+    if (!options.from.empty()) pipeline::share_run(options.from, out);
+    pipeline::require_fit(planned, out);
+    auto run = std::make_unique<pipeline::PipelineRun>(
+        recipe, std::move(sources), out, threads, *monitor, stop,
+        options.redo || !options.from.empty() ? pipeline::Changes::kRedone
+                                              : pipeline::Changes::kRefused);
+    run->expect(planned);
+    return run;
+  });
+  pipeline::PipelineRun& run = *begun;
   const bool finished = run.execute(options.until, [&](const pool::StageRecord& stage) {
     if (!options.recipe.common.json) return;
     const auto& models = stage.outputs.empty() ? stage.inputs : stage.outputs;

@@ -9,14 +9,11 @@
 #include <thread>
 
 #include "base/duration_text.h"
-#include "base/error.h"
-#include "base/file.h"
 #include "cli/command.h"
 #include "cli/printing.h"
 #include "cli/stop_signals.h"
 #include "pipeline/progress.h"
-#include "pipeline/recipe.h"
-#include "pipeline/stage_list.h"
+#include "pipeline/standing.h"
 #include "pool/stage_result.h"
 #include "report/alarms.h"
 #include "report/preferences.h"
@@ -42,45 +39,18 @@ std::string state_of(const pool::StageRecord& stage, const std::optional<std::st
 }
 
 // A run as it stands: what its pool has, what its recipe still asks for, what it does now.
-struct Standing {
+struct Status {
   pool::Pool pool;
-  std::optional<std::string> holder;
-  std::vector<std::string> to_come;  // stages not begun
-  size_t stages = 0;                 // of the recipe; 0: not known
-  std::optional<Json> now;           // progress.json of a run that is at work
+  pipeline::Standing at;
+  std::optional<Json> now;  // progress.json of a run that is at work
 };
 
-Standing standing_of(const std::string& run) {
+Status status_of(const std::string& run) {
   const std::filesystem::path folder(run);
-  Standing it{open_status(run), lock_holder(folder / "lock"), {}, 0, {}};
-  if (it.holder) it.now = pipeline::read_progress(folder);
-  try {
-    const pipeline::Recipe recipe =
-        pipeline::load_recipe(folder / "recipe.toml", {}, pipeline::RecipeFiles::kMayBeAbsent);
-    for (const pipeline::Stage& stage : pipeline::stages_of(recipe)) {
-      ++it.stages;
-      if (!it.pool.stage(stage.name)) it.to_come.push_back(stage.name);
-    }
-  } catch (const Error&) {  // a pool without a recipe, or a recipe of another version
-  }
+  Status it{open_status(run), {}, {}};
+  it.at = pipeline::standing_of(it.pool, folder, pipeline::planned_stages(folder));
+  if (it.at.holder) it.now = pipeline::read_progress(folder);
   return it;
-}
-
-// What a run is at: "running", "stopped", "failed" or "done", and in which stage and why.
-struct RunState {
-  std::string word, stage, reason;
-};
-RunState run_state(const Standing& it) {
-  if (it.holder) return {"running", "", ""};
-  const std::vector<pool::StageRecord> stages = it.pool.stages();
-  for (const pool::StageRecord& stage : stages) {
-    if (stage.state == pool::StageState::kFailed)
-      return {"failed", stage.name, pool::failure_of(stage)};
-  }
-  for (const pool::StageRecord& stage : stages) {
-    if (stage.state == pool::StageState::kRunning) return {"stopped", stage.name, ""};
-  }
-  return it.to_come.empty() ? RunState{"done", "", ""} : RunState{"stopped", it.to_come[0], ""};
 }
 
 std::optional<double> number_of(const Json& now, const char* key) {
@@ -89,19 +59,10 @@ std::optional<double> number_of(const Json& now, const char* key) {
   return field->get<double>();
 }
 
-// "running (pid 12 on host), about 12 min left", "failed in imitate: …", "stopped in imitate; …".
-std::string headline(const Standing& it) {
-  const RunState state = run_state(it);
-  if (state.word == "running") {
-    const auto left = it.now ? number_of(*it.now, "run_seconds_left") : std::nullopt;
-    return fmt::format("running ({}){}", *it.holder,
-                       left ? fmt::format(", about {} left", duration_text(*left)) : "");
-  }
-  if (state.word == "failed") return fmt::format("failed in {}: {}", state.stage, state.reason);
-  if (state.word == "done") return "done";
-  const bool begun = it.pool.stage(state.stage).has_value();
-  return fmt::format("stopped {} {}; the same `ponder run` goes on from there",
-                     begun ? "in" : "before", state.stage);
+// Its sentence, of one that runs with the time that is left.
+std::string headline(const Status& it) {
+  const auto left = it.now ? number_of(*it.now, "run_seconds_left") : std::nullopt;
+  return it.at.sentence() + (left ? fmt::format(", about {} left", duration_text(*left)) : "");
 }
 
 std::string now_text(const Json& now) {
@@ -131,11 +92,11 @@ std::pair<Json, Json> pid_and_host(const std::optional<std::string>& holder) {
   return {pid, host};
 }
 
-Json json_of(const Standing& it) {
+Json json_of(const Status& it) {
   Json stages = Json::array(), models = Json::array(), scores = Json::array();
   for (const pool::StageRecord& stage : it.pool.stages()) {
     Json& row = stages.emplace_back(pool::to_json(stage));
-    row["state"] = state_of(stage, it.holder);
+    row["state"] = state_of(stage, it.at.holder);
     row["alarms"] = report::alarms(stage);
     const bool now = it.now && it.now->value("stage", Json()) == Json(stage.name);
     const auto field = [&](const char* key) { return now ? it.now->value(key, Json()) : Json(); };
@@ -150,35 +111,34 @@ Json json_of(const Standing& it) {
                       {"path", model.path}});
   }
   for (const pool::ScoreRecord& score : it.pool.scores()) scores.push_back(pool::to_json(score));
-  const RunState state = run_state(it);
-  const auto [pid, host] = pid_and_host(it.holder);
-  return {{"state", state.word},
-          {"stage", state.stage},
-          {"reason", state.reason},
+  const auto [pid, host] = pid_and_host(it.at.holder);
+  return {{"state", it.at.word},
+          {"stage", it.at.stage},
+          {"reason", it.at.reason},
           {"pid", pid},
           {"host", host},
           {"headline", headline(it)},
           {"seconds_left", it.now ? it.now->value("run_seconds_left", Json()) : Json()},
           {"now", it.now ? *it.now : Json()},
           {"stages", stages},
-          {"to_come", it.to_come},
+          {"to_come", it.at.to_come},
           {"models", models},
           {"scores", scores},
-          {"holder", it.holder ? Json(*it.holder) : Json()}};
+          {"holder", it.at.holder ? Json(*it.at.holder) : Json()}};
 }
 
-void show(const Standing& it) {
+void show(const Status& it) {
   print("{}\n", headline(it));
   if (it.now) print("{}\n", now_text(*it.now));
   const std::vector<pool::StageRecord> stages = it.pool.stages();
   size_t width = 20;
   for (const pool::StageRecord& stage : stages) width = std::max(width, stage.name.size());
-  for (const std::string& name : it.to_come) width = std::max(width, name.size());
+  for (const std::string& name : it.at.to_come) width = std::max(width, name.size());
   width += 2;
   print("\n{:<{}}{:<10}{:>10}{:>10}  {}\n", "stage", width, "state", "rows", "seconds",
         "begun (UTC)");
   for (const pool::StageRecord& stage : stages) {
-    const std::string state = state_of(stage, it.holder);
+    const std::string state = state_of(stage, it.at.holder);
     const bool running = state == "running";
     print("{:<{}}{:<10}{:>10}{:>10}  {}\n", stage.name, width, state,
           running ? "" : std::to_string(stage.rows),
@@ -192,13 +152,13 @@ void show(const Standing& it) {
     }
     for (const std::string& alarm : report::alarms(stage)) print("  alarm: {}\n", alarm);
   }
-  for (const std::string& name : it.to_come) print("{:<{}}to come\n", name, width);
+  for (const std::string& name : it.at.to_come) print("{:<{}}to come\n", name, width);
   print_text("\n" + report::scores_table(it.pool));
 }
 
 void status(const StatusOptions& options) {
   if (!options.watch) {
-    const Standing it = standing_of(options.run);
+    const Status it = status_of(options.run);
     options.common.json ? print_json(json_of(it)) : show(it);
     return;
   }
@@ -206,7 +166,7 @@ void status(const StatusOptions& options) {
   const std::atomic<bool>* stop = stop_flag();
   std::string last;
   for (;;) {
-    const Standing it = standing_of(options.run);
+    const Status it = status_of(options.run);
     if (options.common.json) {
       print_json(json_of(it));
     } else if (terminal) {
@@ -218,7 +178,7 @@ void status(const StatusOptions& options) {
       last = line;
     }
     std::fflush(stdout);
-    if (!it.holder) break;
+    if (!it.at.holder) break;
     for (int i = 0; i < 10 && !*stop; ++i)
       std::this_thread::sleep_for(std::chrono::milliseconds(terminal ? 100 : 300));
     if (*stop) throw Stopped{stop_signal()};

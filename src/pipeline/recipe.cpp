@@ -118,7 +118,9 @@ DataSource read_source(TomlSection section, const Origin& origin, bool may_repea
         section.fail("file", error.where() + ": " + error.problem(), error.advice());
       }
       for (const fs::path& shard : shards) {
-        if (!fs::exists(shard)) section.fail("file", "there is no file " + shard.string());
+        if (!fs::exists(shard))
+          section.fail("file", "there is no file " + shard.string(),
+                       "put it back, or correct the recipe");
       }
     }
     source.count = section.integer("count", 0, 0, kMany);

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "base/error.h"
+#include "base/any_error.h"
 #include "base/folder_swap.h"
 #include "model/checkpoint.h"
 #include "pipeline/redo.h"
@@ -192,8 +192,10 @@ bool PipelineRun::execute(const std::string& until,
   check_until(recipe_, until);
   const std::string wanted = last_model(recipe_, until, *pool_);
   bool finished = true;
+  std::string at;  // the stage
   try {
     for (const Stage& stage : stages_of(recipe_)) {
+      at = stage.name;
       const std::optional<pool::StageRecord> record = pool_->stage(stage.name);
       if (record && record->state == pool::StageState::kDone) {
         monitor_->info(fmt::format("{}: done already", stage.name));
@@ -207,17 +209,29 @@ bool PipelineRun::execute(const std::string& until,
       on_stage(*pool_->stage(stage.name));
       if (stage.name == until) break;
     }
-  } catch (const std::exception& error) {
-    monitor_->record("error", {{"text", error.what()}});
-    try {
-      report::write_report(*pool_, folder_);
-    } catch (const std::exception& second) {  // of the two the first is what went wrong
-      monitor_->record("error", {{"text", second.what()}});
-    }
-    throw;
+  } catch (const std::exception& any) {
+    const Error error = as_error(any);
+    record_failure(at, error.what());
+    const bool named = error.where() == at || error.where().starts_with(at + ":");
+    throw Error(error.kind(),
+                named || error.where().empty() ? at : fmt::format("{}: {}", at, error.where()),
+                error.problem(), error.advice());
   }
   report::write_report(*pool_, folder_);
   return finished;
+}
+
+// What failed is told by the exception under way, whatever can still be written of it.
+void PipelineRun::record_failure(const std::string& stage, const std::string& reason) {
+  const auto trying = [](const auto& write) {
+    try {
+      write();
+    } catch (const std::exception&) {
+    }
+  };
+  remove_progress(folder_);  // where the disk is full it leaves room for a line
+  trying([&] { monitor_->record("error", {{"stage", stage}, {"text", reason}}); });
+  trying([&] { report::write_report(*pool_, folder_); });
 }
 
 // For whoever looks on: what cannot be written now is tried again at the end.
@@ -316,8 +330,11 @@ bool PipelineRun::run_stage(const Stage& planned) {
     if (outcome.finished && !stage.output.empty() && pool_->model_named(stage.output))
       record_checkpoint(stage.output);
   } catch (const std::exception& error) {
-    pool_->finish_stage(stage.name, pool::StageState::kFailed, seconds(), 0,
-                        pool::failure(error.what()));
+    try {
+      pool_->finish_stage(stage.name, pool::StageState::kFailed, seconds(), 0,
+                          pool::failure(as_error(error).what()));
+    } catch (const std::exception&) {  // a full disk; the log may still take it
+    }
     throw;
   }
   if (!outcome.finished) {

@@ -75,6 +75,7 @@ class PipelineRun {
   // before it is passed on.
   bool run_stage(const Stage& planned);
   void report_so_far();
+  void record_failure(const std::string& stage, const std::string& reason);
   // The model of that name or, where there was nothing to make it from, the one that stands for it;
   // "" if none does.
   std::string made(std::string model) const;

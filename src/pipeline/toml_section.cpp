@@ -284,7 +284,10 @@ std::vector<TomlSection> TomlSection::sections(const char* key) {
   out.reserve(array->size());
   for (size_t i = 0; i < array->size(); ++i) {
     if (!array->get(i)->is_table())
-      fail(key, fmt::format("expected tables, found {}", type_name(*array->get(i))));
+      fail(key, fmt::format("expected tables, found {}", type_name(*array->get(i))),
+           array->get(i)->is_string() ? fmt::format("a file is written {} = [{{ file = \"{}\" }}]",
+                                                    key, excerpt(array->get(i)->as_string()->get()))
+                                      : fmt::format("write {} = [{{ … }}]", key));
     out.push_back(toml::table{});
   }
   for (size_t i = 0; i < array->size(); ++i) {

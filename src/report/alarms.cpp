@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "pool/stage_result.h"
@@ -35,6 +36,11 @@ void add_alarms(const pool::TrainResult& r, std::vector<std::string>& out) {
   if (skipped > 0)
     out.push_back(fmt::format("{} of its drawn steps have no loss: they were skipped", skipped));
   if (r.last_loss && !std::isfinite(*r.last_loss)) out.push_back("its last loss is no number");
+  const std::optional<double> first = r.loss_curve.empty() ? std::nullopt : r.loss_curve[0].loss;
+  if (first && r.last_loss && *r.last_loss > std::max(*first + 1, 1.5 * *first)) {
+    out.push_back(fmt::format("the loss rose from {:.2f} to {:.2f}: lower {}.lr", *first,
+                              *r.last_loss, r.pairs ? "dpo" : "sft"));
+  }
   if (r.pairs && *r.pairs < 8)
     out.push_back(fmt::format("{} pairs are few: more rollouts a problem give more", *r.pairs));
   int64_t rejected = 0;

@@ -41,6 +41,13 @@ TEST_F(AlarmsTest, Training) {
   result.rejected = {{"too_long", 11}};
   EXPECT_TRUE(
       has(of(pool::stage_kind::kImitate, pool::to_json(result)).at(0), "11 rows were left out"));
+  result.rejected.clear();
+  result.loss_curve = {{1, 2.5}, {2, std::nullopt}};
+  result.last_loss = 3.6;
+  EXPECT_TRUE(of(pool::stage_kind::kImitate, pool::to_json(result)).size() == 1);  // a skipped step
+  result.last_loss = 3.8;
+  EXPECT_TRUE(has(of(pool::stage_kind::kImitate, pool::to_json(result)).at(1),
+                  "the loss rose from 2.50 to 3.80: lower sft.lr"));
   pool::TrainResult dpo;
   dpo.pairs = 7;
   EXPECT_TRUE(has(of(pool::stage_kind::kDpo, pool::to_json(dpo)).at(0), "7 pairs are few"));

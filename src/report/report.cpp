@@ -3,13 +3,14 @@
 #include <fmt/format.h>
 
 #include "base/file.h"
+#include "report/last_failure.h"
 #include "report/sections.h"
 #include "report/style.h"
 
 namespace ponder::report {
 
-std::string report_html(const pool::Pool& pool, const std::string& name,
-                        const std::string& recipe) {
+std::string report_html(const pool::Pool& pool, const std::string& name, const std::string& recipe,
+                        const std::string& failure) {
   const std::string title = "ponder run: " + name;
   const LoopTable table = loop_table(pool);
   const pool::PoolCounts counts = pool.counts();
@@ -18,7 +19,10 @@ std::string report_html(const pool::Pool& pool, const std::string& name,
                       empty_element("meta", {{"name", "viewport"},
                                              {"content", "width=device-width, initial-scale=1"}}) +
                       element("title", text(title)) + element("style", Markup{kStyle});
-  const Markup intro = element("h1", text(title)) + headline_section(table);
+  Markup intro = element("h1", text(title));
+  if (!failure.empty())
+    intro += element("p", {{"class", "lead incorrect"}}, text("The run failed " + failure));
+  intro += headline_section(table);
   const Markup facts =
       origin_line(pool) +
       element("p", {{"class", "note"}},
@@ -44,9 +48,14 @@ void write_report(const pool::Pool& pool, const std::filesystem::path& folder,
   std::filesystem::path name = std::filesystem::absolute(folder).lexically_normal();
   if (name.filename().empty()) name = name.parent_path();
   const std::filesystem::path recipe = folder / "recipe.toml";
+  std::string how;
+  const auto failed = last_failure(pool, folder);
+  // One that could not begin anything has changed nothing of what is reported.
+  if (failed && !failed->stage.empty())
+    how = fmt::format("in {}: {}", failed->stage, failed->reason);
   write_file_atomic(file.empty() ? folder / "report.html" : file,
                     report_html(pool, name.filename().string(),
-                                std::filesystem::exists(recipe) ? read_file(recipe) : ""));
+                                std::filesystem::exists(recipe) ? read_file(recipe) : "", how));
 }
 
 }  // namespace ponder::report

@@ -152,7 +152,7 @@ StageOutcome run_dpo(StageContext& context) {
   if (set.train.empty()) {
     return StageOutcome::nothing(
         "exploration left no problem with both a right and a wrong finished response; more "
-        "problems or samples may");
+        "problems or samples may give some");
   }
   const auto rows = static_cast<int64_t>(set.train.size());
   const auto num_held_out = static_cast<int64_t>(set.held_out.size());
