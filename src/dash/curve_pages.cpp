@@ -162,6 +162,8 @@ Markup recipes_of(const std::vector<OpenRun*>& runs) {
   return report::section("Differences of the recipes", out);
 }
 
+constexpr const char* kAllStages = "stages";  // the figure of their losses over each other
+
 // A chart of the curves page by the name that its address has.
 struct Chart {
   std::string figure, title, x_title;
@@ -191,7 +193,7 @@ std::vector<Chart> training_charts(OpenRun& run, const std::vector<std::string>&
                                    const Parameters& asked) {
   std::vector<Chart> charts;
   const Range range{asked.integer("from"), asked.integer("to")};
-  Chart over{"stages", "loss of the stages", "optimiser step", {}, style_of(asked, true)};
+  Chart over{kAllStages, "loss of the stages", "optimiser step", {}, style_of(asked, true)};
   for (const std::string& stage : stages) {
     auto points = points_of(run.metrics(stage), "loss", range);
     if (!points.empty() && over.curves.size() < 6)
@@ -218,6 +220,21 @@ std::vector<Chart> training_charts(OpenRun& run, const std::vector<std::string>&
     charts.push_back(std::move(chart));
   }
   return charts;
+}
+
+// The same as drawn. They are drawn anew only where something is asked for otherwise or logs have grown.
+const std::vector<DrawnCharts::Chart>& drawn_training(OpenRun& run,
+                                                      const std::vector<std::string>& stages,
+                                                      const Parameters& asked) {
+  std::string from = chosen_stage(stages, asked);
+  for (const char* name : {"from", "to", "smooth", "scale"}) from += "\n" + asked.text(name);
+  for (const std::string& stage : stages)
+    from += fmt::format("\n{} {}", stage, run.metrics(stage).state());
+  if (const auto* known = run.drawn().find(from)) return *known;
+  std::vector<DrawnCharts::Chart> charts;
+  for (const Chart& chart : training_charts(run, stages, asked))
+    charts.push_back({chart.figure, chart.drawn()});
+  return run.drawn().keep(from, std::move(charts));
 }
 
 // What the rounds of exploration sampled: shares and lengths over the rounds.
@@ -281,21 +298,25 @@ std::vector<Chart> round_charts(OpenRun& run) {
       {"undecided", "undecided, % of the samples", "round", {share("", &Round::undecided)}, style}};
 }
 
-Markup figure_of(const std::string& run, const Chart& chart, const Parameters& asked) {
-  return element("figure", chart.drawn() + element("figcaption",
-                                                   link(address({"run", run, "chart.svg"},
-                                                                asked.with("figure", chart.figure)),
-                                                        "SVG")));
+Markup being_read(const std::string& log) {
+  return note("The log of " + log + " is being read: more of it will be there in a moment.");
+}
+
+Markup figure_of(const std::string& run, const DrawnCharts::Chart& chart, const Parameters& asked) {
+  const std::string to = address({"run", run, "chart.svg"}, asked.with("figure", chart.figure));
+  return element("figure", {{"class", chart.figure == kAllStages ? "broad" : ""}},
+                 chart.drawn + element("figcaption", link(to, "SVG")));
 }
 
 }  // namespace
 
 Markup chart_of(OpenRun& run, const Parameters& asked) {
   const std::vector<std::string> stages = stages_with_steps(run);
-  std::vector<Chart> charts;
-  if (!stages.empty()) charts = training_charts(run, stages, asked);
-  for (Chart& chart : round_charts(run)) charts.push_back(std::move(chart));
-  for (const Chart& chart : charts)
+  if (!stages.empty()) {
+    for (const DrawnCharts::Chart& chart : drawn_training(run, stages, asked))
+      if (chart.figure == asked.text("figure")) return chart.drawn;
+  }
+  for (const Chart& chart : round_charts(run))
     if (chart.figure == asked.text("figure")) return chart.drawn();
   throw Error(ErrorKind::kNotFound, asked.text("figure"), "no such chart");
 }
@@ -317,9 +338,9 @@ Page curves_page(OpenRun& run, const Parameters& asked) {
                    {"fitting", "log", "linear"}) +
             element("button", text("show")));
     Markup charts;
-    for (const Chart& chart : training_charts(run, stages, asked)) {
+    for (const DrawnCharts::Chart& chart : drawn_training(run, stages, asked)) {
       const Markup figure = figure_of(run.name(), chart, asked);
-      (chart.figure == "stages" ? content : charts) += figure;
+      (chart.figure == kAllStages ? content : charts) += figure;
     }
     content += element("h2", text(chosen)) + element("div", {{"class", "charts"}}, charts);
     content += element(
@@ -334,20 +355,37 @@ Page curves_page(OpenRun& run, const Parameters& asked) {
   }
   if (!rounds.empty()) {
     Markup charts;
-    for (const Chart& chart : rounds) charts += figure_of(run.name(), chart, asked);
+    for (const Chart& chart : rounds)
+      charts += figure_of(run.name(), {chart.figure, chart.drawn()}, asked);
     content +=
         report::section("Rollouts over the rounds", element("div", {{"class", "charts"}}, charts));
     if (!run.rollouts().complete())
       content += note("Of those that were looked at so far: more will be there in a moment.");
   }
-  for (const std::string& stage : stages) {
-    if (run.metrics_complete(stage)) continue;
+  for (const pool::StageRecord& stage : run.pool().stages()) {
+    if (!trains(stage) || run.metrics_complete(stage.name)) continue;
     unfinished = true;
-    content =
-        note("The log of " + stage + " is being read: more of it will be there in a moment.") +
-        content;
+    content = being_read(stage.name) + content;
   }
   return {"Curves", content, true, unfinished};
+}
+
+// The losses of each stage over each other.
+static std::vector<DrawnCharts::Chart> compared_losses(const std::vector<OpenRun*>& runs,
+                                                       const Parameters& asked) {
+  std::vector<DrawnCharts::Chart> charts;
+  for (const pool::StageRecord& stage : runs[0]->pool().stages()) {
+    if (!trains(stage)) continue;
+    std::vector<report::Curve> curves;
+    for (OpenRun* run : runs) {
+      auto points = points_of(run->metrics(stage.name), "loss", {});
+      if (!points.empty() && curves.size() < 6) curves.push_back({run->name(), std::move(points)});
+    }
+    if (curves.empty()) continue;
+    charts.push_back({stage.name, report::curve_chart("loss of " + stage.name, "optimiser step", "",
+                                                      curves, style_of(asked, false))});
+  }
+  return charts;
 }
 
 Page compare_page(const Runs& runs, const Parameters& asked) {
@@ -379,22 +417,25 @@ Page compare_page(const Runs& runs, const Parameters& asked) {
             false};
   }
   content += scores_of(chosen) + recipes_of(chosen);
-  Markup charts;
-  for (const pool::StageRecord& stage : chosen[0]->pool().stages()) {
-    if (!trains(stage)) continue;
-    std::vector<report::Curve> curves;
-    for (OpenRun* run : chosen) {
-      auto points = points_of(run->metrics(stage.name, true), "loss", {});
-      if (!points.empty() && curves.size() < 6) curves.push_back({run->name(), std::move(points)});
-    }
-    if (!curves.empty()) {
-      charts += element("figure", report::curve_chart("loss of " + stage.name, "optimiser step", "",
-                                                      curves, style_of(asked, false)));
+  bool unfinished = false;
+  std::string from = "compared\n" + asked.text("smooth") + "\n" + asked.text("scale");
+  for (OpenRun* run : chosen) {
+    run->begin_page(kReadFor / chosen.size());
+    for (const pool::StageRecord& stage : chosen[0]->pool().stages()) {
+      if (!trains(stage)) continue;
+      from += fmt::format("\n{} {} {}", run->name(), stage.name, run->metrics(stage.name).state());
+      if (run->metrics_complete(stage.name)) continue;
+      unfinished = true;
+      content = being_read(stage.name + " of " + run->name()) + content;
     }
   }
+  const auto* drawn = chosen[0]->drawn().find(from);
+  if (!drawn) drawn = &chosen[0]->drawn().keep(from, compared_losses(chosen, asked));
+  Markup charts;
+  for (const DrawnCharts::Chart& chart : *drawn) charts += element("figure", chart.drawn);
   if (!charts.empty())
     content += report::section("Losses", element("div", {{"class", "charts"}}, charts));
-  return {"Compare", content, false};
+  return {"Compare", content, false, unfinished};
 }
 
 }  // namespace ponder::dash

@@ -8,16 +8,20 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "pipeline/progress.h"
-#include "pipeline/recipe.h"
-#include "pipeline/stage_list.h"
-#include "pool/stage_result.h"
+#include "pipeline/standing.h"
 #include "report/alarms.h"
 
 namespace ponder::dash {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr size_t kPiece = size_t{1} << 20;  // of a log, read at a time: some milliseconds
+using Clock = std::chrono::steady_clock;
+
+std::chrono::milliseconds until(Clock::time_point deadline) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+}
+
+constexpr size_t kPiece = size_t{1} << 18;  // of a log, read at a time: some milliseconds
 
 // Which file this is; with its state also what it holds.
 std::string identity(const fs::path& file, bool with_state) {
@@ -60,6 +64,19 @@ std::string now_words(const Json& now) {
 
 }  // namespace
 
+const std::vector<DrawnCharts::Chart>* DrawnCharts::find(const std::string& from) const {
+  const auto found = std::find_if(kept_.begin(), kept_.end(),
+                                  [&](const auto& each) { return each.first == from; });
+  return found == kept_.end() ? nullptr : &found->second;
+}
+
+const std::vector<DrawnCharts::Chart>& DrawnCharts::keep(const std::string& from,
+                                                         std::vector<Chart> charts) {
+  constexpr size_t kMany = 8;
+  if (kept_.size() == kMany) kept_.pop_back();
+  return kept_.emplace_front(from, std::move(charts)).second;
+}
+
 OpenRun::OpenRun(std::string name, fs::path folder)
     : name_(std::move(name)), folder_(std::move(folder)) {}
 
@@ -83,23 +100,33 @@ const pool::Pool& OpenRun::refresh() {
   return *pool_;
 }
 
-void OpenRun::list_rollouts() {
+void OpenRun::list_rollouts(std::chrono::milliseconds time) {
   const pool::Pool& pool = this->pool();
+  const Clock::time_point deadline = Clock::now() + time;
   const int64_t version = pool.data_version();
-  if (rollouts_version_ == version) return;
-  rollouts_.refresh(pool, pool.stages());
-  rollouts_version_ = version;
+  do {
+    if (rollouts_version_ != version && rollouts_.refresh(pool.stages()))
+      rollouts_version_ = version;
+    rollouts_.list(pool, until(deadline));
+  } while (rollouts_.listed() && rollouts_version_ != version);  // an older one came to its end
 }
 
-void OpenRun::begin_page() { deadline_ = std::chrono::steady_clock::now() + kReadFor; }
-
-std::chrono::milliseconds OpenRun::time_left() const {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ -
-                                                               std::chrono::steady_clock::now());
+void OpenRun::begin_page(std::chrono::milliseconds read_for) {
+  deadline_ = Clock::now() + read_for;
+  ++page_;
 }
+
+std::chrono::milliseconds OpenRun::time_left() const { return until(deadline_); }
 
 RolloutList& OpenRun::rollouts() {
-  list_rollouts();
+  if (listed_for_ != page_) {
+    // Some thousands are always listed at once, of more what fits into a part of the page's time: it shows a hundred.
+    constexpr std::chrono::milliseconds kListFor{5};
+    for (int piece = 0; piece < 20 && (piece == 0 || !rollouts_.listed()); ++piece)
+      list_rollouts(std::chrono::milliseconds::zero());
+    if (!rollouts_.listed()) list_rollouts(std::min(kListFor, time_left()));
+  }
+  listed_for_ = page_;
   return rollouts_;
 }
 
@@ -110,8 +137,11 @@ const RolloutList& OpenRun::look_at_rollouts() {
 
 bool OpenRun::work(std::chrono::milliseconds time) {
   const pool::Pool& pool = pool_ ? *pool_ : refresh();
-  if (!rollouts_version_) list_rollouts();
   const pool::Pool::ReadTransaction reading(pool, std::chrono::seconds(2));
+  if (!rollouts_version_ || !rollouts_.listed()) {
+    list_rollouts(time);
+    return true;
+  }
   if (!rollouts_.complete()) {
     rollouts_.look(pool, time);
     return true;
@@ -127,9 +157,10 @@ bool OpenRun::work(std::chrono::milliseconds time) {
 
 const report::StepMetrics& OpenRun::metrics(const std::string& stage, bool all) {
   Metrics& log = metrics_[stage];
-  do {
+  if (all || log.page != page_) log.complete = false;
+  while (!log.complete && (all || (log.page != page_ && time_left().count() > 0)))
     log.complete = log.read.read(folder_ / "training" / (stage + ".jsonl"), kPiece);
-  } while (!log.complete && (all || time_left().count() > 0));
+  log.page = page_;
   return log.read;
 }
 
@@ -148,15 +179,7 @@ std::string OpenRun::recipe() const {
 std::vector<std::string> OpenRun::planned() {
   const std::string text = recipe();
   if (planned_ && planned_->first == text) return planned_->second;
-  std::vector<std::string> names;
-  try {
-    if (!text.empty()) {
-      const pipeline::Recipe recipe =
-          pipeline::load_recipe(folder_ / "recipe.toml", {}, pipeline::RecipeFiles::kMayBeAbsent);
-      for (const pipeline::Stage& stage : pipeline::stages_of(recipe)) names.push_back(stage.name);
-    }
-  } catch (const Error&) {  // of another version
-  }
+  const std::vector<std::string> names = pipeline::planned_stages(folder_);
   planned_ = {text, names};
   return names;
 }
@@ -186,36 +209,15 @@ std::string doing_now(const OpenRun& run) {
 
 Standing standing_of(OpenRun& run) {
   Standing it;
-  const std::vector<pool::StageRecord> stages = run.pool().stages();
-  const auto has = [&](const std::string& name) {
-    return std::any_of(stages.begin(), stages.end(),
-                       [&](const pool::StageRecord& stage) { return stage.name == name; });
-  };
-  for (const std::string& name : run.planned())
-    if (!has(name)) it.to_come.push_back(name);
-  for (const pool::StageRecord& stage : stages) {
+  const pipeline::Standing stands = pipeline::standing_of(run.pool(), run.folder(), run.planned());
+  it.word = stands.word;
+  it.sentence = stands.sentence();
+  it.to_come = stands.to_come;
+  if (it.word == "running") it.now = doing_now(run);
+  for (const pool::StageRecord& stage : run.pool().stages()) {
     for (const std::string& alarm : report::alarms(stage))
       it.alarms.push_back(stage.name + ": " + alarm);
   }
-  const std::optional<std::string> holder = lock_holder(run.folder() / "lock");
-  if (holder) {
-    it.word = "running";
-    it.sentence = "running (" + *holder + ")";
-    it.now = doing_now(run);
-    return it;
-  }
-  for (const pool::StageRecord& stage : stages) {
-    if (stage.state == pool::StageState::kDone) continue;
-    const bool failed = stage.state == pool::StageState::kFailed;
-    it.word = failed ? "failed" : "stopped";
-    it.sentence =
-        failed ? fmt::format("failed in {}: {}", stage.name, pool::failure_of(stage))
-               : fmt::format("stopped in {}; the same ponder run goes on from there", stage.name);
-    if (failed) return it;
-  }
-  if (!it.word.empty()) return it;
-  it.word = it.to_come.empty() ? "done" : "stopped";
-  it.sentence = it.to_come.empty() ? "done" : "stopped before " + it.to_come[0];
   return it;
 }
 

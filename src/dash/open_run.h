@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <deque>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -15,13 +16,28 @@
 #include "dash/fleet_log.h"
 #include "dash/rollout_list.h"
 #include "pool/pool.h"
+#include "report/markup.h"
 #include "report/metrics.h"
 #include "tokenizer/tokenizer.h"
 
 namespace ponder::dash {
 
 // Of the tenth of a second that a page may take, what reading without end may.
-inline constexpr std::chrono::milliseconds kReadFor{30};
+inline constexpr std::chrono::milliseconds kReadFor{20};
+
+// Charts as they were drawn, by a text of all that they are drawn from: those of the last few pages.
+class DrawnCharts {
+ public:
+  struct Chart {
+    std::string figure;  // its name in addresses
+    report::Markup drawn;
+  };
+  const std::vector<Chart>* find(const std::string& from) const;
+  const std::vector<Chart>& keep(const std::string& from, std::vector<Chart> charts);
+
+ private:
+  std::deque<std::pair<std::string, std::vector<Chart>>> kept_;  // the latest first
+};
 
 class OpenRun {
  public:
@@ -35,14 +51,15 @@ class OpenRun {
   const pool::Pool& refresh();
   const pool::Pool& pool() const;  // as it was opened last
   // From here on a page is made, which may take a tenth of a second: what it reads beyond a part of that it leaves
-  // for later.
-  void begin_page();
+  // for later. Within a page rollouts and logs stay what they were when it asked first.
+  void begin_page(std::chrono::milliseconds read_for = kReadFor);
   std::chrono::milliseconds time_left() const;  // of that part
-  RolloutList& rollouts();                      // which there are now
+  RolloutList& rollouts();                      // which there are now, as time is left
   const RolloutList& look_at_rollouts();        // and what their rows say, as time is left
   // What the log of a stage says, as time is left; `all`: to its end, whatever that takes.
   const report::StepMetrics& metrics(const std::string& stage, bool all = false);
   bool metrics_complete(const std::string& stage);
+  DrawnCharts& drawn() { return drawn_; }
   const std::vector<FleetRecord>& fleet_records();  // brought up to date
   // Goes on with what pages left for later: rows to be looked at, texts and logs to be read. For about this time;
   // false when nothing is left.
@@ -58,16 +75,19 @@ class OpenRun {
   const std::filesystem::path folder_;
   std::string file_;  // which file is open, and of one that shows nothing new, which state of it
   std::optional<pool::Pool> pool_;
-  void list_rollouts();
+  void list_rollouts(std::chrono::milliseconds time);
 
   RolloutList rollouts_;
   std::optional<int64_t> rollouts_version_;
+  uint64_t page_ = 1, listed_for_ = 0;                // pages are counted
   std::chrono::steady_clock::time_point deadline_{};  // of the page
   struct Metrics {
     report::StepMetrics read;
     bool complete = false;
+    uint64_t page = 0;  // that asked last
   };
   std::map<std::string, Metrics> metrics_;
+  DrawnCharts drawn_;
   FleetLog fleet_log_;
   std::optional<std::pair<std::string, std::vector<std::string>>> planned_;  // by recipe text
   std::map<std::string, std::unique_ptr<tokenizer::Tokenizer>> tokenizers_;

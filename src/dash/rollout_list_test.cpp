@@ -14,7 +14,23 @@ class RolloutListTest : public report::ReportTest {
     report::fill_run(pool_);
     refresh();
   }
-  void refresh() { list_.refresh(pool_, pool_.stages()); }
+  void refresh() {
+    EXPECT_TRUE(list_.refresh(pool_.stages()));
+    list_.list(pool_, kLong);
+    EXPECT_TRUE(list_.listed());
+  }
+  // Of each problem that explore-1 has rollouts of, so many.
+  void add_rollouts(const std::string& stage, int samples) {
+    std::vector<data::Rollout> rollouts;
+    pool_.for_each_rollout({.stage = "explore-1"}, [&](const pool::StoredRollout& stored) {
+      if (stored.rollout.sample == 0) rollouts.push_back(stored.rollout);
+    });
+    pool::Pool::Transaction transaction(pool_);
+    for (data::Rollout& rollout : rollouts)
+      for (rollout.sample = 0; rollout.sample < samples; ++rollout.sample)
+        pool_.add_rollout(stage, 3, rollout);
+    transaction.commit();
+  }
   size_t found() const {
     return static_cast<size_t>(
         std::count_if(list_.entries().begin(), list_.entries().end(),
@@ -24,6 +40,59 @@ class RolloutListTest : public report::ReportTest {
   pool::Pool pool_ = open();
   RolloutList list_;
 };
+
+TEST_F(RolloutListTest, KeysAreListedInPieces) {
+  report::begin(pool_, pool::stage_kind::kExplore, "explore-3", 3);
+  add_rollouts("explore-3", 30);
+  RolloutList list;
+  EXPECT_TRUE(list.refresh(pool_.stages()));
+  int pieces = 0;
+  for (; !list.listed() && pieces < 1000; ++pieces) {
+    EXPECT_FALSE(list.refresh(pool_.stages()));  // it goes on
+    EXPECT_FALSE(list.complete());
+    EXPECT_TRUE(list.size_text().ends_with(" and more"));
+    list.list(pool_, kNoTime);
+  }
+  EXPECT_GT(pieces, static_cast<int>(pool_.stages().size()));
+  EXPECT_EQ(list.size_text(), "1,440");
+  // In the same order as all at once, and each in its stage.
+  refresh();
+  ASSERT_EQ(list_.entries().size(), 1440u);
+  for (size_t i = 0; i < 1440; ++i) {
+    EXPECT_EQ(list.entries()[i].id, list_.entries()[i].id);
+    EXPECT_EQ(list.entries()[i].stage, list_.entries()[i].stage);
+  }
+}
+
+TEST_F(RolloutListTest, TheOldListIsShownUntilTheNewOneIsThere) {
+  report::begin(pool_, pool::stage_kind::kExplore, "explore-3", 3);
+  add_rollouts("explore-3", 30);
+  refresh();
+  list_.look(pool_, kLong);
+  add_rollouts("explore-3", 40);
+  EXPECT_TRUE(list_.refresh(pool_.stages()));
+  list_.list(pool_, kNoTime);
+  EXPECT_EQ(list_.entries().size(), 1440u);
+  EXPECT_FALSE(list_.complete());
+  while (!list_.listed()) list_.list(pool_, kNoTime);
+  EXPECT_EQ(list_.entries().size(), 1840u);
+  EXPECT_EQ(list_.num_looked_at(), 1440u);  // they are judged, and stay known
+  // A stage that goes away in the middle of a listing is not shown any more, nor are places mixed up.
+  add_rollouts("explore-3", 50);
+  EXPECT_TRUE(list_.refresh(pool_.stages()));
+  list_.list(pool_, kNoTime);
+  const std::vector<std::string> dropped = {"explore-2", "explore-3"};
+  pool_.forget_stages({}, dropped);
+  const std::vector<pool::StageRecord> stages = pool_.stages();
+  EXPECT_TRUE(list_.refresh(stages));
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_EQ(list_.entries().size(), 120u);
+    for (const pool::RolloutEntry& entry : list_.entries())
+      EXPECT_EQ(stages[static_cast<size_t>(entry.stage)].name, "explore-1");
+    list_.list(pool_, kLong);
+  }
+  EXPECT_TRUE(list_.complete());
+}
 
 TEST_F(RolloutListTest, AllAreKnownAtOnceAndLookedAtInPieces) {
   EXPECT_EQ(list_.entries().size(), 240u);

@@ -21,16 +21,20 @@ constexpr size_t kShownBytes = 4000;  // of a thought or solution in the list
 struct Found {
   std::vector<const pool::RolloutEntry*> entries;
   size_t first = 0, of = 0;
+  bool place_known = true;  // of `after` and `before`
 };
 
 Found find_entries(const std::vector<pool::RolloutEntry>& all, const auto& takes,
                    std::optional<int64_t> after, std::optional<int64_t> before) {
   std::vector<size_t> taken;
   size_t begin = 0, end = 0;
-  bool reached = false;
+  bool reached = false, passed = false;
   for (size_t i = 0; i < all.size(); ++i) {
     const bool is_taken = takes(all[i]);
-    if (all[i].id == after) begin = taken.size() + (is_taken ? 1 : 0);
+    if (all[i].id == after) {
+      begin = taken.size() + (is_taken ? 1 : 0);
+      passed = true;
+    }
     if (all[i].id == before) {
       end = taken.size();
       reached = true;
@@ -39,6 +43,7 @@ Found find_entries(const std::vector<pool::RolloutEntry>& all, const auto& takes
   }
   if (reached) begin = end > kAtOnce ? end - kAtOnce : 0;
   Found found;
+  found.place_known = (!after || passed) && (!before || reached);
   found.first = begin;
   found.of = taken.size();
   for (size_t i = begin; i < std::min(taken.size(), begin + kAtOnce); ++i)
@@ -236,11 +241,14 @@ Page rollouts_page(OpenRun& run, const Parameters& asked) {
   filter.max = asked.integer("max");
   const std::string words = asked.text("text");
   if (filter.needs_rows()) run.look_at_rollouts();
-  bool unfinished = filter.needs_rows() && !list.complete();
+  bool unfinished = !list.listed() || (filter.needs_rows() && !list.complete());
   Markup so_far;
-  if (unfinished) {
+  if (filter.needs_rows() && unfinished) {
     so_far = note(fmt::format("{} of {} rollouts were looked at so far: more may be found.",
-                              counted(list.num_looked_at()), counted(all.size())));
+                              counted(list.num_looked_at()), list.size_text()));
+  } else if (unfinished) {
+    so_far =
+        note(fmt::format("{} rollouts: those behind them are being counted.", list.size_text()));
   }
   if (!words.empty()) {
     list.search(pool, words, filter, run.time_left());
@@ -254,23 +262,25 @@ Page rollouts_page(OpenRun& run, const Parameters& asked) {
     so_far += note(fmt::format("Looked through {} of {}{}.", counted(read), counted(wanted),
                                read < wanted ? " so far" : ""));
   }
-  const Found found = find_entries(
+  Found found = find_entries(
       all,
       [&](const pool::RolloutEntry& entry) {
         return filter.takes(entry) && (words.empty() || list.holds_text(entry.id));
       },
       asked.integer("after"), asked.integer("before"));
+  const bool elsewhere = !found.place_known && !list.listed();
+  if (elsewhere) found.entries.clear();  // those of another place are not shown in its stead
   const auto to = [&](std::string_view name, const pool::RolloutEntry* entry) {
     return address(
         {"run", run.name(), "rollouts"},
         asked.with("after", "").with("before", "").with(name, std::to_string(entry->id)));
   };
   const size_t end = found.first + found.entries.size();
-  const Markup place =
-      pager({found.first, end, found.of,
-             found.first > 0 && !found.entries.empty() ? to("before", found.entries.front()) : "",
-             end < found.of ? to("after", found.entries.back()) : ""}) +
-      so_far;
+  const Place here = {
+      found.first, end, found.of,
+      found.first > 0 && !found.entries.empty() ? to("before", found.entries.front()) : "",
+      end < found.of && !found.entries.empty() ? to("after", found.entries.back()) : ""};
+  const Markup place = (elsewhere ? Markup{} : pager(here)) + so_far;
   Markup shown;
   for (const pool::RolloutEntry* entry : found.entries)
     shown += listed(run.name(), pool, entry->id);
@@ -342,9 +352,11 @@ Page problem_page(OpenRun& run, const Parameters& asked) {
                                  text(" ") + verdict_mark(t.verdict) + text(" " + ended_text(t)));
   }
   for (const Row& row : of_stages) {
-    rows += element("tr", element("th", {{"scope", "row"}}, text(row.stage)) + number(row.count) +
-                              number(row.right) + cell(share_text(row.right, row.count)) +
-                              number(row.shortest) + number(row.longest));
+    rows += element(
+        "tr", element("th", {{"scope", "row"}}, text(row.stage)) + number(row.count) +
+                  number(row.right) +
+                  element("td", {{"class", "number"}}, text(share_text(row.right, row.count))) +
+                  number(row.shortest) + number(row.longest));
   }
   Markup content = element("dl", fact("question", element("pre", text(problem->question))) +
                                      fact("gold answer", text(problem->answer)) +

@@ -168,6 +168,29 @@ TEST_F(SiteTest, CurvesOfTheLog) {
   EXPECT_EQ(get("/run/a run/curves.csv", {{"stage", "../training/imitate"}}).status, 404);
 }
 
+TEST_F(SiteTest, CurvesFollowTheirLog) {
+  const std::string before = body("/run/a run/curves");
+  EXPECT_EQ(body("/run/a run/curves"), before);  // as it was kept
+  EXPECT_NE(body("/run/a run/curves", {{"from", "20"}}), before);
+  std::ofstream(run_ / "training/imitate.jsonl", std::ios::app)
+      << "{\"step\": 51, \"loss\": 0.001, \"lr\": 0.001}\n";
+  EXPECT_NE(body("/run/a run/curves"), before);
+}
+
+TEST_F(SiteTest, ALongLogIsReadInPieces) {
+  {
+    std::ofstream log(run_ / "training/imitate.jsonl");
+    for (int step = 1; step <= 200'000; ++step)
+      log << fmt::format("{{\"step\": {}, \"loss\": {}, \"lr\": 0.001}}\n", step, 2.0 / step);
+  }
+  EXPECT_TRUE(has(body("/run/a run/curves"), "The log of imitate is being read"));
+  for (int i = 0; i < 10'000 && site_->work(std::chrono::milliseconds(10)); ++i) {
+  }
+  const std::string html = body("/run/a run/curves");
+  EXPECT_FALSE(has(html, "is being read"));
+  EXPECT_TRUE(has(html, ">200000</text>"));
+}
+
 TEST_F(SiteTest, ChartsAreFilesToo) {
   const std::string html = body("/run/a run/curves");
   EXPECT_TRUE(has(html, "correct, % of the samples over round"));
@@ -255,6 +278,22 @@ TEST_F(SiteTest, SeesWhatAWriterAdds) {
   EXPECT_TRUE(has(body("/run/a run/rollouts"), "of 241"));
   EXPECT_TRUE(has(body("/run/a run/overview"), "explore-3"));
   EXPECT_NE(site_->event("a run").state, before.state);
+}
+
+TEST_F(SiteTest, SaysHowARunFailed) {
+  {
+    pool::Pool pool = pool::Pool::open(run_ / "run.db");
+    report::begin(pool, pool::stage_kind::kExplore, "explore-3", 3);
+  }
+  std::ofstream(run_ / "log.jsonl", std::ios::app)
+      << "\n{\"event\":\"error\",\"stage\":\"explore-3\",\"text\":\"the disk is full; free <some> "
+         "space\"}\n";
+  for (const char* page : {"/", "/run/a run/overview"}) {
+    const std::string html = body(page);
+    EXPECT_TRUE(has(html, "state failed")) << page;
+    EXPECT_TRUE(has(html, "failed in explore-3: the disk is full; free &lt;some&gt; space"))
+        << page;
+  }
 }
 
 TEST_F(SiteTest, LeavesTheRunAsItIs) {

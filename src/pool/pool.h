@@ -169,8 +169,11 @@ class Pool {
                                            std::string_view benchmark = "") const;
   bool rollout_contains(int64_t id, std::string_view part) const;  // its text does
   // The rollouts of a stage in the order (problem as added, sample, model), of the index of their keys
-  // alone: their rows are not looked at yet. A hundred thousand take tens of milliseconds.
-  std::vector<RolloutEntry> rollout_keys(std::string_view stage) const;
+  // alone: their rows are not looked at yet. A hundred thousand take tens of milliseconds; so a part of
+  // them can be asked for: of the problems behind `after` (RolloutEntry::problem), at least `most` of
+  // them where there are so many, to the end of a problem.
+  std::vector<RolloutEntry> rollout_keys(std::string_view stage, int64_t after = -1,
+                                         size_t most = SIZE_MAX) const;
   // Reads what its row says beside its key, past its texts: microseconds from memory, as many pages as
   // these have from a disk. False where there is no such rollout any more.
   bool look_at(RolloutEntry& entry) const;

@@ -380,14 +380,18 @@ bool Pool::rollout_contains(int64_t id, std::string_view part) const {
   return row.step() && row.integer(0) != 0;
 }
 
-std::vector<RolloutEntry> Pool::rollout_keys(std::string_view stage) const {
+std::vector<RolloutEntry> Pool::rollout_keys(std::string_view stage, int64_t after,
+                                             size_t most) const {
   std::vector<RolloutEntry> entries;
   auto key = impl_->prepare(
-      "SELECT id, problem, sample FROM trajectories WHERE stage = ? "
+      "SELECT id, problem, sample FROM trajectories WHERE stage = ? AND problem > ? "
       "ORDER BY problem, sample, model_sha256");
-  key.bind(stage);
-  while (key.step())
-    entries.push_back({.id = key.integer(0), .problem = key.integer(1), .sample = key.count(2)});
+  key.bind(stage).bind(after);
+  while (key.step()) {
+    const int64_t problem = key.integer(1);
+    if (!entries.empty() && entries.size() >= most && problem != entries.back().problem) break;
+    entries.push_back({.id = key.integer(0), .problem = problem, .sample = key.count(2)});
+  }
   return entries;
 }
 

@@ -71,6 +71,8 @@ TEST_F(PoolTest, KeysComeInOrderAndRowsAreLookedAtOneByOne) {
   RolloutEntry gone{.id = 1};
   EXPECT_FALSE(pool.look_at(gone) || gone.looked_at);
   EXPECT_TRUE(pool.rollout_keys("no such stage").empty());
+  EXPECT_EQ(pool.rollout_keys("explore-1", -1, 1).size(), 2u);  // to the end of the problem
+  EXPECT_TRUE(pool.rollout_keys("explore-1", entries[0].problem, 1).empty());
 }
 
 TEST_F(PoolTest, LongListsComeInPieces) {

@@ -174,6 +174,10 @@ bool StepMetrics::add(std::string_view line) {
   return true;
 }
 
+std::string StepMetrics::state() const {
+  return fmt::format("{}:{}:{}:{}", device_, inode_, read_bytes_, steps_);
+}
+
 bool StepMetrics::read(const std::filesystem::path& log, size_t most) {
   struct stat now {};
   if (::stat(log.c_str(), &now) != 0 || !S_ISREG(now.st_mode)) return true;

@@ -30,6 +30,8 @@ class StepMetrics {
   const std::map<std::string, std::vector<MetricPoint>>& series() const { return series_; }
   int64_t num_steps() const { return steps_; }
   int64_t bad_lines() const { return bad_lines_; }
+  // Another text once there is more of it, or another file: for what is kept of the series.
+  std::string state() const;
 
  private:
   std::map<std::string, std::vector<MetricPoint>> series_;
