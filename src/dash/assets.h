@@ -25,7 +25,7 @@ main:focus { outline: none; }
 .state.done { color: var(--right); } .state.failed { color: var(--wrong); }
 .state.running { color: var(--accent); }
 .alarm, .alarms li { color: var(--wrong); }
-.filter { display: flex; flex-wrap: wrap; gap: .5rem .9rem; align-items: end; margin: .6rem 0;
+.filter { display: flex; flex-wrap: wrap; gap: .5rem .9rem; align-items: baseline; margin: .6rem 0;
   font-size: .9rem; }
 .filter label { color: var(--soft); }
 .filter input, .filter select, .filter button { font: inherit; color: var(--ink);
@@ -41,10 +41,12 @@ main:focus { outline: none; }
 .rollout .question { margin: 0 0 .3rem; overflow-wrap: anywhere; white-space: pre-wrap;
   unicode-bidi: isolate; }
 .rollout.at { border-color: var(--accent); box-shadow: 0 0 0 1px var(--accent); }
-ul.plain { list-style: none; margin: 0; padding: 0; }
+ul.plain { list-style: none; margin: 0; padding: 0; min-width: 12rem; }
 td.what { overflow-wrap: anywhere; min-width: 16rem; }
 article > :last-child { margin-bottom: 0; }
 .rollout > pre { max-height: 20rem; overflow: auto; }
+@media screen and (max-width: 40rem) { .broad svg { max-width: none; width: 36rem; }
+  .stack .log td.name { display: inline-block; margin-right: .8rem; color: var(--soft); } }
 .log td { font-size: .85rem; } .log td.what { white-space: pre-wrap; }
 .log.error td, .log.warning td { color: var(--wrong); }
 .legend { font-size: .8rem; }

@@ -116,11 +116,10 @@ Markup rollouts_table(OpenRun& run, const std::vector<pool::StageRecord>& stages
                   to(c.repetition, "finish", "repetition") + at(0.1) + at(0.5) + at(0.9));
   }
   const Markup so_far =
-      list.complete()
-          ? Markup{}
-          : note(fmt::format("Counted so far: {} of {} rollouts.",
-                             report::counted(static_cast<double>(list.num_looked_at())),
-                             report::counted(static_cast<double>(list.entries().size()))));
+      list.complete() ? Markup{}
+                      : note(fmt::format("Counted so far: {} of {} rollouts.",
+                                         report::counted(static_cast<double>(list.num_looked_at())),
+                                         list.size_text()));
   return rows.empty()
              ? so_far
              : report::section("Sampled", table({"stage", "rollouts", "correct", "incorrect",
@@ -385,7 +384,8 @@ Page log_page(OpenRun& run, const Parameters& asked) {
   return {"Log",
           element("nav", {{"class", "pager"}, {"aria-label", "levels"}}, levels) +
               (rows.empty() ? note("Nothing was said.")
-                            : table({"time (UTC)", "event", "what"}, rows)) +
+                            : report::stacked_table(
+                                  report::header_row({"time (UTC)", "event", "what"}), rows)) +
               note("The newest first, of the last 256 KiB of log.jsonl."),
           true};
 }

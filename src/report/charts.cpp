@@ -42,9 +42,9 @@ Markup picture(double width, double height, const std::string& title, const Mark
 std::vector<double> nice_ticks(double low, double high, int wanted) {
   // Differences below the rounding of the values are no range.
   if (!(high - low > 1e-9 * std::max(std::abs(low), std::abs(high)))) {
-    const double room = low == 0 ? 1 : std::abs(low) / 2;
+    const double room = std::abs(low) / 2;  // of nothing but noughts the axis begins there
     low -= room;
-    high += room;
+    high += low == 0 ? 1 : room;
   }
   const double rough = (high - low) / wanted;
   const double power = std::pow(10, std::floor(std::log10(rough)));

@@ -194,6 +194,7 @@ TEST_F(ReportTest, ScoresTableOfManyBenchmarksComesInBlocks) {
 TEST(NiceTicks, AreRoundAndEncloseTheRange) {
   EXPECT_EQ(nice_ticks(0, 400, 5), (std::vector<double>{0, 100, 200, 300, 400}));
   EXPECT_EQ(nice_ticks(0, 7, 5), (std::vector<double>{0, 2, 4, 6, 8}));
+  EXPECT_EQ(nice_ticks(0, 0, 2), (std::vector<double>{0, 0.5, 1}));  // no share below nothing
   for (const auto& [low, high] : std::vector<std::pair<double, double>>{
            {0.31, 2.02}, {-1e-7, 3e-7}, {5, 5}, {0, 0}, {1e12, 1e12 + 1e-3}, {-2.5, -2.4}}) {
     const std::vector<double> ticks = nice_ticks(low, high, 4);

@@ -6,11 +6,13 @@ namespace ponder::report {
 inline constexpr const char* kStyle = R"css(
 :root { color-scheme: light dark; --ink: #1c2024; --soft: #5d666f; --rule: #d5dade;
   --paper: #ffffff; --card: #f5f7f8; --accent: #1f5fa8; --told: #e7f0fa; --right: #1b6e3c;
-  --wrong: #a3341f; --c1: #b3541e; --c2: #2a7a4b; --c3: #7a4ea3; --c4: #8a6d0b; --c5: #b03a6b; }
+  --wrong: #a3341f; --c1: #b3541e; --c2: #2a7a4b; --c3: #7a4ea3; --c4: #8a6d0b; --c5: #b03a6b;
+  --shade: rgba(28, 32, 36, .22); --clear: rgba(255, 255, 255, 0); }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e4e7ea; --soft: #9aa4ad; --rule: #3a424a; --paper: #15181b; --card: #1e2226;
     --accent: #79b0ee; --told: #1c2f45; --right: #7fcf9d; --wrong: #f0937f; --c1: #eb9a63;
-    --c2: #7fcf9d; --c3: #c3a0ea; --c4: #dcc062; --c5: #ef8fb5; } }
+    --c2: #7fcf9d; --c3: #c3a0ea; --c4: #dcc062; --c5: #ef8fb5;
+    --shade: rgba(228, 231, 234, .28); --clear: rgba(21, 24, 27, 0); } }
 @media print {
   :root { color-scheme: light; --ink: #000; --soft: #444; --rule: #bbb; --paper: #fff;
     --card: #fff; --accent: #1f5fa8; --told: #eee; --right: #1b6e3c; --wrong: #a3341f;
@@ -33,7 +35,12 @@ h3 { overflow-wrap: anywhere; }
 .correct { color: var(--right); } .incorrect { color: var(--wrong); }
 .note { color: var(--soft); font-size: .85rem; max-width: 48rem; }
 ul.note { padding-left: 1.2rem; }
-.wide { overflow-x: auto; }
+/* A shade at the side to which there is more: what is at its end covers it. */
+.wide { overflow-x: auto; background:
+  linear-gradient(to right, var(--paper) 40%, var(--clear)) 0 0 / 2rem 100% no-repeat local,
+  linear-gradient(to left, var(--paper) 40%, var(--clear)) 100% 0 / 2rem 100% no-repeat local,
+  linear-gradient(to right, var(--shade), var(--clear)) 0 0 / .7rem 100% no-repeat scroll,
+  linear-gradient(to left, var(--shade), var(--clear)) 100% 0 / .7rem 100% no-repeat scroll; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; }
 th, td { text-align: left; vertical-align: top; padding: .4rem .9rem .4rem 0;
   border-bottom: 1px solid var(--rule); }
@@ -67,6 +74,7 @@ svg .dot { fill: var(--accent); stroke: var(--accent); stroke-width: 1.5; }
 svg .open { fill: var(--paper); }
 article { background: var(--card); border: 1px solid var(--rule); border-radius: 6px;
   padding: .8rem 1rem; margin: .7rem 0; }
+article > :first-child { margin-top: 0; }
 dl { margin: 0 0 .5rem; display: grid; grid-template-columns: 7rem 1fr; gap: .2rem .8rem;
   font-size: .92rem; }
 dt { color: var(--soft); }
@@ -83,7 +91,7 @@ summary { cursor: pointer; font-size: .9rem; color: var(--accent); }
   .stack td[data-label]::before { content: attr(data-label) ": "; color: var(--soft); } }
 @media (max-width: 40rem) { dl { grid-template-columns: 1fr; } dt { margin-top: .3rem; } }
 @media print { body { max-width: none; padding: 0; font-size: 10pt; }
-  h2, h3, h4 { break-after: avoid; } tr, dl { break-inside: avoid; } .wide { overflow: visible; }
+  h2, h3, h4 { break-after: avoid; } tr, dl { break-inside: avoid; } .wide { overflow: visible; background: none; }
   table, thead th { font-size: 8pt; } th, td { padding-right: .45rem; }
   .thought { max-height: none; overflow: visible; } details { display: block; } }
 )css";
