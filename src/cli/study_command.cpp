@@ -24,6 +24,16 @@ struct StudyOptions {
   bool table = false;
 };
 
+std::string text_of(const pipeline::Study& study, const report::StudyTable& table) {
+  return fmt::format("## {}\n\n{}", study.title, report::to_markdown(table));
+}
+
+Json json_of(const pipeline::Study& study, const report::StudyTable& table) {
+  Json json = report::to_json(table);
+  json["study"] = study.name;
+  return json;
+}
+
 void study(const StudyOptions& options) {
   const pipeline::Study study = pipeline::load_study(options.file);
   const fs::path out = options.out.empty() ? fs::path("runs") / study.name : fs::path(options.out);
@@ -38,19 +48,20 @@ void study(const StudyOptions& options) {
   } else if (!fs::is_directory(out)) {
     throw Error("--out " + out.string(), "there is no such folder: nothing of the study has run");
   }
-  const report::StudyTable table = pipeline::study_table_of(study, options.part, out);
-  const std::string text = fmt::format("## {}\n\n{}", study.title, report::to_markdown(table));
-  Json json = report::to_json(table);
-  json["study"] = study.name;
+  // In the folder stands the whole study, whatever part of it was asked for.
   if (!options.table && fs::is_directory(out)) {
-    write_file_atomic(out / "study.md", text);
-    write_file_atomic(out / "study.json", dump_json(json) + "\n");
+    pipeline::StudyPart whole;
+    whole.overrides = options.part.overrides;
+    const report::StudyTable table = pipeline::study_table_of(study, whole, out);
+    write_file_atomic(out / "study.md", text_of(study, table));
+    write_file_atomic(out / "study.json", dump_json(json_of(study, table)) + "\n");
   }
+  const report::StudyTable table = pipeline::study_table_of(study, options.part, out);
   if (stopped) throw Stopped{stop_signal()};
   if (options.common.json) {
-    print_json(json);
+    print_json(json_of(study, table));
   } else {
-    print_text(text);
+    print_text(text_of(study, table));
   }
   if (failures.empty()) return;
   throw Error(

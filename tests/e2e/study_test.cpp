@@ -107,7 +107,12 @@ TEST_F(StudyTest, AFailedVariantIsNamedAndTheOthersStand) {
 }
 
 TEST_F(StudyTest, AnotherStudyGoesOnFromAVariantOfThis) {
-  ASSERT_EQ(study({"--quiet", "--variant", "all", "--train-seed", "1"}).status, 0);
+  const testing::Outcome part = study({"--quiet", "--variant", "all", "--train-seed", "1"});
+  ASSERT_EQ(part.status, 0);
+  EXPECT_EQ(part.out.find("Missing: "), std::string::npos) << part.out;
+  // What a process that shares the work leaves in the folder is of the whole study.
+  const std::string whole = read_file(folder_ / "out/study.md");
+  EXPECT_NE(whole.find("Missing: all, training seed 2: "), std::string::npos) << whole;
   const testing::Outcome other =
       ponder({"study", folder_ / "study.toml", "--out", folder_ / "other", "--from",
               folder_ / "out/all", "--variant", "all", "--train-seed", "1"});
