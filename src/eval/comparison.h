@@ -26,7 +26,7 @@ struct VerdictTable {
   };
   // By id and problem_sha256, "" where the file does not say: problems of two benchmarks may have one id.
   std::map<std::pair<std::string, std::string>, Row> problems;
-  // As how_judged writes it and as Completion::precision is stored, of all rows that say so.
+  // JSON of how_judged, and tensor::stored_name, of all rows that say so (float32 says nothing).
   std::set<std::string> judges, arithmetics;
 
   // Of this problem, where either side does not say its hash of the only one with the id. Nullptr

@@ -27,7 +27,8 @@ inline judge::Forms forms_of(std::string_view word) {
   return word == "evaluated" ? judge::Forms::kEvaluated : judge::Forms::kExact;
 }
 
-// As it stands in rows beside their verdicts: what differs here was not judged alike.
+// {version, units, order, forms}, as it stands in rows beside their verdicts: what differs here was not
+// judged alike.
 inline Json how_judged(const JudgeStrictness& strictness) {
   const auto word = [](judge::Strictness one) {
     return one == judge::Strictness::kStrict ? "strict" : "lenient";
