@@ -42,6 +42,12 @@ void add_connection_flags(CLI::App& command, ServerFlags& flags) {
                    "a key may go over plain http to another machine");
   add_number_option(command, "--max-inflight", flags.max_inflight, 1, 65536,
                     "requests at once to one server, at most (default: 512)");
+  add_number_option(command, "--rpm", flags.rpm, 1, 1'000'000,
+                    "requests a minute to one server, at most (default: no limit)");
+  add_number_option(
+      command, "--tpm", flags.tpm, 1, 1'000'000'000'000,
+      "tokens a minute of one server, at most: of prompts and answers; one without an "
+      "answer yet counts with its --max-tokens (default: no limit)");
   command
       .add_option(
           "--idle-timeout", flags.idle_timeout,
@@ -65,6 +71,7 @@ fleet::FleetOptions fleet_options(const ServerFlags& flags, fleet::ServerKind ki
   options.http.ca_file = flags.ca_file;
   options.http.insecure_key = flags.insecure_key;
   options.rules.max_inflight = flags.max_inflight;
+  options.rules.pace = {flags.rpm, flags.tpm};
   const double usual = fleet::has_token_ids(options.kind) ? 120 : 660;
   options.limits.silence = milliseconds_of(flags.idle_timeout > 0 ? flags.idle_timeout : usual);
   options.rules.patience = milliseconds_of(flags.patience);
@@ -79,6 +86,8 @@ void refuse_without_servers(const ServerFlags& flags) {
                                                 {"--api-key-env", !flags.api_key_env.empty()},
                                                 {"--served-model", !flags.served_model.empty()},
                                                 {"--ca-file", !flags.ca_file.empty()},
+                                                {"--rpm", flags.rpm > 0},
+                                                {"--tpm", flags.tpm > 0},
                                                 {"--insecure-key", flags.insecure_key}};
   for (const auto& [flag, is_given] : given) {
     if (!is_given) continue;

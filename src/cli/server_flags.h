@@ -16,8 +16,9 @@ struct ServerFlags {
   std::string servers_file, kind, api_key_env, served_model, ca_file;
   bool insecure_key = false;
   int max_inflight = 512;
-  double idle_timeout = 0;  // seconds; 0: 120, of a chat endpoint 660
-  double patience = 1800;   // seconds
+  int64_t rpm = 0, tpm = 0;  // 0: no limit
+  double idle_timeout = 0;   // seconds; 0: 120, of a chat endpoint 660
+  double patience = 1800;    // seconds
 
   bool any() const { return !servers.empty() || !servers_file.empty(); }
 };

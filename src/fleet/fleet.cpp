@@ -60,7 +60,9 @@ void Fleet::submit(rollout::CompletionRequest request) {
   }
   const int64_t worst =
       impl_->options.keeper ? impl_->options.keeper->worst_cost(open->request) : 0;
-  impl_->scheduler.add({id, stable_hash64(open->request.seed_key.name), worst}, impl_->now());
+  impl_->scheduler.add(
+      {id, stable_hash64(open->request.seed_key.name), worst, impl_->most_tokens(open->request)},
+      impl_->now());
   impl_->requests.emplace(id, std::move(open));
 }
 

@@ -228,6 +228,15 @@ struct Fleet::Impl {
   void begin_rule(Open& open) const {
     open.reason.reset();
     if (!has_token_ids(options.kind)) return;
+  // For a server's pace. Of a chat's text the tokens are not known: about four bytes each.
+  static int64_t most_tokens(const rollout::CompletionRequest& request) {
+    int64_t bytes = 0;
+    for (const tokenizer::Message& message : request.messages)
+      bytes += static_cast<int64_t>(message.content.size());
+    return static_cast<int64_t>(request.prompt_ids.size()) + bytes / 4 +
+           request.sampling.max_tokens;
+  }
+
     open.stop.emplace(open.request, options.repetition, tokenizer);
     for (size_t i = 0; i < open.ids.size() && !open.reason; ++i)
       open.reason = open.stop->push(std::span(open.ids).first(i + 1));
@@ -496,7 +505,8 @@ struct Fleet::Impl {
   void deliver(Open& open, data::Completion completion, int64_t cost = 0) {
     const std::string id = open.request.id;
     completion.endpoint = urls[open.server];
-    scheduler.done(id, cost, now());
+    const int64_t tokens = completion.usage.prompt_tokens + completion.usage.completion_tokens;
+    scheduler.done(id, cost, now(), tokens > 0 ? std::optional(tokens) : std::nullopt);
     end_transfer(open);
     events.push_back({id, std::move(completion)});
     requests.erase(id);

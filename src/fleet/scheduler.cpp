@@ -38,6 +38,7 @@ size_t Scheduler::add_server(const std::string& name) {
   Server server;
   server.state.name = name;
   server.window = static_cast<double>(std::min(rules_.first_window, rules_.max_inflight));
+  server.pace = Pace(rules_.pace);
   servers_.push_back(std::move(server));
   return servers_.size() - 1;
 }
@@ -76,7 +77,8 @@ void Scheduler::remove(std::string_view id) {
 
 bool Scheduler::takes(const Server& server, Time now) const {
   return !server.state.retired && !server.state.is_open && now >= server.parked_until &&
-         server.state.in_flight < static_cast<int64_t>(server.window);
+         server.state.in_flight < static_cast<int64_t>(server.window) &&
+         server.pace.allows_request(now);
 }
 
 // The server that has its problem, or after a while any that has room.
@@ -92,14 +94,15 @@ std::optional<size_t> Scheduler::server_for(const Item& item, Time now) {
       own = i;
       most_weight = weight;
     }
-    if (!takes(server, now)) continue;
+    if (!takes(server, now) || !server.pace.allows(item.work.tokens, now)) continue;
     const double room = 1 - static_cast<double>(server.state.in_flight) / server.window;
     if (!free || room > most_room) {
       free = i;
       most_room = room;
     }
   }
-  if (own && takes(servers_[*own], now)) return own;
+  if (own && takes(servers_[*own], now) && servers_[*own].pace.allows(item.work.tokens, now))
+    return own;
   if (now - item.since >= rules_.spill_after) return free;
   return std::nullopt;
 }
@@ -149,6 +152,7 @@ void Scheduler::send(Item& item, size_t server, Time now) {
   ++to.state.in_flight;
   to.bound = to.bound || to.state.in_flight >= static_cast<int64_t>(to.window);
   item.server = server;
+  item.paced = to.pace.send(item.work.tokens, now);
   queue_.erase(item.order);
   money_.reserved += item.work.worst_cost;
   ++num_sent_;
@@ -221,9 +225,10 @@ void Scheduler::count(Server& server, bool failed, Time now) {
     open(server, now);
 }
 
-void Scheduler::done(std::string_view id, int64_t cost, Time now) {
+void Scheduler::done(std::string_view id, int64_t cost, Time now, std::optional<int64_t> tokens) {
   Item& item = sent_item(id);
   Server& server = servers_[*item.server];
+  if (tokens) server.pace.took(item.paced, *tokens);
   settle(item);
   money_.certain += cost;
   if (cost > item.work.worst_cost) {
@@ -268,6 +273,8 @@ bool Scheduler::failed(std::string_view id, const Failed& failure, Time now) {
   settle(item);
   if (failure.was_asked && failure.kind != FailureClass::kFull)
     money_.possible += item.work.worst_cost;
+  else
+    server.pace.took(item.paced, 0);
   server.state.last_failure = failure.message;
   // At least as long as it says, and not all at the same moment.
   const Time said = failure.retry_after + Time(failure.retry_after.count() / 10 *
@@ -317,6 +324,8 @@ Time Scheduler::next_time(Time now) const {
     if (server.state.retired) continue;
     if (server.state.is_open && !server.probing) next = std::min(next, server.open_until);
     if (!queue_.empty() && server.parked_until > now) next = std::min(next, server.parked_until);
+    const Time paced = server.pace.next_time(now);
+    if (!queue_.empty() && paced > now) next = std::min(next, paced);
   }
   const bool any_takes = std::any_of(servers_.begin(), servers_.end(),
                                      [&](const Server& server) { return takes(server, now); });

@@ -7,10 +7,9 @@
 //            parked besides: it said until when
 //
 // No request is sent twice at a time, attempts are limited, in flight is at most the server's window,
-// a retry storm waits, and with a budget certain + possible + reserved stay within it at every step.
+// a retry storm waits, no server is asked faster than its pace (pace.h), and with a budget certain + possible + reserved stay within it at every step.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <limits>
@@ -22,10 +21,9 @@
 #include <vector>
 
 #include "base/philox.h"
+#include "fleet/pace.h"
 
 namespace ponder::fleet {
-
-using Time = std::chrono::milliseconds;  // of the caller's clock, since whenever
 
 enum class FailureClass {
   kNever,    // this request will fail again: the recipe or the model is wrong, not the moment
@@ -48,12 +46,14 @@ struct SchedulerRules {
   int64_t first_window = 16, max_inflight = 512;  // of a server
   Time cut_every{15'000}, cut_again{60'000};
   int64_t budget = std::numeric_limits<int64_t>::max();  // in units of money
+  PaceLimits pace = {};                                  // of a server
 };
 
 struct Work {
   std::string id;
   uint64_t affinity = 0;   // requests of equal affinity go to the same server where they can
   int64_t worst_cost = 0;  // units
+  int64_t tokens = 0;      // that it can take, prompt and answer, for a server's pace
 };
 
 class Scheduler {
@@ -82,7 +82,8 @@ class Scheduler {
 
   // Of a request that is sent.
   void began(std::string_view id, Time now);  // the answer's first byte
-  void done(std::string_view id, int64_t cost, Time now);
+  // tokens: that it took, prompt and answer; not given: as many as it could.
+  void done(std::string_view id, int64_t cost, Time now, std::optional<int64_t> tokens = {});
   struct Failed {
     FailureClass kind = FailureClass::kBadLuck;
     std::string message;
@@ -132,6 +133,7 @@ class Scheduler {
     bool probing = false;
     std::deque<std::pair<Time, bool>> history;  // sends in retry_span, whether retries
     int64_t retries_in_span = 0;
+    Pace pace{{}};
   };
   struct Item {
     Work work;
@@ -139,6 +141,7 @@ class Scheduler {
     int attempts = 0;  // that failed
     Time not_before{0}, since{0};
     std::optional<size_t> server;  // while it is sent
+    uint64_t paced = 0;            // its number in that server's pace
   };
 
   bool takes(const Server& server, Time now) const;

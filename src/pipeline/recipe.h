@@ -133,6 +133,7 @@ struct FleetSettings {
   double idle_timeout = 120, patience = 1800;  // seconds
   std::vector<std::string> stages = {"screen", "explore", "evaluate"};  // kinds that sample there
 
+  int64_t rpm = 0, tpm = 0;                    // requests and tokens a minute to one; 0: no limit
   bool any() const { return !servers.empty() || !servers_file.empty(); }
 };
 
@@ -158,6 +159,7 @@ struct TeacherOptions {
   double idle_timeout = 660, patience = 1800;  // seconds
 
   bool any() const { return !model.empty(); }
+  int64_t rpm = 0, tpm = 0;                    // requests and tokens a minute; 0: no limit
 };
 
 struct Recipe {

@@ -68,4 +68,6 @@ FleetSettings read_fleet(TomlSection section, const std::filesystem::path& folde
   return fleet;
 }
 
+  fleet.rpm = section.integer("rpm", 0, 0, 1'000'000);
+  fleet.tpm = section.integer("tpm", 0, 0, 1'000'000'000'000);
 }  // namespace ponder::pipeline

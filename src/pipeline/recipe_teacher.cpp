@@ -71,6 +71,8 @@ void read_where(TomlSection& section, const std::filesystem::path& folder,
   }
   teacher.out = std::filesystem::absolute(folder / out).lexically_normal();
   teacher.max_inflight = section.integer("max_inflight", 256, 1, 65536);
+  teacher.rpm = section.integer("rpm", 0, 0, 1'000'000);
+  teacher.tpm = section.integer("tpm", 0, 0, 1'000'000'000'000);
   teacher.idle_timeout = section.number("idle_timeout", 660, 1, kManyMore);
   teacher.patience = section.number("patience", 1800, 1, kManyMore);
 }
@@ -110,8 +112,9 @@ TeacherOptions read_teacher(TomlSection& section, const std::filesystem::path& f
 
 bool is_teachers_place(std::string_view key) {
   for (const std::string_view name :
-       {"url", "api_key_env", "ca_file", "insecure_key", "max_inflight", "idle_timeout", "patience",
-        "price", "budget", "overhead_tokens", "max_failed", "license", "out"}) {
+       {"url", "api_key_env", "ca_file", "insecure_key", "max_inflight", "rpm", "tpm",
+        "idle_timeout", "patience", "price", "budget", "overhead_tokens", "max_failed", "license",
+        "out"}) {
     const std::string whole = fmt::format("teacher.{}", name);
     if (key == whole || key.starts_with(whole + "[") || key.starts_with(whole + ".")) return true;
   }

@@ -29,6 +29,7 @@ teach::TeacherSettings teacher_settings(const Recipe& recipe) {
   fleet.rules.patience = milliseconds(teacher.patience);
   fleet.limits.silence = milliseconds(teacher.idle_timeout);
   fleet.chat.max_tokens_field = teacher.max_tokens_field;
+  fleet.rules.pace = {teacher.rpm, teacher.tpm};
   fleet.chat.send_sampling = false;
   fleet.chat.send_seed = teacher.send_seed;
   fleet.chat.extra = teacher.extra;

@@ -30,6 +30,7 @@ fleet::FleetOptions fleet_options_of(const StageContext& context,
   options.precision = model.precision();
   options.rules.max_inflight = settings.max_inflight;
   options.rules.patience = milliseconds_of(settings.patience);
+  options.rules.pace = {settings.rpm, settings.tpm};
   options.limits.silence = milliseconds_of(settings.idle_timeout);
   options.seed = context.recipe.seed;
   return options;
