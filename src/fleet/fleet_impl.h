@@ -65,9 +65,12 @@ struct Fleet::Impl {
     for (const std::string& server : options.servers) add_server(server);
     read_servers_file();
     if (scheduler.num_servers() == 0) {
-      throw Error(
-          ErrorKind::kUsage, "--server", "names no server",
-          "give an address like http://gpu1:8321, or a file of them, each line with its end");
+      if (!options.servers_file.empty()) {  // they come when they are there
+        throw Error(ErrorKind::kBusy, options.servers_file.string(), "names no server yet",
+                    "a line for each, with its end: http://gpu1:8321");
+      }
+      throw Error(ErrorKind::kUsage, "--server", "names no server",
+                  "give an address like http://gpu1:8321, or a file of them");
     }
     contact();
   }
@@ -225,9 +228,6 @@ struct Fleet::Impl {
     }
   }
 
-  void begin_rule(Open& open) const {
-    open.reason.reset();
-    if (!has_token_ids(options.kind)) return;
   // For a server's pace. Of a chat's text the tokens are not known: about four bytes each.
   static int64_t most_tokens(const rollout::CompletionRequest& request) {
     int64_t bytes = 0;
@@ -237,6 +237,9 @@ struct Fleet::Impl {
            request.sampling.max_tokens;
   }
 
+  void begin_rule(Open& open) const {
+    open.reason.reset();
+    if (!has_token_ids(options.kind)) return;
     open.stop.emplace(open.request, options.repetition, tokenizer);
     for (size_t i = 0; i < open.ids.size() && !open.reason; ++i)
       open.reason = open.stop->push(std::span(open.ids).first(i + 1));

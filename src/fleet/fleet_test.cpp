@@ -369,6 +369,18 @@ TEST_F(FleetTest, SaysWhatIsWrongBeforeAnythingIsAsked) {
       << said(options({&renamed}));
   FleetOptions none = options({});
   EXPECT_NE(said(none).find("names no server"), std::string::npos);
+  // A file of servers is waited for: what they register in may be empty, or not there yet.
+  FleetOptions file = options({});
+  file.servers_file = "no-such-file-of-servers.txt";
+  try {
+    const Fleet fleet(&tokenizer_, file, monitor_);
+    ADD_FAILURE() << "a fleet without servers";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kBusy) << error.what();
+    EXPECT_NE(std::string(error.what()).find("no-such-file-of-servers.txt: names no server yet"),
+              std::string::npos)
+        << error.what();
+  }
   FleetOptions nobody = options({});
   nobody.servers = {"http://127.0.0.1:1"};
   EXPECT_NE(said(nobody).find("no server answers"), std::string::npos) << said(nobody);
@@ -414,6 +426,12 @@ TEST_F(FleetTest, AServerThatComesLaterIsLookedAtFirst) {
   expect_right(all, 40);
   EXPECT_EQ(rounded.num_asked, 0);
   EXPECT_GT(good.num_asked, 0);
+  // And what leaves the list gets nothing more.
+  listed({&good});
+  while (fleet.report()["servers"][0]["state"] != "retired") (void)fleet.poll(milliseconds(20));
+  const int before = first.num_asked;
+  expect_right(answers(fleet, 40, 1), 40);
+  EXPECT_EQ(first.num_asked, before);
 }
 
 TEST_F(FleetTest, RequestsThatHaveNoRoomAreRefused) {

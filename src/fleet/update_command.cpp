@@ -55,7 +55,7 @@ std::string end_of_log(const std::filesystem::path& log) {
 
 }  // namespace
 
-std::vector<std::string> filled(const std::vector<std::string>& words,
+std::vector<std::string> filled(const std::string& where, const std::vector<std::string>& words,
                                 const CommandValues& values) {
   std::vector<std::string> out;
   for (const std::string& word : words) {
@@ -73,7 +73,7 @@ std::vector<std::string> filled(const std::vector<std::string>& words,
       if (value == values.end()) {
         std::string names;
         for (const auto& [known, what] : values) names += fmt::format(" {{{}}}", known);
-        throw Error(ErrorKind::kUsage, "fleet.command",
+        throw Error(ErrorKind::kUsage, where,
                     fmt::format("nothing stands for {{{}}}", excerpt(name)), "there are" + names);
       }
       text += value->second;
@@ -83,10 +83,11 @@ std::vector<std::string> filled(const std::vector<std::string>& words,
   return out;
 }
 
-bool run_update_command(const std::vector<std::string>& words, const CommandValues& values,
-                        const std::vector<std::string>& hidden, const std::filesystem::path& log,
-                        const std::atomic<bool>* stop) {
-  std::vector<std::string> argv = filled(words, values), env = environment_of(values, hidden);
+bool run_update_command(const std::string& where, const std::vector<std::string>& words,
+                        const CommandValues& values, const std::vector<std::string>& hidden,
+                        const std::filesystem::path& log, const std::atomic<bool>* stop) {
+  std::vector<std::string> argv = filled(where, words, values),
+                           env = environment_of(values, hidden);
   std::filesystem::create_directories(log.parent_path());
   posix_spawn_file_actions_t files;
   posix_spawnattr_t attributes;
@@ -103,7 +104,7 @@ bool run_update_command(const std::vector<std::string>& words, const CommandValu
   posix_spawnattr_destroy(&attributes);
   if (failed != 0) {
     throw Error(
-        kind_of_errno(failed), "fleet.command",
+        kind_of_errno(failed), where,
         fmt::format("\"{}\" cannot be started: {}", excerpt(argv[0]), std::strerror(failed)),
         "is it there and executable?");
   }
@@ -115,7 +116,7 @@ bool run_update_command(const std::vector<std::string>& words, const CommandValu
   }
   if (told) return false;
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
-  throw Error("fleet.command",
+  throw Error(where,
               fmt::format("\"{}\" ended with {} {}: {}", excerpt(argv[0]),
                           WIFEXITED(status) ? "status" : "signal",
                           WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status),

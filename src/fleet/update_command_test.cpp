@@ -17,19 +17,22 @@ namespace {
 const CommandValues kValues = {{"model_dir", "/runs/a b/M1"}, {"served_name", "ponder-ab"}};
 
 TEST(UpdateCommand, WordsStayWords) {
-  EXPECT_EQ(filled({"./s.sh", "{model_dir}", "--name={served_name}", "a{", "$HOME; {model_dir}x"},
+  EXPECT_EQ(filled("fleet.command",
+                   {"./s.sh", "{model_dir}", "--name={served_name}", "a{", "$HOME; {model_dir}x"},
                    kValues),
             (std::vector<std::string>{"./s.sh", "/runs/a b/M1", "--name=ponder-ab", "a{",
                                       "$HOME; /runs/a b/M1x"}));
-  EXPECT_NE(testing::error_text([] { (void)filled({"{model}"}, kValues); }).find("{model_dir}"),
+  EXPECT_NE(testing::error_text([] {
+              (void)filled("fleet.command", {"{model}"}, kValues);
+            }).find("{model_dir}"),
             std::string::npos);
 }
 
 TEST(UpdateCommand, RunsWithItsValuesAndWithoutKeys) {
   const testing::TemporaryFolder folder;
   ::setenv("PONDER_TEST_SECRET", "s3cret", 1);
-  EXPECT_TRUE(
-      run_update_command({"env"}, kValues, {"PONDER_TEST_SECRET"}, folder / "logs/x.log", nullptr));
+  EXPECT_TRUE(run_update_command("fleet.command", {"env"}, kValues, {"PONDER_TEST_SECRET"},
+                                 folder / "logs/x.log", nullptr));
   const std::string log = read_file(folder / "logs/x.log");
   EXPECT_NE(log.find("PONDER_MODEL_DIR=/runs/a b/M1\n"), std::string::npos);
   EXPECT_NE(log.find("PATH="), std::string::npos);
@@ -39,12 +42,16 @@ TEST(UpdateCommand, RunsWithItsValuesAndWithoutKeys) {
 TEST(UpdateCommand, SaysHowItFailed) {
   const testing::TemporaryFolder folder;
   const auto said = [&](const std::vector<std::string>& words) {
-    return testing::error_text(
-        [&] { (void)run_update_command(words, kValues, {}, folder / "x.log", nullptr); });
+    return testing::error_text([&] {
+      (void)run_update_command("fleet.stop_command", words, kValues, {}, folder / "x.log", nullptr);
+    });
   };
   EXPECT_NE(said({"sh", "-c", "echo no GPU >&2; exit 3"}).find("status 3: no GPU"),
             std::string::npos)
       << said({"sh", "-c", "echo no GPU >&2; exit 3"});
+  EXPECT_NE(said({"false"}).find("fleet.stop_command: \"false\" ended with status 1"),
+            std::string::npos)
+      << said({"false"});
   EXPECT_NE(said({"/no/such/program"}).find("cannot be started"), std::string::npos);
 }
 
@@ -55,7 +62,8 @@ TEST(UpdateCommand, AStopEndsIt) {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     stop = true;
   });
-  EXPECT_FALSE(run_update_command({"sleep", "100"}, kValues, {}, folder / "x.log", &stop));
+  EXPECT_FALSE(
+      run_update_command("fleet.command", {"sleep", "100"}, kValues, {}, folder / "x.log", &stop));
   later.join();
 }
 

@@ -218,9 +218,10 @@ struct HttpClient::Impl {
     for (const auto& [name, value] : request.headers) append_header(transfer, name + ": " + value);
     if (!request.api_key_env.empty()) {
       if (url.scheme == "http" && !url.is_loopback() && !options.insecure_key) {
-        throw Error(ErrorKind::kUsage, url.text(),
-                    "a key would go over plain http to another machine",
-                    "use https, a tunnel (ssh -L), or --insecure-key if the network is your own");
+        throw Error(
+            ErrorKind::kUsage, url.text(), "a key would go over plain http to another machine",
+            "use https, a tunnel (ssh -L), or --insecure-key (a recipe: insecure_key = true) if "
+            "the network is your own");
       }
       const std::string key = key_of(request.api_key_env);
       static const bool once = (forbid_core_files(), true);

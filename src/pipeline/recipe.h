@@ -127,13 +127,16 @@ struct FleetSettings {
   std::vector<std::string> servers;
   std::filesystem::path servers_file;  // absolute, "" for none
   std::string api_key_env;
+  bool insecure_key = false;                   // a key may go over plain http to another machine
+  std::filesystem::path ca_file;               // absolute, "" for none
   std::vector<std::string> command;            // gives them another model (fleet/update_command.h)
+  std::vector<std::string> stop_command;       // ends them (pipeline/server_commands.h)
   double ready_timeout = 1800;                 // seconds, for servers to have a model
   int64_t max_inflight = 512;                  // requests to one
+  int64_t rpm = 0, tpm = 0;                    // requests and tokens a minute to one; 0: no limit
   double idle_timeout = 120, patience = 1800;  // seconds
   std::vector<std::string> stages = {"screen", "explore", "evaluate"};  // kinds that sample there
 
-  int64_t rpm = 0, tpm = 0;                    // requests and tokens a minute to one; 0: no limit
   bool any() const { return !servers.empty() || !servers_file.empty(); }
 };
 
@@ -156,10 +159,10 @@ struct TeacherOptions {
   std::optional<int64_t> overhead_tokens;
   double max_failed = 0.01;
   int64_t max_inflight = 256;
+  int64_t rpm = 0, tpm = 0;                    // requests and tokens a minute; 0: no limit
   double idle_timeout = 660, patience = 1800;  // seconds
 
   bool any() const { return !model.empty(); }
-  int64_t rpm = 0, tpm = 0;                    // requests and tokens a minute; 0: no limit
 };
 
 struct Recipe {

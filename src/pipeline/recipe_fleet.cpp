@@ -21,6 +21,17 @@ void check_stages(const TomlSection& section, const std::vector<std::string>& st
   }
 }
 
+std::vector<std::string> read_command(TomlSection& section, const char* key,
+                                      const fleet::CommandValues& values) {
+  std::vector<std::string> words = section.texts(key);
+  try {
+    (void)fleet::filled(key, words, values);
+  } catch (const Error& error) {
+    section.fail(key, error.problem(), error.advice());
+  }
+  return words;
+}
+
 }  // namespace
 
 FleetSettings read_fleet(TomlSection section, const std::filesystem::path& folder) {
@@ -44,20 +55,21 @@ FleetSettings read_fleet(TomlSection section, const std::filesystem::path& folde
     section.fail("api_key_env", "is no name of an environment variable",
                  "a key itself never stands in a recipe: export it, and name the variable here");
   }
-  fleet.command = section.texts("command");
-  if (!fleet.command.empty()) {
-    try {
-      (void)fleet::filled(fleet.command, {{"model_dir", ""},
-                                          {"served_name", ""},
-                                          {"model_sha256", ""},
-                                          {"model", ""},
-                                          {"stage", ""}});
-    } catch (const Error& error) {
-      section.fail("command", error.problem(), error.advice());
-    }
+  fleet.insecure_key = section.boolean("insecure_key", false);
+  const std::string ca_file = section.text("ca_file", "");
+  if (!ca_file.empty()) fleet.ca_file = std::filesystem::absolute(folder / ca_file);
+  fleet.command = read_command(
+      section, "command",
+      {{"model_dir", ""}, {"served_name", ""}, {"model_sha256", ""}, {"model", ""}, {"stage", ""}});
+  fleet.stop_command = read_command(section, "stop_command", {{"stage", ""}});
+  if (!fleet.stop_command.empty() && fleet.command.empty()) {
+    section.fail("stop_command", "stops servers, and nothing would start them again",
+                 "give command too");
   }
   fleet.ready_timeout = section.number("ready_timeout", 1800, 0, kManySeconds);
   fleet.max_inflight = section.integer("max_inflight", 512, 1, 65536);
+  fleet.rpm = section.integer("rpm", 0, 0, 1'000'000);
+  fleet.tpm = section.integer("tpm", 0, 0, 1'000'000'000'000);
   fleet.idle_timeout = section.number("idle_timeout", 120, 1, kManySeconds);
   fleet.patience = section.number("patience", 1800, 1, kManySeconds);
   if (section.has("stages")) {
@@ -68,6 +80,4 @@ FleetSettings read_fleet(TomlSection section, const std::filesystem::path& folde
   return fleet;
 }
 
-  fleet.rpm = section.integer("rpm", 0, 0, 1'000'000);
-  fleet.tpm = section.integer("tpm", 0, 0, 1'000'000'000'000);
 }  // namespace ponder::pipeline

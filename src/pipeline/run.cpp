@@ -109,6 +109,7 @@ PipelineRun::PipelineRun(const Recipe& recipe, std::vector<ReadSource> sources,
   progress_ = std::make_unique<ProgressFile>(folder_);
   monitor_ =
       std::make_unique<MonitorList>(std::vector<Monitor*>{&monitor, log_.get(), progress_.get()});
+  servers_ = std::make_unique<ServerCommands>(recipe_.fleet, folder_, *monitor_, stop_);
   take_up(changes);
   const std::string base_sha256 = model::checkpoint_sha256(recipe.base);
   const std::optional<pool::ModelRecord> base = pool_->model_named("M0");
@@ -212,13 +213,28 @@ bool PipelineRun::execute(const std::string& until,
   } catch (const std::exception& any) {
     const Error error = as_error(any);
     record_failure(at, error.what());
+    end_servers(false);
     const bool named = error.where() == at || error.where().starts_with(at + ":");
     throw Error(error.kind(),
                 named || error.where().empty() ? at : fmt::format("{}: {}", at, error.where()),
                 error.problem(), error.advice());
   }
   report::write_report(*pool_, folder_);
+  end_servers(finished);
   return finished;
+}
+
+void PipelineRun::end_servers(bool done) {
+  try {
+    servers_->stop_at_end();
+  } catch (const Error& error) {
+    if (!done) {
+      monitor_->warning(error.what());
+      return;
+    }
+    record_failure("", error.what());
+    throw;
+  }
 }
 
 // What failed is told by the exception under way, whatever can still be written of it.
@@ -323,7 +339,8 @@ bool PipelineRun::run_stage(const Stage& planned) {
   progress_->begin_stage(stage.name, static_cast<size_t>(place - all.begin()) + 1, all.size(),
                          expected_of(stage.name));
   monitor_->record("begin", {{"stage", stage.name}});
-  StageContext context{recipe_, stage, *pool_, threads_, *monitor_, sources_, stop_, folder_};
+  StageContext context{recipe_,  stage,     *pool_, threads_, *monitor_,
+                       sources_, *servers_, stop_,  folder_};
   StageOutcome outcome;
   try {
     outcome = missing.empty() ? stage.kind->run(context) : StageOutcome::nothing(missing);

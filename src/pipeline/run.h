@@ -32,6 +32,7 @@
 #include "pipeline/plan.h"
 #include "pipeline/progress.h"
 #include "pipeline/recipe.h"
+#include "pipeline/server_commands.h"
 #include "pipeline/stage_list.h"
 #include "pool/pool.h"
 
@@ -82,6 +83,10 @@ class PipelineRun {
   // Makes the checkpoint of `model` again if it is damaged or gone. False when stopped.
   bool restore_model(const std::string& model);
 
+  // Has the servers stopped, however the run ends. What fails of that is told of, and is the run's
+  // failure if there is no other.
+  void end_servers(bool done);
+
   std::optional<ExpectedSeconds> expected_of(const std::string& stage) const;
   // Keeps the hashes of a checkpoint just made; Error if it was made before and was another.
   void record_checkpoint(const std::string& model);
@@ -96,6 +101,7 @@ class PipelineRun {
   std::unique_ptr<JsonLinesMonitor> log_;
   std::unique_ptr<ProgressFile> progress_;
   std::unique_ptr<MonitorList> monitor_;  // the caller's, log_ and progress_
+  std::unique_ptr<ServerCommands> servers_;
   std::unique_ptr<pool::Pool> pool_;
 };
 

@@ -14,6 +14,7 @@
 #include "base/monitor.h"
 #include "base/thread_pool.h"
 #include "pipeline/recipe.h"
+#include "pipeline/server_commands.h"
 #include "pipeline/sources.h"
 #include "pool/pool.h"
 #include "pool/stage_result.h"
@@ -46,6 +47,7 @@ struct StageContext {
   ThreadPool& threads;
   Monitor& monitor;
   std::vector<ReadSource>& sources;  // of the recipe; ingest takes them, afterwards there are none
+  ServerCommands& servers;
   const std::atomic<bool>* stop;
   std::filesystem::path folder;  // of the run
 

@@ -269,6 +269,7 @@ class OutsideJob {
 
   bool train() {
     verify_before();
+    if (!context_.servers.stop(context_.stage.name)) return false;
     for (int64_t attempt = 0;; ++attempt) {
       clear_unfinished();
       const trainers::LaunchResult result = launch_once();

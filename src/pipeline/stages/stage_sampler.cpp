@@ -7,7 +7,6 @@
 #include <thread>
 
 #include "base/error.h"
-#include "fleet/update_command.h"
 
 namespace ponder::pipeline {
 namespace {
@@ -26,11 +25,13 @@ fleet::FleetOptions fleet_options_of(const StageContext& context,
   options.servers = settings.servers;
   options.servers_file = settings.servers_file;
   options.api_key_env = settings.api_key_env;
+  options.http.insecure_key = settings.insecure_key;
+  options.http.ca_file = settings.ca_file;
   options.model_sha256 = model.sha256();
   options.precision = model.precision();
   options.rules.max_inflight = settings.max_inflight;
-  options.rules.patience = milliseconds_of(settings.patience);
   options.rules.pace = {settings.rpm, settings.tpm};
+  options.rules.patience = milliseconds_of(settings.patience);
   options.limits.silence = milliseconds_of(settings.idle_timeout);
   options.seed = context.recipe.seed;
   return options;
@@ -73,7 +74,10 @@ StageSampler::StageSampler(const StageContext& context, generate::InferenceModel
 void StageSampler::open_fleet(const StageContext& context, const generate::InferenceModel& model) {
   const FleetSettings& settings = context.recipe.fleet;
   const std::string name = fleet::served_name_of(model.sha256());
-  const std::string folder = context.checkpoint(context.stage.input).string();
+  // Absolute: a command may change its folder, or be another machine's.
+  const std::string folder = std::filesystem::absolute(context.checkpoint(context.stage.input))
+                                 .lexically_normal()
+                                 .string();
   auto until = Clock::now() + milliseconds_of(settings.ready_timeout);
   bool asked = false;
   while (!context.stopping()) {
@@ -81,6 +85,7 @@ void StageSampler::open_fleet(const StageContext& context, const generate::Infer
       fleet_ = std::make_unique<fleet::Fleet>(&model.text().tokenizer(),
                                               fleet_options_of(context, model), context.monitor);
       with_fleet_ = std::make_unique<FleetMonitor>(context.monitor, *fleet_);
+      context.servers.found();
       return;
     } catch (const Error& error) {
       // No server yet, or one that still has the model of the round before.
@@ -96,14 +101,8 @@ void StageSampler::open_fleet(const StageContext& context, const generate::Infer
       const fleet::CommandValues values = {{"model_dir", folder},
                                            {"served_name", name},
                                            {"model_sha256", model.sha256()},
-                                           {"model", context.stage.input},
-                                           {"stage", context.stage.name}};
-      std::vector<std::string> hidden;
-      if (!settings.api_key_env.empty()) hidden.push_back(settings.api_key_env);
-      if (!fleet::run_update_command(
-              settings.command, values, hidden,
-              context.folder / "logs" / ("fleet-" + context.stage.name + ".log"), context.stop))
-        return;
+                                           {"model", context.stage.input}};
+      if (!context.servers.start(context.stage.name, values)) return;
       until = Clock::now() + milliseconds_of(settings.ready_timeout);  // however long it took
     }
     std::this_thread::sleep_for(kTryEvery);

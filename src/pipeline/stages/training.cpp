@@ -136,6 +136,7 @@ std::optional<pool::TrainResult> train(StageContext& context, train::TrainingTas
   job.monitor = &context.monitor;
   job.task = context.stage.name;
   job.probe = std::move(probe);
+  if (!context.servers.stop(context.stage.name)) return std::nullopt;
   model::Checkpoint start = model::load_checkpoint(job.base_folder);
   train::add_tokens(text.added_tokens(), start, job);
   const train::JobResult result =
