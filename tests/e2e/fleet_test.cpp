@@ -8,8 +8,8 @@
 #include <thread>
 
 #include "base/file.h"
-#include "base/hash.h"
 #include "e2e/ponder.h"
+#include "e2e/run_result.h"
 #include "e2e/running_server.h"
 
 namespace ponder::e2e {
@@ -103,29 +103,6 @@ TEST_F(FleetEndToEnd, ACheckOfARightServerFindsNothing) {
   for (const char* name :
        {"reached", "key", "model", "tokenizer", "template", "rollout", "seed", "weights"})
     EXPECT_EQ(results[name], "ok") << name << "\n" << check.out;
-}
-
-// A run's rollouts in an order of their own, less what says who made them; and its weights.
-struct RunResult {
-  std::map<std::string, std::string> rollouts;
-  std::map<std::string, std::string> weights;
-  bool operator==(const RunResult&) const = default;
-};
-RunResult result_of(const fs::path& run) {
-  RunResult result;
-  const testing::Outcome rows = ponder({"pool", "export", run});
-  EXPECT_EQ(rows.status, 0) << rows.err;
-  for (Json& row : json_lines(rows.out)) {
-    for (const char* key : {"endpoint", "id"}) row.erase(key);
-    result.rollouts[fmt::format(
-        "{} {} {} {}", dump_json(row["stage"]), dump_json(row.value("benchmark", Json())),
-        dump_json(row["problem_id"]), dump_json(row["sample"]))] = dump_json(row);
-  }
-  for (const auto& entry : fs::recursive_directory_iterator(run / "checkpoints")) {
-    if (entry.path().extension() == ".safetensors")
-      result.weights[fs::relative(entry.path(), run).string()] = sha256_file(entry.path());
-  }
-  return result;
 }
 
 TEST_F(FleetEndToEnd, ARunOverServersHasTheSameRowsAndWeights) {

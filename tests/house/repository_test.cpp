@@ -73,7 +73,7 @@ TEST(Repository, NothingNamesTheMachineItWasWrittenOn) {
       std::string("/Us") + "ers/"};
   std::vector<fs::path> files;
   for (const char* folder : {"src", "tests", "bench", "fuzz", "tools", "scripts", "docs", "recipes",
-                             "cmake", "models", ".ci"}) {
+                             "examples", "cmake", "models", ".ci"}) {
     for (const fs::path& path : files_under(kRoot / folder)) files.push_back(path);
   }
   for (const char* name : {"CMakeLists.txt", "CMakePresets.json", "README.md", "CONTRIBUTING.md"}) {
@@ -137,7 +137,7 @@ TEST(Repository, CommandsPrintThroughTheirDoors) {
 }
 
 TEST(Repository, ScriptsParse) {
-  for (const char* folder : {"scripts", "tools", "bench", ".ci"}) {
+  for (const char* folder : {"scripts", "tools", "bench", "examples", ".ci"}) {
     for (const fs::path& path : files_under(kRoot / folder)) {
       if (!read_file(path).starts_with("#!/usr/bin/env bash")) continue;
       const testing::Outcome outcome = testing::run({"bash", "-n", path.string()});
