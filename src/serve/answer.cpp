@@ -1,5 +1,7 @@
 #include "serve/answer.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -61,13 +63,17 @@ Json chat_logprobs(std::span<const int32_t> ids, std::span<const float> logprobs
 
 // The lists of the completions API, filled token by token.
 struct TextLogprobs {
+  bool as_ids = false;  // tokens by their ids
   Json tokens = Json::array(), token_logprobs = Json::array(), top_logprobs = Json::array(),
        text_offset = Json::array();
 
+  std::string name_of(int32_t id, const ServedModel& model) const {
+    return as_ids ? fmt::format("token_id:{}", id) : text_of(id, model);
+  }
   void add(int32_t id, std::optional<float> logprob,
            const std::vector<generate::TokenScore>* likeliest, int64_t offset,
            const ServedModel& model) {
-    const std::string text = text_of(id, model);
+    const std::string text = name_of(id, model);
     tokens.push_back(text);
     token_logprobs.push_back(logprob ? number(*logprob) : Json(nullptr));
     text_offset.push_back(offset);
@@ -75,7 +81,7 @@ struct TextLogprobs {
     Json top = Json::object();
     // Of tokens with the same text the likeliest counts.
     for (const generate::TokenScore& score : *likeliest) {
-      const std::string key = text_of(score.id, model);
+      const std::string key = name_of(score.id, model);
       if (!top.contains(key)) top[key] = number(score.logprob);
     }
     if (!top.contains(text)) top[text] = number(*logprob);
@@ -90,7 +96,7 @@ struct TextLogprobs {
 };
 
 Json text_logprobs(const Call& call, const Choice& choice, const ServedModel& model) {
-  TextLogprobs lists;
+  TextLogprobs lists{.as_ids = call.tokens_as_ids};
   tokenizer::StreamDecoder decoder(model.text->tokenizer());
   int64_t offset = 0;
   size_t next_likeliest = 0;
@@ -299,7 +305,7 @@ std::string ChoiceEvents::event(Json what, std::span<const int32_t> token_ids,
   if (call_->logprobs && !token_ids.empty() && call_->chat)
     choice["logprobs"] = chat_logprobs(token_ids, logprobs, {}, *model_);
   if (call_->logprobs && !token_ids.empty() && !call_->chat) {
-    TextLogprobs lists;
+    TextLogprobs lists{.as_ids = call_->tokens_as_ids};
     for (size_t i = 0; i < token_ids.size(); ++i) {
       lists.add(token_ids[i], logprobs[i], nullptr, text_offset_, *model_);
       text_offset_ += num_characters(offset_decoder_.push(token_ids[i]));

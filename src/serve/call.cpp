@@ -352,6 +352,7 @@ Call completions_call(const Json& json, const ServedModel& model, uint64_t rando
   call.echo = body.flag("echo");
   call.logprobs = body.find("logprobs") != nullptr;
   call.top_logprobs = static_cast<int>(body.integer("logprobs", 0, kMaxTopLogprobs, 0));
+  call.tokens_as_ids = body.flag("return_tokens_as_token_ids");
   body.absent("suffix", "is not supported");
   take_prompts(body, model, call);
   take_lengths(body, model, call);

@@ -47,6 +47,7 @@ struct Call {
   bool echo = false;
   bool logprobs = false;
   int top_logprobs = 0;
+  bool tokens_as_ids = false;  // in the lists of logprobs a token is "token_id:N", not its text
   // What the prompt ends with of the response ("<think>\n"), for chats.
   std::string response_prefix;
   std::vector<std::string> ignored;  // fields that changed nothing

@@ -1,5 +1,7 @@
 #include "serve/server.h"
 
+#include <fmt/format.h>
+
 #include <map>
 #include <thread>
 
@@ -274,6 +276,26 @@ TEST(Server, EchoedPromptsHaveTheTrainersLogProbabilities) {
         EXPECT_EQ(lists["token_logprobs"].back().get<double>(), best);
       }
     }
+  }
+}
+
+// Several tokens may have one text, and a piece of a character has none of its own.
+TEST(Server, TokensAreNamedByTheirIdsWhereThatIsAskedFor) {
+  Server server(nano_base(), options_of());
+  const Json choice = post(server.port(), "/v1/completions",
+                           {{"prompt", nano_base().text().prompt_ids("Compute 7+8*3.")},
+                            {"temperature", 0},
+                            {"max_tokens", 3},
+                            {"logprobs", 5},
+                            {"return_token_ids", true},
+                            {"return_tokens_as_token_ids", true}})
+                          .json()["choices"][0];
+  const Json& lists = choice["logprobs"];
+  for (size_t i = 0; i < 3; ++i) {
+    const std::string name = fmt::format("token_id:{}", choice["token_ids"][i].get<int>());
+    EXPECT_EQ(lists["tokens"][i], name);
+    EXPECT_EQ(lists["top_logprobs"][i].size(), 5u);
+    EXPECT_EQ(lists["top_logprobs"][i].at(name), lists["token_logprobs"][i]);
   }
 }
 
