@@ -163,7 +163,7 @@ void take_llama_server(const Json& json, Answer& answer) {
   if (const Json* cut = find(json, "truncated"); cut && cut->is_boolean() && cut->get<bool>()) {
     throw AnswerFailure(
         FailureClass::kNever,
-        "the server cut the prompt to its context; start it with a longer one (-c)");
+        "the server's context ended before the answer; start it with a longer one (-c)");
   }
   answer.usage = TokenUsage{count_of(json, "tokens_evaluated"), count_of(json, "tokens_predicted")};
 }

@@ -99,12 +99,11 @@ TEST(Answer, ThoughtsHaveTwoNames) {
 }
 
 TEST(Answer, OfLlamaServer) {  // documented: its README on /completion
-  const Answer answer =
-      read(ServerKind::kLlamaServer,
-           {R"({"index":0,"content":"a","tokens":[97],"stop":false,"id_slot":0})",
-            R"({"index":0,"content":"","tokens":[7],"stop":true,"stop_type":"eos",)"
-            R"("tokens_predicted":2,"tokens_evaluated":5,"truncated":false,"model":"x.gguf"})"},
-           false);
+  AnswerReader reader(ServerKind::kLlamaServer, false);
+  reader.push(R"({"index":0,"content":"a","tokens":[97,7],"stop":true,"stop_type":"eos",)"
+              R"("tokens_predicted":2,"tokens_evaluated":5,"truncated":false,"model":"x.gguf"})");
+  reader.end();
+  const Answer& answer = reader.answer();
   EXPECT_EQ(answer.token_ids, (std::vector<int32_t>{97, 7}));
   EXPECT_EQ(answer.finish, "eos");
   EXPECT_EQ(answer.usage->prompt, 5);

@@ -102,6 +102,8 @@ Ask ask_sglang(const CompletionRequest& request, std::span<const int32_t> so_far
           false};
 }
 
+// Without a stream: within a character of several tokens it sends nothing, and of these tokens then
+// the last one's id alone.
 Ask ask_llama_server(const CompletionRequest& request, std::span<const int32_t> so_far) {
   return {"/completion",
           {{"prompt", prompt_of(request, so_far)},
@@ -123,7 +125,8 @@ Ask ask_llama_server(const CompletionRequest& request, std::span<const int32_t> 
            {"stop", Json::array()},
            {"cache_prompt", false},
            {"return_tokens", true},
-           {"stream", true}}};
+           {"stream", false}},
+          false};
 }
 
 }  // namespace

@@ -81,6 +81,8 @@ TEST(Ask, EverySamplingFieldIsSent) {
   EXPECT_EQ(sglang["sampling_params"]["no_stop_trim"], true);
   EXPECT_EQ(sglang["return_logprob"], true);
   const Json llama = ask_tokens(ServerKind::kLlamaServer, request(), {}, "m").body;
+  EXPECT_FALSE(ask_tokens(ServerKind::kLlamaServer, request(), {}, "m").streams);
+  EXPECT_EQ(llama["stream"], false);
   EXPECT_EQ(llama["samplers"], Json({"temperature", "top_k", "top_p"}));
   EXPECT_EQ(llama["cache_prompt"], false);
   EXPECT_EQ(llama["return_tokens"], true);
