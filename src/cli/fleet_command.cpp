@@ -9,9 +9,11 @@
 #include "cli/command.h"
 #include "cli/printing.h"
 #include "cli/server_flags.h"
+#include "cli/stop_signals.h"
 #include "fleet/server_check.h"
 #include "generate/scorer.h"
 #include "net/url.h"
+#include "pipeline/canaries.h"
 
 namespace ponder::cli {
 namespace {
@@ -23,6 +25,7 @@ struct FleetCommandOptions {
   CommonOptions common;
   ServerFlags servers;
   std::string model;
+  std::vector<std::string> others;
   tokenizer::TemplateChoice chat_template;
   tensor::Precision precision = tensor::Precision::kF32;
 };
@@ -66,6 +69,7 @@ void check_rollouts(const std::string& server, fleet::FleetOptions options,
   };
   options.servers = {server};
   options.servers_file.clear();
+  options.canaries.clear();  // they were asked
   options.rules.max_attempts = 2;
   try {
     fleet::Fleet fleet(&model.text().tokenizer(), options, monitor);
@@ -78,18 +82,12 @@ void check_rollouts(const std::string& server, fleet::FleetOptions options,
     add("seed", same ? Result::kOk : Result::kWarning,
         same ? "the same seed gave the same tokens twice"
              : "the same seed gave other tokens: rows of this server cannot be made again");
+    if (!greedy.logprobs) return;  // its weights were looked at by canaries
     generate::ScoreRow row;
     row.tokens = probe_request(model.text(), "", 0).prompt_ids;
     row.first_scored = static_cast<int64_t>(row.tokens.size());
     row.tokens.insert(row.tokens.end(), greedy.token_ids->begin(), greedy.token_ids->end());
     const generate::Score score = generate::score_rows(model.decoder(), {&row, 1}).at(0);
-    if (!greedy.logprobs) {
-      add("weights", Result::kSkipped,
-          fmt::format(
-              "such servers' log-probabilities are not read; here the answer has {:.2f} a token",
-              score.logprob / static_cast<double>(score.logprobs.size())));
-      return;
-    }
     double difference = 0;
     for (size_t i = 0; i < score.logprobs.size(); ++i)
       difference += std::fabs(static_cast<double>(score.logprobs[i]) - (*greedy.logprobs)[i]);
@@ -104,6 +102,19 @@ void check_rollouts(const std::string& server, fleet::FleetOptions options,
   } catch (const Error& error) {
     add("rollout", Result::kFailed, error.what());
   }
+}
+
+// Of questions on which a model that has learned anything says something.
+std::vector<fleet::Canary> canaries_of(const FleetCommandOptions& options,
+                                       generate::InferenceModel& model) {
+  pipeline::CanaryWork work;
+  work.model = {options.model, options.model};
+  for (const std::string& other : options.others) work.others.push_back({other, other});
+  work.chat_template = options.chat_template;
+  work.precision = options.precision;
+  for (int i = 1; i <= 12; ++i)
+    work.prompts.push_back(model.text().prompt_ids(fmt::format("What is {} + {}?", 7 * i, 30 - i)));
+  return pipeline::canaries_for(work, model.threads(), stop_flag());
 }
 
 void run_fleet_check(const FleetCommandOptions& options) {
@@ -128,6 +139,7 @@ void run_fleet_check(const FleetCommandOptions& options) {
     fleet.precision = model->precision();
     if (fleet.kind == fleet::ServerKind::kPonder && fleet.served_model.empty())
       fleet.served_model = fleet::served_name_of(fleet.model_sha256);
+    if (fleet.kind != fleet::ServerKind::kPonder) fleet.canaries = canaries_of(options, *model);
   }
   std::vector<std::string> servers = fleet.servers;
   if (!fleet.servers_file.empty()) {
@@ -174,6 +186,10 @@ void register_fleet(CLI::App& app) {
   CLI::App* check = fleet->add_subcommand(
       "check", "is each there, has it the model, and does it answer as this process would?");
   check->add_option("--model", options->model, "checkpoint folder that the servers are to have");
+  check->add_option(
+      "--other", options->others,
+      "folder of a model that they could have instead, as that of the round before: what "
+      "they answer must tell the two apart (kinds but ponder, whose hash is asked)");
   add_server_flags(*check, options->servers);
   add_template_options(*check, options->chat_template);
   add_precision_option(*check, options->precision);

@@ -19,6 +19,7 @@
 #include "base/monitor.h"
 #include "fleet/ask.h"
 #include "fleet/attempts.h"
+#include "fleet/canary.h"
 #include "fleet/scheduler.h"
 #include "net/http_client.h"
 #include "rollout/generator.h"
@@ -38,6 +39,9 @@ struct FleetOptions {
   // Of kPonder: provenance, copied into every completion, and what the server must have loaded.
   std::string model_sha256;
   tensor::Precision precision = tensor::Precision::kF32;
+  // Of kinds that do not say the hash of their weights: what proves them, at its
+  // first contact and whenever it has been away. None: its model's name is believed.
+  std::vector<Canary> canaries;
   rollout::RepetitionRule repetition;
   ChatSettings chat;                // of kOpenai; its model is served_model
   AttemptKeeper* keeper = nullptr;  // of kOpenai; borrowed

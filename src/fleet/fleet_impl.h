@@ -17,7 +17,7 @@
 #include "base/text.h"
 #include "fleet/answer.h"
 #include "fleet/fleet.h"
-#include "fleet/models.h"
+#include "fleet/look.h"
 #include "fleet/server_list.h"
 #include "net/url.h"
 #include "rollout/stop_rule.h"
@@ -108,69 +108,17 @@ struct Fleet::Impl {
   }
 
   net::HttpRequest request_to(size_t server, const std::string& path) const {
-    net::HttpRequest request;
-    request.url = address_of(urls[server], path);
-    request.api_key_env = options.api_key_env;
-    request.limits = options.limits;
-    return request;
+    return fleet::request_to(urls[server], path, options);
   }
-  net::HttpRequest question_of(size_t server) const {
-    net::HttpRequest request = request_to(server, contact_path());
-    request.limits.first_byte = request.limits.silence = kContactLimit;
-    return request;
-  }
-  // What says whether a server is there, and for most kinds which model it has.
-  const char* contact_path() const {
-    switch (options.kind) {
-      case ServerKind::kLlamaServer:
-      case ServerKind::kSglang:
-        return "/health";
-      default:
-        return "/v1/models";
+  // What a look at a server has found.
+  void trust(const ServerLook& look, const std::string& server) {
+    if (options.served_model.empty()) options.served_model = look.model().name;
+    const int64_t room = look.model().max_model_len;
+    if (room > 0 && (room_tokens == 0 || room < room_tokens)) {
+      room_tokens = room;
+      room_server = server;
     }
-  }
-
-  // Throws Error for what must not be worked with. A server that is not there is told of.
-  void check_contact(size_t server, int status, const std::map<std::string, std::string>& headers,
-                     const std::string& body) {
-    if (status == 401 || status == 403) {
-      throw Error(urls[server], fmt::format("does not take the key (status {})", status),
-                  options.api_key_env.empty()
-                      ? "name the environment variable that holds it: --api-key-env NAME"
-                      : fmt::format("look at what {} holds", options.api_key_env));
-    }
-    const bool says_models = std::string_view(contact_path()) == "/v1/models";
-    if (status == 404 && options.kind == ServerKind::kOpenai && !options.served_model.empty())
-      return;  // some have no list
-    if (status != 200) {
-      throw Error(status >= 500 ? ErrorKind::kBusy : ErrorKind::kInput, urls[server],
-                  without_key(http_failure(status, headers, body, 0).message),
-                  status == 404 ? fmt::format("is it a server of kind {}? Expected an answer to {}",
-                                              to_string(options.kind), contact_path())
-                                : "");
-    }
-    if (!says_models) return;
-    Json models;
-    try {
-      models = parse_json(body, urls[server]);
-    } catch (const Error&) {
-      const bool html = trimmed(body).starts_with('<');
-      throw Error(
-          urls[server],
-          html ? "answers with a page of HTML instead of JSON"
-               : fmt::format("answers \"{}\" instead of JSON", without_key(excerpt(body))),
-          html ? "the address of a web page or a proxy? A server's is mostly http://HOST:PORT/v1"
-               : "");
-    }
-    const ServedModel model = find_model(models,
-                                         {options.kind, options.served_model, options.model_sha256,
-                                          std::string(tensor::stored_name(options.precision))},
-                                         urls[server]);
-    if (options.served_model.empty()) options.served_model = model.name;
-    if (model.max_model_len > 0 && (room_tokens == 0 || model.max_model_len < room_tokens)) {
-      room_tokens = model.max_model_len;
-      room_server = urls[server];
-    }
+    if (!look.warning().empty()) monitor.warning(look.warning());
   }
   std::string without_key(std::string text) const {
     return net::without_key(std::move(text), options.api_key_env);
@@ -180,24 +128,11 @@ struct Fleet::Impl {
     std::string problems;
     size_t there = 0;
     for (size_t server = 0; server < urls.size(); ++server) {
-      const net::HttpAnswer answer = http.fetch(question_of(server));
-      if (answer.failure) {
-        using Kind = net::TransferFailure::Kind;
-        if (answer.failure->kind == Kind::kCertificate) {
-          throw Error(urls[server], answer.failure->message,
-                      "a certificate of your own is trusted by --ca-file FILE");
-        }
-        problems += fmt::format("{}{}", problems.empty() ? "" : "; ", answer.failure->message);
-        continue;
-      }
-      if (answer.head.status == 503) {
-        problems +=
-            fmt::format("{}{}: not ready (status 503)", problems.empty() ? "" : "; ", urls[server]);
-        continue;
-      }
-      check_contact(server, answer.head.status, answer.head.headers, answer.body);
-      scheduler.probed(server, true, now());
-      ++there;
+      const std::string problem = look_at(server);
+      if (problem.empty())
+        ++there;
+      else
+        problems += fmt::format("{}{}", problems.empty() ? "" : "; ", problem);
     }
     if (there == 0) {
       throw Error(ErrorKind::kBusy, urls.size() == 1 ? urls[0] : "--server",
@@ -205,6 +140,26 @@ struct Fleet::Impl {
                   "is it running, and is that its address and port?");
     }
     if (!problems.empty()) monitor.warning(fmt::format("not all servers answer yet: {}", problems));
+  }
+
+  // Whether it may be asked: "", or why it does not answer yet.
+  std::string look_at(size_t server) {
+    ServerLook look(urls[server], options);
+    while (!look.is_done()) {
+      const net::HttpAnswer answer = http.fetch(look.question());
+      if (answer.failure) {
+        if (answer.failure->kind == net::TransferFailure::Kind::kCertificate) {
+          throw Error(urls[server], answer.failure->message,
+                      "a certificate of your own is trusted by --ca-file FILE");
+        }
+        return answer.failure->message;
+      }
+      if (answer.head.status == 503) return fmt::format("{}: not ready (status 503)", urls[server]);
+      look.take(answer.head.status, answer.head.headers, answer.body);
+    }
+    trust(look, urls[server]);
+    scheduler.probed(server, true, now());
+    return "";
   }
 
   // --- Requests.
@@ -536,29 +491,37 @@ struct Fleet::Impl {
 
   struct Probe {
     size_t server = 0;
-    net::HttpHead head;
-    std::string body;
+    ServerLook look;
+    net::HttpHead head = {};  // of the answer that is on its way
+    std::string body = {};
   };
   void start_probe(size_t server) {
-    const uint64_t transfer = http.start(question_of(server));
-    probes[transfer].server = server;
+    const ServerLook look(urls[server], options);
+    probes.emplace(http.start(look.question()), Probe{server, look});
   }
   void take_probe(const net::HttpEvent& event, Probe& probe) {
     if (const auto* head = std::get_if<net::HttpHead>(&event.what)) {
       probe.head = *head;
-    } else if (const auto* bytes = std::get_if<std::string>(&event.what)) {
-      if (probe.body.size() < (size_t{1} << 20)) probe.body += *bytes;
-    } else {
-      bool good = std::holds_alternative<net::HttpEnd>(event.what);
-      try {
-        if (good) check_contact(probe.server, probe.head.status, probe.head.headers, probe.body);
-      } catch (const Error& error) {
-        good = false;
-        if (error.kind() != ErrorKind::kBusy) monitor.warning(error.what());
-      }
-      scheduler.probed(probe.server, good, now());
-      probes.erase(event.transfer);
+      return;
     }
+    if (const auto* bytes = std::get_if<std::string>(&event.what)) {
+      if (probe.body.size() < (size_t{1} << 20)) probe.body += *bytes;
+      return;
+    }
+    bool good = std::holds_alternative<net::HttpEnd>(event.what);
+    try {
+      if (good) probe.look.take(probe.head.status, probe.head.headers, probe.body);
+    } catch (const Error& error) {
+      good = false;
+      if (error.kind() != ErrorKind::kBusy) monitor.warning(error.what());
+    }
+    if (good && !probe.look.is_done()) {
+      probes.emplace(http.start(probe.look.question()), Probe{probe.server, probe.look});
+    } else {
+      if (good) trust(probe.look, urls[probe.server]);
+      scheduler.probed(probe.server, good, now());
+    }
+    probes.erase(event.transfer);
   }
 
   void run(std::chrono::milliseconds timeout) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <vector>
 
 #include "base/error.h"
@@ -20,6 +21,16 @@ std::string names_of(const std::vector<std::string>& names) {
   return text.empty() ? "none" : text;
 }
 
+// The kind that an entry says it is of, where it does: nobody else calls itself so.
+std::optional<ServerKind> said_kind(const JsonFields& model) {
+  const std::string owner = model.text_or("owned_by", "");
+  if (owner == "ponder") return ServerKind::kPonder;
+  if (owner == "vllm") return ServerKind::kVllm;
+  if (owner == "sglang") return ServerKind::kSglang;
+  if (owner == "llamacpp") return ServerKind::kLlamaServer;
+  return std::nullopt;
+}
+
 }  // namespace
 
 ServedModel find_model(const Json& models, const WantedModel& wanted, const std::string& server) {
@@ -29,6 +40,15 @@ ServedModel find_model(const Json& models, const WantedModel& wanted, const std:
   for (size_t i = 0; i < top.array("data").size(); ++i) {
     entries.push_back(top.element("data", i));
     names.push_back(entries.back().text("id"));
+  }
+  for (const JsonFields& entry : entries) {
+    const std::optional<ServerKind> kind = said_kind(entry);
+    if (!kind || *kind == wanted.kind || wanted.kind == ServerKind::kOpenai) continue;
+    throw Error(server,
+                fmt::format("is a server of kind {}, asked as one of kind {}", to_string(*kind),
+                            to_string(wanted.kind)),
+                fmt::format("--server-kind {}, in a recipe fleet.kind = \"{}\"", to_string(*kind),
+                            to_string(*kind)));
   }
   const bool by_weights = wanted.kind == ServerKind::kPonder && !wanted.model_sha256.empty();
   const JsonFields* found = nullptr;
@@ -72,7 +92,10 @@ ServedModel find_model(const Json& models, const WantedModel& wanted, const std:
   }
   ServedModel model;
   model.name = found->text("id");
-  model.max_model_len = found->integer_or("max_model_len", 0, 0, int64_t{1} << 40);
+  constexpr int64_t kMany = int64_t{1} << 40;
+  model.max_model_len = found->integer_or("max_model_len", 0, 0, kMany);
+  if (const Json* meta = found->find("meta"); meta && wanted.kind == ServerKind::kLlamaServer)
+    model.max_model_len = JsonFields(*meta, server, "meta").integer_or("n_ctx", 0, 0, kMany);
   return model;
 }
 

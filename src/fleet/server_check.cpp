@@ -26,6 +26,7 @@ class ServerCheck {
   std::vector<CheckRow> run() {
     if (!check_reached()) return std::move(rows_);
     if (!check_model()) return std::move(rows_);
+    check_weights();
     if (text_ && options_.kind != ServerKind::kOpenai) {
       check_tokenizer();
       check_template();
@@ -50,10 +51,12 @@ class ServerCheck {
     return http_.fetch(request);
   }
 
+  bool has_health() const {
+    return options_.kind == ServerKind::kLlamaServer || options_.kind == ServerKind::kSglang;
+  }
+
   bool check_reached() {
-    const bool says_models =
-        options_.kind != ServerKind::kLlamaServer && options_.kind != ServerKind::kSglang;
-    const net::HttpAnswer answer = ask(says_models ? "/v1/models" : "/health");
+    const net::HttpAnswer answer = ask(has_health() ? "/health" : "/v1/models");
     if (answer.failure) {
       add("reached", Result::kFailed, answer.failure->message);
       return false;
@@ -69,6 +72,11 @@ class ServerCheck {
     check_clock(answer.head);
     models_ = answer.body;
     models_status_ = status;
+    if (has_health() && status == 200) {
+      const net::HttpAnswer models = ask("/v1/models");
+      models_ = models.body;
+      models_status_ = models.failure ? 404 : models.head.status;
+    }
     return true;
   }
 
@@ -80,12 +88,8 @@ class ServerCheck {
   }
 
   bool check_model() {
-    if (options_.kind == ServerKind::kLlamaServer || options_.kind == ServerKind::kSglang) {
-      add("model", Result::kSkipped, "such servers do not say it in a form to rely on");
-      return true;
-    }
-    if (models_status_ == 404 && options_.kind == ServerKind::kOpenai) {
-      add("model", Result::kSkipped, "the endpoint has no list of models");
+    if (models_status_ == 404 && (has_health() || options_.kind == ServerKind::kOpenai)) {
+      add("model", Result::kSkipped, "there is no list of models");
       return true;
     }
     try {
@@ -105,6 +109,37 @@ class ServerCheck {
       const std::string advice = error.advice().empty() ? "" : "; " + error.advice();
       add("model", Result::kFailed, error.problem() + advice);
       return false;
+    }
+  }
+
+  void check_weights() {
+    for (const Canary& canary : options_.canaries) {
+      std::vector<Likeliest> answers;
+      for (const CanaryPosition& position : canary.positions) {
+        const Ask asked = ask_likeliest(options_.kind, position.prompt_ids, name_);
+        const net::HttpAnswer answer = ask(asked.path, asked.body);
+        try {
+          if (answer.failure) throw Error(server_, answer.failure->message);
+          if (answer.head.status != 200) {
+            throw Error(
+                server_,
+                http_failure(answer.head.status, answer.head.headers, answer.body, 0).message);
+          }
+          answers.push_back(read_likeliest(options_.kind, parse_json(answer.body, server_)));
+        } catch (const Error& error) {
+          return add("weights", Result::kFailed, error.problem());
+        } catch (const AnswerFailure& failure) {
+          return add("weights", Result::kFailed, failure.what());
+        }
+      }
+      const CanaryResult found = judge_canary(canary, answers);
+      add("weights",
+          !found.right    ? Result::kFailed
+          : found.rounded ? Result::kWarning
+                          : Result::kOk,
+          found.text() + (!found.right    ? ": other weights"
+                          : found.rounded ? ": as of weights with fewer bits"
+                                          : ""));
     }
   }
 

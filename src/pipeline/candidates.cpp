@@ -35,11 +35,6 @@ Candidate candidate_of(const pool::StoredRollout& stored, const data::Problem* p
   return c;
 }
 
-bool asks_perplexity(const SelectionOptions& options) {
-  return options.strategy == Strategy::kHighestPerplexity ||
-         options.strategy == Strategy::kLowestPerplexity || !options.perplexity_band.is_all();
-}
-
 }  // namespace
 
 void require_one_arithmetic(const std::vector<Candidate>& candidates) {

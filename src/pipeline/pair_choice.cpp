@@ -35,6 +35,11 @@ bool usable(const Candidate& c, const PairOptions& options, std::vector<Decision
 
 }  // namespace
 
+bool may_be_paired(const Candidate& candidate, const PairOptions& options) {
+  std::vector<Decision> decisions;
+  return usable(candidate, options, decisions);
+}
+
 PairChoices choose_pairs(std::span<const Candidate> candidates, const PairOptions& options) {
   PairChoices result;
   result.decisions.resize(candidates.size());

@@ -37,6 +37,9 @@ struct PairChoices {
 // comes twice.
 PairChoices choose_pairs(std::span<const Candidate> candidates, const PairOptions& options);
 
+// Whether it can be on a side at all.
+bool may_be_paired(const Candidate& candidate, const PairOptions& options);
+
 // Of those problems, the ones that are held out: a share of them in a seeded order, at least one of
 // each part where there are two. In order of their ids.
 std::vector<std::string> held_out_problems(std::vector<std::string> problem_ids, double share,

@@ -446,10 +446,30 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   return recipe;
 }
 
+namespace {
+
+// What is left of [fleet] says who samples where other rows come of it.
+bool is_place_of_fleet(std::string_view key) { return key != "kind" && key != "stages"; }
+
+void erase_places_of_fleet(toml::table& recipe) {
+  toml::table* fleet = recipe["fleet"].as_table();
+  if (!fleet) return;
+  if ((*fleet)["kind"].value_or("ponder") == std::string_view("ponder")) {
+    recipe.erase("fleet");
+    return;
+  }
+  std::vector<std::string> places;
+  for (auto&& [key, value] : *fleet)
+    if (is_place_of_fleet(key.str())) places.emplace_back(key.str());
+  for (const std::string& key : places) fleet->erase(key);
+}
+
+}  // namespace
+
 std::string without_speed_settings(const std::string& resolved) {
   toml::table recipe = parse_toml(resolved, "the resolved recipe");
   recipe.erase("engine");
-  recipe.erase("fleet");
+  erase_places_of_fleet(recipe);
   if (toml::table* teacher = recipe["teacher"].as_table()) {
     std::vector<std::string> places;
     for (auto&& [key, value] : *teacher)
@@ -479,14 +499,16 @@ std::string without_speed_settings(const std::string& resolved) {
 
 std::map<std::string, std::string> recipe_keys(const std::string& resolved) {
   std::map<std::string, std::string> keys;
-  flatten(parse_toml(resolved, "the resolved recipe"), "", keys);
+  toml::table recipe = parse_toml(resolved, "the resolved recipe");
+  erase_places_of_fleet(recipe);
+  flatten(recipe, "", keys);
   std::erase_if(keys, [](const auto& entry) {
     const std::string& key = entry.first;
     const auto speed = [&](std::string_view name) {
       const std::string whole = fmt::format("trainer.{}", name);
       return key == whole || key.starts_with(whole + "[");
     };
-    return key.starts_with("engine.") || key.starts_with("fleet.") || is_teachers_place(key) ||
+    return key.starts_with("engine.") || is_teachers_place(key) ||
            key.ends_with("micro_batch_tokens") || key.ends_with("recompute") ||
            std::any_of(std::begin(kTrainerSpeed), std::end(kTrainerSpeed), speed);
   });

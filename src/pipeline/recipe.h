@@ -13,6 +13,7 @@
 #include "clean/filters.h"
 #include "data/token_rows.h"
 #include "eval/judging.h"
+#include "fleet/server_kind.h"
 #include "model/config.h"
 #include "pipeline/mix.h"
 #include "pipeline/selection.h"
@@ -121,9 +122,10 @@ struct EngineSettings {
   int64_t kv_cache_bytes = int64_t{1} << 30;
 };
 
-// Servers that sample in this process's stead (ponder serve): the same rows, so no key of it changes a
-// result.
+// Servers that sample in this process's stead. Those of kind ponder make the same rows, so that no key
+// changes a result; of another kind the kind does, in the stages that sample there.
 struct FleetSettings {
+  fleet::ServerKind kind = fleet::ServerKind::kPonder;
   std::vector<std::string> servers;
   std::filesystem::path servers_file;  // absolute, "" for none
   std::string api_key_env;
@@ -138,6 +140,12 @@ struct FleetSettings {
   std::vector<std::string> stages = {"screen", "explore", "evaluate"};  // kinds that sample there
 
   bool any() const { return !servers.empty() || !servers_file.empty(); }
+  // Whether stages of a kind sample there, and whether their rows are then others than this process's:
+  // drawn by others' random numbers, without log-probabilities that could be trained on.
+  bool samples(std::string_view stage_kind) const;
+  bool samples_otherwise(std::string_view stage_kind) const {
+    return kind != fleet::ServerKind::kPonder && samples(stage_kind);
+  }
 };
 
 // Somebody else's model whose right answers are demonstrations (pipeline/teacher.h).
@@ -204,7 +212,8 @@ enum class RecipeFiles { kMustExist, kMayBeAbsent, kOfARun };
 Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides,
                    RecipeFiles files = RecipeFiles::kMustExist);
 
-// A resolved recipe without the keys that change no byte of what it makes: [engine], [fleet], where and for
+// A resolved recipe without the keys that change no byte of what it makes: [engine], [fleet] (of another kind
+// than ponder all but kind and stages), where and for
 // how much a teacher is asked, and in any section micro_batch_tokens and recompute.
 std::string without_speed_settings(const std::string& resolved);
 

@@ -1,6 +1,7 @@
 // The recipe's [fleet].
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cctype>
 
 #include "base/error.h"
@@ -34,9 +35,21 @@ std::vector<std::string> read_command(TomlSection& section, const char* key,
 
 }  // namespace
 
+bool FleetSettings::samples(std::string_view stage_kind) const {
+  return any() && std::ranges::find(stages, stage_kind) != stages.end();
+}
+
 FleetSettings read_fleet(TomlSection section, const std::filesystem::path& folder) {
   FleetSettings fleet;
-  section.choice("kind", "ponder", {"ponder"});
+  const std::string kind = section.text("kind", "ponder");
+  if (kind == "openai") {
+    section.fail(
+        "kind", "a chat endpoint takes and gives text, and what is trained on are token ids",
+        "servers of the run's own models are ponder, vllm, sglang or llama-server; somebody "
+        "else's model is a [teacher], and is scored by ponder eval --model URL");
+  }
+  fleet.kind = *fleet::server_kind_from_string(
+      section.choice("kind", "ponder", {"ponder", "vllm", "sglang", "llama-server"}));
   for (const std::string& server : section.texts("servers")) {
     try {
       fleet.servers.push_back(net::parse_url(server, "fleet.servers").text());

@@ -83,6 +83,15 @@ std::string strategy_advice(std::string_view name) {
   return near.empty() ? "the strategies are " + strategy_names() : "did you mean " + near + "?";
 }
 
+bool passes_rules(const Candidate& c) {
+  return c.finish_reason == data::FinishReason::kStop && c.verdict == judge::Verdict::kCorrect &&
+         c.well_formed;
+}
+
+bool asks_perplexity(const SelectionOptions& options) {
+  return asks_perplexity(options.strategy) || !options.perplexity_band.is_all();
+}
+
 bool selected(std::span<const Decision> decisions) {
   return !decisions.empty() && decisions.back().kept;
 }
@@ -91,8 +100,8 @@ namespace {
 
 using Decisions = std::vector<std::vector<Decision>>;
 
-// Rules that look at one rollout alone.
-bool passes_rules(const Candidate& c, std::vector<Decision>& decisions) {
+// Rules that look at one rollout alone: passes_rules, rule by rule.
+bool decide_rules(const Candidate& c, std::vector<Decision>& decisions) {
   const auto rule = [&](const char* name, bool kept, std::string_view detail) {
     decisions.push_back({name, kept, 0, std::string(detail)});
     return kept;
@@ -207,7 +216,7 @@ std::vector<std::vector<Decision>> select(std::span<const Candidate> candidates,
   Decisions decisions(candidates.size());
   std::vector<size_t> left;
   for (size_t i = 0; i < candidates.size(); ++i)
-    if (passes_rules(candidates[i], decisions[i])) left.push_back(i);
+    if (decide_rules(candidates[i], decisions[i])) left.push_back(i);
   require_agreement(candidates, options.agreement, left, decisions);
   keep_bands(candidates, options, left, decisions);
   keep_best(candidates, options, left, decisions);

@@ -79,6 +79,13 @@ struct SelectionOptions {
 std::vector<std::vector<Decision>> select(std::span<const Candidate> candidates,
                                           const SelectionOptions& options);
 bool selected(std::span<const Decision> decisions);
+// What the first rules ask of each by itself: finished, right and well formed.
+bool passes_rules(const Candidate& candidate);
+// Whether the strategy or a band reads perplexities.
+bool asks_perplexity(const SelectionOptions& options);
+inline bool asks_perplexity(Strategy strategy) {
+  return strategy == Strategy::kHighestPerplexity || strategy == Strategy::kLowestPerplexity;
+}
 // How many each filter took, by its name; "correct 12, length_band 40".
 std::map<std::string, int64_t> dropped_by(const std::vector<std::vector<Decision>>& decisions);
 std::string dropped_text(const std::map<std::string, int64_t>& dropped);

@@ -50,6 +50,8 @@ std::map<std::string, std::string> keys_of(const Stage& stage, const Recipe& rec
     const bool as_before = (key.ends_with(".forms") && value.find("exact") != std::string::npos) ||
                            (&kind == &kIngest && key == "thought_form" &&
                             value.find("as-written") == std::string::npos);
+    // Who samples counts where the stage's rows are others for it.
+    if (key == "fleet.kind" && !recipe.fleet.samples_otherwise(kind.name)) continue;
     // A file is what its bytes are, wherever it lies.
     if (!read || as_before || key.ends_with(".file")) continue;
     if (!key.starts_with("dpo[")) {

@@ -65,6 +65,34 @@ benchmarks = [{ name = "b", synth = "arithmetic", count = 2, split = "test" }]
   }
 }
 
+// Servers of our own kind make the same rows; of another kind others, where they sample.
+TEST(StageList, WhoSamplesCountsWhereTheRowsAreOthers) {
+  const testing::TemporaryFolder folder;
+  const auto recipe = [&](const std::string& fleet) {
+    std::ofstream(folder / "r.toml") << "base = \"base\"\n[imitate]\n"
+                                        "demonstrations = [{ synth = \"choice\", count = 2 }]\n"
+                                        "[explore]\n"
+                                        "problems = [{ synth = \"arithmetic\", count = 2 }]\n"
+                                     << fleet;
+    return load_recipe(folder / "r.toml", {}, RecipeFiles::kMayBeAbsent);
+  };
+  const auto keys = [](const Recipe& r, const StageKind& kind) {
+    return keys_of({.name = "s", .kind = &kind}, r);
+  };
+  const std::string at = "servers = [\"http://a:1\"]\n";
+  const Recipe none = recipe(""), ours = recipe("[fleet]\n" + at + "stages = [\"explore\"]\n"),
+               other = recipe("[fleet]\nkind = \"vllm\"\n" + at + "stages = [\"explore\"]\n");
+  EXPECT_EQ(recipe_keys(ours.resolved), recipe_keys(none.resolved));
+  EXPECT_EQ(without_speed_settings(ours.resolved), without_speed_settings(none.resolved));
+  EXPECT_EQ(recipe_differences(none.resolved, other.resolved),
+            (std::vector<std::string>{"fleet.kind: absent then, 'vllm' now",
+                                      "fleet.stages[0]: absent then, 'explore' now"}));
+  EXPECT_EQ(keys(ours, kExplore), keys(none, kExplore));
+  EXPECT_EQ(keys(other, kExplore).at("fleet.kind"), "'vllm'");
+  EXPECT_EQ(keys(other, kEvaluate), keys(none, kEvaluate));
+  EXPECT_EQ(keys(other, kRefine), keys(none, kRefine));
+}
+
 TEST(StageList, LeavesOutWhatTheRecipeDoesNotAskFor) {
   Recipe recipe = whole_recipe();
   recipe.evaluate.benchmarks.clear();

@@ -112,7 +112,37 @@ def right_sampling(params):
     assert set(params.stop_token_ids) == {507} and not params.ignore_eos and not params.skip_special_tokens
 
 
-def test_vllm(problems, rows, figure):
+@pytest.fixture(scope="module")
+def likeliest(tmp_path_factory):
+    """What ponder's own greedy answers to the questions of a check say next, by the ids before it."""
+    texts = [f"What is {7 * i} + {30 - i}?" for i in range(1, 13)]
+    file = peer.write_rows(tmp_path_factory.mktemp("check") / "questions.jsonl",
+                           [{"id": f"q{i}", "question": text, "answer": "1"} for i, text in enumerate(texts)])
+    made = peer.run("generate", "--model", peer.NANO_BASE, "--problems", file, "--temperature", 0, "--max-tokens", 64,
+                    "--json", "--quiet")
+    said = {}
+    for text, row in zip(texts, made, strict=True):
+        ids = ids_of(TURN.format(text))
+        for token, logprob in zip(row["token_ids"], row["logprobs"], strict=True):
+            said[tuple(ids)] = (token, logprob)
+            ids = [*ids, token]
+    return said
+
+
+def test_vllm(problems, rows, likeliest, figure):
+    def say_likeliest(body):
+        request = known(completion.CompletionRequest, body)
+        assert (request.max_tokens, request.temperature, request.logprobs, request.stream) == (1, 0, 5, False)
+        assert request.return_tokens_as_token_ids
+        token, logprob = likeliest[tuple(body["prompt"])]
+        name = f"token_id:{token}"
+        return completion.CompletionResponse(model="m", choices=[completion.CompletionResponseChoice(
+            index=0, text="", finish_reason="length", token_ids=[token], prompt_token_ids=body["prompt"],
+            logprobs=completion.CompletionLogProbs(tokens=[name], token_logprobs=[logprob], text_offset=[0],
+                                                   top_logprobs=[{name: logprob}]))],
+            usage=UsageInfo(prompt_tokens=len(body["prompt"]), completion_tokens=1,
+                            total_tokens=len(body["prompt"]) + 1)).model_dump()
+
     def complete(body):
         request = known(completion.CompletionRequest, body)
         known(vllm_common.StreamOptions, body["stream_options"])
@@ -149,14 +179,15 @@ def test_vllm(problems, rows, figure):
         return TokenizeResponse(count=len(ids), max_model_len=1024, tokens=ids).model_dump()
 
     models = ModelList(data=[ModelCard(id="m", max_model_len=1024)]).model_dump()
-    with Double({"/v1/models": lambda _: models, "/v1/completions": lambda body: list(complete(body)),
-                 "/tokenize": tokenize}) as double:
+    with Double({"/v1/models": lambda _: models, "/tokenize": tokenize,
+                 "/v1/completions": lambda body: list(complete(body)) if body["stream"] else say_likeliest(body),
+                 }) as double:
         assert asked_for_rows(double, "vllm", problems) == expected(rows)
         checks = peer.run("fleet", "check", "--server", double.url, "--model", peer.NANO_BASE, "--server-kind", "vllm",
                           "--json", "--quiet")
         assert not double.problems
         assert [check["check"] for check in checks if check["result"] == "ok"] == [
-            "reached", "key", "model", "tokenizer", "template", "rollout", "seed"]
+            "reached", "key", "model", "weights", "tokenizer", "template", "rollout", "seed"]
     figure("servers of kind vllm: requests, streamed answers, models, tokenizer", "vllm",
            f"its classes take them; {len(rows)} rows are read as they are meant")
 
@@ -181,7 +212,8 @@ def test_sglang(problems, rows, figure):
             "prompt_tokens": len(body["input_ids"]), "completion_tokens": len(ids), "cached_tokens": 0,
             "output_token_logprobs": [[-0.5, token, None] for token in ids], "weight_version": "default"}}
 
-    with Double({"/health": lambda _: {}, "/generate": generate}) as double:
+    models = {"object": "list", "data": [{"id": "m", "object": "model", "owned_by": "sglang", "max_model_len": 512}]}
+    with Double({"/health": lambda _: {}, "/v1/models": lambda _: models, "/generate": generate}) as double:
         assert asked_for_rows(double, "sglang", problems) == expected(rows)
     figure("servers of kind sglang: requests", "sglang", "its classes take them")
 

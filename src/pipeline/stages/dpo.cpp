@@ -7,6 +7,7 @@
 #include "pipeline/candidates.h"
 #include "pipeline/pair_choice.h"
 #include "pipeline/plan_context.h"
+#include "pipeline/rescoring.h"
 #include "pipeline/sources.h"
 #include "pipeline/stages/kinds.h"
 #include "pipeline/stages/outside.h"
@@ -148,6 +149,13 @@ StageOutcome run_dpo(StageContext& context) {
     for (Candidate& candidate : candidates_of(context.pool, explored))
       candidates.push_back(std::move(candidate));
   }
+  // Sides ranked by perplexity. The objective computes what it reads of either model by itself.
+  const auto ranked = [&](const Candidate& c) {
+    const bool right = c.verdict == judge::Verdict::kCorrect;
+    return asks_perplexity(right ? variant.chosen : variant.rejected) &&
+           may_be_paired(c, {.unfinished_rejected = variant.unfinished_rejected});
+  };
+  if (!score_missing(context, candidates, ranked)) return StageOutcome::stopped();
   PairSet set = pairs_of(context, variant, text, candidates);
   if (set.train.empty()) {
     return StageOutcome::nothing(

@@ -117,7 +117,7 @@ const StageKind kExplore = {
     .version = 1,
     .keys = {"chat_template", "allow_template_change", "instruction", "prompt_prefix",
              "prompt_suffix", "system", "precision", "seed", "explore", "-explore.problems",
-             "-explore.rounds", "-explore.problems_per_round"},
+             "-explore.rounds", "-explore.problems_per_round", "fleet.kind"},
     .sources = pool::SourceRecord::Role::kProblems,
     .plan = plan_explore,
     .run = run_explore,

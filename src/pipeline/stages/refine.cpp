@@ -1,11 +1,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
-#include "base/error.h"
 #include "generate/scorer.h"
 #include "pipeline/candidates.h"
 #include "pipeline/plan_context.h"
+#include "pipeline/rescoring.h"
 #include "pipeline/stages/kinds.h"
 #include "pipeline/stages/rollouts.h"
 #include "pool/stage_result.h"
@@ -36,25 +37,13 @@ bool score_again(const StageContext& context, std::vector<Candidate>& candidates
   generate::InferenceModel model = open_model(context);
   model.decoder().set_stop(context.stop);
   std::vector<Candidate*> all;
-  for (Candidate& c : candidates) {
-    if (c.verdict == judge::Verdict::kCorrect && c.well_formed &&
-        c.finish_reason == data::FinishReason::kStop)
-      all.push_back(&c);
-  }
+  for (Candidate& c : candidates)
+    if (passes_rules(c)) all.push_back(&c);
   for (size_t begin = 0; begin < all.size(); begin += kAtOnce) {
     if (context.stopping()) return false;
     const size_t end = std::min(begin + kAtOnce, all.size());
     std::vector<generate::ScoreRow> rows;
-    for (size_t i = begin; i < end; ++i) {
-      const auto stored = context.pool.rollout(all[i]->id);
-      if (!stored || !stored->rollout.completion.token_ids)
-        throw Error("run.db", fmt::format("the tokens of trajectory {} are missing", all[i]->id));
-      generate::ScoreRow& row = rows.emplace_back();
-      row.tokens = stored->rollout.prompt_ids;
-      row.first_scored = static_cast<int64_t>(row.tokens.size());
-      const auto& ids = *stored->rollout.completion.token_ids;
-      row.tokens.insert(row.tokens.end(), ids.begin(), ids.end());
-    }
+    for (size_t i = begin; i < end; ++i) rows.push_back(score_row_of(context.pool, all[i]->id));
     try {
       const std::vector<generate::Score> scores = generate::score_rows(model.decoder(), rows);
       for (size_t i = begin; i < end; ++i) {
@@ -70,11 +59,27 @@ bool score_again(const StageContext& context, std::vector<Candidate>& candidates
   return true;
 }
 
+// Rollouts without log-probabilities get them where they are read: all that pass the rules where a rule
+// ranks by perplexity, else those that are selected. False when stopped.
+bool score_unscored(const StageContext& context, std::vector<Candidate>& candidates,
+                    const SelectionOptions& options) {
+  if (asks_perplexity(options)) return score_missing(context, candidates, passes_rules);
+  const auto decisions = select(candidates, options);
+  std::set<int64_t> chosen;
+  for (size_t i = 0; i < candidates.size(); ++i)
+    if (selected(decisions[i])) chosen.insert(candidates[i].id);
+  return score_missing(context, candidates,
+                       [&](const Candidate& c) { return chosen.contains(c.id); });
+}
+
 StageOutcome run_refine(StageContext& context) {
   std::vector<Candidate> candidates = candidates_of(context.pool, context.stage.reads[0]);
   const std::string& scorer = context.recipe.refine.perplexity_model;
-  if (!scorer.empty() && !score_again(context, candidates)) return StageOutcome::stopped();
-  const auto decisions = select(candidates, options_of(context.recipe));
+  const SelectionOptions options = options_of(context.recipe);
+  const bool scored = scorer.empty() ? score_unscored(context, candidates, options)
+                                     : score_again(context, candidates);
+  if (!scored) return StageOutcome::stopped();
+  const auto decisions = select(candidates, options);
   pool::Pool::Transaction transaction(context.pool);
   pool::RefineResult result;
   result.strategy = context.recipe.refine.strategy;

@@ -39,10 +39,11 @@ void tell_left_out(const StageContext& context, const std::string& benchmark,
   }
 }
 
-// What samples: weights and arithmetic.
+// What samples: weights and arithmetic, and whether the tokens are drawn as our engine draws them.
 struct Sampler {
   std::string model_sha256;
   tensor::Precision precision;
+  bool otherwise = false;
 };
 
 // Of all that decides the completions of a problem.
@@ -54,14 +55,16 @@ std::string sha256_of(const rollout::RolloutRequest& request, const Sampler& sam
                           request.stop_ids, request.stop_strings});
   if (sampler.precision != tensor::Precision::kF32)
     all.push_back(tensor::stored_name(sampler.precision));
+  if (sampler.otherwise) all.push_back("otherwise");
   return sha256_hex(dump_json(all));
 }
 
 // Whether the request would give the rollout. One of an earlier recipe may be of another.
 bool is_of(const rollout::RolloutRequest& request, const data::Rollout& t, const Sampler& sampler) {
   const data::SamplingSettings &asked = request.sampling, &had = t.sampling;
+  const bool drawn_otherwise = t.completion.logprob_source != data::LogprobSource::kEngine;
   return t.sample < request.num_samples && t.completion.model_sha256 == sampler.model_sha256 &&
-         t.completion.precision == sampler.precision &&
+         t.completion.precision == sampler.precision && drawn_otherwise == sampler.otherwise &&
          t.template_sha256 == request.template_sha256 && t.seed == request.seed &&
          t.prompt_ids == request.prompt_ids && had.temperature == asked.temperature &&
          had.top_p == asked.top_p && had.top_k == asked.top_k;
@@ -72,8 +75,11 @@ enum class Allowed { kSame, kNothing, kGoesOn };
 Allowed with_tokens_allowed(const data::Rollout& t, int max_tokens) {
   const data::Completion& made = t.completion;
   const bool cut = made.finish_reason == data::FinishReason::kLength;
-  if (!made.token_ids || !made.logprobs) return Allowed::kNothing;
-  if (cut) return t.sampling.max_tokens < max_tokens ? Allowed::kGoesOn : Allowed::kNothing;
+  if (!made.token_ids) return Allowed::kNothing;
+  if (cut) {
+    const bool goes_on = made.logprob_source == data::LogprobSource::kEngine;
+    return goes_on && t.sampling.max_tokens < max_tokens ? Allowed::kGoesOn : Allowed::kNothing;
+  }
   // A loop is looked for behind the limit, so one at the limit itself would be cut there.
   const bool loop = made.finish_reason == data::FinishReason::kRepetition;
   return made.num_tokens() + loop <= max_tokens ? Allowed::kSame : Allowed::kNothing;
@@ -180,7 +186,8 @@ bool roll_out(StageContext& context, generate::InferenceModel& model, RolloutWor
   const auto judge = [&](data::Rollout& t) {
     return eval::judge_rollout(*by_id.at(t.problem_id), work.strictness, t);
   };
-  const Sampler sampler{model.sha256(), model.precision()};
+  const Sampler sampler{model.sha256(), model.precision(),
+                        context.recipe.fleet.samples_otherwise(context.stage.kind->name)};
   context.pool.for_each_rollout(
       {.stage = context.stage.name}, [&](const pool::StoredRollout& stored) {
         if (stored.benchmark != work.benchmark) return;
@@ -230,6 +237,10 @@ bool roll_out(StageContext& context, generate::InferenceModel& model, RolloutWor
   hooks.judge = [&](data::Rollout& t) {
     const judge::Judgement judgement = judge(t);
     if (work.on_judged) work.on_judged(t, judgement);
+    // Of the stage's model, as its servers were found to have it; scored when something reads it.
+    t.completion.model_sha256 = sampler.model_sha256;
+    t.completion.precision = sampler.precision;
+    if (!t.completion.logprobs) return;
     // Sampled and scored by one forward: the recorded log-probabilities are the perplexity.
     t.perplexity = generate::make_score(*t.completion.logprobs).perplexity;
     t.perplexity_model_sha256 = t.completion.model_sha256;
@@ -241,7 +252,7 @@ bool roll_out(StageContext& context, generate::InferenceModel& model, RolloutWor
     if (unsaved.size() >= kMostUnsaved) save({});
   };
   hooks.save = save;
-  StageSampler source(context, model);
+  StageSampler source(context, model, requests);
   if (!source.generator()) return false;  // stopped before a server was there
   rollout::Generator& generator = *source.generator();
   const auto run = [&](std::span<const rollout::RolloutRequest> asked) {

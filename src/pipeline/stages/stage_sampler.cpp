@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <chrono>
+#include <map>
 #include <thread>
+#include <utility>
 
 #include "base/error.h"
+#include "pipeline/canaries.h"
+#include "pipeline/stage_list.h"
 
 namespace ponder::pipeline {
 namespace {
@@ -22,12 +25,14 @@ fleet::FleetOptions fleet_options_of(const StageContext& context,
                                      const generate::InferenceModel& model) {
   const FleetSettings& settings = context.recipe.fleet;
   fleet::FleetOptions options;
+  options.kind = settings.kind;
   options.servers = settings.servers;
   options.servers_file = settings.servers_file;
   options.api_key_env = settings.api_key_env;
   options.http.insecure_key = settings.insecure_key;
   options.http.ca_file = settings.ca_file;
   options.model_sha256 = model.sha256();
+  options.served_model = fleet::served_name_of(model.sha256());
   options.precision = model.precision();
   options.rules.max_inflight = settings.max_inflight;
   options.rules.pace = {settings.rpm, settings.tpm};
@@ -35,6 +40,49 @@ fleet::FleetOptions fleet_options_of(const StageContext& context,
   options.limits.silence = milliseconds_of(settings.idle_timeout);
   options.seed = context.recipe.seed;
   return options;
+}
+
+// What servers may have instead of a stage's model: that of the stages before it, and the base.
+std::vector<NamedModel> others_of(const StageContext& context) {
+  std::map<std::string, std::string> weights;  // by name
+  for (const pool::ModelRecord& model : context.pool.models()) weights[model.name] = model.sha256;
+  const std::string own = weights[context.stage.input];
+  std::string before;
+  for (const Stage& stage : stages_of(context.recipe)) {
+    if (stage.name == context.stage.name) break;
+    const auto known = weights.find(stage.input);
+    if (known != weights.end() && known->second != own &&
+        context.recipe.fleet.samples(stage.kind->name))
+      before = stage.input;
+  }
+  std::vector<NamedModel> others;
+  for (const std::string& name : {before, std::string("M0")}) {
+    const bool twice = !others.empty() && others.front().name == name;
+    if (!name.empty() && !twice && weights[name] != own)
+      others.push_back({name, context.checkpoint(name)});
+  }
+  return others;
+}
+
+std::vector<fleet::Canary> canaries_of(const StageContext& context,
+                                       std::span<const rollout::RolloutRequest> requests) {
+  CanaryWork work;
+  work.model = {context.stage.input, context.checkpoint(context.stage.input)};
+  work.others = others_of(context);
+  work.chat_template = context.recipe.chat_template;
+  work.precision = context.recipe.precision;
+  for (const rollout::RolloutRequest& request : requests)
+    work.prompts.push_back(request.prompt_ids);
+  std::vector<fleet::Canary> canaries = canaries_for(work, context.threads, context.stop);
+  for (const fleet::Canary& canary : canaries) {
+    if (canary.other.empty()) continue;
+    context.monitor.info(
+        fmt::format("{}: {} and {} {} ({:.2g} nat apart at {} positions)", context.stage.name,
+                    canary.model, canary.other,
+                    canary.tells() ? "are told apart" : "cannot be told apart by what they answer",
+                    canary.apart(), canary.positions.size()));
+  }
+  return canaries;
 }
 
 class FleetMonitor final : public Monitor {
@@ -55,14 +103,13 @@ class FleetMonitor final : public Monitor {
 }  // namespace
 
 bool samples_on_servers(const StageContext& context) {
-  const FleetSettings& settings = context.recipe.fleet;
-  return settings.any() &&
-         std::ranges::find(settings.stages, context.stage.kind->name) != settings.stages.end();
+  return context.recipe.fleet.samples(context.stage.kind->name);
 }
 
-StageSampler::StageSampler(const StageContext& context, generate::InferenceModel& model) {
+StageSampler::StageSampler(const StageContext& context, generate::InferenceModel& model,
+                           std::span<const rollout::RolloutRequest> requests) {
   if (samples_on_servers(context)) {
-    open_fleet(context, model);
+    open_fleet(context, model, requests);
     return;
   }
   const EngineSettings& engine = context.recipe.engine;
@@ -71,8 +118,16 @@ StageSampler::StageSampler(const StageContext& context, generate::InferenceModel
       model.engine_options(static_cast<int>(engine.max_batch), engine.kv_cache_bytes));
 }
 
-void StageSampler::open_fleet(const StageContext& context, const generate::InferenceModel& model) {
+void StageSampler::open_fleet(const StageContext& context, const generate::InferenceModel& model,
+                              std::span<const rollout::RolloutRequest> requests) {
   const FleetSettings& settings = context.recipe.fleet;
+  fleet::FleetOptions options = fleet_options_of(context, model);
+  try {
+    if (settings.samples_otherwise(context.stage.kind->name))
+      options.canaries = canaries_of(context, requests);
+  } catch (const model::Interrupted&) {
+    return;
+  }
   const std::string name = fleet::served_name_of(model.sha256());
   // Absolute: a command may change its folder, or be another machine's.
   const std::string folder = std::filesystem::absolute(context.checkpoint(context.stage.input))
@@ -80,10 +135,10 @@ void StageSampler::open_fleet(const StageContext& context, const generate::Infer
                                  .string();
   auto until = Clock::now() + milliseconds_of(settings.ready_timeout);
   bool asked = false;
+  std::string told;
   while (!context.stopping()) {
     try {
-      fleet_ = std::make_unique<fleet::Fleet>(&model.text().tokenizer(),
-                                              fleet_options_of(context, model), context.monitor);
+      fleet_ = std::make_unique<fleet::Fleet>(&model.text().tokenizer(), options, context.monitor);
       with_fleet_ = std::make_unique<FleetMonitor>(context.monitor, *fleet_);
       context.servers.found();
       return;
@@ -91,8 +146,8 @@ void StageSampler::open_fleet(const StageContext& context, const generate::Infer
       // No server yet, or one that still has the model of the round before.
       const bool may_come =
           error.kind() == ErrorKind::kBusy || error.kind() == ErrorKind::kNotFound;
-      if (!may_come || Clock::now() >= until) throw;
-      if (!asked) {
+      if (!may_come || (asked && Clock::now() >= until)) throw;
+      if (std::exchange(told, error.what()) != error.what()) {
         context.monitor.info(fmt::format("{}: waiting for servers to have {} ({}): {}",
                                          context.stage.name, name, folder, error.what()));
       }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 
 #include "fleet/fleet.h"
 #include "generate/engine.h"
@@ -15,9 +16,11 @@ bool samples_on_servers(const StageContext& context);
 
 class StageSampler {
  public:
-  // Borrows both. Servers that do not have the model yet are given it by fleet.command, where there is
-  // one, and waited for as long as fleet.ready_timeout says. Throws Error as Engine and Fleet do.
-  StageSampler(const StageContext& context, generate::InferenceModel& model);
+  // Borrows all. Servers that do not have the model yet are given it by fleet.command, where there is
+  // one, and waited for as long as fleet.ready_timeout says; those that cannot say the hash of its weights
+  // prove them by canaries, which come of the answers to `requests`. Throws Error as Engine and Fleet do.
+  StageSampler(const StageContext& context, generate::InferenceModel& model,
+               std::span<const rollout::RolloutRequest> requests);
   // Null if the run was told to stop meanwhile.
   rollout::Generator* generator();
   // The run's monitor; with servers one that adds to progress what each of them does now ("fleet").
@@ -27,7 +30,8 @@ class StageSampler {
   void tell(const StageContext& context) const;
 
  private:
-  void open_fleet(const StageContext& context, const generate::InferenceModel& model);
+  void open_fleet(const StageContext& context, const generate::InferenceModel& model,
+                  std::span<const rollout::RolloutRequest> requests);
 
   std::unique_ptr<generate::Engine> engine_;
   std::unique_ptr<fleet::Fleet> fleet_;

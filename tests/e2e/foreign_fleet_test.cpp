@@ -1,0 +1,236 @@
+// A run whose rollouts are made by servers of another kind: their rows come without log-probabilities and
+// are scored here before anything reads them.
+#include <fmt/format.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstring>
+#include <map>
+
+#include "base/file.h"
+#include "e2e/ponder.h"
+#include "e2e/running_server.h"
+#include "e2e/vllm_front.h"
+
+namespace ponder::e2e {
+namespace {
+
+using std::chrono::milliseconds;
+constexpr std::chrono::seconds kLimit{250};
+
+void write_text(const fs::path& path, const std::string& text) {
+  write_file_atomic(path, [&](FileWriter& file) { file.write(text.data(), text.size()); });
+}
+
+class ForeignFleet : public ::testing::Test {
+ protected:
+  ForeignFleet() {
+    make_tiny_base(base_);
+    // For each model the old server ends and a new one begins, which the front then stands before.
+    write_text(script_, fmt::format(R"sh(#!/bin/sh
+echo "$1 $2" >> {2}/asked
+[ -f {2}/pid ] && kill $(cat {2}/pid) 2>/dev/null
+rm -f {2}/serve.log
+{0} serve "$1" --port 0 --json --quiet > {2}/serve.log 2>&1 &
+echo $! > {2}/pid
+while ! grep -q '"url"' {2}/serve.log; do
+  kill -0 $(cat {2}/pid) || {{ cat {2}/serve.log; exit 1; }}
+  sleep 0.1
+done
+echo "$(sed -n 's/.*127.0.0.1:\([0-9]*\)".*/\1/p' {2}/serve.log | head -1) $2" > {1}.new
+mv {1}.new {1}
+)sh",
+                                    program(), target_.string(), folder_.path().string()));
+    fs::permissions(script_, fs::perms::owner_all);
+  }
+  ~ForeignFleet() override {
+    if (fs::exists(folder_ / "pid"))
+      testing::run({"sh", "-c", fmt::format("kill $(cat {})", (folder_ / "pid").string())});
+  }
+
+  std::vector<std::string> argv(const std::string& name,
+                                const std::vector<std::string>& more = {}) {
+    const std::string recipe = testing::source_dir() / "recipes/tiny.toml";
+    std::vector<std::string> argv = command(
+        {"run", recipe, "--out", folder_ / name, "--set", "base=" + base_.string(), "--set",
+         "sft.epochs=12", "--set", "refine.strategy=\"lowest-perplexity\"", "--set",
+         "fleet.kind=\"vllm\"", "--set", "fleet.ready_timeout=60", "--set",
+         "fleet.servers=[\"" + front_.url() + "\"]", "--set",
+         "fleet.command=[\"" + script_.string() + "\", \"{model_dir}\", \"{served_name}\"]"});
+    argv.insert(argv.end(), more.begin(), more.end());
+    return argv;
+  }
+  testing::Outcome run(const std::string& name, const std::vector<std::string>& more = {}) {
+    return testing::run(argv(name, more), {.folder = {}, .input = "", .limit = kLimit});
+  }
+  // The script serves this folder, whatever it is told.
+  void serve_instead(const fs::path& folder) const {
+    std::string script = read_file(script_);
+    script.insert(script.find('\n') + 1, fmt::format("set -- {} \"$2\"\n", folder.string()));
+    write_text(script_, script);
+    fs::permissions(script_, fs::perms::owner_all);
+  }
+  // What `pool export` says of each rollout, by its place, less the server's address.
+  std::map<std::string, Json> rollouts(const std::string& name) {
+    std::map<std::string, Json> rows;
+    const testing::Outcome exported = ponder({"pool", "export", folder_ / name});
+    EXPECT_EQ(exported.status, 0) << exported.err;
+    for (Json& row : json_lines(exported.out)) {
+      row.erase("endpoint");
+      rows[fmt::format("{} {}, sample {}", row["stage"].get<std::string>(),
+                       row["problem_id"].get<std::string>(), row["sample"].get<int>())] = row;
+    }
+    return rows;
+  }
+
+  const testing::TemporaryFolder folder_;
+  const fs::path base_ = folder_ / "base", script_ = folder_ / "servers.sh",
+                 target_ = folder_ / "target";
+  VllmFront front_{target_};
+};
+
+TEST_F(ForeignFleet, RowsAreScoredHereWhereARuleReadsThem) {
+  const testing::Outcome outcome = run("run", {"--until", "refine-1", "--set", "sft.epochs=60"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(front_.num_unknown_fields, 0);
+  EXPECT_GT(front_.num_completions, 100);
+  const testing::Outcome scored = ponder({"score", "--model", folder_ / "run/checkpoints/M1",
+                                          "--data", folder_ / "run", "--per-token", "--quiet"});
+  ASSERT_EQ(scored.status, 0) << scored.err;
+  std::map<std::string, Json> score_of;
+  for (const Json& row : json_lines(scored.out)) score_of[row["id"]] = row;
+  int rescored = 0, compared = 0, left = 0;
+  for (const auto& [name, row] : rollouts("run")) {
+    if (!name.starts_with("explore-1 ")) {
+      EXPECT_EQ(row["logprob_source"], "none") << name;  // evaluations read none
+      continue;
+    }
+    const bool passes = row["verdict"] == "correct" && row["finish_reason"] == "stop";
+    if (row["logprob_source"] == "none") {
+      ++left;
+      EXPECT_FALSE(row.contains("perplexity")) << name;
+      continue;
+    }
+    ASSERT_EQ(row["logprob_source"], "rescored") << name;
+    EXPECT_TRUE(passes) << name;
+    ++rescored;
+    EXPECT_EQ(row["logprobs"].size(), row["token_ids"].size()) << name;
+    const Json& score = score_of.at(name);
+    if (score["tokens"] != row["token_ids"].size()) continue;  // the text has other ids
+    ++compared;
+    EXPECT_EQ(row["logprobs"], score["logprobs"]) << name;
+    EXPECT_EQ(row["perplexity"], score["perplexity"]) << name;
+  }
+  EXPECT_GT(compared, 0);
+  EXPECT_GT(left, rescored);  // what no rule reads costs no forward
+}
+
+TEST_F(ForeignFleet, ARunThatWasStoppedGoesOnToTheSameRows) {
+  ASSERT_EQ(run("whole").status, 0);
+  const auto whole = rollouts("whole");
+  {  // killed in the middle of its rollouts
+    const int before = front_.num_completions;
+    testing::Process process(argv("parts"), {.folder = {}, .input = "", .limit = kLimit});
+    while (front_.num_completions < before + 60 && !process.ended_within(milliseconds(5))) {
+    }
+    process.signal(SIGKILL);
+    EXPECT_NE(process.wait().status, 0);
+  }
+  for (const char* until : {"explore-1", "refine-1"}) {
+    const testing::Outcome part = run("parts", {"--until", until});
+    ASSERT_EQ(part.status, 0) << part.err;
+  }
+  ASSERT_EQ(run("parts").status, 0);
+  EXPECT_EQ(rollouts("parts"), whole);
+  // Changed to servers of kind ponder it is another run.
+  const testing::Outcome other = run("parts", {"--set", "fleet.kind=\"ponder\""});
+  EXPECT_NE(other.status, 0);
+  EXPECT_NE(other.err.find("fleet.kind"), std::string::npos) << other.err;
+}
+
+// Keeps so many bits of each weight's fraction: 7 are bf16's, 3 those of an 8-bit float.
+void round_weights(const fs::path& folder, int bits) {
+  const fs::path file = folder / "model.safetensors";
+  std::string bytes = read_file(file);
+  uint64_t header = 0;
+  std::memcpy(&header, bytes.data(), sizeof header);
+  const Json tensors = parse_json(bytes.substr(8, header), "header");
+  for (const auto& [name, tensor] : tensors.items()) {
+    if (!tensor.contains("dtype")) continue;
+    ASSERT_EQ(tensor["dtype"], "F32") << name;
+    for (uint64_t at = tensor["data_offsets"][0]; at < tensor["data_offsets"][1]; at += 4) {
+      uint32_t value = 0;
+      std::memcpy(&value, bytes.data() + 8 + header + at, sizeof value);
+      const uint32_t half = uint32_t{1} << (22 - bits);
+      value = (value + half) & ~(2 * half - 1);
+      std::memcpy(bytes.data() + 8 + header + at, &value, sizeof value);
+    }
+  }
+  write_text(file, bytes);
+  fs::remove(folder / "ponder.json");  // it has their hash
+}
+
+TEST_F(ForeignFleet, TheServersProveTheirWeightsBeforeAnyRollout) {
+  const std::vector<std::string> once = {"--until", "explore-1",
+                                         "--set",   "fleet.stages=[\"explore\"]",
+                                         "--set",   "fleet.ready_timeout=0"};
+  // The base under the name of M1.
+  const fs::path instead = folder_ / "instead";
+  fs::copy(base_, instead);
+  serve_instead(instead);
+  const testing::Outcome stale = run("run", once);
+  EXPECT_EQ(stale.status, 1);
+  EXPECT_NE(stale.err.find("does not have the weights of M1: "), std::string::npos) << stale.err;
+  EXPECT_NE(stale.err.find(", 0 from M0, at 16 positions"), std::string::npos) << stale.err;
+  EXPECT_EQ(front_.num_completions, 0);
+  EXPECT_GT(front_.num_likeliest, 0);
+  // M1 in fewer bits: the same model, as servers have it.
+  for (const int bits : {3, 7}) {
+    fs::remove_all(instead);
+    fs::copy(folder_ / "run/checkpoints/M1", instead);
+    round_weights(instead, bits);
+    const testing::Outcome check =
+        ponder({"fleet", "check", "--server", front_.url(), "--server-kind", "vllm", "--model",
+                folder_ / "run/checkpoints/M1", "--other", base_, "--json", "--quiet"});
+    std::map<std::string, Json> of;
+    for (const Json& row : json_lines(check.out)) of[row["check"]] = row;
+    // It still has the base, then M1 in three bits: told, not refused.
+    EXPECT_EQ(of["weights"]["result"], bits == 3 ? "failed" : "warning")
+        << dump_json(of["weights"]);
+    fs::remove(target_);
+    const int before = front_.num_completions;
+    std::vector<std::string> again = once;
+    if (bits == 7) again.insert(again.end(), {"--redo", "--set", "explore.temperature=0.9"});
+    const testing::Outcome right = run("run", again);
+    EXPECT_EQ(right.status, 0) << bits << " bits: " << right.err;
+    EXPECT_GT(front_.num_completions, before);
+  }
+}
+
+TEST_F(ForeignFleet, AKindThatIsNotTheServersIsNamed) {
+  Server server(base_, folder_ / "one.log");
+  for (const char* kind : {"vllm", "sglang", "llama-server"}) {
+    const testing::Outcome outcome = ponder({"generate", "--model", base_, "--prompt", "2+2",
+                                             "--server", server.url(), "--server-kind", kind});
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_NE(
+        outcome.err.find(fmt::format("is a server of kind ponder, asked as one of kind {}", kind)),
+        std::string::npos)
+        << outcome.err;
+    EXPECT_EQ(testing::lines_of(outcome.err).size(), 1u) << outcome.err;
+  }
+  const testing::Outcome other =
+      ponder({"generate", "--model", base_, "--prompt", "2+2", "--server", front_.url()});
+  EXPECT_EQ(other.status, 1);
+}
+
+TEST_F(ForeignFleet, AChatEndpointIsRefusedWithWhy) {
+  const testing::Outcome outcome = run("run", {"--set", "fleet.kind=\"openai\""});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_NE(outcome.err.find("fleet.kind: a chat endpoint takes and gives text"), std::string::npos)
+      << outcome.err;
+  EXPECT_FALSE(fs::exists(folder_ / "run"));
+}
+
+}  // namespace
+}  // namespace ponder::e2e
