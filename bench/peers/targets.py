@@ -48,7 +48,7 @@ class Targets:
     def ours(self, task, rows, length, *more, config=None, model=None):
         weights = ["--model", model] if model else ["--config", config]
         return ("ponder", [self.args.ponder, "bench", *map(str, weights), "--task", task, "--rows", str(rows), "--length",
-                           str(length), "--on-request", "--quiet", *self.threads(), *more], None)
+                           str(length), "--precision", "f32", "--on-request", "--quiet", *self.threads(), *more], None)
 
     def torch(self, task, rows, length, *more, config):
         lean = ["--lean"] if self.args.lean else []

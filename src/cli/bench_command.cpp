@@ -19,11 +19,16 @@ namespace {
 
 struct BenchFlags {
   CommonOptions common;
-  BenchOptions bench;
+  BenchOptions bench;  // its precision as resolved
+  std::optional<tensor::Precision> precision;
   int repeats = 5;
   int warm_up = 1;
   bool on_request = false;
 };
+
+model::ModelConfig config_of(const BenchOptions& bench) {
+  return model::load_config(bench.model.empty() ? bench.config : bench.model);
+}
 
 // What a repetition is compared with, measured beside it.
 struct Limits {
@@ -35,8 +40,7 @@ class BenchRun {
  public:
   explicit BenchRun(const BenchFlags& flags)
       : flags_(flags),
-        config_(
-            model::load_config(flags.bench.model.empty() ? flags.bench.config : flags.bench.model)),
+        config_(config_of(flags.bench)),
         pool_(flags.common.threads),
         task_(make_bench_task(flags.bench, config_, pool_)) {
     for (int i = 0; i < flags.warm_up; ++i) task_->run();
@@ -136,6 +140,7 @@ void print_speed(const Json& result, const BenchFlags& flags) {
 void run_bench(const BenchFlags& given) {
   BenchFlags flags = given;
   flags.bench.seed = flags.common.seed;
+  flags.bench.precision = flags.precision.value_or(model::usual_precision(config_of(flags.bench)));
   BenchRun run(flags);
   if (!flags.on_request) {
     const Json result = run.measure(flags.repeats);
@@ -172,7 +177,7 @@ void register_bench(CLI::App& app) {
                    "f32)")
       ->check(one_of({"f32", "bf16"}))
       ->needs(config);
-  add_precision_option(*command, bench.precision);
+  add_precision_option(*command, options->precision);
   add_number_option(*command, "--rows", bench.rows, 1, 65536,
                     "rows, or sequences at once (default: 8)");
   add_number_option(*command, "--length", bench.length, 2, 1 << 20,

@@ -31,9 +31,9 @@ struct ChatOptions {
   std::string model, against, system;
   std::vector<std::string> stop;
   tokenizer::TemplateChoice chat_template;
-  tensor::Precision precision = tensor::Precision::kF32;
-  double temperature = -1, top_p = -1;  // below 0: what the model asks for
-  int max_tokens = 0;                   // 0: what the positions leave, at most kMaxTokens
+  std::optional<tensor::Precision> precision;  // nothing: the model's usual
+  double temperature = -1, top_p = -1;         // below 0: what the model asks for
+  int max_tokens = 0;                          // 0: what the positions leave, at most kMaxTokens
   bool single = false;
 };
 

@@ -54,15 +54,17 @@ void add_prompt_options(CLI::App& command, tokenizer::TemplateChoice& choice) {
       ->excludes(instruction);
 }
 
-void add_precision_option(CLI::App& command, tensor::Precision& precision) {
+void add_precision_option(CLI::App& command, std::optional<tensor::Precision>& precision) {
   command
       .add_option_function<std::string>(
           "--precision",
           [&precision](const std::string& name) {
-            precision = *tensor::precision_from_string(name);
+            precision = tensor::precision_from_string(name);
           },
           "arithmetic: f32, or bf16, whose numbers are others but as exact: faster where the "
-          "processor multiplies bf16, half the memory for the weights (default: f32)")
+          "processor multiplies bf16, half the memory for the weights (default: bf16 above 100 "
+          "million "
+          "parameters, else f32)")
       ->check(one_of({"f32", "bf16"}));
 }
 

@@ -35,8 +35,8 @@ void add_template_options(CLI::App& command, tokenizer::TemplateChoice& choice);
 void add_thinking_option(CLI::App& command, tokenizer::TemplateChoice& choice);
 // Adds --instruction, --prompt-prefix and --prompt-suffix to a subcommand that asks questions.
 void add_prompt_options(CLI::App& command, tokenizer::TemplateChoice& choice);
-// Adds --precision, the arithmetic of the model that the command loads.
-void add_precision_option(CLI::App& command, tensor::Precision& precision);
+// Adds --precision, the arithmetic of the model that the command loads; nothing: the model's usual.
+void add_precision_option(CLI::App& command, std::optional<tensor::Precision>& precision);
 // Adds --thought-tags, checked.
 void add_thought_tags_option(CLI::App& command, std::string& tags);
 // Adds --fields: what the fields of rows are, where a file has names of its own (data::FieldMap).

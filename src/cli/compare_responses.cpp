@@ -50,8 +50,8 @@ eval::VerdictTable answered(const std::string& model, const Questions& benchmark
       sampler.generator(), benchmark.name, problems, requests, settings, stop_flag());
   if (!result) throw Stopped{stop_signal()};
   eval::VerdictTable verdicts = ponder::eval::verdicts_of(*result, problems);
-  if (what.sampling.precision != tensor::Precision::kF32)
-    verdicts.arithmetics.emplace(tensor::stored_name(what.sampling.precision));
+  if (loaded.precision() != tensor::Precision::kF32)
+    verdicts.arithmetics.emplace(tensor::stored_name(loaded.precision()));
   return verdicts;
 }
 

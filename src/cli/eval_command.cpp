@@ -115,6 +115,8 @@ class ModelEvaluation {
       rows_ = std::make_unique<RowFile>(options.out, reads, std::move(job), monitor);
   }
 
+  tensor::Precision precision() const { return model_.precision(); }
+
   // Of the benchmarks, in their order.
   eval::BenchmarkResult run(const Benchmark& benchmark, size_t index) {
     Asked& asked = asked_[index];
@@ -322,10 +324,9 @@ void run_eval(const EvalOptions& options) {
       monitor.warning(fmt::format("{}: no response for {} of {} problems, which count as wrong",
                                   benchmark.name, result.score.missing, result.score.n));
     }
-    const std::string arithmetic =
-        model && options.sampling.precision != tensor::Precision::kF32
-            ? std::string(tensor::stored_name(options.sampling.precision))
-            : "";
+    const std::string arithmetic = model && model->precision() != tensor::Precision::kF32
+                                       ? std::string(tensor::stored_name(model->precision()))
+                                       : "";
     if (details) write_details(*details, benchmark, result, arithmetic);
     Json json = eval::to_json(result.score);
     if (!arithmetic.empty()) json["precision"] = arithmetic;

@@ -27,7 +27,7 @@ struct FleetCommandOptions {
   std::string model;
   std::vector<std::string> others;
   tokenizer::TemplateChoice chat_template;
-  tensor::Precision precision = tensor::Precision::kF32;
+  std::optional<tensor::Precision> precision;  // nothing: the model's usual
 };
 
 constexpr int kProbeTokens = 16;

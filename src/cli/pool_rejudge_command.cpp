@@ -57,8 +57,7 @@ RunStrictness strictness_of_run(const std::filesystem::path& run, const RejudgeF
   const std::filesystem::path recipe =
       std::filesystem::is_directory(run) ? run / "recipe.toml" : run.parent_path() / "recipe.toml";
   if (std::filesystem::exists(recipe)) {
-    const pipeline::Recipe read =
-        pipeline::load_recipe(recipe, {}, pipeline::RecipeFiles::kMayBeAbsent);
+    const pipeline::Recipe read = pipeline::load_recipe(recipe, {}, pipeline::RecipeFiles::kOfARun);
     strictness = {read.explore.strictness, read.evaluate.strictness};
   }
   return {with_flags(strictness.explore, flags), with_flags(strictness.evaluate, flags)};

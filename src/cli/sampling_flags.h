@@ -22,7 +22,7 @@ struct SamplingFlags {
   std::string system;
   std::vector<std::string> stop;
   tokenizer::TemplateChoice chat_template;
-  tensor::Precision precision = tensor::Precision::kF32;
+  std::optional<tensor::Precision> precision;  // nothing: the model's usual
 };
 
 void add_sampling_flags(CLI::App& command, SamplingFlags& flags);

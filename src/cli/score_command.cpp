@@ -20,7 +20,7 @@ struct ScoreOptions {
   CommonOptions common;
   std::string model, data, system, out;
   tokenizer::TemplateChoice chat_template;
-  tensor::Precision precision = tensor::Precision::kF32;
+  std::optional<tensor::Precision> precision;  // nothing: the model's usual
   int64_t batch_tokens = 4096;
   bool per_token = false, raw = false, no_end_token = false;
 };
@@ -62,15 +62,15 @@ generate::ScoreRow row_of(const Json& json, const generate::InferenceModel& mode
   return scored;
 }
 
-Json line_of(const Json& id, const generate::Score& score, const ScoreOptions& options) {
+Json line_of(const Json& id, const generate::Score& score, const ScoreOptions& options,
+             tensor::Precision precision) {
   Json line;
   if (!id.is_null()) line["id"] = id;
   line["tokens"] = score.logprobs.size();
   line["logprob"] = score.logprob;
   line["perplexity"] = score.perplexity;
   if (options.per_token) line["logprobs"] = score.logprobs;
-  if (options.precision != tensor::Precision::kF32)
-    line["precision"] = tensor::stored_name(options.precision);
+  if (precision != tensor::Precision::kF32) line["precision"] = tensor::stored_name(precision);
   return line;
 }
 
@@ -97,8 +97,8 @@ struct ToScore {
 class ScoreSource {
  public:
   // Of an imported pool the perplexities are kept, and those that are there under the model are done.
-  ScoreSource(const ScoreOptions& options, const std::string& model_sha256)
-      : model_sha256_(model_sha256), precision_(options.precision) {
+  ScoreSource(const ScoreOptions& options, const generate::InferenceModel& model)
+      : model_sha256_(model.sha256()), precision_(model.precision()) {
     const std::filesystem::path folder = options.data;
     if (!std::filesystem::is_directory(folder)) {
       reader_ = std::make_unique<JsonRowReader>(options.data);
@@ -169,7 +169,7 @@ void run_score(const ScoreOptions& options) {
   const std::atomic<bool>* const stop = stop_flag();
   model.decoder().set_stop(stop);
   RowFile out(options.out, {options.model, options.data}, job_of_scores(options, model), monitor);
-  ScoreSource source(options, model.sha256());
+  ScoreSource source(options, model);
   std::vector<Json> ids;
   std::vector<int64_t> rollouts;
   std::vector<generate::ScoreRow> rows;
@@ -193,7 +193,7 @@ void run_score(const ScoreOptions& options) {
     source.keep(rollouts, scores);
     for (size_t i = 0; i < scores.size(); ++i) {
       out.add({total_rows + static_cast<int64_t>(i), 0},
-              dump_json(line_of(ids[i], scores[i], options)));
+              dump_json(line_of(ids[i], scores[i], options, model.precision())));
       total_tokens += static_cast<int64_t>(scores[i].logprobs.size());
       total_logprob += scores[i].logprob;
     }

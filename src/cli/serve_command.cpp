@@ -32,7 +32,7 @@ struct ServeOptions {
   int max_batch = 64, max_queue = 256, drain_seconds = 30;
   uint64_t kv_cache_bytes = uint64_t{2} << 30;
   tokenizer::TemplateChoice chat_template;
-  tensor::Precision precision = tensor::Precision::kF32;
+  std::optional<tensor::Precision> precision;  // nothing: the model's usual
 };
 
 // The key, which stands nowhere but in the environment.

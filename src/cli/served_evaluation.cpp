@@ -32,8 +32,7 @@ void refuse_folder_flags(const ServedEvaluationOptions& options) {
   if (options.sampling.chat_template.thinking)
     refuse("--thinking", why,
            "some servers take --extra chat_template_kwargs='{\"enable_thinking\": false}'");
-  if (options.sampling.precision != tensor::Precision::kF32)
-    refuse("--precision", why, "leave it out");
+  if (options.sampling.precision) refuse("--precision", why, "leave it out");
   if (!options.servers.kind.empty() && options.servers.kind != "openai")
     refuse("--server-kind", "is openai where --model is an address", "leave it out");
 }

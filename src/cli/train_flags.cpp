@@ -53,7 +53,8 @@ Json data_files(const std::vector<std::string>& paths) {
 }
 
 // The command that trains the same model: every flag that has a say in it, with its value.
-std::string command_of(const TrainFlags& flags, const JobAccount& account) {
+std::string command_of(const TrainFlags& flags, tensor::Precision precision,
+                       tensor::Precision usual, const JobAccount& account) {
   const train::TrainOptions& train = flags.train;
   std::string text = fmt::format("{} --model {}", account.command, flags.model);
   for (const std::string& file : flags.data) text += " --data " + file;
@@ -73,8 +74,8 @@ std::string command_of(const TrainFlags& flags, const JobAccount& account) {
       flags.schedule, train.warmup_ratio, train.adamw.weight_decay, train.max_grad_norm,
       flags.dtype, flags.common.seed);
   if (train.group_tokens > 0) text += fmt::format(" --group-tokens {}", train.group_tokens);
-  if (train.precision != tensor::Precision::kF32)
-    text += fmt::format(" --precision {}", tensor::to_string(train.precision));
+  if (precision != tensor::Precision::kF32 || precision != usual)
+    text += fmt::format(" --precision {}", tensor::to_string(precision));
   if (flags.optimizer_dtype != "float32") text += " --optimizer-dtype " + flags.optimizer_dtype;
   return text;
 }
@@ -168,7 +169,7 @@ void add_train_flags(CLI::App& command, TrainFlags& flags) {
   command.add_option("--dtype", flags.dtype, "of the saved weights")
       ->check(one_of({"float32", "bfloat16", "float16", "f32", "bf16", "f16"}))
       ->capture_default_str();
-  add_precision_option(command, train.precision);
+  add_precision_option(command, flags.precision);
   add_number_option(command, "--steps", flags.stop_after_steps, 1, kMany,
                     "stop after this many steps; the same command without it goes on");
   add_number_option(command, "--checkpoint-steps", flags.checkpoint_steps, 1, kMany,
@@ -211,6 +212,8 @@ void run_training_command(const TrainFlags& flags, const TrainSetup& setup,
   options.schedule = *train::schedule_from_string(flags.schedule);
   options.batch.seed = options.adamw.seed = flags.common.seed;
   options.adamw.moments = *tensor::dtype_from_name(flags.optimizer_dtype);
+  const tensor::Precision usual = model::usual_precision(setup.of_folder);
+  options.precision = flags.precision.value_or(usual);
   options.check();
 
   std::vector<std::filesystem::path> reads = {flags.model};
@@ -250,7 +253,7 @@ void run_training_command(const TrainFlags& flags, const TrainSetup& setup,
   job.provenance = Json{{"parents", Json::array({start.sha256})},
                         {"data", data_files(flags.data)},
                         {"sources", account.sources},
-                        {"command", command_of(flags, account)}};
+                        {"command", command_of(flags, options.precision, usual, account)}};
   job.provenance.update(tokenizer::template_record(setup.text.chat()));
   if (flags.max_length > 0) job.provenance["max_length"] = flags.max_length;
   job.log = flags.log;

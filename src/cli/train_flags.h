@@ -2,6 +2,7 @@
 // job.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,8 +18,9 @@ struct TrainFlags {
                                thought_form;
   std::vector<std::string> data, fields, add_tokens;
   tokenizer::TemplateChoice chat_template;
-  train::TrainOptions train;
-  int64_t max_length = 0;  // 0: the model's max_position_embeddings
+  train::TrainOptions train;  // without schedule, seeds, moments and precision: as resolved
+  std::optional<tensor::Precision> precision;  // nothing: the model's usual
+  int64_t max_length = 0;                      // 0: the model's max_position_embeddings
   int64_t stop_after_steps = 0, checkpoint_steps = 0;
 };
 

@@ -5,18 +5,19 @@
 namespace ponder::generate {
 
 InferenceModel::InferenceModel(const std::filesystem::path& folder, ThreadPool& threads,
-                               const tokenizer::TemplateChoice& choice, tensor::Precision precision,
-                               Weights weights)
+                               const tokenizer::TemplateChoice& choice,
+                               std::optional<tensor::Precision> precision, Weights weights)
     : InferenceModel(model::open_checkpoint(folder), folder, threads, choice, precision, weights) {}
 
 InferenceModel::InferenceModel(model::OpenCheckpoint checkpoint,
                                const std::filesystem::path& folder, ThreadPool& threads,
-                               const tokenizer::TemplateChoice& choice, tensor::Precision precision,
-                               Weights weights)
+                               const tokenizer::TemplateChoice& choice,
+                               std::optional<tensor::Precision> precision, Weights weights)
     : threads_(&threads),
       sha256_(std::move(checkpoint.sha256)),
       text_(folder, {choice, checkpoint.config.vocab_size, checkpoint.config.eos_token_ids}),
-      decoder_(checkpoint.config, threads, precision) {
+      decoder_(checkpoint.config, threads,
+               precision.value_or(model::usual_precision(checkpoint.config))) {
   if (weights == Weights::kLoad) decoder_.load_weights(*checkpoint.weights);
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,11 +34,11 @@ struct RolloutSpec {
 
 class InferenceModel {
  public:
-  // Borrows the threads. Throws Error for what load_checkpoint and ModelText refuse.
+  // Borrows the threads. Computes in the model's usual arithmetic unless another is given. Throws
+  // Error for what load_checkpoint and ModelText refuse.
   InferenceModel(const std::filesystem::path& folder, ThreadPool& threads,
                  const tokenizer::TemplateChoice& choice = {},
-                 tensor::Precision precision = tensor::Precision::kF32,
-                 Weights weights = Weights::kLoad);
+                 std::optional<tensor::Precision> precision = {}, Weights weights = Weights::kLoad);
 
   const std::string& sha256() const { return sha256_; }
   const model::ModelConfig& config() const { return decoder_.config(); }
@@ -60,7 +61,7 @@ class InferenceModel {
  private:
   InferenceModel(model::OpenCheckpoint checkpoint, const std::filesystem::path& folder,
                  ThreadPool& threads, const tokenizer::TemplateChoice& choice,
-                 tensor::Precision precision, Weights weights);
+                 std::optional<tensor::Precision> precision, Weights weights);
 
   ThreadPool* threads_;
   std::string sha256_;

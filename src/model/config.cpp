@@ -189,6 +189,11 @@ const Architecture& ModelConfig::architecture() const {
   return *found;
 }
 
+tensor::Precision usual_precision(const ModelConfig& config) {
+  constexpr int64_t kMostOfF32 = 100'000'000;
+  return config.num_parameters() > kMostOfF32 ? tensor::Precision::kBf16 : tensor::Precision::kF32;
+}
+
 int64_t ModelConfig::num_parameters() const {
   int64_t count = 0;
   for (const TensorSpec& tensor : tensor_table(*this)) count += tensor.num_elements();

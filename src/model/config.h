@@ -10,6 +10,7 @@
 #include "model/architecture.h"
 #include "ops/rope.h"
 #include "tensor/dtype.h"
+#include "tensor/precision.h"
 
 namespace ponder::model {
 
@@ -56,6 +57,10 @@ struct ModelConfig {
   // multiply-add is two); a training step is three times this.
   double forward_flops(int64_t tokens, int64_t row_length) const;
 };
+
+// The arithmetic of a model for which none is asked for: bf16 above a hundred million parameters, f32
+// up to there (docs/arithmetic.md, "Which is the default").
+tensor::Precision usual_precision(const ModelConfig& config);
 
 // The value of eos_token_id (an integer, a list of them, or absent: empty) of a config.json or
 // generation_config.json.

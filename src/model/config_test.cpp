@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "model/checkpoint.h"
 #include "model/parameters.h"
 #include "testing/folders.h"
 
@@ -209,6 +210,19 @@ TEST(ModelConfig, PublishedModelsHaveTheirParameterCounts) {
   EXPECT_EQ(count("DeepSeek-R1-Distill-Qwen-1.5B"), 1777088000);
   EXPECT_EQ(count("Qwen3-0.6B"), 596049920);
   EXPECT_EQ(count("Llama-3.2-1B"), 1235814400);
+}
+
+TEST(ModelConfig, UsualPrecisionIsBf16AboveAHundredMillionParameters) {
+  EXPECT_EQ(usual_precision(load_config(testing::source_dir() / "bench/shapes/SmolLM2.json")),
+            tensor::Precision::kBf16);
+  ModelConfig config = load_config(testing::source_dir() / "bench/shapes/S.json");
+  EXPECT_EQ(usual_precision(config), tensor::Precision::kF32);
+  ASSERT_TRUE(config.tie_word_embeddings);
+  const int64_t others = config.num_parameters() - config.vocab_size * config.hidden_size;
+  config.vocab_size = (100'000'000 - others) / config.hidden_size;
+  EXPECT_EQ(usual_precision(config), tensor::Precision::kF32) << config.num_parameters();
+  ++config.vocab_size;
+  EXPECT_EQ(usual_precision(config), tensor::Precision::kBf16) << config.num_parameters();
 }
 
 TEST(ModelConfig, EverySharedConfigIsReadAndWrittenBack) {

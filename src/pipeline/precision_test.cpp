@@ -57,6 +57,7 @@ TEST_F(RunTest, ARunOfTheOtherArithmeticIsRefused) {
   run(recipe(), "imitate");
   const std::string error = testing::error_text([&] { run(recipe(kBf16)); });
   EXPECT_NE(error.find("precision: absent then, 'bf16-2' now"), std::string::npos) << error;
+  EXPECT_NE(error.find("precision = \"f32\""), std::string::npos) << error;
 }
 
 // One that was begun in bf16 before its definition changed: refused, and done again when asked.

@@ -270,8 +270,18 @@ void flatten(const toml::node& node, const std::string& path,
   }
 }
 
-tensor::Precision read_precision(TomlSection& top, RecipeFiles files) {
+tensor::Precision usual_precision_of(const fs::path& model) {
+  try {
+    return model::usual_precision(model::load_config(model));
+  } catch (const Error&) {
+    return tensor::Precision::kF32;  // whoever opens the model says what is wrong with it
+  }
+}
+
+// A run's own recipe without the key was made when there was float32 alone.
+tensor::Precision read_precision(TomlSection& top, RecipeFiles files, tensor::Precision usual) {
   using tensor::Precision;
+  if (!top.has("precision")) return files == RecipeFiles::kOfARun ? Precision::kF32 : usual;
   if (top.text("precision", "f32") == tensor::stored_name(Precision::kBf16))
     return Precision::kBf16;
   const auto named = tensor::precision_from_string(top.choice("precision", "f32", {"f32", "bf16"}));
@@ -330,10 +340,12 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   recipe.dtype =
       *tensor::dtype_from_name(top.choice("dtype", "float32", {"float32", "bfloat16", "float16"}));
 
-  recipe.precision = read_precision(top, files);
+  const tensor::Precision usual = usual_precision_of(recipe.base);
+  recipe.precision = read_precision(top, files, usual);
   resolved.insert_or_assign("precision", std::string(tensor::stored_name(recipe.precision)));
   // The key is younger than runs that go on: it stands only where it is not what they had.
-  if (recipe.precision == tensor::Precision::kF32) resolved.erase("precision");
+  if (recipe.precision == tensor::Precision::kF32 && recipe.precision == usual)
+    resolved.erase("precision");
   if (top.has("decontaminate")) recipe.decontaminate = top.boolean("decontaminate", true);
   if (top.has("clean")) read_clean(top.section("clean"), recipe.clean, recipe.clean_problems);
 

@@ -80,6 +80,26 @@ TEST_F(RecipeFile, PrecisionIsOfEveryStageAndF32IsWhatRunsHad) {
   EXPECT_NE(error.find("bf16"), std::string::npos) << error;
 }
 
+TEST_F(RecipeFile, PrecisionOfALargeBaseIsBf16) {
+  std::ofstream(folder_ / "base" / "config.json")
+      << R"({"model_type": "llama", "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30,
+             "num_attention_heads": 9, "num_key_value_heads": 3, "vocab_size": 49152, "rms_norm_eps": 1e-5,
+             "max_position_embeddings": 8192, "tie_word_embeddings": true})";
+  const Recipe plain = load(kGood), f32 = load(kGood, {"precision=f32"});
+  EXPECT_EQ(plain.precision, tensor::Precision::kBf16);
+  EXPECT_EQ(plain.sft.precision, tensor::Precision::kBf16);
+  EXPECT_EQ(plain.resolved, load(kGood, {"precision=bf16"}).resolved);
+  EXPECT_EQ(f32.precision, tensor::Precision::kF32);
+  EXPECT_EQ(recipe_differences(plain.resolved, f32.resolved),
+            (std::vector<std::string>{"precision: 'bf16-2' then, 'f32' now"}));
+  EXPECT_EQ(load(f32.resolved).precision, tensor::Precision::kF32);
+  // A run that was begun when float32 was every model's goes on where the recipe says so.
+  std::ofstream(folder_ / "then.toml") << kGood;
+  const Recipe then = load_recipe(folder_ / "then.toml", {"name=r"}, RecipeFiles::kOfARun);
+  EXPECT_EQ(then.precision, tensor::Precision::kF32);
+  EXPECT_EQ(then.resolved, f32.resolved);
+}
+
 TEST_F(RecipeFile, SourcesOfSeveralFilesAndFieldsOfTheirOwn) {
   fs::create_directories(folder_ / "set");
   for (const char* name : {"set/a.jsonl", "set/b.jsonl"}) std::ofstream(folder_ / name) << "{}\n";

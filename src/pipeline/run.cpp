@@ -44,12 +44,21 @@ std::string resolved_again(const fs::path& saved) {
   }
 }
 
-// Whether what changed is the definition of an arithmetic that both name.
-bool began_with_first_bf16(const std::string& then, const Recipe& now) {
+// What to do about a changed recipe, as the first of three. Of the arithmetic the user may have
+// changed nothing: its definition is another since, or what is taken where nothing is said.
+std::string how_to_go_on(const std::string& then, const Recipe& now) {
   const std::map<std::string, std::string> keys = recipe_keys(then);
   const auto found = keys.find("precision");
-  return now.precision == tensor::Precision::kBf16 && found != keys.end() &&
-         found->second == fmt::format("'{}'", tensor::stored_name(tensor::Precision::kBf16First));
+  const std::string began = found == keys.end() ? "'f32'" : found->second;
+  if (now.precision == tensor::Precision::kBf16) {
+    if (began == fmt::format("'{}'", tensor::stored_name(tensor::Precision::kBf16First)))
+      return "bf16 is defined otherwise since (docs/arithmetic.md): go on with the ponder that "
+             "began it";
+    if (began == "'f32'")
+      return "undo the change (precision = \"f32\" if nothing was said of it: a large model's is "
+             "bf16)";
+  }
+  return "undo the change";
 }
 
 // The time that a process worked which was killed, and could not add it itself.
@@ -174,11 +183,7 @@ void PipelineRun::take_up(Changes allowed) {
           fmt::format("was begun with {}: {}", keys.empty() ? "other inputs" : "another recipe",
                       fmt::join(changes, "; ")),
           fmt::format("{}, start a new run with another --out, or go on with --redo ({})",
-                      began_with_first_bf16(then, recipe_)
-                          ? "bf16 is defined otherwise since (docs/arithmetic.md): go on with the "
-                            "ponder that began it"
-                          : "undo the change",
-                      describe(redo)));
+                      how_to_go_on(then, recipe_), describe(redo)));
     }
     monitor_->info(fmt::format("--redo: {}", describe(redo)));
     take_back(redo, recipe_, sources_, *pool_, folder_);

@@ -67,7 +67,7 @@ Standing standing_of(const pool::Pool& pool, const std::filesystem::path& folder
 std::vector<std::string> planned_stages(const std::filesystem::path& folder) {
   std::vector<std::string> names;
   try {
-    const Recipe recipe = load_recipe(folder / "recipe.toml", {}, RecipeFiles::kMayBeAbsent);
+    const Recipe recipe = load_recipe(folder / "recipe.toml", {}, RecipeFiles::kOfARun);
     for (const Stage& stage : stages_of(recipe)) names.push_back(stage.name);
   } catch (const Error&) {  // a pool without a recipe, or a recipe of another version
   }

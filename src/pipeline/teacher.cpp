@@ -62,7 +62,7 @@ bool recipe_has_changed(const Recipe& recipe, const fs::path& out) {
   std::error_code absent;
   if (!fs::exists(saved, absent)) return false;
   try {
-    const Recipe then = load_recipe(saved, {}, RecipeFiles::kMayBeAbsent);
+    const Recipe then = load_recipe(saved, {}, RecipeFiles::kOfARun);
     return !recipe_differences(then.resolved, recipe.resolved).empty();
   } catch (const Error&) {
     return true;

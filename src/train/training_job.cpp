@@ -38,13 +38,20 @@ std::optional<TrainerState> resumable(const fs::path& out, const Json& identity)
   const std::string differences = job_differences(state->job, identity);
   if (!differences.empty()) {
     // What nobody can repeat: the definition of bf16 is another since.
-    const bool first_bf16 =
-        state->job.value("precision", "") == tensor::stored_name(tensor::Precision::kBf16First) &&
-        identity.value("precision", "") == tensor::stored_name(tensor::Precision::kBf16);
+    const std::string began = state->job.value("precision", "");
+    std::string_view old = "repeat the command with the old settings";
+    if (identity.value("precision", "") == tensor::stored_name(tensor::Precision::kBf16)) {
+      if (began == tensor::stored_name(tensor::Precision::kBf16First))
+        old =
+            "bf16 is defined otherwise since (docs/arithmetic.md): go on with the ponder that "
+            "began it";
+      else if (began.empty())
+        old =
+            "repeat the command with the old settings (--precision f32 where it had none: a "
+            "large model's is bf16 now)";
+    }
     throw Error(out.string(), "holds the state of a different job: " + differences,
-                first_bf16 ? "bf16 is defined otherwise since (docs/arithmetic.md): go on with the "
-                             "ponder that began it, or choose another --out"
-                           : "repeat the command with the old settings, or choose another --out");
+                fmt::format("{}, or choose another --out", old));
   }
   return state;
 }

@@ -179,7 +179,8 @@ TEST_F(Job, InBf16ItResumesAndIsNotTakenForOneOfF32) {
   options.precision = tensor::Precision::kBf16;
   sft(job("whole"));
   EXPECT_NE(weights("whole"), weights("f32"));
-  expect_refused(job("f32"), "precision: nothing there, \"bf16-2\" here");  // finished ones too
+  expect_refused(job("f32"), "precision: nothing there, \"bf16-2\" here",  // finished ones too
+                 "--precision f32");
   JobOptions half = job("half");
   half.stop_after_steps = 3;
   sft(half);

@@ -224,6 +224,15 @@ TEST_F(JsonOutput, Bench) {
   EXPECT_TRUE(train.at("planned_memory").contains("AdamW moments"));
 }
 
+// Without --precision; of the commands that open a model they all ask the same function.
+TEST_F(JsonOutput, ALargeModelIsComputedInBf16) {
+  const std::string config = (testing::source_dir() / "bench/shapes/SmolLM2.json").string();
+  EXPECT_EQ(only({"bench", "--config", config, "--task", "score", "--rows", "1", "--length", "2",
+                  "--repeats", "1", "--warm-up", "0", "--dtype", "bf16"})
+                .at("precision"),
+            "bf16");
+}
+
 TEST_F(JsonOutput, BenchOnRequestTakesOneTurnALine) {
   const std::vector<Json> turns = rows({"bench", "--config", kNano + "/config.json", "--task",
                                         "score", "--rows", "2", "--length", "32", "--on-request"},

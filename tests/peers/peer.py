@@ -33,7 +33,7 @@ def greedy(checkpoint, questions, scratch, max_tokens):
     """Token ids of the most likely answers."""
     problems = write_rows(scratch / "problems.jsonl", [{"question": text, "answer": "0"} for text in questions])
     rows = run("generate", "--model", checkpoint, "--problems", problems, "--temperature", 0, "--max-tokens", max_tokens,
-               "--quiet")
+               "--precision", "f32", "--quiet")
     return [row["token_ids"] for row in rows]
 
 

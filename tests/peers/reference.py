@@ -26,7 +26,8 @@ class Reference:
     def worst_difference(self, folder, pairs, scratch):
         """Of the log-probabilities of pairs of question and response, and how many tokens they are."""
         rows = peer.write_rows(scratch / "rows.jsonl", [{"prompt": a, "response": b} for a, b in pairs])
-        found = peer.run("score", "--model", folder, "--data", rows, "--per-token", "--quiet")
+        found = peer.run("score", "--model", folder, "--data", rows, "--per-token", "--precision", "f32",
+                         "--quiet")
         end = self.tokenizer.token_to_id("<|im_end|>")
         worst, count = 0.0, 0
         for (question, response), row in zip(pairs, found, strict=True):
