@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include <algorithm>
 #include <unordered_set>
 #include <vector>
 
@@ -136,6 +137,18 @@ simdjson::dom::element parse_element(simdjson::dom::parser& parser, std::string_
                                    cause.empty() ? simdjson::error_message(code) : cause));
   }
   return element;
+}
+
+simdjson::dom::element JsonElements::parse(std::string_view text, const std::string& where) {
+  constexpr size_t kUsual = size_t{4} << 10, kKept = size_t{1} << 20;
+  const size_t needed = std::max(text.size() + 1, kUsual);
+  if (parser_.capacity() < needed || parser_.capacity() > std::max(needed, kKept)) {
+    parser_ = simdjson::dom::parser();
+    if (parser_.allocate(needed, kMaxJsonDepth) != simdjson::SUCCESS)
+      throw Error(where, fmt::format("{} bytes are too many for one JSON value", text.size()));
+  }
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  return parse_element(parser_, text, false, where);
 }
 
 Json to_json_value(const simdjson::dom::element& element, const std::string& where) {

@@ -1,5 +1,5 @@
-// The two steps from text to a Json value, for readers that manage their own buffers. Internal to
-// this folder.
+// JSON as simdjson reads it, for readers that look at much and keep little; and the two steps from text to a Json
+// value, for those that manage their own buffers.
 #pragma once
 
 #include <simdjson.h>
@@ -12,6 +12,17 @@
 namespace ponder {
 
 inline constexpr size_t kMaxJsonDepth = 64;
+
+// Reads one value after another into the same memory, of which it keeps what a megabyte needs. Belongs to one thread.
+class JsonElements {
+ public:
+  // Good until the next call, and no longer than this object. What parse_json refuses is refused, but for keys
+  // that stand twice in an object. Throws Error naming `where`.
+  simdjson::dom::element parse(std::string_view text, const std::string& where);
+
+ private:
+  simdjson::dom::parser parser_;
+};
 
 // The parser must have been allocated for text.size() bytes and kMaxJsonDepth. `padded`:
 // SIMDJSON_PADDING bytes may be read behind the text. Throws Error naming `where`.

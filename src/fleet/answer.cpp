@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/json_element.h"
 #include "base/text.h"
 
 namespace ponder::fleet {
@@ -20,117 +21,151 @@ constexpr size_t kMostJsonBytes = size_t{64} << 20;
   throw AnswerFailure(FailureClass::kBadLuck, "its answer " + problem);
 }
 
-const Json* find(const Json& json, const char* key) {
-  if (!json.is_object()) return nullptr;
-  const auto found = json.find(key);
-  return found == json.end() || found->is_null() ? nullptr : &*found;
-}
+using Element = simdjson::dom::element;
 
-std::string text_of(const Json& json, const char* key) {
-  const Json* value = find(json, key);
-  if (!value) return "";
-  if (!value->is_string()) bad_shape(fmt::format("has a {} that is no text", key));
-  return value->get<std::string>();
-}
-
-int64_t count_of(const Json& json, const char* key) {
-  const Json* value = find(json, key);
-  if (!value) return 0;
-  if (!value->is_number_integer() || value->get<int64_t>() < 0)
-    bad_shape(fmt::format("has a {} that is no count", key));
-  return value->get<int64_t>();
-}
-
-void append_ids(const Json& ids, std::vector<int32_t>& out) {
-  if (!ids.is_array()) bad_shape("has token ids that are no array");
-  for (const Json& id : ids) {
-    if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() > INT32_MAX)
-      bad_shape("has a token id that is none");
-    out.push_back(static_cast<int32_t>(id.get<int64_t>()));
+// Nothing where it is absent or null.
+std::optional<Element> find(const Element& json, std::string_view key) {
+  std::optional<Element> found;
+  simdjson::dom::object fields;
+  if (json.get(fields) != simdjson::SUCCESS) return found;
+  for (const auto field : fields) {
+    if (field.key != key) continue;
+    if (found) bad_shape(fmt::format("has two fields {}", key));
+    found = field.value;
   }
+  return found && found->is_null() ? std::nullopt : found;
 }
 
-float logprob_of(const Json& value) {
-  if (!value.is_number()) bad_shape("has a log-probability that is no number");
-  const auto logprob = static_cast<float>(value.get<double>());
+std::string_view string_in(const Element& json, std::string_view key) {
+  const std::optional<Element> value = find(json, key);
+  std::string_view text;
+  if (value && value->get(text) != simdjson::SUCCESS)
+    bad_shape(fmt::format("has a {} that is no text", key));
+  return text;
+}
+std::string text_of(const Element& json, std::string_view key) {
+  return std::string(string_in(json, key));
+}
+
+// Of what is an array, or bad_shape.
+simdjson::dom::array list_of(const Element& json, const char* problem) {
+  simdjson::dom::array list;
+  if (json.get(list) != simdjson::SUCCESS) bad_shape(problem);
+  return list;
+}
+
+int64_t count_of(const Element& json, std::string_view key) {
+  const std::optional<Element> value = find(json, key);
+  int64_t count = 0;
+  if (value && (value->get(count) != simdjson::SUCCESS || count < 0))
+    bad_shape(fmt::format("has a {} that is no count", key));
+  return count;
+}
+
+void append_id(const Element& json, std::vector<int32_t>& out) {
+  int64_t id = 0;
+  if (json.get(id) != simdjson::SUCCESS || id < 0 || id > INT32_MAX)
+    bad_shape("has a token id that is none");
+  out.push_back(static_cast<int32_t>(id));
+}
+
+void append_ids(const Element& ids, std::vector<int32_t>& out) {
+  for (const Element id : list_of(ids, "has token ids that are no array")) append_id(id, out);
+}
+
+float logprob_of(const Element& value) {
+  double number = 0;
+  if (value.get(number) != simdjson::SUCCESS) bad_shape("has a log-probability that is no number");
+  const auto logprob = static_cast<float>(number);
   if (!std::isfinite(logprob) || logprob > 0)
     bad_shape(fmt::format("has a log-probability of {}", logprob));
   return logprob;
 }
 
-TokenUsage usage_of(const Json& json) {
+TokenUsage usage_of(const Element& json) {
   TokenUsage usage;
   usage.prompt = count_of(json, "prompt_tokens");
   usage.completion = count_of(json, "completion_tokens");
   usage.cached = count_of(json, "prompt_cache_hit_tokens");
-  if (const Json* details = find(json, "prompt_tokens_details"))
+  if (const auto details = find(json, "prompt_tokens_details"))
     usage.cached = count_of(*details, "cached_tokens");
-  if (const Json* details = find(json, "completion_tokens_details"))
+  if (const auto details = find(json, "completion_tokens_details"))
     usage.reasoning = count_of(*details, "reasoning_tokens");
   return usage;
 }
 
 // The first time sets it; another one later is of another answer.
-void take_once(const Json& json, const char* key, std::string& value) {
-  std::string text = text_of(json, key);
-  if (text.empty()) return;
-  if (!value.empty() && value != text)
+void take_once(const Element& json, std::string_view key, std::string& value) {
+  const std::string_view text = string_in(json, key);
+  if (text.empty() || text == value) return;
+  if (!value.empty())
     bad_shape(fmt::format("changes its {} from {} to {}", key, excerpt(value), excerpt(text)));
-  value = std::move(text);
+  value = text;
 }
 
-const Json* choice_of(const Json& json) {
-  const Json* choices = find(json, "choices");
-  if (!choices) return nullptr;
-  if (!choices->is_array()) bad_shape("has choices that are no array");
-  if (choices->empty()) return nullptr;  // of usage alone
-  const Json& choice = choices->front();
-  if (choices->size() > 1 || count_of(choice, "index") != 0)
+std::optional<Element> choice_of(const Element& json) {
+  const std::optional<Element> choices = find(json, "choices");
+  if (!choices) return std::nullopt;
+  const simdjson::dom::array list = list_of(*choices, "has choices that are no array");
+  if (list.size() == 0) return std::nullopt;  // of usage alone
+  const Element choice = list.at(0);
+  if (list.size() > 1 || count_of(choice, "index") != 0)
     bad_shape("has more choices than were asked for");
-  return &choice;
+  return choice;
 }
 
-void take_head(const Json& json, Answer& answer) {
+void take_head(const Element& json, Answer& answer) {
   take_once(json, "id", answer.id);
   take_once(json, "model", answer.model);
   take_once(json, "system_fingerprint", answer.fingerprint);
-  if (const Json* usage = find(json, "usage")) answer.usage = usage_of(*usage);
+  if (const auto usage = find(json, "usage")) answer.usage = usage_of(*usage);
 }
 
-void take_finish(const Json& choice, Answer& answer) {
+// A text as it is, anything else as JSON.
+std::string shown(const Element& json) {
+  std::string_view text;
+  return json.get(text) == simdjson::SUCCESS ? std::string(text) : simdjson::minify(json);
+}
+
+void take_finish(const Element& choice, Answer& answer) {
   take_once(choice, "finish_reason", answer.finish);
-  if (const Json* reason = find(choice, "stop_reason"))
-    answer.stop_reason = reason->is_string() ? reason->get<std::string>() : dump_json(*reason);
+  if (const auto reason = find(choice, "stop_reason")) answer.stop_reason = shown(*reason);
 }
 
-void take_completions(const Json& json, Answer& answer) {
+void take_completions(ServerKind kind, const Element& json, Answer& answer) {
   take_head(json, answer);
-  const Json* choice = choice_of(json);
+  const std::optional<Element> choice = choice_of(json);
   if (!choice) return;
-  if (!answer.finish.empty() && !text_of(*choice, "text").empty())
-    bad_shape("goes on behind its end");
-  answer.text += text_of(*choice, "text");
-  for (const Json* holder : {&json, choice}) {
-    const Json* prompt = find(*holder, "prompt_token_ids");
+  const std::string_view text = string_in(*choice, "text");
+  if (!answer.finish.empty() && !text.empty()) bad_shape("goes on behind its end");
+  answer.text += text;
+  for (const Element& holder : {json, *choice}) {
+    const std::optional<Element> prompt = find(holder, "prompt_token_ids");
     if (!prompt) continue;
     std::vector<int32_t> ids;
     append_ids(*prompt, ids);
     if (answer.prompt_ids && *answer.prompt_ids != ids) bad_shape("is of two prompts");
     answer.prompt_ids = std::move(ids);
   }
-  if (const Json* ids = find(*choice, "token_ids")) append_ids(*ids, answer.token_ids);
-  if (const Json* logprobs = find(*choice, "logprobs")) {
-    const Json* chosen = find(*logprobs, "token_logprobs");
-    if (!chosen || !chosen->is_array()) bad_shape("has logprobs without token_logprobs");
-    for (const Json& logprob : *chosen) answer.logprobs.push_back(logprob_of(logprob));
+  // Of ponder serve: how many came before. A piece that is missing, doubled or out of place shows at once.
+  if (kind == ServerKind::kPonder && find(*choice, "first_token") &&
+      count_of(*choice, "first_token") != static_cast<int64_t>(answer.token_ids.size()))
+    bad_shape("does not go on where it was");
+  if (const auto ids = find(*choice, "token_ids")) append_ids(*ids, answer.token_ids);
+  if (const auto logprobs = find(*choice, "logprobs")) {
+    const std::optional<Element> chosen = find(*logprobs, "token_logprobs");
+    const char* without = "has logprobs without token_logprobs";
+    if (!chosen) bad_shape(without);
+    for (const Element logprob : list_of(*chosen, without))
+      answer.logprobs.push_back(logprob_of(logprob));
   }
   take_finish(*choice, answer);
 }
 
 // The thought of a message or a delta: one of two fields, or both with the same text.
-std::string thought_of(const Json& message) {
-  const std::string one = text_of(message, "reasoning_content");
-  const std::string other = text_of(message, "reasoning");
+std::string_view thought_of(const Element& message) {
+  const std::string_view one = string_in(message, "reasoning_content");
+  const std::string_view other = string_in(message, "reasoning");
   if (!one.empty() && !other.empty() && one != other) {
     throw AnswerFailure(FailureClass::kNever,
                         "its reasoning_content and reasoning are different thoughts");
@@ -138,29 +173,34 @@ std::string thought_of(const Json& message) {
   return one.empty() ? other : one;
 }
 
-void take_chat(const Json& json, Answer& answer) {
+void take_chat(const Element& json, Answer& answer) {
   take_head(json, answer);
-  const Json* choice = choice_of(json);
+  const std::optional<Element> choice = choice_of(json);
   if (!choice) return;
-  const Json* message = find(*choice, "delta");
+  std::optional<Element> message = find(*choice, "delta");
   if (!message) message = find(*choice, "message");
   if (message) {
-    answer.text += text_of(*message, "content");
+    answer.text += string_in(*message, "content");
     answer.thought += thought_of(*message);
-    answer.refusal += text_of(*message, "refusal");
+    answer.refusal += string_in(*message, "refusal");
   }
   take_finish(*choice, answer);
 }
 
+bool is_true(const Element& json) {
+  bool value = false;
+  return json.get(value) == simdjson::SUCCESS && value;
+}
+
 // Of llama.cpp's server: the last event has "stop": true and the counts.
-void take_llama_server(const Json& json, Answer& answer) {
-  answer.text += text_of(json, "content");
+void take_llama_server(const Element& json, Answer& answer) {
+  answer.text += string_in(json, "content");
   take_once(json, "model", answer.model);
-  if (const Json* ids = find(json, "tokens")) append_ids(*ids, answer.token_ids);
-  const Json* stop = find(json, "stop");
-  if (!stop || !stop->is_boolean() || !stop->get<bool>()) return;
+  if (const auto ids = find(json, "tokens")) append_ids(*ids, answer.token_ids);
+  const std::optional<Element> stop = find(json, "stop");
+  if (!stop || !is_true(*stop)) return;
   answer.finish = text_of(json, "stop_type");
-  if (const Json* cut = find(json, "truncated"); cut && cut->is_boolean() && cut->get<bool>()) {
+  if (const auto cut = find(json, "truncated"); cut && is_true(*cut)) {
     throw AnswerFailure(
         FailureClass::kNever,
         "the server's context ended before the answer; start it with a longer one (-c)");
@@ -169,8 +209,8 @@ void take_llama_server(const Json& json, Answer& answer) {
 }
 
 // The triples [logprob, id, text] are all of the answer so far.
-void take_sglang(const Json& json, Answer& answer) {
-  const Json* meta = find(json, "meta_info");
+void take_sglang(const Element& json, Answer& answer) {
+  const std::optional<Element> meta = find(json, "meta_info");
   if (!meta) bad_shape("has no meta_info");
   answer.text = text_of(json, "text");
   answer.id = text_of(*meta, "id");
@@ -178,33 +218,36 @@ void take_sglang(const Json& json, Answer& answer) {
                             count_of(*meta, "cached_tokens")};
   answer.token_ids.clear();
   answer.logprobs.clear();
-  const Json* triples = find(*meta, "output_token_logprobs");
-  if (!triples || !triples->is_array()) bad_shape("has no output_token_logprobs");
-  for (const Json& triple : *triples) {
-    if (!triple.is_array() || triple.size() < 2)
-      bad_shape("has an entry of output_token_logprobs that is no triple");
-    append_ids(Json::array({triple[1]}), answer.token_ids);
+  const std::optional<Element> triples = find(*meta, "output_token_logprobs");
+  if (!triples) bad_shape("has no output_token_logprobs");
+  for (const Element entry : list_of(*triples, "has no output_token_logprobs")) {
+    const char* none = "has an entry of output_token_logprobs that is no triple";
+    const simdjson::dom::array triple = list_of(entry, none);
+    if (triple.size() < 2) bad_shape(none);
+    append_id(triple.at(1), answer.token_ids);
   }
-  const Json* finish = find(*meta, "finish_reason");
+  const std::optional<Element> finish = find(*meta, "finish_reason");
   if (!finish) return;
-  answer.finish = finish->is_string() ? finish->get<std::string>() : text_of(*finish, "type");
+  answer.finish = finish->is_string() ? shown(*finish) : text_of(*finish, "type");
 }
 
 // {"error": {"message", "code", "type"}}, {"error": "…"} or {"object": "error", "message", "code"}.
 struct SaidError {
   std::string message, code;
 };
-std::optional<SaidError> error_in(const Json& json) {
-  const Json* error = find(json, "error");
-  if (!error && find(json, "object") && json["object"] == "error") error = &json;
-  if (!error) return std::nullopt;
+std::optional<SaidError> error_in(const Element& json) {
+  std::optional<Element> error = find(json, "error");
+  if (!error) {
+    const std::optional<Element> object = find(json, "object");
+    if (!object || shown(*object) != "error") return std::nullopt;
+    error = json;
+  }
   SaidError said;
-  if (error->is_string()) said.message = error->get<std::string>();
+  if (error->is_string()) said.message = shown(*error);
   if (!error->is_object()) return said;
   const auto word = [&](const char* key) {
-    const Json* value = find(*error, key);
-    if (!value) return std::string();
-    return value->is_string() ? value->get<std::string>() : dump_json(*value);
+    const std::optional<Element> value = find(*error, key);
+    return value ? shown(*value) : std::string();
   };
   said.message = word("message");
   said.code = word("code");
@@ -249,9 +292,11 @@ bool has_model_name(ServerKind kind) {
   return kind == ServerKind::kPonder || kind == ServerKind::kVllm;
 }
 
-Json parse_answer(std::string_view text) {
+// Of this thread's parser: good until the next call.
+Element parse_answer(std::string_view text) {
+  thread_local JsonElements parser;
   try {
-    return parse_json(text, "answer");
+    return parser.parse(text, "answer");
   } catch (const Error& error) {
     bad_shape(fmt::format("is no JSON: {}", trimmed(text).starts_with('<')
                                                 ? "a page of HTML, perhaps a proxy's"
@@ -261,7 +306,8 @@ Json parse_answer(std::string_view text) {
 
 }  // namespace
 
-void take_answer(ServerKind kind, const Json& json, Answer& answer) {
+void take_answer(ServerKind kind, std::string_view text, Answer& answer) {
+  const Element json = parse_answer(text);
   if (!json.is_object()) bad_shape("is no JSON object");
   if (const auto said = error_in(json)) {
     throw AnswerFailure(
@@ -272,7 +318,7 @@ void take_answer(ServerKind kind, const Json& json, Answer& answer) {
   switch (kind) {
     case ServerKind::kPonder:
     case ServerKind::kVllm:
-      return take_completions(json, answer);
+      return take_completions(kind, json, answer);
     case ServerKind::kOpenai:
       return take_chat(json, answer);
     case ServerKind::kLlamaServer:
@@ -288,26 +334,22 @@ void AnswerReader::push(std::string_view bytes) {
     if (body_.size() > kMostJsonBytes) bad_shape("is too large");
     return;
   }
-  std::vector<net::SseEvent> events;
   try {
-    events = events_.push(bytes);
+    events_.push(bytes, [this](const net::SseEvent& event) {
+      const std::string_view data = trimmed(event.data);
+      if (done_) bad_shape("goes on behind its end");
+      done_ = data == "[DONE]";
+      if (!done_ && !data.empty()) take_answer(kind_, data, answer_);
+    });
   } catch (const Error& error) {
     bad_shape(error.problem());
-  }
-  for (const net::SseEvent& event : events) {
-    if (done_) bad_shape("goes on behind its end");
-    if (trimmed(event.data) == "[DONE]") {
-      done_ = true;
-    } else if (!is_blank(event.data)) {
-      take_answer(kind_, parse_answer(event.data), answer_);
-    }
   }
 }
 
 void AnswerReader::end() {
   if (!is_stream_) {
     if (is_blank(body_)) bad_shape("is empty");
-    take_answer(kind_, parse_answer(body_), answer_);
+    take_answer(kind_, body_, answer_);
   }
   if (events_.in_event()) bad_shape("ends within an event");
   if (answer_.finish.empty()) bad_shape("ends without a finish reason");
@@ -360,10 +402,11 @@ HttpFailure http_failure(int status, const std::map<std::string, std::string>& h
   SaidError said;
   const bool is_html = trimmed(body).starts_with('<');
   try {
-    const Json json = parse_json(body, "answer");
+    JsonElements parser;
+    const Element json = parser.parse(body, "answer");
     said = error_in(json).value_or(SaidError{});
-    if (said.message.empty()) said.message = dump_json(json);
-  } catch (const Error&) {
+    if (said.message.empty()) said.message = simdjson::minify(json);
+  } catch (const std::runtime_error&) {
     said.message = is_html ? "a page of HTML, perhaps a proxy's" : std::string(trimmed(body));
   }
   HttpFailure failure;
@@ -413,6 +456,15 @@ std::optional<AnswerFailure> check_tokens(const Answer& answer, const Expected& 
   };
   const bool is_model_told = has_model_name(expected.kind);
   if (auto other = check_origin(answer, expected)) return other;
+  // First whether all of it is there: a piece that is missing, or came twice, says nothing of the server.
+  if (!answer.usage) return AnswerFailure(FailureClass::kBadLuck, "its answer ends without usage");
+  const auto count = static_cast<int64_t>(answer.token_ids.size());
+  if (count != answer.usage->completion) {
+    return AnswerFailure(FailureClass::kBadLuck,
+                         fmt::format("its answer has {} token ids, its usage says {}", count,
+                                     answer.usage->completion));
+  }
+  if (count == 0) return wrong("the answer has no token ids");
   const auto prompt_size = static_cast<int64_t>(expected.prompt_ids.size());
   if (is_model_told) {
     if (!answer.prompt_ids) return wrong("the answer does not say the prompt's token ids");
@@ -423,17 +475,9 @@ std::optional<AnswerFailure> check_tokens(const Answer& answer, const Expected& 
                       answer.prompt_ids->size(), prompt_size));
     }
   }
-  if (!answer.usage) return AnswerFailure(FailureClass::kBadLuck, "its answer ends without usage");
   if (answer.usage->prompt != prompt_size) {
     return wrong(fmt::format("the server read a prompt of {} tokens, sent were {}",
                              answer.usage->prompt, prompt_size));
-  }
-  const auto count = static_cast<int64_t>(answer.token_ids.size());
-  if (count == 0) return wrong("the answer has no token ids");
-  if (count != answer.usage->completion) {  // a piece is missing, or came twice
-    return AnswerFailure(FailureClass::kBadLuck,
-                         fmt::format("its answer has {} token ids, its usage says {}", count,
-                                     answer.usage->completion));
   }
   for (const int32_t id : answer.token_ids) {
     if (id < expected.tokenizer->vocab_size()) continue;

@@ -11,7 +11,6 @@
 #include <string_view>
 #include <vector>
 
-#include "base/json.h"
 #include "fleet/scheduler.h"
 #include "fleet/server_kind.h"
 #include "net/sse.h"
@@ -67,8 +66,8 @@ class AnswerReader {
   Answer answer_;
 };
 
-// One event, or a whole answer, taken into what came before. Throws AnswerFailure.
-void take_answer(ServerKind kind, const Json& json, Answer& answer);
+// The JSON of one event, or of a whole answer, taken into what came before. Throws AnswerFailure.
+void take_answer(ServerKind kind, std::string_view json, Answer& answer);
 
 // What a word of a server's for the end of an answer means.
 enum class AnswerEnd {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "base/json.h"
 #include "testing/byte_tokenizer.h"
 
 namespace ponder::fleet {

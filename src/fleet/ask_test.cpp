@@ -35,7 +35,7 @@ TEST(Ask, PonderIsAskedForTheRowItself) {
             R"({"model":"ponder-ab","prompt":[1,2,3],"max_tokens":100,"temperature":0.5,)"
             R"("top_p":0.75,"n":1,"stream":true,"stream_options":{"include_usage":true},)"
             R"("stop_token_ids":[9,8],"return_token_ids":true,"top_k":0,"seed":7,"logprobs":0,)"
-            R"("ponder":{"problem_id":"p1","sample":3}})");
+            R"("ponder":{"problem_id":"p1","sample":3,"tokens_per_event":16}})");
 }
 
 TEST(Ask, WhatIsThereGoesBehindThePrompt) {
@@ -45,6 +45,11 @@ TEST(Ask, WhatIsThereGoesBehindThePrompt) {
     EXPECT_EQ(body[kind == ServerKind::kLlamaServer ? "n_predict" : "max_tokens"], 98);
   }
   EXPECT_EQ(ask_tokens(ServerKind::kPonder, request(), kSoFar, "m").body["ponder"]["position"], 2);
+  rollout::CompletionRequest watched = request();
+  watched.want_tokens = true;
+  EXPECT_FALSE(ask_tokens(ServerKind::kPonder, watched, {}, "m")
+                   .body["ponder"]
+                   .contains("tokens_per_event"));
   const Json sglang = ask_tokens(ServerKind::kSglang, request(), kSoFar, "m").body;
   EXPECT_EQ(sglang["input_ids"], Json({1, 2, 3, 4, 5}));
   EXPECT_EQ(sglang["sampling_params"]["max_new_tokens"], 98);

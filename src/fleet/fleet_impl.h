@@ -241,7 +241,7 @@ struct Fleet::Impl {
     open.reader.reset();
     open.error_body.clear();
     open.transfer = http.start(request);
-    request_of[open.transfer] = open.request.id;
+    request_of[open.transfer] = &open;
     ++attempts;
   }
 
@@ -256,9 +256,9 @@ struct Fleet::Impl {
       take_probe(event, probe->second);
       return;
     }
-    const auto id = request_of.find(event.transfer);
-    if (id == request_of.end()) return;
-    Open& open = *requests.at(id->second);
+    const auto found = request_of.find(event.transfer);
+    if (found == request_of.end()) return;
+    Open& open = *found->second;
     try {
       if (const auto* head = std::get_if<net::HttpHead>(&event.what)) {
         open.status = head->status;
@@ -559,7 +559,7 @@ struct Fleet::Impl {
   int64_t room_tokens = 0;  // of the server that has the least
   std::string room_server;
   std::map<std::string, std::unique_ptr<Open>, std::less<>> requests;
-  std::unordered_map<uint64_t, std::string> request_of;  // of a transfer
+  std::unordered_map<uint64_t, Open*> request_of;  // of a transfer
   std::map<uint64_t, Probe> probes;
   std::vector<rollout::GeneratorEvent> events;
   int64_t sampled_tokens = 0, prompt_tokens = 0, attempts = 0;

@@ -2,12 +2,19 @@
 
 #include <curl/curl.h>
 #include <fmt/format.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -26,6 +33,7 @@ struct HttpTransfer {
   std::string body, host;
   char error[CURL_ERROR_SIZE] = {};
   std::vector<HttpEvent>* events = nullptr;
+  const HttpClock::time_point* now = nullptr;  // the client's
   TransferLimits limits;
   HttpHead head;
   size_t header_bytes = 0;
@@ -107,7 +115,7 @@ void take_status(HttpTransfer& transfer, std::string_view line) {
 size_t on_header(char* data, size_t size, size_t count, void* user) {
   HttpTransfer& transfer = *static_cast<HttpTransfer*>(user);
   const std::string_view line(data, size * count);
-  transfer.last = HttpClock::now();
+  transfer.last = *transfer.now;
   transfer.header_bytes += line.size();
   transfer.too_large = transfer.header_bytes > kMostHeaderBytes;
   if (transfer.too_large) return 0;
@@ -130,7 +138,7 @@ size_t on_body(char* data, size_t size, size_t count, void* user) {
   HttpTransfer& transfer = *static_cast<HttpTransfer*>(user);
   const size_t bytes = size * count;
   transfer.began = true;
-  transfer.last = HttpClock::now();
+  transfer.last = *transfer.now;
   transfer.body_bytes += static_cast<int64_t>(bytes);
   transfer.too_large = transfer.body_bytes > transfer.limits.most_body_bytes;
   if (transfer.too_large) return 0;
@@ -173,16 +181,78 @@ struct HttpClient::Impl {
   explicit Impl(HttpOptions o) : options(std::move(o)) {
     static const CURLcode once = curl_global_init(CURL_GLOBAL_DEFAULT);
     check_curl(once);
+    epoll = ::epoll_create1(EPOLL_CLOEXEC);
+    if (epoll < 0) throw Error(ErrorKind::kInternal, "epoll", std::strerror(errno));
     multi = curl_multi_init();
-    if (!multi) throw std::bad_alloc();
-    check_multi(curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, 1024L));
+    if (!multi) {
+      ::close(epoll);
+      throw std::bad_alloc();
+    }
+    set_multi(CURLMOPT_MAXCONNECTS, 1024L);
+    set_multi(CURLMOPT_SOCKETFUNCTION, on_socket);
+    set_multi(CURLMOPT_SOCKETDATA, this);
+    set_multi(CURLMOPT_TIMERFUNCTION, on_timer);
+    set_multi(CURLMOPT_TIMERDATA, this);
   }
   ~Impl() {
     while (!open.empty()) remove(open.begin()->first);
     curl_multi_cleanup(multi);
+    ::close(epoll);
   }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
+
+  template <typename Value>
+  void set_multi(CURLMoption option, Value value) {
+    check_multi(curl_multi_setopt(multi, option, value));
+  }
+
+  // Which sockets curl waits for, and until when. So what happens on one costs nothing for the others.
+  static int on_socket(CURL*, curl_socket_t socket, int what, void* user, void* known) {
+    Impl& impl = *static_cast<Impl*>(user);
+    impl.idle.erase(socket);
+    if (what == CURL_POLL_REMOVE) {
+      (void)::epoll_ctl(impl.epoll, EPOLL_CTL_DEL, socket, nullptr);
+      return 0;
+    }
+    epoll_event event = {};
+    if (what & CURL_POLL_IN) event.events |= EPOLLIN;
+    if (what & CURL_POLL_OUT) event.events |= EPOLLOUT;
+    event.data.fd = socket;
+    // It may be known, or be another one of that number.
+    const int first = known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    const int second = known ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+    if (::epoll_ctl(impl.epoll, first, socket, &event) != 0 &&
+        ::epoll_ctl(impl.epoll, second, socket, &event) != 0)
+      return -1;
+    (void)curl_multi_assign(impl.multi, socket, &impl);
+    return 0;
+  }
+  // The connection of a transfer that has ended waits for another, and nothing may come on it: it would be taken for
+  // that one's answer. (curl 7.88 uses such a connection.)
+  void watch_idle(CURL* easy) {
+    curl_socket_t socket = CURL_SOCKET_BAD;
+    if (curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &socket) != CURLE_OK ||
+        socket == CURL_SOCKET_BAD)
+      return;
+    epoll_event event = {};
+    event.events = EPOLLIN | EPOLLRDHUP;
+    event.data.fd = socket;
+    if (::epoll_ctl(epoll, EPOLL_CTL_ADD, socket, &event) == 0) idle.insert(socket);
+  }
+  // Curl sees that it is dead, and closes it.
+  bool end_idle(int socket) {
+    if (idle.erase(socket) == 0) return false;
+    (void)::epoll_ctl(epoll, EPOLL_CTL_DEL, socket, nullptr);
+    (void)::shutdown(socket, SHUT_RDWR);
+    return true;
+  }
+  static int on_timer(CURLM*, long milliseconds, void* user) {
+    Impl& impl = *static_cast<Impl*>(user);
+    impl.timer = milliseconds < 0 ? HttpClock::time_point::max()
+                                  : HttpClock::now() + std::chrono::milliseconds(milliseconds);
+    return 0;
+  }
 
   void prepare(HttpTransfer& transfer, const HttpRequest& request, const Url& url) {
     transfer.easy = curl_easy_init();
@@ -191,6 +261,7 @@ struct HttpClient::Impl {
     transfer.body = request.body;
     transfer.host = fmt::format("{}:{}", url.host, url.port);
     transfer.events = &events;
+    transfer.now = &now;
     set(transfer, CURLOPT_URL, request.url.c_str());
     set(transfer, CURLOPT_PRIVATE, &transfer);
     set(transfer, CURLOPT_ERRORBUFFER, transfer.error);
@@ -267,19 +338,49 @@ struct HttpClient::Impl {
     }
   }
 
-  // Runs what can run now.
-  void perform() {
+  // Waits for so long and runs what can run then.
+  void wait_and_run(std::chrono::milliseconds timeout) {
+    std::array<epoll_event, 256> ready = {};
+    const int num_ready = ::epoll_wait(epoll, ready.data(), static_cast<int>(ready.size()),
+                                       static_cast<int>(timeout.count()));
+    if (num_ready < 0 && errno != EINTR)
+      throw Error(ErrorKind::kInternal, "epoll", std::strerror(errno));
+    now = HttpClock::now();
     int running = 0;
-    check_multi(curl_multi_perform(multi, &running));
+    for (int i = 0; i < num_ready; ++i) {
+      const epoll_event& event = ready[static_cast<size_t>(i)];
+      if (end_idle(event.data.fd)) continue;
+      const bool broke = event.events & (EPOLLERR | EPOLLHUP);  // reading says how
+      const int what = (event.events & EPOLLIN || broke ? CURL_CSELECT_IN : 0) |
+                       (event.events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+                       (broke ? CURL_CSELECT_ERR : 0);
+      check_multi(curl_multi_socket_action(multi, event.data.fd, what, &running));
+    }
+    if (timer <= now) {
+      timer = HttpClock::time_point::max();
+      check_multi(curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running));
+      // We are not told again of a time that it has already named.
+      long left = -1;
+      check_multi(curl_multi_timeout(multi, &left));
+      if (left >= 0) timer = std::min(timer, now + std::chrono::milliseconds(std::max(1L, left)));
+    }
+    end_transfers();
+    end_late();
+  }
+
+  void end_transfers() {
     int left = 0;
     while (const CURLMsg* message = curl_multi_info_read(multi, &left)) {
       if (message->msg != CURLMSG_DONE) continue;
       HttpTransfer* transfer = nullptr;
       check_curl(curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer));
       end(*transfer, message->data.result);
+      watch_idle(transfer->easy);
       remove(transfer->id);
     }
-    const auto now = HttpClock::now();
+  }
+
+  void end_late() {
     if (now < next_deadline) return;
     next_deadline = HttpClock::time_point::max();
     std::vector<uint64_t> late;
@@ -301,6 +402,10 @@ struct HttpClient::Impl {
 
   HttpOptions options;
   CURLM* multi = nullptr;
+  int epoll = -1;
+  std::unordered_set<int> idle;                                // sockets that watch_idle watches
+  HttpClock::time_point now = HttpClock::now();                // of the last wait's end
+  HttpClock::time_point timer = HttpClock::time_point::max();  // when curl wants to be called
   std::string user_agent = fmt::format("ponder/{}", version());
   std::unordered_map<uint64_t, std::unique_ptr<HttpTransfer>> open;
   std::vector<HttpEvent> events;
@@ -336,14 +441,14 @@ void HttpClient::cancel(uint64_t transfer) {
 }
 
 std::vector<HttpEvent> HttpClient::poll(std::chrono::milliseconds timeout) {
-  if (impl_->events.empty()) impl_->perform();
-  if (impl_->events.empty() && timeout.count() > 0) {
-    const auto until = std::chrono::ceil<std::chrono::milliseconds>(
-        std::max(HttpClock::duration::zero(), impl_->next_deadline - HttpClock::now()));
-    const auto wait = impl_->open.empty() ? timeout : std::min(timeout, until);
-    check_multi(curl_multi_poll(impl_->multi, nullptr, 0, static_cast<int>(wait.count()), nullptr));
-    impl_->perform();
+  if (!impl_->events.empty()) timeout = std::chrono::milliseconds(0);
+  const auto until = std::min(impl_->next_deadline, impl_->timer);
+  if (until != HttpClock::time_point::max()) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+        std::max(HttpClock::duration::zero(), until - HttpClock::now()));
+    timeout = std::min(timeout, left);
   }
+  impl_->wait_and_run(std::max(timeout, std::chrono::milliseconds(0)));
   return std::exchange(impl_->events, {});
 }
 

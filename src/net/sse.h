@@ -4,9 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace ponder::net {
 
@@ -23,15 +23,17 @@ class SseParser {
 
   explicit SseParser(size_t most_event_bytes = kMostEventBytes) : most_(most_event_bytes) {}
 
-  // The events that are whole now. Throws Error for an event of more than the bytes allowed.
-  std::vector<SseEvent> push(std::string_view bytes);
+  // Called for each event that is whole now; the event is the parser's own until the call returns.
+  using Take = std::function<void(const SseEvent&)>;
+  // Throws Error for an event of more than the bytes allowed.
+  void push(std::string_view bytes, const Take& take);
   // Whether there is an event that its blank line has not ended, or a line that is not whole: the
   // stream was cut.
   bool in_event() const { return !line_.empty() || has_data_; }
 
  private:
-  void end_line(std::vector<SseEvent>& events);
-  void check_size() const;
+  void end_line(std::string_view line, const Take& take);
+  void check_size(size_t line_bytes) const;
 
   size_t most_;
   std::string line_;  // not ended yet

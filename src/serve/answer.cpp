@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace ponder::serve {
 namespace {
@@ -318,6 +319,7 @@ std::string ChoiceEvents::event(Json what, std::span<const int32_t> token_ids,
     choice["finish_reason"] = nullptr;
   if (call_->return_token_ids) {
     choice["token_ids"] = token_ids;
+    choice["first_token"] = std::exchange(num_told_, num_told_ + token_ids.size());
     if (!begun_) (call_->chat ? json : choice)["prompt_token_ids"] = prompt_of(*call_, index_);
   }
   begun_ = true;

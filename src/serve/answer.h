@@ -72,6 +72,7 @@ class ChoiceEvents {
   int index_;
   bool begun_ = false;
   size_t num_tokens_ = 0, num_bytes_ = 0;
+  size_t num_told_ = 0;  // token ids
   tokenizer::ThoughtStream parts_;
   tokenizer::StreamDecoder decoder_;
   // With log-probabilities of a text: characters before the next token.

@@ -169,6 +169,7 @@ void take_address(Body& body, Call& call, uint64_t random_seed) {
   call.sample = static_cast<int>(
       fields.integer("sample", 0, std::numeric_limits<int>::max() - kMaxCompletions, 0));
   call.position = fields.integer("position", 0, std::numeric_limits<int>::max(), 0);
+  call.tokens_per_event = fields.integer("tokens_per_event", 1, kMostTokensPerEvent, 1);
   if (const auto left = fields.left_over(); !left.empty())
     refuse("ponder", fmt::format("has no field {}", left.front()));
 }

@@ -34,6 +34,7 @@ struct Call {
   // Of each prompt, its last ids are the completion's first, sampled in an earlier call: its random
   // numbers go on behind them.
   int64_t position = 0;
+  int64_t tokens_per_event = 1;     // of a stream: tokens wait until there are so many, or the end
   int n = 1;                        // completions of each prompt
   data::SamplingSettings sampling;  // max_tokens: of what is new; 0: none (echo alone)
   // The address in the random numbers (rollout::SeedKey): ponder generate's --seed, the problem's id
@@ -54,6 +55,7 @@ struct Call {
 };
 
 inline constexpr int kMaxPrompts = 64, kMaxCompletions = 16, kMaxStops = 8, kMaxTopLogprobs = 20;
+inline constexpr int64_t kMostTokensPerEvent = 1024;
 inline constexpr size_t kMaxMessages = 4096;
 
 // Throw Error or CallError; `random_seed` is taken where the body has none.

@@ -49,23 +49,24 @@ TEST(Call, WhatIsAbsentIsTheModels) {
 }
 
 TEST(Call, FieldsAreRead) {
-  const Call call = completions({{"model", "nano"},
-                                 {"prompt", {1, 2, 3, 4}},
-                                 {"temperature", 0.5},
-                                 {"top_p", 0.9},
-                                 {"top_k", 5},
-                                 {"max_tokens", 9},
-                                 {"n", 3},
-                                 {"seed", 18446744073709551615ull},
-                                 {"stop", {"a", "", "b"}},
-                                 {"stop_token_ids", {5}},
-                                 {"stream", true},
-                                 {"stream_options", {{"include_usage", true}}},
-                                 {"logprobs", 0},
-                                 {"return_token_ids", true},
-                                 {"ponder", {{"problem_id", "p"}, {"sample", 4}}},
-                                 {"user", "me"},
-                                 {"odd", 1}});
+  const Call call =
+      completions({{"model", "nano"},
+                   {"prompt", {1, 2, 3, 4}},
+                   {"temperature", 0.5},
+                   {"top_p", 0.9},
+                   {"top_k", 5},
+                   {"max_tokens", 9},
+                   {"n", 3},
+                   {"seed", 18446744073709551615ull},
+                   {"stop", {"a", "", "b"}},
+                   {"stop_token_ids", {5}},
+                   {"stream", true},
+                   {"stream_options", {{"include_usage", true}}},
+                   {"logprobs", 0},
+                   {"return_token_ids", true},
+                   {"ponder", {{"problem_id", "p"}, {"sample", 4}, {"tokens_per_event", 8}}},
+                   {"user", "me"},
+                   {"odd", 1}});
   EXPECT_EQ(call.sampling.temperature, 0.5);
   EXPECT_EQ(call.sampling.top_p, 0.9);
   EXPECT_EQ(call.sampling.top_k, 5);
@@ -77,6 +78,7 @@ TEST(Call, FieldsAreRead) {
   EXPECT_TRUE(call.stream && call.include_usage && call.logprobs && call.return_token_ids);
   EXPECT_EQ(call.top_logprobs, 0);
   EXPECT_EQ(call.problem_id, "p");
+  EXPECT_EQ(call.tokens_per_event, 8);
   EXPECT_EQ(call.sample, 4);
   EXPECT_EQ(call.ignored, (std::vector<std::string>{"user", "odd"}));
   EXPECT_EQ(completions({{"prompt", {1}}, {"seed", -1}}).seed, 18446744073709551615ull);

@@ -88,6 +88,7 @@ void CompletionJob::on_tokens(size_t index, const std::string& text, const data:
   Held& held = held_[index];
   held.text += text;
   held.tokens.append(fresh);
+  if (static_cast<int64_t>(held.tokens.token_ids.size()) < call_.tokens_per_event) return;
   if (reply_->unsent_bytes() > kUnreadBytes) return;
   reply_->write(events_[index].tokens(held.text, held.tokens.token_ids, held.tokens.logprobs));
   held = {};

@@ -92,7 +92,12 @@ Joined joined(const Answered& answer, bool stream) {
   Joined joined;
   const std::vector<Json> parts = stream ? events_of(answer.body) : std::vector{answer.json()};
   for (const Json& part : parts) {
-    for (const Json& choice : part.at("choices")) take_choice(choice, joined);
+    for (const Json& choice : part.at("choices")) {
+      if (stream) {
+        EXPECT_EQ(choice.at("first_token"), joined.ids.size());
+      }
+      take_choice(choice, joined);
+    }
     if (part.contains("usage")) joined.usage = part["usage"];
     EXPECT_EQ(part["id"], parts[0]["id"]);
   }
@@ -121,6 +126,20 @@ TEST(Server, RowsAreThoseOfTheEngineInProcessToTheBit) {
   }
   for (size_t i = 0; i < rows.size(); ++i)
     expect_row(joined(answered(clients[i]->receive_answer(100s)), i % 2 == 0), rows[i]);
+}
+
+TEST(Server, TokensWaitUntilThereAreSoMany) {
+  const auto rows = in_process(questions(), 1, kSampling, 5);
+  Server server(nano_base(), options_of());
+  for (const data::Rollout& row : rows) {
+    Json request = row_request(row, true);
+    request["ponder"]["tokens_per_event"] = 16;
+    const Answered answer = post(server.port(), "/v1/completions", request);
+    expect_row(joined(answer, true), row);
+    const size_t num_tokens = row.completion.token_ids->size();
+    // Whole events, the one that ends it, and the one of usage.
+    EXPECT_LE(events_of(answer.body).size(), num_tokens / 16 + 2);
+  }
 }
 
 TEST(Server, ARowGoesOnWhereItWas) {

@@ -72,7 +72,7 @@ void take_line(Teacher& teacher, const Json& row, const std::string& where, Batc
   }
   fleet::Answer answer;
   try {
-    fleet::take_answer(fleet::ServerKind::kOpenai, body, answer);
+    fleet::take_answer(fleet::ServerKind::kOpenai, dump_json(body), answer);
   } catch (const fleet::AnswerFailure& error) {
     return failure(error.kind, error.what());
   }
