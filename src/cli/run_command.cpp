@@ -90,6 +90,7 @@ void run(const RunOptions& options) {
         recipe, std::move(sources), out, threads, *monitor, stop,
         options.redo || !options.from.empty() ? pipeline::Changes::kRedone
                                               : pipeline::Changes::kRefused);
+    if (recipe.teacher.any()) pipeline::keep_teacher(recipe, out);
     run->expect(planned);
     return run;
   });

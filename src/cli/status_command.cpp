@@ -14,10 +14,14 @@
 #include "cli/stop_signals.h"
 #include "pipeline/progress.h"
 #include "pipeline/standing.h"
+#include "pipeline/teacher.h"
 #include "pool/stage_result.h"
 #include "report/alarms.h"
 #include "report/preferences.h"
 #include "report/report.h"
+#include "report/teacher_lines.h"
+#include "teach/standing.h"
+#include "teach/teacher.h"
 
 namespace ponder::cli {
 namespace {
@@ -43,11 +47,12 @@ struct Status {
   pool::Pool pool;
   pipeline::Standing at;
   std::optional<Json> now;  // progress.json of a run that is at work
+  Json teacher;             // as it stands; null for none
 };
 
 Status status_of(const std::string& run) {
   const std::filesystem::path folder(run);
-  Status it{open_status(run), {}, {}};
+  Status it{open_status(run), {}, {}, pipeline::teacher_of(folder)};
   it.at = pipeline::standing_of(it.pool, folder, pipeline::planned_stages(folder));
   if (it.at.holder) it.now = pipeline::read_progress(folder);
   return it;
@@ -92,8 +97,24 @@ std::pair<Json, Json> pid_and_host(const std::optional<std::string>& holder) {
   return {pid, host};
 }
 
+// What is asked of a teacher before a run's own stages, as one of them.
+Json teacher_stage(const Json& teacher) {
+  return {{"name", "teach"},
+          {"kind", "teach"},
+          {"state", report::teacher_state(teacher)},
+          {"rows", report::teacher_rows(teacher)},
+          {"result", teacher}};
+}
+
+void show_teacher(const Json& teacher, size_t width) {
+  print("{:<{}}{:<10}{:>10}\n", "teach", width, report::teacher_state(teacher),
+        report::teacher_rows(teacher));
+  for (const std::string& line : report::teacher_lines(teacher)) print("  {}\n", line);
+}
+
 Json json_of(const Status& it) {
   Json stages = Json::array(), models = Json::array(), scores = Json::array();
+  if (!it.teacher.is_null()) stages.push_back(teacher_stage(it.teacher));
   for (const pool::StageRecord& stage : it.pool.stages()) {
     Json& row = stages.emplace_back(pool::to_json(stage));
     row["state"] = state_of(stage, it.at.holder);
@@ -137,6 +158,7 @@ void show(const Status& it) {
   width += 2;
   print("\n{:<{}}{:<10}{:>10}{:>10}  {}\n", "stage", width, "state", "rows", "seconds",
         "begun (UTC)");
+  if (!it.teacher.is_null()) show_teacher(it.teacher, width);
   for (const pool::StageRecord& stage : stages) {
     const std::string state = state_of(stage, it.at.holder);
     const bool running = state == "running";
@@ -156,14 +178,41 @@ void show(const Status& it) {
   print_text("\n" + report::scores_table(it.pool));
 }
 
+// Waits about a second; ends the command where a signal came.
+void wait_between(bool terminal) {
+  const std::atomic<bool>* stop = stop_flag();
+  for (int i = 0; i < 10 && !*stop; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(terminal ? 100 : 300));
+  if (*stop) throw Stopped{stop_signal()};
+}
+
+// Of a folder of `ponder teach`, or of a recipe's [teacher], that is no run.
+void status_of_teacher(const StatusOptions& options, const std::filesystem::path& database) {
+  for (;;) {
+    const Json teacher = teach::standing(database);
+    if (options.common.json)
+      print_json({{"state", report::teacher_state(teacher)}, {"stages", {teacher_stage(teacher)}}});
+    else
+      show_teacher(teacher, 8);
+    std::fflush(stdout);
+    if (!options.watch || report::teacher_state(teacher) != "running") return;
+    wait_between(false);
+  }
+}
+
 void status(const StatusOptions& options) {
+  const std::filesystem::path folder(options.run);
+  if (const auto database = teach::teacher_files(folder).database;
+      !std::filesystem::exists(folder / "run.db") && std::filesystem::exists(database)) {
+    status_of_teacher(options, database);
+    return;
+  }
   if (!options.watch) {
     const Status it = status_of(options.run);
     options.common.json ? print_json(json_of(it)) : show(it);
     return;
   }
   const bool terminal = ::isatty(STDOUT_FILENO) != 0;
-  const std::atomic<bool>* stop = stop_flag();
   std::string last;
   for (;;) {
     const Status it = status_of(options.run);
@@ -179,9 +228,7 @@ void status(const StatusOptions& options) {
     }
     std::fflush(stdout);
     if (!it.at.holder) break;
-    for (int i = 0; i < 10 && !*stop; ++i)
-      std::this_thread::sleep_for(std::chrono::milliseconds(terminal ? 100 : 300));
-    if (*stop) throw Stopped{stop_signal()};
+    wait_between(terminal);
   }
 }
 

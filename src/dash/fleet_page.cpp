@@ -160,6 +160,7 @@ Page fleet_page(OpenRun& run) {
     if (const auto now = pipeline::read_progress(run.folder())) content += now_section(*now);
   }
   content += stages_section(run.fleet_records());
+  content += report::teacher_section(run.teacher());
   if (content.empty()) {
     content = element("p", text("No server was asked: this run samples in its own process. "
                                 "Servers are named in [fleet] of a recipe; docs/fleet.md."));

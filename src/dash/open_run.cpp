@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "pipeline/progress.h"
 #include "pipeline/standing.h"
+#include "pipeline/teacher.h"
 #include "report/alarms.h"
 
 namespace ponder::dash {
@@ -170,6 +171,8 @@ const std::vector<FleetRecord>& OpenRun::fleet_records() {
   fleet_log_.read(folder_ / "log.jsonl");
   return fleet_log_.records();
 }
+
+Json OpenRun::teacher() const { return pipeline::teacher_of(folder_); }
 
 std::string OpenRun::recipe() const {
   const fs::path file = folder_ / "recipe.toml";

@@ -64,6 +64,7 @@ class OpenRun {
   // Goes on with what pages left for later: rows to be looked at, texts and logs to be read. For about this time;
   // false when nothing is left.
   bool work(std::chrono::milliseconds time);
+  Json teacher() const;        // pipeline::teacher_of
   std::string recipe() const;  // recipe.toml, "" where there is none
   // The names of the stages of its recipe; none where it cannot be read.
   std::vector<std::string> planned();

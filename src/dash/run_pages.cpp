@@ -8,6 +8,7 @@
 #include "pool/stage_result.h"
 #include "report/loop_table.h"
 #include "report/sections.h"
+#include "report/teacher_lines.h"
 
 namespace ponder::dash {
 namespace {
@@ -106,9 +107,21 @@ std::string rows_address(const std::string& run, const pool::StageRecord& stage)
   return to("rollouts");
 }
 
+// Asked before the run's own stages.
+Markup teacher_row(const Json& teacher) {
+  const std::vector<std::string> lines = report::teacher_lines(teacher);
+  if (lines.empty()) return {};
+  const std::string word = report::teacher_state(teacher);
+  Markup state = element("span", {{"class", "state " + word}}, text(word));
+  for (const std::string& line : lines) state += element("span", {{"class", "small"}}, text(line));
+  return element("tr", element("th", {{"scope", "row"}}, text("teach")) + cell(state) +
+                           report::number_cell(static_cast<double>(report::teacher_rows(teacher))) +
+                           cell("") + cell(""));
+}
+
 Markup stages_table(const std::string& run, const std::vector<pool::StageRecord>& stages,
-                    const Standing& it) {
-  Markup rows;
+                    const Standing& it, const Json& teacher) {
+  Markup rows = teacher_row(teacher);
   double seconds = 0;
   for (const pool::StageRecord& stage : stages) {
     seconds += stage.seconds;
@@ -194,7 +207,7 @@ Page overview_page(OpenRun& run) {
   if (!loop.rows.empty() && !loop.benchmarks.empty()) content += report::summary_section(loop);
   const RolloutList& rollouts = run.look_at_rollouts();
   content += report::exploration_section(pool, counts_of(stages, rollouts.entries()));
-  content += report::section("Stages", stages_table(run.name(), stages, it));
+  content += report::section("Stages", stages_table(run.name(), stages, it, run.teacher()));
   if (const std::string recipe = run.recipe(); !recipe.empty()) {
     content +=
         element("details", element("summary", text("recipe.toml")) + element("pre", text(recipe)));

@@ -254,6 +254,31 @@ TEST_F(SiteTest, FleetShowsServersAsTheRunSaysThem) {
   }
 }
 
+TEST_F(SiteTest, ShowsTheTeacherBeforeTheStages) {
+  EXPECT_FALSE(has(body("/run/a run/overview"), "teach<"));
+  std::ofstream(run_ / "teacher.json")
+      << R"({"database":"/no/such/teacher.db","model":"<b>r1","state":"stopped","problems":64,"solved":60,)"
+      << R"("attempts":180,"answers":1800,"kept":160,"rejected":{"wrong":12,"length":8},"failed":2,)"
+      << R"("unasked":4,"in_flight":0,"written":0,"currency":"USD","spent":"3.20","possible":"0.10",)"
+      << R"("budget":"25.00"})";
+  for (const char* page : {"/run/a run/overview", "/run/a run/fleet"}) {
+    const std::string html = body(page);
+    EXPECT_TRUE(has(html,
+                    "&lt;b&gt;r1: 60 of 64 problems solved; asked 180 times, 1,800 answers: "
+                    "160 kept, 20 rejected (12 wrong, 8 length); 2 requests failed; 4 to be "
+                    "asked next"));
+    EXPECT_TRUE(has(html, "USD 3.20 of 25.00 spent, 0.10 more possible (attempts without a bill)"));
+  }
+  const std::string overview = body("/run/a run/overview");
+  EXPECT_LT(overview.find(">teach<"), overview.find(">imitate<"));
+  for (const char* odd :
+       {"{", "[]", "{\"problems\":\"x\",\"database\":7,\"kept\":[],\"rejected\":[1]}"}) {
+    std::ofstream(run_ / "teacher.json", std::ios::trunc) << odd;
+    EXPECT_EQ(get("/run/a run/overview").status, 200) << odd;
+    EXPECT_EQ(get("/run/a run/fleet").status, 200) << odd;
+  }
+}
+
 TEST_F(SiteTest, WhatIsNotThereIsSaid) {
   EXPECT_EQ(get("/nowhere").status, 404);
   EXPECT_EQ(get("/run/other").status, 404);

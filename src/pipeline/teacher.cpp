@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "pipeline/sources.h"
+#include "report/teacher_lines.h"
+#include "teach/standing.h"
 #include "teach/teacher.h"
 
 namespace ponder::pipeline {
@@ -26,10 +29,10 @@ teach::TeacherSettings teacher_settings(const Recipe& recipe) {
   fleet.http.insecure_key = teacher.insecure_key;
   fleet.rules.first_window = 4;
   fleet.rules.max_inflight = teacher.max_inflight;
+  fleet.rules.pace = {teacher.rpm, teacher.tpm};
   fleet.rules.patience = milliseconds(teacher.patience);
   fleet.limits.silence = milliseconds(teacher.idle_timeout);
   fleet.chat.max_tokens_field = teacher.max_tokens_field;
-  fleet.rules.pace = {teacher.rpm, teacher.tpm};
   fleet.chat.send_sampling = false;
   fleet.chat.send_seed = teacher.send_seed;
   fleet.chat.extra = teacher.extra;
@@ -91,6 +94,22 @@ Taught ask_teacher(const Recipe& recipe, Monitor& monitor, const std::atomic<boo
     }
     throw;
   }
+}
+
+void keep_teacher(const Recipe& recipe, const fs::path& run) {
+  const fs::path database = teach::teacher_files(recipe.teacher.out).database;
+  Json standing = teach::standing(database);
+  if (standing.is_null()) return;
+  standing["database"] = database.string();
+  write_file_atomic(run / report::kTeacherFile, dump_json(standing) + "\n");
+}
+
+Json teacher_of(const fs::path& run) {
+  const Json kept = report::kept_teacher(run);
+  if (!kept.is_object() || !kept.contains("database")) return {};
+  const auto& database = kept["database"];
+  Json now = database.is_string() ? teach::standing(database.get<std::string>()) : Json();
+  return now.is_null() ? kept : now;
 }
 
 std::string unasked_teacher(const Recipe& recipe) {

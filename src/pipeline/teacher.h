@@ -22,6 +22,12 @@ struct Taught {
 // the rows that there are have been written either way.
 Taught ask_teacher(const Recipe& recipe, Monitor& monitor, const std::atomic<bool>* stop);
 
+// Keeps in the run's folder (teacher.json) how its teacher stands, and where its database is.
+void keep_teacher(const Recipe& recipe, const std::filesystem::path& run);
+// How a run's teacher stands now (teach::standing) or, where its database cannot be read any more, stood when that
+// was kept; null where the run has none.
+Json teacher_of(const std::filesystem::path& run);
+
 // For a plan: whether sources wait for a teacher that has not been asked, and up to how many requests and how
 // much money that would take; "" where it has been.
 std::string unasked_teacher(const Recipe& recipe);

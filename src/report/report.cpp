@@ -6,11 +6,12 @@
 #include "report/last_failure.h"
 #include "report/sections.h"
 #include "report/style.h"
+#include "report/teacher_lines.h"
 
 namespace ponder::report {
 
 std::string report_html(const pool::Pool& pool, const std::string& name, const std::string& recipe,
-                        const std::string& failure) {
+                        const std::string& failure, const Json& teacher) {
   const std::string title = "ponder run: " + name;
   const LoopTable table = loop_table(pool);
   const pool::PoolCounts counts = pool.counts();
@@ -34,10 +35,10 @@ std::string report_html(const pool::Pool& pool, const std::string& name, const s
   const Markup body =
       element("header", intro + facts) +
       element("main", summary_section(table) + comparisons_section(table) +
-                          answers_section(pool, table) + mix_section(pool) + loss_section(pool) +
-                          preferences_section(pool) + exploration_section(pool, counts) +
-                          rollouts_section(pool) + stages_section(pool) +
-                          again_section(name, recipe));
+                          answers_section(pool, table) + teacher_section(teacher) +
+                          mix_section(pool) + loss_section(pool) + preferences_section(pool) +
+                          exploration_section(pool, counts) + rollouts_section(pool) +
+                          stages_section(pool) + again_section(name, recipe));
   return "<!DOCTYPE html>\n" +
          element("html", {{"lang", "en"}}, element("head", head) + element("body", body)).html +
          "\n";
@@ -55,7 +56,8 @@ void write_report(const pool::Pool& pool, const std::filesystem::path& folder,
     how = fmt::format("in {}: {}", failed->stage, failed->reason);
   write_file_atomic(file.empty() ? folder / "report.html" : file,
                     report_html(pool, name.filename().string(),
-                                std::filesystem::exists(recipe) ? read_file(recipe) : "", how));
+                                std::filesystem::exists(recipe) ? read_file(recipe) : "", how,
+                                kept_teacher(folder)));
 }
 
 }  // namespace ponder::report

@@ -10,9 +10,11 @@
 namespace ponder::report {
 
 // The whole HTML text of the run `name`. A pure function of the pool and the recipe's text ("": not
-// known), and of how it failed ("": it did not): no clock, no paths.
+// known), of how it failed ("": it did not), and of how its teacher stood (null: it has none): no clock, no
+// paths.
 std::string report_html(const pool::Pool& pool, const std::string& name,
-                        const std::string& recipe = "", const std::string& failure = "");
+                        const std::string& recipe = "", const std::string& failure = "",
+                        const Json& teacher = {});
 
 // Writes the report of the run in `folder` atomically to `file`, by default <folder>/report.html.
 void write_report(const pool::Pool& pool, const std::filesystem::path& folder,

@@ -22,6 +22,7 @@ Markup answers_section(const pool::Pool& pool, const LoopTable& table);
 Markup summary_section(const LoopTable& table);
 Markup comparisons_section(const LoopTable& table);
 Markup accuracy_charts(const LoopTable& table);  // a figure a benchmark
+Markup teacher_section(const Json& standing);    // of teach::standing
 Markup mix_section(const pool::Pool& pool);
 Markup loss_section(const pool::Pool& pool);
 Markup preferences_section(const pool::Pool& pool);

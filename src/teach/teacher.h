@@ -104,8 +104,9 @@ class Teacher : private fleet::AttemptKeeper {
   void keep_taken() { store_.keep(); }
   void check_bills() const;  // throws Error for one that is larger than its request allowed
 
-  void write_rows() const;  // no file where there has never been an answer
-  TeacherReport report() const;
+  // No file where there has never been an answer. What the report says then is kept for whoever looks on.
+  void write_rows();
+  TeacherReport report() const { return report(true); }
 
  private:
   static constexpr const char* kAllowForBills =
@@ -145,7 +146,10 @@ class Teacher : private fleet::AttemptKeeper {
   bool drain(fleet::Fleet& fleet, std::set<std::string>& open);
   void give_up_open();
   Error why_stopped(const fleet::Scheduler::Stop& stop, const Error& error);
+  void write_files() const;
   void check_failed() const;
+  // Without duplicates, which ask for the answers' texts, while answers come.
+  TeacherReport report(bool with_duplicates) const;
   void show_progress();
 
   std::vector<data::Problem> problems_;
@@ -161,7 +165,7 @@ class Teacher : private fleet::AttemptKeeper {
   std::unordered_map<std::string, std::string> taken_now_;  // hashes of batch answers, by id
   std::vector<Units> costs_;                                // of the answers there are
   bool told_no_usage_ = false;
-  std::chrono::steady_clock::time_point shown_{};  // progress
+  std::chrono::steady_clock::time_point shown_{}, reported_{};  // progress; for whoever looks on
 };
 
 }  // namespace ponder::teach

@@ -16,7 +16,7 @@ using Clock = std::chrono::steady_clock;
 using fleet::Scheduler;
 
 constexpr std::chrono::milliseconds kLookEvery{200};
-constexpr std::chrono::seconds kShowEvery{1};
+constexpr std::chrono::seconds kShowEvery{1}, kReportEvery{3};
 constexpr std::chrono::seconds kDrain{20};  // for what is on its way when a stop comes
 
 }  // namespace
@@ -238,6 +238,10 @@ void Teacher::check_failed() const {
 }
 
 void Teacher::show_progress() {
+  if (Clock::now() - reported_ >= kReportEvery) {  // on the disk with what comes next
+    reported_ = Clock::now();
+    store_.set_report(report(false).json());
+  }
   if (Clock::now() - shown_ < kShowEvery) return;
   shown_ = Clock::now();
   std::set<size_t> at_work;

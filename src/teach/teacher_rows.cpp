@@ -70,7 +70,13 @@ class SeenAnswers {
 
 }  // namespace
 
-void Teacher::write_rows() const {
+void Teacher::write_rows() {
+  write_files();
+  store_.set_report(report().json());
+  store_.keep();
+}
+
+void Teacher::write_files() const {
   const bool any = std::any_of(items_.begin(), items_.end(), [](const Item& item) {
     return item.request.state == RequestState::kDone;
   });
@@ -115,7 +121,7 @@ void Teacher::write_rows() const {
   rejected.commit();
 }
 
-TeacherReport Teacher::report() const {
+TeacherReport Teacher::report(bool with_duplicates) const {
   TeacherReport report;
   report.problems = static_cast<int64_t>(problems_.size());
   report.ledger = store_.ledger();
@@ -138,7 +144,7 @@ TeacherReport Teacher::report() const {
       report.longer_max_tokens = std::max(report.longer_max_tokens, longer);
       report.longer_worst += worst_of(item, longer);
     }
-    if (reason.empty() && settings_.samples > 1) {
+    if (reason.empty() && with_duplicates && settings_.samples > 1) {
       const auto stored = store_.answer_of(item.request.key, item.request.ask);
       const Outcome outcome = outcome_of(problems_[item.problem], stored->answer, settings_.rules);
       if (seen.repeats(item.request.problem_id, outcome.thought, outcome.solution))

@@ -183,6 +183,12 @@ void TeacherStore::set_again(const std::string& reasons) {
   });
 }
 
+void TeacherStore::set_report(const Json& report) {
+  pending_.push_back([this, text = dump_json(report)] {
+    database_->prepare("INSERT OR REPLACE INTO about VALUES ('report', ?)").bind(text).run();
+  });
+}
+
 void TeacherStore::visit_requests(const std::function<void(const StoredRequest&)>& visit) const {
   Statement row = database_->prepare(
       "SELECT key, problem_id, sample, ask, max_tokens, worst, state, error FROM requests");

@@ -83,6 +83,7 @@ class TeacherStore {
 
   // What follows is collected and becomes durable together with keep().
   void set_again(const std::string& reasons);
+  void set_report(const Json& report);     // for whoever looks on (standing.h)
   void put(const StoredRequest& request);  // as it is now
   void attempt(const StoredRequest& request, const std::string& server);
   void attempt_failed(const std::string& key, const std::string& error, Units possible);

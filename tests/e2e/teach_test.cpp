@@ -180,6 +180,18 @@ budget = "1.00"
   EXPECT_EQ(line["currency"], "USD");
   EXPECT_TRUE(fs::exists(folder_ / "answers/teacher.db"));
   EXPECT_TRUE(fs::exists(folder_ / "run/checkpoints/M1"));
+  // It stands before the run's own stages, wherever those are shown.
+  const Json standing =
+      json_lines(ponder({"status", folder_ / "run", "--json"}).out).at(0)["stages"][0];
+  EXPECT_EQ(standing["name"], "teach");
+  EXPECT_EQ(standing["state"], "done");
+  EXPECT_EQ(standing["rows"], line["kept"]);
+  EXPECT_EQ(standing["result"]["spent"], line["spent"]);
+  const testing::Outcome status = ponder({"status", folder_ / "run"});
+  const std::string spent = fmt::format("USD {} of 1.00 spent", line["spent"].get<std::string>());
+  EXPECT_LT(status.out.find("\nteach "), status.out.find("\ningest ")) << status.out;
+  EXPECT_NE(status.out.find(spent), std::string::npos) << status.out;
+  EXPECT_NE(read_file(folder_ / "run/report.html").find(spent), std::string::npos);
   // A changed teacher is another recipe: it is refused before anything is asked.
   const testing::Outcome changed = run({"--set", "teacher.model=other"});
   EXPECT_EQ(changed.status, 1);
@@ -191,6 +203,9 @@ budget = "1.00"
               "sft.epochs=1", "--until", "ingest", "--json", "--quiet"});
   ASSERT_EQ(other.status, 0) << other.err;
   EXPECT_EQ(json_lines(other.out).at(0)["attempts"], line["attempts"]);
+  // Without its database a run says how it stood.
+  fs::rename(folder_ / "answers", folder_ / "elsewhere");
+  EXPECT_NE(ponder({"status", folder_ / "run"}).out.find(" of 2.00 spent"), std::string::npos);
 }
 
 TEST_F(Teach, AKillCostsWhatWasOnItsWay) {
@@ -235,6 +250,10 @@ TEST_F(Teach, ASignalLetsWhatIsOnItsWayComeIn) {
   testing::Process stopped(arguments(endpoint.url(), {"--max-inflight", "3"}));
   for (int i = 0; i < 200 && endpoint.num_asked() < 3; ++i)
     EXPECT_FALSE(stopped.ended_within(milliseconds(50)));
+  // Whoever looks on sees what it does, and disturbs nothing.
+  const Json running = json_lines(ponder({"status", out_, "--json"}).out).at(0);
+  EXPECT_EQ(running["state"], "running");
+  EXPECT_EQ(running["stages"][0]["result"]["in_flight"], 3);
   stopped.signal(SIGINT);
   std::this_thread::sleep_for(milliseconds(500));
   go = true;
@@ -242,6 +261,10 @@ TEST_F(Teach, ASignalLetsWhatIsOnItsWayComeIn) {
   EXPECT_EQ(outcome.status, 130) << outcome.err;
   EXPECT_EQ(json_lines(outcome.out).at(0)["kept"], 3);
   EXPECT_EQ(json_lines(outcome.out).at(0)["unknown_attempts"], 0);
+  const testing::Outcome then = ponder({"status", out_});
+  EXPECT_NE(then.out.find("teach   stopped            3\n"), std::string::npos) << then.out;
+  EXPECT_NE(then.out.find("3 answers: 3 kept, 0 rejected; 9 to be asked next"), std::string::npos)
+      << then.out;
   EXPECT_EQ(testing::run(arguments(endpoint.url())).status, 0);
   EXPECT_EQ(endpoint.num_asked(), 12);
 }
