@@ -5,6 +5,17 @@
 #include "fleet/fleet_impl.h"
 
 namespace ponder::fleet {
+namespace {
+
+// For a server's pace. Of a chat's text the tokens are not known: about four bytes each.
+int64_t most_tokens(const rollout::CompletionRequest& request) {
+  int64_t bytes = 0;
+  for (const tokenizer::Message& message : request.messages)
+    bytes += static_cast<int64_t>(message.content.size());
+  return static_cast<int64_t>(request.prompt_ids.size()) + bytes / 4 + request.sampling.max_tokens;
+}
+
+}  // namespace
 
 std::string served_name_of(std::string_view model_sha256) {
   return fmt::format("ponder-{}", model_sha256.substr(0, 16));
@@ -61,7 +72,7 @@ void Fleet::submit(rollout::CompletionRequest request) {
   const int64_t worst =
       impl_->options.keeper ? impl_->options.keeper->worst_cost(open->request) : 0;
   impl_->scheduler.add(
-      {id, stable_hash64(open->request.seed_key.name), worst, impl_->most_tokens(open->request)},
+      {id, stable_hash64(open->request.seed_key.name), worst, most_tokens(open->request)},
       impl_->now());
   impl_->requests.emplace(id, std::move(open));
 }

@@ -183,15 +183,6 @@ struct Fleet::Impl {
     }
   }
 
-  // For a server's pace. Of a chat's text the tokens are not known: about four bytes each.
-  static int64_t most_tokens(const rollout::CompletionRequest& request) {
-    int64_t bytes = 0;
-    for (const tokenizer::Message& message : request.messages)
-      bytes += static_cast<int64_t>(message.content.size());
-    return static_cast<int64_t>(request.prompt_ids.size()) + bytes / 4 +
-           request.sampling.max_tokens;
-  }
-
   void begin_rule(Open& open) const {
     open.reason.reset();
     if (!has_token_ids(options.kind)) return;
