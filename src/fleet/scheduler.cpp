@@ -230,6 +230,15 @@ void Scheduler::done(std::string_view id, int64_t cost, Time now, std::optional<
   Server& server = servers_[*item.server];
   if (tokens) server.pace.took(item.paced, *tokens);
   settle(item);
+  // A retry that came to something is no storm: requests of a server that died go on as fast as another answers.
+  if (item.attempts > 0) {
+    const auto retry = std::find_if(server.history.rbegin(), server.history.rend(),
+                                    [](const auto& sent) { return sent.second; });
+    if (retry != server.history.rend()) {
+      retry->second = false;
+      --server.retries_in_span;
+    }
+  }
   money_.certain += cost;
   if (cost > item.work.worst_cost) {
     stop_ =

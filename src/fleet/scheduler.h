@@ -39,7 +39,8 @@ struct SchedulerRules {
   int failures_in_a_row = 5;  // open a server, and so does half of the last 20
   Time first_open{5000}, most_open{120'000};
   Time patience{1'800'000};  // without any server that answers: stop
-  double retry_share = 0.2;  // of a server's requests in retry_span, beyond free_retries
+  // Retries without an answer, of a server's requests in retry_span, beyond free_retries.
+  double retry_share = 0.2;
   int free_retries = 20;
   Time retry_span{300'000};
   Time spill_after{2000};  // a request waits so long for the server that has its problem's prompt
@@ -131,7 +132,8 @@ class Scheduler {
     int fulls_in_a_row = 0, failures_in_a_row = 0, times_open = 0;
     std::deque<bool> last;  // of 20 attempts, whether they failed
     bool probing = false;
-    std::deque<std::pair<Time, bool>> history;  // sends in retry_span, whether retries
+    // Sends in retry_span, whether they are retries without an answer.
+    std::deque<std::pair<Time, bool>> history;
     int64_t retries_in_span = 0;
     Pace pace{{}};
   };

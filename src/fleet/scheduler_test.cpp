@@ -216,6 +216,37 @@ TEST(Scheduler, RetriesBeyondAShareWait) {
   EXPECT_EQ(sends.size(), 62u);  // 12 = a fifth of 62
 }
 
+// Its requests are retries elsewhere, and nothing else is left: they wait for answers, not for minutes.
+TEST(Scheduler, WhatADeadServerHadGoesOnAsFastAsAnotherAnswers) {
+  Scheduler scheduler({.first_window = 256}, 1);
+  const size_t dead = scheduler.add_server("dead");
+  scheduler.add_server("good");
+  for (uint64_t i = 0; i < 400; ++i) scheduler.add({std::to_string(i), i}, Time(0));
+  std::map<std::string, std::pair<Time, size_t>> sent;
+  int num_done = 0;
+  Time now(0);
+  for (; num_done < 400 && now < Time(1'800'000); now += Time(100)) {
+    for (const size_t server : scheduler.probes(now)) scheduler.probed(server, server != dead, now);
+    for (const auto& send : scheduler.sends(now)) sent[send.id] = {now, send.server};
+    for (auto each = sent.begin(); each != sent.end();) {
+      const auto& [id, what] = *each;
+      if (now - what.first < Time(1000)) {
+        ++each;
+        continue;
+      }
+      if (what.second == dead) {
+        EXPECT_TRUE(scheduler.failed(id, failure(FailureClass::kBadLuck), now));
+      } else {
+        scheduler.done(id, 0, now);
+        ++num_done;
+      }
+      each = sent.erase(each);
+    }
+  }
+  EXPECT_EQ(num_done, 400);
+  EXPECT_LT(now, Time(120'000));
+}
+
 TEST(Scheduler, TheBudgetHolds) {
   Scheduler scheduler = one_server({.first_window = 10, .budget = 100});
   for (int i = 0; i < 4; ++i) scheduler.add({std::to_string(i), 0, 40}, Time(0));
