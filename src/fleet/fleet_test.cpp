@@ -2,34 +2,57 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdlib>
+#include <map>
+#include <thread>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "fleet/fake_ponder_fixture.h"
 #include "fleet/models.h"
+#include "testing/byte_tokenizer.h"
 #include "testing/error_text.h"
+#include "testing/fault_proxy.h"
+#include "testing/scripted_server.h"
 #include "testing/temporary_folder.h"
 
 namespace ponder::fleet {
 namespace {
 
 using std::chrono::milliseconds;
+using testing::Fault, testing::FaultKind, testing::FaultProxy;
 using Events = std::map<std::string, std::variant<data::Completion, rollout::Failure>>;
+
+constexpr milliseconds kShortSilence{300};
 
 class FleetTest : public ::testing::Test {
  protected:
   FleetOptions options(const std::vector<const FakePonder*>& servers) const {
+    std::vector<std::string> urls;
+    for (const FakePonder* server : servers) urls.push_back(server->url());
+    return options_of(std::move(urls));
+  }
+  FleetOptions options(const FaultProxy& proxy) const { return options_of({proxy.url()}); }
+  FleetOptions options_of(std::vector<std::string> urls) const {
     FleetOptions options;
-    for (const FakePonder* server : servers) options.servers.push_back(server->url());
+    options.servers = std::move(urls);
     options.model_sha256 = FakePonder::sha256_;
     options.rules.first_delay = Time(1);
     options.rules.most_delay = Time(20);
     options.rules.first_open = Time(20);
     options.rules.spill_after = Time(20);
     options.rules.free_retries = 1000;
-    options.limits.first_byte = options.limits.silence = milliseconds(300);
     return options;
+  }
+  // A fault in the exchanges that `meets` names.
+  static FaultProxy::Options only(Fault fault, std::function<bool(int)> meets) {
+    return {.choose = [fault, meets = std::move(meets)](int number) {
+      return meets(number) ? std::optional(fault) : std::nullopt;
+    }};
+  }
+  static FaultProxy::Options always(Fault fault) {
+    return only(fault, [](int) { return true; });
   }
   static rollout::CompletionRequest request(const std::string& problem, int sample,
                                             int max_tokens = 500) {
@@ -141,30 +164,60 @@ TEST_F(FleetTest, TheTokenLimitIsAnEnd) {
 
 TEST_F(FleetTest, TheSameRowsWhateverFails) {
   FakePonder one, two;
-  const auto faulty = [](uint64_t stream) {
-    return [random = Random(5, stream)](int number) {
-      const auto n = static_cast<uint64_t>(number);
-      if (random.uniform(2 * n) < 0.6) return Fault::kNone;
-      return static_cast<Fault>(1 + random.below(2 * n + 1, 15));
-    };
-  };
-  one.fault = faulty(1);
-  two.fault = faulty(2);
-  FleetOptions of_two = options({&one, &two});
+  std::vector<Fault> faults =
+      testing::faults_of({FaultKind::kHarmless, FaultKind::kPassing, FaultKind::kOfTokens});
+  // Seconds of doing nothing: the scheduler's own tests have them.
+  std::erase(faults, Fault::kTooManyForSecond);
+  std::erase(faults, Fault::kTooManyUntilDate);
+  const FaultProxy before_one(one.port(), {.seed = 1, .share = 0.4, .faults = faults});
+  const FaultProxy before_two(
+      two.port(), {.seed = 2, .share = 0.4, .faults = faults, .first = faults.size() / 2});
+  FleetOptions of_two = options_of({before_one.url(), before_two.url()});
   of_two.rules.max_attempts = 40;
+  of_two.limits.silence = kShortSilence;
   Fleet fleet(&tokenizer_, of_two, monitor_);
   expect_right(answers(fleet, 60, 4), 240);
-  std::map<Fault, int> faults = one.faults();
-  for (const auto& [fault, count] : two.faults()) faults[fault] += count;
-  for (int fault = 0; fault <= 15; ++fault)
-    EXPECT_GT(faults[static_cast<Fault>(fault)], 0) << "fault " << fault << " never happened";
+  for (const Fault fault : faults) {
+    const std::string name = to_string(fault);
+    EXPECT_GT(before_one.happened()[name] + before_two.happened()[name], 0) << name;
+  }
+}
+
+// Each of them alone, at the first exchange and nowhere else: one answer more is asked for, or none, and the next
+// request on the same connection does not notice.
+TEST_F(FleetTest, OneFaultCostsOneAttempt) {
+  for (const FaultKind kind : {FaultKind::kHarmless, FaultKind::kPassing, FaultKind::kOfTokens}) {
+    for (const Fault fault : testing::faults_of({kind})) {
+      if (fault == Fault::kTooManyForSecond || fault == Fault::kTooManyUntilDate) continue;
+      FakePonder server;
+      const FaultProxy proxy(server.port(), only(fault, [](int number) { return number == 0; }));
+      FleetOptions with_limit = options(proxy);
+      if (fault == Fault::kSilence) with_limit.limits.silence = kShortSilence;
+      Fleet fleet(&tokenizer_, with_limit, monitor_);
+      for (const int sample : {0, 1}) {
+        fleet.submit(request("p0", sample));
+        Events all;
+        while (all.empty()) {
+          for (auto& event : fleet.poll(milliseconds(500)))
+            all[event.request_id] = std::get<data::Completion>(event.what);
+        }
+        expect_right(all, 1);
+      }
+      EXPECT_EQ(proxy.happened()[to_string(fault)], 1) << to_string(fault);
+      EXPECT_GE(proxy.num_exchanges(), kind == FaultKind::kHarmless ? 2 : 3) << to_string(fault);
+      if (fault == Fault::kSilence) continue;  // a slow machine may take another for silence
+      EXPECT_LE(proxy.num_exchanges(), kind == FaultKind::kHarmless ? 2 : 3) << to_string(fault);
+    }
+  }
 }
 
 TEST_F(FleetTest, ALongAnswerGoesOnWhereItWas) {
   FakePonder server;
   server.length = 5000;
-  server.fault = [](int number) { return number == 0 ? Fault::kResetInside : Fault::kNone; };
-  Fleet fleet(&tokenizer_, options({&server}), monitor_);
+  FaultProxy::Options once = only(Fault::kResetInBody, [](int number) { return number == 0; });
+  once.middle = 20;  // of 128 tokens each
+  const FaultProxy proxy(server.port(), once);
+  Fleet fleet(&tokenizer_, options(proxy), monitor_);
   expect_right(answers(fleet, 1, 1, 6000), 1, 5000, 6000);
   EXPECT_EQ(server.num_asked, 2);
   EXPECT_EQ(server.num_continued, 1);
@@ -218,34 +271,25 @@ TEST_F(FleetTest, WhatWasWholeEarlierIsNotAskedFor) {
 }
 
 TEST_F(FleetTest, LiesAreRefusedByName) {
-  const std::pair<Lie, const char*> cases[] = {{Lie::kOneId, "not that of its token ids"},
-                                               {Lie::kAnotherPrompt, "other token ids"},
-                                               {Lie::kAnotherModel, "last-round"},
-                                               {Lie::kAnotherArithmetic, "was computed by"}};
+  const std::pair<Fault, const char*> cases[] = {{Fault::kOneId, "not that of its token ids"},
+                                                 {Fault::kAnotherPrompt, "other token ids"},
+                                                 {Fault::kAnotherModel, "last-round"},
+                                                 {Fault::kAnotherArithmetic, "was computed by"}};
+  ASSERT_EQ(testing::faults_of({FaultKind::kLie}).size(), std::size(cases));
   for (const auto& [lie, words] : cases) {
     FakePonder server;
-    server.lie = [lie = lie](int number) { return number == 5 ? lie : Lie::kNone; };
-    Fleet fleet(&tokenizer_, options({&server}), monitor_);
+    const FaultProxy proxy(server.port(), only(lie, [](int number) { return number == 5; }));
+    Fleet fleet(&tokenizer_, options(proxy), monitor_);
     const Events all = answers(fleet, 10, 1);
     EXPECT_NE(first_failure(all).find(words), std::string::npos) << first_failure(all);
-    EXPECT_EQ(server.num_asked, 10) << "asked again";
-  }
-}
-
-TEST_F(FleetTest, AnAnswerThatDoesNotAddUpIsAskedForAgain) {
-  for (const Lie lie : {Lie::kNoEndToken, Lie::kCount}) {
-    FakePonder server;
-    server.lie = [lie](int number) { return number == 5 ? lie : Lie::kNone; };
-    Fleet fleet(&tokenizer_, options({&server}), monitor_);
-    expect_right(answers(fleet, 10, 1), 10);
-    EXPECT_EQ(server.num_asked, 11);
+    EXPECT_EQ(proxy.num_exchanges(), 10) << "asked again";
   }
 }
 
 TEST_F(FleetTest, ALyingServerStopsTheStage) {
   FakePonder server;
-  server.lie = [](int) { return Lie::kOneId; };
-  Fleet fleet(&tokenizer_, options({&server}), monitor_);
+  const FaultProxy proxy(server.port(), always(Fault::kOneId));
+  Fleet fleet(&tokenizer_, options(proxy), monitor_);
   const std::string said = testing::error_text([&] {
     answers(fleet, 30, 1);
     for (int i = 0; i < 100; ++i) (void)fleet.poll(milliseconds(10));
@@ -255,12 +299,12 @@ TEST_F(FleetTest, ALyingServerStopsTheStage) {
 
 TEST_F(FleetTest, AttemptsEnd) {
   FakePonder server;
-  server.fault = [](int) { return Fault::kError; };
-  FleetOptions few = options({&server});
+  const FaultProxy proxy(server.port(), always(Fault::kServerError));
+  FleetOptions few = options(proxy);
   few.rules.max_attempts = 3;
   Fleet fleet(&tokenizer_, few, monitor_);
-  EXPECT_EQ(first_failure(answers(fleet, 1, 1)), server.url() + ": status 500: oops");
-  EXPECT_EQ(server.num_asked, 3);
+  EXPECT_EQ(first_failure(answers(fleet, 1, 1)), proxy.url() + ": status 500: not now");
+  EXPECT_EQ(proxy.num_exchanges(), 3);
 }
 
 TEST_F(FleetTest, ALoopEndsWhereTheEngineWouldEndIt) {
@@ -288,11 +332,103 @@ TEST_F(FleetTest, ALoopEndsWhereTheEngineWouldEndIt) {
   EXPECT_EQ(shown.size(), 37u);
 }
 
+// A server of another kind: the same answer to whatever it is asked, by stream or as a whole.
+void serve_ids(testing::ScriptedConnection& c, ServerKind kind, const std::vector<int32_t>& ids,
+               const std::string& finish) {
+  const std::string text(ids.begin(), ids.end());  // of bytes
+  for (std::string request; !(request = c.read_request()).empty();) {
+    if (request.starts_with("GET ")) {
+      c.answer(200, R"({"data":[{"id":"m"}]})");
+    } else if (kind == ServerKind::kSglang) {
+      Json triples = Json::array();
+      for (const int32_t id : ids) triples.push_back({-0.5, id, nullptr});
+      c.answer(200, dump_json({{"text", text},
+                               {"meta_info",
+                                {{"id", "r"},
+                                 {"finish_reason", {{"type", finish}}},
+                                 {"prompt_tokens", 3},
+                                 {"completion_tokens", ids.size()},
+                                 {"output_token_logprobs", triples}}}}));
+    } else {
+      c.begin_stream();
+      const auto event = [&](Json what) {
+        what.update({{"id", "cmpl-1"}, {"model", "m"}});
+        c.chunk("data: " + dump_json(what) + "\n\n");
+      };
+      for (size_t i = 0; i < ids.size(); ++i) {
+        Json choice = {{"text", text.substr(i, 1)}, {"token_ids", {ids[i]}}};
+        if (i == 0) choice["prompt_token_ids"] = {'a', 's', 'k'};
+        if (i + 1 == ids.size()) choice["finish_reason"] = finish;
+        event({{"choices", {choice}}});
+      }
+      event({{"choices", Json::array()},
+             {"usage", {{"prompt_tokens", 3}, {"completion_tokens", ids.size()}}}});
+      c.chunk("data: [DONE]\n\n");
+      c.end_stream();
+    }
+  }
+}
+
+class FleetOfOthers : public FleetTest {
+ protected:
+  std::variant<data::Completion, rollout::Failure> answer_of(ServerKind kind,
+                                                             const std::vector<int32_t>& ids,
+                                                             const std::string& finish) {
+    const testing::ScriptedServer server(
+        [&](testing::ScriptedConnection& c) { serve_ids(c, kind, ids, finish); });
+    FleetOptions of_kind = options_of({server.url()});
+    of_kind.kind = kind;
+    of_kind.served_model = "m";
+    Fleet fleet(&tokenizer_, of_kind, monitor_);
+    rollout::CompletionRequest asked = request("p0", 0, static_cast<int>(ids.size()));
+    asked.want_logprobs = false;
+    fleet.submit(asked);
+    while (true) {
+      for (auto& event : fleet.poll(milliseconds(500))) {
+        if (auto* failure = std::get_if<rollout::Failure>(&event.what)) return *failure;
+        return std::get<data::Completion>(event.what);
+      }
+    }
+  }
+};
+
+TEST_F(FleetOfOthers, ALoopEndsWhereTheEngineWouldEndItStreamedOrNot) {
+  std::vector<int32_t> ids;
+  for (int i = 0; i < 40; ++i) ids.push_back('A' + i % 26 + i / 26);
+  while (ids.size() < 600) ids.push_back("abcdefg"[ids.size() % 7]);
+  size_t end = 1;
+  while (!rollout::is_repetition(std::span(ids).first(end), rollout::RepetitionRule())) ++end;
+  ASSERT_LT(end, 400u);
+  for (const ServerKind kind : {ServerKind::kVllm, ServerKind::kSglang}) {
+    const auto said = answer_of(kind, ids, "length");
+    ASSERT_TRUE(std::holds_alternative<data::Completion>(said))
+        << std::get<rollout::Failure>(said).message;
+    const auto& made = std::get<data::Completion>(said);
+    EXPECT_EQ(made.finish_reason, data::FinishReason::kRepetition);
+    EXPECT_EQ(*made.token_ids,
+              std::vector<int32_t>(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(end)));
+    EXPECT_EQ(made.text, std::string(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(end)));
+  }
+}
+
+TEST_F(FleetOfOthers, AForeignEndTokenIsAnErrorByName) {
+  for (const ServerKind kind : {ServerKind::kVllm, ServerKind::kSglang}) {
+    const auto said = answer_of(kind, {'s', 'o', 'z'}, "stop");
+    ASSERT_TRUE(std::holds_alternative<rollout::Failure>(said));
+    EXPECT_NE(std::get<rollout::Failure>(said).message.find(
+                  "stopped at token 122 (\"z\"), which is no end token of the model"),
+              std::string::npos)
+        << std::get<rollout::Failure>(said).message;
+  }
+}
+
 TEST_F(FleetTest, TokensAreShownOnceWhateverFails) {
   FakePonder server;
   server.length = 3000;
-  server.fault = [](int number) { return number < 3 ? Fault::kResetInside : Fault::kNone; };
-  Fleet fleet(&tokenizer_, options({&server}), monitor_);
+  FaultProxy::Options thrice = only(Fault::kResetInBody, [](int number) { return number < 3; });
+  thrice.middle = 10;
+  const FaultProxy proxy(server.port(), thrice);
+  Fleet fleet(&tokenizer_, options(proxy), monitor_);
   rollout::CompletionRequest asked = request("p0", 0, 4000);
   asked.want_tokens = true;
   fleet.submit(asked);
@@ -315,8 +451,8 @@ TEST_F(FleetTest, TokensAreShownOnceWhateverFails) {
 
 TEST_F(FleetTest, OneGivenUpIsNotHeardOfAgain) {
   FakePonder server;
-  server.fault = [](int number) { return number == 0 ? Fault::kSilence : Fault::kNone; };
-  Fleet fleet(&tokenizer_, options({&server}), monitor_);
+  const FaultProxy proxy(server.port(), always(Fault::kSilence));
+  Fleet fleet(&tokenizer_, options(proxy), monitor_);
   fleet.submit(request("p0", 0));
   for (int i = 0; i < 20 && server.num_asked == 0; ++i) (void)fleet.poll(milliseconds(20));
   EXPECT_EQ(fleet.load().running, 1);
@@ -328,9 +464,13 @@ TEST_F(FleetTest, OneGivenUpIsNotHeardOfAgain) {
 
 TEST_F(FleetTest, WhatIsSoFarIsGivenOut) {
   FakePonder server;
-  server.fault = [](int) { return Fault::kSilence; };
-  FleetOptions patient = options({&server});
-  patient.limits.silence = milliseconds(5000);
+  // The second event comes so late that the first has been given out before it.
+  std::atomic<bool> seen = false;
+  const FaultProxy proxy(server.port(), {.share = 0, .on_event = [&](int, int event) {
+                                           while (event == 1 && !seen)
+                                             std::this_thread::sleep_for(milliseconds(1));
+                                         }});
+  const FleetOptions patient = options(proxy);
   Fleet fleet(&tokenizer_, patient, monitor_);
   fleet.submit(request("p0", 0));
   data::Partial part;
@@ -338,6 +478,7 @@ TEST_F(FleetTest, WhatIsSoFarIsGivenOut) {
     (void)fleet.poll(milliseconds(20));
     part = fleet.sampled("p0#0", 1);
   }
+  seen = true;
   ASSERT_FALSE(part.empty());
   EXPECT_EQ(part.token_ids[0], fake_token("p0", 0, 1, fake_length("p0", 0)).id);
   EXPECT_EQ(part.logprobs.size(), part.token_ids.size());
@@ -445,8 +586,8 @@ TEST_F(FleetTest, RequestsThatHaveNoRoomAreRefused) {
 TEST_F(FleetTest, AServerThatComesBackIsUsedAgain) {
   FakePonder one;
   std::atomic<bool> away = true;
-  one.fault = [&](int) { return away ? Fault::kReset : Fault::kNone; };
-  FleetOptions patient = options({&one});
+  const FaultProxy proxy(one.port(), only(Fault::kReset, [&](int) { return away.load(); }));
+  FleetOptions patient = options(proxy);
   patient.rules.max_attempts = 1000;
   Fleet fleet(&tokenizer_, patient, monitor_);
   fleet.submit(request("p0", 0));

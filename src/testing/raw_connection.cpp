@@ -124,6 +124,11 @@ std::string RawConnection::receive_all(std::chrono::milliseconds limit) {
   return std::exchange(received_, "");
 }
 
+std::string RawConnection::receive_some(std::chrono::milliseconds limit) {
+  if (received_.empty()) receive_more(std::chrono::steady_clock::now() + limit);
+  return std::exchange(received_, "");
+}
+
 bool RawConnection::closes_within(std::chrono::milliseconds limit) {
   receive_all(limit);
   return ended_;

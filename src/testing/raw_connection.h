@@ -26,6 +26,9 @@ class RawConnection {
   // One whole answer by its Content-Length or chunks: head and body, chunks as they are.
   std::string receive_answer(std::chrono::milliseconds limit = std::chrono::seconds(20));
   std::string receive_all(std::chrono::milliseconds limit = std::chrono::seconds(20));
+  // What comes next; "" at the end, or where nothing comes within the limit.
+  std::string receive_some(std::chrono::milliseconds limit);
+  bool ended() const { return ended_; }  // the other side has closed
   // Whether the other side closes within the limit; drops what comes before.
   bool closes_within(std::chrono::milliseconds limit);
 

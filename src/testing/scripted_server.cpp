@@ -68,6 +68,8 @@ void ScriptedConnection::chunk(std::string_view bytes) {
 
 void ScriptedConnection::end_stream() { send("0\r\n\r\n"); }
 
+void ScriptedConnection::shut_sending() { ::shutdown(socket_, SHUT_WR); }
+
 void ScriptedConnection::reset() {
   const linger at_once = {1, 0};
   ::setsockopt(socket_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);

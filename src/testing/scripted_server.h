@@ -30,6 +30,7 @@ class ScriptedConnection {
   void begin_stream(std::string_view content_type = "text/event-stream");
   void chunk(std::string_view bytes);
   void end_stream();
+  void shut_sending();
   void reset();  // RST instead of an orderly end
   // Whether the client has gone within this time.
   bool gone_within(std::chrono::milliseconds time);
