@@ -111,7 +111,7 @@ std::vector<fleet::Canary> canaries_of(const FleetCommandOptions& options,
   work.model = {options.model, options.model};
   for (const std::string& other : options.others) work.others.push_back({other, other});
   work.chat_template = options.chat_template;
-  work.precision = options.precision;
+  work.precision = model.precision();
   for (int i = 1; i <= 12; ++i)
     work.prompts.push_back(model.text().prompt_ids(fmt::format("What is {} + {}?", 7 * i, 30 - i)));
   return pipeline::canaries_for(work, model.threads(), stop_flag());
