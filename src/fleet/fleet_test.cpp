@@ -4,14 +4,13 @@
 
 #include <atomic>
 #include <cstdlib>
-#include <map>
 #include <thread>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "fleet/fake_ponder_fixture.h"
+#include "fleet/fleet_fixture.h"
 #include "fleet/models.h"
-#include "testing/byte_tokenizer.h"
 #include "testing/error_text.h"
 #include "testing/fault_proxy.h"
 #include "testing/scripted_server.h"
@@ -22,109 +21,8 @@ namespace {
 
 using std::chrono::milliseconds;
 using testing::Fault, testing::FaultKind, testing::FaultProxy;
-using Events = std::map<std::string, std::variant<data::Completion, rollout::Failure>>;
 
 constexpr milliseconds kShortSilence{300};
-
-class FleetTest : public ::testing::Test {
- protected:
-  FleetOptions options(const std::vector<const FakePonder*>& servers) const {
-    std::vector<std::string> urls;
-    for (const FakePonder* server : servers) urls.push_back(server->url());
-    return options_of(std::move(urls));
-  }
-  FleetOptions options(const FaultProxy& proxy) const { return options_of({proxy.url()}); }
-  FleetOptions options_of(std::vector<std::string> urls) const {
-    FleetOptions options;
-    options.servers = std::move(urls);
-    options.model_sha256 = FakePonder::sha256_;
-    options.rules.first_delay = Time(1);
-    options.rules.most_delay = Time(20);
-    options.rules.first_open = Time(20);
-    options.rules.spill_after = Time(20);
-    options.rules.free_retries = 1000;
-    return options;
-  }
-  // A fault in the exchanges that `meets` names.
-  static FaultProxy::Options only(Fault fault, std::function<bool(int)> meets) {
-    return {.choose = [fault, meets = std::move(meets)](int number) {
-      return meets(number) ? std::optional(fault) : std::nullopt;
-    }};
-  }
-  static FaultProxy::Options always(Fault fault) {
-    return only(fault, [](int) { return true; });
-  }
-  static rollout::CompletionRequest request(const std::string& problem, int sample,
-                                            int max_tokens = 500) {
-    rollout::CompletionRequest request;
-    request.id = fmt::format("{}#{}", problem, sample);
-    request.prompt_ids = {'a', 's', 'k'};
-    request.seed_key = {1, problem, sample};
-    request.sampling.max_tokens = max_tokens;
-    request.stop_ids = {kEndToken};
-    request.want_logprobs = true;
-    return request;
-  }
-  // Everything asked for, whatever becomes of it.
-  Events answers(Fleet& fleet, int problems, int samples, int max_tokens = 500) {
-    size_t open = 0;
-    for (int p = 0; p < problems; ++p) {
-      for (int s = 0; s < samples; ++s, ++open)
-        fleet.submit(request("p" + std::to_string(p), s, max_tokens));
-    }
-    Events all;
-    while (open > 0) {
-      for (rollout::GeneratorEvent& event : fleet.poll(milliseconds(500))) {
-        if (std::holds_alternative<rollout::TokenSampled>(event.what)) continue;
-        EXPECT_FALSE(all.contains(event.request_id)) << "two ends of " << event.request_id;
-        if (auto* completion = std::get_if<data::Completion>(&event.what))
-          all[event.request_id] = std::move(*completion);
-        else
-          all[event.request_id] = std::get<rollout::Failure>(event.what);
-        --open;
-      }
-    }
-    return all;
-  }
-  static void expect_right(const Events& all, size_t count, int64_t length = 0,
-                           int max_tokens = 500) {
-    EXPECT_EQ(all.size(), count);
-    for (const auto& [id, what] : all) {
-      const auto* completion = std::get_if<data::Completion>(&what);
-      ASSERT_TRUE(completion) << id << ": " << std::get<rollout::Failure>(what).message;
-      const std::string problem = id.substr(0, id.find('#'));
-      const int sample = std::stoi(id.substr(id.find('#') + 1));
-      const int64_t rows = length > 0 ? length : fake_length(problem, sample);
-      std::vector<int32_t> ids;
-      std::vector<float> logprobs;
-      std::string text;
-      for (int64_t at = 0; at < std::min<int64_t>(rows, max_tokens); ++at) {
-        const FakeToken token = fake_token(problem, sample, at, rows);
-        ids.push_back(token.id);
-        logprobs.push_back(token.logprob);
-        if (token.id != kEndToken) text += static_cast<char>(token.id);
-      }
-      EXPECT_EQ(completion->token_ids, ids) << id;
-      EXPECT_EQ(completion->logprobs, logprobs) << id;
-      EXPECT_EQ(completion->text, text) << id;
-      EXPECT_EQ(completion->logprob_source, data::LogprobSource::kEngine);
-      EXPECT_EQ(completion->finish_reason,
-                rows <= max_tokens ? data::FinishReason::kStop : data::FinishReason::kLength);
-      EXPECT_EQ(completion->usage.completion_tokens, static_cast<int64_t>(ids.size()));
-      EXPECT_EQ(completion->usage.prompt_tokens, 3);
-      EXPECT_EQ(completion->model_sha256, FakePonder::sha256_);
-    }
-  }
-  std::string first_failure(const Events& all) const {
-    for (const auto& [id, what] : all)
-      if (const auto* failure = std::get_if<rollout::Failure>(&what)) return failure->message;
-    return "";
-  }
-
-  const tokenizer::Tokenizer tokenizer_ =
-      tokenizer::Tokenizer::parse(testing::byte_tokenizer_json(), "test");
-  NullMonitor monitor_;
-};
 
 TEST_F(FleetTest, CompletionsOfOneServer) {
   FakePonder server;
@@ -330,96 +228,6 @@ TEST_F(FleetTest, ALoopEndsWhereTheEngineWouldEndIt) {
   EXPECT_EQ(completion->token_ids->size(), 37u);
   EXPECT_EQ(completion->text, shown);
   EXPECT_EQ(shown.size(), 37u);
-}
-
-// A server of another kind: the same answer to whatever it is asked, by stream or as a whole.
-void serve_ids(testing::ScriptedConnection& c, ServerKind kind, const std::vector<int32_t>& ids,
-               const std::string& finish) {
-  const std::string text(ids.begin(), ids.end());  // of bytes
-  for (std::string request; !(request = c.read_request()).empty();) {
-    if (request.starts_with("GET ")) {
-      c.answer(200, R"({"data":[{"id":"m"}]})");
-    } else if (kind == ServerKind::kSglang) {
-      Json triples = Json::array();
-      for (const int32_t id : ids) triples.push_back({-0.5, id, nullptr});
-      c.answer(200, dump_json({{"text", text},
-                               {"meta_info",
-                                {{"id", "r"},
-                                 {"finish_reason", {{"type", finish}}},
-                                 {"prompt_tokens", 3},
-                                 {"completion_tokens", ids.size()},
-                                 {"output_token_logprobs", triples}}}}));
-    } else {
-      c.begin_stream();
-      const auto event = [&](Json what) {
-        what.update({{"id", "cmpl-1"}, {"model", "m"}});
-        c.chunk("data: " + dump_json(what) + "\n\n");
-      };
-      for (size_t i = 0; i < ids.size(); ++i) {
-        Json choice = {{"text", text.substr(i, 1)}, {"token_ids", {ids[i]}}};
-        if (i == 0) choice["prompt_token_ids"] = {'a', 's', 'k'};
-        if (i + 1 == ids.size()) choice["finish_reason"] = finish;
-        event({{"choices", {choice}}});
-      }
-      event({{"choices", Json::array()},
-             {"usage", {{"prompt_tokens", 3}, {"completion_tokens", ids.size()}}}});
-      c.chunk("data: [DONE]\n\n");
-      c.end_stream();
-    }
-  }
-}
-
-class FleetOfOthers : public FleetTest {
- protected:
-  std::variant<data::Completion, rollout::Failure> answer_of(ServerKind kind,
-                                                             const std::vector<int32_t>& ids,
-                                                             const std::string& finish) {
-    const testing::ScriptedServer server(
-        [&](testing::ScriptedConnection& c) { serve_ids(c, kind, ids, finish); });
-    FleetOptions of_kind = options_of({server.url()});
-    of_kind.kind = kind;
-    of_kind.served_model = "m";
-    Fleet fleet(&tokenizer_, of_kind, monitor_);
-    rollout::CompletionRequest asked = request("p0", 0, static_cast<int>(ids.size()));
-    asked.want_logprobs = false;
-    fleet.submit(asked);
-    while (true) {
-      for (auto& event : fleet.poll(milliseconds(500))) {
-        if (auto* failure = std::get_if<rollout::Failure>(&event.what)) return *failure;
-        return std::get<data::Completion>(event.what);
-      }
-    }
-  }
-};
-
-TEST_F(FleetOfOthers, ALoopEndsWhereTheEngineWouldEndItStreamedOrNot) {
-  std::vector<int32_t> ids;
-  for (int i = 0; i < 40; ++i) ids.push_back('A' + i % 26 + i / 26);
-  while (ids.size() < 600) ids.push_back("abcdefg"[ids.size() % 7]);
-  size_t end = 1;
-  while (!rollout::is_repetition(std::span(ids).first(end), rollout::RepetitionRule())) ++end;
-  ASSERT_LT(end, 400u);
-  for (const ServerKind kind : {ServerKind::kVllm, ServerKind::kSglang}) {
-    const auto said = answer_of(kind, ids, "length");
-    ASSERT_TRUE(std::holds_alternative<data::Completion>(said))
-        << std::get<rollout::Failure>(said).message;
-    const auto& made = std::get<data::Completion>(said);
-    EXPECT_EQ(made.finish_reason, data::FinishReason::kRepetition);
-    EXPECT_EQ(*made.token_ids,
-              std::vector<int32_t>(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(end)));
-    EXPECT_EQ(made.text, std::string(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(end)));
-  }
-}
-
-TEST_F(FleetOfOthers, AForeignEndTokenIsAnErrorByName) {
-  for (const ServerKind kind : {ServerKind::kVllm, ServerKind::kSglang}) {
-    const auto said = answer_of(kind, {'s', 'o', 'z'}, "stop");
-    ASSERT_TRUE(std::holds_alternative<rollout::Failure>(said));
-    EXPECT_NE(std::get<rollout::Failure>(said).message.find(
-                  "stopped at token 122 (\"z\"), which is no end token of the model"),
-              std::string::npos)
-        << std::get<rollout::Failure>(said).message;
-  }
 }
 
 TEST_F(FleetTest, TokensAreShownOnceWhateverFails) {
