@@ -31,21 +31,23 @@ stop() {
   : > servers.txt
 }
 start() {
-  local gpu pid
+  local gpu pid pids=()
   stop
   trap 'stop; exit 143' TERM
   for ((gpu = 0; gpu < gpus; ++gpu)); do
     # A session of its own: it outlives this script, and can be killed as a whole.
     CUDA_VISIBLE_DEVICES=$gpu setsid ./serve.sh servers.txt "$@" > "server-$gpu.log" 2>&1 < /dev/null &
+    pids+=($!)
     echo $! >> servers.pids
   done
   while (($(wc -l < servers.txt) < gpus)); do
-    if (($(running | wc -l) < gpus)); then
+    for pid in "${pids[@]}"; do
+      kill -0 "$pid" 2> /dev/null && continue
       tail -n 5 server-*.log >&2
       stop
       echo "node-servers.sh: a server ended before it could be asked" >&2
       exit 1
-    fi
+    done
     sleep 0.2
   done
 }
