@@ -81,28 +81,31 @@ bool Scheduler::takes(const Server& server, Time now) const {
          server.pace.allows_request(now);
 }
 
-// The server that has its problem, or after a while any that has room.
+// The server that has its problem, or after a while any that has room; of retries, for one more.
 std::optional<size_t> Scheduler::server_for(const Item& item, Time now) {
+  const auto can = [&](Server& server) {
+    return takes(server, now) && server.pace.allows(item.work.tokens, now) &&
+           (item.attempts == 0 || may_retry(server, now));
+  };
   std::optional<size_t> own, free;
   uint64_t most_weight = 0;
   double most_room = 0;
   for (size_t i = 0; i < servers_.size(); ++i) {
-    const Server& server = servers_[i];
+    Server& server = servers_[i];
     if (server.state.retired || server.state.is_open || now < server.parked_until) continue;
     const uint64_t weight = weight_of(item.work.affinity, server.state.name);
     if (!own || weight > most_weight) {
       own = i;
       most_weight = weight;
     }
-    if (!takes(server, now) || !server.pace.allows(item.work.tokens, now)) continue;
+    if (!can(server)) continue;
     const double room = 1 - static_cast<double>(server.state.in_flight) / server.window;
     if (!free || room > most_room) {
       free = i;
       most_room = room;
     }
   }
-  if (own && takes(servers_[*own], now) && servers_[*own].pace.allows(item.work.tokens, now))
-    return own;
+  if (own && can(servers_[*own])) return own;
   if (now - item.since >= rules_.spill_after) return free;
   return std::nullopt;
 }
@@ -134,7 +137,6 @@ std::vector<Scheduler::Send> Scheduler::sends(Time now) {
     if (item.not_before > now) continue;
     const std::optional<size_t> server = server_for(item, now);
     if (!server) continue;
-    if (item.attempts > 0 && !may_retry(servers_[*server], now)) continue;
     if (!affordable(item)) break;  // in their order, whatever the others cost
     send(item, *server, now);
     sends.push_back({item.work.id, *server, item.attempts});

@@ -247,6 +247,32 @@ TEST(Scheduler, WhatADeadServerHadGoesOnAsFastAsAnotherAnswers) {
   EXPECT_LT(now, Time(120'000));
 }
 
+// The server that has the problem fails: another one that is well has room for its retries.
+TEST(Scheduler, RetriesBeyondTheShareOfAServerGoToAnother) {
+  Scheduler scheduler(
+      {.max_attempts = 100, .failures_in_a_row = 1'000'000, .free_retries = 5, .first_window = 100},
+      1);
+  for (const char* name : {"a", "b"}) scheduler.add_server(name);
+  for (int i = 0; i < 40; ++i) scheduler.add({std::to_string(i), 77}, Time(0));
+  std::optional<size_t> own;
+  int num_done = 0;
+  Time now(0);
+  for (; num_done < 40 && now < Time(300'000); now += Time(100)) {
+    for (const size_t server : scheduler.probes(now)) scheduler.probed(server, true, now);
+    for (const auto& send : scheduler.sends(now)) {
+      if (!own) own = send.server;
+      if (send.server == own) {
+        EXPECT_TRUE(scheduler.failed(send.id, failure(FailureClass::kBadLuck), now));
+      } else {
+        scheduler.done(send.id, 0, now);
+        ++num_done;
+      }
+    }
+  }
+  EXPECT_EQ(num_done, 40);
+  EXPECT_LT(now, Time(60'000));
+}
+
 TEST(Scheduler, TheBudgetHolds) {
   Scheduler scheduler = one_server({.first_window = 10, .budget = 100});
   for (int i = 0; i < 4; ++i) scheduler.add({std::to_string(i), 0, 40}, Time(0));

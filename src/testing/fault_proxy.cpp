@@ -251,7 +251,7 @@ std::optional<Instead> instead_of(const std::string& event, Fault fault, const J
 }
 
 std::deque<Fault> in_turn(std::vector<Fault> faults, size_t first) {
-  std::ranges::rotate(faults, faults.begin() + static_cast<std::ptrdiff_t>(first));
+  std::rotate(faults.begin(), faults.begin() + static_cast<std::ptrdiff_t>(first), faults.end());
   return {faults.begin(), faults.end()};
 }
 
