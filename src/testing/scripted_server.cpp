@@ -83,7 +83,7 @@ bool ScriptedConnection::gone_within(std::chrono::milliseconds time) {
 }
 
 ScriptedServer::ScriptedServer(std::function<void(ScriptedConnection&)> serve)
-    : serve_(std::move(serve)), listener_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    : serve_(std::move(serve)), listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   sockaddr_in address = {};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -109,7 +109,8 @@ std::string ScriptedServer::url() const { return fmt::format("http://127.0.0.1:{
 void ScriptedServer::accept_all() {
   while (!stopping_) {
     if (!readable_within(listener_, std::chrono::milliseconds(20))) continue;
-    const int socket = ::accept(listener_, nullptr, nullptr);
+    // Not a child's: a socket that another process holds too is not closed by this one.
+    const int socket = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (socket < 0) continue;
     ++connections_;
     served_.emplace_back([this, socket] {
