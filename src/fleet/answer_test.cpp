@@ -126,7 +126,7 @@ TEST(Answer, OfSglangAsAWhole) {  // documented: its page on /generate
 }
 
 TEST(Answer, ThatIsNotWholeIsNone) {
-  const auto begin = kCompletion[0];
+  const auto& begin = kCompletion[0];
   EXPECT_NE(problem_of(ServerKind::kVllm, {begin}), "");
   EXPECT_NE(problem_of(ServerKind::kVllm, {}), "");
   EXPECT_NE(problem_of(ServerKind::kVllm, {begin, "{\"choices\":[{\"te"}), "");
