@@ -7,7 +7,8 @@
 //            parked besides: it said until when
 //
 // No request is sent twice at a time, attempts are limited, in flight is at most the server's window,
-// a retry storm waits, no server is asked faster than its pace (pace.h), and with a budget certain + possible + reserved stay within it at every step.
+// a retry storm waits, no server is asked faster than its pace (pace.h), and with a budget certain +
+// possible + reserved stay within it at every step.
 #pragma once
 
 #include <cstdint>

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "teach/teacher.h"
 #include "testing/scripted_server.h"
 
 namespace ponder::teach {
@@ -169,5 +170,32 @@ class Endpoint {
   Answers answers_;
   testing::ScriptedServer server_;
 };
+
+// Problems "What is 0 + 1?" up to `count` - 1, with their answers.
+inline std::vector<data::Problem> sums(int count) {
+  std::vector<data::Problem> problems;
+  for (int i = 0; i < count; ++i) {
+    data::Problem& problem = problems.emplace_back();
+    problem.id = fmt::format("p{}", i);
+    problem.question = fmt::format("What is {} + 1?", i);
+    problem.answer = fmt::format("{}", i + 1);
+    problem.answer_type = judge::AnswerType::kNumber;
+  }
+  return problems;
+}
+
+// Of a teacher that asks the endpoint and tries again within milliseconds.
+inline TeacherSettings settings_for(const Endpoint& endpoint) {
+  TeacherSettings settings;
+  settings.fleet.kind = fleet::ServerKind::kOpenai;
+  settings.fleet.servers = {endpoint.url()};
+  settings.fleet.served_model = "teacher";
+  settings.fleet.chat.send_sampling = false;
+  settings.fleet.rules.first_delay = fleet::Time(1);
+  settings.fleet.rules.most_delay = fleet::Time(5);
+  settings.max_tokens = 100;
+  settings.max_failed = 1;
+  return settings;
+}
 
 }  // namespace ponder::teach

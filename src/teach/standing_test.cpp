@@ -15,24 +15,9 @@ class StandingTest : public ::testing::Test {
  protected:
   // Asks the endpoint "What is 0 + 1?" up to `count` - 1.
   void teach(int count, const Endpoint& endpoint, bool ask = true) {
-    std::vector<data::Problem> problems;
-    for (int i = 0; i < count; ++i) {
-      data::Problem& problem = problems.emplace_back();
-      problem.id = fmt::format("p{}", i);
-      problem.question = fmt::format("What is {} + 1?", i);
-      problem.answer = fmt::format("{}", i + 1);
-      problem.answer_type = judge::AnswerType::kNumber;
-    }
-    TeacherSettings settings;
-    settings.fleet.kind = fleet::ServerKind::kOpenai;
-    settings.fleet.servers = {endpoint.url()};
-    settings.fleet.served_model = "teacher";
-    settings.fleet.chat.send_sampling = false;
-    settings.fleet.rules.first_delay = fleet::Time(1);
-    settings.fleet.rules.most_delay = fleet::Time(5);
+    const std::vector<data::Problem> problems = sums(count);
+    TeacherSettings settings = settings_for(endpoint);
     settings.fleet.rules.max_attempts = 1;
-    settings.max_tokens = 100;
-    settings.max_failed = 1;
     settings.prices = {"USD", 1'000'000, 1'000'000, 10'000'000, true};
     settings.budget = amount_from_text("2");
     Teacher teacher(problems, settings, files_, monitor_);

@@ -17,29 +17,8 @@ using Where = Reply::Thought;
 
 class TeacherTest : public ::testing::Test {
  protected:
-  std::vector<data::Problem> problems(int count) const {
-    std::vector<data::Problem> problems;
-    for (int i = 0; i < count; ++i) {
-      data::Problem& problem = problems.emplace_back();
-      problem.id = fmt::format("p{}", i);
-      problem.question = fmt::format("What is {} + 1?", i);
-      problem.answer = fmt::format("{}", i + 1);
-      problem.answer_type = judge::AnswerType::kNumber;
-    }
-    return problems;
-  }
-  TeacherSettings settings(const Endpoint& endpoint) const {
-    TeacherSettings settings;
-    settings.fleet.kind = fleet::ServerKind::kOpenai;
-    settings.fleet.servers = {endpoint.url()};
-    settings.fleet.served_model = "teacher";
-    settings.fleet.chat.send_sampling = false;
-    settings.fleet.rules.first_delay = fleet::Time(1);
-    settings.fleet.rules.most_delay = fleet::Time(5);
-    settings.max_tokens = 100;
-    settings.max_failed = 1;
-    return settings;
-  }
+  std::vector<data::Problem> problems(int count) const { return sums(count); }
+  TeacherSettings settings(const Endpoint& endpoint) const { return settings_for(endpoint); }
   static Prices prices() { return {"USD", 1'000'000, 1'000'000, 10'000'000, true}; }
   TeacherFiles files() const { return teacher_files(folder_ / "taught"); }
 
