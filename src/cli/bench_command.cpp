@@ -32,9 +32,21 @@ model::ModelConfig config_of(const BenchOptions& bench) {
 
 // What a repetition is compared with, measured beside it.
 struct Limits {
-  double gflops = 0;     // peak of the instruction that multiplies
-  double read_gbps = 0;  // of memory; 0 where the task is not bound by it
+  double gflops = 0;      // peak of the instruction that multiplies
+  double f32_gflops = 0;  // of f32's, in which attention computes
+  double read_gbps = 0;   // of memory; 0 where the task is not bound by it
 };
+
+// The least seconds of decoding where reading and multiplying go on beside each other within products
+// and within attention, which follow each other.
+double least_seconds(const BenchWork& work, const Limits& limits) {
+  const auto least = [&](double flops, double bytes, double gflops) {
+    return std::max(flops / gflops, bytes / limits.read_gbps) * 1e-9;
+  };
+  return least(work.flops - work.attention_flops, work.bytes_read - work.attention_bytes,
+               limits.gflops) +
+         least(work.attention_flops, work.attention_bytes, limits.f32_gflops);
+}
 
 class BenchRun {
  public:
@@ -58,6 +70,7 @@ class BenchRun {
       after.read_gbps = std::max(before.read_gbps, ops::measured_read_gbps(pool_));
     }
     after.gflops = std::max(before.gflops, after.gflops);
+    after.f32_gflops = std::max(before.f32_gflops, after.f32_gflops);
     std::sort(works.begin(), works.end(),
               [](const auto& a, const auto& b) { return a.seconds < b.seconds; });
     return result(works[works.size() / 2], after);
@@ -68,9 +81,8 @@ class BenchRun {
 
  private:
   Limits limits() {
-    return {computes_in_bf16() ? ops::measured_bf16_peak_gflops(pool_)
-                               : ops::measured_peak_gflops(pool_),
-            0};
+    const double f32 = ops::measured_peak_gflops(pool_);
+    return {computes_in_bf16() ? ops::measured_bf16_peak_gflops(pool_) : f32, f32, 0};
   }
   bool computes_in_bf16() const { return flags_.bench.precision == tensor::Precision::kBf16; }
 
@@ -96,6 +108,7 @@ class BenchRun {
       json["read_gbps"] = work.bytes_read / work.seconds * 1e-9;
       json["peak_read_gbps"] = limits.read_gbps;
       json["fraction_of_read"] = work.bytes_read / work.seconds * 1e-9 / limits.read_gbps;
+      json["fraction_of_limit"] = least_seconds(work, limits) / work.seconds;
     }
     int64_t planned = 0;
     for (const auto& [purpose, bytes] : task_->memory()) {
@@ -123,8 +136,11 @@ void print_speed(const Json& result, const BenchFlags& flags) {
         bf16 ? "bf16 (" + result.at("peak_of").get<std::string>() + ")" : "f32",
         number("peak_gflops"));
   if (result.contains("read_gbps")) {
-    print("; {:.1f} GB/s read, {:.2f} of memory's measured {:.1f}", number("read_gbps"),
-          number("fraction_of_read"), number("peak_read_gbps"));
+    print(
+        "; {:.1f} GB/s read, {:.2f} of memory's measured {:.1f}; {:.2f} of what the two limits "
+        "allow",
+        number("read_gbps"), number("fraction_of_read"), number("peak_read_gbps"),
+        number("fraction_of_limit"));
   }
   print(
       "; peak memory {:.0f} MiB, planned {:.0f} ({} rows of {} tokens, {} threads, {:.1f} M {} "
@@ -201,7 +217,8 @@ void register_bench(CLI::App& app) {
       "for "
       "each key it attends to, causal: L/2 in a row of L. Training counts three times that; "
       "recomputation, norms and AdamW count nothing. What decoding reads: every matrix once a "
-      "step, and keys and values of each context.\n"
+      "step, and keys and values of each context. What the two limits allow: products, then "
+      "attention, each as fast as the slower of multiplying and reading.\n"
       "Example:\n  ponder bench --config models/nano-base/config.json --task decode --rows 64 "
       "--length 128");
   command->callback([options] { run_bench(*options); });

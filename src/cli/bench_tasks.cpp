@@ -293,11 +293,13 @@ class CacheBench : public InferenceBench {
     const int64_t context = options_.length + options_.steps / 2;
     const double kv =
         static_cast<double>(decoder_.kv_page_bytes()) / static_cast<double>(ops::kKeyBlock);
-    const double read =
-        static_cast<double>(options_.steps) *
-        (static_cast<double>(config_.num_matrix_elements() * tensor::size_bytes(dtype_)) +
-         static_cast<double>(options_.rows * context) * kv);
-    return {tokens, config_.forward_flops(tokens, 2 * context), read, seconds};
+    const auto steps = static_cast<double>(options_.steps);
+    const double weights =
+        steps * static_cast<double>(config_.num_matrix_elements() * tensor::size_bytes(dtype_));
+    const double keys_and_values = steps * static_cast<double>(options_.rows * context) * kv;
+    const double flops = config_.forward_flops(tokens, 2 * context);
+    const double attention = flops - config_.forward_flops(tokens, 0);
+    return {tokens, flops, weights + keys_and_values, seconds, attention, keys_and_values};
   }
 
   void extend(model::KvSequence& sequence, int64_t count) {

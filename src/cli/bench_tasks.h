@@ -35,6 +35,8 @@ struct BenchWork {
   double flops = 0;
   double bytes_read = 0;  // weights and cache that decoding has to read from memory; else 0
   double seconds = 0;
+  // Of flops and bytes_read what attention takes, in f32 whatever the products are in; decoding alone.
+  double attention_flops = 0, attention_bytes = 0;
 };
 
 class BenchTask {

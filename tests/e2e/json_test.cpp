@@ -194,7 +194,8 @@ TEST_F(JsonOutput, Bench) {
                            "--rows", "2", "--length", "16", "--repeats", "1"});
   expect_fields(speed, {"task", "tokens_per_second", "gflops", "peak_gflops", "fraction_of_peak",
                         "peak_memory_bytes"});
-  for (const char* key : {"gflops", "peak_gflops", "read_gbps", "peak_read_gbps"}) {
+  for (const char* key :
+       {"gflops", "peak_gflops", "read_gbps", "peak_read_gbps", "fraction_of_limit"}) {
     EXPECT_GT(speed.at(key).get<double>(), 0) << key;
   }
   EXPECT_EQ(speed.at("dtype"), "f32");
