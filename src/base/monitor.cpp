@@ -10,6 +10,7 @@
 #include "base/duration_text.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "base/utc.h"
 
 namespace ponder {
 
@@ -17,17 +18,7 @@ using Kind = MonitorEvent::Kind;
 
 namespace {
 
-// "2026-11-29T16:52:03.417Z".
-std::string utc_now() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-  const std::time_t seconds = ms / 1000;
-  std::tm parts = {};
-  ::gmtime_r(&seconds, &parts);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", parts.tm_year + 1900,
-                     parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
-                     ms % 1000);
-}
+std::string utc_now() { return utc_text(std::chrono::system_clock::now()); }
 
 }  // namespace
 

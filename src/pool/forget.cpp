@@ -39,8 +39,8 @@ void Pool::forget_stages(std::span<const std::string> redone,
         .run();
   }
   for (const std::string& name : dropped) {
-    for (const char* rows : {"partials WHERE stage = ?", "trajectories WHERE stage = ?"})
-      remove(name, rows);
+    for (const char* rows : {"partials", "attempts", "server_checks", "trajectories"})
+      remove(name, fmt::format("{} WHERE stage = ?", rows));
   }
   for (const std::string& name : dropped) remove(name, "stages WHERE name = ?");
   std::string unused;  // rows of files that may have changed
@@ -55,8 +55,8 @@ void Pool::forget_stages(std::span<const std::string> redone,
 void Pool::remove_problem(std::string_view id, std::string_view benchmark) {
   const int64_t position = impl_->problem_position(id, benchmark);
   WriteScope scope(*this, impl_->in_transaction);
-  for (const char* rows :
-       {"partials WHERE problem", "trajectories WHERE problem", "problems WHERE position"})
+  for (const char* rows : {"partials WHERE problem", "attempts WHERE problem",
+                           "trajectories WHERE problem", "problems WHERE position"})
     impl_->prepare(fmt::format("DELETE FROM {} = ?", rows)).bind(position).run();
   scope.commit();
 }

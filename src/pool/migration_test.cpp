@@ -265,5 +265,36 @@ TEST_F(Version6, KeepsTheFirstDefinitionOfBf16Apart) {
   expect_todays_schema(file_);
 }
 
+class Version7 : public PoolTest {
+ protected:
+  void SetUp() override {
+    PoolTest::SetUp();
+    std::filesystem::copy_file(testing::source_dir() / "tests/golden/run_v7/run.db", file_);
+  }
+};
+
+TEST_F(Version7, KnowsNothingOfServersAndGoesOn) {
+  const std::string before = sha256_file(file_);
+  EXPECT_TRUE(Pool::open_read_only(file_).server_checks().empty());
+  EXPECT_EQ(sha256_file(file_), before);
+  {
+    Pool pool = Pool::open(file_);
+    EXPECT_EQ(pool.counts().rollouts, 12);
+    EXPECT_EQ(pool.counts().evaluation_rollouts, 8);
+    EXPECT_TRUE(pool.attempts("explore-1").empty());
+    AttemptRecord attempt;
+    attempt.stage = "explore-1";
+    attempt.problem_id = pool.problems().at(0).id;
+    attempt.server = "http://x";
+    attempt.num_tokens = 3;
+    pool.add_attempt(attempt);
+    pool.add_server_check({"explore-1", "http://x", "vllm", "m", "", "wrong", "others"});
+    // What was there was made by no server.
+    EXPECT_EQ(pool.withdraw("explore-1", "http://x", "", "others").size(), 1u);
+    EXPECT_EQ(pool.counts().rollouts, 12);
+  }
+  expect_todays_schema(file_);
+}
+
 }  // namespace
 }  // namespace ponder::pool

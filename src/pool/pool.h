@@ -156,6 +156,22 @@ class Pool {
   void remove_partial(const PartialRecord& partial);  // all of that rollout's
   // Of each rollout of the stage that is not finished all tokens, in the order of problem and sample.
   std::vector<PartialRecord> partials(std::string_view stage) const;
+
+  // Requests to servers, in the order they ended; stage and problem must be known.
+  void add_attempt(const AttemptRecord& attempt);
+  std::vector<AttemptRecord> attempts(std::string_view stage) const;
+  // Of one rollout, in their order.
+  std::vector<AttemptRecord> attempts_of(const StoredRollout& rollout) const;
+  void add_server_check(const ServerCheckRecord& check);
+  std::vector<ServerCheckRecord> server_checks() const;  // in the order they were added
+  // What a server's answers are worth whose weights are proven by what it answers: those to a benchmark's
+  // problems (or "") that ended since the last look began that did not find it wrong.
+  std::vector<AttemptRecord> unproven(std::string_view stage, std::string_view server,
+                                      std::string_view benchmark) const;
+  // Throws these away: their rollouts leave the pool, they stay as kWithdrawn. Returns them.
+  std::vector<AttemptRecord> withdraw(std::string_view stage, std::string_view server,
+                                      std::string_view benchmark, std::string_view why);
+
   // Log-probabilities of a completion that came without, by a forward of our own.
   void set_logprobs(int64_t rollout, std::span<const float> logprobs,
                     tensor::Precision precision = tensor::Precision::kF32);

@@ -490,6 +490,11 @@ void fill_all(Pool& pool, const std::function<data::Rollout(const char*, int)>& 
   const int64_t bad = pool.add_rollout("explore-1", 1, rollout("a", 1));
   if (pool.partials("explore-1").empty())  // they stay when a stage is begun again
     pool.add_partial({"explore-1", "", "a", 2, "hash", 0, {{1, 2}, {-1.0f, -2.0f}}});
+  AttemptRecord attempt;
+  attempt.stage = "explore-1";
+  attempt.problem_id = "a";
+  pool.add_attempt(attempt);
+  pool.add_server_check({"explore-1", "http://x", "ponder", "m", "", "hash", ""});
   pool.set_verdict(good, judge::Verdict::kCorrect, "equal");
   pool.set_verdict(bad, judge::Verdict::kIncorrect, "other");
   pool.set_perplexity(good, 1.25, "m1");

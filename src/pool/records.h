@@ -82,6 +82,39 @@ struct PartialRecord {
   data::Partial tokens;
 };
 
+// A request to a server for one sample of a problem, that has ended.
+struct AttemptRecord {
+  enum class Outcome {
+    kAnswered,
+    kFull,       // the server had too much to do
+    kFailed,     // it came to nothing, this time
+    kRefused,    // and will never come to anything
+    kWithdrawn,  // what it brought was thrown away: the server was found to have other weights
+  };
+  std::string stage;
+  std::string benchmark;  // of the problem, as in StoredRollout
+  std::string problem_id;
+  int sample = 0;
+  std::string server;        // its address
+  std::string began, ended;  // UTC, 2026-01-31T12:00:00.123Z
+  Outcome outcome = Outcome::kAnswered;
+  int64_t num_tokens = 0;  // that it brought of the completion and that were kept
+  std::string error;       // "" where there was none
+  int number = 0;          // of the sample's attempts, from 1: given by add_attempt
+};
+std::string_view to_string(AttemptRecord::Outcome outcome);  // "answered", "full", …
+
+// What was found of a server's model when it was looked at.
+struct ServerCheckRecord {
+  std::string stage, server;
+  std::string kind;       // of the server: "ponder", "vllm", …
+  std::string model;      // the name that it was asked for
+  std::string checked;    // UTC as above: when that began
+  std::string proof;      // "hash", "right", "rounded", "name", "wrong" (fleet/attempts.h)
+  std::string found;      // for people
+  int64_t withdrawn = 0;  // rollouts that were thrown away for it
+};
+
 // What a trained row was made from.
 struct RowOrigin {
   enum class Kind { kDemonstration, kRollout };

@@ -182,6 +182,36 @@ CREATE TABLE partials (
   PRIMARY KEY (stage, problem, sample, first)
 ) STRICT;
 
+-- Requests to servers that have ended, `number` of each sample from 1. num_tokens: that it brought of the
+-- completion and that were kept.
+CREATE TABLE attempts (
+  stage TEXT NOT NULL REFERENCES stages (name),
+  problem INTEGER NOT NULL REFERENCES problems (position),
+  sample INTEGER NOT NULL CHECK (sample >= 0),
+  number INTEGER NOT NULL CHECK (number > 0),
+  server TEXT NOT NULL,
+  began TEXT NOT NULL,
+  ended TEXT NOT NULL,
+  outcome TEXT NOT NULL CHECK (outcome IN ('answered', 'full', 'failed', 'refused', 'withdrawn')),
+  num_tokens INTEGER NOT NULL CHECK (num_tokens >= 0),
+  error TEXT NOT NULL,
+  PRIMARY KEY (stage, problem, sample, number)
+) STRICT;
+
+-- What was found of a server's model, each time it was looked at; `checked`: when that began; `withdrawn`:
+-- rollouts that were thrown away for it.
+CREATE TABLE server_checks (
+  position INTEGER PRIMARY KEY,
+  stage TEXT NOT NULL REFERENCES stages (name),
+  server TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  model TEXT NOT NULL,
+  checked TEXT NOT NULL,
+  proof TEXT NOT NULL CHECK (proof IN ('hash', 'right', 'rounded', 'name', 'wrong')),
+  found TEXT NOT NULL,
+  withdrawn INTEGER NOT NULL CHECK (withdrawn >= 0)
+) STRICT;
+
 CREATE TABLE selections (
   stage TEXT NOT NULL REFERENCES stages (name),
   round INTEGER NOT NULL,
