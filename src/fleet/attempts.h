@@ -1,14 +1,26 @@
-// What becomes of the requests to a chat endpoint, attempt by attempt, for whoever must know it before it
-// counts: answers that were paid for.
+// What becomes of the requests to servers, attempt by attempt, and what is found of the servers, for whoever
+// keeps that: of chats before it counts, since they were paid for.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "fleet/answer.h"
 #include "rollout/generator.h"
 
 namespace ponder::fleet {
+
+// How it is known which weights a server has.
+enum class Proof {
+  kHash,     // it says their hash, of every answer too
+  kRight,    // by what it answers (canary.h)
+  kRounded,  // right, but of fewer bits
+  kName,     // by the name that it gives them alone
+  kWrong,    // they are others, or it has no model of that name
+};
+std::string_view to_string(Proof proof);  // "hash", "right", "rounded", "name", "wrong"
 
 // Requests are named by CompletionRequest::id. Called on the fleet's own thread.
 class AttemptKeeper {
@@ -16,20 +28,32 @@ class AttemptKeeper {
   virtual ~AttemptKeeper() = default;
 
   // What the request costs at the most, in units of money.
-  virtual int64_t worst_cost(const rollout::CompletionRequest& request) = 0;
+  virtual int64_t worst_cost(const rollout::CompletionRequest& /*request*/) { return 0; }
   // It goes to this server once keep() has returned.
-  virtual void sending(const std::string& id, const std::string& server) = 0;
-  // Its answer came whole. Returns what it cost, or may have cost.
-  virtual int64_t answered(const std::string& id, const Answer& answer) = 0;
+  virtual void sending(const rollout::CompletionRequest& request, const std::string& server) = 0;
+  // Its answer came whole and passed all checks. num_tokens: that this attempt brought of it. Returns what it
+  // cost, or may have cost.
+  virtual int64_t answered(const std::string& id, const Answer& answer, int64_t num_tokens) = 0;
   struct Failed {
     FailureClass kind = FailureClass::kBadLuck;
     std::string message;
-    bool was_asked = true;  // it may cost: the request left this machine
-    bool again = false;     // it will be sent again
+    bool was_asked = true;   // it may cost: the request left this machine
+    bool again = false;      // it will be sent again
+    int64_t num_tokens = 0;  // that came and that the next attempt goes on from
   };
   virtual void failed(const std::string& id, const Failed& failure) = 0;
-  // What was told so far is on the disk when it returns. Called before bytes leave, and before an answer
-  // becomes an event.
+  // A server was looked at: at first contact, when it had been away, and every SchedulerRules::look_every. Where
+  // it is proven by what it answers and found wrong, nothing of it counts that came since the last look
+  // began that found it right; what was on its way has failed() before.
+  struct Looked {
+    std::string server, model;  // the name that was asked for
+    Proof proof = Proof::kName;
+    std::string found;                  // for people
+    std::chrono::milliseconds took{0};  // since it began
+  };
+  virtual void looked_at(const Looked& /*looked*/) {}
+  // What was told so far is on the disk when it returns, where it must be. Called before bytes leave, and before
+  // an answer becomes an event.
   virtual void keep() = 0;
 };
 

@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
+#include <map>
+#include <thread>
 
 #include "base/error.h"
 #include "fleet/answer.h"
@@ -139,6 +142,7 @@ class FakeVllm {
   std::string url() const { return server_.url(); }
   std::atomic<float> logprob = kOurs;
   std::atomic<int> not_ready = 0, num_likeliest = 0, num_rollouts = 0;
+  std::atomic<bool> holds_rollouts = false;  // answers none, for as long
 
  private:
   void serve(testing::ScriptedConnection& c) {
@@ -153,6 +157,7 @@ class FakeVllm {
       const Json body = parse_json(request.substr(request.find("\r\n\r\n") + 4), "request");
       if (!body.contains("logprobs")) {
         ++num_rollouts;
+        while (holds_rollouts) std::this_thread::sleep_for(std::chrono::milliseconds(5));
         c.answer(
             200,
             dump_json(
@@ -243,6 +248,137 @@ TEST_F(CanaryFleet, AServerThatComesLaterProvesItsWeightsFirst) {
     for (const rollout::GeneratorEvent& event : fleet.poll(std::chrono::milliseconds(20)))
       done += std::holds_alternative<data::Completion>(event.what);
   }
+}
+
+// Counts what it is told, in its order.
+class Told : public AttemptKeeper {
+ public:
+  void sending(const rollout::CompletionRequest&, const std::string& server) override {
+    ++sent_to[server];
+    ++num_sent;
+  }
+  int64_t answered(const std::string&, const Answer& answer, int64_t num_tokens) override {
+    EXPECT_EQ(num_tokens, 1);
+    EXPECT_EQ(answer.finish, "length");
+    ++num_answered;
+    return 0;
+  }
+  void failed(const std::string&, const Failed& failure) override {
+    EXPECT_TRUE(failure.again);
+    EXPECT_EQ(failure.num_tokens, 0);
+    last_failure = failure.message;
+    ++num_failed;
+  }
+  void looked_at(const Looked& looked) override {
+    EXPECT_EQ(looked.model, "m");
+    looks.push_back(looked);
+  }
+  void keep() override {}
+  int looks_that(Proof proof) const {
+    return static_cast<int>(
+        std::ranges::count_if(looks, [&](const Looked& looked) { return looked.proof == proof; }));
+  }
+
+  int num_sent = 0, num_answered = 0, num_failed = 0;
+  std::map<std::string, int> sent_to;
+  std::string last_failure;
+  std::vector<Looked> looks;
+};
+
+TEST_F(CanaryFleet, AServerThatWorksProvesItsWeightsAgainAndAgain) {
+  FakeVllm changing, good;
+  Told told;
+  FleetOptions of = options({&changing, &good});
+  of.keeper = &told;
+  of.rules.look_every = Time(1);
+  of.rules.first_delay = of.rules.most_delay = Time(1);
+  Fleet fleet(&tokenizer_, of, monitor_);
+  ASSERT_EQ(told.looks_that(Proof::kRight), 2);
+  EXPECT_EQ(told.looks[0].found, "0 nat a token from M2, 2 from M1, at 16 positions");
+  int asked = 0, done = 0;
+  const auto work = [&](const auto& enough) {
+    while (!enough()) {
+      if (asked - done < 8) fleet.submit(request(asked++));
+      for (const rollout::GeneratorEvent& event : fleet.poll(std::chrono::milliseconds(20)))
+        done += std::holds_alternative<data::Completion>(event.what);
+    }
+  };
+  // Both work, and are looked at meanwhile.
+  work([&] { return told.looks_that(Proof::kRight) >= 6 && changing.num_rollouts > 0; });
+  EXPECT_EQ(told.looks_that(Proof::kWrong), 0);
+  changing.logprob = kTheirs;
+  work([&] { return told.looks_that(Proof::kWrong) > 0; });
+  for (const AttemptKeeper::Looked& looked : told.looks) {
+    if (looked.proof != Proof::kWrong) continue;
+    EXPECT_EQ(looked.server, changing.url());
+    EXPECT_EQ(looked.found,
+              "does not have the weights of M2: 2 nat a token from M2, 0 from M1, at 16 positions");
+  }
+  // Nothing more goes there, and the other one goes on.
+  const int there = told.sent_to[changing.url()], elsewhere = told.sent_to[good.url()];
+  work([&] { return told.sent_to[good.url()] > elsewhere + 20; });
+  EXPECT_EQ(told.sent_to[changing.url()], there);
+  // Until it is right again.
+  changing.logprob = kOurs;
+  work([&] { return told.sent_to[changing.url()] > there; });
+  while (done < asked) {
+    for (const rollout::GeneratorEvent& event : fleet.poll(std::chrono::milliseconds(20)))
+      done += std::holds_alternative<data::Completion>(event.what);
+  }
+  EXPECT_EQ(told.num_answered, asked);
+  EXPECT_EQ(told.num_sent, told.num_answered + told.num_failed);
+}
+
+TEST_F(CanaryFleet, WhatIsOnItsWayAtAServerThatIsWrongIsAskedForElsewhere) {
+  FakeVllm changing;
+  Told told;
+  FleetOptions of = options({&changing});
+  of.keeper = &told;
+  of.rules.look_every = Time(1);
+  of.rules.first_delay = of.rules.most_delay = Time(1);
+  of.rules.failures_in_a_row = 1000;
+  Fleet fleet(&tokenizer_, of, monitor_);
+  changing.holds_rollouts = true;
+  fleet.submit(request(0));
+  const auto poll = [&] { return fleet.poll(std::chrono::milliseconds(20)).size(); };
+  while (changing.num_rollouts == 0) ASSERT_EQ(poll(), 0u);
+  changing.logprob = kTheirs;
+  while (told.num_failed == 0) ASSERT_EQ(poll(), 0u);
+  EXPECT_NE(told.last_failure.find("the server does not have the weights of M2"), std::string::npos)
+      << told.last_failure;
+  while (told.looks_that(Proof::kWrong) == 0) ASSERT_EQ(poll(), 0u);
+  EXPECT_EQ(told.num_answered, 0);
+  changing.logprob = kOurs;
+  changing.holds_rollouts = false;
+  while (poll() == 0) {
+  }
+  EXPECT_EQ(told.num_answered, 1);
+}
+
+TEST_F(CanaryFleet, AtTheEndWhatWasAnsweredIsProven) {
+  FakeVllm right, changed, idle;
+  Told told;
+  FleetOptions of = options({&right, &changed, &idle});
+  of.keeper = &told;
+  Fleet fleet(&tokenizer_, of, monitor_);
+  int asked = 0, done = 0;
+  while (right.num_rollouts == 0 || changed.num_rollouts == 0 || done < asked) {
+    if ((right.num_rollouts == 0 || changed.num_rollouts == 0) && asked - done < 8)
+      fleet.submit(request(asked++));
+    for (const rollout::GeneratorEvent& event : fleet.poll(std::chrono::milliseconds(20)))
+      done += std::holds_alternative<data::Completion>(event.what);
+  }
+  EXPECT_EQ(told.looks.size(), 3u) << "without look_every there are none between";
+  changed.logprob = kTheirs;
+  const bool idle_was_asked = idle.num_rollouts > 0;
+  fleet.prove(nullptr);
+  EXPECT_EQ(told.looks.size(), idle_was_asked ? 6u : 5u);
+  EXPECT_EQ(told.looks_that(Proof::kWrong), 1);
+  EXPECT_EQ(fleet.unproven(), std::vector<std::string>{changed.url()});
+  fleet.prove(nullptr);  // those that were found right have nothing more to prove
+  EXPECT_EQ(told.looks.size(), idle_was_asked ? 7u : 6u);
+  const std::atomic<bool> stop = true;
+  fleet.prove(&stop);
 }
 
 TEST(Models, AServerOfAnotherKindIsNamed) {

@@ -114,6 +114,14 @@ rollout::GeneratorLoad Fleet::load() const {
   return load;
 }
 
+void Fleet::prove(const std::atomic<bool>* stop) { impl_->prove(stop); }
+
+std::vector<std::string> Fleet::unproven() const {
+  std::vector<std::string> addresses;
+  for (const size_t server : impl_->scheduler.unproven()) addresses.push_back(impl_->urls[server]);
+  return addresses;
+}
+
 const std::string& Fleet::served_model() const { return impl_->options.served_model; }
 
 std::optional<Scheduler::Stop> Fleet::stop() const { return impl_->scheduler.stop(impl_->now()); }

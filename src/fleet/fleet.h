@@ -7,6 +7,7 @@
 // check_tokens (answer.h); a chat's answer is text, as it came.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <functional>
@@ -39,12 +40,12 @@ struct FleetOptions {
   // Of kPonder: provenance, copied into every completion, and what the server must have loaded.
   std::string model_sha256;
   tensor::Precision precision = tensor::Precision::kF32;
-  // Of kinds that do not say the hash of their weights: what proves them, at its
-  // first contact and whenever it has been away. None: its model's name is believed.
+  // Of kinds that do not say the hash of their weights: what proves them, at its first contact, whenever it has
+  // been away, and every rules.look_every. None: its model's name is believed.
   std::vector<Canary> canaries;
   rollout::RepetitionRule repetition;
   ChatSettings chat;                // of kOpenai; its model is served_model
-  AttemptKeeper* keeper = nullptr;  // of kOpenai; borrowed
+  AttemptKeeper* keeper = nullptr;  // borrowed
   SchedulerRules rules;
   net::TransferLimits limits;
   net::HttpOptions http;
@@ -72,6 +73,11 @@ class Fleet : public rollout::Generator {
   data::Partial sampled(std::string_view id, int64_t first) const override;
   int64_t room() const override;
   rollout::GeneratorLoad load() const override;
+
+  // Looks once more, now, at every server that was asked since a look last found it good, and tells the keeper;
+  // returns when that is done or *stop becomes true. Those that do not answer: unproven() has them still.
+  void prove(const std::atomic<bool>* stop);
+  std::vector<std::string> unproven() const;  // addresses
 
   // "served_model" of the options, as it was found.
   const std::string& served_model() const;

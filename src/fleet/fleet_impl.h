@@ -1,5 +1,5 @@
 // What a fleet does between two calls: requests, attempts and probes that are on their way, and what comes of
-// them. Of fleet.cpp alone.
+// them. Of fleet.cpp and fleet_looks.cpp alone.
 #pragma once
 
 #include <fmt/format.h>
@@ -56,7 +56,7 @@ struct Fleet::Impl {
         options(std::move(o)),
         monitor(m),
         http(options.http),
-        scheduler(options.rules, options.seed) {
+        scheduler(rules_of(options), options.seed) {
     if (has_token_ids(options.kind) && !tokenizer)
       throw Error(ErrorKind::kInternal, "fleet", "token ids without a tokenizer");
     if (options.served_model.empty() && !options.model_sha256.empty() &&
@@ -73,6 +73,13 @@ struct Fleet::Impl {
                   "give an address like http://gpu1:8321, or a file of them");
     }
     contact();
+  }
+
+  // What tells who has which weights tells it of every answer, but for canaries.
+  static SchedulerRules rules_of(const FleetOptions& options) {
+    SchedulerRules rules = options.rules;
+    if (options.canaries.empty()) rules.look_every = Time(0);
+    return rules;
   }
 
   Time now() const { return std::chrono::duration_cast<Time>(Clock::now() - start); }
@@ -110,57 +117,30 @@ struct Fleet::Impl {
   net::HttpRequest request_to(size_t server, const std::string& path) const {
     return fleet::request_to(urls[server], path, options);
   }
-  // What a look at a server has found.
-  void trust(const ServerLook& look, const std::string& server) {
+  // What a look at a server has found that began then.
+  void trust(const ServerLook& look, const std::string& server, Time began) {
+    tell_looked(server, look.proof(), look.found(), began);
     if (options.served_model.empty()) options.served_model = look.model().name;
     const int64_t room = look.model().max_model_len;
     if (room > 0 && (room_tokens == 0 || room < room_tokens)) {
       room_tokens = room;
       room_server = server;
     }
-    if (!look.warning().empty()) monitor.warning(look.warning());
+    if (look.proof() == Proof::kRounded && told_rounded.insert(server).second)
+      monitor.warning(fmt::format("{}: {}", server, look.found()));
+  }
+  void tell_looked(const std::string& server, Proof proof, const std::string& found, Time began) {
+    if (options.keeper)
+      options.keeper->looked_at({server, options.served_model, proof, found, now() - began});
   }
   std::string without_key(std::string text) const {
     return net::without_key(std::move(text), options.api_key_env);
   }
 
-  void contact() {
-    std::string problems;
-    size_t there = 0;
-    for (size_t server = 0; server < urls.size(); ++server) {
-      const std::string problem = look_at(server);
-      if (problem.empty())
-        ++there;
-      else
-        problems += fmt::format("{}{}", problems.empty() ? "" : "; ", problem);
-    }
-    if (there == 0) {
-      throw Error(ErrorKind::kBusy, urls.size() == 1 ? urls[0] : "--server",
-                  fmt::format("no server answers ({})", problems),
-                  "is it running, and is that its address and port?");
-    }
-    if (!problems.empty()) monitor.warning(fmt::format("not all servers answer yet: {}", problems));
-  }
-
+  // Looks at each server for the first time. Throws Error where none is there.
+  void contact();
   // Whether it may be asked: "", or why it does not answer yet.
-  std::string look_at(size_t server) {
-    ServerLook look(urls[server], options);
-    while (!look.is_done()) {
-      const net::HttpAnswer answer = http.fetch(look.question());
-      if (answer.failure) {
-        if (answer.failure->kind == net::TransferFailure::Kind::kCertificate) {
-          throw Error(urls[server], answer.failure->message,
-                      "a certificate of your own is trusted by --ca-file FILE");
-        }
-        return answer.failure->message;
-      }
-      if (answer.head.status == 503) return fmt::format("{}: not ready (status 503)", urls[server]);
-      look.take(answer.head.status, answer.head.headers, answer.body);
-    }
-    trust(look, urls[server]);
-    scheduler.probed(server, true, now());
-    return "";
-  }
+  std::string look_at(size_t server);
 
   // --- Requests.
 
@@ -424,7 +404,14 @@ struct Fleet::Impl {
     return completion;
   }
 
-  void complete(Open& open) { deliver(open, completion_of(open)); }
+  void complete(Open& open) {
+    int64_t cost = 0;
+    if (options.keeper) {
+      cost = options.keeper->answered(open.request.id, open.reader->answer(),
+                                      static_cast<int64_t>(open.ids.size() - open.from));
+    }
+    deliver(open, completion_of(open), cost);
+  }
 
   void complete_chat(Open& open) {
     const Answer& answer = open.reader->answer();
@@ -447,8 +434,9 @@ struct Fleet::Impl {
                       "for want of a setting of the server (--reasoning-parser)",
                       urls[open.server], usage.completion, answer.text.size()));
     }
-    deliver(open, std::move(completion),
-            options.keeper ? options.keeper->answered(open.request.id, answer) : 0);
+    deliver(
+        open, std::move(completion),
+        options.keeper ? options.keeper->answered(open.request.id, answer, usage.completion) : 0);
   }
 
   void deliver(Open& open, data::Completion completion, int64_t cost = 0) {
@@ -469,8 +457,10 @@ struct Fleet::Impl {
     if (has_token_ids(options.kind)) keep_tokens(open, checked);
     open.reader.reset();
     const bool again = scheduler.failed(id, failure, now());
-    if (options.keeper)
-      options.keeper->failed(id, {failure.kind, failure.message, failure.was_asked, again});
+    if (options.keeper) {
+      options.keeper->failed(id, {failure.kind, failure.message, failure.was_asked, again,
+                                  static_cast<int64_t>(open.ids.size() - open.from)});
+    }
     if (again) return;
     events.push_back({id, rollout::Failure{rollout::Failure::Kind::kPermanent,
                                            fmt::format("{}: {}", server, failure.message),
@@ -478,49 +468,29 @@ struct Fleet::Impl {
     requests.erase(id);
   }
 
-  // --- Servers that were away.
+  // --- Servers that were away, or have their weights to prove once more.
 
   struct Probe {
     size_t server = 0;
     ServerLook look;
+    Time began;
     net::HttpHead head = {};  // of the answer that is on its way
     std::string body = {};
   };
-  void start_probe(size_t server) {
-    const ServerLook look(urls[server], options);
-    probes.emplace(http.start(look.question()), Probe{server, look});
-  }
-  void take_probe(const net::HttpEvent& event, Probe& probe) {
-    if (const auto* head = std::get_if<net::HttpHead>(&event.what)) {
-      probe.head = *head;
-      return;
-    }
-    if (const auto* bytes = std::get_if<std::string>(&event.what)) {
-      if (probe.body.size() < (size_t{1} << 20)) probe.body += *bytes;
-      return;
-    }
-    bool good = std::holds_alternative<net::HttpEnd>(event.what);
-    try {
-      if (good) probe.look.take(probe.head.status, probe.head.headers, probe.body);
-    } catch (const Error& error) {
-      good = false;
-      if (error.kind() != ErrorKind::kBusy) monitor.warning(error.what());
-    }
-    if (good && !probe.look.is_done()) {
-      probes.emplace(http.start(probe.look.question()), Probe{probe.server, probe.look});
-    } else {
-      if (good) trust(probe.look, urls[probe.server]);
-      scheduler.probed(probe.server, good, now());
-    }
-    probes.erase(event.transfer);
-  }
+  void start_probe(size_t server);
+  bool is_looked_at(size_t server) const;
+  void take_probe(const net::HttpEvent& event, Probe& probe);
+  // A server that answers and is not right.
+  void find_wrong(const Probe& probe, const std::string& problem);
+  void prove(const std::atomic<bool>* stop);
 
   void run(std::chrono::milliseconds timeout) {
     read_servers_file();
     for (const size_t server : scheduler.probes(now())) start_probe(server);
     const std::vector<Scheduler::Send> sends = scheduler.sends(now());
     if (options.keeper && !sends.empty()) {
-      for (const Scheduler::Send& send : sends) options.keeper->sending(send.id, urls[send.server]);
+      for (const Scheduler::Send& send : sends)
+        options.keeper->sending(requests.at(send.id)->request, urls[send.server]);
       options.keeper->keep();
     }
     for (const Scheduler::Send& send : sends) start_attempt(*requests.at(send.id), send.server);
@@ -532,7 +502,8 @@ struct Fleet::Impl {
     if (!events.empty()) return;
     const auto stop = scheduler.stop(now());
     // What is on its way is paid for: it may still come.
-    if (!stop || (options.keeper && !request_of.empty())) return;
+    const bool is_paid = options.keeper && options.kind == ServerKind::kOpenai;
+    if (!stop || (is_paid && !request_of.empty())) return;
     throw stopped(*stop);
   }
 
@@ -556,6 +527,7 @@ struct Fleet::Impl {
   int64_t sampled_tokens = 0, prompt_tokens = 0, attempts = 0;
   int64_t num_refused = 0;  // chats that a filter or the model refused
   bool told_hidden = false;
+  std::set<std::string> told_rounded;  // servers
 };
 
 }  // namespace ponder::fleet

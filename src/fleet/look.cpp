@@ -105,6 +105,7 @@ void ServerLook::take_models(const std::string& body) {
                       {options_->kind, options_->served_model, options_->model_sha256,
                        std::string(tensor::stored_name(options_->precision))},
                       server_);
+  if (!model_.name.empty()) found_ = "it has " + model_.name;
 }
 
 void ServerLook::take_canary(int status, const std::map<std::string, std::string>& headers,
@@ -130,15 +131,23 @@ void ServerLook::take_canary(int status, const std::map<std::string, std::string
   if (likeliest_.size() < canary.positions.size()) return;
   const CanaryResult found = judge_canary(canary, likeliest_);
   likeliest_.clear();
+  if (canary_ == 0) found_.clear();  // more than a name
   ++canary_;
   if (!found.right) {
     throw Error(ErrorKind::kNotFound, server_,
                 fmt::format("does not have the weights of {}: {}", canary.model, found.text()),
                 "give it the folder of that model: a name can be that of other weights");
   }
-  if (found.rounded) {
-    warning_ = fmt::format("{}: {}, as of weights with fewer bits", server_, found.text());
-  }
+  rounded_ = rounded_ || found.rounded;
+  found_ += (found_.empty() ? "" : "; ") + found.text();
+  if (found.rounded) found_ += ", as of weights with fewer bits";
+}
+
+Proof ServerLook::proof() const {
+  if (rounded_) return Proof::kRounded;
+  if (!options_->canaries.empty()) return Proof::kRight;
+  const bool says = options_->kind == ServerKind::kPonder && !options_->model_sha256.empty();
+  return says ? Proof::kHash : Proof::kName;
 }
 
 }  // namespace ponder::fleet

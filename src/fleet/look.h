@@ -25,8 +25,9 @@ class ServerLook {
   bool is_done() const { return at_ == num_questions(); }
 
   const ServedModel& model() const { return model_; }  // its name "" where it was not said
-  // What was found of the weights, for people; "" where nothing is to be said.
-  const std::string& warning() const { return warning_; }
+  // What was found of the weights; both of a look that is done.
+  Proof proof() const;
+  const std::string& found() const { return found_; }  // for people
 
  private:
   size_t num_questions() const;
@@ -44,7 +45,8 @@ class ServerLook {
   ServedModel model_;
   size_t canary_ = 0;  // whose positions are asked
   std::vector<Likeliest> likeliest_;
-  std::string warning_;
+  bool rounded_ = false;
+  std::string found_;
 };
 
 // A question to a server, by the options' key and limits.

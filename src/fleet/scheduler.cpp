@@ -152,6 +152,8 @@ void Scheduler::send(Item& item, size_t server, Time now) {
   ++to.state.sent;
   to.state.retries += retry;
   ++to.state.in_flight;
+  ++to.since_good;
+  ++to.since_probe;
   to.bound = to.bound || to.state.in_flight >= static_cast<int64_t>(to.window);
   item.server = server;
   item.paced = to.pace.send(item.work.tokens, now);
@@ -168,26 +170,52 @@ void Scheduler::settle(Item& item) {
   --num_sent_;
 }
 
+void Scheduler::begin_probe(Server& server) {
+  server.probing = true;
+  server.since_probe = server.state.in_flight;
+}
+
+bool Scheduler::is_due(const Server& server, Time now) {
+  if (server.state.is_open) return !server.state.retired && now >= server.open_until;
+  return server.since_good > 0 && now >= server.look_at;
+}
+
 std::vector<size_t> Scheduler::probes(Time now) {
   std::vector<size_t> probes;
   for (size_t i = 0; i < servers_.size(); ++i) {
     Server& server = servers_[i];
-    if (!server.state.is_open || server.state.retired || server.probing || now < server.open_until)
-      continue;
-    server.probing = true;
+    if (server.probing || !is_due(server, now)) continue;
+    begin_probe(server);
     probes.push_back(i);
   }
   return probes;
 }
 
-void Scheduler::probed(size_t number, bool good, Time now) {
+std::vector<size_t> Scheduler::unproven() const {
+  std::vector<size_t> unproven;
+  for (size_t i = 0; i < servers_.size(); ++i)
+    if (servers_[i].since_good > 0) unproven.push_back(i);
+  return unproven;
+}
+
+bool Scheduler::probe_now(size_t number) {
+  Server& server = servers_.at(number);
+  if (server.probing) return false;
+  begin_probe(server);
+  return true;
+}
+
+void Scheduler::probed(size_t number, bool good, Time now, const std::string& problem) {
   Server& server = servers_.at(number);
   server.probing = false;
-  if (!server.state.is_open) return;
+  if (!problem.empty()) server.state.last_failure = problem;
   if (!good) {
     open(server, now);
     return;
   }
+  server.since_good = server.since_probe;
+  if (rules_.look_every > Time(0)) server.look_at = now + rules_.look_every;
+  if (!server.state.is_open) return;
   server.state.is_open = false;
   server.failures_in_a_row = 0;
   server.last.clear();
@@ -332,6 +360,8 @@ bool Scheduler::failed(std::string_view id, const Failed& failure, Time now) {
 Time Scheduler::next_time(Time now) const {
   Time next = Time::max();
   for (const Server& server : servers_) {
+    if (!server.state.is_open && !server.probing && server.since_good > 0)
+      next = std::min(next, server.look_at);
     if (server.state.retired) continue;
     if (server.state.is_open && !server.probing) next = std::min(next, server.open_until);
     if (!queue_.empty() && server.parked_until > now) next = std::min(next, server.parked_until);

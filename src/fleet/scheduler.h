@@ -4,6 +4,7 @@
 //   request  queued -> sent -> done, or failed and queued again (so many attempts), or failed for good
 //   server   closed (takes requests) -> open (takes none, after failures in a row or while distrusted) ->
 //            probed -> closed
+//            probed besides while it takes requests, every look_every, where it was asked since
 //            parked besides: it said until when
 //
 // No request is sent twice at a time, attempts are limited, in flight is at most the server's window,
@@ -39,6 +40,7 @@ struct SchedulerRules {
       most_delay{60'000};     // before attempt k: up to first_delay * 2^k, at random
   int failures_in_a_row = 5;  // open a server, and so does half of the last 20
   Time first_open{5000}, most_open{120'000};
+  Time look_every{0};        // at a server that takes requests; 0: never
   Time patience{1'800'000};  // without any server that answers: stop
   // Retries without an answer, of a server's requests in retry_span, beyond free_retries.
   double retry_share = 0.2;
@@ -80,7 +82,13 @@ class Scheduler {
   std::vector<Send> sends(Time now);  // go out now; they count as sent
   std::vector<size_t> probes(
       Time now);  // servers to be looked at; each until probed() says how it was
-  void probed(size_t server, bool good, Time now);
+  // `problem`: where it is not good, for people; "": as it was.
+  void probed(size_t server, bool good, Time now, const std::string& problem = "");
+  // Servers that were asked, or were still answering, since the last probe began that found them good,
+  // retired ones too.
+  std::vector<size_t> unproven() const;
+  // One of them is looked at now: false where a probe is at work.
+  bool probe_now(size_t server);
 
   // Of a request that is sent.
   void began(std::string_view id, Time now);  // the answer's first byte
@@ -133,6 +141,9 @@ class Scheduler {
     int fulls_in_a_row = 0, failures_in_a_row = 0, times_open = 0;
     std::deque<bool> last;  // of 20 attempts, whether they failed
     bool probing = false;
+    int64_t since_good = 0;      // sent or in flight since the last good probe began
+    int64_t since_probe = 0;     // the same of the probe that is at work
+    Time look_at = Time::max();  // while it takes requests
     // Sends in retry_span, whether they are retries without an answer.
     std::deque<std::pair<Time, bool>> history;
     int64_t retries_in_span = 0;
@@ -152,6 +163,8 @@ class Scheduler {
   bool may_retry(Server& server, Time now);
   void send(Item& item, size_t server, Time now);
   void settle(Item& item);
+  static void begin_probe(Server& server);
+  static bool is_due(const Server& server, Time now);
   void cut(Server& server, double factor, Time now);
   void count(Server& server, bool failed, Time now);
   void open(Server& server, Time now);

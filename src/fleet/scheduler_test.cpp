@@ -61,6 +61,68 @@ TEST(Scheduler, ADistrustedServerIsProbedBeforeItIsAsked) {
   EXPECT_EQ(scheduler.sends(Time(5000)).size(), 1u);
 }
 
+TEST(Scheduler, AServerThatWorksIsLookedAtEveryHalfHour) {
+  constexpr Time kHalfHour{1'800'000};
+  Scheduler scheduler = one_server({.look_every = kHalfHour, .first_window = 3});
+  scheduler.probed(0, true, Time(0));
+  // Nothing was asked of it: there is nothing to prove.
+  EXPECT_TRUE(scheduler.probes(2 * kHalfHour).empty());
+  EXPECT_TRUE(scheduler.unproven().empty());
+  Time now = 3 * kHalfHour;
+  scheduler.add({"a"}, now);
+  scheduler.add({"b"}, now);
+  ASSERT_EQ(scheduler.sends(now).size(), 2u);
+  EXPECT_EQ(scheduler.next_time(now), now) << "it is due";
+  EXPECT_EQ(scheduler.probes(now), std::vector<size_t>{0});
+  EXPECT_TRUE(scheduler.probes(now).empty()) << "one at a time";
+  scheduler.done("a", 0, now);
+  scheduler.add({"c"}, now);
+  EXPECT_EQ(scheduler.sends(now).size(), 1u) << "it works meanwhile";
+  scheduler.probed(0, true, now);
+  EXPECT_EQ(scheduler.state(0, now).window, 3) << "and as much as before";
+  // What it answers now it was asked before, or while, it was looked at.
+  scheduler.done("b", 0, now);
+  scheduler.done("c", 0, now);
+  EXPECT_EQ(scheduler.unproven(), std::vector<size_t>{0});
+  EXPECT_EQ(scheduler.next_time(now), now + kHalfHour);
+  EXPECT_TRUE(scheduler.probes(now + kHalfHour - Time(1)).empty());
+  now += kHalfHour;
+  EXPECT_EQ(scheduler.probes(now), std::vector<size_t>{0});
+  scheduler.probed(0, true, now);
+  EXPECT_TRUE(scheduler.unproven().empty());
+  EXPECT_TRUE(scheduler.probes(now + 2 * kHalfHour).empty());
+}
+
+TEST(Scheduler, AServerThatIsFoundWrongIsAskedNothingUntilItIsRight) {
+  Scheduler scheduler = one_server({.look_every = Time(1000), .first_window = 3});
+  scheduler.probed(0, true, Time(0));
+  for (const char* id : {"a", "b"}) scheduler.add({id}, Time(0));
+  ASSERT_EQ(scheduler.sends(Time(0)).size(), 2u);
+  EXPECT_EQ(scheduler.probes(Time(1000)), std::vector<size_t>{0});
+  scheduler.probed(0, false, Time(1000), "has other weights");
+  EXPECT_EQ(scheduler.state(0, Time(1000)).last_failure, "has other weights");
+  for (const char* id : {"a", "b"})
+    scheduler.failed(id, failure(FailureClass::kBadLuck), Time(1000));
+  EXPECT_TRUE(scheduler.sends(Time(5'999)).empty());
+  EXPECT_EQ(scheduler.probes(Time(6'000)), std::vector<size_t>{0});
+  scheduler.probed(0, true, Time(6'000));
+  EXPECT_EQ(scheduler.sends(Time(6'000)).size(), 1u);
+}
+
+TEST(Scheduler, AServerThatWasTakenOutProvesWhatItAnswered) {
+  Scheduler scheduler = one_server();  // without looks of its own accord
+  scheduler.add({"a"}, Time(0));
+  (void)scheduler.sends(Time(0));
+  scheduler.done("a", 0, Time(0));
+  scheduler.retire_server(0);
+  EXPECT_TRUE(scheduler.probes(Time(100'000'000)).empty());
+  EXPECT_EQ(scheduler.unproven(), std::vector<size_t>{0});
+  EXPECT_TRUE(scheduler.probe_now(0));
+  EXPECT_FALSE(scheduler.probe_now(0));
+  scheduler.probed(0, true, Time(0));
+  EXPECT_TRUE(scheduler.unproven().empty());
+}
+
 TEST(Scheduler, TheWindowDoublesWhileItBindsAndNothingIsFull) {
   Scheduler scheduler = one_server({.first_window = 2, .max_inflight = 12});
   for (int i = 0; i < 100; ++i) scheduler.add({std::to_string(i)}, Time(0));
@@ -299,6 +361,7 @@ int play(uint64_t seed) {
   rules.max_inflight = random.between(1, 40);
   rules.free_retries = static_cast<int>(random.between(5, 30));
   rules.patience = Time(random.between(10'000, 3'000'000));
+  if (seed % 2 == 0) rules.look_every = Time(random.between(1'000, 100'000));
   const bool paid = random.uniform() < 0.5;
   if (paid) rules.budget = random.between(0, 2'000);
   Scheduler scheduler(rules, seed);
@@ -310,7 +373,7 @@ int play(uint64_t seed) {
   std::map<std::string, int64_t> worst;
   std::set<std::string> waiting, ended;  // ended: done, failed or removed
   std::set<size_t> probing;
-  std::vector<Time> parked(servers), opened(servers);
+  std::vector<Time> parked(servers), proven(servers);
   int64_t certain = 0, possible = 0, reserved = 0;
   Time now(0);
   int added = 0, done = 0;
@@ -351,7 +414,11 @@ int play(uint64_t seed) {
       reserved += worst[send.id];
     }
     for (const size_t server : scheduler.probes(now)) {
-      EXPECT_TRUE(scheduler.state(server, now).is_open);
+      if (!scheduler.state(server, now).is_open) {
+        EXPECT_GT(rules.look_every, Time(0));
+        EXPECT_GE(now, proven[server] + rules.look_every);
+        EXPECT_GT(scheduler.state(server, now).sent, 0);
+      }
       EXPECT_TRUE(probing.insert(server).second);
     }
     check();
@@ -360,7 +427,9 @@ int play(uint64_t seed) {
         ++server;
         continue;
       }
-      scheduler.probed(*server, random.uniform() < luck, now);
+      const bool good = random.uniform() < luck;
+      scheduler.probed(*server, good, now);
+      if (good) proven[*server] = now;
       server = probing.erase(server);
     }
     if (!in_flight.empty() && random.uniform() < 0.9) {

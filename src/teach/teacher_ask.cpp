@@ -25,11 +25,11 @@ int64_t Teacher::worst_cost(const rollout::CompletionRequest& request) {
   return items_[item_of_.at(request.id)].request.worst;
 }
 
-void Teacher::sending(const std::string& id, const std::string& server) {
-  StoredRequest& request = items_[item_of_.at(id)].request;
+void Teacher::sending(const rollout::CompletionRequest& asked, const std::string& server) {
+  StoredRequest& request = items_[item_of_.at(asked.id)].request;
   request.state = RequestState::kSent;
   store_.attempt(request, server);
-  in_flight_.insert(id);
+  in_flight_.insert(asked.id);
   server_ = server;
 }
 
@@ -58,7 +58,8 @@ StoredAnswer Teacher::priced(const Item& item, const fleet::Answer& answer,
   return stored;
 }
 
-int64_t Teacher::answered(const std::string& id, const fleet::Answer& answer) {
+int64_t Teacher::answered(const std::string& id, const fleet::Answer& answer,
+                          int64_t /*num_tokens*/) {
   Item& item = items_[item_of_.at(id)];
   const StoredAnswer stored = priced(item, answer, server_);
   store_.answer(stored);

@@ -1,0 +1,145 @@
+// How a fleet looks at its servers: at first contact, when one has been away, and while one works, whether
+// its weights are still the right ones.
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "fleet/fleet_impl.h"
+
+namespace ponder::fleet {
+namespace {
+
+constexpr std::chrono::milliseconds kLookAtStopEvery{100};
+
+}  // namespace
+
+std::string_view to_string(Proof proof) {
+  switch (proof) {
+    case Proof::kHash:
+      return "hash";
+    case Proof::kRight:
+      return "right";
+    case Proof::kRounded:
+      return "rounded";
+    case Proof::kName:
+      return "name";
+    case Proof::kWrong:
+      return "wrong";
+  }
+  return "wrong";
+}
+
+void Fleet::Impl::contact() {
+  std::string problems;
+  size_t there = 0;
+  for (size_t server = 0; server < urls.size(); ++server) {
+    const std::string problem = look_at(server);
+    if (problem.empty())
+      ++there;
+    else
+      problems += fmt::format("{}{}", problems.empty() ? "" : "; ", problem);
+  }
+  if (there == 0) {
+    throw Error(ErrorKind::kBusy, urls.size() == 1 ? urls[0] : "--server",
+                fmt::format("no server answers ({})", problems),
+                "is it running, and is that its address and port?");
+  }
+  if (!problems.empty()) monitor.warning(fmt::format("not all servers answer yet: {}", problems));
+}
+
+std::string Fleet::Impl::look_at(size_t server) {
+  const Time began = now();
+  ServerLook look(urls[server], options);
+  while (!look.is_done()) {
+    const net::HttpAnswer answer = http.fetch(look.question());
+    if (answer.failure) {
+      if (answer.failure->kind == net::TransferFailure::Kind::kCertificate) {
+        throw Error(urls[server], answer.failure->message,
+                    "a certificate of your own is trusted by --ca-file FILE");
+      }
+      return answer.failure->message;
+    }
+    if (answer.head.status == 503) return fmt::format("{}: not ready (status 503)", urls[server]);
+    try {
+      look.take(answer.head.status, answer.head.headers, answer.body);
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::kNotFound)
+        tell_looked(urls[server], Proof::kWrong, error.problem(), began);
+      throw;
+    }
+  }
+  trust(look, urls[server], began);
+  scheduler.probed(server, true, now());
+  return "";
+}
+
+void Fleet::Impl::start_probe(size_t server) {
+  const ServerLook look(urls[server], options);
+  probes.emplace(http.start(look.question()), Probe{server, look, now()});
+}
+
+bool Fleet::Impl::is_looked_at(size_t server) const {
+  return std::ranges::any_of(probes,
+                             [&](const auto& probe) { return probe.second.server == server; });
+}
+
+// What is on its way there is another model's, where that cannot be seen by the answers.
+void Fleet::Impl::find_wrong(const Probe& probe, const std::string& problem) {
+  const std::string& server = urls[probe.server];
+  scheduler.probed(probe.server, false, now(), problem);
+  if (!options.canaries.empty()) {
+    std::vector<Open*> there;
+    for (const auto& [transfer, open] : request_of)
+      if (open->server == probe.server) there.push_back(open);
+    for (Open* open : there) {
+      abort_on_server(*open);
+      open->ids.resize(open->from);
+      fail(*open, {FailureClass::kBadLuck, "the server " + problem, Time(0), true});
+    }
+  }
+  tell_looked(server, Proof::kWrong, problem, probe.began);
+}
+
+void Fleet::Impl::take_probe(const net::HttpEvent& event, Probe& probe) {
+  if (const auto* head = std::get_if<net::HttpHead>(&event.what)) {
+    probe.head = *head;
+    return;
+  }
+  if (const auto* bytes = std::get_if<std::string>(&event.what)) {
+    if (probe.body.size() < (size_t{1} << 20)) probe.body += *bytes;
+    return;
+  }
+  Probe looked = std::move(probe);
+  probes.erase(event.transfer);
+  bool good = std::holds_alternative<net::HttpEnd>(event.what);
+  try {
+    if (good) looked.look.take(looked.head.status, looked.head.headers, looked.body);
+  } catch (const Error& error) {
+    good = false;
+    if (error.kind() != ErrorKind::kBusy) monitor.warning(error.what());
+    if (error.kind() == ErrorKind::kNotFound) return find_wrong(looked, error.problem());
+  }
+  if (good && !looked.look.is_done()) {
+    const uint64_t next = http.start(looked.look.question());
+    probes.emplace(next, Probe{looked.server, std::move(looked.look), looked.began});
+    return;
+  }
+  if (good) trust(looked.look, urls[looked.server], looked.began);
+  scheduler.probed(looked.server, good, now());
+}
+
+void Fleet::Impl::prove(const std::atomic<bool>* stop) {
+  const std::vector<size_t> servers = scheduler.unproven();
+  const auto finish_looks = [&] {
+    while (!(stop && stop->load()) &&
+           std::ranges::any_of(servers, [&](size_t server) { return is_looked_at(server); })) {
+      for (const net::HttpEvent& event : http.poll(kLookAtStopEvery)) take(event);
+    }
+  };
+  finish_looks();  // those that began before the last answers
+  for (const size_t server : servers)
+    if (scheduler.probe_now(server)) start_probe(server);
+  finish_looks();
+}
+
+}  // namespace ponder::fleet
