@@ -85,6 +85,7 @@ FleetSettings read_fleet(TomlSection section, const std::filesystem::path& folde
   fleet.tpm = section.integer("tpm", 0, 0, 1'000'000'000'000);
   fleet.idle_timeout = section.number("idle_timeout", 120, 1, kManySeconds);
   fleet.patience = section.number("patience", 1800, 1, kManySeconds);
+  fleet.canary_every = section.number("canary_every", 1800, 0, kManySeconds);
   if (section.has("stages")) {
     fleet.stages = section.texts("stages");
     check_stages(section, fleet.stages);

@@ -2,6 +2,7 @@
 // are scored here before anything reads them.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstring>
@@ -11,12 +12,14 @@
 #include "e2e/ponder.h"
 #include "e2e/running_server.h"
 #include "e2e/vllm_front.h"
+#include "pool/pool.h"
 
 namespace ponder::e2e {
 namespace {
 
 using std::chrono::milliseconds;
 constexpr std::chrono::seconds kLimit{250};
+constexpr const char* kThrownAway = "are thrown away and asked for again";
 
 void write_text(const fs::path& path, const std::string& text) {
   write_file_atomic(path, [&](FileWriter& file) { file.write(text.data(), text.size()); });
@@ -69,6 +72,24 @@ mv {1}.new {1}
     script.insert(script.find('\n') + 1, fmt::format("set -- {} \"$2\"\n", folder.string()));
     write_text(script_, script);
     fs::permissions(script_, fs::perms::owner_all);
+  }
+  // Only explore-1 asks servers, and it is the last.
+  static std::vector<std::string> explore_alone() {
+    return {"--until", "explore-1", "--set", "fleet.stages=[\"explore\"]"};
+  }
+  static int num_explored(const std::map<std::string, Json>& rows) {
+    return static_cast<int>(std::count_if(rows.begin(), rows.end(), [](const auto& row) {
+      return row.first.starts_with("explore-1 ");
+    }));
+  }
+  // The front stands before this server, under the name that the one before had.
+  void serve_from(const Server& server) const {
+    const std::string before = read_file(target_);
+    write_text(target_, server.port() + before.substr(before.find(' ')));
+  }
+  std::string log_of(const std::string& name) const {
+    const fs::path log = folder_ / name / "log.jsonl";
+    return fs::exists(log) ? read_file(log) : "";
   }
   // What `pool export` says of each rollout, by its place, less the server's address.
   std::map<std::string, Json> rollouts(const std::string& name) {
@@ -204,6 +225,93 @@ TEST_F(ForeignFleet, TheServersProveTheirWeightsBeforeAnyRollout) {
     const testing::Outcome right = run("run", again);
     EXPECT_EQ(right.status, 0) << bits << " bits: " << right.err;
     EXPECT_GT(front_.num_completions, before);
+  }
+}
+
+// In the middle of its rollouts another engine comes under the name of the first; when that was seen, the
+// first is there again.
+TEST_F(ForeignFleet, WhatAServerAnsweredBeforeItWasFoundWrongIsMadeAgain) {
+  ASSERT_EQ(run("whole", explore_alone()).status, 0);
+  const auto whole = rollouts("whole");
+  ASSERT_FALSE(whole.empty());
+  const Server other(base_, folder_ / "base.log");
+  const std::string right = read_file(target_);
+  const int begin = front_.num_completions;
+  front_.before_completion = [&](int number) {
+    if (number == begin + 20) serve_from(other);
+  };
+  testing::Process process(argv("changed", explore_alone()),
+                           {.folder = {}, .input = "", .limit = kLimit});
+  while (log_of("changed").find(kThrownAway) == std::string::npos &&
+         !process.ended_within(milliseconds(20))) {
+  }
+  write_text(target_, right);
+  const testing::Outcome outcome = process.wait();
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_NE(outcome.err.find(front_.url() + " does not have the weights of M1: "),
+            std::string::npos)
+      << outcome.err;
+  EXPECT_EQ(rollouts("changed"), whole);
+  // Nothing of it is left, and what became of it is kept.
+  const pool::Pool pool = pool::Pool::open_read_only(folder_ / "changed/run.db");
+  std::map<std::string, int> proofs, outcomes;
+  for (const pool::ServerCheckRecord& check : pool.server_checks()) {
+    ++proofs[check.proof];
+    EXPECT_EQ(check.withdrawn > 0, check.proof == "wrong") << check.checked;
+  }
+  EXPECT_EQ(proofs["wrong"], 1);
+  EXPECT_GE(proofs["right"], 3);  // at first contact, when it was right again, at the end
+  for (const pool::AttemptRecord& attempt : pool.attempts("explore-1"))
+    ++outcomes[std::string(to_string(attempt.outcome))];
+  EXPECT_GE(outcomes["withdrawn"], 20);
+  EXPECT_GE(outcomes["answered"], num_explored(whole));
+  pool.for_each_rollout({.stage = "explore-1"}, [&](const pool::StoredRollout& stored) {
+    const auto attempts = pool.attempts_of(stored);
+    ASSERT_FALSE(attempts.empty());
+    EXPECT_EQ(attempts.back().outcome, pool::AttemptRecord::Outcome::kAnswered);
+    EXPECT_EQ(attempts.back().server, stored.rollout.completion.endpoint);
+    EXPECT_EQ(attempts.back().num_tokens, stored.rollout.completion.num_tokens());
+  });
+}
+
+// Stopped, it has rollouts that were not proven; when it goes on the server has become another.
+TEST_F(ForeignFleet, WhatAStoppedRunHadNotProvenIsProvenOrThrownAway) {
+  ASSERT_EQ(run("whole", explore_alone()).status, 0);
+  const auto whole = rollouts("whole");
+  const std::string right = read_file(target_);
+  for (const bool changes : {false, true}) {
+    const std::string name = changes ? "changed" : "same";
+    const int begin = front_.num_completions;
+    front_.hold_from = begin + 40;
+    {
+      testing::Process process(argv(name, explore_alone()),
+                               {.folder = {}, .input = "", .limit = kLimit});
+      while (front_.num_completions < begin + 40 && !process.ended_within(milliseconds(5))) {
+      }
+      process.signal(SIGTERM);
+      EXPECT_NE(process.wait().status, 0);
+    }
+    front_.hold_from = 1 << 30;
+    const auto had = rollouts(name);
+    EXPECT_GT(had.size(), whole.size() - num_explored(whole)) << "some of explore-1";
+    if (changes) {
+      const Server other(base_, folder_ / "base.log");
+      serve_from(other);
+      std::vector<std::string> wrong = explore_alone();
+      wrong.insert(wrong.end(), {"--set", "fleet.command=[]", "--set", "fleet.ready_timeout=0"});
+      const testing::Outcome outcome = run(name, wrong);
+      EXPECT_EQ(outcome.status, 1);
+      EXPECT_NE(outcome.err.find(kThrownAway), std::string::npos) << outcome.err;
+      EXPECT_EQ(rollouts(name).size(), whole.size() - num_explored(whole));
+      write_text(target_, right);
+    }
+    EXPECT_EQ(run(name, explore_alone()).status, 0);
+    EXPECT_EQ(rollouts(name), whole);
+    const pool::Pool pool = pool::Pool::open_read_only(folder_ / name / "run.db");
+    const auto attempts = pool.attempts("explore-1");
+    EXPECT_EQ(changes, std::any_of(attempts.begin(), attempts.end(), [](const auto& attempt) {
+                return attempt.outcome == pool::AttemptRecord::Outcome::kWithdrawn;
+              }));
   }
 }
 

@@ -6,10 +6,13 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <chrono>
+#include <functional>
 #include <mutex>
 #include <set>
 #include <sstream>
 #include <string>
+#include <thread>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -27,6 +30,10 @@ class VllmFront {
 
   std::string url() const { return server_.url(); }
   std::atomic<int> num_completions = 0, num_likeliest = 0, num_unknown_fields = 0;
+  // Called before a rollout is asked for behind it, with its number from 1. Set while nobody asks.
+  std::function<void(int)> before_completion;
+  std::atomic<int> hold_from =
+      1 << 30;  // rollouts of this number and more wait, as long as it is so
   // Of rollouts: the models whose they are, in the order of their first.
   std::string models() {
     const std::lock_guard lock(mutex_);
@@ -125,7 +132,9 @@ class VllmFront {
     if (body.contains("logprobs")) {
       ++num_likeliest;
     } else {
-      ++num_completions;
+      const int number = ++num_completions;
+      if (before_completion) before_completion(number);
+      while (number >= hold_from) std::this_thread::sleep_for(std::chrono::milliseconds(5));
       const std::lock_guard lock(mutex_);
       if (models_.find(behind) == std::string::npos) models_ += behind + " ";
     }

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "eval/judging.h"
 #include "generate/scorer.h"
+#include "pipeline/server_records.h"
 #include "pipeline/stages/stage_sampler.h"
 #include "rollout/run_rollouts.h"
 #include "tokenizer/thought_format.h"
@@ -148,6 +149,223 @@ void take_begun(StageContext& context, const std::string& benchmark,
   }
 }
 
+// One call of roll_out: passes over what the pool lacks, until nothing of it was thrown away again.
+class RollOut {
+ public:
+  RollOut(StageContext& context, generate::InferenceModel& model, RolloutWork& work)
+      : context_(context),
+        model_(model),
+        work_(work),
+        sampler_{model.sha256(), model.precision(),
+                 context.recipe.fleet.samples_otherwise(context.stage.kind->name)},
+        records_(context, work.benchmark) {}
+
+  bool run() {
+    make_requests();
+    try {
+      source_.emplace(context_, model_, requests_, records_);
+    } catch (const Error&) {
+      save({});  // what was found of servers
+      throw;
+    }
+    save({});
+    if (!source_->generator()) return false;  // stopped before a server was there
+    for (;;) {
+      records_.ask_again();
+      take_done();
+      std::vector<ProblemTally> tallies(requests_.size());
+      if (!(work_.next_wave ? ask_in_waves(tallies) : ask(requests_, hooks()))) return false;
+      const std::vector<std::string> unproven = source_->prove(context_);
+      save({});
+      if (context_.stopping()) return false;
+      if (records_.any_withdrawn()) continue;
+      records_.tell_unproven(unproven);
+      if (work_.next_wave) leave_within_budget(tallies);
+      return true;
+    }
+  }
+
+ private:
+  void make_requests() {
+    {
+      pool::Pool::Transaction transaction(context_.pool);
+      for (const data::Problem& problem : work_.problems)
+        context_.pool.add_problem(problem, work_.benchmark);
+      transaction.commit();
+    }
+    generate::RolloutSpec spec;
+    spec.samples = work_.samples;
+    spec.sampling = work_.sampling;
+    spec.seed = context_.recipe.seed;
+    spec.system = context_.recipe.system;
+    data::RowAccount account = data::RowAccount::of(work_.problems.size());
+    requests_ = model_.rollout_requests(work_.problems, spec, account);
+    tell_left_out(context_, work_.benchmark, account);
+    work_.rejected = account.rejected;
+    for (const data::Problem& problem : work_.problems) by_id_[problem.id] = &problem;
+    for (rollout::RolloutRequest& request : requests_) {
+      request_of_[request.problem_id] = &request;
+      const auto expected = work_.expected_tokens.find(request.problem_id);
+      if (expected != work_.expected_tokens.end()) request.expected_tokens = expected->second;
+    }
+  }
+
+  judge::Judgement judge(data::Rollout& t) const {
+    return eval::judge_rollout(*by_id_.at(t.problem_id), work_.strictness, t);
+  }
+
+  // Gives the requests what the pool has of their rollouts; what they would not give leaves it.
+  void take_done() {
+    for (rollout::RolloutRequest& request : requests_) {
+      request.done.clear();
+      request.begun.clear();
+    }
+    context_.pool.for_each_rollout(
+        {.stage = context_.stage.name}, [&](const pool::StoredRollout& stored) {
+          if (stored.benchmark != work_.benchmark) return;
+          const auto request = request_of_.find(stored.rollout.problem_id);
+          if (request == request_of_.end() || !is_of(*request->second, stored.rollout, sampler_)) {
+            context_.pool.remove_rollout(stored.stage, stored.rollout, stored.benchmark);
+            return;
+          }
+          take_done(stored, *request->second);
+        });
+    if (work_.group_complete && !work_.next_wave) {
+      for (rollout::RolloutRequest& request : requests_) leave_enough(context_, work_, request);
+    }
+    take_begun(context_, work_.benchmark, request_of_, sampler_);
+  }
+
+  void take_done(const pool::StoredRollout& stored, rollout::RolloutRequest& request) {
+    data::Rollout done = stored.rollout;
+    const int allowed = request.sampling.max_tokens;
+    const bool as_allowed = done.sampling.max_tokens == allowed;
+    const Allowed now = as_allowed ? Allowed::kSame : with_tokens_allowed(done, allowed);
+    if (!as_allowed) context_.pool.remove_rollout(stored.stage, done, stored.benchmark);
+    if (now == Allowed::kGoesOn)
+      put_back(context_, done, work_.benchmark, sha256_of(request, sampler_));
+    if (now != Allowed::kSame) return;
+    if (!done.verdict) judge(done);  // its stage is done again
+    if (!as_allowed) {
+      done.sampling.max_tokens = allowed;
+      context_.pool.add_rollout(stored.stage, stored.round, done, stored.benchmark);
+    } else if (!stored.rollout.verdict) {
+      context_.pool.set_verdict(stored.id, *done.verdict, done.proof);
+    }
+    request.done.push_back(std::move(done));
+  }
+
+  void save(std::span<const rollout::NewTokens> begun) {
+    if (unsaved_.empty() && begun.empty() && !records_.any()) return;
+    pool::Pool::Transaction transaction(context_.pool);
+    records_.write();
+    for (const data::Rollout& t : unsaved_) {
+      if (records_.counts(t.problem_id, t.sample))
+        context_.pool.add_rollout(context_.stage.name, context_.stage.round, t, work_.benchmark);
+    }
+    for (const rollout::NewTokens& part : begun) {
+      context_.pool.add_partial({context_.stage.name, work_.benchmark, part.problem_id, part.sample,
+                                 sha256_of(*request_of_.at(part.problem_id), sampler_), part.first,
+                                 part.tokens});
+    }
+    transaction.commit();
+    unsaved_.clear();
+  }
+
+  rollout::RolloutHooks hooks() {
+    rollout::RolloutHooks hooks;
+    hooks.judge = [this](data::Rollout& t) {
+      const judge::Judgement judgement = judge(t);
+      if (work_.on_judged) work_.on_judged(t, judgement);
+      // Of the stage's model, as its servers were found to have it; scored when something reads it.
+      t.completion.model_sha256 = sampler_.model_sha256;
+      t.completion.precision = sampler_.precision;
+      if (!t.completion.logprobs) return;
+      // Sampled and scored by one forward: the recorded log-probabilities are the perplexity.
+      t.perplexity = generate::make_score(*t.completion.logprobs).perplexity;
+      t.perplexity_model_sha256 = t.completion.model_sha256;
+      t.perplexity_precision = t.completion.precision;
+    };
+    hooks.group_complete = work_.group_complete;
+    hooks.on_completion = [this](const data::Rollout& t) {
+      unsaved_.push_back(t);
+      if (unsaved_.size() >= kMostUnsaved) save({});
+    };
+    hooks.save = [this](std::span<const rollout::NewTokens> begun) { save(begun); };
+    return hooks;
+  }
+
+  // False when stopped.
+  bool ask(std::span<const rollout::RolloutRequest> asked, const rollout::RolloutHooks& hooks) {
+    const rollout::RolloutReport report = rollout::run_rollouts(
+        *source_->generator(), asked, hooks,
+        {.monitor = &source_->monitor(context_), .task = context_.stage.name, .unit = "rollouts"},
+        context_.stop);
+    save({});
+    source_->tell(context_);
+    return !report.interrupted;
+  }
+
+  bool ask_in_waves(std::vector<ProblemTally>& tallies) {
+    std::map<std::string, ProblemTally*> tally_of;
+    for (size_t i = 0; i < requests_.size(); ++i) {
+      tallies[i].expected_tokens = requests_[i].expected_tokens;
+      tally_of[requests_[i].problem_id] = &tallies[i];
+    }
+    // Its memory is for all of them, not for the first wave.
+    for (const rollout::RolloutRequest& request : requests_)
+      source_->generator()->announce(rollout::completion_request(request, 0), 1);
+    rollout::RolloutHooks hooks = this->hooks();
+    hooks.group_complete = nullptr;
+    hooks.on_completion = [&, keep = hooks.on_completion](const data::Rollout& t) {
+      keep(t);
+      count(*tally_of.at(t.problem_id), t);
+    };
+    for (work_.waves = 0;; ++work_.waves) {
+      const std::vector<size_t> wave = work_.next_wave(tallies);
+      if (wave.empty()) return true;
+      std::vector<rollout::RolloutRequest> asked;
+      std::vector<std::pair<size_t, const data::Rollout*>> there;
+      for (const size_t p : wave) {
+        const rollout::RolloutRequest& request = requests_[p];
+        const auto sample = static_cast<int>(tallies[p].samples);
+        const auto done = std::find_if(request.done.begin(), request.done.end(),
+                                       [&](const data::Rollout& t) { return t.sample == sample; });
+        if (done != request.done.end()) {
+          there.emplace_back(p, &*done);
+        } else {
+          asked.push_back(only_sample(request, sample));
+        }
+      }
+      if (!asked.empty() && work_.out_of_time && work_.out_of_time()) return true;
+      for (const auto& [p, done] : there) count(tallies[p], *done);
+      if (!asked.empty() && !ask(asked, hooks)) return false;
+      if (context_.stopping()) return false;
+    }
+  }
+
+  // What an earlier, larger budget made leaves the pool.
+  void leave_within_budget(const std::vector<ProblemTally>& tallies) {
+    for (size_t i = 0; i < requests_.size(); ++i) {
+      for (const data::Rollout& t : requests_[i].done) {
+        if (t.sample >= tallies[i].samples)
+          context_.pool.remove_rollout(context_.stage.name, t, work_.benchmark);
+      }
+    }
+  }
+
+  StageContext& context_;
+  generate::InferenceModel& model_;
+  RolloutWork& work_;
+  const Sampler sampler_;
+  std::vector<rollout::RolloutRequest> requests_;
+  std::map<std::string, const data::Problem*> by_id_;
+  std::map<std::string, rollout::RolloutRequest*> request_of_;  // by problem
+  std::vector<data::Rollout> unsaved_;
+  ServerRecords records_;
+  std::optional<StageSampler> source_;  // the last: it tells the records
+};
+
 }  // namespace
 
 generate::InferenceModel open_model(const StageContext& context, std::optional<bool> thinking) {
@@ -159,156 +377,7 @@ generate::InferenceModel open_model(const StageContext& context, std::optional<b
 }
 
 bool roll_out(StageContext& context, generate::InferenceModel& model, RolloutWork& work) {
-  {
-    pool::Pool::Transaction transaction(context.pool);
-    for (const data::Problem& problem : work.problems)
-      context.pool.add_problem(problem, work.benchmark);
-    transaction.commit();
-  }
-  generate::RolloutSpec spec;
-  spec.samples = work.samples;
-  spec.sampling = work.sampling;
-  spec.seed = context.recipe.seed;
-  spec.system = context.recipe.system;
-  data::RowAccount account = data::RowAccount::of(work.problems.size());
-  std::vector<rollout::RolloutRequest> requests =
-      model.rollout_requests(work.problems, spec, account);
-  tell_left_out(context, work.benchmark, account);
-  work.rejected = account.rejected;
-  std::map<std::string, const data::Problem*> by_id;
-  for (const data::Problem& problem : work.problems) by_id[problem.id] = &problem;
-  std::map<std::string, rollout::RolloutRequest*> request_of;
-  for (rollout::RolloutRequest& request : requests) {
-    request_of[request.problem_id] = &request;
-    const auto expected = work.expected_tokens.find(request.problem_id);
-    if (expected != work.expected_tokens.end()) request.expected_tokens = expected->second;
-  }
-  const auto judge = [&](data::Rollout& t) {
-    return eval::judge_rollout(*by_id.at(t.problem_id), work.strictness, t);
-  };
-  const Sampler sampler{model.sha256(), model.precision(),
-                        context.recipe.fleet.samples_otherwise(context.stage.kind->name)};
-  context.pool.for_each_rollout(
-      {.stage = context.stage.name}, [&](const pool::StoredRollout& stored) {
-        if (stored.benchmark != work.benchmark) return;
-        const auto request = request_of.find(stored.rollout.problem_id);
-        if (request == request_of.end() || !is_of(*request->second, stored.rollout, sampler)) {
-          context.pool.remove_rollout(stored.stage, stored.rollout, stored.benchmark);
-          return;
-        }
-        data::Rollout done = stored.rollout;
-        const int allowed = request->second->sampling.max_tokens;
-        const bool as_allowed = done.sampling.max_tokens == allowed;
-        const Allowed now = as_allowed ? Allowed::kSame : with_tokens_allowed(done, allowed);
-        if (!as_allowed) context.pool.remove_rollout(stored.stage, done, stored.benchmark);
-        if (now == Allowed::kGoesOn)
-          put_back(context, done, work.benchmark, sha256_of(*request->second, sampler));
-        if (now != Allowed::kSame) return;
-        if (!done.verdict) judge(done);  // its stage is done again
-        if (!as_allowed) {
-          done.sampling.max_tokens = allowed;
-          context.pool.add_rollout(stored.stage, stored.round, done, stored.benchmark);
-        } else if (!stored.rollout.verdict) {
-          context.pool.set_verdict(stored.id, *done.verdict, done.proof);
-        }
-        request->second->done.push_back(std::move(done));
-      });
-
-  if (work.group_complete && !work.next_wave) {
-    for (rollout::RolloutRequest& request : requests) leave_enough(context, work, request);
-  }
-  take_begun(context, work.benchmark, request_of, sampler);
-
-  std::vector<data::Rollout> unsaved;
-  const auto save = [&](std::span<const rollout::NewTokens> begun) {
-    if (unsaved.empty() && begun.empty()) return;
-    pool::Pool::Transaction transaction(context.pool);
-    for (const data::Rollout& t : unsaved)
-      context.pool.add_rollout(context.stage.name, context.stage.round, t, work.benchmark);
-    for (const rollout::NewTokens& part : begun) {
-      context.pool.add_partial({context.stage.name, work.benchmark, part.problem_id, part.sample,
-                                sha256_of(*request_of.at(part.problem_id), sampler), part.first,
-                                part.tokens});
-    }
-    transaction.commit();
-    unsaved.clear();
-  };
-  rollout::RolloutHooks hooks;
-  hooks.judge = [&](data::Rollout& t) {
-    const judge::Judgement judgement = judge(t);
-    if (work.on_judged) work.on_judged(t, judgement);
-    // Of the stage's model, as its servers were found to have it; scored when something reads it.
-    t.completion.model_sha256 = sampler.model_sha256;
-    t.completion.precision = sampler.precision;
-    if (!t.completion.logprobs) return;
-    // Sampled and scored by one forward: the recorded log-probabilities are the perplexity.
-    t.perplexity = generate::make_score(*t.completion.logprobs).perplexity;
-    t.perplexity_model_sha256 = t.completion.model_sha256;
-    t.perplexity_precision = t.completion.precision;
-  };
-  hooks.group_complete = work.group_complete;
-  hooks.on_completion = [&](const data::Rollout& t) {
-    unsaved.push_back(t);
-    if (unsaved.size() >= kMostUnsaved) save({});
-  };
-  hooks.save = save;
-  StageSampler source(context, model, requests);
-  if (!source.generator()) return false;  // stopped before a server was there
-  rollout::Generator& generator = *source.generator();
-  const auto run = [&](std::span<const rollout::RolloutRequest> asked) {
-    const rollout::RolloutReport report = rollout::run_rollouts(
-        generator, asked, hooks,
-        {.monitor = &source.monitor(context), .task = context.stage.name, .unit = "rollouts"},
-        context.stop);
-    save({});
-    source.tell(context);
-    return !report.interrupted;
-  };
-  if (!work.next_wave) return run(requests);
-
-  std::map<std::string, ProblemTally*> tally_of;
-  std::vector<ProblemTally> tallies(requests.size());
-  for (size_t i = 0; i < requests.size(); ++i) {
-    tallies[i].expected_tokens = requests[i].expected_tokens;
-    tally_of[requests[i].problem_id] = &tallies[i];
-  }
-  // Its memory is for all of them, not for the first wave.
-  for (const rollout::RolloutRequest& request : requests)
-    generator.announce(rollout::completion_request(request, 0), 1);
-  hooks.group_complete = nullptr;
-  hooks.on_completion = [&, keep = hooks.on_completion](const data::Rollout& t) {
-    keep(t);
-    count(*tally_of.at(t.problem_id), t);
-  };
-  for (;; ++work.waves) {
-    const std::vector<size_t> wave = work.next_wave(tallies);
-    if (wave.empty()) break;
-    std::vector<rollout::RolloutRequest> asked;
-    std::vector<std::pair<size_t, const data::Rollout*>> there;
-    for (const size_t p : wave) {
-      const rollout::RolloutRequest& request = requests[p];
-      const auto sample = static_cast<int>(tallies[p].samples);
-      const auto done = std::find_if(request.done.begin(), request.done.end(),
-                                     [&](const data::Rollout& t) { return t.sample == sample; });
-      if (done != request.done.end()) {
-        there.emplace_back(p, &*done);
-      } else {
-        asked.push_back(only_sample(request, sample));
-      }
-    }
-    if (!asked.empty() && work.out_of_time && work.out_of_time()) break;
-    for (const auto& [p, done] : there) count(tallies[p], *done);
-    if (!asked.empty() && !run(asked)) return false;
-    if (context.stopping()) return false;
-  }
-  // What an earlier, larger budget made.
-  for (size_t i = 0; i < requests.size(); ++i) {
-    for (const data::Rollout& t : requests[i].done) {
-      if (t.sample >= tallies[i].samples)
-        context.pool.remove_rollout(context.stage.name, t, work.benchmark);
-    }
-  }
-  return true;
+  return RollOut(context, model, work).run();
 }
 
 bool is_usable(const data::Rollout& rollout) {

@@ -36,6 +36,7 @@ fleet::FleetOptions fleet_options_of(const StageContext& context,
   options.precision = model.precision();
   options.rules.max_inflight = settings.max_inflight;
   options.rules.pace = {settings.rpm, settings.tpm};
+  options.rules.look_every = milliseconds_of(settings.canary_every);
   options.rules.patience = milliseconds_of(settings.patience);
   options.limits.silence = milliseconds_of(settings.idle_timeout);
   options.seed = context.recipe.seed;
@@ -107,9 +108,10 @@ bool samples_on_servers(const StageContext& context) {
 }
 
 StageSampler::StageSampler(const StageContext& context, generate::InferenceModel& model,
-                           std::span<const rollout::RolloutRequest> requests) {
+                           std::span<const rollout::RolloutRequest> requests,
+                           ServerRecords& records) {
   if (samples_on_servers(context)) {
-    open_fleet(context, model, requests);
+    open_fleet(context, model, requests, records);
     return;
   }
   const EngineSettings& engine = context.recipe.engine;
@@ -119,9 +121,11 @@ StageSampler::StageSampler(const StageContext& context, generate::InferenceModel
 }
 
 void StageSampler::open_fleet(const StageContext& context, const generate::InferenceModel& model,
-                              std::span<const rollout::RolloutRequest> requests) {
+                              std::span<const rollout::RolloutRequest> requests,
+                              ServerRecords& records) {
   const FleetSettings& settings = context.recipe.fleet;
   fleet::FleetOptions options = fleet_options_of(context, model);
+  options.keeper = &records;
   try {
     if (settings.samples_otherwise(context.stage.kind->name))
       options.canaries = canaries_of(context, requests);
@@ -167,6 +171,12 @@ void StageSampler::open_fleet(const StageContext& context, const generate::Infer
 rollout::Generator* StageSampler::generator() {
   if (fleet_) return fleet_.get();
   return engine_.get();
+}
+
+std::vector<std::string> StageSampler::prove(const StageContext& context) {
+  if (!fleet_ || !context.recipe.fleet.samples_otherwise(context.stage.kind->name)) return {};
+  fleet_->prove(context.stop);
+  return fleet_->unproven();
 }
 
 Monitor& StageSampler::monitor(const StageContext& context) const {

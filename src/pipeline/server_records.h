@@ -1,0 +1,63 @@
+// What a stage asks of servers and what is found of them, on its way into run.db; and which of their answers
+// do not count after all. Internal to pipeline.
+//
+// Servers that prove their weights by what they answer are looked at again and again. What one has
+// answered since the last look that found it right is provisional: if the next finds it wrong, its
+// rollouts leave the pool, and their samples are asked for again.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "fleet/attempts.h"
+#include "pipeline/stage.h"
+#include "pool/pool.h"
+
+namespace ponder::pipeline {
+
+class ServerRecords final : public fleet::AttemptKeeper {
+ public:
+  // Of one stage's rollouts of a benchmark's problems ("": of problems to train on). Borrows the context.
+  ServerRecords(const StageContext& context, std::string benchmark);
+
+  // Whether anything is to be written.
+  bool any() const { return !gathered_.empty(); }
+  // Puts into the pool what has gathered, and takes out of it what does not count. Within the caller's transaction,
+  // and before rollouts that have come since: of those only what counts() is to be added.
+  void write();
+  bool counts(const std::string& problem_id, int sample) const {
+    return !withdrawn_.contains({problem_id, sample});
+  }
+  bool any_withdrawn() const { return !withdrawn_.empty(); }
+  // The samples that were withdrawn are asked for again from here on.
+  void ask_again() { withdrawn_.clear(); }
+  // Says of servers that could not be looked at once more how much they have answered that stays without that.
+  void tell_unproven(const std::vector<std::string>& servers) const;
+
+  void sending(const rollout::CompletionRequest& request, const std::string& server) override;
+  int64_t answered(const std::string& id, const fleet::Answer& answer, int64_t num_tokens) override;
+  void failed(const std::string& id, const Failed& failure) override;
+  void looked_at(const Looked& looked) override;
+  void keep() override {}  // write() does, with the rollouts: nothing here costs money
+
+ private:
+  void end(const std::string& id, pool::AttemptRecord::Outcome outcome, int64_t num_tokens,
+           std::string error);
+  // How many rollouts that were.
+  int64_t withdraw(const pool::ServerCheckRecord& check);
+
+  const StageContext& context_;
+  const std::string benchmark_;
+  std::map<std::string, pool::AttemptRecord> open_;  // by request id
+  std::vector<std::variant<pool::AttemptRecord, pool::ServerCheckRecord>> gathered_;  // in order
+  std::map<std::string, std::string> wrong_;         // what was found of servers that are wrong now
+  std::set<std::pair<std::string, int>> withdrawn_;  // problem and sample
+};
+
+}  // namespace ponder::pipeline
