@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <fstream>
+#include <map>
+#include <utility>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -117,6 +119,43 @@ Markup stages_section(const std::vector<FleetRecord>& records) {
                "what a killed one asked is not among them."));
 }
 
+std::string proof_words(const std::string& proof) {
+  if (proof == "hash") return "said their hash";
+  if (proof == "right") return "answered as they do";
+  if (proof == "rounded") return "answered as they do, in fewer bits";
+  if (proof == "name") return "said their name";
+  return "has others";
+}
+
+// Of each server in each stage the last look, and before it those that found it wrong.
+Markup weights_section(const std::vector<pool::ServerCheckRecord>& checks) {
+  std::map<std::pair<std::string, std::string>, std::pair<int64_t, size_t>> of;  // looks, the last
+  for (size_t i = 0; i < checks.size(); ++i) {
+    auto& [looks, last] = of[{checks[i].stage, checks[i].server}];
+    ++looks;
+    last = i;
+  }
+  Markup rows;
+  for (size_t i = 0; i < checks.size(); ++i) {
+    const pool::ServerCheckRecord& check = checks[i];
+    const auto& [looks, last] = of.at({check.stage, check.server});
+    const bool wrong = check.proof == "wrong";
+    if (i != last && !wrong) continue;
+    rows += element(
+        "tr", element("th", {{"scope", "row"}}, text(check.stage)) + cell(check.server) +
+                  cell(check.checked) +
+                  element("td", element("span", {{"class", wrong ? "state failed" : "state"}},
+                                        text(proof_words(check.proof)))) +
+                  cell(check.found) + number(check.withdrawn) + number(i == last ? looks : 0));
+  }
+  if (rows.empty()) return {};
+  return report::section(
+      "Weights",
+      table({"stage", "server", "looked at", "it", "found", "thrown away", "looks"}, rows) +
+          note("Each server's last look in a stage, and those that found other weights than the "
+               "stage's: what it had answered since the one before was thrown away."));
+}
+
 }  // namespace
 
 void FleetLog::take(const std::string& line) {
@@ -160,6 +199,7 @@ Page fleet_page(OpenRun& run) {
     if (const auto now = pipeline::read_progress(run.folder())) content += now_section(*now);
   }
   content += stages_section(run.fleet_records());
+  content += weights_section(run.pool().server_checks());
   content += report::teacher_section(run.teacher());
   if (content.empty()) {
     content = element("p", text("No server was asked: this run samples in its own process. "

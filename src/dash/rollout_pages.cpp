@@ -219,6 +219,20 @@ Markup filters_of(const pool::Pool& pool, int64_t id) {
   return items.empty() ? note("No filter has seen it.") : element("ul", {{"class", "note"}}, items);
 }
 
+// Which servers were asked for it, and what came of that.
+Markup requests_of(const pool::Pool& pool, const pool::StoredRollout& rollout) {
+  Markup rows;
+  for (const pool::AttemptRecord& attempt : pool.attempts_of(rollout)) {
+    rows +=
+        element("tr", number(attempt.number) + cell(attempt.server) + cell(attempt.began) +
+                          cell(attempt.ended) + word_cell(std::string(to_string(attempt.outcome))) +
+                          number(attempt.num_tokens) + cell(attempt.error));
+  }
+  if (rows.empty()) return {};
+  return report::section("Requests",
+                         table({"", "server", "sent", "ended", "came to", "tokens", "why"}, rows));
+}
+
 }  // namespace
 
 Page rollouts_page(OpenRun& run, const Parameters& asked) {
@@ -320,6 +334,7 @@ Page rollout_page(OpenRun& run, const Parameters& asked) {
   return {fmt::format("{}, sample {}", stored->stage, t.sample),
           element("dl", facts) + thought_and_solution(t, true) +
               report::section("Filters", filters_of(pool, stored->id)) +
+              requests_of(pool, *stored) +
               report::section("Tokens", tokens_of(run, *stored, asked)),
           false};
 }

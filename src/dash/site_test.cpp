@@ -254,6 +254,49 @@ TEST_F(SiteTest, FleetShowsServersAsTheRunSaysThem) {
   }
 }
 
+TEST_F(SiteTest, ShowsWhatWasProvenOfServersAndWhoWasAskedForARollout) {
+  int64_t id = 0;
+  {
+    pool::Pool pool = pool::Pool::open(run_ / "run.db");
+    const auto check = [&](const std::string& at, const std::string& proof, int64_t withdrawn) {
+      pool.add_server_check({"explore-1", "http://gpu1:8000", "vllm", "ponder-0123",
+                             "2026-11-30T" + at + ":00.000Z", proof, "2 nat <b>from M1</b>",
+                             withdrawn});
+    };
+    check("10:00", "right", 0);
+    check("10:30", "wrong", 37);
+    check("10:31", "right", 0);
+    check("11:01", "rounded", 0);
+    pool.for_each_rollout({.stage = "explore-1"}, [&](const pool::StoredRollout& stored) {
+      if (id != 0) return;
+      id = stored.id;
+      for (const char* error : {"status 500 <b>", ""}) {
+        pool::AttemptRecord attempt;
+        attempt.stage = stored.stage;
+        attempt.problem_id = stored.rollout.problem_id;
+        attempt.sample = stored.rollout.sample;
+        attempt.server = *error ? "http://gpu1:8000" : "http://gpu2:8000";
+        attempt.began = attempt.ended = "2026-11-30T10:02:00.000Z";
+        attempt.error = error;
+        if (*error) attempt.outcome = pool::AttemptRecord::Outcome::kFailed;
+        pool.add_attempt(attempt);
+      }
+    });
+  }
+  std::string html = body("/run/a run/fleet");
+  EXPECT_FALSE(has(html, "T10:00:00"));  // one look after another found the same
+  EXPECT_TRUE(has(html, "T10:30:00"));
+  EXPECT_TRUE(has(html, ">37<"));
+  EXPECT_FALSE(has(html, "T10:31:00"));
+  EXPECT_TRUE(has(html, "T11:01:00"));
+  EXPECT_TRUE(has(html, "in fewer bits"));
+  EXPECT_TRUE(has(html, "2 nat &lt;b&gt;from M1"));
+  html = body("/run/a run/rollout", {{"id", std::to_string(id)}});
+  EXPECT_TRUE(has(html, "<h2>Requests"));
+  EXPECT_LT(html.find("status 500 &lt;b&gt;"), html.find("http://gpu2:8000"));
+  EXPECT_TRUE(has(html, ">failed<") && has(html, ">answered<"));
+}
+
 TEST_F(SiteTest, ShowsTheTeacherBeforeTheStages) {
   EXPECT_FALSE(has(body("/run/a run/overview"), "teach<"));
   std::ofstream(run_ / "teacher.json")
