@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/json_element.h"
 #include "base/text.h"
+#include "tokenizer/added_tokens.h"
 
 namespace ponder::fleet {
 namespace {
@@ -200,11 +201,9 @@ void take_llama_server(const Element& json, Answer& answer) {
   const std::optional<Element> stop = find(json, "stop");
   if (!stop || !is_true(*stop)) return;
   answer.finish = text_of(json, "stop_type");
-  if (const auto cut = find(json, "truncated"); cut && is_true(*cut)) {
-    throw AnswerFailure(
-        FailureClass::kNever,
-        "the server's context ended before the answer; start it with a longer one (-c)");
-  }
+  // Also of an answer that has all its tokens, where these just fill the context.
+  const std::optional<Element> full = find(json, "truncated");
+  answer.stop_reason = full && is_true(*full) ? "truncated" : text_of(json, "stopping_word");
   answer.usage = TokenUsage{count_of(json, "tokens_evaluated"), count_of(json, "tokens_predicted")};
 }
 
@@ -288,8 +287,14 @@ FailureClass class_of(const std::string& code) {
   return class_of(500, code);
 }
 
-bool has_model_name(ServerKind kind) {
+bool echoes_prompt(ServerKind kind) {
   return kind == ServerKind::kPonder || kind == ServerKind::kVllm;
+}
+// llama-server serves its own model whatever it is asked for, and says which. Where it has no list of models none
+// is expected.
+bool has_model_name(const Expected& expected) {
+  return echoes_prompt(expected.kind) ||
+         (expected.kind == ServerKind::kLlamaServer && !expected.model.empty());
 }
 
 // Of this thread's parser: good until the next call.
@@ -437,7 +442,7 @@ bool agree_so_far(const std::string& mine, const std::string& theirs) {
 }
 
 std::optional<AnswerFailure> check_origin(const Answer& answer, const Expected& expected) {
-  if (has_model_name(expected.kind) && answer.model != expected.model) {
+  if (has_model_name(expected) && answer.model != expected.model) {
     return AnswerFailure(FailureClass::kNever,
                          fmt::format("the answer is of model \"{}\", asked was \"{}\"",
                                      excerpt(answer.model), expected.model));
@@ -450,11 +455,53 @@ std::optional<AnswerFailure> check_origin(const Answer& answer, const Expected& 
                   excerpt(answer.fingerprint), expected.fingerprint_end));
 }
 
+namespace {
+
+std::string foreign_end(int32_t id, const tokenizer::Tokenizer& tokenizer) {
+  return fmt::format(
+      "the answer stopped at token {} (\"{}\"), which is no end token of the model; servers add "
+      "those of generation_config.json unless told otherwise",
+      id, excerpt(tokenizer.token_bytes(id)));
+}
+
+// llama.cpp ends at every token whose name is an end's in some model ("<|endoftext|>") and cannot be told otherwise:
+// the model goes on behind it.
+bool goes_on_behind(const Answer& answer, const Expected& expected) {
+  return expected.kind == ServerKind::kLlamaServer && answer.finish == "eos";
+}
+
+// Where the text is another than that of these ids, less the end token; nothing where it is theirs.
+std::optional<size_t> text_differs(const Answer& answer, std::span<const int32_t> ids, bool stopped,
+                                   const Expected& expected) {
+  const tokenizer::Tokenizer& tokenizer = *expected.tokenizer;
+  const auto differs = [&](std::string mine) -> std::optional<size_t> {
+    std::string theirs = answer.text;
+    if (!stopped) {
+      mine = whole_characters(std::move(mine));
+      theirs = whole_characters(std::move(theirs));
+    } else if (theirs.size() > mine.size() && theirs.starts_with(mine) &&
+               theirs.substr(mine.size()) == tokenizer.token_bytes(answer.token_ids.back())) {
+      return std::nullopt;  // a server that shows the end token
+    }
+    if (mine == theirs) return std::nullopt;
+    return std::ranges::mismatch(mine, theirs).in1 - mine.begin();
+  };
+  const std::optional<size_t> at = differs(tokenizer.decode(ids));
+  if (!at || expected.kind != ServerKind::kLlamaServer) return at;
+  // Unless started with --special, it leaves control tokens out of its text.
+  std::vector<int32_t> shown;
+  for (const int32_t id : ids)
+    if (!tokenizer.is_special(id) && !tokenizer::looks_special(tokenizer.token_bytes(id)))
+      shown.push_back(id);
+  return differs(tokenizer.decode(shown));
+}
+
+}  // namespace
+
 std::optional<AnswerFailure> check_tokens(const Answer& answer, const Expected& expected) {
   const auto wrong = [](const std::string& problem) {
     return AnswerFailure(FailureClass::kNever, problem);
   };
-  const bool is_model_told = has_model_name(expected.kind);
   if (auto other = check_origin(answer, expected)) return other;
   // First whether all of it is there: a piece that is missing, or came twice, says nothing of the server.
   if (!answer.usage) return AnswerFailure(FailureClass::kBadLuck, "its answer ends without usage");
@@ -466,7 +513,7 @@ std::optional<AnswerFailure> check_tokens(const Answer& answer, const Expected& 
   }
   if (count == 0) return wrong("the answer has no token ids");
   const auto prompt_size = static_cast<int64_t>(expected.prompt_ids.size());
-  if (is_model_told) {
+  if (echoes_prompt(expected.kind)) {
     if (!answer.prompt_ids) return wrong("the answer does not say the prompt's token ids");
     if (!std::ranges::equal(*answer.prompt_ids, expected.prompt_ids)) {
       return wrong(
@@ -488,33 +535,21 @@ std::optional<AnswerFailure> check_tokens(const Answer& answer, const Expected& 
     return std::ranges::find(expected.stop_ids, id) != expected.stop_ids.end();
   };
   const bool stopped = answer_end(answer.finish) == AnswerEnd::kStop;
-  if (stopped && !is_end(ids.back())) {
-    return wrong(
-        fmt::format("the answer stopped at token {} (\"{}\"), which is no end token of the model; "
-                    "servers add those of generation_config.json unless told otherwise",
-                    ids.back(), excerpt(expected.tokenizer->token_bytes(ids.back()))));
+  if (stopped && !is_end(ids.back()) && !goes_on_behind(answer, expected)) {
+    return wrong(expected.kind == ServerKind::kLlamaServer
+                     ? fmt::format("the answer stopped at \"{}\", a stop string that the server "
+                                   "was started with (--reverse-prompt)",
+                                   excerpt(answer.stop_reason))
+                     : foreign_end(ids.back(), *expected.tokenizer));
   }
-  if (is_end(ids.back())) {
-    if (!stopped)
-      return wrong(fmt::format("the answer ends with an end token, but by \"{}\"", answer.finish));
-    ids = ids.first(ids.size() - 1);
-  }
+  if (is_end(ids.back()) && !stopped)
+    return wrong(fmt::format("the answer ends with an end token, but by \"{}\"", answer.finish));
+  if (stopped) ids = ids.first(ids.size() - 1);
   for (const int32_t id : ids)
     if (is_end(id)) return wrong(fmt::format("the answer goes on behind end token {}", id));
-  std::string mine = expected.tokenizer->decode(ids), theirs = answer.text;
-  if (!stopped) {
-    mine = whole_characters(std::move(mine));
-    theirs = whole_characters(std::move(theirs));
-  } else if (theirs.size() > mine.size() && theirs.starts_with(mine) &&
-             theirs.substr(mine.size()) ==
-                 expected.tokenizer->token_bytes(answer.token_ids.back())) {
-    theirs = mine;  // a server that shows the end token
-  }
-  if (mine != theirs) {
-    const auto differ = std::ranges::mismatch(mine, theirs).in1 - mine.begin();
+  if (const auto at = text_differs(answer, ids, stopped, expected)) {
     return wrong(fmt::format(
-        "the answer's text is not that of its token ids, from byte {} on: another tokenizer",
-        differ));
+        "the answer's text is not that of its token ids, from byte {} on: another tokenizer", *at));
   }
   return std::nullopt;
 }

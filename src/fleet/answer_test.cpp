@@ -99,21 +99,6 @@ TEST(Answer, ThoughtsHaveTwoNames) {
             "");
 }
 
-TEST(Answer, OfLlamaServer) {  // documented: its README on /completion
-  AnswerReader reader(ServerKind::kLlamaServer, false);
-  reader.push(R"({"index":0,"content":"a","tokens":[97,7],"stop":true,"stop_type":"eos",)"
-              R"("tokens_predicted":2,"tokens_evaluated":5,"truncated":false,"model":"x.gguf"})");
-  reader.end();
-  const Answer& answer = reader.answer();
-  EXPECT_EQ(answer.token_ids, (std::vector<int32_t>{97, 7}));
-  EXPECT_EQ(answer.finish, "eos");
-  EXPECT_EQ(answer.usage->prompt, 5);
-  EXPECT_EQ(answer.usage->completion, 2);
-  EXPECT_NE(problem_of(ServerKind::kLlamaServer,
-                       {R"({"content":"","stop":true,"stop_type":"limit","truncated":true})"}),
-            "");
-}
-
 TEST(Answer, OfSglangAsAWhole) {  // documented: its page on /generate
   AnswerReader reader(ServerKind::kSglang, false);
   reader.push(R"({"text":"a","meta_info":{"id":"r","finish_reason":{"type":"stop","matched":7},)");
@@ -275,6 +260,17 @@ TEST_F(CheckTokens, CutAnswersToo) {
 TEST_F(CheckTokens, OneIdChanged) {
   answer_.token_ids[1] = tokenizer_.encode("x")[0];
   expect_refused("another tokenizer");
+}
+TEST_F(CheckTokens, ControlTokensThatLlamaServersTextLeavesOut) {
+  constexpr int32_t kStart = 258;  // <|im_start|>
+  answer_.token_ids.insert(answer_.token_ids.begin() + 2, kStart);
+  answer_.usage->completion = static_cast<int64_t>(answer_.token_ids.size());
+  EXPECT_EQ(problem(ServerKind::kLlamaServer), "");
+  EXPECT_NE(problem(ServerKind::kVllm).find("another tokenizer"), std::string::npos);
+  answer_.text = "he<|im_start|>llo<|im_end|>";  // started with --special
+  EXPECT_EQ(problem(ServerKind::kLlamaServer), "");
+  answer_.text = "hel";
+  EXPECT_NE(problem(ServerKind::kLlamaServer).find("another tokenizer"), std::string::npos);
 }
 TEST_F(CheckTokens, EndTokenMissing) {
   answer_.token_ids.pop_back();

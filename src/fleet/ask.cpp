@@ -108,9 +108,11 @@ Ask ask_sglang(const CompletionRequest& request, std::span<const int32_t> so_far
 
 // Without a stream: within a character of several tokens it sends nothing, and of these tokens then
 // the last one's id alone.
-Ask ask_llama_server(const CompletionRequest& request, std::span<const int32_t> so_far) {
+Ask ask_llama_server(const CompletionRequest& request, std::span<const int32_t> so_far,
+                     const std::string& model) {
   return {"/completion",
-          {{"prompt", prompt_of(request, so_far)},
+          {{"model", model},
+           {"prompt", prompt_of(request, so_far)},
            {"n_predict", tokens_left(request, so_far)},
            {"temperature", request.sampling.temperature},
            {"top_k", top_k_or(request.sampling.top_k, 0)},
@@ -122,10 +124,12 @@ Ask ask_llama_server(const CompletionRequest& request, std::span<const int32_t> 
            {"frequency_penalty", 0.0},
            {"dry_multiplier", 0.0},
            {"xtc_probability", 0.0},
+           {"dynatemp_range", 0.0},
            {"mirostat", 0},
            {"samplers", {"temperature", "top_k", "top_p"}},
            {"seed", server_seed(ServerKind::kLlamaServer, request.seed_key, so_far.size())},
            {"ignore_eos", false},
+           {"logit_bias", Json::array()},
            {"stop", Json::array()},
            {"cache_prompt", false},
            {"return_tokens", true},
@@ -143,7 +147,7 @@ Ask ask_tokens(ServerKind kind, const CompletionRequest& request, std::span<cons
     case ServerKind::kSglang:
       return ask_sglang(request, so_far);
     case ServerKind::kLlamaServer:
-      return ask_llama_server(request, so_far);
+      return ask_llama_server(request, so_far, model);
     case ServerKind::kPonder:
     case ServerKind::kOpenai:
       break;

@@ -374,7 +374,12 @@ struct Fleet::Impl {
       complete(open);
       return;
     }
-    // The server's own limit: what is there is right, and goes on.
+    if (answer.stop_reason == "truncated") {  // of llama-server
+      throw AnswerFailure(
+          FailureClass::kNever,
+          "the server's context ended before the answer; start it with a longer one (-c)");
+    }
+    // The server's own limit, or an end that is not ours: what is there is right, and goes on.
     const bool any = open.ids.size() > open.from;
     fail(open,
          {any ? FailureClass::kBadLuck : FailureClass::kNever,

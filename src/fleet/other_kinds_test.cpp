@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -58,11 +59,33 @@ class FleetOfOthers : public FleetTest {
                                                              const std::string& finish) {
     const testing::ScriptedServer server(
         [&](testing::ScriptedConnection& c) { serve_ids(c, kind, ids, finish); });
+    return answer_from(server, kind, static_cast<int>(ids.size()));
+  }
+  // Of a llama-server that answers each prompt so.
+  std::variant<data::Completion, rollout::Failure> answer_by(
+      const std::function<Json(const std::vector<int32_t>&)>& answer) {
+    const testing::ScriptedServer server([&](testing::ScriptedConnection& c) {
+      for (std::string request; !(request = c.read_request()).empty();) {
+        if (request.starts_with("GET ")) {
+          c.answer(200, R"({"data":[{"id":"m","owned_by":"llamacpp"}]})");
+        } else {
+          const Json body = parse_json(request.substr(request.find("\r\n\r\n") + 4), "request");
+          c.answer(200, dump_json(answer(body["prompt"])));
+        }
+      }
+    });
+    return answer_from(server, ServerKind::kLlamaServer, kMostTokens);
+  }
+  static constexpr int kMostTokens = 8;
+
+ private:
+  std::variant<data::Completion, rollout::Failure> answer_from(
+      const testing::ScriptedServer& server, ServerKind kind, int max_tokens) {
     FleetOptions of_kind = options_of({server.url()});
     of_kind.kind = kind;
     of_kind.served_model = "m";
     Fleet fleet(&tokenizer_, of_kind, monitor_);
-    rollout::CompletionRequest asked = request("p0", 0, static_cast<int>(ids.size()));
+    rollout::CompletionRequest asked = request("p0", 0, max_tokens);
     asked.want_logprobs = false;
     fleet.submit(asked);
     while (true) {
@@ -90,6 +113,60 @@ TEST_F(FleetOfOthers, ALoopEndsWhereTheEngineWouldEndItStreamedOrNot) {
     EXPECT_EQ(*made.token_ids,
               std::vector<int32_t>(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(end)));
     EXPECT_EQ(made.text, std::string(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(end)));
+  }
+}
+
+// llama-server's answer to a prompt, as it says it.
+Json whole_answer(const std::vector<int32_t>& prompt, const std::string& text,
+                  const std::vector<int32_t>& ids, const std::string& end, bool full = false) {
+  return {{"content", text},
+          {"tokens", ids},
+          {"stop", true},
+          {"model", "m"},
+          {"stop_type", end},
+          {"stopping_word", ""},
+          {"truncated", full},
+          {"tokens_evaluated", prompt.size()},
+          {"tokens_predicted", ids.size()}};
+}
+
+TEST_F(FleetOfOthers, WhatLlamaServerEndsAtAnotherEndGoesOnBehindIt) {
+  constexpr int32_t kOtherEnd = 258;
+  std::vector<std::vector<int32_t>> prompts;
+  const auto said = answer_by([&](const std::vector<int32_t>& prompt) {
+    prompts.push_back(prompt);
+    if (prompts.size() == 1) return whole_answer(prompt, "so", {'s', 'o', kOtherEnd}, "eos");
+    return whole_answer(prompt, "on", {'o', 'n', kEndToken}, "eos");
+  });
+  ASSERT_TRUE(std::holds_alternative<data::Completion>(said))
+      << std::get<rollout::Failure>(said).message;
+  const auto& made = std::get<data::Completion>(said);
+  EXPECT_EQ(*made.token_ids, (std::vector<int32_t>{'s', 'o', kOtherEnd, 'o', 'n', kEndToken}));
+  EXPECT_EQ(made.text, "so<|im_start|>on");
+  EXPECT_EQ(made.finish_reason, data::FinishReason::kStop);
+  EXPECT_EQ(prompts, (std::vector<std::vector<int32_t>>{{'a', 's', 'k'},
+                                                        {'a', 's', 'k', 's', 'o', kOtherEnd}}));
+}
+
+TEST_F(FleetOfOthers, AContextIsFullWhereTokensAreMissing) {
+  for (const int missing : {0, 1}) {
+    const auto said = answer_by([&](const std::vector<int32_t>& prompt) {
+      std::vector<int32_t> ids;
+      for (int i = 0; i < kMostTokens - missing; ++i) ids.push_back('a' + i);
+      const std::string text(ids.begin(), ids.end());
+      return whole_answer(prompt, text, ids, "limit", true);
+    });
+    if (missing == 0) {
+      ASSERT_TRUE(std::holds_alternative<data::Completion>(said))
+          << std::get<rollout::Failure>(said).message;
+      EXPECT_EQ(std::get<data::Completion>(said).finish_reason, data::FinishReason::kLength);
+    } else {
+      ASSERT_TRUE(std::holds_alternative<rollout::Failure>(said));
+      EXPECT_NE(std::get<rollout::Failure>(said).message.find(
+                    "context ended before the answer; start it with a longer one (-c)"),
+                std::string::npos)
+          << std::get<rollout::Failure>(said).message;
+    }
   }
 }
 

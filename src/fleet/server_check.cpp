@@ -62,21 +62,21 @@ class ServerCheck {
       return false;
     }
     add("reached", Result::kOk, fmt::format("status {}", answer.head.status));
-    const int status = answer.head.status;
-    if (status == 401 || status == 403) {
-      add("key", Result::kFailed,
-          fmt::format("not taken (status {}): look at --api-key-env", status));
-      return false;
-    }
-    add("key", Result::kOk, options_.api_key_env.empty() ? "none is wanted" : "taken");
-    check_clock(answer.head);
     models_ = answer.body;
-    models_status_ = status;
-    if (has_health() && status == 200) {
+    models_status_ = answer.head.status;
+    // Health is told to everybody: it says nothing of the key.
+    if (has_health() && models_status_ == 200) {
       const net::HttpAnswer models = ask("/v1/models");
       models_ = models.body;
       models_status_ = models.failure ? 404 : models.head.status;
     }
+    if (models_status_ == 401 || models_status_ == 403) {
+      add("key", Result::kFailed,
+          fmt::format("not taken (status {}): look at --api-key-env", models_status_));
+      return false;
+    }
+    add("key", Result::kOk, options_.api_key_env.empty() ? "none is wanted" : "taken");
+    check_clock(answer.head);
     return true;
   }
 
@@ -149,17 +149,34 @@ class ServerCheck {
     std::string problem;
   };
   Ids tokens_of(Json body) {
-    if (options_.kind != ServerKind::kLlamaServer) body["model"] = name_;
-    const net::HttpAnswer answer = ask("/tokenize", body);
-    if (answer.failure) return {{}, answer.failure->message};
-    if (answer.head.status != 200)
-      return {{}, http_failure(answer.head.status, answer.head.headers, answer.body, 0).message};
     try {
-      const Json json = parse_json(answer.body, "answer");
+      const Json json = answer_of("/tokenize", std::move(body));
       return {JsonFields(json, "answer").token_ids("tokens"), ""};
     } catch (const Error& error) {
       return {{}, error.problem()};
     }
+  }
+  // Of llama-server's /tokenize.
+  static Json content(const std::string& text) {
+    return {{"content", text}, {"add_special", false}, {"parse_special", true}};
+  }
+  Ids rendered_by_llama_server(const Json& messages) {
+    try {
+      const Json json = answer_of("/apply-template", {{"messages", messages}});
+      return tokens_of(content(JsonFields(json, "answer").text("prompt")));
+    } catch (const Error& error) {
+      return {{}, error.problem()};
+    }
+  }
+  Json answer_of(const std::string& path, Json body) {
+    body["model"] = name_;
+    const net::HttpAnswer answer = ask(path, body);
+    if (answer.failure) throw Error(server_, answer.failure->message);
+    if (answer.head.status != 200) {
+      throw Error(server_,
+                  http_failure(answer.head.status, answer.head.headers, answer.body, 0).message);
+    }
+    return parse_json(answer.body, "answer");
   }
 
   void check_tokenizer() {
@@ -169,16 +186,15 @@ class ServerCheck {
     }
     for (const std::string& text : probe_texts()) {
       if (text_->tokenizer().byte_without_token(text)) continue;
-      const Json body =
-          options_.kind == ServerKind::kLlamaServer
-              ? Json{{"content", text}, {"add_special", false}, {"parse_special", true}}
-              : Json{{"prompt", text}, {"add_special_tokens", false}};
-      const Ids theirs = tokens_of(body);
+      const std::vector<int32_t> ours = text_->tokenizer().encode(text);
+      // llama.cpp has no normalisers: it is given what ours makes of the text.
+      const Ids theirs = options_.kind == ServerKind::kLlamaServer
+                             ? tokens_of(content(text_->tokenizer().decode(ours)))
+                             : tokens_of({{"prompt", text}, {"add_special_tokens", false}});
       if (!theirs.problem.empty()) {
         add("tokenizer", Result::kWarning, "cannot be asked: " + theirs.problem);
         return;
       }
-      const std::vector<int32_t> ours = text_->tokenizer().encode(text);
       if (theirs.ids == ours) continue;
       const auto differ = std::ranges::mismatch(ours, theirs.ids).in1 - ours.begin();
       add("tokenizer", Result::kFailed,
@@ -193,12 +209,14 @@ class ServerCheck {
 
   // A difference is no failure: rollouts are asked by ids.
   void check_template() {
-    if (options_.kind == ServerKind::kSglang || options_.kind == ServerKind::kLlamaServer) {
+    if (options_.kind == ServerKind::kSglang) {
       add("template", Result::kSkipped, "rollouts are asked by token ids");
       return;
     }
-    const Ids theirs = tokens_of({{"messages", {{{"role", "user"}, {"content", kQuestion}}}},
-                                  {"add_generation_prompt", true}});
+    const Json messages = {{{"role", "user"}, {"content", kQuestion}}};
+    const Ids theirs = options_.kind == ServerKind::kLlamaServer
+                           ? rendered_by_llama_server(messages)
+                           : tokens_of({{"messages", messages}, {"add_generation_prompt", true}});
     if (!theirs.problem.empty()) {
       add("template", Result::kWarning, "cannot be asked: " + theirs.problem);
       return;

@@ -23,16 +23,6 @@ fs::path tokenizer_file(const fs::path& folder) {
   return fs::exists(plain) ? plain : folder / "tokenizer.json.gz";
 }
 
-// Tokens that some tokenizers forget to mark as special; llama.cpp must not print them either.
-bool looks_special(std::string_view text) {
-  const auto between = [&](std::string_view begin, std::string_view end) {
-    return text.size() >= begin.size() + end.size() && text.starts_with(begin) &&
-           text.ends_with(end);
-  };
-  return between("<|", "|>") || between("<｜", "｜>") || between("<unused", ">") ||
-         text == "<pad>" || text == "<mask>";
-}
-
 // The name under which llama.cpp knows this way of cutting a text into words.
 std::string_view pre_tokenizer_name(const tokenizer::TokenizerData& data,
                                     const tokenizer::Tokenizer& tokenizer,
@@ -113,7 +103,7 @@ void add_vocabulary(GgufMetadata& metadata, const fs::path& folder, int64_t voca
   for (const tokenizer::AddedToken& token : data.added) {
     const auto id = static_cast<size_t>(token.id);
     tokens[id] = token.content;
-    types[id] = token.special || looks_special(token.content) ? kControl : kUserDefined;
+    types[id] = token.special || tokenizer::looks_special(token.content) ? kControl : kUserDefined;
   }
   std::vector<std::string> merges;
   for (const Json& merge : json.at("model").at("merges")) {

@@ -17,6 +17,15 @@ bool word_char_at(std::string_view text, size_t at) {
 
 }  // namespace
 
+bool looks_special(std::string_view content) {
+  const auto between = [&](std::string_view begin, std::string_view end) {
+    return content.size() >= begin.size() + end.size() && content.starts_with(begin) &&
+           content.ends_with(end);
+  };
+  return between("<|", "|>") || between("<｜", "｜>") || between("<unused", ">") ||
+         content == "<pad>" || content == "<mask>";
+}
+
 AddedTokenFinder::AddedTokenFinder(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)) {
   std::sort(tokens_.begin(), tokens_.end(),
             [](const AddedToken& a, const AddedToken& b) { return a.content < b.content; });

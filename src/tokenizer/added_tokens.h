@@ -26,6 +26,10 @@ struct TextPiece {
   int32_t id = -1;
 };
 
+// Of added tokens that some tokenizers forget to mark as special, as llama.cpp's convert_hf_to_gguf.py tells them: in a
+// GGUF they are control tokens too, which llama.cpp leaves out of texts.
+bool looks_special(std::string_view content);
+
 class AddedTokenFinder {
  public:
   static constexpr size_t kMaxContentBytes = 512;  // bounds the work per byte of text
