@@ -51,6 +51,15 @@ void Scheduler::distrust(size_t number) {
   server.open_until = Time(0);
 }
 
+void Scheduler::queue(const Item& item) {
+  queue_.emplace(item.order, item.work.id);
+  num_untried_ += item.attempts == 0;
+}
+
+void Scheduler::unqueue(const Item& item) {
+  if (queue_.erase(item.order) > 0) num_untried_ -= item.attempts == 0;
+}
+
 void Scheduler::add(Work work, Time now) {
   if (items_.empty()) last_good_ = now;
   const std::string id = work.id;
@@ -58,7 +67,7 @@ void Scheduler::add(Work work, Time now) {
   item.work = std::move(work);
   item.order = next_order_++;
   item.not_before = item.since = now;
-  queue_.emplace(item.order, id);
+  queue(item);
   items_.emplace(id, std::move(item));
 }
 
@@ -71,7 +80,7 @@ void Scheduler::remove(std::string_view id) {
     money_.possible += item.work.worst_cost;
     settle(item);
   }
-  queue_.erase(item.order);
+  unqueue(item);
   items_.erase(found);
 }
 
@@ -116,8 +125,10 @@ bool Scheduler::may_retry(Server& server, Time now) {
     server.history.pop_front();
   }
   const double sends = static_cast<double>(server.history.size()) + 1;
-  return server.retries_in_span + 1 <=
-         std::max<int64_t>(rules_.free_retries, static_cast<int64_t>(rules_.retry_share * sends));
+  const bool within =
+      server.retries_in_span + 1 <=
+      std::max<int64_t>(rules_.free_retries, static_cast<int64_t>(rules_.retry_share * sends));
+  return within || (num_untried_ == 0 && now >= server.last_retry + rules_.retry_every);
 }
 
 bool Scheduler::affordable(const Item& item) const {
@@ -149,6 +160,7 @@ void Scheduler::send(Item& item, size_t server, Time now) {
   const bool retry = item.attempts > 0;
   to.history.emplace_back(now, retry);
   to.retries_in_span += retry;
+  if (retry) to.last_retry = now;
   ++to.state.sent;
   to.state.retries += retry;
   ++to.state.in_flight;
@@ -157,7 +169,7 @@ void Scheduler::send(Item& item, size_t server, Time now) {
   to.bound = to.bound || to.state.in_flight >= static_cast<int64_t>(to.window);
   item.server = server;
   item.paced = to.pace.send(item.work.tokens, now);
-  queue_.erase(item.order);
+  unqueue(item);
   money_.reserved += item.work.worst_cost;
   ++num_sent_;
 }
@@ -353,7 +365,7 @@ bool Scheduler::failed(std::string_view id, const Failed& failure, Time now) {
     return false;
   }
   item.since = item.not_before;
-  queue_.emplace(item.order, item.work.id);
+  queue(item);
   return true;
 }
 

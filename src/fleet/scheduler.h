@@ -8,7 +8,7 @@
 //            parked besides: it said until when
 //
 // No request is sent twice at a time, attempts are limited, in flight is at most the server's window,
-// a retry storm waits, no server is asked faster than its pace (pace.h), and with a budget certain +
+// a retry storm waits, or trickles, no server is asked faster than its pace (pace.h), and with a budget certain +
 // possible + reserved stay within it at every step.
 #pragma once
 
@@ -46,6 +46,9 @@ struct SchedulerRules {
   double retry_share = 0.2;
   int free_retries = 20;
   Time retry_span{300'000};
+  // Where no request waits that was not tried yet, a server gets one more so long after the last: there is
+  // nothing that these could crowd out, and of one that never comes all would wait for the span to pass.
+  Time retry_every{15'000};
   Time spill_after{2000};  // a request waits so long for the server that has its problem's prompt
   int64_t first_window = 16, max_inflight = 512;  // of a server
   Time cut_every{15'000}, cut_again{60'000};
@@ -147,6 +150,7 @@ class Scheduler {
     // Sends in retry_span, whether they are retries without an answer.
     std::deque<std::pair<Time, bool>> history;
     int64_t retries_in_span = 0;
+    Time last_retry{-1'000'000};
     Pace pace{{}};
   };
   struct Item {
@@ -163,6 +167,8 @@ class Scheduler {
   bool may_retry(Server& server, Time now);
   void send(Item& item, size_t server, Time now);
   void settle(Item& item);
+  void queue(const Item& item);
+  void unqueue(const Item& item);
   static void begin_probe(Server& server);
   static bool is_due(const Server& server, Time now);
   void cut(Server& server, double factor, Time now);
@@ -178,7 +184,7 @@ class Scheduler {
   std::map<std::string, Item> items_;
   std::map<uint64_t, std::string> queue_;  // not sent, by order
   uint64_t next_order_ = 0;
-  int64_t num_sent_ = 0;
+  int64_t num_sent_ = 0, num_untried_ = 0;  // untried: of queue_, without an attempt
   Time last_good_{0};
   Money money_;
   int num_alike_ = 0;
