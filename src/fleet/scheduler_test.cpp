@@ -87,6 +87,13 @@ TEST(Scheduler, AServerThatWorksIsLookedAtEveryHalfHour) {
   EXPECT_EQ(scheduler.next_time(now), now + kHalfHour);
   EXPECT_TRUE(scheduler.probes(now + kHalfHour - Time(1)).empty());
   now += kHalfHour;
+  scheduler.add({"d"}, now);
+  ASSERT_EQ(scheduler.sends(now).size(), 1u);
+  EXPECT_EQ(scheduler.probes(now), std::vector<size_t>{0});
+  scheduler.probed(0, true, now);
+  EXPECT_EQ(scheduler.unproven(), std::vector<size_t>{0}) << "it answers still";
+  scheduler.done("d", 0, now);
+  now += kHalfHour;
   EXPECT_EQ(scheduler.probes(now), std::vector<size_t>{0});
   scheduler.probed(0, true, now);
   EXPECT_TRUE(scheduler.unproven().empty());
@@ -283,6 +290,7 @@ TEST(Scheduler, RetriesBeyondAShareWait) {
                                     .first_open = Time(1),
                                     .most_open = Time(1),
                                     .free_retries = 5,
+                                    .retry_every = Time(1),
                                     .first_window = 100});
   for (int i = 0; i < 50; ++i) scheduler.add({std::to_string(i)}, Time(0));
   std::vector<std::pair<Time, bool>> sends;
