@@ -476,13 +476,13 @@ std::optional<size_t> text_differs(const Answer& answer, std::span<const int32_t
   const tokenizer::Tokenizer& tokenizer = *expected.tokenizer;
   const auto differs = [&](std::string mine) -> std::optional<size_t> {
     std::string theirs = answer.text;
-    if (!stopped) {
-      mine = whole_characters(std::move(mine));
-      theirs = whole_characters(std::move(theirs));
-    } else if (theirs.size() > mine.size() && theirs.starts_with(mine) &&
-               theirs.substr(mine.size()) == tokenizer.token_bytes(answer.token_ids.back())) {
+    if (stopped && theirs.size() > mine.size() && theirs.starts_with(mine) &&
+        theirs.substr(mine.size()) == tokenizer.token_bytes(answer.token_ids.back())) {
       return std::nullopt;  // a server that shows the end token
     }
+    // Of a character that was not whole when the answer ended some show nothing.
+    mine = whole_characters(std::move(mine));
+    theirs = whole_characters(std::move(theirs));
     if (mine == theirs) return std::nullopt;
     return std::ranges::mismatch(mine, theirs).in1 - mine.begin();
   };

@@ -476,10 +476,7 @@ TEST_F(PoolTest, ASchemaThatDoesNotFitIsRefusedByTableAndColumn) {
 
 // A run with rows in every table.
 void fill_all(Pool& pool, const std::function<data::Rollout(const char*, int)>& rollout) {
-  SourceRecord read;
-  read.stage = "explore-1";
-  read.name = "problems.jsonl";
-  const int64_t source = pool.add_source(read);
+  const int64_t source = pool.add_source({0, "explore-1", {}, "", "problems.jsonl", "", {}});
   pool.add_source_row(source, 0, "a", "");
   pool.add_rejection({source, 3, "no_answer", "line 3"});
   data::Demonstration demonstration;
@@ -490,10 +487,7 @@ void fill_all(Pool& pool, const std::function<data::Rollout(const char*, int)>& 
   const int64_t bad = pool.add_rollout("explore-1", 1, rollout("a", 1));
   if (pool.partials("explore-1").empty())  // they stay when a stage is begun again
     pool.add_partial({"explore-1", "", "a", 2, "hash", 0, {{1, 2}, {-1.0f, -2.0f}}});
-  AttemptRecord attempt;
-  attempt.stage = "explore-1";
-  attempt.problem_id = "a";
-  pool.add_attempt(attempt);
+  pool.add_attempt({"explore-1", "", "a", 0, "http://x", "", "", {}, 0, "", 0});
   pool.add_server_check({"explore-1", "http://x", "ponder", "m", "", "hash", ""});
   pool.set_verdict(good, judge::Verdict::kCorrect, "equal");
   pool.set_verdict(bad, judge::Verdict::kIncorrect, "other");

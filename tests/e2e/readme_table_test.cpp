@@ -80,12 +80,11 @@ size_t compare_with_table(const std::map<std::string, std::vector<std::string>>&
 void run_quickstart(const std::string& out, const std::vector<std::string>& more) {
   testing::Launch launch;
   launch.limit = std::chrono::seconds(1700);
-  std::vector<std::string> words = {"run",     testing::source_dir() / "recipes/quickstart.toml",
-                                    "--set",   "train_seed=1",
-                                    "--quiet", "--json",
-                                    "--out",   out};
+  std::vector<std::string> words =
+      command({"run", testing::source_dir() / "recipes/quickstart.toml", "--set", "train_seed=1",
+               "--quiet", "--json", "--out", out});
   words.insert(words.end(), more.begin(), more.end());
-  const testing::Outcome run = ponder(words, launch);
+  const testing::Outcome run = testing::run(words, launch);
   ASSERT_EQ(run.status, 0) << run.err;
 }
 

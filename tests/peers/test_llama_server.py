@@ -1,11 +1,8 @@
 """Kind llama-server against a real one: rollouts by token ids, their texts and ends, weights that are proved, a run."""
-import http.client
-import http.server
 import json
 import os
 import signal
 import subprocess
-import threading
 import urllib.error
 
 import conftest
@@ -13,6 +10,7 @@ import llama_serving
 import peer
 import pytest
 from llama_serving import EXACT, PROGRAM, LlamaServing, export
+from recording import Recorder, form
 from serving import KEY, soon
 from tokenizers import Tokenizer
 
@@ -306,50 +304,6 @@ def test_a_chat(server, tmp_path, figure_of=figure):
     texts = [[row["text"] for row in peer.read_rows(tmp_path / name)] for name in ("ours.jsonl", "theirs.jsonl")]
     assert texts[0] == texts[1] and ours["accuracy"] == theirs["accuracy"]
     figure_of("chats at llama-server: 20 questions", f"texts and score of ponder eval, {ours['accuracy']:.2f}")
-
-
-class Recorder(http.server.ThreadingHTTPServer):
-    """Between ponder and a server: keeps what goes through."""
-    daemon_threads = True
-
-    def __init__(self, url):
-        self.behind, self.rows = url.removeprefix("http://"), []
-        super().__init__(("127.0.0.1", 0), RecorderHandler)
-        self.url = f"http://127.0.0.1:{self.server_port}"
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-
-class RecorderHandler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        behind = http.client.HTTPConnection(self.server.behind, timeout=60)
-        behind.request(self.command, self.path, body, {k: v for k, v in self.headers.items() if k != "Host"})
-        answer = behind.getresponse()
-        said = answer.read()
-        self.server.rows.append({"method": self.command, "path": self.path, "request": json.loads(body) if body else None,
-                                 "status": answer.status, "content_type": answer.headers["Content-Type"],
-                                 "answer": json.loads(said)})
-        self.send_response(answer.status)
-        self.send_header("Content-Type", answer.headers["Content-Type"])
-        self.send_header("Content-Length", str(len(said)))
-        self.end_headers()
-        self.wfile.write(said)
-
-    do_POST = do_GET
-
-    def log_message(self, *_):
-        pass
-
-
-def form(value):
-    """Names and kinds of values; of lists the first one's."""
-    if isinstance(value, dict):
-        return {key: form(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [form(one) for one in value[:1]]
-    return "number" if isinstance(value, (int, float)) and not isinstance(value, bool) else type(value).__name__
 
 
 def test_recorded_exchanges(server, files, tmp_path, request):
