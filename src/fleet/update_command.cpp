@@ -11,6 +11,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -21,6 +22,7 @@
 namespace ponder::fleet {
 namespace {
 
+using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kLookEvery{50};
 constexpr size_t kShownBytes = 1000;  // of a failed command's log
 
@@ -85,7 +87,8 @@ std::vector<std::string> filled(const std::string& where, const std::vector<std:
 
 bool run_update_command(const std::string& where, const std::vector<std::string>& words,
                         const CommandValues& values, const std::vector<std::string>& hidden,
-                        const std::filesystem::path& log, const std::atomic<bool>* stop) {
+                        const std::filesystem::path& log, const std::atomic<bool>* stop,
+                        CommandLimit limit) {
   std::vector<std::string> argv = filled(where, words, values),
                            env = environment_of(values, hidden);
   std::filesystem::create_directories(log.parent_path());
@@ -110,11 +113,28 @@ bool run_update_command(const std::string& where, const std::vector<std::string>
   }
   int status = 0;
   bool told = false;
+  std::optional<Clock::time_point> too_long;
+  const Clock::time_point start = Clock::now();
   while (::waitpid(pid, &status, WNOHANG) == 0) {
     if (stop && stop->load() && !std::exchange(told, true)) ::kill(-pid, SIGTERM);
+    const Clock::time_point now = Clock::now();
+    if (limit.time.count() > 0 && !too_long && now - start >= limit.time) {
+      too_long = now;
+      ::kill(-pid, SIGTERM);
+    }
+    if (too_long && now - *too_long >= limit.grace) ::kill(-pid, SIGKILL);
     std::this_thread::sleep_for(kLookEvery);
   }
   if (told) return false;
+  if (too_long) {
+    throw Error(where,
+                fmt::format("\"{}\" took longer than {:g} s and was ended: {}", excerpt(argv[0]),
+                            static_cast<double>(limit.time.count()) / 1000,
+                            excerpt(end_of_log(log), kShownBytes)),
+                fmt::format("does it stay with its servers? It need not: the run waits for them by "
+                            "itself; else raise fleet.command_timeout. Its output is in {}",
+                            log.string()));
+  }
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
   throw Error(where,
               fmt::format("\"{}\" ended with {} {}: {}", excerpt(argv[0]),

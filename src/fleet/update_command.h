@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -19,12 +20,19 @@ using CommandValues = std::map<std::string, std::string>;
 std::vector<std::string> filled(const std::string& where, const std::vector<std::string>& words,
                                 const CommandValues& values);
 
+// How long a command may take; then it is told to end, and killed where it does not.
+struct CommandLimit {
+  std::chrono::milliseconds time{0};  // 0: as long as it likes
+  std::chrono::milliseconds grace{10'000};
+};
+
 // Runs the command to its end; its output goes to `log`. The values are in its environment too, in
 // capitals behind PONDER_ ("PONDER_MODEL_DIR"), and of this process's own variables all but `hidden`
 // (those that hold keys). Throws Error with the log's last lines if it ends with another status than
-// 0 or cannot start. False if *stop became true: it was told to end (SIGTERM, to its group) and did.
+// 0, takes longer than `limit` or cannot start. False if *stop became true: it was told to end (SIGTERM, to its group) and did.
 bool run_update_command(const std::string& where, const std::vector<std::string>& words,
                         const CommandValues& values, const std::vector<std::string>& hidden,
-                        const std::filesystem::path& log, const std::atomic<bool>* stop);
+                        const std::filesystem::path& log, const std::atomic<bool>* stop,
+                        CommandLimit limit = {});
 
 }  // namespace ponder::fleet

@@ -55,6 +55,26 @@ TEST(UpdateCommand, SaysHowItFailed) {
   EXPECT_NE(said({"/no/such/program"}).find("cannot be started"), std::string::npos);
 }
 
+TEST(UpdateCommand, ATimeLimitEndsItAndWhatItStarted) {
+  const testing::TemporaryFolder folder;
+  // The second does not heed SIGTERM.
+  for (const char* begin : {"", "trap '' TERM; "}) {
+    const std::string said = testing::error_text([&] {
+      (void)run_update_command(
+          "fleet.command",
+          {"sh", "-c", std::string(begin) + "echo asked for a GPU; sleep 1000 & sleep 1000"},
+          kValues, {}, folder / "x.log", nullptr,
+          {.time = std::chrono::milliseconds(500), .grace = std::chrono::milliseconds(500)});
+    });
+    EXPECT_NE(said.find("fleet.command: \"sh\" took longer than 0.5 s and was ended"),
+              std::string::npos)
+        << said;
+    EXPECT_NE(said.find("raise fleet.command_timeout"), std::string::npos) << said;
+  }
+  EXPECT_TRUE(run_update_command("fleet.command", {"true"}, kValues, {}, folder / "x.log", nullptr,
+                                 {.time = std::chrono::hours(1)}));
+}
+
 TEST(UpdateCommand, AStopEndsIt) {
   const testing::TemporaryFolder folder;
   std::atomic<bool> stop = false;

@@ -133,6 +133,7 @@ struct FleetSettings {
   std::filesystem::path ca_file;               // absolute, "" for none
   std::vector<std::string> command;            // gives them another model (fleet/update_command.h)
   std::vector<std::string> stop_command;       // ends them (pipeline/server_commands.h)
+  double command_timeout = 0;                  // seconds, for each of these to end; 0: no limit
   double ready_timeout = 1800;                 // seconds, for servers to have a model
   int64_t max_inflight = 512;                  // requests to one
   int64_t rpm = 0, tpm = 0;                    // requests and tokens a minute to one; 0: no limit

@@ -79,6 +79,7 @@ FleetSettings read_fleet(TomlSection section, const std::filesystem::path& folde
     section.fail("stop_command", "stops servers, and nothing would start them again",
                  "give command too");
   }
+  fleet.command_timeout = section.number("command_timeout", 0, 0, kManySeconds);
   fleet.ready_timeout = section.number("ready_timeout", 1800, 0, kManySeconds);
   fleet.max_inflight = section.integer("max_inflight", 512, 1, 65536);
   fleet.rpm = section.integer("rpm", 0, 0, 1'000'000);

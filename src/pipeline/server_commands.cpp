@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <utility>
 
 namespace ponder::pipeline {
@@ -15,7 +16,9 @@ bool ServerCommands::run(const char* key, const std::vector<std::string>& words,
                          const std::atomic<bool>* stop) {
   std::vector<std::string> hidden;
   if (!settings_.api_key_env.empty()) hidden.push_back(settings_.api_key_env);
-  return fleet::run_update_command(key, words, values, hidden, folder_ / "logs" / log, stop);
+  const std::chrono::milliseconds time(static_cast<int64_t>(1000 * settings_.command_timeout));
+  return fleet::run_update_command(key, words, values, hidden, folder_ / "logs" / log, stop,
+                                   {.time = time});
 }
 
 bool ServerCommands::start(const std::string& stage, fleet::CommandValues values) {
