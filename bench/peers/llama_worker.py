@@ -6,8 +6,8 @@ input, one JSON object for each, as `ponder bench --on-request` does it.
 
 llama.cpp is llama-cpp-python's, by its bindings of the C functions: measured is llama_decode on one batch with a token of
 every sequence. Its next token is the likeliest of those of the first row alone (one search costs what all would cost a
-program in C++, a fraction of a percent). Each sequence has its own pages (kv_unified off), in float32 unless the weights
-are of two bytes; flash attention is llama.cpp's choice. Ends with 77 where llama_cpp is missing.
+program in C++, a fraction of a percent). Each sequence has its own pages (kv_unified off), of --cache's type; flash
+attention is llama.cpp's choice. Ends with 77 where llama_cpp is missing.
 """
 import argparse
 import ctypes

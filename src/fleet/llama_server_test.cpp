@@ -6,10 +6,10 @@
 #include <utility>
 #include <vector>
 
-#include "base/file.h"
 #include "data/model_text.h"
 #include "fleet/answer.h"
 #include "fleet/canary.h"
+#include "fleet/exchanges_fixture.h"
 #include "fleet/models.h"
 #include "fleet/server_check.h"
 #include "testing/folders.h"
@@ -22,19 +22,8 @@ constexpr ServerKind kKind = ServerKind::kLlamaServer;
 
 class LlamaServer : public ::testing::Test {
  protected:
-  LlamaServer() {
-    const std::string text =
-        read_file(testing::source_dir() / "tests/golden/llama_server/exchanges.jsonl");
-    for (size_t begin = 0; begin < text.size();) {
-      const size_t end = text.find('\n', begin);
-      Json row = parse_json(text.substr(begin, end - begin), "exchanges.jsonl");
-      const std::string name = row["name"];
-      rows_[name] = std::move(row);
-      begin = end + 1;
-    }
-  }
-  const Json& request(const std::string& name) { return rows_.at(name)["request"]; }
-  const Json& said(const std::string& name) { return rows_.at(name)["answer"]; }
+  const Json& request(const std::string& name) { return rows_.at(name).at("request"); }
+  const Json& said(const std::string& name) { return rows_.at(name).at("answer"); }
   Answer answer(const std::string& name) {
     AnswerReader reader(kKind, false);
     reader.push(dump_json(said(name)));
@@ -49,7 +38,8 @@ class LlamaServer : public ::testing::Test {
     return wrong ? wrong->what() : "";
   }
 
-  std::map<std::string, Json> rows_;
+  const std::map<std::string, Json> rows_ =
+      recorded_exchanges("tests/golden/llama_server/exchanges.jsonl");
   const data::ModelText text_{testing::source_dir() / "models/nano-base"};
   const std::vector<int32_t>& stop_ids_ = text_.stop_ids();
 };

@@ -6,10 +6,10 @@
 #include <utility>
 #include <vector>
 
-#include "base/file.h"
 #include "data/model_text.h"
 #include "fleet/answer.h"
 #include "fleet/canary.h"
+#include "fleet/exchanges_fixture.h"
 #include "fleet/models.h"
 #include "testing/folders.h"
 
@@ -20,21 +20,11 @@ constexpr ServerKind kKind = ServerKind::kVllm;
 
 class Vllm : public ::testing::Test {
  protected:
-  Vllm() {
-    const std::string text = read_file(testing::source_dir() / "tests/golden/vllm/exchanges.jsonl");
-    for (size_t begin = 0; begin < text.size();) {
-      const size_t end = text.find('\n', begin);
-      Json row = parse_json(text.substr(begin, end - begin), "exchanges.jsonl");
-      const std::string name = row["name"];
-      rows_[name] = std::move(row);
-      begin = end + 1;
-    }
-  }
-  const Json& request(const std::string& name) { return rows_.at(name)["request"]; }
+  const Json& request(const std::string& name) { return rows_.at(name).at("request"); }
   // A stream's, a byte at a time: events may be cut anywhere.
   Answer answer(const std::string& name) {
     AnswerReader reader(kKind, true);
-    for (const char byte : rows_.at(name)["answer"].get<std::string>()) reader.push({&byte, 1});
+    for (const char byte : rows_.at(name).at("answer").get<std::string>()) reader.push({&byte, 1});
     reader.end();
     EXPECT_TRUE(reader.is_done());
     return reader.answer();
@@ -47,7 +37,7 @@ class Vllm : public ::testing::Test {
     return wrong ? wrong->what() : "";
   }
 
-  std::map<std::string, Json> rows_;
+  const std::map<std::string, Json> rows_ = recorded_exchanges("tests/golden/vllm/exchanges.jsonl");
   const data::ModelText text_{testing::source_dir() / "models/nano-base"};
 };
 

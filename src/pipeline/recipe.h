@@ -138,7 +138,7 @@ struct FleetSettings {
   int64_t max_inflight = 512;                  // requests to one
   int64_t rpm = 0, tpm = 0;                    // requests and tokens a minute to one; 0: no limit
   double idle_timeout = 120, patience = 1800;  // seconds
-  double canary_every = 1800;  // seconds, for weights to be proven once more; 0: never
+  double canary_every = 1800;  // seconds between proofs of weights; 0: at a stage's end alone
   std::vector<std::string> stages = {"screen", "explore", "evaluate"};  // kinds that sample there
 
   bool any() const { return !servers.empty() || !servers_file.empty(); }
