@@ -180,6 +180,11 @@ HWY_EXPORT(Bf16WidenPanel);
 HWY_EXPORT(Bf16FmaPeak);
 HWY_EXPORT(Bf16FmaPeakLanes);
 
+bool bf16_registers_of_512_bits() {
+  constexpr int64_t kChains = 12;
+  return HWY_DYNAMIC_DISPATCH(Bf16FmaPeakLanes)() == kChains * 16;
+}
+
 #if HWY_ARCH_X86
 namespace {
 constexpr unsigned kFlushDenormals = 0x8040;  // of results (FTZ) and of operands (DAZ)

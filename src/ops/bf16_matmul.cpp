@@ -1,7 +1,6 @@
 #include "ops/bf16_matmul.h"
 
 #include <fmt/format.h>
-#include <hwy/targets.h>
 
 #include <algorithm>
 #include <atomic>
@@ -15,27 +14,8 @@ namespace ponder::ops {
 namespace {
 
 constexpr int64_t kPanel = Bf16Matrix::kPanel;
-// Blocks of k at a time, so that a panel's (64 KiB) and a group's stay near while C is read and
-// written seldom; and the size of all groups that a panel passes by (512 KiB), which stay in L2.
-constexpr int64_t kMaxBlocks = 32, kPackedWords = int64_t{1} << 17;
-
-// Up to so many rows a panel is not prepared: what that saves them is less than it takes.
-constexpr int64_t kFewRows = 16;
-
 constexpr int kNotForced = -1;
 std::atomic<int> forced_path = kNotForced;  // a Bf16Path
-
-Bf16Kernel kernel_here() {
-  switch (bf16_support().path) {
-    case Bf16Path::kAmx:
-      return bf16_amx_kernel();
-    case Bf16Path::kAvx512Bf16:
-      return bf16_dot_kernel();
-    case Bf16Path::kFma:
-      break;
-  }
-  return bf16_fma_kernel();
-}
 
 double peak_rate(const Bf16Kernel& kernel) {
   constexpr int64_t kSteps = 1000;  // about ten microseconds
@@ -134,66 +114,98 @@ struct Part {
   int64_t m0 = 0, m1 = 0, panel0 = 0, panel1 = 0;
 };
 
-// The last columns, fewer than a panel's: through a buffer.
-[[gnu::noinline]] void run_narrow_tile(const Bf16Kernel& kernel, Bf16Tile tile, int64_t columns) {
+// Into how many parts of at most so many.
+int64_t parts_of(int64_t count, int64_t most) {
+  return std::max<int64_t>((count + most - 1) / most, 1);
+}
+
+// Of a block of a group, as the kernel reads it.
+int64_t kernel_words(const Bf16Kernel& kernel) {
+  return kBf16Group * (kernel.prepare ? kernel.prepared_words : kBf16RowWords);
+}
+
+// The last columns, fewer than a panel's: C and what it begins from are read and written through a buffer.
+[[gnu::noinline]] void run_narrow_tile(const Bf16Kernel& kernel, Bf16Tile tile, int64_t columns,
+                                       bool reads, bool writes) {
   float buffer[kBf16Group * kPanel] = {};
   const auto bytes = static_cast<size_t>(columns) * sizeof(float);
   const Rows c = tile.c;
-  for (int r = 0; tile.begin.data && r < tile.rows; ++r)
-    std::memcpy(buffer + r * kPanel, tile.begin.data + r * tile.begin.stride, bytes);
-  tile.begin = tile.c = Rows{buffer, kPanel};
+  if (reads) {
+    for (int r = 0; tile.begin.data && r < tile.rows; ++r)
+      std::memcpy(buffer + r * kPanel, tile.begin.data + r * tile.begin.stride, bytes);
+    tile.begin = Rows{buffer, kPanel};
+  }
+  if (writes) tile.c = Rows{buffer, kPanel};
   kernel.tile(tile);
-  for (int r = 0; r < tile.rows; ++r)
+  for (int r = 0; writes && r < tile.rows; ++r)
     std::memcpy(c.data + r * c.stride, buffer + r * kPanel, bytes);
 }
 
-// Where A's groups of rows lie, packed, and which blocks of k these are, of B's panel too.
+// Where A's groups of rows lie, packed, and of which blocks of k, of B's panel too.
 struct Packed {
   const uint32_t *a, *b;
   bool b_prepared;
-  int64_t group_words, first_group, block, blocks;
+  int64_t a_words, b_words;  // of a group, of a block of the panel
+  int64_t first_group, block, blocks;
+};
+
+// What is left in C's place between the parts of k that a panel passes by a batch of groups in: a tile a
+// group, side by side, as C's rows may lie so far apart that few places in the caches are theirs.
+struct Between {
+  float* tiles;
+  int64_t first, blocks;  // of those packed, this part
+  bool begins, ends;
+
+  Rows of(int64_t g) const { return {tiles + g * kBf16Group * kPanel, kPanel}; }
 };
 
 // Group g's tile of panel p; `next` is the group whose tile follows.
-void run_tile(const Part& t, const Bf16Kernel& kernel, const Packed& packed, int64_t p, int64_t g,
-              int64_t next, const Fetch& fetch) {
-  const int64_t m = t.m0 + g * kBf16Group, column = p * kPanel;
-  const bool first = packed.block == 0;
-  float* c = t.C.data + m * t.C.stride + column;
-  const float* begin = first ? t.begin.data : c;
-  if (first && begin) begin += m * t.begin.stride + column;
-  const Bf16Tile tile{packed.a + (g - packed.first_group) * packed.group_words,
-                      packed.b,
-                      packed.b_prepared,
-                      packed.blocks,
-                      static_cast<int>(std::min(kBf16Group, t.m1 - m)),
-                      {begin, first ? t.begin.stride : t.C.stride},
-                      {c, t.C.stride},
-                      c + (next - g) * kBf16Group * t.C.stride,
-                      fetch};
+void run_tile(const Part& t, const Bf16Kernel& kernel, const Packed& packed, const Between& part,
+              int64_t p, int64_t g, int64_t next, const Fetch& fetch) {
+  const int64_t m = t.m0 + g * kBf16Group, column = p * kPanel, i = g - packed.first_group;
+  const Rows c{t.C.data + m * t.C.stride + column, t.C.stride};
+  ConstRows begin = c;
+  if (packed.block == 0) {
+    begin = t.begin;
+    if (begin.data) begin.data += m * begin.stride + column;
+  }
+  Bf16Tile tile{packed.a + i * packed.a_words + part.first * kernel_words(kernel),
+                packed.b + part.first * packed.b_words,
+                packed.b_prepared,
+                part.blocks,
+                static_cast<int>(std::min(kBf16Group, t.m1 - m)),
+                part.begins ? begin : ConstRows(part.of(i)),
+                part.ends ? c : part.of(i),
+                c.data + (next - g) * kBf16Group * c.stride,
+                fetch};
+  if (!part.ends) tile.next = part.of(next - packed.first_group).data;
   const int64_t columns = t.B.N() - column;
-  columns >= kPanel ? kernel.tile(tile) : run_narrow_tile(kernel, tile, columns);
+  columns >= kPanel ? kernel.tile(tile)
+                    : run_narrow_tile(kernel, tile, columns, part.begins, part.ends);
 }
 
 // Few rows take a panel's whole k before the next, in the order in which B lies in memory.
 void run_part(const Part& t, const Bf16Kernel& kernel) {
   const int64_t all = t.B.num_blocks(), groups = (t.m1 - t.m0 + kBf16Group - 1) / kBf16Group;
   const Panels panels{t.B, kernel, kernel.prepare_b && t.m1 - t.m0 > kFewRows};
-  const int64_t cuts = groups == 1 && !t.B.transposed && !panels.prepared
-                           ? 1
-                           : std::max<int64_t>((all + kMaxBlocks - 1) / kMaxBlocks, 1);
+  const bool at_once = groups == 1 && !t.B.transposed && !panels.prepared;
+  const int64_t cuts = at_once ? 1 : parts_of(all, kernel.blocks_packed);
   const int64_t group_rows = (all + cuts - 1) / cuts * kBf16Group;
-  const int64_t words = group_rows * (kernel.prepare ? kernel.prepared_words : kBf16RowWords);
-  const int64_t together = std::clamp<int64_t>(kPackedWords / std::max<int64_t>(words, 1), 1, 16);
+  const int64_t words = group_rows / kBf16Group * kernel_words(kernel);
+  const int64_t together =
+      std::clamp<int64_t>(kernel.packed_words / std::max<int64_t>(words, 1), 1, 16);
   thread_local tensor::Buffer scratch("matmul scratch", 0);
   const int64_t raw_words = group_rows * kBf16RowWords,
-                a_words = std::min(groups, together) * words;
-  scratch.reserve(raw_words + a_words + panels.scratch_words(group_rows / kBf16Group));
+                a_words = std::min(groups, together) * words,
+                c_words = std::min(groups, together) * kBf16Group * kPanel;
+  scratch.reserve(raw_words + a_words + c_words + panels.scratch_words(group_rows / kBf16Group));
   auto* raw = reinterpret_cast<uint32_t*>(scratch.data());
-  uint32_t *a = raw + raw_words, *b = a + a_words;
+  uint32_t *a = raw + raw_words, *b = a + a_words + c_words;
+  auto* between = reinterpret_cast<float*>(a + a_words);
   kernel.start();
   for (int64_t cut = 0; cut < cuts; ++cut) {
     const int64_t b0 = all * cut / cuts, blocks = all * (cut + 1) / cuts - b0;
+    const int64_t parts = at_once ? 1 : parts_of(blocks, kernel.blocks_at_once);
     for (int64_t g0 = 0; g0 < groups; g0 += together) {
       const int64_t g1 = std::min(g0 + together, groups);
       for (int64_t g = g0; g < g1; ++g) {
@@ -204,11 +216,22 @@ void run_part(const Part& t, const Bf16Kernel& kernel) {
         if (kernel.prepare) kernel.prepare(raw, blocks * kBf16Group, to);
       }
       for (int64_t p = t.panel0; p < t.panel1; ++p) {
-        const Packed packed{a,     panels.panel(p, b0, blocks, b), panels.prepared, words, g0, b0,
+        const Packed packed{a,
+                            panels.panel(p, b0, blocks, b),
+                            panels.prepared,
+                            words,
+                            panels.block_words(),
+                            g0,
+                            b0,
                             blocks};
-        for (int64_t g = g0; g < g1; ++g) {
-          run_tile(t, kernel, packed, p, g, g + 1 < g1 ? g + 1 : g,
-                   panels.fetch(p, b0, blocks, g - g0, g1 - g0));
+        for (int64_t part = 0; part < parts; ++part) {
+          const int64_t first = blocks * part / parts;
+          const Between here{between, first, blocks * (part + 1) / parts - first, part == 0,
+                             part + 1 == parts};
+          for (int64_t g = g0; g < g1; ++g) {
+            run_tile(t, kernel, packed, here, p, g, g + 1 < g1 ? g + 1 : g,
+                     panels.fetch(p, b0, blocks, part * (g1 - g0) + g - g0, parts * (g1 - g0)));
+          }
         }
       }
     }
@@ -220,7 +243,7 @@ void run(Rows C, Left A, Right B, ConstRows begin, int64_t M, ThreadPool& thread
   check_product(C, A.A, M, B.K(), B.N());
   const int64_t panels = B.num_panels(), groups = (M + kBf16Group - 1) / kBf16Group;
   if (M == 0 || panels == 0) return;
-  const Bf16Kernel kernel = kernel_here();
+  const Bf16Kernel kernel = bf16_kernel();
   // Rows are shared out where there are enough: each thread then rounds its own.
   const int64_t n = threads.num_threads();
   const int64_t rows = std::clamp<int64_t>(groups / 2, 1, n), columns = n / rows;
@@ -244,11 +267,25 @@ void check_columns(const Bf16Matrix& B, int64_t rows, int64_t first_column) {
 
 }  // namespace
 
+Bf16Kernel bf16_kernel() {
+  switch (bf16_support().path) {
+    case Bf16Path::kAmx:
+      return bf16_amx_kernel();
+    case Bf16Path::kAvx512Bf16:
+      return bf16_dot_kernel();
+    case Bf16Path::kFma:
+      break;
+  }
+  return bf16_fma_kernel();
+}
+
 Bf16Support bf16_support() {
-  static const bool announced = amx_announced(), permitted = amx_permitted();
+  // What the processor says is asked for once: on a virtual machine an answer takes microseconds.
+  static const bool announced = amx_announced(), permitted = amx_permitted(),
+                    has_dot = dot_announced();
   // The registers are AVX-512's, which a test may have taken away.
-  const bool wide = (hwy::SupportedTargets() & HWY_AVX3) != 0;
-  const bool amx = wide && permitted, dot = wide && dot_announced();
+  const bool wide = bf16_registers_of_512_bits();
+  const bool amx = wide && permitted, dot = wide && has_dot;
   Bf16Path path = Bf16Path::kFma;
   if (dot && dot_is_faster()) path = Bf16Path::kAvx512Bf16;
   if (amx) path = Bf16Path::kAmx;
@@ -278,7 +315,7 @@ void force_bf16_path(std::optional<Bf16Path> path) {
 }
 
 double measured_bf16_peak_gflops(ThreadPool& threads, PeakTime time) {
-  const Bf16Kernel kernel = kernel_here();
+  const Bf16Kernel kernel = bf16_kernel();
   constexpr int64_t kSteps = 300'000;
   double best = 0;
   for (int repeat = 0; repeat < 7; ++repeat) {

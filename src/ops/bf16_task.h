@@ -14,6 +14,9 @@ constexpr int64_t kBf16Group = 32;                         // rows of A
 constexpr int64_t kBf16RowWords = Bf16Matrix::kBlock / 2;  // a row of a block, two elements a word
 constexpr int64_t kBf16HalfWords = kBf16RowWords * 16;     // 16 columns of a block of B
 
+// Up to so many rows a panel is not prepared: what that saves them is less than it takes.
+constexpr int64_t kFewRows = 16;
+
 // Blocks that a tile's strips of rows pass through together, while they lie in L1: 16 KiB of B, and of
 // A as much.
 constexpr int64_t kStripBytes = 16 << 10;
@@ -47,11 +50,21 @@ struct Bf16Kernel {
   // `steps` times peak_flops operations in registers.
   void (*peak)(int64_t steps);
   double peak_flops;
+  // Whether between start() and finish() all of the thread's arithmetic flushes denormals.
+  bool flushes = true;
+  // A tile of a multiple of so many rows is written in place.
+  int rows_at_once = 1;
+  // Blocks of k at a time, so that a panel's (2 KiB a block) and a group's stay near.
+  int64_t blocks_at_once = 32;
+  // Of so many C is written once; and the size of all groups that a panel passes by, which stay in L2.
+  int64_t blocks_packed = 32, packed_words = int64_t{1} << 17;
 };
 
+Bf16Kernel bf16_kernel();  // the one that runs
 Bf16Kernel bf16_fma_kernel();
 Bf16Kernel bf16_dot_kernel();
 Bf16Kernel bf16_amx_kernel();
+bool bf16_registers_of_512_bits();  // that kernels are dispatched to
 bool dot_announced();
 bool amx_announced();
 bool amx_permitted();  // asks
