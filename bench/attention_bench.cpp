@@ -1,8 +1,8 @@
-// Speed of attention against this machine's f32 peak, measured in the same process in turn with it;
+// Speed of attention against this machine's f32 peak (in bf16 too), measured in the same process in turn with it;
 // what is printed are medians.
 //   attention_bench [--kind forward,backward,decode,prefill] [--head-dim 32,64,128] [--group 2,7]
 //                   [--length 128,512,2048] [--sequences 1,16,64] [--chunk 256] [--threads N]
-//                   [--storage f32|bf16: of keys and values in decode]
+//                   [--precision f32|bf16] [--bf16-path FMA|AVX512_BF16|AMX] [--avx2]
 // forward and backward: one row of `length` tokens, laid out as a layer lays it out (4 key-value
 // heads for groups of 2, 2 for 7, of which long rows compute only one); forward includes laying out
 // keys and values in blocks. decode: one query for each of several sequences with `length` tokens
@@ -10,6 +10,7 @@
 // `length`. FLOPs are the useful ones, as `ponder bench` counts them: the causal half, 4 D a pair
 // of query and key forward and 8 D backward (which has to compute 10 D).
 #include <fmt/format.h>
+#include <hwy/targets.h>
 #include <time.h>
 
 #include <CLI/CLI.hpp>
@@ -21,6 +22,7 @@
 #include "base/philox.h"
 #include "base/thread_pool.h"
 #include "ops/attention.h"
+#include "ops/bf16_matmul.h"
 #include "ops/peak.h"
 #include "tensor/buffer.h"
 
@@ -66,16 +68,18 @@ struct Setting {
 
 // A row of tokens and what attention makes of it.
 struct Row {
-  explicit Row(const Setting& setting)
+  Row(const Setting& setting, tensor::Precision arithmetic)
       : s(setting),
+        precision(arithmetic),
+        block_floats(ops::key_block_bytes(s.D, precision) / int64_t{sizeof(float)}),
         blocks((s.length + ops::kKeyBlock - 1) / ops::kKeyBlock),
         qkv(random_values("qkv", s.length * s.W(), 1)),
         dout(random_values("dout", s.length * s.Q(), 2)),
         out("out", s.length * s.Q()),
         lse("lse", s.length * s.kv_heads() * s.group),
         dqkv("dqkv", s.length * s.W()),
-        keys("keys", blocks * ops::kKeyBlock * s.D * s.used()),
-        values("values", blocks * ops::kKeyBlock * s.D * s.used()) {}
+        keys("keys", blocks * block_floats * s.used()),
+        values("values", blocks * block_floats * s.used()) {}
 
   void lay_out(ThreadPool& pool) {
     key_blocks.resize(at(blocks * s.used()));
@@ -85,11 +89,14 @@ struct Row {
         const int64_t slot = kv * blocks;
         const float* k = qkv.data() + s.Q() + kv * s.D;
         const float* v = k + s.kv_heads() * s.D;
-        ops::transpose_keys(keys.data() + slot * ops::kKeyBlock * s.D, {k, s.W()}, s.length, s.D);
-        ops::copy_values(values.data() + slot * ops::kKeyBlock * s.D, {v, s.W()}, s.length, s.D);
-        for (int64_t b = slot; b < slot + blocks; ++b) {
-          key_blocks[at(b)] = keys.data() + b * ops::kKeyBlock * s.D;
-          value_blocks[at(b)] = values.data() + b * ops::kKeyBlock * s.D;
+        for (int64_t b = 0; b < blocks; ++b) {
+          const int64_t first = b * ops::kKeyBlock, n = std::min(ops::kKeyBlock, s.length - first);
+          float* to[] = {keys.data() + (slot + b) * block_floats,
+                         values.data() + (slot + b) * block_floats};
+          ops::store_keys(to[0], precision, 0, {k + first * s.W(), s.W()}, n, s.D);
+          ops::store_values(to[1], precision, 0, {v + first * s.W(), s.W()}, n, s.D);
+          key_blocks[at(slot + b)] = to[0];
+          value_blocks[at(slot + b)] = to[1];
         }
       }
     });
@@ -107,7 +114,9 @@ struct Row {
                            value_blocks.data() + slot,
                            s.length - first,
                            first,
-                           s.group});
+                           s.group,
+                           ops::kNoWindow,
+                           precision});
     }
     ops::attention(sequences, s.D, pool);
   }
@@ -127,15 +136,18 @@ struct Row {
                            {dqkv.data() + k, s.W()},
                            {dqkv.data() + v, s.W()},
                            s.length,
-                           s.group});
+                           s.group,
+                           ops::kNoWindow,
+                           precision});
     }
-    const int64_t size = ops::attention_backward_scratch(s.length, s.D);
+    const int64_t size = ops::attention_backward_scratch(s.length, s.D, precision);
     scratch.reserve(size * pool.num_threads());
     ops::attention_backward(sequences, s.D, scratch.data(), size, pool);
   }
 
   Setting s;
-  int64_t blocks;
+  tensor::Precision precision;
+  int64_t block_floats, blocks;
   tensor::Buffer qkv, dout, out, lse, dqkv, keys, values;
   tensor::Buffer scratch{"scratch", 0};
   std::vector<const void*> key_blocks, value_blocks;
@@ -143,9 +155,9 @@ struct Row {
 
 // Sequences that share nothing, one query each, their pages spread over a cache.
 struct Decoding {
-  Decoding(const Setting& setting, int64_t sequences, tensor::DType of)
+  Decoding(const Setting& setting, int64_t sequences, tensor::Precision of)
       : s(setting),
-        storage(of),
+        precision(of),
         num(sequences),
         blocks((s.length + ops::kKeyBlock - 1) / ops::kKeyBlock),
         copies(std::max<int64_t>(1, kCacheFloats / (num * blocks * page() * s.kv_heads()))),
@@ -166,7 +178,7 @@ struct Decoding {
     }
   }
   int64_t page() const { return 2 * s.D * ops::kKeyBlock; }
-  int64_t page_bytes() const { return page() * tensor::size_bytes(storage); }
+  int64_t page_bytes() const { return 2 * ops::key_block_bytes(s.D, precision); }
 
   void step(int64_t copy, ThreadPool& pool) {
     std::vector<ops::AttentionSequence> sequences;
@@ -182,14 +194,14 @@ struct Decoding {
                            s.length - 1,
                            s.group,
                            ops::kNoWindow,
-                           storage});
+                           precision});
     }
     ops::attention(sequences, s.D, pool);
   }
 
   static constexpr int64_t kCacheFloats = 8 << 20;  // as many layers' caches in turn as fit
   Setting s;
-  tensor::DType storage;
+  tensor::Precision precision;
   int64_t num, blocks, copies;
   tensor::Buffer cache, q, out;
   std::vector<const void*> key_blocks, value_blocks;
@@ -243,14 +255,23 @@ int main(int argc, char** argv) {
   app.add_option("--length", lengths)->delimiter(',');
   app.add_option("--sequences", sequences)->delimiter(',');
   app.add_option("--chunk", chunk);
-  app.add_option("--storage", of)->check(CLI::IsMember({"f32", "bf16"}));
+  std::string bf16_path;
+  bool avx2 = false;
+  app.add_option("--bf16-path", bf16_path, "FMA, AVX512_BF16 or AMX in place of its own choice")
+      ->check(CLI::IsMember({"FMA", "AVX512_BF16", "AMX"}));
+  app.add_flag("--avx2", avx2, "without AVX-512");
+  app.add_option("--precision", of)->check(CLI::IsMember({"f32", "bf16"}));
   app.add_option("--threads", threads);
   app.add_option("--repeats", repeats);
   app.add_option("--sample-ms", sample_ms);
   CLI11_PARSE(app, argc, argv);
   try {
+    for (const auto path : {ops::Bf16Path::kFma, ops::Bf16Path::kAvx512Bf16, ops::Bf16Path::kAmx}) {
+      if (ops::bf16_path_name(path) == bf16_path) ops::force_bf16_path(path);
+    }
+    if (avx2) hwy::SetSupportedTargetsForTest(hwy::SupportedTargets() & ~(HWY_AVX2 - 1));
     ThreadPool pool(threads);
-    const tensor::DType storage = *tensor::dtype_from_name(of);
+    const tensor::Precision precision = *tensor::precision_from_string(of);
     Timer timer{threads, sample_ms, repeats, pool};
     fmt::print("{:>8} {:>5} {:>5} {:>7} {:>6} {:>8} {:>8} {:>6}\n", "kind", "D", "group", "length",
                "seqs", "GFLOP/s", "peak", "share");
@@ -265,18 +286,18 @@ int main(int argc, char** argv) {
             const auto d = static_cast<double>(D);
             if (kind == "decode") {
               for (const int64_t count : sequences) {
-                Decoding decoding(s, count, storage);
+                Decoding decoding(s, count, precision);
                 int64_t copy = 0;
                 const auto n = static_cast<double>(count * s.kv_heads() * length);
                 timer.line(name(count), 4 * d * n * static_cast<double>(group),
-                           2 * d * n * static_cast<double>(tensor::size_bytes(storage)), [&] {
+                           n / ops::kKeyBlock * static_cast<double>(decoding.page_bytes()), [&] {
                              decoding.step(copy, pool);
                              copy = (copy + 1) % decoding.copies;
                            });
               }
               continue;
             }
-            Row row(s);
+            Row row(s, precision);
             row.lay_out(pool);
             if (kind == "forward") {
               timer.line(name(1), 4 * d * s.pairs(length), 0, [&] {

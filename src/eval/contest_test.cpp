@@ -54,12 +54,12 @@ TEST(Contest, VerdictsOfTwoJudgesAreNotCompared) {
 TEST(Contest, ResponsesOfTwoArithmeticsSaySo) {
   Contestant a = contestant("a", 10, 4), b = contestant("b", 10, 5);
   EXPECT_EQ(to_text(hold_contest({a, b}, 1)).find("arithmetic"), std::string::npos);
-  b.verdicts.arithmetics = {"bf16-2"};
+  b.verdicts.arithmetics = {"bf16-3"};
   const auto rows = hold_contest({a, b}, 1);
   const std::string text = to_text(rows);
-  EXPECT_NE(text.find("of 10, computed in bf16-2\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("of 10, computed in bf16-3\n"), std::string::npos) << text;
   EXPECT_NE(text.find("points; of two arithmetics\n"), std::string::npos) << text;
-  EXPECT_EQ(to_json(rows)[1]["arithmetic"], "bf16-2");
+  EXPECT_EQ(to_json(rows)[1]["arithmetic"], "bf16-3");
 }
 
 // Two benchmarks number their problems alike: one is right on the first of them alone, the other on the second.

@@ -243,7 +243,7 @@ TEST_F(PoolImport, LogProbabilitiesHaveTheirArithmetic) {
            R"(", "model_sha256": "abcdef0123456789", "sampling": {"temperature": 1.0}})";
   };
   const auto rollouts =
-      file("rollouts.jsonl", {row(0, "bf16-2"), row(1, "fp8"), row(2, "f32"), row(3, "bf16")});
+      file("rollouts.jsonl", {row(0, "bf16-3"), row(1, "fp8"), row(2, "f32"), row(3, "bf16")});
   const ImportResult result = import({rollouts, file("problems.jsonl", kProblems)});
   EXPECT_EQ(result.responses.kept, 4u) << to_json(result, true);
   const auto all = stored();

@@ -307,9 +307,9 @@ TEST_F(FleetTest, SaysWhatIsWrongBeforeAnythingIsAsked) {
   // A server of before the definition of bf16 changed.
   const Json models = {{"data", {{{"id", "m"}, {"model_sha256", "00"}, {"precision", "bf16"}}}}};
   const std::string first = testing::error_text([&] {
-    find_model(models, {ServerKind::kPonder, "", "00", "bf16-2"}, "server");
+    find_model(models, {ServerKind::kPonder, "", "00", "bf16-3"}, "server");
   });
-  EXPECT_NE(first.find("computes in bf16, and the rows are to be in bf16-2"), std::string::npos);
+  EXPECT_NE(first.find("computes in bf16, and the rows are to be in bf16-3"), std::string::npos);
   EXPECT_NE(first.find("same version of ponder"), std::string::npos) << first;
   FakePonder renamed("another");
   EXPECT_NE(said(options({&renamed}))

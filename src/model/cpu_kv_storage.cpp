@@ -9,7 +9,7 @@ namespace ponder::model {
 CpuKvStorage::CpuKvStorage(const ModelConfig& config, tensor::Precision precision,
                            int64_t num_pages)
     : kv_heads_(config.num_key_value_heads),
-      block_bytes_(key_block_bytes(config, precision)),
+      block_bytes_(ops::key_block_bytes(config.head_dim, precision)),
       layer_bytes_(kv_heads_ * 2 * block_bytes_),
       page_bytes_(page_bytes(config, precision)),
       num_pages_(num_pages),
@@ -17,7 +17,7 @@ CpuKvStorage::CpuKvStorage(const ModelConfig& config, tensor::Precision precisio
 
 int64_t CpuKvStorage::page_bytes(const ModelConfig& config, tensor::Precision precision) {
   return config.num_hidden_layers * config.num_key_value_heads * 2 *
-         key_block_bytes(config, precision);
+         ops::key_block_bytes(config.head_dim, precision);
 }
 
 void CpuKvStorage::copy_page(int32_t to, int32_t from) {

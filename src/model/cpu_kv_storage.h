@@ -28,8 +28,7 @@ class CpuKvStorage : public KvStorage {
   KeyValueBlocks blocks(const KvCache& cache, std::span<const SequenceSlice> slices);
 
  private:
-  // A page holds layer by layer, head by head, keys (head_dim, kKeyBlock), then values (kKeyBlock,
-  // head_dim).
+  // A page holds layer by layer, head by head, a block of keys, then one of values.
   std::byte* page(int32_t index) {
     return reinterpret_cast<std::byte*>(memory_.data()) + index * page_bytes_;
   }

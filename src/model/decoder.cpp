@@ -9,7 +9,7 @@ namespace ponder::model {
 
 Decoder::Decoder(const ModelConfig& config, ThreadPool& threads, tensor::Precision precision)
     : config_(config), precision_(precision) {
-  if (precision == tensor::Precision::kBf16First)
+  if (tensor::is_former(precision))
     throw Error(ErrorKind::kInternal, "decoder", "nothing computes in an arithmetic of the past");
   if (config.head_dim % 16 != 0) {
     throw Error("config.json", fmt::format("head_dim {} is not a multiple of 16", config.head_dim));

@@ -15,12 +15,6 @@
 namespace ponder::model {
 namespace {
 
-void put(float& to, float value) { to = value; }
-// Of a value that is rounded.
-void put(tensor::Bf16& to, float value) {
-  to.bits = static_cast<uint16_t>(std::bit_cast<uint32_t>(value) >> 16);
-}
-
 int64_t window_of(const LayerSpec& spec) { return spec.window > 0 ? spec.window : ops::kNoWindow; }
 
 }  // namespace
@@ -44,10 +38,6 @@ LayerPass::LayerPass(const ModelConfig& config, tensor::Precision precision, con
       W_(Q_ + 2 * KV_),
       keys_(blocks_.keys),
       values_(blocks_.values) {}
-
-tensor::DType LayerPass::key_storage() const {
-  return precision_ == tensor::Precision::kBf16 ? tensor::DType::kBF16 : tensor::DType::kF32;
-}
 
 void LayerPass::forward(int64_t index, const LayerWeights& weights, const float* x,
                         const float* delta, const LayerActivations& keep,
@@ -228,11 +218,6 @@ void LayerPass::store_keys_and_values(int64_t index, const float* qkv) {
     keys_[i] = of_layer(blocks_.keys[i]);
     values_[i] = of_layer(blocks_.values[i]);
   }
-  key_storage() == tensor::DType::kBF16 ? store_as<tensor::Bf16>(qkv) : store_as<float>(qkv);
-}
-
-template <class Element>
-void LayerPass::store_as(const float* qkv) {
   const auto pieces = static_cast<int64_t>(tokens_.slices().size()) * kv_heads_;
   threads_.parallel_for(pieces, 1, [&](int64_t begin, int64_t end) {
     for (int64_t piece = begin; piece < end; ++piece) {
@@ -242,19 +227,10 @@ void LayerPass::store_as(const float* qkv) {
       const int64_t last = slice.first_position + slice.count;
       for (int64_t position = slice.first_position, n = 0; position < last; position += n) {
         const size_t block = first + static_cast<size_t>(position / ops::kKeyBlock);
-        const int64_t column = position % ops::kKeyBlock;
-        n = std::min(ops::kKeyBlock - column, last - position);
-        auto* keys = static_cast<Element*>(keys_[block]);
-        if (column == 0) {
-          ops::transpose_keys(keys, {row, W_}, n, D_);
-        } else {
-          for (int64_t i = 0; i < n; ++i) {
-            for (int64_t d = 0; d < D_; ++d)
-              put(keys[d * ops::kKeyBlock + column + i], row[i * W_ + d]);
-          }
-        }
-        ops::copy_values(static_cast<Element*>(values_[block]) + column * D_, {row + KV_, W_}, n,
-                         D_);
+        const int64_t at = position % ops::kKeyBlock;
+        n = std::min(ops::kKeyBlock - at, last - position);
+        ops::store_keys(keys_[block], precision_, at, {row, W_}, n, D_);
+        ops::store_values(values_[block], precision_, at, {row + KV_, W_}, n, D_);
         row += n * W_;
       }
     }
@@ -278,7 +254,7 @@ void LayerPass::attend(int64_t index, const LayerSpec& spec, const LayerActivati
                             slice.first_position,
                             group,
                             window_of(spec),
-                            key_storage()});
+                            precision_});
     }
   }
   ops::attention(sequences_, D_, threads_);
@@ -309,11 +285,13 @@ void LayerPass::attend_backward(const LayerSpec& spec, const LayerActivations& k
                            {dqkv + v, W_},
                            slice.count,
                            group,
-                           window_of(spec)});
+                           window_of(spec),
+                           precision_});
     }
   }
   ops::attention_backward(sequences, D_, memory.attention_backward,
-                          ops::attention_backward_scratch(tokens_.longest(), D_), threads_);
+                          ops::attention_backward_scratch(tokens_.longest(), D_, precision_),
+                          threads_);
 }
 
 }  // namespace ponder::model

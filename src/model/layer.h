@@ -89,10 +89,7 @@ class LayerPass {
   };
   QkHeads qk_heads(const LayerSpec& spec) const;
 
-  tensor::DType key_storage() const;
   void store_keys_and_values(int64_t index, const float* qkv);
-  template <class Element>
-  void store_as(const float* qkv);
   void attend(int64_t index, const LayerSpec& spec, const LayerActivations& keep);
   void attend_backward(const LayerSpec& spec, const LayerActivations& kept,
                        const LayerMemory& memory);

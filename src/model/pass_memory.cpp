@@ -141,8 +141,9 @@ void PassMemory::lay_out(tensor::Arena& arena, const ModelConfig& config, const 
   delta = arena.take("normed and branch output", T * C);
   act = arena.take("MLP activation", T * F);
   const int64_t blocks = 2 * size.key_blocks * config.num_key_value_heads;
-  keys = arena.take("keys and values in blocks",
-                    blocks * key_block_bytes(config, precision) / int64_t{sizeof(float)});
+  keys = arena.take(
+      "keys and values in blocks",
+      blocks * ops::key_block_bytes(config.head_dim, precision) / int64_t{sizeof(float)});
   inv_rms = arena.take("statistics of attention and norms", T);
 
   layers.assign(static_cast<size_t>(config.num_hidden_layers), {});
@@ -179,9 +180,9 @@ void PassMemory::lay_out(tensor::Arena& arena, const ModelConfig& config, const 
   if (!rounds) dqkv = arena.take("gradients of activations", T * (Q + 2 * KV));
   datt = arena.take("gradients of activations", T * Q);
   dhidden = arena.take("gradients of activations", rows * C);
-  attention_backward =
-      arena.take("attention backward",
-                 threads * ops::attention_backward_scratch(size.longest_row, config.head_dim));
+  attention_backward = arena.take(
+      "attention backward",
+      threads * ops::attention_backward_scratch(size.longest_row, config.head_dim, precision));
   if (precision == tensor::Precision::kBf16)
     operand = arena.take("rounded operand of a gradient",
                          Linear::operand_floats(size.sum_blocks, std::max({C, F, Q})));

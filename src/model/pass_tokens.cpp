@@ -35,16 +35,11 @@ std::vector<ops::Bf16Run> PassTokens::sum_blocks() const {
   return blocks;
 }
 
-int64_t key_block_bytes(const ModelConfig& config, tensor::Precision precision) {
-  const bool bf16 = precision == tensor::Precision::kBf16;
-  return ops::kKeyBlock * config.head_dim *
-         tensor::size_bytes(bf16 ? tensor::DType::kBF16 : tensor::DType::kF32);
-}
-
 KeyValueBlocks blocks_of_rows(const PassTokens& tokens, const ModelConfig& config,
                               tensor::Precision precision, void* memory) {
   KeyValueBlocks blocks;
-  const int64_t heads = config.num_key_value_heads, size = key_block_bytes(config, precision);
+  const int64_t heads = config.num_key_value_heads,
+                size = ops::key_block_bytes(config.head_dim, precision);
   auto* next = static_cast<std::byte*>(memory);
   for (const TokenSlice& slice : tokens.slices()) {
     for (int64_t head = 0; head < heads; ++head) {

@@ -42,7 +42,7 @@ class PassTokens {
   int64_t longest_ = 0;
 };
 
-// Blocks of kKeyBlock positions: keys transposed (D, kKeyBlock), values (kKeyBlock, D). Borrowed.
+// Blocks of kKeyBlock positions, as ops::store_keys and store_values leave them. Borrowed.
 // They are of f32, in bf16 arithmetic, where they are rounded already, of bf16.
 struct KeyValueBlocks {
   // Of the first layer: slice by slice, key-value head by head, the sequence's blocks in order.
@@ -51,8 +51,6 @@ struct KeyValueBlocks {
   // Bytes from a layer's blocks to the next layer's; 0: each layer writes over the last one's.
   int64_t layer_stride = 0;
 };
-// Of one block of keys, or of values.
-int64_t key_block_bytes(const ModelConfig& config, tensor::Precision precision);
 
 // Blocks of whole rows in `memory`: 2 * PassSize::key_blocks * key-value heads blocks.
 KeyValueBlocks blocks_of_rows(const PassTokens& tokens, const ModelConfig& config,

@@ -146,9 +146,14 @@ class PlainDecoder {
       for (int64_t h = 0; h < heads; ++h) {
         const float* keys = qkv.data() + Q + h / (heads / kv_heads) * D;
         float lse = 0;
-        ops::reference::attention(
-            out[static_cast<size_t>(t)].data() + h * D, lse, qkv.data() + t * W + h * D,
-            {{keys, W}, {keys + KV, W}, t + 1, D, spec.window > 0 ? spec.window : ops::kNoWindow});
+        ops::reference::attention(out[static_cast<size_t>(t)].data() + h * D, lse,
+                                  qkv.data() + t * W + h * D,
+                                  {{keys, W},
+                                   {keys + KV, W},
+                                   t + 1,
+                                   D,
+                                   spec.window > 0 ? spec.window : ops::kNoWindow,
+                                   precision_});
       }
     }
     return linear(FusedMatrix::kAttentionOut, layer, out);

@@ -184,8 +184,8 @@ class PlainGradients : public PlainDecoder {
                   group = config_.num_attention_heads / config_.num_key_value_heads,
                   window = config_.layer(layer).window;
     const float* keys = joined.data() + config_.q_size() + h / group * D;
-    return {
-        {keys, W}, {keys + config_.kv_size(), W}, t + 1, D, window > 0 ? window : ops::kNoWindow};
+    return {{keys, W}, {keys + config_.kv_size(), W},        t + 1,
+            D,         window > 0 ? window : ops::kNoWindow, precision_};
   }
 
   static Row joined(const Matrix& rows) {
@@ -334,6 +334,14 @@ class PlainGradients : public PlainDecoder {
     Row d(all.size(), 0.0f);
     for (int64_t h = 0; h < heads; ++h) {
       float *dk = d.data() + Q + h / group * D, *dv = dk + KV;
+      if (precision_ == tensor::Precision::kBf16) {
+        const Row out = joined(tape.att), dout = joined(datt), lse = joined(tape.lse);
+        ops::reference::bf16_attention_backward(
+            {{d.data() + h * D, W}, {dk, W}, {dv, W}}, {dout.data() + h * D, Q},
+            {out.data() + h * D, Q}, {lse.data() + h, heads}, {all.data() + h * D, W},
+            seen(all, static_cast<int64_t>(datt.size()) - 1, h, layer));
+        continue;
+      }
       for (size_t t = 0; t < datt.size(); ++t) {
         const auto position = static_cast<int64_t>(t);
         ops::reference::attention_backward(

@@ -153,17 +153,16 @@ void BackwardBlock(const BackwardScratch& s, int64_t D, int64_t first, int64_t c
       const int64_t j = key_tiles.begin(tile);
       const int64_t i = std::max<int64_t>(0, j - before);  // the first query that sees key j
       if (i >= count) break;
-      UpdateByColumns(key_tiles.size(tile),
-                      Update<float>{(values ? s.dv : s.dk) + j * D, nullptr,
-                                    (values ? s.p : s.ds) + i * kKeyBlock + j,
-                                    (values ? dout : q) + i * D, count - i, D});
+      UpdateByColumns(key_tiles.size(tile), Update{(values ? s.dv : s.dk) + j * D, nullptr,
+                                                   (values ? s.p : s.ds) + i * kKeyBlock + j,
+                                                   (values ? dout : q) + i * D, count - i, D});
     }
   }
   for (int64_t tile = 0; tile < query_tiles.number; ++tile) {
     const int64_t i = query_tiles.begin(tile);
     const int64_t sees = std::min(keys, before + query_tiles.begin(tile + 1));
-    UpdateByRows(query_tiles.size(tile), Update<float>{s.dq + (first + i) * D, nullptr,
-                                                       s.ds + i * kKeyBlock, s.keys, sees, D});
+    UpdateByRows(query_tiles.size(tile),
+                 Update{s.dq + (first + i) * D, nullptr, s.ds + i * kKeyBlock, s.keys, sees, D});
   }
 }
 

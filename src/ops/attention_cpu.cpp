@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
-#include <type_traits>
 
 #include "base/portable_math.h"
 #include "ops/attention_task.h"
@@ -20,76 +19,18 @@ HWY_BEFORE_NAMESPACE();
 namespace ponder::ops {
 namespace HWY_NAMESPACE {
 
-// R queries against 16 H keys of a block, which lies there as f32 or bf16.
-template <class Key>
+// R queries against 16 H keys of a block.
 struct ScoreTile {
-  const float* q;          // (R, D)
-  const Key* keys;         // (D, kKeyBlock)
-  float* p;                // (R, kKeyBlock): exp(s - top)
-  const float* m;          // (R) maximum up to here
-  float *top, *sum;        // (R) maximum with this block; sum of p
-  const int64_t* visible;  // (R) how many of the block's keys a query sees, or nullptr: all
-  const int64_t* hidden;   // (R) how many of these, the first, lie before its window; or nullptr
+  const float* q;     // (R, D)
+  const float* keys;  // (D, kKeyBlock)
+  float* p;           // (R, kKeyBlock): exp(s - top)
+  Softmax softmax;
   int64_t D;
-  float scale;
   Fetch fetch;
 };
 
-template <int R, int H, class Key>
-HWY_INLINE void Weights(F16 (&s)[R][H], const ScoreTile<Key>& t, int first) {
-  const F16 scale = Set(t.scale), nothing = Set(-__builtin_inff());
-#pragma GCC unroll 16
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 4
-    for (int h = 0; h < H; ++h) s[r][h] = Mul(s[r][h], scale);
-  }
-  if (t.visible) {
-#pragma GCC unroll 16
-    for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 4
-      for (int h = 0; h < H; ++h)
-        s[r][h] = KeepFirst(s[r][h], t.visible[first + r] - h * 16, nothing);
-    }
-  }
-  if (t.hidden) {
-#pragma GCC unroll 16
-    for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 4
-      for (int h = 0; h < H; ++h)
-        s[r][h] = KeepFirst(nothing, t.hidden[first + r] - h * 16, s[r][h]);
-    }
-  }
-  F16 top[R];
-#pragma GCC unroll 16
-  for (int r = 0; r < R; ++r) {
-    F16 high = s[r][0];
-#pragma GCC unroll 4
-    for (int h = 1; h < H; ++h) high = Max(high, s[r][h]);
-    const float x = std::max(t.m[first + r], Max16(high));
-    t.top[first + r] = x;
-    top[r] = Set(x);
-  }
-#pragma GCC unroll 16
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 4
-    for (int h = 0; h < H; ++h) s[r][h] = Sub(s[r][h], top[r]);
-    ExpBounded<H>(s[r]);
-#pragma GCC unroll 4
-    for (int h = 0; h < H; ++h) Store(s[r][h], t.p + (first + r) * kKeyBlock + h * 16);
-  }
-  // (v0 + v1) + (v2 + v3); what is missing would be zeros.
-#pragma GCC unroll 16
-  for (int r = 0; r < R; ++r) {
-    F16 sum = s[r][0];
-    if constexpr (H > 1) sum = Add(sum, s[r][1]);
-    if constexpr (H == 3) sum = Add(sum, s[r][2]);
-    if constexpr (H == 4) sum = Add(sum, Add(s[r][2], s[r][3]));
-    t.sum[first + r] = Sum16(sum);
-  }
-}
-
-template <int R, int N, class Key>
-HWY_INLINE void ChainScores(F16 (&s)[R][N], const ScoreTile<Key>& t, int h, Fetch& fetch) {
+template <int R, int N>
+HWY_INLINE void ChainScores(F16 (&s)[R][N], const ScoreTile& t, int h, Fetch& fetch) {
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 4
@@ -98,8 +39,8 @@ HWY_INLINE void ChainScores(F16 (&s)[R][N], const ScoreTile<Key>& t, int h, Fetc
   Chains(s, t.q, t.D, 1, t.keys + h * 16, kKeyBlock, t.D, fetch);
 }
 
-template <int R, int N, class Key>
-HWY_INLINE void StoreScores(const ScoreTile<Key>& t, int h, Fetch& fetch) {
+template <int R, int N>
+HWY_INLINE void StoreScores(const ScoreTile& t, int h, Fetch& fetch) {
   F16 s[R][N];
   ChainScores(s, t, h, fetch);
 #pragma GCC unroll 16
@@ -109,49 +50,54 @@ HWY_INLINE void StoreScores(const ScoreTile<Key>& t, int h, Fetch& fetch) {
   }
 }
 
-template <int R, int H, class Key>
-void Scores(const ScoreTile<Key>& t) {
+template <int R, int H>
+HWY_INLINE void StoreWeights(const F16 (&p)[R][H], float* to) {
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+    for (int h = 0; h < H; ++h) Store(p[r][h], to + r * kKeyBlock + h * 16);
+  }
+}
+
+template <int R, int H>
+void Scores(const ScoreTile& t) {
   constexpr int kVectors = kTileVectors<R>, kRest = H % kVectors;
   Fetch fetch = t.fetch;
   if constexpr (H <= kVectors) {
     F16 s[R][H];
     ChainScores(s, t, 0, fetch);
-    Weights(s, t, 0);
+    Weights(s, t.softmax, 0);
+    StoreWeights(s, t.p);
   } else {
     for (int h = 0; h + kVectors <= H; h += kVectors) StoreScores<R, kVectors>(t, h, fetch);
     if constexpr (kRest > 0) StoreScores<R, kRest>(t, H - kRest, fetch);
     for (int r = 0; r < R; ++r) {
       F16 s[1][H];
-      for (int h = 0; h < H; ++h) s[0][h] = Load(t.p + r * kKeyBlock + h * 16);
-      Weights(s, t, r);
+      float* p = t.p + r * kKeyBlock;
+      for (int h = 0; h < H; ++h) s[0][h] = Load(p + h * 16);
+      Weights(s, t.softmax, r);
+      StoreWeights(s, p);
     }
   }
 }
 
-template <class Key, int... R>
-HWY_INLINE void RunScores(int rows, int64_t vectors, const ScoreTile<Key>& t,
+template <int... R>
+HWY_INLINE void RunScores(int rows, int64_t vectors, const ScoreTile& t,
                           std::integer_sequence<int, R...>) {
-  static constexpr void (*kTable[][4])(const ScoreTile<Key>&) = {
-      {&Scores<R + 1, 1, Key>, &Scores<R + 1, 2, Key>, &Scores<R + 1, 3, Key>,
-       &Scores<R + 1, 4, Key>}...};
+  static constexpr void (*kTable[][4])(const ScoreTile&) = {
+      {&Scores<R + 1, 1>, &Scores<R + 1, 2>, &Scores<R + 1, 3>, &Scores<R + 1, 4>}...};
   kTable[rows - 1][vectors - 1](t);
 }
 
 // Queries of a work that pass by its blocks together, and how far they are.
 struct Passing {
   Passing(const AttentionSequence& work, int64_t head_dim, int64_t first_query, int64_t num)
-      : w(work),
-        D(head_dim),
-        first(first_query),
-        count(num),
-        // Two tiles would have bf16 widened into memory first; f32 is faster in two.
-        tiles(num, work.storage == tensor::DType::kBF16) {
+      : w(work), D(head_dim), first(first_query), count(num), tiles(num) {
     thread_local tensor::Buffer scratch("attention scratch", 0);
-    scratch.reserve(kQueries * (2 * D + kKeyBlock) + 2 * D * kKeyBlock);
+    scratch.reserve(kQueries * (2 * D + kKeyBlock));
     q = scratch.data();
     out = q + kQueries * D;
     p = out + kQueries * D;
-    wide = p + kQueries * kKeyBlock;
     // m begins from the lowest number, as good as -inf before the first score but for one thing: a
     // query that sees no key of a block whose other queries do keeps its m, as lowest - lowest is 0.
     for (int64_t i = 0; i < kQueries; ++i) {
@@ -166,30 +112,21 @@ struct Passing {
     std::memset(out, 0, static_cast<size_t>(count * D) * sizeof(float));
   }
 
-  // Key: what the blocks are of. Several tiles have a block of bf16 widened once for all, and the
-  // baseline, whose loops are slow anyway, each tile.
-  template <class Key>
   void pass_all() {
-    constexpr bool kWidens = kLanes < 8 && !std::is_same_v<Key, float>;
     // Few tiles compute less than they wait: the next block is on its way meanwhile.
-    const bool fetches = !kWidens && tiles.number <= (kLanes == 16 ? 2 : 1);
+    const bool fetches = tiles.number <= (kLanes == 16 ? 2 : 1);
     const auto block = [&](const void* const* blocks, int64_t begin) {
-      return static_cast<const Key*>(blocks[begin / kKeyBlock]);
+      return static_cast<const float*>(blocks[begin / kKeyBlock]);
     };
     const int64_t end = visible[count - 1];
     for (int64_t begin = hidden[0] / kKeyBlock * kKeyBlock; begin < end; begin += kKeyBlock) {
-      const Key *keys = block(w.key_blocks, begin), *values = block(w.value_blocks, begin);
       const int64_t more = std::min(kKeyBlock, end - begin - kKeyBlock);
       Next next;
       if (fetches && more > 0) {
         next.keys = fetch(block(w.key_blocks, begin + kKeyBlock), kKeyBlock);
         next.values = fetch(block(w.value_blocks, begin + kKeyBlock), more);
       }
-      if (kWidens || tiles.number > 1) {
-        pass_wide(begin, keys, values, next);
-      } else if constexpr (!kWidens) {
-        pass(begin, keys, values, next);
-      }
+      pass(begin, block(w.key_blocks, begin), block(w.value_blocks, begin), next);
     }
   }
 
@@ -211,10 +148,9 @@ struct Passing {
   struct Next {
     Fetch keys, values;
   };
-  template <class Key>
-  Fetch fetch(const Key* from, int64_t rows_of_64) const {
+  Fetch fetch(const float* from, int64_t rows_of_64) const {
     const auto* bytes = reinterpret_cast<const char*>(from);
-    return {bytes, bytes + rows_of_64 * D * int64_t{sizeof(Key)}};
+    return {bytes, bytes + rows_of_64 * D * int64_t{sizeof(float)}};
   }
   // A tile's share.
   Fetch share(const Fetch& fetch, int64_t tile) const {
@@ -224,17 +160,7 @@ struct Passing {
     return own;
   }
 
-  void pass_wide(int64_t begin, const float* keys, const float* values, const Next& next) {
-    pass(begin, keys, values, next);
-  }
-  void pass_wide(int64_t begin, const Bf16* keys, const Bf16* values, const Next& next) {
-    CopyRow(wide, keys, D * kKeyBlock);
-    CopyRow(wide + D * kKeyBlock, values, D * std::min(kKeyBlock, visible[count - 1] - begin));
-    pass_wide(begin, wide, wide + D * kKeyBlock, next);
-  }
-
-  template <class Key>
-  void pass(int64_t begin, const Key* keys, const Key* values, const Next& next) {
+  void pass(int64_t begin, const float* keys, const float* values, const Next& next) {
     int64_t visible_here[kQueries], hidden_here[kQueries];
     // The block's keys up to the last that some query of a tile sees; 0 if none sees any.
     const auto keys_of = [&](int64_t tile) -> int64_t {
@@ -254,12 +180,15 @@ struct Passing {
         }
         continue;
       }
-      RunScores(
-          tiles.size(tile), (seen + 15) / 16,
-          ScoreTile<Key>{q + i * D, keys, p + i * kKeyBlock, m + i, top + i, sum + i,
-                         masked ? visible_here + i : nullptr, windowed ? hidden_here + i : nullptr,
-                         D, scale, share(next.keys, tile)},
-          TileSizes());
+      RunScores(tiles.size(tile), (seen + 15) / 16,
+                ScoreTile{q + i * D,
+                          keys,
+                          p + i * kKeyBlock,
+                          {m + i, top + i, sum + i, masked ? visible_here + i : nullptr,
+                           windowed ? hidden_here + i : nullptr, scale},
+                          D,
+                          share(next.keys, tile)},
+                TileSizes());
     }
     for (int64_t i = 0; i < count; i += 16) {
       const F16 factor = Exp(Sub(Load(m + i), Load(top + i)));
@@ -270,8 +199,8 @@ struct Passing {
     for (int64_t tile = 0; tile < tiles.number; ++tile) {
       const int64_t i = tiles.begin(tile), seen = keys_of(tile);
       if (seen == 0) continue;
-      UpdateByRows(tiles.size(tile), Update<Key>{out + i * D, c + i, p + i * kKeyBlock, values,
-                                                 seen, D, share(next.values, tile)});
+      UpdateByRows(tiles.size(tile), Update{out + i * D, c + i, p + i * kKeyBlock, values, seen, D,
+                                            share(next.values, tile)});
     }
   }
 
@@ -279,40 +208,19 @@ struct Passing {
   const int64_t D, first, count;
   const Tiles tiles;
   const float scale = 1.0f / std::sqrt(static_cast<float>(D));
-  float *q, *out, *p, *wide;
+  float *q, *out, *p;
   HWY_ALIGN float m[kQueries], l[kQueries], top[kQueries], sum[kQueries], c[kQueries];
   int64_t visible[kQueries], hidden[kQueries];  // the keys [hidden, visible)
 };
 
 void ForwardQueries(const AttentionSequence& w, int64_t D, int64_t first, int64_t count) {
   Passing queries(w, D, first, count);
-  w.storage == tensor::DType::kBF16 ? queries.pass_all<Bf16>() : queries.pass_all<float>();
+  queries.pass_all();
   queries.finish();
 }
 
-void TransposeRows(float* to, ConstRows keys, int64_t count, int64_t D) {
-  for (int64_t begin = 0; begin < count; begin += kKeyBlock) {
-    TransposeBlock(to + begin * D, keys.data + begin * keys.stride, keys.stride,
-                   std::min(kKeyBlock, count - begin), D);
-  }
-}
-
-void TransposeRowsToBf16(Bf16* to, ConstRows keys, int64_t count, int64_t D) {
-  thread_local tensor::Buffer block("attention scratch", 0);
-  block.reserve(D * kKeyBlock);
-  for (int64_t begin = 0; begin < count; begin += kKeyBlock) {
-    TransposeBlock(block.data(), keys.data + begin * keys.stride, keys.stride,
-                   std::min(kKeyBlock, count - begin), D);
-    CopyRow(to + begin * D, block.data(), D * kKeyBlock);
-  }
-}
-
-void CopyValues(float* to, ConstRows values, int64_t count, int64_t D) {
-  CopyRows(to, D, values.data, values.stride, count, D);
-}
-
-void CopyValuesToBf16(Bf16* to, ConstRows values, int64_t count, int64_t D) {
-  CopyRows(to, D, values.data, values.stride, count, D);
+void TransposeKeyRows(float* to, ConstRows keys, int64_t count, int64_t D) {
+  TransposeBlock(to, keys.data, keys.stride, count, D);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -322,29 +230,14 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace ponder::ops {
 HWY_EXPORT(ForwardQueries);
-HWY_EXPORT(TransposeRows);
-HWY_EXPORT(TransposeRowsToBf16);
-HWY_EXPORT(CopyValues);
-HWY_EXPORT(CopyValuesToBf16);
+HWY_EXPORT(TransposeKeyRows);
 
 void attend_queries(const AttentionSequence& work, int64_t D, int64_t first, int64_t count) {
   HWY_DYNAMIC_DISPATCH(ForwardQueries)(work, D, first, count);
 }
 
-void transpose_key_rows(float* blocks, ConstRows keys, int64_t count, int64_t D) {
-  HWY_DYNAMIC_DISPATCH(TransposeRows)(blocks, keys, count, D);
-}
-
-void transpose_key_rows(Bf16* blocks, ConstRows keys, int64_t count, int64_t D) {
-  HWY_DYNAMIC_DISPATCH(TransposeRowsToBf16)(blocks, keys, count, D);
-}
-
-void copy_value_rows(float* blocks, ConstRows values, int64_t count, int64_t D) {
-  HWY_DYNAMIC_DISPATCH(CopyValues)(blocks, values, count, D);
-}
-
-void copy_value_rows(Bf16* blocks, ConstRows values, int64_t count, int64_t D) {
-  HWY_DYNAMIC_DISPATCH(CopyValuesToBf16)(blocks, values, count, D);
+void transpose_key_rows(float* block, ConstRows keys, int64_t count, int64_t D) {
+  HWY_DYNAMIC_DISPATCH(TransposeKeyRows)(block, keys, count, D);
 }
 
 }  // namespace ponder::ops

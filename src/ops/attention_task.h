@@ -48,10 +48,7 @@ struct BackwardScratch {
 // Queries [first, first + count) of a work, counted token by token and within a token head by head,
 // so that those of a tile see nearly the same keys. count <= kQueries.
 void attend_queries(const AttentionSequence& work, int64_t D, int64_t first, int64_t count);
-void transpose_key_rows(float* blocks, ConstRows keys, int64_t count, int64_t D);
-void transpose_key_rows(Bf16* blocks, ConstRows keys, int64_t count, int64_t D);
-void copy_value_rows(float* blocks, ConstRows values, int64_t count, int64_t D);
-void copy_value_rows(Bf16* blocks, ConstRows values, int64_t count, int64_t D);
+void transpose_key_rows(float* block, ConstRows keys, int64_t count, int64_t D);
 void attention_backward_sequence(const AttentionBackwardSequence& work, int64_t D, float* scratch);
 
 }  // namespace ponder::ops

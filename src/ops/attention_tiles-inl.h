@@ -8,6 +8,7 @@
 #define PONDER_OPS_ATTENTION_TILES_INL_H_
 #endif
 
+#include <algorithm>
 #include <utility>
 
 #include "ops/attention.h"
@@ -29,8 +30,8 @@ constexpr int kTileVectors = kLanes == 16            ? (R <= kTileRows ? 4 : 2)
                                                      : 1;
 
 // acc[r][h] continues its chain over k < n of a[r * ar + k * ak], b[k * ldb + h * 16 + lane].
-template <int R, int H, class B>
-HWY_INLINE void Chains(F16 (&acc)[R][H], const float* a, int64_t ar, int64_t ak, const B* b,
+template <int R, int H>
+HWY_INLINE void Chains(F16 (&acc)[R][H], const float* a, int64_t ar, int64_t ak, const float* b,
                        int64_t ldb, int64_t n) {
   for (int64_t k = 0; k < n; ++k) {
     F16 row[H];
@@ -46,8 +47,8 @@ HWY_INLINE void Chains(F16 (&acc)[R][H], const float* a, int64_t ar, int64_t ak,
 }
 
 // The same; what is to be fetched is asked for on the way.
-template <int R, int H, class B>
-HWY_INLINE void Chains(F16 (&acc)[R][H], const float* a, int64_t ar, int64_t ak, const B* b,
+template <int R, int H>
+HWY_INLINE void Chains(F16 (&acc)[R][H], const float* a, int64_t ar, int64_t ak, const float* b,
                        int64_t ldb, int64_t n, Fetch& fetch) {
   for (int64_t k = 0; k < n; k += kFetchSteps) {
     Chains(acc, a + k * ak, ar, ak, b + k * ldb, ldb, std::min(kFetchSteps, n - k));
@@ -58,18 +59,17 @@ HWY_INLINE void Chains(F16 (&acc)[R][H], const float* a, int64_t ar, int64_t ak,
 
 // Rows of c (stride D), times their factors if there are any, continue their chains over k < n of a
 // and the rows of b (stride D).
-template <class B>
 struct Update {
   float* c;
   const float* factors;
   const float* a;
-  const B* b;
+  const float* b;
   int64_t n, D;
   Fetch fetch = {};
 };
 
-template <int R, int H, int kRowStep, int kStep, class B>
-HWY_INLINE void UpdateColumns(const Update<B>& u, int64_t d, Fetch& fetch) {
+template <int R, int H, int kRowStep, int kStep>
+HWY_INLINE void UpdateColumns(const Update& u, int64_t d, Fetch& fetch) {
   F16 acc[R][H];
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
@@ -92,8 +92,8 @@ HWY_INLINE void UpdateColumns(const Update<B>& u, int64_t d, Fetch& fetch) {
   }
 }
 
-template <int R, int kRowStep, int kStep, class B>
-void UpdateRows(const Update<B>& u) {
+template <int R, int kRowStep, int kStep>
+void UpdateRows(const Update& u) {
   constexpr int kVectors = kTileVectors<R>;
   int64_t d = 0;
   Fetch fetch = u.fetch;
@@ -109,24 +109,20 @@ void UpdateRows(const Update<B>& u) {
   }
 }
 
-template <int kRowStep, int kStep, class B, int... R>
-HWY_INLINE void RunUpdate(int rows, const Update<B>& u, std::integer_sequence<int, R...>) {
-  static constexpr void (*kTable[])(const Update<B>&) = {&UpdateRows<R + 1, kRowStep, kStep, B>...};
+template <int kRowStep, int kStep, int... R>
+HWY_INLINE void RunUpdate(int rows, const Update& u, std::integer_sequence<int, R...>) {
+  static constexpr void (*kTable[])(const Update&) = {&UpdateRows<R + 1, kRowStep, kStep>...};
   kTable[rows - 1](u);
 }
 
-// Seven queries, a group of Qwen2.5-0.5B that decodes, are one tile where registers suffice.
-constexpr int kMostTileRows = kLanes == 16 ? 7 : kTileRows;
-using TileSizes = std::make_integer_sequence<int, kMostTileRows>;
+using TileSizes = std::make_integer_sequence<int, kTileRows>;
 
 // Row i of a is a row of weights (kKeyBlock of them), k its columns.
-template <class B>
-HWY_INLINE void UpdateByRows(int rows, const Update<B>& u) {
+HWY_INLINE void UpdateByRows(int rows, const Update& u) {
   RunUpdate<kKeyBlock, 1>(rows, u, TileSizes());
 }
 // Row i of a is a column of weights.
-template <class B>
-HWY_INLINE void UpdateByColumns(int rows, const Update<B>& u) {
+HWY_INLINE void UpdateByColumns(int rows, const Update& u) {
   RunUpdate<1, kKeyBlock>(rows, u, TileSizes());
 }
 
@@ -143,10 +139,9 @@ HWY_INLINE void CopyRows(To* to, int64_t ldt, const From* from, int64_t ldf, int
   for (int64_t t = 0; t < count; ++t) CopyRow(to + t * ldt, from + t * ldf, D);
 }
 
-// `count` rows shared out evenly among as few tiles as can be; kMostTileRows of them are one if so asked.
+// `count` rows shared out evenly among as few tiles as can be.
 struct Tiles {
-  explicit Tiles(int64_t n, bool most = false)
-      : count(n), number(most && n == kMostTileRows ? 1 : (n + kTileRows - 1) / kTileRows) {}
+  explicit Tiles(int64_t n) : count(n), number((n + kTileRows - 1) / kTileRows) {}
   int64_t begin(int64_t tile) const { return count * tile / number; }
   int size(int64_t tile) const { return static_cast<int>(begin(tile + 1) - begin(tile)); }
   int64_t count, number;
@@ -174,6 +169,67 @@ HWY_INLINE void TransposeBlock(float* to, const float* from, int64_t ld, int64_t
 #endif
   for (; j < kKeyBlock; ++j) {
     for (int64_t d = 0; d < D; ++d) to[d * kKeyBlock + j] = j < count ? from[j * ld + d] : 0.0f;
+  }
+}
+
+// Of R queries, that meet a block of keys.
+struct Softmax {
+  const float* m;          // (R) maximum up to here
+  float *top, *sum;        // (R) maximum with this block; sum of p
+  const int64_t* visible;  // (R) how many of the block's keys a query sees, or nullptr: all
+  const int64_t* hidden;   // (R) how many of these, the first, lie before its window; or nullptr
+  float scale;
+};
+
+// s, of R queries from `first` on against the first 16 H keys of the block, becomes p = exp(s - top).
+template <int R, int H>
+HWY_INLINE void Weights(F16 (&s)[R][H], const Softmax& t, int first) {
+  const F16 scale = Set(t.scale), nothing = Set(-__builtin_inff());
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+    for (int h = 0; h < H; ++h) s[r][h] = Mul(s[r][h], scale);
+  }
+  if (t.visible) {
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+      for (int h = 0; h < H; ++h)
+        s[r][h] = KeepFirst(s[r][h], t.visible[first + r] - h * 16, nothing);
+    }
+  }
+  if (t.hidden) {
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+      for (int h = 0; h < H; ++h)
+        s[r][h] = KeepFirst(nothing, t.hidden[first + r] - h * 16, s[r][h]);
+    }
+  }
+  F16 top[R];
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+    F16 high = s[r][0];
+#pragma GCC unroll 4
+    for (int h = 1; h < H; ++h) high = Max(high, s[r][h]);
+    const float x = std::max(t.m[first + r], Max16(high));
+    t.top[first + r] = x;
+    top[r] = Set(x);
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+    for (int h = 0; h < H; ++h) s[r][h] = Sub(s[r][h], top[r]);
+    ExpBounded<H>(s[r]);
+  }
+  // (v0 + v1) + (v2 + v3); what is missing would be zeros.
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+    F16 sum = s[r][0];
+    if constexpr (H > 1) sum = Add(sum, s[r][1]);
+    if constexpr (H == 3) sum = Add(sum, s[r][2]);
+    if constexpr (H == 4) sum = Add(sum, Add(s[r][2], s[r][3]));
+    t.sum[first + r] = Sum16(sum);
   }
 }
 

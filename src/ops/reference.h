@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <vector>
 
 #include "base/portable_math.h"
 #include "ops/attention.h"
@@ -188,6 +189,7 @@ struct Seen {
   ConstRows k, v;
   int64_t visible, D;
   int64_t window = kNoWindow;
+  tensor::Precision precision = tensor::Precision::kF32;
 };
 
 inline int64_t first_seen(int64_t visible, int64_t window) {
@@ -209,10 +211,10 @@ inline void attention(float* out, float& lse, const float* q, const Seen& seen) 
     float top = m;
     for (int64_t j = hidden; j < here; ++j) {
       const float* key = keys.data + (begin + j) * keys.stride;
-      const float s =
-          chain(
-              0.0f, D, [&](int64_t d) { return q[d]; }, [&](int64_t d) { return key[d]; }) *
-          scale;
+      const float s = product(
+                          seen.precision, 0.0f, D, [&](int64_t d) { return q[d]; },
+                          [&](int64_t d) { return key[d]; }) *
+                      scale;
       p[static_cast<size_t>(j)] = s;
       top = s > top ? s : top;
     }
@@ -223,8 +225,8 @@ inline void attention(float* out, float& lse, const float* q, const Seen& seen) 
     l = std::fma(l, c, fold(lanes));
     m = top;
     for (int64_t d = 0; d < D; ++d) {
-      out[d] = chain(
-          out[d] * c, here, [&](int64_t j) { return p[static_cast<size_t>(j)]; },
+      out[d] = product(
+          seen.precision, out[d] * c, here, [&](int64_t j) { return p[static_cast<size_t>(j)]; },
           [&](int64_t j) { return values.data[(begin + j) * values.stride + d]; });
     }
   }
@@ -233,7 +235,7 @@ inline void attention(float* out, float& lse, const float* q, const Seen& seen) 
   lse = static_cast<float>(static_cast<double>(m) + portable_log(static_cast<double>(l)));
 }
 
-// dq (D) is overwritten; dk and dv, strides as k and v, continue their chains: call for the heads of a
+// Backward in f32 arithmetic: dq (D) is overwritten; dk and dv, strides as k and v, continue their chains: call for the heads of a
 // group in order, for each of them over the queries in order.
 inline void attention_backward(float* dq, float* dk, float* dv, const float* dout, const float* out,
                                float lse, const float* q, const Seen& seen) {
@@ -255,6 +257,44 @@ inline void attention_backward(float* dq, float* dk, float* dv, const float* dou
       float &to_k = dk[j * keys.stride + d], &to_v = dv[j * values.stride + d];
       to_k = std::fma(ds, q[d], to_k);
       to_v = std::fma(p, dout[d], to_v);
+    }
+  }
+}
+
+// Backward of one head of a row of T in bf16 arithmetic; dq (T, D) is overwritten, dk and dv go on.
+struct HeadGradients {
+  Rows dq, dk, dv;
+};
+inline void bf16_attention_backward(const HeadGradients& to, ConstRows dout, ConstRows out,
+                                    ConstRows lse, ConstRows q, const Seen& row) {
+  const int64_t T = row.visible, D = row.D;
+  const float scale = 1.0f / std::sqrt(static_cast<float>(D));
+  std::vector<float> p(static_cast<size_t>(T * T)), ds(p.size());
+  const auto cell = [&](int64_t t, int64_t j) { return static_cast<size_t>(t * T + j); };
+  for (int64_t t = 0; t < T; ++t) {
+    const auto element = [&](ConstRows rows, int64_t i) {
+      return [rows, i](int64_t d) { return rows.data[i * rows.stride + d]; };
+    };
+    const float delta = dot(D, element(dout, t), element(out, t));
+    for (int64_t j = first_seen(t + 1, row.window); j <= t; ++j) {
+      const float s = bf16_chain(0.0f, D, element(q, t), element(row.k, j));
+      const float dp = bf16_chain(0.0f, D, element(dout, t), element(row.v, j));
+      p[cell(t, j)] = exp(s * scale - lse.data[t * lse.stride]);
+      ds[cell(t, j)] = (p[cell(t, j)] * (dp - delta)) * scale;
+    }
+  }
+  for (int64_t i = 0; i < T; ++i) {
+    for (int64_t d = 0; d < D; ++d) {
+      const auto column = [d](ConstRows rows) {
+        return [rows, d](int64_t t) { return rows.data[t * rows.stride + d]; };
+      };
+      to.dq.data[i * to.dq.stride + d] = bf16_chain(
+          0.0f, T, [&](int64_t j) { return ds[cell(i, j)]; }, column(row.k));
+      float &dk = to.dk.data[i * to.dk.stride + d], &dv = to.dv.data[i * to.dv.stride + d];
+      dk = bf16_chain(
+          dk, T, [&](int64_t t) { return ds[cell(t, i)]; }, column(q));
+      dv = bf16_chain(
+          dv, T, [&](int64_t t) { return p[cell(t, i)]; }, column(dout));
     }
   }
 }

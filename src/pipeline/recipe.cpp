@@ -282,11 +282,10 @@ tensor::Precision usual_precision_of(const fs::path& model) {
 tensor::Precision read_precision(TomlSection& top, RecipeFiles files, tensor::Precision usual) {
   using tensor::Precision;
   if (!top.has("precision")) return files == RecipeFiles::kOfARun ? Precision::kF32 : usual;
-  if (top.text("precision", "f32") == tensor::stored_name(Precision::kBf16))
-    return Precision::kBf16;
-  const auto named = tensor::precision_from_string(top.choice("precision", "f32", {"f32", "bf16"}));
-  return files == RecipeFiles::kOfARun && named == Precision::kBf16 ? Precision::kBf16First
-                                                                    : *named;
+  const auto kept = tensor::precision_from_stored(top.text("precision", "f32"));
+  if (kept)
+    return files == RecipeFiles::kOfARun || !tensor::is_former(*kept) ? *kept : Precision::kBf16;
+  return *tensor::precision_from_string(top.choice("precision", "f32", {"f32", "bf16"}));
 }
 
 }  // namespace

@@ -207,7 +207,8 @@ struct Recipe {
 
 // Whether the base's folder and the files of sources must be there. kOfARun: the recipe.toml of a run
 // that has begun, where they may be absent too, and "bf16" is that arithmetic's first definition: a
-// resolved recipe names it as it is kept (tensor::stored_name).
+// resolved recipe names it as it is kept (tensor::stored_name). In any other recipe all names of bf16
+// ask for the one of today.
 enum class RecipeFiles { kMustExist, kMayBeAbsent, kOfARun };
 
 // `overrides`: "key=value" with dotted keys, as --set gives them; they win over the file.

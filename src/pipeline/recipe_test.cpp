@@ -63,7 +63,7 @@ TEST_F(RecipeFile, PrecisionIsOfEveryStageAndF32IsWhatRunsHad) {
   EXPECT_EQ(bf16.precision, tensor::Precision::kBf16);
   EXPECT_EQ(bf16.sft.precision, tensor::Precision::kBf16);
   EXPECT_EQ(recipe_differences(plain.resolved, bf16.resolved),
-            (std::vector<std::string>{"precision: absent then, 'bf16-2' now"}));
+            (std::vector<std::string>{"precision: absent then, 'bf16-3' now"}));
   EXPECT_EQ(load(bf16.resolved).resolved, bf16.resolved);
   // A run's own recipe of before its definition changed; as a recipe it asks for the one of today.
   const std::string first = "precision = \"bf16\"\n" + kGood;
@@ -72,7 +72,12 @@ TEST_F(RecipeFile, PrecisionIsOfEveryStageAndF32IsWhatRunsHad) {
   EXPECT_EQ(began.precision, tensor::Precision::kBf16First);
   EXPECT_EQ(load(first).precision, tensor::Precision::kBf16);
   EXPECT_EQ(recipe_differences(began.resolved, load(first, {"name=first"}).resolved),
-            (std::vector<std::string>{"precision: 'bf16' then, 'bf16-2' now"}));
+            (std::vector<std::string>{"precision: 'bf16' then, 'bf16-3' now"}));
+  const std::string second = "precision = \"bf16-2\"\n" + kGood;
+  std::ofstream(folder_ / "second.toml") << second;
+  EXPECT_EQ(load_recipe(folder_ / "second.toml", {}, RecipeFiles::kOfARun).precision,
+            tensor::Precision::kBf16Second);
+  EXPECT_EQ(load(second).precision, tensor::Precision::kBf16);
   const Recipe dpo = load("precision = \"bf16\"\n" + kGood + "[dpo]\n");
   EXPECT_EQ(dpo.dpo.at(0).train.precision, tensor::Precision::kBf16);
   const std::string error = error_of(kGood, {"precision=fp16"});
@@ -91,7 +96,7 @@ TEST_F(RecipeFile, PrecisionOfALargeBaseIsBf16) {
   EXPECT_EQ(plain.resolved, load(kGood, {"precision=bf16"}).resolved);
   EXPECT_EQ(f32.precision, tensor::Precision::kF32);
   EXPECT_EQ(recipe_differences(plain.resolved, f32.resolved),
-            (std::vector<std::string>{"precision: 'bf16-2' then, 'f32' now"}));
+            (std::vector<std::string>{"precision: 'bf16-3' then, 'f32' now"}));
   EXPECT_EQ(load(f32.resolved).precision, tensor::Precision::kF32);
   // A run that was begun when float32 was every model's goes on where the recipe says so.
   std::ofstream(folder_ / "then.toml") << kGood;

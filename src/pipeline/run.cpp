@@ -50,8 +50,11 @@ std::string how_to_go_on(const std::string& then, const Recipe& now) {
   const std::map<std::string, std::string> keys = recipe_keys(then);
   const auto found = keys.find("precision");
   const std::string began = found == keys.end() ? "'f32'" : found->second;
+  const auto began_in = [&](tensor::Precision precision) {
+    return began == fmt::format("'{}'", tensor::stored_name(precision));
+  };
   if (now.precision == tensor::Precision::kBf16) {
-    if (began == fmt::format("'{}'", tensor::stored_name(tensor::Precision::kBf16First)))
+    if (began_in(tensor::Precision::kBf16First) || began_in(tensor::Precision::kBf16Second))
       return "bf16 is defined otherwise since (docs/arithmetic.md): go on with the ponder that "
              "began it";
     if (began == "'f32'")

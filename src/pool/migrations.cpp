@@ -123,8 +123,8 @@ void migrate_rows(const sqlite::Database& database, int version) {
     database.execute(kFromVersion1);
     tell_stages(database);
   } else {  // files and hashes of rows came with version 3, partials with 4, a trajectory's origin with
-    // 5, what a demonstration's file wrote and arithmetics with 6, a second name of bf16 with 7, attempts and
-    // looks at servers with 8
+    // 5, what a demonstration's file wrote and arithmetics with 6, a second name of bf16 with 7, a third,
+    // attempts and looks at servers with 8
     for (const std::string& table : tables) {
       if (table == "row_hashes") continue;  // the triggers make them anew
       database.execute(fmt::format("INSERT INTO {0} SELECT *{1} FROM old_{0}", table,

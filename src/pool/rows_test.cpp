@@ -240,7 +240,7 @@ TEST_F(PoolTest, ARolloutKnowsTheArithmeticOfItsNumbers) {
   EXPECT_FALSE(pool.rollout(id)->rollout.perplexity);
   pool.set_perplexity(id, 1.5, "m1", tensor::Precision::kBf16);
   EXPECT_EQ(pool.rollout(id)->rollout.perplexity_precision, tensor::Precision::kBf16);
-  EXPECT_EQ(pool.lineage("explore-1:0").at("origin").at("perplexity_precision"), "bf16-2");
+  EXPECT_EQ(pool.lineage("explore-1:0").at("origin").at("perplexity_precision"), "bf16-3");
   pool.set_perplexity(id, 1.5, "m1");
   EXPECT_EQ(pool.rollout(id)->rollout.perplexity_precision, tensor::Precision::kF32);
   // Equal numbers of another arithmetic, or another definition of it, are not the same rollout.

@@ -157,8 +157,8 @@ CREATE TABLE trajectories (
   token_ids BLOB,
   logprobs BLOB,
   origin TEXT,
-  precision TEXT NOT NULL CHECK (precision IN ('f32', 'bf16', 'bf16-2')),
-  perplexity_precision TEXT CHECK (perplexity_precision IN ('f32', 'bf16', 'bf16-2')),
+  precision TEXT NOT NULL CHECK (precision IN ('f32', 'bf16', 'bf16-2', 'bf16-3')),
+  perplexity_precision TEXT CHECK (perplexity_precision IN ('f32', 'bf16', 'bf16-2', 'bf16-3')),
   UNIQUE (stage, problem, sample, model_sha256),
   CHECK (origin IS NOT NULL OR (model_sha256 IS NOT NULL AND prompt_sha256 IS NOT NULL AND
     seed IS NOT NULL AND temperature IS NOT NULL AND top_p IS NOT NULL AND top_k IS NOT NULL AND

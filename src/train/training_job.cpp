@@ -41,7 +41,8 @@ std::optional<TrainerState> resumable(const fs::path& out, const Json& identity)
     const std::string began = state->job.value("precision", "");
     std::string_view old = "repeat the command with the old settings";
     if (identity.value("precision", "") == tensor::stored_name(tensor::Precision::kBf16)) {
-      if (began == tensor::stored_name(tensor::Precision::kBf16First))
+      const auto kept = tensor::precision_from_stored(began);
+      if (kept && tensor::is_former(*kept))
         old =
             "bf16 is defined otherwise since (docs/arithmetic.md): go on with the ponder that "
             "began it";

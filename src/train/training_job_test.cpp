@@ -179,22 +179,24 @@ TEST_F(Job, InBf16ItResumesAndIsNotTakenForOneOfF32) {
   options.precision = tensor::Precision::kBf16;
   sft(job("whole"));
   EXPECT_NE(weights("whole"), weights("f32"));
-  expect_refused(job("f32"), "precision: nothing there, \"bf16-2\" here",  // finished ones too
+  expect_refused(job("f32"), "precision: nothing there, \"bf16-3\" here",  // finished ones too
                  "--precision f32");
   JobOptions half = job("half");
   half.stop_after_steps = 3;
   sft(half);
   options.precision = tensor::Precision::kF32;
-  expect_refused(job("half"), "precision: \"bf16-2\" there, nothing here");
+  expect_refused(job("half"), "precision: \"bf16-3\" there, nothing here");
   options.precision = tensor::Precision::kBf16;
   // One of before the definition of bf16 changed, which this program cannot go on with.
   const fs::path state = root / "half/trainer_state/state.json";
   const std::string now = read_file(state);
   Json json = parse_json(now, state.string());
-  json["job"]["precision"] = "bf16";
-  write_file_atomic(state, dump_json(json));
-  expect_refused(job("half"), "precision: \"bf16\" there, \"bf16-2\" here",
-                 "with the ponder that began it");
+  for (const std::string former : {"bf16", "bf16-2"}) {
+    json["job"]["precision"] = former;
+    write_file_atomic(state, dump_json(json));
+    const std::string difference = "precision: \"" + former + "\" there, \"bf16-3\" here";
+    expect_refused(job("half"), difference.c_str(), "with the ponder that began it");
+  }
   write_file_atomic(state, now);
   options.activation_checkpointing = true;
   options.micro_batch_tokens = 40;

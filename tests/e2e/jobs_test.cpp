@@ -243,7 +243,7 @@ TEST_F(Jobs, AnotherJobsRowsAreRefused) {
   seed.insert(seed.end(), {"--seed", "2"});
   expect_refused(job(seed, "out"), "seed: 1 there, 2 here");
   bf16.insert(bf16.end(), {"--precision", "bf16"});
-  expect_refused(job(bf16, "out"), "precision: nothing there, \"bf16-2\" here");
+  expect_refused(job(bf16, "out"), "precision: nothing there, \"bf16-3\" here");
   std::replace(problems.begin(), problems.end(), std::string("1.jsonl"), std::string("2.jsonl"));
   expect_refused(job(problems, "out"), "problems: ");
   std::vector<std::string> elsewhere = kGenerate;  // whose random numbers are others

@@ -118,7 +118,7 @@ TEST_F(JsonOutput, Bf16IsAnArithmeticOfItsOwn) {
     const Json scored =
         only({"score", "--model", "base", "--data", "-", "--per-token", "--precision", precision},
              "{\"prompt\": \"Compute 7+8\", \"response\": \"15\"}\n");
-    const std::string kept = precision == "f32" ? "f32" : "bf16-2";  // by its definition
+    const std::string kept = precision == "f32" ? "f32" : "bf16-3";  // by its definition
     EXPECT_EQ(made.value("precision", "f32"), kept);
     EXPECT_EQ(scored.value("precision", "f32"), kept);
     if (of_f32.is_null()) of_f32 = scored;
@@ -128,9 +128,9 @@ TEST_F(JsonOutput, Bf16IsAnArithmeticOfItsOwn) {
   rows({"synth", "--domain", "choice", "--count", "2", "--out", "problems.jsonl"});
   const Json eval = only({"eval", "--model", "base", "--benchmark", "problems.jsonl",
                           "--max-tokens", "8", "--precision", "bf16", "--out", "rows.jsonl"});
-  EXPECT_EQ(eval["precision"], "bf16-2");
+  EXPECT_EQ(eval["precision"], "bf16-3");
   for (const std::string& line : testing::lines_of(read_file(folder_ / "rows.jsonl")))
-    EXPECT_EQ(parse_json(line, "row")["precision"], "bf16-2");
+    EXPECT_EQ(parse_json(line, "row")["precision"], "bf16-3");
 }
 
 // A problem with enough wrong answers is left; the rows are the first of those a whole run gives,

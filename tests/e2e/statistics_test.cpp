@@ -114,7 +114,7 @@ TEST(Compare, ArithmeticsStandInTablesOfTheirOwn) {
   const testing::Outcome said = ponder({"compare", f32, bf16, strict});
   EXPECT_EQ(said.status, 0) << said.err;
   for (const char* part : {"measured in arithmetic f32; judge: version 1, units lenient",
-                           "measured in arithmetic bf16-2; judge",
+                           "measured in arithmetic bf16-3; judge",
                            "measured in arithmetic f32; judge: version 1, units strict",
                            "no difference is told between them"})
     EXPECT_NE(said.out.find(part), std::string::npos) << part << "\n" << said.out;
