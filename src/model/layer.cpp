@@ -42,23 +42,31 @@ LayerPass::LayerPass(const ModelConfig& config, tensor::Precision precision, con
 void LayerPass::forward(int64_t index, const LayerWeights& weights, const float* x,
                         const float* delta, const LayerActivations& keep,
                         const LayerMemory& memory) {
-  run_to_gates(index, weights, x, delta, keep, memory);
-  run_from_gates(config_.layer(index), weights, keep, memory);
+  const LayerSpec& spec = config_.layer(index);
+  const float* in = run_to_mlp(index, weights, x, delta, keep, memory);
+  const bool norms_output = spec.branch_norm == BranchNorm::kOutput;
+  float* out = norms_output ? keep.mlp_out : memory.delta;
+  if (!weights.gate_up.forward_gated(out, keep.bf16.gate_up, in, weights.down, T_, threads_)) {
+    weights.gate_up.forward(keep.gate_up, in, T_, threads_);
+    return run_from_gates(spec, weights, keep, memory);
+  }
+  if (norms_output) norm_output({weights.mlp_norm, keep.inv_rms2}, out, memory);
 }
 
 void LayerPass::restore(int64_t index, const LayerWeights& weights, const LayerActivations& keep,
                         const LayerMemory& memory) {
   const LayerSpec& spec = config_.layer(index);
-  run_to_gates(index, weights, keep.x_in, nullptr, keep, memory);
+  const float* in = run_to_mlp(index, weights, keep.x_in, nullptr, keep, memory);
+  weights.gate_up.forward(keep.gate_up, in, T_, threads_);
   if (spec.branch_norm == BranchNorm::kOutput) run_from_gates(spec, weights, keep, memory);
   if (precision_ == tensor::Precision::kF32) return;
   ops::round_to_bf16({keep.att, Q_}, nullptr, {T_, Q_}, threads_);
   ops::round_to_bf16({keep.gate_up, 2 * F_}, nullptr, {T_, 2 * F_}, threads_);
 }
 
-void LayerPass::run_to_gates(int64_t index, const LayerWeights& weights, const float* x,
-                             const float* delta, const LayerActivations& keep,
-                             const LayerMemory& memory) {
+const float* LayerPass::run_to_mlp(int64_t index, const LayerWeights& weights, const float* x,
+                                   const float* delta, const LayerActivations& keep,
+                                   const LayerMemory& memory) {
   const LayerSpec& spec = config_.layer(index);
   const Norm attention_norm{weights.attention_norm, keep.inv_rms1},
       mlp_norm{weights.mlp_norm, keep.inv_rms2};
@@ -68,8 +76,7 @@ void LayerPass::run_to_gates(int64_t index, const LayerWeights& weights, const f
   attend(index, spec, keep);
   leave(spec, attention_norm, weights.out, keep.att, keep.attention_out, memory);
 
-  in = enter(spec, mlp_norm, keep.x_mid, keep.x_in, memory.delta, memory);
-  weights.gate_up.forward(keep.gate_up, in, T_, threads_);
+  return enter(spec, mlp_norm, keep.x_mid, keep.x_in, memory.delta, memory);
 }
 
 void LayerPass::run_from_gates(const LayerSpec& spec, const LayerWeights& weights,
@@ -143,6 +150,10 @@ void LayerPass::leave(const LayerSpec& spec, const Norm& norm, const Linear& lin
                       float* raw, const LayerMemory& memory) {
   if (spec.branch_norm == BranchNorm::kInput) return linear.forward(memory.delta, x, T_, threads_);
   linear.forward(raw, x, T_, threads_);
+  norm_output(norm, raw, memory);
+}
+
+void LayerPass::norm_output(const Norm& norm, const float* raw, const LayerMemory& memory) {
   ops::rms_norm(memory.delta, norm.inv_rms, raw, norm.weight, {T_, C_},
                 static_cast<float>(config_.rms_norm_eps), threads_);
 }

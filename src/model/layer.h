@@ -52,9 +52,10 @@ class LayerPass {
     float* inv_rms;
   };
 
-  // The layer's forward as far as gate and up.
-  void run_to_gates(int64_t index, const LayerWeights& weights, const float* x, const float* delta,
-                    const LayerActivations& keep, const LayerMemory& memory);
+  // The layer's forward as far as the MLP, whose input is the result.
+  const float* run_to_mlp(int64_t index, const LayerWeights& weights, const float* x,
+                          const float* delta, const LayerActivations& keep,
+                          const LayerMemory& memory);
   // memory.act, then memory.delta, from keep.gate_up.
   void run_from_gates(const LayerSpec& spec, const LayerWeights& weights,
                       const LayerActivations& keep, const LayerMemory& memory);
@@ -67,6 +68,8 @@ class LayerPass {
   // memory.delta = linear(x), or its norm; `raw` is then room for what it was before.
   void leave(const LayerSpec& spec, const Norm& norm, const Linear& linear, const float* x,
              float* raw, const LayerMemory& memory);
+  // memory.delta from what a branch gave.
+  void norm_output(const Norm& norm, const float* raw, const LayerMemory& memory);
   // The gradient of the branch's last Linear, of memory.dx.
   const float* leave_backward(const LayerSpec& spec, const Norm& norm, float* dnorm,
                               const float* raw, const LayerMemory& memory);

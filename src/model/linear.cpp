@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "ops/bf16_mlp.h"
 #include "ops/embedding.h"
 
 namespace ponder::model {
@@ -62,6 +63,18 @@ void Linear::forward(float* y, const float* x, int64_t T, ThreadPool& threads) c
   if (computes_in_bf16())
     return ops::bf16_matmul({y, N_}, {x, K_, 1}, bf16_panels_, bias, T, threads);
   ops::matmul({y, N_}, {x, K_, 1}, weights(), bias, T, threads);
+}
+
+bool Linear::forward_gated(float* y, tensor::Bf16* kept, const float* x, const Linear& down,
+                           int64_t T, ThreadPool& threads) const {
+  if (!computes_in_bf16()) return false;
+  const auto bias = [](const Linear& linear) {
+    return linear.bias_.empty() ? nullptr : linear.bias_.data();
+  };
+  const ops::Bf16Mlp mlp{&bf16_panels_, bias(*this), &down.bf16_panels_, bias(down)};
+  if (!ops::has_bf16_mlp(mlp, T, threads)) return false;
+  ops::bf16_mlp({y, down.N_}, kept, {x, K_}, mlp, T, threads);
+  return true;
 }
 
 void Linear::input_gradient(float* dx, const float* dy, int64_t T, ThreadPool& threads) const {

@@ -13,6 +13,7 @@
 #include "base/thread_pool.h"
 #include "ops/bf16_matmul.h"
 #include "ops/matmul.h"
+#include "tensor/bf16.h"
 
 namespace ponder::model {
 
@@ -55,6 +56,10 @@ class Linear {
 
   // y (T, N) = x (T, K) W^T + b; overwritten.
   void forward(float* y, const float* x, int64_t T, ThreadPool& threads) const;
+  // Of gate and up: y (T, N of down) = swiglu(x W^T + b) Wd^T + c in one go, in bf16 arithmetic, where that
+  // is faster; kept (T, 2F) receives gate and up, unless it is null. False: nothing was computed.
+  bool forward_gated(float* y, tensor::Bf16* kept, const float* x, const Linear& down, int64_t T,
+                     ThreadPool& threads) const;
   // dx (T, K) = dy (T, N) W; overwritten. Where has_gradients(), as below.
   void input_gradient(float* dx, const float* dy, int64_t T, ThreadPool& threads) const;
   // dW += dy^T x and db += the sum of dy's rows, continuing their chains over t.

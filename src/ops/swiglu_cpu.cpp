@@ -63,6 +63,19 @@ void Bf16SwigluRows(float* act, Bf16* rounded, const float* gate_up, int64_t F, 
   }
 }
 
+void Bf16SwigluOfTile(const Bf16SwigluTile& t) {
+  constexpr int64_t kWidth = 32;
+  auto* act = reinterpret_cast<Bf16*>(t.act);
+  for (int64_t i = 0; i < t.rows * kWidth; i += 16) {
+    const F16 gate = Rounded(Load(t.gate + i)), up = Rounded(Load(t.up + i));
+    Store(Act(gate, up), act + i);
+    if (!t.kept) continue;
+    Bf16* kept = t.kept + i / kWidth * 2 * t.F + i % kWidth;
+    Store(gate, kept);
+    Store(up, kept + t.F);
+  }
+}
+
 template <class Kept>
 void BackwardRow(float* dgate, float* act, const float* d, const Kept* gate, int64_t F) {
   const Kept* up = gate + F;
@@ -101,6 +114,7 @@ HWY_AFTER_NAMESPACE();
 namespace ponder::ops {
 HWY_EXPORT(SwigluRows);
 HWY_EXPORT(Bf16SwigluRows);
+HWY_EXPORT(Bf16SwigluOfTile);
 HWY_EXPORT(SwigluBackwardRows);
 
 void swiglu_rows(float* act, const float* gate_up, int64_t F, int64_t begin, int64_t end) {
@@ -111,6 +125,8 @@ void bf16_swiglu_rows(float* act, Bf16* rounded, const float* gate_up, int64_t F
                       int64_t end) {
   HWY_DYNAMIC_DISPATCH(Bf16SwigluRows)(act, rounded, gate_up, F, begin, end);
 }
+
+void bf16_swiglu_tile(const Bf16SwigluTile& tile) { HWY_DYNAMIC_DISPATCH(Bf16SwigluOfTile)(tile); }
 
 void swiglu_backward_rows(float* dgate_up, float* act, const float* dact, StoredRows gate_up,
                           int64_t F, int64_t begin, int64_t end) {

@@ -1,0 +1,145 @@
+#include "ops/bf16_mlp.h"
+
+#include <algorithm>
+
+#include "ops/bf16_task.h"
+#include "ops/swiglu_task.h"
+#include "tensor/buffer.h"
+
+namespace ponder::ops {
+namespace {
+
+// What passes by the weights together lies in L2 (2 MiB): of eight groups the left operand of the first
+// product (36 KiB each at K = 576), of the second (16), and their tiles of gate, up and y (8, and 72 at
+// N = 576). Gate and up come 256 columns at a time.
+constexpr int64_t kGroupsAtOnce = 8, kPanelsAtOnce = 8;
+constexpr int64_t kTileFloats = kBf16Group * Bf16Matrix::kPanel;
+
+// One thread's rows.
+class MlpRows {
+ public:
+  MlpRows(Rows y, tensor::Bf16* kept, ConstRows x, const Bf16Mlp& mlp, const Bf16Kernel& kernel)
+      : y_(y),
+        kept_(kept),
+        x_(x),
+        mlp_(mlp),
+        kernel_(kernel),
+        K_(mlp.gate_up->K()),
+        F_(mlp.down->K()),
+        blocks_(mlp.gate_up->num_blocks()),
+        panels_(F_ / Bf16Matrix::kPanel) {
+    thread_local tensor::Buffer scratch("MLP scratch", 0);
+    const int64_t inputs = kGroupsAtOnce * input_words(), acts = kGroupsAtOnce * act_words();
+    scratch.reserve(inputs + acts + 2 * kGroupsAtOnce * kTileFloats);
+    inputs_ = reinterpret_cast<uint32_t*>(scratch.data());
+    acts_ = inputs_ + inputs;
+    tiles_ = scratch.data() + inputs + acts;
+  }
+
+  // Rows [m0, m1), at most kGroupsAtOnce groups.
+  void run(int64_t m0, int64_t m1) {
+    m0_ = m0;
+    m1_ = m1;
+    groups_ = (m1 - m0 + kBf16Group - 1) / kBf16Group;
+    for (int64_t g = 0; g < groups_; ++g) {
+      bf16_pack_a({MatrixA{x_.data, x_.stride, 1}, row(g), rows(g), K_, 0, blocks_},
+                  inputs_ + g * input_words());
+    }
+    for (int64_t first = 0; first < panels_; first += kPanelsAtOnce) {
+      const int64_t count = std::min(kPanelsAtOnce, panels_ - first);
+      for (int64_t p = first; p < first + count; ++p) {
+        multiply_inputs(p, 0);
+        multiply_inputs(p, 1);
+        activate(p, p - first);
+      }
+      multiply_acts(first, count);
+    }
+  }
+
+ private:
+  int64_t input_words() const { return blocks_ * kBf16Group * kBf16RowWords; }
+  static int64_t act_words() { return kPanelsAtOnce * kBf16Group * kBf16RowWords; }
+  int64_t row(int64_t g) const { return m0_ + g * kBf16Group; }
+  int64_t rows(int64_t g) const { return std::min(kBf16Group, m1_ - row(g)); }
+  // Of a group, of gate (0) or up (1).
+  float* tile(int64_t g, int64_t side) const { return tiles_ + (2 * g + side) * kTileFloats; }
+
+  // Panel p of gate or of up, for all groups.
+  void multiply_inputs(int64_t p, int64_t side) const {
+    const int64_t panel = side * panels_ + p;
+    const float* bias =
+        mlp_.gate_up_bias ? mlp_.gate_up_bias + panel * Bf16Matrix::kPanel : nullptr;
+    const int64_t parts = (blocks_ + kernel_.blocks_at_once - 1) / kernel_.blocks_at_once;
+    for (int64_t part = 0; part < parts; ++part) {
+      const int64_t begin = blocks_ * part / parts, end = blocks_ * (part + 1) / parts;
+      for (int64_t g = 0; g < groups_; ++g) {
+        const Rows c{tile(g, side), Bf16Matrix::kPanel};
+        kernel_.tile({inputs_ + g * input_words() + begin * kBf16Group * kBf16RowWords,
+                      mlp_.gate_up->words(panel, begin), false, end - begin, kBf16Group,
+                      part == 0 ? ConstRows(bias, 0) : ConstRows(c), c,
+                      tile(std::min(g + 1, groups_ - 1), side), Fetch()});
+      }
+    }
+  }
+
+  // Panel p, which is block `at` of the left operand of the second product.
+  void activate(int64_t p, int64_t at) const {
+    for (int64_t g = 0; g < groups_; ++g) {
+      Bf16* kept = kept_ ? kept_ + row(g) * 2 * F_ + p * Bf16Matrix::kPanel : nullptr;
+      bf16_swiglu_tile({tile(g, 0), tile(g, 1),
+                        acts_ + g * act_words() + at * kBf16Group * kBf16RowWords, kept, F_,
+                        rows(g)});
+    }
+  }
+
+  // y goes on by the blocks [first, first + count) of the activation.
+  void multiply_acts(int64_t first, int64_t count) const {
+    for (int64_t n = 0; n < mlp_.down->num_panels(); ++n) {
+      const int64_t column = n * Bf16Matrix::kPanel;
+      const float* bias = mlp_.down_bias ? mlp_.down_bias + column : nullptr;
+      for (int64_t g = 0; g < groups_; ++g) {
+        const Rows c{y_.data + row(g) * y_.stride + column, y_.stride};
+        kernel_.tile({acts_ + g * act_words(), mlp_.down->words(n, first), false, count,
+                      static_cast<int>(rows(g)), first == 0 ? ConstRows(bias, 0) : ConstRows(c), c,
+                      g + 1 < groups_ ? c.data + kBf16Group * c.stride : c.data, Fetch()});
+      }
+    }
+  }
+
+  const Rows y_;
+  Bf16* const kept_;
+  const ConstRows x_;
+  const Bf16Mlp& mlp_;
+  const Bf16Kernel& kernel_;
+  const int64_t K_, F_, blocks_, panels_;
+  uint32_t *inputs_, *acts_;
+  float* tiles_;
+  int64_t m0_ = 0, m1_ = 0, groups_ = 0;
+};
+
+}  // namespace
+
+bool has_bf16_mlp(const Bf16Mlp& mlp, int64_t M, const ThreadPool& threads) {
+  return bf16_support().path == Bf16Path::kAmx && mlp.down->K() % Bf16Matrix::kPanel == 0 &&
+         mlp.down->N() % Bf16Matrix::kPanel == 0 && M >= kBf16Group * threads.num_threads();
+}
+
+void bf16_mlp(Rows y, Bf16* kept, ConstRows x, const Bf16Mlp& mlp, int64_t M, ThreadPool& threads) {
+  check_shape("bf16 MLP", RowShape{M, mlp.gate_up->K()}, x.stride);
+  check_shape("bf16 MLP", RowShape{M, mlp.down->N()}, y.stride);
+  if (mlp.gate_up->N() != 2 * mlp.down->K() || !has_bf16_mlp(mlp, M, threads))
+    refuse_shape("bf16 MLP", "shapes or a machine for which there is none");
+  const Bf16Kernel kernel = bf16_kernel();
+  const int64_t groups = (M + kBf16Group - 1) / kBf16Group, n = threads.num_threads();
+  threads.run([&](int thread) {
+    kernel.start();
+    MlpRows work(y, kept, x, mlp, kernel);
+    const int64_t end = groups * (thread + 1) / n;
+    for (int64_t g = groups * thread / n; g < end; g += kGroupsAtOnce) {
+      work.run(g * kBf16Group, std::min(M, std::min(g + kGroupsAtOnce, end) * kBf16Group));
+    }
+    kernel.finish();
+  });
+}
+
+}  // namespace ponder::ops
