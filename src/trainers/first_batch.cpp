@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <numeric>
+#include <span>
 
 #include "base/error.h"
 #include "trainers/suspects.h"
@@ -16,7 +18,6 @@ namespace {
 constexpr double kMatch = 2e-4, kLooseMatch = 4e-3;
 constexpr double kAgreement = 2e-4;    // in f32: less is nothing
 constexpr double kRounding = 1.01e-4;  // of a number that was logged with four digits
-constexpr int64_t kSmoothingSamples = 20000;
 
 struct PackedRows {
   model::PackedBatch batch;
@@ -31,9 +32,10 @@ struct PackedRows {
   }
 };
 
-std::vector<float> forward(model::Decoder& decoder, const model::PackedBatch& batch) {
+std::vector<float> forward(model::Decoder& decoder, const model::PackedBatch& batch,
+                           const model::LogitRow& look = {}) {
   std::vector<float> logprobs(static_cast<size_t>(batch.num_targets()));
-  if (!logprobs.empty()) decoder.forward(batch, logprobs, model::Keep::kNothing);
+  if (!logprobs.empty()) decoder.forward(batch, logprobs, model::Keep::kNothing, look);
   return logprobs;
 }
 
@@ -52,12 +54,11 @@ class FirstBatchCheck::Likely {
   // `match`: how near an explanation must be, relative.
   Likely(double theirs, double ours, double match) : theirs_(theirs), ours_(ours), match_(match) {}
 
-  // What would give nearly what was expected explains nothing. `slack`: how far `loss` itself may be
-  // off, relative.
-  void offer(const std::string& cause, const std::string& cure, double loss, double slack = 0) {
-    if (!std::isfinite(loss) || near(loss, ours_, 0)) return;
+  // What would give nearly what was expected explains nothing.
+  void offer(const std::string& cause, const std::string& cure, double loss) {
+    if (!std::isfinite(loss) || near(loss, ours_)) return;
     ++tried_;
-    if (near(loss, theirs_, slack)) found_.push_back({cause, cure, loss});
+    if (near(loss, theirs_)) found_.push_back({cause, cure, loss});
   }
   bool explained() const { return !found_.empty(); }
   // The nearest first.
@@ -71,8 +72,8 @@ class FirstBatchCheck::Likely {
   int64_t tried() const { return tried_; }
 
  private:
-  bool near(double a, double b, double slack) const {
-    return std::abs(a - b) <= std::max(std::max(match_, slack) * std::abs(b), kRounding);
+  bool near(double a, double b) const {
+    return std::abs(a - b) <= std::max(match_ * std::abs(b), kRounding);
   }
   double theirs_, ours_, match_;
   int64_t tried_ = 0;
@@ -94,9 +95,16 @@ FirstBatchCheck::Scores FirstBatchCheck::score(const ScoredBatch& batch) const {
     for (const ScoredRow& row : micro) {
       PackedRows packed;
       packed.add(row);
-      RowScore score{0, static_cast<int64_t>(row.targets.size()),
+      RowScore score{0, 0, static_cast<int64_t>(row.targets.size()),
                      static_cast<int64_t>(row.tokens.size())};
-      for (const float logprob : forward(context_.decoder, packed.batch)) score.sum += logprob;
+      std::vector<double> means(row.targets.size());  // over the vocabulary
+      const auto look = [&](int64_t target, std::span<const float> logits, float lse) {
+        const double sum = std::accumulate(logits.begin(), logits.end(), 0.0);
+        means[static_cast<size_t>(target)] = sum / static_cast<double>(logits.size()) - lse;
+      };
+      for (const float logprob : forward(context_.decoder, packed.batch, look))
+        score.sum += logprob;
+      score.sum_of_means = std::accumulate(means.begin(), means.end(), 0.0);
       scores.push_back(score);
     }
   }
@@ -161,36 +169,6 @@ double sample_margin(const Scores& scores, double rows) {
 
 }  // namespace
 
-// The mean over the vocabulary of minus the log-probability, by samples of it.
-double FirstBatchCheck::smoothed(const ScoredBatch& batch) const {
-  int64_t targets = 0;
-  for (const auto& micro : batch)
-    for (const ScoredRow& row : micro) targets += static_cast<int64_t>(row.targets.size());
-  const int64_t vocabulary = context_.decoder.config().vocab_size;
-  const int64_t each =
-      std::clamp<int64_t>(kSmoothingSamples / std::max<int64_t>(1, targets), 4, 64);
-  double sum = 0, count = 0;
-  uint64_t state = 1;
-  for (const auto& micro : batch) {
-    for (const ScoredRow& row : micro) {
-      ScoredRow sampled{row.tokens, {}};
-      for (const Target& target : row.targets) {
-        for (int64_t i = 0; i < each; ++i) {
-          state = state * 6364136223846793005U + 1442695040888963407U;
-          sampled.targets.push_back(
-              {target.index,
-               static_cast<int32_t>((state >> 33) % static_cast<uint64_t>(vocabulary))});
-        }
-      }
-      PackedRows packed;
-      packed.add(sampled);
-      for (const float logprob : forward(context_.decoder, packed.batch)) sum -= logprob;
-      count += static_cast<double>(sampled.targets.size());
-    }
-  }
-  return sum / count;
-}
-
 double FirstBatchCheck::tolerance(double expected, double margin) const {
   return std::max({context_.job.settings.tolerance * std::abs(expected), margin, kRounding});
 }
@@ -237,7 +215,7 @@ const Expectation& FirstBatchCheck::expected() {
   return *expected_;
 }
 
-void FirstBatchCheck::try_reductions(Likely& likely, bool far) const {
+void FirstBatchCheck::try_reductions(Likely& likely) const {
   const double mean = token_mean(scores_);
   const auto& settings = context_.job.settings;
   const auto offer = [&](const char* cause, const char* cure, double loss) {
@@ -245,13 +223,15 @@ void FirstBatchCheck::try_reductions(Likely& likely, bool far) const {
   };
   offer("it is a mean of the rows' means, not of tokens: short rows weigh more",
         "normalise by the trained tokens of the whole step", mean_of_rows(scores_));
-  double micro_means = 0, sum = 0, tokens = 0;
+  double micro_means = 0, sum = 0, sum_of_means = 0, targets = 0, tokens = 0;
   std::vector<double> by_micro;
   for (const auto& micro : scores_) {
     by_micro.push_back(token_mean(Scores{micro}));
     micro_means += by_micro.back() / static_cast<double>(scores_.size());
     for (const RowScore& row : micro) {
       sum -= row.sum;
+      sum_of_means -= row.sum_of_means;
+      targets += static_cast<double>(row.targets);
       tokens += static_cast<double>(row.tokens);
     }
   }
@@ -281,13 +261,10 @@ void FirstBatchCheck::try_reductions(Likely& likely, bool far) const {
         by_micro.front());
   offer("it is the loss of the step's last micro-batch alone", "log the step's mean",
         by_micro.back());
-  if (far) {
-    const double smooth = smoothed(scored(batch_.rows));
-    for (const double epsilon : {0.05, 0.1, 0.2}) {
-      likely.offer(fmt::format("label smoothing of {} is on", epsilon),
-                   "set label_smoothing_factor to 0", (1 - epsilon) * mean + epsilon * smooth,
-                   kLooseMatch);
-    }
+  for (const double epsilon : {0.05, 0.1, 0.2}) {
+    likely.offer(fmt::format("label smoothing of {} is on", epsilon),
+                 "set label_smoothing_factor to 0",
+                 (1 - epsilon) * mean + epsilon * sum_of_means / targets);
   }
   const double random = std::log(static_cast<double>(context_.decoder.config().vocab_size));
   offer("the weights are random: the model was not loaded (about ln of the vocabulary's size)",
@@ -397,7 +374,7 @@ std::string FirstBatchCheck::compare(const LogStep& first) {
     const bool far = off > tolerance(ours.loss, ours.margin);
     Likely likely = this->likely(*first.loss, ours.loss);
     try_batches(likely, false);
-    try_reductions(likely, far);
+    try_reductions(likely);
     if (far || likely.explained()) refuse("loss", *first.loss, ours.loss, likely);
   }
   const train::LrSchedule schedule = context_.job.schedule();

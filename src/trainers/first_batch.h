@@ -57,7 +57,8 @@ class FirstBatchCheck {
 
  private:
   struct RowScore {
-    double sum = 0;  // of the targets' log-probabilities
+    double sum = 0;           // of the targets' log-probabilities
+    double sum_of_means = 0;  // of the vocabulary's means in their place
     int64_t targets = 0, tokens = 0;
   };
   using Scores = std::vector<std::vector<RowScore>>;
@@ -65,12 +66,11 @@ class FirstBatchCheck {
   class Likely;
 
   Scores score(const ScoredBatch& batch) const;
-  double smoothed(const ScoredBatch& batch) const;
   double tolerance(double expected, double margin) const;
   double agreement(double expected, double margin) const;
   bool narrow() const;
   Likely likely(double theirs, double ours) const;
-  void try_reductions(Likely& likely, bool far) const;
+  void try_reductions(Likely& likely) const;
   void try_batches(Likely& likely, bool sums) const;
   [[noreturn]] void refuse(const std::string& what, double theirs, double ours,
                            const Likely& likely) const;
