@@ -135,10 +135,12 @@ TEST(Canary, AsksForOneGreedyTokenAsAWhole) {
   }
 }
 
-// A vLLM whose weights are those of M2, or of M1 under M2's name.
+// A vLLM whose weights are those of M2, or of M1 under M2's name. They change between two looks: one begins with
+// a GET, and may take long.
 class FakeVllm {
  public:
   FakeVllm() : server_([this](testing::ScriptedConnection& c) { serve(c); }) {}
+  ~FakeVllm() { holds_rollouts = false; }  // serve() returns, whatever a test was at
   std::string url() const { return server_.url(); }
   std::atomic<float> logprob = kOurs;
   std::atomic<int> not_ready = 0, num_likeliest = 0, num_rollouts = 0;
@@ -148,6 +150,7 @@ class FakeVllm {
   void serve(testing::ScriptedConnection& c) {
     for (std::string request; !(request = c.read_request()).empty();) {
       if (request.starts_with("GET ")) {
+        logprob_of_look_ = logprob.load();
         if (not_ready-- > 0)
           c.answer(503, "{}");
         else
@@ -173,13 +176,15 @@ class FakeVllm {
       }
       ++num_likeliest;
       const std::string token = "token_id:" + std::to_string(97 + body["prompt"].back().get<int>());
+      const float said = logprob_of_look_;
       c.answer(200, dump_json({{"choices",
                                 {{{"logprobs",
                                    {{"tokens", {token}},
-                                    {"token_logprobs", {logprob.load()}},
-                                    {"top_logprobs", {{{token, logprob.load()}}}}}}}}}}));
+                                    {"token_logprobs", {said}},
+                                    {"top_logprobs", {{{token, said}}}}}}}}}}));
     }
   }
+  std::atomic<float> logprob_of_look_ = kOurs;
   testing::ScriptedServer server_;
 };
 
