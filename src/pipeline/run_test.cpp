@@ -10,6 +10,7 @@
 #include "pool/stage_result.h"
 #include "testing/byte_tokenizer.h"
 #include "testing/error_text.h"
+#include "testing/sanitizers.h"
 
 namespace ponder::pipeline {
 namespace {
@@ -115,10 +116,14 @@ class SampledTokens final : public Monitor {
 // Of evaluations as of exploration: what was finished and what had begun is gone on with, and
 // nothing else.
 TEST_F(RunTest, RolloutsOfAStoppedStageGoOn) {
-  const Recipe r = recipe({"evaluate.max_tokens=400", "evaluate.samples=160",
-                           "evaluate.temperature=1.0", "explore.max_tokens=400",
-                           "explore.samples=80", "explore.hard_only=false", "engine.max_batch=8",
-                           "explore.enough_correct=80"});  // never: its rule discards nothing
+  // So many that a stage is not done before it was stopped twice, a quarter of a second after it begins.
+  const int samples = testing::kSlowdown > 1 ? 40 : 160;
+  const Recipe r = recipe(
+      {"evaluate.max_tokens=400", fmt::format("evaluate.samples={}", samples),
+       "evaluate.temperature=1.0", "explore.max_tokens=400",
+       fmt::format("explore.samples={}", samples / 2), "explore.hard_only=false",
+       "engine.max_batch=8",
+       fmt::format("explore.enough_correct={}", samples / 2)});  // never: its rule discards nothing
   run(r, "explore-1", nullptr, "peace");
   const auto rollouts_of = [&](const std::string& out, const std::string& stage) {
     std::vector<std::string> rows;
