@@ -376,13 +376,11 @@ void attend_queries_bf16(const AttentionSequence& work, int64_t D, int64_t first
 }
 
 void store_bf16_keys(uint32_t* block, int64_t first, ConstRows rows, int64_t count, int64_t D) {
-  if (first == 0 && count < kKeyBlock) std::fill(block, block + kKeyBlock * padded(D) / 2, 0u);
   Operand{block, blocks_of(D)}.set_columns(first, rows, count, D);
 }
 
 void store_bf16_values(uint32_t* block, int64_t first, ConstRows rows, int64_t count, int64_t D) {
   const Operand panels{block, kBlocksOfKeys};
-  if (first == 0 && count < kKeyBlock) std::fill(block, block + kKeyBlock * padded(D) / 2, 0u);
   for (int64_t i = 0; i < count;) {
     const int64_t key = first + i, n = std::min(count - i, kBlock - key % kBlock);
     const float* from = rows.data + i * rows.stride;
