@@ -312,13 +312,22 @@ AttentionBackwardSequence backward_work(const Row& row, float* gradient) {
           row.precision};
 }
 
+// Not of every window and length: bf16's plain loops take long, a minute with sanitizers.
+bool is_left_out(const Row& row) {
+  if (row.precision == Precision::kF32) return false;
+  const bool windowed = row.window != kNoWindow && row.window != 31 && row.window != 64;
+  return windowed || (row.T > 66 && row.T % 2 == 0 && row.window == kNoWindow);
+}
+
 TEST(Attention, BackwardEqualsTheDefinitionOnEveryMachine) {
   for (const Row& row : all_rows()) {
+    if (is_left_out(row)) continue;
     SCOPED_TRACE(described(row));
     // Other rows beside it, so that threads share the work and must not share their scratch.
     const Row other(row.T, row.group, row.D, 1.0, 500, row.window, row.precision);
     const std::vector<float> expected[] = {backward(row), backward(other)};
-    on_every_machine(row.precision, row.T == 66 || row.D == 48, [&](ThreadPool& pool) {
+    const bool threads = row.T == 66 || (row.D == 48 && row.precision == Precision::kF32);
+    on_every_machine(row.precision, threads, [&](ThreadPool& pool) {
       const int64_t scratch_size = attention_backward_scratch(row.T, row.D, row.precision);
       std::vector<float> scratch(at(scratch_size * pool.num_threads()), NAN);
       std::vector<Output> gradients(pool.num_threads() > 1 ? 20 : 2,
