@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "model/kv_cache.h"
+#include "ops/attention.h"
 
 namespace ponder::model {
 

@@ -88,21 +88,29 @@ struct Multiplier {
     kernel.prepare(packed, blocks * kGroup, room);
     return room;
   }
-  // C (rows, 32 panels) = A B, or C + A B. C has room for whole_rows(rows).
-  void multiply(const uint32_t* a, const Operand& B, int64_t panels, int64_t block, int64_t blocks,
-                int64_t rows, Rows C, bool goes_on, const Fetch& fetch = {}) const {
-    const bool prepares = kernel.prepare_b && rows > kFewRows;
+  // C (rows, 32 panels) = A B, or C + A B, over blocks [block, block + blocks) of B. C has room for
+  // whole_rows(rows).
+  struct Product {
+    const uint32_t* a;
+    Operand B;
+    int64_t panels, block, blocks, rows;
+    Rows C;
+    bool goes_on;
+    Fetch fetch = {};
+  };
+  void multiply(const Product& t) const {
+    const bool prepares = kernel.prepare_b && t.rows > kFewRows;
     thread_local tensor::Buffer room("attention scratch", 0);
-    if (prepares) room.reserve(blocks * kernel.prepared_b_words);
-    for (int64_t p = 0; p < panels; ++p) {
-      const uint32_t* b = B.at(p, block);
+    if (prepares) room.reserve(t.blocks * kernel.prepared_b_words);
+    for (int64_t p = 0; p < t.panels; ++p) {
+      const uint32_t* b = t.B.at(p, t.block);
       if (prepares) {
-        kernel.prepare_b(b, blocks, as_words(room.data()));
+        kernel.prepare_b(b, t.blocks, as_words(room.data()));
         b = as_words(room.data());
       }
-      const Rows c{C.data + p * kColumns, C.stride};
-      kernel.tile({a, b, prepares, blocks, static_cast<int>(whole_rows(rows)),
-                   goes_on ? ConstRows(c) : ConstRows(), c, c.data, fetch.share(p, panels)});
+      const Rows c{t.C.data + p * kColumns, t.C.stride};
+      kernel.tile({t.a, b, prepares, t.blocks, static_cast<int>(whole_rows(t.rows)),
+                   t.goes_on ? ConstRows(c) : ConstRows(), c, c.data, t.fetch.share(p, t.panels)});
     }
   }
   // Rows that a tile computes for so many.
@@ -189,15 +197,29 @@ class Passing {
       return {const_cast<uint32_t*>(reinterpret_cast<const uint32_t*>(block)), num_blocks};
     };
     multiplier_.start();
-    multiplier_.multiply(q_, panels(keys, blocks_of(D_)), blocks_of(seen), 0, blocks_of(D_), count_,
-                         {s_, kKeyBlock}, false, next_keys);
+    multiplier_.multiply({q_,
+                          panels(keys, blocks_of(D_)),
+                          blocks_of(seen),
+                          0,
+                          blocks_of(D_),
+                          count_,
+                          {s_, kKeyBlock},
+                          false,
+                          next_keys});
     multiplier_.finish();
     bf16_softmax({s_, p_, m_, l_, out_, masked ? visible : nullptr, windowed ? hidden : nullptr,
                   count_, seen, N_, scale_of(D_)});
     const uint32_t* p = multiplier_.prepared(p_, blocks_of(seen), p_room_);
     multiplier_.start();
-    multiplier_.multiply(p, panels(values, kBlocksOfKeys), blocks_of(D_), 0, blocks_of(seen),
-                         count_, {out_, N_}, true, next_values);
+    multiplier_.multiply({p,
+                          panels(values, kBlocksOfKeys),
+                          blocks_of(D_),
+                          0,
+                          blocks_of(seen),
+                          count_,
+                          {out_, N_},
+                          true,
+                          next_values});
     multiplier_.finish();
   }
 
@@ -328,18 +350,36 @@ class BackwardPass {
         return {all.at(begin / kColumns, 0), all.num_blocks};
       };
       multiplier_.start();
-      multiplier_.multiply(m_.q_groups + at, block_of(m_.keys_by_d), kBlocksOfKeys, 0, panels, rows,
-                           {s, kKeyBlock}, false);
-      multiplier_.multiply(m_.dout_groups + at, block_of(m_.values_by_d), kBlocksOfKeys, 0, panels,
-                           rows, {dp, kKeyBlock}, false);
+      multiplier_.multiply({m_.q_groups + at,
+                            block_of(m_.keys_by_d),
+                            kBlocksOfKeys,
+                            0,
+                            panels,
+                            rows,
+                            {s, kKeyBlock},
+                            false});
+      multiplier_.multiply({m_.dout_groups + at,
+                            block_of(m_.values_by_d),
+                            kBlocksOfKeys,
+                            0,
+                            panels,
+                            rows,
+                            {dp, kKeyBlock},
+                            false});
       multiplier_.finish();
       const int64_t before = first + i - begin;
       bf16_weight_gradients({s, dp, m_.raw, m_.lse + first + i, m_.delta + first + i, rows,
                              before + 1, before + 1 - std::min(w_.window, m_.T), scale_});
       const uint32_t* ds = multiplier_.prepared(m_.raw, kBlocksOfKeys, m_.ds);
       multiplier_.start();
-      multiplier_.multiply(ds, by_tokens(m_.keys), panels, key_block, kBlocksOfKeys, rows,
-                           {m_.dq + (first + i) * m_.N, m_.N}, true);
+      multiplier_.multiply({ds,
+                            by_tokens(m_.keys),
+                            panels,
+                            key_block,
+                            kBlocksOfKeys,
+                            rows,
+                            {m_.dq + (first + i) * m_.N, m_.N},
+                            true});
       multiplier_.finish();
     }
     const int64_t query_block = first / kBlock, blocks = blocks_of(count);
@@ -357,7 +397,7 @@ class BackwardPass {
     bf16_pack_a({MatrixA{weights, 1, kKeyBlock}, 0, kGroup, count, 0, blocks}, m_.raw);
     const uint32_t* a = multiplier_.prepared(m_.raw, blocks, m_.turned);
     multiplier_.start();
-    multiplier_.multiply(a, B, blocks_of(m_.D), block, blocks, kGroup, {to, m_.N}, true);
+    multiplier_.multiply({a, B, blocks_of(m_.D), block, blocks, kGroup, {to, m_.N}, true});
     multiplier_.finish();
   }
 
