@@ -34,8 +34,9 @@ constexpr int64_t kNoWindow = std::numeric_limits<int64_t>::max();
 // Bytes of a block of keys, and of one of values: kKeyBlock rows of D, in f32 keys as (D, kKeyBlock)
 // and values as (kKeyBlock, D), in bf16 both as a Bf16Matrix (B of the product that reads them).
 int64_t key_block_bytes(int64_t D, tensor::Precision precision);
-// Rows (count, D) become rows [first, first + count) of a block, rounded in bf16. They come from the
-// first on; what a block holds behind them, if it is not finite in bf16 too, no query meets.
+// Rows (count, D) become rows [first, first + count) of a block (Error beyond kKeyBlock), rounded in
+// bf16. A block's rows are stored in order, from its first on; what it held before behind them, of
+// whatever content, no query that ends at them meets.
 void store_keys(void* block, tensor::Precision precision, int64_t first, ConstRows rows,
                 int64_t count, int64_t D);
 void store_values(void* block, tensor::Precision precision, int64_t first, ConstRows rows,
