@@ -9,11 +9,17 @@
 namespace ponder::ops {
 namespace {
 
-// What passes by the weights together lies in L2 (2 MiB): of eight groups the left operand of the first
-// product (36 KiB each at K = 576), of the second (16), and their tiles of gate, up and y (8, and 72 at
-// N = 576). Gate and up come 256 columns at a time.
-constexpr int64_t kGroupsAtOnce = 8, kPanelsAtOnce = 8;
+// What passes by the weights together: of sixteen groups the left operand of the first product (36 KiB each
+// at K = 576), of the second (48), and their tiles of gate, up and y (8, and 72 at N = 576), which is what L2
+// holds. Gate and up come 768 columns at a time: y is read and written once for each.
+constexpr int64_t kGroupsAtOnce = 16, kPanelsAtOnce = 24;
 constexpr int64_t kTileFloats = kBf16Group * Bf16Matrix::kPanel;
+
+// Part i of n of some blocks, which are read next.
+Fetch share_of(const uint32_t* words, int64_t blocks, int64_t i, int64_t n) {
+  const auto* from = reinterpret_cast<const char*>(words);
+  return Fetch{from, from + blocks * Bf16Matrix::kWords * int64_t{sizeof(uint32_t)}}.share(i, n);
+}
 
 // One thread's rows.
 class MlpRows {
@@ -46,10 +52,11 @@ class MlpRows {
                   inputs_ + g * input_words());
     }
     for (int64_t first = 0; first < panels_; first += kPanelsAtOnce) {
-      const int64_t count = std::min(kPanelsAtOnce, panels_ - first);
-      for (int64_t p = first; p < first + count; ++p) {
-        multiply_inputs(p, 0);
-        multiply_inputs(p, 1);
+      const int64_t count = std::min(kPanelsAtOnce, panels_ - first), end = first + count;
+      for (int64_t p = first; p < end; ++p) {
+        multiply_inputs(p, mlp_.gate_up->words(panels_ + p, 0));
+        multiply_inputs(panels_ + p,
+                        p + 1 < end ? mlp_.gate_up->words(p + 1, 0) : mlp_.down->words(0, first));
         activate(p, p - first);
       }
       multiply_acts(first, count);
@@ -64,20 +71,21 @@ class MlpRows {
   // Of a group, of gate (0) or up (1).
   float* tile(int64_t g, int64_t side) const { return tiles_ + (2 * g + side) * kTileFloats; }
 
-  // Panel p of gate or of up, for all groups.
-  void multiply_inputs(int64_t p, int64_t side) const {
-    const int64_t panel = side * panels_ + p;
-    const float* bias =
-        mlp_.gate_up_bias ? mlp_.gate_up_bias + panel * Bf16Matrix::kPanel : nullptr;
+  // Panel p of gate and up, for all groups; what is read then begins at `next`.
+  void multiply_inputs(int64_t p, const uint32_t* next) const {
+    const int64_t side = p / panels_;
+    const float* bias = mlp_.gate_up_bias ? mlp_.gate_up_bias + p * Bf16Matrix::kPanel : nullptr;
     const int64_t parts = (blocks_ + kernel_.blocks_at_once - 1) / kernel_.blocks_at_once;
     for (int64_t part = 0; part < parts; ++part) {
       const int64_t begin = blocks_ * part / parts, end = blocks_ * (part + 1) / parts;
+      const uint32_t* ahead = part + 1 < parts ? mlp_.gate_up->words(p, end) : next;
       for (int64_t g = 0; g < groups_; ++g) {
         const Rows c{tile(g, side), Bf16Matrix::kPanel};
         kernel_.tile({inputs_ + g * input_words() + begin * kBf16Group * kBf16RowWords,
-                      mlp_.gate_up->words(panel, begin), false, end - begin, kBf16Group,
+                      mlp_.gate_up->words(p, begin), false, end - begin, kBf16Group,
                       part == 0 ? ConstRows(bias, 0) : ConstRows(c), c,
-                      tile(std::min(g + 1, groups_ - 1), side), Fetch()});
+                      tile(std::min(g + 1, groups_ - 1), side),
+                      share_of(ahead, end - begin, g, groups_)});
       }
     }
   }
@@ -94,14 +102,18 @@ class MlpRows {
 
   // y goes on by the blocks [first, first + count) of the activation.
   void multiply_acts(int64_t first, int64_t count) const {
-    for (int64_t n = 0; n < mlp_.down->num_panels(); ++n) {
+    const int64_t outputs = mlp_.down->num_panels();
+    for (int64_t n = 0; n < outputs; ++n) {
       const int64_t column = n * Bf16Matrix::kPanel;
       const float* bias = mlp_.down_bias ? mlp_.down_bias + column : nullptr;
+      const uint32_t* ahead = n + 1 < outputs ? mlp_.down->words(n + 1, first)
+                                              : mlp_.gate_up->words((first + count) % panels_, 0);
       for (int64_t g = 0; g < groups_; ++g) {
         const Rows c{y_.data + row(g) * y_.stride + column, y_.stride};
         kernel_.tile({acts_ + g * act_words(), mlp_.down->words(n, first), false, count,
                       static_cast<int>(rows(g)), first == 0 ? ConstRows(bias, 0) : ConstRows(c), c,
-                      g + 1 < groups_ ? c.data + kBf16Group * c.stride : c.data, Fetch()});
+                      g + 1 < groups_ ? c.data + kBf16Group * c.stride : c.data,
+                      share_of(ahead, count, g, groups_)});
       }
     }
   }
