@@ -38,10 +38,10 @@ struct Problem {
 // The three ops one after the other, which have their own tests.
 TEST(Bf16Mlp, EqualsItsOpsOneAfterTheOther) {
   if (bf16_support().path != Bf16Path::kAmx) GTEST_SKIP() << "no AMX here";
-  // The borders of groups (32 rows, eight together), panels (32 columns, eight together) and parts of k.
+  // The borders of groups (32 rows, sixteen together), panels (32 columns, 24 together) and parts of k.
   const Problem problems[] = {{32, 40, 32, 32, true},   {33, 64, 64, 96, false},
                               {63, 320, 288, 64, true}, {64, 330, 256, 32, false},
-                              {257, 32, 512, 64, true}, {300, 672, 544, 160, false}};
+                              {513, 32, 800, 64, true}, {600, 1312, 1568, 160, false}};
   for (const Problem& p : problems) {
     SCOPED_TRACE(::testing::Message() << p.M << " rows, " << p.K << ", " << p.F << ", " << p.N);
     const Bf16Mlp mlp = p.mlp();
