@@ -114,6 +114,9 @@ struct Part {
   int64_t m0 = 0, m1 = 0, panel0 = 0, panel1 = 0;
 };
 
+// Columns of C a row from which on the columns are shared out.
+constexpr int64_t kWide = 8;
+
 // Into how many parts of at most so many.
 int64_t parts_of(int64_t count, int64_t most) {
   return std::max<int64_t>((count + most - 1) / most, 1);
@@ -244,9 +247,11 @@ void run(Rows C, Left A, Right B, ConstRows begin, int64_t M, ThreadPool& thread
   const int64_t panels = B.num_panels(), groups = (M + kBf16Group - 1) / kBf16Group;
   if (M == 0 || panels == 0) return;
   const Bf16Kernel kernel = bf16_kernel();
-  // Rows are shared out where there are enough: each thread then rounds its own.
+  // Rows are shared out where there are enough, as each thread then rounds its own; not where B is by far the
+  // larger (a head's over its vocabulary), which each thread would read all of.
   const int64_t n = threads.num_threads();
-  const int64_t rows = std::clamp<int64_t>(groups / 2, 1, n), columns = n / rows;
+  const int64_t rows = B.N() > kWide * M ? 1 : std::clamp<int64_t>(groups / 2, 1, n);
+  const int64_t columns = n / rows;
   threads.run([&](int part) {
     const int64_t row = part / columns, column = part % columns;
     if (row >= rows) return;
