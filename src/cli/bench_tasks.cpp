@@ -54,7 +54,9 @@ class TrainBench : public BenchTask {
     train_.batch.batch_rows = options.rows;
     train_.schedule = train::ScheduleKind::kConstant;
     train_.precision = options.precision;
-    train_.micro_batch_tokens = options.micro_batch_tokens;
+    train_.micro_batch_tokens = options.micro_batch_tokens > 0
+                                    ? options.micro_batch_tokens
+                                    : train::usual_micro_batch_tokens(options.precision);
     train_.activation_checkpointing = options.recompute;
     model::Parameters start(config, "weights");
     model::initialise(start, config, options.seed, &pool);

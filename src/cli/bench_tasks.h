@@ -24,7 +24,7 @@ struct BenchOptions {
   int64_t rows = 8;                   // rows, or sequences at once
   int64_t length = 512;               // tokens a row, or of context before the first token decoded
   int64_t steps = 64;                 // tokens decoded after each context, a repetition
-  int64_t micro_batch_tokens = 2048;  // of training, as in `ponder sft`
+  int64_t micro_batch_tokens = 0;     // of training, as in `ponder sft`; 0: the usual
   bool recompute = false;
   uint64_t seed = 1;
 };

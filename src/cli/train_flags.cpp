@@ -174,9 +174,8 @@ void add_train_flags(CLI::App& command, TrainFlags& flags) {
                     "stop after this many steps; the same command without it goes on");
   add_number_option(command, "--checkpoint-steps", flags.checkpoint_steps, 1, kMany,
                     "save every so many steps, beside every ten minutes");
-  add_number_option(command, "--micro-tokens", train.micro_batch_tokens, 1, kMany,
-                    "tokens computed at once; never changes the result")
-      ->capture_default_str();
+  add_number_option(command, "--micro-tokens", flags.micro_batch_tokens, 1, kMany,
+                    "tokens computed at once; never changes the result (default: 2048, in bf16 1024)");
   command.add_flag("--recompute", train.activation_checkpointing,
                    "less memory, a third more work; never changes the result");
   add_template_options(command, flags.chat_template);
@@ -214,6 +213,9 @@ void run_training_command(const TrainFlags& flags, const TrainSetup& setup,
   options.adamw.moments = *tensor::dtype_from_name(flags.optimizer_dtype);
   const tensor::Precision usual = model::usual_precision(setup.of_folder);
   options.precision = flags.precision.value_or(usual);
+  options.micro_batch_tokens = flags.micro_batch_tokens > 0
+                                   ? flags.micro_batch_tokens
+                                   : train::usual_micro_batch_tokens(options.precision);
   options.check();
 
   std::vector<std::filesystem::path> reads = {flags.model};

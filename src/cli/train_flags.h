@@ -18,9 +18,10 @@ struct TrainFlags {
                                thought_form;
   std::vector<std::string> data, fields, add_tokens;
   tokenizer::TemplateChoice chat_template;
-  train::TrainOptions train;  // without schedule, seeds, moments and precision: as resolved
+  train::TrainOptions train;  // without what is resolved: schedule, seeds, moments, precision, micro-batches
   std::optional<tensor::Precision> precision;  // nothing: the model's usual
   int64_t max_length = 0;                      // 0: the model's max_position_embeddings
+  int64_t micro_batch_tokens = 0;              // 0: the arithmetic's usual
   int64_t stop_after_steps = 0, checkpoint_steps = 0;
 };
 

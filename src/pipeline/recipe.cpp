@@ -199,8 +199,10 @@ int64_t rows_of_mix(TomlSection& section, const char* key, const std::vector<Dat
 
 }  // namespace
 
-train::TrainOptions read_training(TomlSection& s, double lr, uint64_t seed) {
+train::TrainOptions read_training(TomlSection& s, double lr, const Recipe& recipe) {
   train::TrainOptions o;
+  const uint64_t seed = recipe.train_seed;
+  o.precision = recipe.precision;
   o.batch.epochs = static_cast<int>(s.integer("epochs", 3, 1, 10000));
   o.batch.batch_rows = s.integer("batch_rows", 96, 1, kMany);
   o.batch.seed = seed;
@@ -214,7 +216,7 @@ train::TrainOptions read_training(TomlSection& s, double lr, uint64_t seed) {
   o.adamw.seed = seed;
   o.max_grad_norm = s.number("max_grad_norm", 1.0, 0, 1e9);
   o.group_tokens = s.integer("group_tokens", 0, 0, kMany);
-  o.micro_batch_tokens = s.integer("micro_batch_tokens", o.micro_batch_tokens, 1, kMany);
+  o.micro_batch_tokens = s.integer("micro_batch_tokens", train::usual_micro_batch_tokens(o.precision), 1, kMany);
   o.activation_checkpointing = s.boolean("recompute", false);
   return o;
 }
@@ -349,7 +351,7 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& overrid
   if (top.has("clean")) read_clean(top.section("clean"), recipe.clean, recipe.clean_problems);
 
   TomlSection sft = top.section("sft");
-  recipe.sft = read_training(sft, 1e-5, recipe.train_seed);
+  recipe.sft = read_training(sft, 1e-5, recipe);
   recipe.sft.precision = recipe.precision;
   sft.finish();
 

@@ -83,8 +83,7 @@ DpoVariant read_variant(TomlSection& s, bool of_list, const Recipe& recipe) {
         *train::sft_term_from_string(s.choice("sft_term", "pair", {"pair", "token"}));
   if (wanted("length_normalised"))
     v.options.length_normalised = s.boolean("length_normalised", false);
-  v.train = read_training(s, 5e-7, recipe.train_seed);
-  v.train.precision = recipe.precision;
+  v.train = read_training(s, 5e-7, recipe);
   s.finish();
   return v;
 }

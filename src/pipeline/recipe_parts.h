@@ -13,7 +13,7 @@ namespace ponder::pipeline {
 inline constexpr int64_t kMany = std::numeric_limits<int32_t>::max();
 
 // The keys of [sft], which other sections share.
-train::TrainOptions read_training(TomlSection& section, double lr, uint64_t seed);
+train::TrainOptions read_training(TomlSection& section, double lr, const Recipe& recipe);
 // Strategies by name.
 Strategy read_strategy(TomlSection& section, const char* key, Strategy fallback);
 

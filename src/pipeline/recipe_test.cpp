@@ -62,6 +62,8 @@ TEST_F(RecipeFile, PrecisionIsOfEveryStageAndF32IsWhatRunsHad) {
   EXPECT_EQ(plain.resolved.find("precision"), std::string::npos);
   EXPECT_EQ(bf16.precision, tensor::Precision::kBf16);
   EXPECT_EQ(bf16.sft.precision, tensor::Precision::kBf16);
+  EXPECT_EQ(plain.sft.micro_batch_tokens, 2048);
+  EXPECT_EQ(bf16.sft.micro_batch_tokens, 1024);
   EXPECT_EQ(recipe_differences(plain.resolved, bf16.resolved),
             (std::vector<std::string>{"precision: absent then, 'bf16-3' now"}));
   EXPECT_EQ(load(bf16.resolved).resolved, bf16.resolved);

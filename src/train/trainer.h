@@ -19,6 +19,12 @@
 
 namespace ponder::train {
 
+// Tokens per forward and backward where nothing is said: in bf16 fewer, which takes less memory and, with AMX,
+// no more time (docs/performance.md).
+constexpr int64_t usual_micro_batch_tokens(tensor::Precision precision) {
+  return precision == tensor::Precision::kF32 ? 2048 : 1024;
+}
+
 struct TrainOptions {
   BatchOptions batch;  // of a planned job; other sources of batches have settings of their own
   double lr = 1e-5;    // peak
@@ -33,7 +39,7 @@ struct TrainOptions {
   tensor::Precision precision = tensor::Precision::kF32;  // in which the decoder computes
   // How it is computed; changes no bit of the result.
   // Tokens per forward and backward, unless one example is longer.
-  int64_t micro_batch_tokens = 2048;
+  int64_t micro_batch_tokens = usual_micro_batch_tokens(tensor::Precision::kF32);
   // Keep the inputs of layers only: less memory, about a third more work.
   bool activation_checkpointing = false;
 
