@@ -20,11 +20,11 @@ struct BenchOptions {
   std::string model;   // a checkpoint folder (not for training)
   std::string task = "train";
   tensor::Precision precision = tensor::Precision::kF32;
-  std::string dtype = "f32";          // of the weights made from `config`: "f32" or "bf16"
-  int64_t rows = 8;                   // rows, or sequences at once
-  int64_t length = 512;               // tokens a row, or of context before the first token decoded
-  int64_t steps = 64;                 // tokens decoded after each context, a repetition
-  int64_t micro_batch_tokens = 0;     // of training, as in `ponder sft`; 0: the usual
+  std::string dtype = "f32";       // of the weights made from `config`: "f32" or "bf16"
+  int64_t rows = 8;                // rows, or sequences at once
+  int64_t length = 512;            // tokens a row, or of context before the first token decoded
+  int64_t steps = 64;              // tokens decoded after each context, a repetition
+  int64_t micro_batch_tokens = 0;  // of training, as in `ponder sft`; 0: the usual
   bool recompute = false;
   uint64_t seed = 1;
 };

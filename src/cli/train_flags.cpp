@@ -174,8 +174,9 @@ void add_train_flags(CLI::App& command, TrainFlags& flags) {
                     "stop after this many steps; the same command without it goes on");
   add_number_option(command, "--checkpoint-steps", flags.checkpoint_steps, 1, kMany,
                     "save every so many steps, beside every ten minutes");
-  add_number_option(command, "--micro-tokens", flags.micro_batch_tokens, 1, kMany,
-                    "tokens computed at once; never changes the result (default: 2048, in bf16 1024)");
+  add_number_option(
+      command, "--micro-tokens", flags.micro_batch_tokens, 1, kMany,
+      "tokens computed at once; never changes the result (default: 2048, in bf16 1024)");
   command.add_flag("--recompute", train.activation_checkpointing,
                    "less memory, a third more work; never changes the result");
   add_template_options(command, flags.chat_template);

@@ -18,7 +18,8 @@ struct TrainFlags {
                                thought_form;
   std::vector<std::string> data, fields, add_tokens;
   tokenizer::TemplateChoice chat_template;
-  train::TrainOptions train;  // without what is resolved: schedule, seeds, moments, precision, micro-batches
+  train::TrainOptions
+      train;  // without what is resolved: schedule, seeds, moments, precision, micro-batches
   std::optional<tensor::Precision> precision;  // nothing: the model's usual
   int64_t max_length = 0;                      // 0: the model's max_position_embeddings
   int64_t micro_batch_tokens = 0;              // 0: the arithmetic's usual

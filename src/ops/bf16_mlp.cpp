@@ -11,8 +11,9 @@ namespace {
 
 // What passes by the weights together: of sixteen groups the left operand of the first product (36 KiB each
 // at K = 576), of the second (48), and their tiles of gate, up and y (8, and 72 at N = 576), which is what L2
-// holds. Gate and up come 768 columns at a time: y is read and written once for each.
-constexpr int64_t kGroupsAtOnce = 16, kPanelsAtOnce = 24;
+// holds. Gate and up come 768 columns at a time, or more where there are fewer groups: y is read and written
+// once for each.
+constexpr int64_t kGroupsAtOnce = 16, kActBlocks = kGroupsAtOnce * 24;
 constexpr int64_t kTileFloats = kBf16Group * Bf16Matrix::kPanel;
 
 // Part i of n of some blocks, which are read next.
@@ -35,7 +36,8 @@ class MlpRows {
         blocks_(mlp.gate_up->num_blocks()),
         panels_(F_ / Bf16Matrix::kPanel) {
     thread_local tensor::Buffer scratch("MLP scratch", 0);
-    const int64_t inputs = kGroupsAtOnce * input_words(), acts = kGroupsAtOnce * act_words();
+    const int64_t inputs = kGroupsAtOnce * input_words(),
+                  acts = kActBlocks * kBf16Group * kBf16RowWords;
     scratch.reserve(inputs + acts + 2 * kGroupsAtOnce * kTileFloats);
     inputs_ = reinterpret_cast<uint32_t*>(scratch.data());
     acts_ = inputs_ + inputs;
@@ -51,21 +53,23 @@ class MlpRows {
       bf16_pack_a({MatrixA{x_.data, x_.stride, 1}, row(g), rows(g), K_, 0, blocks_},
                   inputs_ + g * input_words());
     }
-    for (int64_t first = 0; first < panels_; first += kPanelsAtOnce) {
-      const int64_t count = std::min(kPanelsAtOnce, panels_ - first), end = first + count;
+    const int64_t most = kActBlocks / groups_, chunks = (panels_ + most - 1) / most;
+    for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+      const int64_t first = panels_ * chunk / chunks, end = panels_ * (chunk + 1) / chunks;
+      count_ = end - first;
       for (int64_t p = first; p < end; ++p) {
         multiply_inputs(p, mlp_.gate_up->words(panels_ + p, 0));
         multiply_inputs(panels_ + p,
                         p + 1 < end ? mlp_.gate_up->words(p + 1, 0) : mlp_.down->words(0, first));
         activate(p, p - first);
       }
-      multiply_acts(first, count);
+      multiply_acts(first);
     }
   }
 
  private:
   int64_t input_words() const { return blocks_ * kBf16Group * kBf16RowWords; }
-  static int64_t act_words() { return kPanelsAtOnce * kBf16Group * kBf16RowWords; }
+  int64_t act_words() const { return count_ * kBf16Group * kBf16RowWords; }
   int64_t row(int64_t g) const { return m0_ + g * kBf16Group; }
   int64_t rows(int64_t g) const { return std::min(kBf16Group, m1_ - row(g)); }
   // Of a group, of gate (0) or up (1).
@@ -100,20 +104,20 @@ class MlpRows {
     }
   }
 
-  // y goes on by the blocks [first, first + count) of the activation.
-  void multiply_acts(int64_t first, int64_t count) const {
+  // y goes on by the blocks of the activation from `first` on.
+  void multiply_acts(int64_t first) const {
     const int64_t outputs = mlp_.down->num_panels();
     for (int64_t n = 0; n < outputs; ++n) {
       const int64_t column = n * Bf16Matrix::kPanel;
       const float* bias = mlp_.down_bias ? mlp_.down_bias + column : nullptr;
       const uint32_t* ahead = n + 1 < outputs ? mlp_.down->words(n + 1, first)
-                                              : mlp_.gate_up->words((first + count) % panels_, 0);
+                                              : mlp_.gate_up->words((first + count_) % panels_, 0);
       for (int64_t g = 0; g < groups_; ++g) {
         const Rows c{y_.data + row(g) * y_.stride + column, y_.stride};
-        kernel_.tile({acts_ + g * act_words(), mlp_.down->words(n, first), false, count,
+        kernel_.tile({acts_ + g * act_words(), mlp_.down->words(n, first), false, count_,
                       static_cast<int>(rows(g)), first == 0 ? ConstRows(bias, 0) : ConstRows(c), c,
                       g + 1 < groups_ ? c.data + kBf16Group * c.stride : c.data,
-                      share_of(ahead, count, g, groups_)});
+                      share_of(ahead, count_, g, groups_)});
       }
     }
   }
@@ -126,14 +130,20 @@ class MlpRows {
   const int64_t K_, F_, blocks_, panels_;
   uint32_t *inputs_, *acts_;
   float* tiles_;
-  int64_t m0_ = 0, m1_ = 0, groups_ = 0;
+  int64_t m0_ = 0, m1_ = 0, groups_ = 0, count_ = 0;  // rows; blocks of the activation at a time
 };
 
 }  // namespace
 
 bool has_bf16_mlp(const Bf16Mlp& mlp, int64_t M, const ThreadPool& threads) {
-  return bf16_support().path == Bf16Path::kAmx && mlp.down->K() % Bf16Matrix::kPanel == 0 &&
-         mlp.down->N() % Bf16Matrix::kPanel == 0 && M >= kBf16Group * threads.num_threads();
+  const int64_t F = mlp.down->K(), K = mlp.gate_up->K(), N = mlp.down->N(),
+                n = threads.num_threads();
+  if (bf16_support().path != Bf16Path::kAmx || F % Bf16Matrix::kPanel != 0 ||
+      N % Bf16Matrix::kPanel != 0 || M < kBf16Group * n)
+    return false;
+  // Each thread reads all weights, two bytes each; what stays in the caches instead are 32 bytes of a row's
+  // gate, up and activation, written and read.
+  return M * 32 >= (n - 1) * 2 * (2 * K + N);
 }
 
 void bf16_mlp(Rows y, Bf16* kept, ConstRows x, const Bf16Mlp& mlp, int64_t M, ThreadPool& threads) {

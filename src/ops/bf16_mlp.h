@@ -21,7 +21,7 @@ struct Bf16Mlp {
 };
 
 // Whether there is such a way here for so many rows: AMX, F and N multiples of 32, a group of 32 rows for
-// every thread.
+// every thread, and so many that reading all weights on every thread is worth it.
 bool has_bf16_mlp(const Bf16Mlp& mlp, int64_t M, const ThreadPool& threads);
 // y (M, N) is overwritten; kept (M, 2F), unless it is null, receives gate and up. x is (M, K). Where
 // has_bf16_mlp() says no, and for impossible shapes, an Error.

@@ -38,10 +38,12 @@ struct Problem {
 // The three ops one after the other, which have their own tests.
 TEST(Bf16Mlp, EqualsItsOpsOneAfterTheOther) {
   if (bf16_support().path != Bf16Path::kAmx) GTEST_SKIP() << "no AMX here";
-  // The borders of groups (32 rows, sixteen together), panels (32 columns, 24 together) and parts of k.
-  const Problem problems[] = {{32, 40, 32, 32, true},   {33, 64, 64, 96, false},
-                              {63, 320, 288, 64, true}, {64, 330, 256, 32, false},
-                              {513, 32, 800, 64, true}, {600, 1312, 1568, 160, false}};
+  // The borders of groups (32 rows, sixteen together), panels (32 columns, 24 together of sixteen groups) and
+  // parts of k.
+  const Problem problems[] = {{32, 40, 32, 32, true},       {33, 64, 64, 96, false},
+                              {63, 320, 288, 64, true},     {64, 330, 256, 32, false},
+                              {513, 32, 800, 64, true},     {480, 32, 1632, 32, false},
+                              {600, 1312, 1568, 160, false}};
   for (const Problem& p : problems) {
     SCOPED_TRACE(::testing::Message() << p.M << " rows, " << p.K << ", " << p.F << ", " << p.N);
     const Bf16Mlp mlp = p.mlp();
@@ -81,6 +83,12 @@ TEST(Bf16Mlp, IsOfWholePanelsAndOfAmxAlone) {
       out(64, 32, 32, 40, false);
   EXPECT_EQ(has_bf16_mlp(whole.mlp(), 64, pool), bf16_support().path == Bf16Path::kAmx);
   EXPECT_FALSE(has_bf16_mlp(whole.mlp(), 31, pool));
+  // Two threads would read weights that are larger than what stays in the caches.
+  const Problem large(64, 1600, 32, 32, false);
+  ThreadPool two(2);
+  EXPECT_EQ(has_bf16_mlp(large.mlp(), 64, pool), bf16_support().path == Bf16Path::kAmx);
+  EXPECT_FALSE(has_bf16_mlp(large.mlp(), 64, two));
+  EXPECT_EQ(has_bf16_mlp(large.mlp(), 256, two), bf16_support().path == Bf16Path::kAmx);
   EXPECT_FALSE(has_bf16_mlp(narrow.mlp(), 64, pool));
   EXPECT_FALSE(has_bf16_mlp(out.mlp(), 64, pool));
   struct Restore {

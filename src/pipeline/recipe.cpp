@@ -216,7 +216,8 @@ train::TrainOptions read_training(TomlSection& s, double lr, const Recipe& recip
   o.adamw.seed = seed;
   o.max_grad_norm = s.number("max_grad_norm", 1.0, 0, 1e9);
   o.group_tokens = s.integer("group_tokens", 0, 0, kMany);
-  o.micro_batch_tokens = s.integer("micro_batch_tokens", train::usual_micro_batch_tokens(o.precision), 1, kMany);
+  o.micro_batch_tokens =
+      s.integer("micro_batch_tokens", train::usual_micro_batch_tokens(o.precision), 1, kMany);
   o.activation_checkpointing = s.boolean("recompute", false);
   return o;
 }
