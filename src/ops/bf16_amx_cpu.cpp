@@ -47,8 +47,15 @@ struct TileRows {
   int64_t begin_bytes;
   float* c;
   int64_t c_bytes;
-  const float* next;
+  Rows next;  // of the tile that follows: to be written, a line at a time, they would be waited for
   Fetch fetch;
+
+  // Row i of them.
+  void prefetch_next(int64_t i) const {
+    const float* row = next.data + i * next.stride;
+    __builtin_prefetch(row, 1);
+    __builtin_prefetch(row + 16, 1);
+  }
 };
 
 // Registers 0 to 3 accumulate (rows 0, 1 by columns 0, 1), 4 and 5 are A, 6 and 7 B. A passes by B, which
@@ -67,16 +74,12 @@ PONDER_AMX void two_by_two(const uint32_t* a, const uint32_t* b, int64_t blocks,
     _tile_zero(2);
     _tile_zero(3);
   }
-  const float* next = t.next;
   Fetch fetch = t.fetch;
   for (int64_t i = 0; i < blocks; ++i) {
     fetch.step_far();
-    // Two rows of the tile that follows: to be written, a line at a time, they would be waited for.
     if (i < 16) {
-      for (int r = 0; r < 2; ++r, next += t.c_bytes / 4) {
-        __builtin_prefetch(next, 1);
-        __builtin_prefetch(next + 16, 1);
-      }
+      t.prefetch_next(2 * i);
+      t.prefetch_next(2 * i + 1);
     }
     _tile_loadd(6, b, kRowBytes);
     _tile_stream_loadd(4, a, kRowBytes);
@@ -96,6 +99,7 @@ PONDER_AMX void two_by_two(const uint32_t* a, const uint32_t* b, int64_t blocks,
   _tile_stored(3, lower + 16, t.c_bytes);
 }
 
+// Few rows: here A stays, and B passes by once.
 PONDER_AMX void one_by_two(const uint32_t* a, const uint32_t* b, int64_t blocks,
                            const TileRows& t) {
   if (t.begin) {
@@ -107,11 +111,12 @@ PONDER_AMX void one_by_two(const uint32_t* a, const uint32_t* b, int64_t blocks,
   }
   Fetch fetch = t.fetch;
   for (int64_t i = 0; i < blocks; ++i) {
-    fetch.step();
+    fetch.step_far();
+    if (i < 16) t.prefetch_next(i);
     _tile_loadd(4, a, kRowBytes);
-    _tile_loadd(6, b, kRowBytes);
+    _tile_stream_loadd(6, b, kRowBytes);
     _tile_dpbf16ps(0, 4, 6);
-    _tile_loadd(7, b + kTileWords, kRowBytes);
+    _tile_stream_loadd(7, b + kTileWords, kRowBytes);
     _tile_dpbf16ps(1, 4, 7);
     a += 2 * kTileWords;
     b += 2 * kTileWords;
@@ -125,10 +130,11 @@ void amx_tile(const Bf16Tile& t) {
   const auto tiles = t.rows > 16 ? two_by_two : one_by_two;
   Fetch fetch = t.fetch;
   fetch.spread(t.blocks);
+  const Rows next{t.next, t.c.stride};
   if (t.rows % 16 == 0) {
     written();
     return tiles(a, t.b, t.blocks,
-                 {t.begin.data, t.begin.stride * 4, t.c.data, t.c.stride * 4, t.next, fetch});
+                 {t.begin.data, t.begin.stride * 4, t.c.data, t.c.stride * 4, next, fetch});
   }
   // Whole tiles only: rows that are not there are computed aside.
   alignas(64) float rows[kBf16Group * Bf16Matrix::kPanel];
@@ -139,7 +145,7 @@ void amx_tile(const Bf16Tile& t) {
       std::memcpy(rows + r * Bf16Matrix::kPanel, t.begin.data + r * t.begin.stride, kBytes);
   }
   written();
-  tiles(a, t.b, t.blocks, {rows, kBytes, rows, kBytes, rows, fetch});
+  tiles(a, t.b, t.blocks, {rows, kBytes, rows, kBytes, next, fetch});
   for (int r = 0; r < t.rows; ++r)
     std::memcpy(t.c.data + r * t.c.stride, rows + r * Bf16Matrix::kPanel, kBytes);
 }

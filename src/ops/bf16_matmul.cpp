@@ -150,6 +150,7 @@ struct Packed {
   bool b_prepared;
   int64_t a_words, b_words;  // of a group, of a block of the panel
   int64_t first_group, block, blocks;
+  bool alone;  // one group, whose tile of the next panel follows
 };
 
 // What is left in C's place between the parts of k that a panel passes by a batch of groups in: a tile a
@@ -181,6 +182,7 @@ void run_tile(const Part& t, const Bf16Kernel& kernel, const Packed& packed, con
                 part.ends ? c : part.of(i),
                 c.data + (next - g) * kBf16Group * c.stride,
                 fetch};
+  if (packed.alone) tile.next = c.data + kPanel;
   if (!part.ends) tile.next = part.of(next - packed.first_group).data;
   const int64_t columns = t.B.N() - column;
   columns >= kPanel ? kernel.tile(tile)
@@ -226,7 +228,8 @@ void run_part(const Part& t, const Bf16Kernel& kernel) {
                             panels.block_words(),
                             g0,
                             b0,
-                            blocks};
+                            blocks,
+                            groups == 1};
         for (int64_t part = 0; part < parts; ++part) {
           const int64_t first = blocks * part / parts;
           const Between here{between, first, blocks * (part + 1) / parts - first, part == 0,

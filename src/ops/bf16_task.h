@@ -28,10 +28,10 @@ struct Bf16Tile {
   bool b_prepared;
   int64_t blocks;
   int rows;
-  ConstRows begin;    // what the blocks' sums are added to; null for zero
-  Rows c;             // 32 columns
-  const float* next;  // of C: where the tile after this one lies, or this
-  Fetch fetch;        // of B
+  ConstRows begin;  // what the blocks' sums are added to; null for zero
+  Rows c;           // 32 columns
+  float* next;      // of C: where the tile after this one lies, or this; its rows are as far apart
+  Fetch fetch;      // of B
 };
 
 struct Bf16Kernel {
