@@ -97,9 +97,6 @@ void put_origin(Json& json, const data::Origin& origin, const data::Completion& 
   if (origin.sampling.contains("seed")) json["seed"] = origin.sampling["seed"];
   if (!origin.model.empty()) json["model"] = origin.model;
   if (!origin.system.empty()) json["system"] = origin.system;
-  for (const char* key : {"model_sha256", "template_sha256", "prompt_sha256"}) {
-    if (json[key] == "") json.erase(key);
-  }
   if (!made.token_ids && made.num_tokens() > 0) json["tokens"] = made.num_tokens();
 }
 

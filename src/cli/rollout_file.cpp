@@ -43,9 +43,8 @@ data::Rollout rollout_of_row(const JsonFields& row) {
 
 // Of a completion that came as text: what is not known of it is not there.
 void put_text_row(Json& row, const data::Rollout& rollout) {
-  for (const char* key : {"token_ids", "logprobs", "logprob"}) row.erase(key);
-  for (const char* key : {"model_sha256", "template_sha256", "prompt_sha256"})
-    if (row[key] == "" || rollout.prompt_ids.empty()) row.erase(key);
+  if (rollout.prompt_ids.empty())
+    for (const char* key : {"model_sha256", "template_sha256", "prompt_sha256"}) row.erase(key);
   if (rollout.completion.num_tokens() > 0) row["tokens"] = rollout.completion.num_tokens();
   if (rollout.origin && !rollout.origin->model.empty()) row["model"] = rollout.origin->model;
   if (rollout.origin && !rollout.origin->system.empty()) row["system"] = rollout.origin->system;

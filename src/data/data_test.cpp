@@ -276,6 +276,19 @@ TEST(Rows, ARolloutsNumbersSurviveItsText) {
   EXPECT_EQ(json.at("verdict"), "undecided");
 }
 
+TEST(Rows, WhatARolloutCameWithoutIsNotThere) {
+  Rollout t;
+  t.completion.text = "so";
+  t.completion.token_ids = {1, 2};
+  const Json ids_alone = to_json(t);
+  EXPECT_EQ(ids_alone.at("token_ids"), Json({1, 2}));
+  EXPECT_FALSE(ids_alone.contains("logprobs"));
+  EXPECT_FALSE(ids_alone.contains("logprob"));  // 0 would be a certain completion
+  EXPECT_FALSE(ids_alone.contains("model_sha256"));
+  t.completion.token_ids.reset();
+  EXPECT_FALSE(to_json(t).contains("token_ids"));
+}
+
 TEST(DatasetName, IsTheFilesLessWhatItIsPackedIn) {
   for (const char* file : {"MATH_OAI.jsonl", "a/MATH_OAI.jsonl.gz", "MATH_OAI.jsonl.zst",
                            "/b/MATH_OAI.parquet", "MATH_OAI.json", "MATH_OAI"}) {

@@ -73,17 +73,19 @@ Json to_json(const Rollout& rollout) {
                 {{"temperature", rollout.sampling.temperature},
                  {"top_p", rollout.sampling.top_p},
                  {"top_k", rollout.sampling.top_k},
-                 {"max_tokens", rollout.sampling.max_tokens}}},
-               {"token_ids", made.token_ids.value_or(std::vector<int32_t>{})},
-               {"logprobs", made.logprobs.value_or(std::vector<float>{})},
-               {"logprob", made.logprob()},
-               {"text", made.text},
-               {"thought", rollout.thought},
-               {"solution", rollout.solution},
-               {"finish_reason", to_string(made.finish_reason)},
-               {"model_sha256", made.model_sha256},
-               {"template_sha256", rollout.template_sha256},
-               {"prompt_sha256", rollout.prompt_sha256}};
+                 {"max_tokens", rollout.sampling.max_tokens}}}};
+  if (made.token_ids) json["token_ids"] = *made.token_ids;
+  if (made.logprobs) {
+    json["logprobs"] = *made.logprobs;
+    json["logprob"] = made.logprob();
+  }
+  json["text"] = made.text;
+  json["thought"] = rollout.thought;
+  json["solution"] = rollout.solution;
+  json["finish_reason"] = to_string(made.finish_reason);
+  put_if(json, "model_sha256", made.model_sha256);
+  put_if(json, "template_sha256", rollout.template_sha256);
+  put_if(json, "prompt_sha256", rollout.prompt_sha256);
   if (rollout.thinking) json["thinking"] = *rollout.thinking ? "on" : "off";
   if (made.precision != tensor::Precision::kF32)
     json["precision"] = tensor::stored_name(made.precision);

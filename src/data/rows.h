@@ -114,6 +114,7 @@ struct Rollout {
 
 Json to_json(const Problem& problem);
 Json to_json(const Demonstration& demonstration);
+// What it came without (token ids, log-probabilities, hashes of weights) is not there.
 Json to_json(const Rollout& rollout);
 // What the row of a rollout says of its problem: `prompt` as messages, and what judges the answer.
 void put_problem(Json& row, const Problem& problem);

@@ -233,6 +233,24 @@ TEST_F(PoolImport, Trajectories) {
   EXPECT_EQ(pool::Pool::open_read_only(db_).models().at(0).name, "model abcdef012345");
 }
 
+// As they are written of servers that give none.
+TEST_F(PoolImport, TrajectoriesWithoutLogProbabilities) {
+  const std::string row =
+      R"({"problem_id": "add-1", "sample": 0, "seed": 1, "sampling": {"temperature": 1.0}, )"
+      R"("token_ids": [1, 2], "text": "\\boxed{5}", "finish_reason": "stop")";
+  const auto rollouts =
+      file("rollouts.jsonl", {row + "}", row + R"(, "logprobs": null, "logprob": null})"});
+  import({rollouts, file("problems.jsonl", kProblems)});
+  const auto all = stored();
+  ASSERT_EQ(all.size(), 2u);
+  for (const auto& of : all) {
+    EXPECT_EQ(of.rollout.completion.token_ids, (std::vector<int32_t>{1, 2}));
+    EXPECT_FALSE(of.rollout.completion.logprobs);
+    EXPECT_EQ(of.rollout.completion.logprob_source, data::LogprobSource::kNone);
+    EXPECT_FALSE(of.rollout.perplexity);
+  }
+}
+
 // Those of bf16 are known as such, by their definition; of one that is none of ours the ids alone are taken.
 TEST_F(PoolImport, LogProbabilitiesHaveTheirArithmetic) {
   const auto row = [](int sample, const std::string& precision) {

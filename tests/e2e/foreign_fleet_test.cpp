@@ -129,7 +129,8 @@ TEST_F(ForeignFleet, RowsAreScoredHereWhereARuleReadsThem) {
     const bool passes = row["verdict"] == "correct" && row["finish_reason"] == "stop";
     if (row["logprob_source"] == "none") {
       ++left;
-      EXPECT_FALSE(row.contains("perplexity")) << name;
+      for (const char* key : {"perplexity", "logprobs", "logprob"})
+        EXPECT_FALSE(row.contains(key)) << name;
       continue;
     }
     ASSERT_EQ(row["logprob_source"], "rescored") << name;
