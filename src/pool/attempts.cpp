@@ -12,12 +12,13 @@ namespace {
 
 using Outcome = AttemptRecord::Outcome;
 
-constexpr std::array kOutcomes = {Outcome::kAnswered, Outcome::kFull, Outcome::kFailed,
-                                  Outcome::kRefused, Outcome::kWithdrawn};
+constexpr std::array kOutcomes = {Outcome::kAnswered, Outcome::kFull,      Outcome::kFailed,
+                                  Outcome::kRefused,  Outcome::kWithdrawn, Outcome::kBegun};
 
 constexpr const char* kAttempts =
     "SELECT a.stage, p.benchmark, p.id, a.sample, a.server, a.began, a.ended, a.outcome, "
-    "a.num_tokens, a.error, a.number FROM attempts a JOIN problems p ON p.position = a.problem ";
+    "a.num_tokens, a.error, a.number, a.answer FROM attempts a JOIN problems p "
+    "ON p.position = a.problem ";
 
 Outcome outcome_of(std::string_view text) {
   for (const Outcome outcome : kOutcomes)
@@ -30,7 +31,7 @@ std::vector<AttemptRecord> all_of(sqlite::Statement& row) {
   while (row.step()) {
     attempts.push_back({row.text(0), row.text(1), row.text(2), row.count(3), row.text(4),
                         row.text(5), row.text(6), outcome_of(row.text(7)), row.integer(8),
-                        row.text(9), row.count(10)});
+                        row.text(9), row.count(10), row.text(11)});
   }
   return attempts;
 }
@@ -49,33 +50,64 @@ std::string_view to_string(AttemptRecord::Outcome outcome) {
       return "refused";
     case Outcome::kWithdrawn:
       return "withdrawn";
+    case Outcome::kBegun:
+      return "begun";
   }
   return "failed";
 }
 
-void Pool::add_attempt(const AttemptRecord& attempt) {
+int Pool::add_attempt(const AttemptRecord& attempt) {
   impl_->require_stage(attempt.stage);
   const int64_t problem = impl_->problem_position(attempt.problem_id, attempt.benchmark);
+  WriteScope scope(*this, impl_->in_transaction);
+  const int64_t position = last_attempt() + 1;  // behind the one that it takes the place of
+  int number = attempt.number;
+  if (number == 0) {
+    auto row = impl_->prepare(
+        "SELECT 1 + coalesce(max(number), 0) FROM attempts WHERE stage = ? AND problem = ? AND "
+        "sample = ?");
+    row.bind(attempt.stage).bind(problem).bind(attempt.sample).step();
+    number = row.count(0);
+  } else {
+    impl_
+        ->prepare(
+            "DELETE FROM attempts WHERE stage = ? AND problem = ? AND sample = ? AND number = ?")
+        .bind(attempt.stage)
+        .bind(problem)
+        .bind(attempt.sample)
+        .bind(number)
+        .run();
+  }
   impl_
       ->prepare(
-          "INSERT INTO attempts (stage, problem, sample, server, began, ended, outcome, "
-          "num_tokens, error, number) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
-          "1 + coalesce(max(number), 0) FROM attempts WHERE stage = ?1 AND problem = ?2 AND "
-          "sample = ?3")
+          "INSERT INTO attempts (stage, problem, sample, number, server, began, ended, outcome, "
+          "num_tokens, error, answer, position) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
       .bind(attempt.stage)
       .bind(problem)
       .bind(attempt.sample)
+      .bind(number)
       .bind(attempt.server)
       .bind(attempt.began)
       .bind(attempt.ended)
       .bind(to_string(attempt.outcome))
       .bind(attempt.num_tokens)
       .bind(attempt.error)
+      .bind_or_null(attempt.answer)
+      .bind(position)
       .run();
+  scope.commit();
+  return number;
+}
+
+// Attempts may have been removed that a look came behind.
+int64_t Pool::last_attempt() const {
+  return impl_->database->value(
+      "SELECT max(coalesce((SELECT max(position) FROM attempts), 0), coalesce((SELECT since FROM "
+      "server_checks ORDER BY position DESC LIMIT 1), 0))");
 }
 
 std::vector<AttemptRecord> Pool::attempts(std::string_view stage) const {
-  auto row = impl_->prepare(std::string(kAttempts) + "WHERE a.stage = ? ORDER BY a.rowid");
+  auto row = impl_->prepare(std::string(kAttempts) + "WHERE a.stage = ? ORDER BY a.position");
   row.bind(stage);
   return all_of(row);
 }
@@ -90,12 +122,31 @@ std::vector<AttemptRecord> Pool::attempts_of(const StoredRollout& rollout) const
   return all_of(row);
 }
 
+std::vector<AttemptSum> Pool::attempt_sums() const {
+  std::vector<AttemptSum> sums;
+  auto row = impl_->prepare(
+      "SELECT stage, server, outcome, error, count(*), sum(num_tokens) FROM attempts GROUP BY "
+      "stage, server, outcome, error ORDER BY min(position)");
+  while (row.step()) {
+    sums.push_back({row.text(0), row.text(1), outcome_of(row.text(2)), row.text(3), row.integer(4),
+                    row.integer(5)});
+  }
+  return sums;
+}
+
+std::vector<AttemptRecord> Pool::refused_attempts(int64_t most) const {
+  auto row = impl_->prepare(std::string(kAttempts) +
+                            "WHERE a.answer IS NOT NULL ORDER BY a.position DESC LIMIT ?");
+  row.bind(most);
+  return all_of(row);
+}
+
 void Pool::add_server_check(const ServerCheckRecord& check) {
   impl_->require_stage(check.stage);
   impl_
       ->prepare(
           "INSERT INTO server_checks (stage, server, kind, model, checked, proof, found, "
-          "withdrawn) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+          "withdrawn, since) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
       .bind(check.stage)
       .bind(check.server)
       .bind(check.kind)
@@ -104,17 +155,18 @@ void Pool::add_server_check(const ServerCheckRecord& check) {
       .bind(check.proof)
       .bind(check.found)
       .bind(check.withdrawn)
+      .bind(check.since)
       .run();
 }
 
 std::vector<ServerCheckRecord> Pool::server_checks() const {
   std::vector<ServerCheckRecord> checks;
   auto row = impl_->prepare(
-      "SELECT stage, server, kind, model, checked, proof, found, withdrawn FROM server_checks "
-      "ORDER BY position");
+      "SELECT stage, server, kind, model, checked, proof, found, withdrawn, since FROM "
+      "server_checks ORDER BY position");
   while (row.step()) {
     checks.push_back({row.text(0), row.text(1), row.text(2), row.text(3), row.text(4), row.text(5),
-                      row.text(6), row.integer(7)});
+                      row.text(6), row.integer(7), row.integer(8)});
   }
   return checks;
 }
@@ -124,9 +176,9 @@ std::vector<AttemptRecord> Pool::unproven(std::string_view stage, std::string_vi
   auto row = impl_->prepare(
       std::string(kAttempts) +
       "WHERE a.stage = ?1 AND a.server = ?2 AND p.benchmark = ?3 AND a.num_tokens > 0 AND "
-      "a.outcome IN ('answered', 'failed') AND a.ended >= coalesce((SELECT max(c.checked) FROM "
-      "server_checks c WHERE c.stage = ?1 AND c.server = ?2 AND c.proof <> 'wrong'), '') "
-      "ORDER BY a.rowid");
+      "a.outcome IN ('answered', 'failed', 'begun') AND a.position > coalesce((SELECT max(c.since) "
+      "FROM server_checks c WHERE c.stage = ?1 AND c.server = ?2 AND c.proof <> 'wrong'), 0) "
+      "ORDER BY a.position");
   row.bind(stage).bind(server).bind(benchmark);
   return all_of(row);
 }
@@ -157,6 +209,7 @@ std::vector<AttemptRecord> Pool::withdraw(std::string_view stage, std::string_vi
         .bind(problem)
         .bind(attempt.sample)
         .run();
+    impl_->remove_partial(stage, problem, attempt.sample);
   }
   scope.commit();
   return attempts;

@@ -26,8 +26,10 @@ class Attempts : public PoolTest {
     if (outcome != Outcome::kAnswered) attempt.error = "status 500";
     return attempt;
   }
-  static ServerCheckRecord check(const std::string& server, int checked, const std::string& proof) {
-    return {"explore-1", server, "vllm", "ponder-m1", at(checked), proof, "0.02 nat a token", 2};
+  static ServerCheckRecord check(const std::string& server, int checked, const std::string& proof,
+                                 int64_t since = 0) {
+    return {"explore-1",        server, "vllm", "ponder-m1", at(checked), proof,
+            "0.02 nat a token", 2,      since};
   }
   static data::Rollout served(const std::string& problem, int sample, const std::string& server) {
     data::Rollout t = rollout(problem, sample);
@@ -80,17 +82,82 @@ TEST_F(Attempts, AreNumberedBySampleAndKeptWithWhatCameOfThem) {
   pool.verify();
 }
 
+TEST_F(Attempts, OneThatGoesOnTakesItsOwnPlaceAndIsTheLast) {
+  Pool pool = Pool::open(file_);
+  fill(pool);
+  EXPECT_EQ(pool.last_attempt(), 0);
+  AttemptRecord begun = attempt("a", 1, "http://x", 1, Outcome::kBegun);
+  begun.num_tokens = 5;
+  begun.number = pool.add_attempt(begun);
+  EXPECT_EQ(begun.number, 1);
+  pool.add_attempt(attempt("b", 0, "http://x", 2));
+  EXPECT_EQ(pool.last_attempt(), 2);
+  begun.outcome = Outcome::kAnswered;
+  EXPECT_EQ(pool.add_attempt(begun), 1);
+  EXPECT_EQ(names(pool.attempts("explore-1")),
+            (Names{"b#0 1 http://x answered", "a#1 1 http://x answered"}));
+  EXPECT_EQ(pool.last_attempt(), 3);
+  // Also where it is the last already: a look may have come between.
+  pool.add_attempt(begun);
+  EXPECT_EQ(pool.last_attempt(), 4);
+  // And where all are gone that a look came behind.
+  pool.add_server_check(check("http://x", 0, "right", 4));
+  pool.remove_problem("a", "");
+  pool.remove_problem("b", "");
+  EXPECT_EQ(pool.last_attempt(), 4);
+  pool.verify();
+}
+
+TEST_F(Attempts, AreSummedByServerAndByWhatCameOfThem) {
+  Pool pool = Pool::open(file_);
+  fill(pool);
+  EXPECT_TRUE(pool.attempt_sums().empty());
+  pool.add_attempt(attempt("a", 0, "http://x", 1, Outcome::kFailed));
+  pool.add_attempt(attempt("a", 0, "http://y", 2));
+  pool.add_attempt(attempt("b", 0, "http://x", 3, Outcome::kFailed));
+  AttemptRecord other = attempt("b", 0, "http://x", 4, Outcome::kFailed);
+  other.error = "status 502";
+  pool.add_attempt(other);
+  pool.add_attempt(attempt("b", 0, "http://y", 5));
+  std::vector<std::string> sums;
+  for (const AttemptSum& sum : pool.attempt_sums())
+    sums.push_back(fmt::format("{} {} {} {}: {}, {} tokens", sum.stage, sum.server,
+                               to_string(sum.outcome), sum.error, sum.num_attempts,
+                               sum.num_tokens));
+  EXPECT_EQ(sums, (Names{"explore-1 http://x failed status 500: 2, 0 tokens",
+                         "explore-1 http://y answered : 2, 6 tokens",
+                         "explore-1 http://x failed status 502: 1, 0 tokens"}));
+}
+
+TEST_F(Attempts, WhatWasRefusedCanBeLookedAt) {
+  Pool pool = Pool::open(file_);
+  fill(pool);
+  pool.add_attempt(attempt("a", 0, "http://x", 1, Outcome::kRefused));  // with nothing to look at
+  for (int sample = 0; sample < 3; ++sample) {
+    AttemptRecord refused = attempt("a", sample, "http://x", 1, Outcome::kRefused);
+    refused.answer = fmt::format(R"({{"text":"{}"}})", sample);
+    pool.add_attempt(refused);
+  }
+  const auto refused = pool.refused_attempts(2);
+  ASSERT_EQ(refused.size(), 2u);
+  EXPECT_EQ(refused[0].answer, R"({"text":"2"})");
+  EXPECT_EQ(refused[1].answer, R"({"text":"1"})");
+  EXPECT_EQ(refused[1].error, "status 500");
+}
+
 TEST_F(Attempts, WhatAServerAnsweredSinceItWasRightIsWithdrawn) {
   Pool pool = Pool::open(file_);
   fill(pool);
   pool.add_problem(problem("a"), "bench");
   pool.add_server_check(check("http://x", 5, "right"));
-  pool.add_server_check(check("http://x", 10, "rounded"));
-  pool.add_server_check(check("http://y", 50, "right"));
   pool.add_rollout("explore-1", 1, served("a", 0, "http://x"));
   pool.add_attempt(attempt("a", 0, "http://x", 9));  // proven
+  // Looks are told when they are done; this one had begun then. A clock may be set back at any time.
+  const int64_t begun = pool.last_attempt();
   pool.add_rollout("explore-1", 1, served("a", 1, "http://x"));
-  pool.add_attempt(attempt("a", 1, "http://x", 10));  // in that moment
+  pool.add_attempt(attempt("a", 1, "http://x", 3));
+  pool.add_server_check(check("http://x", 10, "rounded", begun));
+  pool.add_server_check(check("http://y", 50, "right", pool.last_attempt()));
   pool.add_rollout("explore-1", 1, served("a", 2, "http://y"));
   pool.add_attempt(attempt("a", 2, "http://y", 51));  // another's
   // The other one's rollout goes on from what came of this one.
@@ -104,18 +171,26 @@ TEST_F(Attempts, WhatAServerAnsweredSinceItWasRightIsWithdrawn) {
   AttemptRecord of_benchmark = attempt("a", 0, "http://x", 15);
   of_benchmark.benchmark = "bench";
   pool.add_attempt(of_benchmark);
-  EXPECT_EQ(pool.unproven("explore-1", "http://x", "").size(), 3u);
+  // What is there of one that is not finished.
+  AttemptRecord on_its_way = attempt("b", 2, "http://x", 16, Outcome::kBegun);
+  on_its_way.num_tokens = 2;
+  pool.add_attempt(on_its_way);
+  pool.add_partial({"explore-1", "", "b", 2, "request", 0, {{1, 2}, {}}});
+  pool.add_partial({"explore-1", "", "b", 3, "request", 0, {{1, 2}, {}}});  // another's
+  EXPECT_EQ(pool.unproven("explore-1", "http://x", "").size(), 4u);
   pool.add_server_check(check("http://x", 20, "wrong"));
-  EXPECT_EQ(
-      names(pool.withdraw("explore-1", "http://x", "", "has other weights")),
-      (Names{"a#1 1 http://x withdrawn", "a#3 1 http://x withdrawn", "b#1 1 http://x withdrawn"}));
+  EXPECT_EQ(names(pool.withdraw("explore-1", "http://x", "", "has other weights")),
+            (Names{"a#1 1 http://x withdrawn", "a#3 1 http://x withdrawn",
+                   "b#1 1 http://x withdrawn", "b#2 1 http://x withdrawn"}));
+  ASSERT_EQ(pool.partials("explore-1").size(), 1u);
+  EXPECT_EQ(pool.partials("explore-1")[0].sample, 3);
   std::vector<int> samples;
   pool.for_each_rollout({.stage = "explore-1"}, [&](const StoredRollout& stored) {
     samples.push_back(stored.rollout.sample);
   });
   EXPECT_EQ(samples, (std::vector<int>{0, 2}));
   const auto attempts = pool.attempts("explore-1");
-  ASSERT_EQ(attempts.size(), 8u);
+  ASSERT_EQ(attempts.size(), 9u);
   EXPECT_EQ(attempts[1].outcome, Outcome::kWithdrawn);
   EXPECT_EQ(attempts[1].error, "has other weights");
   EXPECT_EQ(attempts[1].num_tokens, 3);
@@ -123,7 +198,7 @@ TEST_F(Attempts, WhatAServerAnsweredSinceItWasRightIsWithdrawn) {
   EXPECT_TRUE(pool.withdraw("explore-1", "http://x", "", "again").empty());
   EXPECT_EQ(pool.unproven("explore-1", "http://x", "bench").size(), 1u);
   // Found right again it proves what came before.
-  pool.add_server_check(check("http://x", 30, "right"));
+  pool.add_server_check(check("http://x", 30, "right", pool.last_attempt()));
   EXPECT_TRUE(pool.unproven("explore-1", "http://x", "bench").empty());
   pool.verify();
 }

@@ -1,4 +1,5 @@
 // Run databases of older versions, kept in tests/golden.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <map>
@@ -292,6 +293,50 @@ TEST_F(Version7, KnowsNothingOfServersAndGoesOn) {
     // What was there was made by no server.
     EXPECT_EQ(pool.withdraw("explore-1", "http://x", "", "others").size(), 1u);
     EXPECT_EQ(pool.counts().rollouts, 12);
+  }
+  expect_todays_schema(file_);
+}
+
+class Version8 : public PoolTest {
+ protected:
+  void SetUp() override {
+    PoolTest::SetUp();
+    std::filesystem::copy_file(testing::source_dir() / "tests/golden/run_v8/run.db", file_);
+  }
+};
+
+// Their order was that of their rows, and between attempts and looks the clock's.
+TEST_F(Version8, AttemptsAndLooksKeepTheirOrder) {
+  const auto told = [](const Pool& pool) {
+    std::vector<std::string> lines;
+    for (const AttemptRecord& a : pool.attempts("explore-1"))
+      lines.push_back(fmt::format("{}#{} {} {} {}", a.problem_id, a.sample, a.number, a.ended,
+                                  to_string(a.outcome)));
+    for (const ServerCheckRecord& c : pool.server_checks())
+      lines.push_back(fmt::format("{} {} {}", c.stage, c.proof, c.since));
+    return lines;
+  };
+  const std::string before = sha256_file(file_);
+  const std::vector<std::string> read = told(Pool::open_read_only(file_));
+  EXPECT_EQ(sha256_file(file_), before);
+  ASSERT_EQ(read.size(), 8u + 5u);
+  EXPECT_EQ(
+      (std::vector<std::string>(read.begin() + 8, read.end())),
+      (std::vector<std::string>{"evaluate-M0 hash 0", "evaluate-M1 wrong 4", "evaluate-M1 hash 4",
+                                "screen-1 hash 8", "explore-1 hash 12"}));
+  {
+    Pool pool = Pool::open(file_);
+    EXPECT_EQ(told(pool), read);
+    EXPECT_EQ(pool.last_attempt(), 20);
+    // What came since the last look is what it was; what comes now is behind it.
+    AttemptRecord next = pool.attempts("explore-1").back();
+    EXPECT_EQ(pool.unproven("explore-1", next.server, "").size(), 8u);
+    ServerCheckRecord look = pool.server_checks().back();
+    look.since = pool.last_attempt();
+    pool.add_server_check(look);
+    next.number = 0;
+    EXPECT_EQ(pool.add_attempt(next), 2);
+    EXPECT_EQ(pool.unproven("explore-1", next.server, "").size(), 1u);
   }
   expect_todays_schema(file_);
 }

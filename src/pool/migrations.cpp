@@ -34,7 +34,13 @@ INSERT INTO scores SELECT * FROM old_scores;
 
 // What a table of an older version lacks, behind its own columns. Before version 6 there was one
 // arithmetic; what was 'bf16' in version 6 was of its first definition, whose name that stays.
+// Attempts and looks of version 8 had their order by when they were added and by the clock.
 std::string added_columns(std::string_view table, int version) {
+  if (table == "attempts") return ", NULL, rowid";
+  if (table == "server_checks") {
+    return ", (SELECT coalesce(max(a.rowid), 0) FROM old_attempts a "
+           "WHERE a.ended < old_server_checks.checked)";
+  }
   if (version >= 6) return "";
   if (table == "trajectories") {
     return std::string(version < 5 ? ", NULL" : "") +
@@ -124,7 +130,7 @@ void migrate_rows(const sqlite::Database& database, int version) {
     tell_stages(database);
   } else {  // files and hashes of rows came with version 3, partials with 4, a trajectory's origin with
     // 5, what a demonstration's file wrote and arithmetics with 6, a second name of bf16 with 7, a third,
-    // attempts and looks at servers with 8
+    // attempts and looks at servers with 8, their order and refused answers with 9
     for (const std::string& table : tables) {
       if (table == "row_hashes") continue;  // the triggers make them anew
       database.execute(fmt::format("INSERT INTO {0} SELECT *{1} FROM old_{0}", table,

@@ -150,25 +150,31 @@ class Pool {
   // No row may be made of it.
   void remove_rollout(const std::string& stage, const data::Rollout& rollout,
                       const std::string& benchmark = "");
-  // Tokens behind those that are there of a rollout. They go when the rollout is added, and when its
-  // stage is done. Stage and problem must be known.
+  // Tokens behind the first `first` that are there of a rollout; they take the place of others behind these.
+  // They go when the rollout is added, and when its stage is done. Stage and problem must be known.
   void add_partial(const PartialRecord& partial);
   void remove_partial(const PartialRecord& partial);  // all of that rollout's
   // Of each rollout of the stage that is not finished all tokens, in the order of problem and sample.
   std::vector<PartialRecord> partials(std::string_view stage) const;
 
-  // Requests to servers, in the order they ended; stage and problem must be known.
-  void add_attempt(const AttemptRecord& attempt);
-  std::vector<AttemptRecord> attempts(std::string_view stage) const;
+  // A request to a server; stage and problem must be known. Returns its number: one that has its number
+  // already takes the place of what was there of it, and is the last then.
+  int add_attempt(const AttemptRecord& attempt);
+  int64_t last_attempt() const;  // how far the order of attempts goes; 0 before the first
+  std::vector<AttemptRecord> attempts(std::string_view stage) const;  // in their order
+  std::vector<AttemptSum> attempt_sums() const;  // in the order of the first of each
+  // The last that were refused with an answer to look at, the latest first.
+  std::vector<AttemptRecord> refused_attempts(int64_t most) const;
   // Of one rollout, in their order.
   std::vector<AttemptRecord> attempts_of(const StoredRollout& rollout) const;
   void add_server_check(const ServerCheckRecord& check);
   std::vector<ServerCheckRecord> server_checks() const;  // in the order they were added
   // What a server's answers are worth whose weights are proven by what it answers: those to a benchmark's
-  // problems (or "") that ended since the last look began that did not find it wrong.
+  // problems (or "") that came since the last look began that did not find it wrong.
   std::vector<AttemptRecord> unproven(std::string_view stage, std::string_view server,
                                       std::string_view benchmark) const;
-  // Throws these away: their rollouts leave the pool, they stay as kWithdrawn. Returns them.
+  // Throws these away: their rollouts, and what is there of unfinished ones, leave the pool; they stay as
+  // kWithdrawn. Returns them.
   std::vector<AttemptRecord> withdraw(std::string_view stage, std::string_view server,
                                       std::string_view benchmark, std::string_view why);
 

@@ -79,10 +79,10 @@ struct PartialRecord {
   int sample = 0;
   std::string request_sha256;  // of all that decides it: what may go on with it
   int64_t first = 0;           // how many there were before
-  data::Partial tokens;
+  data::Partial tokens;        // log-probabilities with all of them, or with none
 };
 
-// A request to a server for one sample of a problem, that has ended.
+// A request to a server for one sample of a problem.
 struct AttemptRecord {
   enum class Outcome {
     kAnswered,
@@ -90,17 +90,19 @@ struct AttemptRecord {
     kFailed,     // it came to nothing, this time
     kRefused,    // and will never come to anything
     kWithdrawn,  // what it brought was thrown away: the server was found to have other weights
+    kBegun,      // tokens of it were kept on the way; it is there still, or a stop or kill ended it
   };
   std::string stage;
   std::string benchmark;  // of the problem, as in StoredRollout
   std::string problem_id;
   int sample = 0;
   std::string server;        // its address
-  std::string began, ended;  // UTC, 2026-01-31T12:00:00.123Z
+  std::string began, ended;  // UTC, 2026-01-31T12:00:00.123Z; of kBegun: when it was kept last
   Outcome outcome = Outcome::kAnswered;
-  int64_t num_tokens = 0;  // that it brought of the completion and that were kept
-  std::string error;       // "" where there was none
-  int number = 0;          // of the sample's attempts, from 1: given by add_attempt
+  int64_t num_tokens = 0;   // that it brought of the completion and that were kept
+  std::string error;        // "" where there was none
+  int number = 0;           // of the sample's attempts, from 1: given by add_attempt
+  std::string answer = {};  // what came where that was refused, as JSON (docs/formats.md); else ""
 };
 std::string_view to_string(AttemptRecord::Outcome outcome);  // "answered", "full", …
 
@@ -113,6 +115,15 @@ struct ServerCheckRecord {
   std::string proof;      // "hash", "right", "rounded", "name", "wrong" (fleet/attempts.h)
   std::string found;      // for people
   int64_t withdrawn = 0;  // rollouts that were thrown away for it
+  int64_t since = 0;      // Pool::last_attempt when it began
+};
+
+// Attempts that are alike.
+struct AttemptSum {
+  std::string stage, server;
+  AttemptRecord::Outcome outcome = AttemptRecord::Outcome::kAnswered;
+  std::string error;
+  int64_t num_attempts = 0, num_tokens = 0;
 };
 
 // What a trained row was made from.

@@ -271,18 +271,40 @@ void Pool::remove_rollout(const std::string& stage, const data::Rollout& rollout
 
 void Pool::add_partial(const PartialRecord& partial) {
   impl_->require_stage(partial.stage);
+  const int64_t problem = impl_->problem_position(partial.problem_id, partial.benchmark);
+  WriteScope scope(*this, impl_->in_transaction);
   impl_
       ->prepare(
-          "INSERT INTO partials (stage, problem, sample, first, request_sha256, token_ids, "
-          "logprobs) VALUES (?, ?, ?, ?, ?, ?, ?)")
+          "DELETE FROM partials WHERE stage = ? AND problem = ? AND sample = ? AND first >= ?")
       .bind(partial.stage)
-      .bind(impl_->problem_position(partial.problem_id, partial.benchmark))
+      .bind(problem)
       .bind(partial.sample)
       .bind(partial.first)
-      .bind(partial.request_sha256)
-      .bind_blob(std::as_bytes(std::span(partial.tokens.token_ids)))
-      .bind_blob(std::as_bytes(std::span(partial.tokens.logprobs)))
       .run();
+  impl_
+      ->prepare(
+          "UPDATE partials SET token_ids = substr(token_ids, 1, 4 * (?4 - first)), logprobs = "
+          "substr(logprobs, 1, 4 * (?4 - first)) WHERE stage = ?1 AND problem = ?2 AND "
+          "sample = ?3 AND first + length(token_ids) / 4 > ?4")
+      .bind(partial.stage)
+      .bind(problem)
+      .bind(partial.sample)
+      .bind(partial.first)
+      .run();
+  if (!partial.tokens.empty()) {
+    const auto logprobs = std::as_bytes(std::span(partial.tokens.logprobs));
+    auto row = impl_->prepare(
+        "INSERT INTO partials (stage, problem, sample, first, request_sha256, token_ids, "
+        "logprobs) VALUES (?, ?, ?, ?, ?, ?, ?)");
+    row.bind(partial.stage)
+        .bind(problem)
+        .bind(partial.sample)
+        .bind(partial.first)
+        .bind(partial.request_sha256)
+        .bind_blob(std::as_bytes(std::span(partial.tokens.token_ids)));
+    (logprobs.empty() ? row.bind_null() : row.bind_blob(logprobs)).run();
+  }
+  scope.commit();
 }
 
 std::vector<PartialRecord> Pool::partials(std::string_view stage) const {

@@ -199,8 +199,7 @@ TEST_F(PoolTest, WhatHasBegunComesBackAndGoesWithItsRollout) {
     pool.add_partial(part("a", 0, 0, {{1, 2}, {-0.1f, -1e-30f}}));
     pool.add_partial(part("b", 0, 0, {{9}, {-2.0f}}));
     pool.add_partial(part("a", 0, 2, {{151645}, {-3.25f}}));
-    EXPECT_THROW(pool.add_partial(part("a", 0, 2, {{5}, {-1.0f}})), Error);  // there already
-    EXPECT_THROW(pool.add_partial(part("a", 2, 0, {{5}, {}})), Error);
+    EXPECT_THROW(pool.add_partial(part("a", 2, 0, {{5, 6}, {-1.0f}})), Error);
     EXPECT_THROW(pool.add_partial(part("c", 0, 0, {{5}, {-1.0f}})), Error);
   }
   Pool pool = Pool::open(file_);
@@ -228,6 +227,34 @@ TEST_F(PoolTest, WhatHasBegunComesBackAndGoesWithItsRollout) {
   pool.add_partial(part("b", 0, 1, {{5}, {-1.0f}}));  // behind nothing
   EXPECT_NE(testing::error_text([&] { (void)pool.partials("explore-1"); }).find("gap"),
             std::string::npos);
+}
+
+// Of a server's, which gives no log-probabilities and may take back what came.
+TEST_F(PoolTest, WhatHasBegunMayGoOnOtherwise) {
+  Pool pool = Pool::open(file_);
+  fill(pool);
+  const auto add = [&](int64_t first, std::vector<int32_t> ids) {
+    pool.add_partial({"explore-1", "", "a", 0, "request", first, {std::move(ids), {}}});
+  };
+  const auto ids = [&] {
+    const auto partials = pool.partials("explore-1");
+    return partials.empty() ? std::vector<int32_t>{} : partials.at(0).tokens.token_ids;
+  };
+  using Ids = std::vector<int32_t>;
+  pool.add_partial({"explore-1", "", "a", 1, "request", 0, {{8, 9}, {}}});  // another's
+  add(0, {1, 2, 3});
+  add(3, {4, 5});
+  EXPECT_EQ(ids(), (Ids{1, 2, 3, 4, 5}));
+  EXPECT_TRUE(pool.partials("explore-1").at(0).tokens.logprobs.empty());
+  add(2, {30, 40});  // within a piece
+  EXPECT_EQ(ids(), (Ids{1, 2, 30, 40}));
+  add(2, {});  // at the end of one
+  EXPECT_EQ(ids(), (Ids{1, 2}));
+  add(2, {3});
+  EXPECT_EQ(ids(), (Ids{1, 2, 3}));
+  pool.verify();
+  add(0, {});
+  EXPECT_EQ(ids(), (Ids{8, 9}));  // nothing of it
 }
 
 TEST_F(PoolTest, ARolloutKnowsTheArithmeticOfItsNumbers) {

@@ -170,7 +170,8 @@ CREATE TABLE trajectories (
 ) STRICT;
 
 -- What has been sampled of rollouts that are not finished, piece by piece: `first` is the place of a
--- piece's first token. Gone when the trajectory is there or the stage is done.
+-- piece's first token, `logprobs` NULL of a server's that gives none. Gone when the trajectory is there or
+-- the stage is done.
 CREATE TABLE partials (
   stage TEXT NOT NULL REFERENCES stages (name),
   problem INTEGER NOT NULL REFERENCES problems (position),
@@ -178,12 +179,13 @@ CREATE TABLE partials (
   first INTEGER NOT NULL CHECK (first >= 0),
   request_sha256 TEXT NOT NULL,
   token_ids BLOB NOT NULL,
-  logprobs BLOB NOT NULL CHECK (length(logprobs) = length(token_ids)),
+  logprobs BLOB CHECK (length(logprobs) = length(token_ids)),
   PRIMARY KEY (stage, problem, sample, first)
 ) STRICT;
 
--- Requests to servers that have ended, `number` of each sample from 1. num_tokens: that it brought of the
--- completion and that were kept.
+-- Requests to servers, `number` of each sample from 1; `position`: the order in which they ended, or were
+-- kept last while they were on their way ('begun'). num_tokens: that it brought of the completion and that
+-- were kept. `answer`: what came, as JSON, where that was refused.
 CREATE TABLE attempts (
   stage TEXT NOT NULL REFERENCES stages (name),
   problem INTEGER NOT NULL REFERENCES problems (position),
@@ -192,14 +194,17 @@ CREATE TABLE attempts (
   server TEXT NOT NULL,
   began TEXT NOT NULL,
   ended TEXT NOT NULL,
-  outcome TEXT NOT NULL CHECK (outcome IN ('answered', 'full', 'failed', 'refused', 'withdrawn')),
+  outcome TEXT NOT NULL CHECK (outcome IN ('answered', 'full', 'failed', 'refused', 'withdrawn',
+    'begun')),
   num_tokens INTEGER NOT NULL CHECK (num_tokens >= 0),
   error TEXT NOT NULL,
+  answer TEXT,
+  position INTEGER NOT NULL UNIQUE,
   PRIMARY KEY (stage, problem, sample, number)
 ) STRICT;
 
 -- What was found of a server's model, each time it was looked at; `checked`: when that began; `withdrawn`:
--- rollouts that were thrown away for it.
+-- rollouts that were thrown away for it; `since`: the last attempt's position when it began.
 CREATE TABLE server_checks (
   position INTEGER PRIMARY KEY,
   stage TEXT NOT NULL REFERENCES stages (name),
@@ -209,7 +214,8 @@ CREATE TABLE server_checks (
   checked TEXT NOT NULL,
   proof TEXT NOT NULL CHECK (proof IN ('hash', 'right', 'rounded', 'name', 'wrong')),
   found TEXT NOT NULL,
-  withdrawn INTEGER NOT NULL CHECK (withdrawn >= 0)
+  withdrawn INTEGER NOT NULL CHECK (withdrawn >= 0),
+  since INTEGER NOT NULL CHECK (since >= 0)
 ) STRICT;
 
 CREATE TABLE selections (

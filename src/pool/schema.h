@@ -5,7 +5,7 @@
 
 namespace ponder::pool {
 
-inline constexpr int kPoolSchemaVersion = 8;
+inline constexpr int kPoolSchemaVersion = 9;
 
 // Makes the tables of this version in a database without tables, and the triggers that keep a hash
 // of every row.
