@@ -2,7 +2,6 @@
 // keeps that: of chats before it counts, since they were paid for.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -29,8 +28,9 @@ class AttemptKeeper {
 
   // What the request costs at the most, in units of money.
   virtual int64_t worst_cost(const rollout::CompletionRequest& /*request*/) { return 0; }
-  // It goes to this server once keep() has returned.
-  virtual void sending(const rollout::CompletionRequest& request, const std::string& server) = 0;
+  // It goes to this server once keep() has returned, to go on behind its first `num_tokens` tokens.
+  virtual void sending(const rollout::CompletionRequest& request, int64_t num_tokens,
+                       const std::string& server) = 0;
   // Its answer came whole and passed all checks. num_tokens: that this attempt brought of it. Returns what it
   // cost, or may have cost.
   virtual int64_t answered(const std::string& id, const Answer& answer, int64_t num_tokens) = 0;
@@ -40,16 +40,18 @@ class AttemptKeeper {
     bool was_asked = true;   // it may cost: the request left this machine
     bool again = false;      // it will be sent again
     int64_t num_tokens = 0;  // that came and that the next attempt goes on from
+    std::string answer =
+        {};  // of one that is not sent again: what came, to look at (answer_excerpt.h)
   };
   virtual void failed(const std::string& id, const Failed& failure) = 0;
-  // A server was looked at: at first contact, when it had been away, and every SchedulerRules::look_every. Where
+  // A server is looked at: at first contact, when it has been away, and every SchedulerRules::look_every. Where
   // it is proven by what it answers and found wrong, nothing of it counts that came since the last look
   // began that found it right; what was on its way has failed() before.
+  virtual void looking_at(const std::string& /*server*/) {}
   struct Looked {
     std::string server, model;  // the name that was asked for
     Proof proof = Proof::kName;
-    std::string found;                  // for people
-    std::chrono::milliseconds took{0};  // since it began
+    std::string found;  // for people
   };
   virtual void looked_at(const Looked& /*looked*/) {}
   // What was told so far is on the disk when it returns, where it must be. Called before bytes leave, and before

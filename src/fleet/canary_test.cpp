@@ -6,6 +6,7 @@
 #include <atomic>
 #include <functional>
 #include <map>
+#include <set>
 #include <thread>
 
 #include "base/error.h"
@@ -258,7 +259,7 @@ TEST_F(CanaryFleet, AServerThatComesLaterProvesItsWeightsFirst) {
 // Counts what it is told, in its order.
 class Told : public AttemptKeeper {
  public:
-  void sending(const rollout::CompletionRequest&, const std::string& server) override {
+  void sending(const rollout::CompletionRequest&, int64_t, const std::string& server) override {
     ++sent_to[server];
     ++num_sent;
   }
@@ -274,8 +275,10 @@ class Told : public AttemptKeeper {
     last_failure = failure.message;
     ++num_failed;
   }
+  void looking_at(const std::string& server) override { looking.insert(server); }
   void looked_at(const Looked& looked) override {
     EXPECT_EQ(looked.model, "m");
+    EXPECT_EQ(looking.erase(looked.server), 1u) << "told before";
     looks.push_back(looked);
   }
   void keep() override {}
@@ -287,6 +290,7 @@ class Told : public AttemptKeeper {
   int num_sent = 0, num_answered = 0, num_failed = 0;
   std::map<std::string, int> sent_to;
   std::string last_failure;
+  std::set<std::string> looking;  // at servers, now
   std::vector<Looked> looks;
 };
 

@@ -16,6 +16,7 @@
 #include "base/philox.h"
 #include "base/text.h"
 #include "fleet/answer.h"
+#include "fleet/answer_excerpt.h"
 #include "fleet/fleet.h"
 #include "fleet/look.h"
 #include "fleet/server_list.h"
@@ -117,9 +118,8 @@ struct Fleet::Impl {
   net::HttpRequest request_to(size_t server, const std::string& path) const {
     return fleet::request_to(urls[server], path, options);
   }
-  // What a look at a server has found that began then.
-  void trust(const ServerLook& look, const std::string& server, Time began) {
-    tell_looked(server, look.proof(), look.found(), began);
+  void trust(const ServerLook& look, const std::string& server) {
+    tell_looked(server, look.proof(), look.found());
     if (options.served_model.empty()) options.served_model = look.model().name;
     const int64_t room = look.model().max_model_len;
     if (room > 0 && (room_tokens == 0 || room < room_tokens)) {
@@ -129,9 +129,8 @@ struct Fleet::Impl {
     if (look.proof() == Proof::kRounded && told_rounded.insert(server).second)
       monitor.warning(fmt::format("{}: {}", server, look.found()));
   }
-  void tell_looked(const std::string& server, Proof proof, const std::string& found, Time began) {
-    if (options.keeper)
-      options.keeper->looked_at({server, options.served_model, proof, found, now() - began});
+  void tell_looked(const std::string& server, Proof proof, const std::string& found) {
+    if (options.keeper) options.keeper->looked_at({server, options.served_model, proof, found});
   }
   std::string without_key(std::string text) const {
     return net::without_key(std::move(text), options.api_key_env);
@@ -214,6 +213,10 @@ struct Fleet::Impl {
     open.transfer = http.start(request);
     request_of[open.transfer] = &open;
     ++attempts;
+  }
+
+  void tell_sending(const Open& open, const std::string& server) {
+    options.keeper->sending(open.request, static_cast<int64_t>(open.ids.size()), server);
   }
 
   void end_transfer(Open& open) {
@@ -460,12 +463,14 @@ struct Fleet::Impl {
     failure.message = without_key(failure.message);
     end_transfer(open);
     if (has_token_ids(options.kind)) keep_tokens(open, checked);
-    open.reader.reset();
     const bool again = scheduler.failed(id, failure, now());
     if (options.keeper) {
-      options.keeper->failed(id, {failure.kind, failure.message, failure.was_asked, again,
-                                  static_cast<int64_t>(open.ids.size() - open.from)});
+      options.keeper->failed(
+          id, {failure.kind, failure.message, failure.was_asked, again,
+               static_cast<int64_t>(open.ids.size() - open.from),
+               again || !open.reader ? "" : without_key(answer_excerpt(open.reader->answer()))});
     }
+    open.reader.reset();
     if (again) return;
     events.push_back({id, rollout::Failure{rollout::Failure::Kind::kPermanent,
                                            fmt::format("{}: {}", server, failure.message),
@@ -478,7 +483,6 @@ struct Fleet::Impl {
   struct Probe {
     size_t server = 0;
     ServerLook look;
-    Time began;
     net::HttpHead head = {};  // of the answer that is on its way
     std::string body = {};
   };
@@ -495,7 +499,7 @@ struct Fleet::Impl {
     const std::vector<Scheduler::Send> sends = scheduler.sends(now());
     if (options.keeper && !sends.empty()) {
       for (const Scheduler::Send& send : sends)
-        options.keeper->sending(requests.at(send.id)->request, urls[send.server]);
+        tell_sending(*requests.at(send.id), urls[send.server]);
       options.keeper->keep();
     }
     for (const Scheduler::Send& send : sends) start_attempt(*requests.at(send.id), send.server);

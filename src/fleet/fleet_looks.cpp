@@ -48,7 +48,7 @@ void Fleet::Impl::contact() {
 }
 
 std::string Fleet::Impl::look_at(size_t server) {
-  const Time began = now();
+  if (options.keeper) options.keeper->looking_at(urls[server]);
   ServerLook look(urls[server], options);
   while (!look.is_done()) {
     const net::HttpAnswer answer = http.fetch(look.question());
@@ -64,18 +64,19 @@ std::string Fleet::Impl::look_at(size_t server) {
       look.take(answer.head.status, answer.head.headers, answer.body);
     } catch (const Error& error) {
       if (error.kind() == ErrorKind::kNotFound)
-        tell_looked(urls[server], Proof::kWrong, error.problem(), began);
+        tell_looked(urls[server], Proof::kWrong, error.problem());
       throw;
     }
   }
-  trust(look, urls[server], began);
+  trust(look, urls[server]);
   scheduler.probed(server, true, now());
   return "";
 }
 
 void Fleet::Impl::start_probe(size_t server) {
+  if (options.keeper) options.keeper->looking_at(urls[server]);
   const ServerLook look(urls[server], options);
-  probes.emplace(http.start(look.question()), Probe{server, look, now()});
+  probes.emplace(http.start(look.question()), Probe{server, look});
 }
 
 bool Fleet::Impl::is_looked_at(size_t server) const {
@@ -97,7 +98,7 @@ void Fleet::Impl::find_wrong(const Probe& probe, const std::string& problem) {
       fail(*open, {FailureClass::kBadLuck, "the server " + problem, Time(0), true});
     }
   }
-  tell_looked(server, Proof::kWrong, problem, probe.began);
+  tell_looked(server, Proof::kWrong, problem);
 }
 
 void Fleet::Impl::take_probe(const net::HttpEvent& event, Probe& probe) {
@@ -121,10 +122,10 @@ void Fleet::Impl::take_probe(const net::HttpEvent& event, Probe& probe) {
   }
   if (good && !looked.look.is_done()) {
     const uint64_t next = http.start(looked.look.question());
-    probes.emplace(next, Probe{looked.server, std::move(looked.look), looked.began});
+    probes.emplace(next, Probe{looked.server, std::move(looked.look)});
     return;
   }
-  if (good) trust(looked.look, urls[looked.server], looked.began);
+  if (good) trust(looked.look, urls[looked.server]);
   scheduler.probed(looked.server, good, now());
 }
 

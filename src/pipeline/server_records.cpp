@@ -22,7 +22,8 @@ Outcome outcome_of(const fleet::AttemptKeeper::Failed& failure) {
 ServerRecords::ServerRecords(const StageContext& context, std::string benchmark)
     : context_(context), benchmark_(std::move(benchmark)) {}
 
-void ServerRecords::sending(const rollout::CompletionRequest& request, const std::string& server) {
+void ServerRecords::sending(const rollout::CompletionRequest& request, int64_t /*num_tokens*/,
+                            const std::string& server) {
   pool::AttemptRecord& attempt = open_[request.id] = {};
   attempt.stage = context_.stage.name;
   attempt.benchmark = benchmark_;
@@ -52,7 +53,14 @@ int64_t ServerRecords::answered(const std::string& id, const fleet::Answer& /*an
 }
 
 void ServerRecords::failed(const std::string& id, const Failed& failure) {
+  if (const auto found = open_.find(id); found != open_.end())
+    found->second.answer = failure.answer;
   end(id, outcome_of(failure), failure.num_tokens, failure.message);
+}
+
+void ServerRecords::looking_at(const std::string& server) {
+  looking_[server] = utc_text(WallClock::now());
+  gathered_.emplace_back(LookBegan{server});
 }
 
 void ServerRecords::looked_at(const Looked& looked) {
@@ -61,7 +69,7 @@ void ServerRecords::looked_at(const Looked& looked) {
   check.server = looked.server;
   check.kind = to_string(context_.recipe.fleet.kind);
   check.model = looked.model;
-  check.checked = utc_text(WallClock::now() - looked.took);
+  check.checked = looking_[looked.server];
   check.proof = fleet::to_string(looked.proof);
   check.found = looked.found;
   if (looked.proof ==
@@ -78,10 +86,10 @@ void ServerRecords::looked_at(const Looked& looked) {
       if (attempt->server == check.server) break;
       continue;
     }
-    auto& before = std::get<pool::ServerCheckRecord>(*each);
-    if (before.server != check.server) continue;
-    if (before.proof != check.proof || before.found != check.found) break;
-    before.checked = check.checked;
+    auto* before = std::get_if<pool::ServerCheckRecord>(&*each);
+    if (!before || before->server != check.server) continue;
+    if (before->proof != check.proof || before->found != check.found) break;
+    before->checked = check.checked;
     return;
   }
   gathered_.emplace_back(std::move(check));
@@ -93,7 +101,12 @@ void ServerRecords::write() {
       context_.pool.add_attempt(*attempt);
       continue;
     }
+    if (const auto* look = std::get_if<LookBegan>(&each)) {
+      since_[look->server] = context_.pool.last_attempt();
+      continue;
+    }
     auto check = std::get<pool::ServerCheckRecord>(each);
+    check.since = since_[check.server];
     if (check.proof == fleet::to_string(fleet::Proof::kWrong)) check.withdrawn = withdraw(check);
     context_.pool.add_server_check(check);
   }

@@ -6,7 +6,6 @@
 // rollouts leave the pool, and their samples are asked for again.
 #pragma once
 
-#include <chrono>
 #include <map>
 #include <set>
 #include <string>
@@ -40,9 +39,11 @@ class ServerRecords final : public fleet::AttemptKeeper {
   // Says of servers that could not be looked at once more how much they have answered that stays without that.
   void tell_unproven(const std::vector<std::string>& servers) const;
 
-  void sending(const rollout::CompletionRequest& request, const std::string& server) override;
+  void sending(const rollout::CompletionRequest& request, int64_t num_tokens,
+               const std::string& server) override;
   int64_t answered(const std::string& id, const fleet::Answer& answer, int64_t num_tokens) override;
   void failed(const std::string& id, const Failed& failure) override;
+  void looking_at(const std::string& server) override;
   void looked_at(const Looked& looked) override;
   void keep() override {}  // write() does, with the rollouts: nothing here costs money
 
@@ -54,9 +55,15 @@ class ServerRecords final : public fleet::AttemptKeeper {
 
   const StageContext& context_;
   const std::string benchmark_;
+  struct LookBegan {
+    std::string server;
+  };
   std::map<std::string, pool::AttemptRecord> open_;  // by request id
-  std::vector<std::variant<pool::AttemptRecord, pool::ServerCheckRecord>> gathered_;  // in order
-  std::map<std::string, std::string> wrong_;         // what was found of servers that are wrong now
+  std::vector<std::variant<pool::AttemptRecord, LookBegan, pool::ServerCheckRecord>>
+      gathered_;                                // in order
+  std::map<std::string, std::string> looking_;  // when the last look at a server began
+  std::map<std::string, int64_t> since_;        // and the last attempt then, once it is written
+  std::map<std::string, std::string> wrong_;    // what was found of servers that are wrong now
   std::set<std::pair<std::string, int>> withdrawn_;  // problem and sample
 };
 

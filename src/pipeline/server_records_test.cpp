@@ -38,14 +38,15 @@ class ServerRecordsTest : public ::testing::Test {
     rollout::CompletionRequest request;
     request.id = problem + std::to_string(sample);
     request.seed_key = {1, problem, sample};
-    records_.sending(request, server);
+    records_.sending(request, 0, server);
   }
   void answer(const std::string& problem, int sample, const std::string& server) {
     send(problem, sample, server);
     records_.answered(problem + std::to_string(sample), {}, 7);
   }
   void look(const std::string& server, Proof proof, const std::string& found = "as it is to be") {
-    records_.looked_at({server, "m", proof, found, std::chrono::milliseconds(0)});
+    records_.looking_at(server);
+    records_.looked_at({server, "m", proof, found});
   }
   std::vector<std::string> outcomes() const {
     std::vector<std::string> outcomes;
@@ -82,7 +83,7 @@ TEST_F(ServerRecordsTest, WhatFailedIsKeptWithWhy) {
   send("a", 0, "http://x");
   records_.failed("a0", {FailureClass::kBadLuck, "status 500", true, true, 1024});
   send("b", 0, "http://y");
-  records_.failed("b0", {FailureClass::kNever, "status 400", true, false, 0});
+  records_.failed("b0", {FailureClass::kNever, "status 400", true, false, 0, "{}"});
   answer("a", 0, "http://y");
   send("b", 1, "http://y");  // on its way
   EXPECT_TRUE(records_.any());
@@ -92,6 +93,8 @@ TEST_F(ServerRecordsTest, WhatFailedIsKeptWithWhy) {
   const auto attempts = pool_.attempts("explore-1");
   EXPECT_EQ(attempts[1].error, "status 500");
   EXPECT_EQ(attempts[1].num_tokens, 1024);
+  EXPECT_EQ(attempts[1].answer, "");
+  EXPECT_EQ(attempts[2].answer, "{}");
   EXPECT_EQ(attempts[3].num_tokens, 7);
   EXPECT_LE(attempts[3].began, attempts[3].ended);
   EXPECT_GE(attempts[3].began, attempts[0].ended);
@@ -130,12 +133,25 @@ TEST_F(ServerRecordsTest, WhatCameSinceAServerWasRightDoesNotCount) {
   EXPECT_FALSE(records_.any_withdrawn());
 }
 
+// A look takes a while, and the server works on: what comes meanwhile is proven by the next one.
+TEST_F(ServerRecordsTest, ALookProvesWhatCameBeforeItBegan) {
+  answer("a", 0, "http://x");
+  records_.looking_at("http://x");
+  records_.write();
+  answer("a", 1, "http://x");
+  records_.looked_at({"http://x", "m", Proof::kRight, "as it is to be"});
+  look("http://x", Proof::kWrong, "has other weights");
+  records_.write();
+  EXPECT_EQ(outcomes(), (Texts{"a0 answered", "a1 withdrawn"}));
+}
+
 TEST_F(ServerRecordsTest, AnotherProcessWithdrawsWhatOneLeftUnproven) {
   look("http://x", Proof::kRight);
   answer("a", 0, "http://x");
   records_.write();
   ServerRecords next(context_, "");
-  next.looked_at({"http://x", "m", Proof::kWrong, "has other weights", {}});
+  next.looking_at("http://x");
+  next.looked_at({"http://x", "m", Proof::kWrong, "has other weights"});
   next.write();
   EXPECT_EQ(outcomes(), Texts{"a0 withdrawn"});
   EXPECT_FALSE(next.counts("a", 0));

@@ -137,7 +137,8 @@ class Teacher : private fleet::AttemptKeeper {
 
   // AttemptKeeper
   int64_t worst_cost(const rollout::CompletionRequest& request) override;
-  void sending(const rollout::CompletionRequest& asked, const std::string& server) override;
+  void sending(const rollout::CompletionRequest& asked, int64_t num_tokens,
+               const std::string& server) override;
   int64_t answered(const std::string& id, const fleet::Answer& answer, int64_t num_tokens) override;
   void failed(const std::string& id, const Failed& failure) override;
   void keep() override { store_.keep(); }

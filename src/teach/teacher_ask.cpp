@@ -25,7 +25,8 @@ int64_t Teacher::worst_cost(const rollout::CompletionRequest& request) {
   return items_[item_of_.at(request.id)].request.worst;
 }
 
-void Teacher::sending(const rollout::CompletionRequest& asked, const std::string& server) {
+void Teacher::sending(const rollout::CompletionRequest& asked, int64_t /*num_tokens*/,
+                      const std::string& server) {
   StoredRequest& request = items_[item_of_.at(asked.id)].request;
   request.state = RequestState::kSent;
   store_.attempt(request, server);
