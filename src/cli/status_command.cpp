@@ -19,6 +19,7 @@
 #include "report/alarms.h"
 #include "report/preferences.h"
 #include "report/report.h"
+#include "report/server_requests.h"
 #include "report/teacher_lines.h"
 #include "teach/standing.h"
 #include "teach/teacher.h"
@@ -114,11 +115,15 @@ void show_teacher(const Json& teacher, size_t width) {
 
 Json json_of(const Status& it) {
   Json stages = Json::array(), models = Json::array(), scores = Json::array();
+  const std::vector<report::ServerRequests> servers = report::server_requests(it.pool);
   if (!it.teacher.is_null()) stages.push_back(teacher_stage(it.teacher));
   for (const pool::StageRecord& stage : it.pool.stages()) {
     Json& row = stages.emplace_back(pool::to_json(stage));
     row["state"] = state_of(stage, it.at.holder);
     row["alarms"] = report::alarms(stage);
+    row["servers"] = Json::array();
+    for (const report::ServerRequests& asked : servers)
+      if (asked.stage == stage.name) row["servers"].push_back(report::to_json(asked));
     const bool now = it.now && it.now->value("stage", Json()) == Json(stage.name);
     const auto field = [&](const char* key) { return now ? it.now->value(key, Json()) : Json(); };
     row["step"] = field("done");
@@ -152,6 +157,7 @@ void show(const Status& it) {
   print("{}\n", headline(it));
   if (it.now) print("{}\n", now_text(*it.now));
   const std::vector<pool::StageRecord> stages = it.pool.stages();
+  const std::vector<report::ServerRequests> servers = report::server_requests(it.pool);
   size_t width = 20;
   for (const pool::StageRecord& stage : stages) width = std::max(width, stage.name.size());
   for (const std::string& name : it.at.to_come) width = std::max(width, name.size());
@@ -173,6 +179,10 @@ void show(const Status& it) {
       for (const std::string& line : report::preference_lines(*trained)) print("  {}\n", line);
     }
     for (const std::string& alarm : report::alarms(stage)) print("  alarm: {}\n", alarm);
+    for (const report::ServerRequests& asked : servers) {
+      if (asked.stage != stage.name) continue;
+      for (const std::string& line : report::server_lines(asked)) print("  {}\n", line);
+    }
   }
   for (const std::string& name : it.at.to_come) print("{:<{}}to come\n", name, width);
   print_text("\n" + report::scores_table(it.pool));

@@ -1,9 +1,6 @@
 // Servers that a run asked: what each does now, and what each stage asked of them.
 #include <fmt/format.h>
-#include <sys/stat.h>
 
-#include <algorithm>
-#include <fstream>
 #include <map>
 #include <utility>
 
@@ -12,9 +9,12 @@
 #include "dash/pages.h"
 #include "pipeline/progress.h"
 #include "report/sections.h"
+#include "report/server_requests.h"
 
 namespace ponder::dash {
 namespace {
+
+constexpr int64_t kMostRefused = 20;
 
 const Json* field_of(const Json& object, const char* key) {
   const auto field = object.is_object() ? object.find(key) : object.end();
@@ -86,39 +86,6 @@ Markup now_section(const Json& now) {
                                         rows));
 }
 
-Markup stages_section(const std::vector<FleetRecord>& records) {
-  struct Sum {
-    std::string stage, url, kind;
-    Json counts = Json::object();
-  };
-  std::vector<Sum> sums;
-  for (const FleetRecord& record : records) {
-    for (const Json& server : servers_of(record.report)) {
-      const std::string url = words_of(server, "url");
-      auto sum = std::find_if(sums.begin(), sums.end(), [&](const Sum& other) {
-        return other.stage == record.stage && other.url == url;
-      });
-      if (sum == sums.end()) {
-        sums.push_back({record.stage, url, words_of(record.report, "kind")});
-        sum = sums.end() - 1;
-      }
-      for (const char* key : {"sent", "done", "retries", "failed", "full"})
-        sum->counts[key] = count_of(sum->counts, key) + count_of(server, key);
-    }
-  }
-  Markup rows;
-  for (const Sum& sum : sums) {
-    rows += element("tr", element("th", {{"scope", "row"}}, text(sum.stage)) + cell(sum.url) +
-                              word_cell(sum.kind) + counts_cells(sum.counts));
-  }
-  if (rows.empty()) return {};
-  return report::section(
-      "Stages",
-      table({"stage", "server", "kind", "sent", "answered", "again", "failed", "was full"}, rows) +
-          note("Requests, over all processes that worked at a stage and could say so at their end: "
-               "what a killed one asked is not among them."));
-}
-
 std::string proof_words(const std::string& proof) {
   if (proof == "hash") return "said their hash";
   if (proof == "right") return "answered as they do";
@@ -156,50 +123,42 @@ Markup weights_section(const std::vector<pool::ServerCheckRecord>& checks) {
                "stage's: what it had answered since the one before was thrown away."));
 }
 
+// What a server said that is no row of this run.
+Markup refused_section(const pool::Pool& pool) {
+  Markup answers;
+  for (const pool::AttemptRecord& attempt : pool.refused_attempts(kMostRefused)) {
+    std::string said, beside = attempt.answer;
+    try {
+      Json answer = parse_json(attempt.answer, "answer");
+      said = words_of(answer, "text");
+      if (answer.is_object()) answer.erase("text");
+      beside = dump_json(answer);
+    } catch (const Error&) {  // shown as it is
+    }
+    const std::string title =
+        fmt::format("{} {}, sample {}: {} at {}", attempt.stage, attempt.problem_id, attempt.sample,
+                    attempt.server, short_time(attempt.ended));
+    answers += element("details", element("summary", text(title + ": " + attempt.error)) +
+                                      element("pre", text(said)) + note(beside));
+  }
+  if (answers.empty()) return {};
+  return report::section(
+      "Refused answers",
+      note(fmt::format("The last {} that were, and what the server said. Of long ones both ends.",
+                       kMostRefused)) +
+          answers);
+}
+
 }  // namespace
-
-void FleetLog::take(const std::string& line) {
-  const bool begins = line.find(R"("event":"begin")") != std::string::npos;
-  if (!begins && line.find(R"("event":"fleet")") == std::string::npos) return;
-  Json event;
-  try {
-    event = parse_json(line, "log.jsonl");
-  } catch (const Error&) {
-    return;
-  }
-  const std::string kind = words_of(event, "event"), stage = words_of(event, "stage");
-  if (kind == "begin") begun_ = true;
-  if (kind != "fleet") return;
-  if (!begun_ && !records_.empty() && records_.back().stage == stage)
-    records_.back().report = std::move(event);
-  else
-    records_.push_back({stage, std::move(event)});
-  begun_ = false;
-}
-
-void FleetLog::read(const std::filesystem::path& log) {
-  struct stat now {};
-  if (::stat(log.c_str(), &now) != 0 || !S_ISREG(now.st_mode)) return;
-  const auto size = static_cast<uint64_t>(now.st_size);
-  if (now.st_dev != device_ || now.st_ino != inode_ || size < read_bytes_) *this = {};
-  device_ = now.st_dev;
-  inode_ = now.st_ino;
-  if (size == read_bytes_) return;
-  std::ifstream file(log, std::ios::binary);
-  file.seekg(static_cast<std::streamoff>(read_bytes_));
-  for (std::string line; std::getline(file, line) && !file.eof();) {  // whole lines alone
-    read_bytes_ += line.size() + 1;
-    take(line);
-  }
-}
 
 Page fleet_page(OpenRun& run) {
   Markup content;
   if (lock_holder(run.folder() / "lock")) {
     if (const auto now = pipeline::read_progress(run.folder())) content += now_section(*now);
   }
-  content += stages_section(run.fleet_records());
+  content += report::servers_section(report::server_requests(run.pool()));
   content += weights_section(run.pool().server_checks());
+  content += refused_section(run.pool());
   content += report::teacher_section(run.teacher());
   if (content.empty()) {
     content = element("p", text("No server was asked: this run samples in its own process. "

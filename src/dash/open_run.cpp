@@ -167,11 +167,6 @@ const report::StepMetrics& OpenRun::metrics(const std::string& stage, bool all) 
 
 bool OpenRun::metrics_complete(const std::string& stage) { return metrics_[stage].complete; }
 
-const std::vector<FleetRecord>& OpenRun::fleet_records() {
-  fleet_log_.read(folder_ / "log.jsonl");
-  return fleet_log_.records();
-}
-
 Json OpenRun::teacher() const { return pipeline::teacher_of(folder_); }
 
 std::string OpenRun::recipe() const {

@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "base/json.h"
-#include "dash/fleet_log.h"
 #include "dash/rollout_list.h"
 #include "pool/pool.h"
 #include "report/markup.h"
@@ -60,7 +59,6 @@ class OpenRun {
   const report::StepMetrics& metrics(const std::string& stage, bool all = false);
   bool metrics_complete(const std::string& stage);
   DrawnCharts& drawn() { return drawn_; }
-  const std::vector<FleetRecord>& fleet_records();  // brought up to date
   // Goes on with what pages left for later: rows to be looked at, texts and logs to be read. For about this time;
   // false when nothing is left.
   bool work(std::chrono::milliseconds time);
@@ -89,7 +87,6 @@ class OpenRun {
   };
   std::map<std::string, Metrics> metrics_;
   DrawnCharts drawn_;
-  FleetLog fleet_log_;
   std::optional<std::pair<std::string, std::vector<std::string>>> planned_;  // by recipe text
   std::map<std::string, std::unique_ptr<tokenizer::Tokenizer>> tokenizers_;
 };

@@ -223,27 +223,12 @@ TEST_F(SiteTest, TheLogShowsControlCharactersAsText) {
 
 TEST_F(SiteTest, FleetShowsServersAsTheRunSaysThem) {
   EXPECT_TRUE(has(body("/run/a run/fleet"), "No server was asked"));
-  const auto record = [](int sent) {
-    return fmt::format(
-        R"({{"event":"fleet","kind":"ponder","servers":[{{"done":5,"failed":1,"full":0,"retries":1,)"
-        R"("sent":{},"url":"http://gpu1:8321"}}],"stage":"explore-1"}})"
-        "\n",
-        sent);
-  };
-  const std::string begin = "{\"event\":\"begin\",\"stage\":\"explore-1\"}\n";
-  std::ofstream(run_ / "log.jsonl", std::ios::app)
-      << "\n"
-      << begin << record(1000) << record(2000) << begin << record(30000) << "{\"event\":\"fleet\"";
-  std::string html = body("/run/a run/fleet");
-  EXPECT_TRUE(has(html, "http://gpu1:8321"));
-  EXPECT_TRUE(has(html, ">32,000<"));  // what one process told twice counts once
-  EXPECT_FALSE(has(html, "<h2>Now"));
   std::ofstream(run_ / "progress.json")
       << R"({"stage":"explore-1","done":7,"total":40,"tokens_per_second":1234.5,"fleet":{"servers":)"
       << R"([{"url":"<b>","state":"away","in_flight":3,"window":16,"last_failure":"<script>"}]}})";
   EXPECT_FALSE(has(body("/run/a run/fleet"), "<h2>Now"));  // nobody works at it
   const LockFile lock(run_ / "lock");
-  html = body("/run/a run/fleet");
+  const std::string html = body("/run/a run/fleet");
   EXPECT_TRUE(has(html, "3 requests on their way, 7 of 40 samples there, 1,234 tokens/s"));
   EXPECT_TRUE(has(html, "away: looked at again"));
   EXPECT_FALSE(has(html, "<b>") || has(html, "<script>"));
@@ -280,6 +265,11 @@ TEST_F(SiteTest, ShowsWhatWasProvenOfServersAndWhoWasAskedForARollout) {
         attempt.error = error;
         if (*error) attempt.outcome = pool::AttemptRecord::Outcome::kFailed;
         pool.add_attempt(attempt);
+        if (!*error) continue;
+        attempt.outcome = pool::AttemptRecord::Outcome::kRefused;
+        attempt.error = "the answer does not say <i>";
+        attempt.answer = R"({"text":"<u>said","token_ids":[7,8]})";
+        pool.add_attempt(attempt);
       }
     });
   }
@@ -291,6 +281,12 @@ TEST_F(SiteTest, ShowsWhatWasProvenOfServersAndWhoWasAskedForARollout) {
   EXPECT_TRUE(has(html, "T11:01:00"));
   EXPECT_TRUE(has(html, "in fewer bits"));
   EXPECT_TRUE(has(html, "2 nat &lt;b&gt;from M1"));
+  EXPECT_TRUE(has(html, "<h2>Requests to servers"));
+  EXPECT_TRUE(has(html, "1 failed: status 500 &lt;b&gt;"));
+  EXPECT_TRUE(has(html, "<h2>Refused answers"));
+  EXPECT_TRUE(has(html, "2026-11-30 10:02:00: the answer does not say &lt;i&gt;"));
+  EXPECT_TRUE(has(html, "<pre>&lt;u&gt;said</pre>"));
+  EXPECT_TRUE(has(html, "{&quot;token_ids&quot;:[7,8]}"));
   html = body("/run/a run/rollout", {{"id", std::to_string(id)}});
   EXPECT_TRUE(has(html, "<h2>Requests"));
   EXPECT_LT(html.find("status 500 &lt;b&gt;"), html.find("http://gpu2:8000"));

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "report/last_failure.h"
 #include "report/sections.h"
+#include "report/server_requests.h"
 #include "report/style.h"
 #include "report/teacher_lines.h"
 
@@ -38,7 +39,8 @@ std::string report_html(const pool::Pool& pool, const std::string& name, const s
                           answers_section(pool, table) + teacher_section(teacher) +
                           mix_section(pool) + loss_section(pool) + preferences_section(pool) +
                           exploration_section(pool, counts) + rollouts_section(pool) +
-                          stages_section(pool) + again_section(name, recipe));
+                          stages_section(pool) + servers_section(server_requests(pool)) +
+                          again_section(name, recipe));
   return "<!DOCTYPE html>\n" +
          element("html", {{"lang", "en"}}, element("head", head) + element("body", body)).html +
          "\n";

@@ -149,6 +149,18 @@ mv {2}.new {2}
   // What the dashboard's fleet page shows: each server while it is asked, and what was asked of it.
   EXPECT_NE(told.find("\"in_flight\""), std::string::npos) << told;
   EXPECT_NE(read_file(folder_ / "there/log.jsonl").find("\"event\":\"fleet\""), std::string::npos);
+  // And what status says of it: every rollout is somebody's answer.
+  const testing::Outcome status = ponder({"status", folder_ / "there", "--json"});
+  ASSERT_EQ(status.status, 0) << status.err;
+  int64_t answered = 0;
+  const Json told_of = json_lines(status.out).at(0);
+  for (const Json& stage : told_of["stages"])
+    for (const Json& server : stage["servers"]) answered += server["answered"].get<int64_t>();
+  // Samples behind enough of a problem's were answered too.
+  EXPECT_GE(answered, static_cast<int64_t>(there.rollouts.size()));
+  EXPECT_NE(ponder({"status", folder_ / "there"}).out.find(" answered; "), std::string::npos);
+  EXPECT_NE(read_file(folder_ / "there/report.html").find("<h2>Requests to servers"),
+            std::string::npos);
   testing::run({"sh", "-c", fmt::format("kill $(cat {})", pids.string())});
 }
 
