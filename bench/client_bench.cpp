@@ -244,7 +244,7 @@ void run(const Options& options) {
   int64_t num_polls = 0;
   for (int done = 0; done < options.streams; ++num_polls) {
     for (rollout::GeneratorEvent& event : fleet.poll(kWait)) {
-      if (std::holds_alternative<rollout::TokenSampled>(event.what)) continue;
+      if (!rollout::ends_request(event)) continue;
       const auto* completion = std::get_if<data::Completion>(&event.what);
       if (!completion) throw Error(event.request_id, "failed");
       const int row = std::stoi(event.request_id.substr(1));

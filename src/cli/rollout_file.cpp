@@ -52,10 +52,15 @@ void put_text_row(Json& row, const data::Rollout& rollout) {
 }
 
 void take_part(data::Partial& begun, const JsonFields& row) {
-  if (row.integer("first") != begun.size()) row.fail("first", "leaves a gap");
-  data::Partial part = {row.token_ids("token_ids"), logprobs_of(row)};
-  if (part.logprobs.size() != part.token_ids.size())
-    row.fail("logprobs", "expected one for each token");
+  const int64_t first = row.integer("first", 0);
+  if (first > begun.size()) row.fail("first", "leaves a gap");
+  begun.cut(first);
+  data::Partial part = {row.token_ids("token_ids"), {}};
+  if (row.has("logprobs")) {
+    part.logprobs = logprobs_of(row);
+    if (part.logprobs.size() != part.token_ids.size())
+      row.fail("logprobs", "expected one for each token");
+  }
   begun.append(part);
 }
 
@@ -122,9 +127,8 @@ void RolloutFile::add(const data::Rollout& rollout) {
 
 void RolloutFile::save(std::span<const rollout::NewTokens> begun) {
   for (const rollout::NewTokens& part : begun) {
-    const Json json = {{"first", part.first},
-                       {"token_ids", part.tokens.token_ids},
-                       {"logprobs", part.tokens.logprobs}};
+    Json json = {{"first", part.first}, {"token_ids", part.tokens.token_ids}};
+    if (!part.tokens.logprobs.empty()) json["logprobs"] = part.tokens.logprobs;
     rows_.add_part({set_of_.at(part.problem_id), part.sample}, dump_json(json));
   }
 }

@@ -49,6 +49,12 @@ void Partial::append(const Partial& more) {
   logprobs.insert(logprobs.end(), more.logprobs.begin(), more.logprobs.end());
 }
 
+void Partial::cut(int64_t size) {
+  const auto most = static_cast<size_t>(size);
+  if (token_ids.size() > most) token_ids.resize(most);
+  if (logprobs.size() > most) logprobs.resize(most);
+}
+
 Partial partial_of(std::span<const int32_t> token_ids, std::span<const float> logprobs,
                    int64_t first) {
   token_ids = token_ids.subspan(std::min(static_cast<size_t>(first), token_ids.size()));

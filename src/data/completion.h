@@ -30,11 +30,12 @@ std::optional<LogprobSource> logprob_source_from_string(std::string_view text);
 // completion that it would have made in one go.
 struct Partial {
   std::vector<int32_t> token_ids;
-  std::vector<float> logprobs;  // one a token
+  std::vector<float> logprobs;  // one a token, or none
 
   bool empty() const { return token_ids.empty(); }
   int64_t size() const { return static_cast<int64_t>(token_ids.size()); }
   void append(const Partial& more);
+  void cut(int64_t size);  // leaves that many of its tokens, where there are more
 };
 // All tokens of these but the first `first`; there may be fewer.
 Partial partial_of(std::span<const int32_t> token_ids, std::span<const float> logprobs,

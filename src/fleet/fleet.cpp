@@ -61,7 +61,7 @@ void Fleet::submit(rollout::CompletionRequest request) {
   const std::string id = open->request.id;
   data::Partial begun = std::exchange(open->request.begun, {});
   open->ids = std::move(begun.token_ids);
-  open->logprobs = std::move(begun.logprobs);
+  if (impl_->options.kind == ServerKind::kPonder) open->logprobs = std::move(begun.logprobs);
   impl_->begin_rule(*open);
   if (open->reason) {  // it was whole
     impl_->scheduler.add({id, 0, 0}, impl_->now());
@@ -93,13 +93,20 @@ std::vector<rollout::GeneratorEvent> Fleet::poll(std::chrono::milliseconds timeo
   return std::exchange(impl_->events, {});
 }
 
-// Of kPonder alone: other servers' log-probabilities are not what a later run could go on with.
 data::Partial Fleet::sampled(std::string_view id, int64_t first) const {
   const auto found = impl_->requests.find(id);
-  if (impl_->options.kind != ServerKind::kPonder || found == impl_->requests.end()) return {};
+  if (!has_token_ids(impl_->options.kind) || found == impl_->requests.end()) return {};
   const Impl::Open& open = *found->second;
-  if (open.reader && !impl_->agrees(open)) return {};
-  return data::partial_of(open.ids, open.logprobs, first);
+  try {
+    if (open.reader) impl_->check_so_far(open);
+  } catch (const AnswerFailure&) {  // it will fail
+    return {};
+  }
+  // Other servers show what follows half a character as they like.
+  const size_t size = impl_->options.kind == ServerKind::kPonder
+                          ? open.ids.size()
+                          : impl_->whole_characters_of(open, open.ids.size());
+  return data::partial_of(std::span(open.ids).first(size), open.logprobs, first);
 }
 
 int64_t Fleet::room() const { return impl_->scheduler.room(); }

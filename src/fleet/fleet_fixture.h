@@ -66,7 +66,7 @@ class FleetTest : public ::testing::Test {
     Events all;
     while (open > 0) {
       for (rollout::GeneratorEvent& event : fleet.poll(std::chrono::milliseconds(500))) {
-        if (std::holds_alternative<rollout::TokenSampled>(event.what)) continue;
+        if (!rollout::ends_request(event)) continue;
         EXPECT_FALSE(all.contains(event.request_id)) << "two ends of " << event.request_id;
         if (auto* completion = std::get_if<data::Completion>(&event.what))
           all[event.request_id] = std::move(*completion);

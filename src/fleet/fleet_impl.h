@@ -146,7 +146,8 @@ struct Fleet::Impl {
   void check(const rollout::CompletionRequest& request) const {
     if (has_token_ids(options.kind)) {
       if (request.prompt_ids.empty()) throw Error(request.id, "has an empty prompt");
-      if (request.begun.logprobs.size() != request.begun.token_ids.size())
+      if (options.kind == ServerKind::kPonder &&
+          request.begun.logprobs.size() != request.begun.token_ids.size())
         throw Error(request.id, "has begun without a log-probability for each token");
       (void)rollout::StopRule(request, options.repetition, tokenizer);  // throws where it is wrong
       const int64_t tokens =
@@ -172,15 +173,28 @@ struct Fleet::Impl {
 
   // Leaves what the next attempt goes on from: of tokens whose answer was cut whole kilotokens, and
   // never half a character.
-  void keep_tokens(Open& open, bool checked) const {
+  void keep_tokens(Open& open, bool checked) {
     size_t keep = checked ? open.ids.size() : open.ids.size() / kKeepEvery * kKeepEvery;
     keep = std::max(open.from, keep);
     if (!checked && open.reader && !agrees(open)) keep = open.from;
+    drop_behind(open, whole_characters_of(open, keep));
+  }
+  // How many of the first `keep` tokens there are without those of half a character at their end.
+  size_t whole_characters_of(const Open& open, size_t keep) const {
     while (keep > open.from &&
            ends_within_character(tokenizer->decode(std::span(open.ids).first(keep))))
       --keep;
+    return keep;
+  }
+  // Of kPonder the same ones come again.
+  void drop_behind(Open& open, size_t keep) {
+    if (open.ids.size() <= keep) return;
     open.ids.resize(keep);
     if (open.logprobs.size() > keep) open.logprobs.resize(keep);
+    if (options.kind != ServerKind::kPonder) {
+      events.push_back(
+          {open.request.id, rollout::TokensDropped{static_cast<int64_t>(open.ids.size())}});
+    }
   }
   bool agrees(const Open& open) const {
     const auto mine = std::span(open.ids).subspan(open.from);
@@ -300,7 +314,7 @@ struct Fleet::Impl {
     if (!open.reason || server_knows_end(open)) return;
     // A loop, a stop string, the caller's condition: the server need not know of it.
     if (answer.finish.empty()) {
-      check_given_up(open);
+      check_so_far(open);
       abort_on_server(open);
       complete(open);
     }
@@ -320,8 +334,8 @@ struct Fleet::Impl {
            static_cast<int>(open.ids.size()) >= open.request.sampling.max_tokens;
   }
 
-  // As much of check_tokens as can be asked of an answer that is given up.
-  void check_given_up(const Open& open) const {
+  // As much of check_tokens as can be asked of an answer that is not whole.
+  void check_so_far(const Open& open) const {
     const Answer& answer = open.reader->answer();
     const std::vector<int32_t> prompt = prompt_of(open);
     if (const auto other = check_origin(answer, expected_of(open, prompt)))

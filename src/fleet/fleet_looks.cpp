@@ -94,7 +94,7 @@ void Fleet::Impl::find_wrong(const Probe& probe, const std::string& problem) {
       if (open->server == probe.server) there.push_back(open);
     for (Open* open : there) {
       abort_on_server(*open);
-      open->ids.resize(open->from);
+      drop_behind(*open, open->from);
       fail(*open, {FailureClass::kBadLuck, "the server " + problem, Time(0), true});
     }
   }

@@ -90,6 +90,7 @@ class FleetOfOthers : public FleetTest {
     fleet.submit(asked);
     while (true) {
       for (auto& event : fleet.poll(milliseconds(500))) {
+        if (!rollout::ends_request(event)) continue;
         if (auto* failure = std::get_if<rollout::Failure>(&event.what)) return *failure;
         return std::get<data::Completion>(event.what);
       }

@@ -22,9 +22,11 @@ Outcome outcome_of(const fleet::AttemptKeeper::Failed& failure) {
 ServerRecords::ServerRecords(const StageContext& context, std::string benchmark)
     : context_(context), benchmark_(std::move(benchmark)) {}
 
-void ServerRecords::sending(const rollout::CompletionRequest& request, int64_t /*num_tokens*/,
+void ServerRecords::sending(const rollout::CompletionRequest& request, int64_t num_tokens,
                             const std::string& server) {
-  pool::AttemptRecord& attempt = open_[request.id] = {};
+  Open& open = open_[request.id] = {};
+  open.behind = num_tokens;
+  pool::AttemptRecord& attempt = open.attempt;
   attempt.stage = context_.stage.name;
   attempt.benchmark = benchmark_;
   attempt.problem_id = request.seed_key.name;
@@ -37,7 +39,7 @@ void ServerRecords::end(const std::string& id, Outcome outcome, int64_t num_toke
                         std::string error) {
   const auto found = open_.find(id);
   if (found == open_.end()) return;
-  pool::AttemptRecord& attempt = found->second;
+  pool::AttemptRecord& attempt = found->second.attempt;
   attempt.ended = utc_text(WallClock::now());
   attempt.outcome = outcome;
   attempt.num_tokens = num_tokens;
@@ -54,7 +56,7 @@ int64_t ServerRecords::answered(const std::string& id, const fleet::Answer& /*an
 
 void ServerRecords::failed(const std::string& id, const Failed& failure) {
   if (const auto found = open_.find(id); found != open_.end())
-    found->second.answer = failure.answer;
+    found->second.attempt.answer = failure.answer;
   end(id, outcome_of(failure), failure.num_tokens, failure.message);
 }
 
@@ -111,6 +113,31 @@ void ServerRecords::write() {
     context_.pool.add_server_check(check);
   }
   gathered_.clear();
+}
+
+void ServerRecords::keep_begun(const std::string& problem_id, int sample, int64_t num_tokens) {
+  for (auto& [id, open] : open_) {
+    pool::AttemptRecord& attempt = open.attempt;
+    if (attempt.problem_id != problem_id || attempt.sample != sample) continue;
+    if (num_tokens <= open.behind) return;
+    attempt.outcome = Outcome::kBegun;
+    attempt.num_tokens = num_tokens - open.behind;
+    attempt.ended = utc_text(WallClock::now());
+    attempt.number = context_.pool.add_attempt(attempt);
+    return;
+  }
+}
+
+std::string ServerRecords::last_server_of(const std::string& problem_id, int sample) const {
+  pool::StoredRollout rollout;
+  rollout.stage = context_.stage.name;
+  rollout.benchmark = benchmark_;
+  rollout.rollout.problem_id = problem_id;
+  rollout.rollout.sample = sample;
+  std::string server;
+  for (const pool::AttemptRecord& attempt : context_.pool.attempts_of(rollout))
+    if (attempt.num_tokens > 0 && attempt.outcome != Outcome::kWithdrawn) server = attempt.server;
+  return server;
 }
 
 int64_t ServerRecords::withdraw(const pool::ServerCheckRecord& check) {

@@ -27,6 +27,11 @@ class ServerRecords final : public fleet::AttemptKeeper {
 
   // Whether anything is to be written.
   bool any() const { return !gathered_.empty(); }
+  // So many tokens of the sample are being kept: what brought the last of them, if it is on its way still, goes
+  // into the pool as well, since they count no more than it does. After write(), in the same transaction.
+  void keep_begun(const std::string& problem_id, int sample, int64_t num_tokens);
+  // Of a sample that is whole: who brought the last of its tokens, whichever process asked; "" for nobody.
+  std::string last_server_of(const std::string& problem_id, int sample) const;
   // Puts into the pool what has gathered, and takes out of it what does not count. Within the caller's transaction,
   // and before rollouts that have come since: of those only what counts() is to be added.
   void write();
@@ -58,7 +63,12 @@ class ServerRecords final : public fleet::AttemptKeeper {
   struct LookBegan {
     std::string server;
   };
-  std::map<std::string, pool::AttemptRecord> open_;  // by request id
+  // On its way, behind so many tokens.
+  struct Open {
+    pool::AttemptRecord attempt;
+    int64_t behind = 0;
+  };
+  std::map<std::string, Open> open_;  // by request id
   std::vector<std::variant<pool::AttemptRecord, LookBegan, pool::ServerCheckRecord>>
       gathered_;                                // in order
   std::map<std::string, std::string> looking_;  // when the last look at a server began

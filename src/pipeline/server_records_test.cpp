@@ -145,6 +145,52 @@ TEST_F(ServerRecordsTest, ALookProvesWhatCameBeforeItBegan) {
   EXPECT_EQ(outcomes(), (Texts{"a0 answered", "a1 withdrawn"}));
 }
 
+// Whether the run is stopped or killed behind it, and whatever process asks the server next.
+TEST_F(ServerRecordsTest, WhatIsKeptOfOneThatIsOnItsWayIsWorthWhatItsServerIs) {
+  look("http://x", Proof::kRight);
+  send("a", 0, "http://x");
+  send("b", 0, "http://y");
+  records_.write();
+  const auto keep = [&](ServerRecords& records, const std::string& problem, int64_t first,
+                        std::vector<int32_t> ids) {
+    records.keep_begun(problem, 0, first + static_cast<int64_t>(ids.size()));
+    pool_.add_partial({"explore-1", "", problem, 0, "request", first, {std::move(ids), {}}});
+  };
+  keep(records_, "a", 0, {1, 2});
+  keep(records_, "b", 0, {1, 2, 3});
+  keep(records_, "a", 2, {3});
+  EXPECT_EQ(outcomes(), (Texts{"b0 begun", "a0 begun"}));
+  EXPECT_EQ(pool_.attempts("explore-1")[1].num_tokens, 3);
+  EXPECT_EQ(records_.last_server_of("a", 0), "http://x");
+  EXPECT_EQ(records_.last_server_of("a", 1), "");
+  {  // the next process has the other server go on with it
+    ServerRecords next(context_, "");
+    rollout::CompletionRequest request;
+    request.id = "a0";
+    request.seed_key = {1, "a", 0};
+    next.sending(request, 3, "http://y");
+    next.keep_begun("a", 0, 3);  // nothing of it yet
+    next.write();
+    EXPECT_EQ(outcomes(), (Texts{"b0 begun", "a0 begun"}));
+    keep(next, "a", 3, {4, 5});
+    next.answered("a0", {}, 4);
+    next.write();
+    const auto attempts = pool_.attempts("explore-1");
+    ASSERT_EQ(attempts.size(), 3u);
+    EXPECT_EQ(attempts[2].number, 2);
+    EXPECT_EQ(attempts[2].num_tokens, 4);
+    EXPECT_EQ(next.last_server_of("a", 0), "http://y");
+    next.looking_at("http://x");
+    next.looked_at({"http://x", "m", Proof::kWrong, "has other weights"});
+    next.write();
+    EXPECT_FALSE(next.counts("a", 0));
+    EXPECT_TRUE(next.counts("b", 0));
+  }
+  EXPECT_EQ(outcomes(), (Texts{"b0 begun", "a0 withdrawn", "a0 answered"}));
+  ASSERT_EQ(pool_.partials("explore-1").size(), 1u);
+  EXPECT_EQ(pool_.partials("explore-1")[0].problem_id, "b");
+}
+
 TEST_F(ServerRecordsTest, AnotherProcessWithdrawsWhatOneLeftUnproven) {
   look("http://x", Proof::kRight);
   answer("a", 0, "http://x");

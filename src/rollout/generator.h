@@ -24,6 +24,11 @@ struct TokenSampled {
   std::string text;
 };
 
+// What a request has behind its first `left` tokens is not its own after all: others come in their place.
+struct TokensDropped {
+  int64_t left = 0;
+};
+
 // Why a request came to nothing.
 struct Failure {
   enum class Kind {
@@ -38,8 +43,14 @@ struct Failure {
 
 struct GeneratorEvent {
   std::string request_id;
-  std::variant<TokenSampled, data::Completion, Failure> what;  // the last two end the request
+  // Completion and Failure end the request.
+  std::variant<TokenSampled, TokensDropped, data::Completion, Failure> what;
 };
+
+inline bool ends_request(const GeneratorEvent& event) {
+  return std::holds_alternative<data::Completion>(event.what) ||
+         std::holds_alternative<Failure>(event.what);
+}
 
 // What a generator is at, for progress.
 struct GeneratorLoad {

@@ -180,6 +180,74 @@ TEST(RolloutGroups, GoOnFromWhatHasBegun) {
   EXPECT_GT(begun_in_all, 500);
 }
 
+// Has five tokens of its one request, then takes three back, or all with the request.
+class TakesBack final : public Generator {
+ public:
+  explicit TakesBack(bool fails) : fails_(fails) {}
+  void announce(const CompletionRequest&, int64_t) override {}
+  void submit(CompletionRequest request) override { id_ = request.id; }
+  void cancel(std::string_view) override {}
+  std::vector<GeneratorEvent> poll(std::chrono::milliseconds) override {
+    switch (++polls_) {
+      case 1:
+        ids_ = {1, 2, 3, 4, 5};
+        return {};
+      case 2:
+        if (fails_) {
+          ids_.clear();
+          return {{id_, TokensDropped{0}},
+                  {id_, Failure{Failure::Kind::kPermanent, "refused", {}}}};
+        }
+        ids_ = {1, 2};
+        return {{id_, TokensDropped{2}}};
+      case 3:
+        ids_ = {1, 2, 30};
+        return {};
+      default:
+        data::Completion completion;
+        completion.token_ids = {1, 2, 30};
+        return {{id_, std::move(completion)}};
+    }
+  }
+  data::Partial sampled(std::string_view, int64_t first) const override {
+    return data::partial_of(ids_, {}, first);
+  }
+  int64_t room() const override { return 1; }
+  GeneratorLoad load() const override { return {}; }
+
+ private:
+  const bool fails_;
+  int polls_ = 0;
+  std::string id_;
+  std::vector<int32_t> ids_;
+};
+
+TEST(RolloutGroups, WhatIsTakenBackIsNotGoneOnWith) {
+  for (const bool fails : {false, true}) {
+    std::vector<std::pair<int64_t, std::vector<int32_t>>> saved;
+    bool any_handed_over = false;
+    RolloutHooks hooks;
+    hooks.save = [&](std::span<const NewTokens> parts) {
+      for (const NewTokens& part : parts) saved.emplace_back(part.first, part.tokens.token_ids);
+    };
+    hooks.on_completion = [&](const data::Rollout&) { any_handed_over = true; };
+    TakesBack generator(fails);
+    const auto requests = requests_of(1, 1);
+    const auto roll = [&] {
+      run_rollouts(generator, requests, hooks, {.save_every = std::chrono::milliseconds(0)});
+    };
+    if (fails) {
+      EXPECT_THROW(roll(), Error);
+    } else {
+      roll();
+    }
+    using Saved = decltype(saved);
+    EXPECT_EQ(saved, fails ? (Saved{{0, {1, 2, 3, 4, 5}}, {0, {}}})
+                           : (Saved{{0, {1, 2, 3, 4, 5}}, {2, {}}, {2, {30}}}));
+    EXPECT_EQ(any_handed_over, !fails);
+  }
+}
+
 TEST(RolloutGroups, ProblemsAreOpenedAsRoomIsAndSamplesRunAheadSoFar) {
   const auto requests = requests_of(20, 6);
   ScriptedGenerator one_by_one({.room = 1});

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
+#include <utility>
 
 #include "base/error.h"
 
@@ -63,6 +65,7 @@ class RolloutRun {
         generator_.submit(*std::move(request));
       }
       for (GeneratorEvent& event : poll()) take(event);
+      if (!dropped_.empty()) save();  // what was saved of these must not be gone on with
       hand_over();
       if (Clock::now() - last_save_ >= options_.save_every) save();
       if (!groups_.finished()) report_progress(false);
@@ -74,6 +77,8 @@ class RolloutRun {
   }
 
  private:
+  using Place = std::pair<std::string, int>;  // problem and sample
+
   // What there is of every sample is kept where the generator comes to an end before its time.
   std::vector<GeneratorEvent> poll() {
     try {
@@ -89,6 +94,10 @@ class RolloutRun {
       int sample = 0;
       const RolloutRequest* request = groups_.find(event.request_id, sample);
       if (request && hooks_.token) hooks_.token(request->problem_id, sample, *token);
+    } else if (const auto* dropped = std::get_if<TokensDropped>(&event.what)) {
+      int sample = 0;
+      if (const RolloutRequest* request = groups_.find(event.request_id, sample))
+        drop({request->problem_id, sample}, dropped->left);
     } else if (auto* completion = std::get_if<data::Completion>(&event.what)) {
       const auto start = Clock::now();
       groups_.answered(event.request_id, std::move(*completion));
@@ -96,6 +105,13 @@ class RolloutRun {
     } else {
       groups_.failed(event.request_id, std::get<Failure>(event.what), Clock::now());
     }
+  }
+
+  void drop(const Place& place, int64_t left) {
+    const auto saved = saved_.find(place);
+    if (saved == saved_.end() || saved->second <= left) return;
+    saved->second = left;
+    dropped_.insert(place);
   }
 
   void hand_over() {
@@ -114,7 +130,8 @@ class RolloutRun {
     const auto add = [&](const std::string& problem_id, int sample, const auto& tokens_from) {
       const int64_t first = saved_[{problem_id, sample}];
       data::Partial tokens = tokens_from(first);
-      if (!tokens.empty()) all.push_back({problem_id, sample, first, std::move(tokens)});
+      const bool is_cut = dropped_.erase({problem_id, sample}) > 0;
+      if (is_cut || !tokens.empty()) all.push_back({problem_id, sample, first, std::move(tokens)});
     };
     for (const std::string& id : groups_.open_requests()) {
       int sample = 0;
@@ -124,10 +141,13 @@ class RolloutRun {
     }
     for (const data::Rollout* rollout : groups_.held()) {
       const data::Completion& made = rollout->completion;
-      if (!made.token_ids || !made.logprobs) continue;
+      if (!made.token_ids) continue;
+      const auto logprobs = made.logprobs ? std::span(*made.logprobs) : std::span<const float>();
       add(rollout->problem_id, rollout->sample,
-          [&](int64_t first) { return data::partial_of(*made.token_ids, *made.logprobs, first); });
+          [&](int64_t first) { return data::partial_of(*made.token_ids, logprobs, first); });
     }
+    for (const Place& place : std::exchange(dropped_, {}))  // of requests that are gone
+      all.push_back({place.first, place.second, saved_[place], {}});
     hooks_.save(all);
     for (const NewTokens& part : all)
       saved_[{part.problem_id, part.sample}] = part.first + part.tokens.size();
@@ -177,7 +197,8 @@ class RolloutRun {
   RolloutGroups groups_;
   RolloutReport report_;
   int64_t sampled_before_ = 0, prompt_before_ = 0;
-  std::map<std::pair<std::string, int>, int64_t> saved_;  // tokens of each sample that is not kept
+  std::map<Place, int64_t> saved_;  // tokens of each sample that is not kept
+  std::set<Place> dropped_;         // of which fewer are left than were saved
   Clock::time_point start_ = Clock::now(), last_progress_ = start_, last_save_ = start_;
 };
 

@@ -42,7 +42,7 @@ Json to_json(const RolloutProgress& progress);
 struct NewTokens {
   std::string problem_id;
   int sample = 0;
-  int64_t first = 0;  // how many there were before
+  int64_t first = 0;  // how many there are before; what was saved behind these is no more
   data::Partial tokens;
 };
 

@@ -146,7 +146,7 @@ bool Teacher::ask_all(fleet::Fleet& fleet, const std::atomic<bool>* stop) {
     }
     if (open.empty()) return true;
     for (const rollout::GeneratorEvent& event : fleet.poll(kLookEvery)) {
-      if (std::holds_alternative<rollout::TokenSampled>(event.what)) continue;
+      if (!rollout::ends_request(event)) continue;
       open.erase(event.request_id);
       const Item& item = items_[item_of_.at(event.request_id)];
       if (const auto* failure = std::get_if<rollout::Failure>(&event.what)) {

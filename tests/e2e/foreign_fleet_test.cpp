@@ -289,6 +289,7 @@ TEST_F(ForeignFleet, WhatAStoppedRunHadNotProvenIsProvenOrThrownAway) {
                                {.folder = {}, .input = "", .limit = kLimit});
       while (front_.num_completions < begin + 40 && !process.ended_within(milliseconds(5))) {
       }
+      std::this_thread::sleep_for(milliseconds(300));  // an answer that came in part would be kept
       process.signal(SIGTERM);
       EXPECT_NE(process.wait().status, 0);
     }
@@ -313,6 +314,101 @@ TEST_F(ForeignFleet, WhatAStoppedRunHadNotProvenIsProvenOrThrownAway) {
     EXPECT_EQ(changes, std::any_of(attempts.begin(), attempts.end(), [](const auto& attempt) {
                 return attempt.outcome == pool::AttemptRecord::Outcome::kWithdrawn;
               }));
+  }
+}
+
+// What had come of answers is kept, and the servers are asked for the rest of them alone.
+TEST_F(ForeignFleet, AnUnfinishedAnswerGoesOnBehindAStop) {
+  const int begin = front_.num_completions;
+  front_.hold_events = 5;
+  {
+    testing::Process process(argv("run", explore_alone()),
+                             {.folder = {}, .input = "", .limit = kLimit});
+    while (front_.num_completions < begin + 8 && !process.ended_within(milliseconds(5))) {
+    }
+    std::this_thread::sleep_for(milliseconds(500));
+    process.signal(SIGTERM);
+    EXPECT_NE(process.wait().status, 0);
+  }
+  front_.hold_events = 1 << 30;
+  std::vector<pool::PartialRecord> begun;
+  {
+    const pool::Pool pool = pool::Pool::open_read_only(folder_ / "run/run.db");
+    begun = pool.partials("explore-1");
+    const auto attempts = pool.attempts("explore-1");
+    const auto on_their_way = std::count_if(attempts.begin(), attempts.end(), [](const auto& a) {
+      return a.outcome == pool::AttemptRecord::Outcome::kBegun && a.num_tokens > 0;
+    });
+    EXPECT_EQ(static_cast<size_t>(on_their_way), begun.size());
+  }
+  ASSERT_GT(begun.size(), 3u);
+  front_.least_max_tokens = 1 << 30;
+  const testing::Outcome whole = run("run", explore_alone());
+  ASSERT_EQ(whole.status, 0) << whole.err;
+  std::map<std::string, std::vector<int32_t>> ids;
+  const pool::Pool pool = pool::Pool::open_read_only(folder_ / "run/run.db");
+  pool.for_each_rollout({.stage = "explore-1"}, [&](const pool::StoredRollout& stored) {
+    ids[fmt::format("{} {}", stored.rollout.problem_id, stored.rollout.sample)] =
+        *stored.rollout.completion.token_ids;
+    EXPECT_EQ(stored.rollout.completion.endpoint, front_.url());
+    EXPECT_EQ(stored.rollout.completion.logprob_source, data::LogprobSource::kNone);
+  });
+  int there = 0;
+  for (const pool::PartialRecord& partial : begun) {
+    EXPECT_TRUE(partial.tokens.logprobs.empty());
+    const auto row = ids.find(fmt::format("{} {}", partial.problem_id, partial.sample));
+    if (row == ids.end()) continue;  // those before it were enough
+    ++there;
+    const std::vector<int32_t>& had = partial.tokens.token_ids;
+    ASSERT_GE(row->second.size(), had.size());
+    EXPECT_TRUE(std::equal(had.begin(), had.end(), row->second.begin()));
+  }
+  EXPECT_GT(there, 0);
+  EXPECT_LT(front_.least_max_tokens, 64);  // explore.max_tokens
+}
+
+TEST_F(ForeignFleet, GenerateGoesOnBehindWhatHadBegun) {
+  const Server server(base_, folder_ / "base.log");
+  write_text(target_, server.port() + " nano");
+  std::string problems;
+  for (int i = 0; i < 8; ++i)
+    problems += fmt::format("{{\"id\":\"p{}\",\"problem\":\"{} + 1?\",\"answer\":\"1\"}}\n", i, i);
+  write_text(folder_ / "problems.jsonl", problems);
+  const std::string out = folder_ / "rows.jsonl";
+  const std::vector<std::string> argv = command(
+      {"generate", "--model", base_, "--problems", folder_ / "problems.jsonl", "--max-tokens", "40",
+       "--server", front_.url(), "--server-kind", "vllm", "--served-model", "nano", "--out", out});
+  front_.hold_events = 5;
+  {
+    testing::Process process(argv, {.folder = {}, .input = "", .limit = kLimit});
+    while (front_.num_completions < 8 && !process.ended_within(milliseconds(5))) {
+    }
+    std::this_thread::sleep_for(milliseconds(500));
+    process.signal(SIGTERM);
+    EXPECT_NE(process.wait().status, 0);
+  }
+  front_.hold_events = 1 << 30;
+  std::map<int, std::vector<int32_t>> begun;  // by problem
+  const std::vector<std::string> lines = testing::lines_of(read_file(out + ".part"));
+  for (const std::string& line : lines) {
+    const size_t part = line.find(" + {");
+    if (part == std::string::npos) continue;
+    const Json json = parse_json(line.substr(part + 3), "part");
+    EXPECT_FALSE(json.contains("logprobs"));
+    begun[std::stoi(line)] = json["token_ids"].get<std::vector<int32_t>>();
+  }
+  ASSERT_GT(begun.size(), 3u);
+  const testing::Outcome outcome = testing::run(argv, {.folder = {}, .input = "", .limit = kLimit});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const std::vector<Json> rows = json_lines(read_file(out));
+  ASSERT_EQ(rows.size(), 8u);
+  for (const Json& row : rows)
+    for (const char* key : {"logprobs", "logprob", "model_sha256"})
+      EXPECT_FALSE(row.contains(key)) << key;
+  for (const auto& [problem, ids] : begun) {
+    const auto row = rows[static_cast<size_t>(problem)]["token_ids"].get<std::vector<int32_t>>();
+    ASSERT_GE(row.size(), ids.size());
+    EXPECT_TRUE(std::equal(ids.begin(), ids.end(), row.begin()));
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <functional>
@@ -34,6 +35,9 @@ class VllmFront {
   std::function<void(int)> before_completion;
   std::atomic<int> hold_from =
       1 << 30;  // rollouts of this number and more wait, as long as it is so
+  std::atomic<int> hold_events =
+      1 << 30;  // answers of rollouts wait behind so many events, as long as it is so
+  std::atomic<int64_t> least_max_tokens = 1 << 30;  // that a rollout was asked with
   // Of rollouts: the models whose they are, in the order of their first.
   std::string models() {
     const std::lock_guard lock(mutex_);
@@ -133,6 +137,7 @@ class VllmFront {
       ++num_likeliest;
     } else {
       const int number = ++num_completions;
+      least_max_tokens = std::min<int64_t>(least_max_tokens, body["max_tokens"]);
       if (before_completion) before_completion(number);
       while (number >= hold_from) std::this_thread::sleep_for(std::chrono::milliseconds(5));
       const std::lock_guard lock(mutex_);
@@ -149,8 +154,11 @@ class VllmFront {
     }
     c.begin_stream();
     std::istringstream lines(text);
+    int events = 0;
     for (std::string line; std::getline(lines, line);) {
       if (!line.starts_with("data: ")) continue;
+      while (events >= hold_events) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      ++events;
       if (line.find("[DONE]") == std::string::npos) {
         Json json = parse_json(line.substr(6), "event");
         plain(json, there.name);

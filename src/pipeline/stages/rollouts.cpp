@@ -77,10 +77,7 @@ Allowed with_tokens_allowed(const data::Rollout& t, int max_tokens) {
   const data::Completion& made = t.completion;
   const bool cut = made.finish_reason == data::FinishReason::kLength;
   if (!made.token_ids) return Allowed::kNothing;
-  if (cut) {
-    const bool goes_on = made.logprob_source == data::LogprobSource::kEngine;
-    return goes_on && t.sampling.max_tokens < max_tokens ? Allowed::kGoesOn : Allowed::kNothing;
-  }
+  if (cut) return t.sampling.max_tokens < max_tokens ? Allowed::kGoesOn : Allowed::kNothing;
   // A loop is looked for behind the limit, so one at the limit itself would be cut there.
   const bool loop = made.finish_reason == data::FinishReason::kRepetition;
   return made.num_tokens() + loop <= max_tokens ? Allowed::kSame : Allowed::kNothing;
@@ -90,10 +87,12 @@ Allowed with_tokens_allowed(const data::Rollout& t, int max_tokens) {
 // rules to say again, so that one is sampled again.
 void put_back(StageContext& context, const data::Rollout& t, const std::string& benchmark,
               const std::string& request_sha256) {
-  data::Partial tokens = data::partial_of(*t.completion.token_ids, *t.completion.logprobs, 0);
-  if (tokens.token_ids.size() < 2) return;
-  tokens.token_ids.pop_back();
-  tokens.logprobs.pop_back();
+  data::Partial tokens{*t.completion.token_ids, {}};
+  if (tokens.size() < 2) return;
+  // Those that were computed afterwards are not the sampler's.
+  if (t.completion.logprob_source == data::LogprobSource::kEngine)
+    tokens.logprobs = *t.completion.logprobs;
+  tokens.cut(tokens.size() - 1);
   context.pool.add_partial({context.stage.name, benchmark, t.problem_id, t.sample, request_sha256,
                             0, std::move(tokens)});
 }
@@ -264,6 +263,8 @@ class RollOut {
         context_.pool.add_rollout(context_.stage.name, context_.stage.round, t, work_.benchmark);
     }
     for (const rollout::NewTokens& part : begun) {
+      if (!records_.counts(part.problem_id, part.sample)) continue;
+      records_.keep_begun(part.problem_id, part.sample, part.first + part.tokens.size());
       context_.pool.add_partial({context_.stage.name, work_.benchmark, part.problem_id, part.sample,
                                  sha256_of(*request_of_.at(part.problem_id), sampler_), part.first,
                                  part.tokens});
@@ -277,6 +278,8 @@ class RollOut {
     hooks.judge = [this](data::Rollout& t) {
       const judge::Judgement judgement = judge(t);
       if (work_.on_judged) work_.on_judged(t, judgement);
+      if (samples_on_servers(context_) && t.completion.endpoint.empty())  // it was whole at a stop
+        t.completion.endpoint = records_.last_server_of(t.problem_id, t.sample);
       // Of the stage's model, as its servers were found to have it; scored when something reads it.
       t.completion.model_sha256 = sampler_.model_sha256;
       t.completion.precision = sampler_.precision;
