@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "base/duration_text.h"
+#include "base/error.h"
 #include "base/text.h"
 #include "base/thread_pool.h"
 #include "cli/command.h"
@@ -12,6 +13,7 @@
 #include "cli/recipe_flags.h"
 #include "pipeline/plan.h"
 #include "pipeline/teacher.h"
+#include "pool/pool.h"
 
 namespace ponder::cli {
 namespace {
@@ -45,6 +47,34 @@ std::string work_text(double flops) {
   return fmt::format("{:.{}f} {}", value, value < 10 ? 2 : value < 100 ? 1 : 0, unit);
 }
 
+// What servers sampled of the run that is there; of none that can be read nothing is known.
+pool::ServerRate server_rate_of(const std::filesystem::path& run) {
+  try {
+    if (std::filesystem::exists(run / "run.db"))
+      return pool::Pool::open_read_only(run / "run.db").server_rate();
+  } catch (const Error&) {  // whoever goes on with it says what is wrong
+  }
+  return {};
+}
+
+// Who samples, of a plan over servers.
+void print_servers(const pipeline::RecipePlan& plan, const pool::ServerRate& rate) {
+  const auto of =
+      std::ranges::find_if(plan.stages, [](auto& stage) { return !stage.servers.empty(); });
+  if (of == plan.stages.end()) return;
+  if (of->time_known) {
+    print(
+        "servers of kind {} sample, at the {:.0f} tokens/s of {} servers that this run has asked\n",
+        of->servers, rate.tokens_per_second(), rate.num_servers);
+    return;
+  }
+  print(
+      "servers of kind {} sample: how fast they are is not known before the run has asked them; "
+      "the "
+      "time of their stages is not in the sum\n",
+      of->servers);
+}
+
 void print_stages(const pipeline::RecipePlan& plan) {
   const int64_t memory = plan.machine.memory_bytes;
   print("{:<22}{:>14}{:>12}{:>12}{:>12}  {}\n", "stage", "tokens", "work", "memory", "disk",
@@ -53,7 +83,9 @@ void print_stages(const pipeline::RecipePlan& plan) {
     const bool fits = memory <= 0 || stage.peak_memory_bytes <= memory;
     print("{:<22}{:>14}{:>12}{:>12}{:>12}  {}{}\n", stage.name, stage.tokens,
           work_text(stage.flops), bytes_text(stage.peak_memory_bytes), bytes_text(stage.disk_bytes),
-          stage.seconds_high > 0 ? duration_text(stage.seconds_low, stage.seconds_high) : "-",
+          stage.seconds_high > 0 && stage.time_known
+              ? duration_text(stage.seconds_low, stage.seconds_high)
+              : "-",
           fits ? "" : "  does not fit");
   }
   for (const pipeline::StagePlan& stage : plan.stages) {
@@ -108,10 +140,13 @@ void plan(const PlanFlags& flags) {
     throw Error(ErrorKind::kBusy, "teacher", "has not been asked yet: " + unasked,
                 "ponder run asks it before anything else; a plan needs its rows");
   }
+  const std::filesystem::path out = flags.out.empty() ? "runs/" + recipe.name : flags.out;
+  const pool::ServerRate rate = server_rate_of(out);
+  options.server_tokens_per_second = rate.tokens_per_second();
   ThreadPool threads(flags.recipe.common.threads);
   const pipeline::RecipePlan plan =
       pipeline::plan_recipe(recipe, pipeline::read_sources(recipe), threads, options);
-  DiskFit disk = disk_fit(plan, flags.out.empty() ? "runs/" + recipe.name : flags.out);
+  DiskFit disk = disk_fit(plan, out);
   if (!flags.machine.empty()) disk.free = 0;
   if (flags.recipe.common.json) {
     Json json = pipeline::to_json(plan);
@@ -125,6 +160,7 @@ void plan(const PlanFlags& flags) {
     return;
   }
   print_stages(plan);
+  print_servers(plan, rate);
   print_conclusion(plan, disk, threads.num_threads(), !flags.machine.empty());
   for (const pipeline::SourcePlan& source : plan.sources) {
     if (source.account.kept == source.account.rows) continue;

@@ -85,19 +85,19 @@ int64_t disk_to_come(const RecipePlan& plan, const fs::path& out) {
 
 double RecipePlan::seconds_low() const {
   double sum = 0;
-  for (const StagePlan& stage : stages) sum += stage.seconds_low;
+  for (const StagePlan& stage : stages) sum += stage.time_known ? stage.seconds_low : 0;
   return sum * own_share;
 }
 
 double RecipePlan::seconds() const {
   double sum = 0;
-  for (const StagePlan& stage : stages) sum += stage.seconds;
+  for (const StagePlan& stage : stages) sum += stage.time_known ? stage.seconds : 0;
   return sum;
 }
 
 double RecipePlan::seconds_high() const {
   double sum = 0;
-  for (const StagePlan& stage : stages) sum += stage.seconds_high;
+  for (const StagePlan& stage : stages) sum += stage.time_known ? stage.seconds_high : 0;
   return sum;
 }
 
@@ -105,6 +105,7 @@ RecipePlan plan_recipe(const Recipe& recipe, std::span<const ReadSource> sources
                        ThreadPool& threads, const PlanOptions& options) {
   PlanContext context(recipe, sources, threads);
   if (options.measure) context.measure(threads);
+  context.set_server_rate(options.server_tokens_per_second);
   RecipePlan plan;
   plan.peak_gflops = context.peak_gflops();
   plan.layers_measured = context.speed().layers;
@@ -159,6 +160,9 @@ Json to_json(const RecipePlan& plan) {
                                  {"seconds_high", s.seconds_high}});
     if (!s.note.empty()) stage["note"] = s.note;
     if (!s.trainer.empty()) stage["trainer"] = s.trainer;
+    if (!s.servers.empty()) stage["servers"] = s.servers;
+    if (!s.time_known)
+      for (const char* key : {"seconds_low", "seconds", "seconds_high"}) stage[key] = nullptr;
   }
   Json sources = Json::array();
   for (const SourcePlan& source : plan.sources) {

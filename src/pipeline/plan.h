@@ -21,8 +21,10 @@ struct StagePlan {
   std::string name = {};
   std::string note = {};  // why there is nothing to do, "" where there is
   std::string trainer =
-      {};              // who trains, "" for ponder; its time and its devices are not known here
-  int64_t tokens = 0;  // trained, or sampled and prefilled
+      {};  // who trains, "" for ponder; its time and its devices are not known here
+  std::string servers = {};  // the kind of those that sample, "" where this process does
+  bool time_known = true;    // else its seconds are those of this process, and in no sum
+  int64_t tokens = 0;        // trained, or sampled and prefilled
   double flops = 0;
   tensor::MemoryTable memory = {};  // what it holds at its peak, by purpose
   int64_t peak_memory_bytes = 0;    // of the whole process during the stage
@@ -94,6 +96,7 @@ struct RecipePlan {
 struct PlanOptions {
   bool measure = false;  // half a second of training and of sampling; else shares of the peak
   Machine machine = {};  // zeros: this one
+  double server_tokens_per_second = 0;  // of all servers together; 0: not known
 };
 RecipePlan plan_recipe(const Recipe& recipe, std::span<const ReadSource> sources,
                        ThreadPool& threads, const PlanOptions& options = {});

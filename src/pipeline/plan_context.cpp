@@ -10,6 +10,7 @@
 #include "ops/bf16_matmul.h"
 #include "ops/peak.h"
 #include "pipeline/sources.h"
+#include "pipeline/stages/kinds.h"
 
 namespace ponder::pipeline {
 namespace {
@@ -213,7 +214,8 @@ double PlanContext::sample_seconds(double flops) const {
   return flops / (faster_ * (speed_.sample > 0 ? speed_.sample : usual));
 }
 
-StagePlan PlanContext::rollouts(int64_t problems, int64_t samples, int64_t max_tokens) const {
+StagePlan PlanContext::rollouts(const Stage& of, int64_t problems, int64_t samples,
+                                int64_t max_tokens) const {
   const model::ModelConfig& config = decoder_.config();
   const int64_t response = std::min(max_tokens, mean_response_);
   // Sampling in f32 holds bf16 weights as they are and anything else in f32; the base and what is
@@ -236,7 +238,17 @@ StagePlan PlanContext::rollouts(int64_t problems, int64_t samples, int64_t max_t
       rollout_bytes(problems * samples, problems * samples * response);
   // How long completions are is not known before there are any.
   constexpr double kDoubt = 1.4;
-  stage.expect(kDoubt * sample_seconds(stage.flops), 1 / kDoubt, 1 / (kDoubt * kDoubt));
+  double seconds = sample_seconds(stage.flops);
+  const FleetSettings& fleet = recipe_->fleet;
+  if (fleet.samples(of.kind->name)) {
+    stage.servers = fleet::to_string(fleet.kind);
+    stage.time_known = server_rate_ > 0;
+    if (stage.time_known)
+      seconds = static_cast<double>(problems * samples * response) / server_rate_;
+    // Where they prove their weights by what they answer, this process answers too.
+    if (!fleet.samples_otherwise(of.kind->name)) stage.memory.clear();
+  }
+  stage.expect(kDoubt * seconds, 1 / kDoubt, 1 / (kDoubt * kDoubt));
   return stage;
 }
 

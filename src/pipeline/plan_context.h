@@ -10,6 +10,7 @@
 #include "pipeline/model_speed.h"
 #include "pipeline/plan.h"
 #include "pipeline/recipe.h"
+#include "pipeline/stage.h"
 #include "pool/stage_result.h"
 #include "train/training_job.h"
 
@@ -39,6 +40,8 @@ class PlanContext {
   void measure(ThreadPool& threads);
   // From now on seconds are those of a machine so many times as fast.
   void set_faster(double times) { faster_ = times; }
+  // What servers sample, tokens a second of all of them together; 0: not known.
+  void set_server_rate(double tokens_per_second) { server_rate_ = tokens_per_second; }
   const ModelSpeed& speed() const { return speed_; }
   double peak_gflops() const { return peak_gflops_; }  // of this machine, measured now
   // The training rows of an imitation set, counted. Their means, of the main set.
@@ -56,7 +59,8 @@ class PlanContext {
 
   StagePlan training(const train::TrainWorkload& workload,
                      const train::TrainOptions& options) const;
-  StagePlan rollouts(int64_t problems, int64_t samples, int64_t max_tokens) const;
+  StagePlan rollouts(const Stage& stage, int64_t problems, int64_t samples,
+                     int64_t max_tokens) const;
 
  private:
   double train_seconds(double flops) const;
@@ -64,7 +68,7 @@ class PlanContext {
 
   const Recipe* recipe_;
   ModelSpeed speed_ = {};  // zeros: not measured
-  double faster_ = 1;
+  double faster_ = 1, server_rate_ = 0;
   double peak_gflops_ = 0;
   model::Decoder decoder_;
   std::vector<RowLengths> rows_;

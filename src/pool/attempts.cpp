@@ -1,7 +1,9 @@
 // What a run asked of servers, and what was found of them.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <set>
 
 #include "base/error.h"
 #include "pool/pool.h"
@@ -132,6 +134,23 @@ std::vector<AttemptSum> Pool::attempt_sums() const {
                     row.integer(5)});
   }
   return sums;
+}
+
+ServerRate Pool::server_rate() const {
+  ServerRate rate;
+  std::set<std::string> servers;
+  auto row = impl_->prepare(
+      "SELECT 86400 * (julianday(began) - 2440587.5), 86400 * (julianday(ended) - 2440587.5), "
+      "num_tokens, server FROM attempts WHERE num_tokens > 0 ORDER BY began");
+  for (double until = 0; row.step();) {
+    const double began = std::max(row.real(0), until), ended = row.real(1);
+    rate.seconds += std::max(0.0, ended - began);
+    until = std::max(until, ended);
+    rate.num_tokens += row.integer(2);
+    servers.insert(row.text(3));
+  }
+  rate.num_servers = static_cast<int64_t>(servers.size());
+  return rate;
 }
 
 std::vector<AttemptRecord> Pool::refused_attempts(int64_t most) const {

@@ -129,6 +129,28 @@ TEST_F(Attempts, AreSummedByServerAndByWhatCameOfThem) {
                          "explore-1 http://x failed status 502: 1, 0 tokens"}));
 }
 
+TEST_F(Attempts, ARateIsOfTheTimeInWhichSomethingWasOnItsWay) {
+  Pool pool = Pool::open(file_);
+  fill(pool);
+  EXPECT_EQ(pool.server_rate().tokens_per_second(), 0);
+  const auto add = [&](const std::string& server, int began, int ended, int64_t num_tokens) {
+    AttemptRecord of = attempt("a", 0, server, ended);
+    of.began = at(began);
+    of.num_tokens = num_tokens;
+    pool.add_attempt(of);
+  };
+  add("http://x", 0, 10, 100);
+  add("http://y", 2, 4, 50);
+  add("http://y", 8, 12, 50);
+  add("http://x", 40, 48, 200);  // after a pause
+  add("http://z", 12, 40, 0);    // nothing came
+  const ServerRate rate = pool.server_rate();
+  EXPECT_EQ(rate.num_tokens, 400);
+  EXPECT_EQ(rate.num_servers, 2);
+  EXPECT_NEAR(rate.seconds, 20, 1e-3);
+  EXPECT_NEAR(rate.tokens_per_second(), 20, 1e-2);
+}
+
 TEST_F(Attempts, WhatWasRefusedCanBeLookedAt) {
   Pool pool = Pool::open(file_);
   fill(pool);

@@ -163,6 +163,7 @@ class Pool {
   int64_t last_attempt() const;  // how far the order of attempts goes; 0 before the first
   std::vector<AttemptRecord> attempts(std::string_view stage) const;  // in their order
   std::vector<AttemptSum> attempt_sums() const;  // in the order of the first of each
+  ServerRate server_rate() const;                // over all stages
   // The last that were refused with an answer to look at, the latest first.
   std::vector<AttemptRecord> refused_attempts(int64_t most) const;
   // Of one rollout, in their order.

@@ -126,6 +126,15 @@ struct AttemptSum {
   int64_t num_attempts = 0, num_tokens = 0;
 };
 
+// What servers made while they were asked.
+struct ServerRate {
+  int64_t num_tokens = 0, num_servers = 0;
+  double seconds = 0;  // in which at least one request was on its way
+  double tokens_per_second() const {
+    return seconds > 0 ? static_cast<double>(num_tokens) / seconds : 0;
+  }
+};
+
 // What a trained row was made from.
 struct RowOrigin {
   enum class Kind { kDemonstration, kRollout };

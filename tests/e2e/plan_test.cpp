@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "e2e/ponder.h"
+#include "pool/pool.h"
 
 namespace ponder::e2e {
 namespace {
@@ -75,6 +76,51 @@ TEST_F(Plan, WhereNoSettingFitsItSaysWhy) {
   const std::string shown = this->text(machine_of(20 << 20));
   EXPECT_NE(shown.find("no setting fits: "), std::string::npos) << shown;
   EXPECT_NE(shown.find("take a smaller model"), std::string::npos) << shown;
+}
+
+TEST_F(Plan, OverServersTimeIsThatOfTheirAnswersOrNotKnown) {
+  const std::vector<std::string> flags = {"--set", "fleet.servers=[\"http://127.0.0.1:9\"]",
+                                          "--out", folder_ / "run"};
+  const auto explore = [](const Json& plan) {
+    for (const Json& stage : plan.at("stages"))
+      if (stage.at("name") == "explore-1") return stage;
+    return Json();
+  };
+  const Json here = json({}), unknown = json(flags);
+  EXPECT_FALSE(explore(here).contains("servers"));
+  EXPECT_EQ(explore(unknown).at("servers"), "ponder");
+  EXPECT_TRUE(explore(unknown).at("seconds").is_null());
+  EXPECT_EQ(explore(unknown).at("tokens"), explore(here).at("tokens"));
+  EXPECT_LT(explore(unknown).at("peak_memory_bytes"), explore(here).at("peak_memory_bytes"));
+  EXPECT_NE(text(flags).find("servers of kind ponder sample: how fast they are is not known"),
+            std::string::npos);
+  // Once the run has asked some.
+  fs::create_directories(folder_ / "run");
+  {
+    pool::Pool pool = pool::Pool::open(folder_ / "run/run.db");
+    pool.begin_stage({.name = "explore-1", .kind = "explore", .round = 1});
+    data::Problem problem;
+    problem.id = "p";
+    pool.add_problem(problem);
+    for (const char* server : {"http://x", "http://y"}) {
+      pool::AttemptRecord attempt;
+      attempt.stage = "explore-1";
+      attempt.problem_id = "p";
+      attempt.server = server;
+      attempt.began = "2026-01-31T12:00:00.000Z";
+      attempt.ended = "2026-01-31T12:00:10.000Z";
+      attempt.num_tokens = 5;
+      pool.add_attempt(attempt);
+    }
+  }
+  const std::string shown = text(flags);
+  EXPECT_NE(shown.find("servers of kind ponder sample, at the 1 tokens/s of 2 servers"),
+            std::string::npos)
+      << shown;
+  const Json slow = json(flags);
+  // A token takes a second, and prompts none.
+  EXPECT_GT(explore(slow).at("seconds_high").get<double>(), 1000);
+  EXPECT_GT(slow.at("seconds").get<double>(), explore(slow).at("seconds").get<double>());
 }
 
 TEST_F(Plan, AFasterMachineTakesLess) {

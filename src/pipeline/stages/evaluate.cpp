@@ -17,9 +17,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-StagePlan plan_evaluate(const PlanContext& context, const Stage& /*stage*/) {
+StagePlan plan_evaluate(const PlanContext& context, const Stage& stage) {
   const EvaluateOptions& e = context.recipe().evaluate;
-  return context.rollouts(context.benchmark_problems(), e.samples, e.max_tokens);
+  return context.rollouts(stage, context.benchmark_problems(), e.samples, e.max_tokens);
 }
 
 // A benchmark's rollouts as the pool has them: per problem, and as lines of the evaluation's file

@@ -19,11 +19,11 @@ StagePlan plan_explore(const PlanContext& context, const Stage& stage) {
   const ExploreOptions& e = context.recipe().explore;
   const int64_t problems = context.problems_of_round(stage.round);
   if (problems == 0 && !e.retry_unsolved) return {.note = none_left_for(stage.round)};
-  if (problems == 0) return context.rollouts(0, e.samples, e.max_tokens);
+  if (problems == 0) return context.rollouts(stage, 0, e.samples, e.max_tokens);
   int64_t samples = e.samples;
   if (e.budget_samples > 0)
     samples = std::min(samples, (e.budget_samples + problems - 1) / problems);
-  StagePlan plan = context.rollouts(problems, samples, e.max_tokens);
+  StagePlan plan = context.rollouts(stage, problems, samples, e.max_tokens);
   if (e.budget_tokens > 0 && e.budget_tokens < plan.tokens) {
     const double share = static_cast<double>(e.budget_tokens) / static_cast<double>(plan.tokens);
     plan.tokens = e.budget_tokens;

@@ -11,7 +11,8 @@ StagePlan plan_screen(const PlanContext& context, const Stage& stage) {
   const ExploreOptions& e = context.recipe().explore;
   if (context.problems_of_round(stage.round) == 0 && !e.retry_unsolved)
     return {.note = none_left_for(stage.round)};
-  return context.rollouts(context.problems_of_round(stage.round), e.screen_samples, e.max_tokens);
+  return context.rollouts(stage, context.problems_of_round(stage.round), e.screen_samples,
+                          e.max_tokens);
 }
 
 StageOutcome run_screen(StageContext& context) {
