@@ -5,7 +5,9 @@
 //
 //   build/release/bench/client_bench --tokenizer models/nano-base [--streams 512 --servers 8 --rate 10000]
 //
-// --watched asks for each token as it comes, as a chat does; else they come in pieces of 16.
+// --watched asks for each token as it comes, as a chat does; else they come in pieces of 16. --each sends each by
+// itself whatever is asked for, as other kinds of servers do; then answers that nobody watches may lag: "late" is
+// how long after its last byte was sent an answer was there, on average.
 // --rate 0 sends as fast as it goes: then several tokens come in one piece, and a token costs less.
 #include <fmt/format.h>
 #include <sys/resource.h>
@@ -13,8 +15,10 @@
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <chrono>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -33,7 +37,7 @@ constexpr std::chrono::milliseconds kWait{100};
 struct Options {
   std::string tokenizer;
   int streams = 512, servers = 8, tokens = 200;
-  bool watched = false;  // each token by itself
+  bool watched = false, each = false;
   double rate = 10'000;  // tokens a second, of all streams together
 };
 
@@ -112,8 +116,8 @@ class Rows {
 // A server whose rows all come along one token a step.
 class Double {
  public:
-  explicit Double(const Rows& rows)
-      : rows_(rows), listener_(options(), [this](net::Request request, auto reply) {
+  Double(const Rows& rows, bool each)
+      : rows_(rows), each_(each), listener_(options(), [this](net::Request request, auto reply) {
           take(request, std::move(reply));
         }) {}
 
@@ -121,6 +125,11 @@ class Double {
   int num_waiting() {
     const std::lock_guard lock(mutex_);
     return static_cast<int>(streams_.size());
+  }
+  std::optional<Clock::time_point> ended(int row) {
+    const std::lock_guard lock(mutex_);
+    const auto found = ended_.find(row);
+    return found == ended_.end() ? std::nullopt : std::optional(found->second);
   }
   // False once every row has ended.
   bool step() {
@@ -135,6 +144,7 @@ class Double {
                                         stream.at, stream.offset, stream.prompt));
       } else {
         stream.reply->write(rows_.end(stream.prompt.size()));
+        ended_[stream.row] = Clock::now();
         stream.reply->end();
       }
     }
@@ -168,13 +178,16 @@ class Double {
     reply->begin({200, {{"Content-Type", "text/event-stream"}}, ""});
     const std::lock_guard lock(mutex_);
     streams_.push_back({std::move(reply), body["ponder"]["sample"].get<int>(),
-                        body["ponder"].value("tokens_per_event", 1), 0, 0, 0, body["prompt"]});
+                        each_ ? 1 : body["ponder"].value("tokens_per_event", 1), 0, 0, 0,
+                        body["prompt"]});
   }
 
   const Rows& rows_;
+  const bool each_;
   std::mutex mutex_;
   std::vector<Stream> streams_;
-  net::Listener listener_;  // the last: it calls
+  std::map<int, Clock::time_point> ended_;  // when a row's last bytes were sent
+  net::Listener listener_;                  // the last: it calls
 };
 
 struct CpuTime {
@@ -206,7 +219,7 @@ void run(const Options& options) {
   std::vector<std::unique_ptr<Double>> servers;
   fleet::FleetOptions settings;
   for (int i = 0; i < options.servers; ++i) {
-    servers.push_back(std::make_unique<Double>(rows));
+    servers.push_back(std::make_unique<Double>(rows, options.each));
     settings.servers.push_back(servers.back()->url());
   }
   settings.model_sha256 = kSha256;
@@ -242,12 +255,16 @@ void run(const Options& options) {
   const CpuTime before = thread_time();
   const auto start = Clock::now();
   int64_t num_polls = 0;
+  double late = 0;
   for (int done = 0; done < options.streams; ++num_polls) {
     for (rollout::GeneratorEvent& event : fleet.poll(kWait)) {
       if (!rollout::ends_request(event)) continue;
       const auto* completion = std::get_if<data::Completion>(&event.what);
       if (!completion) throw Error(event.request_id, "failed");
       const int row = std::stoi(event.request_id.substr(1));
+      for (const auto& server : servers)
+        if (const auto ended = server->ended(row))
+          late += std::chrono::duration<double>(Clock::now() - *ended).count();
       for (int at = 0; at < options.tokens; ++at) {
         const SentToken sent = rows.token(row, at);
         const auto place = static_cast<size_t>(at);
@@ -266,10 +283,10 @@ void run(const Options& options) {
   const double user = after.user - before.user, system = after.system - before.system;
   fmt::print(
       "{} streams of {} servers, {:.0f} tokens/s: {:.2f} us a token ({:.2f} user, {:.2f} system), "
-      "{:.1f} % of a core per 10,000 tokens/s; {:.1f} tokens a poll\n",
+      "{:.1f} % of a core per 10,000 tokens/s; {:.1f} tokens a poll; {:.0f} ms late of {:.1f} s\n",
       options.streams, options.servers, tokens / seconds, 1e6 * (user + system) / tokens,
       1e6 * user / tokens, 1e6 * system / tokens, 1e6 * (user + system) / tokens,
-      tokens / static_cast<double>(num_polls));
+      tokens / static_cast<double>(num_polls), 1e3 * late / options.streams, seconds);
 }
 
 }  // namespace
@@ -284,6 +301,7 @@ int main(int argc, char** argv) {
   app.add_option("--tokens", options.tokens);
   app.add_option("--rate", options.rate);
   app.add_flag("--watched", options.watched);
+  app.add_flag("--each", options.each);
   CLI11_PARSE(app, argc, argv);
   try {
     ponder::run(options);

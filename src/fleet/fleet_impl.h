@@ -215,6 +215,7 @@ struct Fleet::Impl {
     net::HttpRequest request = request_to(server, ask.path);
     request.method = "POST";
     request.body = dump_json(ask.body);
+    request.may_lag = !open.request.want_tokens;
     if (ask.streams)
       request.headers.emplace_back("Accept", "text/event-stream");
     else

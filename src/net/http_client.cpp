@@ -39,7 +39,10 @@ struct HttpTransfer {
   size_t header_bytes = 0;
   int64_t body_bytes = 0;
   bool head_told = false, too_large = false;
-  bool began = false;                             // a byte of the body came
+  bool began = false;  // a byte of the body came
+  bool may_lag = false;
+  HttpTransfer** read = nullptr;                  // the client's: whose body came last
+  HttpClock::time_point began_at = {};            // when its first byte did
   HttpClock::time_point last = HttpClock::now();  // the start, or when a byte last came
 
   HttpClock::time_point deadline() const {
@@ -50,6 +53,11 @@ struct HttpTransfer {
 namespace {
 
 constexpr size_t kMostHeaderBytes = size_t{256} << 10;
+
+// How long a socket is left alone, as a share of the time since its answer began: HttpRequest::may_lag. Those of about
+// the same time are read together.
+constexpr int kNapShare = 100;
+constexpr std::chrono::milliseconds kLeastNap{10}, kMostNap{250}, kNapTick{5};
 
 // An Error for a call of libcurl that fails only where memory or our own use of it does.
 void check_curl(CURLcode code) {
@@ -137,7 +145,8 @@ size_t on_header(char* data, size_t size, size_t count, void* user) {
 size_t on_body(char* data, size_t size, size_t count, void* user) {
   HttpTransfer& transfer = *static_cast<HttpTransfer*>(user);
   const size_t bytes = size * count;
-  transfer.began = true;
+  if (!std::exchange(transfer.began, true)) transfer.began_at = *transfer.now;
+  *transfer.read = &transfer;
   transfer.last = *transfer.now;
   transfer.body_bytes += static_cast<int64_t>(bytes);
   transfer.too_large = transfer.body_bytes > transfer.limits.most_body_bytes;
@@ -211,6 +220,7 @@ struct HttpClient::Impl {
   static int on_socket(CURL*, curl_socket_t socket, int what, void* user, void* known) {
     Impl& impl = *static_cast<Impl*>(user);
     impl.idle.erase(socket);
+    impl.naps.erase(socket);
     if (what == CURL_POLL_REMOVE) {
       (void)::epoll_ctl(impl.epoll, EPOLL_CTL_DEL, socket, nullptr);
       return 0;
@@ -228,6 +238,49 @@ struct HttpClient::Impl {
     (void)curl_multi_assign(impl.multi, socket, &impl);
     return 0;
   }
+  // Reads what there is on a socket, and leaves it alone for a while where its answer may lag.
+  void act(int socket, int what) {
+    int running = 0;
+    read = nullptr;
+    check_multi(curl_multi_socket_action(multi, socket, what, &running));
+    const auto nap = read ? nap_of(*read) : HttpClock::duration::zero();
+    const bool naps_now = naps.contains(socket);
+    if (nap >= kLeastNap) {
+      if (!naps_now && !watch(socket, 0)) return;  // it is gone
+      const auto tick = (now + nap).time_since_epoch() / kNapTick + 1;
+      naps[socket] = HttpClock::time_point(tick * kNapTick);
+      by_tick[naps[socket]].push_back(socket);
+    } else if (naps_now) {
+      naps.erase(socket);
+      (void)watch(socket, EPOLLIN);
+    }
+  }
+  bool watch(int socket, uint32_t events) const {
+    epoll_event event = {};
+    event.events = events;
+    event.data.fd = socket;
+    return ::epoll_ctl(epoll, EPOLL_CTL_MOD, socket, &event) == 0;
+  }
+  // Of a connection that is one answer's alone.
+  HttpClock::duration nap_of(const HttpTransfer& transfer) const {
+    long version = 0;
+    if (!transfer.may_lag ||
+        curl_easy_getinfo(transfer.easy, CURLINFO_HTTP_VERSION, &version) != CURLE_OK ||
+        version > CURL_HTTP_VERSION_1_1)
+      return HttpClock::duration::zero();
+    return std::min<HttpClock::duration>((now - transfer.began_at) / kNapShare, kMostNap);
+  }
+  void end_naps() {
+    while (!by_tick.empty() && by_tick.begin()->first <= now) {
+      const auto [due, sockets] = std::move(*by_tick.begin());
+      by_tick.erase(by_tick.begin());
+      for (const int socket : sockets) {
+        const auto nap = naps.find(socket);  // another may have its number now
+        if (nap != naps.end() && nap->second == due) act(socket, CURL_CSELECT_IN);
+      }
+    }
+  }
+
   // The connection of a transfer that has ended waits for another, and nothing may come on it: it would be taken for
   // that one's answer. (curl 7.88 uses such a connection.)
   void watch_idle(CURL* easy) {
@@ -262,6 +315,8 @@ struct HttpClient::Impl {
     transfer.host = fmt::format("{}:{}", url.host, url.port);
     transfer.events = &events;
     transfer.now = &now;
+    transfer.read = &read;
+    transfer.may_lag = request.may_lag;
     set(transfer, CURLOPT_URL, request.url.c_str());
     set(transfer, CURLOPT_PRIVATE, &transfer);
     set(transfer, CURLOPT_ERRORBUFFER, transfer.error);
@@ -346,7 +401,6 @@ struct HttpClient::Impl {
     if (num_ready < 0 && errno != EINTR)
       throw Error(ErrorKind::kInternal, "epoll", std::strerror(errno));
     now = HttpClock::now();
-    int running = 0;
     for (int i = 0; i < num_ready; ++i) {
       const epoll_event& event = ready[static_cast<size_t>(i)];
       if (end_idle(event.data.fd)) continue;
@@ -354,9 +408,11 @@ struct HttpClient::Impl {
       const int what = (event.events & EPOLLIN || broke ? CURL_CSELECT_IN : 0) |
                        (event.events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
                        (broke ? CURL_CSELECT_ERR : 0);
-      check_multi(curl_multi_socket_action(multi, event.data.fd, what, &running));
+      act(event.data.fd, what);
     }
+    end_naps();
     if (timer <= now) {
+      int running = 0;
       timer = HttpClock::time_point::max();
       check_multi(curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running));
       // We are not told again of a time that it has already named.
@@ -403,7 +459,11 @@ struct HttpClient::Impl {
   HttpOptions options;
   CURLM* multi = nullptr;
   int epoll = -1;
-  std::unordered_set<int> idle;                                // sockets that watch_idle watches
+  std::unordered_set<int> idle;  // sockets that watch_idle watches
+  // Sockets that are read by the clock, and when; and by that time, with what has changed since.
+  std::unordered_map<int, HttpClock::time_point> naps;
+  std::map<HttpClock::time_point, std::vector<int>> by_tick;
+  HttpTransfer* read = nullptr;                                // whose body came last
   HttpClock::time_point now = HttpClock::now();                // of the last wait's end
   HttpClock::time_point timer = HttpClock::time_point::max();  // when curl wants to be called
   std::string user_agent = fmt::format("ponder/{}", version());
@@ -442,7 +502,8 @@ void HttpClient::cancel(uint64_t transfer) {
 
 std::vector<HttpEvent> HttpClient::poll(std::chrono::milliseconds timeout) {
   if (!impl_->events.empty()) timeout = std::chrono::milliseconds(0);
-  const auto until = std::min(impl_->next_deadline, impl_->timer);
+  auto until = std::min(impl_->next_deadline, impl_->timer);
+  if (!impl_->by_tick.empty()) until = std::min(until, impl_->by_tick.begin()->first);
   if (until != HttpClock::time_point::max()) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(
         std::max(HttpClock::duration::zero(), until - HttpClock::now()));

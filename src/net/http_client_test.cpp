@@ -2,8 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <future>
+#include <map>
+#include <thread>
 
 #include "base/error.h"
 #include "testing/error_text.h"
@@ -89,6 +93,47 @@ TEST(HttpClient, StreamsAreGivenAsTheyCome) {
   }
   EXPECT_EQ(bytes, "data: 1\n\ndata: 2\n\n");
   EXPECT_EQ(client.num_open(), 0u);
+}
+
+// Where nobody watches what comes is read less and less often, and is there a hundredth later at most.
+TEST(HttpClient, AnAnswerThatMayLagComesInFewerPieces) {
+  constexpr int kBytes = 1200;
+  using Clock = std::chrono::steady_clock;
+  std::atomic<Clock::time_point> ended = Clock::time_point();
+  ScriptedServer server([&](ScriptedConnection& c) {
+    while (!c.read_request().empty()) {
+      c.begin_stream();
+      for (int i = 0; i < kBytes; ++i) {
+        std::this_thread::sleep_for(milliseconds(2));
+        c.chunk("x");
+      }
+      ended = Clock::now();
+      c.end_stream();
+    }
+  });
+  HttpClient client;
+  std::map<bool, int> pieces;
+  for (const bool lags : {true, false}) {
+    HttpRequest request = get(server.url());
+    request.may_lag = lags;
+    const Clock::time_point begun = Clock::now();
+    client.start(request);
+    std::string body;
+    for (bool there = false; !there;) {
+      for (const HttpEvent& event : client.poll(milliseconds(500))) {
+        there |= std::holds_alternative<HttpEnd>(event.what);
+        ASSERT_FALSE(std::holds_alternative<TransferFailure>(event.what));
+        const auto* bytes = std::get_if<std::string>(&event.what);
+        if (!bytes) continue;
+        body += *bytes;
+        pieces[lags] += body.size() > kBytes / 2;
+      }
+    }
+    EXPECT_EQ(body, std::string(kBytes, 'x'));
+    EXPECT_LT(Clock::now() - ended.load(), (ended.load() - begun) / 100 + milliseconds(100));
+  }
+  EXPECT_EQ(server.connections(), 1);  // the next one has it to itself
+  EXPECT_LT(3 * pieces[true], pieces[false]);
 }
 
 TEST(HttpClient, ManyAtOnceOnOneThread) {
