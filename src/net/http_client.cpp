@@ -37,7 +37,7 @@ struct HttpTransfer {
   TransferLimits limits;
   HttpHead head;
   size_t header_bytes = 0;
-  int64_t body_bytes = 0;
+  int64_t body_bytes = 0, sent_bytes = 0;
   bool head_told = false, too_large = false;
   bool began = false;  // a byte of the body came
   bool may_lag = false;
@@ -53,6 +53,7 @@ struct HttpTransfer {
 namespace {
 
 constexpr size_t kMostHeaderBytes = size_t{256} << 10;
+constexpr size_t kLargeBody = size_t{1} << 20;  // longer on its way than a request for an answer
 
 // How long a socket is left alone, as a share of the time since its answer began: HttpRequest::may_lag. Those of about
 // the same time are read together.
@@ -161,6 +162,27 @@ size_t on_body(char* data, size_t size, size_t count, void* user) {
   }
   events.push_back({transfer.id, std::string(data, bytes)});
   return bytes;
+}
+
+// Bytes of a large body left: the server has not been asked until the last of them has.
+int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t sent) {
+  HttpTransfer& transfer = *static_cast<HttpTransfer*>(user);
+  if (sent > transfer.sent_bytes) transfer.last = HttpClock::now();
+  transfer.sent_bytes = sent;
+  return 0;
+}
+
+// `url` with its query.
+std::string address_of(const HttpRequest& request) {
+  std::string address = request.url;
+  for (const auto& [name, value] : request.query) {
+    const std::unique_ptr<char, decltype(&curl_free)> escaped(
+        curl_easy_escape(nullptr, value.data(), static_cast<int>(value.size())), curl_free);
+    if (!escaped) throw std::bad_alloc();
+    address += fmt::format("{}{}={}", address.size() == request.url.size() ? '?' : '&', name,
+                           escaped.get());
+  }
+  return address;
 }
 
 void append_header(HttpTransfer& transfer, const std::string& line) {
@@ -317,7 +339,7 @@ struct HttpClient::Impl {
     transfer.now = &now;
     transfer.read = &read;
     transfer.may_lag = request.may_lag;
-    set(transfer, CURLOPT_URL, request.url.c_str());
+    set(transfer, CURLOPT_URL, address_of(request).c_str());
     set(transfer, CURLOPT_PRIVATE, &transfer);
     set(transfer, CURLOPT_ERRORBUFFER, transfer.error);
     set(transfer, CURLOPT_NOSIGNAL, 1L);
@@ -333,13 +355,19 @@ struct HttpClient::Impl {
     set(transfer, CURLOPT_WRITEDATA, &transfer);
     set(transfer, CURLOPT_USERAGENT, user_agent.c_str());
     if (!options.ca_file.empty()) set(transfer, CURLOPT_CAINFO, options.ca_file.c_str());
+    if (request.sent_once) set(transfer, CURLOPT_FRESH_CONNECT, 1L);
     if (url.is_loopback()) set(transfer, CURLOPT_NOPROXY, "*");
     if (request.method == "POST") {
       set(transfer, CURLOPT_POST, 1L);
       set(transfer, CURLOPT_POSTFIELDS, transfer.body.data());
       set(transfer, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(transfer.body.size()));
-      append_header(transfer, "Content-Type: application/json");
+      append_header(transfer, "Content-Type: " + request.content_type);
       append_header(transfer, "Expect:");  // no waiting for "100 Continue"
+      if (transfer.body.size() > kLargeBody) {
+        set(transfer, CURLOPT_NOPROGRESS, 0L);
+        set(transfer, CURLOPT_XFERINFOFUNCTION, on_progress);
+        set(transfer, CURLOPT_XFERINFODATA, &transfer);
+      }
     }
     for (const auto& [name, value] : request.headers) append_header(transfer, name + ": " + value);
     if (!request.api_key_env.empty()) {

@@ -21,20 +21,24 @@ namespace ponder::net {
 struct TransferLimits {
   std::chrono::milliseconds connect{10'000};
   // To the first byte of the body: some servers send the head at once and are silent while the
-  // request waits.
+  // request waits. Counts from the last byte of the request that left.
   std::chrono::milliseconds first_byte{900'000};
   std::chrono::milliseconds silence{120'000};   // without a byte, once it began
   int64_t most_body_bytes = int64_t{64} << 20;  // of the answer
 };
 
 struct HttpRequest {
-  std::string method = "GET";  // a body goes with POST, as JSON
+  std::string method = "GET";  // a body goes with POST
   std::string url;
-  std::string body;
+  std::vector<std::pair<std::string, std::string>> query;  // escaped here
+  std::string body, content_type = "application/json";
   std::vector<std::pair<std::string, std::string>> headers;  // nothing secret
   // The environment variable that holds the key, sent as a bearer token; "" for none. Read when the
   // request starts and kept nowhere.
   std::string api_key_env;
+  // On a connection of its own. On one that was used before libcurl sends a request again by itself where the
+  // connection ends before a byte of the answer, whatever the server did with the first.
+  bool sent_once = false;
   TransferLimits limits;
   // Nobody watches: a piece of the answer may come later than it could, by up to a hundredth of the time since the
   // first one and never by more than a quarter of a second. Of hundreds of streams several pieces then come at

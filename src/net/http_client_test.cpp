@@ -63,6 +63,51 @@ TEST(HttpClient, AsksAndGetsAWholeAnswer) {
   EXPECT_TRUE(asked.ends_with("\r\n\r\n{}")) << asked;
 }
 
+TEST(HttpClient, AQueryIsEscaped) {
+  std::string asked;
+  ScriptedServer server([&](ScriptedConnection& c) {
+    asked = c.read_request();
+    c.answer(200, "{}");
+  });
+  HttpRequest request = get(server.url() + "/v1/files");
+  request.query = {{"after", "a b&c=d"}, {"limit", "2"}};
+  EXPECT_EQ(HttpClient().fetch(request).head.status, 200);
+  EXPECT_TRUE(asked.starts_with("GET /v1/files?after=a%20b%26c%3Dd&limit=2 HTTP/1.1\r\n")) << asked;
+}
+
+TEST(HttpClient, ALargeBodyMayTakeLongerThanAnAnswer) {
+  std::string asked;
+  ScriptedServer server([&](ScriptedConnection& c) {
+    asked = c.read_request(milliseconds(2));
+    c.answer(200, "{}");
+  });
+  HttpRequest request = post(server.url(), std::string(size_t{48} << 20, 'x'));
+  request.content_type = "text/plain";
+  request.limits.first_byte = milliseconds(500);  // it is 1.5 s on its way
+  const HttpAnswer answer = HttpClient().fetch(request);
+  ASSERT_FALSE(answer.failure) << answer.failure->message;
+  EXPECT_NE(asked.find("\r\nContent-Type: text/plain\r\n"), std::string::npos);
+  EXPECT_TRUE(asked.ends_with(request.body));
+}
+
+TEST(HttpClient, WhatIsToBeSentOnceIsNotSentAgainByItself) {
+  for (const bool once : {false, true}) {
+    std::atomic<int> asked = 0;
+    ScriptedServer server([&](ScriptedConnection& c) {
+      for (std::string request; !(request = c.read_request()).empty();) {
+        if (request.starts_with("POST") && asked++ == 0) return c.reset();
+        c.answer(200, "{}");
+      }
+    });
+    HttpClient client;
+    EXPECT_EQ(client.fetch(get(server.url())).head.status, 200);  // a connection to be used again
+    HttpRequest request = post(server.url(), "{}");
+    request.sent_once = once;
+    EXPECT_EQ(client.fetch(request).failure.has_value(), once);
+    EXPECT_EQ(asked, once ? 1 : 2);
+  }
+}
+
 TEST(HttpClient, StreamsAreGivenAsTheyCome) {
   std::promise<void> seen;
   ScriptedServer server([&](ScriptedConnection& c) {

@@ -23,7 +23,7 @@ ScriptedConnection::~ScriptedConnection() {
   if (socket_ >= 0) ::close(socket_);
 }
 
-std::string ScriptedConnection::read_request() {
+std::string ScriptedConnection::read_request(std::chrono::milliseconds pause) {
   size_t wanted = std::string::npos;
   while (true) {
     const size_t head = unread_.find("\r\n\r\n");
@@ -33,6 +33,7 @@ std::string ScriptedConnection::read_request() {
       if (length < head) wanted += std::stoul(unread_.substr(length + 16));
     }
     if (unread_.size() >= wanted) break;
+    if (pause.count() > 0) std::this_thread::sleep_for(pause);
     char bytes[65536];
     const ssize_t got = socket_ < 0 ? 0 : ::recv(socket_, bytes, sizeof bytes, 0);
     if (got <= 0) return "";

@@ -21,8 +21,8 @@ class ScriptedConnection {
   ScriptedConnection(const ScriptedConnection&) = delete;
   ScriptedConnection& operator=(const ScriptedConnection&) = delete;
 
-  // The next request, head and body; "" when the client closed.
-  std::string read_request();
+  // The next request, head and body; "" when the client closed. `pause`: before every 64 KiB of it.
+  std::string read_request(std::chrono::milliseconds pause = {});
   void send(std::string_view bytes);
   // A whole answer, the connection kept.
   void answer(int status, std::string_view body, std::string_view more_headers = "");
