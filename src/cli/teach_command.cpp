@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -16,6 +17,7 @@
 #include "data/readers.h"
 #include "data/shards.h"
 #include "teach/batch_files.h"
+#include "teach/batches.h"
 #include "teach/money.h"
 #include "teach/teacher.h"
 
@@ -28,7 +30,7 @@ struct TeachOptions {
   ServedFlags served;
   tokenizer::TemplateChoice prompt;
   std::vector<std::string> problems, fields, again, read_batch;
-  std::string out, write_batch, system, license, units, order, forms;
+  std::string out, write_batch, batch, system, license, units, order, forms;
   std::string price_input, price_cached_input, price_output, currency = "USD", budget;
   double temperature = -1, top_p = -1, max_failed = 0.01;
   int samples = 1, enough_correct = 1, max_tokens = 32'768;
@@ -125,7 +127,14 @@ teach::TeacherSettings settings_of(const TeachOptions& options) {
 struct BatchResult {
   std::vector<teach::BatchFile> written;
   std::optional<teach::BatchAccount> read;
+  std::optional<teach::Batches> at_service;
 };
+
+const std::map<std::string, teach::BatchAction> kBatchActions = {
+    {"submit", teach::BatchAction::kSubmit},
+    {"wait", teach::BatchAction::kWait},
+    {"fetch", teach::BatchAction::kFetch},
+    {"cancel", teach::BatchAction::kCancel}};
 
 void show(const TeachOptions& options, const teach::Teacher& teacher,
           const teach::TeacherFiles& files, const BatchResult& batch) {
@@ -133,6 +142,10 @@ void show(const TeachOptions& options, const teach::Teacher& teacher,
   if (options.common.json) {
     Json json = report.json();
     if (batch.read) json["read"] = batch.read->json();
+    if (batch.at_service) {
+      json["fetched"] = batch.at_service->read().json();
+      json["batches"] = batch.at_service->json();
+    }
     if (!options.write_batch.empty()) {
       json["batch_files"] = Json::array();
       for (const teach::BatchFile& file : batch.written)
@@ -144,6 +157,10 @@ void show(const TeachOptions& options, const teach::Teacher& teacher,
     return;
   }
   if (batch.read) print("read: {}\n", batch.read->text());
+  if (batch.at_service) {
+    if (batch.at_service->read().lines > 0) print("fetched: {}\n", batch.at_service->read().text());
+    for (const std::string& line : batch.at_service->texts()) print("{}\n", line);
+  }
   for (const teach::BatchFile& file : batch.written)
     print("{}: {} requests\n", file.file.string(), file.lines);
   print("{}\n{}\n", report.text(), report.money());
@@ -164,13 +181,17 @@ void run_teach(const TeachOptions& options) {
   const std::vector<std::filesystem::path> inputs = data::shards_of(options.problems);
   for (const auto& file : {files.demonstrations, files.rejected, files.database})
     refuse_own_input("--out", file, inputs);
-  const bool asks = options.servers.any();
-  if (!asks && options.write_batch.empty() && options.read_batch.empty())
+  const bool has_server = options.servers.any(), by_batches = !options.batch.empty();
+  const bool asks = has_server && !by_batches;
+  if (by_batches && !has_server)
+    refuse_value("--batch", "is of a service, and none is named", "name it with --server URL");
+  if (!has_server && options.write_batch.empty() && options.read_batch.empty())
     refuse_value("--server", "is missing", "--server URL, or batch files: --write-batch FILE");
-  if (asks && !options.write_batch.empty())
+  if (has_server && !options.write_batch.empty())
     refuse_value("--write-batch", "writes the requests that --server would be asked",
                  "give one of the two");
   std::vector<data::Problem> problems = problems_of(options, monitor);
+  const fleet::FleetOptions service = settings.fleet;
   teach::Teacher teacher(std::move(problems), std::move(settings), files, monitor);
   BatchResult batch;
   if (!options.read_batch.empty()) {
@@ -178,12 +199,17 @@ void run_teach(const TeachOptions& options) {
                                                   options.read_batch.end());
     batch.read = teach::read_batch(teacher, read, monitor);
   }
+  if (by_batches)
+    batch.at_service.emplace(teacher, teach::BatchOptions{.service = service, .limits = {}}, files,
+                             stop_flag(), monitor);
   try {
     teacher.check_bills();
     if (!options.again.empty()) teacher.again(options.again);
     if (!options.write_batch.empty())
       batch.written = teach::write_batch(teacher, options.write_batch);
-    const bool finished = !asks || teacher.ask(stop_flag());
+    const bool finished = by_batches ? batch.at_service->run(kBatchActions.at(options.batch))
+                                     : !asks || teacher.ask(stop_flag());
+    if (by_batches && teacher.open_batches().empty()) teacher.check_failed();
     teacher.write_rows();
     show(options, teacher, files, batch);
     if (finished) return;
@@ -288,6 +314,12 @@ void register_teach(CLI::App& app) {
                        fmt::format("{}", fmt::join(teach::Teacher::again_names(), ", ")))
       ->delimiter(',')
       ->check(CLI::IsMember(teach::Teacher::again_names()));
+  command
+      ->add_option(
+          "--batch", options->batch,
+          "ask --server by OpenAI's batch API: submit (fetch what has come back, send what "
+          "is to be asked), wait (the same until all is answered), fetch alone, or cancel")
+      ->check(one_of({"submit", "wait", "fetch", "cancel"}));
   command->add_option("--write-batch", options->write_batch,
                       "write the requests as a batch file (OpenAI's batch API, vllm run-batch) "
                       "instead of asking");

@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "base/json_fields.h"
-#include "base/output_file.h"
 
 namespace ponder::teach {
 namespace fs = std::filesystem;
@@ -20,25 +19,6 @@ fs::path shard_name(const fs::path& file, size_t number) {
   name.replace_filename(
       fmt::format("{}-{:04}{}", file.stem().string(), number, file.extension().string()));
   return name;
-}
-
-// [begin, end) of the lines of each file.
-std::vector<std::pair<size_t, size_t>> shards_within(const std::vector<Teacher::BatchLine>& lines,
-                                                     const BatchLimits& limits) {
-  std::vector<std::pair<size_t, size_t>> shards;
-  int64_t bytes = 0;
-  for (size_t i = 0; i < lines.size(); ++i) {
-    const auto size = static_cast<int64_t>(lines[i].body.size()) + 1;
-    const bool full = shards.empty() || bytes + size > limits.bytes ||
-                      static_cast<int64_t>(i - shards.back().first) >= limits.lines;
-    if (full) {
-      shards.emplace_back(i, i);
-      bytes = 0;
-    }
-    shards.back().second = i + 1;
-    bytes += size;
-  }
-  return shards;
 }
 
 // One line of results, counted.
@@ -83,10 +63,37 @@ void take_line(Teacher& teacher, const Json& row, const std::string& where, Batc
 
 }  // namespace
 
+std::vector<BatchShard> batch_shards(BatchShard lines, const BatchLimits& limits) {
+  std::vector<BatchShard> shards;
+  int64_t bytes = 0;
+  for (size_t i = 0; i < lines.size(); ++i) {
+    const auto size = static_cast<int64_t>(lines[i].body.size()) + 1;
+    const bool full = shards.empty() || bytes + size > limits.bytes ||
+                      static_cast<int64_t>(shards.back().size()) >= limits.lines;
+    if (full) {
+      shards.push_back(lines.subspan(i, 0));
+      bytes = 0;
+    }
+    shards.back() = {shards.back().data(), shards.back().size() + 1};
+    bytes += size;
+  }
+  return shards;
+}
+
+int64_t write_lines(FileWriter& file, BatchShard lines) {
+  int64_t bytes = 0;
+  for (const Teacher::BatchLine& line : lines) {
+    const std::string text = line.body + "\n";
+    file.write(text.data(), text.size());
+    bytes += static_cast<int64_t>(text.size());
+  }
+  return bytes;
+}
+
 std::vector<BatchFile> write_batch(Teacher& teacher, const fs::path& file,
                                    const BatchLimits& limits) {
   const std::vector<Teacher::BatchLine> lines = teacher.batch_lines();
-  const std::vector<std::pair<size_t, size_t>> shards = shards_within(lines, limits);
+  const std::vector<BatchShard> shards = batch_shards(lines, limits);
   std::vector<BatchFile> written;
   std::vector<std::unique_ptr<OutputFile>> outputs;
   for (size_t s = 0; s < shards.size(); ++s) {
@@ -98,12 +105,8 @@ std::vector<BatchFile> write_batch(Teacher& teacher, const fs::path& file,
                   "choose another name for --write-batch, or remove it");
     }
     outputs.push_back(std::make_unique<OutputFile>(shard.file));
-    for (size_t i = shards[s].first; i < shards[s].second; ++i) {
-      const std::string line = lines[i].body + "\n";
-      outputs.back()->write(line.data(), line.size());
-      shard.bytes += static_cast<int64_t>(line.size());
-      ++shard.lines;
-    }
+    shard.lines = static_cast<int64_t>(shards[s].size());
+    shard.bytes = write_lines(*outputs.back(), shards[s]);
   }
   for (const std::unique_ptr<OutputFile>& output : outputs) output->commit();
   teacher.mark_written(lines);
@@ -132,6 +135,14 @@ BatchAccount read_batch(Teacher& teacher, const std::vector<fs::path>& files, Mo
   }
   teacher.keep_taken();
   return account;
+}
+
+BatchAccount& BatchAccount::operator+=(const BatchAccount& other) {
+  for (const auto member : {&BatchAccount::lines, &BatchAccount::answers, &BatchAccount::duplicates,
+                            &BatchAccount::differing, &BatchAccount::unknown, &BatchAccount::failed,
+                            &BatchAccount::again, &BatchAccount::unreadable})
+    this->*member += other.*member;
+  return *this;
 }
 
 Json BatchAccount::json() const {

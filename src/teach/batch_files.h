@@ -4,11 +4,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/json.h"
 #include "base/monitor.h"
+#include "base/output_file.h"
 #include "teach/teacher.h"
 
 namespace ponder::teach {
@@ -22,6 +24,12 @@ struct BatchFile {
   std::filesystem::path file;
   int64_t lines = 0, bytes = 0;
 };
+
+// Lines that one file holds.
+using BatchShard = std::span<const Teacher::BatchLine>;
+std::vector<BatchShard> batch_shards(std::span<const Teacher::BatchLine> lines,
+                                     const BatchLimits& limits);
+int64_t write_lines(FileWriter& file, BatchShard lines);  // returns how many bytes
 
 // What would be asked next, into `file`, or into NAME-0001.EXT, … where one does not hold it. No file where
 // nothing is to be asked. Throws Error for files that are there already: they may be on their way.
@@ -39,6 +47,7 @@ struct BatchAccount {
   int64_t again = 0;       // without an answer: expired, a server's error; to be asked again
   int64_t unreadable = 0;
 
+  BatchAccount& operator+=(const BatchAccount& other);
   Json json() const;
   std::string text() const;
 };

@@ -76,10 +76,12 @@ TeacherSettings without_keys(TeacherSettings settings) {
 
 TeacherFiles teacher_files(const fs::path& out) {
   if (out.extension() != ".jsonl")
-    return {out / "demonstrations.jsonl", out / "rejected.jsonl", out / "teacher.db"};
+    return {out / "demonstrations.jsonl", out / "rejected.jsonl", out / "teacher.db",
+            out / "batches"};
   fs::path stem = out;
   stem.replace_extension();
-  return {out, stem.string() + ".rejected.jsonl", stem.string() + ".teacher.db"};
+  return {out, stem.string() + ".rejected.jsonl", stem.string() + ".teacher.db",
+          stem.string() + ".batches"};
 }
 
 Teacher::Teacher(std::vector<data::Problem> problems, TeacherSettings settings,
@@ -256,6 +258,9 @@ void Teacher::again(const std::vector<std::string>& named) {
     monitor_.info("going on with what was begun to be asked again");
     return;
   }
+  std::set<std::string> at_service;  // comes back by itself
+  for (const StoredBatch& batch : store_.batches())
+    for (const auto& [key, ask] : store_.lines_of(batch)) at_service.insert(key);
   int64_t marked = 0, no_longer = 0;
   for (Item& item : items_) {
     StoredRequest& request = item.request;
@@ -264,7 +269,8 @@ void Teacher::again(const std::vector<std::string>& named) {
     const bool meant = (request.state == RequestState::kDone && !item.reason.empty() &&
                         sorted.contains(item.reason)) ||
                        (request.state == RequestState::kFailed && sorted.contains(kFailedName)) ||
-                       (request.state == RequestState::kWritten && sorted.contains(kUnreadName));
+                       (request.state == RequestState::kWritten && sorted.contains(kUnreadName) &&
+                        !at_service.contains(request.key));
     if (!meant || solved) continue;
     if (item.reason == "length" && settings_.max_tokens <= request.max_tokens) {
       ++no_longer;

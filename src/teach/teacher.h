@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -46,9 +47,10 @@ struct TeacherSettings {
 
 struct TeacherFiles {
   std::filesystem::path demonstrations, rejected, database;
+  std::filesystem::path batches;  // a folder: what went to a batch service and what came back
 };
 // Of a folder (made if need be), or of a file of demonstrations NAME.jsonl, beside which the others are
-// NAME.rejected.jsonl and NAME.teacher.db.
+// NAME.rejected.jsonl, NAME.teacher.db and NAME.batches.
 TeacherFiles teacher_files(const std::filesystem::path& out);
 
 struct TeacherReport {
@@ -102,7 +104,17 @@ class Teacher : private fleet::AttemptKeeper {
   // That it has none: for good, or so that it may be asked again.
   Taken take_failure(const std::string& id, const std::string& why, bool for_good);
   void keep_taken() { store_.keep(); }
-  void check_bills() const;  // throws Error for one that is larger than its request allowed
+  // Batches at a service that are not read. Each of these is durable when it returns.
+  std::vector<StoredBatch> open_batches() const { return store_.batches(); }
+  void begin_batch(const StoredBatch& batch, std::span<const BatchLine> lines);
+  void put_batch(const StoredBatch& batch);
+  // It is read: what has no answer is to be asked again, because of `why`.
+  void finish_batch(const StoredBatch& batch, const std::string& why);
+  // Nobody will look at it any more: likewise, and what it may cost is booked as possible.
+  void give_up_batch(const StoredBatch& batch);
+  int64_t num_strangers(const StoredBatch& batch) const;  // of its requests, of other problems
+  void check_bills() const;   // throws Error for one that is larger than its request allowed
+  void check_failed() const;  // and for too many requests that failed for good
 
   // No file where there has never been an answer. What the report says then is kept for whoever looks on.
   void write_rows();
@@ -143,12 +155,12 @@ class Teacher : private fleet::AttemptKeeper {
   void failed(const std::string& id, const Failed& failure) override;
   void keep() override { store_.keep(); }
 
+  void end_batch(StoredBatch batch, const std::string& why, bool may_cost);
   bool ask_all(fleet::Fleet& fleet, const std::atomic<bool>* stop);
   bool drain(fleet::Fleet& fleet, std::set<std::string>& open);
   void give_up_open();
   Error why_stopped(const fleet::Scheduler::Stop& stop, const Error& error);
   void write_files() const;
-  void check_failed() const;
   // Without duplicates, which ask for the answers' texts, while answers come.
   TeacherReport report(bool with_duplicates) const;
   void show_progress();

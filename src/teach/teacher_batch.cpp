@@ -1,6 +1,7 @@
 // A teacher's requests as lines of batch files, and their answers.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "base/error.h"
@@ -57,6 +58,52 @@ void Teacher::mark_written(const std::vector<BatchLine>& lines) {
     store_.put(request);
   }
   store_.keep();
+}
+
+void Teacher::begin_batch(const StoredBatch& batch, std::span<const BatchLine> lines) {
+  store_.put(batch);
+  int ask = 0;
+  for (const BatchLine& line : lines) {
+    StoredRequest& request = find(line.id, ask)->request;
+    request.state = RequestState::kWritten;
+    store_.put(request);
+    store_.put_line(batch.name, request);
+  }
+  store_.keep();
+}
+
+void Teacher::put_batch(const StoredBatch& batch) {
+  store_.put(batch);
+  store_.keep();
+}
+
+void Teacher::finish_batch(const StoredBatch& batch, const std::string& why) {
+  end_batch(batch, why, false);
+}
+
+void Teacher::give_up_batch(const StoredBatch& batch) {
+  end_batch(batch, "its batch was given up", true);
+}
+
+void Teacher::end_batch(StoredBatch batch, const std::string& why, bool may_cost) {
+  for (const auto& [key, ask] : store_.lines_of(batch)) {
+    const auto found = item_of_.find(key);
+    if (found == item_of_.end()) continue;
+    StoredRequest& request = items_[found->second].request;
+    if (request.state != RequestState::kWritten || request.ask != ask) continue;
+    if (may_cost) store_.given_up(request, batch.service);
+    request.state = RequestState::kQueued;
+    request.error = why;
+    store_.put(request);
+  }
+  batch.state = BatchState::kRead;
+  put_batch(batch);
+}
+
+int64_t Teacher::num_strangers(const StoredBatch& batch) const {
+  const auto lines = store_.lines_of(batch);
+  return std::count_if(lines.begin(), lines.end(),
+                       [&](const auto& line) { return !item_of_.contains(line.first); });
 }
 
 Teacher::Item* Teacher::find(const std::string& id, int& ask) {

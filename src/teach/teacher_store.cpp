@@ -15,7 +15,7 @@ namespace {
 using pool::sqlite::Database;
 using pool::sqlite::Statement;
 
-constexpr int64_t kFormat = 1;
+constexpr int64_t kFormat = 2;
 constexpr int64_t kHeldBytes = int64_t{16} << 20;
 constexpr int64_t kCommitsToCheckpoint = 512;
 
@@ -64,6 +64,26 @@ CREATE TABLE responses (
   came TEXT NOT NULL,
   came_from TEXT NOT NULL,
   PRIMARY KEY (request, ask)) STRICT;
+)sql";
+
+// Of format 2.
+constexpr const char* kBatchSchema = R"sql(
+CREATE TABLE batches (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,
+  service TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('prepared', 'uploaded', 'ordering', 'ordered', 'read')),
+  lines INTEGER NOT NULL,
+  file_id TEXT,
+  batch_id TEXT,
+  status TEXT,
+  made TEXT NOT NULL,
+  changed TEXT NOT NULL) STRICT;
+CREATE TABLE batch_lines (
+  batch TEXT NOT NULL REFERENCES batches (name),
+  request TEXT NOT NULL REFERENCES requests (key),
+  ask INTEGER NOT NULL,
+  PRIMARY KEY (batch, request)) STRICT;
 )sql";
 
 constexpr const char* kNow = "strftime('%Y-%m-%dT%H:%M:%SZ', 'now')";
@@ -118,15 +138,20 @@ TeacherStore::TeacherStore(const fs::path& file) : file_(file), held_(file.strin
   const bool fresh = database_->value("SELECT count(*) FROM sqlite_master") == 0;
   if (fresh) {
     database_->execute(
-        fmt::format("BEGIN IMMEDIATE; {} INSERT INTO about VALUES ('format', '{}'); "
+        fmt::format("BEGIN IMMEDIATE; {} {} INSERT INTO about VALUES ('format', '{}'); "
                     "COMMIT;",
-                    kSchema, kFormat));
+                    kSchema, kBatchSchema, kFormat));
   }
   if (database_->value("SELECT count(*) FROM sqlite_master WHERE name = 'about'") == 0)
     throw Error(file.string(), "is no database of a teacher's answers", "choose another --out");
   const int64_t format =
       database_->value("SELECT CAST(value AS INTEGER) FROM about WHERE key = 'format'");
-  if (format != kFormat) {
+  if (format == 1) {
+    database_->execute(
+        fmt::format("BEGIN IMMEDIATE; {} UPDATE about SET value = '{}' WHERE key = 'format'; "
+                    "COMMIT;",
+                    kBatchSchema, kFormat));
+  } else if (format != kFormat) {
     throw Error(file.string(), fmt::format("has format {}, expected {}", format, kFormat),
                 "it was made by another version of ponder");
   }

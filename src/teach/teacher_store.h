@@ -9,6 +9,14 @@
 //   done                 its answer, in the same commit      the same
 //   failed               why                                 the same
 //   written              in a batch file                     the same, until its answer is read
+//
+//   state of a batch     in the file                         opened again after a kill
+//   prepared             its lines are a file on this disk   the service may have the file
+//   uploaded             the service's name of that file     no batch was ordered
+//   ordering             committed before it is ordered      the service may have the batch
+//   ordered              the service's name of the batch     the same
+//   read                 every line has an answer, or is     the same
+//                        to be asked again
 #pragma once
 
 #include <cstdint>
@@ -17,6 +25,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/file.h"
@@ -51,6 +60,18 @@ struct StoredAnswer {
   std::string from;                 // a server's address, or the name of a batch file
 };
 
+enum class BatchState { kPrepared, kUploaded, kOrdering, kOrdered, kRead };
+
+// A batch at a service.
+struct StoredBatch {
+  std::string name;     // of its files here, and of its file at the service
+  std::string service;  // the address
+  BatchState state = BatchState::kPrepared;
+  int64_t lines = 0;
+  std::string file_id, batch_id;  // the service's
+  std::string status;             // likewise, when it was last looked at
+};
+
 struct Ledger {
   int64_t answers = 0, attempts = 0,
           unknown = 0;  // attempts: to servers; unknown: that a kill ended
@@ -81,7 +102,15 @@ class TeacherStore {
   std::optional<StoredAnswer> answer_of(const std::string& key, int ask) const;
   Ledger ledger() const;
 
+  std::vector<StoredBatch> batches() const;  // that are not read, in the order they were made
+  // (request's key, ask) of its lines, in order.
+  std::vector<std::pair<std::string, int>> lines_of(const StoredBatch& batch) const;
+
   // What follows is collected and becomes durable together with keep().
+  void put(const StoredBatch& batch);  // as it is now
+  void put_line(const std::string& batch, const StoredRequest& request);
+  // A batch that nobody will look at any more may have been ordered: what `request` may cost in it.
+  void given_up(const StoredRequest& request, const std::string& service);
   void set_again(const std::string& reasons);
   void set_report(const Json& report);     // for whoever looks on (standing.h)
   void put(const StoredRequest& request);  // as it is now

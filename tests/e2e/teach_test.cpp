@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "e2e/ponder.h"
 #include "e2e/running_server.h"
+#include "teach/batch_service_fixture.h"
 #include "teach/endpoint_fixture.h"
 
 namespace ponder::e2e {
@@ -241,6 +242,81 @@ TEST_F(Teach, AKillCostsWhatWasOnItsWay) {
   EXPECT_FALSE(fs::exists(fs::path(out_) / "teacher.db.space"));
 }
 
+// A kill -9 behind every step of a batch: the service has done what it was asked, and nobody here knows.
+TEST_F(Teach, AKillDoublesNoBatchAndLosesNone) {
+  for (const char* step : {"upload", "order", "look", "content"}) {
+    SCOPED_TRACE(step);
+    const std::string out = folder_ / (std::string("by-") + step);
+    teach::ServiceDouble service(
+        [](int number, const Json&) { return teach::right_reply(number); });
+    std::atomic<bool> reached = false, killed = false;
+    service.on_call = [&](const std::string& call) {
+      if (call != step || reached.exchange(true)) return;
+      while (!killed) std::this_thread::sleep_for(milliseconds(5));
+    };
+    const auto argv = [&](const char* action) {
+      return command({"teach", "--server", service.url(), "--served-model", "teacher", "--problems",
+                      problems_, "--out", out, "--batch", action, "--json", "--quiet"});
+    };
+    for (int i = 0; i < 2 && !reached; ++i) {  // sent, then fetched
+      testing::Process process(argv("submit"));
+      while (!reached && !process.ended_within(milliseconds(20))) {
+      }
+      if (!reached) {
+        EXPECT_EQ(process.wait().status, 0);
+        continue;
+      }
+      process.signal(SIGKILL);
+      process.wait();
+    }
+    EXPECT_TRUE(reached);
+    killed = true;
+    Json result;
+    for (int i = 0; i < 2; ++i) {
+      const testing::Outcome outcome = testing::run(argv("submit"));
+      ASSERT_EQ(outcome.status, 0) << outcome.err;
+      result = json_lines(outcome.out).at(0);
+    }
+    EXPECT_EQ(result["kept"], 12);
+    EXPECT_EQ(result["batches"].size(), 0u) << result;
+    EXPECT_EQ(service.num_batches(), 1u);
+    EXPECT_EQ(service.num_files(), 2u);
+    EXPECT_EQ(service.ordered().size(), 12u);
+    EXPECT_EQ(json_lines(read_file(fs::path(out) / "demonstrations.jsonl")).size(), 12u);
+  }
+}
+
+TEST_F(Teach, ABatchShowsItselfAndItsKeyStandsNowhere) {
+  teach::ServiceDouble service([](int number, const Json&) { return teach::right_reply(number); });
+  service.looks_until_done = 2;
+  ::setenv("PONDER_TEST_KEY", "very-secret-key", 1);
+  const auto batch = [&](const char* action, bool json) {
+    std::vector<std::string> argv =
+        command({"teach", "--server", service.url(), "--served-model", "teacher", "--problems",
+                 problems_, "--out", out_, "--batch", action, "--api-key-env", "PONDER_TEST_KEY"});
+    if (json) argv.insert(argv.end(), {"--json", "--quiet"});
+    return testing::run(argv);
+  };
+  const testing::Outcome sent = batch("submit", false);
+  EXPECT_EQ(sent.status, 0) << sent.err;
+  EXPECT_NE(sent.out.find("batch_1: sent, 0 of 12 answered\n"), std::string::npos) << sent.out;
+  EXPECT_NE(sent.out.find("; 12 in batch files"), std::string::npos) << sent.out;
+  const testing::Outcome looked = batch("fetch", true);
+  EXPECT_EQ(json_lines(looked.out).at(0)["batches"][0]["status"], "in_progress") << looked.out;
+  const testing::Outcome fetched = batch("fetch", false);
+  EXPECT_NE(fetched.out.find("fetched: 12 lines: 12 answers\n"), std::string::npos) << fetched.out;
+  EXPECT_EQ(kept().size(), 12u);
+  ::unsetenv("PONDER_TEST_KEY");
+  const std::vector<std::string> keys = service.keys();
+  EXPECT_EQ(keys.size(), service.calls().size());
+  EXPECT_EQ(keys.at(0), "Bearer very-secret-key");
+  for (const auto& entry : fs::recursive_directory_iterator(out_)) {
+    if (entry.is_regular_file()) {
+      EXPECT_EQ(read_file(entry.path()).find("very-secret-key"), std::string::npos) << entry;
+    }
+  }
+}
+
 TEST_F(Teach, ASignalLetsWhatIsOnItsWayComeIn) {
   std::atomic<bool> go = false;
   teach::Endpoint endpoint([&](int number, int, const Json&) {
@@ -291,6 +367,12 @@ TEST_F(Teach, SaysInALineWhatIsWrong) {
       {"teach", "--served-model", "teacher", "--problems", problems_, "--out", out_, "--quiet"});
   EXPECT_EQ(nobody.status, 2);
   holds(nobody.err, "--server: is missing");
+  const testing::Outcome nowhere =
+      ponder({"teach", "--served-model", "teacher", "--problems", problems_, "--out", out_,
+              "--batch", "submit", "--quiet"});
+  EXPECT_EQ(nowhere.status, 2);
+  holds(nowhere.err, "--batch: is of a service, and none is named");
+  holds(said({"--batch", "send"}, 2), "--batch");
   EXPECT_EQ(endpoint.num_asked(), 0);
 }
 
