@@ -1,5 +1,5 @@
-// ponder data check and ponder data show: what a file of problems, demonstrations or preferences
-// holds, which rows are rejected and why, and the text the model will be trained on.
+// ponder data check and ponder data show: what a file of problems, demonstrations, preferences or a
+// teacher's rejected answers holds, which rows are rejected and why, and the text the model will be trained on.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -16,6 +16,7 @@
 #include "data/askable.h"
 #include "data/contamination.h"
 #include "data/readers.h"
+#include "data/rejected_answers.h"
 #include "data/token_rows.h"
 #include "tokenizer/chat_template.h"
 #include "tokenizer/tokenizer.h"
@@ -70,12 +71,13 @@ data::TokenRow tokens_of(const TextSide& side, const data::Demonstration& row) {
   return std::move(*tokens);
 }
 
-// What was read: one of the three is filled.
+// What was read: one of the four is filled.
 struct Rows {
   data::RowKind kind = data::RowKind::kProblems;
   std::vector<data::Problem> problems;
   std::vector<data::Demonstration> demonstrations;
   std::vector<data::TokenPair> pairs;
+  std::vector<data::RejectedAnswer> rejected;
   data::RowAccount report;
   std::map<int64_t, int64_t> lengths;  // kept rows by their tokens, where there is a tokenizer
 };
@@ -88,6 +90,8 @@ std::string_view to_string(data::RowKind kind) {
       return "demonstrations";
     case data::RowKind::kPreferences:
       return "preferences";
+    case data::RowKind::kRejectedAnswers:
+      return "rejected answers";
   }
   return "";
 }
@@ -129,6 +133,21 @@ void read_preferences(const DataOptions& options, const TextSide* side, data::Ro
     ++rows.lengths[pair.chosen.num_tokens() + pair.rejected.num_tokens()];
 }
 
+// `keep` of them; all are counted by the reasons they have.
+void read_rejected(const DataOptions& options, size_t keep, data::RowSource& source, Rows& rows) {
+  if (!options.tokenizer.empty() || !options.against.empty() || !options.clean.filters.empty()) {
+    throw Error(ErrorKind::kUsage, options.file,
+                "--tokenizer, --against and --filters are for rows to train on, and these are a "
+                "teacher's rejected answers");
+  }
+  data::RowConditions conditions = conditions_of(options.where);
+  data::visit_rejected_answers(source, rows.report, conditions.empty() ? nullptr : &conditions,
+                               [&](data::RejectedAnswer answer) {
+                                 if (rows.rejected.size() < keep)
+                                   rows.rejected.push_back(std::move(answer));
+                               });
+}
+
 // Tokens of a row; a demonstration may be one that cannot be trained on.
 data::Accepted<int64_t> num_tokens(const TextSide& side, const data::Problem& row) {
   const auto prompt = data::prompt_of(side.text, row, {});
@@ -151,6 +170,8 @@ void read(const DataOptions& options, const TextSide* side, size_t keep, Count w
   rows.kind = kind_of(options, source);
   if (rows.kind == data::RowKind::kPreferences)
     return read_preferences(options, side, source, rows);
+  if (rows.kind == data::RowKind::kRejectedAnswers)
+    return read_rejected(options, keep, source, rows);
   const data::ContaminationFilter filter = filter_against(options.against);
   const clean::Options cleaning = clean_options(options.clean);
   if (rows.kind == data::RowKind::kProblems) {
@@ -432,12 +453,31 @@ void show_pairs(const std::vector<data::TokenPair>& pairs, const DataOptions& op
   }
 }
 
+void show_rejected(const std::vector<data::RejectedAnswer>& answers, const DataOptions& options) {
+  for (size_t i = 0; i < answers.size(); ++i) {
+    const data::RejectedAnswer& answer = answers[i];
+    if (options.common.json) {
+      print_json(answer.row);
+      continue;
+    }
+    if (i > 0) print_text("\n");
+    print("--- {}: {}{}{}\n", answer.id, answer.reason, answer.detail.empty() ? "" : ": ",
+          answer.detail);
+    print_part("question", answer.question);
+    print_part("gold", answer.answer);
+    print_part("thought", answer.thought);
+    print_part(fmt::format("text, ended by {}", answer.finish_reason), answer.text);
+    print_part("refusal", answer.refusal);
+  }
+}
+
 void show(const DataOptions& options) {
   const auto side = text_side(options);
   Rows rows;
   read(options, side.get(), static_cast<size_t>(options.rows), Count::kRows, rows);
   show_rows(rows.problems, rows.report.kept, options, side.get());
   show_rows(rows.demonstrations, rows.report.kept, options, side.get());
+  show_rejected(rows.rejected, options);
   if (!rows.pairs.empty()) show_pairs(rows.pairs, options, *side);
   if (!options.common.quiet) tell(rows.report.summary());
 }

@@ -6,6 +6,7 @@
 #include "data/demonstration_layouts.h"
 #include "data/preference_layouts.h"
 #include "data/problem_layouts.h"
+#include "data/rejected_answers.h"
 #include "data/row_fields.h"
 #include "data/row_source.h"
 
@@ -66,6 +67,8 @@ void read_rows(RowSource& source, std::string_view kind, bool strict, RowConditi
           throw Rejection{"not_an_object",
                           "expected a JSON object, found " + excerpt(dump_json(json.value))};
         }
+        if (is_rejected_answer(json.value))
+          throw Rejection{"rejected_answer", "a teacher's answer that became no demonstration"};
         Changes changes;
         for (Accepted<Row>& row : convert(json.value, json.line, changes)) {
           if (row) {
@@ -84,13 +87,7 @@ void read_rows(RowSource& source, std::string_view kind, bool strict, RowConditi
     throw;
   }
   total.merge(report);
-  if (report.rejected.contains("filtered")) {
-    const std::vector<std::string> unknown = conditions->never_found();
-    if (!unknown.empty()) {
-      throw Error(reader->name(), fmt::format("no row has a field \"{}\"", unknown[0]),
-                  "conditions are on domain, level, source, id, answer or a field of the file");
-    }
-  }
+  if (report.rejected.contains("filtered")) conditions->refuse_never_found(reader->name());
   // Rows that another file of the run has are no fault of this one.
   if (report.kept == 0 && report.duplicates == 0) {
     std::string problem = fmt::format("expected {}, found none: {}", kind, report.summary());
@@ -281,6 +278,7 @@ std::vector<Demonstration> read_demonstrations(const std::filesystem::path& file
 
 RowKind kind_of_rows(PeekedRows& rows) {
   if (const Json* first = rows.first_object()) {
+    if (is_rejected_answer(*first)) return RowKind::kRejectedAnswers;
     if (is_preference(RowFields(*first))) return RowKind::kPreferences;
     return is_demonstration(RowFields(*first)) ? RowKind::kDemonstrations : RowKind::kProblems;
   }

@@ -108,7 +108,8 @@ void visit_demonstrations(RowSource& rows, RowAccount& report,
                           const DemonstrationReadOptions& options,
                           const std::function<void(Demonstration)>& take);
 
-enum class RowKind { kProblems, kDemonstrations, kPreferences };
+// kRejectedAnswers (rejected_answers.h) are neither problems nor demonstrations: readers of these reject them.
+enum class RowKind { kProblems, kDemonstrations, kPreferences, kRejectedAnswers };
 // By the fields of the first row that is a JSON object. Throws Error when there is none among the
 // first kMostPeeked.
 RowKind kind_of_rows(PeekedRows& rows);

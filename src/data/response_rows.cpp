@@ -13,6 +13,7 @@
 #include "data/given_response.h"
 #include "data/gold.h"
 #include "data/problem_layouts.h"
+#include "data/rejected_answers.h"
 #include "data/response_batches.h"
 
 namespace ponder::data {
@@ -169,7 +170,10 @@ void take_made(const RowFields& row, GivenResponse& given) {
   given.perplexity_model_sha256 = text_or_empty(row, {"perplexity_model_sha256"});
 }
 
-void trajectory(const RowFields& row, ResponseRow& read, Changes& changes) {
+void trajectory(const Json& json, ResponseRow& read, Changes& changes) {
+  const RowFields row(json);
+  if (is_rejected_answer(json))  // a teacher's, which has its thought apart
+    read.asked.model = text_or_empty(RowFields(*row.find("teacher")), {"answered_by", "model"});
   take_settings(Json{{"seed", row.find("seed") ? *row.find("seed") : Json()}}, read.asked.sampling);
   add_response(read.responses, [&](GivenResponse& given) {
     take_made(row, given);
@@ -177,7 +181,9 @@ void trajectory(const RowFields& row, ResponseRow& read, Changes& changes) {
     const Json* sample = row.find("sample");
     if (sample && sample->is_number_integer() && *sample >= 0 && *sample <= 1 << 30)
       given.sample = sample->get<int>();
-    given.completion.text = row.text("text");
+    given.completion.text = is_rejected_answer(json)
+                                ? whole_text({row.text("text"), row.text("thought")}, changes)
+                                : row.text("text");
     if (is_blank(given.completion.text) && !given.completion.token_ids)
       throw Rejection{"empty_response", "the response is empty"};
     given.completion.finish_reason = finish_named(text_or_empty(row, {"finish_reason"}), changes);
@@ -332,7 +338,7 @@ ResponseRow response_row(const Json& json, ResponseLayout layout, const std::str
     }
   }
   if (is_trajectory) {
-    trajectory(row, read, changed);
+    trajectory(json, read, changed);
   } else {
     take_how(RowFields(own), read.asked);
     rows_responses(row, own, read, changed);

@@ -140,4 +140,11 @@ std::vector<std::string> RowConditions::never_found() const {
   return fields;
 }
 
+void RowConditions::refuse_never_found(const std::string& file) const {
+  const std::vector<std::string> unknown = never_found();
+  if (unknown.empty()) return;
+  throw Error(file, fmt::format("no row has a field \"{}\"", unknown[0]),
+              "conditions are on domain, level, source, id, answer or a field of the file");
+}
+
 }  // namespace ponder::data

@@ -34,6 +34,8 @@ class RowConditions {
   std::optional<Rejection> against(const Json& raw, const Problem& row);
   // Fields that no row so far had: a name that is misspelt leaves nothing.
   std::vector<std::string> never_found() const;
+  // Throws Error where there is one, for the rows of `file`.
+  void refuse_never_found(const std::string& file) const;
 
  private:
   template <class Row>

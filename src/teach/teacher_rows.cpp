@@ -104,7 +104,9 @@ void Teacher::write_files() const {
       write_row(demonstrations, row);
       continue;
     }
-    Json row = {{"problem_id", problem.id},
+    Json row = {{"id", fmt::format("{}-{}", problem.id, item.request.sample)},
+                {"problem_id", problem.id},
+                {"question", problem.question},
                 {"sample", item.request.sample},
                 {"reason", outcome.reason},
                 {"detail", outcome.detail},

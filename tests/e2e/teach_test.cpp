@@ -317,6 +317,43 @@ TEST_F(Teach, ABatchShowsItselfAndItsKeyStandsNowhere) {
   }
 }
 
+TEST_F(Teach, RejectedAnswersCanBeLookedAtAndAreNotTrainedOn) {
+  teach::Endpoint endpoint([](int number, int, const Json&) {
+    teach::Reply reply = teach::right_reply(number + (number == 3 ? 5 : 0));
+    if (number == 5) reply.finish = "length";
+    return reply;
+  });
+  ASSERT_EQ(testing::run(arguments(endpoint.url())).status, 0);
+  const std::string rejected = fs::path(out_) / "rejected.jsonl";
+  const testing::Outcome check = ponder({"data", "check", rejected, "--explain"});
+  EXPECT_EQ(check.status, 0) << check.err;
+  EXPECT_NE(check.out.find("rejected answers: 2 rows, 0 kept, 2 rejected (length 1, wrong 1)"),
+            std::string::npos)
+      << check.out;
+  EXPECT_NE(check.out.find(", p3-0: wrong: "), std::string::npos) << check.out;
+  const testing::Outcome show = ponder({"data", "show", rejected, "--where", "reason=wrong"});
+  EXPECT_EQ(show.status, 0) << show.err;
+  for (const char* part : {"--- p3-0: wrong: ", "[question]\nWhat is 3 + 1?\n", "[gold]\n4\n",
+                           "[thought]\none more\n", "[text, ended by stop]\n\\boxed{9}\n"})
+    EXPECT_NE(show.out.find(part), std::string::npos) << part << "\n" << show.out;
+  EXPECT_EQ(show.out.find("p5"), std::string::npos) << show.out;
+  const testing::Outcome misspelt = ponder({"data", "show", rejected, "--where", "raeson=wrong"});
+  EXPECT_EQ(misspelt.status, 1);
+  EXPECT_NE(misspelt.err.find("no row has a field \"raeson\""), std::string::npos) << misspelt.err;
+  const testing::Outcome trained =
+      ponder({"sft", "--model", testing::source_dir() / "models/nano-base", "--data", rejected,
+              "--out", folder_ / "student", "--quiet"});
+  EXPECT_EQ(trained.status, 1);
+  EXPECT_NE(trained.err.find("2 rejected (rejected_answer 2)"), std::string::npos) << trained.err;
+  // In a pool they are wrong responses as any, with their thoughts.
+  const testing::Outcome imported = ponder({"pool", "import", folder_ / "pool", rejected});
+  EXPECT_EQ(imported.status, 0) << imported.err;
+  const std::vector<Json> pool = json_lines(ponder({"pool", "export", folder_ / "pool"}).out);
+  ASSERT_EQ(pool.size(), 2u);
+  EXPECT_EQ(pool[0]["verdict"], "incorrect");
+  EXPECT_NE(pool[0]["text"].get<std::string>().find("one more"), std::string::npos) << pool[0];
+}
+
 TEST_F(Teach, ASignalLetsWhatIsOnItsWayComeIn) {
   std::atomic<bool> go = false;
   teach::Endpoint endpoint([&](int number, int, const Json&) {
