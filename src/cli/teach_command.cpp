@@ -209,7 +209,6 @@ void run_teach(const TeachOptions& options) {
       batch.written = teach::write_batch(teacher, options.write_batch);
     const bool finished = by_batches ? batch.at_service->run(kBatchActions.at(options.batch))
                                      : !asks || teacher.ask(stop_flag());
-    if (by_batches && teacher.open_batches().empty()) teacher.check_failed();
     teacher.write_rows();
     show(options, teacher, files, batch);
     if (finished) return;

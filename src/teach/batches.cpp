@@ -54,6 +54,7 @@ bool Batches::run(BatchAction action) {
     fetch();
     if (action != BatchAction::kFetch) submit();
     if (action == BatchAction::kWait) wait_for_all();
+    if (teacher_.open_batches().empty()) teacher_.conclude();
     return true;
   } catch (const ServiceStopped&) {
     return false;

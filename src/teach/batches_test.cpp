@@ -335,6 +335,19 @@ TEST_F(BatchesTest, AskingAgainLeavesAloneWhatIsOnItsWay) {
   EXPECT_EQ(teacher.report().unasked, 0);
 }
 
+TEST_F(BatchesTest, AskingAgainByBatchesCanBeRepeated) {
+  ServiceDouble service([](int number, const Json&) { return right_reply(number + 5); });
+  const TeacherSettings settings = this->settings(service.url());
+  EXPECT_EQ(batch(Action::kWait, 2, settings), kFine);
+  for (int times = 1; times < 3; ++times) {
+    Teacher teacher(sums(2), settings, files(), monitor_);
+    teacher.again({"wrong"});
+    Batches batches(teacher, options(settings), files(), nullptr, monitor_);
+    EXPECT_TRUE(batches.run(Action::kWait));
+    EXPECT_EQ(teacher.report().superseded, 2 * times);
+  }
+}
+
 TEST_F(BatchesTest, ADatabaseOfBeforeGoesOn) {
   ServiceDouble service(right());
   const TeacherSettings settings = this->settings(service.url());

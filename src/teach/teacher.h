@@ -113,8 +113,9 @@ class Teacher : private fleet::AttemptKeeper {
   // Nobody will look at it any more: likewise, and what it may cost is booked as possible.
   void give_up_batch(const StoredBatch& batch);
   int64_t num_strangers(const StoredBatch& batch) const;  // of its requests, of other problems
-  void check_bills() const;   // throws Error for one that is larger than its request allowed
-  void check_failed() const;  // and for too many requests that failed for good
+  void check_bills() const;  // throws Error for one that is larger than its request allowed
+  // Where nothing is to be asked: that again() is done. Throws Error for too many requests that failed for good.
+  bool conclude();
 
   // No file where there has never been an answer. What the report says then is kept for whoever looks on.
   void write_rows();
@@ -161,6 +162,7 @@ class Teacher : private fleet::AttemptKeeper {
   void give_up_open();
   Error why_stopped(const fleet::Scheduler::Stop& stop, const Error& error);
   void write_files() const;
+  void check_failed() const;
   // Without duplicates, which ask for the answers' texts, while answers come.
   TeacherReport report(bool with_duplicates) const;
   void show_progress();

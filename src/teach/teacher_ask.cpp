@@ -93,17 +93,19 @@ void Teacher::failed(const std::string& id, const Failed& failure) {
   if (!failure.again) failed_now_.insert(id);
 }
 
-bool Teacher::ask(const std::atomic<bool>* stop) {
-  size_t num_wanted = 0;
-  for (size_t p = 0; p < problems_.size(); ++p) num_wanted += wanted(p).size();
-  if (num_wanted == 0) {
-    if (!store_.again().empty()) {
-      store_.set_again("");
-      store_.keep();
-    }
-    check_failed();
-    return true;
+bool Teacher::conclude() {
+  for (size_t p = 0; p < problems_.size(); ++p)
+    if (!wanted(p).empty()) return false;
+  if (!store_.again().empty()) {
+    store_.set_again("");
+    store_.keep();
   }
+  check_failed();
+  return true;
+}
+
+bool Teacher::ask(const std::atomic<bool>* stop) {
+  if (conclude()) return true;
   fleet::FleetOptions options = settings_.fleet;
   options.kind = fleet::ServerKind::kOpenai;
   options.keeper = this;
