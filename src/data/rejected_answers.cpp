@@ -55,7 +55,10 @@ void visit_rejected_answers(RowSource& rows, RowAccount& report, RowConditions* 
         Problem problem;
         problem.id = answer.id;
         problem.answer = answer.answer;
-        if (const auto why = conditions->against(json.value, problem)) throw *why;
+        if (const auto why = conditions->against(json.value, problem)) {
+          reject(*why, answer.id);
+          continue;
+        }
       }
       reject({answer.reason, answer.detail}, answer.id);
       take(std::move(answer));
