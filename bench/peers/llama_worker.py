@@ -6,8 +6,7 @@ input, one JSON object for each, as `ponder bench --on-request` does it.
 
 llama.cpp is llama-cpp-python's, by its bindings of the C functions: measured is llama_decode on one batch with a token of
 every sequence. Its next token is the likeliest of those of the first row alone (one search costs what all would cost a
-program in C++, a fraction of a percent). Each sequence has its own pages (kv_unified off), of --cache's type; flash
-attention is llama.cpp's choice. Ends with 77 where llama_cpp is missing.
+program in C++, a fraction of a percent). Each sequence has its own pages (kv_unified off), of --cache's type. Ends with 77 where llama_cpp is missing.
 """
 import argparse
 import ctypes
@@ -25,6 +24,7 @@ except (ImportError, FileNotFoundError, RuntimeError) as missing:
     sys.exit(77)
 
 F32, F16 = 0, 1  # ggml_type
+FLASH = {"auto": -1, "off": 0, "on": 1}  # llama_flash_attn_type; auto: llama.cpp's choice
 
 
 class Context:
@@ -41,6 +41,7 @@ class Context:
         params.n_threads = params.n_threads_batch = args.threads
         params.type_k = params.type_v = F32 if args.cache == "f32" else F16
         params.kv_unified = False
+        params.flash_attn_type = FLASH[args.flash_attention]
         self.context = llama.llama_init_from_model(self.model, params)
         if not self.model or not self.context:
             raise SystemExit(f"llama_worker: {args.gguf} cannot be used")
@@ -75,6 +76,7 @@ def main():
     parser.add_argument("--length", type=int, default=128)
     parser.add_argument("--steps", type=int, default=16)
     parser.add_argument("--cache", choices=["f32", "f16"], default="f16", help="keys and values; f16 is llama.cpp's own")
+    parser.add_argument("--flash-attention", choices=FLASH, default="auto")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     context = Context(args)

@@ -48,21 +48,19 @@ class Targets:
     def ours(self, task, rows, length, *more, config=None, model=None):
         weights = ["--model", model] if model else ["--config", config]
         return ("ponder", [self.args.ponder, "bench", *map(str, weights), "--task", task, "--rows", str(rows), "--length",
-                           str(length), "--precision", "f32", "--on-request", "--quiet", *self.threads(), *more], None)
+                           str(length), "--precision", "f32", "--on-request", "--quiet", *self.threads(), *more])
 
     def torch(self, task, rows, length, *more, config):
         lean = ["--lean"] if self.args.lean else []
         # Blocks of a large vocabulary's logits, kept and cut up by malloc, would leave 24 GiB too few.
         large = ["env", f"MALLOC_MMAP_THRESHOLD_={256 << 20}"] if "--recompute" in more else []
         return ("PyTorch", [*large, str(HERE / "torch"), "--config", str(config), "--task", task, "--rows", str(rows),
-                            "--length", str(length), *self.threads(), *lean, *more], None)
+                            "--length", str(length), *self.threads(), *lean, *more])
 
     def llama(self, gguf, rows, length, steps):
-        folder = ROOT / "build" / "peers"
-        folder.mkdir(parents=True, exist_ok=True)
-        flash = ["--flash-attention"] if self.args.flash_attention else []
-        return ("llama.cpp", ["node", str(HERE / "llama_worker.mjs"), "--gguf", str(gguf), "--rows", str(rows), "--length",
-                              str(length), "--steps", str(steps), *self.threads(), *flash], folder)
+        return ("llama.cpp", [self.args.llama, str(HERE / "llama_worker.py"), "--task", "decode", "--gguf", str(gguf), "--rows", str(rows),
+                              "--length", str(length), "--steps", str(steps), *self.threads(),
+                              "--flash-attention", "on" if self.args.flash_attention else "off"])
 
     def threads(self):
         return ["--threads", str(self.args.threads)]
@@ -298,6 +296,7 @@ def main():
                         help="PyTorch's model in a form written for speed, not the plain one the targets were set against")
     parser.add_argument("--flash-attention", action="store_true", help="llama.cpp with it; measured slower on a CPU at these contexts")
     parser.add_argument("--ponder", default=str(ROOT / "build/release/ponder"))
+    parser.add_argument("--llama", default=str(ROOT / "build/peers-llama/bin/python"), help="a python3 that has llama_cpp")
     parser.add_argument("--rollout-bench", default=str(ROOT / "build/release/bench/rollout_bench"))
     parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build/targets", help="folder for checkpoints of random weights (5 GB)")
     parser.add_argument("--json", metavar="FILE", help="every repetition, and the lines of the table")

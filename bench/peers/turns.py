@@ -1,5 +1,5 @@
 """Two or more programs measured in turn: each is a process that does one repetition for each line it is sent and
-answers with one JSON object (`ponder bench --on-request`, torch_worker.py, llama_worker.mjs)."""
+answers with one JSON object (`ponder bench --on-request`, torch_worker.py, llama_worker.py)."""
 import json
 import statistics
 import subprocess
@@ -8,13 +8,16 @@ import time
 
 
 class Missing(Exception):
-    """A program that says, with exit status 77, that what it needs is not installed."""
+    """A program that is not there, or says, with exit status 77, that what it needs is not installed."""
 
 
 class Worker:
-    def __init__(self, name, command, folder=None):
+    def __init__(self, name, command):
         self.name = name
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=folder)
+        try:
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        except FileNotFoundError as none:
+            raise Missing(name) from none
         self.answer()
 
     def answer(self):
@@ -59,7 +62,7 @@ def ratios(ours, theirs, field="tokens_per_second"):
 
 
 def in_turn(programs, pairs, resident):
-    """`programs`: (name, command, folder) each, ours first. Resident: all stay in memory, warm, and take turns. Otherwise
+    """`programs`: (name, command) each, ours first. Resident: all stay in memory, warm, and take turns. Otherwise
     each starts anew for every turn, warms up and ends, as two of them do not fit into memory. Gives an Outcome each;
     empty for a peer that is not installed."""
     outcomes = [Outcome() for _ in programs]
