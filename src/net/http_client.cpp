@@ -277,9 +277,9 @@ struct HttpClient::Impl {
       (void)watch(socket, EPOLLIN);
     }
   }
-  bool watch(int socket, uint32_t events) const {
+  bool watch(int socket, uint32_t what) const {
     epoll_event event = {};
-    event.events = events;
+    event.events = what;
     event.data.fd = socket;
     return ::epoll_ctl(epoll, EPOLL_CTL_MOD, socket, &event) == 0;
   }
