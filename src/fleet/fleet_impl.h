@@ -216,6 +216,7 @@ struct Fleet::Impl {
     request.method = "POST";
     request.body = dump_json(ask.body);
     request.may_lag = !open.request.want_tokens;
+    request.sent_once = options.kind == ServerKind::kOpenai;  // which may ask a price for each
     if (ask.streams)
       request.headers.emplace_back("Accept", "text/event-stream");
     else

@@ -28,6 +28,7 @@ struct Reply {
   int status = 200;
   std::string error, headers;  // of another status
   bool silent = false;         // nothing comes until the client leaves
+  bool resets = false;         // the connection ends before a byte has come
 };
 
 inline Reply right_reply(int number) {
@@ -126,6 +127,7 @@ class Endpoint {
     if (!unknown_field().empty())
       return c.answer(400, R"({"error":{"message":"unknown field"}})"), true;
     const Reply reply = answers_(number, times, body);
+    if (reply.resets) return c.reset(), false;
     if (reply.silent) return c.gone_within(std::chrono::seconds(60)), false;
     if (reply.status != 200) {
       c.answer(reply.status, dump_json({{"error", {{"message", reply.error}}}}), reply.headers);

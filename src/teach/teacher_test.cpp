@@ -333,6 +333,19 @@ TEST_F(TeacherTest, FailuresAreSaidAndAskedAgainByName) {
   EXPECT_EQ(endpoint.num_asked(), 8);
 }
 
+// libcurl would ask again by itself where the connection was used before.
+TEST_F(TeacherTest, EveryRequestThatMayHaveBeenPaidForIsCounted) {
+  Endpoint endpoint([](int number, int times, const Json&) {
+    Reply reply = right_reply(number);
+    reply.resets = times == 0;
+    return reply;
+  });
+  const TeacherReport report = taught(5, settings(endpoint));
+  EXPECT_EQ(report.kept, 5);
+  EXPECT_EQ(report.ledger.attempts, 10);
+  EXPECT_EQ(endpoint.num_asked(), 10);
+}
+
 TEST_F(TeacherTest, OtherQuestionsNeedAnotherPlace) {
   Endpoint endpoint([](int number, int, const Json&) { return right_reply(number); });
   TeacherSettings settings = this->settings(endpoint);
