@@ -355,7 +355,10 @@ struct HttpClient::Impl {
     set(transfer, CURLOPT_WRITEDATA, &transfer);
     set(transfer, CURLOPT_USERAGENT, user_agent.c_str());
     if (!options.ca_file.empty()) set(transfer, CURLOPT_CAINFO, options.ca_file.c_str());
-    if (request.sent_once) set(transfer, CURLOPT_FRESH_CONNECT, 1L);
+    if (request.sent_once) {
+      set(transfer, CURLOPT_FRESH_CONNECT, 1L);
+      set(transfer, CURLOPT_FORBID_REUSE, 1L);
+    }
     if (url.is_loopback()) set(transfer, CURLOPT_NOPROXY, "*");
     if (request.method == "POST") {
       set(transfer, CURLOPT_POST, 1L);

@@ -36,7 +36,7 @@ struct HttpRequest {
   // The environment variable that holds the key, sent as a bearer token; "" for none. Read when the
   // request starts and kept nowhere.
   std::string api_key_env;
-  // On a connection of its own. On one that was used before libcurl sends a request again by itself where the
+  // On a connection of its own, closed behind it. On one that was used before libcurl sends a request again by itself where the
   // connection ends before a byte of the answer, whatever the server did with the first.
   bool sent_once = false;
   TransferLimits limits;

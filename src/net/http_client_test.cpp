@@ -108,6 +108,20 @@ TEST(HttpClient, WhatIsToBeSentOnceIsNotSentAgainByItself) {
   }
 }
 
+TEST(HttpClient, AConnectionOfItsOwnIsClosedBehindIt) {
+  std::promise<bool> gone;
+  ScriptedServer server([&](ScriptedConnection& c) {
+    c.read_request();
+    c.answer(200, "{}");
+    gone.set_value(c.gone_within(std::chrono::seconds(5)));
+  });
+  HttpClient client;
+  HttpRequest request = post(server.url(), "{}");
+  request.sent_once = true;
+  EXPECT_EQ(client.fetch(request).head.status, 200);
+  EXPECT_TRUE(gone.get_future().get());
+}
+
 TEST(HttpClient, StreamsAreGivenAsTheyCome) {
   std::promise<void> seen;
   ScriptedServer server([&](ScriptedConnection& c) {

@@ -141,8 +141,8 @@ bool has_bf16_mlp(const Bf16Mlp& mlp, int64_t M, const ThreadPool& threads) {
   if (bf16_support().path != Bf16Path::kAmx || F % Bf16Matrix::kPanel != 0 ||
       N % Bf16Matrix::kPanel != 0 || M < kBf16Group * n)
     return false;
-  // Each thread reads all weights, two bytes each; what stays in the caches instead are 32 bytes of a row's
-  // gate, up and activation, written and read.
+  // Of one column of the activation: each further thread reads 2 K + N weights, two bytes each, and of each
+  // row its gate, up and activation, float32, are not written and read again: 32 bytes.
   return M * 32 >= (n - 1) * 2 * (2 * K + N);
 }
 
