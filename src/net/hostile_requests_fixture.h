@@ -20,6 +20,8 @@ inline std::vector<RawRequest> raw_requests() {
   for (int i = 0; i < 1000; ++i) many_fields += "X" + std::to_string(i) + ": 1\r\n";
   std::string too_many_fields = get;
   for (int i = 0; i < 120; ++i) too_many_fields += "X" + std::to_string(i) + ": 1\r\n";
+  std::string many_trailers;
+  for (int i = 0; i < 200; ++i) many_trailers += "X: " + std::string(100, 'a') + "\r\n";
   return {
       {"two equal lengths", post + "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc"},
       {"two lengths", post + "Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd"},
@@ -103,6 +105,19 @@ inline std::vector<RawRequest> raw_requests() {
       {"a chunk of 1 GB", post + coding + "\r\n40000000\r\nabc", 413},
       {"a chunk longer than it says", post + coding + "\r\n3\r\nabcd\r\n0\r\n\r\n"},
       {"a chunk with bare line feeds", post + coding + "\r\n3\nabc\n0\n\n"},
+      {"a chunk of 16 MB behind a bare line feed", post + coding + "\r\nffffff\nTra\r\n"},
+      {"a chunk of 16 MB and a word", post + coding + "\r\nffffff x\r\nabc\r\n"},
+      {"a chunk of no size but an extension", post + coding + "\r\n;a=b\r\nabc\r\n0\r\n\r\n"},
+      {"a chunk of size 3 and a space", post + coding + "\r\n3 \r\nabc\r\n0\r\n\r\n"},
+      {"a NUL in an extension",
+       post + coding + "\r\n3;" + std::string(1, '\0') + "\r\nabc\r\n0\r\n\r\n"},
+      {"a carriage return in an extension", post + coding + "\r\n3;\ra\r\nabc\r\n0\r\n\r\n"},
+      {"a chunk without its end", post + coding + "\r\n3\r\nabc0\r\n\r\n"},
+      {"chunks of 8 MB and a byte together", post + coding + "\r\n1\r\na\r\n800000\r\nabc", 413},
+      {"a trailer of no name", post + coding + "\r\n0\r\n: 1\r\n\r\n"},
+      {"a trailer of no colon", post + coding + "\r\n0\r\nX\r\n\r\n"},
+      {"a folded trailer", post + coding + "\r\n0\r\nX: 1\r\n 2\r\n\r\n"},
+      {"20 KB of trailers", post + coding + "\r\n0\r\n" + many_trailers + "\r\n", 431},
 
       {"a request", get + "\r\n", 200},
       {"1.0", "GET /echo HTTP/1.0\r\nHost: localhost\r\n\r\n", 200},

@@ -4,22 +4,20 @@
 
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
+#include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
+#include <charconv>
 #include <optional>
 #include <utility>
 
 #include "base/error.h"
+#include "net/chunked_body.h"
+#include "net/refusal.h"
 
 namespace ponder::net {
 namespace {
 
 namespace beast_http = boost::beast::http;
-
-struct Refusal {
-  int status = 400;
-  std::string problem;
-};
 
 // Of a line's bytes: what no line of a head may hold. `line` is without its end.
 std::optional<Refusal> check_line(std::string_view line, bool first) {
@@ -76,10 +74,10 @@ std::string lower_case(std::string_view text) {
 std::string_view view_of(boost::beast::string_view text) { return {text.data(), text.size()}; }
 
 // The fields together, once the head is whole.
-std::optional<Refusal> check_fields(const Request& request, size_t max_fields) {
-  if (request.fields.size() > max_fields)
+std::optional<Refusal> check_fields(const Request& request, const ReaderLimits& limits) {
+  if (request.fields.size() > limits.max_fields)
     return Refusal{431, fmt::format("the head has {} fields, {} are taken", request.fields.size(),
-                                    max_fields)};
+                                    limits.max_fields)};
   for (const char* const single : {"host", "content-length", "transfer-encoding", "authorization",
                                    "x-api-key", "content-type", "expect"}) {
     size_t count = 0;
@@ -97,6 +95,9 @@ std::optional<Refusal> check_fields(const Request& request, size_t max_fields) {
   if (has("content-length") && !is_decimal(length))
     return Refusal{
         400, fmt::format("content-length: expected decimal digits, found \"{}\"", excerpt(length))};
+  // At most 18 digits are decimal here: a number of 64 bits.
+  if (has("content-length") && std::stoull(std::string(length)) > limits.max_body_bytes)
+    return Refusal{413, fmt::format("the body has more than {} bytes", limits.max_body_bytes)};
   if (has("transfer-encoding")) {
     const std::string_view coding = request.field("transfer-encoding");
     if (coding != "chunked")
@@ -124,10 +125,9 @@ struct RequestReader::Impl {
     state = State::kHead;
     request = {};
     scanned = line_begin = 0;
-    head_taken = body_begun = expectation = false;
-    parser.emplace();
-    parser->header_limit(static_cast<std::uint32_t>(limits.max_head_bytes + 1));
-    parser->body_limit(limits.max_body_bytes);
+    expectation = false;
+    chunks.reset();
+    left = 0;
   }
 
   void refuse(Refusal refusal) {
@@ -139,7 +139,7 @@ struct RequestReader::Impl {
 
   void read() {
     if (state == State::kHead) read_head();
-    if (state == State::kBody) parse();
+    if (state == State::kBody) read_body();
   }
 
   // Looks at each line as soon as it is whole, so that no more of a bad head is awaited.
@@ -157,30 +157,31 @@ struct RequestReader::Impl {
       const std::string_view line(buffer.data() + line_begin, line_feed - 1 - line_begin);
       const bool first = line_begin == 0;
       scanned = line_begin = line_feed + 1;
-      if (line.empty() && !first) return parse_head(scanned);
+      if (line.empty() && !first) return take_head();
       std::optional<Refusal> refusal = check_line(line, first);
       if (!refusal && first) refusal = check_request_line(line, limits);
       if (refusal) return refuse(std::move(*refusal));
     }
   }
 
-  void parse_head(size_t head_bytes) {
-    state = State::kBody;
-    parse();
-    if (state == State::kRefused) return;
-    if (!parser->is_header_done())  // the scan says it is
-      return refuse({400, fmt::format("the head of {} bytes cannot be read", head_bytes)});
-  }
-
-  // Takes the head out of the parser: trailers will be merged into its fields.
+  // The whole head, `scanned` bytes, by Beast's parser. Of the body it sees nothing.
   void take_head() {
-    const auto& head = parser->get();
+    beast_http::request_parser<beast_http::empty_body> parser;
+    parser.header_limit(static_cast<std::uint32_t>(limits.max_head_bytes + 1));
+    parser.skip(true);
+    boost::system::error_code error;
+    parser.put(boost::asio::const_buffer(buffer.data(), scanned), error);
+    buffer.erase(0, scanned);
+    if (error) return refuse({400, fmt::format("the head cannot be read: {}", error.message())});
+    if (!parser.is_header_done())  // the scan says it is
+      return refuse({400, "the head cannot be read"});
+    const auto& head = parser.get();
     request.method = view_of(head.method_string());
     for (const auto& field : head)
       request.fields.push_back(
           {lower_case(view_of(field.name_string())), std::string(view_of(field.value()))});
     request.http_1_0 = head.version() == 10;
-    if (auto refusal = check_fields(request, limits.max_fields)) return refuse(std::move(*refusal));
+    if (auto refusal = check_fields(request, limits)) return refuse(std::move(*refusal));
     request.keep_alive = !request.http_1_0 && head.keep_alive();
     std::string_view target = view_of(head.target());
     const size_t mark = std::min(target.find('?'), target.size());
@@ -190,65 +191,37 @@ struct RequestReader::Impl {
       return refuse({400, fmt::format("the path holds a broken escape: \"{}\"", excerpt(target))});
     request.path = *path;
     expectation = request.field("expect") != "";
-    head_taken = true;
+    if (request.field("transfer-encoding") != "")
+      chunks.emplace(ChunkedBody::Limits{.max_body_bytes = limits.max_body_bytes,
+                                         .max_line_bytes = limits.max_head_bytes,
+                                         .max_trailer_bytes = limits.max_head_bytes});
+    else if (const std::string_view length = request.field("content-length"); length != "")
+      std::from_chars(length.data(), length.data() + length.size(), left);
+    state = State::kBody;
   }
 
-  void parse() {
-    while (state == State::kBody) {
-      // Beast 1.74 ends the program by an assertion where it has seen "0\r\n" of the first chunk
-      // and is then shown less than five bytes. No chunked body is shorter.
-      const bool first_chunk =
-          head_taken && !body_begun && request.field("transfer-encoding") != "";
-      const size_t least = first_chunk ? 5 : 1;
-      boost::system::error_code error;
-      size_t used = 0;
-      // Without eager the parser stops behind the head, whose fields are looked at before any byte
-      // of the body is read by them.
-      const bool head_done = parser->is_header_done();
-      parser->eager(head_done);
-      if (!head_done || buffer.size() >= least) {
-        used = parser->put(boost::asio::const_buffer(buffer.data(), buffer.size()), error);
-        body_begun = body_begun || (head_done && used > 0);
-        buffer.erase(0, used);
-      }
-      if (error && error != beast_http::error::need_more) return refuse_error(error);
-      if (!head_taken && parser->is_header_done()) {
-        take_head();
-        if (state == State::kRefused) return;
-      }
-      if (head_taken && parser->is_done()) {
-        request.body = std::move(parser->get().body());
-        state = State::kDone;
-        return;
-      }
-      if (head_done && (used == 0 || error == beast_http::error::need_more)) {
-        // What is left is the beginning of a line of the chunked coding.
-        const size_t line_feed = buffer.find('\n');
-        if (line_feed == 0 || (line_feed != buffer.npos && buffer[line_feed - 1] != '\r'))
-          refuse({400, "a line of the chunked body ends with a bare line feed"});
-        else if (buffer.size() > limits.max_head_bytes)
-          refuse({400, "a line of the chunked body has no end"});
-        return;
-      }
-      if (!head_done && used == 0) return;
+  void read_body() {
+    if (chunks) {
+      buffer.erase(0, chunks->read(buffer, request.body));
+      if (chunks->refusal()) return refuse(*chunks->refusal());
+      if (chunks->done()) state = State::kDone;
+      return;
     }
-  }
-
-  void refuse_error(const boost::system::error_code& error) {
-    if (error == beast_http::error::body_limit)
-      return refuse({413, fmt::format("the body has more than {} bytes", limits.max_body_bytes)});
-    if (error == beast_http::error::header_limit)
-      return refuse({431, fmt::format("the head has more than {} bytes", limits.max_head_bytes)});
-    refuse({400, fmt::format("the request cannot be read: {}", error.message())});
+    const size_t taken = std::min(left, buffer.size());
+    request.body.append(buffer, 0, taken);
+    buffer.erase(0, taken);
+    left -= taken;
+    if (left == 0) state = State::kDone;
   }
 
   ReaderLimits limits;
   std::string buffer;  // not read yet
   State state = State::kHead;
   size_t scanned = 0, line_begin = 0;  // of the head, in `buffer`
-  std::optional<beast_http::request_parser<beast_http::string_body>> parser;
+  std::optional<ChunkedBody> chunks;   // of a body in that coding
+  size_t left = 0;                     // of a body of known length
   Request request;
-  bool head_taken = false, body_begun = false, expectation = false;
+  bool expectation = false;
   int status = 400;
   std::string problem;
 };

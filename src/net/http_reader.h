@@ -1,5 +1,5 @@
-// The bytes of a connection, as they come, to requests: Boost.Beast's parser behind a policy of ours,
-// stricter than the standard allows to be lenient, so that nobody before us can have read the same
+// The bytes of a connection, as they come, to requests: heads by Boost.Beast's parser, bodies by lengths or chunks
+// (chunked_body.h), both behind a policy of ours, stricter than the standard allows to be lenient, so that nobody before us can have read the same
 // bytes otherwise. No sockets and no clock: a pure function of the bytes, however they are cut.
 //
 // Refused, beside what Beast refuses: any bare LF or CR, folded lines, control bytes, a target that is not ASCII and
