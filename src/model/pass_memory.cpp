@@ -138,54 +138,59 @@ void PassMemory::lay_out(tensor::Arena& arena, const ModelConfig& config, const 
   const bool rounds = size.keep == Keep::kActivations && precision == tensor::Precision::kBf16;
   x = arena.take("residual stream", T * C);
   h = arena.take("normed and branch output", T * C);
-  delta = arena.take("normed and branch output", T * C);
-  act = arena.take("MLP activation", T * F);
   const int64_t blocks = 2 * size.key_blocks * config.num_key_value_heads;
   keys = arena.take(
       "keys and values in blocks",
       blocks * ops::key_block_bytes(config.head_dim, precision) / int64_t{sizeof(float)});
   inv_rms = arena.take("statistics of attention and norms", T);
+  lse = arena.take("statistics of attention and norms", N);
+  if (train) dh = arena.take("gradients of activations", T * C);
+  if (train && precision == tensor::Precision::kBf16)
+    operand = arena.take("rounded operand of a gradient",
+                         Linear::operand_floats(size.sum_blocks, std::max({C, F, Q})));
 
-  layers.assign(static_cast<size_t>(config.num_hidden_layers), {});
+  // The layers are done, and their backward has not begun, where the head computes.
   LayerActivations shared;
   shared.x_in = shared.x_mid = x;
-  if (rounds) {
-    take_products(shared, arena, config, T);
-    dqkv = shared.qkv;  // once forward has rounded what is there
-  }
-  if (size.keep != Keep::kActivations)
-    take_layer(shared, arena, config, NormNeeds(config), T, false);
+  const int64_t rows =
+      std::min(head_chunk_rows(config.vocab_size, N, precision),
+               head_rows(config.vocab_size, N, size.keep, precision) + ops::Bf16Matrix::kBlock - 1);
+  arena.take_either(
+      [&](tensor::Arena& of_layers) {
+        delta = of_layers.take("normed and branch output", T * C);
+        act = of_layers.take("MLP activation", T * F);
+        if (rounds) take_products(shared, of_layers, config, T);
+        if (size.keep != Keep::kActivations)
+          take_layer(shared, of_layers, config, NormNeeds(config), T, false);
+        if (size.keep == Keep::kCheckpoints)
+          take_outputs(shared, of_layers, config, NormNeeds(config), T);
+        if (!train) return;
+        dx = of_layers.take("gradients of activations", T * C);
+        // Once forward has rounded queries, keys and values, their gradients take their place.
+        dqkv = rounds ? shared.qkv : of_layers.take("gradients of activations", T * (Q + 2 * KV));
+        datt = of_layers.take("gradients of activations", T * Q);
+        attention_backward = of_layers.take(
+            "attention backward", threads * ops::attention_backward_scratch(
+                                                size.longest_row, config.head_dim, precision));
+      },
+      [&](tensor::Arena& of_head) {
+        logits = of_head.take("logits", rows * config.vocab_size);
+        hidden = of_head.take("hidden states of the targets", rows * C);
+        if (train) dhidden = of_head.take("gradients of activations", rows * C);
+      });
   if (size.keep == Keep::kNothing) shared.attention_out = shared.mlp_out = h;
-  if (size.keep == Keep::kCheckpoints) take_outputs(shared, arena, config, NormNeeds(config), T);
+
+  layers.assign(static_cast<size_t>(config.num_hidden_layers), shared);
+  if (!train) return;
   for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
     LayerActivations& layer = layers[static_cast<size_t>(i)];
-    layer = shared;
-    if (train) layer.x_in = arena.take("layers' inputs", T * C);
+    layer.x_in = arena.take("layers' inputs", T * C);
     if (size.keep != Keep::kActivations) continue;
     const NormNeeds own(config, config.layer(i));
     if (!rounds) layer.x_mid = arena.take("layers' residuals after attention", T * C);
     take_layer(layer, arena, config, own, T, rounds);
     take_outputs(layer, arena, config, own, T);
   }
-
-  const int64_t rows =
-      std::min(head_chunk_rows(config.vocab_size, N, precision),
-               head_rows(config.vocab_size, N, size.keep, precision) + ops::Bf16Matrix::kBlock - 1);
-  lse = arena.take("statistics of attention and norms", N);
-  logits = arena.take("logits", rows * config.vocab_size);
-  hidden = arena.take("hidden states of the targets", rows * C);
-  if (!train) return;
-  dx = arena.take("gradients of activations", T * C);
-  dh = arena.take("gradients of activations", T * C);
-  if (!rounds) dqkv = arena.take("gradients of activations", T * (Q + 2 * KV));
-  datt = arena.take("gradients of activations", T * Q);
-  dhidden = arena.take("gradients of activations", rows * C);
-  attention_backward = arena.take(
-      "attention backward",
-      threads * ops::attention_backward_scratch(size.longest_row, config.head_dim, precision));
-  if (precision == tensor::Precision::kBf16)
-    operand = arena.take("rounded operand of a gradient",
-                         Linear::operand_floats(size.sum_blocks, std::max({C, F, Q})));
 }
 
 void StepMemory::lay_out(tensor::Arena& arena, const ModelConfig& config, int64_t T, int64_t N) {

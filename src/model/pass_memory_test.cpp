@@ -50,6 +50,30 @@ TEST(PassMemory, InBf16AChunkOfLogitsIsSmall) {
   EXPECT_LT(head(Keep::kActivations), 64 + 8);
 }
 
+// Logits and what belongs to them lie where layers compute: a pass takes the larger of the two, beside a log-sum-exp for each
+// target.
+TEST(PassMemory, TheHeadComputesWhereTheLayersDo) {
+  const ModelConfig config = config_of(testing::source_dir() / "bench/shapes/SmolLM2.json");
+  const int64_t C = config.hidden_size, V = config.vocab_size, T = 2048;
+  for (const auto precision : {tensor::Precision::kF32, tensor::Precision::kBf16}) {
+    for (const Keep keep : {Keep::kNothing, Keep::kCheckpoints, Keep::kActivations}) {
+      const int64_t few = 8, gradients = keep == Keep::kNothing ? 0 : C;
+      EXPECT_EQ(planned(config, T, few, keep, precision) - planned(config, T, 0, keep, precision),
+                64)
+          << "a line of log-sum-exps: 8 rows of logits are less than a layer's products";
+      const auto layers = [&](int64_t vocab_size) {
+        ModelConfig other = config;
+        other.vocab_size = vocab_size;
+        return planned(other, T, few, keep, precision);
+      };
+      // 8 rows of so many logits are more.
+      EXPECT_EQ(layers(150 * V) - layers(100 * V), 4 * few * 50 * V);
+      EXPECT_LT(layers(100 * V),
+                planned(config, T, 0, keep, precision) + 4 * few * (100 * V + C + gradients));
+    }
+  }
+}
+
 // What a layer more takes. In bf16 the residual stream after attention is not kept, and all but the
 // layer's input and statistics lies in two bytes.
 TEST(PassMemory, ALayerKeepsOfATokenWhatBackwardCannotMakeAgain) {

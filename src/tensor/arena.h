@@ -3,6 +3,7 @@
 // and on one that has the memory; so what is planned is what is used.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -25,6 +26,25 @@ class Arena {
   float* take(const char* purpose, int64_t floats);
   Bf16* take_bf16(const char* purpose, int64_t elements) {
     return reinterpret_cast<Bf16*>(take(purpose, (elements + 1) / 2));
+  }
+
+  // Two layouts of pieces that are never needed at the same time: both begin at the same place, and what is taken next
+  // begins behind the larger one. The plan tells of the larger one's pieces alone.
+  template <class One, class Other>
+  void take_either(const One& one, const Other& other) {
+    const int64_t begin = used_;
+    MemoryTable tables[2], *const whole = table_;
+    const auto lay_out_at_begin = [&](const auto& layout, MemoryTable& table) {
+      used_ = begin;
+      if (whole) table_ = &table;
+      layout(*this);
+      return used_;
+    };
+    const int64_t first = lay_out_at_begin(one, tables[0]);
+    const int64_t second = lay_out_at_begin(other, tables[1]);
+    used_ = std::max(first, second);
+    table_ = whole;
+    for (const auto& [purpose, bytes] : tables[first < second ? 1 : 0]) add(purpose, bytes);
   }
 
   // What a layout(Arena&) takes, without memory.
@@ -51,6 +71,8 @@ class Arena {
   int64_t size_bytes() const { return memory_.size_bytes(); }
 
  private:
+  void add(const std::string& purpose, int64_t bytes);  // to the table, if there is one
+
   Buffer memory_;
   MemoryTable* table_ = nullptr;
   bool counting_ = true;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <tuple>
 
 namespace ponder::tensor {
 namespace {
@@ -44,6 +45,33 @@ TEST(Arena, PiecesAreApartAlignedAndKeptWhileTheyFit) {
   arena.lay_out([&](Arena& a) { lay_out(a, pieces, 1000); });
   EXPECT_EQ(arena.size_bytes(), (1008 + 16 + 16) * 4);
   pieces.c[15] = 1;
+}
+
+TEST(Arena, WhatIsNeverNeededTogetherLiesInOnePlace) {
+  float *before = nullptr, *small = nullptr, *large = nullptr, *behind = nullptr;
+  const auto layout = [&](int64_t one, int64_t other) {
+    return [&, one, other](Arena& a) {
+      before = a.take("before", 16);
+      a.take_either([&](Arena& either) { small = either.take("one", one); },
+                    [&](Arena& either) {
+                      large = either.take("other", other);
+                      either.take("before", 16);
+                    });
+      behind = a.take("behind", 16);
+    };
+  };
+  EXPECT_EQ(Arena::plan(layout(16, 32)),
+            (MemoryTable{{"before", 2 * 64}, {"other", 128}, {"behind", 64}}));
+  EXPECT_EQ(Arena::plan(layout(64, 32)),
+            (MemoryTable{{"before", 64}, {"one", 256}, {"behind", 64}}));
+  Arena arena("test");
+  for (const auto& [one, other, floats] : {std::tuple{16, 32, 48}, {64, 32, 64}}) {
+    arena.lay_out(layout(one, other));
+    EXPECT_EQ(small, before + 16);
+    EXPECT_EQ(large, small);
+    EXPECT_EQ(behind, small + floats);
+    EXPECT_EQ(arena.size_bytes(), total_bytes(Arena::plan(layout(one, other))));
+  }
 }
 
 }  // namespace
