@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <fstream>
+#include <set>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -166,6 +167,24 @@ Json to_json(const LogStep& step, int64_t num_steps) {
   if (step.epoch) out["epoch"] = *step.epoch;
   for (const auto& [name, value] : step.metrics) out[name] = value;
   return out;
+}
+
+std::optional<std::string> raised_exception(std::span<const std::string> lines) {
+  std::set<std::string_view> open;  // tracebacks, by what stands before the lines of their process
+  for (const std::string& line : lines) {
+    // "[rank1]: ", as launchers of several processes have it.
+    const size_t bracket = line.starts_with('[') ? line.find("]:") : line.npos;
+    const std::string_view prefix = std::string_view(line).substr(
+        0, bracket == line.npos ? 0 : std::min(bracket + 3, line.size()));
+    const std::string_view said = std::string_view(line).substr(prefix.size());
+    if (said.starts_with("Traceback (most recent call last)")) {
+      open.insert(prefix);
+    } else if (!said.empty() && said.front() != ' ' && open.erase(prefix) > 0 &&
+               said.find("ChildFailedError") == said.npos) {
+      return std::string(said);
+    }
+  }
+  return std::nullopt;
 }
 
 std::vector<std::string> LineSplitter::add(std::string_view bytes) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -30,6 +31,10 @@ std::optional<LogStep> read_step(std::string_view line, int64_t steps_per_epoch 
 
 // A line as the log of a training stage has it (train::StepLog).
 Json to_json(const LogStep& step, int64_t num_steps);
+
+// The exception that a program in Python ended with, as its traceback's last line says it: of several processes the first
+// one's, and never a launcher's word that a process has failed. Nothing where no traceback stands there.
+std::optional<std::string> raised_exception(std::span<const std::string> lines);
 
 // Cuts a stream into lines, which end with \n or \r.
 class LineSplitter {

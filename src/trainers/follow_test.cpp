@@ -86,5 +86,35 @@ TEST(Follow, LinesOfAStreamAndOfAFile) {
   EXPECT_TRUE(FileTail(folder / "log.jsonl", true).lines().empty());
 }
 
+// As torchrun shows what two processes raised: the first one's own words, not those of the launcher, nor those of the
+// process that only lost the other.
+TEST(Follow, WhatAProgramRaised) {
+  const std::vector<std::string> of_two = {
+      "Loading weights: 100%",
+      "[rank1]: Traceback (most recent call last):",
+      "[rank1]:   File \"train.py\", line 195, in <module>",
+      "[rank0]: Traceback (most recent call last):",
+      "[rank1]:     main()",
+      "[rank1]:     ^^^^^^",
+      "",
+      "[rank1]: torch.OutOfMemoryError: CUDA out of memory.",
+      "[rank0]:     main()",
+      "[rank0]: RuntimeError: Connection closed by peer",
+      "Traceback (most recent call last):",
+      "  File \"torchrun\", line 8, in <module>",
+      "torch.distributed.elastic.multiprocessing.errors.ChildFailedError: ",
+      "  exitcode  : 1 (pid: 31219)"};
+  EXPECT_EQ(raised_exception(of_two), "torch.OutOfMemoryError: CUDA out of memory.");
+  const std::vector<std::string> alone = {"Traceback (most recent call last):", "  File \"a.py\"",
+                                          "KeyError: 'rows'"};
+  EXPECT_EQ(raised_exception(alone), "KeyError: 'rows'");
+  const std::vector<std::string> launcher(of_two.begin() + 10, of_two.end());
+  EXPECT_EQ(raised_exception(launcher), std::nullopt);
+  const std::vector<std::string> none = {"ValueError: as a line of its own", "[",
+                                         "[rank0]:", "]: "};
+  EXPECT_EQ(raised_exception(none), std::nullopt);
+  EXPECT_EQ(raised_exception({}), std::nullopt);
+}
+
 }  // namespace
 }  // namespace ponder::trainers

@@ -28,7 +28,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr int kLookMs = 200;
-constexpr size_t kLastLines = 20;
+constexpr size_t kLastLines = 400;  // several processes' tracebacks, and a launcher's words on them
 
 class Descriptor {
  public:

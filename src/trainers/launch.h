@@ -28,7 +28,7 @@ enum class End { kFinished, kFailed, kStopped, kSilent };
 struct LaunchResult {
   End end = End::kFinished;
   int status = 0;                       // exit status; 128 + signal when a signal ended it
-  std::vector<std::string> last_lines;  // of what it printed, at most 20
+  std::vector<std::string> last_lines;  // of what it printed, at most 400
 };
 
 // `look` is called a few times a second and at the end, with the lines printed since; true: there

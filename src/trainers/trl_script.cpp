@@ -123,7 +123,8 @@ def settings():
         "seed": JOB["seed"] % 2**32, "report_to": "none", "disable_tqdm": True,
         "use_cpu": not (torch.accelerator.is_available() if hasattr(torch, "accelerator") else torch.cuda.is_available())}
     if JOB["sharding"] == "fsdp":
-        out |= {"fsdp": "full_shard auto_wrap", "fsdp_config": {"state_dict_type": "FULL_STATE_DICT"}}
+        newest = tuple(map(int, transformers.__version__.split(".")[:2])) >= (5, 20)
+        out |= {"fsdp": True if newest else "full_shard auto_wrap", "fsdp_config": {"state_dict_type": "FULL_STATE_DICT"}}
     elif JOB["sharding"].startswith("zero"):
         out["deepspeed"] = str(FOLDER / "deepspeed.json")
     if not DPO:
@@ -135,6 +136,27 @@ def settings():
         types.append("sft")
         weights.append(dpo["sft_weight"])
     return trl.DPOConfig(beta=dpo["beta"], loss_type=types, loss_weights=weights, **out)
+
+
+def begin_sharding(args):
+    """Before the model is loaded, of which ZeRO-3 then gives each process its part at once."""
+    if JOB["sharding"].startswith("zero"):
+        assert args.device  # torch's processes have found each other
+        import deepspeed
+        deepspeed.init_distributed()
+
+
+class Sharded(transformers.TrainerCallback):
+    """Whole weights in every process, where parts were asked for, are told at once and not by the memory that runs out."""
+
+    trainer = None
+
+    def on_train_begin(self, *_, **__):
+        kinds = {"DeepSpeedEngine", "FSDPModule", "FullyShardedDataParallel"}
+        if JOB["sharding"] != "none" and not kinds & {kind.__name__ for kind in type(self.trainer.model_wrapped).__mro__}:
+            raise RuntimeError(
+                f"sharding = \"{JOB['sharding']}\" was asked for, and every process holds all weights: nothing is shared out in one "
+                f"process, nor between processors ({self.trainer.accelerator.distributed_type}); sharding = \"none\" says so")
 
 
 def load_rows():
@@ -165,6 +187,7 @@ def main():
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, ask_stop)
     args = settings()
+    begin_sharding(args)
     model = transformers.AutoModelForCausalLM.from_pretrained(JOB["model"], dtype=torch.float32)
     peft = None
     if JOB["lora_rank"]:
@@ -174,9 +197,11 @@ def main():
     with args.main_process_first():
         rows = load_rows()
     probe = [(index, rows[index]) for index in JOB["probe"]["rows"]]
+    sharded = Sharded()
     trainer = (Dpo if DPO else Sft)(
-        model=model, args=args, train_dataset=rows, peft_config=peft, callbacks=[Follow()],
+        model=model, args=args, train_dataset=rows, peft_config=peft, callbacks=[Follow(), sharded],
         processing_class=transformers.AutoTokenizer.from_pretrained(JOB["model"]))
+    sharded.trainer = trainer
     last = transformers.trainer_utils.get_last_checkpoint(str(CHECKPOINTS)) if CHECKPOINTS.is_dir() else None
     trainer.train(resume_from_checkpoint=last)
     if stop_asked and trainer.state.global_step < trainer.state.max_steps:

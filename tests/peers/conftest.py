@@ -1,5 +1,6 @@
 """What all tests here share: the checkpoint, its tokenizer as Hugging Face reads it, and the figures they measure."""
 import importlib.metadata
+import re
 
 import peer
 import pytest
@@ -13,7 +14,7 @@ ADDED_TOKENS = ["<reason>", "</reason>", "<|tool|>"]
 
 
 def pytest_addoption(parser):
-    parser.addoption("--write", action="store_true", help="put what was measured into docs/peers.md, if all passed")
+    parser.addoption("--write", action="store_true", help="put what was measured into docs/peers.md, if all that ran passed")
 
 
 @pytest.fixture(scope="session")
@@ -47,19 +48,38 @@ def grown(tmp_path_factory):
     return folder / "model"
 
 
+def version(package):
+    """Of this environment, else of one beside it."""
+    beside = [str(site) for site in (peer.REPOSITORY / "build").glob("peers-*/lib/python3.*/site-packages")]
+    for found in [*importlib.metadata.distributions(name=package), *importlib.metadata.distributions(name=package, path=beside)]:
+        return found.version
+    raise importlib.metadata.PackageNotFoundError(package)
+
+
 @pytest.fixture
 def figure():
     """figure(what, packages, measured): a row of the document's table."""
     def add(what, packages, measured):
-        versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages.split())
+        versions = ", ".join(f"{name} {version(name)}" for name in packages.split())
         figures.append(f"| {what} | {versions} | {measured} |")
         print("\n" + figures[-1])
     return add
+
+
+def merged(before, measured):
+    """Rows of the table: what was measured now in the place of the same comparison before, what is new behind it. What did not
+    run keeps what it measured last; a row that no test writes any more is taken out by hand."""
+    def compared(row):
+        return re.sub(r"[0-9]+", "", "|".join(row.split("|")[:3]))
+    rows = {compared(row): row for row in before}
+    rows.update({compared(row): row for row in measured})
+    return [*rows.values()]
 
 
 def pytest_sessionfinish(session, exitstatus):
     if not session.config.getoption("--write") or exitstatus != 0:
         return
     before, rest = DOCUMENT.read_text().split(BEGIN)
-    rows = "\n".join(["| compared | with | measured |", "|---|---|---|", *figures])
-    DOCUMENT.write_text(before + BEGIN + "\n" + rows + "\n\n" + END + rest.split(END)[1])
+    table, rest = rest.split(END)
+    head, rows = ["| compared | with | measured |", "|---|---|---|"], [row for row in table.splitlines() if row.startswith("| ")][1:]
+    DOCUMENT.write_text(before + BEGIN + "\n" + "\n".join([*head, *merged(rows, figures)]) + "\n\n" + END + rest)

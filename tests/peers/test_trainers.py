@@ -9,11 +9,14 @@ import sys
 
 import peer
 import pytest
+import torch
+from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
 HERE = pathlib.Path(__file__).parent
 TORCHRUN = pathlib.Path(sys.executable).with_name("torchrun")
 FACTORY = peer.REPOSITORY / "build" / "peers-factory" / "bin"
+DEEPSPEED = peer.REPOSITORY / "build" / "peers-deepspeed" / "bin"
 RECIPE = """
 name = "peers"
 base = "{base}"
@@ -136,6 +139,67 @@ def test_a_lost_process(own, tmp_path):
     said = run(tmp_path, recipe(trainer).replace("epochs = 2", "epochs = 6"), "--until", "imitate")
     assert "started again (1 of 1)" in said, said
     assert [row["step"] for row in log(tmp_path)] == list(range(1, 13))
+
+
+def sharing_out(sharding):
+    """What launches two processes on this machine that share weights out, or a skip."""
+    if sharding == "fsdp":
+        return [TORCHRUN, *TWO, HERE / "fsdp_on_processors.py"]
+    if not DEEPSPEED.exists():
+        pytest.skip("DeepSpeed is not there")
+    return [DEEPSPEED / "python", "-m", "torch.distributed.run", *TWO]
+
+
+SHARDINGS = [("fsdp", "torch"), ("zero-2", "deepspeed"), ("zero-3", "deepspeed")]
+
+
+@pytest.mark.parametrize("sharding,package", SHARDINGS)
+def test_sft_shared_out(own, tmp_path, figure, monkeypatch, sharding, package):
+    """Weights shared out between two processes, one of which is killed after the second step: what its parts' checkpoint goes
+    on to, and the folder put together of them, are those of weights that are whole."""
+    monkeypatch.setenv("DS_ACCELERATOR", "cpu")
+    (tmp_path / "die_once.py").write_text(DIE_ONCE)
+    words = [sys.executable, tmp_path / "die_once.py", *sharing_out(sharding)]
+    said = run(tmp_path, recipe(settings("trl", words, processes=2, sharding=sharding, checkpoint_steps=1, restarts=1)), "--until", "imitate")
+    assert "started again (1 of 1)" in said and "the folder is the model that was trained" in said, said
+    theirs = log(tmp_path)
+    assert [row["step"] for row in theirs] == [1, 2, 3, 4]
+    apart = max(abs(a["loss"] - b["loss"]) for a, b in zip(own, theirs))
+    assert apart < 2e-4
+    figure(f"an SFT stage by TRL, {sharding}, two processes (gloo), one of them killed", f"trl transformers {package}",
+           f"{len(own)} steps, losses at most {apart:.1e} from ponder's own trainer")
+
+
+@pytest.mark.parametrize("sharding,package", [SHARDINGS[0], SHARDINGS[2]])
+def test_dpo_shared_out(taught, tmp_path, figure, monkeypatch, sharding, package):
+    monkeypatch.setenv("DS_ACCELERATOR", "cpu")
+    said = run(tmp_path, WHOLE.format(base=taught, trainer=settings("trl", sharing_out(sharding), processes=2, sharding=sharding)))
+    assert "log-probabilities of chosen responses" in said and log(tmp_path, "dpo")[0]["loss"] > math.log(2)
+    assert (tmp_path / "run" / "checkpoints" / "M1-dpo" / "model.safetensors").exists()
+    figure(f"a run's SFT, improvement and DPO by TRL, {sharding}, two processes (gloo)", f"trl transformers {package}",
+           "every first step within 1 %, DPO's at ln 2 and its likelihood term")
+
+
+def test_whole_weights_where_parts_were_asked_for(tmp_path):
+    """What accelerate does without a word between processors."""
+    said = run(tmp_path, recipe(settings("trl", [TORCHRUN, *TWO], processes=2, sharding="fsdp")), "--until", "imitate", fails=True)
+    assert "it raised RuntimeError: sharding = \"fsdp\" was asked for" in said, said
+
+
+def test_adapters_by_trl(taught, tmp_path, figure):
+    """LoRA: merged before the folder is taken over; DPO's reference is the model without them."""
+    trainer = settings("trl", [TORCHRUN, *TWO], processes=2, lora_rank=8, lora_alpha=16)
+    said = run(tmp_path, WHOLE.format(base=taught, trainer=trainer))
+    assert "the folder is the model that was trained" in said and log(tmp_path, "dpo")[0]["loss"] > math.log(2)
+    folders = [taught, tmp_path / "run" / "checkpoints" / "M1", tmp_path / "run" / "checkpoints" / "M1-dpo"]
+    weights = [load_file(folder / "model.safetensors") for folder in folders]
+    for before, after in zip(weights, weights[1:]):
+        changed = {name for name in before if not torch.equal(before[name], after[name])}
+        assert before.keys() == after.keys() and changed == {name for name in before if name.endswith("_proj.weight")}
+        for name in changed:
+            assert 0 < torch.linalg.matrix_rank(after[name].double() - before[name].double(), atol=1e-6) <= 8
+    figure("a run's SFT, improvement and DPO by TRL with LoRA, two processes (gloo)", "trl peft transformers",
+           "every first step within 1 %, the merged folder is the model that was trained")
 
 
 def test_dpo_by_trl(taught, tmp_path, figure):

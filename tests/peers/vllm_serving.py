@@ -17,6 +17,11 @@ ENVIRONMENT = peer.REPOSITORY / "build" / "peers-vllm"
 PYTHON = ENVIRONMENT / "bin" / "python"
 
 
+# Three processes import thousands of files: compiled once, and nothing of it beside them.
+SETTINGS = {"VLLM_TARGET_DEVICE": "cpu", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "VLLM_NO_USAGE_STATS": "1",
+            "HF_HUB_OFFLINE": "1", "PYTHONPYCACHEPREFIX": str(ENVIRONMENT / "bytecode")}
+
+
 def is_there():
     return any(ENVIRONMENT.glob("lib/python3.*/site-packages/vllm_cpu-*"))
 
@@ -31,9 +36,7 @@ class VllmServing:
             port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
         self.log = tempfile.NamedTemporaryFile(mode="w+")
-        # Three processes import thousands of files: compiled once, and nothing of it beside them.
-        environment = {**os.environ, "VLLM_TARGET_DEVICE": "cpu", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-                       "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1", "PYTHONPYCACHEPREFIX": str(ENVIRONMENT / "bytecode")}
+        environment = {**os.environ, **SETTINGS}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         self.process = subprocess.Popen(
             [PYTHON, "-W", "ignore", "-m", "vllm.entrypoints.openai.api_server", "--model", model, "--served-model-name", name,

@@ -293,14 +293,19 @@ class OutsideJob {
     }
   }
 
-  Error failure(const std::string& what, const trainers::LaunchResult& result) const {
+  // What it raised, else the end of what it printed.
+  static std::string last_words(const std::vector<std::string>& lines) {
+    if (const auto raised = trainers::raised_exception(lines))
+      return fmt::format("it raised {}", excerpt(*raised, 600));
     std::string last;
-    const size_t shown = std::min<size_t>(3, result.last_lines.size());
-    for (size_t i = result.last_lines.size() - shown; i < result.last_lines.size(); ++i)
-      last += fmt::format("{}{}", last.empty() ? "" : " | ", excerpt(result.last_lines[i], 200));
+    for (size_t i = lines.size() - std::min<size_t>(3, lines.size()); i < lines.size(); ++i)
+      last += fmt::format("{}{}", last.empty() ? "" : " | ", excerpt(lines[i], 200));
+    return fmt::format("its last lines: {}", last.empty() ? "none" : last);
+  }
+
+  Error failure(const std::string& what, const trainers::LaunchResult& result) const {
     return Error(
-        "trainer " + who(),
-        fmt::format("{}; its last lines: {}", what, last.empty() ? "none" : last),
+        "trainer " + who(), fmt::format("{}; {}", what, last_words(result.last_lines)),
         fmt::format("the whole of what it printed is in {}; the same command goes on from its "
                     "last checkpoint",
                     file(trainers::kOutputFile).string()));
