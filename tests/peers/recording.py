@@ -6,12 +6,12 @@ import threading
 
 
 class Recorder(http.server.ThreadingHTTPServer):
-    """In front of the server at `url`; rows: method, path, request, status, content_type, answer (JSON, or the text of a
-    stream)."""
+    """In front of the server at `url`; rows: method, path, request, status, content_type, answer (JSON, or the text
+    of a stream). If raw, request and answer are texts as they came, and there are the headers of the request."""
     daemon_threads = True
 
-    def __init__(self, url):
-        self.behind, self.rows = url.removeprefix("http://"), []
+    def __init__(self, url, raw=False):
+        self.behind, self.rows, self.raw = url.removeprefix("http://"), [], raw
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -26,11 +26,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         behind.request(self.command, self.path, body, {k: v for k, v in self.headers.items() if k != "Host"})
         answer = behind.getresponse()
         said, kind = answer.read(), answer.headers["Content-Type"] or ""
-        self.server.rows.append({"method": self.command, "path": self.path, "request": json.loads(body) if body else None,
-                                 "status": answer.status, "content_type": kind,
-                                 "answer": json.loads(said) if kind.startswith("application/json") else said.decode()})
+        row = {"method": self.command, "path": self.path, "request": json.loads(body) if body else None,
+               "status": answer.status, "content_type": kind,
+               "answer": json.loads(said) if kind.startswith("application/json") else said.decode()}
+        if self.server.raw:
+            row |= {"headers": dict(self.headers), "request": body.decode(), "answer": said.decode()}
+        self.server.rows.append(row)
         self.send_response(answer.status)
-        self.send_header("Content-Type", kind)
+        for name, value in answer.headers.items():
+            if name.lower() not in ("content-length", "transfer-encoding", "connection", "date", "server"):
+                self.send_header(name, value)
         self.send_header("Content-Length", str(len(said)))
         self.end_headers()
         self.wfile.write(said)
