@@ -12,6 +12,7 @@
 #include "cli/stop_signals.h"
 #include "generate/inference_model.h"
 #include "generate/scorer.h"
+#include "pipeline/recipe.h"
 
 namespace ponder::cli {
 namespace {
@@ -34,22 +35,31 @@ std::vector<tokenizer::Message> messages_of(const JsonFields& row) {
   return messages;
 }
 
-generate::ScoreRow row_of(const Json& json, const generate::InferenceModel& model,
-                          const ScoreOptions& options, const std::string& where,
-                          bool with_end_token) {
-  const JsonFields row(json, where, "", "expected are \"prompt\" and \"response\"");
+// What is scored, one after the other.
+struct ToScore {
+  Json json;
+  std::string where, system;
+  bool ended = true;    // by the model
+  int64_t rollout = 0;  // of a pool
+};
+
+generate::ScoreRow row_of(const ToScore& to_score, const generate::InferenceModel& model,
+                          const ScoreOptions& options) {
+  const std::string& where = to_score.where;
+  const JsonFields row(to_score.json, where, "", "expected are \"prompt\" and \"response\"");
   generate::ScoreRow scored;
   if (row.require("prompt").is_array() && !options.raw) {
     scored.tokens = model.text().prompt_ids(messages_of(row));
   } else {
     const std::string text = row.text("prompt");
     scored.tokens = options.raw ? model.text().tokenizer().encode(text)
-                                : model.text().prompt_ids(text, options.system);
+                                : model.text().prompt_ids(text, to_score.system);
   }
   scored.first_scored = static_cast<int64_t>(scored.tokens.size());
   const std::vector<int32_t> response = model.text().tokenizer().encode(row.text("response"));
   scored.tokens.insert(scored.tokens.end(), response.begin(), response.end());
-  if (!options.raw && with_end_token) scored.tokens.push_back(model.text().end_of_turn_id());
+  if (!options.raw && !options.no_end_token && to_score.ended)
+    scored.tokens.push_back(model.text().end_of_turn_id());
   if (scored.first_scored == 0) throw Error(where, "has an empty prompt");
   if (scored.first_scored == static_cast<int64_t>(scored.tokens.size())) {
     throw Error(where, "has an empty response");
@@ -85,20 +95,29 @@ Json job_of_scores(const ScoreOptions& options, const generate::InferenceModel& 
   return job_over(options.data, std::move(job));
 }
 
-// What is scored, one after the other.
-struct ToScore {
-  Json json;
-  std::string where;
-  bool ended = true;    // by the model
-  int64_t rollout = 0;  // of a pool
-};
+// Prompts of a run's rollouts are those of its recipe, unless the command says what stands around the question.
+void take_prompts_of_run(ScoreOptions& options, Monitor& monitor) {
+  const std::filesystem::path recipe_file = std::filesystem::path(options.data) / "recipe.toml";
+  tokenizer::TemplateChoice& choice = options.chat_template;
+  if (!choice.prompt_prefix.empty() || !choice.prompt_suffix.empty() || !options.system.empty() ||
+      !std::filesystem::exists(recipe_file))
+    return;
+  const pipeline::Recipe recipe =
+      pipeline::load_recipe(recipe_file, {}, pipeline::RecipeFiles::kOfARun);
+  choice.prompt_prefix = recipe.chat_template.prompt_prefix;
+  choice.prompt_suffix = recipe.chat_template.prompt_suffix;
+  options.system = recipe.system;
+  if (!choice.prompt_prefix.empty() || !choice.prompt_suffix.empty() || !options.system.empty())
+    monitor.info(
+        fmt::format("system turn and text around questions as {} has them", recipe_file.string()));
+}
 
 // The rows of a file, or the rollouts of a pool.
 class ScoreSource {
  public:
   // Of an imported pool the perplexities are kept, and those that are there under the model are done.
   ScoreSource(const ScoreOptions& options, const generate::InferenceModel& model)
-      : model_sha256_(model.sha256()), precision_(model.precision()) {
+      : model_sha256_(model.sha256()), precision_(model.precision()), system_(options.system) {
     const std::filesystem::path folder = options.data;
     if (!std::filesystem::is_directory(folder)) {
       reader_ = std::make_unique<JsonRowReader>(options.data);
@@ -123,7 +142,7 @@ class ScoreSource {
     if (!pool_) {
       JsonRow read;
       if (!reader_->next(read)) return false;
-      row = {std::move(read.value), fmt::format("{}:{}", reader_->name(), read.line)};
+      row = {std::move(read.value), fmt::format("{}:{}", reader_->name(), read.line), system_};
       return true;
     }
     if (at_ == waiting_.size()) return false;
@@ -132,12 +151,10 @@ class ScoreSource {
     const data::Rollout& t = stored->rollout;
     const auto problem = pool_->problem(t.problem_id, stored->benchmark);
     if (!problem) throw Error("run.db", "a problem is gone", "restore it from a copy");
-    Json prompt = Json::array({{{"role", "user"}, {"content", problem->question}}});
-    if (t.origin && !t.origin->system.empty())
-      prompt.insert(prompt.begin(), {{"role", "system"}, {"content", t.origin->system}});
     const std::string name = fmt::format("{} {}, sample {}", stored->stage, t.problem_id, t.sample);
-    row = {{{"id", name}, {"prompt", std::move(prompt)}, {"response", t.completion.text}},
+    row = {{{"id", name}, {"prompt", problem->question}, {"response", t.completion.text}},
            name,
+           t.origin && !t.origin->system.empty() ? t.origin->system : system_,
            t.completion.finish_reason == data::FinishReason::kStop,
            stored->id};
     return true;
@@ -154,6 +171,7 @@ class ScoreSource {
  private:
   std::string model_sha256_;
   tensor::Precision precision_;
+  std::string system_;
   std::unique_ptr<JsonRowReader> reader_;
   std::unique_ptr<pool::Pool> pool_;
   bool keeps_ = false;
@@ -161,9 +179,10 @@ class ScoreSource {
   size_t at_ = 0;
 };
 
-void run_score(const ScoreOptions& options) {
+void run_score(ScoreOptions options) {
   TerminalMonitor monitor(options.common.quiet ? TerminalMonitor::Level::kQuiet
                                                : TerminalMonitor::Level::kInfo);
+  take_prompts_of_run(options, monitor);
   ThreadPool pool(options.common.threads);
   generate::InferenceModel model(options.model, pool, options.chat_template, options.precision);
   const std::atomic<bool>* const stop = stop_flag();
@@ -208,7 +227,7 @@ void run_score(const ScoreOptions& options) {
   int64_t index = 0;
   while (source.next(row)) {
     if (index++ < kept) continue;
-    rows.push_back(row_of(row.json, model, options, row.where, !options.no_end_token && row.ended));
+    rows.push_back(row_of(row, model, options));
     const auto id = row.json.find("id");
     ids.push_back(id == row.json.end() ? Json() : *id);
     rollouts.push_back(row.rollout);
@@ -230,9 +249,11 @@ void register_score(CLI::App& app) {
   auto options = std::make_shared<ScoreOptions>();
   CLI::App* sub = app.add_subcommand("score", "log-probability of given responses");
   sub->add_option("--model", options->model, "checkpoint folder")->required();
-  sub->add_option("--data", options->data,
-                  "JSON lines with prompt (the user turn, or chat messages) and response; or the "
-                  "folder of a pool: its rollouts, whose perplexities an imported pool keeps")
+  sub->add_option(
+         "--data", options->data,
+         "JSON lines with prompt (the user turn, or chat messages) and response; or the "
+         "folder of a pool: its rollouts, whose perplexities an imported pool keeps; those of a "
+         "run are asked as its recipe says")
       ->required();
   sub->add_flag("--per-token", options->per_token, "also the log-probability of every token");
   sub->add_flag("--raw", options->raw,

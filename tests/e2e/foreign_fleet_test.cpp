@@ -111,7 +111,9 @@ mv {1}.new {1}
 };
 
 TEST_F(ForeignFleet, RowsAreScoredHereWhereARuleReadsThem) {
-  const testing::Outcome outcome = run("run", {"--until", "refine-1", "--set", "sft.epochs=60"});
+  const testing::Outcome outcome =
+      run("run", {"--until", "refine-1", "--set", "sft.epochs=60", "--set", "instruction=boxed",
+                  "--set", "system=Answer briefly."});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_EQ(front_.num_unknown_fields, 0);
   EXPECT_GT(front_.num_completions, 100);

