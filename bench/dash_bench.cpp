@@ -1,6 +1,6 @@
 // The dashboard's pages on a made-up run of many rollouts: opening it, then the median and the worst
 // of each page's times; and the status that `ponder status` asks for. Makes the run where there is none yet (a hundred
-// thousand rollouts of 1,000 tokens and 4,000 characters: 1.3 GB).
+// thousand rollouts of 1,000 tokens and 4,000 characters, asked of servers: 1.3 GB).
 //
 //   build/release/bench/dash_bench --run bench-run [--rollouts 100000] [--steps 200000]
 #include <fmt/format.h>
@@ -80,6 +80,32 @@ void make_selection(pool::Pool& pool) {
   transaction.commit();
 }
 
+// Of eight servers in turn; every tenth failed first, in words of its own, every thousandth was refused.
+void add_attempts(pool::Pool& pool, const data::Rollout& rollout, int number) {
+  pool::AttemptRecord attempt;
+  attempt.stage = "explore-1";
+  attempt.problem_id = rollout.problem_id;
+  attempt.sample = rollout.sample;
+  attempt.server = fmt::format("http://gpu{}:8321", number % 8);
+  attempt.began = attempt.ended =
+      fmt::format("2026-01-31T12:{:02}:{:02}.123Z", number / 60 % 60, number % 60);
+  if (number % 10 == 0) {
+    attempt.outcome = pool::AttemptRecord::Outcome::kFailed;
+    attempt.error = fmt::format("its answer ended after {} bytes", number);
+    pool.add_attempt(attempt);
+  }
+  if (number % 1000 == 0) {
+    attempt.outcome = pool::AttemptRecord::Outcome::kRefused;
+    attempt.error = fmt::format("its prompt's token ids differ from those sent at {}", number % 7);
+    attempt.answer = R"({"text": "It is", "token_ids": [1, 2, 3]})";
+    pool.add_attempt(attempt);
+  }
+  attempt.outcome = pool::AttemptRecord::Outcome::kAnswered;
+  attempt.error = attempt.answer = "";
+  attempt.num_tokens = 1000;
+  pool.add_attempt(attempt);
+}
+
 void make_run(const std::filesystem::path& folder, int rollouts, int steps) {
   std::filesystem::create_directories(folder / "training");
   pool::Pool pool = pool::Pool::open(folder / "run.db");
@@ -115,6 +141,7 @@ void make_run(const std::filesystem::path& folder, int rollouts, int steps) {
         t.verdict = made % 7 == 0 ? judge::Verdict::kCorrect : judge::Verdict::kIncorrect;
         t.proof = "numbers differ";
         pool.add_rollout("explore-1", 1, t);
+        add_attempts(pool, t, made);
       }
     }
     transaction.commit();
@@ -210,6 +237,7 @@ int main(int argc, char** argv) {
   measure(site, run + "rows", {{"stage", "improve-1"}, {"from", "14000"}});
   measure(site, run + "row", {{"name", "improve-1:14000"}});
   measure(site, run + "rejections", {{"source", "1"}, {"from", "99000"}});
+  measure(site, run + "fleet", {});
   measure(site, run + "overview", {});
   measure(site, run + "curves", {});
   measure(site, "/", {});

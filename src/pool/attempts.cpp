@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <array>
 #include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
 
 #include "base/error.h"
 #include "pool/pool.h"
@@ -125,15 +128,27 @@ std::vector<AttemptRecord> Pool::attempts_of(const StoredRollout& rollout) const
 }
 
 std::vector<AttemptSum> Pool::attempt_sums() const {
-  std::vector<AttemptSum> sums;
-  auto row = impl_->prepare(
-      "SELECT stage, server, outcome, error, count(*), sum(num_tokens) FROM attempts GROUP BY "
-      "stage, server, outcome, error ORDER BY min(position)");
+  // Summed here, not by GROUP BY, which would sort as many texts as there are attempts.
+  std::vector<std::pair<int64_t, AttemptSum>> sums;  // by the first one's position
+  std::unordered_map<std::string, size_t> alike;
+  auto row =
+      impl_->prepare("SELECT stage, server, outcome, error, num_tokens, position FROM attempts");
   while (row.step()) {
-    sums.push_back({row.text(0), row.text(1), outcome_of(row.text(2)), row.text(3), row.integer(4),
-                    row.integer(5)});
+    std::string key;
+    for (int column = 0; column < 4; ++column) key.append(row.text(column)).push_back('\0');
+    const auto [found, is_new] = alike.try_emplace(std::move(key), sums.size());
+    if (is_new)
+      sums.push_back(
+          {row.integer(5), {row.text(0), row.text(1), outcome_of(row.text(2)), row.text(3)}});
+    auto& [first, sum] = sums[found->second];
+    first = std::min(first, row.integer(5));
+    ++sum.num_attempts;
+    sum.num_tokens += row.integer(4);
   }
-  return sums;
+  std::ranges::sort(sums, {}, [](const auto& sum) { return sum.first; });
+  std::vector<AttemptSum> ordered;
+  for (auto& [first, sum] : sums) ordered.push_back(std::move(sum));
+  return ordered;
 }
 
 ServerRate Pool::server_rate() const {
@@ -154,8 +169,10 @@ ServerRate Pool::server_rate() const {
 }
 
 std::vector<AttemptRecord> Pool::refused_attempts(int64_t most) const {
-  auto row = impl_->prepare(std::string(kAttempts) +
-                            "WHERE a.answer IS NOT NULL ORDER BY a.position DESC LIMIT ?");
+  auto row =
+      impl_->prepare(std::string(kAttempts) +
+                     // +: few rows have an answer, so all are looked at and those few sorted.
+                     "WHERE a.answer IS NOT NULL ORDER BY +a.position DESC LIMIT ?");
   row.bind(most);
   return all_of(row);
 }
