@@ -129,26 +129,20 @@ std::vector<AttemptRecord> Pool::attempts_of(const StoredRollout& rollout) const
 
 std::vector<AttemptSum> Pool::attempt_sums() const {
   // Summed here, not by GROUP BY, which would sort as many texts as there are attempts.
-  std::vector<std::pair<int64_t, AttemptSum>> sums;  // by the first one's position
+  std::vector<AttemptSum> sums;
   std::unordered_map<std::string, size_t> alike;
-  auto row =
-      impl_->prepare("SELECT stage, server, outcome, error, num_tokens, position FROM attempts");
+  auto row = impl_->prepare(
+      "SELECT stage, server, outcome, error, num_tokens FROM attempts ORDER BY position");
   while (row.step()) {
     std::string key;
     for (int column = 0; column < 4; ++column) key.append(row.text(column)).push_back('\0');
     const auto [found, is_new] = alike.try_emplace(std::move(key), sums.size());
-    if (is_new)
-      sums.push_back(
-          {row.integer(5), {row.text(0), row.text(1), outcome_of(row.text(2)), row.text(3)}});
-    auto& [first, sum] = sums[found->second];
-    first = std::min(first, row.integer(5));
+    if (is_new) sums.push_back({row.text(0), row.text(1), outcome_of(row.text(2)), row.text(3)});
+    AttemptSum& sum = sums[found->second];
     ++sum.num_attempts;
     sum.num_tokens += row.integer(4);
   }
-  std::ranges::sort(sums, {}, [](const auto& sum) { return sum.first; });
-  std::vector<AttemptSum> ordered;
-  for (auto& [first, sum] : sums) ordered.push_back(std::move(sum));
-  return ordered;
+  return sums;
 }
 
 ServerRate Pool::server_rate() const {
