@@ -127,7 +127,7 @@ def test_greedy_rollouts(server, trained_server, files, tmp_path):
         for mine, other in zip(ours, theirs, strict=True):
             assert [mine[k] for k in ("token_ids", "text", "finish_reason")] == [
                 other[k] for k in ("token_ids", "text", "finish_reason")]
-            assert other["logprobs"] == []
+            assert "logprobs" not in other
             thoughts += "<|begin_of_thought|>" in other["text"]
     assert thoughts > 0
 

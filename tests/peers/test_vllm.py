@@ -122,7 +122,7 @@ def test_hot_rollouts(server, tmp_path):
         assert (ids[-1] == end) == (row["finish_reason"] == "stop") and end not in ids[:-1]
         assert row["finish_reason"] == "stop" or len(ids) == 120 or row["finish_reason"] == "repetition"
         text = tokenizer.decode(ids[:-1] if ids[-1] == end else ids, skip_special_tokens=False)
-        assert text == row["text"] and row["logprobs"] == []
+        assert text == row["text"] and "logprobs" not in row
         broken += "\ufffd" in text
         special += "<|" in text
         ended += ids[-1] == end
