@@ -136,7 +136,9 @@ void plan(const PlanFlags& flags) {
   const pipeline::Recipe recipe = flags.recipe.load();
   pipeline::PlanOptions options{.measure = true, .machine = {}};
   if (!flags.machine.empty()) options.machine = pipeline::machine_from_string(flags.machine);
-  if (const std::string unasked = pipeline::unasked_teacher(recipe); !unasked.empty()) {
+  const pipeline::LikelyTeacher likely = pipeline::likely_teacher(recipe);
+  if (std::string unasked = pipeline::unasked_teacher(recipe); !unasked.empty()) {
+    for (const std::string& line : likely.lines) unasked += "; " + line;
     throw Error(ErrorKind::kBusy, "teacher", "has not been asked yet: " + unasked,
                 "ponder run asks it before anything else; a plan needs its rows");
   }
@@ -151,6 +153,7 @@ void plan(const PlanFlags& flags) {
   if (flags.recipe.common.json) {
     Json json = pipeline::to_json(plan);
     json["disk_to_come_bytes"] = disk.needed;
+    if (!likely.json.is_null()) json["teacher"] = likely.json;
     if (plan.verdict.fits && !disk.fits()) {
       json["verdict"] = "does not fit";
       json["reason"] = fmt::format("{} of disk are needed, {} are free", bytes_text(disk.needed),
@@ -160,6 +163,7 @@ void plan(const PlanFlags& flags) {
     return;
   }
   print_stages(plan);
+  for (const std::string& line : likely.lines) print("teacher: {}\n", line);
   print_servers(plan, rate);
   print_conclusion(plan, disk, threads.num_threads(), !flags.machine.empty());
   for (const pipeline::SourcePlan& source : plan.sources) {

@@ -34,7 +34,7 @@ struct TeachOptions {
   std::string price_input, price_cached_input, price_output, currency = "USD", budget;
   double temperature = -1, top_p = -1, max_failed = 0.01;
   int samples = 1, enough_correct = 1, max_tokens = 32'768;
-  int64_t limit = 0, overhead_tokens = 0;
+  int64_t limit = 0, overhead_tokens = 0, probe = 0;
   bool allow_direct = false, send_seed = false, overhead_given = false;
 };
 
@@ -152,6 +152,8 @@ void show(const TeachOptions& options, const teach::Teacher& teacher,
         json["batch_files"].push_back(
             {{"file", file.file.string()}, {"lines", file.lines}, {"bytes", file.bytes}});
     }
+    if (options.probe > 0 || teacher.ended_by_budget())
+      json["estimate"] = teacher.estimate().json();
     json["demonstrations"] = files.demonstrations.string();
     print_json(json);
     return;
@@ -171,9 +173,30 @@ void show(const TeachOptions& options, const teach::Teacher& teacher,
                                   : fmt::format(", for at most {} {}", report.currency,
                                                 teach::amount_text(report.longer_worst)));
   }
+  if (options.probe > 0) {
+    const teach::Estimate likely = teacher.estimate();
+    print("{}\n", likely.requests_text());
+    if (const std::string answer = likely.answer_text(); !answer.empty()) print("{}\n", answer);
+    print("{}\n", likely.total_text());
+  }
+}
+
+// A probe asks a server, now, for what nobody has answered.
+void refuse_with_probe(const TeachOptions& options) {
+  if (options.probe == 0) return;
+  const std::pair<const char*, bool> others[] = {{"--batch", !options.batch.empty()},
+                                                 {"--write-batch", !options.write_batch.empty()},
+                                                 {"--read-batch", !options.read_batch.empty()},
+                                                 {"--again", !options.again.empty()}};
+  for (const auto& [flag, given] : others) {
+    if (given)
+      refuse_value("--probe", fmt::format("does not go with {}", flag),
+                   fmt::format("first the probe, then the same command with {}", flag));
+  }
 }
 
 void run_teach(const TeachOptions& options) {
+  refuse_with_probe(options);
   TerminalMonitor monitor(options.common.quiet ? TerminalMonitor::Level::kQuiet
                                                : TerminalMonitor::Level::kInfo);
   teach::TeacherSettings settings = settings_of(options);
@@ -208,7 +231,9 @@ void run_teach(const TeachOptions& options) {
     if (!options.write_batch.empty())
       batch.written = teach::write_batch(teacher, options.write_batch);
     const bool finished = by_batches ? batch.at_service->run(kBatchActions.at(options.batch))
-                                     : !asks || teacher.ask(stop_flag());
+                          : !asks    ? true
+                          : options.probe > 0 ? teacher.probe(options.probe, stop_flag())
+                                              : teacher.ask(stop_flag());
     teacher.write_rows();
     show(options, teacher, files, batch);
     if (finished) return;
@@ -237,6 +262,10 @@ void add_money_flags(CLI::App& command, TeachOptions& options) {
   command.add_option("--currency", options.currency, "what prices are in, a word (default: USD)");
   command.add_option("--budget", options.budget,
                      "money that may be spent in all: nothing is sent that could go beyond");
+  add_number_option(command, "--probe", options.probe, 1, kMany,
+                    "ask for the first sample of so many problems alone, spread over all of them, "
+                    "and say what the command without --probe will likely take; the answers are "
+                    "kept");
   add_number_option(command, "--overhead-tokens", options.overhead_tokens, 0, kMany,
                     "tokens beyond a request's own that may be billed, of prompt and answer each "
                     "(default: 1024 of the prompt, none of the answer)");
@@ -345,6 +374,10 @@ void register_teach(CLI::App& app) {
       "    --samples 4 --max-tokens 256 --price-input 0.55 --price-output 2.19 --budget 25.00 "
       "--out "
       "priced.jsonl\n"
+      "  ponder teach --server http://127.0.0.1:8321 --served-model nano --problems problems.jsonl "
+      "\\\n"
+      "    --samples 4 --max-tokens 256 --price-input 0.55 --price-output 2.19 --probe 20 --out "
+      "probed\n"
       "  ponder teach --served-model nano --problems problems.jsonl --out later --write-batch "
       "batch.jsonl\n"
       "A key is given by the name of a variable: --api-key-env NAME. docs/teacher.md says what is "

@@ -47,6 +47,9 @@ TEST_F(TeacherRecipe, GivesDemonstrationsThatAreItsRows) {
   EXPECT_EQ(source.file, recipe.teacher.out / "demonstrations.jsonl");
   EXPECT_EQ(unasked_teacher(recipe),
             "up to 3 requests of at most USD 0.21866496 together, within a budget of 25.00");
+  EXPECT_TRUE(likely_teacher(recipe).lines.empty());
+  EXPECT_TRUE(likely_teacher(recipe).json.is_null());
+  EXPECT_FALSE(std::filesystem::exists(recipe.teacher.out));
   EXPECT_EQ(load(recipe.resolved).resolved, recipe.resolved);
 }
 

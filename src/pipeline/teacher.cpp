@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "pipeline/sources.h"
 #include "report/teacher_lines.h"
+#include "teach/estimate.h"
 #include "teach/standing.h"
 #include "teach/teacher.h"
 
@@ -110,6 +111,23 @@ Json teacher_of(const fs::path& run) {
   const auto& database = kept["database"];
   Json now = database.is_string() ? teach::standing(database.get<std::string>()) : Json();
   return now.is_null() ? kept : now;
+}
+
+LikelyTeacher likely_teacher(const Recipe& recipe) {
+  std::error_code absent;
+  const teach::TeacherFiles files = teach::teacher_files(recipe.teacher.out);
+  if (!recipe.teacher.any() || !fs::exists(files.database, absent)) return {};
+  NullMonitor monitor;
+  data::RowAccount account;
+  try {
+    const auto teacher = teach::Teacher::to_look_at(teacher_problems(recipe, account),
+                                                    teacher_settings(recipe), files, monitor);
+    const teach::Estimate likely = teacher->estimate();
+    if (likely.answers == 0 || likely.most_requests == 0) return {};
+    return {{likely.requests_text(), likely.total_text()}, likely.json()};
+  } catch (const Error& error) {  // a run would end so, before it asks anything
+    return {{error.what()}, {}};
+  }
 }
 
 std::string unasked_teacher(const Recipe& recipe) {

@@ -4,6 +4,8 @@
 
 #include <atomic>
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "base/json.h"
 #include "base/monitor.h"
@@ -31,5 +33,15 @@ Json teacher_of(const std::filesystem::path& run);
 // For a plan: whether sources wait for a teacher that has not been asked, and up to how many requests and how
 // much money that would take; "" where it has been.
 std::string unasked_teacher(const Recipe& recipe);
+
+// For a plan: what the recipe's teacher will likely take, by the answers that its folder has. Nothing is written, and
+// another process may be asking.
+struct LikelyTeacher {
+  // None where nothing was answered yet, or nothing is left to ask; what is wrong with the answers, where they are not
+  // this teacher's or cannot be read.
+  std::vector<std::string> lines;
+  Json json;  // teach::Estimate::json(); null in all these cases
+};
+LikelyTeacher likely_teacher(const Recipe& recipe);
 
 }  // namespace ponder::pipeline

@@ -86,11 +86,23 @@ TeacherFiles teacher_files(const fs::path& out) {
 
 Teacher::Teacher(std::vector<data::Problem> problems, TeacherSettings settings,
                  const TeacherFiles& files, Monitor& monitor)
+    : Teacher(std::move(problems), std::move(settings), made(files), monitor,
+              TeacherStore::Use::kWrite) {}
+
+std::unique_ptr<Teacher> Teacher::to_look_at(std::vector<data::Problem> problems,
+                                             TeacherSettings settings, const TeacherFiles& files,
+                                             Monitor& monitor) {
+  return std::unique_ptr<Teacher>(new Teacher(std::move(problems), std::move(settings), files,
+                                              monitor, TeacherStore::Use::kLook));
+}
+
+Teacher::Teacher(std::vector<data::Problem> problems, TeacherSettings settings,
+                 const TeacherFiles& files, Monitor& monitor, TeacherStore::Use use)
     : problems_(without_repeats(std::move(problems))),
       settings_(without_keys(std::move(settings))),
-      files_(made(files)),
+      files_(files),
       monitor_(monitor),
-      store_(files_.database) {
+      store_(files_.database, use) {
   load();
 }
 
@@ -156,7 +168,7 @@ rollout::CompletionRequest Teacher::request_of(const Item& item) const {
 void Teacher::load() {
   const Json then = store_.job(), now = job();
   if (then.is_null()) {
-    store_.set_job(now);
+    if (store_.may_write()) store_.set_job(now);
   } else if (then != now) {
     std::vector<std::string> differs;
     for (const auto& [key, value] : now.items())
@@ -212,7 +224,13 @@ void Teacher::take_outcome(Item& item, const StoredAnswer& answer) {
   item.request.state = RequestState::kDone;
   item.reason = outcome.reason;
   item.right = outcome.reason.empty();
-  costs_.push_back(answer.certain + answer.possible);
+  item.completion_tokens.reset();
+  item.price = 0;
+  if (answer.answer.usage) item.completion_tokens = answer.answer.usage->completion;
+  if (settings_.prices.given) {
+    item.price =
+        answer.answer.usage ? cost_of(settings_.prices, *answer.answer.usage) : item.request.worst;
+  }
 }
 
 int Teacher::num_right(size_t problem) const {

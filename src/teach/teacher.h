@@ -22,6 +22,7 @@
 #include "base/monitor.h"
 #include "data/rows.h"
 #include "fleet/fleet.h"
+#include "teach/estimate.h"
 #include "teach/money.h"
 #include "teach/outcome.h"
 #include "teach/teacher_store.h"
@@ -80,6 +81,11 @@ class Teacher : private fleet::AttemptKeeper {
   // since.
   Teacher(std::vector<data::Problem> problems, TeacherSettings settings, const TeacherFiles& files,
           Monitor& monitor);
+  // Reads what is kept, also while another process asks; nothing is made, written or asked. For report() and
+  // estimate() alone.
+  static std::unique_ptr<Teacher> to_look_at(std::vector<data::Problem> problems,
+                                             TeacherSettings settings, const TeacherFiles& files,
+                                             Monitor& monitor);
   ~Teacher() override;
 
   // Answers that ended so ("length", "wrong", …; "failed" and "unread" too) are asked for anew. One that was not
@@ -91,6 +97,12 @@ class Teacher : private fleet::AttemptKeeper {
   // it cannot go on (the budget, a bill that is too large, no server that answers) and, at the end, where too many
   // requests failed; everything that came is kept either way.
   bool ask(const std::atomic<bool>* stop);
+  // Asks for the first sample of `num_problems` problems alone, evenly spread over all of them: the same ones each
+  // time, so that what was answered is not asked again. Otherwise as ask().
+  bool probe(int64_t num_problems, const std::atomic<bool>* stop);
+  // What all that is asked will likely take, by the answers there are, at the prices of now.
+  Estimate estimate() const;
+  bool ended_by_budget() const { return ended_by_budget_; }
 
   // The requests that would be asked next, as lines of a batch file, until the budget is spoken for.
   struct BatchLine {
@@ -122,6 +134,8 @@ class Teacher : private fleet::AttemptKeeper {
   TeacherReport report() const { return report(true); }
 
  private:
+  Teacher(std::vector<data::Problem> problems, TeacherSettings settings, const TeacherFiles& files,
+          Monitor& monitor, TeacherStore::Use use);
   static constexpr const char* kAllowForBills =
       "if that is how the provider bills, allow for it with --overhead-tokens N, and the same "
       "command "
@@ -132,6 +146,9 @@ class Teacher : private fleet::AttemptKeeper {
     StoredRequest request;
     std::string reason;  // of a done one, "" for a demonstration
     bool right = false;
+    Units price =
+        0;  // of a done one, at the prices of now; at the most where its usage is not known
+    std::optional<int64_t> completion_tokens;
   };
 
   std::vector<tokenizer::Message> messages_of(const data::Problem& problem) const;
@@ -157,6 +174,8 @@ class Teacher : private fleet::AttemptKeeper {
   void keep() override { store_.keep(); }
 
   void end_batch(StoredBatch batch, const std::string& why, bool may_cost);
+  bool ask_these(const std::atomic<bool>* stop);
+  std::vector<size_t> to_ask(size_t problem) const;  // of what is wanted, what this command asks
   bool ask_all(fleet::Fleet& fleet, const std::atomic<bool>* stop);
   bool drain(fleet::Fleet& fleet, std::set<std::string>& open);
   void give_up_open();
@@ -178,7 +197,9 @@ class Teacher : private fleet::AttemptKeeper {
   std::string server_;                               // of the attempt that was begun last
   std::string too_large_;                            // the bill that was
   std::unordered_map<std::string, std::string> taken_now_;  // hashes of batch answers, by id
-  std::vector<Units> costs_;                                // of the answers there are
+  std::vector<size_t> asking_;                              // the problems asked now
+  bool probing_ = false;  // the first sample of each of them alone
+  bool ended_by_budget_ = false;
   bool told_no_usage_ = false;
   std::chrono::steady_clock::time_point shown_{}, reported_{};  // progress; for whoever looks on
 };

@@ -105,7 +105,29 @@ bool Teacher::conclude() {
 }
 
 bool Teacher::ask(const std::atomic<bool>* stop) {
+  probing_ = false;
+  asking_ = evenly_spread(problems_.size(), problems_.size());
+  return ask_these(stop);
+}
+
+bool Teacher::probe(int64_t num_problems, const std::atomic<bool>* stop) {
+  probing_ = true;
+  asking_ = evenly_spread(problems_.size(), static_cast<size_t>(num_problems));
+  return ask_these(stop);
+}
+
+std::vector<size_t> Teacher::to_ask(size_t problem) const {
+  std::vector<size_t> places = wanted(problem);
+  if (probing_) std::erase_if(places, [&](size_t at) { return items_[at].request.sample > 0; });
+  return places;
+}
+
+bool Teacher::ask_these(const std::atomic<bool>* stop) {
   if (conclude()) return true;
+  if (std::all_of(asking_.begin(), asking_.end(), [&](size_t p) { return to_ask(p).empty(); })) {
+    check_failed();
+    return true;
+  }
   fleet::FleetOptions options = settings_.fleet;
   options.kind = fleet::ServerKind::kOpenai;
   options.keeper = this;
@@ -125,23 +147,25 @@ bool Teacher::ask(const std::atomic<bool>* stop) {
   give_up_open();
   monitor_.info("teach: " + fleet.summary());
   if (!finished) return false;
-  store_.set_again("");
-  store_.keep();
+  if (!probing_) {
+    store_.set_again("");
+    store_.keep();
+  }
   check_failed();
   return true;
 }
 
 bool Teacher::ask_all(fleet::Fleet& fleet, const std::atomic<bool>* stop) {
   std::deque<size_t> todo;  // problems that may have something to ask
-  for (size_t p = 0; p < problems_.size(); ++p)
-    if (!wanted(p).empty()) todo.push_back(p);
+  for (const size_t p : asking_)
+    if (!to_ask(p).empty()) todo.push_back(p);
   std::set<std::string> open;  // keys of what was submitted
   while (true) {
     if (stop && stop->load()) return drain(fleet, open);
     while (!todo.empty() && fleet.room() > 0) {
       const size_t problem = todo.front();
       todo.pop_front();
-      for (const size_t at : wanted(problem)) {
+      for (const size_t at : to_ask(problem)) {
         if (!open.insert(items_[at].request.key).second) continue;
         fleet.submit(request_of(items_[at]));
       }
@@ -201,24 +225,23 @@ Error Teacher::why_stopped(const Scheduler::Stop& stop, const Error& error) {
   }
   if (stop.kind == Kind::kBound) return {files_.database.string(), too_large_, kAllowForBills};
   if (stop.kind != Kind::kBudget) return error;
+  ended_by_budget_ = true;
   const TeacherReport now = report();
-  std::vector<Units> costs = costs_;
-  std::sort(costs.begin(), costs.end());
-  Units sum = 0;
-  for (const Units cost : costs) sum += cost;
-  const std::string likely =
-      costs.empty() ? ""
-                    : fmt::format("; an answer costs {} in the mean, nine of ten no more than {}",
-                                  amount_text(sum / static_cast<Units>(costs.size())),
-                                  amount_text(costs[(costs.size() * 9 - 1) / 10]));
+  const Estimate likely = estimate();
+  const std::string mean =
+      likely.price.num == 0
+          ? ""
+          : fmt::format("; an answer costs {} in the mean, nine of ten no more than {}",
+                        amount_text(likely.price.mean), amount_text(likely.price.ninetieth));
   Units next = 0;
   for (size_t p = 0; p < problems_.size() && next == 0; ++p)
-    if (const std::vector<size_t> of = wanted(p); !of.empty()) next = items_[of[0]].request.worst;
+    if (const std::vector<size_t> of = to_ask(p); !of.empty()) next = items_[of[0]].request.worst;
   return {ErrorKind::kBusy, "--budget",
           fmt::format("{} {} does not cover the next request, which may cost {}: {}; {} of {} "
-                      "problems have a demonstration, {} requests are to be asked next{}",
+                      "problems have a demonstration, {} requests are to be asked next{}; {}; {}",
                       settings_.prices.currency, amount_text(*settings_.budget), amount_text(next),
-                      now.money(), now.solved, now.problems, now.unasked, likely),
+                      now.money(), now.solved, now.problems, now.unasked, mean,
+                      likely.requests_text(), likely.total_text()),
           "the same command with a larger --budget goes on from there"};
 }
 
@@ -251,12 +274,15 @@ void Teacher::show_progress() {
   std::set<size_t> at_work;
   for (const std::string& id : in_flight_) at_work.insert(items_[item_of_.at(id)].problem);
   int64_t done = 0, solved = 0;
-  for (size_t p = 0; p < problems_.size(); ++p) {
+  for (const size_t p : asking_) {
     solved += num_right(p) > 0;
-    done += !at_work.contains(p) && wanted(p).empty();
+    done += !at_work.contains(p) && to_ask(p).empty();
   }
-  monitor_.progress("teach", done, static_cast<int64_t>(problems_.size()),
-                    fmt::format("{} solved, {} answers", solved, costs_.size()));
+  const auto answers = std::count_if(items_.begin(), items_.end(), [](const Item& item) {
+    return item.request.state == RequestState::kDone;
+  });
+  monitor_.progress("teach", done, static_cast<int64_t>(asking_.size()),
+                    fmt::format("{} solved, {} answers", solved, answers));
 }
 
 }  // namespace ponder::teach

@@ -129,9 +129,26 @@ constexpr const char* kAnswerColumns =
 
 bool is_full(const Error& error) { return error.problem().starts_with("the disk is full"); }
 
+// Where no file can be made beside it, it is read as it stands.
+std::unique_ptr<Database> opened_to_look(const fs::path& file) {
+  try {
+    auto database = std::make_unique<Database>(file, Database::Access::kRead);
+    database->value("SELECT count(*) FROM sqlite_master");
+    return database;
+  } catch (const Error&) {
+    return std::make_unique<Database>(file, Database::Access::kFrozen);
+  }
+}
+
 }  // namespace
 
-TeacherStore::TeacherStore(const fs::path& file) : file_(file), held_(file.string() + ".space") {
+TeacherStore::TeacherStore(const fs::path& file, Use use)
+    : file_(file), held_(file.string() + ".space") {
+  if (use == Use::kLook) {
+    database_ = opened_to_look(file);
+    check_format();
+    return;
+  }
   lock_ = std::make_unique<LockFile>(file.string() + ".lock");
   database_ = std::make_unique<Database>(file, Database::Access::kWrite);
   database_->prepare("PRAGMA journal_mode = WAL").step();
@@ -142,18 +159,11 @@ TeacherStore::TeacherStore(const fs::path& file) : file_(file), held_(file.strin
                     "COMMIT;",
                     kSchema, kBatchSchema, kFormat));
   }
-  if (database_->value("SELECT count(*) FROM sqlite_master WHERE name = 'about'") == 0)
-    throw Error(file.string(), "is no database of a teacher's answers", "choose another --out");
-  const int64_t format =
-      database_->value("SELECT CAST(value AS INTEGER) FROM about WHERE key = 'format'");
-  if (format == 1) {
+  if (check_format() == 1) {
     database_->execute(
         fmt::format("BEGIN IMMEDIATE; {} UPDATE about SET value = '{}' WHERE key = 'format'; "
                     "COMMIT;",
                     kBatchSchema, kFormat));
-  } else if (format != kFormat) {
-    throw Error(file.string(), fmt::format("has format {}, expected {}", format, kFormat),
-                "it was made by another version of ponder");
   }
   // What a kill ended: nobody knows whether it was answered, and paid for.
   database_->execute(fmt::format(
@@ -164,7 +174,19 @@ TeacherStore::TeacherStore(const fs::path& file) : file_(file), held_(file.strin
   hold_space();
 }
 
+int64_t TeacherStore::check_format() const {
+  if (database_->value("SELECT count(*) FROM sqlite_master WHERE name = 'about'") == 0)
+    throw Error(file_.string(), "is no database of a teacher's answers", "choose another --out");
+  const int64_t format =
+      database_->value("SELECT CAST(value AS INTEGER) FROM about WHERE key = 'format'");
+  if (format != 1 && format != kFormat)
+    throw Error(file_.string(), fmt::format("has format {}, expected {}", format, kFormat),
+                "it was made by another version of ponder");
+  return format;
+}
+
 TeacherStore::~TeacherStore() {
+  if (!may_write()) return;
   try {
     database_->leave_log();
   } catch (const Error&) {

@@ -82,12 +82,16 @@ struct Ledger {
 
 class TeacherStore {
  public:
-  // Makes the file, or opens it and takes its lock. Throws Error where another process has it and where
-  // it is something else.
-  explicit TeacherStore(const std::filesystem::path& file);
+  // kWrite makes the file, or opens it and takes its lock. kLook does neither: nothing is written, and another process
+  // may have it.
+  enum class Use { kWrite, kLook };
+  // Throws Error where another process has it and where it is something else.
+  explicit TeacherStore(const std::filesystem::path& file, Use use = Use::kWrite);
   ~TeacherStore();
   TeacherStore(const TeacherStore&) = delete;
   TeacherStore& operator=(const TeacherStore&) = delete;
+
+  bool may_write() const { return lock_ != nullptr; }
 
   // What all its requests have in common. Null before it was set.
   Json job() const;
@@ -124,6 +128,7 @@ class TeacherStore {
   void keep();
 
  private:
+  int64_t check_format() const;  // the format, of those that are known
   void write_pending();
   void hold_space();
 

@@ -67,7 +67,7 @@ TEST_F(Teach, TheExamplesOfHelpAskARealServer) {
                 "--alias nano");
   write_file_atomic(problems_, plus_one(3));
   const std::vector<std::string> examples = examples_of_help();
-  ASSERT_EQ(examples.size(), 3u);
+  ASSERT_EQ(examples.size(), 4u);
   const std::string address = "http://127.0.0.1:8321";
   for (std::string line : examples) {
     if (const size_t at = line.find(address); at != std::string::npos)
@@ -89,6 +89,7 @@ TEST_F(Teach, TheExamplesOfHelpAskARealServer) {
   EXPECT_TRUE(fs::exists(folder_ / "taught/demonstrations.jsonl"));
   EXPECT_TRUE(fs::exists(folder_ / "priced.rejected.jsonl"));
   EXPECT_TRUE(fs::exists(folder_ / "priced.teacher.db"));
+  EXPECT_TRUE(fs::exists(folder_ / "probed/teacher.db"));
   EXPECT_EQ(testing::lines_of(read_file(folder_ / "batch.jsonl")).size(), 3u);
 }
 
@@ -400,6 +401,11 @@ TEST_F(Teach, SaysInALineWhatIsWrong) {
   holds(said({"--extra", "note=\"sk-abcdefghijklmnopqrstuvwx\""}, 2), "looks like a key");
   holds(said({"--write-batch", folder_ / "b.jsonl"}, 2), "--write-batch");
   holds(said({"--again", "boredom"}, 2), "--again");
+  holds(said({"--probe", "3", "--again", "wrong"}, 2), "--probe: does not go with --again");
+  holds(said({"--probe", "3", "--batch", "submit"}, 2), "--probe: does not go with --batch;");
+  holds(said({"--probe", "3", "--write-batch", folder_ / "b.jsonl"}, 2), "with --write-batch");
+  holds(said({"--probe", "3", "--read-batch", folder_ / "b.jsonl"}, 2), "with --read-batch");
+  holds(said({"--probe", "0"}, 2), "--probe");
   const testing::Outcome nobody = ponder(
       {"teach", "--served-model", "teacher", "--problems", problems_, "--out", out_, "--quiet"});
   EXPECT_EQ(nobody.status, 2);
@@ -426,6 +432,8 @@ TEST_F(Teach, TheBudgetEndsItAndALargerOneGoesOn) {
   EXPECT_EQ(then["budget"], "0.0022");
   EXPECT_EQ(then["kept"], kept().size());
   EXPECT_LT(then["kept"], 12);
+  EXPECT_NE(lines[0].find("; in all likely USD 0.000948, at most "), std::string::npos) << lines[0];
+  EXPECT_EQ(then["estimate"]["total_price"]["likely"], "0.000948");  // 12 of .000079
   const testing::Outcome outcome =
       testing::run(arguments(endpoint.url(), {"--price-input", "1", "--price-output", "10",
                                               "--max-tokens", "100", "--budget", "1.00"}));
