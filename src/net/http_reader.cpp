@@ -197,6 +197,7 @@ struct RequestReader::Impl {
                                          .max_trailer_bytes = limits.max_head_bytes});
     else if (const std::string_view length = request.field("content-length"); length != "")
       std::from_chars(length.data(), length.data() + length.size(), left);
+    request.body.reserve(left);  // within its limit
     state = State::kBody;
   }
 

@@ -15,8 +15,8 @@ namespace ponder::teach {
 // What is left of a problem.
 struct ProblemLeft {
   int right = 0;  // right answers there are
-  int open =
-      0;  // samples without an answer that may be asked; of a problem with enough right ones, on their way
+  // Samples without an answer that may be asked; of a problem with enough right ones those on their way alone.
+  int open = 0;
   int on_its_way = 0;        // of these: they come, whatever the others bring
   Units worst = 0;           // what the open ones cost at the most, together
   int64_t worst_tokens = 0;  // completion tokens, likewise
@@ -42,8 +42,8 @@ struct SampleMean {
 };
 
 struct LikelyTotal {
-  std::optional<int64_t> likely, low,
-      high;  // so far + expected requests x mean; none without an answer
+  // So far + expected requests x mean; none without an answer.
+  std::optional<int64_t> likely, low, high;
   int64_t most = 0;
 };
 
