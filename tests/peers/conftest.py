@@ -69,8 +69,8 @@ def figure():
 def merged(before, measured):
     """Rows of the table: what was measured now in the place of the same comparison before, what is new behind it. What did not
     run keeps what it measured last; a row that no test writes any more is taken out by hand."""
-    def compared(row):
-        return re.sub(r"[0-9]+", "", "|".join(row.split("|")[:3]))
+    def compared(row):  # without counts and versions; f32, zero-2 are names
+        return re.sub(r"(?<![A-Za-z-])[0-9][0-9.,]*", "", "|".join(row.split("|")[:3]))
     rows = {compared(row): row for row in before}
     rows.update({compared(row): row for row in measured})
     return [*rows.values()]

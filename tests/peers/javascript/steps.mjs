@@ -89,6 +89,12 @@ export async function endsUnderWork() {
   process.kill(at.ending.pid, 'SIGTERM');
 }
 
+// A stream of a server that ends never looks done. Of one that is behind with its reading fetch throws away what came last,
+// the server's own words, and says that it was broken off.
+export function tellsTheEnd(message) {
+  assert.match(message, /the server ends|terminated/);
+}
+
 async function metric(url, name) {
   const answer = await platform(url.replace(/v1$/, 'metrics'), { headers: { authorization: `Bearer ${at.key}` } });
   return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(await answer.text())[1]);
