@@ -47,6 +47,8 @@ struct FleetOptions {
   ChatSettings chat;                // of kOpenai; its model is served_model
   AttemptKeeper* keeper = nullptr;  // borrowed
   SchedulerRules rules;
+  // Between two questions to a server at work how much waits there, where its kind says that; 0: none.
+  Time load_every{5000};
   net::TransferLimits limits;
   net::HttpOptions http;
   uint64_t seed = 1;  // of delays

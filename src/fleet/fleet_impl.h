@@ -246,6 +246,10 @@ struct Fleet::Impl {
       take_probe(event, probe->second);
       return;
     }
+    if (const auto look = load_looks.find(event.transfer); look != load_looks.end()) {
+      take_load(event, look->second);
+      return;
+    }
     const auto found = request_of.find(event.transfer);
     if (found == request_of.end()) return;
     Open& open = *found->second;
@@ -502,6 +506,19 @@ struct Fleet::Impl {
     net::HttpHead head = {};  // of the answer that is on its way
     std::string body = {};
   };
+  // Of a server at work, how much waits there.
+  struct LoadLook {
+    size_t server = 0;
+    int status = 0;
+    std::string body = {};
+  };
+  struct LoadSaid {
+    Time next{0};
+    bool asking = false, silent = false;  // silent: it has no metrics
+    std::optional<int64_t> preempted;
+  };
+  void ask_loads();
+  void take_load(const net::HttpEvent& event, LoadLook& look);
   void start_probe(size_t server);
   bool is_looked_at(size_t server) const;
   void take_probe(const net::HttpEvent& event, Probe& probe);
@@ -512,6 +529,7 @@ struct Fleet::Impl {
   void run(std::chrono::milliseconds timeout) {
     read_servers_file();
     for (const size_t server : scheduler.probes(now())) start_probe(server);
+    ask_loads();
     const std::vector<Scheduler::Send> sends = scheduler.sends(now());
     if (options.keeper && !sends.empty()) {
       for (const Scheduler::Send& send : sends)
@@ -548,6 +566,8 @@ struct Fleet::Impl {
   std::map<std::string, std::unique_ptr<Open>, std::less<>> requests;
   std::unordered_map<uint64_t, Open*> request_of;  // of a transfer
   std::map<uint64_t, Probe> probes;
+  std::map<uint64_t, LoadLook> load_looks;
+  std::map<size_t, LoadSaid> loads;  // of a server
   std::vector<rollout::GeneratorEvent> events;
   int64_t sampled_tokens = 0, prompt_tokens = 0, attempts = 0;
   int64_t num_refused = 0;  // chats that a filter or the model refused

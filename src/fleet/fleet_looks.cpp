@@ -5,11 +5,13 @@
 #include <utility>
 
 #include "fleet/fleet_impl.h"
+#include "fleet/server_load.h"
 
 namespace ponder::fleet {
 namespace {
 
 constexpr std::chrono::milliseconds kLookAtStopEvery{100};
+constexpr size_t kMostMetricsBytes = size_t{4} << 20;
 
 }  // namespace
 
@@ -127,6 +129,46 @@ void Fleet::Impl::take_probe(const net::HttpEvent& event, Probe& probe) {
   }
   if (good) trust(looked.look, urls[looked.server]);
   scheduler.probed(looked.server, good, now());
+}
+
+void Fleet::Impl::ask_loads() {
+  if (options.load_every <= Time(0) || !says_load(options.kind)) return;
+  for (size_t server = 0; server < urls.size(); ++server) {
+    if (scheduler.state(server, now()).in_flight == 0) continue;
+    const auto [said, is_new] = loads.try_emplace(server);
+    LoadSaid& load = said->second;
+    if (is_new) load.next = now() + options.load_every;
+    if (load.silent || load.asking || now() < load.next) continue;
+    load.asking = true;
+    load_looks.emplace(http.start(request_to(server, "/metrics")), LoadLook{.server = server});
+  }
+}
+
+// A server that has no metrics is not asked again; that it does not answer is the attempts' to say.
+void Fleet::Impl::take_load(const net::HttpEvent& event, LoadLook& look) {
+  if (const auto* head = std::get_if<net::HttpHead>(&event.what)) {
+    look.status = head->status;
+    return;
+  }
+  if (const auto* bytes = std::get_if<std::string>(&event.what)) {
+    if (look.body.size() < kMostMetricsBytes) look.body += *bytes;
+    return;
+  }
+  const LoadLook looked = std::move(look);
+  load_looks.erase(event.transfer);
+  LoadSaid& said = loads.at(looked.server);
+  said.asking = false;
+  said.next = now() + options.load_every;
+  if (!std::holds_alternative<net::HttpEnd>(event.what)) return;
+  if (looked.status >= 500 && looked.status != 501) return;  // another time
+  const auto load = looked.status == 200 ? read_load(options.kind, looked.body) : std::nullopt;
+  if (!load) {
+    said.silent = true;
+    return;
+  }
+  const bool preempted = said.preempted && load->preempted > *said.preempted;
+  said.preempted = load->preempted;
+  scheduler.loaded(looked.server, load->waiting, preempted, now());
 }
 
 void Fleet::Impl::prove(const std::atomic<bool>* stop) {

@@ -2,8 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <functional>
 #include <string>
+#include <thread>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -179,6 +182,51 @@ TEST_F(FleetOfOthers, AForeignEndTokenIsAnErrorByName) {
                   "stopped at token 122 (\"z\"), which is no end token of the model"),
               std::string::npos)
         << std::get<rollout::Failure>(said).message;
+  }
+}
+
+// Of a server that lets requests wait, as vLLM does: how much waits is asked while it works, and its window follows. One
+// without metrics is asked once.
+TEST_F(FleetOfOthers, AWindowFollowsWhatWaitsAtTheServer) {
+  for (const auto& [metrics, window] : std::vector<std::pair<std::string, int64_t>>{
+           {"vllm:num_requests_waiting 1.0\nvllm:num_preemptions_total 5.0\n", 16},
+           {"vllm:num_requests_waiting 2.0\nvllm:num_preemptions_total 5.0\n", 14},
+           {"vllm:num_requests_waiting 0.0\nvllm:num_preemptions_total COUNT\n", 11},
+           {"", 16}}) {
+    std::atomic<int> num_asked = 0;
+    std::atomic<bool> go = false;
+    const testing::ScriptedServer server([&](testing::ScriptedConnection& c) {
+      for (std::string request; !(request = c.read_request()).empty();) {
+        if (request.starts_with("GET /metrics")) {
+          const int asked = ++num_asked;
+          std::string text = metrics;
+          if (const size_t at = text.find("COUNT"); at != text.npos)
+            text.replace(at, 5, std::to_string(asked));
+          metrics.empty() ? c.answer(404, "{}") : c.answer(200, text);
+        } else if (request.starts_with("GET ")) {
+          c.answer(200, R"({"data":[{"id":"m"}]})");
+        } else {
+          while (!go) std::this_thread::sleep_for(milliseconds(5));
+          return;
+        }
+      }
+    });
+    FleetOptions options = options_of({server.url()});
+    options.kind = ServerKind::kVllm;
+    options.served_model = "m";
+    options.load_every = Time(20);
+    options.rules.first_window = 16;
+    Fleet fleet(&tokenizer_, options, monitor_);
+    rollout::CompletionRequest asked = request("p0", 0, 4);
+    asked.want_logprobs = false;
+    fleet.submit(asked);
+    const int enough = metrics.empty() ? 1 : 4;
+    for (int i = 0; i < 1000 && num_asked < enough; ++i)
+      EXPECT_TRUE(fleet.poll(milliseconds(5)).empty());
+    for (int i = 0; i < 20; ++i) fleet.poll(milliseconds(5));
+    EXPECT_EQ(fleet.report()["servers"][0]["window"], window) << metrics;
+    EXPECT_EQ(num_asked == 1, metrics.empty()) << metrics;
+    go = true;
   }
 }
 

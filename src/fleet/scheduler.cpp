@@ -13,6 +13,9 @@ namespace {
 constexpr size_t kLooksBack = 20;     // attempts, of a breaker
 constexpr Time kPerhapsSooner{5000};  // between two looks at what time alone changes
 constexpr int kAlike = 3;
+// What a server says of its load, and how a window is cut then: some of what it had computed was thrown away, or more
+// than such a share of the window waits. (prime-rl steers its rollouts by the same numbers.)
+constexpr double kPreemptedCut = 0.7, kWaitingCut = 0.9, kMostWaiting = 0.1;
 
 // Rendezvous hashing: the server with the highest weight has the problem, and when one leaves only
 // its problems move.
@@ -300,6 +303,14 @@ void Scheduler::done(std::string_view id, int64_t cost, Time now, std::optional<
   }
   server.answers = 0;
   server.bound = false;
+}
+
+void Scheduler::loaded(size_t server, int64_t waiting, bool preempted, Time now) {
+  Server& of = servers_.at(server);
+  if (preempted)
+    cut(of, kPreemptedCut, now);
+  else if (static_cast<double>(waiting) > kMostWaiting * of.window)
+    cut(of, kWaitingCut, now);
 }
 
 void Scheduler::cut(Server& server, double factor, Time now) {

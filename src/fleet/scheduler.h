@@ -106,6 +106,10 @@ class Scheduler {
   // Whether it will be sent again.
   bool failed(std::string_view id, const Failed& failure, Time now);
 
+  // What a server said of its own load: requests that wait there for their turn, and whether it threw away what it had
+  // computed of some since it was asked last.
+  void loaded(size_t server, int64_t waiting, bool preempted, Time now);
+
   // When sends or probes may have something new if no event comes.
   Time next_time(Time now) const;
 

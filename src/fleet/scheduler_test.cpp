@@ -163,6 +163,21 @@ TEST(Scheduler, AFullServerIsParkedAndCostsNoAttempt) {
   EXPECT_EQ(scheduler.state(0, now).window, 1);
 }
 
+// Servers that let requests wait in place of refusing them.
+TEST(Scheduler, AWindowShrinksWithWhatWaitsAtTheServer) {
+  Scheduler scheduler = one_server({.first_window = 100});
+  const auto window_after = [&](int64_t waiting, bool preempted, Time now) {
+    scheduler.loaded(0, waiting, preempted, now);
+    return scheduler.state(0, now).window;
+  };
+  EXPECT_EQ(window_after(10, false, Time(0)), 100) << "a tenth of the window may wait";
+  EXPECT_EQ(window_after(11, false, Time(0)), 90);
+  EXPECT_EQ(window_after(50, false, Time(14'999)), 90) << "one cut in 15 s";
+  EXPECT_EQ(window_after(0, false, Time(40'000)), 90);
+  EXPECT_EQ(window_after(50, false, Time(59'999)), 45) << "again within a minute: half";
+  EXPECT_EQ(window_after(0, true, Time(200'000)), 31) << "seven tenths where some was thrown away";
+}
+
 TEST(Scheduler, BadLuckIsTriedEightTimes) {
   Scheduler scheduler = one_server();
   scheduler.add({"x"}, Time(0));

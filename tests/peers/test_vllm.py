@@ -132,6 +132,14 @@ def test_hot_rollouts(server, tmp_path):
            f"in {special}, {ended} ended by themselves")
 
 
+def test_it_says_how_much_waits(server):
+    """What a window follows: the names that src/fleet/server_load.cpp reads."""
+    said = server.read("/metrics").splitlines()
+    for name in ("vllm:num_requests_waiting{", "vllm:num_preemptions_total{"):
+        assert any(line.startswith(name) for line in said), name
+    figure(server, "kind vllm: requests that wait, and those thrown away", "in its metrics, under the names that a window follows")
+
+
 def test_sampling_is_ours(server, tmp_path):
     """Whatever the server was started with: top-k, top-p, temperature and seed are those of the request."""
     drawn = lambda *flags: [row["token_ids"] for row in generated(tmp_path, "--max-tokens", 40, *of_server(server), *flags)]
