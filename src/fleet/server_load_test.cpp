@@ -40,8 +40,8 @@ TEST(ServerLoad, WhatSaysNothingOfItIsNone) {
   for (const char* text :
        {"", "\n\n", "<html>", "vllm:num_requests_waiting", "vllm:num_requests_waiting{engine=\"0\"",
         "vllm:num_requests_waiting{engine=\"0\"} NaN", "vllm:num_requests_waiting -1",
-        "vllm:num_requests_waiting +Inf", "vllm:num_requests_waiting x", "other 3",
-        "# vllm:num_requests_waiting 3"})
+        "vllm:num_requests_waiting +Inf", "vllm:num_requests_waiting2 3",
+        "vllm:num_requests_waiting x", "other 3", "# vllm:num_requests_waiting 3"})
     EXPECT_FALSE(read_load(ServerKind::kVllm, text)) << text;
   EXPECT_FALSE(read_load(ServerKind::kPonder, "vllm:num_requests_waiting 3"));
 }
