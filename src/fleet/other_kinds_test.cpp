@@ -188,11 +188,12 @@ TEST_F(FleetOfOthers, AForeignEndTokenIsAnErrorByName) {
 // Of a server that lets requests wait, as vLLM does: how much waits is asked while it works, and its window follows. One
 // without metrics is asked once.
 TEST_F(FleetOfOthers, AWindowFollowsWhatWaitsAtTheServer) {
-  for (const auto& [metrics, window] : std::vector<std::pair<std::string, int64_t>>{
+  for (const auto& expected : std::vector<std::pair<std::string, int64_t>>{
            {"vllm:num_requests_waiting 1.0\nvllm:num_preemptions_total 5.0\n", 16},
            {"vllm:num_requests_waiting 2.0\nvllm:num_preemptions_total 5.0\n", 14},
            {"vllm:num_requests_waiting 0.0\nvllm:num_preemptions_total COUNT\n", 11},
            {"", 16}}) {
+    const std::string& metrics = expected.first;
     std::atomic<int> num_asked = 0;
     std::atomic<bool> go = false;
     const testing::ScriptedServer server([&](testing::ScriptedConnection& c) {
@@ -224,7 +225,7 @@ TEST_F(FleetOfOthers, AWindowFollowsWhatWaitsAtTheServer) {
     for (int i = 0; i < 1000 && num_asked < enough; ++i)
       EXPECT_TRUE(fleet.poll(milliseconds(5)).empty());
     for (int i = 0; i < 20; ++i) fleet.poll(milliseconds(5));
-    EXPECT_EQ(fleet.report()["servers"][0]["window"], window) << metrics;
+    EXPECT_EQ(fleet.report()["servers"][0]["window"], expected.second) << metrics;
     EXPECT_EQ(num_asked == 1, metrics.empty()) << metrics;
     go = true;
   }
