@@ -167,7 +167,8 @@ rollout::CompletionRequest Teacher::request_of(const Item& item) const {
 
 void Teacher::load() {
   const Json then = store_.job(), now = job();
-  if (then.is_null()) {
+  // A name that the endpoint does not have, say, leaves a folder in which nothing was asked.
+  if (then.is_null() || !store_.has_requests()) {
     if (store_.may_write()) store_.set_job(now);
   } else if (then != now) {
     std::vector<std::string> differs;

@@ -210,6 +210,10 @@ void TeacherStore::hold_space() {
   throw_errno(held_, "hold space for answers");
 }
 
+bool TeacherStore::has_requests() const {
+  return database_->value("SELECT EXISTS (SELECT 1 FROM requests)") != 0;
+}
+
 Json TeacherStore::job() const {
   Statement row = database_->prepare("SELECT value FROM about WHERE key = 'job'");
   return row.step() ? parse_json(row.text(0), file_.string()) : Json();

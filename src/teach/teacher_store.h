@@ -93,6 +93,7 @@ class TeacherStore {
 
   bool may_write() const { return lock_ != nullptr; }
 
+  bool has_requests() const;  // something was asked, or written to be
   // What all its requests have in common. Null before it was set.
   Json job() const;
   void set_job(const Json& job);

@@ -115,6 +115,13 @@ TEST_F(TaughtByAModel, DistillationNeedsNobodyElse) {
                     problems_, "--quiet"})
                 .status,
             0);
+  // A name that nobody has leaves a folder in which nothing was asked, and which the right one may use.
+  const testing::Outcome misnamed =
+      testing::run(command({"teach", "--server", server_->url(), "--served-model", "teachr",
+                            "--problems", problems_, "--out", out_, "--quiet"}));
+  EXPECT_EQ(misnamed.status, 1);
+  EXPECT_NE(misnamed.err.find("has no model \"teachr\"; it has "), std::string::npos)
+      << misnamed.err;
   const testing::Outcome taught =
       testing::run(arguments(server_->url(), {"--samples", "4", "--max-tokens", "128",
                                               "--temperature", "0.3", "--send-seed"}));
