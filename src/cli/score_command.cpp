@@ -99,8 +99,8 @@ Json job_of_scores(const ScoreOptions& options, const generate::InferenceModel& 
 void take_prompts_of_run(ScoreOptions& options, Monitor& monitor) {
   const std::filesystem::path recipe_file = std::filesystem::path(options.data) / "recipe.toml";
   tokenizer::TemplateChoice& choice = options.chat_template;
-  if (!choice.prompt_prefix.empty() || !choice.prompt_suffix.empty() || !options.system.empty() ||
-      !std::filesystem::exists(recipe_file))
+  if (options.raw || !choice.prompt_prefix.empty() || !choice.prompt_suffix.empty() ||
+      !options.system.empty() || !std::filesystem::exists(recipe_file))
     return;
   const pipeline::Recipe recipe =
       pipeline::load_recipe(recipe_file, {}, pipeline::RecipeFiles::kOfARun);

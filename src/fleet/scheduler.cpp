@@ -14,7 +14,7 @@ constexpr size_t kLooksBack = 20;     // attempts, of a breaker
 constexpr Time kPerhapsSooner{5000};  // between two looks at what time alone changes
 constexpr int kAlike = 3;
 // What a server says of its load, and how a window is cut then: some of what it had computed was thrown away, or more
-// than such a share of the window waits. (prime-rl steers its rollouts by the same numbers.)
+// than such a share of the window waits. (prime-rl steers its rollouts by the same metrics.)
 constexpr double kPreemptedCut = 0.7, kWaitingCut = 0.9, kMostWaiting = 0.1;
 
 // Rendezvous hashing: the server with the highest weight has the problem, and when one leaves only

@@ -90,6 +90,8 @@ struct LayerMemory {
   float* operand = nullptr;  // in bf16: what a weight's gradient sums over, rounded
 };
 
+// The head's logits, hidden and dhidden lie where layers compute: once they are written, delta, act, dx, dqkv, datt,
+// attention_backward and what layers share of LayerActivations are lost, and the other way round.
 struct PassMemory : LayerMemory {
   std::vector<LayerActivations> layers;
   float* x = nullptr;        // (T, C) residual stream
